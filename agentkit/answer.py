@@ -1,0 +1,142 @@
+"""What a run has given so far, as the user sees it: `Answer.of(run)` is pure and can be asked at any moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, Literal, cast
+
+from typing_extensions import TypeVar
+
+from agentkit.run import Run
+from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
+
+AnswerStatus = Literal["completed", "paused", "limited", "refused"]
+OutputT = TypeVar("OutputT", default=Any)
+
+_PLACED = {"text", "content"}
+"""Places that say where in the words a picture stands; any other picture follows its message's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[OutputT]):
+    """All that the assistant said, drew and did in one run."""
+
+    parts: tuple[Text | Image, ...]
+    """Words and pictures in order. A picture stands once, at its place in the words if it has one."""
+    images: tuple[Image, ...]
+    """Every picture of this run in the order of arrival, those that tools returned included."""
+    failures: tuple[ImageFailure, ...]
+    invocations: tuple[Invocation, ...]
+    usage: Usage
+    status: AnswerStatus
+    pending: tuple[Invocation, ...]
+    """Calls that wait for a person: see `Agent.resume`."""
+    run: Run = field(repr=False)
+    output: OutputT = cast("OutputT", None)  # noqa: RUF009 - None where no `output=` was asked for
+    """The structured output, where the agent has `output=`."""
+
+    @classmethod
+    def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:
+        """The answer that this run holds."""
+        by_name = {image.name: image for image in run.images}
+        status = cast("AnswerStatus", run.status if run.status != "running" else "paused")
+        return cls(
+            parts=_parts(run),
+            images=tuple(by_name[name] for name in run.arrived),
+            failures=run.failures,
+            invocations=run.invocations,
+            usage=run.usage,
+            status=status,
+            pending=run.pending,
+            run=run,
+            output=output,
+        )
+
+    @property
+    def text(self) -> str:
+        """All the words: those within one message simply concatenated, messages joined by a blank line."""
+        return "\n\n".join(text for message in _said(self.run) if (text := message.text))
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What this run added to the conversation, its prompt first."""
+        return self.run.messages[self.run.start :]
+
+    def to_markdown(self, *, folder: str = "images") -> str:
+        """The answer as Markdown; pictures are links into `folder`, where `save` puts them."""
+        from agentkit.show import markdown
+
+        return markdown.answer(self.parts, self.failures, folder=folder)
+
+    def to_html(self) -> str:
+        """The answer as an HTML fragment, escaped, with its raster pictures inside it as `data:` URLs."""
+        from agentkit.show import html
+
+        return html.answer(self.parts, self.failures)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, made if need be; its path is returned."""
+        target = Path(folder)
+        images = target / "images"
+        images.mkdir(parents=True, exist_ok=True)
+        for image in self.images:
+            image.save(images / f"{image.name}.{image.extension}")
+        (target / "answer.md").write_text(self.to_markdown(), encoding="utf-8")
+        (target / "run.json").write_text(self.run.to_json(), encoding="utf-8")
+        return target
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
+        """Notebook display."""
+        return {"text/plain": repr(self), "text/markdown": self.text, "text/html": self.to_html()}
+
+    def __repr__(self) -> str:
+        words = self.text if len(self.text) <= 60 else self.text[:59] + "…"
+        return f"<Answer {self.status} {words!r} {len(self.images)} images {len(self.invocations)} invocations>"
+
+
+def _said(run: Run) -> tuple[Message, ...]:
+    """The assistant's messages, with what had arrived of one that broke off."""
+    whole = tuple(message for message in run.messages[run.start :] if message.role == "assistant")
+    return whole if run.partial is None else (*whole, run.partial)
+
+
+def _is_placed(image: Image) -> bool:
+    return any(source.place in _PLACED for source in image.sources)
+
+
+def _parts(run: Run) -> tuple[Text | Image, ...]:
+    """Words and pictures of all messages; each picture once, as the conversation now knows it."""
+    known = {image.sha256: image for image in run.images}
+    messages = _said(run)
+    placed = {part.sha256 for message in messages for part in message.parts if isinstance(part, Image) and _is_placed(part)}
+    shown: set[str] = set()
+    parts: list[Text | Image] = []
+    for message in messages:
+        if message.text and any(isinstance(part, Text) for part in parts):
+            parts.append(Text("\n\n"))
+        later: list[Image] = []
+        for part in message.parts:
+            if isinstance(part, Text) and part.text:
+                parts.append(part)
+            elif isinstance(part, Image) and part.sha256 not in shown:
+                if part.sha256 in placed and not _is_placed(part):
+                    continue
+                shown.add(part.sha256)
+                (parts if _is_placed(part) else later).append(known.get(part.sha256, part))
+        parts.extend(later)
+    return _joined(parts)
+
+
+def _joined(parts: list[Text | Image]) -> tuple[Text | Image, ...]:
+    """Neighbouring texts as one."""
+    joined: list[Text | Image] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if isinstance(part, Text) and isinstance(last, Text):
+            joined[-1] = replace(last, text=last.text + part.text, citations=(*last.citations, *part.citations))
+        else:
+            joined.append(part)
+    return tuple(joined)

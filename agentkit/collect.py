@@ -1,0 +1,224 @@
+"""Turns what was seen of pictures on the wire into pictures in the store, while the stream goes on.
+
+Each value is looked at once, wherever and however often it is seen: a reference that the spool left, a URL, or a short
+piece of base64. Outcomes are given in the order in which the pictures were first seen, so that names do not depend on
+which download was faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pybase64
+
+from agentkit.errors import ImageError, StoreError
+from agentkit.events import ImagePreview
+from agentkit.images.fetch import Fetcher
+from agentkit.images.inspect import BrokenImage, Stored, decode_base64, store_bytes
+from agentkit.images.spool import Spool
+from agentkit.images.store import ImageStore
+from agentkit.media import HEAD, sniff
+from agentkit.values import BlobRef, Image, ImageFailure, Source
+from agentkit.wire import prose
+from agentkit.wire.model import Preview, Sighting
+
+if TYPE_CHECKING:
+    from agentkit.images.spool import Blob
+
+_DATA_URL = re.compile(r"data:image/[\w.+-]+", re.IGNORECASE)
+_LINE_END = re.compile(r"[\n)>\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Had:
+    """A picture that is in the store."""
+
+    sighting: Sighting
+    image: Image
+
+
+Outcome = Had | ImageFailure
+
+
+def is_url(value: str) -> bool:
+    return value[:8].lower().startswith(("http://", "https://"))
+
+
+class Collector:
+    """The pictures of one reply. `tell` hears of each outcome, in order."""
+
+    def __init__(self, spool: Spool, store: ImageStore, fetcher: Fetcher, model: str | None, tell: Callable[[Sighting, Outcome], None]) -> None:
+        self._spool, self._store, self._fetcher, self._model, self._tell = spool, store, fetcher, model, tell
+        self._values: dict[str, asyncio.Task[Stored]] = {}
+        self._seen: dict[str, Sighting] = {}
+        self._turn: asyncio.Task[None] | None = None
+        self.outcomes: dict[str, Outcome] = {}
+        """By the key of the sighting."""
+        self._line = ""
+
+    def see(self, sighting: Sighting) -> None:
+        """Take a picture that was seen; one seen before, by its key, is passed over."""
+        if sighting.key in self._seen:
+            return
+        self._seen[sighting.key] = sighting
+        for value in sighting.values[:1] if is_url(sighting.values[0] if sighting.values else "") else sighting.values:
+            self._task(value)
+        self._turn = asyncio.create_task(self._settle(sighting, self._turn))
+
+    def hear(self, words: str) -> None:
+        """Begin to fetch the pictures that the words point to, before their message is whole."""
+        self._line += words
+        if not _LINE_END.search(words):
+            return
+        for link in prose.find(self._line):
+            if link.end < len(self._line) and self._fetcher.in_prose(link.url, bare=link.bare):
+                self._task(link.url)
+        self._line = self._line.rpartition("\n")[2][-8192:]
+
+    def preview(self, preview: Preview) -> ImagePreview | None:
+        """The partial picture, in memory; None where it is no picture."""
+        blob = self._spool.blobs.get(preview.value)
+        try:
+            data = blob.take() if blob is not None else decode_base64(preview.value)
+        except ImageError:
+            return None
+        media_type = sniff(data[:HEAD])
+        return ImagePreview(preview.key, preview.index, data, media_type) if media_type else None
+
+    async def finish(self) -> None:
+        """Wait until each picture that was seen has its outcome."""
+        if self._turn is not None:
+            await self._turn
+
+    async def close(self) -> None:
+        """Stop what still goes on; nothing is left running, and no partial picture is left on the disk."""
+        tasks = [*self._values.values(), *([self._turn] if self._turn is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for blob in self._spool.blobs.values():
+            blob.discard()
+
+    def had(self, value: str) -> Stored | None:
+        """The stored picture of a value that was looked at, if it was had."""
+        task = self._values.get(value)
+        return task.result() if task is not None and task.done() and not task.cancelled() and task.exception() is None else None
+
+    def knows(self, value: str) -> bool:
+        """Whether this value was looked at already."""
+        return value in self._values
+
+    def restored(self, text: str) -> str:
+        """Words in which a picture became a reference (a tool call whose argument is one), as they were."""
+        if self._spool.token not in text:
+            return text
+        for reference, blob in self._spool.blobs.items():
+            if reference in text and (stored := self.had(reference)) is not None:
+                with self._store.open(stored.sha256) as file:
+                    encoded = pybase64.b64encode(file.read()).decode("ascii")
+                text = text.replace(reference, f"data:{blob.media_type};base64,{encoded}" if blob.media_type else encoded)
+        return text
+
+    async def echoes(self, raw: tuple[bytes, ...]) -> dict[bytes, BlobRef]:
+        """What stands in the raw items for a picture → the stored picture to send in its place.
+
+        References that belong to no place known here (a new kind of item) are kept as well: no image is lost.
+        """
+        refs: dict[bytes, BlobRef] = {}
+        for reference, blob in self._spool.blobs.items():
+            if any(reference.encode() in item for item in raw) and (sha256 := await self._kept(reference, blob)):
+                form = "data_url" if blob.media_type else "base64"
+                refs[reference.encode()] = BlobRef(sha256, self._media_type(reference, blob), form)
+        for sighting in self._seen.values():
+            for value in sighting.values:
+                replaced = _DATA_URL.match(value) or (is_url(value) and sighting.place in {"images", "content", "image_generation_call"})
+                if replaced and (stored := self.had(value)) is not None:
+                    refs[value.encode()] = BlobRef(stored.sha256, stored.media_type)
+        return refs
+
+    async def _kept(self, reference: str, blob: Blob) -> str | None:
+        try:
+            return (await self._task(reference)).sha256
+        except ImageError:
+            return blob.kept
+
+    def _media_type(self, reference: str, blob: Blob) -> str:
+        stored = self.had(reference)
+        return stored.media_type if stored is not None else blob.media_type or "image/png"
+
+    def _task(self, value: str) -> asyncio.Task[Stored]:
+        if value not in self._values:
+            self._values[value] = asyncio.create_task(self._get(value))
+        return self._values[value]
+
+    async def _get(self, value: str) -> Stored:
+        if (blob := self._spool.blobs.get(value)) is not None:
+            return await asyncio.to_thread(blob.keep)
+        if is_url(value):
+            return await self._fetcher.fetch(value)
+        return await asyncio.to_thread(lambda: store_bytes(self._store, decode_base64(value)))
+
+    async def _settle(self, sighting: Sighting, before: asyncio.Task[None] | None) -> None:
+        outcome = await self._outcome(sighting)
+        if before is not None:
+            await before
+        self.outcomes[sighting.key] = outcome
+        self._tell(sighting, outcome)
+
+    async def _outcome(self, sighting: Sighting) -> Outcome:
+        reasons: list[str] = [sighting.error] if sighting.error and sighting.place != "text" else []
+        kept: str | None = None
+        for value in sighting.values:
+            try:
+                return Had(sighting, self._image(await self._task(value), sighting))
+            except StoreError as error:
+                return self._unstored(sighting, value, error)
+            except ImageError as error:
+                reasons.append(str(error))
+                kept = kept or (error.kept if isinstance(error, BrokenImage) else None)
+        url = next((value for value in sighting.values if is_url(value)), None)
+        reason = "; ".join(dict.fromkeys(reasons)) or "no picture came"
+        return ImageFailure(Source(sighting.place, url), url, reason, sighting.invocation_id, kept)
+
+    def _unstored(self, sighting: Sighting, value: str, error: StoreError) -> ImageFailure:
+        """The disk is full: the failure says so; a later step must not be kept from going on."""
+        url = value if is_url(value) else None
+        return ImageFailure(Source(sighting.place, url), url, str(error), sighting.invocation_id)
+
+    def _image(self, stored: Stored, sighting: Sighting) -> Image:
+        sources = tuple(dict.fromkeys(Source(sighting.place, value if is_url(value) else None) for value in sighting.values))
+        return Image(
+            stored.sha256,
+            stored.media_type,
+            stored.size,
+            stored.width,
+            stored.height,
+            alt=sighting.alt,
+            prompt=sighting.prompt,
+            revised_prompt=sighting.revised_prompt,
+            model=self._model,
+            invocation_id=sighting.invocation_id,
+            sources=sources,
+            blobs=self._store,
+        )
+
+
+async def ingest(image: Image, store: ImageStore, fetcher: Fetcher) -> Image:
+    """A picture of the user's or of a tool's, put into the store, its pixels counted. Raises `ImageError` where it cannot be."""
+    if not image.sha256:
+        if image.url is None:
+            raise ImageError(f"{image!r} has neither bytes nor a URL")
+        stored = await fetcher.fetch(image.url)
+    elif image.blobs is store and image.width is not None:
+        return image
+    else:
+        stored = await asyncio.to_thread(lambda: store_bytes(store, image.bytes()))
+    return replace(
+        image, sha256=stored.sha256, media_type=stored.media_type, size=stored.size, width=stored.width, height=stored.height, blobs=store
+    )
+
+

@@ -1,0 +1,147 @@
+"""One generation from its start to its bill."""
+
+import base64
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+from agentkit.emulator.catalogue import Catalogue, Model
+from agentkit.emulator.ledger import Charge, Kind, Ledger, Meter
+from agentkit.emulator.script import Draw, Place, Reply
+from agentkit.emulator.studio import Picture, Studio
+
+IMAGE_TOKENS = 1290
+QUALITY_FACTOR = {"low": 0.25, "high": 4.0}
+SEARCH_PRICE = 0.004
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a request's headers and body tell for the record."""
+
+    streamed: bool = False
+    referer: str | None = None
+    user_agent: str | None = None
+    session_id: str | None = None
+    media: int = 0
+
+
+@dataclass(slots=True)
+class Job:
+    """Counts what a generation uses while it is encoded, so that a stream that breaks off bills what it produced.
+
+    `native` says that the pictures come from the model itself and not from the image generation tool;
+    `image_model` is the one that draws.
+    """
+
+    id: str
+    kind: Kind
+    model: Model
+    reply: Reply
+    studio: Studio
+    ledger: Ledger
+    image_model: Model
+    prompt_tokens: int
+    native: bool = False
+    places: Sequence[Place] = ()
+    chunk: int = 24
+    encrypted_reasoning: bool = True
+    origin: Origin = field(default_factory=Origin)
+    created: int = field(default_factory=lambda: int(time.time()))
+    started: float = field(default_factory=time.monotonic)
+    text: int = 0
+    reasoning: int = 0
+    pictures: dict[int, Picture] = field(default_factory=dict[int, Picture])
+    image_cost: float = 0.0
+    server_calls: int = 0
+    server_results: int = 0
+    web_searches: int = 0
+    settled: bool = False
+
+    def wrote(self, text: str) -> None:
+        self.text += len(text)
+
+    def thought(self, text: str) -> None:
+        self.reasoning += len(text)
+
+    def used_tool(self, *, worked: bool = True, search: bool = False) -> None:
+        self.server_calls += 1
+        self.server_results += worked
+        self.web_searches += search
+
+    async def picture(self, draw: Draw) -> Picture | None:
+        """The picture of a drawing, painted once however often it is shown; `None` if the drawing failed."""
+        if id(draw) in self.pictures:
+            return self.pictures[id(draw)]
+        if not self.native and self.kind != "images":
+            self.used_tool(worked=draw.status == "ok")
+        if draw.status == "error":
+            return None
+        picture = await self.studio.picture(draw)
+        self.pictures[id(draw)] = picture
+        endpoint = self.image_model.image_api
+        self.image_cost += (endpoint.price if endpoint else 0.04) * QUALITY_FACTOR.get(draw.quality, 1.0)
+        return picture
+
+    async def preview_texts(self, draw: Draw, picture: Picture, count: int) -> list[str]:
+        """Previews of a picture, as base64."""
+        previews = await self.studio.previews(draw, picture, count) if count else []
+        return [base64.b64encode(preview).decode("ascii") for preview in previews]
+
+    def meter(self) -> Meter:
+        drawn = len(self.pictures)
+        image_tokens = IMAGE_TOKENS * drawn if self.native or self.kind == "images" else 0
+        reasoning = ceil(self.reasoning / 4)
+        words = ceil(self.text / 4) + reasoning
+        return Meter(
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=words + image_tokens,
+            reasoning_tokens=reasoning,
+            image_tokens=image_tokens,
+            prompt_cost=self.prompt_tokens * self.model.prompt_price,
+            completion_cost=words * self.model.completion_price,
+            image_cost=self.image_cost + self.web_searches * SEARCH_PRICE,
+            images=drawn,
+            server_calls=self.server_calls,
+            server_results=self.server_results,
+            web_searches=self.web_searches,
+        )
+
+    def usage(self) -> dict[str, Any]:
+        """Usage in the words of the job's dialect, with what the script dictates laid over it."""
+        meter = self.meter()
+        usage = meter.responses_usage() if self.kind == "responses" else meter.chat_usage()
+        return {**usage, **(self.reply.usage or {})}
+
+    def settle(self, *, finish_reason: str | None, cancelled: bool = False, free: bool = False) -> None:
+        """Bill what was produced; the second time does nothing."""
+        if self.settled:
+            return
+        self.settled = True
+        meter = self.meter()
+        dictated = (self.reply.usage or {}).get("cost")
+        cost = 0.0 if free else meter.cost if dictated is None else float(dictated)
+        self.ledger.settle(
+            Charge(self.id, self.model.id, cost, 0 if free else meter.images, self.kind),
+            meter,
+            {
+                "started": self.started,
+                "streamed": self.origin.streamed,
+                "cancelled": cancelled,
+                "provider": self.model.provider,
+                "finish_reason": finish_reason,
+                "media": self.origin.media,
+                "referer": self.origin.referer,
+                "user_agent": self.origin.user_agent,
+                "session_id": self.origin.session_id,
+            },
+        )
+
+
+def drawing_model(catalogue: Catalogue, parameters: Mapping[str, Any], default: str) -> Model | None:
+    """The model that the image generation tool draws with: its `model` parameter, or `default`."""
+    wanted = parameters.get("model", default)
+    model = catalogue.find(wanted) if isinstance(wanted, str) else None
+    return model if model is not None and model.draws else None

@@ -1,0 +1,254 @@
+"""A prompt → what it asks for. One pass over the words; whatever is not understood is passed over."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field, replace
+
+from . import words as w
+from .colour import NAMED
+
+_LONGEST = 400  # words that are read; a longer prompt has said by then what it wants
+
+_PHRASES: tuple[tuple[str, str], ...] = (
+    ("hot air balloon", "balloon"), ("teddy bear", "bear"), ("top hat", "tophat"), ("wizard hat", "wizardhat"),
+    ("witch hat", "wizardhat"), ("bow tie", "bowtie"), ("northern light", "aurora"), ("northern lights", "aurora"),
+    ("under water", "underwater"), ("on the moon", "on lunar"), ("moon landing", "lunar"),
+    ("black and white", "monochrome"), ("golden hour", "dusk"), ("blue hour", "dusk"), ("pixel art", "pixel"),
+    ("oil painting", "oil"), ("line art", "ink"), ("line drawing", "ink"), ("living room", "room"),
+    ("space ship", "spaceship"), ("christmas tree", "winter pine"), ("light house", "lighthouse"),
+    ("reflected in", "reflection"), ("take off", "remove"), ("takes off", "remove"), ("get rid of", "remove"),
+    ("star fish", "fish"), ("coffee table", "table"), ("at sea", "at the sea"), ("robin hood", "person"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wear:
+    """Something worn or held."""
+
+    kind: str
+    colour: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A subject as the words name it."""
+
+    kind: str
+    colour: str | None = None
+    count: int = 1
+    wears: tuple[Wear, ...] = ()
+    carries: bool = False  # the living things named before it are aboard
+    added: bool = False  # "another", "a second": one more, even where there is one already
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a prompt asks for. Empty fields were not spoken of."""
+
+    mentions: tuple[Mention, ...] = ()
+    wears: tuple[Wear, ...] = ()  # named without a subject: "add a hat"
+    removed: frozenset[str] = frozenset()
+    time: str | None = None
+    season: str | None = None
+    weather: frozenset[str] = frozenset()
+    settings: tuple[str, ...] = ()
+    city: str | None = None
+    style: str | None = None
+    caption: str = ""
+    background: str | None = None
+    tint: str | None = None
+    unknown: str = ""
+
+
+def plain(text: str) -> str:
+    """The text in the letters that Pillow's own font has: ASCII, without accents."""
+    eased = text.translate(str.maketrans({"ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ß": "ss", "ł": "l", "đ": "d"}))
+    return "".join(c for c in unicodedata.normalize("NFKD", eased) if " " <= c <= "~")
+
+
+def tokens_of(prompt: str) -> list[str]:
+    """Lower-case words and the punctuation that separates clauses."""
+    text = re.sub(r'"[^"]*"|“[^”]*”|«[^»]*»', " ", prompt[:8000].lower())
+    text = " ".join(re.findall(r"[^\W_]+|[,.;:!?]", plain(text)))
+    for phrase, word in _PHRASES:
+        text = re.sub(rf"\b{phrase}\b", word, text)
+    return text.split()[:_LONGEST]
+
+
+def look_up(table: dict[str, str], token: str) -> tuple[str, bool] | None:
+    """The kind that a word names, and whether it is a plural."""
+    if token in table:
+        return table[token], False
+    singles = [token.removesuffix("s"), token.removesuffix("es"), token.removesuffix("ies") + "y"]
+    if token.endswith("ves"):
+        singles += [token[:-3] + "f", token[:-3] + "fe"]
+    return next(((table[single], True) for single in singles if single != token and single in table), None)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The state of the pass: what is pending until its noun comes, and what has been read."""
+
+    done: Reading = Reading()
+    colour: str | None = None
+    count: int | None = None
+    added: bool = False
+    negated: bool = False
+    holding: bool = False
+    aboard: bool = False
+    swapping: bool = False
+    swapped: str | None = None
+    last: str = ""  # what the last noun became: "mention", "wear", "loose", or "" for a noun without a colour
+    spoken: list[str] = field(default_factory=list[str])
+
+    def pause(self) -> None:
+        """The end of a clause: a colour that found no noun belongs to the one before."""
+        if self.colour is not None:
+            self._colour_last(self.colour)
+        self.colour, self.count, self.added, self.negated = None, None, False, False
+        self.aboard = self.holding = False
+
+    def _colour_last(self, colour: str) -> None:
+        done = self.done
+        if self.last == "mention" and done.mentions:
+            self.done = replace(done, mentions=(*done.mentions[:-1], replace(done.mentions[-1], colour=colour)))
+        elif self.last == "wear" and done.mentions:
+            owner = done.mentions[-1]
+            wears = (*owner.wears[:-1], replace(owner.wears[-1], colour=colour))
+            self.done = replace(done, mentions=(*done.mentions[:-1], replace(owner, wears=wears)))
+        elif self.last == "loose" and done.wears:
+            self.done = replace(done, wears=(*done.wears[:-1], replace(done.wears[-1], colour=colour)))
+        elif self.last == "":
+            self.done = replace(done, tint=colour)
+
+    def modifier(self, token: str, following: str) -> bool:
+        """A word that says something of a noun to come, or of those before it."""
+        if token in NAMED or (token in {"dark", "light", "bright", "pale", "deep"} and following in NAMED):
+            self.colour = token if token in NAMED else None
+        elif token in w.COUNTS or (token.isdigit() and 1 < int(token[:4]) < 10):
+            self.count = w.COUNTS[token] if token in w.COUNTS else int(token)
+        elif token in w.NEGATION:
+            self.negated = True
+        elif token in w.ADDING and token != "add":
+            self.added = True
+        elif token in w.SWAPPING:
+            self.swapping = True
+        else:
+            self.holding = self.holding or token in w.HOLDING
+            self.aboard = token in w.ABOARD or (self.aboard and token in w.FILLER)
+            self.negated = self.negated and token not in {"with", "add", "put", "into", "but", "to"}
+            return (token in w.HOLDING or token in w.ABOARD) and token not in w.THINGS
+        return True
+
+    def scenery(self, token: str) -> bool:
+        """A word for the place, the hour, the weather, the season or the manner."""
+        done = self.done
+        if token in w.CITIES:
+            self.done = replace(done, city=token, settings=_with(done.settings, "city"))
+        elif token in {"background", "backdrop"}:
+            self.done = replace(done, background=self.colour or done.background)
+        elif (style := look_up(w.STYLES, token)) is not None:
+            self.done = replace(done, style=style[0])
+        elif (time := look_up(w.TIMES, token)) is not None and not self.negated:
+            night = done.weather | {"moon", "stars"} if time[0] == "night" else done.weather
+            self.done = replace(done, time=time[0], weather=night)
+        elif (weather := look_up(w.WEATHER, token)) is not None:
+            self._weather(weather[0])
+        elif (season := look_up(w.SEASONS, token)) is not None:
+            self.done = replace(done, season=season[0])
+        elif (setting := look_up(w.SETTINGS, token)) is not None and not self.negated:
+            self.done = replace(done, settings=_with(done.settings, setting[0]))
+        elif token not in w.SWALLOW:
+            return False
+        self.colour, self.last = None, "scenery"
+        return True
+
+    def _weather(self, kind: str) -> None:
+        if self.negated:
+            self.done = replace(self.done, removed=self.done.removed | {kind})
+        else:
+            self.done = replace(self.done, weather=self.done.weather | {kind})
+
+    def noun(self, token: str) -> bool:
+        """A subject, or something that a subject wears or holds."""
+        living, thing = look_up(w.LIVING, token), look_up(w.THINGS, token)
+        worn = look_up(w.WEARABLE, token)
+        if worn is not None and self._is_worn(worn[0]):
+            self._wear(worn[0])
+            return True
+        found = living or thing
+        if found is None:
+            return False
+        kind, plural = found
+        if self.negated:
+            self.done = replace(self.done, removed=self.done.removed | {kind})
+        else:
+            self._mention(kind, self.count or (3 if plural else 1))
+        self.colour, self.count, self.added = None, None, False
+        return True
+
+    def _is_worn(self, kind: str) -> bool:
+        owner = bool(self.done.mentions) and self.done.mentions[-1].kind in w.LIVING
+        return self.negated or kind in w.ALWAYS_WORN or (owner and self.holding)
+
+    def _wear(self, kind: str) -> None:
+        done, item = self.done, Wear(kind, self.colour)
+        self.colour = None
+        if self.negated:
+            self.done = replace(done, removed=done.removed | {kind})
+            return
+        owner = next((i for i in reversed(range(len(done.mentions))) if done.mentions[i].kind in w.LIVING), None)
+        if owner is None:
+            self.done, self.last = replace(done, wears=(*done.wears, item)), "loose"
+            return
+        held = replace(done.mentions[owner], wears=(*done.mentions[owner].wears, item))
+        mentions = [*done.mentions]
+        mentions.pop(owner)
+        # The owner goes last, so that a colour that follows ("a hat, red") finds it.
+        self.done, self.last = replace(done, mentions=(*mentions, held)), "wear"
+
+    def _mention(self, kind: str, count: int) -> None:
+        done = self.done
+        rides = self.aboard and kind in w.VESSELS and any(m.kind in w.LIVING for m in done.mentions)
+        mention = Mention(kind, self.colour, min(count, 9), (), rides, self.added, self.swapped)
+        self.swapped = kind if self.swapping and self.swapped is None else None
+        self.swapping = self.swapping and self.swapped is not None
+        self.done = replace(done, mentions=(*done.mentions, mention))
+        self.last, self.holding = "mention", False
+
+
+def read(prompt: str) -> Reading:
+    """What the words ask for."""
+    tokens = tokens_of(prompt)
+    reader = _Reader()
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+        if token in ",.;:!?":
+            reader.pause()
+        elif not reader.modifier(token, following) and not reader.scenery(token) and not reader.noun(token):
+            if token == "and":
+                negated = reader.negated
+                reader.pause()
+                reader.negated = negated and following not in {"add", "put", "give", "make", "a"}
+            elif token not in w.FILLER:
+                reader.spoken.append(token)
+    reader.pause()
+    quoted = re.search(r'"([^"]{1,40})"|“([^”]{1,40})”|«([^»]{1,40})»', prompt[:8000])
+    caption = plain(next(g for g in quoted.groups() if g)).strip() if quoted else ""
+    return replace(reader.done, caption=caption, unknown=_subject(tokens, reader.spoken))
+
+
+def _subject(tokens: list[str], spoken: list[str]) -> str:
+    """The words that an unknown subject goes by: the first noun phrase, as far as one can tell without a dictionary."""
+    known = set(spoken)
+    phrase: list[str] = []
+    for token in tokens:
+        if token in known and token.isalpha():
+            phrase.append(token)
+        elif phrase and token in w.BREAKS:
+            break
+    return " ".join(phrase[:3])[:32]
+
+
+def _with(settings: tuple[str, ...], setting: str) -> tuple[str, ...]:
+    return settings if setting in settings else (*settings, setting)[:3]

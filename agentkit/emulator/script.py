@@ -1,0 +1,190 @@
+"""What a reply holds, in the words of neither dialect.
+
+A `Reply` is an ordered list of small values. The same one can be encoded as a chat completion or as a Responses
+result, buffered or streamed, so one scenario runs four ways. `RawReply` is for bytes that must arrive exactly.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Json = dict[str, Any]
+
+Place = Literal[
+    "message_images",
+    "server_tool_call",
+    "markdown",
+    "bare_link",
+    "content_parts",
+    "server_tool_item",
+    "image_generation_call",
+    "partial_image",
+    "images_data",
+    "images_stream",
+]
+Shape = Literal[
+    "url", "data_url", "base64", "imageUrl", "imageB64", "result_url", "result_data_url", "result_base64"
+]  # fmt: skip
+PLACES: tuple[str, ...] = get_args(Place)
+SHAPES: tuple[str, ...] = get_args(Shape)
+FORMATS = ("png", "jpeg", "webp", "gif", "svg")
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Text of the answer. An annotation is a flat citation: `url`, `title`, and optionally `content`, `start_index`,
+    `end_index`."""
+
+    text: str
+    annotations: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Reasoning: readable text, an encrypted blob, a signature, or several of these."""
+
+    text: str = ""
+    encrypted: str | None = None
+    signature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """A call of a user's function. A string in `arguments` goes out as it is, valid JSON or not."""
+
+    name: str
+    arguments: str | Mapping[str, Any] = field(default_factory=dict[str, Any])
+    id: str | None = None
+
+    def arguments_text(self) -> str:
+        return self.arguments if isinstance(self.arguments, str) else json.dumps(dict(self.arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A picture.
+
+    `places` says where on the wire it appears (empty: where the dialect would put it), `shape` how it is written
+    there. `data` gives the bytes; without it the painter paints `prompt`, on top of `source` if that is given.
+    `size` is width and height in pixels. With `status="error"` the tool failed, and no picture comes.
+    """
+
+    prompt: str
+    places: Sequence[Place] = ()
+    size: tuple[int, int] | None = None
+    format: str = "png"
+    data: bytes | None = field(default=None, repr=False)
+    status: Literal["ok", "error"] = "ok"
+    error: str | None = None
+    revised_prompt: str | None = None
+    preview_count: int = 0
+    shape: Shape | None = None
+    seed: int | None = None
+    source: bytes | None = field(default=None, repr=False)
+    transparent: bool = False
+    quality: str = "auto"
+    compression: int | None = None
+
+    def __post_init__(self) -> None:
+        for place in self.places:
+            if place not in PLACES:
+                raise ValueError(f"places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}")
+        if self.shape is not None and self.shape not in SHAPES:
+            raise ValueError(f"shape: {self.shape!r} is unknown; accepted: {', '.join(SHAPES)}")
+        if self.format not in FORMATS:
+            raise ValueError(f"format: {self.format!r} is unknown; accepted: {', '.join(FORMATS)}")
+
+    @property
+    def media_type(self) -> str:
+        return "image/svg+xml" if self.format == "svg" else f"image/{self.format}"
+
+
+@dataclass(frozen=True, slots=True)
+class UseServerTool:
+    """A server tool other than image generation that ran. Chat shows it in `usage` alone; Responses as an item."""
+
+    tool: str
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Wire JSON that the emulator does not understand, in the place where it stands among the content.
+
+    `chat` holds fields of the message (streamed: of one delta); `responses` is a whole output item. `chat_chunk` and
+    `responses_event` are whole stream events, which only streamed replies show.
+    """
+
+    chat: Mapping[str, Any] | None = None
+    responses: Mapping[str, Any] | None = None
+    chat_chunk: Mapping[str, Any] | None = None
+    responses_event: Mapping[str, Any] | None = None
+
+
+Item = Say | Think | CallTool | Draw | UseServerTool | Raw
+
+FailureForm = Literal["http", "body", "choice", "stream", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a reply fails.
+
+    `http`: an error status instead of a reply. The others have status 200: `body`, a top-level `error` alone;
+    `choice`, an error inside the finished reply; `stream`, the content and then a top-level error; `silent`, nothing
+    but `finish_reason: "error"`. In Responses, `event` names the event that ends a stream. A failure by HTTP is not
+    billed unless `billed` is true; the others bill what was produced.
+    """
+
+    message: str = "Provider returned error"
+    code: int = 500
+    form: FailureForm = "http"
+    metadata: Mapping[str, Any] | None = None
+    error_type: str | None = None
+    body: Mapping[str, Any] | None = None
+    event: Literal["response.failed", "response.error", "error"] = "response.failed"
+    billed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One scripted reply.
+
+    `usage` is merged over the usage that the emulator works out; `chunk` is the number of characters in a text
+    delta; `delay` are seconds before the first byte; `hang` keeps the connection open, silent, after the content
+    and before the end; `cut_after` drops the connection after so many bytes of the body.
+    """
+
+    content: Sequence[Item] = ()
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    usage: Mapping[str, Any] | None = None
+    error: Failure | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    delay: float = 0.0
+    chunk: int | None = None
+    hang: bool = False
+    cut_after: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.chunk is not None and self.chunk < 1:
+            raise ValueError(f"chunk: {self.chunk} was given; at least 1 character per delta is needed")
+        object.__setattr__(self, "content", tuple(self.content))
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """A reply byte for byte. With `chunks` the body is sent in these pieces; nothing is billed."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    chunks: Sequence[bytes] | None = None
+    delay: float = 0.0
+    hang: bool = False
+    cut_after: int | None = None
+
+
+Scripted = Reply | RawReply

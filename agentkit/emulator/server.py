@@ -1,0 +1,143 @@
+"""The server: its own thread, its own event loop, a free port on loopback."""
+
+import socket
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import anyio.to_thread
+import uvicorn
+
+from agentkit.emulator.catalogue import MODELS, Catalogue, Model
+from agentkit.emulator.ids import Ids
+from agentkit.emulator.ledger import Charge
+from agentkit.emulator.routes import application
+from agentkit.emulator.script import PLACES, Place, Scripted
+from agentkit.emulator.state import RecordedRequest, State
+from agentkit.emulator.studio import Studio
+
+API_KEY = "sk-or-v1-emulator"
+
+
+class Emulator:
+    """An OpenRouter on loopback whose model follows rules. It is no language model.
+
+        with Emulator() as emulator:
+            client = OpenAI(base_url=emulator.base_url, api_key=emulator.api_key)
+
+    `image_places`: where pictures that the rules draw appear (names of `Place`; empty: each dialect's own place).
+    `url_ttl`: seconds that a temporary image URL lives. `chunk_delay`: seconds between two pieces of a stream.
+    `seed`: makes ids and pictures repeatable. `models`: the catalogue. `unavailable`: ids in it that no provider
+    serves at the moment. `api_key`: the only key that is accepted; by default any is. `port`: 0 for a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_places: Sequence[Place] = (),
+        url_ttl: float = 3600.0,
+        chunk_delay: float = 0.0,
+        seed: int = 0,
+        models: Sequence[Model] | None = None,
+        unavailable: Sequence[str] = (),
+        api_key: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        for place in image_places:
+            if place not in PLACES:
+                raise ValueError(f"image_places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}")
+        self.api_key = api_key or API_KEY
+        self._host = host
+        self._port = port
+        self._studio = Studio(ttl=url_ttl, seed=seed)
+        self._state = State(
+            catalogue=Catalogue(MODELS if models is None else tuple(models), frozenset(unavailable)),
+            studio=self._studio,
+            ids=Ids(seed),
+            api_key=api_key,
+            places=tuple(image_places),
+            chunk_delay=chunk_delay,
+        )
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def origin(self) -> str:
+        if not self._studio.origin:
+            raise RuntimeError("the emulator is not running: use it in a `with` block, or call start() first")
+        return self._studio.origin
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.origin}/api/v1"
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request that came, in order."""
+        return self._state.requests
+
+    @property
+    def ledger(self) -> list[Charge]:
+        """What was billed, in order."""
+        return self._state.ledger.charges
+
+    def play(self, replies: Scripted | Sequence[Scripted]) -> None:
+        """Dictate the next replies: one for each accepted POST. When they are used up, the rules answer again."""
+        self._state.play([replies] if isinstance(replies, Scripted) else list(replies))
+
+    def expire_urls(self) -> None:
+        """Make every temporary image URL that was given out so far expire now."""
+        self._studio.expire()
+
+    def start(self) -> Self:
+        if self._server is not None:
+            raise RuntimeError("the emulator is already running")
+        listener = socket.create_server((self._host, self._port))
+        self._studio.origin = f"http://{self._host}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            application(self._state),
+            lifespan="off",
+            ws="none",
+            http="h11",
+            loop="asyncio",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=30,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="openrouter-emulator", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and end the thread. Stopping twice is no error."""
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        server.should_exit = True
+        thread.join(timeout=10)
+        if thread.is_alive():
+            server.force_exit = True
+            thread.join(timeout=5)
+        self._server = self._thread = None
+        self._studio.origin = ""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await anyio.to_thread.run_sync(self.stop)

@@ -1,0 +1,148 @@
+"""Pictures: painted, remembered by what they show, and lent out under URLs that expire."""
+
+import asyncio
+import base64
+import hashlib
+import io
+import secrets
+import time
+import zlib
+from dataclasses import dataclass, field
+
+from PIL import Image, ImageFilter
+
+from agentkit.emulator.script import Draw
+
+MAX_SIDE = 2048
+PREVIEW_SIDE = 192
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture and the temporary URL where it lies."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    url: str
+
+    @property
+    def base64(self) -> str:
+        return base64.b64encode(self.data).decode("ascii")
+
+    @property
+    def data_url(self) -> str:
+        return f"data:{self.media_type};base64,{self.base64}"
+
+
+@dataclass(slots=True)
+class Loan:
+    data: bytes
+    media_type: str
+    token: str
+    until: float
+
+
+class Studio:
+    """`origin` is known once the server listens. `ttl` are the seconds that a temporary URL lives."""
+
+    def __init__(self, *, ttl: float, seed: int) -> None:
+        self.origin = ""
+        self.ttl = ttl
+        self._seed = seed
+        self._loans: dict[str, Loan] = {}
+        self._prompts: dict[str, str] = {}
+
+    async def picture(self, draw: Draw) -> Picture:
+        data = draw.data
+        if data is None:
+            data = await asyncio.to_thread(self._paint, draw)
+        self._prompts[hashlib.sha256(data).hexdigest()] = draw.prompt
+        return Picture(data, draw.media_type, self.lend(data, draw.media_type, draw.format))
+
+    async def previews(self, draw: Draw, picture: Picture, count: int) -> list[bytes]:
+        """Small, rough forms of the picture, each a little finer than the one before."""
+        return await asyncio.to_thread(
+            lambda: [self._preview(draw, picture.data, step, count) for step in range(count)]
+        )
+
+    def lend(self, data: bytes, media_type: str, extension: str) -> str:
+        name = f"{secrets.token_hex(8)}.{'jpg' if extension == 'jpeg' else extension}"
+        loan = Loan(data, media_type, secrets.token_urlsafe(12), time.monotonic() + self.ttl)
+        self._loans[name] = loan
+        return f"{self.origin}/i/{name}?token={loan.token}"
+
+    def loan(self, name: str) -> Loan | None:
+        return self._loans.get(name)
+
+    def expire(self) -> None:
+        """Every temporary URL that was given out so far is dead from now on."""
+        for loan in self._loans.values():
+            loan.until = 0.0
+
+    def prompt_of(self, data: bytes) -> str | None:
+        """What a picture shows, if it was painted here."""
+        return self._prompts.get(hashlib.sha256(data).hexdigest())
+
+    def look_up(self, where: str | None) -> bytes | None:
+        """The bytes behind a data URL, bare base64, or a URL of this origin; nothing is fetched from elsewhere."""
+        if not where:
+            return None
+        if self.origin and where.startswith(f"{self.origin}/i/"):
+            loan = self._loans.get(where.removeprefix(f"{self.origin}/i/").partition("?")[0])
+            return loan.data if loan else None
+        if where.startswith(("http://", "https://")):
+            return None
+        text = where.partition(",")[2] if where.startswith("data:") else where
+        try:
+            return base64.b64decode(text, validate=True) or None
+        except ValueError:
+            return None
+
+    def _paint(self, draw: Draw) -> bytes:
+        from agentkit.emulator import painter
+
+        seed = draw.seed if draw.seed is not None else zlib.crc32(draw.prompt.encode("utf-8", "replace"))
+        seed = (seed ^ self._seed * 2_654_435_761) & 0x7FFF_FFFF
+        width, height = draw.size or (1024, 1024)
+        size = (max(16, min(width, MAX_SIDE)), max(16, min(height, MAX_SIDE)))
+        if draw.format == "svg":
+            return painter.paint_svg(draw.prompt, size, seed)
+        data = painter.paint(
+            draw.prompt,
+            size=size,
+            seed=seed,
+            format="png" if draw.format == "gif" else draw.format,
+            transparent=draw.transparent,
+            quality=90 if draw.compression is None else max(1, draw.compression),
+            source=draw.source if draw.source and _opens(draw.source) else None,
+        )
+        return _as_gif(data) if draw.format == "gif" else data
+
+    def _preview(self, draw: Draw, data: bytes, step: int, count: int) -> bytes:
+        if not _opens(data):
+            data = self._paint(Draw(draw.prompt, size=(PREVIEW_SIDE, PREVIEW_SIDE), seed=draw.seed))
+        with Image.open(io.BytesIO(data)) as full:
+            small = full.convert("RGB")
+        small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        rough = small.filter(ImageFilter.BoxBlur(radius=2 * (count - step)))
+        return _encoded(rough, "PNG")
+
+
+def _opens(data: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
+
+
+def _as_gif(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        return _encoded(image.convert("P"), "GIF")
+
+
+def _encoded(image: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()

@@ -1,0 +1,182 @@
+"""Every error that agentkit raises, and what the caller can do about each.
+
+    AgentkitError
+    ├── UsageError (also a ValueError)   an argument is wrong: mend the call; nothing was sent
+    │   ├── MissingKey                   no API key: set OPENROUTER_API_KEY, or start the emulator
+    │   ├── ToolDefinitionError          a function cannot become a tool: mend its signature or name
+    │   └── ConversationBusy             a turn is running on this conversation: wait for it, or `fork()`
+    ├── ImageError                       these bytes, this file or this URL are no usable picture
+    ├── StoreError                       the image store cannot be read or written: free the disk, or set `store=`
+    └── RunError                         a run stopped; `run` holds all that had arrived
+        ├── ConnectionFailed             nothing was sent, so nothing was billed: try again when the network is back
+        ├── OutcomeUnknown               the request may have been billed: look at `generation_id` before asking again
+        ├── StreamInterrupted            the stream was cut; what had arrived is in `answer_so_far`
+        ├── ProtocolError                the reply is not what OpenRouter speaks (a proxy's HTML page, cut JSON)
+        ├── DeadlineExceeded             `Limits.seconds`, or a time-out of the client
+        ├── OutputInvalid                the model did not keep to `output=`, even after one repair
+        └── APIError                     OpenRouter, or a provider behind it, said no
+            ├── BadRequest               400, 404, 409, 413, 422: mend the request; the message has the provider's words
+            ├── AuthenticationFailed     401: the key is wrong or revoked
+            ├── InsufficientCredits      402: add credits, or lower `max_tokens`, which reserves them
+            ├── PermissionRefused        403: moderation, a guardrail or a region; `reasons` says which
+            ├── RateLimited              429: wait `retry_after` seconds
+            └── ProviderFailed           408, 5xx, or an error inside a 200: the provider broke
+
+No error holds a key, a header or a request body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentkit.answer import Answer
+    from agentkit.run import Run
+
+
+class AgentkitError(Exception):
+    """The root of every error that agentkit raises on purpose."""
+
+
+class UsageError(AgentkitError, ValueError):
+    """An argument is wrong. Raised at once, before anything is sent."""
+
+
+class MissingKey(UsageError):
+    """There is no API key, and `base_url` is not an emulator."""
+
+
+class ToolDefinitionError(UsageError):
+    """A function, name or schema cannot become a tool."""
+
+
+class ConversationBusy(UsageError):
+    """A second turn was started while one is running on the same conversation."""
+
+
+class ImageError(AgentkitError):
+    """Bytes, a file or a URL that are no usable picture."""
+
+
+class StoreError(AgentkitError):
+    """The image store cannot be read or written."""
+
+
+class RunError(AgentkitError):
+    """A run stopped before its answer was whole."""
+
+    def __init__(self, message: str, *, run: Run | None = None, generation_id: str | None = None) -> None:
+        super().__init__(message)
+        self.run: Run | None = run
+        """The run with all that had arrived: `chat.resume(run)` goes on, `chat.adopt(run)` keeps it."""
+        self.generation_id = generation_id
+        """OpenRouter's id of the request that failed, where it was told: the key for `GET /generation`."""
+
+    @property
+    def answer_so_far(self) -> Answer | None:
+        """What had arrived, as an answer; None where nothing had been started."""
+        if self.run is None:
+            return None
+        from agentkit.answer import Answer
+
+        return Answer.of(self.run)
+
+
+class ConnectionFailed(RunError):
+    """No connection could be made, so the request was surely not accepted."""
+
+
+class OutcomeUnknown(RunError):
+    """The connection broke after the request was sent: it may have been carried out and billed. It was not sent again."""
+
+
+class StreamInterrupted(RunError):
+    """A stream ended before its finish. No tool call of that message is run."""
+
+
+class ProtocolError(RunError):
+    """The reply cannot be read as OpenRouter's."""
+
+
+class DeadlineExceeded(RunError):
+    """The run's `Limits.seconds`, or one of the client's time-outs, was reached."""
+
+
+class OutputInvalid(RunError):
+    """The reply does not fit the `output` type, even after it was asked to repair it."""
+
+
+class APIError(RunError):
+    """OpenRouter answered with an error."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | int | None = None,
+        provider: str | None = None,
+        raw: str | None = None,
+        reasons: tuple[str, ...] = (),
+        suggested_models: tuple[str, ...] = (),
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+        run: Run | None = None,
+        generation_id: str | None = None,
+    ) -> None:
+        super().__init__(message, run=run, generation_id=generation_id)
+        self.status = status
+        """The HTTP status; for an error inside a 200, the code it carries where that is one."""
+        self.code = code
+        """The error's own code or type, as it came."""
+        self.provider = provider
+        self.raw = raw
+        """The provider's own words (`metadata.raw`), at most 2,000 characters."""
+        self.reasons = reasons
+        """Why moderation refused, in its words."""
+        self.suggested_models = suggested_models
+        self.retry_after = retry_after
+        """Seconds to wait, as the server asked."""
+        self.retryable = retryable
+        """`error.availability.retryable`, where it was told."""
+
+
+class BadRequest(APIError):
+    """400, 404, 409, 413, 422: the request cannot be served as it is."""
+
+
+class AuthenticationFailed(APIError):
+    """401: the key is missing, wrong or revoked."""
+
+
+class InsufficientCredits(APIError):
+    """402: the credits do not cover the request, its `max_tokens` reservation included."""
+
+
+class PermissionRefused(APIError):
+    """403: moderation, a guardrail, a region."""
+
+
+class RateLimited(APIError):
+    """429: too many requests."""
+
+
+class ProviderFailed(APIError):
+    """408, a 5xx, or an error inside a 200."""
+
+
+def for_status(status: int | None) -> type[APIError]:
+    """The class for an HTTP status, or for the code that an error inside a 200 carries."""
+    match status:
+        case 401:
+            return AuthenticationFailed
+        case 402:
+            return InsufficientCredits
+        case 403:
+            return PermissionRefused
+        case 429:
+            return RateLimited
+        case 400 | 404 | 405 | 409 | 413 | 414 | 415 | 422:
+            return BadRequest
+        case _:
+            return ProviderFailed

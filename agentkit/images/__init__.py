@@ -1,0 +1,1 @@
+"""Pictures: taken off the wire, kept, looked at, fetched."""

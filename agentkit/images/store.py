@@ -1,0 +1,186 @@
+"""Where pictures are kept: content-addressed, written whole or not at all.
+
+A store hands out drafts. Bytes go into a draft as they arrive; `keep` makes them a stored picture, named by their own
+sha256, and `discard` leaves no trace. A store of one's own (a bucket, a database) implements `ImageStore`: four methods.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from agentkit.errors import StoreError, UsageError
+from agentkit.images.drafts import PARTIAL, READ_ONLY, Draft, FileDraft, MemoryDraft
+from agentkit.media import EXTENSIONS
+from agentkit.values import Blobs
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_SUFFIXES = (*EXTENSIONS.values(), "bin")
+_STALE = 24 * 3600.0
+
+
+class ImageStore(Blobs, Protocol):
+    """Where pictures are kept, by the sha256 of their bytes."""
+
+    def create(self) -> Draft:
+        """A new, empty draft. Raises `StoreError` where it is known already that nothing can be written."""
+        ...
+
+    def open(self, sha256: str) -> BinaryIO:
+        """A stored picture, from its start. Raises `FileNotFoundError` where it is not there."""
+        ...
+
+    def delete(self, sha256: str) -> bool:
+        """Remove a picture; False where it was not there."""
+        ...
+
+    def size(self) -> int:
+        """The bytes of all stored pictures."""
+        ...
+
+
+def check_sha256(sha256: str) -> str:
+    """`sha256` itself. Raises `UsageError` unless it is 64 lowercase hex digits: an id never becomes a path."""
+    if not isinstance(sha256, str) or not _SHA256.match(sha256):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"a picture's sha256 is 64 lowercase hex digits, not {str(sha256)[:80]!r}")
+    return sha256
+
+
+class MemoryImageStore:
+    """Pictures in memory, for tests and for short-lived use: nothing outlives the process."""
+
+    def __init__(self) -> None:
+        self._shelf: dict[str, bytes] = {}
+
+    def create(self) -> Draft:
+        return MemoryDraft(self._shelf)
+
+    def open(self, sha256: str) -> BinaryIO:
+        try:
+            return BytesIO(self._shelf[check_sha256(sha256)])
+        except KeyError:
+            raise FileNotFoundError(f"no picture {sha256[:12]}… in this store") from None
+
+    def delete(self, sha256: str) -> bool:
+        return self._shelf.pop(check_sha256(sha256), None) is not None
+
+    def size(self) -> int:
+        return sum(map(len, list(self._shelf.values())))
+
+
+class FileImageStore:
+    """Pictures as files: `FOLDER/ab/abcdef….png`, readable by their owner alone, not encrypted.
+
+    `path` is the folder; by default `AGENTKIT_STORE`, else `agentkit/images` in the user's cache folder. It is made when
+    the first picture is written. `max_bytes` bounds the whole store: a picture beyond it is refused, none is pushed out.
+    Several processes may use one folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, max_bytes: int | None = None) -> None:
+        if max_bytes is not None and max_bytes <= 0:
+            raise UsageError(f"max_bytes must be a positive number of bytes, or None for no bound, not {max_bytes!r}")
+        if path is None:
+            path = os.environ.get("AGENTKIT_STORE") or None
+        if path is None:
+            import platformdirs
+
+            path = platformdirs.user_cache_path("agentkit") / "images"
+        self.path = Path(path).expanduser().absolute()
+        self.max_bytes = max_bytes
+        self._swept = False
+
+    def __repr__(self) -> str:
+        return f"FileImageStore({str(self.path)!r})"
+
+    def create(self) -> Draft:
+        self._check_writable()
+        if not self._swept:
+            self._swept = True
+            self._sweep()
+        self.check_room(1)
+        return FileDraft(self)
+
+    def open(self, sha256: str) -> BinaryIO:
+        for path in self._places(sha256):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                return self._open_file(path)
+        raise FileNotFoundError(f"no picture {sha256[:12]}… in {self.path}")
+
+    def delete(self, sha256: str) -> bool:
+        found = False
+        for path in self._places(sha256):
+            try:
+                path.unlink()
+                found = True
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise self.trouble("delete from", error) from error
+        return found
+
+    def size(self) -> int:
+        total = 0
+        for folder in self._scan(self.path):
+            if len(folder.name) == 2 and folder.is_dir(follow_symlinks=False):
+                for file in self._scan(Path(folder.path)):
+                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                        total += file.stat(follow_symlinks=False).st_size
+        return total
+
+    def check_room(self, more: int) -> None:
+        """Raise `StoreError` where `more` bytes would go beyond `max_bytes`."""
+        if self.max_bytes is not None and (size := self.size()) + more > self.max_bytes:
+            raise StoreError(
+                f"the image store {self.path} is full: it holds {size} of max_bytes={self.max_bytes}; "
+                "delete pictures, or set a larger max_bytes"
+            )
+
+    def trouble(self, doing: str, error: OSError) -> StoreError:
+        """What to raise for `error`: names the folder and what the system said."""
+        return StoreError(f"cannot {doing} the image store {self.path}: {error.strerror or error}")
+
+    def _places(self, sha256: str) -> list[Path]:
+        folder = self.path / check_sha256(sha256)[:2]
+        return [] if folder.is_symlink() else [folder / f"{sha256}.{suffix}" for suffix in _SUFFIXES]
+
+    def _check_writable(self) -> None:
+        folder = self.path
+        while not os.path.lexists(folder) and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            raise StoreError(f"cannot write to the image store {self.path}: {folder} is not a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise StoreError(f"cannot write to the image store {self.path}: {folder} is not writable")
+
+    def _open_file(self, path: Path) -> BinaryIO:
+        try:
+            descriptor = os.open(path, READ_ONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError as error:
+            if path.is_symlink():
+                raise FileNotFoundError(f"{path} is a link, which is not followed") from None
+            raise self.trouble("read from", error) from error
+        return os.fdopen(descriptor, "rb")
+
+    def _scan(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return list(entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self.trouble("read", error) from error
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed left behind a day ago or more."""
+        for entry in self._scan(self.path):
+            if entry.name.endswith(PARTIAL) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):  # another process swept it, or it is not ours: it can wait
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
+                        Path(entry.path).unlink()

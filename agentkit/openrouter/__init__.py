@@ -1,0 +1,7 @@
+"""OpenRouter over the network: the transport, the money law, the catalogue. No httpx2, aiohttp or openai error leaves it."""
+
+from __future__ import annotations
+
+from agentkit.openrouter.client import OpenRouter, Timeouts
+
+__all__ = ["OpenRouter", "Timeouts"]

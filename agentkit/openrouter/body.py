@@ -1,0 +1,50 @@
+"""A request body on its way out: bytes as they are, pictures read from the store and encoded while they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import BinaryIO
+
+import pybase64
+
+from agentkit.errors import ImageError
+from agentkit.images.store import ImageStore
+from agentkit.values import BlobRef, Pieces
+
+_CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without padding
+
+
+def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIterator[bytes], int]:
+    """The body to send and its length in bytes. Raises `ImageError` where a picture is gone from the store."""
+    if all(isinstance(piece, bytes) for piece in body):
+        data = b"".join(piece for piece in body if isinstance(piece, bytes))
+        return data, len(data)
+    length = sum(len(piece) if isinstance(piece, bytes) else _encoded_size(piece, store) for piece in body)
+    return _stream(body, store), length
+
+
+def _prefix(ref: BlobRef) -> bytes:
+    return f"data:{ref.media_type};base64,".encode() if ref.form == "data_url" else b""
+
+
+def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
+    try:
+        return store.open(ref.sha256)
+    except FileNotFoundError:
+        raise ImageError(f"the picture {ref.sha256[:12]}… that the conversation refers to is no longer in the store") from None
+
+
+def _encoded_size(ref: BlobRef, store: ImageStore) -> int:
+    with _open(ref, store) as file:
+        return len(_prefix(ref)) + (file.seek(0, 2) + 2) // 3 * 4
+
+
+async def _stream(body: Pieces, store: ImageStore) -> AsyncIterator[bytes]:
+    for piece in body:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        yield _prefix(piece)
+        with _open(piece, store) as file:
+            while chunk := file.read(_CHUNK):
+                yield pybase64.b64encode(chunk)

@@ -1,0 +1,262 @@
+"""The openai SDK as transport: its connection pool, proxies and time-outs, with our own bodies and our own decoding.
+
+What the SDK would do by itself and must not is off: it sends nothing again (`agentkit.openrouter.retry` decides that),
+follows no redirect, reads no error body to its end, and adds no header of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from agentkit.errors import AgentkitError, MissingKey, OutcomeUnknown, ProtocolError, RunError, UsageError
+from agentkit.images.spool import Spool
+from agentkit.images.store import ImageStore
+from agentkit.openrouter.body import content_of
+from agentkit.openrouter.guard import GENERATION_ID, http_client, redacted, translated
+from agentkit.values import Pieces
+from agentkit.wire.model import JsonObject
+from agentkit.wire.sse import DONE, EventStream
+from agentkit.wire.text import UnreadableJson, read_object
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import AsyncOpenAI
+
+BASE_URL = "https://openrouter.ai/api/v1"
+MAX_BODY = 128 * 1024 * 1024
+"""Bytes of one buffered reply, pictures not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. Pictures take minutes, during which only comments come; the total is `Limits.seconds` of each run."""
+
+    connect: float = 10
+    first_byte: float = 300
+    idle: float = 300
+    pool: float = 60
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_byte", "idle", "pool"):
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise UsageError(f"Timeouts({name}={value!r}): accepted is a finite number of seconds above 0")
+
+
+class Secret:
+    """A string that no repr, log or traceback shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(…)" if self._value else "Secret(none)"
+
+
+class OpenRouter:
+    """A connection to OpenRouter, shared by any number of agents; it keeps one connection pool for each event loop.
+
+    `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. Use it as an async context
+    manager, or call `close()`. Raises `MissingKey` at the first request where there is no key.
+
+    >>> OpenRouter(api_key="sk-or-…", app_name="My painter")
+    OpenRouter('https://openrouter.ai/api/v1')
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        app_name: str | None = None,
+        app_url: str | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._key = Secret((api_key if api_key is not None else os.environ.get("OPENROUTER_API_KEY", "")).strip())
+        self.base_url = (base_url or os.environ.get("OPENROUTER_BASE_URL") or BASE_URL).rstrip("/")
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UsageError(f"OpenRouter(base_url={redacted(self.base_url)!r}): accepted is an http or https URL such as {BASE_URL!r}")
+        if parts.username or parts.password:
+            raise UsageError("OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key=")
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.timeouts = timeouts or Timeouts()
+        self._headers = {"HTTP-Referer": app_url, "X-OpenRouter-Title": app_name}
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"OpenRouter({self.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections of this event loop. A later request opens new ones."""
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.close()
+
+    async def _pool(self) -> _Pool:
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            if not self._key:
+                raise MissingKey(
+                    "there is no API key: set OPENROUTER_API_KEY (or pass OpenRouter(api_key=…)), or start the emulator with "
+                    "`agentkit emulator` and set OPENROUTER_BASE_URL to the address it prints, with any key"
+                )
+            pool = self._pools[loop] = _Pool(self._key, self.base_url, self._headers, self.timeouts)
+            await pool.watch()
+        return pool
+
+    @asynccontextmanager
+    async def exchange(self, path: str, body: Pieces, store: ImageStore) -> AsyncGenerator[Exchange]:
+        """Send one request and read its reply. The connection is closed at the end of the block, come what may.
+
+        Raises `APIError` for an error status, `ConnectionFailed` where nothing was sent, `OutcomeUnknown` where the
+        connection broke after that.
+        """
+        pool = await self._pool()
+        content, length = content_of(body, store)
+        try:
+            response = await pool.post(path, content, length)
+        except Exception as error:
+            raise translated(error) from None
+        try:
+            yield Exchange(response, Spool(store))
+        finally:
+            await response.aclose()
+
+    async def get(self, path: str) -> JsonObject:
+        """A JSON object by GET: the catalogue, `/generation`, `/key`. Raises as `exchange` does."""
+        pool = await self._pool()
+        try:
+            response = await pool.get(path)
+            data = b"".join([chunk async for chunk in response.aiter_bytes()])
+            return read_object(data)
+        except UnreadableJson as error:
+            raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
+        except Exception as error:
+            raise translated(error) from None
+
+
+class _Pool:
+    """The connections of one event loop."""
+
+    def __init__(self, key: Secret, base_url: str, headers: dict[str, str | None], timeouts: Timeouts) -> None:
+        from openai import AsyncOpenAI
+
+        self._http = http_client(headers, connect=timeouts.connect, read=max(timeouts.first_byte, timeouts.idle), pool=timeouts.pool)
+        self._sdk: AsyncOpenAI = AsyncOpenAI(
+            api_key=key.reveal(), base_url=base_url, http_client=self._http, max_retries=0, timeout=self._http.timeout
+        )
+        self._guard: AsyncGenerator[None] | None = None
+
+    async def watch(self) -> None:
+        """Have the event loop close the connections when it shuts down: it closes generators that are still open."""
+        self._guard = self._until_shutdown()
+        await anext(self._guard)
+
+    async def _until_shutdown(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self._http.aclose()
+
+    async def close(self) -> None:
+        if self._guard is not None:
+            await self._guard.aclose()
+
+    async def post(self, path: str, content: bytes | AsyncIterator[bytes], length: int) -> httpx2.Response:
+        import httpx2
+        from openai import AsyncStream
+
+        headers = {"Content-Type": "application/json", "Content-Length": str(length)}
+        opened = await self._sdk.post(
+            path, cast_to=httpx2.Response, content=content, options={"headers": headers}, stream=True, stream_cls=AsyncStream[object]
+        )
+        return cast("httpx2.Response", opened)
+
+    async def get(self, path: str) -> httpx2.Response:
+        import httpx2
+
+        return await self._sdk.get(path, cast_to=httpx2.Response)
+
+
+class Exchange:
+    """One reply while it arrives. Iterated, it gives the JSON object of each event, or the one object of a buffered body."""
+
+    def __init__(self, response: httpx2.Response, spool: Spool) -> None:
+        self._response = response
+        self.spool = spool
+        self.generation_id: str | None = response.headers.get(GENERATION_ID)
+        self.is_stream = "text/event-stream" in response.headers.get("content-type", "")
+        self.done = False
+        """Whether the stream said `[DONE]`, or the body was read to its end."""
+
+    async def events(self) -> AsyncIterator[JsonObject]:
+        """Each JSON object of the reply. Raises `ProtocolError` for what is no JSON, `OutcomeUnknown` for a broken connection."""
+        if not self.is_stream:
+            yield await self._whole()
+            return
+        stream = EventStream()
+        async for chunk in self._chunks():
+            for data in stream.feed(self.spool.feed(chunk)):
+                if data == DONE:
+                    self.done = True
+                    return
+                yield self._read(data)
+        for data in (*stream.feed(self.spool.close()), *stream.close()):
+            if data != DONE:
+                yield self._read(data)
+
+    async def _whole(self) -> JsonObject:
+        pieces: list[bytes] = []
+        size = 0
+        async for chunk in self._chunks():
+            pieces.append(self.spool.feed(chunk))
+            size += len(pieces[-1])
+            if size > MAX_BODY:
+                raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=self.generation_id)
+        pieces.append(self.spool.close())
+        self.done = True
+        return self._read(b"".join(pieces))
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.aiter_bytes():
+                yield chunk
+        except AgentkitError:
+            raise
+        except Exception as error:
+            problem = translated(error)
+            raise OutcomeUnknown(f"the connection broke while the reply came: {problem}", generation_id=self.generation_id) from None
+
+    def _read(self, data: bytes) -> JsonObject:
+        try:
+            return read_object(data)
+        except UnreadableJson as error:
+            start = data[:60].decode("utf-8", "replace").strip()
+            what = "HTML" if start.startswith("<") else "nothing" if not start else f"{start!r}…"
+            raise ProtocolError(f"the reply is no JSON object but {what} ({error})", generation_id=self.generation_id) from None
+
+

@@ -1,0 +1,73 @@
+"""The money law, on tenacity: a request is sent again only where it was surely not accepted or surely not billed.
+
+| what came back | without server tools | with server tools |
+|---|---|---|
+| no connection (nothing was sent) | twice more | twice more |
+| 429, 502, 503, 529 before any output | twice more | never: a tool may have run |
+| 408, 500, 504, 524 | once more | never |
+| 425 | once more | once more |
+| anything else, a broken connection above all | never | never |
+
+`Retry-After` is obeyed up to 120 s and up to the time that the run has left; `availability.retryable` wins over the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from agentkit.errors import APIError, ConnectionFailed
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
+
+MAX_WAIT = 120.0
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def times_more(error: BaseException, *, server_tools: bool) -> int:
+    """How often a request that ended like this may be sent again."""
+    if isinstance(error, ConnectionFailed):
+        return 2
+    if not isinstance(error, APIError) or error.status is None:
+        return 0
+    if error.retryable is False:
+        return 0
+    if error.status == 425:
+        return 1
+    if server_tools:
+        return 0
+    if error.status in {429, 502, 503, 529}:
+        return 2
+    return 1 if error.status in {408, 500, 504, 524} else 0
+
+
+def retrying(*, server_tools: bool, seconds_left: Callable[[], float], sleep: Sleep | None = None) -> AsyncRetrying:
+    """Attempts at one request, as the table says; the last error is raised as it is."""
+    import asyncio
+
+    from tenacity import AsyncRetrying, wait_exponential_jitter
+
+    backoff = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
+
+    def asked(state: RetryCallState) -> float | None:
+        error = _error(state)
+        return error.retry_after if isinstance(error, APIError) else None
+
+    def wait(state: RetryCallState) -> float:
+        given = asked(state)
+        return backoff(state) if given is None else given
+
+    def again(state: RetryCallState) -> bool:
+        error = _error(state)
+        if error is None or state.attempt_number > times_more(error, server_tools=server_tools):
+            return False
+        return (asked(state) or 0.0) <= min(MAX_WAIT, seconds_left())
+
+    return AsyncRetrying(retry=again, wait=wait, sleep=sleep or asyncio.sleep, reraise=True)
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None and state.outcome.failed else None
+
+

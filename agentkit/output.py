@@ -1,0 +1,72 @@
+"""Structured output: the JSON Schema of a type, and the value in a reply's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Generic, cast
+
+from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from typing_extensions import TypeVar
+
+from agentkit.errors import UsageError
+from agentkit.wire.model import OutputSchema
+
+T = TypeVar("T", default=Any)
+_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
+_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
+
+
+class BadOutput(ValueError):
+    """The words do not fit the type. The message is written for the model."""
+
+
+class Output(Generic[T]):
+    """What `Agent(output=…)` asks for. Raises `UsageError` where the type has no JSON Schema."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self.kind = kind
+        try:
+            self._adapter = TypeAdapter(kind)
+            schema = self._adapter.json_schema()
+        except (PydanticSchemaGenerationError, PydanticUserError) as error:
+            reason = str(error).split("\n")[0]
+            raise UsageError(f"Agent(output={kind!r}): accepted is a pydantic model or a type with a JSON Schema ({reason})") from None
+        self._wrapped = schema.get("type") != "object" and "$ref" not in schema
+        if self._wrapped:
+            defs = schema.pop("$defs", None)
+            schema = {"type": "object", "properties": {"value": schema}, "required": ["value"], **({"$defs": defs} if defs else {})}
+        name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
+        self.schema = OutputSchema(name, cast("Mapping[str, Any]", _strict(schema)))
+
+    def read(self, words: str) -> T:
+        """The value that these words hold. Raises `BadOutput`."""
+        import json
+
+        fenced = _FENCE.match(words)
+        text = (fenced[1] if fenced else words).strip()
+        try:
+            if not self._wrapped:
+                return self._adapter.validate_json(text)
+            outer = json.loads(text)
+            return self._adapter.validate_python(outer["value"] if isinstance(outer, dict) and "value" in outer else outer)
+        except ValidationError as error:
+            lines = [f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in error.errors(include_url=False)[:8]]
+            raise BadOutput("; ".join(lines)) from None
+        except (ValueError, RecursionError) as error:
+            raise BadOutput(f"it is no JSON: {error}") from None
+
+
+def _strict(schema: object, *, names: bool = False) -> object:
+    """The schema as strict mode wants it: no further keys, and every key required. `names`: its keys are a user's own."""
+    if isinstance(schema, list):
+        return [_strict(each) for each in cast("list[object]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    given = cast("dict[str, object]", schema)
+    dropped: set[str] = set() if names else {"title", "default"}
+    result = {key: _strict(value, names=not names and key in {"properties", "$defs"}) for key, value in given.items() if key not in dropped}
+    if not names and isinstance(properties := result.get("properties"), dict):
+        result["required"] = list(cast("dict[str, object]", properties))
+        result["additionalProperties"] = False
+    return result

@@ -1,0 +1,132 @@
+"""The events of a run as they happen, for any number of readers, each from the start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from types import TracebackType
+from typing import Any, Generic, Self
+
+from typing_extensions import TypeVar
+
+from agentkit.answer import Answer
+from agentkit.errors import UsageError
+from agentkit.events import Event
+from agentkit.run import Run
+
+OutputT = TypeVar("OutputT", default=Any)
+
+
+class EventLog:
+    """What has happened so far, and a way to wait for more."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.run: Run | None = None
+        self._closed = False
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
+        self._wake()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting:
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiting.clear()
+
+    async def read(self) -> AsyncIterator[Event]:
+        """Every event from the start, until the run has ended."""
+        at = 0
+        while True:
+            while at < len(self.events):
+                yield self.events[at]
+                at += 1
+            if self._closed:
+                return
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.discard(waiter)
+
+
+class AnswerStream(Generic[OutputT]):
+    """A run that is watched while it goes on:
+
+        async with chat.stream("Draw a fox") as stream:
+            async for event in stream: ...
+        stream.answer
+
+    Each iteration gives every event from the start. Leaving the block early stops the run, closes its connection and
+    leaves the conversation as it was; `run` holds what had arrived. An error of the run is raised where it is iterated,
+    or else at the end of the block.
+    """
+
+    def __init__(self, log: EventLog, work: Coroutine[Any, Any, Answer[OutputT]]) -> None:
+        self._log = log
+        self._work: Coroutine[Any, Any, Answer[OutputT]] | None = work
+        self._task: asyncio.Task[Answer[OutputT]] | None = None
+        self._raised = False
+
+    async def __aenter__(self) -> Self:
+        if self._work is None:
+            raise UsageError("a stream is entered once; for another, call stream() again")
+        self._task, self._work = asyncio.create_task(self._work), None
+        self._task.add_done_callback(lambda _: self._log.close())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        task = self._started()
+        if kind is None and task.done() and not task.cancelled() and task.exception() is None:
+            return
+        left_early = not task.done()
+        if left_early:
+            task.cancel()
+        result = (await asyncio.gather(task, return_exceptions=True))[0]
+        if kind is None and not left_early and not self._raised and isinstance(result, BaseException):
+            raise result
+
+    def __del__(self) -> None:
+        if self._work is not None:
+            self._work.close()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        task = self._started()
+        async for event in self._log.read():
+            yield event
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._raised = True
+            raise error
+
+    async def finish(self) -> Answer[OutputT]:
+        """Wait for the end of the run; its answer. Raises the error of the run."""
+        self._raised = True
+        return await asyncio.shield(self._started())
+
+    @property
+    def answer(self) -> Answer[OutputT]:
+        """The answer of a run that has ended. Raises its error, or `UsageError` while it goes on."""
+        task = self._started()
+        if not task.done():
+            raise UsageError("the run goes on: read the stream to its end, or await stream.finish(), before you ask for its answer")
+        if task.cancelled():
+            raise UsageError("the run was stopped before its end: stream.run holds what had arrived")
+        return task.result()
+
+    @property
+    def run(self) -> Run | None:
+        """The run as far as it has come."""
+        return self._log.run
+
+    def _started(self) -> asyncio.Task[Answer[OutputT]]:
+        if self._task is None:
+            raise UsageError("enter the stream first: async with … as stream")
+        return self._task

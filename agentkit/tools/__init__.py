@@ -1,0 +1,23 @@
+"""A function → a tool: its schema, the check of what a model writes, and what the model is told. Nothing is run here."""
+
+from agentkit.tools.arguments import BadArguments, parse_arguments
+from agentkit.tools.context import Context, Denied, Progress
+from agentkit.tools.results import Encoded, ToolResultError, encode_result
+from agentkit.tools.tool import Tool, tool
+from agentkit.tools.toolset import Tools, Toolset, collect
+
+__all__ = [
+    "BadArguments",
+    "Context",
+    "Denied",
+    "Encoded",
+    "Progress",
+    "Tool",
+    "ToolResultError",
+    "Tools",
+    "Toolset",
+    "collect",
+    "encode_result",
+    "parse_arguments",
+    "tool",
+]

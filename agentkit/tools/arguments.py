@@ -1,0 +1,162 @@
+"""The arguments of a tool call: JSON text that a model wrote, which may be anything at all, → checked Python values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import jiter
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, to_json
+
+from agentkit.errors import AgentkitError
+from agentkit.tools.schema import Parameters
+from agentkit.tools.text import mend, mend_json
+from agentkit.values import Image
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+SHOWN = 8
+"""How many problems the model is told of at once."""
+
+
+class BadArguments(AgentkitError):
+    """The model called a tool with arguments that do not fit. The message is written for the model."""
+
+    def __init__(self, problems: Sequence[str], accepted: str = "") -> None:
+        self.problems = tuple(problems)
+        """One for each field, at most eight."""
+        lines = ["The arguments do not fit:", *(f"- {problem}" for problem in self.problems)]
+        super().__init__("\n".join([*lines, f"Accepted: {accepted}"] if accepted else lines))
+
+
+def no_image(handle: str) -> Image:
+    """The look-up where there are no pictures."""
+    raise LookupError(f"there is no picture {handle!r}: this conversation has none")
+
+
+def parse_arguments(text: str) -> dict[str, Any]:
+    """The JSON object that a model wrote as the arguments of a call.
+
+    Nothing, or `null`, is no arguments; an object inside a JSON string is taken out, once. Lone surrogates become
+    U+FFFD. Raises `BadArguments` for text that is no JSON object, has a key twice, `NaN` or an infinity, more than
+    1,000,000 bytes or more than 64 levels.
+    """
+    value = _parse(text)
+    if isinstance(value, str):
+        value = _parse(value)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadArguments([f"they must be a JSON object, not {_shown(value)}"])
+    return cast("dict[str, Any]", value)
+
+
+def check_arguments(
+    parameters: Parameters, arguments: str | Mapping[str, Any], images: Callable[[str], Image] = no_image
+) -> dict[str, object]:
+    """The keyword arguments for the tool's function. Raises `BadArguments`."""
+    try:
+        values = parse_arguments(arguments) if isinstance(arguments, str) else arguments
+        # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict types too.
+        text = to_json(dict(values), inf_nan_mode="constants")
+        model = parameters.model.model_validate_json(text, context={"images": images})
+    except BadArguments as error:
+        raise BadArguments(error.problems, summary(parameters.schema)) from None
+    except ValidationError as error:
+        raise BadArguments(_problems(error), summary(parameters.schema)) from None
+    except Exception as error:  # a validator of the user's types may raise anything
+        why = f"they could not be checked: {type(error).__name__}: {str(error)[:200]}"
+        raise BadArguments([why], summary(parameters.schema)) from error
+    passed = model.model_fields_set | parameters.filled
+    return {name: getattr(model, field) for field, name in parameters.names.items() if field in passed}
+
+
+def summary(schema: Mapping[str, Any]) -> str:
+    """A schema's parameters in one short line: `city (string), days (integer, optional)`."""
+    required = schema.get("required", ())
+    named: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
+    parts = [f"{name} ({_kind(part)}{'' if name in required else ', optional'})" for name, part in named.items()]
+    line = ", ".join(parts) or "no arguments: {}"
+    return line if len(line) <= 600 else f"{line[:600]}…"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(str(to_json(each, inf_nan_mode="strings"), "utf-8") for each in schema["enum"][:12])
+    if "const" in schema:
+        return str(to_json(schema["const"], inf_nan_mode="strings"), "utf-8")
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            return " | ".join(_kind(each) for each in schema[union])
+    kind = schema.get("type")
+    if kind == "array":
+        return f"array of {_kind(schema['items'])}" if schema.get("items") else "array"
+    return str(kind) if kind else ("object" if "$ref" in schema else "any")
+
+
+def _parse(text: str) -> object:
+    if len(text) > MAX_BYTES or len(data := mend_json(text).strip().removeprefix("\ufeff").encode()) > MAX_BYTES:
+        raise BadArguments([f"they have more than {MAX_BYTES:,} bytes"])
+    if not data:
+        return None
+    try:
+        value: object = jiter.from_json(data, catch_duplicate_keys=True, allow_inf_nan=False)
+    except ValueError as error:
+        why = (
+            f"nested deeper than {MAX_DEPTH} levels"
+            if "recursion limit" in str(error)
+            else f"no valid JSON: {mend(str(error))[:200]}"
+        )
+        raise BadArguments([f"they are {why}"]) from None
+    _look_through(value)
+    return value
+
+
+def _look_through(value: object) -> None:
+    """Refuse what nests too deep, and numbers such as 1e999, which are infinite once read."""
+    level: Sequence[object] = (value,)
+    for _ in range(MAX_DEPTH + 1):
+        if any(isinstance(each, float) and not math.isfinite(each) for each in level):
+            raise BadArguments(["they hold a number that is too large"])
+        containers: list[object] = [each for each in level if isinstance(each, dict | list)]
+        if not containers:
+            return
+        level = [inner for each in containers for inner in _inside(each)]
+    raise BadArguments([f"they are nested deeper than {MAX_DEPTH} levels"])
+
+
+def _inside(container: object) -> Iterable[object]:
+    return (
+        cast("dict[str, object]", container).values()
+        if isinstance(container, dict)
+        else cast("list[object]", container)
+    )
+
+
+def _problems(error: ValidationError) -> list[str]:
+    details = error.errors(include_url=False)
+    problems = [_problem(each) for each in details[:SHOWN]]
+    if len(details) > SHOWN:
+        problems.append(f"and {len(details) - SHOWN} more")
+    return problems
+
+
+def _problem(detail: ErrorDetails) -> str:
+    place = ".".join(str(step) for step in detail["loc"])[:200] or "the arguments"
+    match detail["type"]:
+        case "missing":
+            return f"{place}: is missing"
+        case "extra_forbidden":
+            return f"{place}: there is no such parameter"
+        case "image":
+            return f"{place}: {detail['msg'][:1000]}"
+        case _:
+            said = detail["msg"][:300]
+            return f"{place}: {said[:1].lower()}{said[1:]}, not {_shown(detail['input'])}"
+
+
+def _shown(value: object) -> str:
+    text = mend(to_json(value, inf_nan_mode="strings", serialize_unknown=True).decode())
+    return text if len(text) <= 80 else f"{text[:80]}…"

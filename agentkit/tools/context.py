@@ -1,0 +1,50 @@
+"""What a tool may know of the run it is called in, and what it may tell while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
+
+from agentkit.values import Image, Invocation, Message, Usage
+
+DepsT_co = TypeVar("DepsT_co", covariant=True, default=Any)
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Generic[DepsT_co]):
+    """Given to a tool whose first parameter is annotated `Context` or `Context[Deps]`. The model never sees it.
+
+    All of it is as it was when the call began.
+    """
+
+    deps: DepsT_co
+    """What the caller passed to the run."""
+    invocation: Invocation
+    """This call: its id, and its arguments as JSON values."""
+    images: Mapping[str, Image] = field(default_factory=dict[str, Image])
+    """The conversation's pictures by handle, in order."""
+    messages: tuple[Message, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    """What the run had used so far."""
+    seconds_left: float | None = None
+    """Until the tool's time-out or the run's limit, whichever comes first; None where there is neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Yielded by an async generator tool to tell how far it is: `yield Progress("2 of 5 pages")`.
+
+    The last value it yields that is no `Progress` is the tool's result; others before it are told as progress too.
+    """
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A person's no to a tool call, with a reason that the model is told: `approve={"call_7": Denied("too dear")}`."""
+
+    reason: str = "denied by the user"

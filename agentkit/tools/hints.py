@@ -1,0 +1,124 @@
+"""What a function's annotations mean, also where they are text (`from __future__ import annotations`) and name local types."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from agentkit.errors import ToolDefinitionError
+
+
+def plain(function: Callable[..., object]) -> Callable[..., object]:
+    """The Python function behind partials, bound methods and objects with `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    function = inspect.unwrap(function)
+    return getattr(function, "__func__", function)
+
+
+def resolve(owner: str, function: Callable[..., object], parameter: inspect.Parameter) -> Any:
+    """The type that a parameter is annotated with. Raises `ToolDefinitionError` where there is none that can be had."""
+    if parameter.annotation is parameter.empty:
+        raise ToolDefinitionError(
+            f"{owner}: its parameter {parameter.name!r} has no type; write one, for example {parameter.name}: str"
+        )
+    behind = plain(function)
+    module: Mapping[str, object] = getattr(behind, "__globals__", {})
+    found: dict[str, object] = {}
+    while True:
+        carrier = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        try:
+            return get_type_hints(carrier, dict(module), found, include_extras=True)[parameter.name]
+        except NameError as error:
+            if error.name is None or error.name in found or not _find(error.name, behind, found):
+                raise _unresolved(owner, parameter, f"{error}; is it imported at run time?") from None
+        except (TypeError, SyntaxError, AttributeError, ValueError) as error:
+            raise _unresolved(owner, parameter, str(error)) from None
+
+
+def _unresolved(owner: str, parameter: inspect.Parameter, why: str) -> ToolDefinitionError:
+    return ToolDefinitionError(
+        f"{owner}: the type {parameter.annotation!r} of its parameter {parameter.name!r} means nothing: {why}"
+    )
+
+
+def _find(name: str, function: Callable[..., object], found: dict[str, object]) -> bool:
+    """Look a name up where the function was defined: in what it closes over, and in the calls that enclose it."""
+    if inspect.isfunction(function):
+        enclosed = inspect.getclosurevars(function).nonlocals
+        if name in enclosed:
+            found[name] = enclosed[name]
+            return True
+    qualified = getattr(function, "__qualname__", "")
+    frame = inspect.currentframe()
+    while frame is not None:
+        encloses = (
+            qualified.startswith(f"{frame.f_code.co_qualname}.")
+            and frame.f_globals.get("__name__") == function.__module__
+        )
+        if encloses and name in frame.f_locals:
+            found[name] = frame.f_locals[name]
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_optional(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    return hint in (Any, object, None, type(None)) or (
+        get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint)
+    )
+
+
+def optional(hint: Any) -> Any:
+    """`hint | None`, where the default is None and the hint forgot it."""
+    if is_optional(hint):
+        return hint
+    if get_origin(hint) is Annotated:
+        inner, *metadata = get_args(hint)
+        return Annotated[(optional(inner), *metadata)]
+    return Union[hint, None]  # noqa: UP007 — `|` does not take every hint, forward references above all
+
+
+def mentions(hint: Any, kind: type) -> bool:
+    """Whether a hint is `kind`, or holds it in its arguments: `list[Image]`, `Image | None`."""
+    return hint is kind or get_origin(hint) is kind or any(mentions(each, kind) for each in _arguments(hint))
+
+
+def either(hint: Any, one: type, other: type) -> bool:
+    """Whether somewhere in a hint a value may be `one` or `other`: `Image | str`."""
+    inside = _arguments(hint)
+    if get_origin(hint) in (Union, UnionType):
+        bare = [get_args(each)[0] if get_origin(each) is Annotated else each for each in inside]
+        if one in bare and other in bare:
+            return True
+    return any(either(each, one, other) for each in inside)
+
+
+def replaced(hint: Any, kind: type, by: object) -> Any:
+    """The hint with `by` wherever `kind` stands in it."""
+    if hint is kind:
+        return by
+    old = _arguments(hint)
+    new = tuple(replaced(each, kind, by) for each in old)
+    if all(one is other for one, other in zip(old, new, strict=True)):
+        return hint
+    origin: Any = get_origin(hint)
+    if origin is Annotated:
+        return Annotated[(new[0], *hint.__metadata__)]
+    if origin in (Union, UnionType):
+        return Union[new]  # noqa: UP007
+    return origin[new]
+
+
+def _arguments(hint: Any) -> tuple[Any, ...]:
+    origin = get_origin(hint)
+    if origin is Literal:
+        return ()
+    return get_args(hint)[:1] if origin is Annotated else get_args(hint)

@@ -1,0 +1,231 @@
+"""What a tool returned, which may be any Python value, → the text and pictures that the model is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from io import BytesIO
+from pathlib import PurePath
+from typing import Any, cast
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from agentkit.errors import AgentkitError
+from agentkit.media import HEAD, sniff
+from agentkit.tools.text import mend
+from agentkit.values import Image, Source, Text
+
+MAX_CHARACTERS = 100_000
+MAX_DEPTH = 64
+
+ACCEPTED = (
+    "text, numbers, lists, dicts, dataclasses, pydantic models, dates, UUIDs, paths, enums, pictures (Image, Pillow, bytes), "
+    "and None"
+)
+
+# Between two halves of a UTF-16 character stands the number of a picture. No text of a tool's can hold such a half: they
+# are mended first.
+_MARK = re.compile("\udc80([0-9]+)\udc81")
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+Place = tuple[Any, object] | None
+"""Where in a result a value stands: (the place of what holds it, its key); None is the result itself. Told only in errors."""
+
+
+class ToolResultError(AgentkitError):
+    """A tool returned something that cannot be told to the model. The message names what and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A tool's result, ready but for the names of its pictures, which only the run can give."""
+
+    template: str = field(repr=False)
+    images: tuple[Image, ...]
+    """Each distinct picture, in the order of its first place in the result."""
+
+    def parts(self, named: Callable[[Image], Image | None] = lambda image: image) -> tuple[Text | Image, ...]:
+        """The text, in which each picture is its handle, and then the pictures.
+
+        `named` gives for each picture the same with its handle, or None where it could not be had.
+        """
+        known = [named(image) for image in self.images]
+
+        def handle(mark: re.Match[str]) -> str:
+            index = int(mark[1])
+            image = known[index]
+            return "(a picture that could not be had)" if image is None else image.name or f"picture {index + 1}"
+
+        # Two that turned out to be one picture have one name by now.
+        distinct = {image.name or index: image for index, image in enumerate(known) if image is not None}
+        return (Text(_cut(_MARK.sub(handle, self.template))), *distinct.values())
+
+
+def encode_result(value: object) -> Encoded:
+    """What the model is told of a tool's result.
+
+    Text goes as it is; None is `null`; everything else is compact JSON. A picture is taken out of lists, tuples, sets,
+    dicts, dataclasses and pydantic models, and in the JSON its handle takes its place; bytes that are a picture and Pillow
+    images count as pictures. Text is cut at 100,000 characters. Raises `ToolResultError` for what has no such form.
+    """
+    walk = _Walk()
+    plain = walk.json(value, None, 0)
+    if isinstance(plain, str):
+        return Encoded(plain, tuple(walk.images))
+    return Encoded(_COMPACT.encode(plain), tuple(walk.images))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return f"{text[:MAX_CHARACTERS]}\n[cut here: {MAX_CHARACTERS:,} of {len(text):,} characters]"
+
+
+def _told(place: Place) -> str:
+    """`the result['pages'][3]`."""
+    return "the result" if place is None else f"{_told(place[0])}[{place[1]!r}]"
+
+
+class _Walk:
+    """One pass over a result, which gathers the pictures and makes the rest JSON."""
+
+    def __init__(self) -> None:
+        self.images: list[Image] = []
+
+    def json(self, value: object, place: Place, depth: int) -> Any:
+        kind = type(value)
+        if kind is str:
+            return mend(cast("str", value))
+        if value is None or kind is int or kind is bool:
+            return value
+        if depth > MAX_DEPTH:
+            raise ToolResultError(f"{_told(place)[:200]} is nested deeper than {MAX_DEPTH} levels, or holds itself")
+        image = as_image(value)
+        if image is not None:
+            return self._mark(image)
+        if isinstance(value, Enum):
+            return self.json(cast("object", value.value), place, depth + 1)
+        if isinstance(value, str | int | float):
+            return _scalar(value)
+        if isinstance(value, Text):
+            return mend(value.text)
+        return self._container(value, place, depth)
+
+    def _container(self, value: object, place: Place, depth: int) -> Any:
+        if isinstance(value, Mapping):
+            items = cast("Mapping[object, object]", value).items()
+            return {_key(key, place): self.json(each, (place, key), depth + 1) for key, each in items}
+        if isinstance(value, list | tuple | AbstractSet):
+            each_of = cast("list[object]", value)
+            return [self.json(each, (place, index), depth + 1) for index, each in enumerate(each_of)]
+        if isinstance(value, BaseModel) or _is_dataclass(value):
+            own_serializer = hasattr(type(value), "__pydantic_serializer__")
+            if not own_serializer or _needs_walk(value, 0):
+                return {name: self.json(each, (place, name), depth + 1) for name, each in _fields(value)}
+        return self._leaf(value, place, depth)
+
+    def _leaf(self, value: object, place: Place, depth: int) -> Any:
+        kind = type(value).__qualname__
+        if isinstance(value, Iterator):
+            raise ToolResultError(f"{_told(place)} is a {kind}, which may have no end; return a list")
+        if isinstance(value, bytes | bytearray):
+            raise ToolResultError(f"{_told(place)} is {len(value)} bytes that are no picture; return text")
+        if isinstance(value, PurePath):
+            return mend(str(value))
+        try:
+            plain: object = to_jsonable_python(value)
+        except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+            raise ToolResultError(
+                f"{_told(place)} is a {kind}, which cannot be told to the model: {_why(error)}; accepted are {ACCEPTED}"
+            ) from None
+        # Once more, for what its own serializer gave: lone surrogates, infinities.
+        return self.json(plain, place, depth + 1)
+
+    def _mark(self, image: Image) -> str:
+        for index, known in enumerate(self.images):
+            if known.sha256 == image.sha256 and (known.sha256 or known.url == image.url):
+                return f"\udc80{index}\udc81"
+        self.images.append(image)
+        return f"\udc80{len(self.images) - 1}\udc81"
+
+
+def as_image(value: object) -> Image | None:
+    """The picture that a value is: an `Image`, a Pillow image, the bytes of a picture; None for any other."""
+    if isinstance(value, Image):
+        return value if value.name else _from_tool(value)
+    if isinstance(value, bytes | bytearray):
+        data = bytes(value)
+        return _from_tool(Image.from_bytes(data)) if sniff(data[:HEAD]) else None
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is not None and isinstance(value, pillow.Image):
+        return _from_tool(Image.from_bytes(_png(value)))
+    return None
+
+
+def _from_tool(image: Image) -> Image:
+    """The picture, with the tool as the place where it was seen."""
+    sources = tuple(Source("tool", source.url) if source.place == "user" else source for source in image.sources)
+    return replace(image, sources=sources or (Source("tool"),))
+
+
+def _png(picture: Any) -> bytes:
+    if picture.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}:
+        picture = picture.convert("RGBA" if picture.mode in {"PA", "RGBa", "La"} else "RGB")
+    file = BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _scalar(value: str | float) -> str | float:
+    if isinstance(value, str):
+        return mend(value)
+    return value if math.isfinite(value) else str(value)
+
+
+def _key(key: object, place: Place) -> str:
+    if type(key) is str:
+        return mend(key)
+    try:
+        (text,) = cast("dict[str, object]", to_jsonable_python({key: 0}))
+    except (PydanticSerializationError, ValueError, TypeError) as error:
+        raise ToolResultError(f"{_told(place)} has the key {key!r}, which JSON cannot hold: {_why(error)}") from None
+    return mend(text)
+
+
+def _why(error: Exception) -> str:
+    return str(error).split("\n")[0][:200]
+
+
+def _is_dataclass(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _fields(value: object) -> list[tuple[str, object]]:
+    """What a pydantic model or a dataclass holds."""
+    if isinstance(value, BaseModel):
+        return list(value)
+    return [(each.name, getattr(value, each.name)) for each in dataclasses.fields(cast("Any", value))]
+
+
+def _needs_walk(value: object, depth: int) -> bool:
+    """Whether pydantic cannot write this alone: a picture is inside, or a lone surrogate. Else its own serializers do it."""
+    if isinstance(value, str):
+        return mend(value) != value
+    if as_image(value) is not None:
+        return True
+    inside: Iterable[object] = ()
+    if isinstance(value, BaseModel) or _is_dataclass(value):
+        inside = [each for _, each in _fields(value)]
+    elif isinstance(value, Mapping):
+        inside = cast("Mapping[object, object]", value).values()
+    elif isinstance(value, list | tuple | AbstractSet):
+        inside = cast("Iterable[object]", value)
+    return depth <= MAX_DEPTH and any(_needs_walk(each, depth + 1) for each in inside)

@@ -1,0 +1,287 @@
+"""A function's signature and docstring → the JSON Schema that the model sees, and the pydantic model that checks what it writes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
+
+from agentkit.errors import ImageError, ToolDefinitionError
+from agentkit.tools.context import Context
+from agentkit.tools.hints import either, mentions, optional, plain, replaced, resolve
+from agentkit.values import Image
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
+HANDLE_HINT = "the handle of a picture in this conversation, such as img_2"
+
+Parameter = inspect.Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a tool accepts: as JSON Schema for the model, and as a pydantic model for what the model writes."""
+
+    schema: dict[str, Any]
+    model: type[BaseModel]
+    """Its fields are `p0`, `p1`, …, so that a parameter may have any name; the aliases are what the model sees."""
+    names: Mapping[str, str]
+    """Field → the function's parameter."""
+    filled: frozenset[str]
+    """Fields whose default only pydantic knows (`= Field(3, ge=1)`): they are passed even where the model left them out."""
+    takes_context: bool
+    is_method: bool
+    """Whether an instance has to be bound before the function can be called."""
+
+
+class _Handle:
+    """For the model a string; for the function the `Image` with that handle."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(cls._look_up, core_schema.str_schema())
+
+    @staticmethod
+    def _look_up(handle: str, info: core_schema.ValidationInfo) -> Image:
+        images = cast("Mapping[str, Callable[[str], Image]]", info.context)["images"]
+        try:
+            return images(handle)
+        except (LookupError, ImageError) as error:
+            why = str(error.args[0]) if error.args else f"there is no picture {handle!r}"
+            raise PydanticCustomError("image", "{why}", {"why": why}) from None
+
+
+class _QuietJsonSchema(GenerateJsonSchema):
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 — pydantic's own attribute
+
+
+def parameters_of(function: Callable[..., object], owner: str, *, strict: bool = False) -> tuple[Parameters, str]:
+    """What `function` accepts, and its description. Raises `ToolDefinitionError`, which names the parameter at fault."""
+    signature = inspect.signature(function)
+    given = list(signature.parameters.values())
+    is_method = bool(given) and _is_self(function, given[0])
+    if is_method:
+        given = given[1:]
+    hints = {parameter.name: _hint(owner, function, parameter) for parameter in given}
+    takes_context = bool(given) and _is_context(hints[given[0].name])
+    if takes_context:
+        given = given[1:]
+    for parameter in given:
+        _refuse_misfits(owner, parameter, hints[parameter.name])
+    description, documented = read_docstring(plain(function).__doc__ or "")
+    model = _model(owner, given, hints, documented)
+    names = {f"p{index}": parameter.name for index, parameter in enumerate(given)}
+    filled = frozenset(
+        field
+        for field, parameter in zip(names, given, strict=True)
+        if parameter.default is Parameter.empty or isinstance(parameter.default, FieldInfo)
+    )
+    schema = _schema(owner, model, given, hints)
+    if strict:
+        _make_strict(schema, owner, "parameters")
+    return Parameters(schema, model, names, filled, takes_context, is_method), description
+
+
+def read_docstring(docstring: str) -> tuple[str, Mapping[str, str]]:
+    """What a docstring says of the function, and of each parameter, in Google's, NumPy's or Sphinx's style."""
+    from docstring_parser import ParseError, parse
+
+    text = inspect.cleandoc(docstring)
+    try:
+        parsed = parse(text)
+    except ParseError:
+        return text, {}
+    said = parsed.description or ""
+    return said.strip(), {
+        each.arg_name.lstrip("*"): " ".join(each.description.split()) for each in parsed.params if each.description
+    }
+
+
+def _is_self(function: Callable[..., object], first: Parameter) -> bool:
+    """Whether the first parameter is the instance: a plain function, defined in a class body, that begins with `self`."""
+    scope = getattr(function, "__qualname__", "").rpartition(".")[0]
+    return (
+        inspect.isfunction(function)
+        and bool(scope)
+        and not scope.endswith("<locals>")
+        and first.name in {"self", "cls"}
+    )
+
+
+def _is_context(hint: object) -> bool:
+    return hint is Context or get_origin(hint) is Context
+
+
+def _hint(owner: str, function: Callable[..., object], parameter: Parameter) -> Any:
+    if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+        star = "*" if parameter.kind is Parameter.VAR_POSITIONAL else "**"
+        raise ToolDefinitionError(
+            f"{owner}: {star}{parameter.name} cannot be told to the model; accepted are named parameters, "
+            f"for many values one such as {parameter.name}: list[str]"
+        )
+    return resolve(owner, function, parameter)
+
+
+def _refuse_misfits(owner: str, parameter: Parameter, hint: Any) -> None:
+    if mentions(hint, Context):
+        raise ToolDefinitionError(
+            f"{owner}: its parameter {parameter.name!r} is a Context; only the first one may be, and by itself"
+        )
+    if parameter.kind is Parameter.POSITIONAL_ONLY:
+        raise ToolDefinitionError(
+            f"{owner}: its parameter {parameter.name!r} is positional-only; the model gives arguments by name"
+        )
+    if either(hint, Image, str):
+        raise ToolDefinitionError(
+            f"{owner}: its parameter {parameter.name!r} is an Image or a str, which cannot be told apart: the model writes both as a string"
+        )
+
+
+def _model(
+    owner: str, given: list[Parameter], hints: Mapping[str, Any], documented: Mapping[str, str]
+) -> type[BaseModel]:
+    fields = {
+        f"p{index}": _field(parameter, hints[parameter.name], documented.get(parameter.name))
+        for index, parameter in enumerate(given)
+    }
+    try:
+        model = _create(fields)
+        mixed = _holds(model.__pydantic_core_schema__, Image)
+    except (PydanticUserError, TypeError, ValueError) as error:
+        raise _offender(owner, given, fields, error) from None
+    if mixed:
+        raise _offender(
+            owner,
+            given,
+            fields,
+            TypeError("an Image inside another type; accepted are Image, Image | None, list[Image]"),
+        )
+    return model
+
+
+def _create(fields: Mapping[str, Any]) -> type[BaseModel]:
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model: type[BaseModel] = create_model("Arguments", __config__=config, **fields)
+    return model
+
+
+def _field(parameter: Parameter, hint: Any, said: str | None) -> Any:
+    """The field definition that `create_model` wants."""
+    default = parameter.default
+    if default is None:
+        hint = optional(hint)
+    noted = [each for each in (default, *getattr(hint, "__metadata__", ())) if isinstance(each, FieldInfo)]
+    description = next((each.description for each in noted if each.description), said)
+    if description is None:
+        description = next((each for each in getattr(hint, "__metadata__", ()) if isinstance(each, str)), None)
+    if mentions(hint, Image):
+        description = f"{description.rstrip('.')} ({HANDLE_HINT})" if description else HANDLE_HINT
+        hint = replaced(hint, Image, Annotated[Image, _Handle])
+    if isinstance(default, FieldInfo):
+        hint = Annotated[hint, default]
+    alias = next((each.alias for each in noted if each.alias), parameter.name)
+    hint = Annotated[hint, Field(alias=alias, validation_alias=alias, description=description)]
+    # The function knows its own default: this one only says that the argument may be left out.
+    return hint if default is Parameter.empty or isinstance(default, FieldInfo) else (hint, None)
+
+
+def _offender(owner: str, given: list[Parameter], fields: Mapping[str, Any], error: Exception) -> ToolDefinitionError:
+    """The error that says which parameter pydantic could not take."""
+    for parameter, (name, field) in zip(given, fields.items(), strict=True):
+        try:
+            model = _create({name: field})
+            model.model_json_schema(schema_generator=_QuietJsonSchema)
+            broken = _holds(model.__pydantic_core_schema__, Image)
+        except (PydanticUserError, TypeError, ValueError) as why:
+            broken, error = True, why
+        if broken:
+            reason = str(error).split("\n")[0].rstrip(".")
+            return ToolDefinitionError(
+                f"{owner}: the type of its parameter {parameter.name!r} cannot be told to the model: {reason}"
+            )
+    return ToolDefinitionError(f"{owner}: its parameters cannot be told to the model: {error}")
+
+
+def _holds(schema: Any, kind: type) -> bool:
+    """Whether a core schema builds a `kind` somewhere."""
+    if isinstance(schema, dict):
+        parts = cast("Mapping[str, Any]", schema)
+        return parts.get("cls") is kind or any(_holds(part, kind) for key, part in parts.items() if key != "metadata")
+    return isinstance(schema, list | tuple) and any(_holds(part, kind) for part in cast("list[Any]", schema))
+
+
+def _schema(owner: str, model: type[BaseModel], given: list[Parameter], hints: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        raw = model.model_json_schema(schema_generator=_QuietJsonSchema)
+    except (PydanticUserError, TypeError, ValueError) as error:
+        fields = {f"p{index}": _field(each, hints[each.name], None) for index, each in enumerate(given)}
+        raise _offender(owner, given, fields, error) from None
+    schema = _without_titles(raw)
+    for (alias, shown), parameter in zip(list(schema["properties"].items()), given, strict=True):
+        if parameter.default is Parameter.empty or isinstance(parameter.default, FieldInfo):
+            continue
+        shown.pop("default", None)
+        if _is_json(parameter.default):
+            shown["default"] = to_jsonable_python(parameter.default)
+        schema["properties"][alias] = shown
+    return schema
+
+
+def _is_json(default: object) -> bool:
+    """Whether a default can be shown to the model."""
+    if isinstance(default, Image):
+        return False
+    try:
+        json.dumps(to_jsonable_python(default), allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return True
+
+
+_NAMED = frozenset({"properties", "$defs", "patternProperties", "dependentSchemas"})
+_VALUES = frozenset({"default", "const", "enum", "examples", "example"})
+
+
+def _without_titles(node: Any, *, named: bool = False) -> Any:
+    """The schema without the titles that pydantic derives from names; `named`: the keys of this node are names, not keywords."""
+    if isinstance(node, list):
+        return [_without_titles(each) for each in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: value if key in _VALUES and not named else _without_titles(value, named=key in _NAMED and not named)
+        for key, value in cast("dict[str, Any]", node).items()
+        if named or key != "title"
+    }
+
+
+def _make_strict(node: Any, owner: str, where: str) -> None:
+    """Change the schema to what OpenAI's strict mode accepts: each property required, no others, no defaults."""
+    if isinstance(node, list):
+        for each in cast("list[Any]", node):
+            _make_strict(each, owner, where)
+    if not isinstance(node, dict):
+        return
+    items = cast("dict[str, Any]", node)
+    if items.get("type") == "object":
+        if items.get("additionalProperties", False) is not False:
+            raise ToolDefinitionError(
+                f"{owner}: strict=True takes no mapping with free keys, as {where} is; accepted are named fields"
+            )
+        items["additionalProperties"] = False
+        items["required"] = list(items.setdefault("properties", {}))
+    items.pop("default", None)
+    for key, value in items.items():
+        if key in _NAMED:
+            for name, schema in value.items():
+                _make_strict(schema, owner, f"{where}.{name}")
+        elif key not in _VALUES:
+            _make_strict(value, owner, where)

@@ -1,0 +1,221 @@
+"""`@tool`: a plain function becomes something that a model can call. Nothing is run here."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from agentkit.errors import ToolDefinitionError
+from agentkit.tools.arguments import check_arguments, no_image
+from agentkit.tools.schema import Parameters, parameters_of
+from agentkit.values import Image
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+
+Approve = bool | Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[P, R]):
+    """A function that a model can call, and that still is the function: `weather("Oslo")` calls it. Made by `tool`."""
+
+    name: str
+    description: str
+    function: Callable[P, R]
+    parameters: Parameters = field(repr=False, compare=False)
+    timeout: float | None = None
+    """Seconds for one call; None leaves it to the limits of the run."""
+    approve: Approve = False
+    """Whether a person has to agree to a call; a function is asked with the call's checked arguments."""
+    external: bool = False
+    """Never run here: the result is given when the run is resumed."""
+    strict: bool | None = None
+    """Whether the provider is told to hold the model to the schema; None tells it nothing."""
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise ToolDefinitionError(
+                f"tool(name={self.name!r}): accepted are 1 to 64 of the characters a-z, A-Z, 0-9, _ and -"
+            )
+        if self.timeout is not None and not _is_positive(self.timeout):
+            raise ToolDefinitionError(
+                f"tool(timeout={self.timeout!r}) for {self.name}: accepted is a finite number of seconds above 0, or None"
+            )
+        if not isinstance(self.approve, bool) and (
+            not callable(self.approve) or inspect.iscoroutinefunction(self.approve)
+        ):
+            raise ToolDefinitionError(
+                f"tool(approve={self.approve!r}) for {self.name}: accepted are True, False, and a plain function of the arguments"
+            )
+
+        for option, kind, accepted in (
+            ("description", str, "text"),
+            ("external", bool, "True or False"),
+            ("strict", bool | None, "True, False or None"),
+        ):
+            value: object = getattr(self, option)
+            if not isinstance(value, kind):
+                raise ToolDefinitionError(f"tool({option}={value!r}) for {self.name}: accepted is {accepted}")
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its arguments."""
+        return self.parameters.schema
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether the function's first argument is a `Context`."""
+        return self.parameters.takes_context
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(_called(self.function))
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether it is an async generator, which tells progress."""
+        return inspect.isasyncgenfunction(_called(self.function))
+
+    def check(
+        self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image
+    ) -> dict[str, object]:
+        """The keyword arguments for `function`, from the JSON that the model wrote; what it left out is left out.
+
+        `images` gives the picture with a handle, or raises `LookupError` whose message the model is told. Raises
+        `BadArguments`, and nothing else.
+        """
+        return check_arguments(self.parameters, arguments, images)
+
+    def needs_approval(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a person has to agree to a call with these checked arguments. Only a plain False lets it pass."""
+        return self.approve if isinstance(self.approve, bool) else self.approve(arguments) is not False
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Tool[P, R]: ...
+    @overload
+    def __get__(self: Tool[Concatenate[S, Q], R], instance: S, owner: type | None = None) -> Tool[Q, R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Tool[Any, R]:
+        """A tool that was defined as a method, bound to its instance."""
+        if instance is None or not self.parameters.is_method:
+            return self
+        bound: Tool[Any, R] = replace(
+            self, function=MethodType(self.function, instance), parameters=replace(self.parameters, is_method=False)
+        )
+        return bound
+
+
+@overload
+def tool(
+    function: Callable[P, R],
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    approve: Approve = False,
+    external: bool = False,
+    strict: bool | None = None,
+) -> Tool[P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    approve: Approve = False,
+    external: bool = False,
+    strict: bool | None = None,
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    approve: Approve = False,
+    external: bool = False,
+    strict: bool | None = None,
+) -> Any:
+    """Make a tool of a function: sync, async, or an async generator that tells its progress.
+
+        @tool
+        def weather(city: str, days: int = 1) -> str:
+            \"\"\"The weather in a city.
+
+            Args:
+                city: Its name in English.
+            \"\"\"
+
+    The schema comes from the type hints, the descriptions from the docstring (Google's, NumPy's or Sphinx's style). A first
+    parameter annotated `Context` receives what the caller passed; one annotated `Image` the picture that the model named.
+
+    `timeout` is in seconds. `approve=True`, or a function of the arguments that does not answer False, makes a call wait
+    for a person. An `external` tool is never run: its result comes from outside. Raises `ToolDefinitionError`.
+    """
+    settings: dict[str, Any] = {"timeout": timeout, "approve": approve, "external": external, "strict": strict}
+    if function is None:
+        return partial(make_tool, name=name, description=description, **settings)
+    return make_tool(function, name=name, description=description, **settings)
+
+
+def make_tool(
+    function: Callable[..., Any], *, name: str | None = None, description: str | None = None, **settings: Any
+) -> Tool[..., Any]:
+    """What `tool` does, with the function at hand."""
+    if isinstance(function, staticmethod):
+        function = function.__func__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    _refuse_misfits(function)
+    called = name or _name_of(function)
+    if not isinstance(called, str) or not NAME.match(called):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ToolDefinitionError(
+            f"the tool name {called!r} is not accepted: 1 to 64 of the characters a-z, A-Z, 0-9, _ and -; give one by tool(name=…)"
+        )
+    parameters, documented = parameters_of(function, f"the tool {called}", strict=settings.get("strict") is True)
+    said = documented if description is None else description
+    return Tool(called, said, function, parameters, **settings)
+
+
+def _refuse_misfits(function: object) -> None:
+    accepted = "accepted are functions, async functions, async generator functions and methods"
+    if isinstance(function, Tool):
+        raise ToolDefinitionError(f"tool({function!r}): it is a tool already; dataclasses.replace changes one")
+    if isinstance(function, type):
+        raise ToolDefinitionError(f"tool({function.__qualname__}): this is a class; {accepted}")
+    if isinstance(function, classmethod):
+        raise ToolDefinitionError("tool() of a classmethod: put @classmethod away, or use tool(TheClass.the_method)")
+    if not callable(function):
+        raise ToolDefinitionError(f"tool({function!r}): {accepted}")
+    if inspect.isgeneratorfunction(_called(function)):
+        raise ToolDefinitionError(
+            f"tool({_name_of(function)}): it is a sync generator; to tell progress, make it async: async def … yield"
+        )
+
+
+def _name_of(function: object) -> str:
+    while isinstance(function, partial):
+        function = function.func  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _called(function: Any) -> Callable[..., object]:
+    """What is called when `function` is: itself, or its `__call__`."""
+    return function if inspect.isroutine(function) or issubclass(type(function), partial) else type(function).__call__
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0

@@ -1,0 +1,280 @@
+"""One turn of the model: the request is sent, its reply decoded as it arrives, its pictures collected, the run grown."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from agentkit import history, wire
+from agentkit.collect import Collector, Had, Outcome
+from agentkit.errors import OutcomeUnknown, RunError, StreamInterrupted
+from agentkit.events import (
+    ImageFailed,
+    ImageReady,
+    InvocationFinished,
+    InvocationProgress,
+    InvocationStarted,
+    ReasoningDelta,
+    TextDelta,
+    TurnFinished,
+)
+from agentkit.kit import Kit
+from agentkit.log import logger
+from agentkit.openrouter.client import Exchange
+from agentkit.openrouter.retry import retrying
+from agentkit.run import Run
+from agentkit.stream import EventLog
+from agentkit.values import Image, Invocation, Message, Part, Pieces, Source, Text, ToolCall
+from agentkit.wire import prose
+from agentkit.wire.body import cut
+from agentkit.wire.model import Preview, Reply, Request, ServerCall, Sighting, Signal, Words
+
+MAX_SERVER_CALLS = 30
+"""What OpenRouter allows in one request (WIRE, "Server tools")."""
+
+
+def request_of(run: Run, kit: Kit, closing: str | None) -> Request:
+    """The next request of this run. A forced tool choice holds for the first turn only: held on, it would never end."""
+    limits, usage = run.limits, run.usage
+    return Request(
+        model=run.model,
+        messages=run.messages,
+        settings=kit.settings,
+        instructions=kit.instructions,
+        functions=kit.functions,
+        server_tools=kit.server_tools,
+        output=kit.output.schema if kit.output is not None else None,
+        stream=kit.stream,
+        tool_choice=kit.settings.tool_choice if run.turns == 0 or kit.settings.tool_choice == "none" else None,
+        closing=closing is not None,
+        session_id=run.session_id,
+        output_tokens_left=None if limits.output_tokens is None else max(limits.output_tokens - usage.output_tokens, 1),
+        server_calls_left=min(MAX_SERVER_CALLS, max(limits.tool_calls - run.tool_calls, 1)),
+        cost_left=None if limits.cost_usd is None else max(limits.cost_usd - (usage.cost_usd or 0.0), 0.0),
+        notes=history.notes(run.messages) if kit.takes_pictures else {},
+    )
+
+
+async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
+    """The run with one more reply. Raises a `RunError` whose `run` has what had arrived."""
+    turn = Turn(run, kit, log)
+    try:
+        return await turn.take(closing, seconds_left)
+    except RunError as error:
+        await turn.rescue()
+        error.run = log.run = turn.snapshot()
+        error.generation_id = error.generation_id or turn.generation_id
+        raise
+    except asyncio.CancelledError:
+        log.run = turn.snapshot()
+        raise
+    finally:
+        await turn.close()
+
+
+class Turn:
+    """The state of one turn while it goes on."""
+
+    def __init__(self, run: Run, kit: Kit, log: EventLog) -> None:
+        self.run, self._kit, self._log = run, kit, log
+        self._tools = [tool.name for tool in kit.tools.server]
+        self._decoder = wire.decoder(run.api, self._tools)
+        self._collector: Collector | None = None
+        self._named: dict[str, Image] = {}
+        self._started: dict[str, float] = {}
+        self.generation_id: str | None = None
+
+    async def take(self, closing: str | None, seconds_left: float) -> Run:
+        request = request_of(self.run, self._kit, closing)
+        path, body = wire.encode(self.run.api, request, self._kit.encoded)
+        began = time.monotonic()
+        async with AsyncExitStack() as stack:
+            exchange = await self._open(stack, path, body, seconds_left)
+            self.generation_id = exchange.generation_id
+            self._collector = Collector(exchange.spool, self._kit.store, self._kit.fetcher, self.run.model, self._outcome)
+            await self._read(exchange)
+        reply = self._decoder.reply()
+        self.generation_id = self.generation_id or reply.id
+        if reply.error is not None:
+            raise reply.error
+        if not self._decoder.finished:
+            raise StreamInterrupted("the stream ended before the reply was whole", generation_id=self.generation_id)
+        if exchange.is_stream and not exchange.done:
+            logger().warning("stream_without_done", run=self.run.id, generation=self.generation_id)
+        run = await self._finish(reply, closing)
+        logger().info(
+            "request", run=run.id, api=run.api, model=reply.model, generation=self.generation_id, finish=reply.finish,
+            seconds=round(time.monotonic() - began, 3), cost_usd=reply.usage.cost_usd,
+        )  # fmt: skip
+        return run
+
+    async def _open(self, stack: AsyncExitStack, path: str, body: Pieces, seconds_left: float) -> Exchange:
+        began = time.monotonic()
+        attempts = retrying(server_tools=bool(self._tools), seconds_left=lambda: seconds_left - (time.monotonic() - began))
+        async for attempt in attempts:
+            with attempt:
+                return await stack.enter_async_context(self._kit.client.exchange(path, body, self._kit.store))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _read(self, exchange: Exchange) -> None:
+        try:
+            async for event in exchange.events():
+                for signal in self._decoder.feed(event) if exchange.is_stream else self._decoder.whole(event):
+                    self._signal(signal)
+        except OutcomeUnknown as error:
+            if not self._decoder.finished:
+                if exchange.is_stream and self._decoder.reply().parts:
+                    raise StreamInterrupted(str(error), generation_id=exchange.generation_id) from None
+                raise
+            logger().warning("connection_broke_after_finish", run=self.run.id, reason=str(error))
+
+    def _signal(self, signal: Signal) -> None:
+        collector = self._collector
+        if collector is None:
+            return
+        match signal:
+            case Words(text=text, what="text"):
+                collector.hear(text)
+                self._log.tell(TextDelta(text))
+            case Words(text=text):
+                self._log.tell(ReasoningDelta(text))
+            case Sighting():
+                collector.see(signal)
+            case Preview():
+                if (preview := collector.preview(signal)) is not None:
+                    self._log.tell(preview)
+            case ServerCall(invocation=invocation, phase=phase):
+                self._server_call(invocation, phase)
+
+    def _server_call(self, invocation: Invocation, phase: str | None) -> None:
+        if invocation.id not in self._started:
+            self._started[invocation.id] = time.time()
+            self._log.tell(InvocationStarted(replace(invocation, status="running", started_at=self._started[invocation.id])))
+        if phase is not None:
+            self._log.tell(InvocationProgress(self._timed(invocation), phase))
+
+    def _timed(self, invocation: Invocation) -> Invocation:
+        began = self._started.get(invocation.id)
+        seconds = time.time() - began if began is not None and invocation.status not in {"pending", "running"} else None
+        return replace(invocation, started_at=began, seconds=seconds)
+
+    def _outcome(self, sighting: Sighting, outcome: Outcome) -> None:
+        """One picture more, or one failure; told in the order in which they were first seen."""
+        if isinstance(outcome, Had):
+            known = {image.sha256 for image in self.run.images if image.name in self.run.arrived}
+            self.run, named = self.run.with_image(outcome.image)
+            self._named[sighting.key] = named
+            if outcome.image.sha256 not in known:
+                self._log.tell(ImageReady(named))
+                logger().info("image", run=self.run.id, name=named.name, sha256=named.sha256, media_type=named.media_type, size=named.size)
+            return
+        if sighting.place == "text" and (sighting.error == "bare" or outcome.url in {failure.url for failure in self.run.failures}):
+            return
+        self.run = replace(self.run, failures=(*self.run.failures, outcome))
+        self._log.tell(ImageFailed(outcome))
+        logger().warning("image_failed", run=self.run.id, place=sighting.place, reason=outcome.reason)
+
+    async def _finish(self, reply: Reply, closing: str | None) -> Run:
+        """The whole reply as a message, once each of its pictures has its outcome."""
+        assert self._collector is not None  # noqa: S101 - `take` has made it
+        self._see_all(reply)
+        await self._collector.finish()
+        refs = await self._collector.echoes(reply.raw)
+        raw = tuple(cut(item, refs) for item in reply.raw)
+        message = Message("assistant", self._parts(reply), raw, self.run.api, reply.model)
+        server = self._invocations(reply)
+        usage = replace(reply.usage, images=len(self.run.arrived) - sum(each.images for each in self.run.spent))
+        if reply.finish == "length" and not message.calls and closing is None:
+            closing = "max_tokens"
+        run = self.run.with_reply(message, usage, server_calls=server, closing=closing)
+        run = replace(run, refusal=reply.refusal)
+        self._log.run = run
+        for invocation in server:
+            if invocation.id not in self._started:
+                self._log.tell(InvocationStarted(replace(invocation, status="running")))
+            self._log.tell(InvocationFinished(invocation))
+        self._log.tell(TurnFinished(message, usage))
+        return run
+
+    def _see_all(self, reply: Reply) -> None:
+        """Every picture of the whole reply, those that its words point to at last."""
+        assert self._collector is not None  # noqa: S101
+        for part in reply.parts:
+            if isinstance(part, Sighting):
+                self._collector.see(part)
+        for part in reply.parts:
+            if isinstance(part, Text):
+                for link in prose.find(part.text):
+                    if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(link.url):
+                        error = "bare" if link.bare else None
+                        self._collector.see(Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error))
+
+    def _parts(self, reply: Reply) -> tuple[Part, ...]:
+        """The parts with each picture once, at its place in the words if it has one."""
+        parts: list[Part] = []
+        for part in reply.parts:
+            if isinstance(part, Sighting):
+                if (image := self._here(part.key, part.place)) is not None:
+                    parts.append(image)
+            elif isinstance(part, Text):
+                parts += prose.place(part, lambda url: self._here(f"text:{url}", "text"))
+            elif isinstance(part, ToolCall) and self._collector is not None:
+                parts.append(replace(part, arguments=self._collector.restored(part.arguments)))
+            else:
+                parts.append(part)
+        placed = {part.sha256 for part in parts if isinstance(part, Image) and part.sources[0].place in {"text", "content"}}
+        return tuple(_once(parts, placed))
+
+    def _here(self, key: str, place: str) -> Image | None:
+        named = self._named.get(key)
+        if named is None:
+            return None
+        return replace(named, sources=tuple(source for source in named.sources if source.place == place)[:1] or (Source("images"),))
+
+    def _invocations(self, reply: Reply) -> tuple[Invocation, ...]:
+        """The server tools' calls with the names of their pictures, under ids that are not taken."""
+        taken = {each.id for each in self.run.invocations}
+        found: list[Invocation] = []
+        for invocation in reply.server_calls:
+            images = [self._named[part.key].name for part in reply.parts if isinstance(part, Sighting) and part.invocation_id == invocation.id and part.key in self._named]
+            timed = self._timed(invocation)
+            if images or not (invocation.arguments is None and invocation.name in {"openrouter:image_generation"}):
+                found.append(replace(timed, images=tuple(dict.fromkeys(images))))
+            else:
+                found.append(replace(timed, images=tuple(dict.fromkeys(image.name for image in self._named.values() if image.invocation_id is None))))
+        return tuple(replace(each, id=f"{each.id}_{self.run.turns}") if each.id in taken else each for each in found)
+
+    async def rescue(self) -> None:
+        """After an error: wait for the pictures that had arrived already, so that none of them is lost."""
+        if self._collector is not None:
+            self._see_all(self._decoder.reply())
+            await self._collector.finish()
+
+    def snapshot(self) -> Run:
+        """The run with what has come of this reply; no call of it can be run."""
+        reply = self._decoder.reply()
+        parts = tuple(part for part in self._parts(reply) if not isinstance(part, ToolCall))
+        partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
+        spent = (*self.run.spent, reply.usage) if self._collector is not None else self.run.spent
+        return replace(self.run, partial=partial, spent=spent)
+
+    async def close(self) -> None:
+        if self._collector is not None:
+            await self._collector.close()
+
+
+def _once(parts: Sequence[Part], placed: set[str]) -> list[Part]:
+    """Each picture once: where it stands in the words, if it does, else where it came first."""
+    kept: list[Part] = []
+    shown: set[str] = set()
+    for part in parts:
+        if isinstance(part, Image):
+            in_words = part.sources[0].place in {"text", "content"}
+            if part.sha256 in shown or (part.sha256 in placed and not in_words):
+                continue
+            shown.add(part.sha256)
+        kept.append(part)
+    return kept

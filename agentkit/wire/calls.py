@@ -1,0 +1,115 @@
+"""Tool calls as providers really stream them, put in order (FAULTS: tool calls without id, one id twice, all `index: 0`).
+
+A new call starts when the id changes, or when a name comes after arguments that are already whole; a name may be split over
+deltas, or repeated in each. What is kept in the history is valid JSON in any case.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentkit.values import ToolCall
+from agentkit.wire.model import JsonObject
+from agentkit.wire.text import UnreadableJson, mend, obj, read, whole
+
+
+@dataclass(slots=True)
+class Growing:
+    """A call while it is streamed."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+
+    @property
+    def text(self) -> str:
+        return "".join(self.arguments)
+
+
+class CallBuilder:
+    """Collects the deltas of the tool calls of one reply."""
+
+    def __init__(self) -> None:
+        self._calls: list[Growing] = []
+
+    def feed(self, delta: JsonObject) -> None:
+        function = obj(delta.get("function"))
+        call_id, name, arguments = _text(delta.get("id")), _text(function.get("name")), function.get("arguments")
+        index = whole(delta.get("index"))
+        current = next((call for call in reversed(self._calls) if call.index == index), None)
+        if current is None or _starts_another(current, call_id, name):
+            current = Growing(index)
+            self._calls.append(current)
+        current.id = current.id or call_id
+        if name and name != current.name and not current.arguments:
+            current.name += name
+        if isinstance(arguments, dict):
+            current.arguments.append(json.dumps(arguments))
+        elif isinstance(arguments, str) and arguments:
+            current.arguments.append(arguments)
+
+    def calls(self) -> list[tuple[str, str, str]]:
+        """Id (perhaps empty), name and arguments of each, by index."""
+        ordered = sorted(self._calls, key=lambda call: call.index)
+        return [(call.id, call.name, mend(call.text)) for call in ordered]
+
+
+def _starts_another(current: Growing, call_id: str, name: str) -> bool:
+    if call_id and current.id and call_id != current.id:
+        return True
+    if not name or not current.arguments:
+        return False
+    if call_id and call_id == current.id:
+        return name != current.name
+    return name != current.name or parse_object(current.text) is not None
+
+
+def _text(value: object) -> str:
+    return mend(value) if isinstance(value, str) else ""
+
+
+def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tuple[ToolCall, ...]:
+    """The calls with stable ids. Where one id came twice, equal calls are one and different ones both fail;
+    where the reply was `cut` (by `length`), a call whose arguments are not whole is marked so."""
+    settled: list[ToolCall] = []
+    taken: dict[str, int] = {}
+    for number, (given, name, arguments) in enumerate(calls):
+        call_id = given or f"call_{seed}_{number}"
+        fault = "the reply was cut inside this call" if cut and parse_object(arguments) is None else None
+        if call_id in taken:
+            first = settled[taken[call_id]]
+            if (first.name, first.arguments) == (name, arguments):
+                continue
+            fault = f"two different calls came with the id {call_id!r}"
+            settled[taken[call_id]] = ToolCall(first.id, first.name, first.arguments, fault)
+            call_id = f"{call_id}_{number}"
+        taken[call_id] = len(settled)
+        settled.append(ToolCall(call_id, name, arguments, fault))
+    return tuple(settled)
+
+
+def parse_object(arguments: str) -> dict[str, Any] | None:
+    """The arguments as an object, decoded once more where they came as a string of JSON; None where they are none."""
+    for _ in range(2):
+        try:
+            value = read(arguments.encode("utf-8", "surrogatepass"))
+        except UnreadableJson:
+            return None
+        if isinstance(value, dict):
+            return value  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(value, str):
+            return None
+        arguments = value
+    return None
+
+
+def for_history(arguments: str) -> str:
+    """The arguments as they may be sent again: as they came if they are an object, else an equal one, else `{}`."""
+    parsed = parse_object(arguments)
+    if parsed is None:
+        return "{}"
+    return arguments if arguments.lstrip().startswith("{") else json.dumps(parsed)

@@ -1,0 +1,271 @@
+"""Chat Completions: from the wire to a reply. A stream is gathered into the message that a buffered body would hold, and
+both are then read by the same code, so that they cannot differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, cast
+
+from agentkit.errors import APIError
+from agentkit.values import Invocation, Reasoning, Text, ToolCall, Usage
+from agentkit.wire import faults
+from agentkit.wire.calls import CallBuilder, for_history, settle
+from agentkit.wire.common import IMAGE_PARTS, cost_of, picture_of_part, server_detail, uncounted
+from agentkit.wire.model import JsonObject, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
+from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
+
+_JOINED = ("text", "summary", "data", "arguments", "result")
+
+
+class ChatReply:
+    """Gathers one reply; see `agentkit.wire.model.Decoder`. `server_tools` are the types that the request carried."""
+
+    def __init__(self, server_tools: Sequence[str] = ()) -> None:
+        self._tools = tuple(server_tools)
+        self._id: str | None = None
+        self._model: str | None = None
+        self._words: list[str | JsonObject] = []
+        self._reasoning: list[str] = []
+        self._details: list[dict[str, Any]] = []
+        self._images: list[JsonObject] = []
+        self._annotations: list[JsonObject] = []
+        self._calls = CallBuilder()
+        self._refusal: list[str] = []
+        self._usage: JsonObject = {}
+        self._finish: str | None = None
+        self._native: object = None
+        self._error: APIError | None = None
+        self._ended = False
+        self._seen: set[str] = set()
+        self._mend_words, self._mend_reasoning = Mender(), Mender()
+
+    @property
+    def finished(self) -> bool:
+        return self._ended or self._finish is not None or self._error is not None
+
+    def feed(self, event: JsonObject) -> list[Signal]:
+        return self._take(event, "delta")
+
+    def whole(self, body: JsonObject) -> list[Signal]:
+        signals = self._take(body, "message")
+        self._ended = "choices" in body
+        return signals
+
+    def _take(self, chunk: JsonObject, holder: str) -> list[Signal]:
+        if self._id is None:
+            self._id = string(chunk.get("id"))
+            self._model = string(chunk.get("model"))
+        if usage := obj(chunk.get("usage")):
+            self._usage = usage
+        if error := obj(chunk.get("error")):
+            self._error = faults.from_error(error, generation_id=self._id)
+        signals: list[Signal] = []
+        for choice in objects(chunk.get("choices")):
+            if choice.get("index", 0) in (0, None):
+                signals += self._delta(obj(choice.get(holder)))
+                self._end(choice)
+        return signals
+
+    def _end(self, choice: JsonObject) -> None:
+        if finish := string(choice.get("finish_reason")):
+            self._finish, self._native = finish, choice.get("native_finish_reason")
+        if error := obj(choice.get("error")):
+            self._error = faults.from_error(error, generation_id=self._id)
+        elif finish == "error" and self._error is None:
+            self._error = faults.bare(self._native, self._id)
+
+    def _delta(self, delta: JsonObject) -> list[Signal]:
+        signals: list[Signal] = []
+        reasoning = delta.get("reasoning") or delta.get("reasoning_content")
+        details = objects(delta.get("reasoning_details"))
+        if not isinstance(reasoning, str):
+            reasoning = "".join(str(each.get("text") or each.get("summary") or "") for each in details)
+        if reasoning and (shown := self._mend_reasoning.more(reasoning)):
+            self._reasoning.append(shown)
+            signals.append(Words(shown, "reasoning"))
+        for detail in details:
+            self._detail(detail)
+        signals += self._server_signals()
+        content = delta.get("content")
+        if isinstance(content, str) and content:
+            signals += self._say(content)
+        elif isinstance(content, list):
+            for part in objects(content):  # pyright: ignore[reportUnknownArgumentType]
+                signals += self._part(part)
+        for entry in objects(delta.get("images")):
+            signals += self._image(entry)
+        for call in objects(delta.get("tool_calls")):
+            self._calls.feed(call)
+        self._annotations += objects(delta.get("annotations"))
+        if isinstance(refusal := delta.get("refusal"), str):
+            self._refusal.append(refusal)
+        return signals
+
+    def _say(self, content: str) -> list[Signal]:
+        words = self._mend_words.more(content)
+        if not words:
+            return []
+        self._words.append(words)
+        return [Words(words)]
+
+    def _part(self, part: JsonObject) -> list[Signal]:
+        if part.get("type") in IMAGE_PARTS:
+            self._words.append(part)
+            values = picture_of_part(part)
+            number = sum(not isinstance(piece, str) for piece in self._words) - 1
+            return [_content_sighting(number, values)] if values else []
+        text = part.get("text")
+        if isinstance(text, str) and text:
+            return self._say(text)
+        self._words.append(part)
+        return []
+
+    def _image(self, entry: JsonObject) -> list[Signal]:
+        values = picture_of_part(entry)
+        if not values or values[0] in self._seen:
+            return []
+        self._seen.add(values[0])
+        self._images.append(entry)
+        return [_image_sighting(len(self._images) - 1, values)]
+
+    def _detail(self, fragment: JsonObject) -> None:
+        """Join the fragments of one reasoning detail, which share `index` and `type`; a signature comes late."""
+        index = fragment.get("index")
+        for known in reversed(self._details):
+            if index is not None and known.get("index") == index and known.get("type") == fragment.get("type"):
+                if known.get("type") == "reasoning.server_tool_call" and known.get("tool_call_id") != fragment.get("tool_call_id", known.get("tool_call_id")):
+                    continue
+                _join(known, fragment)
+                return
+        self._details.append(dict(fragment))
+
+    def _server_signals(self) -> list[Signal]:
+        signals: list[Signal] = []
+        for number, detail in enumerate(self._server_details()):
+            invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
+            if invocation.id in self._seen or invocation.result is None:
+                continue
+            self._seen.add(invocation.id)
+            signals.append(ServerCall(invocation))
+            if sighting is not None:
+                signals.append(sighting)
+        return signals
+
+    def _server_details(self) -> list[dict[str, Any]]:
+        return [detail for detail in self._details if detail.get("type") == "reasoning.server_tool_call"]
+
+    def reply(self) -> Reply:
+        """What has come so far: server tools' pictures, words with what stands in them, `images`, calls."""
+        self._say_rest()
+        server: list[Invocation] = []
+        parts: list[ReplyPart] = [Reasoning("".join(self._reasoning))] if self._reasoning else []
+        for number, detail in enumerate(self._server_details()):
+            invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
+            server.append(invocation)
+            if sighting is not None:
+                parts.append(sighting)
+        parts += self._content_parts()
+        parts += [_image_sighting(number, picture_of_part(entry)) for number, entry in enumerate(self._images)]
+        calls = settle(self._calls.calls(), seed=self._seed, cut=self._finish == "length" or not self.finished)
+        parts += calls
+        server += uncounted(self._usage, len(server), self._tools, self._seed)
+        return Reply(
+            id=self._id,
+            model=self._model,
+            parts=tuple(parts),
+            raw=(write(self._message(calls)),),
+            server_calls=tuple(server),
+            usage=usage_of(self._usage),
+            finish=self._finish,
+            refusal=self._refusal_words(),
+            error=self._error,
+        )
+
+    @property
+    def _seed(self) -> str:
+        return (self._id or "reply")[-12:]
+
+    def _say_rest(self) -> None:
+        if rest := self._mend_words.rest():
+            self._words.append(rest)
+        if rest := self._mend_reasoning.rest():
+            self._reasoning.append(rest)
+
+    def _refusal_words(self) -> str | None:
+        words = mend("".join(self._refusal))
+        if words:
+            return words
+        return "the provider's content filter stopped the reply" if self._finish == "content_filter" else None
+
+    def _pieces(self) -> list[str | JsonObject]:
+        """The content, neighbouring words as one."""
+        pieces: list[str | JsonObject] = []
+        for words, run in groupby(self._words, key=lambda piece: isinstance(piece, str)):
+            pieces += ["".join(cast("Iterator[str]", run))] if words else run
+        return pieces
+
+    def _content_parts(self) -> list[ReplyPart]:
+        parts: list[ReplyPart] = []
+        pieces, number = self._pieces(), 0
+        for piece in pieces:
+            if isinstance(piece, str):
+                parts.append(Text(piece, tuple(self._annotations) if piece is pieces[-1] else ()))
+                continue
+            if values := picture_of_part(piece):
+                parts.append(_content_sighting(number, values))
+            number += 1
+        return parts
+
+    def _message(self, calls: Sequence[ToolCall]) -> Mapping[str, Any]:
+        """The message to echo: what WIRE says must come back, in order, and nothing that providers reject."""
+        pieces = self._pieces()
+        if any(not isinstance(piece, str) for piece in pieces):
+            content: object = [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
+        else:
+            content = "".join(cast("list[str]", pieces))
+        message: dict[str, Any] = {"role": "assistant", "content": content or ("" if not calls else None)}
+        if calls:
+            message["tool_calls"] = [
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": for_history(call.arguments)}} for call in calls
+            ]
+        if self._details:
+            message["reasoning_details"] = self._details
+        if self._images:
+            message["images"] = self._images
+        return message
+
+
+def _content_sighting(number: int, values: tuple[str, ...]) -> Sighting:
+    return Sighting(f"content:{number}", "content", values)
+
+
+def _image_sighting(number: int, values: tuple[str, ...]) -> Sighting:
+    return Sighting(f"images:{number}", "images", values)
+
+
+def _join(known: dict[str, Any], fragment: JsonObject) -> None:
+    for name, value in fragment.items():
+        old = known.get(name)
+        if name in _JOINED and isinstance(value, str) and isinstance(old, str):
+            known[name] = old if value == old and name not in {"text", "summary"} else old + value
+        elif value is not None:
+            known[name] = value
+
+
+def usage_of(usage: JsonObject) -> Usage:
+    """Chat's usage object. An absent one is a request whose cost is not known."""
+    prompt, completion = obj(usage.get("prompt_tokens_details")), obj(usage.get("completion_tokens_details"))
+    server = obj(usage.get("server_tool_use_details"))
+    cost = cost_of(usage)
+    return Usage(
+        input_tokens=whole(usage.get("prompt_tokens")),
+        output_tokens=whole(usage.get("completion_tokens")),
+        cached_tokens=whole(prompt.get("cached_tokens")),
+        reasoning_tokens=whole(completion.get("reasoning_tokens")),
+        image_tokens=whole(completion.get("image_tokens")),
+        server_tool_calls=whole(server.get("tool_calls_executed")) or whole(server.get("web_search_requests")),
+        requests=1,
+        priced_requests=int(cost is not None),
+        cost_usd=cost,
+    )

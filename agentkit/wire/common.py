@@ -1,0 +1,122 @@
+"""What the decoders of both dialects share: server-tool calls, pictures in loose shapes, usage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from agentkit.values import Invocation, InvocationStatus, Place
+from agentkit.wire.calls import parse_object
+from agentkit.wire.model import JsonObject, Sighting
+from agentkit.wire.text import obj, string, whole
+
+IMAGE_ITEMS = {"openrouter:image_generation", "image_generation_call"}
+IMAGE_PARTS = {"image_url", "output_image", "input_image", "image"}
+_FIELDS = ("result", "imageB64", "image_b64", "b64_json", "imageUrl", "image_url", "url")
+
+
+def picture_values(holder: JsonObject, fields: Sequence[str] = _FIELDS) -> tuple[str, ...]:
+    """Every string in these fields that may be a picture; a field may hold the string, or an object with a `url`."""
+    values: list[str] = []
+    for field in fields:
+        value = holder.get(field)
+        text = string(obj(value).get("url")) if isinstance(value, dict) else string(value)
+        if text and text not in values:
+            values.append(text)
+    return tuple(values)
+
+
+def picture_of_part(part: JsonObject) -> tuple[str, ...]:
+    """The picture in an entry of `images`, or in a content part of one of the types in `IMAGE_PARTS`."""
+    return picture_values(part, ("image_url", "url", "image", "result", "b64_json", "imageUrl", "imageB64"))
+
+
+def server_status(status: object, *, failed: bool) -> InvocationStatus:
+    if failed or status in {"failed", "incomplete"}:
+        return "failed"
+    return "running" if status in {"in_progress", "generating", "searching"} else "completed"
+
+
+def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting | None]:
+    """WIRE place 3: a `reasoning.server_tool_call`, and the picture in its result."""
+    name = string(detail.get("tool_name")) or "openrouter:unknown"
+    call_id = string(detail.get("tool_call_id")) or string(detail.get("id")) or f"server_{seed}"
+    arguments = parse_object(string(detail.get("arguments")) or "")
+    result = string(detail.get("result"))
+    parsed = parse_object(result or "")
+    error = string((parsed or {}).get("error")) if (parsed or {}).get("status") == "error" or "error" in (parsed or {}) else None
+    status = server_status((parsed or {}).get("status"), failed=error is not None)
+    invocation = Invocation(call_id, name, arguments, executor="server", status=status, result=result, error=error)
+    if name.removeprefix("openrouter:") != "image_generation":
+        return invocation, None
+    values = picture_values(parsed) if parsed is not None else ((result,) if result else ())
+    return invocation, Sighting(
+        f"server:{call_id}",
+        "reasoning_details",
+        values,
+        prompt=string((arguments or {}).get("prompt")),
+        revised_prompt=string((parsed or {}).get("revisedPrompt")) or string((parsed or {}).get("revised_prompt")),
+        invocation_id=call_id,
+        error=None if values else error or "the server tool gave no picture",
+    )
+
+
+def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocation, Sighting | None]:
+    """WIRE places 6 and 7, and any other server tool's output item. `tracked`: the item is a tool's call (a model that
+    draws by itself gives items of the same type)."""
+    name = string(item.get("type")) or "openrouter:unknown"
+    error = item.get("error")
+    words = string(error) or string(obj(error).get("message"))
+    status = server_status(item.get("status"), failed=words is not None)
+    call_id = string(item.get("call_id")) or string(item.get("id")) or key
+    prompt = string(item.get("prompt"))
+    invocation = Invocation(
+        call_id,
+        name if tracked and name != "image_generation_call" else "openrouter:image_generation" if tracked else name,
+        _arguments_of(item, prompt),
+        executor="server",
+        status=status,
+        error=words,
+    )
+    if name not in IMAGE_ITEMS:
+        return invocation, None
+    values = picture_values(item)
+    place: Place = "server_tool" if name == "openrouter:image_generation" else "image_generation_call"
+    failure = None if values else words or (f"the server tool ended as {item.get('status')!r} without a picture")
+    return invocation, Sighting(
+        key,
+        place,
+        values,
+        prompt=prompt,
+        revised_prompt=string(item.get("revisedPrompt")) or string(item.get("revised_prompt")),
+        invocation_id=call_id if tracked else None,
+        error=failure,
+    )
+
+
+def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None:
+    given = item.get("arguments")
+    if isinstance(given, dict):
+        return cast("dict[str, Any]", given)
+    if isinstance(given, str) and (parsed := parse_object(given)) is not None:
+        return parsed
+    if prompt is not None:
+        return {"prompt": prompt}
+    known = {name: item[name] for name in ("query", "queries", "url", "action") if item.get(name) is not None}
+    return known or None
+
+
+def uncounted(usage: JsonObject, shown: int, tools: Sequence[str], seed: str) -> Iterator[Invocation]:
+    """Server-tool calls of which the wire shows only how many there were (WIRE, "Server tools")."""
+    details = obj(usage.get("server_tool_use_details")) or obj(usage.get("server_tool_use"))
+    executed = whole(details.get("tool_calls_executed")) or whole(details.get("web_search_requests"))
+    if (hidden := executed - shown) > 0:
+        searched = whole(details.get("web_search_requests")) >= executed
+        name = tools[0] if len(tools) == 1 else "openrouter:web_search" if searched else "openrouter:server_tool"
+        yield Invocation(f"server_{seed}", name, executor="server", status="completed", count=hidden)
+
+
+def cost_of(usage: JsonObject) -> float | None:
+    """USD, where the reply tells it; an unknown cost is None, never 0."""
+    cost = usage.get("cost")
+    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None

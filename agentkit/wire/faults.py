@@ -1,0 +1,101 @@
+"""What an error body means (WIRE, "Errors"): the object under `error`, wherever it came, becomes a typed error.
+
+The forms: an HTTP error's body; a 200 with a top-level `error`; `choices[].error`; a chunk with an `error` in the middle of
+a stream; no object at all, only `finish_reason: "error"`; Responses' `response.failed`, `response.error` and `error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from agentkit.errors import APIError, ProviderFailed, for_status
+from agentkit.wire.model import JsonObject
+from agentkit.wire.text import UnreadableJson, obj, read, string
+
+_WORDS = 2000
+_STATUS_OF_CODE = {
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 402,
+    "insufficient_credits": 402,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "image_content_policy_violation": 403,
+    "bio_policy": 403,
+    "content_policy_violation": 403,
+    "moderation_blocked": 403,
+    "server_error": 500,
+}
+
+
+def from_body(status: int, body: bytes, *, retry_after: float | None = None, generation_id: str | None = None) -> APIError:
+    """The error for an HTTP status and as much of its body as was read, which may be anything."""
+    try:
+        parsed = obj(read(body))
+    except UnreadableJson:
+        parsed = cast("JsonObject", {})
+    error = parsed.get("error")
+    if isinstance(error, str):
+        error = {"message": error}
+    if not isinstance(error, dict):
+        words = body[:200].decode("utf-8", "replace").strip()
+        error = {"message": words if words and "<" not in words else _phrase(status)}
+    return from_error(cast("JsonObject", error), status=status, retry_after=retry_after, generation_id=generation_id)
+
+
+def from_error(error: JsonObject, *, status: int | None = None, retry_after: float | None = None, generation_id: str | None = None) -> APIError:
+    """The error for an error object; without an HTTP status (inside a 200), its code tells the kind."""
+    code = error.get("code") if isinstance(error.get("code"), int | str) else error.get("type")
+    metadata, availability = obj(error.get("metadata")), obj(error.get("availability"))
+    kind = status if status is not None else _status_of(code)
+    raw = metadata.get("raw")
+    raw_words = raw if isinstance(raw, str) else None if raw is None else str(cast("Any", raw))
+    wait = availability.get("retry_after", metadata.get("retry_after"))
+    if retry_after is None and isinstance(wait, int | float) and not isinstance(wait, bool):
+        retry_after = float(wait)
+    retryable = availability.get("retryable")
+    return for_status(kind)(
+        _message(error, status, raw_words, metadata),
+        status=kind,
+        code=code if isinstance(code, int | str) else None,
+        provider=string(metadata.get("provider_name")),
+        raw=raw_words[:_WORDS] if raw_words else None,
+        reasons=_strings(metadata.get("reasons")),
+        suggested_models=_strings(availability.get("fallback_models")),
+        retry_after=retry_after,
+        retryable=retryable if isinstance(retryable, bool) else None,
+        generation_id=generation_id,
+    )
+
+
+def bare(native: object, generation_id: str | None = None) -> APIError:
+    """The error for a reply that only says `finish_reason: "error"`."""
+    why = string(native)
+    return ProviderFailed(f"the provider broke off: {why or 'it gave no reason'}", code=why, generation_id=generation_id)
+
+
+def _status_of(code: object) -> int | None:
+    if isinstance(code, int) and not isinstance(code, bool):
+        return code if 400 <= code < 600 else None
+    if isinstance(code, str):
+        return int(code) if code.isdigit() and len(code) == 3 else _STATUS_OF_CODE.get(code)
+    return None
+
+
+def _message(error: JsonObject, status: int | None, raw: str | None, metadata: Mapping[str, Any]) -> str:
+    words = string(error.get("message")) or _phrase(status)
+    if raw and raw not in words:
+        words = f"{words} ({raw[:300]})"
+    if reasons := _strings(metadata.get("reasons")):
+        words = f"{words} [{', '.join(reasons)}]"
+    return f"HTTP {status}: {words[:_WORDS]}" if status is not None else words[:_WORDS]
+
+
+def _phrase(status: int | None) -> str:
+    return "the service gave no reason" if status is None or status >= 500 else "the request was refused without a reason"
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(each for each in cast("list[object]", value) if isinstance(each, str)) if isinstance(value, list) else ()

@@ -1,0 +1,142 @@
+"""What the two dialects have in common: a request before it is encoded, a reply after it was decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from agentkit.errors import APIError
+from agentkit.settings import ModelSettings
+from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
+
+JsonObject = Mapping[str, Any]
+IMAGE_GENERATION = "openrouter:image_generation"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """A user's tool as the model is told of it. `schema` is the JSON Schema of its parameters."""
+
+    name: str
+    description: str
+    schema: JsonObject
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSchema:
+    """The JSON Schema that the last reply has to fit."""
+
+    name: str
+    schema: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One turn, before it is encoded for either API."""
+
+    model: str
+    messages: tuple[Message, ...]
+    settings: ModelSettings = field(default_factory=ModelSettings)
+    instructions: str = ""
+    functions: tuple[FunctionSpec, ...] = ()
+    server_tools: tuple[JsonObject, ...] = ()
+    output: OutputSchema | None = None
+    stream: bool = False
+    tool_choice: str | None = None
+    closing: bool = False
+    """No tool may be called in this turn: functions stay declared (history names them), server tools do not."""
+    session_id: str | None = None
+    output_tokens_left: int | None = None
+    server_calls_left: int | None = None
+    cost_left: float | None = None
+    notes: Mapping[int, str] = field(default_factory=dict[int, str])
+    """By position in `messages`: a line told to the model beside that message (handles of pictures)."""
+
+    @property
+    def max_tokens(self) -> int | None:
+        each = [limit for limit in (self.settings.max_tokens, self.output_tokens_left) if limit is not None]
+        return min(each) if each else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A picture seen on the wire, not yet had. Of `values` (URLs, base64, references) the first that yields bytes wins."""
+
+    key: str
+    """The same for one item of one reply, however often it is seen."""
+    place: Place
+    values: tuple[str, ...]
+    alt: str = ""
+    prompt: str | None = None
+    revised_prompt: str | None = None
+    invocation_id: str | None = None
+    error: str | None = None
+    """Why there is none, where the wire says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A partial picture: shown, never kept."""
+
+    key: str
+    index: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCall:
+    """A server tool's call as far as the wire shows it."""
+
+    invocation: Invocation
+    phase: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Some more text or reasoning."""
+
+    text: str
+    what: Literal["text", "reasoning"] = "text"
+
+
+Signal = Words | Sighting | Preview | ServerCall
+
+ReplyPart = Text | Reasoning | Sighting | ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply of the model, whole or as far as it came. `raw` is the JSON of each item to echo, with references inside."""
+
+    id: str | None
+    model: str | None
+    parts: tuple[ReplyPart, ...]
+    raw: tuple[bytes, ...]
+    server_calls: tuple[Invocation, ...]
+    usage: Usage
+    finish: str | None
+    refusal: str | None = None
+    error: APIError | None = None
+
+
+class Decoder(Protocol):
+    """Builds a reply from the events of a stream, or from one whole body; both ways give equal replies."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the reply has come to its end."""
+        ...
+
+    def feed(self, event: JsonObject) -> list[Signal]:
+        """Take one event of a stream."""
+        ...
+
+    def whole(self, body: JsonObject) -> list[Signal]:
+        """Take a buffered body."""
+        ...
+
+    def reply(self) -> Reply:
+        """What has come so far."""
+        ...

@@ -1,0 +1,155 @@
+"""Pictures in the words of an answer (WIRE place 4): Markdown images, inline and by reference, and bare links.
+
+A link in prose is a claim of the model, so finding one decides nothing: whether it is fetched is for the fetch policy,
+and a picture that was not had stays what it is, a plain link.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agentkit.values import Image, Text
+
+_CODE = re.compile(r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=fence)[`~]*[ \t]*$|\Z)|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)")
+_INLINE = re.compile(
+    r"(?P<bang>!?)\[(?P<alt>(?:[^\[\]\\]|\\.|\[[^\[\]]*\]){0,2000})\]"
+    r"\(\s{0,8}(?:<(?P<angle>[^<>\n]{1,4000})>|(?P<url>[^\s()<>]{1,4000}(?:\([^\s()]{0,200}\)[^\s()<>]{0,4000})?))"
+    r"(?:\s{1,8}(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?\s{0,8}\)"
+)
+_REFERENCE = re.compile(r"!\[(?P<alt>[^\[\]]{0,2000})\](?:\[(?P<label>[^\[\]]{0,200})\])?(?!\()")
+_DEFINITION = re.compile(r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]{0,8}<?(?P<url>[^\s<>]{1,4000})>?[^\n]{0,500}$\n?")
+_BARE = re.compile(r"<?(?P<url>https?://[^\s<>\"'`\[\]{}|\\^]{1,4000})>?")
+MOST = 64
+"""Links of one text that are looked at; what is beyond stays as it is."""
+_TRAILING = ".,;:!?*_"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture that the words point to: `text[start:end]` is the whole link."""
+
+    start: int
+    end: int
+    url: str
+    alt: str
+    bare: bool
+    """A link that is no Markdown image (`[…](…)` without the mark, or a URL alone): a picture only by extension or host."""
+
+
+def find(text: str) -> tuple[Found, ...]:
+    """Every picture that these words point to, in order. Code is left alone."""
+    if "://" not in text:
+        return ()
+    hidden = [match.span() for match in _CODE.finditer(text)]
+    definitions = {match["label"].casefold(): match["url"] for match in _DEFINITION.finditer(text)}
+    taken: list[tuple[int, int]] = [*hidden, *(match.span() for match in _DEFINITION.finditer(text))]
+    found: list[Found] = []
+
+    def take(match: re.Match[str], url: str, alt: str, *, bare: bool = False, end: int | None = None) -> None:
+        stop = match.end() if end is None else end
+        if not any(start < stop and match.start() < close for start, close in taken):
+            taken.append((match.start(), stop))
+            found.append(Found(match.start(), stop, url, alt, bare))
+
+    for match in _INLINE.finditer(text):
+        take(match, match["angle"] or match["url"], match["alt"], bare=not match["bang"])
+    for match in _REFERENCE.finditer(text):
+        label = (match["label"] or match["alt"]).casefold()
+        if label in definitions:
+            take(match, definitions[label], match["alt"])
+    for match in _BARE.finditer(text):
+        url, end = _trimmed(match)
+        take(match, url, "", bare=True, end=end)
+    remote = [each for each in found if each.url.startswith(("http://", "https://"))]
+    return tuple(sorted(remote, key=lambda each: each.start)[:MOST])
+
+
+def _trimmed(match: re.Match[str]) -> tuple[str, int]:
+    """A bare URL without the punctuation that only ends its sentence."""
+    url, end = match["url"], match.end()
+    if match[0].startswith("<") and match[0].endswith(">"):
+        return url, end
+    end = match.end("url")
+    while url and (url[-1] in _TRAILING or (url[-1] == ")" and url.count(")") > url.count("("))):
+        url, end = url[:-1], end - 1
+    return url, end
+
+
+def place(text: Text, had: Callable[[str], Image | None]) -> tuple[Text | Image, ...]:
+    """The words with each picture that was had at its place, and its link gone; the others as plain links.
+
+    No empty paragraph stays behind: the words around a picture, joined again, read as if it had never been there.
+    """
+    words = text.text
+    links = find(words)
+    if not links:
+        return (text,)
+    definitions = frozenset(link.url for link in links if had(link.url) is not None)
+    pictures: list[Image] = []
+    pieces = [""]
+    at = 0
+    for link in links:
+        pieces[-1] += words[at : link.start]
+        image = had(link.url)
+        if image is not None:
+            pictures.append(image)
+            pieces.append("")
+        elif link.bare:
+            pieces[-1] += words[link.start : link.end]
+        else:
+            pieces[-1] += f"[{link.alt or 'image'}]({link.url})"
+        at = link.end
+    pieces[-1] += words[at:]
+    return _close_gaps([_without_definitions(piece, definitions) for piece in pieces], pictures, text)
+
+
+def _without_definitions(words: str, urls: frozenset[str]) -> str:
+    """The words without the reference definitions of pictures that were had."""
+    return _DEFINITION.sub(lambda match: "" if match["url"] in urls else match[0], words) if urls else words
+
+
+def _close_gaps(pieces: list[str], pictures: list[Image], text: Text) -> tuple[Text | Image, ...]:
+    """Words and pictures in turn, with the gaps closed that the links left."""
+    kept: list[str] = [pieces[0]]
+    for after in pieces[1:]:
+        kept.append(_closed(_last_said(kept), after))
+    if pictures:
+        _strip_end(kept)
+        kept[0] = kept[0] if kept[0].strip() else ""
+    parts: list[Text | Image] = []
+    for index, words in enumerate(kept):
+        if words:
+            cited = any(isinstance(part, Text) for part in parts)
+            parts.append(Text(words, () if cited else text.citations))
+        if index < len(pictures):
+            parts.append(pictures[index])
+    return tuple(parts)
+
+
+def _last_said(kept: list[str]) -> str:
+    return next((words for words in reversed(kept) if words.strip()), "")
+
+
+def _closed(before: str, after: str) -> str:
+    """What follows a picture, without the blank lines or spaces that stood between it and the picture."""
+    if not before.strip():
+        return after.lstrip("\n ") if after.strip() else ""
+    gap_before = len(before) - len(before.rstrip("\n"))
+    gap_after = len(after) - len(after.lstrip("\n"))
+    if gap_before:
+        stripped = after.lstrip("\n ")
+        return stripped if gap_before >= gap_after else "\n" * (gap_after - gap_before) + stripped
+    if before.endswith(" ") and after.startswith(" "):
+        return after.lstrip(" ")
+    return after
+
+
+def _strip_end(kept: list[str]) -> None:
+    """Blank space before a picture that ends the words belongs to neither."""
+    for index in range(len(kept) - 1, -1, -1):
+        if kept[index].strip():
+            kept[index] = kept[index].rstrip() if index < len(kept) - 1 else kept[index]
+            return
+        kept[index] = ""

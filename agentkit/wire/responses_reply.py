@@ -1,0 +1,296 @@
+"""The Responses API: from the wire to a reply. Items are gathered by `output_index`, since some providers rotate their ids
+between events; `response.completed` may bring them all once more, and adds only what was missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agentkit.errors import APIError
+from agentkit.values import Invocation, Reasoning, Text, ToolCall, Usage
+from agentkit.wire import faults
+from agentkit.wire.calls import for_history, settle
+from agentkit.wire.common import IMAGE_ITEMS, IMAGE_PARTS, cost_of, picture_of_part, picture_values, server_item, uncounted
+from agentkit.wire.model import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
+from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
+
+_PLAIN = {"message", "reasoning", "function_call"}
+
+
+@dataclass(slots=True)
+class _Item:
+    """One output item while it arrives."""
+
+    item: JsonObject = field(default_factory=dict[str, Any])
+    done: bool = False
+    said: list[str] = field(default_factory=list[str])
+    reasoned: list[str] = field(default_factory=list[str])
+    arguments: list[str] = field(default_factory=list[str])
+    mender: Mender = field(default_factory=Mender)
+    call_id: str = ""
+    """As the item was first called: some providers rotate the ids."""
+
+    @property
+    def type(self) -> str:
+        return string(self.item.get("type")) or ""
+
+
+class ResponsesReply:
+    """Gathers one reply; see `agentkit.wire.model.Decoder`. `server_tools` are the types that the request carried."""
+
+    def __init__(self, server_tools: Sequence[str] = ()) -> None:
+        self._tools = tuple(server_tools)
+        self._draws = any(tool.removeprefix("openrouter:") == "image_generation" for tool in server_tools)
+        self._id: str | None = None
+        self._model: str | None = None
+        self._items: dict[int, _Item] = {}
+        self._usage: JsonObject = {}
+        self._status: str | None = None
+        self._incomplete: str | None = None
+        self._error: APIError | None = None
+        self._sequence: set[int] = set()
+        self._announced: set[int] = set()
+
+    @property
+    def finished(self) -> bool:
+        return self._error is not None or self._status in {"completed", "incomplete", "failed", "cancelled"}
+
+    def whole(self, body: JsonObject) -> list[Signal]:
+        signals = self._response(body)
+        if "output" in body and self._status is None:
+            self._status = "completed"  # recorded bodies leave it out
+        return signals
+
+    def feed(self, event: JsonObject) -> list[Signal]:
+        number = event.get("sequence_number")
+        if isinstance(number, int):
+            if number in self._sequence:
+                return []
+            self._sequence.add(number)
+        kind = event.get("type")
+        if kind == "response.output_text.delta":
+            return self._more(event, "text")
+        if kind in {"response.reasoning_text.delta", "response.reasoning_summary_text.delta"}:
+            return self._more(event, "reasoning")
+        return self._rare(kind, event)
+
+    def _more(self, event: JsonObject, what: str) -> list[Signal]:
+        item, delta = self._item(event), event.get("delta")
+        if not isinstance(delta, str) or not (words := item.mender.more(delta)):
+            return []
+        (item.said if what == "text" else item.reasoned).append(words)
+        return [Words(words, "text" if what == "text" else "reasoning")]
+
+    def _rare(self, kind: object, event: JsonObject) -> list[Signal]:
+        match kind:
+            case "response.output_item.added":
+                return self._added(event)
+            case "response.output_item.done":
+                return self._done(whole(event.get("output_index")), obj(event.get("item")))
+            case "response.function_call_arguments.delta":
+                self._item(event).arguments.append(str(event.get("delta") or ""))
+            case "response.image_generation_call.partial_image":
+                value = string(event.get("partial_image_b64"))
+                return [Preview(_key(event), whole(event.get("partial_image_index")), value)] if value else []
+            case "response.image_generation_call.in_progress" | "response.image_generation_call.generating":
+                return self._phase(event, str(kind).rsplit(".", 1)[1])
+            case "response.created" | "response.in_progress" | "response.completed" | "response.incomplete" | "response.failed":
+                return self._response(obj(event.get("response")), final=kind not in {"response.created", "response.in_progress"})
+            case "error" | "response.error":
+                self._error = faults.from_error(obj(event.get("error")) or event, generation_id=self._id)
+            case _ if obj(event.get("error")):
+                self._error = faults.from_error(obj(event.get("error")), generation_id=self._id)
+            case _:
+                pass  # an event that is not known here says nothing that is needed
+        return []
+
+    def _item(self, event: JsonObject) -> _Item:
+        return self._items.setdefault(whole(event.get("output_index")), _Item())
+
+    def _added(self, event: JsonObject) -> list[Signal]:
+        item = self._item(event)
+        if not item.done:
+            item.item = obj(event.get("item"))
+        if item.type in _PLAIN or not item.type or not self._is_call(item.type):
+            return []
+        return [ServerCall(self._server(whole(event.get("output_index")), item, running=True)[0], "in_progress")]
+
+    def _phase(self, event: JsonObject, phase: str) -> list[Signal]:
+        item = self._item(event)
+        if not self._is_call(item.type):
+            return []
+        return [ServerCall(self._server(whole(event.get("output_index")), item, running=True)[0], phase)]
+
+    def _server(self, index: int, known: _Item, *, running: bool = False) -> tuple[Invocation, Sighting | None]:
+        item = {**known.item, "status": "in_progress"} if running else known.item
+        invocation, sighting = server_item(item, f"item:{index}", tracked=self._is_call(known.type))
+        known.call_id = known.call_id or (invocation.id if invocation.id != f"item:{index}" else f"{(self._id or 'reply')[-12:]}_{index}")
+        if sighting is not None and sighting.invocation_id:
+            sighting = replace(sighting, invocation_id=known.call_id)
+        return replace(invocation, id=known.call_id), sighting
+
+    def _is_call(self, kind: str) -> bool:
+        """Whether an item of this type is a tool's call: a model that draws by itself gives image items too."""
+        return kind not in _PLAIN and (kind not in IMAGE_ITEMS or self._draws or kind == "openrouter:image_generation")
+
+    def _done(self, index: int, item: JsonObject) -> list[Signal]:
+        known = self._items.setdefault(index, _Item())
+        if known.done and (picture_values(known.item) or not picture_values(item)):
+            return []
+        known.item, known.done = item, True
+        signals: list[Signal] = []
+        if known.type == "message" and not known.said:
+            known.said.append(_text_of(item))
+            signals += [Words(known.said[0])] if known.said[0] else []
+        if known.type == "reasoning" and not known.reasoned:
+            known.reasoned.append(_reasoning_of(item))
+            signals += [Words(known.reasoned[0], "reasoning")] if known.reasoned[0] else []
+        return signals + self._seen(index, known)
+
+    def _seen(self, index: int, known: _Item) -> list[Signal]:
+        """The server-tool call and the pictures of an item that is whole."""
+        signals: list[Signal] = []
+        if known.type == "message":
+            signals += [part for part in _message_parts(index, known) if isinstance(part, Sighting)]
+        elif known.type and known.type not in _PLAIN:
+            invocation, sighting = self._server(index, known)
+            if self._is_call(known.type):
+                signals.append(ServerCall(invocation))
+            if sighting is not None:
+                signals.append(sighting)
+        return signals
+
+    def _response(self, response: JsonObject, *, final: bool = True) -> list[Signal]:
+        self._id = self._id or string(response.get("id"))
+        self._model = string(response.get("model")) or self._model
+        if usage := obj(response.get("usage")):
+            self._usage = usage
+        if error := obj(response.get("error")):
+            self._error = faults.from_error(error, generation_id=self._id)
+        if not final:
+            return []
+        signals: list[Signal] = []
+        for index, item in enumerate(objects(response.get("output"))):
+            signals += self._done(index, item)
+        self._status = string(response.get("status")) or self._status
+        self._incomplete = string(obj(response.get("incomplete_details")).get("reason"))
+        if self._status == "failed" and self._error is None:
+            self._error = faults.bare(response.get("error_type") or "status: failed", self._id)
+        return signals
+
+    def reply(self) -> Reply:
+        """What has come so far. Where the stream was cut, items that were not done give only their words."""
+        parts: list[ReplyPart] = []
+        raw: list[bytes] = []
+        server: list[Invocation] = []
+        calls = self._settled()
+        refusal = ""
+        for index, known in sorted(self._items.items()):
+            if known.type == "message" or (known.said and not known.type):
+                parts += _message_parts(index, known)
+                refusal += _refusal_of(known.item)
+            elif known.type == "reasoning":
+                parts += [Reasoning(words)] if (words := "".join(known.reasoned) or _reasoning_of(known.item)) else []
+            elif known.type == "function_call":
+                parts += [calls[index]] if index in calls else []
+            elif known.type and known.done:
+                invocation, sighting = self._server(index, known)
+                server += [invocation] if self._is_call(known.type) else []
+                parts += [sighting] if sighting is not None else []
+            if known.done:
+                raw.append(write(self._echoed(known.item, calls.get(index))))
+        server += uncounted(self._usage, len(server), self._tools, (self._id or "reply")[-12:])
+        finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(self._incomplete or "", self._status)
+        return Reply(
+            id=self._id,
+            model=self._model,
+            parts=tuple(parts),
+            raw=tuple(raw),
+            server_calls=tuple(server),
+            usage=usage_of(self._usage),
+            finish=finish,
+            refusal=refusal or ("the provider's content filter stopped the reply" if finish == "content_filter" else None),
+            error=self._error,
+        )
+
+    def _echoed(self, item: JsonObject, call: ToolCall | None) -> JsonObject:
+        return {**item, "call_id": call.id, "arguments": for_history(call.arguments)} if call is not None else item
+
+    def _settled(self) -> dict[int, ToolCall]:
+        found: list[tuple[int, tuple[str, str, str]]] = []
+        for index, known in sorted(self._items.items()):
+            if known.type == "function_call":
+                whole_text = known.item.get("arguments") if known.done else None
+                arguments = whole_text if isinstance(whole_text, str) else "".join(known.arguments)
+                call_id = string(known.item.get("call_id")) or string(known.item.get("id")) or ""
+                found.append((index, (call_id, string(known.item.get("name")) or "", mend(arguments))))
+        cut = self._status != "completed"
+        settled = settle([call for _, call in found], seed=(self._id or "reply")[-12:], cut=cut)
+        by_call = iter(settled)
+        result: dict[int, ToolCall] = {}
+        seen: set[tuple[str, str, str]] = set()
+        for index, call in found:  # `settle` leaves out a call that came twice under one id
+            if call[0] and call in seen:
+                continue
+            seen.add(call)
+            result[index] = next(by_call)
+        return result
+
+
+def _key(event: JsonObject) -> str:
+    return f"item:{whole(event.get('output_index'))}"
+
+
+def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
+    """Words and pictures of a message item; where it never came whole, the words that were streamed."""
+    content = objects(known.item.get("content")) if known.done else []
+    if not content:
+        words = "".join(known.said) + known.mender.rest()
+        return [Text(words)] if words else []
+    parts: list[ReplyPart] = []
+    for number, part in enumerate(content):
+        if part.get("type") in IMAGE_PARTS:
+            if values := picture_of_part(part):
+                parts.append(Sighting(f"content:{index}:{number}", "content", values))
+        elif isinstance(text := part.get("text"), str) and text:
+            parts.append(Text(mend(text), tuple(objects(part.get("annotations")))))
+    return parts
+
+
+def _text_of(item: JsonObject) -> str:
+    if isinstance(content := item.get("content"), str):
+        return mend(content)
+    return "".join(mend(text) for part in objects(content) if isinstance(text := part.get("text"), str))
+
+
+def _refusal_of(item: JsonObject) -> str:
+    return "".join(mend(text) for part in objects(item.get("content")) if isinstance(text := part.get("refusal"), str))
+
+
+def _reasoning_of(item: JsonObject) -> str:
+    """The content where there is any, else the summary: both are the model's words for the same thing."""
+    for name in ("content", "summary"):
+        words = [mend(text) for part in objects(item.get(name)) if isinstance(text := part.get("text"), str)]
+        if any(words):
+            return "\n\n".join(words) if name == "summary" else "".join(words)
+    return ""
+
+
+def usage_of(usage: JsonObject) -> Usage:
+    """The Responses API's usage object. An absent one is a request whose cost is not known."""
+    given, made = obj(usage.get("input_tokens_details")), obj(usage.get("output_tokens_details"))
+    server = obj(usage.get("server_tool_use_details"))
+    cost = cost_of(usage)
+    return Usage(
+        input_tokens=whole(usage.get("input_tokens")),
+        output_tokens=whole(usage.get("output_tokens")),
+        cached_tokens=whole(given.get("cached_tokens")),
+        reasoning_tokens=whole(made.get("reasoning_tokens")),
+        image_tokens=whole(made.get("image_tokens")),
+        server_tool_calls=whole(server.get("tool_calls_executed")) or whole(server.get("web_search_requests")),
+        requests=1,
+        priced_requests=int(cost is not None),
+        cost_usd=cost,
+    )
+

@@ -1,0 +1,74 @@
+"""Server-sent events on bytes: any slicing of the stream gives the same events.
+
+Written against the WHATWG standard (lines end in CR, LF or CRLF; a BOM at the start; several `data:` lines are joined by
+LF; comments are passed over). Only bytes are split, so a U+2028 or U+0085 inside the data is just data.
+"""
+
+from __future__ import annotations
+
+from agentkit.errors import ProtocolError
+
+MAX_LINE = 32 * 1024 * 1024
+"""Bytes of one line, pictures not counted: they have left it before it comes here."""
+DONE = b"[DONE]"
+
+
+class EventStream:
+    """Bytes in, the data of each event out."""
+
+    __slots__ = ("_data", "_first", "_held", "_max_line", "_size")
+
+    def __init__(self, *, max_line: int = MAX_LINE) -> None:
+        self._held: list[bytes] = []
+        self._size = 0
+        self._data: list[bytes] = []
+        self._first = True
+        self._max_line = max_line
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The data of each event that these bytes complete. Raises `ProtocolError` for a line beyond the cap."""
+        if b"\n" not in chunk and b"\r" not in chunk and not self._first:
+            self._hold(chunk)
+            return []
+        buffer = b"".join((*self._held, chunk))
+        self._held.clear()
+        self._size = 0
+        if self._first:
+            if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
+                self._hold(buffer)
+                return []
+            self._first = False
+            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
+        if b"\r" in buffer:
+            # a CR at the very end may be half of a CRLF: wait for what follows it
+            held = buffer.endswith(b"\r")
+            whole = (buffer[:-1] if held else buffer).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            buffer = whole + b"\r" if held else whole
+        lines = buffer.split(b"\n")
+        self._hold(lines.pop())
+        return self._take(lines)
+
+    def _hold(self, piece: bytes) -> None:
+        self._held.append(piece)
+        self._size += len(piece)
+        if self._size > self._max_line:
+            raise ProtocolError(f"a line of the stream is longer than {self._max_line} bytes")
+
+    def _take(self, lines: list[bytes]) -> list[bytes]:
+        events: list[bytes] = []
+        data = self._data
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif not line and data:
+                events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                data.clear()
+            elif line == b"data":
+                data.append(b"")
+        return events
+
+    def close(self) -> list[bytes]:
+        """The end of the stream: an event whose blank line was cut off counts where its own lines are whole."""
+        rest = b"".join(self._held)
+        self._held.clear()
+        return self._take([rest[:-1], b""] if rest.endswith(b"\r") else [b""])

@@ -1,0 +1,95 @@
+"""JSON as the wire has it, made safe to hold: bytes → values, and back.
+
+Providers split surrogate pairs across deltas and let half of one through; a fast parser refuses such text, so there is a
+slower way behind it. What is left over of a pair becomes U+FFFD, never an error (FAULTS: surrogate pairs).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, cast
+
+import jiter
+
+from agentkit.wire.model import JsonObject
+
+_LONE = re.compile("[\ud800-\udfff]")
+_HIGH = re.compile("[\ud800-\udbff]\\Z")
+
+
+class UnreadableJson(ValueError):
+    """These bytes are no JSON."""
+
+
+def read(data: bytes) -> Any:
+    """The JSON value in these bytes. Raises `UnreadableJson`; numbers that JSON does not have (`NaN`) become None."""
+    try:
+        return jiter.from_json(data, allow_inf_nan=False)
+    except ValueError:
+        pass
+    try:
+        return json.loads(data, parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableJson(str(error) or "too deep") from None
+
+
+def read_object(data: bytes) -> JsonObject:
+    """As `read`, for a JSON object. Raises `UnreadableJson` for anything else."""
+    value = read(data)
+    if not isinstance(value, dict):
+        raise UnreadableJson(f"a JSON {type(value).__name__}, not an object")
+    return cast("JsonObject", value)
+
+
+def write(value: object) -> bytes:
+    """Compact JSON in ASCII; lone surrogates are mended."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return mend(text).encode()
+
+
+def mend(text: str) -> str:
+    """The text with surrogate pairs joined and halves replaced by U+FFFD."""
+    if not _LONE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+class Mender:
+    """Joins surrogate pairs that are split across deltas: `more` holds back half a pair until the other half comes."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def more(self, text: str) -> str:
+        if text.isascii() and not self._held:
+            return text
+        text = self._held + text
+        self._held = text[-1] if _HIGH.search(text) else ""
+        return mend(text[: len(text) - len(self._held)])
+
+    def rest(self) -> str:
+        held, self._held = self._held, ""
+        return mend(held)
+
+
+def string(value: object) -> str | None:
+    """The value if it is a string with something in it."""
+    return mend(value) if isinstance(value, str) and value else None
+
+
+def whole(value: object) -> int:
+    """The value if it is a whole number that counts something, else 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def obj(value: object) -> JsonObject:
+    """The value if it is an object, else an empty one."""
+    return cast("JsonObject", value) if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> list[JsonObject]:
+    """The objects in a list; anything else is passed over."""
+    return [cast("JsonObject", each) for each in cast("list[object]", value) if isinstance(each, dict)] if isinstance(value, list) else []
