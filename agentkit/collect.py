@@ -17,8 +17,9 @@ import pybase64
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
+from agentkit.images.base64text import decode_base64
 from agentkit.images.fetch import Fetcher
-from agentkit.images.inspect import BrokenImage, Stored, decode_base64, store_bytes
+from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.media import HEAD, sniff

@@ -65,7 +65,7 @@ class Filler:
         """The arguments; required ones that the prompt does not give are named in `missing`."""
         self.definitions = {**schema.get("$defs", {}), **schema.get("definitions", {})}
         value = self._object("", schema)
-        return value if isinstance(value, dict) else {}
+        return as_object(value) or {}
 
     def value(self, name: str, schema: Any, *, required: bool, depth: int = 0) -> Any:
         schema = self._resolved(schema)

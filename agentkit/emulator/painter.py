@@ -40,7 +40,7 @@ def paint(
     """
     _check(size, format, quality, transparent=transparent)
     reading = read(prompt)
-    clear = transparent or "transparent background" in prompt.lower()[:8000] and format != "jpeg"
+    clear = transparent or ("transparent background" in prompt.lower()[:8000] and format != "jpeg")
     key = _seed(prompt, seed)
     if source is None:
         scene = compose(reading, key)
@@ -80,7 +80,9 @@ def preview(data: bytes, step: int, steps: int) -> bytes:
 def _check(size: tuple[int, int], format: str, quality: int, *, transparent: bool) -> None:
     width, height = size
     if width < 1 or height < 1 or width * height > MAX_PIXELS or max(size) > 16_000:
-        raise ValueError(f"size is {width}x{height}; accepted is 1x1 and more, up to {MAX_PIXELS} pixels and 16000 a side")
+        raise ValueError(
+            f"size is {width}x{height}; accepted is 1x1 and more, up to {MAX_PIXELS} pixels and 16000 a side"
+        )
     if format not in _FORMATS:
         raise ValueError(f"format is {format!r}; accepted are {', '.join(_FORMATS)}")
     if not 0 <= quality <= 100:

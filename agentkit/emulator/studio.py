@@ -113,7 +113,7 @@ class Studio:
             seed=seed,
             format="png" if draw.format == "gif" else draw.format,
             transparent=draw.transparent,
-            quality=90 if draw.compression is None else max(1, draw.compression),
+            quality=90 if draw.compression is None else draw.compression,
             source=draw.source if draw.source and _opens(draw.source) else None,
         )
         return _as_gif(data) if draw.format == "gif" else data

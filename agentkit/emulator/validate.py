@@ -196,7 +196,8 @@ def check_items(items: Sequence[InputItem], model: Model) -> None:
         )
     for call_id in sorted(calls - outputs):
         raise upstream(f"No tool output found for function call {call_id}.", provider=model.provider, param="input")
-    for item, after in zip(items, [*items[1:], None], strict=True):
+    for index, item in enumerate(items):
+        after = items[index + 1] if index + 1 < len(items) else None
         if isinstance(item, ReasoningItem) and not _follows_reasoning(after):
             raise upstream(
                 f"Item '{item.id}' of type 'reasoning' was provided without its required following item.",

@@ -103,6 +103,10 @@ class OpenRouter:
     def __repr__(self) -> str:
         return f"OpenRouter({self.base_url!r})"
 
+    def same_as(self, other: OpenRouter) -> bool:
+        """Whether both speak to the same address with the same key: the environment may have changed in between."""
+        return self.base_url == other.base_url and self._key.reveal() == other._key.reveal()
+
     async def __aenter__(self) -> Self:
         return self
 

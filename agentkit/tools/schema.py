@@ -41,6 +41,11 @@ class Parameters:
     is_method: bool
     """Whether an instance has to be bound before the function can be called."""
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether a parameter is a picture, which the model names by its handle."""
+        return HANDLE_HINT in str(self.schema)
+
 
 class _Handle:
     """For the model a string; for the function the `Image` with that handle."""

@@ -1,8 +1,6 @@
-"""Birds, grazers, and what swims, crawls and breathes fire."""
+"""Birds, and the dragon."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
 
 from .anchors import Anchors
 from .colour import INK, WHITE, Colour, darker, lighter, mix
@@ -22,16 +20,35 @@ def owl(pen: Pen, colour: Colour | None) -> Anchors:
     pen.limb([(0.34, 0.02), (0.46, 0.1), (0.5, 0.15)], (0.03, 0.02, 0.008), (104, 72, 52))
     pen.oval(0.47, 0.16, 0.05, 0.025, (128, 158, 84), turn=40)
     pen.limb([(0.0, 0.1), (0.02, -0.12)], (0.2, 0.1), darker(coat, 0.3))
-    pen.blob([(0, 0.9), (0.24, 0.84), (0.31, 0.6), (0.3, 0.28), (0.16, 0.06), (-0.16, 0.06), (-0.3, 0.28), (-0.31, 0.6), (-0.24, 0.84)], (lighter(coat, 0.12), darker(coat, 0.16)))
+    pen.blob(
+        [
+            (0, 0.9),
+            (0.24, 0.84),
+            (0.31, 0.6),
+            (0.3, 0.28),
+            (0.16, 0.06),
+            (-0.16, 0.06),
+            (-0.3, 0.28),
+            (-0.31, 0.6),
+            (-0.24, 0.84),
+        ],
+        (lighter(coat, 0.12), darker(coat, 0.16)),
+    )
     pen.both([(0.1, 0.86), (0.2, 0.9), (0.275, 0.99), (0.28, 0.86), (0.26, 0.76)], coat)
-    pen.blob([(0, 0.56), (0.17, 0.46), (0.17, 0.2), (0, 0.08), (-0.17, 0.2), (-0.17, 0.46)], (pale, mix(pale, coat, 0.35)))
+    pen.blob(
+        [(0, 0.56), (0.17, 0.46), (0.17, 0.2), (0, 0.08), (-0.17, 0.2), (-0.17, 0.46)], (pale, mix(pale, coat, 0.35))
+    )
     for row in range(4):
         for i in range(-2 + row % 2, 3):
             x, y = i * 0.062 - (0.031 if row % 2 else 0), 0.42 - row * 0.078
             if abs(x) < 0.15 - 0.02 * row:
                 pen.blob([(x - 0.02, y), (x, y - 0.035), (x + 0.02, y), (x, y - 0.012)], mix(coat, pale, 0.15))
-    pen.both([(0.2, 0.58), (0.31, 0.52), (0.345, 0.32), (0.27, 0.1), (0.22, 0.24)], (darker(coat, 0.14), darker(coat, 0.34)))
-    pen.both([(0.0, 0.82), (0.12, 0.855), (0.24, 0.79), (0.25, 0.66), (0.14, 0.56), (0.02, 0.6)], (pale, lighter(coat, 0.35)))
+    pen.both(
+        [(0.2, 0.58), (0.31, 0.52), (0.345, 0.32), (0.27, 0.1), (0.22, 0.24)], (darker(coat, 0.14), darker(coat, 0.34))
+    )
+    pen.both(
+        [(0.0, 0.82), (0.12, 0.855), (0.24, 0.79), (0.25, 0.66), (0.14, 0.56), (0.02, 0.6)], (pale, lighter(coat, 0.35))
+    )
     for side in (-1, 1):
         pen.oval(0.122 * side, 0.705, 0.098, 0.1, (250, 196, 72), lit=True)
         pen.oval(0.122 * side, 0.705, 0.064, 0.07, (28, 24, 32))
@@ -47,8 +64,25 @@ def penguin(pen: Pen, colour: Colour | None) -> Anchors:
     pen.shadow(0.34)
     pen.eyes(0.1, 0.025, 0.09, 0.035, (240, 160, 62))
     pen.both([(0.22, 0.56), (0.31, 0.4), (0.36, 0.24), (0.27, 0.27), (0.22, 0.4)], darker(coat, 0.2))
-    pen.blob([(0, 0.92), (0.17, 0.86), (0.22, 0.68), (0.27, 0.4), (0.23, 0.1), (0, 0.03), (-0.23, 0.1), (-0.27, 0.4), (-0.22, 0.68), (-0.17, 0.86)], (lighter(coat, 0.1), darker(coat, 0.15)))
-    pen.blob([(0, 0.6), (0.17, 0.5), (0.2, 0.28), (0.15, 0.1), (-0.15, 0.1), (-0.2, 0.28), (-0.17, 0.5)], (WHITE, (226, 230, 236)))
+    pen.blob(
+        [
+            (0, 0.92),
+            (0.17, 0.86),
+            (0.22, 0.68),
+            (0.27, 0.4),
+            (0.23, 0.1),
+            (0, 0.03),
+            (-0.23, 0.1),
+            (-0.27, 0.4),
+            (-0.22, 0.68),
+            (-0.17, 0.86),
+        ],
+        (lighter(coat, 0.1), darker(coat, 0.15)),
+    )
+    pen.blob(
+        [(0, 0.6), (0.17, 0.5), (0.2, 0.28), (0.15, 0.1), (-0.15, 0.1), (-0.2, 0.28), (-0.17, 0.5)],
+        (WHITE, (226, 230, 236)),
+    )
     pen.both([(0.0, 0.78), (0.09, 0.83), (0.16, 0.74), (0.12, 0.62), (0.0, 0.6)], WHITE)
     for side in (-1, 1):
         eye(pen, 0.082 * side, 0.735, 0.026)
@@ -66,135 +100,47 @@ def bird(pen: Pen, colour: Colour | None, kind: str = "bird") -> Anchors:
         pen.line([(x, 0.16), (x, 0.02)], 0.022, darker(beak, 0.15))
         pen.limb([(x - 0.05, 0.012), (x + 0.07, 0.012)], (0.03, 0.03), darker(beak, 0.15))
     pen.blob([(-0.22, 0.36), (-0.5, 0.56), (-0.46, 0.4), (-0.3, 0.2)], darker(coat, 0.22))
-    pen.blob([(-0.3, 0.3), (-0.16, 0.13), (0.08, 0.12), (0.27, 0.26), (0.32, 0.5), (0.28, 0.74), (0.12, 0.86), (-0.03, 0.76), (-0.1, 0.56), (-0.26, 0.44)], (lighter(coat, 0.12), darker(coat, 0.14)))
+    pen.blob(
+        [
+            (-0.3, 0.3),
+            (-0.16, 0.13),
+            (0.08, 0.12),
+            (0.27, 0.26),
+            (0.32, 0.5),
+            (0.28, 0.74),
+            (0.12, 0.86),
+            (-0.03, 0.76),
+            (-0.1, 0.56),
+            (-0.26, 0.44),
+        ],
+        (lighter(coat, 0.12), darker(coat, 0.14)),
+    )
     breast = (246, 148, 84) if kind == "bird" and colour is None else lighter(coat, 0.5)
-    pen.blob([(0.29, 0.56), (0.3, 0.36), (0.18, 0.18), (0.02, 0.14), (0.08, 0.36), (0.18, 0.52)], (breast, mix(breast, coat, 0.3)))
-    pen.blob([(0.02, 0.5), (0.1, 0.36), (0.0, 0.22), (-0.22, 0.24), (-0.4, 0.36), (-0.18, 0.48)], (darker(coat, 0.1), darker(coat, 0.3)))
+    pen.blob(
+        [(0.29, 0.56), (0.3, 0.36), (0.18, 0.18), (0.02, 0.14), (0.08, 0.36), (0.18, 0.52)],
+        (breast, mix(breast, coat, 0.3)),
+    )
+    pen.blob(
+        [(0.02, 0.5), (0.1, 0.36), (0.0, 0.22), (-0.22, 0.24), (-0.4, 0.36), (-0.18, 0.48)],
+        (darker(coat, 0.1), darker(coat, 0.3)),
+    )
     for i in range(3):
-        pen.line([(-0.02 - i * 0.05, 0.3 + i * 0.012), (-0.2 - i * 0.03, 0.3 + i * 0.03)], 0.012, darker(coat, 0.4), 0.5)
+        pen.line(
+            [(-0.02 - i * 0.05, 0.3 + i * 0.012), (-0.2 - i * 0.03, 0.3 + i * 0.03)], 0.012, darker(coat, 0.4), 0.5
+        )
     flat = kind == "duck"
-    pen.blob([(0.26, 0.7), (0.36, 0.69 if flat else 0.675), (0.45 if flat else 0.4, 0.635), (0.27, 0.61)], (beak, darker(beak, 0.15)))
+    pen.blob(
+        [(0.26, 0.7), (0.36, 0.69 if flat else 0.675), (0.45 if flat else 0.4, 0.635), (0.27, 0.61)],
+        (beak, darker(beak, 0.15)),
+    )
     if kind == "chicken":
-        pen.blob([(0.02, 0.83), (0.04, 0.95), (0.1, 0.89), (0.14, 0.97), (0.18, 0.88), (0.24, 0.9), (0.2, 0.8)], (214, 62, 56))
+        pen.blob(
+            [(0.02, 0.83), (0.04, 0.95), (0.1, 0.89), (0.14, 0.97), (0.18, 0.88), (0.24, 0.9), (0.2, 0.8)],
+            (214, 62, 56),
+        )
         pen.oval(0.28, 0.57, 0.03, 0.055, (214, 62, 56))
     eye(pen, 0.19, 0.705, 0.034)
     return Anchors((0.12, 0.83), 0.3, (0.14, 0.54), 0.34, ((0.14, 0.705), (0.22, 0.705)), (0.3, 0.36))
-
-
-@dataclass(frozen=True, slots=True)
-class _Grazer:
-    coat: Colour
-    mane: Colour
-    snout: Colour
-    leg: float = 0.34  # length of the legs
-    neck: float = 0.24  # how high the head is carried
-    girth: float = 0.3
-    extra: str = ""
-
-
-_GRAZERS: dict[str, _Grazer] = {
-    "horse": _Grazer((166, 104, 66), (74, 48, 40), (130, 84, 62), 0.38, 0.3, 0.27, "mane"),
-    "unicorn": _Grazer((250, 244, 246), (226, 150, 200), (244, 214, 220), 0.38, 0.3, 0.27, "mane horn"),
-    "zebra": _Grazer((246, 244, 238), (48, 44, 52), (70, 64, 72), 0.38, 0.28, 0.27, "mane stripes"),
-    "deer": _Grazer((190, 126, 78), (250, 236, 214), (120, 78, 58), 0.42, 0.3, 0.23, "antlers spots"),
-    "cow": _Grazer((248, 244, 236), (60, 52, 56), (240, 184, 176), 0.3, 0.14, 0.34, "patches horns udder"),
-    "sheep": _Grazer((250, 246, 236), (70, 60, 66), (70, 60, 66), 0.24, 0.1, 0.33, "wool"),
-    "pig": _Grazer((244, 176, 176), (230, 146, 152), (232, 140, 148), 0.2, 0.04, 0.36, "curl"),
-    "elephant": _Grazer((150, 156, 172), (126, 132, 150), (150, 156, 172), 0.3, 0.12, 0.44, "trunk"),
-    "giraffe": _Grazer((242, 200, 116), (170, 104, 56), (250, 224, 168), 0.4, 0.58, 0.2, "spots horns"),
-    "camel": _Grazer((216, 172, 112), (176, 128, 78), (196, 150, 96), 0.42, 0.26, 0.24, "humps"),
-    "dinosaur": _Grazer((118, 176, 112), (70, 130, 92), (140, 196, 128), 0.24, 0.46, 0.36, "plates"),
-}
-
-
-def grazer(pen: Pen, kind: str, colour: Colour | None) -> Anchors:
-    """A four-legged animal from the side, looking to the right."""
-    look = _GRAZERS[kind]
-    coat = colour or look.coat
-    k = 1.0 / (look.leg + look.girth + look.neck + 0.24)
-    pen.shadow(0.5)
-    pen = pen.at(0.0, 0.0, k)
-    top, low = look.leg + look.girth, look.leg
-    hoof = darker(look.mane, 0.3)
-    for x, shade in ((-0.24, 0.28), (0.2, 0.28), (-0.32, 0.08), (0.28, 0.08)):
-        wide = 0.11 + look.girth * 0.1
-        pen.limb([(x, low + 0.1), (x + 0.01, low * 0.5), (x, 0.03)], (wide, wide * 0.75, wide * 0.7), darker(coat, shade))
-        pen.box(x - wide * 0.38, 0.0, wide * 0.76, 0.05, hoof)
-    if kind == "dinosaur":
-        pen.limb([(-0.3, low + 0.16), (-0.6, low + 0.02), (-0.85, 0.06)], (0.3, 0.16, 0.02), (coat, darker(coat, 0.2)))
-    else:
-        pen.limb([(-0.4, top - 0.08), (-0.5, top - 0.12), (-0.52, low + 0.02)], (0.04, 0.05, 0.09 if "mane" in look.extra else 0.03), look.mane)
-    body = (lighter(coat, 0.1), darker(coat, 0.14))
-    pen.blob([(-0.42, top - 0.1), (-0.3, top), (0.0, top - 0.02), (0.28, top + 0.02), (0.42, top - 0.1), (0.38, low + 0.05), (0.1, low), (-0.2, low - 0.01), (-0.4, low + 0.04)], body)
-    _hide(pen, look, coat, top, low)
-    head_y = top + look.neck + 0.04
-    pen.limb([(0.27, top - 0.12), (0.36, top + look.neck * 0.4), (0.43, head_y)], (0.3, 0.2, 0.16), body)
-    return _grazer_head(pen.at(0.46, head_y), look, coat, k, head_y)
-
-
-def _hide(pen: Pen, look: _Grazer, coat: Colour, top: float, low: float) -> None:
-    """What is on the flank."""
-    extra = look.extra
-    if "stripes" in extra:
-        for x in (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2):
-            pen.limb([(x, top - 0.01), (x + 0.02, top - 0.12), (x - 0.01, low + 0.07)], (0.05, 0.035, 0.006), look.mane)
-    if "patches" in extra:
-        pen.blob([(-0.3, top - 0.02), (-0.12, top - 0.04), (-0.1, top - 0.16), (-0.24, top - 0.22), (-0.34, top - 0.12)], look.mane)
-        pen.blob([(0.06, top - 0.06), (0.2, top - 0.03), (0.24, top - 0.18), (0.1, top - 0.2)], look.mane)
-        pen.oval(-0.14, low + 0.01, 0.08, 0.05, look.snout)
-    if "spots" in extra:
-        for i in range(10):
-            pen.oval(-0.3 + i * 0.062, top - 0.06 - 0.055 * (i * 7 % 3), 0.02 + 0.008 * (i % 2), 0.018, look.mane)
-    if "humps" in extra:
-        for x in (-0.18, 0.1):
-            pen.blob([(x - 0.13, top - 0.04), (x, top + 0.15), (x + 0.13, top - 0.04)], (lighter(coat, 0.1), coat))
-    if "plates" in extra:
-        for i in range(6):
-            x = -0.36 + i * 0.125
-            pen.poly([(x - 0.06, top - 0.05), (x, top + 0.1), (x + 0.06, top - 0.03)], look.mane)
-    if "wool" in extra:
-        for i in range(16):
-            a = math.tau * i / 16
-            pen.oval(0.36 * math.cos(a), (top + low) / 2 + 0.15 * math.sin(a), 0.11, 0.1, (lighter(coat, 0.1), darker(coat, 0.06)))
-        pen.oval(0.0, (top + low) / 2, 0.38, 0.17, coat)
-
-
-def _grazer_head(head: Pen, look: _Grazer, coat: Colour, k: float, head_y: float) -> Anchors:
-    extra = look.extra
-    face = look.mane if "wool" in extra else coat
-    if "mane" in extra:
-        head.limb([(0.0, 0.14), (-0.13, 0.02), (-0.2, -0.2), (-0.22, -0.32)], (0.08, 0.13, 0.11, 0.03), (look.mane, darker(look.mane, 0.2)))
-    if "trunk" in extra:
-        head.blob([(-0.02, 0.16), (0.16, 0.12), (0.22, -0.04), (0.1, -0.17), (-0.1, -0.12), (-0.14, 0.06)], (lighter(face, 0.12), face))
-        head.limb([(0.17, 0.0), (0.27, -0.18), (0.24, -0.36), (0.34, -0.42)], (0.14, 0.11, 0.08, 0.06), (face, darker(face, 0.12)))
-        head.limb([(0.13, -0.1), (0.22, -0.16)], (0.04, 0.01), WHITE)
-        head.blob([(-0.02, 0.12), (-0.2, 0.18), (-0.32, 0.02), (-0.22, -0.2), (-0.06, -0.16)], (lighter(look.mane, 0.1), look.mane))
-    else:
-        head.blob([(-0.06, 0.1), (0.06, 0.11), (0.16, 0.02), (0.27, -0.06), (0.25, -0.15), (0.12, -0.14), (-0.03, -0.12), (-0.1, 0.0)], (lighter(face, 0.1), darker(face, 0.05)))
-        head.blob([(0.17, -0.01), (0.27, -0.06), (0.26, -0.15), (0.16, -0.145), (0.14, -0.07)], look.snout)
-        head.oval(0.235, -0.07, 0.012, 0.012, darker(look.snout, 0.5))
-        for x in (-0.07, 0.02):
-            head.blob([(x, 0.07), (x - 0.07, 0.13), (x - 0.06, 0.2), (x + 0.02, 0.12)], darker(face, 0.1))
-    for part, tone in (("horns", (236, 220, 190)), ("antlers", (150, 108, 74))):
-        if part in extra:
-            head.limb([(0.02, 0.1), (0.0, 0.18), (0.05, 0.24)], (0.04, 0.03, 0.012), tone)
-    if "antlers" in extra:
-        for side in (-1, 1):
-            head.limb([(0.0, 0.1), (0.06 * side, 0.24), (0.16 * side, 0.4)], (0.034, 0.03, 0.01), (150, 108, 74))
-            head.limb([(0.06 * side, 0.24), (0.02 * side, 0.36)], (0.026, 0.008), (150, 108, 74))
-    if "horn" in extra.split():
-        head.limb([(0.07, 0.09), (0.15, 0.36)], (0.055, 0.006), ((255, 226, 150), (240, 180, 90)))
-    eye(head, 0.06, 0.015, 0.026)
-    at = (0.46 + 0.02) * k
-    return Anchors((at, (head_y + 0.1) * k), 0.24 * k, (0.38 * k, (head_y - 0.16) * k), 0.24 * k, (((0.46 + 0.06) * k, (head_y + 0.015) * k), ((0.46 + 0.15) * k, (head_y + 0.01) * k)), (0.5 * k, (head_y - 0.2) * k))
-
-
-def grazing(kind: str) -> Callable[[Pen, Colour | None], Anchors]:
-    """`grazer` for one kind."""
-    return lambda pen, colour: grazer(pen, kind, colour)
-
-
-GRAZERS = tuple(_GRAZERS)
 
 
 def dragon(pen: Pen, colour: Colour | None) -> Anchors:
@@ -202,13 +148,28 @@ def dragon(pen: Pen, colour: Colour | None) -> Anchors:
     belly, wing = lighter(mix(coat, (250, 226, 150), 0.6), 0.2), mix(coat, (236, 120, 80), 0.45)
     pen.shadow(0.5)
     for side in (-1, 1):
-        fan = [(0.1, 0.5), (0.3, 0.78), (0.6, 0.95), (0.55, 0.7), (0.62, 0.52), (0.48, 0.5), (0.44, 0.36), (0.32, 0.42), (0.2, 0.3)]
+        fan = [
+            (0.1, 0.5),
+            (0.3, 0.78),
+            (0.6, 0.95),
+            (0.55, 0.7),
+            (0.62, 0.52),
+            (0.48, 0.5),
+            (0.44, 0.36),
+            (0.32, 0.42),
+            (0.2, 0.3),
+        ]
         pen.poly([(x * side, y) for x, y in fan], (wing, darker(wing, 0.25)))
         for tip in ((0.6, 0.95), (0.62, 0.52), (0.44, 0.36)):
             pen.limb([(0.12 * side, 0.48), (tip[0] * side, tip[1])], (0.03, 0.008), darker(wing, 0.35))
-    pen.limb([(0.1, 0.08), (0.38, 0.06), (0.54, 0.14), (0.62, 0.3)], (0.18, 0.14, 0.08, 0.02), (coat, darker(coat, 0.2)))
+    pen.limb(
+        [(0.1, 0.08), (0.38, 0.06), (0.54, 0.14), (0.62, 0.3)], (0.18, 0.14, 0.08, 0.02), (coat, darker(coat, 0.2))
+    )
     pen.poly([(0.57, 0.27), (0.68, 0.26), (0.64, 0.41)], wing)
-    pen.blob([(0, 0.56), (0.16, 0.48), (0.24, 0.26), (0.22, 0.05), (-0.22, 0.05), (-0.24, 0.26), (-0.16, 0.48)], (lighter(coat, 0.08), darker(coat, 0.2)))
+    pen.blob(
+        [(0, 0.56), (0.16, 0.48), (0.24, 0.26), (0.22, 0.05), (-0.22, 0.05), (-0.24, 0.26), (-0.16, 0.48)],
+        (lighter(coat, 0.08), darker(coat, 0.2)),
+    )
     pen.blob([(0, 0.5), (0.1, 0.42), (0.13, 0.2), (0.09, 0.05), (-0.09, 0.05), (-0.13, 0.2), (-0.1, 0.42)], belly)
     for i in range(5):
         pen.line([(-0.1, 0.12 + i * 0.075), (0.1, 0.12 + i * 0.075)], 0.01, darker(belly, 0.2), 0.7)
@@ -217,7 +178,10 @@ def dragon(pen: Pen, colour: Colour | None) -> Anchors:
         pen.limb([(0.15 * side, 0.4), (0.18 * side, 0.3), (0.12 * side, 0.24)], (0.09, 0.07, 0.06), darker(coat, 0.08))
     for x, y in ((-0.1, 0.8), (0.0, 0.84), (0.1, 0.8)):
         pen.poly([(x - 0.035, y), (x + x * 0.4, y + 0.12), (x + 0.035, y)], (250, 226, 160))
-    pen.blob([(0, 0.86), (0.15, 0.82), (0.2, 0.68), (0.15, 0.56), (0, 0.5), (-0.15, 0.56), (-0.2, 0.68), (-0.15, 0.82)], (lighter(coat, 0.14), coat))
+    pen.blob(
+        [(0, 0.86), (0.15, 0.82), (0.2, 0.68), (0.15, 0.56), (0, 0.5), (-0.15, 0.56), (-0.2, 0.68), (-0.15, 0.82)],
+        (lighter(coat, 0.14), coat),
+    )
     pen.blob([(0, 0.66), (0.13, 0.62), (0.13, 0.54), (0, 0.49), (-0.13, 0.54), (-0.13, 0.62)], lighter(coat, 0.3))
     pen.eyes(0.045, 0.615, 0.013, 0.016, darker(coat, 0.5))
     for side in (-1, 1):

@@ -1,5 +1,7 @@
 """What people build, and what grows beside it."""
 
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
+
 import math
 import random
 
@@ -81,19 +83,43 @@ def _turret(pen: Pen, x: float, w: float, h: float, stone: Colour, roof: Colour)
 def lighthouse(pen: Pen, colour: Colour | None) -> None:
     band = colour or (206, 62, 56)
     rock = (112, 108, 120)
-    pen.blob([(-0.52, -0.09), (-0.4, 0.05), (-0.24, 0.12), (-0.05, 0.16), (0.2, 0.13), (0.34, 0.04), (0.52, -0.06), (0.3, -0.13), (-0.2, -0.14)], (lighter(rock, 0.2), darker(rock, 0.3)))
+    pen.blob(
+        [
+            (-0.52, -0.09),
+            (-0.4, 0.05),
+            (-0.24, 0.12),
+            (-0.05, 0.16),
+            (0.2, 0.13),
+            (0.34, 0.04),
+            (0.52, -0.06),
+            (0.3, -0.13),
+            (-0.2, -0.14),
+        ],
+        (lighter(rock, 0.2), darker(rock, 0.3)),
+    )
     for x, y, w in ((-0.34, -0.02, 0.14), (0.3, -0.04, 0.16), (0.02, -0.08, 0.2)):
-        pen.blob([(x - w, y - 0.06), (x - w * 0.4, y + 0.05), (x + w * 0.5, y + 0.03), (x + w, y - 0.06)], darker(rock, 0.15))
+        pen.blob(
+            [(x - w, y - 0.06), (x - w * 0.4, y + 0.05), (x + w * 0.5, y + 0.03), (x + w, y - 0.06)], darker(rock, 0.15)
+        )
     left = [(-0.13, 0.12), (-0.09, 0.74)]
 
     def edge(y: float) -> float:
         (x0, y0), (x1, y1) = left
         return -(x0 + (x1 - x0) * (y - y0) / (y1 - y0))
 
-    pen.poly([(-edge(0.12), 0.12), (edge(0.12), 0.12), (edge(0.74), 0.74), (-edge(0.74), 0.74)], (WHITE, (226, 224, 226)))
+    pen.poly(
+        [(-edge(0.12), 0.12), (edge(0.12), 0.12), (edge(0.74), 0.74), (-edge(0.74), 0.74)], (WHITE, (226, 224, 226))
+    )
     for low, high in ((0.12, 0.25), (0.38, 0.51), (0.63, 0.74)):
-        pen.poly([(-edge(low), low), (edge(low), low), (edge(high), high), (-edge(high), high)], (lighter(band, 0.08), darker(band, 0.06)))
-    pen.poly([(edge(0.12) * 0.35, 0.12), (edge(0.12), 0.12), (edge(0.74), 0.74), (edge(0.74) * 0.35, 0.74)], (40, 34, 66), 0.2)
+        pen.poly(
+            [(-edge(low), low), (edge(low), low), (edge(high), high), (-edge(high), high)],
+            (lighter(band, 0.08), darker(band, 0.06)),
+        )
+    pen.poly(
+        [(edge(0.12) * 0.35, 0.12), (edge(0.12), 0.12), (edge(0.74), 0.74), (edge(0.74) * 0.35, 0.74)],
+        (40, 34, 66),
+        0.2,
+    )
     window(pen, -0.025, 0.53, 0.045, 0.07)
     window(pen, -0.03, 0.29, 0.05, 0.075)
     pen.round_box(-0.045, 0.12, 0.09, 0.12, 0.035, (92, 64, 58))
@@ -114,7 +140,13 @@ def beams(pen: Pen) -> None:
     for side, rise in ((-1, 0.1), (1, 0.16)):
         for width, alpha in ((0.24, 0.14), (0.15, 0.16), (0.07, 0.2)):
             far = 2.6 * side
-            pen.poly([(0, 0.83), (0, 0.79), (far, 0.81 + rise - width), (far, 0.81 + rise + width)], (255, 240, 176), alpha, lit=True, soft=True)
+            pen.poly(
+                [(0, 0.83), (0, 0.79), (far, 0.81 + rise - width), (far, 0.81 + rise + width)],
+                (255, 240, 176),
+                alpha,
+                lit=True,
+                soft=True,
+            )
     pen.glow(0, 0.81, 0.42, 0.42, (255, 236, 160), 0.95)
 
 
@@ -153,7 +185,9 @@ def tower(pen: Pen, colour: Colour | None) -> None:
 
 def tree(pen: Pen, colour: Colour | None, season: str = "summer", seed: int = 0) -> None:
     """A broad-leaved tree; bare in winter, in flower in spring."""
-    leaf = colour or {"autumn": (220, 128, 54), "spring": (244, 178, 196), "winter": (222, 232, 242)}.get(season, (98, 158, 88))
+    leaf = colour or {"autumn": (220, 128, 54), "spring": (244, 178, 196), "winter": (222, 232, 242)}.get(
+        season, (98, 158, 88)
+    )
     bark = (104, 76, 62)
     pen.shadow(0.34)
     pen.limb([(0.0, 0.0), (0.015, 0.24), (-0.01, 0.52)], (0.14, 0.085, 0.05), (bark, darker(bark, 0.2)))
@@ -180,18 +214,46 @@ def pine(pen: Pen, colour: Colour | None, season: str = "summer") -> None:
     pen.box(-0.035, 0.0, 0.07, 0.16, (98, 70, 58))
     for i in range(5):
         y, w = 0.12 + i * 0.16, 0.27 - i * 0.042
-        skirt = [(0, y + 0.28), (w * 0.5, y + 0.1), (w, y), (w * 0.5, y + 0.025), (0, y - 0.02), (-w * 0.5, y + 0.025), (-w, y), (-w * 0.5, y + 0.1)]
+        skirt = [
+            (0, y + 0.28),
+            (w * 0.5, y + 0.1),
+            (w, y),
+            (w * 0.5, y + 0.025),
+            (0, y - 0.02),
+            (-w * 0.5, y + 0.025),
+            (-w, y),
+            (-w * 0.5, y + 0.1),
+        ]
         pen.poly(skirt, (lighter(leaf, 0.12), darker(leaf, 0.2)))
         if season == "winter":
-            pen.poly([(0, y + 0.28), (w * 0.5, y + 0.1), (w, y), (w * 0.55, y + 0.06), (w * 0.2, y + 0.09), (-w * 0.1, y + 0.06), (-w * 0.5, y + 0.09), (-w, y), (-w * 0.5, y + 0.1)], (WHITE, mix(WHITE, (190, 210, 236), 0.6)))
+            pen.poly(
+                [
+                    (0, y + 0.28),
+                    (w * 0.5, y + 0.1),
+                    (w, y),
+                    (w * 0.55, y + 0.06),
+                    (w * 0.2, y + 0.09),
+                    (-w * 0.1, y + 0.06),
+                    (-w * 0.5, y + 0.09),
+                    (-w, y),
+                    (-w * 0.5, y + 0.1),
+                ],
+                (WHITE, mix(WHITE, (190, 210, 236), 0.6)),
+            )
 
 
 def palm(pen: Pen, colour: Colour | None) -> None:
     leaf = colour or (84, 152, 92)
     pen.shadow(0.3)
     pen.limb([(-0.1, 0.0), (-0.03, 0.3), (0.06, 0.7)], (0.09, 0.06, 0.045), ((176, 132, 92), (130, 92, 68)))
-    for i, (x, y) in enumerate(((0.46, 0.66), (-0.34, 0.66), (0.36, 0.9), (-0.22, 0.92), (0.5, 0.8), (-0.38, 0.82), (0.1, 1.0))):
-        pen.limb([(0.06, 0.71), ((0.06 + x) / 2, max(0.74, y) + 0.06), (x, y)], (0.03, 0.12, 0.01), darker(leaf, 0.22) if i < 2 else lighter(leaf, 0.06 * i))
+    for i, (x, y) in enumerate(
+        ((0.46, 0.66), (-0.34, 0.66), (0.36, 0.9), (-0.22, 0.92), (0.5, 0.8), (-0.38, 0.82), (0.1, 1.0))
+    ):
+        pen.limb(
+            [(0.06, 0.71), ((0.06 + x) / 2, max(0.74, y) + 0.06), (x, y)],
+            (0.03, 0.12, 0.01),
+            darker(leaf, 0.22) if i < 2 else lighter(leaf, 0.06 * i),
+        )
     for x in (0.02, 0.1):
         pen.oval(x, 0.68, 0.035, 0.035, (122, 82, 58))
 

@@ -1,5 +1,7 @@
 """A card for what cannot be painted: its name, well lettered, in a wreath. And the caption of a poster."""
 
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
+
 import math
 
 from .colour import NAMED, Colour, darker, lighter
@@ -14,7 +16,10 @@ def draw_card(stage: Stage) -> None:
     wide = stage.wide
     side = min(0.78, wide * 0.82)
     pen = stage.pen.at(wide / 2, 0.5, side)
-    accent: Colour = NAMED.get(stage.scene.tint or "", stage.rng("accent").choice(((176, 74, 62), (52, 108, 128), (94, 122, 74), (136, 86, 132))))
+    accent: Colour = NAMED.get(
+        stage.scene.tint or "",
+        stage.rng("accent").choice(((176, 74, 62), (52, 108, 128), (94, 122, 74), (136, 86, 132))),
+    )
     pen.glow(0.0, -0.04, 0.78, 0.72, (30, 24, 50), 0.35)
     pen.round_box(-0.5, -0.5, 1.0, 1.0, 0.06, ((255, 252, 242), (246, 236, 214)))
     pen.round_box(-0.46, -0.46, 0.92, 0.92, 0.04, accent)
@@ -43,7 +48,14 @@ def _wreath(pen: Pen, accent: Colour) -> None:
             turn = math.degrees(math.atan2(y, x))
             for out in (0.045, -0.045):
                 k = 1 + out / 0.37
-                pen.oval(x * k, y * k, 0.04, 0.016, leaf if (i + (out > 0)) % 2 else accent, turn=turn + (50 if out > 0 else -50) * side)
+                pen.oval(
+                    x * k,
+                    y * k,
+                    0.04,
+                    0.016,
+                    leaf if (i + (out > 0)) % 2 else accent,
+                    turn=turn + (50 if out > 0 else -50) * side,
+                )
         for i in range(2, len(arc) - 1, 3):
             pen.oval(arc[i][0] * 1.16, arc[i][1] * 1.16, 0.013, 0.013, (230, 176, 80))
 
@@ -66,6 +78,18 @@ def draw_caption(stage: Stage) -> None:
     cloth: Colour = (250, 240, 216)
     for side in (-1, 1):
         x = half * side
-        pen.poly([(x * 0.96, -size * 0.5), (x + side * size * 1.1, -size * 0.5), (x + side * size * 0.7, size * 0.15), (x + side * size * 1.1, size * 0.7), (x * 0.96, size * 0.7)], darker(cloth, 0.25))
-    pen.poly([(-half, -size * 0.8), (half, -size * 0.8), (half, size * 0.8), (-half, size * 0.8)], (cloth, darker(cloth, 0.06)))
+        pen.poly(
+            [
+                (x * 0.96, -size * 0.5),
+                (x + side * size * 1.1, -size * 0.5),
+                (x + side * size * 0.7, size * 0.15),
+                (x + side * size * 1.1, size * 0.7),
+                (x * 0.96, size * 0.7),
+            ],
+            darker(cloth, 0.25),
+        )
+    pen.poly(
+        [(-half, -size * 0.8), (half, -size * 0.8), (half, size * 0.8), (-half, size * 0.8)],
+        (cloth, darker(cloth, 0.06)),
+    )
     pen.letters(0, 0.0, size, words, (74, 52, 52))

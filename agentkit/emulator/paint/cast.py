@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from . import beasts, buildings, critters, folk, furry, objects, wardrobe
+from . import beasts, buildings, critters, folk, furry, grazers, objects, wardrobe
 from . import words as w
 from .anchors import Anchors
+from .breeds import BREEDS
 from .colour import NAMED, Colour
 from .pen import Light, Pen
 from .scene import Actor
@@ -16,8 +17,8 @@ Beast = Callable[[Pen, Colour | None], Anchors]
 Thing = Callable[[Pen, Colour | None], None]
 
 _LIVING: dict[str, Beast] = {
-    **{kind: (lambda pen, colour, kind=kind: furry.draw(pen, kind, colour)) for kind in furry.BREEDS},
-    **{kind: beasts.grazing(kind) for kind in beasts.GRAZERS},
+    **{kind: (lambda pen, colour, kind=kind: furry.draw(pen, kind, colour)) for kind in BREEDS},
+    **{kind: grazers.grazing(kind) for kind in grazers.GRAZERS},
     "owl": beasts.owl, "penguin": beasts.penguin, "bird": beasts.bird, "dragon": beasts.dragon,
     "duck": lambda pen, colour: beasts.bird(pen, colour, "duck"),
     "chicken": lambda pen, colour: beasts.bird(pen, colour, "chicken"),
@@ -77,7 +78,7 @@ def place(stage: Stage, size: tuple[int, int], actor: Actor) -> Pen:
     unit = min(height, width * 1.15)
     x = width / 2 + (actor.x - 0.5) * min(width, height * 1.7)
     light = stage.light
-    if "night" == stage.scene.time:
+    if stage.scene.time == "night":
         # Those in front keep some colour at night, as a painter would have it.
         r, g, b = light.tint
         light = replace(light, tint=(r + 0.18, g + 0.14, b + 0.06))
@@ -141,5 +142,3 @@ def perform(pen: Pen, actor: Actor) -> None:
     worn = sorted(actor.wears, key=lambda item: order.index(item.kind) if item.kind in order else len(order))
     for item in worn:
         wardrobe.dress(pen, at, item.kind, _colour(item.colour))
-
-

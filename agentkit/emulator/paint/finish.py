@@ -31,7 +31,9 @@ def _grain(image: Image.Image, seed: str, strength: int) -> Image.Image:
 
 
 def _vignette(image: Image.Image, strength: int) -> Image.Image:
-    fall = Image.radial_gradient("L").point([255 - round(strength * max(0.0, i / 255 - 0.35) ** 1.6 * 2) for i in range(256)])
+    fall = Image.radial_gradient("L").point(
+        [255 - round(strength * max(0.0, i / 255 - 0.35) ** 1.6 * 2) for i in range(256)]
+    )
     fall = fall.resize(image.size, Image.Resampling.BILINEAR)
     return ImageChops.multiply(image, Image.merge("RGB", (fall, fall, fall)))
 
@@ -43,7 +45,10 @@ def _wobble(image: Image.Image, seed: str, reach: float) -> Image.Image:
     nx, ny = max(2, min(26, width // 20)), max(2, min(26, height // 20))
     knots = [
         [
-            (width * i / nx + rng.uniform(-reach, reach) * (0 < i < nx), height * k / ny + rng.uniform(-reach, reach) * (0 < k < ny))
+            (
+                width * i / nx + rng.uniform(-reach, reach) * (0 < i < nx),
+                height * k / ny + rng.uniform(-reach, reach) * (0 < k < ny),
+            )
             for i in range(nx + 1)
         ]
         for k in range(ny + 1)
@@ -62,23 +67,26 @@ def _wobble(image: Image.Image, seed: str, reach: float) -> Image.Image:
 def _watercolour(image: Image.Image, seed: str) -> Image.Image:
     """Washes that pool at their edges, on rough paper that stays bare at the rim."""
     unit = max(1, min(image.size) // 256)
-    wash = _wobble(image, seed, unit * 1.1).filter(ImageFilter.ModeFilter(3 if unit < 3 else 5))
-    wash = ImageEnhance.Color(wash.filter(ImageFilter.GaussianBlur(unit * 0.25))).enhance(0.92)
-    pools = ImageOps.invert(wash.convert("L").filter(ImageFilter.FIND_EDGES).filter(ImageFilter.GaussianBlur(unit * 0.45)))
+    wash = _wobble(image, seed, unit * 1.1).filter(ImageFilter.MedianFilter(3))
+    wash = ImageEnhance.Color(wash.filter(ImageFilter.GaussianBlur(unit * 0.2))).enhance(1.3)
+    pools = ImageOps.invert(
+        wash.convert("L").filter(ImageFilter.FIND_EDGES).filter(ImageFilter.GaussianBlur(unit * 0.45))
+    )
     pools = pools.point([255 - min(74, round((255 - i) * 1.5)) for i in range(256)])
     cloudy = ImageChops.add(noise(image.size, seed, grain=unit * 44), noise(image.size, seed, grain=unit * 16), 2)
     pigment = cloudy.point([214 + i * 41 // 255 for i in range(256)])
     wash = ImageChops.multiply(wash, Image.merge("RGB", (pools, pools, pools)))
     wash = ImageChops.multiply(wash, Image.merge("RGB", (pigment, pigment, pigment)))
-    wash = Image.blend(wash, Image.new("RGB", wash.size, (255, 252, 244)), 0.2)
+    wash = Image.blend(wash, Image.new("RGB", wash.size, (255, 252, 244)), 0.16)
     tooth = noise(image.size, seed, grain=max(1, unit // 2)).filter(ImageFilter.GaussianBlur(unit * 0.3))
     tooth = tooth.point([232 + i * 23 // 255 for i in range(256)])
     paper = Image.new("RGB", wash.size, (252, 248, 238))
     rim = Image.new("L", wash.size, 0)
     edge = round(min(image.size) * 0.045)
     ImageDraw.Draw(rim).rectangle((edge, edge, image.width - edge, image.height - edge), fill=255)
-    ragged = ImageChops.add(rim.filter(ImageFilter.GaussianBlur(edge * 0.55 + 0.1)), noise(image.size, seed, grain=unit * 9), 1, -128)
-    ragged = ragged.point([min(255, max(0, (i - 96) * 7)) for i in range(256)])
+    tears = ImageChops.add(noise(image.size, seed, grain=unit * 5), noise(image.size, seed, grain=unit * 20), 2)
+    ragged = ImageChops.add(rim.filter(ImageFilter.GaussianBlur(edge * 0.5 + 0.1)), tears, 1, -128)
+    ragged = ragged.point([min(255, max(0, (i - 104) * 9)) for i in range(256)])
     return ImageChops.multiply(Image.composite(wash, paper, ragged), Image.merge("RGB", (tooth, tooth, tooth)))
 
 
@@ -91,7 +99,9 @@ def _ink(image: Image.Image, seed: str) -> Image.Image:
     pen = ImageDraw.Draw(hatch)
     for x in range(-height, width, max(4, 6 * unit)):
         pen.line((x, height, x + height, 0), fill=120, width=unit)
-    dark = image.convert("L").filter(ImageFilter.GaussianBlur(unit * 3)).point([255 if i < 196 else 0 for i in range(256)])
+    dark = (
+        image.convert("L").filter(ImageFilter.GaussianBlur(unit * 3)).point([255 if i < 196 else 0 for i in range(256)])
+    )
     hatch = Image.composite(hatch, Image.new("L", image.size, 255), dark.filter(ImageFilter.GaussianBlur(unit)))
     return _grain(ImageChops.multiply(drawn, Image.merge("RGB", (hatch, hatch, hatch))), seed, 9)
 
@@ -107,7 +117,7 @@ def _pixel(image: Image.Image, seed: str) -> Image.Image:
 
 def _poster(image: Image.Image, seed: str) -> Image.Image:
     """Few flat colours in a pale frame."""
-    few = ImageEnhance.Color(image.filter(ImageFilter.ModeFilter(3))).enhance(1.15)
+    few = ImageEnhance.Color(image.filter(ImageFilter.MedianFilter(3))).enhance(1.15)
     few = few.quantize(24, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
     edge = max(1, round(min(image.size) * 0.03))
     if min(image.size) > 4 * edge:

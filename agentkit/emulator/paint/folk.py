@@ -1,5 +1,7 @@
 """People and those who pass for people."""
 
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
+
 from .anchors import Anchors
 from .beasts import eye
 from .colour import INK, WHITE, Colour, darker, lighter, mix
@@ -16,9 +18,24 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
     pen.shadow(0.28)
     for side in (-1, 1):
         pen.limb([(0.06 * side, 0.3), (0.07 * side, 0.06)], (0.11, 0.09), (74, 78, 104))
-        pen.blob([(0.02 * side, 0.07), (0.1 * side, 0.09), (0.16 * side, 0.03), (0.13 * side, 0.0), (0.03 * side, 0.0)], (104, 66, 50))
+        pen.blob(
+            [(0.02 * side, 0.07), (0.1 * side, 0.09), (0.16 * side, 0.03), (0.13 * side, 0.0), (0.03 * side, 0.0)],
+            (104, 66, 50),
+        )
     hem = 0.06 if kind == "wizard" else 0.22
-    pen.blob([(0, 0.64), (0.12, 0.6), (0.16, 0.42), (0.2, hem + 0.02), (0, hem - 0.01), (-0.2, hem + 0.02), (-0.16, 0.42), (-0.12, 0.6)], (lighter(coat, 0.12), darker(coat, 0.18)))
+    pen.blob(
+        [
+            (0, 0.64),
+            (0.12, 0.6),
+            (0.16, 0.42),
+            (0.2, hem + 0.02),
+            (0, hem - 0.01),
+            (-0.2, hem + 0.02),
+            (-0.16, 0.42),
+            (-0.12, 0.6),
+        ],
+        (lighter(coat, 0.12), darker(coat, 0.18)),
+    )
     pen.line([(0, 0.58), (0.0, hem + 0.02)], 0.01, darker(coat, 0.35), 0.7)
     for i in range(3):
         pen.oval(0.022, 0.5 - i * 0.09, 0.011, 0.011, lighter(coat, 0.6))
@@ -32,13 +49,26 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
     if small or kind == "person":
         pen.both([(0.1, y + 0.05), (r * 1.14, y), (r * 1.12, y - r * 0.9), (r * 0.8, y - r)], hair)
     pen.oval(0, y - 0.01, r * 0.94, r * 0.94, (lighter(_SKIN, 0.2), _SKIN))
-    pen.blob([(-r, y + 0.02), (-r * 0.6, y + r * 0.95), (r * 0.5, y + r * 1.0), (r, y + 0.03), (r * 0.5, y + r * 0.42), (-r * 0.1, y + r * 0.5)], hair)
+    pen.blob(
+        [
+            (-r, y + 0.02),
+            (-r * 0.6, y + r * 0.95),
+            (r * 0.5, y + r * 1.0),
+            (r, y + 0.03),
+            (r * 0.5, y + r * 0.42),
+            (-r * 0.1, y + r * 0.5),
+        ],
+        hair,
+    )
     for side in (-1, 1):
         eye(pen, 0.062 * side, y - 0.01, 0.02)
         pen.oval(0.098 * side, y - 0.055, 0.026, 0.015, (246, 160, 140))
     pen.line([(-0.035, y - 0.07), (0, y - 0.083), (0.035, y - 0.07)], 0.009, (164, 84, 76))
     if kind == "wizard":
-        pen.blob([(-0.11, y - 0.06), (0.11, y - 0.06), (0.08, y - 0.24), (0, y - 0.34), (-0.08, y - 0.24)], (WHITE, (214, 214, 226)))
+        pen.blob(
+            [(-0.11, y - 0.06), (0.11, y - 0.06), (0.08, y - 0.24), (0, y - 0.34), (-0.08, y - 0.24)],
+            (WHITE, (214, 214, 226)),
+        )
     return Anchors((0, y + r * 0.62), r * 2.1, (0, 0.61), 0.22, ((-0.062, y - 0.01), (0.062, y - 0.01)), (0.26, 0.36))
 
 
@@ -50,9 +80,16 @@ def astronaut(pen: Pen, colour: Colour | None) -> Anchors:
     for side in (-1, 1):
         pen.limb([(0.09 * side, 0.3), (0.1 * side, 0.07)], (0.16, 0.15), (suit, shade))
         pen.round_box(0.1 * side - 0.095, 0.0, 0.19, 0.09, 0.04, (110, 116, 132))
-        pen.limb([(0.15 * side, 0.52), (0.27 * side, 0.42), (0.29 * side, 0.32 + 0.16 * (side > 0))], (0.14, 0.12, 0.11), (suit, shade))
+        pen.limb(
+            [(0.15 * side, 0.52), (0.27 * side, 0.42), (0.29 * side, 0.32 + 0.16 * (side > 0))],
+            (0.14, 0.12, 0.11),
+            (suit, shade),
+        )
         pen.oval(0.29 * side, 0.3 + 0.18 * (side > 0), 0.06, 0.06, (228, 116, 66))
-    pen.blob([(0, 0.6), (0.17, 0.56), (0.19, 0.4), (0.16, 0.24), (-0.16, 0.24), (-0.19, 0.4), (-0.17, 0.56)], (lighter(suit, 0.2), shade))
+    pen.blob(
+        [(0, 0.6), (0.17, 0.56), (0.19, 0.4), (0.16, 0.24), (-0.16, 0.24), (-0.19, 0.4), (-0.17, 0.56)],
+        (lighter(suit, 0.2), shade),
+    )
     pen.round_box(-0.1, 0.36, 0.2, 0.12, 0.02, (196, 202, 214))
     for i, tone in enumerate(((226, 74, 62), (86, 186, 110), (70, 130, 220))):
         pen.oval(-0.06 + i * 0.06, 0.42, 0.02, 0.02, tone, lit=True)
@@ -77,10 +114,25 @@ def robot(pen: Pen, colour: Colour | None) -> Anchors:
         pen.round_box(0.1 * side - 0.085, 0.0, 0.17, 0.09, 0.035, (metal, dark))
         pen.limb([(0.19 * side, 0.5), (0.28 * side, 0.42), (0.29 * side, 0.36)], (0.055, 0.05, 0.05), joint)
         pen.oval(0.2 * side, 0.51, 0.06, 0.06, (lighter(metal, 0.2), dark))
-        pen.blob([(0.25 * side, 0.36), (0.24 * side, 0.29), (0.28 * side, 0.32), (0.32 * side, 0.29), (0.34 * side, 0.36), (0.29 * side, 0.4)], dark)
+        pen.blob(
+            [
+                (0.25 * side, 0.36),
+                (0.24 * side, 0.29),
+                (0.28 * side, 0.32),
+                (0.32 * side, 0.29),
+                (0.34 * side, 0.36),
+                (0.29 * side, 0.4),
+            ],
+            dark,
+        )
     pen.round_box(-0.2, 0.24, 0.4, 0.33, 0.06, (lighter(metal, 0.22), darker(metal, 0.1)))
     pen.round_box(-0.12, 0.33, 0.24, 0.15, 0.03, (58, 66, 88))
-    pen.limb([(-0.09, 0.4), (-0.04, 0.4), (-0.01, 0.45), (0.02, 0.36), (0.05, 0.4), (0.09, 0.4)], (0.012, 0.012), (120, 240, 190), lit=True)
+    pen.limb(
+        [(-0.09, 0.4), (-0.04, 0.4), (-0.01, 0.45), (0.02, 0.36), (0.05, 0.4), (0.09, 0.4)],
+        (0.012, 0.012),
+        (120, 240, 190),
+        lit=True,
+    )
     pen.box(-0.06, 0.56, 0.12, 0.06, joint)
     pen.line([(0, 0.88), (0, 0.97)], 0.018, joint)
     pen.glow(0, 0.98, 0.1, 0.1, (255, 150, 90), 0.7)
@@ -114,7 +166,24 @@ def snowman(pen: Pen, colour: Colour | None) -> Anchors:
 def ghost(pen: Pen, colour: Colour | None) -> Anchors:
     sheet = colour or (246, 246, 252)
     pen.glow(0, 0.5, 0.6, 0.65, (220, 226, 255), 0.5)
-    pen.blob([(0, 0.96), (0.22, 0.84), (0.28, 0.5), (0.34, 0.12), (0.24, 0.06), (0.16, 0.15), (0.06, 0.05), (-0.04, 0.14), (-0.14, 0.05), (-0.24, 0.14), (-0.34, 0.08), (-0.28, 0.5), (-0.22, 0.84)], (sheet, mix(sheet, (170, 176, 220), 0.5)))
+    pen.blob(
+        [
+            (0, 0.96),
+            (0.22, 0.84),
+            (0.28, 0.5),
+            (0.34, 0.12),
+            (0.24, 0.06),
+            (0.16, 0.15),
+            (0.06, 0.05),
+            (-0.04, 0.14),
+            (-0.14, 0.05),
+            (-0.24, 0.14),
+            (-0.34, 0.08),
+            (-0.28, 0.5),
+            (-0.22, 0.84),
+        ],
+        (sheet, mix(sheet, (170, 176, 220), 0.5)),
+    )
     for side in (-1, 1):
         eye(pen, 0.09 * side, 0.68, 0.042)
         pen.oval(0.15 * side, 0.58, 0.035, 0.02, (248, 170, 180))

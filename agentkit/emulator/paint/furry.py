@@ -1,63 +1,11 @@
-"""Animals that sit and look at you: one body, and what makes a fox a fox and a rabbit a rabbit."""
+"""Animals that sit and look at you: one body for all breeds."""
 
-from dataclasses import dataclass
-from typing import Literal
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
 
 from .anchors import Anchors
+from .breeds import BREEDS, Fur, recoloured
 from .colour import INK, WHITE, Colour, darker, lighter, mix
 from .pen import Pen
-
-Ears = Literal["pointed", "round", "floppy", "long", "tufted"]
-Tail = Literal["bushy", "thin", "plume", "puff", "ringed", "tuft"]
-Mask = Literal["fox", "plain", "tabby", "panda", "mane", "tiger", "bandit", "patch"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fur:
-    """What tells one sitting animal from another."""
-
-    coat: Colour
-    light: Colour
-    dark: Colour
-    ears: Ears
-    tail: Tail
-    mask: Mask
-    muzzle: float = 1.0  # size of the snout
-    cheeks: float = 1.0  # how wide the face is
-    bulk: float = 1.0  # how broad the body is
-
-
-_CREAM: Colour = (252, 240, 220)
-_SOOT: Colour = (62, 44, 46)
-
-BREEDS: dict[str, Fur] = {
-    "fox": Fur((224, 118, 48), (254, 242, 226), _SOOT, "pointed", "bushy", "fox"),
-    "cat": Fur((146, 142, 152), (238, 234, 232), (94, 92, 106), "pointed", "thin", "tabby", 0.8),
-    "dog": Fur((206, 154, 98), _CREAM, (146, 94, 56), "floppy", "plume", "patch", 1.35),
-    "wolf": Fur((128, 136, 150), (232, 234, 236), (70, 76, 92), "pointed", "bushy", "fox", 1.1),
-    "rabbit": Fur((196, 172, 150), (252, 244, 234), (150, 122, 104), "long", "puff", "plain", 0.75, 0.92, 0.95),
-    "bear": Fur((142, 94, 62), (214, 172, 126), (92, 58, 42), "round", "puff", "plain", 1.35, 1.06, 1.22),
-    "panda": Fur((246, 242, 234), (252, 250, 244), (52, 50, 60), "round", "puff", "panda", 1.15, 1.1, 1.25),
-    "koala": Fur((158, 164, 174), (232, 234, 236), (112, 116, 130), "round", "puff", "plain", 1.2, 1.05, 1.1),
-    "mouse": Fur((172, 164, 168), (240, 228, 226), (214, 150, 156), "round", "thin", "plain", 0.8, 0.94, 0.95),
-    "squirrel": Fur((190, 98, 54), (250, 228, 200), (130, 62, 40), "tufted", "plume", "plain", 0.85),
-    "lion": Fur((226, 172, 92), (250, 230, 188), (158, 88, 42), "round", "tuft", "mane", 1.25, 1.0, 1.1),
-    "tiger": Fur((236, 144, 56), (254, 242, 222), (58, 42, 44), "round", "ringed", "tiger", 1.2, 1.05, 1.1),
-    "raccoon": Fur((138, 138, 146), (232, 232, 232), (56, 56, 66), "pointed", "ringed", "bandit"),
-    "monkey": Fur((132, 88, 62), (236, 196, 158), (96, 60, 44), "round", "thin", "plain", 1.4, 1.0, 0.95),
-}
-
-
-def recoloured(fur: Fur, colour: Colour | None) -> Fur:
-    """The same animal in another coat: what is light stays light, what is dark stays dark."""
-    if colour is None:
-        return fur
-    if fur.mask == "panda":
-        return Fur(fur.coat, fur.light, colour, fur.ears, fur.tail, fur.mask, fur.muzzle, fur.cheeks, fur.bulk)
-    light = lighter(colour, 0.82) if sum(colour) > 160 else mix(colour, WHITE, 0.3)
-    dark = fur.dark if fur.mask == "fox" and sum(colour) > 220 else darker(colour, 0.5)
-    return Fur(colour, light, dark, fur.ears, fur.tail, fur.mask, fur.muzzle, fur.cheeks, fur.bulk)
-
 
 def draw(pen: Pen, kind: str, colour: Colour | None) -> Anchors:
     fur = recoloured(BREEDS[kind], colour)
@@ -77,14 +25,29 @@ def _tail(pen: Pen, fur: Fur) -> None:
         case "bushy":
             pen.limb([(0.12, 0.07), (0.34, 0.06), (0.48, 0.2), (0.44, 0.4)], (0.08, 0.2, 0.24, 0.05), coat)
             pen.blob(
-                [(0.37, 0.31), (0.42, 0.345), (0.46, 0.3), (0.5, 0.34), (0.55, 0.3), (0.54, 0.4), (0.46, 0.53), (0.39, 0.43)],
+                [
+                    (0.37, 0.31),
+                    (0.42, 0.345),
+                    (0.46, 0.3),
+                    (0.5, 0.34),
+                    (0.55, 0.3),
+                    (0.54, 0.4),
+                    (0.46, 0.53),
+                    (0.39, 0.43),
+                ],
                 (fur.light, mix(fur.light, fur.coat, 0.2)),
-            )  # fmt: skip
+            )
         case "plume":
-            pen.limb([(0.1, 0.06), (0.36, 0.1), (0.42, 0.36), (0.32, 0.5), (0.4, 0.62)], (0.08, 0.2, 0.24, 0.18, 0.06), coat)
+            pen.limb(
+                [(0.1, 0.06), (0.36, 0.1), (0.42, 0.36), (0.32, 0.5), (0.4, 0.62)], (0.08, 0.2, 0.24, 0.18, 0.06), coat
+            )
             pen.limb([(0.3, 0.14), (0.38, 0.36), (0.33, 0.46)], (0.03, 0.08, 0.03), lighter(fur.coat, 0.3))
         case "thin" | "tuft":
-            pen.limb([(0.1, 0.05), (0.34, 0.05), (0.44, 0.18), (0.38, 0.3), (0.46, 0.42)], (0.07, 0.06, 0.055, 0.05, 0.04), coat)
+            pen.limb(
+                [(0.1, 0.05), (0.34, 0.05), (0.44, 0.18), (0.38, 0.3), (0.46, 0.42)],
+                (0.07, 0.06, 0.055, 0.05, 0.04),
+                coat,
+            )
             if fur.tail == "tuft":
                 pen.blob([(0.42, 0.36), (0.5, 0.36), (0.52, 0.47), (0.47, 0.52), (0.41, 0.46)], fur.dark)
         case "ringed":
@@ -101,17 +64,32 @@ def _body(pen: Pen, fur: Fur) -> None:
     coat = (lighter(fur.coat, 0.06), darker(fur.coat, 0.2))
     paws = fur.dark if fur.mask in {"fox", "panda", "bandit"} else darker(fur.coat, 0.06)
     pen.blob(
-        [(0, 0.56), (0.14 * b, 0.5), (0.19 * b, 0.34), (0.26 * b, 0.16), (0.24 * b, 0.03), (0.1, 0.0), (-0.1, 0.0),
-         (-0.24 * b, 0.03), (-0.26 * b, 0.16), (-0.19 * b, 0.34), (-0.14 * b, 0.5)],
+        [
+            (0, 0.56),
+            (0.14 * b, 0.5),
+            (0.19 * b, 0.34),
+            (0.26 * b, 0.16),
+            (0.24 * b, 0.03),
+            (0.1, 0.0),
+            (-0.1, 0.0),
+            (-0.24 * b, 0.03),
+            (-0.26 * b, 0.16),
+            (-0.19 * b, 0.34),
+            (-0.14 * b, 0.5),
+        ],
         coat,
-    )  # fmt: skip
+    )
     for side in (-1, 1):
         pen.oval(0.185 * b * side, 0.13, 0.095, 0.13, (fur.coat, darker(fur.coat, 0.16)), turn=-14 * side)
         pen.oval(0.2 * b * side, 0.028, 0.085, 0.036, (lighter(paws, 0.1), darker(paws, 0.15)))
     _chest(pen, fur)
     for side in (-1, 1):
         leg = paws if fur.mask == "panda" else fur.coat
-        pen.limb([(0.075 * side, 0.34), (0.08 * side, 0.2), (0.075 * side, 0.04)], (0.1, 0.1, 0.085), (leg, darker(leg, 0.12)))
+        pen.limb(
+            [(0.075 * side, 0.34), (0.08 * side, 0.2), (0.075 * side, 0.04)],
+            (0.1, 0.1, 0.085),
+            (leg, darker(leg, 0.12)),
+        )
         if fur.mask in {"fox", "bandit"}:
             pen.limb([(0.079 * side, 0.17), (0.075 * side, 0.04)], (0.088, 0.088), (mix(fur.coat, paws, 0.4), paws))
         pen.oval(0.078 * side, 0.03, 0.066, 0.036, (lighter(paws, 0.12), paws))
@@ -127,10 +105,23 @@ def _chest(pen: Pen, fur: Fur) -> None:
         return
     light = (fur.light, mix(fur.light, fur.coat, 0.3))
     pen.poly(
-        [(-0.12, 0.5), (0.12, 0.5), (0.135, 0.38), (0.1, 0.33), (0.095, 0.26), (0.05, 0.25), (0.03, 0.17), (0.0, 0.215),
-         (-0.03, 0.17), (-0.05, 0.25), (-0.095, 0.26), (-0.1, 0.33), (-0.135, 0.38)],
+        [
+            (-0.12, 0.5),
+            (0.12, 0.5),
+            (0.135, 0.38),
+            (0.1, 0.33),
+            (0.095, 0.26),
+            (0.05, 0.25),
+            (0.03, 0.17),
+            (0.0, 0.215),
+            (-0.03, 0.17),
+            (-0.05, 0.25),
+            (-0.095, 0.26),
+            (-0.1, 0.33),
+            (-0.135, 0.38),
+        ],
         light,
-    )  # fmt: skip
+    )
 
 
 def _coat_marks(pen: Pen, fur: Fur) -> None:
@@ -140,7 +131,9 @@ def _coat_marks(pen: Pen, fur: Fur) -> None:
         for i in range(3):
             y = 0.38 - i * 0.09
             edge = (0.185 + i * 0.034) * fur.bulk * side
-            pen.limb([(edge, y), (edge * 0.78, y + 0.008), (edge * 0.6, y - 0.014)], (0.024, 0.018, 0.004), fur.dark, 0.8)
+            pen.limb(
+                [(edge, y), (edge * 0.78, y + 0.008), (edge * 0.6, y - 0.014)], (0.024, 0.018, 0.004), fur.dark, 0.8
+            )
 
 
 def _ears(head: Pen, fur: Fur) -> None:
@@ -161,7 +154,10 @@ def _ears(head: Pen, fur: Fur) -> None:
             head.eyes(0.165, 0.15, size, size, (ear, darker(ear, 0.12)))
             head.eyes(0.165, 0.146, size * 0.6, size * 0.6, inner if fur.mask != "panda" else lighter(ear, 0.12))
         case "floppy":
-            head.both([(0.08, 0.16), (0.17, 0.17), (0.25, 0.1), (0.27, -0.06), (0.22, -0.14), (0.18, -0.02)], (fur.dark, darker(fur.dark, 0.2)))
+            head.both(
+                [(0.08, 0.16), (0.17, 0.17), (0.25, 0.1), (0.27, -0.06), (0.22, -0.14), (0.18, -0.02)],
+                (fur.dark, darker(fur.dark, 0.2)),
+            )
         case "long":
             head.both([(0.03, 0.1), (0.035, 0.26), (0.08, 0.42), (0.125, 0.43), (0.145, 0.28), (0.125, 0.08)], coat)
             head.both([(0.06, 0.14), (0.065, 0.27), (0.092, 0.38), (0.115, 0.37), (0.118, 0.26), (0.1, 0.12)], inner)
@@ -171,30 +167,78 @@ def _head(head: Pen, fur: Fur) -> None:
     c = fur.cheeks
     if fur.mask == "mane":
         for radius, tone in ((1.0, darker(fur.dark, 0.15)), (0.88, fur.dark)):
-            ring = [(0.0, 0.29), (0.12, 0.3), (0.2, 0.22), (0.29, 0.18), (0.29, 0.06), (0.33, -0.03), (0.26, -0.12), (0.22, -0.22), (0.1, -0.24)]
+            ring = [
+                (0.0, 0.29),
+                (0.12, 0.3),
+                (0.2, 0.22),
+                (0.29, 0.18),
+                (0.29, 0.06),
+                (0.33, -0.03),
+                (0.26, -0.12),
+                (0.22, -0.22),
+                (0.1, -0.24),
+            ]
             head.blob([(x * radius, y * radius) for x, y in [*ring, *((-x, y) for x, y in reversed(ring))]], tone)
     coat = (lighter(fur.coat, 0.1), fur.coat)
     if fur.mask in {"fox", "bandit", "tabby"}:
         # Pointed ruffs at the cheeks.
-        half = [(0.0, 0.172), (0.09, 0.165), (0.165, 0.1), (0.2, 0.02), (0.262, -0.062), (0.2, -0.085), (0.205, -0.125), (0.11, -0.15)]
+        half = [
+            (0.0, 0.172),
+            (0.09, 0.165),
+            (0.165, 0.1),
+            (0.2, 0.02),
+            (0.262, -0.062),
+            (0.2, -0.085),
+            (0.205, -0.125),
+            (0.11, -0.15),
+        ]
         outline = [*half, (0.0, -0.178), *((-x, y) for x, y in reversed(half[1:]))]
         head.blob([(x * c, y) for x, y in outline], coat)
     else:
         head.blob(
-            [(0.0, 0.175), (0.12 * c, 0.155), (0.205 * c, 0.06), (0.218 * c, -0.05), (0.14 * c, -0.145), (0.0, -0.17),
-             (-0.14 * c, -0.145), (-0.218 * c, -0.05), (-0.205 * c, 0.06), (-0.12 * c, 0.155)],
+            [
+                (0.0, 0.175),
+                (0.12 * c, 0.155),
+                (0.205 * c, 0.06),
+                (0.218 * c, -0.05),
+                (0.14 * c, -0.145),
+                (0.0, -0.17),
+                (-0.14 * c, -0.145),
+                (-0.218 * c, -0.05),
+                (-0.205 * c, 0.06),
+                (-0.12 * c, 0.155),
+            ],
             coat,
-        )  # fmt: skip
+        )
     if fur.ears == "floppy":
-        head.both([(0.1, 0.15), (0.17, 0.16), (0.25, 0.09), (0.265, -0.07), (0.215, -0.13), (0.19, -0.02), (0.17, 0.06)], (fur.dark, darker(fur.dark, 0.2)))
+        head.both(
+            [(0.1, 0.15), (0.17, 0.16), (0.25, 0.09), (0.265, -0.07), (0.215, -0.13), (0.19, -0.02), (0.17, 0.06)],
+            (fur.dark, darker(fur.dark, 0.2)),
+        )
     _mask(head, fur)
 
 
 def _mask(head: Pen, fur: Fur) -> None:
     match fur.mask:
         case "fox":
-            head.both([(0.0, -0.02), (0.045, 0.0), (0.09, -0.045), (0.17, -0.03), (0.255, -0.063), (0.2, -0.085), (0.2, -0.122), (0.1, -0.148), (0.0, -0.17)], fur.light)
-            head.blob([(0.0, 0.09), (0.05, 0.03), (0.055, -0.04), (0.0, -0.07), (-0.055, -0.04), (-0.05, 0.03)], (lighter(fur.coat, 0.1), fur.coat))
+            head.both(
+                [
+                    (0.0, -0.02),
+                    (0.045, 0.0),
+                    (0.09, -0.045),
+                    (0.17, -0.03),
+                    (0.255, -0.063),
+                    (0.2, -0.085),
+                    (0.2, -0.122),
+                    (0.1, -0.148),
+                    (0.0, -0.17),
+                ],
+                fur.light,
+            )
+            head.blob(
+                [(0.0, 0.09), (0.05, 0.03), (0.055, -0.04), (0.0, -0.07), (-0.055, -0.04), (-0.05, 0.03)],
+                (lighter(fur.coat, 0.1), fur.coat),
+            )
         case "tabby" | "tiger":
             for x in (-0.055, 0.0, 0.055):
                 head.limb([(x, 0.165), (x * 0.8, 0.085)], (0.03, 0.006), fur.dark, 0.85)
@@ -206,13 +250,26 @@ def _mask(head: Pen, fur: Fur) -> None:
         case "bandit":
             head.both([(0.02, 0.05), (0.12, 0.07), (0.21, -0.02), (0.17, -0.06), (0.06, -0.035)], fur.dark)
         case "patch":
-            head.blob([(0.03, 0.06), (0.1, 0.09), (0.16, 0.03), (0.14, -0.05), (0.07, -0.04)], mix(fur.coat, fur.dark, 0.55))
+            head.blob(
+                [(0.03, 0.06), (0.1, 0.09), (0.16, 0.03), (0.14, -0.05), (0.07, -0.04)], mix(fur.coat, fur.dark, 0.55)
+            )
             head.blob([(-0.02, 0.17), (0.02, 0.17), (0.035, 0.03), (0.0, -0.01), (-0.035, 0.03)], fur.light)
         case "plain" | "mane":
             pass
     m = fur.muzzle
     if fur.mask != "fox":
-        head.blob([(0.0, -0.03), (0.075 * m, -0.045), (0.095 * m, -0.1), (0.05, -0.152), (-0.05, -0.152), (-0.095 * m, -0.1), (-0.075 * m, -0.045)], fur.light)
+        head.blob(
+            [
+                (0.0, -0.03),
+                (0.075 * m, -0.045),
+                (0.095 * m, -0.1),
+                (0.05, -0.152),
+                (-0.05, -0.152),
+                (-0.095 * m, -0.1),
+                (-0.075 * m, -0.045),
+            ],
+            fur.light,
+        )
 
 
 def _face(head: Pen, fur: Fur) -> None:
@@ -232,11 +289,23 @@ def _face(head: Pen, fur: Fur) -> None:
     nose_y = -0.118 if fur.mask == "fox" else -0.068
     nose = INK if fur.mask in {"fox", "patch", "panda", "bandit", "mane"} or fur.muzzle > 1 else (206, 112, 116)
     n = 0.85 + 0.15 * fur.muzzle
-    head.blob([(0.0, nose_y + 0.016), (0.03 * n, nose_y + 0.014), (0.03 * n, nose_y - 0.004), (0.0, nose_y - 0.023), (-0.03 * n, nose_y - 0.004), (-0.03 * n, nose_y + 0.014)], nose)
+    head.blob(
+        [
+            (0.0, nose_y + 0.016),
+            (0.03 * n, nose_y + 0.014),
+            (0.03 * n, nose_y - 0.004),
+            (0.0, nose_y - 0.023),
+            (-0.03 * n, nose_y - 0.004),
+            (-0.03 * n, nose_y + 0.014),
+        ],
+        nose,
+    )
     head.oval(-0.008, nose_y + 0.007, 0.008, 0.004, WHITE, 0.6)
     low = nose_y - 0.02
     for side in (-1, 1):
-        head.line([(0.0, low), (0.018 * side, low - 0.02), (0.042 * side, low - 0.014)], 0.008, darker(fur.dark, 0.4), 0.85)
+        head.line(
+            [(0.0, low), (0.018 * side, low - 0.02), (0.042 * side, low - 0.014)], 0.008, darker(fur.dark, 0.4), 0.85
+        )
         if fur.mask in {"tabby", "tiger"} or (fur.mask == "plain" and fur.muzzle < 1):
             for rise in (0.012, -0.012):
                 head.line([(0.09 * side, -0.09), (0.28 * side, -0.085 + rise * 2.6)], 0.004, WHITE, 0.75)

@@ -127,18 +127,14 @@ class Pen:
         n = min(56, max(8, int(math.sqrt(max(rx, ry) * self.scale) * 4)))
         cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
         ring = [(rx * math.cos(math.tau * i / n), ry * math.sin(math.tau * i / n)) for i in range(n)]
-        self.poly(
-            [(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in ring], fill, alpha, lit=lit, soft=soft
-        )
+        self.poly([(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in ring], fill, alpha, lit=lit, soft=soft)
 
     def eyes(self, x: float, y: float, rx: float, ry: float, fill: Fill) -> None:
         """A pair of ovals, mirrored across the y axis."""
         self.oval(-x, y, rx, ry, fill)
         self.oval(x, y, rx, ry, fill)
 
-    def box(
-        self, x: float, y: float, w: float, h: float, fill: Fill, alpha: float = 1.0, *, lit: bool = False
-    ) -> None:
+    def box(self, x: float, y: float, w: float, h: float, fill: Fill, alpha: float = 1.0, *, lit: bool = False) -> None:
         """A rectangle from its lower left corner."""
         self.poly([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], fill, alpha, lit=lit)
 
@@ -197,6 +193,4 @@ def _cap(a: Point, b: Point) -> list[Point]:
     cx, cy = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
     dx, dy = a[0] - cx, a[1] - cy
     turns = (math.radians(-30 * i) for i in range(1, 6))
-    return [
-        (cx + dx * math.cos(t) - dy * math.sin(t), cy + dx * math.sin(t) + dy * math.cos(t)) for t in turns
-    ]
+    return [(cx + dx * math.cos(t) - dy * math.sin(t), cy + dx * math.sin(t) + dy * math.cos(t)) for t in turns]

@@ -1,5 +1,7 @@
 """The places of a scene, from the sky down to the ground on which the subjects stand."""
 
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
+
 import math
 
 from . import land
@@ -18,7 +20,13 @@ _AIRBORNE = frozenset({"balloon", "airship", "plane", "kite", "star", "planet", 
 def draw_place(stage: Stage) -> None:
     """Everything behind the subjects."""
     places = set(stage.scene.settings)
-    for place, paint in (("room", _room), ("plain", _plain), ("underwater", _underwater), ("space", _space), ("lunar", _lunar)):
+    for place, paint in (
+        ("room", _room),
+        ("plain", _plain),
+        ("underwater", _underwater),
+        ("space", _space),
+        ("lunar", _lunar),
+    ):
         if place in places:
             paint(stage)
             return
@@ -71,7 +79,10 @@ def _city(stage: Stage) -> None:
         width, h = rng.uniform(0.05, 0.1), rng.uniform(0.16, 0.46 if tall else 0.22)
         pen.box(x, base, width, h, ((118, 128, 158), (142, 150, 176)))
         if tall and rng.random() < 0.3:
-            pen.poly([(x, base + h), (x + width / 2, base + h + rng.uniform(0.03, 0.1)), (x + width, base + h)], (118, 128, 158))
+            pen.poly(
+                [(x, base + h), (x + width / 2, base + h + rng.uniform(0.03, 0.1)), (x + width, base + h)],
+                (118, 128, 158),
+            )
         x += width * rng.uniform(0.8, 1.3)
     x, i = -0.02, 0
     while x < stage.wide:
@@ -84,8 +95,15 @@ def _city(stage: Stage) -> None:
 
 
 _WALLS: tuple[Colour, ...] = (
-    (206, 92, 74), (236, 190, 104), (120, 152, 164), (234, 220, 196), (176, 76, 70), (104, 134, 120), (222, 146, 98), (150, 122, 150),
-)  # fmt: skip
+    (206, 92, 74),
+    (236, 190, 104),
+    (120, 152, 164),
+    (234, 220, 196),
+    (176, 76, 70),
+    (104, 134, 120),
+    (222, 146, 98),
+    (150, 122, 150),
+)
 
 
 def _facade(stage: Stage, x: float, base: float, width: float, h: float, index: int, *, gabled: bool) -> None:
@@ -96,9 +114,20 @@ def _facade(stage: Stage, x: float, base: float, width: float, h: float, index: 
     if gabled:
         roof = rng.choice(((126, 70, 62), (84, 84, 104), (104, 62, 64)))
         peak = width * rng.uniform(0.45, 0.7)
-        pen.poly([(x - 0.004, base + h), (x + width / 2, base + h + peak), (x + width + 0.004, base + h)], (lighter(roof, 0.1), darker(roof, 0.2)))
+        pen.poly(
+            [(x - 0.004, base + h), (x + width / 2, base + h + peak), (x + width + 0.004, base + h)],
+            (lighter(roof, 0.1), darker(roof, 0.2)),
+        )
         if stage.scene.season == "winter":
-            pen.poly([(x - 0.004, base + h), (x + width / 2, base + h + peak), (x + width + 0.004, base + h), (x + width / 2, base + h + peak * 0.72)], WHITE)
+            pen.poly(
+                [
+                    (x - 0.004, base + h),
+                    (x + width / 2, base + h + peak),
+                    (x + width + 0.004, base + h),
+                    (x + width / 2, base + h + peak * 0.72),
+                ],
+                WHITE,
+            )
     else:
         pen.box(x - 0.003, base + h - 0.008, width + 0.006, 0.012, darker(wall, 0.25))
     dark = is_dark(stage.light)
@@ -128,7 +157,9 @@ def _street(stage: Stage) -> None:
         pen.line([(0, y), (wide, y)], 0.002 + 0.003 * row / 9, darker(stone, 0.2), 0.5)
         for _ in range(int(11 * wide)):
             x = rng.uniform(0, wide)
-            pen.line([(x, y), (x + rng.uniform(-0.01, 0.01), y + 0.012 + 0.03 * row / 9)], 0.002, darker(stone, 0.2), 0.4)
+            pen.line(
+                [(x, y), (x + rng.uniform(-0.01, 0.01), y + 0.012 + 0.03 * row / 9)], 0.002, darker(stone, 0.2), 0.4
+            )
     if wet:
         for _ in range(int(16 * wide)):
             x, y = rng.uniform(0, wide), rng.uniform(0.02, top * 0.9)
@@ -171,12 +202,26 @@ def _room(stage: Stage) -> None:
         pen.line(bar, 0.012, (250, 246, 238))
     for side, edge in ((-1, x - 0.02), (1, x + ww + 0.02)):
         curtain: Colour = (196, 104, 92)
-        pen.poly([(edge - side * 0.04, y + wh + 0.05), (edge + side * 0.08, y + wh + 0.05), (edge + side * 0.07, y - 0.05), (edge - side * 0.0, y - 0.05), (edge + side * 0.02, y + wh * 0.4)], (lighter(curtain, 0.1), darker(curtain, 0.15)))
+        pen.poly(
+            [
+                (edge - side * 0.04, y + wh + 0.05),
+                (edge + side * 0.08, y + wh + 0.05),
+                (edge + side * 0.07, y - 0.05),
+                (edge - side * 0.0, y - 0.05),
+                (edge + side * 0.02, y + wh * 0.4),
+            ],
+            (lighter(curtain, 0.1), darker(curtain, 0.15)),
+        )
     pen.glow(x + ww / 2, y, 0.6, 0.6, (255, 244, 214), 0.3)
     wood: Colour = (166, 112, 74)
     pen.poly([(0, 0), (wide, 0), (wide, 0.27), (0, 0.27)], (lighter(wood, 0.18), darker(wood, 0.16)))
     for k in range(5):
-        pen.limb([(0, 0.23 - k * 0.05), (wide * 0.5, 0.235 - k * 0.052), (wide, 0.228 - k * 0.05)], (0.003, 0.005, 0.003), darker(wood, 0.2), 0.5)
+        pen.limb(
+            [(0, 0.23 - k * 0.05), (wide * 0.5, 0.235 - k * 0.052), (wide, 0.228 - k * 0.05)],
+            (0.003, 0.005, 0.003),
+            darker(wood, 0.2),
+            0.5,
+        )
 
 
 def _plain(stage: Stage) -> None:
@@ -196,13 +241,19 @@ def _underwater(stage: Stage) -> None:
     rng = stage.rng("rays")
     for _ in range(int(7 * wide)):
         x, s = rng.uniform(-0.1, wide), rng.uniform(0.02, 0.07)
-        pen.poly([(x, 1), (x + s, 1), (x + s * 4 - 0.1, 0.1), (x - 0.1 - s, 0.1)], (230, 252, 250), 0.09, lit=True, soft=True)
+        pen.poly(
+            [(x, 1), (x + s, 1), (x + s * 4 - 0.1, 0.1), (x - 0.1 - s, 0.1)], (230, 252, 250), 0.09, lit=True, soft=True
+        )
     stage.ridge(stage.far(0), 0.18, 0.03, ((196, 196, 160), (120, 150, 150)), "seabed")
     for i in range(int(15 * wide)):
         x, h = rng.uniform(0, wide), rng.uniform(0.08, 0.28)
         if i % 3:
             tone = rng.choice(((52, 136, 104), (84, 158, 96), (40, 112, 110)))
-            pen.limb([(x, 0.08), (x + 0.02, 0.08 + h * 0.4), (x - 0.02, 0.08 + h * 0.7), (x + 0.015, 0.08 + h)], (0.022, 0.02, 0.016, 0.003), tone)
+            pen.limb(
+                [(x, 0.08), (x + 0.02, 0.08 + h * 0.4), (x - 0.02, 0.08 + h * 0.7), (x + 0.015, 0.08 + h)],
+                (0.022, 0.02, 0.016, 0.003),
+                tone,
+            )
         else:
             tone = rng.choice(((232, 110, 110), (240, 160, 96), (190, 120, 190)))
             for a in (-40, -14, 14, 40):
@@ -219,13 +270,21 @@ def _space(stage: Stage) -> None:
     rng = stage.rng("nebula")
     for tone in ((120, 70, 190), (200, 80, 150), (60, 110, 210), (90, 60, 170)):
         for _ in range(3):
-            pen.glow(rng.uniform(0, wide), rng.uniform(0.1, 0.95), rng.uniform(0.25, 0.5), rng.uniform(0.12, 0.3), tone, 0.3)
+            pen.glow(
+                rng.uniform(0, wide), rng.uniform(0.1, 0.95), rng.uniform(0.25, 0.5), rng.uniform(0.12, 0.3), tone, 0.3
+            )
     stars(stage, 170)
     for _ in range(int(70 * wide)):
         x, y, r = rng.uniform(0, wide), rng.uniform(0, 0.5), rng.choice((0.0012, 0.002))
         pen.oval(x, y, r, r, WHITE, 0.8, lit=True, soft=True)
     pen.oval(wide * 0.12, 0.86, 0.09, 0.09, ((236, 176, 120), (150, 80, 100)), lit=True)
-    pen.limb([(wide * 0.12 - 0.16, 0.83), (wide * 0.12, 0.84), (wide * 0.12 + 0.16, 0.89)], (0.008, 0.02, 0.008), (250, 214, 170), 0.85, lit=True)
+    pen.limb(
+        [(wide * 0.12 - 0.16, 0.83), (wide * 0.12, 0.84), (wide * 0.12 + 0.16, 0.89)],
+        (0.008, 0.02, 0.008),
+        (250, 214, 170),
+        0.85,
+        lit=True,
+    )
     pen.oval(wide * 0.88, 0.2, 0.05, 0.05, ((140, 210, 220), (50, 90, 150)), lit=True)
 
 
@@ -239,7 +298,13 @@ def _lunar(stage: Stage) -> None:
     pen.oval(x, y, r, r, ((120, 190, 240), (34, 86, 170)), lit=True)
     for dx, dy, a, b in ((-0.3, 0.3, 0.4, 0.24), (0.3, -0.1, 0.3, 0.4), (-0.35, -0.45, 0.24, 0.16)):
         pen.oval(x + dx * r, y + dy * r, a * r, b * r, (110, 176, 110), 0.95, turn=30 * dx, lit=True)
-    pen.limb([(x - r * 0.8, y + r * 0.1), (x, y + r * 0.2), (x + r * 0.7, y + r * 0.5)], (0.004, 0.02, 0.004), WHITE, 0.75, lit=True)
+    pen.limb(
+        [(x - r * 0.8, y + r * 0.1), (x, y + r * 0.2), (x + r * 0.7, y + r * 0.5)],
+        (0.004, 0.02, 0.004),
+        WHITE,
+        0.75,
+        lit=True,
+    )
     tones: tuple[Colour, Colour] = ((206, 206, 214), (120, 120, 136))
     bright = stage.far(0)
     stage.ridge(bright, 0.36, 0.05, (darker(tones[0], 0.3), darker(tones[1], 0.3)), "moon1")
@@ -249,4 +314,10 @@ def _lunar(stage: Stage) -> None:
         cx, cy = rng.uniform(0, wide), rng.uniform(0.02, 0.22)
         s = 0.02 + 0.05 * (1 - cy / 0.24) * rng.random()
         pen.oval(cx, cy, s, s * 0.36, (146, 146, 160))
-        pen.oval(cx + s * 0.06, cy - s * 0.06, s * 0.86, s * 0.26, (120, 120, 136) if math.fmod(cx, 0.02) > 0.01 else (128, 128, 144))
+        pen.oval(
+            cx + s * 0.06,
+            cy - s * 0.06,
+            s * 0.86,
+            s * 0.26,
+            (120, 120, 136) if math.fmod(cx, 0.02) > 0.01 else (128, 128, 144),
+        )

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from . import words as w
 from .colour import NAMED
@@ -10,12 +11,12 @@ from .colour import NAMED
 _LONGEST = 400  # words that are read; a longer prompt has said by then what it wants
 
 _PHRASES: tuple[tuple[str, str], ...] = (
-    ("hot air balloon", "balloon"), ("teddy bear", "bear"), ("top hat", "tophat"), ("wizard hat", "wizardhat"),
+    ("(cup|mug|glass) of (hot )?(coffee|tea|cocoa|chocolate|milk)", "cup"), ("hot air balloon", "balloon"), ("teddy bear", "bear"), ("top hat", "tophat"), ("wizard hat", "wizardhat"),
     ("witch hat", "wizardhat"), ("bow tie", "bowtie"), ("northern light", "aurora"), ("northern lights", "aurora"),
     ("under water", "underwater"), ("on the moon", "on lunar"), ("moon landing", "lunar"),
     ("black and white", "monochrome"), ("golden hour", "dusk"), ("blue hour", "dusk"), ("pixel art", "pixel"),
     ("oil painting", "oil"), ("line art", "ink"), ("line drawing", "ink"), ("living room", "room"),
-    ("space ship", "spaceship"), ("christmas tree", "winter pine"), ("light house", "lighthouse"),
+    ("space ship", "spaceship"), ("christmas tree", "winter pine"), ("light house", "lighthouse"), ("(pine|palm|fir) trees?", r"\1"), ("birthday cake", "cake"),
     ("reflected in", "reflection"), ("take off", "remove"), ("takes off", "remove"), ("get rid of", "remove"),
     ("star fish", "fish"), ("coffee table", "table"), ("at sea", "at the sea"), ("robin hood", "person"),
 )  # fmt: skip
@@ -99,8 +100,30 @@ class _Reader:
     aboard: bool = False
     swapping: bool = False
     swapped: str | None = None
+    adjacent: bool = False  # the word before was a noun too
     last: str = ""  # what the last noun became: "mention", "wear", "loose", or "" for a noun without a colour
     spoken: list[str] = field(default_factory=list[str])
+
+    def take(self, token: str, following: str) -> None:
+        """One word, or a mark that ends a clause."""
+        if token in ",.;:!?":
+            self.pause()
+        elif not self.modifier(token, following) and not self.scenery(token):
+            if self.noun(token):
+                self.adjacent = True
+                return
+            self._other(token, following)
+        self.adjacent = False
+
+    def _other(self, token: str, following: str) -> None:
+        if token == "and":
+            negated = self.negated
+            self.pause()
+            # "without a hat and scarf", but "remove the hat and add a scarf".
+            self.negated = negated and following not in {"add", "put", "give", "make", "a"}
+        elif token not in w.FILLER:
+            self.aboard = False
+            self.spoken.append(token)
 
     def pause(self) -> None:
         """The end of a clause: a colour that found no noun belongs to the one before."""
@@ -136,9 +159,9 @@ class _Reader:
             self.swapping = True
         else:
             self.holding = self.holding or token in w.HOLDING
-            self.aboard = token in w.ABOARD or (self.aboard and token in w.FILLER)
+            self.aboard = self.aboard or token in w.ABOARD
             self.negated = self.negated and token not in {"with", "add", "put", "into", "but", "to"}
-            return (token in w.HOLDING or token in w.ABOARD) and token not in w.THINGS
+            return token in w.HOLDING or token in w.ABOARD
         return True
 
     def scenery(self, token: str) -> bool:
@@ -151,8 +174,8 @@ class _Reader:
         elif (style := look_up(w.STYLES, token)) is not None:
             self.done = replace(done, style=style[0])
         elif (time := look_up(w.TIMES, token)) is not None and not self.negated:
-            night = done.weather | {"moon", "stars"} if time[0] == "night" else done.weather
-            self.done = replace(done, time=time[0], weather=night)
+            shining = {"moonlit": {"moon"}, "moonlight": {"moon"}, "starry": {"stars"}}.get(token, set[str]())
+            self.done = replace(done, time=time[0], weather=done.weather | shining)
         elif (weather := look_up(w.WEATHER, token)) is not None:
             self._weather(weather[0])
         elif (season := look_up(w.SEASONS, token)) is not None:
@@ -161,7 +184,7 @@ class _Reader:
             self.done = replace(done, settings=_with(done.settings, setting[0]))
         elif token not in w.SWALLOW:
             return False
-        self.colour, self.last = None, "scenery"
+        self.colour, self.last, self.aboard = None, "scenery", False
         return True
 
     def _weather(self, kind: str) -> None:
@@ -210,28 +233,22 @@ class _Reader:
 
     def _mention(self, kind: str, count: int) -> None:
         done = self.done
+        if done.mentions and self.adjacent and done.mentions[-1].kind == kind:
+            return  # "oak tree", "coffee cup": two words for one thing
         rides = self.aboard and kind in w.VESSELS and any(m.kind in w.LIVING for m in done.mentions)
         mention = Mention(kind, self.colour, min(count, 9), (), rides, self.added, self.swapped)
         self.swapped = kind if self.swapping and self.swapped is None else None
         self.swapping = self.swapping and self.swapped is not None
         self.done = replace(done, mentions=(*done.mentions, mention))
-        self.last, self.holding = "mention", False
+        self.last, self.holding, self.aboard = "mention", False, False
 
 
 def read(prompt: str) -> Reading:
     """What the words ask for."""
     tokens = tokens_of(prompt)
     reader = _Reader()
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
-        if token in ",.;:!?":
-            reader.pause()
-        elif not reader.modifier(token, following) and not reader.scenery(token) and not reader.noun(token):
-            if token == "and":
-                negated = reader.negated
-                reader.pause()
-                reader.negated = negated and following not in {"add", "put", "give", "make", "a"}
-            elif token not in w.FILLER:
-                reader.spoken.append(token)
+    for token, following in pairwise([*tokens, ""]):
+        reader.take(token, following)
     reader.pause()
     quoted = re.search(r'"([^"]{1,40})"|“([^”]{1,40})”|«([^»]{1,40})»', prompt[:8000])
     caption = plain(next(g for g in quoted.groups() if g)).strip() if quoted else ""

@@ -24,7 +24,9 @@ def restyle(shape: Shape, manner: Manner) -> Shape | None:
         case "flat":
             if shape.kind == "glow":
                 return None
-            top = shape.top if shape.bottom is None or shape.soft else mix(shape.top, shape.bottom, 0.4)
+            if shape.bottom is None or shape.soft:
+                return shape
+            top = mix(shape.top, shape.bottom, 0.4)
             return Shape(shape.kind, shape.points, top, None, shape.alpha, shape.soft, shape.text, shape.measure)
         case "ink":
             tone = _wash

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from PIL import Image, ImageChops, ImageEnhance, ImageOps
 
-from .cast import draw_cast
+from .anchors import Anchors
 from .card import draw_caption
+from .cast import draw_cast
 from .colour import NAMED, Colour
 from .finish import finish
 from .pen import Pen, Shape
@@ -15,7 +16,6 @@ from .render import Raster
 from .scene import Scene, compose
 from .sky import moon, stars
 from .wardrobe import dress
-from .anchors import Anchors
 from .weather import draw_weather
 
 # What the hour does to a photograph: a colour that multiplies it, and its brightness.
@@ -34,14 +34,20 @@ def retouch(source: Image.Image, reading: Reading, size: tuple[int, int], seed: 
     added = raster.finish()
     if reading.style is None:
         return added
-    return finish(added, reading.style, seed) if manner_of(scene) == "full" else finish(_traced(added), reading.style, seed)
+    return (
+        finish(added, reading.style, seed)
+        if manner_of(scene) == "full"
+        else finish(_traced(added), reading.style, seed)
+    )
 
 
 def _graded(image: Image.Image, reading: Reading) -> Image.Image:
     time = reading.time or ("night" if reading.weather & {"moon", "stars"} else None)
     if time is not None:
         tint, brightness = _GRADES[time]
-        image = ImageEnhance.Brightness(ImageChops.multiply(image, Image.new("RGB", image.size, tint))).enhance(brightness)
+        image = ImageEnhance.Brightness(ImageChops.multiply(image, Image.new("RGB", image.size, tint))).enhance(
+            brightness
+        )
     if reading.weather & {"rain", "storm", "fog", "cloud"}:
         image = Image.blend(ImageEnhance.Color(image).enhance(0.6), Image.new("RGB", image.size, (130, 140, 156)), 0.22)
     season = {"winter": (214, 228, 250), "autumn": (255, 206, 150), "spring": (255, 236, 240)}.get(
@@ -54,14 +60,16 @@ def _graded(image: Image.Image, reading: Reading) -> Image.Image:
         image = Image.blend(image, Image.new("RGB", image.size, NAMED[tone]), 0.3)
     if reading == Reading(unknown=reading.unknown):
         # Words that say nothing the painter knows still ask for a change: a warmer print.
-        image = ImageEnhance.Contrast(ImageChops.multiply(image, Image.new("RGB", image.size, (255, 240, 216)))).enhance(1.12)
+        image = ImageEnhance.Contrast(
+            ImageChops.multiply(image, Image.new("RGB", image.size, (255, 240, 216)))
+        ).enhance(1.12)
     return image
 
 
 def _additions(scene: Scene, reading: Reading, size: tuple[int, int]) -> list[Shape]:
     shapes: list[Shape] = []
     stage = stage_of(scene, size, shapes)
-    if scene.weather and set(scene.weather) & {"moon", "stars"}:
+    if reading.time == "night" or reading.weather & {"moon", "stars"}:
         stars(stage, 60)
         moon(stage, stage.wide * 0.8, 0.84, 0.06)
     draw_cast(stage, size)
@@ -84,5 +92,3 @@ def _traced(image: Image.Image) -> Image.Image:
     """Lines found in a picture that has none of its own."""
     few = ImageOps.posterize(image, 3)
     return ImageEnhance.Contrast(few).enhance(1.15)
-
-

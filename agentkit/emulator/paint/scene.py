@@ -11,7 +11,9 @@ from .reading import Mention, Reading, Wear
 
 _SKY = frozenset({"balloon", "airship", "plane", "kite", "star", "planet", "rocket"})
 _SWIMMERS = frozenset({"fish", "whale", "dolphin", "octopus"})
-_FAR = frozenset({"lighthouse", "castle", "house", "windmill", "tower", "tree", "pine", "palm", "bridge", "ship", "train", "tent"})
+_FAR = frozenset(
+    {"lighthouse", "castle", "house", "windmill", "tower", "tree", "pine", "palm", "bridge", "ship", "train", "tent"}
+)
 _TABLE = frozenset({"cake", "cup", "teapot", "book", "apple", "gift", "guitar"})
 _SIZES = {
     "lighthouse": 0.8, "castle": 0.62, "house": 0.5, "windmill": 0.68, "tower": 0.7, "tree": 0.68, "pine": 0.66,
@@ -81,11 +83,11 @@ class Scene:
 def _actor(raw: object) -> Actor:
     if not isinstance(raw, dict):
         raise TypeError("an actor is an object")
-    item = cast(dict[str, object], raw)
-    numbers = [float(cast(float, item[name])) for name in ("x", "y", "size")]
+    item = cast("dict[str, object]", raw)
+    numbers = [float(cast("float", item[name])) for name in ("x", "y", "size")]
     if not all(math.isfinite(n) and -2 <= n <= 3 for n in numbers) or item["kind"] not in w.LIVING | w.THINGS:
         raise ValueError("an actor lies outside of the picture, or is not known")
-    wears = cast(list[dict[str, str | None]], item["wears"])
+    wears = cast("list[dict[str, str | None]]", item["wears"])
     aboard = item["aboard"]
     return Actor(
         str(item["kind"]), *numbers, colour=_word(item["colour"]),
@@ -251,7 +253,9 @@ def _alter(scene: Scene, mention: Mention) -> Scene:
     old = mention.replaces
     if old is not None and any(a.kind == old for a in scene.actors):
         changed = tuple(
-            replace(a, kind=mention.kind, colour=mention.colour, wears=_dressed(a.wears, mention.wears)) if a.kind == old else a
+            replace(a, kind=mention.kind, colour=mention.colour, wears=_dressed(a.wears, mention.wears))
+            if a.kind == old
+            else a
             for a in scene.actors
         )
         return replace(scene, actors=changed)

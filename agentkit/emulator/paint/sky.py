@@ -1,5 +1,7 @@
 """The sky: its light, what shines in it and what drifts across it."""
 
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
+
 import math
 
 from .colour import WHITE, Colour, darker, lighter, mix
@@ -36,7 +38,13 @@ def stars(stage: Stage, count: int) -> None:
     for _ in range(int(count * min(3.0, stage.wide))):
         x, y = rng.uniform(0, stage.wide), 1 - rng.random() ** 1.4 * 0.62
         r = rng.choice((0.0012, 0.0016, 0.0022, 0.0034))
-        stage.pen.poly([(x, y + r), (x + r, y), (x, y - r), (x - r, y)], (255, 250, 232), rng.uniform(0.45, 1.0), lit=True, soft=True)
+        stage.pen.poly(
+            [(x, y + r), (x + r, y), (x, y - r), (x - r, y)],
+            (255, 250, 232),
+            rng.uniform(0.45, 1.0),
+            lit=True,
+            soft=True,
+        )
         if r > 0.003 and rng.random() < 0.4:
             stage.pen.glow(x, y, 0.014, 0.014, (220, 230, 255), 0.5)
 
@@ -68,22 +76,29 @@ def moon(stage: Stage, x: float, y: float, r: float) -> None:
     pen.glow(x, y, r * 6, r * 6, (176, 196, 250), 0.4)
     pen.glow(x, y, r * 2.4, r * 2.4, (236, 240, 255), 0.65)
     pen.oval(x, y, r, r, ((254, 252, 238), (226, 226, 226)), lit=True)
-    for dx, dy, k in ((-0.3, 0.3, 0.24), (0.32, 0.1, 0.17), (-0.08, -0.38, 0.2), (0.25, -0.42, 0.1), (-0.5, -0.15, 0.12)):
+    for dx, dy, k in (
+        (-0.3, 0.3, 0.24),
+        (0.32, 0.1, 0.17),
+        (-0.08, -0.38, 0.2),
+        (0.25, -0.42, 0.1),
+        (-0.5, -0.15, 0.12),
+    ):
         pen.oval(x + dx * r, y + dy * r, k * r, k * r * 0.94, (206, 208, 214), 0.6, lit=True)
 
 
-def cloud(stage: Stage, x: float, y: float, w: float, tone: tuple[Colour, Colour], purpose: str, alpha: float = 0.9) -> None:
+def cloud(
+    stage: Stage, x: float, y: float, w: float, tone: tuple[Colour, Colour], purpose: str, alpha: float = 0.9
+) -> None:
     """A heap of cloud with a flat base, `w` wide."""
     rng = stage.rng(purpose)
-    n = 5
-    points: list[Point] = [(x - w / 2, y)]
-    for i in range(n):
-        cx = x - w / 2 + w * (i + 0.5) / n
-        bulge = w * (0.16 + 0.16 * math.sin(math.pi * (i + 0.5) / n)) * rng.uniform(0.7, 1.2)
-        r = w / n * 0.62
-        points += [(cx + r * math.cos(a), y + bulge * (0.35 + 0.65 * math.sin(a))) for a in (2.6, 2.0, 1.57, 1.1, 0.5)]
-    points.append((x + w / 2, y))
-    stage.pen.poly([*points, (x + w * 0.42, y - w * 0.035), (x - w * 0.42, y - w * 0.035)], tone, alpha, lit=True, soft=False)
+    peaks = ((-0.36, 0.1), (-0.16, 0.22 * rng.uniform(0.8, 1.2)), (0.08, 0.28 * rng.uniform(0.8, 1.2)), (0.31, 0.14))
+    points: list[Point] = [(-0.5, 0.0), (-0.46, 0.06)]
+    for i, (px, py) in enumerate(peaks):
+        points += [(px - 0.08, py * 0.86), (px, py), (px + 0.08, py * 0.86)]
+        following = peaks[i + 1] if i + 1 < len(peaks) else (0.5, 0.0)
+        points.append(((px + following[0]) / 2 + 0.01, min(py, following[1]) * 0.82 + 0.015))
+    points += [(0.5, 0.0), (0.42, -0.045), (0.1, -0.055), (-0.2, -0.05), (-0.42, -0.045)]
+    stage.pen.at(x, y, w, mirror=rng.random() < 0.5).blob(points, tone, alpha, lit=True)
 
 
 def _clouds(stage: Stage) -> None:
@@ -101,13 +116,26 @@ def _clouds(stage: Stage) -> None:
     for i in range(count):
         w = rng.uniform(0.2, 0.46) * (1.3 if heavy else 1.0)
         y = rng.uniform(0.78, 1.0) if heavy else rng.uniform(0.6, 0.94)
-        cloud(stage, rng.uniform(0, stage.wide), y, w, (body, under), f"cloud{i}", 0.94 if heavy else 0.55 if clear else 0.84)
+        cloud(
+            stage,
+            rng.uniform(0, stage.wide),
+            y,
+            w,
+            (body, under),
+            f"cloud{i}",
+            0.94 if heavy else 0.55 if clear else 0.84,
+        )
 
 
 def _rainbow(stage: Stage) -> None:
     x, r = stage.wide * 0.5, min(0.62, stage.wide * 0.56)
-    for i, tone in enumerate(((230, 84, 84), (242, 158, 76), (250, 222, 104), (118, 194, 122), (92, 156, 220), (146, 110, 200))):
-        arc = [(x + (r - i * 0.02) * math.cos(math.pi * k / 16), 0.3 + (r - i * 0.02) * math.sin(math.pi * k / 16)) for k in range(17)]
+    for i, tone in enumerate(
+        ((230, 84, 84), (242, 158, 76), (250, 222, 104), (118, 194, 122), (92, 156, 220), (146, 110, 200))
+    ):
+        arc = [
+            (x + (r - i * 0.02) * math.cos(math.pi * k / 16), 0.3 + (r - i * 0.02) * math.sin(math.pi * k / 16))
+            for k in range(17)
+        ]
         stage.pen.limb(arc, (0.021, 0.021), tone, 0.5, lit=True)
 
 
@@ -115,10 +143,19 @@ def _aurora(stage: Stage) -> None:
     rng = stage.rng("aurora")
     for base, tone in ((0.62, (90, 240, 170)), (0.72, (70, 210, 200)), (0.78, (150, 120, 230))):
         phase, n = rng.uniform(0, 6), 40
-        line = [(stage.wide * i / n, base + 0.06 * math.sin(i * 0.3 + phase) + 0.03 * math.sin(i * 0.8 + phase)) for i in range(n + 1)]
+        line = [
+            (stage.wide * i / n, base + 0.06 * math.sin(i * 0.3 + phase) + 0.03 * math.sin(i * 0.8 + phase))
+            for i in range(n + 1)
+        ]
         for k in range(7):
             lift = 0.035 * (k + 1)
-            stage.pen.poly([*line, *((x, y + lift * (1 + 0.3 * math.sin(x * 9 + phase))) for x, y in reversed(line))], tone, 0.085, lit=True, soft=True)
+            stage.pen.poly(
+                [*line, *((x, y + lift * (1 + 0.3 * math.sin(x * 9 + phase))) for x, y in reversed(line))],
+                tone,
+                0.085,
+                lit=True,
+                soft=True,
+            )
 
 
 def _lightning(stage: Stage) -> None:
@@ -133,7 +170,16 @@ def _lightning(stage: Stage) -> None:
     edge = [(px + 0.012 * (1 - i / len(bolt)), py) for i, (px, py) in enumerate(bolt)]
     stage.pen.poly([*bolt, *reversed(edge)], (255, 250, 220), lit=True)
     fork_x, fork_y = bolt[len(bolt) // 2]
-    stage.pen.poly([(fork_x, fork_y), (fork_x + 0.05, fork_y - 0.06), (fork_x + 0.07, fork_y - 0.13), (fork_x + 0.042, fork_y - 0.06)], (255, 250, 220), lit=True)
+    stage.pen.poly(
+        [
+            (fork_x, fork_y),
+            (fork_x + 0.05, fork_y - 0.06),
+            (fork_x + 0.07, fork_y - 0.13),
+            (fork_x + 0.042, fork_y - 0.06),
+        ],
+        (255, 250, 220),
+        lit=True,
+    )
 
 
 def _fireworks(stage: Stage) -> None:
@@ -144,5 +190,7 @@ def _fireworks(stage: Stage) -> None:
         for i in range(22):
             a = math.tau * i / 22
             c, s = math.cos(a), math.sin(a)
-            stage.pen.limb([(x + c * r * 0.25, y + s * r * 0.25), (x + c * r, y + s * r)], (0.001, 0.005), tone, lit=True)
+            stage.pen.limb(
+                [(x + c * r * 0.25, y + s * r * 0.25), (x + c * r, y + s * r)], (0.001, 0.005), tone, lit=True
+            )
             stage.pen.oval(x + c * r * 1.08, y + s * r * 1.08, 0.004, 0.004, WHITE, lit=True)

@@ -1,5 +1,7 @@
 """What a living thing wears or holds."""
 
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
+
 from collections.abc import Callable
 
 from .anchors import Anchors
@@ -33,14 +35,42 @@ def behind(pen: Pen, at: Anchors, kind: str, colour: Colour | None) -> None:
         x, y = at.neck
         c = colour or (196, 44, 60)
         w = at.collar
-        pen.blob([(x - w * 0.4, y), (x + w * 0.4, y), (x + w * 1.15, 0.12), (x + w * 1.0, 0.03), (x, 0.07), (x - w * 1.0, 0.03), (x - w * 1.15, 0.12)], (c, darker(c, 0.35)))
+        pen.blob(
+            [
+                (x - w * 0.4, y),
+                (x + w * 0.4, y),
+                (x + w * 1.15, 0.12),
+                (x + w * 1.0, 0.03),
+                (x, 0.07),
+                (x - w * 1.0, 0.03),
+                (x - w * 1.15, 0.12),
+            ],
+            (c, darker(c, 0.35)),
+        )
 
 
 def _hat(pen: Pen, c: Colour) -> None:
     """A soft brimmed hat with a band, one unit wide at the head."""
     pen.oval(0, 0.0, 0.86, 0.17, (darker(c, 0.1), darker(c, 0.32)))
-    pen.blob([(-0.5, 0.02), (-0.47, 0.4), (-0.3, 0.66), (0.02, 0.6), (0.3, 0.68), (0.47, 0.4), (0.5, 0.02), (0.0, -0.07)], (lighter(c, 0.2), darker(c, 0.08)))
-    pen.poly([(-0.5, 0.04), (-0.25, -0.035), (0, -0.055), (0.25, -0.035), (0.5, 0.04), (0.49, 0.2), (0.25, 0.13), (0, 0.11), (-0.25, 0.13), (-0.49, 0.2)], darker(c, 0.5))
+    pen.blob(
+        [(-0.5, 0.02), (-0.47, 0.4), (-0.3, 0.66), (0.02, 0.6), (0.3, 0.68), (0.47, 0.4), (0.5, 0.02), (0.0, -0.07)],
+        (lighter(c, 0.2), darker(c, 0.08)),
+    )
+    pen.poly(
+        [
+            (-0.5, 0.04),
+            (-0.25, -0.035),
+            (0, -0.055),
+            (0.25, -0.035),
+            (0.5, 0.04),
+            (0.49, 0.2),
+            (0.25, 0.13),
+            (0, 0.11),
+            (-0.25, 0.13),
+            (-0.49, 0.2),
+        ],
+        darker(c, 0.5),
+    )
     pen.limb([(0.36, 0.12), (0.5, 0.36), (0.7, 0.62)], (0.04, 0.15, 0.02), (250, 236, 200))
     pen.line([(0.37, 0.12), (0.52, 0.36), (0.66, 0.56)], 0.015, darker(c, 0.2), 0.7)
     pen.limb([(-0.3, 0.28), (-0.28, 0.46), (-0.18, 0.54)], (0.05, 0.07, 0.03), WHITE, 0.3)
@@ -48,24 +78,57 @@ def _hat(pen: Pen, c: Colour) -> None:
 
 def _tophat(pen: Pen, c: Colour) -> None:
     pen.oval(0, 0.0, 0.76, 0.13, (darker(c, 0.05), darker(c, 0.3)))
-    pen.blob([(-0.44, 0.0), (-0.46, 0.5), (-0.5, 0.86), (0, 0.92), (0.5, 0.86), (0.46, 0.5), (0.44, 0.0), (0, -0.06)], (lighter(c, 0.16), c))
+    pen.blob(
+        [(-0.44, 0.0), (-0.46, 0.5), (-0.5, 0.86), (0, 0.92), (0.5, 0.86), (0.46, 0.5), (0.44, 0.0), (0, -0.06)],
+        (lighter(c, 0.16), c),
+    )
     pen.poly([(-0.45, 0.04), (0, -0.03), (0.45, 0.04), (0.455, 0.2), (0, 0.13), (-0.455, 0.2)], (190, 60, 66))
 
 
 def _wizardhat(pen: Pen, c: Colour) -> None:
     pen.oval(0, 0.0, 0.84, 0.16, (darker(c, 0.1), darker(c, 0.35)))
-    pen.blob([(-0.5, 0.02), (-0.24, 0.6), (0.0, 1.1), (0.3, 1.3), (0.2, 1.0), (0.3, 0.5), (0.5, 0.02), (0, -0.07)], (lighter(c, 0.15), darker(c, 0.1)))
+    pen.blob(
+        [(-0.5, 0.02), (-0.24, 0.6), (0.0, 1.1), (0.3, 1.3), (0.2, 1.0), (0.3, 0.5), (0.5, 0.02), (0, -0.07)],
+        (lighter(c, 0.15), darker(c, 0.1)),
+    )
     for x, y, r in ((-0.12, 0.4, 0.08), (0.14, 0.62, 0.06), (0.1, 0.24, 0.05)):
         _spark(pen, x, y, r)
 
 
 def _spark(pen: Pen, x: float, y: float, r: float) -> None:
-    pen.poly([(x, y + r), (x + r * 0.25, y + r * 0.25), (x + r, y), (x + r * 0.25, y - r * 0.25), (x, y - r), (x - r * 0.25, y - r * 0.25), (x - r, y), (x - r * 0.25, y + r * 0.25)], (252, 222, 120), lit=True)
+    pen.poly(
+        [
+            (x, y + r),
+            (x + r * 0.25, y + r * 0.25),
+            (x + r, y),
+            (x + r * 0.25, y - r * 0.25),
+            (x, y - r),
+            (x - r * 0.25, y - r * 0.25),
+            (x - r, y),
+            (x - r * 0.25, y + r * 0.25),
+        ],
+        (252, 222, 120),
+        lit=True,
+    )
 
 
 def _crown(pen: Pen, c: Colour) -> None:
     pen.oval(0, 0.1, 0.44, 0.09, darker(c, 0.35))
-    pen.poly([(-0.45, 0.06), (-0.2, -0.02), (0, -0.04), (0.2, -0.02), (0.45, 0.06), (0.54, 0.56), (0.25, 0.3), (0, 0.64), (-0.25, 0.3), (-0.54, 0.56)], (lighter(c, 0.35), darker(c, 0.08)))
+    pen.poly(
+        [
+            (-0.45, 0.06),
+            (-0.2, -0.02),
+            (0, -0.04),
+            (0.2, -0.02),
+            (0.45, 0.06),
+            (0.54, 0.56),
+            (0.25, 0.3),
+            (0, 0.64),
+            (-0.25, 0.3),
+            (-0.54, 0.56),
+        ],
+        (lighter(c, 0.35), darker(c, 0.08)),
+    )
     for x, y in ((-0.54, 0.57), (0, 0.66), (0.54, 0.57)):
         pen.oval(x, y, 0.06, 0.06, lighter(c, 0.5))
     for x, gem in ((-0.26, (70, 130, 210)), (0, (214, 60, 76)), (0.26, (80, 180, 120))):
@@ -74,9 +137,11 @@ def _crown(pen: Pen, c: Colour) -> None:
 
 
 _HEADGEAR: dict[str, tuple[Callable[[Pen, Colour], None], Colour]] = {
-    "hat": (_hat, (92, 74, 108)), "tophat": (_tophat, (48, 46, 58)), "wizardhat": (_wizardhat, (74, 66, 142)),
+    "hat": (_hat, (92, 74, 108)),
+    "tophat": (_tophat, (48, 46, 58)),
+    "wizardhat": (_wizardhat, (74, 66, 142)),
     "crown": (_crown, (240, 190, 70)),
-}  # fmt: skip
+}
 
 
 def _scarf(pen: Pen, c: Colour) -> None:
@@ -85,13 +150,19 @@ def _scarf(pen: Pen, c: Colour) -> None:
         pen.line([(0.17 + i * 0.048, -0.82), (0.16 + i * 0.05, -0.93)], 0.03, darker(c, 0.12))
     for y in (-0.42, -0.62):
         pen.line([(0.2, y), (0.42, y + 0.02)], 0.07, lighter(c, 0.6))
-    pen.limb([(-0.52, 0.05), (-0.3, -0.09), (0, -0.13), (0.3, -0.09), (0.52, 0.05)], (0.2, 0.27, 0.28, 0.27, 0.2), (lighter(c, 0.14), darker(c, 0.1)))
+    pen.limb(
+        [(-0.52, 0.05), (-0.3, -0.09), (0, -0.13), (0.3, -0.09), (0.52, 0.05)],
+        (0.2, 0.27, 0.28, 0.27, 0.2),
+        (lighter(c, 0.14), darker(c, 0.1)),
+    )
     pen.line([(-0.46, 0.04), (-0.2, -0.08), (0.1, -0.1)], 0.02, darker(c, 0.3), 0.5)
     pen.oval(0.25, -0.1, 0.15, 0.14, (lighter(c, 0.1), darker(c, 0.15)))
 
 
 def _bowtie(pen: Pen, c: Colour) -> None:
-    pen.both([(0.0, -0.06), (0.3, 0.12), (0.36, -0.06), (0.3, -0.24), (0.0, -0.08)], (lighter(c, 0.15), darker(c, 0.12)))
+    pen.both(
+        [(0.0, -0.06), (0.3, 0.12), (0.36, -0.06), (0.3, -0.24), (0.0, -0.08)], (lighter(c, 0.15), darker(c, 0.12))
+    )
     pen.oval(0, -0.07, 0.09, 0.1, darker(c, 0.25))
 
 
@@ -99,7 +170,10 @@ def _glasses(pen: Pen, at: Anchors, c: Colour) -> None:
     (ax, ay), (bx, by) = at.eyes
     r = max(0.035, abs(bx - ax) * 0.42)
     for x, y in at.eyes:
-        ring = [(x + r * p, y + r * q) for p, q in ((1, 0), (0.7, 0.7), (0, 1), (-0.7, 0.7), (-1, 0), (-0.7, -0.7), (0, -1), (0.7, -0.7))]
+        ring = [
+            (x + r * p, y + r * q)
+            for p, q in ((1, 0), (0.7, 0.7), (0, 1), (-0.7, 0.7), (-1, 0), (-0.7, -0.7), (0, -1), (0.7, -0.7))
+        ]
         pen.limb([*ring, ring[0]], (r * 0.22, r * 0.22), c)
         pen.oval(x, y, r * 0.9, r * 0.9, (214, 236, 250), 0.28)
         pen.line([(x - r * 0.45, y + r * 0.1), (x - r * 0.1, y + r * 0.5)], r * 0.12, WHITE, 0.8)
@@ -116,7 +190,10 @@ def umbrella(pen: Pen, colour: Colour | None) -> None:
     for i in range(4):
         a, b = ribs[i], ribs[i + 1]
         tone = lighter(c, 0.16) if i % 2 == 0 else c
-        top.poly([(0, 0.58), (a * 0.72, 0.42), (a, 0.0), ((a + b) / 2, 0.1), (b, 0.0), (b * 0.72, 0.42)], (lighter(tone, 0.12), darker(tone, 0.12)))
+        top.poly(
+            [(0, 0.58), (a * 0.72, 0.42), (a, 0.0), ((a + b) / 2, 0.1), (b, 0.0), (b * 0.72, 0.42)],
+            (lighter(tone, 0.12), darker(tone, 0.12)),
+        )
 
 
 def lantern(pen: Pen, colour: Colour | None) -> None:
@@ -124,7 +201,9 @@ def lantern(pen: Pen, colour: Colour | None) -> None:
     c = colour or (70, 62, 74)
     pen.glow(0, -0.13, 0.55, 0.55, (255, 204, 110), 0.75)
     pen.limb([(-0.05, -0.06), (0, 0.02), (0.05, -0.06)], (0.013, 0.013, 0.013), c)
-    pen.poly([(-0.075, -0.2), (-0.06, -0.08), (0.06, -0.08), (0.075, -0.2)], ((255, 240, 180), (255, 190, 90)), lit=True)
+    pen.poly(
+        [(-0.075, -0.2), (-0.06, -0.08), (0.06, -0.08), (0.075, -0.2)], ((255, 240, 180), (255, 190, 90)), lit=True
+    )
     pen.blob([(-0.02, -0.19), (0, -0.11), (0.02, -0.19)], (255, 255, 236), lit=True)
     pen.poly([(-0.08, -0.08), (0, -0.03), (0.08, -0.08)], c)
     pen.box(-0.09, -0.225, 0.18, 0.03, c)
@@ -135,7 +214,10 @@ def lantern(pen: Pen, colour: Colour | None) -> None:
 def toy_balloon(pen: Pen, colour: Colour | None) -> None:
     c = colour or (224, 72, 82)
     pen.limb([(0, 0), (0.06, 0.2), (0.04, 0.42)], (0.008, 0.008), (90, 84, 96))
-    pen.blob([(0.04, 0.42), (-0.1, 0.56), (-0.08, 0.76), (0.04, 0.84), (0.17, 0.76), (0.19, 0.56)], (lighter(c, 0.2), darker(c, 0.1)))
+    pen.blob(
+        [(0.04, 0.42), (-0.1, 0.56), (-0.08, 0.76), (0.04, 0.84), (0.17, 0.76), (0.19, 0.56)],
+        (lighter(c, 0.2), darker(c, 0.1)),
+    )
     pen.oval(-0.02, 0.71, 0.028, 0.055, WHITE, 0.6, turn=-20)
     pen.poly([(0.04, 0.43), (0.01, 0.39), (0.07, 0.39)], darker(c, 0.15))
 
@@ -154,7 +236,9 @@ def bloom(pen: Pen, colour: Colour | None) -> None:
 def _cup(pen: Pen, colour: Colour | None) -> None:
     c = colour or (236, 232, 226)
     pen.limb([(0.07, 0.06), (0.13, 0.05), (0.12, -0.02), (0.06, -0.03)], (0.02, 0.02), c)
-    pen.blob([(-0.08, 0.09), (0.08, 0.09), (0.07, -0.05), (0, -0.07), (-0.07, -0.05)], (lighter(c, 0.1), darker(c, 0.12)))
+    pen.blob(
+        [(-0.08, 0.09), (0.08, 0.09), (0.07, -0.05), (0, -0.07), (-0.07, -0.05)], (lighter(c, 0.1), darker(c, 0.12))
+    )
     pen.oval(0, 0.09, 0.08, 0.02, (104, 66, 46))
     for x in (-0.03, 0.03):
         pen.limb([(x, 0.13), (x + 0.02, 0.18), (x - 0.01, 0.24)], (0.012, 0.02, 0.004), WHITE, 0.6)
@@ -176,7 +260,21 @@ def _gift(pen: Pen, colour: Colour | None) -> None:
 
 def heart(pen: Pen, colour: Colour | None) -> None:
     c = colour or (222, 62, 84)
-    pen.blob([(0, 0.08), (0.06, 0.15), (0.14, 0.13), (0.15, 0.04), (0.07, -0.07), (0, -0.14), (-0.07, -0.07), (-0.15, 0.04), (-0.14, 0.13), (-0.06, 0.15)], (lighter(c, 0.22), darker(c, 0.1)))
+    pen.blob(
+        [
+            (0, 0.08),
+            (0.06, 0.15),
+            (0.14, 0.13),
+            (0.15, 0.04),
+            (0.07, -0.07),
+            (0, -0.14),
+            (-0.07, -0.07),
+            (-0.15, 0.04),
+            (-0.14, 0.13),
+            (-0.06, 0.15),
+        ],
+        (lighter(c, 0.22), darker(c, 0.1)),
+    )
     pen.oval(-0.075, 0.085, 0.026, 0.018, WHITE, 0.7, turn=30)
 
 
@@ -196,7 +294,10 @@ def kite(pen: Pen, colour: Colour | None) -> None:
 
 def _apple(pen: Pen, colour: Colour | None) -> None:
     c = colour or (210, 58, 56)
-    pen.blob([(0, 0.05), (0.07, 0.07), (0.1, 0.0), (0.05, -0.1), (-0.05, -0.1), (-0.1, 0.0), (-0.07, 0.07)], (lighter(c, 0.2), darker(c, 0.1)))
+    pen.blob(
+        [(0, 0.05), (0.07, 0.07), (0.1, 0.0), (0.05, -0.1), (-0.05, -0.1), (-0.1, 0.0), (-0.07, 0.07)],
+        (lighter(c, 0.2), darker(c, 0.1)),
+    )
     pen.limb([(0, 0.05), (0.02, 0.12)], (0.014, 0.01), (98, 68, 50))
     pen.oval(0.05, 0.11, 0.035, 0.015, (110, 164, 84), turn=25)
 
@@ -208,9 +309,19 @@ def star(pen: Pen, colour: Colour | None) -> None:
 
 
 _HELD: dict[str, Callable[[Pen, Colour | None], None]] = {
-    "umbrella": umbrella, "lantern": lantern, "balloon": toy_balloon, "flower": bloom, "cup": _cup, "book": _book,
-    "gift": _gift, "heart": heart, "ball": _ball, "kite": kite, "apple": _apple, "star": star,
-}  # fmt: skip
+    "umbrella": umbrella,
+    "lantern": lantern,
+    "balloon": toy_balloon,
+    "flower": bloom,
+    "cup": _cup,
+    "book": _book,
+    "gift": _gift,
+    "heart": heart,
+    "ball": _ball,
+    "kite": kite,
+    "apple": _apple,
+    "star": star,
+}
 
 
 def lying(kind: str) -> Callable[[Pen, Colour | None], None] | None:

@@ -1,5 +1,7 @@
 """What falls and drifts in front of everything."""
 
+# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
+
 import math
 
 from .colour import WHITE, Colour
@@ -7,6 +9,8 @@ from .stage import Stage
 
 
 def draw_weather(stage: Stage) -> None:
+    if stage.has("confetti"):
+        _confetti(stage)
     if "room" in stage.scene.settings:
         return
     if stage.has("fog"):
@@ -19,8 +23,6 @@ def draw_weather(stage: Stage) -> None:
         _wind(stage)
     if stage.scene.season == "autumn" and "plain" not in stage.scene.settings:
         _leaves(stage)
-    if stage.has("confetti"):
-        _confetti(stage)
 
 
 def _fog(stage: Stage) -> None:
@@ -60,7 +62,14 @@ def _wind(stage: Stage) -> None:
     rng = stage.rng("wind")
     for _ in range(int(7 * max(1.0, stage.wide))):
         x, y, n = rng.uniform(-0.1, stage.wide * 0.9), rng.uniform(0.3, 0.92), rng.uniform(0.14, 0.3)
-        curl = [(x, y), (x + n * 0.5, y + 0.012), (x + n, y), (x + n * 1.12, y + 0.03), (x + n * 1.02, y + 0.05), (x + n * 0.96, y + 0.03)]
+        curl = [
+            (x, y),
+            (x + n * 0.5, y + 0.012),
+            (x + n, y),
+            (x + n * 1.12, y + 0.03),
+            (x + n * 1.02, y + 0.05),
+            (x + n * 0.96, y + 0.03),
+        ]
         stage.pen.limb(curl, (0.001, 0.005, 0.004, 0.002), WHITE, 0.7, lit=True)
 
 
@@ -79,5 +88,7 @@ def _confetti(stage: Stage) -> None:
     rng = stage.rng("confetti")
     tones: tuple[Colour, ...] = ((230, 90, 90), (250, 200, 80), (110, 180, 220), (130, 200, 130), (200, 130, 210))
     for _ in range(int(90 * max(0.8, min(3.0, stage.wide)))):
-        pen = stage.pen.at(rng.uniform(0, stage.wide), rng.uniform(0.1, 1), rng.uniform(0.006, 0.012), angle=rng.uniform(0, 360))
+        pen = stage.pen.at(
+            rng.uniform(0, stage.wide), rng.uniform(0.1, 1), rng.uniform(0.006, 0.012), angle=rng.uniform(0, 360)
+        )
         pen.poly([(-1, -0.5), (1, -0.5), (1, 0.5), (-1, 0.5)], rng.choice(tones))

@@ -130,12 +130,41 @@ gift: present
 """)
 
 # Worn wherever they are named; the rest of WEARABLE only after "with", "holding" and the like.
-ALWAYS_WORN = frozenset({"hat", "tophat", "wizardhat", "crown", "scarf", "glasses", "umbrella", "lantern", "bowtie", "cape"})
-HOLDING = frozenset("with holding holds hold carrying carries wearing wears wear reading drinking flying playing gives give put add".split())
-ABOARD = frozenset("on in aboard inside riding rides driving drives sailing steering atop onto into pedalling flying".split())
+ALWAYS_WORN = frozenset(
+    {"hat", "tophat", "wizardhat", "crown", "scarf", "glasses", "umbrella", "lantern", "bowtie", "cape"}
+)
+HOLDING = frozenset(
+    "with holding holds hold carrying carries wearing wears wear reading drinking flying playing gives give put add".split()
+)
+ABOARD = frozenset(
+    "on in aboard inside riding rides driving drives sailing steering atop onto into pedalling flying".split()
+)
 ADDING = frozenset("another second third more add adding also".split())
 
-VESSELS = frozenset({"boat", "ship", "car", "train", "bicycle", "balloon", "airship", "rocket", "horse", "whale", "dragon", "elephant", "unicorn", "turtle", "camel", "bear", "deer", "giraffe", "dinosaur", "plane"})
+VESSELS = frozenset(
+    {
+        "boat",
+        "ship",
+        "car",
+        "train",
+        "bicycle",
+        "balloon",
+        "airship",
+        "rocket",
+        "horse",
+        "whale",
+        "dragon",
+        "elephant",
+        "unicorn",
+        "turtle",
+        "camel",
+        "bear",
+        "deer",
+        "giraffe",
+        "dinosaur",
+        "plane",
+    }
+)
 LEGS_HIDDEN = frozenset({"boat", "ship", "car", "train", "balloon", "airship"})
 
 SETTINGS = _table("""
@@ -154,7 +183,9 @@ arctic: iceberg antarctica polar
 room: kitchen library cafe bedroom interior indoors studio table desk window office
 island:
 """)
-CITIES = frozenset("oslo bergen stockholm copenhagen helsinki paris london berlin vienna rome madrid lisbon amsterdam prague tokyo kyoto seoul beijing sydney york francisco chicago boston toronto mumbai delhi cairo istanbul moscow dublin edinburgh zurich munich hamburg venice barcelona reykjavik singapore bangkok".split())
+CITIES = frozenset(
+    "oslo bergen stockholm copenhagen helsinki paris london berlin vienna rome madrid lisbon amsterdam prague tokyo kyoto seoul beijing sydney york francisco chicago boston toronto mumbai delhi cairo istanbul moscow dublin edinburgh zurich munich hamburg venice barcelona reykjavik singapore bangkok".split()
+)
 NORDIC = frozenset("oslo bergen stockholm copenhagen helsinki reykjavik amsterdam".split())
 BY_WATER = NORDIC | frozenset("venice sydney istanbul hamburg lisbon francisco".split())
 
@@ -205,7 +236,9 @@ COUNTS = {
 NEGATION = frozenset("without no remove removing minus delete erase not instead lose drop never".split())
 SWAPPING = frozenset("replace swap turn change transform make".split())
 # Nouns that take a colour to themselves, so that "a fox under a blue sky" leaves the fox alone.
-SWALLOW = frozenset("sky eyes eye light lights door roof windows beard hair dress coat shirt jacket glow water sail sails".split())
+SWALLOW = frozenset(
+    "sky eyes eye light lights door roof windows beard hair dress coat shirt jacket glow water sail sails".split()
+)
 FILLER = frozenset(
     """a an the of and or in on at by to for with from me my your our its it please draw paint picture image photo
     photograph illustration painting art artwork generate create make show give render want would like can could you i we
@@ -217,6 +250,8 @@ FILLER = frozenset(
     behind front between along through during while happy sad sleepy brave friendly cosy warm cold soft bright""".split()
 )
 # The end of a noun phrase: what follows describes something else.
-BREAKS = frozenset(", . ; : ! ? and with in on at by under over near beside behind that who which is are wearing holding of for from as during while from".split())
+BREAKS = frozenset(
+    ", . ; : ! ? and with in on at by under over near beside behind that who which is are wearing holding of for from as during while from".split()
+)
 
 VERBS = frozenset("holding wearing riding sitting standing sleeping playing eating reading running flying".split())

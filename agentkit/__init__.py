@@ -1,0 +1,69 @@
+"""agentkit: agents that draw. See README.md, and the docstrings of `Agent` and `Conversation`."""
+
+from agentkit.agent import Agent, Conversation
+from agentkit.answer import Answer
+from agentkit.errors import AgentkitError
+from agentkit.events import (
+    ImageFailed,
+    ImagePreview,
+    ImageReady,
+    InvocationFinished,
+    InvocationProgress,
+    InvocationStarted,
+    ReasoningDelta,
+    RunFinished,
+    TextDelta,
+    TurnFinished,
+)
+from agentkit.images.fetch import FetchPolicy
+from agentkit.images.store import FileImageStore
+from agentkit.openrouter.client import OpenRouter
+from agentkit.run import Run
+from agentkit.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
+from agentkit.settings import Limits, ModelSettings
+from agentkit.stream import AnswerStream
+from agentkit.tools import Context, Denied, Tool, Toolset, tool
+from agentkit.values import Image, ImageFailure, Invocation, Message, Reasoning, Text, Usage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Agent",
+    "AgentkitError",
+    "Answer",
+    "AnswerStream",
+    "Context",
+    "Conversation",
+    "Datetime",
+    "Denied",
+    "FetchPolicy",
+    "FileImageStore",
+    "Image",
+    "ImageFailed",
+    "ImageFailure",
+    "ImageGeneration",
+    "ImagePreview",
+    "ImageReady",
+    "Invocation",
+    "InvocationFinished",
+    "InvocationProgress",
+    "InvocationStarted",
+    "Limits",
+    "Message",
+    "ModelSettings",
+    "OpenRouter",
+    "Reasoning",
+    "ReasoningDelta",
+    "Run",
+    "RunFinished",
+    "ServerTool",
+    "Text",
+    "TextDelta",
+    "Tool",
+    "Toolset",
+    "TurnFinished",
+    "Usage",
+    "WebFetch",
+    "WebSearch",
+    "tool",
+]

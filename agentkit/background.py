@@ -1,0 +1,51 @@
+"""The sync forms: one event loop in a thread of its own, so that they work inside a running loop too (which they block)."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def run_sync(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, run on the background loop. Ctrl-C cancels it."""
+    future = asyncio.run_coroutine_threadsafe(work, _running())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def _running() -> asyncio.AbstractEventLoop:
+    global _loop  # noqa: PLW0603 - one for the process
+    with _lock:
+        if _loop is None or not _loop.is_running():
+            loop = asyncio.new_event_loop()
+            ready = threading.Event()
+            thread = threading.Thread(target=_serve, args=(loop, ready), name="agentkit", daemon=True)
+            thread.start()
+            ready.wait()
+            atexit.register(_stop, loop, thread)
+            _loop = loop
+        return _loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
+    asyncio.set_event_loop(loop)
+    loop.call_soon(ready.set)
+    loop.run_forever()
+    loop.run_until_complete(loop.shutdown_asyncgens())  # closes the connection pools of this loop
+    loop.close()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=2)

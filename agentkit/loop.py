@@ -1,0 +1,89 @@
+"""The loop: take the next step, wait for it, grow the run, until there is none. The only code that waits for the model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Any, assert_never
+
+from agentkit import calls, turn
+from agentkit.answer import Answer
+from agentkit.errors import DeadlineExceeded, OutputInvalid
+from agentkit.events import RunFinished
+from agentkit.kit import Kit
+from agentkit.log import logger
+from agentkit.output import BadOutput, Output
+from agentkit.run import CLOSING_SHARE, Ask, Call, Finish, Run, Wait, next_step
+from agentkit.stream import EventLog
+from agentkit.values import Message, Text
+
+
+async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
+    """Take this run to its end, or to where it waits for a person.
+
+    Raises a `RunError` whose `run` holds all that had arrived; `log.run` holds the same, after a cancellation too.
+    """
+    clock = Clock(run)
+    log.run = run
+    try:
+        async with asyncio.timeout(max(clock.left(), 0.0)):
+            run, output = await _steps(run, kit, log, clock)
+    except TimeoutError:
+        so_far = replace(log.run or run, seconds=clock.spent())
+        raise DeadlineExceeded(f"the run's limit of {run.limits.seconds:g} seconds is reached", run=so_far) from None
+    log.run = run
+    logger().info("run", run=run.id, status=run.status, turns=run.turns, seconds=round(run.seconds, 3), cost_usd=run.usage.cost_usd)
+    answer = Answer.of(run, output)
+    log.tell(RunFinished(answer.status, answer.usage))
+    return answer
+
+
+async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, Any]:
+    while True:
+        step = next_step(run)
+        match step:
+            case Ask(closing=closing):
+                run = await turn.ask(run, kit, log, closing=closing, seconds_left=clock.left())
+                run = calls.prepared(run, kit)
+            case Call():
+                share = CLOSING_SHARE * run.limits.seconds - clock.spent()
+                run = await calls.call(run, step, kit, log, seconds_left=max(share, 0.001))
+            case Wait():
+                return replace(run, status="paused", seconds=clock.spent()), None
+            case Finish(status=status):
+                if kit.output is None or status != "completed":
+                    return replace(run, status=status, seconds=clock.spent()), None
+                repaired, output = _read_output(run, kit.output)
+                if repaired is None:
+                    return replace(run, status=status, seconds=clock.spent()), output
+                run = repaired
+            case _:
+                assert_never(step)
+        run = replace(run, seconds=clock.spent())
+        log.run = run
+
+
+def _read_output(run: Run, output: Output[Any]) -> tuple[Run | None, Any]:
+    """The value in the last message; or the run with one request to repair it. Raises `OutputInvalid` the second time."""
+    try:
+        return None, output.read(run.messages[-1].text)
+    except BadOutput as error:
+        if run.repairs:
+            raise OutputInvalid(f"the reply does not fit {output.schema.name}, after one repair: {error}", run=run) from None
+        words = f"Your reply does not fit the schema {output.schema.name}: {error}. Reply again, with nothing but JSON that fits it."
+        return replace(run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1), None
+
+
+class Clock:
+    """The working time of a run. Waiting for a person, between two sittings, does not count."""
+
+    def __init__(self, run: Run) -> None:
+        self._before, self._began, self._limit = run.seconds, time.monotonic(), run.limits.seconds
+
+    def spent(self) -> float:
+        return self._before + time.monotonic() - self._began
+
+    def left(self) -> float:
+        return self._limit - self.spent()
+
