@@ -103,7 +103,12 @@ class Agent(Generic[OutputT]):
         return self.conversation().stream(prompt, deps=deps)
 
     async def resume(
-        self, run: Run, *, approve: Mapping[str, bool | Denied] | None = None, results: Mapping[str, object] | None = None, deps: Any = None
+        self,
+        run: Run,
+        *,
+        approve: Mapping[str, bool | Denied] | None = None,
+        results: Mapping[str, object] | None = None,
+        deps: Any = None,
     ) -> Answer[OutputT]:
         """Go on with a run: one that paused, with what a person decided, or one that an error stopped.
 
@@ -173,7 +178,12 @@ class Conversation(Generic[OutputT]):
         return AnswerStream(log, self._turn(prompt, log, deps=deps, stream=True))
 
     async def resume(
-        self, run: Run, *, approve: Mapping[str, bool | Denied] | None = None, results: Mapping[str, object] | None = None, deps: Any = None
+        self,
+        run: Run,
+        *,
+        approve: Mapping[str, bool | Denied] | None = None,
+        results: Mapping[str, object] | None = None,
+        deps: Any = None,
     ) -> Answer[OutputT]:
         """Go on with a run of this conversation: see `Agent.resume`."""
         return await self._guarded(self._resumed(run, approve or {}, results or {}, EventLog(), deps))
@@ -185,7 +195,9 @@ class Conversation(Generic[OutputT]):
         self._check_own(run)
         for invocation in run.pending:
             ended = replace(invocation, status="cancelled", error="cancelled")
-            run = run.with_result(ended, ToolResult(ended.id, ended.name, (Text("cancelled: the run was stopped"),), error=True))
+            run = run.with_result(
+                ended, ToolResult(ended.id, ended.name, (Text("cancelled: the run was stopped"),), error=True)
+            )
         if run.partial is not None:
             run = replace(run, messages=(*run.messages, run.partial), partial=None)
         run = replace(run, status="limited" if run.status in {"running", "paused"} else run.status)
@@ -241,13 +253,24 @@ class Conversation(Generic[OutputT]):
 
     def _check_own(self, run: Run) -> None:
         if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
-            raise UsageError(f"run {run.id} does not go on from where this conversation is; Agent.resume(run) needs no conversation")
+            raise UsageError(
+                f"run {run.id} does not go on from where this conversation is; Agent.resume(run) needs no conversation"
+            )
 
     def _kit(self, deps: Any, *, stream: bool) -> Kit:
         agent = self.agent
         fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
         return Kit(
-            agent.client, agent.store, fetcher, agent.tools, agent.instructions, agent.settings, agent.output, deps, stream, self._encoded
+            agent.client,
+            agent.store,
+            fetcher,
+            agent.tools,
+            agent.instructions,
+            agent.settings,
+            agent.output,
+            deps,
+            stream,
+            self._encoded,
         )
 
     def _keep(self, run: Run) -> None:
@@ -274,7 +297,9 @@ def _parts_of(prompt: object) -> list[Text | Image]:
     parts: list[Text | Image] = []
     for part in cast("Sequence[object]", given):
         if not isinstance(part, str | Image):
-            raise UsageError(f"the prompt holds {part!r}; accepted are strings and Images (Image.from_file, from_bytes, from_url)")
+            raise UsageError(
+                f"the prompt holds {part!r}; accepted are strings and Images (Image.from_file, from_bytes, from_url)"
+            )
         parts.append(Text(part) if isinstance(part, str) else part)
     if not any(isinstance(part, Image) or part.text.strip() for part in parts):
         raise UsageError(f"the prompt is empty: {prompt!r}; accepted is a string, an Image, or a list of both")
@@ -300,7 +325,7 @@ def _checked_model(model: object) -> str:
 def _checked_api(api: object) -> Api:
     if api not in APIS:
         raise UsageError(f"Agent(api={api!r}): accepted are {' and '.join(repr(each) for each in APIS)}")
-    return cast("Api", api)
+    return api
 
 
 _shared: list[OpenRouter] = []

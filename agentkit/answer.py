@@ -39,10 +39,10 @@ class Answer(Generic[OutputT]):
     """The structured output, where the agent has `output=`."""
 
     @classmethod
-    def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:
+    def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:  # noqa: B008 - see `output`
         """The answer that this run holds."""
         by_name = {image.name: image for image in run.images}
-        status = cast("AnswerStatus", run.status if run.status != "running" else "paused")
+        status: AnswerStatus = run.status if run.status != "running" else "paused"
         return cls(
             parts=_parts(run),
             images=tuple(by_name[name] for name in run.arrived),
@@ -88,7 +88,7 @@ class Answer(Generic[OutputT]):
         (target / "run.json").write_text(self.run.to_json(), encoding="utf-8")
         return target
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, str]:
+    def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:
         """Notebook display."""
         return {"text/plain": repr(self), "text/markdown": self.text, "text/html": self.to_html()}
 
@@ -111,7 +111,9 @@ def _parts(run: Run) -> tuple[Text | Image, ...]:
     """Words and pictures of all messages; each picture once, as the conversation now knows it."""
     known = {image.sha256: image for image in run.images}
     messages = _said(run)
-    placed = {part.sha256 for message in messages for part in message.parts if isinstance(part, Image) and _is_placed(part)}
+    placed = {
+        part.sha256 for message in messages for part in message.parts if isinstance(part, Image) and _is_placed(part)
+    }
     shown: set[str] = set()
     parts: list[Text | Image] = []
     for message in messages:

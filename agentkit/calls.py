@@ -20,7 +20,16 @@ from agentkit.log import logger
 from agentkit.openrouter.guard import redacted
 from agentkit.run import CLOSING_SHARE, Call, Run, Waiting
 from agentkit.stream import EventLog
-from agentkit.tools import BadArguments, Context, Encoded, Progress, Tool, ToolResultError, encode_result, parse_arguments
+from agentkit.tools import (
+    BadArguments,
+    Context,
+    Encoded,
+    Progress,
+    Tool,
+    ToolResultError,
+    encode_result,
+    parse_arguments,
+)
 from agentkit.values import Image, Invocation, Text, ToolResult
 
 MAX_ERROR = 2000
@@ -76,7 +85,9 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
         limit = "seconds" if run.seconds >= CLOSING_SHARE * run.limits.seconds else "tool_calls"
         run = _over(run, invocation, f"not run: the limit of {limit} is reached", log)
     gate = asyncio.Semaphore(run.limits.parallel)
-    tasks = [asyncio.create_task(_one(run, invocation, kit, log, gate, seconds_left)) for invocation in step.invocations]
+    tasks = [
+        asyncio.create_task(_one(run, invocation, kit, log, gate, seconds_left)) for invocation in step.invocations
+    ]
     count = 0
     try:
         for task in tasks:
@@ -99,7 +110,9 @@ def _over(run: Run, invocation: Invocation, why: str, log: EventLog) -> Run:
     return run.with_result(ended, ToolResult(ended.id, ended.name, (Text(why),), error=True))
 
 
-async def _one(run: Run, invocation: Invocation, kit: Kit, log: EventLog, gate: asyncio.Semaphore, seconds_left: float) -> Done:
+async def _one(
+    run: Run, invocation: Invocation, kit: Kit, log: EventLog, gate: asyncio.Semaphore, seconds_left: float
+) -> Done:
     """Run one call. Whatever its function raises becomes the call's error."""
     async with gate:
         began, clock = time.time(), time.monotonic()
@@ -110,12 +123,21 @@ async def _one(run: Run, invocation: Invocation, kit: Kit, log: EventLog, gate: 
         except (BadArguments, ToolResultError) as error:
             done = Done(replace(started, status="failed", error=str(error)))
         except TimeoutError:
-            done = Done(replace(started, status="failed", error="the tool took longer than its time-out and was stopped"))
+            done = Done(
+                replace(started, status="failed", error="the tool took longer than its time-out and was stopped")
+            )
         except Exception as error:  # noqa: BLE001 - a tool may raise anything
             words = str(error) if isinstance(error, AgentkitError) else f"{type(error).__name__}: {error}"
             done = Done(replace(started, status="failed", error=redacted(words)[:MAX_ERROR]))
         seconds = time.monotonic() - clock
-        logger().info("invocation", run=run.id, name=invocation.name, id=invocation.id, status=done.invocation.status, seconds=round(seconds, 3))
+        logger().info(
+            "invocation",
+            run=run.id,
+            name=invocation.name,
+            id=invocation.id,
+            status=done.invocation.status,
+            seconds=round(seconds, 3),
+        )
         return replace(done, invocation=replace(done.invocation, seconds=seconds))
 
 
@@ -150,7 +172,13 @@ def _unknown(name: str, kit: Kit) -> str:
     return f"there is no tool {name!r}; there is: {', '.join(kit.tools.functions) or 'none'}"
 
 
-async def _value(tool: Tool[..., Any], function: Callable[..., Any], arguments: dict[str, object], invocation: Invocation, log: EventLog) -> object:
+async def _value(
+    tool: Tool[..., Any],
+    function: Callable[..., Any],
+    arguments: dict[str, object],
+    invocation: Invocation,
+    log: EventLog,
+) -> object:
     if tool.is_generator:
         return await _generated(function(**arguments), invocation, log)
     if tool.is_async:
@@ -206,7 +234,9 @@ def applied(run: Run, done: Done, log: EventLog) -> Run:
         parts = done.encoded.parts(lambda image: names.get(image.sha256 or image.url or ""))
     text = "".join(part.text for part in parts if isinstance(part, Text))
     failed = done.encoded is None
-    ended = replace(done.invocation, result=None if failed else text, images=tuple(image.name for image in names.values()))
+    ended = replace(
+        done.invocation, result=None if failed else text, images=tuple(image.name for image in names.values())
+    )
     log.tell(InvocationFinished(ended))
     return run.with_result(ended, ToolResult(ended.id, ended.name, parts, error=failed))
 

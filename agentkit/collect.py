@@ -52,7 +52,14 @@ def is_url(value: str) -> bool:
 class Collector:
     """The pictures of one reply. `tell` hears of each outcome, in order."""
 
-    def __init__(self, spool: Spool, store: ImageStore, fetcher: Fetcher, model: str | None, tell: Callable[[Sighting, Outcome], None]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        store: ImageStore,
+        fetcher: Fetcher,
+        model: str | None,
+        tell: Callable[[Sighting, Outcome], None],
+    ) -> None:
         self._spool, self._store, self._fetcher, self._model, self._tell = spool, store, fetcher, model, tell
         self._values: dict[str, asyncio.Task[Stored]] = {}
         self._seen: dict[str, Sighting] = {}
@@ -107,7 +114,11 @@ class Collector:
     def had(self, value: str) -> Stored | None:
         """The stored picture of a value that was looked at, if it was had."""
         task = self._values.get(value)
-        return task.result() if task is not None and task.done() and not task.cancelled() and task.exception() is None else None
+        return (
+            task.result()
+            if task is not None and task.done() and not task.cancelled() and task.exception() is None
+            else None
+        )
 
     def knows(self, value: str) -> bool:
         """Whether this value was looked at already."""
@@ -121,7 +132,9 @@ class Collector:
             if reference in text and (stored := self.had(reference)) is not None:
                 with self._store.open(stored.sha256) as file:
                     encoded = pybase64.b64encode(file.read()).decode("ascii")
-                text = text.replace(reference, f"data:{blob.media_type};base64,{encoded}" if blob.media_type else encoded)
+                text = text.replace(
+                    reference, f"data:{blob.media_type};base64,{encoded}" if blob.media_type else encoded
+                )
         return text
 
     async def echoes(self, raw: tuple[bytes, ...]) -> dict[bytes, BlobRef]:
@@ -136,7 +149,9 @@ class Collector:
                 refs[reference.encode()] = BlobRef(sha256, self._media_type(reference, blob), form)
         for sighting in self._seen.values():
             for value in sighting.values:
-                replaced = _DATA_URL.match(value) or (is_url(value) and sighting.place in {"images", "content", "image_generation_call"})
+                replaced = _DATA_URL.match(value) or (
+                    is_url(value) and sighting.place in {"images", "content", "image_generation_call"}
+                )
                 if replaced and (stored := self.had(value)) is not None:
                     refs[value.encode()] = BlobRef(stored.sha256, stored.media_type)
         return refs
@@ -191,7 +206,9 @@ class Collector:
         return ImageFailure(Source(sighting.place, url), url, str(error), sighting.invocation_id)
 
     def _image(self, stored: Stored, sighting: Sighting) -> Image:
-        sources = tuple(dict.fromkeys(Source(sighting.place, value if is_url(value) else None) for value in sighting.values))
+        sources = tuple(
+            dict.fromkeys(Source(sighting.place, value if is_url(value) else None) for value in sighting.values)
+        )
         return Image(
             stored.sha256,
             stored.media_type,
@@ -219,7 +236,11 @@ async def ingest(image: Image, store: ImageStore, fetcher: Fetcher) -> Image:
     else:
         stored = await asyncio.to_thread(lambda: store_bytes(store, image.bytes()))
     return replace(
-        image, sha256=stored.sha256, media_type=stored.media_type, size=stored.size, width=stored.width, height=stored.height, blobs=store
+        image,
+        sha256=stored.sha256,
+        media_type=stored.media_type,
+        size=stored.size,
+        width=stored.width,
+        height=stored.height,
+        blobs=store,
     )
-
-

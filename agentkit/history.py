@@ -29,5 +29,3 @@ def _named(image: Image) -> str:
     words = image.prompt or image.alt or ("yours" if any(source.place == "user" for source in image.sources) else "")
     short = words if len(words) <= _PROMPT else words[: _PROMPT - 1] + "…"
     return f"{image.name} ({short})" if short else image.name
-
-

@@ -33,7 +33,10 @@ class Kit:
 
     @property
     def functions(self) -> tuple[FunctionSpec, ...]:
-        return tuple(FunctionSpec(tool.name, tool.description, tool.schema, tool.strict) for tool in self.tools.functions.values())
+        return tuple(
+            FunctionSpec(tool.name, tool.description, tool.schema, tool.strict)
+            for tool in self.tools.functions.values()
+        )
 
     @property
     def server_tools(self) -> tuple[JsonObject, ...]:
@@ -43,5 +46,3 @@ class Kit:
     def takes_pictures(self) -> bool:
         """Whether a tool takes pictures by their handle, so that the model has to know the handles."""
         return any(tool.parameters.takes_images for tool in self.tools.functions.values())
-
-

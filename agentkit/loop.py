@@ -33,7 +33,14 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
         so_far = replace(log.run or run, seconds=clock.spent())
         raise DeadlineExceeded(f"the run's limit of {run.limits.seconds:g} seconds is reached", run=so_far) from None
     log.run = run
-    logger().info("run", run=run.id, status=run.status, turns=run.turns, seconds=round(run.seconds, 3), cost_usd=run.usage.cost_usd)
+    logger().info(
+        "run",
+        run=run.id,
+        status=run.status,
+        turns=run.turns,
+        seconds=round(run.seconds, 3),
+        cost_usd=run.usage.cost_usd,
+    )
     answer = Answer.of(run, output)
     log.tell(RunFinished(answer.status, answer.usage))
     return answer
@@ -70,7 +77,9 @@ def _read_output(run: Run, output: Output[Any]) -> tuple[Run | None, Any]:
         return None, output.read(run.messages[-1].text)
     except BadOutput as error:
         if run.repairs:
-            raise OutputInvalid(f"the reply does not fit {output.schema.name}, after one repair: {error}", run=run) from None
+            raise OutputInvalid(
+                f"the reply does not fit {output.schema.name}, after one repair: {error}", run=run
+            ) from None
         words = f"Your reply does not fit the schema {output.schema.name}: {error}. Reply again, with nothing but JSON that fits it."
         return replace(run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1), None
 
@@ -86,4 +95,3 @@ class Clock:
 
     def left(self) -> float:
         return self._limit - self.spent()
-

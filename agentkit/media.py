@@ -24,7 +24,10 @@ RASTER_TYPES = frozenset(EXTENSIONS) - {"image/svg+xml"}
 #: `sniff` needs no more than this many bytes.
 HEAD = 1024
 
-_SVG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+svg[^>]*>\s*)?<svg[\s>]", re.DOTALL | re.IGNORECASE)
+_SVG = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+svg[^>]*>\s*)?<svg[\s>]",
+    re.DOTALL | re.IGNORECASE,
+)
 _AVIF_BRANDS = (b"avif", b"avis")
 
 

@@ -31,11 +31,18 @@ class Output(Generic[T]):
             schema = self._adapter.json_schema()
         except (PydanticSchemaGenerationError, PydanticUserError) as error:
             reason = str(error).split("\n")[0]
-            raise UsageError(f"Agent(output={kind!r}): accepted is a pydantic model or a type with a JSON Schema ({reason})") from None
+            raise UsageError(
+                f"Agent(output={kind!r}): accepted is a pydantic model or a type with a JSON Schema ({reason})"
+            ) from None
         self._wrapped = schema.get("type") != "object" and "$ref" not in schema
         if self._wrapped:
             defs = schema.pop("$defs", None)
-            schema = {"type": "object", "properties": {"value": schema}, "required": ["value"], **({"$defs": defs} if defs else {})}
+            schema = {
+                "type": "object",
+                "properties": {"value": schema},
+                "required": ["value"],
+                **({"$defs": defs} if defs else {}),
+            }
         name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
         self.schema = OutputSchema(name, cast("Mapping[str, Any]", _strict(schema)))
 
@@ -49,9 +56,14 @@ class Output(Generic[T]):
             if not self._wrapped:
                 return self._adapter.validate_json(text)
             outer = json.loads(text)
-            return self._adapter.validate_python(outer["value"] if isinstance(outer, dict) and "value" in outer else outer)
+            return self._adapter.validate_python(
+                outer["value"] if isinstance(outer, dict) and "value" in outer else outer
+            )
         except ValidationError as error:
-            lines = [f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in error.errors(include_url=False)[:8]]
+            lines = [
+                f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
+                for each in error.errors(include_url=False)[:8]
+            ]
             raise BadOutput("; ".join(lines)) from None
         except (ValueError, RecursionError) as error:
             raise BadOutput(f"it is no JSON: {error}") from None
@@ -65,7 +77,11 @@ def _strict(schema: object, *, names: bool = False) -> object:
         return schema
     given = cast("dict[str, object]", schema)
     dropped: set[str] = set() if names else {"title", "default"}
-    result = {key: _strict(value, names=not names and key in {"properties", "$defs"}) for key, value in given.items() if key not in dropped}
+    result = {
+        key: _strict(value, names=not names and key in {"properties", "$defs"})
+        for key, value in given.items()
+        if key not in dropped
+    }
     if not names and isinstance(properties := result.get("properties"), dict):
         result["required"] = list(cast("dict[str, object]", properties))
         result["additionalProperties"] = False

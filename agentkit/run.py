@@ -98,7 +98,9 @@ class Run:
     @property
     def pending(self) -> tuple[Invocation, ...]:
         """Calls of the user's tools that have no result yet."""
-        return tuple(each for each in self.invocations if each.executor == "client" and each.status in {"pending", "running"})
+        return tuple(
+            each for each in self.invocations if each.executor == "client" and each.status in {"pending", "running"}
+        )
 
     @property
     def runnable(self) -> tuple[Invocation, ...]:
@@ -130,9 +132,13 @@ class Run:
                 return replace(self, images=images, arrived=names), joined
         numbers = [int(match[1]) for each in self.images if (match := HANDLE.match(each.name))]
         named = replace(image, name=f"img_{max(numbers, default=0) + 1}")
-        return replace(self, images=(*self.images, named), arrived=(*self.arrived, named.name) if arrived else self.arrived), named
+        return replace(
+            self, images=(*self.images, named), arrived=(*self.arrived, named.name) if arrived else self.arrived
+        ), named
 
-    def with_reply(self, reply: Message, usage: Usage, *, server_calls: tuple[Invocation, ...] = (), closing: str | None = None) -> Self:
+    def with_reply(
+        self, reply: Message, usage: Usage, *, server_calls: tuple[Invocation, ...] = (), closing: str | None = None
+    ) -> Self:
         """This run with one more reply. Each whole call in it becomes a pending invocation, but in a reply that closes the
         run: there, and where a call was cut, it is answered at once, so that none dangles in the history."""
         run = replace(
@@ -155,7 +161,9 @@ class Run:
 
     def with_invocation(self, invocation: Invocation) -> Self:
         """This run with the invocation in the place of the one with its id."""
-        return replace(self, invocations=tuple(invocation if each.id == invocation.id else each for each in self.invocations))
+        return replace(
+            self, invocations=tuple(invocation if each.id == invocation.id else each for each in self.invocations)
+        )
 
     def with_result(self, invocation: Invocation, result: ToolResult) -> Self:
         """This run with a call answered. Once each call of the round is, a message with all of them follows."""

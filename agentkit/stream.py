@@ -83,7 +83,9 @@ class AnswerStream(Generic[OutputT]):
         self._task.add_done_callback(lambda _: self._log.close())
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         task = self._started()
         if kind is None and task.done() and not task.cancelled() and task.exception() is None:
             return
@@ -116,7 +118,9 @@ class AnswerStream(Generic[OutputT]):
         """The answer of a run that has ended. Raises its error, or `UsageError` while it goes on."""
         task = self._started()
         if not task.done():
-            raise UsageError("the run goes on: read the stream to its end, or await stream.finish(), before you ask for its answer")
+            raise UsageError(
+                "the run goes on: read the stream to its end, or await stream.finish(), before you ask for its answer"
+            )
         if task.cancelled():
             raise UsageError("the run was stopped before its end: stream.run holds what had arrived")
         return task.result()

@@ -94,7 +94,9 @@ class Turn:
         async with AsyncExitStack() as stack:
             exchange = await self._open(stack, path, body, seconds_left)
             self.generation_id = exchange.generation_id
-            self._collector = Collector(exchange.spool, self._kit.store, self._kit.fetcher, self.run.model, self._outcome)
+            self._collector = Collector(
+                exchange.spool, self._kit.store, self._kit.fetcher, self.run.model, self._outcome
+            )
             await self._read(exchange)
         reply = self._decoder.reply()
         self.generation_id = self.generation_id or reply.id
@@ -113,7 +115,9 @@ class Turn:
 
     async def _open(self, stack: AsyncExitStack, path: str, body: Pieces, seconds_left: float) -> Exchange:
         began = time.monotonic()
-        attempts = retrying(server_tools=bool(self._tools), seconds_left=lambda: seconds_left - (time.monotonic() - began))
+        attempts = retrying(
+            server_tools=bool(self._tools), seconds_left=lambda: seconds_left - (time.monotonic() - began)
+        )
         async for attempt in attempts:
             with attempt:
                 return await stack.enter_async_context(self._kit.client.exchange(path, body, self._kit.store))
@@ -152,7 +156,9 @@ class Turn:
     def _server_call(self, invocation: Invocation, phase: str | None) -> None:
         if invocation.id not in self._started:
             self._started[invocation.id] = time.time()
-            self._log.tell(InvocationStarted(replace(invocation, status="running", started_at=self._started[invocation.id])))
+            self._log.tell(
+                InvocationStarted(replace(invocation, status="running", started_at=self._started[invocation.id]))
+            )
         if phase is not None:
             self._log.tell(InvocationProgress(self._timed(invocation), phase))
 
@@ -169,9 +175,18 @@ class Turn:
             self._named[sighting.key] = named
             if outcome.image.sha256 not in known:
                 self._log.tell(ImageReady(named))
-                logger().info("image", run=self.run.id, name=named.name, sha256=named.sha256, media_type=named.media_type, size=named.size)
+                logger().info(
+                    "image",
+                    run=self.run.id,
+                    name=named.name,
+                    sha256=named.sha256,
+                    media_type=named.media_type,
+                    size=named.size,
+                )
             return
-        if sighting.place == "text" and (sighting.error == "bare" or outcome.url in {failure.url for failure in self.run.failures}):
+        if sighting.place == "text" and (
+            sighting.error == "bare" or outcome.url in {failure.url for failure in self.run.failures}
+        ):
             return
         self.run = replace(self.run, failures=(*self.run.failures, outcome))
         self._log.tell(ImageFailed(outcome))
@@ -210,7 +225,9 @@ class Turn:
                 for link in prose.find(part.text):
                     if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(link.url):
                         error = "bare" if link.bare else None
-                        self._collector.see(Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error))
+                        self._collector.see(
+                            Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error)
+                        )
 
     def _parts(self, reply: Reply) -> tuple[Part, ...]:
         """The parts with each picture once, at its place in the words if it has one."""
@@ -225,26 +242,41 @@ class Turn:
                 parts.append(replace(part, arguments=self._collector.restored(part.arguments)))
             else:
                 parts.append(part)
-        placed = {part.sha256 for part in parts if isinstance(part, Image) and part.sources[0].place in {"text", "content"}}
+        placed = {
+            part.sha256 for part in parts if isinstance(part, Image) and part.sources[0].place in {"text", "content"}
+        }
         return tuple(_once(parts, placed))
 
     def _here(self, key: str, place: str) -> Image | None:
         named = self._named.get(key)
         if named is None:
             return None
-        return replace(named, sources=tuple(source for source in named.sources if source.place == place)[:1] or (Source("images"),))
+        return replace(
+            named, sources=tuple(source for source in named.sources if source.place == place)[:1] or (Source("images"),)
+        )
 
     def _invocations(self, reply: Reply) -> tuple[Invocation, ...]:
         """The server tools' calls with the names of their pictures, under ids that are not taken."""
         taken = {each.id for each in self.run.invocations}
         found: list[Invocation] = []
         for invocation in reply.server_calls:
-            images = [self._named[part.key].name for part in reply.parts if isinstance(part, Sighting) and part.invocation_id == invocation.id and part.key in self._named]
+            images = [
+                self._named[part.key].name
+                for part in reply.parts
+                if isinstance(part, Sighting) and part.invocation_id == invocation.id and part.key in self._named
+            ]
             timed = self._timed(invocation)
-            if images or not (invocation.arguments is None and invocation.name in {"openrouter:image_generation"}):
+            if images or not (invocation.arguments is None and invocation.name == "openrouter:image_generation"):
                 found.append(replace(timed, images=tuple(dict.fromkeys(images))))
             else:
-                found.append(replace(timed, images=tuple(dict.fromkeys(image.name for image in self._named.values() if image.invocation_id is None))))
+                found.append(
+                    replace(
+                        timed,
+                        images=tuple(
+                            dict.fromkeys(image.name for image in self._named.values() if image.invocation_id is None)
+                        ),
+                    )
+                )
         return tuple(replace(each, id=f"{each.id}_{self.run.turns}") if each.id in taken else each for each in found)
 
     async def rescue(self) -> None:

@@ -1,80 +1,28 @@
 """The values that everything else is made of: frozen, slotted, free of sockets, clocks and storage.
 
 A `Message` holds parts in the order in which the model gave them, so text and pictures interleave, and beside them the
-raw items of the dialect that produced it, for a verbatim echo. An `Image` names bytes; a `Blobs` handle, no part of its
-equality or its JSON, reads them. Money is a float in USD; `None` means that the wire did not tell.
+raw items of the dialect that produced it, for a verbatim echo. Money is a float in USD; `None` means that the wire did
+not tell.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import dataclass
 from math import fsum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from pydantic import Field, PlainValidator, ValidationInfo
-
-from agentkit.errors import ImageError
-from agentkit.media import EXTENSIONS, HEAD, sniff
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as PillowImage
+from agentkit.pictures import BlobRef as BlobRef
+from agentkit.pictures import Blobs as Blobs
+from agentkit.pictures import Image as Image
+from agentkit.pictures import ImageFailure as ImageFailure
+from agentkit.pictures import MemoryBlobs as MemoryBlobs
+from agentkit.pictures import Pieces as Pieces
+from agentkit.pictures import Place as Place
+from agentkit.pictures import Source as Source
 
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
-
-Place = Literal[
-    "images",  # chat: `message.images`, streamed or not (WIRE places 1, 2)
-    "reasoning_details",  # chat: a `reasoning.server_tool_call` (3)
-    "text",  # a Markdown image or a link in the answer's text (4)
-    "content",  # a content part of a message (5)
-    "server_tool",  # Responses: an `openrouter:image_generation` item (6)
-    "image_generation_call",  # Responses: the item of that type (7)
-    "data",  # the Image API, buffered or streamed (9, 10)
-    "tool",  # the result of a user's tool
-    "user",  # the user's own
-]
-
-
-class Blobs(Protocol):
-    """Where an image's bytes are read from."""
-
-    def open(self, sha256: str) -> BinaryIO:
-        """The bytes with this digest, from their start. Raises `FileNotFoundError` where they are not there."""
-        ...
-
-
-class MemoryBlobs:
-    """Bytes that are held in memory: those of `Image.from_bytes`, until a run puts them into its store."""
-
-    __slots__ = ("_data",)
-
-    def __init__(self, *data: bytes) -> None:
-        self._data = {hashlib.sha256(each).hexdigest(): each for each in data}
-
-    def open(self, sha256: str) -> BinaryIO:
-        try:
-            return BytesIO(self._data[sha256])
-        except KeyError:
-            raise FileNotFoundError(f"no image {sha256[:12]}… in memory") from None
-
-
-def _blobs_of_context(value: object, info: ValidationInfo) -> object:
-    context: object = info.context
-    return context.get("blobs") if isinstance(context, dict) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A place in which a picture was seen, and the URL there, if it was one."""
-
-    place: Place
-    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,149 +40,6 @@ class Reasoning:
 
     text: str
     kind: Literal["reasoning"] = "reasoning"
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A picture: a small value that names bytes in the store. Made by `from_file`, `from_bytes`, `from_url`."""
-
-    sha256: str
-    """Lowercase hex; empty for a picture that is still only a URL (`from_url`, before a run has fetched it)."""
-    media_type: str
-    """Told by the bytes, not by what was claimed."""
-    size: int
-    """Bytes."""
-    width: int | None = None
-    """Pixels; None where they are not known (SVG, or not looked at yet)."""
-    height: int | None = None
-    name: str = ""
-    """The handle by which the model, a tool and the user call it: `img_1`, `img_2`, … within a conversation."""
-    alt: str = ""
-    prompt: str | None = None
-    revised_prompt: str | None = None
-    model: str | None = None
-    parents: tuple[str, ...] = ()
-    """Names of the pictures that it was made from."""
-    invocation_id: str | None = None
-    sources: tuple[Source, ...] = ()
-    cost_usd: float | None = None
-    kind: Literal["image"] = "image"
-    blobs: Annotated[Blobs | None, PlainValidator(_blobs_of_context), Field(exclude=True, validate_default=True)] = field(
-        default=None, compare=False, repr=False
-    )
-
-    @classmethod
-    def from_bytes(cls, data: bytes, *, alt: str = "") -> Self:
-        """A picture of these bytes. Raises `ImageError` where they are none that is known here."""
-        media_type = sniff(data[:HEAD])
-        if media_type is None:
-            raise ImageError(f"these {len(data)} bytes are no picture; accepted: {', '.join(sorted(EXTENSIONS.values()))}")
-        digest = hashlib.sha256(data).hexdigest()
-        return cls(digest, media_type, len(data), alt=alt, sources=(Source("user"),), blobs=MemoryBlobs(data))
-
-    @classmethod
-    def from_file(cls, path: str | os.PathLike[str], *, alt: str = "") -> Self:
-        """The picture in a file, read now. Raises `ImageError` where there is none."""
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot read the picture {os.fspath(path)!r}: {error.strerror or error}") from error
-        try:
-            return cls.from_bytes(data, alt=alt)
-        except ImageError as error:
-            raise ImageError(f"{os.fspath(path)!r}: {error}") from None
-
-    @classmethod
-    def from_url(cls, url: str, *, alt: str = "") -> Self:
-        """The picture at an http(s) URL. It is fetched, under the agent's `FetchPolicy`, when a run first needs it."""
-        if urlsplit(url).scheme.lower() not in {"http", "https"}:
-            raise ImageError(f"a picture's URL must be http or https, not {url[:80]!r}; for a file, use Image.from_file")
-        return cls("", "", 0, alt=alt, sources=(Source("user", url),))
-
-    @property
-    def url(self) -> str | None:
-        """The first URL that it was seen at. Such URLs expire: use `bytes()` or `save()` for the picture."""
-        return next((source.url for source in self.sources if source.url), None)
-
-    @property
-    def extension(self) -> str:
-        """`png`, `jpg`, …: without a dot."""
-        return EXTENSIONS.get(self.media_type, "bin")
-
-    def open(self) -> BinaryIO:
-        """The bytes as a file. Raises `ImageError` where they are gone."""
-        if self.blobs is None or not self.sha256:
-            raise ImageError(f"{self!r} has no bytes here: {'it was not fetched yet' if not self.sha256 else 'no store is attached'}")
-        try:
-            return self.blobs.open(self.sha256)
-        except FileNotFoundError:
-            raise ImageError(f"the bytes of {self!r} are no longer in the store") from None
-
-    def bytes(self) -> bytes:
-        """The whole picture in memory."""
-        with self.open() as file:
-            return file.read()
-
-    def data_url(self) -> str:
-        """The whole picture as a `data:` URL."""
-        import pybase64
-
-        return f"data:{self.media_type};base64,{pybase64.b64encode(self.bytes()).decode('ascii')}"
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, whole or not at all, and return its path. A folder gets `NAME.EXTENSION`."""
-        target = Path(path)
-        if target.is_dir():
-            target = target / f"{self.name or self.sha256[:12]}.{self.extension}"
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with self.open() as source, partial.open("wb") as file:
-                while chunk := source.read(1 << 20):
-                    file.write(chunk)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-        return target
-
-    def to_pillow(self) -> PillowImage:
-        """The picture, decoded. Raises `ImageError` for SVG, and for bytes that Pillow cannot read."""
-        import PIL.Image
-
-        if self.media_type == "image/svg+xml":
-            raise ImageError(f"{self!r} is SVG, which is never rasterised here")
-        try:
-            picture = PIL.Image.open(BytesIO(self.bytes()))
-            picture.load()
-        except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-            raise ImageError(f"{self!r} cannot be decoded: {error}") from error
-        return picture
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        """Notebook display: raster pictures as themselves; SVG, which can carry a script, as its repr."""
-        import pybase64
-
-        plain: dict[str, object] = {"text/plain": repr(self)}
-        if self.media_type in {"image/png", "image/jpeg", "image/gif", "image/webp"} and self.blobs is not None:
-            plain[self.media_type] = pybase64.b64encode(self.bytes()).decode("ascii")
-        return plain
-
-    def __repr__(self) -> str:
-        pixels = f" {self.width}×{self.height}" if self.width and self.height else ""
-        what = f"{self.media_type}{pixels} {self.size} bytes {self.sha256[:12]}" if self.sha256 else (self.url or "")[:60]
-        return f"<Image {self.name + ' ' if self.name else ''}{what}>"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFailure:
-    """A picture that was announced but could not be had. `url` is None where none was given (a failed server-tool call)."""
-
-    source: Source
-    url: str | None
-    reason: str
-    invocation_id: str | None = None
-    kept: str | None = None
-    """Where bytes did arrive, but are no whole picture: their sha256 in the store."""
-    kind: Literal["image_failure"] = "image_failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +71,6 @@ class ToolResult:
 
 Part = Text | Reasoning | Image | ImageFailure | ToolCall | ToolResult
 
-
-@dataclass(frozen=True, slots=True)
-class BlobRef:
-    """Inside raw JSON: here stand the bytes of a stored picture, in base64."""
-
-    sha256: str
-    media_type: str
-    form: Literal["data_url", "base64"] = "data_url"
-    kind: Literal["blob"] = "blob"
-
-
-Pieces = tuple[bytes | BlobRef, ...]
-"""JSON text with pictures left out: joined, and each reference replaced by its base64, it is the whole."""
 
 Role = Literal["user", "assistant", "tool"]
 

@@ -1,9 +1,9 @@
 """The painter: it stands in for an image model, offline. Words in, a picture of them out.
 
-It reads the prompt for what it knows (subjects, colours, clothes, hour, weather, season, place, manner), composes a scene
-and paints it with Pillow. The scene travels in the picture's EXIF description, so that an edit of a picture painted here
-paints the same scene again with the change; a picture from elsewhere is kept, graded and added to. The same prompt, size
-and seed give the same bytes.
+It reads the prompt for what it knows (subjects, colours, clothes, hour, weather, season, place, manner), composes a
+scene and paints it with Pillow. The scene travels in the picture's EXIF description, so that an edit of a picture painted
+here paints the same scene again with the change; a picture from elsewhere is kept, graded and added to. The same prompt,
+size and seed give the same bytes.
 """
 
 import io
@@ -13,6 +13,7 @@ from dataclasses import replace
 from PIL import ExifTags, Image, ImageFilter
 
 from .paint.picture import manner_of, render, shapes_of
+from .paint.pixels import scaled
 from .paint.reading import Reading, read
 from .paint.render import to_svg
 from .paint.retouch import retouch
@@ -27,7 +28,7 @@ def paint(
     *,
     size: tuple[int, int] = (1024, 1024),
     seed: int | None = None,
-    format: str = "png",
+    format: str = "png",  # noqa: A002 -- the word of the wire
     transparent: bool = False,
     quality: int = 90,
     source: bytes | None = None,
@@ -35,7 +36,7 @@ def paint(
     """Paints `prompt`; with `source`, changes that picture as the prompt asks.
 
     `size` is width and height in pixels, `format` one of png, jpeg and webp, `quality` 0 to 100 (png ignores it).
-    `transparent` gives the subjects alone on a clear ground, in png and webp. Any prompt is accepted, the empty one too.
+    `transparent` gives the subjects alone on a clear ground, in png and webp. Any prompt is accepted, an empty one too.
     Raises ValueError for a size, format or quality that cannot be, and for a source that is no picture.
     """
     _check(size, format, quality, transparent=transparent)
@@ -64,30 +65,29 @@ def paint_svg(prompt: str, size: tuple[int, int] = (1024, 1024), seed: int | Non
 
 
 def preview(data: bytes, step: int, steps: int) -> bytes:
-    """What a picture looked like at `step` (from 0) of `steps` before it was finished: coarse first, then sharper. A PNG."""
+    """What a picture looked like at `step` (from 0) of `steps` before it was done: coarse at first. A PNG."""
     picture = _open(data).convert("RGB")
     done = min(1.0, max(0.0, (step + 1) / (steps + 1)))
     coarse = max(1.0, max(picture.size) / (10 + 90 * done**2))
-    small = picture.resize(
-        (max(1, round(picture.width / coarse)), max(1, round(picture.height / coarse))), Image.Resampling.BOX
-    )
-    rough = small.resize(picture.size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(coarse * 0.4))
+    size = (max(1, round(picture.width / coarse)), max(1, round(picture.height / coarse)))
+    small = scaled(picture, size, Image.Resampling.BOX)
+    rough = scaled(small, picture.size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(coarse * 0.4))
     out = io.BytesIO()
     rough.save(out, "PNG", compress_level=4)
     return out.getvalue()
 
 
-def _check(size: tuple[int, int], format: str, quality: int, *, transparent: bool) -> None:
+def _check(size: tuple[int, int], encoding: str, quality: int, *, transparent: bool) -> None:
     width, height = size
     if width < 1 or height < 1 or width * height > MAX_PIXELS or max(size) > 16_000:
         raise ValueError(
             f"size is {width}x{height}; accepted is 1x1 and more, up to {MAX_PIXELS} pixels and 16000 a side"
         )
-    if format not in _FORMATS:
-        raise ValueError(f"format is {format!r}; accepted are {', '.join(_FORMATS)}")
+    if encoding not in _FORMATS:
+        raise ValueError(f"format is {encoding!r}; accepted are {', '.join(_FORMATS)}")
     if not 0 <= quality <= 100:
         raise ValueError(f"quality is {quality}; accepted is 0 to 100")
-    if transparent and format == "jpeg":
+    if transparent and encoding == "jpeg":
         raise ValueError("a transparent picture needs the format png or webp, not jpeg")
 
 
@@ -124,12 +124,12 @@ def _refined(scene: Scene, reading: Reading) -> Scene:
     return replace(scene, tint=reading.tint or ("amber" if scene.tint != "amber" else "rose"))
 
 
-def _encode(image: Image.Image, format: str, quality: int, scene: Scene | None) -> bytes:
+def _encode(image: Image.Image, encoding: str, quality: int, scene: Scene | None) -> bytes:
     exif = Image.Exif()
     if scene is not None:
         exif[ExifTags.Base.ImageDescription] = scene.to_json()
     out = io.BytesIO()
-    match format:
+    match encoding:
         case "png":
             image.save(out, "PNG", compress_level=4, exif=exif)
         case "jpeg":

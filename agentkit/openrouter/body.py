@@ -31,7 +31,9 @@ def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
     try:
         return store.open(ref.sha256)
     except FileNotFoundError:
-        raise ImageError(f"the picture {ref.sha256[:12]}… that the conversation refers to is no longer in the store") from None
+        raise ImageError(
+            f"the picture {ref.sha256[:12]}… that the conversation refers to is no longer in the store"
+        ) from None
 
 
 def _encoded_size(ref: BlobRef, store: ImageStore) -> int:

@@ -12,11 +12,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from agentkit.errors import AgentkitError, MissingKey, OutcomeUnknown, ProtocolError, RunError, UsageError
+from agentkit.errors import AgentkitError, MissingKey, OutcomeUnknown, ProtocolError, UsageError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
@@ -92,7 +92,9 @@ class OpenRouter:
         self.base_url = (base_url or os.environ.get("OPENROUTER_BASE_URL") or BASE_URL).rstrip("/")
         parts = urlsplit(self.base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError(f"OpenRouter(base_url={redacted(self.base_url)!r}): accepted is an http or https URL such as {BASE_URL!r}")
+            raise UsageError(
+                f"OpenRouter(base_url={redacted(self.base_url)!r}): accepted is an http or https URL such as {BASE_URL!r}"
+            )
         if parts.username or parts.password:
             raise UsageError("OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key=")
         self.origin = f"{parts.scheme}://{parts.netloc}"
@@ -110,7 +112,9 @@ class OpenRouter:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -143,7 +147,7 @@ class OpenRouter:
         content, length = content_of(body, store)
         try:
             response = await pool.post(path, content, length)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
             raise translated(error) from None
         try:
             yield Exchange(response, Spool(store))
@@ -159,7 +163,7 @@ class OpenRouter:
             return read_object(data)
         except UnreadableJson as error:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
             raise translated(error) from None
 
 
@@ -169,7 +173,9 @@ class _Pool:
     def __init__(self, key: Secret, base_url: str, headers: dict[str, str | None], timeouts: Timeouts) -> None:
         from openai import AsyncOpenAI
 
-        self._http = http_client(headers, connect=timeouts.connect, read=max(timeouts.first_byte, timeouts.idle), pool=timeouts.pool)
+        self._http = http_client(
+            headers, connect=timeouts.connect, read=max(timeouts.first_byte, timeouts.idle), pool=timeouts.pool
+        )
         self._sdk: AsyncOpenAI = AsyncOpenAI(
             api_key=key.reveal(), base_url=base_url, http_client=self._http, max_retries=0, timeout=self._http.timeout
         )
@@ -196,7 +202,12 @@ class _Pool:
 
         headers = {"Content-Type": "application/json", "Content-Length": str(length)}
         opened = await self._sdk.post(
-            path, cast_to=httpx2.Response, content=content, options={"headers": headers}, stream=True, stream_cls=AsyncStream[object]
+            path,
+            cast_to=httpx2.Response,
+            content=content,
+            options={"headers": headers},
+            stream=True,
+            stream_cls=AsyncStream[object],
         )
         return cast("httpx2.Response", opened)
 
@@ -251,9 +262,11 @@ class Exchange:
                 yield chunk
         except AgentkitError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
             problem = translated(error)
-            raise OutcomeUnknown(f"the connection broke while the reply came: {problem}", generation_id=self.generation_id) from None
+            raise OutcomeUnknown(
+                f"the connection broke while the reply came: {problem}", generation_id=self.generation_id
+            ) from None
 
     def _read(self, data: bytes) -> JsonObject:
         try:
@@ -261,6 +274,6 @@ class Exchange:
         except UnreadableJson as error:
             start = data[:60].decode("utf-8", "replace").strip()
             what = "HTML" if start.startswith("<") else "nothing" if not start else f"{start!r}…"
-            raise ProtocolError(f"the reply is no JSON object but {what} ({error})", generation_id=self.generation_id) from None
-
-
+            raise ProtocolError(
+                f"the reply is no JSON object but {what} ({error})", generation_id=self.generation_id
+            ) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import isfinite
@@ -90,8 +90,8 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
             when = parsedate_to_datetime(value)
         except ValueError:
             return None
-        when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-        return max((when - (now or datetime.now(timezone.utc))).total_seconds(), 0.0)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max((when - (now or datetime.now(UTC))).total_seconds(), 0.0)
     return seconds if isfinite(seconds) and seconds >= 0 else None
 
 
@@ -113,13 +113,21 @@ def translated(error: Exception) -> AgentkitError:
         if isinstance(cause, AgentkitError):
             return cause
     for cause in chain:
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol):
-            return ConnectionFailed(f"no connection to OpenRouter: {_said(cause)}; nothing was sent, nothing was billed")
+        if isinstance(
+            cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol
+        ):
+            return ConnectionFailed(
+                f"no connection to OpenRouter: {_said(cause)}; nothing was sent, nothing was billed"
+            )
         if isinstance(cause, httpx2.TimeoutException):
-            return OutcomeUnknown(f"time-out after the request was sent ({type(cause).__name__}): it may have been carried out and billed")
+            return OutcomeUnknown(
+                f"time-out after the request was sent ({type(cause).__name__}): it may have been carried out and billed"
+            )
         if isinstance(cause, httpx2.LocalProtocolError | httpx2.InvalidURL):
             return UsageError(f"the request cannot be sent: {_said(cause)}")
-    return OutcomeUnknown(f"the connection broke after the request was sent ({_said(chain[0])}): it may have been carried out and billed")
+    return OutcomeUnknown(
+        f"the connection broke after the request was sent ({_said(chain[0])}): it may have been carried out and billed"
+    )
 
 
 def _said(error: BaseException) -> str:

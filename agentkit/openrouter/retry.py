@@ -69,5 +69,3 @@ def retrying(*, server_tools: bool, seconds_left: Callable[[], float], sleep: Sl
 
 def _error(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None and state.outcome.failed else None
-
-

@@ -37,7 +37,9 @@ def cut(data: bytes, refs: Mapping[bytes, BlobRef]) -> Pieces:
     """JSON text with each quoted `refs` key replaced by its reference (the quotes stay)."""
     if not refs:
         return (data,)
-    pattern = re.compile(b'(?<=")(?:' + b"|".join(re.escape(key) for key in sorted(refs, key=len, reverse=True)) + b')(?=\\\\*")')
+    pattern = re.compile(
+        b'(?<=")(?:' + b"|".join(re.escape(key) for key in sorted(refs, key=len, reverse=True)) + b')(?=\\\\*")'
+    )
     pieces: list[bytes | BlobRef] = []
     at = 0
     for match in pattern.finditer(data):
@@ -78,7 +80,9 @@ def around(head: JsonObject, key: str, items: Sequence[Pieces]) -> Pieces:
 class Encoded:
     """Items that were serialised before, by message. It lives as long as its conversation."""
 
-    items: dict[tuple[int, str], tuple[Message, tuple[Pieces, ...]]] = field(default_factory=dict[tuple[int, str], tuple[Message, tuple[Pieces, ...]]])
+    items: dict[tuple[int, str], tuple[Message, tuple[Pieces, ...]]] = field(
+        default_factory=dict[tuple[int, str], tuple[Message, tuple[Pieces, ...]]]
+    )
 
     def get(self, message: Message, how: str) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), how))

@@ -106,7 +106,11 @@ def _assistant(message: Message) -> Pieces:
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": for_history(call.arguments)}}
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": for_history(call.arguments)},
+    }
 
 
 def _tool(message: Message, note: str) -> tuple[Pieces, ...]:
@@ -117,7 +121,9 @@ def _tool(message: Message, note: str) -> tuple[Pieces, ...]:
     for result in (part for part in message.parts if isinstance(part, ToolResult)):
         items.append((write({"role": "tool", "tool_call_id": result.call_id, "content": result.text}),))
         if images := [part for part in result.parts if isinstance(part, Image)]:
-            shown.append({"type": "text", "text": f"Pictures from {result.name} ({', '.join(image.name for image in images)}):"})
+            shown.append(
+                {"type": "text", "text": f"Pictures from {result.name} ({', '.join(image.name for image in images)}):"}
+            )
             shown += _content(tuple(images), holes)
     if note:
         shown.append({"type": "text", "text": note})

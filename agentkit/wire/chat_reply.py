@@ -134,7 +134,9 @@ class ChatReply:
         index = fragment.get("index")
         for known in reversed(self._details):
             if index is not None and known.get("index") == index and known.get("type") == fragment.get("type"):
-                if known.get("type") == "reasoning.server_tool_call" and known.get("tool_call_id") != fragment.get("tool_call_id", known.get("tool_call_id")):
+                if known.get("type") == "reasoning.server_tool_call" and known.get("tool_call_id") != fragment.get(
+                    "tool_call_id", known.get("tool_call_id")
+                ):
                     continue
                 _join(known, fragment)
                 return
@@ -201,8 +203,11 @@ class ChatReply:
     def _pieces(self) -> list[str | JsonObject]:
         """The content, neighbouring words as one."""
         pieces: list[str | JsonObject] = []
-        for words, run in groupby(self._words, key=lambda piece: isinstance(piece, str)):
-            pieces += ["".join(cast("Iterator[str]", run))] if words else run
+        for is_words, group in groupby(self._words, key=lambda piece: isinstance(piece, str)):
+            if is_words:
+                pieces.append("".join(cast("Iterator[str]", group)))
+            else:
+                pieces.extend(group)
         return pieces
 
     def _content_parts(self) -> list[ReplyPart]:
@@ -227,7 +232,12 @@ class ChatReply:
         message: dict[str, Any] = {"role": "assistant", "content": content or ("" if not calls else None)}
         if calls:
             message["tool_calls"] = [
-                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": for_history(call.arguments)}} for call in calls
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": for_history(call.arguments)},
+                }
+                for call in calls
             ]
         if self._details:
             message["reasoning_details"] = self._details

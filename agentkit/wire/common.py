@@ -20,7 +20,7 @@ def picture_values(holder: JsonObject, fields: Sequence[str] = _FIELDS) -> tuple
     values: list[str] = []
     for field in fields:
         value = holder.get(field)
-        text = string(obj(value).get("url")) if isinstance(value, dict) else string(value)
+        text = string(obj(value).get("url")) or string(value)
         if text and text not in values:
             values.append(text)
     return tuple(values)
@@ -44,7 +44,11 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
     arguments = parse_object(string(detail.get("arguments")) or "")
     result = string(detail.get("result"))
     parsed = parse_object(result or "")
-    error = string((parsed or {}).get("error")) if (parsed or {}).get("status") == "error" or "error" in (parsed or {}) else None
+    error = (
+        string((parsed or {}).get("error"))
+        if (parsed or {}).get("status") == "error" or "error" in (parsed or {})
+        else None
+    )
     status = server_status((parsed or {}).get("status"), failed=error is not None)
     invocation = Invocation(call_id, name, arguments, executor="server", status=status, result=result, error=error)
     if name.removeprefix("openrouter:") != "image_generation":

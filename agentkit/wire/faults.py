@@ -30,7 +30,9 @@ _STATUS_OF_CODE = {
 }
 
 
-def from_body(status: int, body: bytes, *, retry_after: float | None = None, generation_id: str | None = None) -> APIError:
+def from_body(
+    status: int, body: bytes, *, retry_after: float | None = None, generation_id: str | None = None
+) -> APIError:
     """The error for an HTTP status and as much of its body as was read, which may be anything."""
     try:
         parsed = obj(read(body))
@@ -45,13 +47,15 @@ def from_body(status: int, body: bytes, *, retry_after: float | None = None, gen
     return from_error(cast("JsonObject", error), status=status, retry_after=retry_after, generation_id=generation_id)
 
 
-def from_error(error: JsonObject, *, status: int | None = None, retry_after: float | None = None, generation_id: str | None = None) -> APIError:
+def from_error(
+    error: JsonObject, *, status: int | None = None, retry_after: float | None = None, generation_id: str | None = None
+) -> APIError:
     """The error for an error object; without an HTTP status (inside a 200), its code tells the kind."""
     code = error.get("code") if isinstance(error.get("code"), int | str) else error.get("type")
     metadata, availability = obj(error.get("metadata")), obj(error.get("availability"))
     kind = status if status is not None else _status_of(code)
     raw = metadata.get("raw")
-    raw_words = raw if isinstance(raw, str) else None if raw is None else str(cast("Any", raw))
+    raw_words = raw if isinstance(raw, str) else None if raw is None else str(raw)
     wait = availability.get("retry_after", metadata.get("retry_after"))
     if retry_after is None and isinstance(wait, int | float) and not isinstance(wait, bool):
         retry_after = float(wait)
@@ -73,7 +77,9 @@ def from_error(error: JsonObject, *, status: int | None = None, retry_after: flo
 def bare(native: object, generation_id: str | None = None) -> APIError:
     """The error for a reply that only says `finish_reason: "error"`."""
     why = string(native)
-    return ProviderFailed(f"the provider broke off: {why or 'it gave no reason'}", code=why, generation_id=generation_id)
+    return ProviderFailed(
+        f"the provider broke off: {why or 'it gave no reason'}", code=why, generation_id=generation_id
+    )
 
 
 def _status_of(code: object) -> int | None:
@@ -94,8 +100,12 @@ def _message(error: JsonObject, status: int | None, raw: str | None, metadata: M
 
 
 def _phrase(status: int | None) -> str:
-    return "the service gave no reason" if status is None or status >= 500 else "the request was refused without a reason"
+    return (
+        "the service gave no reason" if status is None or status >= 500 else "the request was refused without a reason"
+    )
 
 
 def _strings(value: object) -> tuple[str, ...]:
-    return tuple(each for each in cast("list[object]", value) if isinstance(each, str)) if isinstance(value, list) else ()
+    return (
+        tuple(each for each in cast("list[object]", value) if isinstance(each, str)) if isinstance(value, list) else ()
+    )

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 
 from agentkit.values import Image, Text
 
-_CODE = re.compile(r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=fence)[`~]*[ \t]*$|\Z)|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)")
+_CODE = re.compile(
+    r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=fence)[`~]*[ \t]*$|\Z)|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
+)
 _INLINE = re.compile(
     r"(?P<bang>!?)\[(?P<alt>(?:[^\[\]\\]|\\.|\[[^\[\]]*\]){0,2000})\]"
     r"\(\s{0,8}(?:<(?P<angle>[^<>\n]{1,4000})>|(?P<url>[^\s()<>]{1,4000}(?:\([^\s()]{0,200}\)[^\s()<>]{0,4000})?))"
     r"(?:\s{1,8}(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?\s{0,8}\)"
 )
 _REFERENCE = re.compile(r"!\[(?P<alt>[^\[\]]{0,2000})\](?:\[(?P<label>[^\[\]]{0,200})\])?(?!\()")
-_DEFINITION = re.compile(r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]{0,8}<?(?P<url>[^\s<>]{1,4000})>?[^\n]{0,500}$\n?")
+_DEFINITION = re.compile(
+    r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]{0,8}<?(?P<url>[^\s<>]{1,4000})>?[^\n]{0,500}$\n?"
+)
 _BARE = re.compile(r"<?(?P<url>https?://[^\s<>\"'`\[\]{}|\\^]{1,4000})>?")
 MOST = 64
 """Links of one text that are looked at; what is beyond stays as it is."""

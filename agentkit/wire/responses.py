@@ -25,7 +25,13 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
 def _head(request: Request) -> dict[str, Any]:
     given = request.settings
     tools: list[dict[str, Any]] = [
-        {"type": "function", "name": spec.name, "description": spec.description, "parameters": spec.schema, "strict": spec.strict}
+        {
+            "type": "function",
+            "name": spec.name,
+            "description": spec.description,
+            "parameters": spec.schema,
+            "strict": spec.strict,
+        }
         for spec in request.functions
     ]
     if not request.closing:
@@ -38,7 +44,14 @@ def _head(request: Request) -> dict[str, Any]:
         "include": ["reasoning.encrypted_content"],
     }
     if request.output is not None:
-        own["text"] = {"format": {"type": "json_schema", "name": request.output.name, "strict": True, "schema": request.output.schema}}
+        own["text"] = {
+            "format": {
+                "type": "json_schema",
+                "name": request.output.name,
+                "strict": True,
+                "schema": request.output.schema,
+            }
+        }
     return {**settings(request), **{name: value for name, value in own.items() if value is not None}, **given.extra}
 
 
@@ -90,7 +103,12 @@ def _assistant(message: Message) -> tuple[Pieces, ...]:
     for part in message.parts:
         if isinstance(part, Image):
             holes = Holes()
-            item = {"type": "image_generation_call", "id": f"ig_{part.sha256[:24]}", "status": "completed", "result": holes.hole(part)}
+            item = {
+                "type": "image_generation_call",
+                "id": f"ig_{part.sha256[:24]}",
+                "status": "completed",
+                "result": holes.hole(part),
+            }
             items.append(holes.pieces(item))
     items += [(write(_call(call)),) for call in message.calls]
     return tuple(items)

@@ -11,7 +11,15 @@ from agentkit.errors import APIError
 from agentkit.values import Invocation, Reasoning, Text, ToolCall, Usage
 from agentkit.wire import faults
 from agentkit.wire.calls import for_history, settle
-from agentkit.wire.common import IMAGE_ITEMS, IMAGE_PARTS, cost_of, picture_of_part, picture_values, server_item, uncounted
+from agentkit.wire.common import (
+    IMAGE_ITEMS,
+    IMAGE_PARTS,
+    cost_of,
+    picture_of_part,
+    picture_values,
+    server_item,
+    uncounted,
+)
 from agentkit.wire.model import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
 
@@ -95,8 +103,16 @@ class ResponsesReply:
                 return [Preview(_key(event), whole(event.get("partial_image_index")), value)] if value else []
             case "response.image_generation_call.in_progress" | "response.image_generation_call.generating":
                 return self._phase(event, str(kind).rsplit(".", 1)[1])
-            case "response.created" | "response.in_progress" | "response.completed" | "response.incomplete" | "response.failed":
-                return self._response(obj(event.get("response")), final=kind not in {"response.created", "response.in_progress"})
+            case (
+                "response.created"
+                | "response.in_progress"
+                | "response.completed"
+                | "response.incomplete"
+                | "response.failed"
+            ):
+                return self._response(
+                    obj(event.get("response")), final=kind not in {"response.created", "response.in_progress"}
+                )
             case "error" | "response.error":
                 self._error = faults.from_error(obj(event.get("error")) or event, generation_id=self._id)
             case _ if obj(event.get("error")):
@@ -125,7 +141,9 @@ class ResponsesReply:
     def _server(self, index: int, known: _Item, *, running: bool = False) -> tuple[Invocation, Sighting | None]:
         item = {**known.item, "status": "in_progress"} if running else known.item
         invocation, sighting = server_item(item, f"item:{index}", tracked=self._is_call(known.type))
-        known.call_id = known.call_id or (invocation.id if invocation.id != f"item:{index}" else f"{(self._id or 'reply')[-12:]}_{index}")
+        known.call_id = known.call_id or (
+            invocation.id if invocation.id != f"item:{index}" else f"{(self._id or 'reply')[-12:]}_{index}"
+        )
         if sighting is not None and sighting.invocation_id:
             sighting = replace(sighting, invocation_id=known.call_id)
         return replace(invocation, id=known.call_id), sighting
@@ -201,7 +219,9 @@ class ResponsesReply:
             if known.done:
                 raw.append(write(self._echoed(known.item, calls.get(index))))
         server += uncounted(self._usage, len(server), self._tools, (self._id or "reply")[-12:])
-        finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(self._incomplete or "", self._status)
+        finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(
+            self._incomplete or "", self._status
+        )
         return Reply(
             id=self._id,
             model=self._model,
@@ -210,7 +230,8 @@ class ResponsesReply:
             server_calls=tuple(server),
             usage=usage_of(self._usage),
             finish=finish,
-            refusal=refusal or ("the provider's content filter stopped the reply" if finish == "content_filter" else None),
+            refusal=refusal
+            or ("the provider's content filter stopped the reply" if finish == "content_filter" else None),
             error=self._error,
         )
 
@@ -293,4 +314,3 @@ def usage_of(usage: JsonObject) -> Usage:
         priced_requests=int(cost is not None),
         cost_usd=cost,
     )
-

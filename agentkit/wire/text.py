@@ -92,4 +92,8 @@ def obj(value: object) -> JsonObject:
 
 def objects(value: object) -> list[JsonObject]:
     """The objects in a list; anything else is passed over."""
-    return [cast("JsonObject", each) for each in cast("list[object]", value) if isinstance(each, dict)] if isinstance(value, list) else []
+    return (
+        [cast("JsonObject", each) for each in cast("list[object]", value) if isinstance(each, dict)]
+        if isinstance(value, list)
+        else []
+    )

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from .colour import Colour
+from .pixels import scaled, toned
 
 
 def noise(size: tuple[int, int], seed: str, *, grain: int = 1) -> Image.Image:
     """Grey noise of the given coarseness in pixels; the same seed gives the same noise."""
     width, height = max(2, -(-size[0] // grain)), max(2, -(-size[1] // grain))
     raw = Image.frombytes("L", (width, height), random.Random(f"{seed}:noise{grain}").randbytes(width * height))
-    return raw if (width, height) == size else raw.resize(size, Image.Resampling.BICUBIC)
+    return raw if (width, height) == size else scaled(raw, size, Image.Resampling.BICUBIC)
 
 
 def finish(image: Image.Image, style: str | None, seed: str) -> Image.Image:
@@ -26,15 +27,13 @@ def _storybook(image: Image.Image, seed: str) -> Image.Image:
 
 
 def _grain(image: Image.Image, seed: str, strength: int) -> Image.Image:
-    fine = noise(image.size, seed).point([128 + round((i - 128) * strength / 128) for i in range(256)])
+    fine = toned(noise(image.size, seed), lambda i: 128 + (i - 128) * strength / 128)
     return ImageChops.add(image, Image.merge("RGB", (fine, fine, fine)), 1, -128)
 
 
 def _vignette(image: Image.Image, strength: int) -> Image.Image:
-    fall = Image.radial_gradient("L").point(
-        [255 - round(strength * max(0.0, i / 255 - 0.35) ** 1.6 * 2) for i in range(256)]
-    )
-    fall = fall.resize(image.size, Image.Resampling.BILINEAR)
+    fall = toned(Image.radial_gradient("L"), lambda i: 255 - strength * max(0.0, i / 255 - 0.35) ** 1.6 * 2)
+    fall = scaled(fall, image.size)
     return ImageChops.multiply(image, Image.merge("RGB", (fall, fall, fall)))
 
 
@@ -72,21 +71,21 @@ def _watercolour(image: Image.Image, seed: str) -> Image.Image:
     pools = ImageOps.invert(
         wash.convert("L").filter(ImageFilter.FIND_EDGES).filter(ImageFilter.GaussianBlur(unit * 0.45))
     )
-    pools = pools.point([255 - min(74, round((255 - i) * 1.5)) for i in range(256)])
+    pools = toned(pools, lambda i: 255 - min(74, (255 - i) * 1.5))
     cloudy = ImageChops.add(noise(image.size, seed, grain=unit * 44), noise(image.size, seed, grain=unit * 16), 2)
-    pigment = cloudy.point([214 + i * 41 // 255 for i in range(256)])
+    pigment = toned(cloudy, lambda i: 214 + i * 41 / 255)
     wash = ImageChops.multiply(wash, Image.merge("RGB", (pools, pools, pools)))
     wash = ImageChops.multiply(wash, Image.merge("RGB", (pigment, pigment, pigment)))
     wash = Image.blend(wash, Image.new("RGB", wash.size, (255, 252, 244)), 0.16)
     tooth = noise(image.size, seed, grain=max(1, unit // 2)).filter(ImageFilter.GaussianBlur(unit * 0.3))
-    tooth = tooth.point([232 + i * 23 // 255 for i in range(256)])
+    tooth = toned(tooth, lambda i: 232 + i * 23 / 255)
     paper = Image.new("RGB", wash.size, (252, 248, 238))
     rim = Image.new("L", wash.size, 0)
     edge = round(min(image.size) * 0.045)
     ImageDraw.Draw(rim).rectangle((edge, edge, image.width - edge, image.height - edge), fill=255)
     tears = ImageChops.add(noise(image.size, seed, grain=unit * 5), noise(image.size, seed, grain=unit * 20), 2)
     ragged = ImageChops.add(rim.filter(ImageFilter.GaussianBlur(edge * 0.5 + 0.1)), tears, 1, -128)
-    ragged = ragged.point([min(255, max(0, (i - 104) * 9)) for i in range(256)])
+    ragged = toned(ragged, lambda i: (i - 104) * 9)
     return ImageChops.multiply(Image.composite(wash, paper, ragged), Image.merge("RGB", (tooth, tooth, tooth)))
 
 
@@ -99,9 +98,7 @@ def _ink(image: Image.Image, seed: str) -> Image.Image:
     pen = ImageDraw.Draw(hatch)
     for x in range(-height, width, max(4, 6 * unit)):
         pen.line((x, height, x + height, 0), fill=120, width=unit)
-    dark = (
-        image.convert("L").filter(ImageFilter.GaussianBlur(unit * 3)).point([255 if i < 196 else 0 for i in range(256)])
-    )
+    dark = toned(image.convert("L").filter(ImageFilter.GaussianBlur(unit * 3)), lambda i: 255 if i < 196 else 0)
     hatch = Image.composite(hatch, Image.new("L", image.size, 255), dark.filter(ImageFilter.GaussianBlur(unit)))
     return _grain(ImageChops.multiply(drawn, Image.merge("RGB", (hatch, hatch, hatch))), seed, 9)
 
@@ -109,10 +106,10 @@ def _ink(image: Image.Image, seed: str) -> Image.Image:
 def _pixel(image: Image.Image, seed: str) -> Image.Image:
     _ = seed
     k = max(image.size) / 128
-    small = image.resize((max(1, round(image.width / k)), max(1, round(image.height / k))), Image.Resampling.BOX)
+    small = scaled(image, (max(1, round(image.width / k)), max(1, round(image.height / k))), Image.Resampling.BOX)
     small = ImageEnhance.Contrast(ImageEnhance.Color(small).enhance(1.25)).enhance(1.08)
     few = small.quantize(32, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
-    return few.resize(image.size, Image.Resampling.NEAREST)
+    return scaled(few, image.size, Image.Resampling.NEAREST)
 
 
 def _poster(image: Image.Image, seed: str) -> Image.Image:
@@ -122,7 +119,7 @@ def _poster(image: Image.Image, seed: str) -> Image.Image:
     edge = max(1, round(min(image.size) * 0.03))
     if min(image.size) > 4 * edge:
         inner = few.crop((edge, edge, image.width - edge, image.height - edge))
-        few = ImageOps.expand(inner, edge, (250, 242, 224)).resize(image.size)
+        few = ImageOps.expand(inner, edge, (250, 242, 224))
     return _grain(few, seed, 4)
 
 
@@ -133,7 +130,7 @@ def _oil(image: Image.Image, seed: str) -> Image.Image:
     canvas = rich.filter(ImageFilter.GaussianBlur(max(1, min(image.size) / 130)))
     width, height = image.size
     for count, length, thick in ((1500, 0.042, 0.013), (3600, 0.02, 0.0055)):
-        grid = rich.resize((min(width, 220), min(height, 220)), Image.Resampling.BOX)
+        grid = scaled(rich, (min(width, 220), min(height, 220)), Image.Resampling.BOX)
         draw = ImageDraw.Draw(canvas)
         unit = min(width, height)
         for _ in range(count):
@@ -147,7 +144,7 @@ def _oil(image: Image.Image, seed: str) -> Image.Image:
             x, y = u * width, v * height
             draw.line((x - dx, y - dy, x + dx, y + dy), fill=_clamped(tone), width=max(1, round(thick * unit)))
     mixed = Image.blend(canvas, rich, 0.42)
-    relief = mixed.convert("L").filter(ImageFilter.EMBOSS).point([112 + i // 8 for i in range(256)])
+    relief = toned(mixed.convert("L").filter(ImageFilter.EMBOSS), lambda i: 112 + i / 8)
     return ImageChops.overlay(mixed, Image.merge("RGB", (relief, relief, relief)))
 
 

@@ -7,6 +7,7 @@ from .breeds import BREEDS, Fur, recoloured
 from .colour import INK, WHITE, Colour, darker, lighter, mix
 from .pen import Pen
 
+
 def draw(pen: Pen, kind: str, colour: Colour | None) -> Anchors:
     fur = recoloured(BREEDS[kind], colour)
     pen.shadow(0.42 * fur.bulk)

@@ -72,19 +72,19 @@ def tokens_of(prompt: str) -> list[str]:
     """Lower-case words and the punctuation that separates clauses."""
     text = re.sub(r'"[^"]*"|“[^”]*”|«[^»]*»', " ", prompt[:8000].lower())
     text = " ".join(re.findall(r"[^\W_]+|[,.;:!?]", plain(text)))
-    for phrase, word in _PHRASES:
-        text = re.sub(rf"\b{phrase}\b", word, text)
-    return text.split()[:_LONGEST]
+    for phrase, short in _PHRASES:
+        text = re.sub(rf"\b{phrase}\b", short, text)
+    return re.findall(r"\S+", text)[:_LONGEST]
 
 
-def look_up(table: dict[str, str], token: str) -> tuple[str, bool] | None:
+def look_up(table: dict[str, str], word: str) -> tuple[str, bool] | None:
     """The kind that a word names, and whether it is a plural."""
-    if token in table:
-        return table[token], False
-    singles = [token.removesuffix("s"), token.removesuffix("es"), token.removesuffix("ies") + "y"]
-    if token.endswith("ves"):
-        singles += [token[:-3] + "f", token[:-3] + "fe"]
-    return next(((table[single], True) for single in singles if single != token and single in table), None)
+    if word in table:
+        return table[word], False
+    singles = [word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y"]
+    if word.endswith("ves"):
+        singles += [word[:-3] + "f", word[:-3] + "fe"]
+    return next(((table[single], True) for single in singles if single != word and single in table), None)
 
 
 @dataclass(slots=True)
@@ -99,34 +99,38 @@ class _Reader:
     holding: bool = False
     aboard: bool = False
     swapping: bool = False
-    swapped: str | None = None
+    swapped: str | None = None  # the subject that another is to take the place of
+    traded: Wear | None = None  # the thing worn that another is to take the place of
     adjacent: bool = False  # the word before was a noun too
     last: str = ""  # what the last noun became: "mention", "wear", "loose", or "" for a noun without a colour
     spoken: list[str] = field(default_factory=list[str])
 
-    def take(self, token: str, following: str) -> None:
+    def take(self, word: str, following: str) -> None:
         """One word, or a mark that ends a clause."""
-        if token in ",.;:!?":
+        if word in ",.;:!?":
             self.pause()
-        elif not self.modifier(token, following) and not self.scenery(token):
-            if self.noun(token):
+        elif not self.modifier(word, following) and not self.scenery(word):
+            if self.noun(word):
                 self.adjacent = True
                 return
-            self._other(token, following)
+            self._other(word, following)
         self.adjacent = False
 
-    def _other(self, token: str, following: str) -> None:
-        if token == "and":
+    def _other(self, word: str, following: str) -> None:
+        if word == "and":
             negated = self.negated
             self.pause()
             # "without a hat and scarf", but "remove the hat and add a scarf".
             self.negated = negated and following not in {"add", "put", "give", "make", "a"}
-        elif token not in w.FILLER:
+        elif word not in w.FILLER:
             self.aboard = False
-            self.spoken.append(token)
+            self.spoken.append(word)
 
     def pause(self) -> None:
         """The end of a clause: a colour that found no noun belongs to the one before."""
+        if self.traded is not None:  # "change the hat to blue": no other hat came, so this one stays
+            self._put_on(replace(self.traded, colour=self.colour or self.traded.colour))
+            self.traded, self.colour = None, None
         if self.colour is not None:
             self._colour_last(self.colour)
         self.colour, self.count, self.added, self.negated = None, None, False, False
@@ -145,44 +149,44 @@ class _Reader:
         elif self.last == "":
             self.done = replace(done, tint=colour)
 
-    def modifier(self, token: str, following: str) -> bool:
+    def modifier(self, word: str, following: str) -> bool:
         """A word that says something of a noun to come, or of those before it."""
-        if token in NAMED or (token in {"dark", "light", "bright", "pale", "deep"} and following in NAMED):
-            self.colour = token if token in NAMED else None
-        elif token in w.COUNTS or (token.isdigit() and 1 < int(token[:4]) < 10):
-            self.count = w.COUNTS[token] if token in w.COUNTS else int(token)
-        elif token in w.NEGATION:
+        if word in NAMED or (word in {"dark", "light", "bright", "pale", "deep"} and following in NAMED):
+            self.colour = word if word in NAMED else None
+        elif word in w.COUNTS or (word.isdigit() and 1 < int(word[:4]) < 10):
+            self.count = w.COUNTS[word] if word in w.COUNTS else int(word)
+        elif word in w.NEGATION:
             self.negated = True
-        elif token in w.ADDING and token != "add":
+        elif word in w.ADDING and word != "add":
             self.added = True
-        elif token in w.SWAPPING:
+        elif word in w.SWAPPING:
             self.swapping = True
         else:
-            self.holding = self.holding or token in w.HOLDING
-            self.aboard = self.aboard or token in w.ABOARD
-            self.negated = self.negated and token not in {"with", "add", "put", "into", "but", "to"}
-            return token in w.HOLDING or token in w.ABOARD
+            self.holding = self.holding or word in w.HOLDING
+            self.aboard = self.aboard or word in w.ABOARD
+            self.negated = self.negated and word not in {"with", "add", "put", "into", "but", "to"}
+            return word in w.HOLDING or word in w.ABOARD
         return True
 
-    def scenery(self, token: str) -> bool:
+    def scenery(self, word: str) -> bool:
         """A word for the place, the hour, the weather, the season or the manner."""
         done = self.done
-        if token in w.CITIES:
-            self.done = replace(done, city=token, settings=_with(done.settings, "city"))
-        elif token in {"background", "backdrop"}:
+        if word in w.CITIES:
+            self.done = replace(done, city=word, settings=_with(done.settings, "city"))
+        elif word in {"background", "backdrop"}:
             self.done = replace(done, background=self.colour or done.background)
-        elif (style := look_up(w.STYLES, token)) is not None:
+        elif (style := look_up(w.STYLES, word)) is not None:
             self.done = replace(done, style=style[0])
-        elif (time := look_up(w.TIMES, token)) is not None and not self.negated:
-            shining = {"moonlit": {"moon"}, "moonlight": {"moon"}, "starry": {"stars"}}.get(token, set[str]())
+        elif (time := look_up(w.TIMES, word)) is not None and not self.negated:
+            shining = {"moonlit": {"moon"}, "moonlight": {"moon"}, "starry": {"stars"}}.get(word, set[str]())
             self.done = replace(done, time=time[0], weather=done.weather | shining)
-        elif (weather := look_up(w.WEATHER, token)) is not None:
+        elif (weather := look_up(w.WEATHER, word)) is not None:
             self._weather(weather[0])
-        elif (season := look_up(w.SEASONS, token)) is not None:
+        elif (season := look_up(w.SEASONS, word)) is not None:
             self.done = replace(done, season=season[0])
-        elif (setting := look_up(w.SETTINGS, token)) is not None and not self.negated:
+        elif (setting := look_up(w.SETTINGS, word)) is not None and not self.negated:
             self.done = replace(done, settings=_with(done.settings, setting[0]))
-        elif token not in w.SWALLOW:
+        elif word not in w.SWALLOW:
             return False
         self.colour, self.last, self.aboard = None, "scenery", False
         return True
@@ -193,10 +197,10 @@ class _Reader:
         else:
             self.done = replace(self.done, weather=self.done.weather | {kind})
 
-    def noun(self, token: str) -> bool:
+    def noun(self, word: str) -> bool:
         """A subject, or something that a subject wears or holds."""
-        living, thing = look_up(w.LIVING, token), look_up(w.THINGS, token)
-        worn = look_up(w.WEARABLE, token)
+        living, thing = look_up(w.LIVING, word), look_up(w.THINGS, word)
+        worn = look_up(w.WEARABLE, word)
         if worn is not None and self._is_worn(worn[0]):
             self._wear(worn[0])
             return True
@@ -220,7 +224,17 @@ class _Reader:
         self.colour = None
         if self.negated:
             self.done = replace(done, removed=done.removed | {kind})
-            return
+        elif self.swapping and self.swapped is None and self.traded is None:
+            self.traded = item
+        else:
+            if self.traded is not None:
+                self.done = replace(done, removed=done.removed | {self.traded.kind})
+                self.traded, self.swapping = None, False
+            self._put_on(item)
+
+    def _put_on(self, item: Wear) -> None:
+        """Gives the thing to the living one named last, or leaves it without a wearer."""
+        done = self.done
         owner = next((i for i in reversed(range(len(done.mentions))) if done.mentions[i].kind in w.LIVING), None)
         if owner is None:
             self.done, self.last = replace(done, wears=(*done.wears, item)), "loose"
@@ -247,8 +261,8 @@ def read(prompt: str) -> Reading:
     """What the words ask for."""
     tokens = tokens_of(prompt)
     reader = _Reader()
-    for token, following in pairwise([*tokens, ""]):
-        reader.take(token, following)
+    for word, following in pairwise([*tokens, ""]):
+        reader.take(word, following)
     reader.pause()
     quoted = re.search(r'"([^"]{1,40})"|“([^”]{1,40})”|«([^»]{1,40})»', prompt[:8000])
     caption = plain(next(g for g in quoted.groups() if g)).strip() if quoted else ""
@@ -259,10 +273,10 @@ def _subject(tokens: list[str], spoken: list[str]) -> str:
     """The words that an unknown subject goes by: the first noun phrase, as far as one can tell without a dictionary."""
     known = set(spoken)
     phrase: list[str] = []
-    for token in tokens:
-        if token in known and token.isalpha():
-            phrase.append(token)
-        elif phrase and token in w.BREAKS:
+    for word in tokens:
+        if word in known and word.isalpha():
+            phrase.append(word)
+        elif phrase and word in w.BREAKS:
             break
     return " ".join(phrase[:3])[:32]
 

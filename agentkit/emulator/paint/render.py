@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .colour import INK, Colour, luminance, mix
 from .pen import Shape
+from .pixels import scaled, toned
 
 Manner = Literal["full", "flat", "ink", "blueprint"]
 
@@ -67,7 +68,7 @@ class Raster:
         self.size = size
         self.scale = supersampling(size)
         fine = (max(1, round(size[0] * self.scale)), max(1, round(size[1] * self.scale)))
-        self.image = Image.new("RGB", fine, (236, 232, 224)) if base is None else base.convert("RGB").resize(fine)
+        self.image = Image.new("RGB", fine, (236, 232, 224)) if base is None else scaled(base.convert("RGB"), fine)
         self.mask = Image.new("L", fine, 0) if cut_out else None
         self._draw = ImageDraw.Draw(self.image, "RGBA")
         self._cover = ImageDraw.Draw(self.mask) if self.mask is not None else None
@@ -91,9 +92,9 @@ class Raster:
 
     def finish(self) -> Image.Image:
         """The picture at its own size: RGB, or RGBA for a cut-out."""
-        image = self.image.resize(self.size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        image = scaled(self.image, self.size, Image.Resampling.LANCZOS, gap=2.0)
         if self.mask is not None:
-            image.putalpha(self.mask.resize(self.size, Image.Resampling.LANCZOS, reducing_gap=2.0))
+            image.putalpha(scaled(self.mask, self.size, Image.Resampling.LANCZOS, gap=2.0))
         return image
 
     def _fine(self, shape: Shape) -> list[tuple[float, float]]:
@@ -131,7 +132,7 @@ class Raster:
             y = first + (last - first) * (i + 0.5) / steps
             column += bytes(mix(shape.top, shape.bottom or shape.top, (y - top) / span))
         ramp = Image.frombytes("RGB", (1, steps), bytes(column))
-        ramp = ramp.resize((1, last - first), Image.Resampling.BILINEAR).resize((right - left, last - first), 0)
+        ramp = scaled(scaled(ramp, (1, last - first)), (right - left, last - first), Image.Resampling.NEAREST)
         mask = Image.new("L", ramp.size, 0)
         local = [(x - left, y - first) for x, y in points]
         ImageDraw.Draw(mask).polygon(local, round(255 * shape.alpha))
@@ -150,11 +151,9 @@ class Raster:
         if right <= left or low <= top or self.mask is not None:
             return
         # radial_gradient runs from 0 in the middle to 181 where its edges are nearest: turned round and squared, it fades.
-        fade = Image.radial_gradient("L").point(
-            [round(shape.alpha * 255 * max(0.0, 1 - i / 181) ** 2) for i in range(256)]
-        )
+        fade = toned(Image.radial_gradient("L"), lambda i: shape.alpha * 255 * max(0.0, 1 - i / 181) ** 2)
         box = (left * 256 / width, top * 256 / height, right * 256 / width, low * 256 / height)
-        fade = fade.resize((right - left, low - top), Image.Resampling.BILINEAR, box=box)
+        fade = scaled(fade, (right - left, low - top), box=box)
         self.image.paste(shape.top, (round(ax) + left, round(ay) + top), fade)
 
     def _text(self, shape: Shape) -> None:

@@ -11,6 +11,10 @@ def _table(text: str) -> dict[str, str]:
     return table
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # What lives: it can wear, hold and ride things.
 LIVING = _table("""
 fox: vixen fuchs renard
@@ -133,13 +137,15 @@ gift: present
 ALWAYS_WORN = frozenset(
     {"hat", "tophat", "wizardhat", "crown", "scarf", "glasses", "umbrella", "lantern", "bowtie", "cape"}
 )
-HOLDING = frozenset(
-    "with holding holds hold carrying carries wearing wears wear reading drinking flying playing gives give put add".split()
-)
-ABOARD = frozenset(
-    "on in aboard inside riding rides driving drives sailing steering atop onto into pedalling flying".split()
-)
-ADDING = frozenset("another second third more add adding also".split())
+HOLDING = _words("""
+    with holding holds hold carrying carries wearing wears wear reading drinking flying playing gives give put add
+""")
+ABOARD = _words("""
+    on in aboard inside riding rides driving drives sailing steering atop onto into pedalling flying
+""")
+ADDING = _words("""
+    another second third more add adding also
+""")
 
 VESSELS = frozenset(
     {
@@ -183,11 +189,15 @@ arctic: iceberg antarctica polar
 room: kitchen library cafe bedroom interior indoors studio table desk window office
 island:
 """)
-CITIES = frozenset(
-    "oslo bergen stockholm copenhagen helsinki paris london berlin vienna rome madrid lisbon amsterdam prague tokyo kyoto seoul beijing sydney york francisco chicago boston toronto mumbai delhi cairo istanbul moscow dublin edinburgh zurich munich hamburg venice barcelona reykjavik singapore bangkok".split()
-)
-NORDIC = frozenset("oslo bergen stockholm copenhagen helsinki reykjavik amsterdam".split())
-BY_WATER = NORDIC | frozenset("venice sydney istanbul hamburg lisbon francisco".split())
+CITIES = _words("""
+    oslo bergen stockholm copenhagen helsinki paris london berlin vienna rome madrid lisbon amsterdam prague tokyo
+    kyoto seoul beijing sydney york francisco chicago boston toronto mumbai delhi cairo istanbul moscow dublin
+    edinburgh zurich munich hamburg venice barcelona reykjavik singapore bangkok
+""")
+NORDIC = _words("""
+    oslo bergen stockholm copenhagen helsinki reykjavik amsterdam
+""")
+BY_WATER = NORDIC | frozenset(["venice", "sydney", "istanbul", "hamburg", "lisbon", "francisco"])
 
 TIMES = _table("""
 dawn: sunrise daybreak
@@ -233,25 +243,33 @@ COUNTS = {
     "nine": 9, "dozen": 9, "lots": 7,
 }  # fmt: skip
 
-NEGATION = frozenset("without no remove removing minus delete erase not instead lose drop never".split())
-SWAPPING = frozenset("replace swap turn change transform make".split())
+NEGATION = _words("""
+    without no remove removing minus delete erase not instead lose drop never
+""")
+SWAPPING = _words("""
+    replace swap turn change transform
+""")
 # Nouns that take a colour to themselves, so that "a fox under a blue sky" leaves the fox alone.
-SWALLOW = frozenset(
-    "sky eyes eye light lights door roof windows beard hair dress coat shirt jacket glow water sail sails".split()
-)
-FILLER = frozenset(
-    """a an the of and or in on at by to for with from me my your our its it please draw paint picture image photo
-    photograph illustration painting art artwork generate create make show give render want would like can could you i we
-    is are be this that these those very really nice beautiful pretty lovely cute small little big large tiny huge old
-    young new same style scene background foreground portrait landscape high quality detailed realistic today todays
-    weather s now as into about some one just again another more less then there here wide tall square transparent
-    drawn drawing painted colour color coloured colored looking sitting standing 16 9 4 3 1 2 aspect ratio
-    do not no if how what when where who only should must will let so but than too against under over near beside
-    behind front between along through during while happy sad sleepy brave friendly cosy warm cold soft bright""".split()
-)
+SWALLOW = _words("""
+    sky eyes eye light lights door roof windows beard hair dress coat shirt jacket glow water sail sails
+""")
+FILLER = _words("""
+    a an the of and or in on at by to for with from me my your our its it please draw paint picture image photo
+    photograph illustration painting art artwork generate create make show give render want would like can could you
+    i we is are be this that these those very really nice beautiful pretty lovely cute small little big large tiny
+    huge old young new same style scene background foreground portrait landscape high quality detailed realistic
+    today todays weather s now as into about some one just again another more less then there here wide tall square
+    transparent drawn drawing painted colour color coloured colored looking sitting standing 16 9 4 3 1 2 aspect
+    ratio do not no if how what when where who only should must will let so but than too against under over near
+    beside behind front between along through during while happy sad sleepy brave friendly cosy warm cold soft
+    bright
+""")
 # The end of a noun phrase: what follows describes something else.
-BREAKS = frozenset(
-    ", . ; : ! ? and with in on at by under over near beside behind that who which is are wearing holding of for from as during while from".split()
-)
+BREAKS = _words("""
+    , . ; : ! ? and with in on at by under over near beside behind that who which is are wearing holding of for from
+    as during while from
+""")
 
-VERBS = frozenset("holding wearing riding sitting standing sleeping playing eating reading running flying".split())
+VERBS = _words("""
+    holding wearing riding sitting standing sleeping playing eating reading running flying
+""")

@@ -1,0 +1,44 @@
+# What a newcomer needs: `make demo`, then `make test`. Each makes its own environment with Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := tests/requirements.lock
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-all check format bench lock clean
+
+help:
+	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
+	@echo "make test      run the tests"
+	@echo "make check     lint, formatting, strict types"
+	@echo "make format    mend what the formatter and the linter can mend"
+	@echo "make lock      bring $(LOCK) up to date with pyproject.toml"
+
+$(READY): pyproject.toml $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit("agentkit needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/agentkit demo examples/fox.demo.yaml --out out/demo $(if $(filter 1,$(LIVE)),--live,)
+
+test: $(READY)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o $(LOCK)
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .ruff_cache .hypothesis .coverage
