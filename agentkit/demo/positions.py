@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agentkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from yaml.events import Event
     from yaml.nodes import MappingNode, Node
 
 MAX_CHARACTERS = 256 * 1024
@@ -60,7 +61,8 @@ def parse(text: str, file: str) -> Document:
         raise ScriptError(f"{file}:1: the script has {len(text)} characters; accepted are at most {MAX_CHARACTERS}")
     try:
         _look_at_depth(text, file)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        untyped: Any = yaml
+        node: Node | None = untyped.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = " ".join(part for part in (error.context, error.problem) if part)
@@ -77,7 +79,9 @@ def _look_at_depth(text: str, file: str) -> None:
     import yaml
 
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    untyped: Any = yaml
+    events: Iterator[Event] = untyped.parse(text, Loader=yaml.SafeLoader)
+    for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:

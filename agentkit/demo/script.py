@@ -6,16 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from agentkit.answer import AnswerStatus
-from agentkit.demo.positions import Document, Place, ScriptError, parse
+from agentkit.demo.positions import MAX_CHARACTERS, Document, Place, ScriptError, parse
 from agentkit.settings import Limits, ModelSettings
 from agentkit.values import APIS, Api
 
+SettingsT = TypeVar("SettingsT", ModelSettings, Limits)
 _TYPE = r"[a-z0-9_]+:[a-z0-9_.-]+"
 
 
@@ -132,16 +133,15 @@ class Script:
 
 def load(path: Path) -> Script:
     """The script in a file. Raises `ScriptError`."""
-    from agentkit.demo.positions import MAX_CHARACTERS
-
     try:
         with path.open("rb") as file:
             data = file.read(4 * MAX_CHARACTERS + 1)
-        text = data.decode("utf-8")
     except OSError as error:
         raise ScriptError(f"{path}: the script cannot be read: {error.strerror or error}") from None
+    try:
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1  # pyright: ignore[reportPossiblyUnboundVariable]
+        line = data.count(10, 0, error.start) + 1
         raise ScriptError(f"{path}:{line}: the script is not UTF-8") from None
     return read(text, str(path), folder=path.resolve().parent)
 
@@ -181,7 +181,7 @@ def _check_references(document: Document, shape: _Shape, turn: Turn, index: int)
             raise document.error(place, f"no such tool in `tools:`, accepted are: {', '.join(known) or 'none'}")
 
 
-def _built[T: (ModelSettings, Limits)](document: Document, name: str, kind: type[T], given: Mapping[str, Any]) -> T:
+def _built(document: Document, name: str, kind: type[SettingsT], given: Mapping[str, Any]) -> SettingsT:
     fields = kind.__dataclass_fields__
     for key in given:
         if key not in fields:

@@ -43,7 +43,7 @@ def _made(
     source, _, name = entry.name.rpartition(":")
     try:
         module = _file(script.folder / source, files) if source.endswith(".py") else importlib.import_module(source)
-    except Exception as error:  # noqa: BLE001 - a tool's file is the user's code: it can raise anything
+    except Exception as error:  # a tool's file is the user's code: it can raise anything
         raise script.error(place, f"{source} cannot be imported: {type(error).__name__}: {error}") from error
     found: object = getattr(module, name, None)
     if isinstance(found, Tool):
@@ -72,11 +72,9 @@ def _file(path: Path, loaded: dict[Path, ModuleType]) -> ModuleType:
 
 
 def _offered(module: ModuleType) -> list[str]:
-    members = inspect.getmembers(module, lambda each: isinstance(each, Tool) or inspect.isfunction(each))
     return [
         name
-        for name, value in members
-        if not name.startswith("_")
-        and getattr(value, "__module__", module.__name__) == module.__name__
-        or isinstance(value, Tool)
+        for name, value in inspect.getmembers(module)
+        if isinstance(value, Tool)
+        or (inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_"))
     ]

@@ -14,6 +14,7 @@ from agentkit.emulator.words import (
     content,
     entities,
     name_words,
+    number_tokens,
     numbers,
     overlap,
     places,
@@ -146,7 +147,7 @@ class Filler:
         if not found:
             return MISSING
         mine = {stem(word) for word in name_words(name)}
-        tokens = re.findall(r"-?\d+(?:\.\d+)?|[^\W\d_]+", re.sub(r"\bd(?=\d)", "d ", self.text))
+        tokens = number_tokens(self.text)
         near = [index for index, token in enumerate(tokens) if stem(token) in mine]
         chosen = min(found, key=lambda pair: min((abs(pair[0] - index) for index in near), default=0))
         self._used.add(chosen)
@@ -215,6 +216,9 @@ class Filler:
             return next(iter(quoted(self.text)), None) or _subject(self.text) or MISSING
         if mine & _PERSON:
             return self._once([*quoted(self.text), *entities(self.text)])
+        said = self._once(quoted(self.text))
+        if said is not MISSING:
+            return said
         beside = _beside(mine, self.text)
         if beside:
             return beside

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agentkit.emulator.drawing import colour_in
-from agentkit.emulator.words import COLOURS, NUMBERS, bag, content, words
+from agentkit.emulator.words import COLOURS, NUMBERS, STOP, bag, content, words
 
 _START = re.compile(
     r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank you|wonderful|please|yes|hm+|can you|could you|would you)[\s,!.]+)*"
@@ -119,13 +119,20 @@ def change_in(text: str) -> str:
     for pattern, build in _FORMS:
         match = re.match(pattern, rest, re.IGNORECASE)
         if match:
-            return build(match).strip(" ,")
-    return re.sub(
+            return _small(build(match).strip(" ,"))
+    left = re.sub(
         rf"^(?:draw|paint|redraw|repaint|edit|modify)\s+{_OBJECT}\s*(?:again)?[\s,]*(?:but\s+)?",
         "",
         rest,
         flags=re.IGNORECASE,
     ).strip(" ,")
+    return _small(left)
+
+
+def _small(change: str) -> str:
+    """Without the capital of a sentence, unless it is a name's."""
+    first, _, rest = change.partition(" ")
+    return f"{first.lower()} {rest}".strip() if first.lower() in STOP else change
 
 
 def _worn(thing: str) -> str:
@@ -136,7 +143,7 @@ def _put(match: re.Match[str]) -> str:
     thing, where = match[1], match[2] or ""
     wearable = set(words(thing.lower())) & _WEARABLE
     about_it = not where or re.match(
-        rf"(?:on|onto|to|in)(?:to)?\s+(?:{_OBJECT}|(?:its|his|her) head|the picture|the image)\s*$",
+        r"(?:on|onto|to|in)(?:to)?\s+(?:it|him|her|them|this|that|img_\d+|(?:its|his|her) head|the picture|the image)\s*$",
         where,
         re.IGNORECASE,
     )

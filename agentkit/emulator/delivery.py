@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from starlette.types import Receive, Scope, Send
 
 
-class Cut(Exception):  # noqa: N818 - raised on purpose, so that the server drops the connection
+class Cut(Exception):
     """The connection is to break off here."""
 
 

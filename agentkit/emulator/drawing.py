@@ -24,7 +24,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _LOOKING_BACK = re.compile(
-    r"\b(?:did|have|had) (?:you|we|i)\b|\byou (?:drew|painted|made)\b|\bhow many\b|\bdescribe\b|\bwhat(?:'s| is| do you see)\b"
+    r"^how (?!about)|^when\b|^where\b|\b(?:did|have|had) (?:you|we|i)\b|\byou (?:drew|painted|made)\b|\bhow many\b|\bdescribe\b|\bwhat(?:'s| is| do you see)\b"
     r"|\bwho\b|\bwhy\b|\bwhich\b|\bdo you\b|\bwhat (?:was|were|are|did|have)\b",
     re.IGNORECASE,
 )

@@ -155,7 +155,7 @@ class Mind:
         facts = gist(self._outcomes)
         prompts = [f"{prompt}: {facts}" if facts else prompt for prompt in prompts]
         draws = [self._draw(prompt, prompt, source.data if source else None) for prompt in prompts]
-        return [(draw, None) for draw in self._limited(draws)]
+        return [(draw, None) for draw in draws]
 
     def _topic(self) -> str | None:
         return next((shorten(text, 60).rstrip(".?!") for text in reversed(self._earlier)), None)
@@ -213,7 +213,7 @@ class Mind:
         return draws[:most]
 
     def _shown(self, drawings: Sequence[tuple[Draw, str | None]]) -> list[Item]:
-        draws = [draw for draw, _ in drawings]
+        draws = self._limited([draw for draw, _ in drawings])
         if "text" not in self._ask.modalities or "text" not in self._ask.model.outputs:
             return list(draws)
         lead = f"{told(self._outcomes)} " if self._outcomes else self._words_before()

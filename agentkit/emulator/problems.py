@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Problem(Exception):  # noqa: N818 - it is an answer, not a fault of the program
+class Problem(Exception):
     """A request that is turned down, with the status and the body that OpenRouter would answer."""
 
     def __init__(self, status: int, message: str, *, metadata: Mapping[str, Any] | None = None, **fields: Any) -> None:

@@ -14,6 +14,7 @@ from agentkit.emulator.ids import Ids
 from agentkit.emulator.ledger import Charge
 from agentkit.emulator.routes import application
 from agentkit.emulator.script import PLACES, Place, Scripted
+from agentkit.emulator.serving import Server
 from agentkit.emulator.state import RecordedRequest, State
 from agentkit.emulator.studio import Studio
 
@@ -60,7 +61,7 @@ class Emulator:
             places=tuple(image_places),
             chunk_delay=chunk_delay,
         )
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -105,10 +106,9 @@ class Emulator:
             log_config=None,
             log_level="critical",
             access_log=False,
-            timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
         )
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="openrouter-emulator", daemon=True
         )
@@ -120,11 +120,8 @@ class Emulator:
         server, thread = self._server, self._thread
         if server is None or thread is None:
             return
-        server.should_exit = True
+        server.stop()
         thread.join(timeout=10)
-        if thread.is_alive():
-            server.force_exit = True
-            thread.join(timeout=5)
         self._server = self._thread = None
         self._studio.origin = ""
 

@@ -124,7 +124,8 @@ class Studio:
         with Image.open(io.BytesIO(data)) as full:
             small = full.convert("RGB")
         small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-        rough = small.filter(ImageFilter.BoxBlur(radius=2 * (count - step)))
+        blurred = small.filter(ImageFilter.BoxBlur(radius=2 * (count - step)))
+        rough = Image.blend(Image.new("RGB", small.size, (188, 188, 188)), blurred, (step + 1) / (count + 1))
         return _encoded(rough, "PNG")
 
 

@@ -102,14 +102,18 @@ def quoted(text: str) -> list[str]:
 
 def entities(text: str) -> list[str]:
     """Names of people and places: capitalised words that do not merely start a sentence."""
-    found: list[str] = []
+    inside: list[str] = []
+    first: list[str] = []
     for match in _ENTITY.finditer(text):
         parts = match[0].split()
+        starts = match.start() == 0 or text[: match.start()].rstrip().endswith((".", "!", "?", ":"))
         while parts and parts[0].lower() in STARTERS:
             parts.pop(0)
-        if parts and (len(parts) > 1 or parts[0].lower() not in STARTERS):
-            found.append(" ".join(parts))
-    return list(dict.fromkeys(found))
+            starts = False
+        if parts:
+            doubtful = starts and len(parts) == 1 and not re.match(r"\s*(?:,|and\b)", text[match.end() :])
+            (first if doubtful else inside).append(" ".join(parts))
+    return list(dict.fromkeys(inside or first))
 
 
 def places(text: str) -> list[str]:
@@ -121,13 +125,18 @@ def places(text: str) -> list[str]:
     return [word.title() for word in found if word.lower() not in STARTERS]
 
 
-def numbers(text: str) -> list[tuple[int, float]]:
-    """Each number with the index of its word; handles of images are not numbers."""
-    found: list[tuple[int, float]] = []
+def number_tokens(text: str) -> list[str]:
+    """Words and numbers, with `2d6` as `2 6 sides` and without the numbers of image handles."""
     cleaned = re.sub(r"\bimg_\d+\b", " ", text)
     cleaned = re.sub(r"(?<=\d),(?=\d{3}\b)", "", cleaned)
-    cleaned = re.sub(r"\bd(?=\d)", "d ", cleaned)
-    for index, token in enumerate(re.findall(r"-?\d+(?:\.\d+)?|[^\W\d_]+", cleaned)):
+    cleaned = re.sub(r"(?<![^\W\d_])d(\d+)\b", r" \1 sides ", cleaned)
+    return re.findall(r"-?\d+(?:\.\d+)?|[^\W\d_]+", cleaned)
+
+
+def numbers(text: str) -> list[tuple[int, float]]:
+    """Each number with the index of its token."""
+    found: list[tuple[int, float]] = []
+    for index, token in enumerate(number_tokens(text)):
         if token.lower() in NUMBERS:
             found.append((index, float(NUMBERS[token.lower()])))
         elif re.match(r"-?\d", token):

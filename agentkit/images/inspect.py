@@ -288,9 +288,9 @@ def _tiff(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
 
 def _svg(file: BinaryIO, head: bytes, size: int) -> None:
     del head
-    *_, behind = _SVG_END.split(_at(file, max(0, size - _TAIL), _TAIL))
-    behind = behind.strip()
-    if behind and not (behind.startswith(b"<!--") and behind.endswith(b"-->")):
+    _, *behind = _SVG_END.split(_at(file, max(0, size - _TAIL), _TAIL))
+    rest = behind[-1].strip() if behind else b"nothing"
+    if rest and not (rest.startswith(b"<!--") and rest.endswith(b"-->")):
         raise _cut("image/svg+xml", "it has no </svg>")
 
 

@@ -46,9 +46,9 @@ def retrying(*, server_tools: bool, seconds_left: Callable[[], float], sleep: Sl
     """Attempts at one request, as the table says; the last error is raised as it is."""
     import asyncio
 
-    from tenacity import AsyncRetrying, wait_exponential_jitter
+    from tenacity import AsyncRetrying, wait_random_exponential
 
-    backoff = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
+    backoff = wait_random_exponential(multiplier=0.5, max=8)
 
     def asked(state: RetryCallState) -> float | None:
         error = _error(state)

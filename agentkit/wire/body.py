@@ -4,6 +4,7 @@ once; a body is joined from what is kept, so that a turn costs what is new."""
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,8 @@ from agentkit.values import BlobRef, Image, Message, Pieces, Text
 from agentkit.wire.model import JsonObject, Request
 from agentkit.wire.text import write
 
-_HOLE = "\ufdd1blob:"
+_HOLE = f"\ufdd1{secrets.token_hex(8)}:"
+"""Cannot be guessed, so no text that is sent can pass for a picture."""
 
 
 class Holes:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
+
+import jiter
 
 from agentkit.values import ToolCall
 from agentkit.wire.model import JsonObject
-from agentkit.wire.text import UnreadableJson, mend, obj, read, whole
+from agentkit.wire.text import UnreadableJson, keepable, mend, obj, read, whole, write
 
 
 @dataclass(slots=True)
@@ -77,13 +79,15 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
     where the reply was `cut` (by `length`), a call whose arguments are not whole is marked so."""
     settled: list[ToolCall] = []
     taken: dict[str, int] = {}
+    seen: set[tuple[str, str, str]] = set()
     for number, (given, name, arguments) in enumerate(calls):
+        if given and (given, name, arguments) in seen:
+            continue
+        seen.add((given, name, arguments))
         call_id = given or f"call_{seed}_{number}"
         fault = "the reply was cut inside this call" if cut and parse_object(arguments) is None else None
         if call_id in taken:
             first = settled[taken[call_id]]
-            if (first.name, first.arguments) == (name, arguments):
-                continue
             fault = f"two different calls came with the id {call_id!r}"
             settled[taken[call_id]] = ToolCall(first.id, first.name, first.arguments, fault)
             call_id = f"{call_id}_{number}"
@@ -93,14 +97,15 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
 
 
 def parse_object(arguments: str) -> dict[str, Any] | None:
-    """The arguments as an object, decoded once more where they came as a string of JSON; None where they are none."""
+    """The arguments as an object, decoded once more where they came as a string of JSON; None where they are none, or
+    are deeper than a run can keep."""
     for _ in range(2):
         try:
             value = read(arguments.encode("utf-8", "surrogatepass"))
         except UnreadableJson:
             return None
         if isinstance(value, dict):
-            return value  # pyright: ignore[reportUnknownVariableType]
+            return keepable(cast("JsonObject", value))
         if not isinstance(value, str):
             return None
         arguments = value
@@ -112,4 +117,12 @@ def for_history(arguments: str) -> str:
     parsed = parse_object(arguments)
     if parsed is None:
         return "{}"
-    return arguments if arguments.lstrip().startswith("{") else json.dumps(parsed)
+    return arguments if _is_strict(arguments) else write(parsed).decode()
+
+
+def _is_strict(arguments: str) -> bool:
+    """Whether any parser would take them: no `NaN`, no half of a surrogate pair, no string around the object."""
+    try:
+        return isinstance(jiter.from_json(arguments.encode(), allow_inf_nan=False), dict)
+    except ValueError:
+        return False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any, cast
 
 from agentkit.values import Invocation, InvocationStatus, Place
 from agentkit.wire.calls import parse_object
 from agentkit.wire.model import JsonObject, Sighting
-from agentkit.wire.text import obj, string, whole
+from agentkit.wire.text import keepable, obj, objects, string, whole
 
 IMAGE_ITEMS = {"openrouter:image_generation", "image_generation_call"}
 IMAGE_PARTS = {"image_url", "output_image", "input_image", "image"}
@@ -101,13 +102,13 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
 def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None:
     given = item.get("arguments")
     if isinstance(given, dict):
-        return cast("dict[str, Any]", given)
+        return keepable(cast("JsonObject", given))
     if isinstance(given, str) and (parsed := parse_object(given)) is not None:
         return parsed
     if prompt is not None:
         return {"prompt": prompt}
     known = {name: item[name] for name in ("query", "queries", "url", "action") if item.get(name) is not None}
-    return known or None
+    return keepable(known) if known else None
 
 
 def uncounted(usage: JsonObject, shown: int, tools: Sequence[str], seed: str) -> Iterator[Invocation]:
@@ -123,4 +124,11 @@ def uncounted(usage: JsonObject, shown: int, tools: Sequence[str], seed: str) ->
 def cost_of(usage: JsonObject) -> float | None:
     """USD, where the reply tells it; an unknown cost is None, never 0."""
     cost = usage.get("cost")
-    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None
+    if not isinstance(cost, int | float) or isinstance(cost, bool):
+        return None
+    return float(cost) if 0 <= cost < inf else None
+
+
+def citations(annotations: object) -> tuple[JsonObject, ...]:
+    """The annotations as a run may hold them."""
+    return tuple(kept for each in objects(annotations) if (kept := keepable(each)) is not None)

@@ -86,7 +86,7 @@ def _status_of(code: object) -> int | None:
     if isinstance(code, int) and not isinstance(code, bool):
         return code if 400 <= code < 600 else None
     if isinstance(code, str):
-        return int(code) if code.isdigit() and len(code) == 3 else _STATUS_OF_CODE.get(code)
+        return _status_of(int(code)) if code.isdecimal() and len(code) == 3 else _STATUS_OF_CODE.get(code)
     return None
 
 

@@ -150,7 +150,9 @@ class ResponsesReply:
 
     def _is_call(self, kind: str) -> bool:
         """Whether an item of this type is a tool's call: a model that draws by itself gives image items too."""
-        return kind not in _PLAIN and (kind not in IMAGE_ITEMS or self._draws or kind == "openrouter:image_generation")
+        if kind in _PLAIN or not kind.startswith("openrouter:") and not kind.endswith("_call"):
+            return False  # a compaction, a list of tools: kept and echoed, but nothing was called
+        return kind not in IMAGE_ITEMS or self._draws or kind == "openrouter:image_generation"
 
     def _done(self, index: int, item: JsonObject) -> list[Signal]:
         known = self._items.setdefault(index, _Item())

@@ -27,7 +27,10 @@ class EventStream:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of each event that these bytes complete. Raises `ProtocolError` for a line beyond the cap."""
-        if b"\n" not in chunk and b"\r" not in chunk and not self._first:
+        if not chunk:
+            return []
+        after_cr = bool(self._held) and self._held[-1].endswith(b"\r")
+        if not self._first and not after_cr and b"\n" not in chunk and b"\r" not in chunk:
             self._hold(chunk)
             return []
         buffer = b"".join((*self._held, chunk))

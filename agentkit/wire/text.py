@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import Any, cast
 
 import jiter
@@ -16,6 +17,10 @@ from agentkit.wire.model import JsonObject
 
 _LONE = re.compile("[\ud800-\udfff]")
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
+_DEEPEST = 200
+"""Levels of any JSON that is read at all: the fast parser's own limit."""
+MAX_DEPTH = 64
+"""Levels of what is kept in a run: a saved run has to be read again by a parser with a limit."""
 
 
 class UnreadableJson(ValueError):
@@ -29,9 +34,28 @@ def read(data: bytes) -> Any:
     except ValueError:
         pass
     try:
-        return json.loads(data, parse_constant=lambda _: None)
+        value = json.loads(data, parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
         raise UnreadableJson(str(error) or "too deep") from None
+    if _deeper(value, _DEEPEST):
+        raise UnreadableJson(f"more than {_DEEPEST} levels")
+    return value
+
+
+def _deeper(value: object, most: int) -> bool:
+    """Whether the value has more than so many levels of lists and objects."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(cast("dict[str, object]", value).values())
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def read_object(data: bytes) -> JsonObject:
@@ -43,9 +67,30 @@ def read_object(data: bytes) -> JsonObject:
 
 
 def write(value: object) -> bytes:
-    """Compact JSON in ASCII; lone surrogates are mended."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Compact JSON in UTF-8; lone surrogates are mended, and numbers that JSON does not have become null."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_tame(value, _DEEPEST), separators=(",", ":"), ensure_ascii=False)
     return mend(text).encode()
+
+
+def keepable(value: JsonObject) -> dict[str, Any] | None:
+    """The object as a run may hold and save it: surrogates mended, only numbers that JSON has; None where it is too deep."""
+    return None if _deeper(value, MAX_DEPTH) else cast("dict[str, Any]", _tame(value, MAX_DEPTH))
+
+
+def _tame(value: object, levels: int) -> object:
+    if isinstance(value, str):
+        return mend(value)
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if levels and isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return {mend(name): _tame(each, levels - 1) for name, each in items}
+    if levels and isinstance(value, list):
+        return [_tame(each, levels - 1) for each in cast("list[object]", value)]
+    return value
 
 
 def mend(text: str) -> str:

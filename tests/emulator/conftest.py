@@ -51,9 +51,13 @@ class Wire:
 
     def drawn(self, prompt, *, tool: dict | None = None, **fields) -> list[str]:
         """The prompts of the pictures that the image generation tool drew."""
-        fields.setdefault("tools", [{"type": "openrouter:image_generation", "parameters": {"size": "64x64", **(tool or {})}}])
+        fields.setdefault(
+            "tools", [{"type": "openrouter:image_generation", "parameters": {"size": "64x64", **(tool or {})}}]
+        )
         details = self.message(prompt, **fields).get("reasoning_details", [])
-        return [json.loads(one["arguments"])["prompt"] for one in details if one["type"] == "reasoning.server_tool_call"]
+        return [
+            json.loads(one["arguments"])["prompt"] for one in details if one["type"] == "reasoning.server_tool_call"
+        ]
 
     def _ok(self, path: str, body):
         answer = self.post(path, body)
@@ -80,7 +84,14 @@ def events(text: str) -> list[dict]:
 
 def folded(chunks: list[dict]) -> dict:
     """A chat message put together from the deltas of a stream."""
-    message: dict = {"content": "", "parts": [], "reasoning": "", "reasoning_details": {}, "images": [], "tool_calls": {}}
+    message: dict = {
+        "content": "",
+        "parts": [],
+        "reasoning": "",
+        "reasoning_details": {},
+        "images": [],
+        "tool_calls": {},
+    }
     for chunk in chunks:
         for choice in chunk["choices"]:
             delta = choice["delta"]
@@ -96,7 +107,9 @@ def folded(chunks: list[dict]) -> dict:
                 for key, value in detail.items():
                     old[key] = old.get(key, "") + value if key in ("text", "summary") else value
             for call in delta.get("tool_calls", []):
-                old = message["tool_calls"].setdefault(call["index"], {"id": call.get("id"), "name": "", "arguments": ""})
+                old = message["tool_calls"].setdefault(
+                    call["index"], {"id": call.get("id"), "name": "", "arguments": ""}
+                )
                 old["name"] += call["function"].get("name", "")
                 old["arguments"] += call["function"].get("arguments", "")
     return message

@@ -145,6 +145,8 @@ def test_models_out_of_service(wire_to) -> None:
         assert found["model"] == emulator.ledger[0].model == "anthropic/claude-sonnet-4.6"
 
 
-@pytest.mark.parametrize("model", ["@preset/mine", "openai/gpt-5.2@preset/mine", "openai/gpt-5.2:nitro", None, "openrouter/auto"])
+@pytest.mark.parametrize(
+    "model", ["@preset/mine", "openai/gpt-5.2@preset/mine", "openai/gpt-5.2:nitro", None, "openrouter/auto"]
+)
 def test_other_names_of_a_model(wire, model: str | None) -> None:
     assert wire.chat("hi", model=model)["model"] == "openai/gpt-5.2"

@@ -99,7 +99,9 @@ def test_the_same_reply_says_the_same_in_four_ways(wire, fold, png) -> None:
 
 
 def test_usage_is_the_same_in_four_ways(wire, png) -> None:
-    wire.emulator.play([Reply([Say("Twelve chars"), Draw("a fox", data=png, places=("server_tool_call",))], chunk=5)] * 4)
+    wire.emulator.play(
+        [Reply([Say("Twelve chars"), Draw("a fox", data=png, places=("server_tool_call",))], chunk=5)] * 4
+    )
     wire.chat("hello")
     wire.chat("hello", stream=True)
     wire.responses("hello")
@@ -173,7 +175,12 @@ def test_a_generation_fits_the_spec(wire, spec) -> None:
 def test_requests_echo_in_responses(wire, spec) -> None:
     tools = [{"type": "function", "name": "weather", "parameters": WEATHER}, {"type": "openrouter:image_generation"}]
     result = wire.responses(
-        "hi", tools=tools, temperature=0.2, metadata={"a": "b"}, reasoning={"effort": "low"}, text={"format": {"type": "text"}}
+        "hi",
+        tools=tools,
+        temperature=0.2,
+        metadata={"a": "b"},
+        reasoning={"effort": "low"},
+        text={"format": {"type": "text"}},
     )
     spec("OpenResponsesResult", result)
     assert result["temperature"] == 0.2

@@ -1,1 +1,1 @@
-"""The emulator's paint box: words → a scene → shapes → a picture. The door to it is `agentkit.emulator.painter`."""
+"""The emulator's paint box: words → a scene → shapes → a picture. `agentkit.emulator.painter` is the door to it."""

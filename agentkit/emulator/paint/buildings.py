@@ -123,6 +123,11 @@ def lighthouse(pen: Pen, colour: Colour | None) -> None:
     window(pen, -0.025, 0.53, 0.045, 0.07)
     window(pen, -0.03, 0.29, 0.05, 0.075)
     pen.round_box(-0.045, 0.12, 0.09, 0.12, 0.035, (92, 64, 58))
+    _lamp_room(pen, band)
+
+
+def _lamp_room(pen: Pen, band: Colour) -> None:
+    """The gallery and the lantern on top of a lighthouse."""
     pen.box(-0.125, 0.735, 0.25, 0.022, (66, 62, 76))
     for i in range(7):
         pen.line([(-0.115 + i * 0.038, 0.755), (-0.115 + i * 0.038, 0.8)], 0.007, (66, 62, 76))

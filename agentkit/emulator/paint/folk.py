@@ -45,8 +45,14 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
     pen.oval(0.26, 0.36, 0.04, 0.04, _SKIN)
     r = 0.175 if small else 0.15
     y = 0.62 + r
+    _head(pen, kind, hair, y, r)
+    return Anchors((0, y + r * 0.62), r * 2.1, (0, 0.61), 0.22, ((-0.062, y - 0.01), (0.062, y - 0.01)), (0.26, 0.36))
+
+
+def _head(pen: Pen, kind: str, hair: Colour, y: float, r: float) -> None:
+    """A round face at height `y`, of radius `r`."""
     pen.oval(0, y + 0.02, r * 1.1, r * 1.08, hair)
-    if small or kind == "person":
+    if kind != "wizard":
         pen.both([(0.1, y + 0.05), (r * 1.14, y), (r * 1.12, y - r * 0.9), (r * 0.8, y - r)], hair)
     pen.oval(0, y - 0.01, r * 0.94, r * 0.94, (lighter(_SKIN, 0.2), _SKIN))
     pen.blob(
@@ -69,7 +75,6 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
             [(-0.11, y - 0.06), (0.11, y - 0.06), (0.08, y - 0.24), (0, y - 0.34), (-0.08, y - 0.24)],
             (WHITE, (214, 214, 226)),
         )
-    return Anchors((0, y + r * 0.62), r * 2.1, (0, 0.61), 0.22, ((-0.062, y - 0.01), (0.062, y - 0.01)), (0.26, 0.36))
 
 
 def astronaut(pen: Pen, colour: Colour | None) -> Anchors:

@@ -164,22 +164,26 @@ def _ears(head: Pen, fur: Fur) -> None:
             head.both([(0.06, 0.14), (0.065, 0.27), (0.092, 0.38), (0.115, 0.37), (0.118, 0.26), (0.1, 0.12)], inner)
 
 
+def _mane(head: Pen, fur: Fur) -> None:
+    for radius, tone in ((1.0, darker(fur.dark, 0.15)), (0.88, fur.dark)):
+        ring = [
+            (0.0, 0.29),
+            (0.12, 0.3),
+            (0.2, 0.22),
+            (0.29, 0.18),
+            (0.29, 0.06),
+            (0.33, -0.03),
+            (0.26, -0.12),
+            (0.22, -0.22),
+            (0.1, -0.24),
+        ]
+        head.blob([(x * radius, y * radius) for x, y in [*ring, *((-x, y) for x, y in reversed(ring))]], tone)
+
+
 def _head(head: Pen, fur: Fur) -> None:
     c = fur.cheeks
     if fur.mask == "mane":
-        for radius, tone in ((1.0, darker(fur.dark, 0.15)), (0.88, fur.dark)):
-            ring = [
-                (0.0, 0.29),
-                (0.12, 0.3),
-                (0.2, 0.22),
-                (0.29, 0.18),
-                (0.29, 0.06),
-                (0.33, -0.03),
-                (0.26, -0.12),
-                (0.22, -0.22),
-                (0.1, -0.24),
-            ]
-            head.blob([(x * radius, y * radius) for x, y in [*ring, *((-x, y) for x, y in reversed(ring))]], tone)
+        _mane(head, fur)
     coat = (lighter(fur.coat, 0.1), fur.coat)
     if fur.mask in {"fox", "bandit", "tabby"}:
         # Pointed ruffs at the cheeks.
@@ -257,20 +261,24 @@ def _mask(head: Pen, fur: Fur) -> None:
             head.blob([(-0.02, 0.17), (0.02, 0.17), (0.035, 0.03), (0.0, -0.01), (-0.035, 0.03)], fur.light)
         case "plain" | "mane":
             pass
-    m = fur.muzzle
     if fur.mask != "fox":
-        head.blob(
-            [
-                (0.0, -0.03),
-                (0.075 * m, -0.045),
-                (0.095 * m, -0.1),
-                (0.05, -0.152),
-                (-0.05, -0.152),
-                (-0.095 * m, -0.1),
-                (-0.075 * m, -0.045),
-            ],
-            fur.light,
-        )
+        _muzzle(head, fur)
+
+
+def _muzzle(head: Pen, fur: Fur) -> None:
+    m = fur.muzzle
+    head.blob(
+        [
+            (0.0, -0.03),
+            (0.075 * m, -0.045),
+            (0.095 * m, -0.1),
+            (0.05, -0.152),
+            (-0.05, -0.152),
+            (-0.095 * m, -0.1),
+            (-0.075 * m, -0.045),
+        ],
+        fur.light,
+    )
 
 
 def _face(head: Pen, fur: Fur) -> None:

@@ -128,47 +128,10 @@ def _grazer_head(head: Pen, look: _Grazer, coat: Colour, k: float, head_y: float
             (look.mane, darker(look.mane, 0.2)),
         )
     if "trunk" in extra:
-        head.blob(
-            [(-0.02, 0.16), (0.16, 0.12), (0.22, -0.04), (0.1, -0.17), (-0.1, -0.12), (-0.14, 0.06)],
-            (lighter(face, 0.12), face),
-        )
-        head.limb(
-            [(0.17, 0.0), (0.27, -0.18), (0.24, -0.36), (0.34, -0.42)],
-            (0.14, 0.11, 0.08, 0.06),
-            (face, darker(face, 0.12)),
-        )
-        head.limb([(0.13, -0.1), (0.22, -0.16)], (0.04, 0.01), WHITE)
-        head.blob(
-            [(-0.02, 0.12), (-0.2, 0.18), (-0.32, 0.02), (-0.22, -0.2), (-0.06, -0.16)],
-            (lighter(look.mane, 0.1), look.mane),
-        )
+        _trunk(head, look, face)
     else:
-        head.blob(
-            [
-                (-0.06, 0.1),
-                (0.06, 0.11),
-                (0.16, 0.02),
-                (0.27, -0.06),
-                (0.25, -0.15),
-                (0.12, -0.14),
-                (-0.03, -0.12),
-                (-0.1, 0.0),
-            ],
-            (lighter(face, 0.1), darker(face, 0.05)),
-        )
-        head.blob([(0.17, -0.01), (0.27, -0.06), (0.26, -0.15), (0.16, -0.145), (0.14, -0.07)], look.snout)
-        head.oval(0.235, -0.07, 0.012, 0.012, darker(look.snout, 0.5))
-        for x in (-0.07, 0.02):
-            head.blob([(x, 0.07), (x - 0.07, 0.13), (x - 0.06, 0.2), (x + 0.02, 0.12)], darker(face, 0.1))
-    for part, tone in (("horns", (236, 220, 190)), ("antlers", (150, 108, 74))):
-        if part in extra:
-            head.limb([(0.02, 0.1), (0.0, 0.18), (0.05, 0.24)], (0.04, 0.03, 0.012), tone)
-    if "antlers" in extra:
-        for side in (-1, 1):
-            head.limb([(0.0, 0.1), (0.06 * side, 0.24), (0.16 * side, 0.4)], (0.034, 0.03, 0.01), (150, 108, 74))
-            head.limb([(0.06 * side, 0.24), (0.02 * side, 0.36)], (0.026, 0.008), (150, 108, 74))
-    if "horn" in extra.split():
-        head.limb([(0.07, 0.09), (0.15, 0.36)], (0.055, 0.006), ((255, 226, 150), (240, 180, 90)))
+        _snout(head, look, face)
+    _horns(head, extra)
     eye(head, 0.06, 0.015, 0.026)
     at = (0.46 + 0.02) * k
     return Anchors(
@@ -179,6 +142,55 @@ def _grazer_head(head: Pen, look: _Grazer, coat: Colour, k: float, head_y: float
         (((0.46 + 0.06) * k, (head_y + 0.015) * k), ((0.46 + 0.15) * k, (head_y + 0.01) * k)),
         (0.5 * k, (head_y - 0.2) * k),
     )
+
+
+def _trunk(head: Pen, look: _Grazer, face: Colour) -> None:
+    head.blob(
+        [(-0.02, 0.16), (0.16, 0.12), (0.22, -0.04), (0.1, -0.17), (-0.1, -0.12), (-0.14, 0.06)],
+        (lighter(face, 0.12), face),
+    )
+    head.limb(
+        [(0.17, 0.0), (0.27, -0.18), (0.24, -0.36), (0.34, -0.42)],
+        (0.14, 0.11, 0.08, 0.06),
+        (face, darker(face, 0.12)),
+    )
+    head.limb([(0.13, -0.1), (0.22, -0.16)], (0.04, 0.01), WHITE)
+    head.blob(
+        [(-0.02, 0.12), (-0.2, 0.18), (-0.32, 0.02), (-0.22, -0.2), (-0.06, -0.16)],
+        (lighter(look.mane, 0.1), look.mane),
+    )
+
+
+def _snout(head: Pen, look: _Grazer, face: Colour) -> None:
+    head.blob(
+        [
+            (-0.06, 0.1),
+            (0.06, 0.11),
+            (0.16, 0.02),
+            (0.27, -0.06),
+            (0.25, -0.15),
+            (0.12, -0.14),
+            (-0.03, -0.12),
+            (-0.1, 0.0),
+        ],
+        (lighter(face, 0.1), darker(face, 0.05)),
+    )
+    head.blob([(0.17, -0.01), (0.27, -0.06), (0.26, -0.15), (0.16, -0.145), (0.14, -0.07)], look.snout)
+    head.oval(0.235, -0.07, 0.012, 0.012, darker(look.snout, 0.5))
+    for x in (-0.07, 0.02):
+        head.blob([(x, 0.07), (x - 0.07, 0.13), (x - 0.06, 0.2), (x + 0.02, 0.12)], darker(face, 0.1))
+
+
+def _horns(head: Pen, extra: str) -> None:
+    for part, tone in (("horns", (236, 220, 190)), ("antlers", (150, 108, 74))):
+        if part in extra:
+            head.limb([(0.02, 0.1), (0.0, 0.18), (0.05, 0.24)], (0.04, 0.03, 0.012), tone)
+    if "antlers" in extra:
+        for side in (-1, 1):
+            head.limb([(0.0, 0.1), (0.06 * side, 0.24), (0.16 * side, 0.4)], (0.034, 0.03, 0.01), (150, 108, 74))
+            head.limb([(0.06 * side, 0.24), (0.02 * side, 0.36)], (0.026, 0.008), (150, 108, 74))
+    if "horn" in extra.split():
+        head.limb([(0.07, 0.09), (0.15, 0.36)], (0.055, 0.006), ((255, 226, 150), (240, 180, 90)))
 
 
 def grazing(kind: str) -> Callable[[Pen, Colour | None], Anchors]:

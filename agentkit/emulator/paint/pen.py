@@ -1,4 +1,4 @@
-"""A pen that records shapes. Everything is drawn as a list of shapes first, and rendered as pixels or as SVG afterwards.
+"""A pen that records shapes. Everything is drawn as a list of shapes first, and becomes pixels or SVG afterwards.
 
 A pen has its own coordinates: x to the right, y up, the origin where the thing stands and 1.0 about as tall as it is.
 """
@@ -86,6 +86,8 @@ class Pen:
 
     def place(self, point: Point) -> Point:
         x, y = (-point[0] if self.mirror else point[0]) * self.scale, point[1] * self.scale
+        if not self.angle:
+            return (self.x + x, self.y - y)
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         return (self.x + x * cos - y * sin, self.y - x * sin - y * cos)
 

@@ -11,14 +11,16 @@ from .colour import NAMED
 _LONGEST = 400  # words that are read; a longer prompt has said by then what it wants
 
 _PHRASES: tuple[tuple[str, str], ...] = (
-    ("(cup|mug|glass) of (hot )?(coffee|tea|cocoa|chocolate|milk)", "cup"), ("hot air balloon", "balloon"), ("teddy bear", "bear"), ("top hat", "tophat"), ("wizard hat", "wizardhat"),
-    ("witch hat", "wizardhat"), ("bow tie", "bowtie"), ("northern light", "aurora"), ("northern lights", "aurora"),
+    ("(cup|mug|glass) of (hot )?(coffee|tea|cocoa|chocolate|milk)", "cup"), ("hot air balloon", "balloon"),
+    ("teddy bear", "bear"), ("top hat", "tophat"), ("wizard hat", "wizardhat"), ("witch hat", "wizardhat"),
+    ("bow tie", "bowtie"), ("northern light", "aurora"), ("northern lights", "aurora"),
     ("under water", "underwater"), ("on the moon", "on lunar"), ("moon landing", "lunar"),
     ("black and white", "monochrome"), ("golden hour", "dusk"), ("blue hour", "dusk"), ("pixel art", "pixel"),
     ("oil painting", "oil"), ("line art", "ink"), ("line drawing", "ink"), ("living room", "room"),
-    ("space ship", "spaceship"), ("christmas tree", "winter pine"), ("light house", "lighthouse"), ("(pine|palm|fir) trees?", r"\1"), ("birthday cake", "cake"),
-    ("reflected in", "reflection"), ("take off", "remove"), ("takes off", "remove"), ("get rid of", "remove"),
-    ("star fish", "fish"), ("coffee table", "table"), ("at sea", "at the sea"), ("robin hood", "person"),
+    ("space ship", "spaceship"), ("christmas tree", "winter pine"), ("light house", "lighthouse"),
+    ("(pine|palm|fir) trees?", r"\1"), ("birthday cake", "cake"), ("reflected in", "reflection"),
+    ("take off", "remove"), ("takes off", "remove"), ("get rid of", "remove"), ("star fish", "fish"),
+    ("coffee table", "table"), ("at sea", "at the sea"), ("robin hood", "person"),
 )  # fmt: skip
 
 
@@ -71,6 +73,8 @@ def plain(text: str) -> str:
 def tokens_of(prompt: str) -> list[str]:
     """Lower-case words and the punctuation that separates clauses."""
     text = re.sub(r'"[^"]*"|“[^”]*”|«[^»]*»', " ", prompt[:8000].lower())
+    # An emoji speaks by its name: "fox face".
+    text = "".join(f" {unicodedata.name(c, '').lower()} " if unicodedata.category(c) == "So" else c for c in text)
     text = " ".join(re.findall(r"[^\W_]+|[,.;:!?]", plain(text)))
     for phrase, short in _PHRASES:
         text = re.sub(rf"\b{phrase}\b", short, text)

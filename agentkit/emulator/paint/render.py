@@ -150,7 +150,7 @@ class Raster:
         right, low = min(width, round(self.image.width - ax)), min(height, round(self.image.height - ay))
         if right <= left or low <= top or self.mask is not None:
             return
-        # radial_gradient runs from 0 in the middle to 181 where its edges are nearest: turned round and squared, it fades.
+        # radial_gradient runs from 0 in the middle to 181 where its edges are nearest: turned and squared, it fades.
         fade = toned(Image.radial_gradient("L"), lambda i: shape.alpha * 255 * max(0.0, 1 - i / 181) ** 2)
         box = (left * 256 / width, top * 256 / height, right * 256 / width, low * 256 / height)
         fade = scaled(fade, (right - left, low - top), box=box)

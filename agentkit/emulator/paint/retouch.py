@@ -27,7 +27,7 @@ _GRADES: dict[str, tuple[Colour, float]] = {
 def retouch(source: Image.Image, reading: Reading, size: tuple[int, int], seed: str) -> Image.Image:
     """The source in its new format, with what the words ask for."""
     image = ImageOps.fit(source.convert("RGB"), size, Image.Resampling.LANCZOS)
-    scene = replace(compose(reading, seed), card="", style=reading.style, settings=("plain",))
+    scene = replace(compose(replace(reading, wears=()), seed), card="", style=reading.style, settings=("plain",))
     image = _graded(image, reading)
     raster = Raster(size, base=image)
     raster.draw(_additions(scene, reading, size), "full")

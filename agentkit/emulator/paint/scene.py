@@ -1,4 +1,4 @@
-"""A scene: what a picture shows and where. It travels inside the picture, so that an edit can paint it again, changed."""
+"""A scene: what a picture shows and where. It travels inside the picture, so that an edit can paint it again."""
 
 import json
 import math
@@ -15,6 +15,7 @@ _FAR = frozenset(
     {"lighthouse", "castle", "house", "windmill", "tower", "tree", "pine", "palm", "bridge", "ship", "train", "tent"}
 )
 _TABLE = frozenset({"cake", "cup", "teapot", "book", "apple", "gift", "guitar"})
+_SHORES = frozenset({"sea", "lake", "beach", "arctic", "island"})
 _SIZES = {
     "lighthouse": 0.8, "castle": 0.62, "house": 0.5, "windmill": 0.68, "tower": 0.7, "tree": 0.68, "pine": 0.66,
     "palm": 0.66, "boat": 0.58, "ship": 0.5, "car": 0.34, "train": 0.36, "bicycle": 0.4, "balloon": 0.56, "airship": 0.34,
@@ -33,7 +34,7 @@ _WIDE = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A subject in its place: `x` and `y` (where it stands) as fractions of the picture, `size` (its height) of its unit."""
+    """A subject in its place: `x` and `y` (its feet) as fractions of the picture, `size` (its height) of its unit."""
 
     kind: str
     x: float
@@ -65,7 +66,7 @@ class Scene:
 
     @staticmethod
     def from_json(text: str) -> "Scene":
-        """Raises ValueError, TypeError or KeyError where the text is no scene: it comes from a file anybody can make."""
+        """Raises ValueError, TypeError or KeyError where the text is no scene: anybody can make such a file."""
         raw = json.loads(text)
         fields = {name: raw[name] for name in Scene.__slots__}
         strings = [fields[name] for name in ("city", "style", "background", "tint")]
@@ -140,10 +141,11 @@ def _set(scene: Scene, reading: Reading) -> Scene:
         weather -= {"rain", "storm", "fog", "cloud"} - reading.weather
     dark = reading.time is None and scene.time == "day" and weather & {"moon", "stars", "aurora", "fireworks"}
     wintry = reading.season is None and "snow" in weather
+    thaw = reading.season is None and "snow" in reading.removed and scene.season == "winter"
     return replace(
         scene,
         time="night" if dark else reading.time or scene.time,
-        season="winter" if wintry else reading.season or scene.season,
+        season="winter" if wintry else "summer" if thaw else reading.season or scene.season,
         weather=tuple(sorted(weather)),
         settings=reading.settings or scene.settings,
         city=reading.city or (None if reading.settings else scene.city),
@@ -177,12 +179,13 @@ def _enter(scene: Scene, mention: Mention) -> Scene:
 
 
 def _arrange(scene: Scene) -> Scene:
-    """Gives a place to each actor that has none (`x` below zero): side by side, those at home far off behind the others."""
+    """Gives a place to each actor that has none (`x` below zero): side by side, large far things behind the rest."""
     rng = random.Random(f"{scene.seed}:places:{len(scene.actors)}")
     loose = [i for i, actor in enumerate(scene.actors) if actor.x < 0]
     near = [i for i in loose if scene.actors[i].kind not in _FAR | _SKY]
     far = [i for i in loose if i not in near]
     taken = [actor.x for actor in scene.actors if actor.x >= 0]
+    beside = bool(taken)  # newcomers stand smaller beside those who were there
     for row, shrink in ((near, 1.0), (far, 1.0 if not near and not taken else 0.72)):
         wide = [_WIDE.get(scene.actors[i].kind, 0.75) * scene.actors[i].size * shrink for i in row]
         fit = min(1.0, 0.94 / max(0.01, sum(wide)))
@@ -190,7 +193,8 @@ def _arrange(scene: Scene) -> Scene:
         spots = _spots(len(row), wide, taken, rng, behind=behind)
         for i, x in zip(row, spots, strict=True):
             actor = scene.actors[i]
-            size = actor.size * shrink * max(0.34, fit) * rng.uniform(0.96, 1.04)
+            crowd = 0.72 if row is near and beside else 1.0
+            size = actor.size * shrink * crowd * max(0.34, fit) * rng.uniform(0.96, 1.04)
             mirror = x > 0.5 if len(loose) > 1 else rng.random() < 0.5
             scene = _change(scene, i, replace(actor, x=x, size=round(size, 4), mirror=mirror))
         taken += spots if row is near else []
@@ -202,7 +206,7 @@ def _spots(n: int, wide: list[float], taken: list[float], rng: random.Random, *,
         side = rng.random() < 0.5
         return [round(0.8 - 0.6 * ((i + side) % 2) + rng.uniform(-0.06, 0.06), 3) for i in range(n)]
     if taken:
-        gaps = sorted((-min(abs(x / 10 - t) for t in taken), x / 10) for x in range(1, 10))
+        gaps = sorted((-min(abs(x / 20 - t) for t in taken), x / 20) for x in range(3, 18))
         return [gaps[min(i, len(gaps) - 1)][1] for i in range(n)]
     total, x = sum(wide), 0.0
     spots: list[float] = []
@@ -239,6 +243,8 @@ def _stand(scene: Scene) -> Scene:
             y = (0.86 if actor.kind == "rocket" else 0.62) if len(scene.actors) == 1 else 0.46 + jitter * 4
         elif actor.kind in _SWIMMERS and "underwater" in scene.settings:
             y = 0.7 + jitter * 6
+        elif actor.kind in _FAR - {"lighthouse", "ship", "bridge"} and not alone and _SHORES & set(scene.settings):
+            y = 0.84 + jitter  # on dry land
         elif actor.kind in _FAR:
             y = 0.86 + jitter if alone else 0.74 + jitter
         else:

@@ -35,11 +35,13 @@ def _fog(stage: Stage) -> None:
 
 def _rain(stage: Stage) -> None:
     rng = stage.rng("rain")
+    # A brush or a coarse grid would swallow fine drops.
+    broad = 2.2 if stage.scene.style in {"watercolour", "oil", "pixel"} else 1.0
     slant = 0.34 if stage.has("storm", "wind") else 0.14
     for _ in range(int(230 * max(0.8, min(3.0, stage.wide)))):
         x, y, near = rng.uniform(-0.1, stage.wide + 0.2), rng.uniform(0, 1.05), rng.random()
         length = 0.025 + 0.05 * near
-        w = 0.0011 + 0.0012 * near
+        w = (0.0011 + 0.0012 * near) * broad
         dx = length * slant
         points = [(x, y), (x + w, y), (x + w - dx, y - length), (x - dx, y - length)]
         stage.pen.poly(points, (226, 238, 250), 0.26 + 0.36 * near, lit=True, soft=True)

@@ -259,7 +259,7 @@ FILLER = _words("""
     i we is are be this that these those very really nice beautiful pretty lovely cute small little big large tiny
     huge old young new same style scene background foreground portrait landscape high quality detailed realistic
     today todays weather s now as into about some one just again another more less then there here wide tall square
-    transparent drawn drawing painted colour color coloured colored looking sitting standing 16 9 4 3 1 2 aspect
+    transparent drawn drawing painted colour color coloured colored looking face sitting standing 16 9 4 3 1 2 aspect
     ratio do not no if how what when where who only should must will let so but than too against under over near
     beside behind front between along through during while happy sad sleepy brave friendly cosy warm cold soft
     bright

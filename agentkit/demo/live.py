@@ -1,0 +1,212 @@
+"""A play in the terminal: words as they come, tools while they run, pictures as they become ready.
+
+Whole lines are printed and stay; what is still moving (the line being written, the tools that run) is drawn below
+them. Without a terminal nothing moves, and no control character is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.spinner import Spinner
+from rich.text import Text
+
+from agentkit.demo.player import Played, PlayedTurn
+from agentkit.demo.script import Script, Turn
+from agentkit.events import (
+    Event,
+    ImageFailed,
+    ImagePreview,
+    ImageReady,
+    InvocationFinished,
+    InvocationProgress,
+    InvocationStarted,
+    ReasoningDelta,
+    TextDelta,
+    TurnFinished,
+)
+from agentkit.show import plain
+from agentkit.values import Api, Image, ImageFailure, Invocation, Usage
+
+API_NAMES: Mapping[Api, str] = {"chat": "Chat Completions API", "responses": "Responses API"}
+_PICTURE = re.compile(r"!\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
+_GAP = "  "
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that obeys nothing in what it is given: no markup, no emoji codes."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+class EventView:
+    """The events of one turn, in a terminal."""
+
+    def __init__(self, to: Console) -> None:
+        self.console = to
+        self._line = ""
+        self._running: dict[str, str] = {}
+        self._note = ""
+        self._is_blank = True
+        self._live: Live | None = None
+
+    def start(self) -> None:
+        self._line, self._note, self._is_blank = "", "", True
+        self._running.clear()
+        if self.console.is_terminal:
+            self._note = "…"
+            self._live = Live(self._moving(), console=self.console, refresh_per_second=12, transient=True)
+            self._live.start()
+
+    def stop(self) -> None:
+        self._end_line()
+        self._running.clear()
+        self._note = ""
+        if self._live is not None:
+            self._live.update(Text(""))
+            self._live.stop()
+            self._live = None
+
+    def show(self, event: Event) -> None:
+        self._note = ""
+        match event:
+            case TextDelta():
+                self._write(event.text)
+            case ReasoningDelta():
+                self._note = "thinking"
+            case InvocationStarted():
+                self._running[event.invocation.id] = call(event.invocation)
+            case InvocationProgress():
+                self._running[event.invocation.id] = f"{call(event.invocation)}: {plain.line(event.message)}"
+            case InvocationFinished():
+                self._running.pop(event.invocation.id, None)
+                self._row(*_outcome(event.invocation))
+            case ImagePreview():
+                self._note = f"a preview of {plain.kilobytes(len(event.data))}"
+            case ImageReady():
+                self._row("▣", picture(event.image), "magenta")
+            case ImageFailed():
+                self._row("✗", failure(event.failure), "red")
+            case TurnFinished():
+                self._end_line()
+            case _:
+                pass
+        if self._live is not None:
+            self._live.update(self._moving())
+
+    def _write(self, text: str) -> None:
+        *whole, self._line = (self._line + plain.terminal(text)).split("\n")
+        for line in whole:
+            self._print_line(line)
+
+    def _end_line(self) -> None:
+        if self._line:
+            self._print_line(self._line)
+        self._line = ""
+
+    def _print_line(self, line: str) -> None:
+        shown = _PICTURE.sub(lambda match: f"[{match[1] or 'picture'}]", line).rstrip()
+        if shown or not self._is_blank:
+            put(self.console, Text(shown))
+        self._is_blank = not shown
+
+    def _row(self, sign: str, words: str, style: str) -> None:
+        self._end_line()
+        put(self.console, Text.assemble((f"{sign} ", style), (words, "dim" if sign == "✓" else "")))
+        self._is_blank = False
+
+    def _moving(self) -> RenderableType:
+        rows: list[RenderableType] = [Text(self._line)] if self._line else []
+        rows += [Spinner("dots", Text(words, style="cyan")) for words in self._running.values()]
+        if not rows and self._note:
+            rows.append(Spinner("dots", Text(self._note, style="dim")))
+        return Padding(Group(*rows), (0, 0, 0, len(_GAP)))
+
+
+class TerminalView:
+    """The `Watcher` of `agentkit demo`."""
+
+    def __init__(self, to: Console | None = None) -> None:
+        self.console = to or console()
+        self._events = EventView(self.console)
+
+    def conversation_started(self, script: Script, api: Api) -> None:
+        title = f"{plain.line(script.name)} · {API_NAMES[api]} · {plain.line(script.model)}"
+        self.console.print()
+        self.console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+
+    def turn_started(self, number: int, turn: Turn) -> None:
+        self.console.print()
+        self.console.print(Text.assemble((f"{number} ", "bold cyan"), (plain.terminal(turn.say.strip()), "bold")))
+        self._events.start()
+
+    def event(self, event: Event) -> None:
+        self._events.show(event)
+
+    def turn_finished(self, turn: PlayedTurn) -> None:
+        self._events.stop()
+        for why in (*turn.problems, *((turn.error,) if turn.error else ())):
+            put(self.console, Text.assemble(("✗ ", "bold red"), (plain.line(why, width=400), "red")))
+        if turn.answer is not None:
+            put(self.console, Text(f"{plain.duration(turn.seconds)} · {used(turn.answer.usage)}", style="dim"))
+
+    def conversation_finished(self, played: Played) -> None:
+        good = sum(turn.is_good for turn in played.turns)
+        verdict = f"{good} of {played.planned} turns as expected"
+        facts = f" · {len(played.images)} pictures · {plain.duration(played.seconds)} · {used(played.usage)}"
+        style = "bold green" if played.is_good else "bold red"
+        self.console.print()
+        self.console.print(Text.assemble((f"{'✓' if played.is_good else '✗'} {verdict}", style), (facts, "dim")))
+
+
+def used(usage: Usage) -> str:
+    """`1,204 tokens · $0.0421`."""
+    return f"{usage.input_tokens + usage.output_tokens:,} tokens · {plain.dollars(usage.cost_usd)}"
+
+
+def call(invocation: Invocation) -> str:
+    """`weather(city: "Oslo")`; without brackets where the wire does not show the arguments."""
+    times = f" ×{invocation.count}" if invocation.count > 1 else ""
+    if invocation.arguments is None:
+        return plain.line(invocation.name) + times
+    return plain.line(f"{invocation.name}({arguments(invocation.arguments)})", width=160) + times
+
+
+def arguments(given: Mapping[str, Any]) -> str:
+    """`city: "Oslo", days: 2`."""
+    return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
+
+
+def picture(image: Image) -> str:
+    """`img_1  1024×576  34 kB  a fox in the snow`."""
+    made_from = f"from {', '.join(image.parents)}" if image.parents else ""
+    facts = (image.name, plain.pixels(image), plain.kilobytes(image.size), made_from, plain.caption(image))
+    return plain.line(_GAP.join(fact for fact in facts if fact), width=160)
+
+
+def failure(failed: ImageFailure) -> str:
+    return plain.line(f"no picture: {failed.reason}", width=300)
+
+
+def _outcome(invocation: Invocation) -> tuple[str, str, str]:
+    facts = [call(invocation)]
+    if invocation.error or invocation.result:
+        facts.append(f"→ {plain.line(invocation.error or invocation.result or '', width=120)}")
+    told = [plain.duration(invocation.seconds)] if invocation.seconds is not None else []
+    told += [plain.dollars(invocation.cost_usd)] if invocation.cost_usd is not None else []
+    words = " ".join(facts) + "".join(f" · {each}" for each in told)
+    return ("✓", words, "green") if invocation.status == "completed" else ("✗", words, "red")
+
+
+def put(to: Console, text: Text) -> None:
+    """Print some lines under a turn; only a terminal needs them wrapped."""
+    if to.is_terminal:
+        to.print(Padding(text, (0, 0, 0, len(_GAP)), expand=False))
+    else:
+        to.print(Text.assemble(_GAP, text) if text else "", soft_wrap=True)

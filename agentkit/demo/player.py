@@ -1,0 +1,151 @@
+"""Plays a script: one conversation for each API, each turn streamed, watched and checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agentkit.agent import Agent, Conversation
+from agentkit.answer import Answer
+from agentkit.demo.expect import problems
+from agentkit.demo.script import Script, Turn
+from agentkit.errors import AgentkitError, RunError
+from agentkit.events import Event, TextDelta
+from agentkit.images.store import ImageStore
+from agentkit.openrouter.client import OpenRouter
+from agentkit.server_tools import ServerTool
+from agentkit.tools import Tool
+from agentkit.values import Api, Image, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedTurn:
+    """One turn, as it went."""
+
+    number: int
+    """From 1."""
+    say: str
+    answer: Answer | None
+    """What had arrived, where the turn was stopped by an error."""
+    problems: tuple[str, ...]
+    """Expectations that were not met."""
+    error: str | None
+    seconds: float
+    first_word: float | None
+    """Seconds until the first words came."""
+
+    @property
+    def is_good(self) -> bool:
+        return not self.problems and self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One conversation, as it went."""
+
+    api: Api
+    turns: tuple[PlayedTurn, ...]
+    planned: int
+    """Turns in the script: more than were played, where an error ended the conversation."""
+    images: Mapping[str, Image]
+    started_at: float
+    """Unix time in seconds."""
+    seconds: float
+
+    @property
+    def usage(self) -> Usage:
+        return Usage.total(turn.answer.usage for turn in self.turns if turn.answer is not None)
+
+    @property
+    def is_good(self) -> bool:
+        return len(self.turns) == self.planned and all(turn.is_good for turn in self.turns)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """`chat, turn 3: expected 2 images, came 1`: a line for each thing that is not as expected."""
+        lines = [
+            f"{self.api}, turn {turn.number}: {why}"
+            for turn in self.turns
+            for why in (*turn.problems, *((turn.error,) if turn.error else ()))
+        ]
+        missing = self.planned - len(self.turns)
+        return (*lines, f"{self.api}: {missing} turns were not played") if missing else tuple(lines)
+
+
+class Watcher(Protocol):
+    """Sees a play while it goes on."""
+
+    def conversation_started(self, script: Script, api: Api) -> None: ...
+    def turn_started(self, number: int, turn: Turn) -> None: ...
+    def event(self, event: Event) -> None: ...
+    def turn_finished(self, turn: PlayedTurn) -> None: ...
+    def conversation_finished(self, played: Played) -> None: ...
+
+
+async def play(
+    script: Script,
+    api: Api,
+    tools: Sequence[Tool[..., object] | ServerTool],
+    watcher: Watcher,
+    *,
+    client: OpenRouter,
+    store: ImageStore,
+) -> Played:
+    """Play a script through one API. An error of a run ends the conversation and is told in the result.
+
+    Raises `UsageError` where an agent cannot be made of the script.
+    """
+    agent = Agent(
+        script.model,
+        instructions=script.instructions,
+        tools=tools,
+        api=api,
+        settings=script.settings,
+        limits=script.limits,
+        client=client,
+        store=store,
+    )
+    chat = agent.conversation()
+    watcher.conversation_started(script, api)
+    started_at, started = time.time(), time.perf_counter()
+    turns: list[PlayedTurn] = []
+    for number, turn in enumerate(script.turns, 1):
+        watcher.turn_started(number, turn)
+        turns.append(await _turn(chat, number, turn, watcher))
+        watcher.turn_finished(turns[-1])
+        if turns[-1].error is not None:
+            break
+    seconds = time.perf_counter() - started
+    played = Played(api, tuple(turns), len(script.turns), _images(chat, turns), started_at, seconds)
+    watcher.conversation_finished(played)
+    return played
+
+
+async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -> PlayedTurn:
+    started = time.perf_counter()
+    first_word: float | None = None
+    answer: Answer | None = None
+    error: str | None = None
+    stream = chat.stream(turn.say)
+    try:
+        async with stream:
+            async for event in stream:
+                if first_word is None and isinstance(event, TextDelta):
+                    first_word = time.perf_counter() - started
+                watcher.event(event)
+        answer = stream.answer
+    except AgentkitError as failure:
+        error = f"{type(failure).__name__}: {failure}"
+        answer = failure.answer_so_far if isinstance(failure, RunError) else None
+    unmet = problems(turn.expect, answer) if answer is not None and error is None else ()
+    return PlayedTurn(number, turn.say, answer, unmet, error, time.perf_counter() - started, first_word)
+
+
+def _images(chat: Conversation, turns: Sequence[PlayedTurn]) -> Mapping[str, Image]:
+    """The conversation's pictures, and those of a turn that it did not keep."""
+    images = dict(chat.images)
+    for turn in turns:
+        images |= {image.name: image for image in (turn.answer.images if turn.answer else ())}
+    return images

@@ -1,0 +1,133 @@
+"""A picture that the spool has taken out of a reply."""
+
+from __future__ import annotations
+
+import threading
+
+from agentkit.errors import ImageError, StoreError
+from agentkit.images.base64text import url_safe
+from agentkit.images.drafts import SafeDraft
+from agentkit.images.inspect import MAX_PIXELS, BrokenImage, Stored, inspect_stored
+from agentkit.images.store import ImageStore
+
+
+class Blob:
+    """The bytes for which a reference stands. They are `keep`-ed, `take`-n or `discard`-ed; the methods may block.
+
+    Each method may be called from any thread, and again.
+    """
+
+    def __init__(
+        self,
+        reference: str,
+        draft: SafeDraft,
+        store: ImageStore,
+        *,
+        claimed: str | None = None,
+        key: str | None = None,
+        complete: bool = True,
+        reason: str | None = None,
+        header: str = "",
+        tail: bytes = b"",
+        dashed: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.reference = reference
+        self.claimed = claimed
+        """The media type that the data URL claims; None for bare base64."""
+        self.key = key
+        """The JSON key right before the string, such as `b64_json`; None where there is none."""
+        self.complete = complete
+        """False where the string was cut off, or was too large."""
+        self.reason = reason
+        """Why this is no usable picture, where that is known without looking at its bytes."""
+        self.header = header
+        """`data:image/png;base64,` as it came; empty for bare base64."""
+        self.kept: str | None = None
+        """The sha256 under which the bytes are in the store, usable or not; None before `keep`."""
+        self._draft = draft
+        self._store = store
+        self._tail = tail  # the last digits and the padding, as they came
+        self._dashed = dashed
+        self._max_pixels = max_pixels
+        self._stored: Stored | None = None
+        self._failure: ImageError | None = None
+        self._gone = False
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        what = self.reason or self.claimed or "a picture"
+        return f"<Blob {self.reference.rpartition(':')[2]} {what} {self._draft.draft.size} bytes>"
+
+    @property
+    def size(self) -> int:
+        """Bytes that had arrived."""
+        return self._draft.draft.size
+
+    def keep(self) -> Stored:
+        """Put the bytes into the store, once, and tell what they are.
+
+        Raises `ImageError` whose message is the reason where they are no usable picture; `kept` then says where they are
+        kept aside. Where the store would not take them, `take` still has them.
+        """
+        with self._lock:
+            if self._stored is None and self._failure is None:
+                try:
+                    self._stored = self._keep()
+                except ImageError as error:
+                    self._failure = error
+            if self._failure is not None:
+                raise BrokenImage(str(self._failure), kept=self.kept) from self._failure.__cause__
+            assert self._stored is not None
+            return self._stored
+
+    def take(self) -> bytes:
+        """The bytes, which are gone from here then: for previews. Raises `ImageError` where there are none."""
+        with self._lock:
+            data = self._read()
+            self._forget()
+            return data
+
+    def discard(self) -> None:
+        """Leave no trace, unless it was kept."""
+        with self._lock:
+            self._forget()
+
+    def text(self) -> str:
+        """The string for which the reference stands: white space apart, it is as it came. For strings that are none of
+        the places of a picture, such as a tool call's arguments. Raises `ImageError` where the bytes are gone."""
+        import pybase64
+
+        with self._lock:
+            data = self._read()
+        whole = len(data) // 3 * 3 if self._tail else len(data)
+        digits = pybase64.b64encode(data[:whole])
+        return self.header + (url_safe(digits + self._tail) if self._dashed else digits + self._tail).decode("ascii")
+
+    def _keep(self) -> Stored:
+        self._check_there()
+        try:
+            if self._draft.trouble is not None:
+                raise self._draft.trouble
+            self.kept = self._draft.draft.keep()
+            if self.reason is not None:
+                raise ImageError(self.reason)
+            return inspect_stored(self._store, self.kept, max_pixels=self._max_pixels)
+        except StoreError as error:
+            raise ImageError(str(error)) from error
+
+    def _read(self) -> bytes:
+        if self.kept is not None:
+            with self._store.open(self.kept) as file:
+                return file.read()
+        self._check_there()
+        with self._draft.draft.read_back() as file:
+            return file.read()
+
+    def _check_there(self) -> None:
+        if self._gone:
+            raise ImageError(self.reason or "the bytes of this picture were taken or discarded")
+
+    def _forget(self) -> None:
+        self._gone = True
+        self._draft.draft.discard()

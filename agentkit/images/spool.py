@@ -1,0 +1,298 @@
+"""Pictures leave the wire here: between the socket and the JSON parser.
+
+The spool sees the bytes of a reply, JSON or lines of it, and passes them on at once; but a long string that is a picture
+in base64 is decoded into the store as it arrives, and a short reference takes its place. Nothing above it holds base64.
+
+It parses no JSON. A picture's string has no quote inside, not even an escaped one, so only the gaps between two quotes
+count: `rfind` leaps from quote to quote, at most `threshold` bytes at a time, and what follows a quote tells whether a
+picture may begin there. A closing quote is never followed by base64, so nothing need be known of what came before, and
+no odd quote in a comment, nor any other garbage, can derail it. A line's end is the end of a string too: none holds one.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+
+from agentkit.errors import UsageError
+from agentkit.images.blob import Blob
+from agentkit.images.capture import DECISIVE, Capture, Opening, State
+from agentkit.images.inspect import MAX_PIXELS
+from agentkit.images.store import ImageStore
+
+MAX_IMAGE_BYTES = 64 << 20
+#: How much of what came before a string is remembered: its key, and how deep it is nested.
+_BEFORE = 128
+_DEPTHS = {2**depth - 1: depth for depth in range(5)}
+_KEY = re.compile(rb'"([\w.$-]{1,64})\\*"\s*:\s*\Z')
+#: What stands before a string in JSON that stands in a string; in prose or HTML, something else does.
+_NESTED = re.compile(rb'[:,\["](?:[ \t]|\\+[nrt])*\Z')
+
+
+def _or_cut(*characters: str) -> str:
+    """A pattern for these characters, or for as many of them as there are before the end of the data."""
+    pattern = ""
+    for each in reversed(characters):
+        pattern = rf"{each}(?:{pattern}|\Z)" if pattern else each
+    return pattern
+
+
+#: How a string begins that may be a picture: quick and rough, `Opening.read` decides.
+_MAY_BEGIN = re.compile(
+    '"(?:{}|\\Z)'.format(
+        "|".join(
+            (
+                _or_cut("[dD]", "[aA]", "[tT]", "[aA]", ":"),
+                _or_cut(*"iVBORw0KGg"),  # PNG
+                _or_cut("[/_]", "9", "j"),  # JPEG
+                _or_cut(*"R0lGOD"),  # GIF
+                _or_cut(*"UklGR"),  # WebP
+                _or_cut(*"AAA"),  # AVIF
+                _or_cut("Q", "k", "[0-3]"),  # BMP
+                _or_cut(*"SUkqA"),  # TIFF
+                _or_cut(*"TU0AK"),
+                _or_cut("P", "[CDFH]"),  # SVG: <! <? <S <s
+                _or_cut(*"77u"),  # and behind a byte order mark, or white space
+                _or_cut("C", "[Q-Za-z0-9+/_-]"),
+                _or_cut("D", "[A-Za-f]"),
+                _or_cut("I", "[A-P]"),
+                "[ \\t]",
+                "\\\\+(?:[/nrtu]|\\Z)",
+            )
+        )
+    ).encode("ascii")
+)
+
+
+class Spool:
+    """One reply's. `feed` it what arrives, pass on what it returns, and `close` it at the end, or `discard` it.
+
+    A string of more than `threshold` characters counts. A picture of more than `max_image_bytes` is not decoded further;
+    its blob says so. `token` makes the references impossible to forge; by default it is random.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        *,
+        threshold: int = 4096,
+        max_image_bytes: int = MAX_IMAGE_BYTES,
+        max_pixels: int = MAX_PIXELS,
+        token: str | None = None,
+    ) -> None:
+        if threshold < 0 or max_image_bytes <= 0:
+            raise UsageError(
+                f"threshold must be 0 or more, and max_image_bytes 1 or more, not {threshold!r} and {max_image_bytes!r}"
+            )
+        self.token = secrets.token_hex(16) if token is None else token
+        self._store = store
+        self._threshold = threshold
+        self._max_image_bytes = max_image_bytes
+        self._max_pixels = max_pixels
+        self._decisive = max(threshold + 1, DECISIVE)
+        self._blobs: dict[str, Blob] = {}
+        self._before = b""
+        self._held = b""  # a string whose beginning does not tell yet; starts with its quote
+        self._capture: Capture | None = None
+
+    @property
+    def blobs(self) -> Mapping[str, Blob]:
+        """By reference (`agentkit-blob:TOKEN:NUMBER`), in the order of arrival."""
+        return self._blobs
+
+    def feed(self, data: bytes) -> bytes:
+        """More of the body. Returns what can be passed on, each long picture replaced by its reference."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        passed = 0  # data[:passed] is dealt with
+        out: list[bytes] = []
+        while passed < len(data):
+            if self._capture is not None:
+                passed = self._pour(self._capture, data, passed, out)
+                if self._capture is not None:
+                    continue
+            quote = self._seek(data, passed)
+            if quote < 0:
+                if passed == 0 and not out:
+                    self._remember(data)
+                    return data
+                out.append(data[passed:])
+                break
+            opening = self._open(data, quote)
+            if opening is None:
+                out.append(data[passed:quote])
+                self._held = data[quote:]
+                data = data[:quote]
+                break
+            out.append(data[passed : quote + 1])
+            passed = quote + 1
+            self._begin(opening, data, quote)
+        self._remember(data)
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        """The end of the body. Returns what was held back; a picture that is cut off here is kept aside as broken."""
+        out: list[bytes] = []
+        held, self._held = self._held, b""
+        if held:
+            opening = self._read_opening(held, 0, held[1:]) if len(held) - 1 > self._threshold else None
+            if opening is None:
+                return held
+            out.append(held[:1])
+            self._begin(opening, held, 0)
+            assert self._capture is not None
+            if self._capture.feed(held[1:]) is State.INVALID:
+                return held[:1] + self._give_up(self._capture)
+        if self._capture is not None:
+            out.append(self._cut(self._capture, "the reply ended inside it"))
+        return b"".join(out)
+
+    def discard(self) -> None:
+        """Drop whatever was not kept: for a reply that nobody reads to its end."""
+        self._held = b""
+        if self._capture is not None:
+            self._capture.discard()
+            self._capture = None
+        for blob in self._blobs.values():
+            blob.discard()
+
+    def restore(self, text: str) -> str:
+        """`text` with each reference replaced by the string it stands for, wherever in it that is.
+
+        For strings that are no picture's place, a tool call's arguments above all.
+        """
+        if self.token not in text:
+            return text
+        pattern = rf"agentkit-blob:{re.escape(self.token)}:\d+"
+        return re.sub(pattern, lambda found: self._text_of(found[0]), text)
+
+    def _text_of(self, reference: str) -> str:
+        blob = self._blobs.get(reference)
+        return reference if blob is None else blob.text()
+
+    def _seek(self, data: bytes, position: int) -> int:
+        """The next quote that may open a long picture string; -1 where there is none."""
+        reach = self._threshold + 1
+        while True:
+            quote = data.rfind(b'"', position, position + reach)
+            if quote < 0:
+                quote = data.find(b'"', position + reach)
+                if quote < 0:
+                    return -1
+            if quote > position:  # all strings up to it are short
+                position = quote
+                continue
+            if _MAY_BEGIN.match(data, quote) and self._is_worth(data, quote):
+                return quote
+            position += 1
+
+    def _is_worth(self, data: bytes, quote: int) -> bool:
+        """May a picture begin at this quote, as far as `data` goes? False as soon as it is known that none does."""
+        start, end = self._content(data, quote)
+        if end < 0 and len(start) < self._decisive:
+            return b"\n" not in start and b"\r" not in start
+        if end >= 0 and end - quote - 1 <= self._threshold:
+            return False
+        return self._read_opening(data, quote, start) is not None
+
+    def _content(self, data: bytes, quote: int) -> tuple[bytes, int]:
+        """The string that opens at `quote`, as much of it as decides, and where it ends (-1: not in `data`)."""
+        end = data.find(b'"', quote + 1)
+        return data[quote + 1 : quote + 1 + self._decisive if end < 0 else min(end, quote + 1 + self._decisive)], end
+
+    def _open(self, data: bytes, quote: int) -> Opening | None:
+        """The opening at `quote`; None where more must arrive before it can be told."""
+        start, end = self._content(data, quote)
+        if end < 0 and len(start) < self._decisive:
+            return None
+        return self._read_opening(data, quote, start)
+
+    def _read_opening(self, data: bytes, quote: int, start: bytes) -> Opening | None:
+        before = self._context(data, quote)
+        bare = before.rstrip(b"\\")
+        depth = _DEPTHS.get(len(before) - len(bare))
+        if depth is None or (depth > 0 and not _NESTED.search(bare)):
+            return None
+        return Opening.read(start[:DECISIVE], depth)
+
+    def _context(self, data: bytes, quote: int) -> bytes:
+        before = data[max(0, quote - _BEFORE) : quote]
+        return before if len(before) == _BEFORE else (self._before + before)[-_BEFORE:]
+
+    def _remember(self, data: bytes) -> None:
+        self._before = data[-_BEFORE:] if len(data) >= _BEFORE else (self._before + data)[-_BEFORE:]
+
+    def _begin(self, opening: Opening, data: bytes, quote: int) -> None:
+        key = _KEY.search(self._context(data, quote).rstrip(b"\\"))
+        name = key[1].decode("ascii", "replace") if key else None
+        self._capture = Capture(opening, self._store, self._max_image_bytes, name)
+
+    def _pour(self, capture: Capture, data: bytes, start: int, out: list[bytes]) -> int:
+        """Give the string what `data` has of it, and end it where it ends. Returns where the rest begins."""
+        quote = data.find(b'"', start)
+        stop = len(data) if quote < 0 else quote
+        line = min((at for at in (data.find(b"\n", start, stop), data.find(b"\r", start, stop)) if at >= 0), default=-1)
+        if line >= 0:
+            stop = line
+        state = capture.feed(data[start:stop] if start or stop < len(data) else data)
+        if state is State.INVALID:
+            out.append(self._give_up(capture))
+        elif line >= 0:
+            out.append(self._cut(capture, "its line ended inside it"))
+        elif quote >= 0:
+            return self._close_at(quote, capture, out)
+        return stop
+
+    def _close_at(self, quote: int, capture: Capture, out: list[bytes]) -> int:
+        state = capture.finish()
+        if state is State.INVALID:
+            out.append(self._give_up(capture))
+            return quote
+        backslashes = 2**capture.opening.depth - 1
+        if state is State.FULL:
+            if len(capture.backslashes) > backslashes:  # a quote inside the string
+                capture.feed(b'"')
+                return quote + 1
+            out.append(self._finish(capture, self._too_large()) + capture.backslashes)
+            return quote
+        cut = len(capture.tail.rstrip(b"=")) == 1
+        out.append(self._finish(capture, "cut off: its base64 is not whole" if cut else None) + b"\\" * backslashes)
+        return quote
+
+    def _cut(self, capture: Capture, why: str) -> bytes:
+        capture.cut()
+        return self._finish(capture, self._too_large() if capture.state is State.FULL else f"cut off: {why}")
+
+    def _too_large(self) -> str:
+        return f"too large: more than {self._max_image_bytes} bytes"
+
+    def _give_up(self, capture: Capture) -> bytes:
+        """It is no base64 after all."""
+        text = capture.restore()
+        capture.discard()
+        self._capture = None
+        return text
+
+    def _finish(self, capture: Capture, reason: str | None) -> bytes:
+        self._capture = None
+        capture.settle()
+        reference = f"agentkit-blob:{self.token}:{len(self._blobs) + 1}"
+        blob = Blob(
+            reference,
+            capture.draft,
+            self._store,
+            claimed=capture.opening.claimed,
+            key=capture.key,
+            complete=reason is None,
+            reason=reason,
+            header=capture.header,
+            tail=capture.tail,
+            dashed=capture.dashed,
+            max_pixels=self._max_pixels,
+        )
+        if capture.state is State.FULL:
+            blob.discard()
+        self._blobs[reference] = blob
+        return reference.encode("ascii")

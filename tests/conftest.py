@@ -1,0 +1,86 @@
+"""What every test of the agent needs: a running emulator, a client for it, a store in memory, and the four ways to ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from agentkit import Agent, Answer, OpenRouter
+from agentkit.emulator import Emulator
+from agentkit.images.store import MemoryImageStore
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the four ways to run the same content."""
+
+    api: str
+    stream: bool
+
+    def __str__(self) -> str:
+        return f"{self.api}-{'streamed' if self.stream else 'buffered'}"
+
+
+WAYS = [Way(api, stream) for api in ("chat", "responses") for stream in (False, True)]
+
+
+@pytest.fixture(params=WAYS, ids=str)
+def way(request: pytest.FixtureRequest) -> Way:
+    return request.param
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(emulator: Emulator) -> AsyncIterator[OpenRouter]:
+    async with OpenRouter(api_key="sk-or-test-key", base_url=emulator.base_url) as connected:
+        yield connected
+
+
+@pytest.fixture
+def store() -> MemoryImageStore:
+    return MemoryImageStore()
+
+
+@dataclass
+class Bench:
+    """Makes agents for one way, and asks them."""
+
+    way: Way
+    emulator: Emulator
+    client: OpenRouter
+    store: MemoryImageStore
+
+    def agent(self, **options: Any) -> Agent[Any]:
+        given = {"model": "openai/gpt-5.2", "api": self.way.api, "client": self.client, "store": self.store, **options}
+        return Agent(given.pop("model"), **given)
+
+    async def ask(self, chat: Any, prompt: Any, **options: Any) -> Answer[Any]:
+        """One turn of an agent or a conversation, in this way."""
+        if self.way.stream:
+            async with chat.stream(prompt, **options) as stream:
+                return await stream.finish()
+        send = chat.send if hasattr(chat, "send") else chat.run
+        return await send(prompt, **options)
+
+
+@pytest.fixture
+def bench(way: Way, emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> Bench:
+    return Bench(way, emulator, client, store)
+
+
+def picture(colour: str = "red", size: tuple[int, int] = (40, 30), format: str = "PNG", noise: int = 0) -> bytes:
+    """The bytes of a small picture; with `noise`, of one too large to be left alone by the spool."""
+    image = PIL.Image.effect_noise(size, noise).convert("RGB") if noise else PIL.Image.new("RGB", size, colour)
+    file = BytesIO()
+    image.save(file, format)
+    return file.getvalue()

@@ -1,0 +1,195 @@
+"""Dictated replies: failures in all their forms, bytes, delays, breaks; and what each costs."""
+
+import time
+
+import httpx2
+import pytest
+
+from agentkit.emulator import CallTool, Draw, Failure, Raw, RawReply, Reply, Say
+
+
+def test_the_script_comes_first_then_the_rules(wire) -> None:
+    wire.emulator.play([Reply([Say("one")]), Reply([Say("two")])])
+    assert [wire.text("What is 2 + 2?") for _ in range(3)] == ["one", "two", "2 + 2 = 4"]
+
+
+def test_a_request_that_is_turned_down_uses_no_reply(wire) -> None:
+    wire.emulator.play(Reply([Say("one")]))
+    wire.error("/chat/completions", {"messages": []})
+    assert wire.text("hi") == "one"
+
+
+def test_http_failures_are_not_billed(wire) -> None:
+    failure = Failure("Slow down", 429, metadata={"raw": "wait", "provider_name": "X"})
+    wire.emulator.play([Reply([Draw("a fox")], error=failure, headers={"Retry-After": "7"})] * 2)
+    answer = wire.post("/responses", {"input": "hi", "stream": True})
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "7"
+    assert answer.json() == {
+        "error": {"message": "Slow down", "code": 429, "metadata": {"raw": "wait", "provider_name": "X"}}
+    }
+    assert wire.error("/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})[0] == 429
+    assert wire.emulator.ledger == []
+
+
+def test_an_error_inside_a_200(wire) -> None:
+    reply = Reply([Say("Half a")], error=Failure("It broke", 502, form="choice"))
+    wire.emulator.play([reply] * 4)
+    choice = wire.chat("hi")["choices"][0]
+    assert choice["finish_reason"] == "error"
+    assert choice["error"] == {"code": 502, "message": "It broke"}
+    assert choice["message"]["content"] == "Half a"
+    assert wire.chat("hi", stream=True)[-1]["choices"][0]["error"]["message"] == "It broke"
+    result = wire.responses("hi")
+    assert (result["status"], result["error"]["message"], result["error_type"]) == (
+        "failed",
+        "It broke",
+        "provider_unavailable",
+    )
+    assert wire.responses("hi", stream=True)[-1]["type"] == "response.failed"
+    assert len(wire.emulator.ledger) == 4
+
+
+def test_a_body_that_is_an_error(wire) -> None:
+    wire.emulator.play([Reply(error=Failure("No", 402, form="body"))] * 4)
+    for stream in (False, True):
+        for found in (wire.chat("hi", stream=stream), wire.responses("hi", stream=stream)):
+            assert (found[0] if stream else found) == {"error": {"code": 402, "message": "No"}}
+
+
+def test_an_error_in_mid_stream(wire) -> None:
+    wire.emulator.play([Reply([Say("Half a")], error=Failure("Token limit reached", 400, form="stream", event=event)) for event in
+                        ("response.failed", "response.failed", "response.error", "error")])  # fmt: skip
+    last = wire.chat("hi", stream=True)[-1]
+    assert last["error"] == {"code": 400, "message": "Token limit reached"}
+    assert last["choices"][0]["finish_reason"] is None
+    assert last["usage"]["cost"] > 0
+    assert [wire.responses("hi", stream=True)[-1]["type"] for _ in range(3)] == [
+        "response.failed",
+        "response.error",
+        "error",
+    ]
+
+
+def test_a_silent_error(wire) -> None:
+    wire.emulator.play([Reply(error=Failure(form="silent"))] * 2)
+    choice = wire.chat("hi")["choices"][0]
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == ("error", "MALFORMED_FUNCTION_CALL")
+    assert "error" not in choice
+    assert wire.responses("hi")["error"] is None
+
+
+def test_unknown_items_and_events(wire) -> None:
+    item = {"type": "openrouter:hologram", "id": "h_1", "status": "completed", "depth": 3}
+    other = {"type": "hologram", "id": "h_2"}
+    wire.emulator.play(
+        [
+            Reply(
+                [
+                    Raw(responses=item, responses_event={"type": "response.hologram.spun"}),
+                    Raw(responses=other),
+                    Say("x"),
+                ]
+            )
+        ]
+        * 2
+    )
+    events = wire.responses("hi", stream=True)
+    assert any(event["type"] == "response.hologram.spun" for event in events)
+    output = wire.responses("hi")["output"]
+    assert output[:2] == [item, other]
+    assert (
+        wire.responses([{"role": "user", "content": "hi"}, *output, {"role": "user", "content": "and?"}])["status"]
+        == "completed"
+    )
+
+
+def test_unknown_fields_of_a_message(wire, fold) -> None:
+    wire.emulator.play(
+        [Reply([Say("x"), Raw(chat={"hologram": [1]}, chat_chunk={"object": "hologram", "choices": []})])] * 2
+    )
+    assert wire.message("hi")["hologram"] == [1]
+    chunks = wire.chat("hi", stream=True)
+    assert {"object": "hologram", "choices": []} in chunks
+
+
+@pytest.mark.parametrize("arguments", ["", "{", '"{\\"city\\": 1}"', '{"a": NaN}'])
+def test_arguments_go_out_as_they_are(wire, fold, arguments: str) -> None:
+    wire.emulator.play([Reply([CallTool("weather", arguments, id="call_1")])] * 3)
+    assert wire.message("hi")["tool_calls"][0]["function"]["arguments"] == arguments
+    assert fold(wire.chat("hi", stream=True))["tool_calls"][0]["arguments"] == arguments
+    assert wire.responses("hi")["output"][0]["arguments"] == arguments
+
+
+def test_usage_and_finish_reason_can_be_dictated(wire) -> None:
+    reply = Reply(
+        [Say("x")],
+        finish_reason="content_filter",
+        native_finish_reason="SAFETY",
+        usage={"cost": 0.5, "prompt_tokens": 7},
+    )
+    wire.emulator.play([reply, reply])
+    found = wire.chat("hi")
+    assert (found["usage"]["cost"], found["usage"]["prompt_tokens"]) == (0.5, 7)
+    assert found["choices"][0]["native_finish_reason"] == "SAFETY"
+    assert wire.emulator.ledger[0].cost_usd == 0.5
+    result = wire.responses("hi")
+    assert (result["status"], result["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
+
+
+def test_raw_bytes(wire) -> None:
+    chunks = [b'data: {"a"', b': "\xf0\x9f', b'\xa6\x8a"}\r\n\r\n']
+    wire.emulator.play([
+        RawReply(200, b"<html>", "text/html", {"X-Generation-Id": "gen-1"}),
+        RawReply(200, content_type="text/event-stream", chunks=chunks),
+    ])  # fmt: skip
+    answer = wire.post("/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})
+    assert (answer.content, answer.headers["content-type"], answer.headers["x-generation-id"]) == (
+        b"<html>",
+        "text/html",
+        "gen-1",
+    )
+    assert wire.post("/responses", {"input": "hi"}).content == b"".join(chunks)
+    assert wire.emulator.ledger == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_connection_can_break_off(wire, stream: bool) -> None:
+    wire.emulator.play(Reply([Say("x" * 500)], cut_after=120))
+    received = b""
+    with (
+        pytest.raises(httpx2.RemoteProtocolError),
+        wire.http.stream(
+            "POST", wire.emulator.base_url + "/responses", json={"input": "hi", "stream": stream}
+        ) as answer,
+    ):
+        for piece in answer.iter_raw():
+            received += piece
+    assert len(received) == 120
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_connection_can_hang(wire, stream: bool) -> None:
+    wire.emulator.play(Reply([Say("hello")], hang=True))
+    body = {"messages": [{"role": "user", "content": "hi"}], "stream": stream}
+    with pytest.raises(httpx2.ReadTimeout):
+        wire.post("/chat/completions", body, timeout=0.3)
+    assert wire.emulator.ledger[0].cost_usd > 0
+
+
+def test_a_delay(wire) -> None:
+    wire.emulator.play(Reply([Say("hello")], delay=0.2))
+    started = time.monotonic()
+    wire.text("hi")
+    assert time.monotonic() - started >= 0.2
+
+
+def test_text_comes_in_pieces_of_the_asked_size(wire) -> None:
+    wire.emulator.play(Reply([Say("abcdefgh")], chunk=3))
+    deltas = [event["delta"] for event in wire.responses("hi", stream=True) if event["type"].endswith("text.delta")]
+    assert deltas == ["abc", "def", "gh"]
+
+
+def test_a_piece_needs_a_character() -> None:
+    with pytest.raises(ValueError, match="chunk: 0 was given"):
+        Reply([], chunk=0)
