@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -234,6 +235,10 @@ class Conversation(Generic[OutputT]):
                 session_id=self.session_id,
                 started_at=time.time(),
             )
+            if kit.may_draw:
+                await asyncio.to_thread(
+                    lambda: kit.store.create().discard()
+                )  # a store that cannot be written is told before money is spent
             run = await _prompted(run, prompt, kit)
             return await drive(run, kit, log)
         finally:

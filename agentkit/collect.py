@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import pybase64
-
 from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
 from agentkit.images.base64text import decode_base64
@@ -126,16 +124,28 @@ class Collector:
 
     def restored(self, text: str) -> str:
         """Words in which a picture became a reference (a tool call whose argument is one), as they were."""
-        if self._spool.token not in text:
-            return text
-        for reference, blob in self._spool.blobs.items():
-            if reference in text and (stored := self.had(reference)) is not None:
-                with self._store.open(stored.sha256) as file:
-                    encoded = pybase64.b64encode(file.read()).decode("ascii")
-                text = text.replace(
-                    reference, f"data:{blob.media_type};base64,{encoded}" if blob.media_type else encoded
-                )
-        return text
+        return self._spool.restore(text)
+
+    def references(self, text: str) -> list[str]:
+        """Pictures that came where words belong (a message whose content is one), by their reference."""
+        return [each for each in self._spool.blobs if each in text] if self._spool.token in text else []
+
+    def rescue(self) -> None:
+        """At once, in a cancellation: keep what had arrived whole, and give its outcome."""
+        for sighting in self._seen.values():
+            for value in sighting.values if sighting.key not in self.outcomes else ():
+                blob = self._spool.blobs.get(value)
+                if blob is not None and blob.complete and self._rescued(sighting, blob):
+                    break
+
+    def _rescued(self, sighting: Sighting, blob: Blob) -> bool:
+        try:
+            outcome = Had(sighting, self._image(blob.keep(), sighting))
+        except ImageError:
+            return False
+        self.outcomes[sighting.key] = outcome
+        self._tell(sighting, outcome)
+        return True
 
     async def echoes(self, raw: tuple[bytes, ...]) -> dict[bytes, BlobRef]:
         """What stands in the raw items for a picture → the stored picture to send in its place.
@@ -188,22 +198,25 @@ class Collector:
     async def _outcome(self, sighting: Sighting) -> Outcome:
         reasons: list[str] = [sighting.error] if sighting.error and sighting.place != "text" else []
         kept: str | None = None
+        data: bytes | None = None
         for value in sighting.values:
             try:
                 return Had(sighting, self._image(await self._task(value), sighting))
-            except StoreError as error:
-                return self._unstored(sighting, value, error)
-            except ImageError as error:
+            except (ImageError, StoreError) as error:
                 reasons.append(str(error))
                 kept = kept or (error.kept if isinstance(error, BrokenImage) else None)
+                data = data or (self._held(value) if kept is None else None)
         url = next((value for value in sighting.values if is_url(value)), None)
         reason = "; ".join(dict.fromkeys(reasons)) or "no picture came"
-        return ImageFailure(Source(sighting.place, url), url, reason, sighting.invocation_id, kept)
+        return ImageFailure(Source(sighting.place, url), url, reason, sighting.invocation_id, kept, data)
 
-    def _unstored(self, sighting: Sighting, value: str, error: StoreError) -> ImageFailure:
-        """The disk is full: the failure says so; a later step must not be kept from going on."""
-        url = value if is_url(value) else None
-        return ImageFailure(Source(sighting.place, url), url, str(error), sighting.invocation_id)
+    def _held(self, value: str) -> bytes | None:
+        """Bytes that the store would not take (the disk is full): they stay in memory, with the failure."""
+        blob = self._spool.blobs.get(value)
+        try:
+            return blob.take() if blob is not None else None
+        except ImageError:
+            return None
 
     def _image(self, stored: Stored, sighting: Sighting) -> Image:
         sources = tuple(

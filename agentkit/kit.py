@@ -46,3 +46,9 @@ class Kit:
     def takes_pictures(self) -> bool:
         """Whether a tool takes pictures by their handle, so that the model has to know the handles."""
         return any(tool.parameters.takes_images for tool in self.tools.functions.values())
+
+    @property
+    def may_draw(self) -> bool:
+        """Whether pictures are to be expected."""
+        asked = "image" in (self.settings.modalities or ())
+        return asked or any(tool.name.removeprefix("openrouter:") == "image_generation" for tool in self.tools.server)

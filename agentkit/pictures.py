@@ -216,6 +216,8 @@ class ImageFailure:
     invocation_id: str | None = None
     kept: str | None = None
     """Where bytes did arrive, but are no whole picture: their sha256 in the store."""
+    data: Annotated[bytes | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
+    """Where the store would not take the bytes (the disk is full): the bytes themselves."""
     kind: Literal["image_failure"] = "image_failure"
 
 

@@ -160,10 +160,11 @@ class Run:
         return run
 
     def with_invocation(self, invocation: Invocation) -> Self:
-        """This run with the invocation in the place of the one with its id."""
-        return replace(
-            self, invocations=tuple(invocation if each.id == invocation.id else each for each in self.invocations)
-        )
+        """This run with the invocation in the place of the last one with its id: some providers use an id again each turn."""
+        at = max((index for index, each in enumerate(self.invocations) if each.id == invocation.id), default=None)
+        if at is None:
+            return self
+        return replace(self, invocations=(*self.invocations[:at], invocation, *self.invocations[at + 1 :]))
 
     def with_result(self, invocation: Invocation, result: ToolResult) -> Self:
         """This run with a call answered. Once each call of the round is, a message with all of them follows."""

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agentkit.errors import UsageError
 
 
 def _refuse(owner: str, argument: str, given: object, accepted: str) -> UsageError:
     return UsageError(f"{owner}({argument}={given!r}): accepted is {accepted}")
+
+
+_KINDS: tuple[tuple[tuple[str, ...], type | tuple[type, ...], str], ...] = (
+    (("stop", "models", "plugins", "modalities"), tuple, "a list or tuple"),
+    (("provider", "image_config", "extra"), Mapping, "a mapping"),
+    (("reasoning",), (str, Mapping), "an effort, or a mapping"),
+    (("tool_choice", "preset", "session_id"), str, "a string"),
+    (("parallel_tool_calls",), bool, "True or False"),
+)
+_MEMBERS: tuple[tuple[str, type, str], ...] = (
+    ("stop", str, "a list of strings"),
+    ("models", str, "a list of strings"),
+    ("plugins", Mapping, "a list of mappings"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +100,37 @@ class ModelSettings:
             if isinstance(value, Sequence):
                 object.__setattr__(self, name, tuple(value))  # pyright: ignore[reportUnknownArgumentType]
         self._check_numbers()
+        self._check_kinds()
         for modality in self.modalities or ():
             if modality not in ("text", "image"):
                 raise _refuse("ModelSettings", "modalities", self.modalities, '"text" and "image"')
         if self.session_id is not None and not 0 < len(self.session_id) <= 256:
             raise _refuse("ModelSettings", "session_id", self.session_id, "1 to 256 characters")
-        for name in ("provider", "image_config", "extra"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, Mapping):
-                raise _refuse("ModelSettings", name, value, "a mapping")
 
     def _check_numbers(self) -> None:
         for name, low, high in (("temperature", 0.0, 2.0), ("top_p", 0.0, 1.0)):
             value: object = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and low <= value <= high):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high
+            ):
                 raise _refuse("ModelSettings", name, value, f"a number from {low} to {high}")
-        if self.max_tokens is not None and (isinstance(self.max_tokens, bool) or self.max_tokens < 1):
-            raise _refuse("ModelSettings", "max_tokens", self.max_tokens, "a whole number of at least 1")
+        most: object = self.max_tokens
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise _refuse("ModelSettings", "max_tokens", most, "a whole number of at least 1")
+        seed: object = self.seed
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+            raise _refuse("ModelSettings", "seed", seed, "a whole number")
+
+    def _check_kinds(self) -> None:
+        for names, kind, accepted in _KINDS:
+            for name in names:
+                value: object = getattr(self, name)
+                if not isinstance(value, kind) and (value is not None or name == "extra"):
+                    raise _refuse("ModelSettings", name, value, accepted)
+        for name, kind, accepted in _MEMBERS:
+            for each in cast("tuple[object, ...]", getattr(self, name) or ()):
+                if not isinstance(each, kind):
+                    raise _refuse("ModelSettings", name, getattr(self, name), accepted)
 
     def merged(self, over: ModelSettings | None) -> ModelSettings:
         """These settings, with each that `over` sets in its place; `extra` is merged by key."""

@@ -69,6 +69,7 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
         error.generation_id = error.generation_id or turn.generation_id
         raise
     except asyncio.CancelledError:
+        turn.rescue_now()
         log.run = turn.snapshot()
         raise
     finally:
@@ -141,8 +142,11 @@ class Turn:
             return
         match signal:
             case Words(text=text, what="text"):
+                for reference in collector.references(text):
+                    text = text.replace(reference, "")  # noqa: PLW2901
                 collector.hear(text)
-                self._log.tell(TextDelta(text))
+                if text:
+                    self._log.tell(TextDelta(text))
             case Words(text=text):
                 self._log.tell(ReasoningDelta(text))
             case Sighting():
@@ -222,6 +226,8 @@ class Turn:
                 self._collector.see(part)
         for part in reply.parts:
             if isinstance(part, Text):
+                for reference in self._collector.references(part.text):
+                    self._collector.see(Sighting(f"text:{reference}", "content", (reference,)))
                 for link in prose.find(part.text):
                     if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(link.url):
                         error = "bare" if link.bare else None
@@ -237,7 +243,12 @@ class Turn:
                 if (image := self._here(part.key, part.place)) is not None:
                     parts.append(image)
             elif isinstance(part, Text):
-                parts += prose.place(part, lambda url: self._here(f"text:{url}", "text"))
+                for piece in self._without_references(part):
+                    parts += (
+                        prose.place(piece, lambda url: self._here(f"text:{url}", "text"))
+                        if isinstance(piece, Text)
+                        else [piece]
+                    )
             elif isinstance(part, ToolCall) and self._collector is not None:
                 parts.append(replace(part, arguments=self._collector.restored(part.arguments)))
             else:
@@ -246,6 +257,25 @@ class Turn:
             part.sha256 for part in parts if isinstance(part, Image) and part.sources[0].place in {"text", "content"}
         }
         return tuple(_once(parts, placed))
+
+    def _without_references(self, part: Text) -> list[Text | Image]:
+        """The words, with pictures where a reference stands for one."""
+        pieces: list[Text | Image] = [part]
+        for reference in self._collector.references(part.text) if self._collector is not None else ():
+            image = self._here(f"text:{reference}", "content")
+            split: list[Text | Image] = []
+            for piece in pieces:
+                before, found, after = piece.text.partition(reference) if isinstance(piece, Text) else ("", "", "")
+                if isinstance(piece, Image) or not found:
+                    split.append(piece)
+                    continue
+                split += [
+                    Text(words, part.citations) if isinstance(words, str) else words
+                    for words in (before, image, after)
+                    if words
+                ]
+            pieces = split
+        return pieces
 
     def _here(self, key: str, place: str) -> Image | None:
         named = self._named.get(key)
@@ -284,6 +314,11 @@ class Turn:
         if self._collector is not None:
             self._see_all(self._decoder.reply())
             await self._collector.finish()
+
+    def rescue_now(self) -> None:
+        """In a cancellation, which must not wait: what had arrived whole is kept."""
+        if self._collector is not None:
+            self._collector.rescue()
 
     def snapshot(self) -> Run:
         """The run with what has come of this reply; no call of it can be run."""

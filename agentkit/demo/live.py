@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -33,10 +33,10 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.show import plain
-from agentkit.values import Api, Image, ImageFailure, Invocation, Usage
+from agentkit.values import Api, Image, ImageFailure, Invocation, Source, Usage
 
 API_NAMES: Mapping[Api, str] = {"chat": "Chat Completions API", "responses": "Responses API"}
-_PICTURE = re.compile(r"!\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
+_PICTURE = re.compile(r"!\[([^\]\n]*)\](?:\(([^)\n]*)\)|\[[^\]\n]*\])")
 _GAP = "  "
 
 
@@ -51,14 +51,21 @@ class EventView:
     def __init__(self, to: Console) -> None:
         self.console = to
         self._line = ""
+        self._held: list[Text] = []
         self._running: dict[str, str] = {}
         self._note = ""
-        self._is_blank = True
+        self._has_begun = self._has_gap = False
+        self._links: dict[str, str] = {}
+        """Lines that are but a link to a picture: what they say, by URL."""
+        self._told: set[str] = set()
+        """URLs of the pictures that were shown."""
         self._live: Live | None = None
 
     def start(self) -> None:
-        self._line, self._note, self._is_blank = "", "", True
-        self._running.clear()
+        self._line = self._note = ""
+        self._has_begun = self._has_gap = False
+        for each in (self._held, self._running, self._links, self._told):
+            each.clear()
         if self.console.is_terminal:
             self._note = "…"
             self._live = Live(self._moving(), console=self.console, refresh_per_second=12, transient=True)
@@ -66,6 +73,9 @@ class EventView:
 
     def stop(self) -> None:
         self._end_line()
+        for url, words in self._links.items():
+            if url not in self._told:
+                put(self.console, Text(f"[{words or 'picture'}: {url}]"))
         self._running.clear()
         self._note = ""
         if self._live is not None:
@@ -90,8 +100,10 @@ class EventView:
             case ImagePreview():
                 self._note = f"a preview of {plain.kilobytes(len(event.data))}"
             case ImageReady():
+                self._forget(event.image.sources)
                 self._row("▣", picture(event.image), "magenta")
             case ImageFailed():
+                self._forget((event.failure.source,))
                 self._row("✗", failure(event.failure), "red")
             case TurnFinished():
                 self._end_line()
@@ -104,22 +116,42 @@ class EventView:
         *whole, self._line = (self._line + plain.terminal(text)).split("\n")
         for line in whole:
             self._print_line(line)
+            self._print_held()
 
     def _end_line(self) -> None:
         if self._line:
             self._print_line(self._line)
         self._line = ""
+        self._print_held()
 
     def _print_line(self, line: str) -> None:
+        alone = _PICTURE.fullmatch(line.strip())
+        if alone and alone[2]:  # a picture of this turn has a row of its own; whether it is one is known at the end
+            self._links[alone[2]] = alone[1]
+            return
         shown = _PICTURE.sub(lambda match: f"[{match[1] or 'picture'}]", line).rstrip()
-        if shown or not self._is_blank:
-            put(self.console, Text(shown))
-        self._is_blank = not shown
+        if not shown:
+            self._has_gap = True
+            return
+        if self._has_gap and self._has_begun:
+            self.console.print()
+        put(self.console, Text(shown))
+        self._has_gap, self._has_begun = False, True
 
     def _row(self, sign: str, words: str, style: str) -> None:
-        self._end_line()
-        put(self.console, Text.assemble((f"{sign} ", style), (words, "dim" if sign == "✓" else "")))
-        self._is_blank = False
+        """A row of its own, which never breaks a line of words."""
+        self._held.append(Text.assemble((f"{sign} ", style), (words, "dim" if sign == "✓" else "")))
+        if not self._line:
+            self._print_held()
+
+    def _print_held(self) -> None:
+        for row in self._held:
+            put(self.console, row)
+            self._has_begun = True
+        self._held.clear()
+
+    def _forget(self, sources: Iterable[Source]) -> None:
+        self._told.update(source.url for source in sources if source.url)
 
     def _moving(self) -> RenderableType:
         rows: list[RenderableType] = [Text(self._line)] if self._line else []
@@ -183,6 +215,11 @@ def arguments(given: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
 
 
+def outcome(invocation: Invocation) -> str:
+    """What came of a call: its error, else the names of its pictures (whose links expire), else its result."""
+    return invocation.error or ", ".join(invocation.images) or invocation.result or ""
+
+
 def picture(image: Image) -> str:
     """`img_1  1024×576  34 kB  a fox in the snow`."""
     made_from = f"from {', '.join(image.parents)}" if image.parents else ""
@@ -196,8 +233,8 @@ def failure(failed: ImageFailure) -> str:
 
 def _outcome(invocation: Invocation) -> tuple[str, str, str]:
     facts = [call(invocation)]
-    if invocation.error or invocation.result:
-        facts.append(f"→ {plain.line(invocation.error or invocation.result or '', width=120)}")
+    if came := outcome(invocation):
+        facts.append(f"→ {plain.line(came, width=120)}")
     told = [plain.duration(invocation.seconds)] if invocation.seconds is not None else []
     told += [plain.dollars(invocation.cost_usd)] if invocation.cost_usd is not None else []
     words = " ".join(facts) + "".join(f" · {each}" for each in told)

@@ -190,7 +190,8 @@ def _built(document: Document, name: str, kind: type[SettingsT], given: Mapping[
         return kind(**given)
     except ValueError as error:
         place: Place = next(((name, key) for key in given if f"({key}=" in str(error)), (name,))
-        raise document.error(place, str(error)) from None
+        given_value = f"given {_shown(given[str(place[1])])}, " if len(place) > 1 else ""
+        raise document.error(place, given_value + str(error).rpartition("): ")[2]) from None
     except TypeError as error:
         raise document.error((name,), f"given {_shown(given)}, which does not fit: {error}") from None
 

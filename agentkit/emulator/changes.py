@@ -82,7 +82,7 @@ def same_again(prompt: str, gallery: Sequence[Known]) -> str:
             prompt,
             re.IGNORECASE,
         )
-        wanted = content(match[1]) if match else set[str]()
+        wanted = content(match[1]) if match and not STOP & set(match[1].lower().split()) else set[str]()
         for known in reversed(gallery):
             if match and wanted and known.prompt and wanted <= content(known.prompt):
                 return merged(known.prompt, match[2])

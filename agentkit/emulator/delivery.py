@@ -1,10 +1,13 @@
 """The one place where the bytes of a response are handed to the socket."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
+
+_log = logging.getLogger("agentkit.emulator")
 
 
 class Cut(Exception):
@@ -43,6 +46,8 @@ class Outgoing:
             results = await asyncio.gather(feeding, watching, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
+                if not isinstance(result, Cut):
+                    _log.error("the response broke off", exc_info=result)
                 raise result
 
     async def _feed(self, send: Send, *, with_body: bool) -> None:

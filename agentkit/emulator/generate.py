@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
-from agentkit.emulator.ask import Ask, ask_of_chat, ask_of_responses
+from agentkit.emulator.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask, ask_of_chat, ask_of_responses
 from agentkit.emulator.bodies import ChatBody, ImagesBody, ResponsesBody, read
 from agentkit.emulator.catalogue import DEFAULT_IMAGE_MODEL, Model
 from agentkit.emulator.chat import ChatEncoder, as_problem
@@ -18,7 +18,7 @@ from agentkit.emulator.ledger import Kind
 from agentkit.emulator.mind import Mind
 from agentkit.emulator.problems import Problem, invalid
 from agentkit.emulator.responses import ResponsesEncoder
-from agentkit.emulator.script import Json, RawReply, Reply
+from agentkit.emulator.script import Json, Place, RawReply, Reply
 from agentkit.emulator.sse import COMMENT, encode
 from agentkit.emulator.state import State
 from agentkit.emulator.validate import (
@@ -117,10 +117,16 @@ def _job(state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, ses
         ledger=state.ledger,
         prompt_tokens=ceil(text / 4) + 3 * len(ask.turns) + TOKENS_PER_PICTURE * pictures,
         native=native,
-        places=state.places,
+        places=state.places or _own_places(ask),
         encrypted_reasoning=ask.encrypted_reasoning,
         origin=_origin(request, streamed=ask.stream, session_id=session_id, media=pictures),
     )
+
+
+def _own_places(ask: Ask) -> tuple[Place, ...]:
+    """OpenAI's own tool answers with OpenAI's own item."""
+    plain = PLAIN_IMAGE_TOOL in ask.server_tools and IMAGE_TOOL not in ask.server_tools
+    return ("image_generation_call",) if plain else ()
 
 
 def _origin(request: Request, *, streamed: bool, session_id: str | None = None, media: int = 0) -> Origin:

@@ -6,17 +6,15 @@ conversation that came with the request, and build a `Reply`: words, calls of to
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from agentkit.emulator.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask, Tool, Turn
-from agentkit.emulator.changes import asks_for_change, change_in, merged, picture_meant, refers_back, same_again
 from agentkit.emulator.choosing import Planned, ask_back, plan
-from agentkit.emulator.drawing import options_of, redraws, spoken_part, subjects, wants_drawing
+from agentkit.emulator.drawing import spoken_part
 from agentkit.emulator.gallery import gallery_of
 from agentkit.emulator.ids import Ids
-from agentkit.emulator.images import size_in_pixels
+from agentkit.emulator.pictures import Pictures, Wish
 from agentkit.emulator.prose import NAMED, Words, intro, intros
 from agentkit.emulator.results import Outcome, gist, told
 from agentkit.emulator.script import CallTool, Draw, Item, Reply, Say, Think, UseServerTool
@@ -24,7 +22,6 @@ from agentkit.emulator.shaping import cut_short, structured
 from agentkit.emulator.studio import Studio
 from agentkit.emulator.words import shorten
 
-MAX_PICTURES = 8
 SHOWN_AFTER_RESULTS = "This is how I picture it:"
 
 
@@ -38,11 +35,19 @@ class Mind:
         users = [index for index, turn in enumerate(ask.turns) if turn.role == "user" and turn.text.strip()]
         start = _start_of_turn(ask.turns, users)
         self._prompt = ask.turns[start].text.strip() if start >= 0 else ""
-        self._attached = bool(start >= 0 and ask.turns[start].pictures)
         self._earlier = [ask.turns[index].text.strip() for index in users if index < start]
         self._outcomes = _outcomes(ask.turns[start + 1 :])
         before = [turn for turn in ask.turns[: max(start, 0)] if turn.role == "assistant"]
-        self._fresh = self._attached or bool(before and _with_picture(before))
+        attached = bool(start >= 0 and ask.turns[start].pictures)
+        self._pictures = Pictures(
+            ask=ask,
+            prompt=self._prompt,
+            gallery=self._gallery,
+            topic=next((shorten(text, 60).rstrip(".?!") for text in reversed(self._earlier)), None),
+            facts=gist(self._outcomes),
+            attached=attached,
+            fresh=attached or _with_picture(before),
+        )
 
     def reply(self) -> Reply:
         items = self._items()
@@ -63,28 +68,45 @@ class Mind:
     # What to do
 
     def _items(self) -> list[Item]:
-        ask = self._ask
-        kind, _, name = ask.choice.partition(":")
-        if kind == "none":
-            return [Say(self._in_words())]
-        if kind == "function":
-            forced = next(tool for tool in ask.tools if tool.name == name)
-            return self._calls(plan([forced], self._prompt, self._known_words(), self._handles(), forced=True))
-        drawings = self._drawings(forced=kind == "server" and name in (IMAGE_TOOL, PLAIN_IMAGE_TOOL))
-        planned = self._planned(drawing=bool(drawings))
-        if kind == "required" and not planned and not (drawings and self._ask.image_tool is not None):
-            if ask.tools:
-                return self._calls(plan(ask.tools, self._prompt, self._known_words(), self._handles(), forced=True))
-            drawings = self._drawings(forced=True) if self._ask.image_tool is not None else drawings
-        if planned:
-            question = ask_back(planned)
-            if question is None or kind == "required":
-                return self._calls(planned)
-            if not drawings:
-                return [Say(question)]
-        if drawings:
-            return self._shown(drawings)
+        kind, _, name = self._ask.choice.partition(":")
+        match kind:
+            case "none":
+                return [Say(self._in_words())]
+            case "function":
+                return self._calls(self._forced([tool for tool in self._ask.tools if tool.name == name]))
+            case "required":
+                return self._required()
+            case "server" if name in (IMAGE_TOOL, PLAIN_IMAGE_TOOL):
+                wishes = self._pictures.wishes(forced=True)
+            case _:
+                wishes = self._pictures.wishes()
+        planned = self._planned(drawing=bool(wishes))
+        question = ask_back(planned)
+        if planned and question is None:
+            return self._calls(planned)
+        if wishes:
+            return self._shown(wishes)
+        if question is not None:
+            return [Say(question)]
         return self._server_tools(forced=name if kind == "server" else None) or [Say(self._in_words())]
+
+    def _required(self) -> list[Item]:
+        """Some tool has to be used: the one that is asked for, or else the one that fits best."""
+        by_tool = self._ask.image_tool is not None
+        wishes = self._pictures.wishes() if by_tool else []
+        planned = self._planned(drawing=bool(wishes))
+        if planned:
+            return self._calls(planned)
+        if wishes:
+            return self._shown(wishes)
+        if self._ask.tools:
+            return self._calls(self._forced(self._ask.tools))
+        if by_tool:
+            return self._shown(self._pictures.wishes(forced=True))
+        return self._server_tools(forced=next(iter(self._ask.server_tools)))
+
+    def _forced(self, tools: Sequence[Tool]) -> list[Planned]:
+        return plan(tools, self._prompt, self._known_words(), self._handles(), forced=True)
 
     def _planned(self, *, drawing: bool) -> list[Planned]:
         """The calls that the prompt asks for and that were not made yet."""
@@ -135,92 +157,15 @@ class Mind:
 
     # Pictures
 
-    def _drawings(self, *, forced: bool = False) -> list[tuple[Draw, str | None]]:
-        """The pictures that the prompt asks for, each with the change that it is, if it changes an earlier one."""
-        if not (self._ask.image_tool is not None or self._ask.native):
-            return []
-        text = self._prompt
-        only_pictures = "text" not in self._ask.modalities or "text" not in self._ask.model.outputs
-        fresh = wants_drawing(text)
-        if self._gallery and (
-            redraws(text) or (asks_for_change(text, fresh=self._fresh) and (not fresh or refers_back(text)))
-        ):
-            return [self._changed(text)]
-        if not (fresh or forced or (self._ask.native and only_pictures)):
-            return []
-        source = self._gallery[-1] if self._attached and self._gallery else None
-        topic = next((known.prompt for known in reversed(self._gallery) if known.prompt), None) or self._topic()
-        prompts = (subjects(text, topic) if fresh else [text or "a picture"])[:MAX_PICTURES]
-        prompts = [same_again(prompt, self._gallery) for prompt in prompts]
-        facts = gist(self._outcomes)
-        prompts = [f"{prompt}: {facts}" if facts else prompt for prompt in prompts]
-        draws = [self._draw(prompt, prompt, source.data if source else None) for prompt in prompts]
-        return [(draw, None) for draw in draws]
-
-    def _topic(self) -> str | None:
-        return next((shorten(text, 60).rstrip(".?!") for text in reversed(self._earlier)), None)
-
-    def _changed(self, text: str) -> tuple[Draw, str]:
-        known = picture_meant(text, self._gallery)
-        change = change_in(text)
-        prompt = merged(known.prompt or "the picture", change)
-        return self._draw(prompt, known.prompt or prompt, known.data), change
-
-    def _draw(self, prompt: str, root: str, source: bytes | None) -> Draw:
-        parameters = self._parameters()
-        said = options_of(self._prompt)
-        ratio = said.ratio or parameters.get("aspect_ratio")
-        size = said.size or size_in_pixels(
-            None if said.ratio else parameters.get("size"),
-            parameters.get("resolution") or parameters.get("image_size"),
-            ratio,
-        )
-        kind = said.format or parameters.get("output_format") or parameters.get("format") or "png"
-        clear = (said.transparent or parameters.get("background") == "transparent") and kind in ("png", "webp")
-        seed = parameters.get("seed")
-        compression = parameters.get("output_compression")
-        return Draw(
-            prompt,
-            size=size,
-            format=kind if kind in ("png", "jpeg", "webp", "svg") else "png",
-            seed=int(seed)
-            if isinstance(seed, int | float)
-            else zlib.crc32(root.split(",", maxsplit=1)[0].encode("utf-8", "replace")),
-            source=source,
-            transparent=clear,
-            quality=str(parameters.get("quality", "auto")),
-            compression=int(compression) if isinstance(compression, int | float) else None,
-            preview_count=_partials(parameters.get("partial_images")),
-        )
-
-    def _parameters(self) -> Mapping[str, Any]:
-        if self._ask.native:
-            return self._ask.image_config
-        return {**self._ask.image_config, **(self._ask.image_tool or {})}
-
-    def _limited(self, draws: Sequence[Draw]) -> Sequence[Draw]:
-        """No more pictures than the request's limits on server tools allow."""
-        if self._ask.native:
-            return draws
-        most = self._ask.max_steps
-        for rule in self._ask.stop_when:
-            if rule.type == "step_count_is" and rule.step_count is not None:
-                most = min(most if most != self._ask.max_steps else MAX_PICTURES, max(0, rule.step_count))
-            elif rule.type == "has_tool_call" and rule.tool_name in (IMAGE_TOOL, PLAIN_IMAGE_TOOL):
-                most = min(most, 1)
-            elif rule.type == "max_cost" and rule.max_cost_in_dollars is not None:
-                most = min(most, 1 + int(rule.max_cost_in_dollars / 0.05))
-        return draws[:most]
-
-    def _shown(self, drawings: Sequence[tuple[Draw, str | None]]) -> list[Item]:
-        draws = self._limited([draw for draw, _ in drawings])
-        if "text" not in self._ask.modalities or "text" not in self._ask.model.outputs:
+    def _shown(self, wishes: Sequence[Wish]) -> list[Item]:
+        draws = self._pictures.allowed([wish.draw for wish in wishes])
+        if self._pictures.alone:
             return list(draws)
         lead = f"{told(self._outcomes)} " if self._outcomes else self._words_before()
         if not draws:
             return [Say(f"{lead}I may not draw any more: the limits of this request do not allow it.")]
         if len(draws) == 1:
-            said = SHOWN_AFTER_RESULTS if self._outcomes else intro(draws[0].prompt, drawings[0][1])
+            said = SHOWN_AFTER_RESULTS if self._outcomes else intro(draws[0].prompt, wishes[0].change)
             return [Say(lead + said), draws[0]]
         items: list[Item] = []
         for number, (text, draw) in enumerate(zip(intros([draw.prompt for draw in draws]), draws, strict=True)):
@@ -296,7 +241,3 @@ def _with_picture(turns: Sequence[Turn]) -> bool:
 
 def _normal(arguments: str) -> str:
     return "".join(sorted(arguments.replace(" ", "")))
-
-
-def _partials(value: object) -> int:
-    return max(0, min(3, int(value))) if isinstance(value, int | float) else 0

@@ -9,14 +9,7 @@ from agentkit.emulator.ask import IMAGE_TOOL
 from agentkit.emulator.chat import REASONING_FORMAT, failure_body
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.job import Job
-from agentkit.emulator.places import (
-    call_result,
-    item_fields,
-    link_text,
-    places_of,
-    previews_of,
-    reference,
-)
+from agentkit.emulator.places import call_result, item_fields, link_text, places_of, previews_of, reference
 from agentkit.emulator.script import CallTool, Draw, Failure, Json, Place, Raw, Say, Think, UseServerTool
 from agentkit.emulator.sse import DONE, data, pieces
 

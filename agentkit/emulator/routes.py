@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from math import ceil
+from math import ceil, isfinite
 from typing import Any
 
 from starlette.applications import Starlette
@@ -87,13 +87,20 @@ def _retry_after(problem: Problem) -> dict[str, str]:
 
 def _parse(content: bytes) -> tuple[Any, Problem | None]:
     try:
-        return json.loads(content.decode(), parse_constant=_no_constant), None
+        return json.loads(content.decode(), parse_constant=_no_constant, parse_float=_finite), None
     except (ValueError, RecursionError) as error:
         return None, invalid(f"Invalid JSON in the request body: {error}"[:200])
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
 
 
 def _scrubbed(value: Any) -> Any:

@@ -39,5 +39,4 @@ class Server(uvicorn.Server):
         await asyncio.gather(*running, return_exceptions=True)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        while self.server_state.connections:
-            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)  # an aborted transport tells its protocol in the next turn of the loop

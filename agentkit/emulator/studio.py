@@ -138,6 +138,15 @@ def _opens(data: bytes) -> bool:
     return True
 
 
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a picture, if it is one and no larger than what is painted here."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size if max(image.size) <= MAX_SIDE else None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
 def _as_gif(data: bytes) -> bytes:
     with Image.open(io.BytesIO(data)) as image:
         return _encoded(image.convert("P"), "GIF")

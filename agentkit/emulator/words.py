@@ -118,6 +118,8 @@ def entities(text: str) -> list[str]:
 
 def places(text: str) -> list[str]:
     """Names that stand where places stand; written small, one after `in` or `for` will do."""
+    bare = _QUOTED.sub(" ", text)
+    text = bare if bare.strip() else text
     named = entities(text)
     if named:
         return named

@@ -1,1 +1,26 @@
-"""Pictures: taken off the wire, kept, looked at, fetched."""
+"""Pictures: taken off the wire (`Spool`), kept (`ImageStore`), looked at (`inspect`), fetched safely (`Fetcher`)."""
+
+from agentkit.images.base64text import decode_base64
+from agentkit.images.blob import Blob
+from agentkit.images.drafts import Draft
+from agentkit.images.fetch import Fetcher, FetchPolicy
+from agentkit.images.inspect import BrokenImage, Info, Stored, inspect, store_bytes
+from agentkit.images.spool import Spool
+from agentkit.images.store import FileImageStore, ImageStore, MemoryImageStore
+
+__all__ = [
+    "Blob",
+    "BrokenImage",
+    "Draft",
+    "FetchPolicy",
+    "Fetcher",
+    "FileImageStore",
+    "ImageStore",
+    "Info",
+    "MemoryImageStore",
+    "Spool",
+    "Stored",
+    "decode_base64",
+    "inspect",
+    "store_bytes",
+]

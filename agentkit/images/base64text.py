@@ -48,8 +48,11 @@ def unescape(raw: bytes, depth: int) -> bytes:
     if b"\\" not in raw:
         return raw
     text = raw
-    for level in reversed(range(depth + 1)):  # PHP escapes each slash: one in 64 characters
-        text = text.replace(b"\\" * 2**level + b"/", b"/")
+    for level in reversed(range(depth + 1)):  # the quick way for those that come in thousands: PHP escapes each slash
+        backslashes = b"\\" * 2**level
+        text = (
+            text.replace(backslashes + b"/", b"/").replace(backslashes + b"n", b"\n").replace(backslashes + b"r", b"\n")
+        )
     return text if b"\\" not in text else _ESCAPE.sub(lambda escape: _meaning(escape, depth), raw)
 
 
@@ -80,9 +83,8 @@ def decode_base64(text: str) -> bytes:
     digits, _, padding = standard(raw).partition(b"=")
     if padding.strip(b"=") or len(padding) > 1:
         raise ImageError("this is no base64: it goes on after its padding")
+    if digits.translate(None, _ALPHABET):
+        raise ImageError("this is no base64: it holds characters outside its alphabet")
     if len(digits) % 4 == 1:
         raise ImageError("this base64 is cut off")
-    try:
-        return pybase64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
-    except ValueError:
-        raise ImageError("this is no base64: it holds characters outside its alphabet") from None
+    return pybase64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)

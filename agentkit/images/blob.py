@@ -23,7 +23,7 @@ class Blob:
         draft: SafeDraft,
         store: ImageStore,
         *,
-        claimed: str | None = None,
+        media_type: str | None = None,
         key: str | None = None,
         complete: bool = True,
         reason: str | None = None,
@@ -33,7 +33,7 @@ class Blob:
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.reference = reference
-        self.claimed = claimed
+        self.media_type = media_type
         """The media type that the data URL claims; None for bare base64."""
         self.key = key
         """The JSON key right before the string, such as `b64_json`; None where there is none."""
@@ -56,7 +56,7 @@ class Blob:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        what = self.reason or self.claimed or "a picture"
+        what = self.reason or self.media_type or "a picture"
         return f"<Blob {self.reference.rpartition(':')[2]} {what} {self._draft.draft.size} bytes>"
 
     @property
@@ -71,15 +71,15 @@ class Blob:
         kept aside. Where the store would not take them, `take` still has them.
         """
         with self._lock:
-            if self._stored is None and self._failure is None:
+            if self._stored is not None:
+                return self._stored
+            if self._failure is None:
                 try:
                     self._stored = self._keep()
+                    return self._stored
                 except ImageError as error:
                     self._failure = error
-            if self._failure is not None:
-                raise BrokenImage(str(self._failure), kept=self.kept) from self._failure.__cause__
-            assert self._stored is not None
-            return self._stored
+            raise BrokenImage(str(self._failure), kept=self.kept) from self._failure.__cause__
 
     def take(self) -> bytes:
         """The bytes, which are gone from here then: for previews. Raises `ImageError` where there are none."""

@@ -26,6 +26,7 @@ _NOT_IN_A_STRING = re.compile(rb"[\r\n]")
 #: Escaped through and through (`\u002b`), a character has six; more is not read of one string.
 _LONGEST_CHARACTER = 8
 _PIECE = 1 << 18
+_MANY = 64  # backslashes: more than any depth has
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Opening:
     header: bytes
     """`data:image/png;base64,` as it stands in the document; empty for bare base64."""
     claimed: str | None
+
+    @property
+    def header_text(self) -> str:
+        return unescape(self.header, self.depth).decode("utf-8", "replace")
 
     @classmethod
     def read(cls, start: bytes, depth: int) -> Opening | None:
@@ -114,7 +119,7 @@ class Capture:
     def feed(self, data: bytes) -> State:
         """More of the string, without its closing quote."""
         if self.state is State.FULL:
-            self._raw = _backslashes_behind(self._raw + data)
+            self._raw = _backslashes_behind(self._raw + data[-_MANY:])[-_MANY:]
             return self.state
         if self._skip:
             skipped = min(self._skip, len(data))

@@ -78,7 +78,9 @@ def inspect(file: BinaryIO, *, max_pixels: int = MAX_PIXELS) -> Info:
     if width <= 0 or height <= 0:
         raise ImageError(f"the {_name(media_type)} has no pixels ({width}×{height})")
     if width * height > max_pixels:
-        raise ImageError(f"the {_name(media_type)} has too many pixels ({width}×{height}, at most {max_pixels} are accepted)")
+        raise ImageError(
+            f"the {_name(media_type)} has too many pixels ({width}×{height}, at most {max_pixels} are accepted)"
+        )
     return Info(media_type, size, width, height)
 
 

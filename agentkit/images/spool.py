@@ -109,18 +109,19 @@ class Spool:
         passed = 0  # data[:passed] is dealt with
         out: list[bytes] = []
         while passed < len(data):
-            if self._capture is not None:
-                passed = self._pour(self._capture, data, passed, out)
-                if self._capture is not None:
+            capture = self._capture
+            if capture is not None:
+                passed = self._pour(capture, data, passed, out)
+                if self._capture is capture:
                     continue
-            quote = self._seek(data, passed)
-            if quote < 0:
+            found = self._seek(data, passed)
+            if found is None:
                 if passed == 0 and not out:
                     self._remember(data)
                     return data
                 out.append(data[passed:])
                 break
-            opening = self._open(data, quote)
+            quote, opening = found
             if opening is None:
                 out.append(data[passed:quote])
                 self._held = data[quote:]
@@ -141,10 +142,9 @@ class Spool:
             if opening is None:
                 return held
             out.append(held[:1])
-            self._begin(opening, held, 0)
-            assert self._capture is not None
-            if self._capture.feed(held[1:]) is State.INVALID:
-                return held[:1] + self._give_up(self._capture)
+            capture = self._begin(opening, held, 0)
+            if capture.feed(held[1:]) is State.INVALID:
+                return held[:1] + self._give_up(capture)
         if self._capture is not None:
             out.append(self._cut(self._capture, "the reply ended inside it"))
         return b"".join(out)
@@ -172,42 +172,31 @@ class Spool:
         blob = self._blobs.get(reference)
         return reference if blob is None else blob.text()
 
-    def _seek(self, data: bytes, position: int) -> int:
-        """The next quote that may open a long picture string; -1 where there is none."""
+    def _seek(self, data: bytes, position: int) -> tuple[int, Opening | None] | None:
+        """The next quote that opens a long picture string, and how it begins: None where more must arrive to tell."""
         reach = self._threshold + 1
         while True:
             quote = data.rfind(b'"', position, position + reach)
             if quote < 0:
                 quote = data.find(b'"', position + reach)
                 if quote < 0:
-                    return -1
+                    return None
             if quote > position:  # all strings up to it are short
                 position = quote
                 continue
-            if _MAY_BEGIN.match(data, quote) and self._is_worth(data, quote):
-                return quote
+            if _MAY_BEGIN.match(data, quote):
+                end = data.find(b'"', quote + 1)
+                start = data[
+                    quote + 1 : quote + 1 + self._decisive if end < 0 else min(end, quote + 1 + self._decisive)
+                ]
+                if end < 0 and len(start) < self._decisive:
+                    if b"\n" not in start and b"\r" not in start:
+                        return quote, None
+                elif end < 0 or end - quote - 1 > self._threshold:
+                    opening = self._read_opening(data, quote, start)
+                    if opening is not None:
+                        return quote, opening
             position += 1
-
-    def _is_worth(self, data: bytes, quote: int) -> bool:
-        """May a picture begin at this quote, as far as `data` goes? False as soon as it is known that none does."""
-        start, end = self._content(data, quote)
-        if end < 0 and len(start) < self._decisive:
-            return b"\n" not in start and b"\r" not in start
-        if end >= 0 and end - quote - 1 <= self._threshold:
-            return False
-        return self._read_opening(data, quote, start) is not None
-
-    def _content(self, data: bytes, quote: int) -> tuple[bytes, int]:
-        """The string that opens at `quote`, as much of it as decides, and where it ends (-1: not in `data`)."""
-        end = data.find(b'"', quote + 1)
-        return data[quote + 1 : quote + 1 + self._decisive if end < 0 else min(end, quote + 1 + self._decisive)], end
-
-    def _open(self, data: bytes, quote: int) -> Opening | None:
-        """The opening at `quote`; None where more must arrive before it can be told."""
-        start, end = self._content(data, quote)
-        if end < 0 and len(start) < self._decisive:
-            return None
-        return self._read_opening(data, quote, start)
 
     def _read_opening(self, data: bytes, quote: int, start: bytes) -> Opening | None:
         before = self._context(data, quote)
@@ -224,10 +213,11 @@ class Spool:
     def _remember(self, data: bytes) -> None:
         self._before = data[-_BEFORE:] if len(data) >= _BEFORE else (self._before + data)[-_BEFORE:]
 
-    def _begin(self, opening: Opening, data: bytes, quote: int) -> None:
+    def _begin(self, opening: Opening, data: bytes, quote: int) -> Capture:
         key = _KEY.search(self._context(data, quote).rstrip(b"\\"))
         name = key[1].decode("ascii", "replace") if key else None
         self._capture = Capture(opening, self._store, self._max_image_bytes, name)
+        return self._capture
 
     def _pour(self, capture: Capture, data: bytes, start: int, out: list[bytes]) -> int:
         """Give the string what `data` has of it, and end it where it ends. Returns where the rest begins."""
@@ -236,7 +226,7 @@ class Spool:
         line = min((at for at in (data.find(b"\n", start, stop), data.find(b"\r", start, stop)) if at >= 0), default=-1)
         if line >= 0:
             stop = line
-        state = capture.feed(data[start:stop] if start or stop < len(data) else data)
+        state = capture.feed(data[start:stop])
         if state is State.INVALID:
             out.append(self._give_up(capture))
         elif line >= 0:
@@ -283,11 +273,11 @@ class Spool:
             reference,
             capture.draft,
             self._store,
-            claimed=capture.opening.claimed,
+            media_type=capture.opening.claimed,
             key=capture.key,
             complete=reason is None,
             reason=reason,
-            header=capture.header,
+            header=capture.opening.header_text,
             tail=capture.tail,
             dashed=capture.dashed,
             max_pixels=self._max_pixels,

@@ -123,6 +123,12 @@ class OpenRouter:
         if pool is not None:
             await pool.close()
 
+    def __del__(self) -> None:
+        """Forgotten connections are closed on the loops that they belong to."""
+        for loop, pool in list(getattr(self, "_pools", {}).items()):
+            if loop.is_running():
+                loop.call_soon_threadsafe(pool.forget)
+
     async def _pool(self) -> _Pool:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
@@ -174,12 +180,17 @@ class _Pool:
         from openai import AsyncOpenAI
 
         self._http = http_client(
-            headers, connect=timeouts.connect, read=max(timeouts.first_byte, timeouts.idle), pool=timeouts.pool
+            headers,
+            secret=key.reveal(),
+            connect=timeouts.connect,
+            read=max(timeouts.first_byte, timeouts.idle),
+            pool=timeouts.pool,
         )
         self._sdk: AsyncOpenAI = AsyncOpenAI(
             api_key=key.reveal(), base_url=base_url, http_client=self._http, max_retries=0, timeout=self._http.timeout
         )
         self._guard: AsyncGenerator[None] | None = None
+        self._closing: asyncio.Future[None] | None = None
 
     async def watch(self) -> None:
         """Have the event loop close the connections when it shuts down: it closes generators that are still open."""
@@ -195,6 +206,10 @@ class _Pool:
     async def close(self) -> None:
         if self._guard is not None:
             await self._guard.aclose()
+
+    def forget(self) -> None:
+        """Close in the background, on the running loop."""
+        self._closing = asyncio.ensure_future(self.close())
 
     async def post(self, path: str, content: bytes | AsyncIterator[bytes], length: int) -> httpx2.Response:
         import httpx2

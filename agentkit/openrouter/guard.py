@@ -14,7 +14,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from agentkit.errors import AgentkitError, ConnectionFailed, OutcomeUnknown, UsageError
+from agentkit.errors import AgentkitError, APIError, ConnectionFailed, OutcomeUnknown, UsageError
 from agentkit.wire import faults
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def redacted(text: str) -> str:
     return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", text)
 
 
-def http_client(headers: dict[str, str | None], *, connect: float, read: float, pool: float) -> httpx2.AsyncClient:
+def http_client(
+    headers: dict[str, str | None], *, secret: str, connect: float, read: float, pool: float
+) -> httpx2.AsyncClient:
     """An HTTP client with our hooks: no cookies, no redirects, only the headers that OpenRouter needs."""
     import httpx2
 
@@ -48,19 +50,21 @@ def http_client(headers: dict[str, str | None], *, connect: float, read: float, 
             if value:
                 request.headers[name] = value
 
+    async def on_response(response: httpx2.Response) -> None:
+        if response.status_code >= 300:
+            raise await _error_of(response, secret)
+
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(connect=connect, read=read, write=read, pool=pool),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
         follow_redirects=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        event_hooks={"request": [on_request], "response": [_on_response]},
+        event_hooks={"request": [on_request], "response": [on_response]},
     )
 
 
-async def _on_response(response: httpx2.Response) -> None:
-    """Raise our own error for an error status, before anyone reads its body to the end."""
-    if response.status_code < 300:
-        return
+async def _error_of(response: httpx2.Response, secret: str) -> APIError:
+    """Our own error for an error status, before anyone reads its body to the end; a key that it repeats is taken out."""
     generation_id = response.headers.get(GENERATION_ID)
     wait = retry_after(response.headers.get("retry-after"))
     body = b""
@@ -76,7 +80,8 @@ async def _on_response(response: httpx2.Response) -> None:
     if response.status_code < 400:
         target = redacted(response.headers.get("location", "nowhere"))
         body = f"a redirect to {target} was not followed: a request that may be billed is sent to one address only; is base_url right?".encode()
-    raise faults.from_body(response.status_code, body[:MAX_ERROR_BODY], retry_after=wait, generation_id=generation_id)
+    body = body[:MAX_ERROR_BODY].replace(secret.encode(), "…".encode())
+    return faults.from_body(response.status_code, body, retry_after=wait, generation_id=generation_id)
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:

@@ -10,8 +10,8 @@ from typing import Any, cast
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Reasoning, Text, ToolCall, Usage
 from agentkit.wire import faults
-from agentkit.wire.calls import CallBuilder, for_history, settle
-from agentkit.wire.common import IMAGE_PARTS, cost_of, picture_of_part, server_detail, uncounted
+from agentkit.wire.calls import CallBuilder, for_history, parse_object, settle
+from agentkit.wire.common import IMAGE_PARTS, citations, cost_of, picture_of_part, server_detail, uncounted
 from agentkit.wire.model import JsonObject, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
 
@@ -65,7 +65,7 @@ class ChatReply:
             if choice.get("index", 0) in (0, None):
                 signals += self._delta(obj(choice.get(holder)))
                 self._end(choice)
-        return signals
+        return signals + self._server_signals()
 
     def _end(self, choice: JsonObject) -> None:
         if finish := string(choice.get("finish_reason")):
@@ -86,7 +86,6 @@ class ChatReply:
             signals.append(Words(shown, "reasoning"))
         for detail in details:
             self._detail(detail)
-        signals += self._server_signals()
         content = delta.get("content")
         if isinstance(content, str) and content:
             signals += self._say(content)
@@ -148,6 +147,8 @@ class ChatReply:
             invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
             if invocation.id in self._seen or invocation.result is None:
                 continue
+            if not self.finished and parse_object(invocation.result) is None:
+                continue  # the rest of the result comes in a later fragment
             self._seen.add(invocation.id)
             signals.append(ServerCall(invocation))
             if sighting is not None:
@@ -213,11 +214,12 @@ class ChatReply:
     def _content_parts(self) -> list[ReplyPart]:
         parts: list[ReplyPart] = []
         pieces, number = self._pieces(), 0
-        for piece in pieces:
+        last = max((index for index, piece in enumerate(pieces) if isinstance(piece, str)), default=-1)
+        for index, piece in enumerate(pieces):
             if isinstance(piece, str):
-                parts.append(Text(piece, tuple(self._annotations) if piece is pieces[-1] else ()))
+                parts.append(Text(piece, citations(self._annotations) if index == last else ()))
                 continue
-            if values := picture_of_part(piece):
+            if piece.get("type") in IMAGE_PARTS and (values := picture_of_part(piece)):
                 parts.append(_content_sighting(number, values))
             number += 1
         return parts

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from agentkit.values import Image, Text
 
 _CODE = re.compile(
-    r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=fence)[`~]*[ \t]*$|\Z)|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
+    r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=fence)[`~]*[ \t]*$|\Z)|(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
 )
 _INLINE = re.compile(
     r"(?P<bang>!?)\[(?P<alt>(?:[^\[\]\\]|\\.|\[[^\[\]]*\]){0,2000})\]"
-    r"\(\s{0,8}(?:<(?P<angle>[^<>\n]{1,4000})>|(?P<url>[^\s()<>]{1,4000}(?:\([^\s()]{0,200}\)[^\s()<>]{0,4000})?))"
+    r"\(\s{0,8}(?:<(?P<angle>[^<>\n]{1,4000})>|(?P<url>[^\s()<>]{1,4000}+(?:\([^\s()]{0,200}+\)[^\s()<>]{0,4000}+){0,8}+))"
     r"(?:\s{1,8}(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?\s{0,8}\)"
 )
 _REFERENCE = re.compile(r"!\[(?P<alt>[^\[\]]{0,2000})\](?:\[(?P<label>[^\[\]]{0,200})\])?(?!\()")
 _DEFINITION = re.compile(
-    r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]{0,8}<?(?P<url>[^\s<>]{1,4000})>?[^\n]{0,500}$\n?"
+    r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]{0,8}<?(?P<url>[^\s<>]{1,4000}+)>?[^\n]{0,500}$\n?"
 )
 _BARE = re.compile(r"<?(?P<url>https?://[^\s<>\"'`\[\]{}|\\^]{1,4000})>?")
 MOST = 64
@@ -46,19 +46,28 @@ def find(text: str) -> tuple[Found, ...]:
     """Every picture that these words point to, in order. Code is left alone."""
     if "://" not in text:
         return ()
-    hidden = [match.span() for match in _CODE.finditer(text)]
-    definitions = {match["label"].casefold(): match["url"] for match in _DEFINITION.finditer(text)}
-    taken: list[tuple[int, int]] = [*hidden, *(match.span() for match in _DEFINITION.finditer(text))]
+    definitions: dict[str, str] = {}
+    taken = bytearray(len(text))
     found: list[Found] = []
+    for match in _CODE.finditer(text):
+        taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    for match in _DEFINITION.finditer(text):
+        if not taken[match.start()]:
+            definitions.setdefault(match["label"].casefold(), match["url"])
+            taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
 
     def take(match: re.Match[str], url: str, alt: str, *, bare: bool = False, end: int | None = None) -> None:
         stop = match.end() if end is None else end
-        if not any(start < stop and match.start() < close for start, close in taken):
-            taken.append((match.start(), stop))
+        if 1 not in taken[match.start() : stop]:
+            taken[match.start() : stop] = b"\1" * (stop - match.start())
             found.append(Found(match.start(), stop, url, alt, bare))
 
     for match in _INLINE.finditer(text):
-        take(match, match["angle"] or match["url"], match["alt"], bare=not match["bang"])
+        inner = _INLINE.match(match["alt"].strip())
+        if not match["bang"] and inner and inner["bang"]:  # a picture that is a link: the picture is what counts
+            take(match, inner["angle"] or inner["url"], inner["alt"])
+        else:
+            take(match, match["angle"] or match["url"], match["alt"], bare=not match["bang"])
     for match in _REFERENCE.finditer(text):
         label = (match["label"] or match["alt"]).casefold()
         if label in definitions:
@@ -103,7 +112,8 @@ def place(text: Text, had: Callable[[str], Image | None]) -> tuple[Text | Image,
         elif link.bare:
             pieces[-1] += words[link.start : link.end]
         else:
-            pieces[-1] += f"[{link.alt or 'image'}]({link.url})"
+            url = f"<{link.url}>" if re.search(r"[\s()]", link.url) else link.url
+            pieces[-1] += f"[{link.alt or 'image'}]({url})"
         at = link.end
     pieces[-1] += words[at:]
     return _close_gaps([_without_definitions(piece, definitions) for piece in pieces], pictures, text)

@@ -14,6 +14,7 @@ from agentkit.wire.calls import for_history, settle
 from agentkit.wire.common import (
     IMAGE_ITEMS,
     IMAGE_PARTS,
+    citations,
     cost_of,
     picture_of_part,
     picture_values,
@@ -150,7 +151,7 @@ class ResponsesReply:
 
     def _is_call(self, kind: str) -> bool:
         """Whether an item of this type is a tool's call: a model that draws by itself gives image items too."""
-        if kind in _PLAIN or not kind.startswith("openrouter:") and not kind.endswith("_call"):
+        if kind in _PLAIN or (not kind.startswith("openrouter:") and not kind.endswith("_call")):
             return False  # a compaction, a list of tools: kept and echoed, but nothing was called
         return kind not in IMAGE_ITEMS or self._draws or kind == "openrouter:image_generation"
 
@@ -177,7 +178,7 @@ class ResponsesReply:
             invocation, sighting = self._server(index, known)
             if self._is_call(known.type):
                 signals.append(ServerCall(invocation))
-            if sighting is not None:
+            if sighting is not None and sighting.values:  # what is still missing may come with `response.completed`
                 signals.append(sighting)
         return signals
 
@@ -218,8 +219,10 @@ class ResponsesReply:
                 invocation, sighting = self._server(index, known)
                 server += [invocation] if self._is_call(known.type) else []
                 parts += [sighting] if sighting is not None else []
-            if known.done:
-                raw.append(write(self._echoed(known.item, calls.get(index))))
+            if known.type == "function_call":
+                raw += [write(self._echoed(known.item, calls[index]))] if index in calls else []
+            elif known.done:
+                raw.append(write(known.item))
         server += uncounted(self._usage, len(server), self._tools, (self._id or "reply")[-12:])
         finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(
             self._incomplete or "", self._status
@@ -237,8 +240,8 @@ class ResponsesReply:
             error=self._error,
         )
 
-    def _echoed(self, item: JsonObject, call: ToolCall | None) -> JsonObject:
-        return {**item, "call_id": call.id, "arguments": for_history(call.arguments)} if call is not None else item
+    def _echoed(self, item: JsonObject, call: ToolCall) -> JsonObject:
+        return {**item, "call_id": call.id, "arguments": for_history(call.arguments)}
 
     def _settled(self) -> dict[int, ToolCall]:
         found: list[tuple[int, tuple[str, str, str]]] = []
@@ -277,7 +280,7 @@ def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
             if values := picture_of_part(part):
                 parts.append(Sighting(f"content:{index}:{number}", "content", values))
         elif isinstance(text := part.get("text"), str) and text:
-            parts.append(Text(mend(text), tuple(objects(part.get("annotations")))))
+            parts.append(Text(mend(text), citations(part.get("annotations"))))
     return parts
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 PATHS = ["/chat/completions", "/responses", "/images"]
 BYTES = [
-    b"", b"{", b"null", b"[]", b"3", b'"x"', b"\xff\xfe", b'{"model": NaN}', b"[" * 100_000, b'{"a":' * 3000 + b"1" + b"}" * 3000,
+    b"", b"{", b"null", b"[]", b"3", b'"x"', b"\xff\xfe", b'{"model": NaN}', b"[" * 100_000, b'{"input":"draw a fox","tools":[{"type":"openrouter:image_generation","parameters":{"seed":1e999}}]}', b'{"a":' * 3000 + b"1" + b"}" * 3000,
     b'{"messages":[{"role":"user","content":"\\ud83d"}]}', b'{"input":"\\ud83d draw a fox"}',
     b'{"input":[[]]}', b'{"messages":[null]}', b'{"messages":[{"role":[]}]}', b'{"input":[{"type":{}}]}',
 ]  # fmt: skip

@@ -224,6 +224,27 @@ def test_changes_follow_changes(wire) -> None:
     ]  # fmt: skip
 
 
+def test_the_same_subject_comes_again(wire) -> None:
+    tools = [{"type": "openrouter:image_generation", "parameters": {"size": "64x64"}}]
+    before = wire.message("Draw a red fox in the snow", tools=tools)
+    prompt = "Draw two pictures of the fox: one in spring and one at night"
+    messages = [turn("user", "Draw a red fox in the snow"), before, turn("user", prompt)]
+    assert wire.drawn(messages) == ["a red fox in spring", "a red fox in the snow at night"]
+
+
+def test_a_change_keeps_the_size(wire, decode) -> None:
+    fields = {"model": "google/gemini-2.5-flash-image", "modalities": ["image", "text"]}
+    first = wire.message("Draw a fox, 128x64", **fields)
+    messages = [
+        turn("user", "Draw a fox, 128x64"),
+        {"role": "assistant", "content": "", "images": first["images"]},
+        turn("user", "Now at night"),
+    ]
+    changed = wire.message(messages, **fields)
+    assert Image.open(io.BytesIO(decode(changed["images"][0]["image_url"]["url"]))).size == (128, 64)
+    assert "at night" in changed["content"]
+
+
 def test_a_given_picture_is_changed(wire) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), (0, 90, 200)).save(buffer, "PNG")

@@ -142,99 +142,16 @@ def test_styles_look_different() -> None:
     assert len(painted("a fox, pixel art").getcolors(100_000) or []) <= 32
 
 
-KNOWN = [
-    "fox",
-    "cat",
-    "dog",
-    "wolf",
-    "rabbit",
-    "bear",
-    "panda",
-    "koala",
-    "mouse",
-    "squirrel",
-    "lion",
-    "tiger",
-    "raccoon",
-    "monkey",
-    "owl",
-    "penguin",
-    "bird",
-    "duck",
-    "chicken",
-    "frog",
-    "horse",
-    "unicorn",
-    "zebra",
-    "deer",
-    "cow",
-    "sheep",
-    "pig",
-    "elephant",
-    "giraffe",
-    "dinosaur",
-    "camel",
-    "dragon",
-    "fish",
-    "whale",
-    "dolphin",
-    "octopus",
-    "turtle",
-    "hedgehog",
-    "snail",
-    "butterfly",
-    "robot",
-    "person",
-    "child",
-    "wizard",
-    "astronaut",
-    "snowman",
-    "ghost",
-    "house",
-    "castle",
-    "lighthouse",
-    "windmill",
-    "church",
-    "tree",
-    "pine",
-    "palm",
-    "flower",
-    "mushroom",
-    "cactus",
-    "boat",
-    "ship",
-    "car",
-    "train",
-    "bicycle",
-    "balloon",
-    "airship",
-    "rocket",
-    "plane",
-    "cake",
-    "cup",
-    "teapot",
-    "book",
-    "heart",
-    "apple",
-    "pumpkin",
-    "gift",
-    "umbrella",
-    "lantern",
-    "hat",
-    "crown",
-    "star",
-    "tent",
-    "bridge",
-    "planet",
-    "campfire",
-    "kite",
-    "guitar",
-    "ball",
-]
+KNOWN = """fox cat dog wolf rabbit bear panda koala mouse squirrel lion tiger raccoon monkey owl penguin bird duck
+chicken frog horse unicorn zebra deer cow sheep pig elephant giraffe dinosaur camel dragon fish whale
+dolphin octopus turtle hedgehog snail butterfly robot person child wizard astronaut snowman ghost house
+castle lighthouse windmill church tree pine palm flower mushroom cactus boat ship car train bicycle
+balloon airship rocket plane cake cup teapot book heart apple pumpkin gift umbrella lantern hat crown
+star tent bridge planet campfire kite guitar ball"""
 
 
 def test_every_subject_is_seen() -> None:
-    for subject in KNOWN:
+    for subject in KNOWN.split():
         alpha = picture(paint(f"a {subject}", size=(64, 64), seed=1, transparent=True)).getchannel("A")
         assert 0.01 < ImageStat.Stat(alpha).mean[0] / 255 < 0.9, subject
 
@@ -307,38 +224,9 @@ def test_a_forged_scene_is_taken_for_a_picture_from_elsewhere() -> None:
 
 
 CREW = paint("two cats on a boat", size=(24, 18))
-WORDS = [
-    "a",
-    "red",
-    "fox",
-    "hat",
-    "without",
-    "no",
-    "replace",
-    "with",
-    "and",
-    ",",
-    "on",
-    "boat",
-    "two",
-    "snow",
-    "night",
-    "the",
-    "make",
-    "it",
-    "blue",
-    "cats",
-    "holding",
-    "umbrella",
-    "city",
-    '"Hi"',
-    "change",
-    "to",
-    "remove",
-    "sea",
-    "ink",
-    "99",
-]
+SAID = """a red fox hat without no replace with and , on boat two snow night the make it blue cats holding umbrella city
+"Hi" change to remove sea ink 99"""
+WORDS = SAID.split()
 
 
 @settings(max_examples=25, deadline=None)

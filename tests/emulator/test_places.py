@@ -172,6 +172,13 @@ def test_the_emulator_can_prefer_a_place(wire_to) -> None:
         assert output[-1]["type"] == "image_generation_call"
 
 
+def test_the_plain_tool_answers_with_its_own_item(wire) -> None:
+    tools = [{"type": "image_generation", "size": "64x64", "partial_images": 1}]
+    events = wire.responses("Draw a fox", tools=tools, stream=True)
+    assert [item["type"] for item in events[-1]["response"]["output"]] == ["message", "image_generation_call"]
+    assert sum(event["type"].endswith("partial_image") for event in events) == 1
+
+
 def test_unknown_places_are_told_at_once() -> None:
     with pytest.raises(ValueError, match="places: 'moon' is no place for an image; accepted: message_images"):
         Draw("a fox", places=("moon",))  # type: ignore[arg-type]

@@ -156,16 +156,12 @@ def test_raw_bytes(wire) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_connection_can_break_off(wire, stream: bool) -> None:
     wire.emulator.play(Reply([Say("x" * 500)], cut_after=120))
-    received = b""
-    with (
-        pytest.raises(httpx2.RemoteProtocolError),
-        wire.http.stream(
-            "POST", wire.emulator.base_url + "/responses", json={"input": "hi", "stream": stream}
-        ) as answer,
-    ):
-        for piece in answer.iter_raw():
-            received += piece
-    assert len(received) == 120
+    received: list[bytes] = []
+    body = {"input": "hi", "stream": stream}
+    url = wire.emulator.base_url + "/responses"
+    with wire.http.stream("POST", url, json=body) as answer, pytest.raises(httpx2.RemoteProtocolError):
+        received.extend(answer.iter_raw())
+    assert len(b"".join(received)) == 120
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,0 +1,5 @@
+"""`python -m agentkit`: the same as the command `agentkit`."""
+
+from agentkit.cli import main
+
+raise SystemExit(main())

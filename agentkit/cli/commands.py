@@ -1,0 +1,184 @@
+"""What `agentkit` can be told to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentkit.errors import MissingKey, UsageError
+from agentkit.values import APIS, Api
+
+app = typer.Typer(
+    help="Agents that draw, on OpenRouter.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="--debug, with any command, shows the traceback of an error.",
+)
+
+EMULATED_DELAY = 0.012
+"""Seconds between two pieces of the emulator's streams, so that they can be watched."""
+
+
+class ApiChoice(StrEnum):
+    chat = "chat"
+    responses = "responses"
+    both = "both"
+
+
+class OneApi(StrEnum):
+    chat = "chat"
+    responses = "responses"
+
+
+Live = Annotated[
+    bool,
+    typer.Option("--live", envvar="LIVE", help="Talk to OpenRouter (OPENROUTER_API_KEY), not to the emulator."),
+]
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run the app; its exit code. Errors that are not of the command line pass through."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows ASCII alone gets a `?`, not an error
+    try:
+        app(list(arguments), prog_name="agentkit")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    return 0
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from agentkit import __version__
+
+        typer.echo(f"agentkit {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+]
+
+
+@app.callback()
+def root(*, version: Version = False) -> None:
+    """Agents that draw, on OpenRouter."""
+
+
+@app.command()
+def demo(
+    script: Annotated[Path, typer.Argument(help="The script, such as examples/fox.demo.yaml.")],
+    *,
+    api: Annotated[ApiChoice | None, typer.Option(help="Through which API; by default as the script says.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("out/demo"),
+    live: Live = False,
+) -> None:
+    """Play a script, watch it, and write a report of it."""
+    from agentkit.demo.live import TerminalView
+    from agentkit.demo.player import Played, play
+    from agentkit.demo.report import write
+    from agentkit.demo.script import load
+    from agentkit.demo.tools import load_tools
+    from agentkit.images.store import FileImageStore
+    from agentkit.show.plain import line
+
+    loaded = load(script)
+    tools = load_tools(loaded)
+    chosen: tuple[Api, ...] = loaded.apis if api is None else APIS if api is ApiChoice.both else (api.value,)
+    view = TerminalView()
+
+    async def played(base_url: str | None, key: str | None, store: FileImageStore) -> list[Played]:
+        from agentkit.openrouter.client import OpenRouter
+
+        async with OpenRouter(base_url=base_url, api_key=key, app_name="agentkit demo") as client:
+            return [await play(loaded, each, tools, view, client=client, store=store) for each in chosen]
+
+    with _openrouter(live=live) as (base_url, key), tempfile.TemporaryDirectory(prefix="agentkit-demo-") as pictures:
+        results = asyncio.run(played(base_url, key, FileImageStore(pictures)))
+        page = write(loaded, results, out)
+    typer.echo(f"\nReport: {page}")
+    failed = [why for each in results for why in each.failed]
+    for why in failed:
+        typer.echo(f"agentkit: not as expected: {line(why, width=400)}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def chat(
+    *,
+    model: Annotated[str, typer.Option(help="An OpenRouter slug.")] = "openai/gpt-5.2",
+    api: Annotated[OneApi, typer.Option(help="Through which API.")] = OneApi.chat,
+    instructions: Annotated[str, typer.Option(help="What the model is told first.")] = "",
+    draw: Annotated[bool, typer.Option(help="Whether the model may draw.")] = True,
+    live: Live = False,
+) -> None:
+    """Talk with a model that draws. /images lists the pictures, /attach adds one, /save keeps them, /quit ends."""
+    from agentkit.agent import Agent
+    from agentkit.cli.chat import talk
+    from agentkit.openrouter.client import OpenRouter
+    from agentkit.server_tools import ImageGeneration
+
+    async def talked(base_url: str | None, key: str | None) -> None:
+        async with OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat") as client:
+            tools = [ImageGeneration()] if draw else []
+            agent = Agent(model, instructions=instructions, tools=tools, api=api.value, client=client)
+            await talk(agent.conversation())
+
+    with _openrouter(live=live) as (base_url, key):
+        asyncio.run(talked(base_url, key))
+
+
+@app.command()
+def emulator(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Run an OpenRouter on loopback, whose model follows rules, until Ctrl-C. Prints its address."""
+    from agentkit.emulator import Emulator
+
+    try:
+        running = Emulator(host=host, port=port, chunk_delay=EMULATED_DELAY).start()
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    typer.echo(running.base_url)
+    typer.echo(f"OPENROUTER_BASE_URL={running.base_url} OPENROUTER_API_KEY={running.api_key}", err=True)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
+    try:
+        while not ended.wait(1.0):
+            pass
+    except KeyboardInterrupt:
+        pass
+    finally:
+        running.stop()
+
+
+@contextmanager
+def _openrouter(*, live: bool) -> Generator[tuple[str | None, str | None]]:
+    """Address and key of OpenRouter: None, None for the real one, which reads the environment."""
+    if live:
+        if not os.environ.get("OPENROUTER_API_KEY", "").strip():
+            raise MissingKey("--live needs a key: set OPENROUTER_API_KEY; without --live the emulator answers")
+        yield None, None
+        return
+    from agentkit.emulator import Emulator
+
+    with Emulator(chunk_delay=EMULATED_DELAY) as running:
+        yield running.base_url, running.api_key

@@ -1,0 +1,229 @@
+"""The stores: content-addressed, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentkit.errors import StoreError, UsageError
+from agentkit.images import FileImageStore, ImageStore, MemoryImageStore, store_bytes
+
+PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
+    return FileImageStore(tmp_path / "store") if request.param == "file" else MemoryImageStore()
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def read(store: ImageStore, sha256: str) -> bytes:
+    with store.open(sha256) as file:
+        return file.read()
+
+
+def put(store: ImageStore, data: bytes) -> str:
+    draft = store.create()
+    draft.write(data)
+    return draft.keep()
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 300_000])
+def test_what_is_kept_is_what_was_written(store: ImageStore, size: int):
+    data = random.Random(size).randbytes(size)
+    draft = store.create()
+    for start in range(0, size, 7_777):
+        draft.write(memoryview(data)[start : start + 7_777])
+        with draft.read_back() as file:
+            assert file.read() == data[: start + 7_777]
+    assert (draft.size, draft.sha256) == (size, hashlib.sha256(data).hexdigest())
+    sha256 = draft.keep()
+    assert sha256 == hashlib.sha256(data).hexdigest()
+    draft.discard()
+    assert read(store, sha256) == data
+    assert store.size() == size
+    assert store.delete(sha256) is True
+    assert store.delete(sha256) is False
+    with pytest.raises(FileNotFoundError):
+        store.open(sha256)
+
+
+def test_a_discarded_draft_is_gone(store: ImageStore):
+    draft = store.create()
+    draft.write(bytes(200_000))
+    draft.discard()
+    draft.discard()
+    with pytest.raises(StoreError):
+        draft.keep()
+    with pytest.raises(StoreError):
+        draft.write(b"more")
+    assert store.size() == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../../etc/passwd", "a" * 63, "A" * 64, "a" * 65, "a" * 64 + "\n", "g" * 64, "/" + "a" * 63]
+)
+def test_a_digest_is_never_a_path(store: ImageStore, name: str):
+    for method in (store.open, store.delete):
+        with pytest.raises(UsageError, match="64 lowercase hex digits"):
+            method(name)
+
+
+def test_files_are_named_by_content_and_are_the_owners_alone(tmp_path: Path):
+    folder = tmp_path / "a" / "store"
+    store = FileImageStore(folder)
+    assert not folder.exists()
+    store.create().discard()
+    assert not folder.exists()
+    picture = put(store, PNG_HEAD + bytes(50))
+    other = put(store, b"no picture")
+    assert files(folder) == sorted([f"{picture[:2]}/{picture}.png", f"{other[:2]}/{other}.bin"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / picture[:2]).stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / picture[:2] / f"{picture}.png").stat().st_mode) == 0o600
+
+
+def test_the_same_picture_is_one_file(tmp_path: Path):
+    store, again = FileImageStore(tmp_path), FileImageStore(tmp_path)
+    drafts = [each.create() for each in (store, again, store, again)]
+    for draft in drafts:
+        draft.write(PNG_HEAD + bytes(100_000))
+    threads = [threading.Thread(target=draft.keep) for draft in drafts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(files(tmp_path)) == 1
+    assert store.size() == 100_008
+
+
+def test_links_are_not_followed(tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    folder = tmp_path / "store"
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    (folder / sha256[:2]).mkdir(parents=True)
+    (folder / sha256[:2] / f"{sha256}.png").symlink_to(secret)
+    store = FileImageStore(folder)
+    with pytest.raises(FileNotFoundError):
+        store.open(sha256)
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = hashlib.sha256(b"y").hexdigest()
+    (folder / other[:2]).symlink_to(elsewhere)
+    (elsewhere / f"{other}.png").write_bytes(b"secret")
+    with pytest.raises(FileNotFoundError):
+        store.open(other)
+    assert store.delete(other) is False
+    with pytest.raises(StoreError, match="link"):
+        put(store, b"y")
+    assert files(elsewhere) == [f"{other}.png"]
+
+
+def test_a_forgotten_draft_leaves_no_file(tmp_path: Path):
+    store = FileImageStore(tmp_path)
+    draft = store.create()
+    draft.write(bytes(200_000))
+    assert len(files(tmp_path)) == 1
+    del draft
+    assert files(tmp_path) == []
+
+
+def test_stale_temporaries_are_swept(tmp_path: Path):
+    old, new, picture = tmp_path / ".old.part", tmp_path / ".new.part", tmp_path / "note.txt"
+    for path in (old, new, picture):
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - 2 * 86_400,) * 2)
+    os.utime(new)
+    FileImageStore(tmp_path).create()
+    assert files(tmp_path) == [".new.part", "note.txt"]
+
+
+def test_a_full_store_says_so(tmp_path: Path):
+    store = FileImageStore(tmp_path, max_bytes=1_000)
+    put(store, bytes(900))
+    draft = store.create()
+    draft.write(bytes(200))
+    with pytest.raises(StoreError, match=r"is full: it holds 900 of max_bytes=1000"):
+        draft.keep()
+    with draft.read_back() as file:
+        assert len(file.read()) == 200
+    draft.discard()
+    put(store, bytes(range(100)))
+    with pytest.raises(StoreError, match="is full"):
+        store.create()
+    with pytest.raises(UsageError, match="max_bytes"):
+        FileImageStore(tmp_path, max_bytes=0)
+
+
+@contextmanager
+def full_disk(limit: int):
+    """Writing beyond `limit` bytes of a file fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path):
+    store = FileImageStore(tmp_path)
+    data = random.Random(1).randbytes(300_000)
+    draft = store.create()
+    with full_disk(100_000):
+        with pytest.raises(StoreError, match=f"cannot write to the image store {tmp_path}: File too large"):
+            for start in range(0, len(data), 1000):
+                draft.write(data[start : start + 1000])
+        written = draft.size
+        with draft.read_back() as file:
+            assert file.read() == data[:written]
+        with pytest.raises(StoreError, match="File too large"):
+            draft.keep()
+    draft.write(data[written:])
+    assert read(store, draft.keep()) == data
+
+
+def test_a_folder_that_cannot_be_is_told_before_anything_is_written(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"cannot write to the image store .*not a folder"):
+        FileImageStore(tmp_path / "file" / "store").create()
+
+
+def test_where_the_default_store_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AGENTKIT_STORE", str(tmp_path / "here"))
+    assert FileImageStore().path == tmp_path / "here"
+    monkeypatch.delenv("AGENTKIT_STORE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert FileImageStore().path.parts[-2:] == ("agentkit", "images")
+    assert str(tmp_path) in repr(FileImageStore(tmp_path))
+    assert store_bytes  # exported beside the stores
+
+
+def test_the_package_imports_nothing_heavy():
+    heavy = "PIL httpx2 tenacity openai platformdirs"
+    code = (
+        "import sys, importlib.util, types; p = types.ModuleType('agentkit'); "
+        "p.__path__ = list(importlib.util.find_spec('agentkit').submodule_search_locations); sys.modules['agentkit'] = p; "
+        f"import agentkit.images; print([m for m in {heavy.split()} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
