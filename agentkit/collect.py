@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
@@ -102,7 +102,7 @@ class Collector:
 
     async def close(self) -> None:
         """Stop what still goes on; nothing is left running, and no partial picture is left on the disk."""
-        tasks = [*self._values.values(), *([self._turn] if self._turn is not None else [])]
+        tasks: list[asyncio.Task[Any]] = [*self._values.values(), *([self._turn] if self._turn is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -114,12 +114,13 @@ class ModelSettings:
                 isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high
             ):
                 raise _refuse("ModelSettings", name, value, f"a number from {low} to {high}")
-        most: object = self.max_tokens
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise _refuse("ModelSettings", "max_tokens", most, "a whole number of at least 1")
-        seed: object = self.seed
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise _refuse("ModelSettings", "seed", seed, "a whole number")
+        for name, lowest in (("max_tokens", 1), ("seed", None)):
+            value = getattr(self, name)
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int) or (lowest is not None and value < lowest)
+            ):
+                least = "" if lowest is None else f" of at least {lowest}"
+                raise _refuse("ModelSettings", name, value, f"a whole number{least}")
 
     def _check_kinds(self) -> None:
         for names, kind, accepted in _KINDS:

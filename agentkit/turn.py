@@ -143,7 +143,7 @@ class Turn:
         match signal:
             case Words(text=text, what="text"):
                 for reference in collector.references(text):
-                    text = text.replace(reference, "")  # noqa: PLW2901
+                    text = text.replace(reference, "")
                 collector.hear(text)
                 if text:
                     self._log.tell(TextDelta(text))

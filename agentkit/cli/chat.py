@@ -20,12 +20,15 @@ HELP = """/images         list the pictures of this conversation
 /quit           end"""
 
 
-async def talk(chat: Conversation, to: Console | None = None) -> None:
-    """Read lines, answer each, until `/quit` or the end of the input. An error of a turn is told, and the talk goes on."""
+def talk(chat: Conversation, runner: asyncio.Runner, to: Console | None = None) -> None:
+    """Read lines, answer each, until `/quit` or the end of the input.
+
+    An error of a turn, or Ctrl-C in one, ends that turn alone; the conversation is then as it was before it.
+    """
     to = to or console()
     attached: list[Image] = []
     put(to, Text(f"{chat.model} · /help for what else can be done", style="dim"))
-    while (line := await asyncio.to_thread(_ask, to)) is not None:
+    while (line := _ask(to)) is not None:
         words = line.strip()
         if words == "/quit":
             return
@@ -33,10 +36,12 @@ async def talk(chat: Conversation, to: Console | None = None) -> None:
             if words.startswith("/"):
                 _obey(words, chat, attached, to)
             elif words:
-                await _answer(chat, [words, *attached], to)
+                runner.run(_answer(chat, [words, *attached], to))
                 attached.clear()
         except AgentkitError as error:
             put(to, Text(f"✗ {plain.line(str(error), width=400)}", style="red"))
+        except KeyboardInterrupt:
+            put(to, Text("stopped", style="red"))
 
 
 def _ask(to: Console) -> str | None:

@@ -82,7 +82,7 @@ def root(*, version: Version = False) -> None:
 
 @app.command()
 def demo(
-    script: Annotated[Path, typer.Argument(help="The script, such as examples/fox.demo.yaml.")],
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="The script, such as examples/fox.demo.yaml.")],
     *,
     api: Annotated[ApiChoice | None, typer.Option(help="Through which API; by default as the script says.")] = None,
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("out/demo"),
@@ -100,13 +100,13 @@ def demo(
     loaded = load(script)
     tools = load_tools(loaded)
     chosen: tuple[Api, ...] = loaded.apis if api is None else APIS if api is ApiChoice.both else (api.value,)
-    view = TerminalView()
 
     async def played(base_url: str | None, key: str | None, store: FileImageStore) -> list[Played]:
         from agentkit.openrouter.client import OpenRouter
 
-        async with OpenRouter(base_url=base_url, api_key=key, app_name="agentkit demo") as client:
-            return [await play(loaded, each, tools, view, client=client, store=store) for each in chosen]
+        with TerminalView() as view:
+            async with OpenRouter(base_url=base_url, api_key=key, app_name="agentkit demo") as client:
+                return [await play(loaded, each, tools, view, client=client, store=store) for each in chosen]
 
     with _openrouter(live=live) as (base_url, key), tempfile.TemporaryDirectory(prefix="agentkit-demo-") as pictures:
         results = asyncio.run(played(base_url, key, FileImageStore(pictures)))
@@ -134,14 +134,14 @@ def chat(
     from agentkit.openrouter.client import OpenRouter
     from agentkit.server_tools import ImageGeneration
 
-    async def talked(base_url: str | None, key: str | None) -> None:
-        async with OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat") as client:
-            tools = [ImageGeneration()] if draw else []
-            agent = Agent(model, instructions=instructions, tools=tools, api=api.value, client=client)
-            await talk(agent.conversation())
-
-    with _openrouter(live=live) as (base_url, key):
-        asyncio.run(talked(base_url, key))
+    with _openrouter(live=live) as (base_url, key), asyncio.Runner() as runner:
+        client = OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat")
+        tools = [ImageGeneration()] if draw else []
+        agent = Agent(model, instructions=instructions, tools=tools, api=api.value, client=client)
+        try:
+            talk(agent.conversation(), runner)
+        finally:
+            runner.run(client.close())
 
 
 @app.command()

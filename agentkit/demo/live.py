@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -110,7 +110,7 @@ class EventView:
             case _:
                 pass
         if self._live is not None:
-            self._live.update(self._moving())
+            self._live.update(self._moving(), refresh=not isinstance(event, TextDelta))
 
     def _write(self, text: str) -> None:
         *whole, self._line = (self._line + plain.terminal(text)).split("\n")
@@ -162,11 +162,17 @@ class EventView:
 
 
 class TerminalView:
-    """The `Watcher` of `agentkit demo`."""
+    """The `Watcher` of `agentkit demo`. Leaving it gives the terminal its cursor back, whatever happened."""
 
     def __init__(self, to: Console | None = None) -> None:
         self.console = to or console()
         self._events = EventView(self.console)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._events.stop()
 
     def conversation_started(self, script: Script, api: Api) -> None:
         title = f"{plain.line(script.name)} · {API_NAMES[api]} · {plain.line(script.model)}"
@@ -221,10 +227,10 @@ def outcome(invocation: Invocation) -> str:
 
 
 def picture(image: Image) -> str:
-    """`img_1  1024×576  34 kB  a fox in the snow`."""
+    """`img_1 · 1024×576 · 34 kB · a fox in the snow`."""
     made_from = f"from {', '.join(image.parents)}" if image.parents else ""
     facts = (image.name, plain.pixels(image), plain.kilobytes(image.size), made_from, plain.caption(image))
-    return plain.line(_GAP.join(fact for fact in facts if fact), width=160)
+    return plain.line(" · ".join(fact for fact in facts if fact), width=160)
 
 
 def failure(failed: ImageFailure) -> str:

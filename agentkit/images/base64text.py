@@ -13,8 +13,14 @@ _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _DATA_URL = re.compile(r"\s*data:([^,;]*)(?:;[^,;]*)*;base64\s*,", re.IGNORECASE)
 
+_BLANK_INSIDE = re.compile(rb"[^\s][ \t]+[^\s]")
+_EDGE = 256
+
 _ESCAPE = re.compile(rb"(\\+)(/|[nrt]|u00[0-9a-fA-F]{2})")
-_OPEN_ESCAPE = re.compile(rb"\\+(?:u[0-9a-fA-F]{0,3})?\Z")
+_OPEN_BLANK_INSIDE = re.compile(rb"[^\s][ \t]+[^\s]")
+_EDGE = 256
+
+_ESCAPE = re.compile(rb"\\+(?:u[0-9a-fA-F]{0,3})?\Z")
 #: No escape that is understood here is longer: 31 backslashes (five levels of JSON in JSON), `u` and four digits.
 _LONGEST_ESCAPE = 36
 
@@ -27,6 +33,22 @@ def is_plain(text: bytes) -> bool:
 def standard(text: bytes) -> bytes:
     """The standard alphabet without white space. What is no base64 at all stays as it is."""
     return text.translate(_TO_STANDARD, _SPACE)
+
+
+def blank_inside(text: bytes, edge: bytes = b"") -> int:
+    """Where in `text` it goes on behind a blank; -1 where it does not. `edge` is how the text before it ended.
+
+    Base64 is wrapped and indented, so blanks stand beside line ends. Those between words make it prose.
+    """
+    found = _BLANK_INSIDE.search(edge + text)
+    return found.end() - 1 - len(edge) if found else -1
+
+
+def edge_of(text: bytes, edge: bytes = b"") -> bytes:
+    """How `text` ends: with a digit, a line end, or a blank behind either."""
+    text = (edge + text)[-_EDGE:]
+    bare = text.rstrip(b" \t")
+    return bare[-1:] + text[len(bare) : len(bare) + 1]
 
 
 def url_safe(text: bytes) -> bytes:
@@ -42,8 +64,8 @@ def open_escape(raw: bytes) -> int:
 def unescape(raw: bytes, depth: int) -> bytes:
     r"""Undo the JSON escapes of a string that stands `depth` JSON strings deep (0: in the document itself).
 
-    Only those that base64 or a data URL can hold are undone: `\/`, `\n`, `\r`, `\t` and `\u00XX`. Any other stays, and
-    its backslash tells that this is no base64.
+    Only those that base64 or a data URL can hold are undone: `\/`, `\n`, `\r` (as `\n`), `\t` and `\u00XX`. Any other
+    stays, and its backslash tells that this is no base64.
     """
     if b"\\" not in raw:
         return raw
@@ -65,7 +87,7 @@ def _meaning(escape: re.Match[bytes], depth: int) -> bytes:
         return escape[0]
     if letter[:1] == b"u":
         return bytes((int(letter[1:], 16),))
-    return b"\n"  # \n, \r, \t: white space is white space
+    return b"\t" if letter == b"t" else b"\n"
 
 
 def decode_base64(text: str) -> bytes:

@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 import pybase64
 
-from agentkit.images.base64text import is_plain, open_escape, standard, unescape
+from agentkit.images.base64text import blank_inside, edge_of, is_plain, open_escape, standard, unescape
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.store import ImageStore
 from agentkit.media import HEAD, sniff
@@ -60,7 +60,10 @@ class Opening:
 
 def _decode_head(raw: bytes, depth: int) -> bytes | None:
     """The first HEAD bytes, or None where this is no base64."""
-    digits, _, _ = standard(unescape(raw[: open_escape(raw)], depth)).partition(b"=")
+    text = unescape(raw[: open_escape(raw)], depth)
+    if blank_inside(text) >= 0:
+        return None
+    digits, _, _ = standard(text).partition(b"=")
     digits = digits[: (HEAD + 2) // 3 * 4]
     try:
         return pybase64.b64decode(digits[: len(digits) & ~3], validate=True)[:HEAD]
@@ -102,6 +105,7 @@ class Capture:
         self._room = _LONGEST_CHARACTER * max_bytes + (1 << 16)  # characters, white space and all
         self._digits = b""  # fewer than four, not decoded yet
         self._padding = b""
+        self._edge = b""  # how what was read so far ends: white space is not accepted everywhere
         self._raw = b""  # not read yet: an escape that may go on
         self._verbatim: SafeDraft | None = None
         self._plain_until = 0  # the bytes of the draft that came as plain base64
@@ -213,9 +217,11 @@ class Capture:
             self._verbatim.write(raw)
         text = unescape(raw, self.opening.depth)
         self.dashed = self.dashed or b"-" in text or b"_" in text
-        digits, equals, behind = standard(text).partition(b"=")
+        broken = blank_inside(text, self._edge)
+        self._edge = edge_of(text, self._edge)
+        digits, equals, behind = standard(text if broken < 0 else text[:broken]).partition(b"=")
         padding = self._padding + equals + behind
-        if (self._padding and digits) or padding.strip(b"=") or len(padding) > 2:
+        if broken >= 0 or (self._padding and digits) or padding.strip(b"=") or len(padding) > 2:
             if self._padding or self._decode_ahead(digits) is not State.FULL:
                 self.state = State.INVALID
             return

@@ -262,6 +262,7 @@ def _largest_ispe(meta: bytes) -> tuple[int, int] | None:
     return max(sizes, key=lambda each: each[0] * each[1], default=None)
 
 
+_TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _TIFF_INTEGERS = {1: "B", 3: "H", 4: "I"}
 
 
@@ -273,12 +274,14 @@ def _tiff(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
     entries: dict[int, tuple[int, ...]] = {}
     for place in range(0, len(directory) - 11, 12):
         tag, kind, number = struct.unpack_from(f"{order}HHI", directory, place)
-        if tag in {256, 257, 273, 279, 324, 325} and kind in _TIFF_INTEGERS and number <= 1 << 16:
-            form = f"{order}{number}{_TIFF_INTEGERS[kind]}"
+        length = number * _TIFF_SIZES.get(kind, 0)
+        (where,) = struct.unpack_from(f"{order}I", directory, place + 8)
+        if length <= 4:
             where = offset + 2 + place + 8
-            if struct.calcsize(form) > 4:
-                (where,) = struct.unpack_from(f"{order}I", directory, place + 8)
-            entries[tag] = struct.unpack(form, _at(file, where, struct.calcsize(form)))
+        if where + length > size:
+            raise _cut("image/tiff", "its directory points behind its end")
+        if tag in {256, 257, 273, 279, 324, 325} and kind in _TIFF_INTEGERS and number <= 1 << 16:
+            entries[tag] = struct.unpack(f"{order}{number}{_TIFF_INTEGERS[kind]}", _at(file, where, length))
     for offsets, lengths in ((273, 279), (324, 325)):
         parts = zip(entries.get(offsets, ()), entries.get(lengths, ()), strict=False)
         if any(start + length > size for start, length in parts):

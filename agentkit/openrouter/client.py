@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class OpenRouter:
         self.timeouts = timeouts or Timeouts()
         self._headers = {"HTTP-Referer": app_url, "X-OpenRouter-Title": app_name}
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+        weakref.finalize(self, _forget, self._pools).atexit = False
 
     def __repr__(self) -> str:
         return f"OpenRouter({self.base_url!r})"
@@ -122,12 +124,6 @@ class OpenRouter:
         pool = self._pools.pop(asyncio.get_running_loop(), None)
         if pool is not None:
             await pool.close()
-
-    def __del__(self) -> None:
-        """Forgotten connections are closed on the loops that they belong to."""
-        for loop, pool in list(getattr(self, "_pools", {}).items()):
-            if loop.is_running():
-                loop.call_soon_threadsafe(pool.forget)
 
     async def _pool(self) -> _Pool:
         loop = asyncio.get_running_loop()
@@ -171,6 +167,13 @@ class OpenRouter:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
         except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
             raise translated(error) from None
+
+
+def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool]) -> None:
+    """Close the connections of a client that was dropped without `close`, each on the loop that it belongs to."""
+    for loop, pool in list(pools.items()):
+        if loop.is_running():
+            loop.call_soon_threadsafe(pool.forget)
 
 
 class _Pool:

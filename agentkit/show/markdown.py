@@ -22,7 +22,7 @@ _PICTURE = re.compile(r"!+(?=\[)")
 _FENCE_LIKE = re.compile(r"^[^\S\n]*(?:(?:[>*+-]|\d+[.)])[^\S\n]*)*(?:`{3,}|~{3,}).*$", re.MULTILINE)
 _OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*[\w+#.-]*[ \t]*")
 _SPAN = re.compile(r"`[^`\n]+`")
-_SPECIAL = re.compile(r"([\\`*_\[\]<>&|~$#!])")
+_SPECIAL = re.compile(r"([\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore inside a word is only that
 
 
 def answer(parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = (), *, folder: str = "images") -> str:

@@ -24,6 +24,7 @@ from agentkit.wire.common import (
 from agentkit.wire.model import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
 
+_GAP = "\n\n"
 _PLAIN = {"message", "reasoning", "function_call"}
 
 
@@ -88,8 +89,15 @@ class ResponsesReply:
         item, delta = self._item(event), event.get("delta")
         if not isinstance(delta, str) or not (words := item.mender.more(delta)):
             return []
-        (item.said if what == "text" else item.reasoned).append(words)
-        return [Words(words, "text" if what == "text" else "reasoning")]
+        if what == "reasoning":
+            item.reasoned.append(words)
+            return [Words(words, "reasoning")]
+        item.said.append(words)
+        return [Words(words if len(item.said) > 1 else self._gap_before(item) + words)]
+
+    def _gap_before(self, item: _Item) -> str:
+        """A blank line where another message of this reply has spoken before: each is a message of its own."""
+        return _GAP if any(other.said for other in self._items.values() if other is not item) else ""
 
     def _rare(self, kind: object, event: JsonObject) -> list[Signal]:
         match kind:
@@ -163,7 +171,7 @@ class ResponsesReply:
         signals: list[Signal] = []
         if known.type == "message" and not known.said:
             known.said.append(_text_of(item))
-            signals += [Words(known.said[0])] if known.said[0] else []
+            signals += [Words(self._gap_before(known) + known.said[0])] if known.said[0] else []
         if known.type == "reasoning" and not known.reasoned:
             known.reasoned.append(_reasoning_of(item))
             signals += [Words(known.reasoned[0], "reasoning")] if known.reasoned[0] else []
@@ -209,7 +217,8 @@ class ResponsesReply:
         refusal = ""
         for index, known in sorted(self._items.items()):
             if known.type == "message" or (known.said and not known.type):
-                parts += _message_parts(index, known)
+                spoken = _message_parts(index, known)
+                parts += _after_gap(spoken) if any(isinstance(part, Text) for part in parts) else spoken
                 refusal += _refusal_of(known.item)
             elif known.type == "reasoning":
                 parts += [Reasoning(words)] if (words := "".join(known.reasoned) or _reasoning_of(known.item)) else []
@@ -281,6 +290,14 @@ def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
                 parts.append(Sighting(f"content:{index}:{number}", "content", values))
         elif isinstance(text := part.get("text"), str) and text:
             parts.append(Text(mend(text), citations(part.get("annotations"))))
+    return parts
+
+
+def _after_gap(parts: list[ReplyPart]) -> list[ReplyPart]:
+    """The parts of a further message, its first words after a blank line."""
+    for index, part in enumerate(parts):
+        if isinstance(part, Text):
+            return [*parts[:index], replace(part, text=_GAP + part.text), *parts[index + 1 :]]
     return parts
 
 

@@ -14,8 +14,14 @@ def drawn(name: str, colour: str = "orange", **fields: object) -> Image:
     buffer = BytesIO()
     Pillow.new("RGB", (16, 9), colour).save(buffer, "PNG")
     data = buffer.getvalue()
-    known = {"width": 16, "height": 9, "prompt": f"a fox called {name}"} | fields
-    return Image(hashlib.sha256(data).hexdigest(), "image/png", len(data), name=name, blobs=MemoryBlobs(data), **known)  # type: ignore[arg-type]
+    known = {
+        "width": 16,
+        "height": 9,
+        "prompt": f"a fox called {name}",
+        "blobs": MemoryBlobs(data),
+        "sources": (Source("content"),),
+    }
+    return Image(hashlib.sha256(data).hexdigest(), "image/png", len(data), name=name, **(known | fields))  # type: ignore[arg-type]
 
 
 def answered(
@@ -61,5 +67,12 @@ def played(*turns: PlayedTurn, api: Api = "chat", planned: int | None = None) ->
     return Played(api, turns, planned or len(turns), images, 1_790_000_000.0, 12.5)
 
 
-def turn(answer: Answer | None, *, number: int = 1, say: str = "hello", problems: tuple[str, ...] = (), error: str | None = None) -> PlayedTurn:
+def turn(
+    answer: Answer | None,
+    *,
+    number: int = 1,
+    say: str = "hello",
+    problems: tuple[str, ...] = (),
+    error: str | None = None,
+) -> PlayedTurn:
     return PlayedTurn(number, say, answer, problems, error, 1.25, 0.2)

@@ -3,14 +3,16 @@
 from typing import Any
 
 import pytest
-from hand_made import answered, drawn, failed_picture
 
 from agentkit import Invocation, Text
 from agentkit.demo.expect import problems
 from agentkit.demo.script import Expect
+from tests.demo.hand_made import answered, drawn, failed_picture
 
 
-def called(name: str, *, status: str = "completed", executor: str = "client", count: int = 1, error: str | None = None) -> Invocation:
+def called(
+    name: str, *, status: str = "completed", executor: str = "client", count: int = 1, error: str | None = None
+) -> Invocation:
     return Invocation(f"id_{name}", name, {}, executor=executor, status=status, count=count, error=error)  # type: ignore[arg-type]
 
 

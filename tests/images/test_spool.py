@@ -271,7 +271,7 @@ def test_a_whole_string_of_half_a_picture_is_kept_aside():
 
 
 @pytest.mark.parametrize("limit", [4_000, len(PNG) - 1])
-@pytest.mark.parametrize("text", [URL, B64[:6_000] + "!" + B64, B64 + '\\"' + B64], ids=["good", "bad", "quoted"])
+@pytest.mark.parametrize("text", [URL, B64 + "!" + B64, B64 + '\\"' + B64], ids=["good", "bad", "quoted"])
 def test_a_picture_that_is_too_large(limit: int, text: str):
     body = json.dumps({"a": {"result": text}, "b": json.dumps({"x": URL})}).encode()
     out, spool = everyhow(body, max_image_bytes=limit)

@@ -1,0 +1,171 @@
+"""The command, as a user runs it: a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from agentkit import __version__
+from agentkit.cli import main
+
+SCRIPT = """\
+name: Small
+model: openai/gpt-5.2
+tools: [openrouter:image_generation]
+turns:
+  - say: Hello!
+    expect: {images: 0}
+  - say: Draw a blue owl.
+    expect: {images: 1}
+"""
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENROUTER_", "LIVE"))}
+    return kept | changes
+
+
+def run(*arguments: str, module: str = "agentkit", stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=60, env=environment(**changes), check=False
+    )
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "small.demo.yaml"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_a_demo_is_played_shown_and_reported(script: Path, tmp_path: Path) -> None:
+    done = run("demo", str(script), "--out", str(tmp_path / "out"), module="agentkit.cli", LIVE="")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "Chat Completions API" in done.stdout
+    assert "Responses API" in done.stdout
+    assert done.stdout.count("✓ 2 of 2 turns as expected") == 2
+    assert not CONTROL.search(done.stdout)
+    for file in ("index.html", "transcript.md", "run.json", "images/chat/img_1.png", "images/responses/img_1.png"):
+        assert (tmp_path / "out" / file).is_file()
+
+
+def test_a_failed_expectation_is_exit_1_and_says_which(script: Path, tmp_path: Path) -> None:
+    script.write_text(SCRIPT.replace("images: 1", "images: 2"))
+    done = run("demo", str(script), "--api", "chat", "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert done.stderr == "agentkit: not as expected: chat, turn 2: expected 2 images, came 1\n"
+    assert (tmp_path / "out/index.html").is_file()
+
+
+def test_a_broken_script_is_exit_2_and_one_line(script: Path, tmp_path: Path) -> None:
+    script.write_text(SCRIPT.replace("images: 1", "images: two"))
+    done = run("demo", str(script))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert (
+        done.stderr == f'agentkit: {script}:8: field turns[1].expect.images: given "two", accepted is a whole number\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["demo", "none.yaml"], 2, "agentkit: none.yaml: the script cannot be read: No such file or directory\n"),
+        (["demo", "x", "--api", "soap"], 2, "'soap' is not one of 'chat', 'responses', 'both'"),
+        (["demo"], 2, "Missing argument 'SCRIPT'"),
+        (["paint"], 2, "No such command 'paint'"),
+        (["emulator", "--port", "99999"], 2, "Invalid value for '--port'"),
+        (["emulator", "--host", "203.0.113.1"], 2, "agentkit: cannot listen on 203.0.113.1:0: "),
+        (["chat", "--live"], 2, "agentkit: --live needs a key: set OPENROUTER_API_KEY"),
+        (["chat", "--model", "no such model"], 2, "agentkit: Agent(model='no such model')"),
+    ],
+)
+def test_wrong_use_is_exit_2_without_a_traceback(arguments: list[str], code: int, told: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = run("demo", "none.yaml", "--debug")
+    assert "Traceback" in done.stderr
+    assert "ScriptError" in done.stderr
+
+
+def test_live_without_a_key(script: Path) -> None:
+    for done in (run("demo", str(script), "--live"), run("demo", str(script), LIVE="1")):
+        assert done.returncode == 2
+        assert "OPENROUTER_API_KEY" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_version_and_help() -> None:
+    assert run("--version").stdout == f"agentkit {__version__}\n"
+    told = run("--help").stdout
+    for command in ("demo", "chat", "emulator", "--debug"):
+        assert command in told
+
+
+def test_a_missing_extra_is_told_in_one_line() -> None:
+    code = "import sys; sys.modules['typer'] = None\nfrom agentkit.cli import main\nsys.exit(main(['--version']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr == 'agentkit: typer is not installed: pip install "agentkit[demo]"\n'
+
+
+def test_main_gives_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert main(["nothing"]) == 2
+    assert "No such command" in capsys.readouterr().err
+
+
+def test_the_emulator_runs_until_it_is_told_to_stop() -> None:
+    command = [sys.executable, "-m", "agentkit", "emulator"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        try:
+            with urllib.request.urlopen(f"{address}/models", timeout=10) as reply:
+                assert reply.status == 200
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+
+
+def test_a_chat_draws_lists_and_saves(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    lines = [
+        "/images",
+        "Draw a blue owl.",
+        "/images",
+        f"/save {folder}",
+        "/attach none.png",
+        "/what",
+        "/quit",
+        "never read",
+    ]
+    done = run("chat", stdin="\n".join(lines), AGENTKIT_STORE=str(tmp_path / "store"))
+    assert done.returncode == 0, done.stderr
+    assert "no pictures yet" in done.stdout
+    assert "▣ img_1" in done.stdout
+    assert "cannot read the picture 'none.png'" in done.stdout
+    assert "/attach FILE" in done.stdout
+    assert [each.name for each in folder.iterdir()] == ["img_1.png"]
+    assert not CONTROL.search(done.stdout)
+
+
+def test_the_end_of_the_input_ends_a_chat(tmp_path: Path) -> None:
+    done = run("chat", "--api", "responses", stdin="Hello!\n", AGENTKIT_STORE=str(tmp_path / "store"))
+    assert done.returncode == 0, done.stderr
+    assert "Hello" in done.stdout

@@ -1,0 +1,177 @@
+"""What a run has given, as its user sees it: words and pictures in order, each picture once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.answer import Answer
+from agentkit.run import Run
+from agentkit.values import (
+    Image,
+    ImageFailure,
+    Invocation,
+    MemoryBlobs,
+    Message,
+    Part,
+    Place,
+    Reasoning,
+    Source,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+
+
+def picture(letter: str, place: Place = "images") -> Image:
+    return Image(letter * 64, "image/png", 10, sources=(Source(place),))
+
+
+def run_of(*replies: tuple[Part, ...], **changes: Any) -> Run:
+    run = Run("r", "m", "chat", (Message("user", (Text("draw"),)),), 0)
+    for parts in replies:
+        shown: list[Part] = []
+        for part in parts:
+            if isinstance(part, Image):
+                run, named = run.with_image(part)
+                part = replace(named, sources=part.sources)
+            shown.append(part)
+        run = replace(run, messages=(*run.messages, Message("assistant", tuple(shown))))
+    return replace(run, status="completed", **changes)
+
+
+def shape(answer: Answer) -> list[str]:
+    return [part.text if isinstance(part, Text) else f"<{part.sha256[0]}>" for part in answer.parts]
+
+
+def test_texts_of_one_message_are_joined_and_messages_are_apart() -> None:
+    answer = Answer.of(run_of((Text("One"), Reasoning("…"), Text(" two.")), (), (Text("Three."),)))
+    assert answer.text == "One two.\n\nThree."
+    assert shape(answer) == ["One two.\n\nThree."]
+
+
+def test_pictures_without_a_place_follow_the_words_of_their_message() -> None:
+    answer = Answer.of(run_of((picture("a"), Text("Here."), picture("b", "reasoning_details")), (Text("Done."),)))
+    assert shape(answer) == ["Here.", "<a>", "<b>", "\n\nDone."]
+
+
+def test_placed_pictures_stand_where_the_words_show_them() -> None:
+    answer = Answer.of(run_of((Text("A "), picture("a", "text"), Text(" B "), picture("b", "content"), Text(" C"))))
+    assert shape(answer) == ["A ", "<a>", " B ", "<b>", " C"]
+    assert answer.text == "A  B  C"
+
+
+def test_a_picture_that_came_twice_stands_once_at_its_place_in_the_words() -> None:
+    answer = Answer.of(run_of((picture("a", "images"), Text("See "), picture("a", "text"), Text("."))))
+    assert shape(answer) == ["See ", "<a>", "."]
+    (image,) = answer.images
+    assert [source.place for source in image.sources] == ["images", "text"]
+
+
+def test_a_picture_drawn_in_one_message_and_shown_in_the_next_stands_in_the_next() -> None:
+    answer = Answer.of(run_of((Text("Drawing."), picture("a")), (Text("Look: "), picture("a", "text"))))
+    assert shape(answer) == ["Drawing.\n\nLook: ", "<a>"]
+
+
+def test_a_picture_shown_twice_in_the_words_stands_at_the_first() -> None:
+    answer = Answer.of(run_of((Text("x "), picture("a", "text"), Text(" y "), picture("a", "text"))))
+    assert shape(answer) == ["x ", "<a>", " y "]
+
+
+def test_images_hold_those_that_tools_returned_in_the_order_of_arrival() -> None:
+    run = run_of((ToolCall("c", "chart", "{}"),))
+    run, chart = run.with_image(picture("t", "tool"))
+    result = Message("tool", (ToolResult("c", "chart", (Text("drawn"), chart)),))
+    run = replace(run, messages=(*run.messages, result, Message("assistant", (Text("There."),))))
+    answer = Answer.of(run)
+    assert [image.name for image in answer.images] == ["img_1"]
+    assert shape(answer) == ["There."]
+
+
+def test_the_users_pictures_are_none_of_the_answers() -> None:
+    run, mine = run_of((Text("Nice."),)).with_image(picture("u", "user"), arrived=False)
+    answer = Answer.of(run)
+    assert answer.images == ()
+    assert run.images == (mine,)
+
+
+def test_only_this_runs_messages_are_in_the_answer() -> None:
+    run = run_of((Text("old"),), (Text("new"),))
+    run = replace(run, messages=(*run.messages[:2], Message("user", (Text("more"),)), run.messages[2]), start=2)
+    answer = Answer.of(run)
+    assert answer.text == "new"
+    assert [message.text for message in answer.messages] == ["more", "new"]
+
+
+def test_a_partial_reply_is_shown_and_is_no_message() -> None:
+    run = replace(run_of((Text("Whole."),)), partial=Message("assistant", (Text("Half"), picture("p"))))
+    answer = Answer.of(run)
+    assert answer.text == "Whole.\n\nHalf"
+    assert len(answer.messages) == 2
+
+
+@pytest.mark.parametrize("status", ["completed", "limited", "refused", "paused"])
+def test_the_status_is_the_runs(status: Any) -> None:
+    assert Answer.of(replace(run_of(), status=status)).status == status
+
+
+def test_a_run_that_goes_on_counts_as_paused() -> None:
+    assert Answer.of(replace(run_of(), status="running")).status == "paused"
+
+
+def test_failures_usage_pending_calls_and_output_are_carried_over() -> None:
+    failure = ImageFailure(Source("images", "https://x/"), "https://x/", "HTTP 403")
+    calls = (Invocation("1", "a"), Invocation("2", "b", executor="server", status="completed"))
+    answer = Answer.of(run_of(failures=(failure,), invocations=calls, spent=(Usage(1), Usage(2))), {"x": 1})
+    assert (answer.failures, answer.usage.input_tokens, answer.output) == ((failure,), 3, {"x": 1})
+    assert answer.pending == (calls[0],)
+
+
+def test_neighbouring_citations_are_kept_together() -> None:
+    one, two = {"type": "url_citation", "n": 1}, {"type": "url_citation", "n": 2}
+    (text,) = Answer.of(run_of((Text("a", (one,)), Text("b", (two,))))).parts
+    assert text == Text("ab", (one, two))
+
+
+def test_saving_writes_words_run_and_pictures(tmp_path: Path) -> None:
+    image = Image.from_bytes(b"GIF89a" + b"\0" * 20)
+    image = replace(image, sources=(Source("images"),))
+    run = run_of((Text("Here."), image))
+    target = Answer.of(run).save(tmp_path / "out")
+    assert (target / "images" / "img_1.gif").read_bytes() == image.bytes()
+    assert "img_1.gif" in (target / "answer.md").read_text(encoding="utf-8")
+    assert Run.from_json((target / "run.json").read_text(encoding="utf-8"), blobs=MemoryBlobs(image.bytes())) == run
+
+
+def test_the_repr_is_one_short_line() -> None:
+    words = repr(Answer.of(run_of((Text("x" * 500),))))
+    assert len(words) < 130
+
+
+places: st.SearchStrategy[Place] = st.sampled_from(["images", "text", "content", "reasoning_details", "server_tool"])
+parts: st.SearchStrategy[Part] = st.one_of(
+    st.builds(Text, st.sampled_from(["", "a", " ", "word"])),
+    st.builds(picture, st.sampled_from("abc"), places),
+    st.builds(Reasoning, st.just("hm")),
+)
+
+
+@given(st.lists(st.lists(parts, max_size=5).map(tuple), max_size=4))
+def test_nothing_is_lost_and_no_picture_stands_twice(replies: list[tuple[Part, ...]]) -> None:
+    run = run_of(*replies)
+    answer = Answer.of(run)
+    given_pictures = {part.sha256 for parts in replies for part in parts if isinstance(part, Image)}
+    shown = [part.sha256 for part in answer.parts if isinstance(part, Image)]
+    assert sorted(shown) == sorted(given_pictures)
+    assert "".join(part.text for part in answer.parts if isinstance(part, Text)) == answer.text
+    assert {image.sha256 for image in answer.images} == given_pictures
+    assert all(isinstance(part, Image) or part.text for part in answer.parts)
+    assert answer.text == "\n\n".join(
+        words for parts in replies if (words := "".join(part.text for part in parts if isinstance(part, Text)))
+    )

@@ -1,0 +1,178 @@
+"""Values are frozen, small, and say what they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+from math import fsum
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit import errors, events, values
+from agentkit.errors import ImageError
+from agentkit.media import EXTENSIONS, sniff
+from agentkit.values import Image, MemoryBlobs, Message, Reasoning, Source, Text, ToolCall, ToolResult, Usage
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+HEADS = {
+    "image/png": PNG,
+    "image/jpeg": b"\xff\xd8\xff\xe0" + b"\0" * 20,
+    "image/webp": b"RIFF\x10\0\0\0WEBPVP8 ",
+    "image/gif": b"GIF89a" + b"\0" * 10,
+    "image/avif": b"\0\0\0\x20ftypavif\0\0\0\0",
+    "image/bmp": b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
+    "image/tiff": b"II*\0\x08\0\0\0",
+    "image/svg+xml": b'<?xml version="1.0"?>\n<!-- a fox --><svg xmlns="http://www.w3.org/2000/svg"/>',
+}
+
+
+def own_dataclasses(module: object) -> list[type]:
+    return [
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if dataclasses.is_dataclass(kind) and kind.__module__.startswith("agentkit")
+    ]
+
+
+@pytest.mark.parametrize("kind", sorted({*own_dataclasses(values), *own_dataclasses(events)}, key=lambda k: k.__name__))
+def test_every_value_is_frozen_and_slotted(kind: type) -> None:
+    assert kind.__dataclass_params__.frozen
+    assert "__slots__" in vars(kind)
+
+
+def test_a_picture_is_made_of_bytes_and_reads_them_back() -> None:
+    image = Image.from_bytes(PNG, alt="a fox")
+    assert (image.sha256, image.media_type, image.size) == (hashlib.sha256(PNG).hexdigest(), "image/png", len(PNG))
+    assert image.sources == (Source("user"),)
+    assert image.bytes() == PNG
+    assert image.data_url().startswith("data:image/png;base64,iVBORw0KGgo")
+    assert (image.extension, image.alt, image.url) == ("png", "a fox", None)
+
+
+@pytest.mark.parametrize(("media_type", "head"), HEADS.items())
+def test_the_bytes_tell_the_media_type(media_type: str, head: bytes) -> None:
+    assert sniff(head) == media_type
+    assert Image.from_bytes(head).extension == EXTENSIONS[media_type]
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_a_picture_or_an_error(data: bytes) -> None:
+    try:
+        assert Image.from_bytes(data).media_type == sniff(data)
+    except ImageError as error:
+        assert sniff(data) is None
+        assert f"{len(data)} bytes" in str(error)
+        assert "png" in str(error)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://x/", "data:image/png;base64,AAAA", "cat.png", ""])
+def test_a_pictures_url_is_http(url: str) -> None:
+    with pytest.raises(ImageError, match="http or https"):
+        Image.from_url(url)
+
+
+def test_a_picture_from_a_url_has_no_bytes_yet() -> None:
+    image = Image.from_url("HTTPS://example.com/a.png", alt="a")
+    assert (image.sha256, image.url) == ("", "HTTPS://example.com/a.png")
+    with pytest.raises(ImageError, match="not fetched yet"):
+        image.bytes()
+
+
+def test_a_file_that_is_not_there_or_no_picture_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"missing\.png"):
+        Image.from_file(tmp_path / "missing.png")
+    (tmp_path / "words.png").write_text("no picture")
+    with pytest.raises(ImageError, match=r"words\.png.*no picture"):
+        Image.from_file(tmp_path / "words.png")
+    (tmp_path / "fox.txt").write_bytes(PNG)
+    assert Image.from_file(tmp_path / "fox.txt").media_type == "image/png"
+
+
+def test_saving_writes_the_whole_picture_and_leaves_nothing_else(tmp_path: Path) -> None:
+    image = dataclasses.replace(Image.from_bytes(PNG), name="img_1")
+    assert image.save(tmp_path) == tmp_path / "img_1.png"
+    assert image.save(tmp_path / "other.png").read_bytes() == PNG
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["img_1.png", "other.png"]
+
+
+def test_saving_bytes_that_are_gone_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"old")
+    with pytest.raises(ImageError, match="no longer in the store"):
+        dataclasses.replace(Image.from_bytes(PNG), blobs=MemoryBlobs()).save(tmp_path / "a.png")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_the_handle_to_the_bytes_is_no_part_of_a_picture() -> None:
+    image = Image.from_bytes(PNG)
+    assert image == dataclasses.replace(image, blobs=None)
+    assert len(repr(image)) < 100
+    assert "\n" not in repr(image)
+
+
+def test_svg_is_never_rasterised() -> None:
+    svg = Image.from_bytes(HEADS["image/svg+xml"])
+    with pytest.raises(ImageError, match="never rasterised"):
+        svg.to_pillow()
+    assert list(svg._repr_mimebundle_()) == ["text/plain"]
+
+
+def test_a_broken_picture_is_an_image_error_when_it_is_decoded() -> None:
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        Image.from_bytes(PNG).to_pillow()
+
+
+def test_a_message_gives_its_words_pictures_and_calls() -> None:
+    image, other = Image.from_bytes(PNG), Image.from_bytes(HEADS["image/gif"])
+    call = ToolCall("c1", "weather", "{}")
+    result = ToolResult("c1", "weather", (Text("wet "), other, Text("cold")))
+    message = Message("assistant", (Reasoning("hm"), Text("a"), image, call, Text("b"), result))
+    assert message.text == "ab"
+    assert message.images == (image, other)
+    assert message.calls == (call,)
+    assert result.text == "wet cold"
+
+
+costs = st.none() | st.floats(0, 100)
+usages = st.builds(
+    Usage, *(st.integers(0, 1000) for _ in range(9)), cost_usd=costs
+)
+
+
+@given(st.lists(usages, max_size=6))
+def test_usage_is_summed_and_an_unknown_cost_stays_unknown(each: list[Usage]) -> None:
+    total = Usage.total(each)
+    for name in Usage.__dataclass_fields__:
+        if name != "cost_usd":
+            assert getattr(total, name) == sum(getattr(usage, name) for usage in each)
+    known = [usage.cost_usd for usage in each if usage.cost_usd is not None]
+    assert total.cost_usd == (fsum(known) if known else None)
+
+
+def test_many_small_costs_add_up() -> None:
+    assert Usage.total([Usage(cost_usd=0.1)] * 10).cost_usd == 1.0
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequest), (404, errors.BadRequest), (409, errors.BadRequest), (413, errors.BadRequest),
+        (422, errors.BadRequest), (401, errors.AuthenticationFailed), (402, errors.InsufficientCredits),
+        (403, errors.PermissionRefused), (429, errors.RateLimited), (408, errors.ProviderFailed),
+        (500, errors.ProviderFailed), (529, errors.ProviderFailed), (None, errors.ProviderFailed),
+    ],
+)  # fmt: skip
+def test_each_status_has_its_error(status: int | None, kind: type) -> None:
+    assert errors.for_status(status) is kind
+
+
+def test_the_error_tree_is_the_one_that_its_docstring_draws() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+    assert errors.__doc__ is not None
+    for kind in kinds:
+        assert f" {kind.__name__} " in errors.__doc__ or f"{kind.__name__}\n" in errors.__doc__, kind
+        assert issubclass(kind, errors.AgentkitError)
+    assert issubclass(errors.UsageError, ValueError)
