@@ -22,10 +22,12 @@ beyond it get a result that says so, and one last Ask without tools closes the a
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agentkit.errors import UsageError
@@ -190,8 +192,14 @@ class Run:
         return hashlib.sha256(bound.encode("utf-8", "surrogatepass")).hexdigest()
 
     def to_json(self) -> str:
-        """The run as JSON, with pictures by reference: their bytes stay in the store."""
-        return _codec().dump_json(self).decode()
+        """The run as JSON, with pictures by reference: their bytes stay in the store. Half a surrogate pair becomes U+FFFD."""
+        from pydantic_core import PydanticSerializationError
+
+        try:
+            return _codec().dump_json(self).decode()
+        except PydanticSerializationError:  # words with half a surrogate pair: a tool's error can name such a file
+            text = json.dumps(_codec().dump_python(self, mode="json"), ensure_ascii=False, separators=(",", ":"))
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     @classmethod
     def from_json(cls, text: str | bytes, *, blobs: Blobs | None = None) -> Run:
@@ -199,6 +207,8 @@ class Run:
 
         Raises `UsageError` where the text is no run, is of another version, is too large or too deep.
         """
+        if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"Run.from_json({type(text).__name__}): accepted are str and bytes")
         if len(text) > 256 * 1024 * 1024:
             raise UsageError(f"Run.from_json: {len(text)} characters; accepted are at most 256 MiB")
         try:
@@ -207,6 +217,12 @@ class Run:
             raise UsageError(f"Run.from_json: this is no run that agentkit wrote ({_first_line(error)})") from None
         if run.version != VERSION:
             raise UsageError(f"Run.from_json(version={run.version}): accepted is {VERSION}")
+        if not 0 <= run.start < len(run.messages):
+            raise UsageError(f"Run.from_json(start={run.start}): there are {len(run.messages)} messages")
+        for name in ("turns", "repairs", "seconds", "started_at"):
+            value: float = getattr(run, name)
+            if not (isfinite(value) and value >= 0):
+                raise UsageError(f"Run.from_json({name}={value}): accepted is a finite number of at least 0")
         return run
 
 

@@ -14,13 +14,9 @@ _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _DATA_URL = re.compile(r"\s*data:([^,;]*)(?:;[^,;]*)*;base64\s*,", re.IGNORECASE)
 
 _BLANK_INSIDE = re.compile(rb"[^\s][ \t]+[^\s]")
-_EDGE = 256
 
 _ESCAPE = re.compile(rb"(\\+)(/|[nrt]|u00[0-9a-fA-F]{2})")
-_OPEN_BLANK_INSIDE = re.compile(rb"[^\s][ \t]+[^\s]")
-_EDGE = 256
-
-_ESCAPE = re.compile(rb"\\+(?:u[0-9a-fA-F]{0,3})?\Z")
+_OPEN_ESCAPE = re.compile(rb"\\+(?:u[0-9a-fA-F]{0,3})?\Z")
 #: No escape that is understood here is longer: 31 backslashes (five levels of JSON in JSON), `u` and four digits.
 _LONGEST_ESCAPE = 36
 
@@ -46,7 +42,7 @@ def blank_inside(text: bytes, edge: bytes = b"") -> int:
 
 def edge_of(text: bytes, edge: bytes = b"") -> bytes:
     """How `text` ends: with a digit, a line end, or a blank behind either."""
-    text = (edge + text)[-_EDGE:]
+    text = edge + text
     bare = text.rstrip(b" \t")
     return bare[-1:] + text[len(bare) : len(bare) + 1]
 

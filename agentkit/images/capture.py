@@ -199,6 +199,7 @@ class Capture:
             return False
         self.draft.write(decoded)
         self._digits = rest
+        self._edge = text[-1:]
         return True
 
     def _feed_any(self, raw: bytes) -> None:

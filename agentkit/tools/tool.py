@@ -178,7 +178,7 @@ def make_tool(
 ) -> Tool[..., Any]:
     """What `tool` does, with the function at hand."""
     if isinstance(function, staticmethod):
-        function = function.__func__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        function = function.__func__
     _refuse_misfits(function)
     called = name or _name_of(function)
     if not isinstance(called, str) or not NAME.match(called):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -208,7 +208,7 @@ def _refuse_misfits(function: object) -> None:
 
 def _name_of(function: object) -> str:
     while isinstance(function, partial):
-        function = function.func  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        function = function.func
     return str(getattr(function, "__name__", type(function).__name__))
 
 

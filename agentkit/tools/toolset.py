@@ -36,7 +36,7 @@ class Toolset:
     ) -> None:
         if not isinstance(prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ToolDefinitionError(f"Toolset(prefix={prefix!r}): accepted is text")
-        if filter is not None and not callable(filter):  # pyright: ignore[reportUnnecessaryComparison]
+        if filter is not None and not callable(filter):
             raise ToolDefinitionError(f"Toolset(filter={filter!r}): accepted is a function of a tool, or None")
         object.__setattr__(self, "tools", tuple(normalised(tools, "Toolset(tools=…)")))
         object.__setattr__(self, "prefix", prefix)
@@ -91,7 +91,7 @@ def collect(tools: Iterable[object]) -> Tools:
 def normalised(tools: object, where: str) -> Iterator[Tool[..., Any] | ServerTool | Toolset]:
     """Each of what a user gave, functions made into tools."""
     if isinstance(tools, str | bytes | Mapping | Tool | ServerTool) or not isinstance(tools, Iterable):
-        raise UsageError(f"{where}: given is {tools!r}; accepted is a list of {ACCEPTED}")  # pyright: ignore[reportUnknownArgumentType]
+        raise UsageError(f"{where}: given is {tools!r}; accepted is a list of {ACCEPTED}")
     for index, each in enumerate(cast("Iterable[object]", tools)):
         yield _normal(each, f"{where}, number {index + 1}")
 

@@ -36,7 +36,10 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: Agent("a/b", tools=[unannotated]), ["city"]),
     (lambda: Agent("a/b", settings={"temperature": 1}), ["settings", "ModelSettings"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", limits=5), ["limits", "Limits"]),  # type: ignore[arg-type]
-    (lambda: Agent("a/b", settings=ModelSettings(tool_choice="fly"), tools=[weather]), ["tool_choice", "fly", "weather"]),
+    (
+        lambda: Agent("a/b", settings=ModelSettings(tool_choice="fly"), tools=[weather]),
+        ["tool_choice", "fly", "weather"],
+    ),
     (lambda: Agent("a/b", settings=ModelSettings(tool_choice="required")), ["tool_choice", "no tools"]),
     (lambda: Agent("a/b", client="key"), ["client", "OpenRouter"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", output=Emulator), ["output", "Emulator"]),
@@ -78,7 +81,9 @@ async def test_a_wrong_prompt(prompt: Any, emulator: Emulator, client: OpenRoute
     assert emulator.requests == []
 
 
-async def test_a_picture_that_is_broken_or_gone(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_a_picture_that_is_broken_or_gone(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     agent = Agent("openai/gpt-5.2", client=client, store=store)
     with pytest.raises(ImageError, match="PNG"):
         await agent.run(["Look", Image.from_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 60)])

@@ -34,7 +34,9 @@ KEY = "sk-or-v1-0123456789abcdef0123456789"
 async def test_the_headers(emulator: Emulator, store: MemoryImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "https://elsewhere.example" if name.endswith("URL") else "theirs")
-    async with OpenRouter(api_key=KEY, base_url=emulator.base_url, app_name="Painter", app_url="https://painter.example") as client:
+    async with OpenRouter(
+        api_key=KEY, base_url=emulator.base_url, app_name="Painter", app_url="https://painter.example"
+    ) as client:
         await Agent("openai/gpt-5.2", client=client, store=store).run("Hello")
     headers = emulator.requests[0].headers
     assert headers["authorization"] == f"Bearer {KEY}"
@@ -63,7 +65,9 @@ STATUSES = [
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
 async def test_a_typed_error_with_the_providers_words(status: int, kind: type[APIError], bench: Bench) -> None:
-    failure = Failure("Provider returned error", code=status, metadata={"raw": "the kiln is cold", "provider_name": "Kiln"})
+    failure = Failure(
+        "Provider returned error", code=status, metadata={"raw": "the kiln is cold", "provider_name": "Kiln"}
+    )
     bench.emulator.play([Reply([], error=failure, headers={"Retry-After": "0"})] * 3)
     with pytest.raises(kind, match="the kiln is cold") as caught:
         await bench.ask(bench.agent(), "Go")
@@ -82,7 +86,9 @@ async def test_with_a_server_tool_nothing_is_sent_again(status: int, bench: Benc
 
 
 async def test_a_retry_that_helps(bench: Bench) -> None:
-    bench.emulator.play([Reply([], error=Failure("busy", code=429), headers={"Retry-After": "0"}), Reply([Say("Here.")])])
+    bench.emulator.play(
+        [Reply([], error=Failure("busy", code=429), headers={"Retry-After": "0"}), Reply([Say("Here.")])]
+    )
     assert (await bench.ask(bench.agent(), "Go")).text == "Here."
 
 
@@ -171,12 +177,21 @@ async def main():
 asyncio.run(main())
 print(Agent("openai/gpt-5.2").run_sync("Hello").status)
 """
-    environment = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": emulator.base_url, "PATH": "/usr/bin:/bin", "HOME": "/tmp"}
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=environment, check=False)
+    environment = {
+        "OPENROUTER_API_KEY": KEY,
+        "OPENROUTER_BASE_URL": emulator.base_url,
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
     assert (done.stdout.split(), done.stderr) == (["completed", "completed"], "")
 
 
-async def test_many_conversations_share_one_client(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_many_conversations_share_one_client(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     agent = Agent("openai/gpt-5.2", client=client, store=store)
 
     async def one(number: int) -> str:

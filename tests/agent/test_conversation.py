@@ -55,7 +55,12 @@ async def test_a_picture_is_echoed_and_the_next_turn_is_accepted(bench: Bench) -
 
 async def test_what_the_wire_gave_is_echoed_verbatim(bench: Bench) -> None:
     secret = "QUJDRA" * 400
-    bench.emulator.play([Reply([Think("Hm.", encrypted=secret), Say("One."), CallTool("weather", '{"city":  "Oslo"}', id="call_a")]), Reply([Say("Two.")])])
+    bench.emulator.play(
+        [
+            Reply([Think("Hm.", encrypted=secret), Say("One."), CallTool("weather", '{"city":  "Oslo"}', id="call_a")]),
+            Reply([Say("Two.")]),
+        ]
+    )
     await bench.ask(bench.agent(tools=[weather]), "Go")
     sent = bench.emulator.requests[-1].body
     history = sent["messages" if bench.way.api == "chat" else "input"]
@@ -74,7 +79,11 @@ async def test_the_api_and_the_model_can_change_between_turns(bench: Bench) -> N
     chat = bench.agent(tools=[weather, ImageGeneration()]).conversation()
     await bench.ask(chat, "Weather?")
     chat.api = "responses" if chat.api == "chat" else "chat"
-    chat.model = "google/gemini-3.1-flash-image-preview" if "google/gemini-3.1-flash-image-preview" in str(bench.emulator.base_url) else chat.model
+    chat.model = (
+        "google/gemini-3.1-flash-image-preview"
+        if "google/gemini-3.1-flash-image-preview" in str(bench.emulator.base_url)
+        else chat.model
+    )
     answer = await bench.ask(chat, "And now?")
     assert answer.text == "Still wet."
     sent = str(bench.emulator.requests[-1].body)
@@ -162,7 +171,9 @@ async def test_leaving_a_stream_early(emulator: Emulator, client: OpenRouter, st
     assert (await chat.send("And?")).text == "Fine."
 
 
-async def test_each_reader_sees_every_event_from_the_start(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_each_reader_sees_every_event_from_the_start(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     emulator.play([Reply([Say("one two three four"), Draw("a fox", data=BIG)], chunk=2)])
     agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], client=client, store=store)
 
@@ -177,7 +188,9 @@ async def test_each_reader_sees_every_event_from_the_start(emulator: Emulator, c
     assert "ImageReady" in late
 
 
-async def test_text_arrives_before_the_stream_ends(client: OpenRouter, emulator: Emulator, store: MemoryImageStore) -> None:
+async def test_text_arrives_before_the_stream_ends(
+    client: OpenRouter, emulator: Emulator, store: MemoryImageStore
+) -> None:
     emulator.play([Reply([Say("first ")], hang=True)])
     async with Agent("openai/gpt-5.2", client=client, store=store).stream("Go") as stream:
         async with asyncio.timeout(5):
@@ -186,7 +199,9 @@ async def test_text_arrives_before_the_stream_ends(client: OpenRouter, emulator:
                     break
 
 
-async def test_pictures_are_fetched_while_the_stream_goes_on(client: OpenRouter, emulator: Emulator, store: MemoryImageStore) -> None:
+async def test_pictures_are_fetched_while_the_stream_goes_on(
+    client: OpenRouter, emulator: Emulator, store: MemoryImageStore
+) -> None:
     emulator.play([Reply([Draw("a fox", places=("server_tool_call",), data=BIG), Say("…")], hang=True)])
     agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], client=client, store=store)
     async with agent.stream("Go") as stream:
@@ -197,10 +212,20 @@ async def test_pictures_are_fetched_while_the_stream_goes_on(client: OpenRouter,
                     break
 
 
-async def test_a_cut_stream_is_no_success(emulator: Emulator, client: OpenRouter, store: MemoryImageStore, bench: Bench) -> None:
+async def test_a_cut_stream_is_no_success(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore, bench: Bench
+) -> None:
     if not bench.way.stream:
         pytest.skip("a buffered body is whole or broken")
-    emulator.play([Reply([Say("Here: "), Draw("a fox", places=("message_images",), data=BIG), Say("x" * 5000)], cut_after=len(BIG) * 2, chunk=50)])
+    emulator.play(
+        [
+            Reply(
+                [Say("Here: "), Draw("a fox", places=("message_images",), data=BIG), Say("x" * 5000)],
+                cut_after=len(BIG) * 2,
+                chunk=50,
+            )
+        ]
+    )
     with pytest.raises(StreamInterrupted) as caught:
         await bench.ask(bench.agent(), "Go")
     assert caught.value.answer_so_far is not None
@@ -222,7 +247,9 @@ async def test_approval_in_another_process(bench: Bench) -> None:
         spent.append(euros)
         return f"bought for {euros}"
 
-    bench.emulator.play([Reply([CallTool("buy", {"euros": 5}, id="a"), CallTool("buy", {"euros": 50}, id="b")]), Reply([Say("Done.")])])
+    bench.emulator.play(
+        [Reply([CallTool("buy", {"euros": 5}, id="a"), CallTool("buy", {"euros": 50}, id="b")]), Reply([Say("Done.")])]
+    )
     agent = bench.agent(tools=[buy])
     answer = await bench.ask(agent, "Buy")
     assert answer.status == "paused"
@@ -230,7 +257,10 @@ async def test_approval_in_another_process(bench: Bench) -> None:
     assert spent == [5]
     saved = answer.run.to_json()
     run = Run.from_json(saved, blobs=bench.store)
-    for wrong, message in (({"c": True}, "no call with this id"), ({"b": "yes"}, "accepted are True, False and Denied")):
+    for wrong, message in (
+        ({"c": True}, "no call with this id"),
+        ({"b": "yes"}, "accepted are True, False and Denied"),
+    ):
         with pytest.raises(UsageError, match=message):
             await agent.resume(run, approve=wrong)  # type: ignore[arg-type]
     bench.emulator.play([Reply([Say("Done.")])])
@@ -276,7 +306,9 @@ async def test_structured_output_is_repaired_once(bench: Bench) -> None:
         city: str
         degrees: int
 
-    bench.emulator.play([Reply([Say('{"city": "Oslo"}')]), Reply([Say('```json\n{"city": "Oslo", "degrees": 7}\n```')])])
+    bench.emulator.play(
+        [Reply([Say('{"city": "Oslo"}')]), Reply([Say('```json\n{"city": "Oslo", "degrees": 7}\n```')])]
+    )
     answer = await bench.ask(bench.agent(output=Report), "Report")
     assert answer.output == Report(city="Oslo", degrees=7)
     assert "degrees" in str(bench.emulator.requests[-1].body)
@@ -300,7 +332,9 @@ async def test_progress_of_a_generator_tool(emulator: Emulator, client: OpenRout
     assert stream.answer.invocations[0].result == "counted"
 
 
-async def test_the_last_event_is_the_answers_status(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_the_last_event_is_the_answers_status(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     async with Agent("openai/gpt-5.2", client=client, store=store).stream("Hello") as stream:
         events = [event async for event in stream]
     assert isinstance(events[-1], RunFinished)

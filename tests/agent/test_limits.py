@@ -58,7 +58,9 @@ async def test_cost(bench: Bench) -> None:
 
 async def test_output_tokens(bench: Bench) -> None:
     bench.emulator.play([Reply([CallTool("look", {"at": "it"})], usage={"completion_tokens": 90, "output_tokens": 90})])
-    answer = await bench.ask(bench.agent(tools=[look], limits=Limits(output_tokens=80), settings=ModelSettings(max_tokens=500)), "Go")
+    answer = await bench.ask(
+        bench.agent(tools=[look], limits=Limits(output_tokens=80), settings=ModelSettings(max_tokens=500)), "Go"
+    )
     assert answer.status == "limited"
     sent = bench.emulator.requests[0].body
     assert sent.get("max_tokens", sent.get("max_output_tokens")) == 80

@@ -76,7 +76,12 @@ def reasoned(answer: Answer[Any]) -> None:
 
 def one_call(answer: Answer[Any]) -> None:
     (call,) = answer.invocations
-    assert (call.name, call.arguments, call.executor, call.status) == ("weather", {"city": "Oslo"}, "client", "completed")
+    assert (call.name, call.arguments, call.executor, call.status) == (
+        "weather",
+        {"city": "Oslo"},
+        "client",
+        "completed",
+    )
     assert call.result == "rain in Oslo, 7 °C"
     assert call.seconds is not None
     assert answer.text == "It rains."
@@ -118,7 +123,12 @@ def tool_picture(answer: Answer[Any]) -> None:
 def drawn(answer: Answer[Any]) -> None:
     one_picture(answer)
     (call,) = answer.invocations
-    assert (call.name, call.executor, call.status, call.images) == ("openrouter:image_generation", "server", "completed", ("img_1",))
+    assert (call.name, call.executor, call.status, call.images) == (
+        "openrouter:image_generation",
+        "server",
+        "completed",
+        ("img_1",),
+    )
     image = answer.images[0]
     assert (image.prompt, image.width, image.height, image.media_type) == ("a fox", 160, 120, "image/png")
 
@@ -178,10 +188,16 @@ def refused(answer: Answer[Any]) -> None:
 
 SCENARIOS = [
     Scenario("words", (Reply([Say("Hello, ✨ wörld 🦊!")], chunk=3),), hello),
-    Scenario("citations", (Reply([Say("See there.", [{"url": "https://example.org", "title": "E", "start_index": 0, "end_index": 3}])]),), cited),
+    Scenario(
+        "citations",
+        (Reply([Say("See there.", [{"url": "https://example.org", "title": "E", "start_index": 0, "end_index": 3}])]),),
+        cited,
+    ),
     Scenario("reasoning", (Reply([Think("Let me think."), Say("42")]),), reasoned),
     Scenario("encrypted reasoning", (Reply([Think("Let me think.", encrypted="QUJD" * 9000), Say("42")]),), reasoned),
-    Scenario("one call", (Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("It rains.")])), one_call, (weather,)),
+    Scenario(
+        "one call", (Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("It rains.")])), one_call, (weather,)
+    ),
     Scenario(
         "two calls at once",
         (
@@ -195,35 +211,93 @@ SCENARIOS = [
     Scenario("an unknown tool", (Reply([CallTool("fly")]), Reply([Say("Well.")])), unknown_tool, (weather,)),
     Scenario(
         "arguments that do not fit",
-        (Reply([CallTool("weather", '{"city": ["Oslo"]}'), CallTool("weather", '{"town": "Oslo"}')]), Reply([Say("Well.")])),
+        (
+            Reply([CallTool("weather", '{"city": ["Oslo"]}'), CallTool("weather", '{"town": "Oslo"}')]),
+            Reply([Say("Well.")]),
+        ),
         bad_arguments,
         (weather,),
     ),
-    Scenario("a tool that gives a picture", (Reply([CallTool("paint", {"colour": "green"})]), Reply([Say("Green.")])), tool_picture, (paint,)),
+    Scenario(
+        "a tool that gives a picture",
+        (Reply([CallTool("paint", {"colour": "green"})]), Reply([Say("Green.")])),
+        tool_picture,
+        (paint,),
+    ),
     Scenario("server tool, default places", (Reply([Say("Here:"), draws()]),), drawn, (ImageGeneration(),)),
-    Scenario("server tool, only in its record", (Reply([draws("server_tool_call"), Say("Done.")]),), drawn, (ImageGeneration(),)),
-    Scenario("server tool item, base64", (Reply([draws("server_tool_item", shape="imageB64"), Say("Done.")]),), drawn, (ImageGeneration(),)),
-    Scenario("server tool item, data URL", (Reply([draws("server_tool_item", shape="result_data_url"), Say("Done.")]),), drawn, (ImageGeneration(),)),
-    Scenario("server tool item, result URL", (Reply([draws("server_tool_item", shape="result_url"), Say("Done.")]),), drawn, (ImageGeneration(),)),
+    Scenario(
+        "server tool, only in its record",
+        (Reply([draws("server_tool_call"), Say("Done.")]),),
+        drawn,
+        (ImageGeneration(),),
+    ),
+    Scenario(
+        "server tool item, base64",
+        (Reply([draws("server_tool_item", shape="imageB64"), Say("Done.")]),),
+        drawn,
+        (ImageGeneration(),),
+    ),
+    Scenario(
+        "server tool item, data URL",
+        (Reply([draws("server_tool_item", shape="result_data_url"), Say("Done.")]),),
+        drawn,
+        (ImageGeneration(),),
+    ),
+    Scenario(
+        "server tool item, result URL",
+        (Reply([draws("server_tool_item", shape="result_url"), Say("Done.")]),),
+        drawn,
+        (ImageGeneration(),),
+    ),
     Scenario("message images", (Reply([Say("Look:"), draws("message_images")]),), one_picture),
     Scenario("message images, small", (Reply([Say("Look:"), draws("message_images", data=SMALL)]),), one_picture),
     Scenario("message images, URL", (Reply([Say("Look:"), draws("message_images", shape="url")]),), one_picture),
-    Scenario("image generation call, base64", (Reply([Say("Look:"), draws("image_generation_call", shape="base64")]),), drawn, (ImageGeneration(),)),
-    Scenario("Markdown in the text", (Reply([Say("Before.\n\n"), draws("markdown"), Say("\n\nAfter.")]),), drawn_in_words),
+    Scenario(
+        "image generation call, base64",
+        (Reply([Say("Look:"), draws("image_generation_call", shape="base64")]),),
+        drawn,
+        (ImageGeneration(),),
+    ),
+    Scenario(
+        "Markdown in the text", (Reply([Say("Before.\n\n"), draws("markdown"), Say("\n\nAfter.")]),), drawn_in_words
+    ),
     Scenario("content parts", (Reply([Say("Look: "), draws("content_parts"), Say("nice.")]),), one_picture),
-    Scenario("previews", (Reply([draws("partial_image", "image_generation_call", preview_count=2), Say("Done.")]),), drawn, (ImageGeneration(),)),
-    Scenario("in the record and in the words", (Reply([draws("server_tool_call", "markdown"), Say("Done.")]),), twice_the_same, (ImageGeneration(),)),
+    Scenario(
+        "previews",
+        (Reply([draws("partial_image", "image_generation_call", preview_count=2), Say("Done.")]),),
+        drawn,
+        (ImageGeneration(),),
+    ),
+    Scenario(
+        "in the record and in the words",
+        (Reply([draws("server_tool_call", "markdown"), Say("Done.")]),),
+        twice_the_same,
+        (ImageGeneration(),),
+    ),
     Scenario("two pictures", (Reply([Say("Two:"), draws(), draws(data=OTHER)]),), two_pictures, (ImageGeneration(),)),
     Scenario("the same picture twice", (Reply([draws("message_images")]),), twice_the_same),
-    Scenario("a drawing that failed", (Reply([draws(status="error", error="too dark"), Say("Sorry.")]),), failed_drawing, (ImageGeneration(),)),
-    Scenario("a web search", (Reply([UseServerTool("openrouter:web_search"), Say("Found.")]),), searched, (WebSearch(),)),
+    Scenario(
+        "a drawing that failed",
+        (Reply([draws(status="error", error="too dark"), Say("Sorry.")]),),
+        failed_drawing,
+        (ImageGeneration(),),
+    ),
+    Scenario(
+        "a web search", (Reply([UseServerTool("openrouter:web_search"), Say("Found.")]),), searched, (WebSearch(),)
+    ),
     Scenario(
         "unknown items and events",
         (
             Reply(
                 [
-                    Raw(chat={"aura": "green"}, responses={"type": "telepathy", "id": "x1", "status": "completed", "aura": "green"}),
-                    Raw(chat_chunk={"object": "chat.mood", "mood": 3}, responses_event={"type": "response.mood", "mood": 3}),
+                    Raw(
+                        chat={"aura": "green"},
+                        responses={"type": "telepathy", "id": "x1", "status": "completed", "aura": "green"},
+                    ),
+                    Raw(
+                        chat_chunk={"object": "chat.mood", "mood": 3},
+                        responses_event={"type": "response.mood", "mood": 3},
+                    ),
                     Say("Still here."),
                 ]
             ),
@@ -237,7 +311,12 @@ SCENARIOS = [
         cut_call,
         (weather,),
     ),
-    Scenario("structured output", (Reply([Say('{"city": "Oslo", "degrees": 7}')]),), structured, options={"output": dict[str, Any]}),
+    Scenario(
+        "structured output",
+        (Reply([Say('{"city": "Oslo", "degrees": 7}')]),),
+        structured,
+        options={"output": dict[str, Any]},
+    ),
     Scenario("refused by a filter", (Reply([Say("")], finish_reason="content_filter"),), refused),
 ]
 
@@ -247,11 +326,18 @@ def told(answer: Answer[Any], *, across: bool) -> dict[str, Any]:
     carry for the same picture: its prompt, and a Markdown link with its alternative text."""
     return {
         "text": answer.text,
-        "parts": [part.text if isinstance(part, Text) else (part.name, part.sha256, None if across else part.alt) for part in answer.parts],
-        "images": [(i.name, i.sha256, i.media_type, i.width, i.height, None if across else i.prompt, i.model, i.parents) for i in answer.images],
+        "parts": [
+            part.text if isinstance(part, Text) else (part.name, part.sha256, None if across else part.alt)
+            for part in answer.parts
+        ],
+        "images": [
+            (i.name, i.sha256, i.media_type, i.width, i.height, None if across else i.prompt, i.model, i.parents)
+            for i in answer.images
+        ],
         "failures": [failure.reason for failure in answer.failures],
         "invocations": [
-            (i.name, i.arguments if i.executor == "client" else None, i.executor, i.status, i.images, i.count) for i in answer.invocations
+            (i.name, i.arguments if i.executor == "client" else None, i.executor, i.status, i.images, i.count)
+            for i in answer.invocations
         ],
         "status": answer.status,
         "output": answer.output,
@@ -268,7 +354,14 @@ async def play(scenario: Scenario, way: Way) -> Answer[Any]:
     with Emulator() as emulator:
         async with OpenRouter(api_key="sk-or-test-key", base_url=emulator.base_url) as client:
             emulator.play(list(scenario.replies))
-            agent = Agent("openai/gpt-5.2", tools=scenario.tools, api=way.api, client=client, store=MemoryImageStore(), **scenario.options)  # type: ignore[arg-type]
+            agent = Agent(
+                "openai/gpt-5.2",
+                tools=scenario.tools,
+                api=way.api,
+                client=client,
+                store=MemoryImageStore(),
+                **scenario.options,
+            )  # type: ignore[arg-type]
             if not way.stream:
                 return await agent.run(scenario.prompt)  # type: ignore[arg-type]
             async with agent.stream(scenario.prompt) as stream:  # type: ignore[arg-type]
@@ -292,7 +385,9 @@ async def test_equal_in_all_four_ways(scenario: Scenario) -> None:
 async def test_a_forced_server_tool(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
     for api, wanted in (("chat", {"type": "openrouter:image_generation"}), ("responses", "required")):
         settings = ModelSettings(tool_choice="openrouter:image_generation")
-        agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], api=api, client=client, store=store, settings=settings)  # type: ignore[arg-type]
+        agent = Agent(
+            "openai/gpt-5.2", tools=[ImageGeneration()], api=api, client=client, store=store, settings=settings
+        )  # type: ignore[arg-type]
         answer = await agent.run("a fox in the snow")
         assert len(answer.images) == 1
         assert emulator.requests[-2].body["tool_choice"] == wanted

@@ -169,3 +169,19 @@ def test_the_end_of_the_input_ends_a_chat(tmp_path: Path) -> None:
     done = run("chat", "--api", "responses", stdin="Hello!\n", AGENTKIT_STORE=str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     assert "Hello" in done.stdout
+
+
+def test_an_interrupt_ends_a_demo_quietly(tmp_path: Path) -> None:
+    script = tmp_path / "long.demo.yaml"
+    script.write_text(SCRIPT + "  - say: Tell me a story about a fox.\n" * 90)
+    command = [sys.executable, "-m", "agentkit", "demo", str(script), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        while "img_1" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in errors

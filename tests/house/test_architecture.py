@@ -76,11 +76,15 @@ def test_imports_go_down(path: Path) -> None:
     for line, name in imports(ast.parse(path.read_text("utf-8")), module_of(path), package=path.name == "__init__.py"):
         other = floor_of(name)
         if own is not None and other is not None and other > own:
-            assert any(name.startswith(each) for each in lazy_up.get(module_of(path), ())), f"{path}:{line} imports {name}"
+            assert any(name.startswith(each) for each in lazy_up.get(module_of(path), ())), (
+                f"{path}:{line} imports {name}"
+            )
         if own in PURE:
             assert name.split(".")[0] not in IMPURE, f"{path}:{line}: a pure floor imports {name}"
         if module_of(path).startswith("agentkit.emulator"):
-            assert not name.startswith("agentkit.") or name.startswith("agentkit.emulator"), f"{path}:{line} imports {name}"
+            assert not name.startswith("agentkit.") or name.startswith("agentkit.emulator"), (
+                f"{path}:{line} imports {name}"
+            )
         if own is not None and own < 6 and own != 5:
             assert not name.startswith("agentkit.emulator"), f"{path}:{line} imports {name}"
 
@@ -109,8 +113,12 @@ def test_nothing_is_put_off_or_swallowed(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_no_yield_inside_a_task_group_or_a_timeout(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.AsyncWith) and any("TaskGroup" in (each := ast.unparse(item.context_expr)) or "timeout(" in each for item in node.items):
-            assert not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)), f"{path}:{node.lineno}"
+        if isinstance(node, ast.AsyncWith) and any(
+            "TaskGroup" in (each := ast.unparse(item.context_expr)) or "timeout(" in each for item in node.items
+        ):
+            assert not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)), (
+                f"{path}:{node.lineno}"
+            )
 
 
 def test_only_wire_and_the_emulator_know_the_keys_of_the_wire() -> None:

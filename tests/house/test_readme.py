@@ -27,7 +27,12 @@ def test_an_example_runs(code: str, emulator: Emulator, tmp_path: Path) -> None:
         "PYTHONIOENCODING": "utf-8",
     }
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, encoding="utf-8", env=environment, cwd=tmp_path, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment,
+        cwd=tmp_path,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     if "run_sync" in code:

@@ -33,12 +33,18 @@ def picture(kind: str, width: int = 37, height: int = 21, mode: str = "RGB", **o
 
 PICTURES = {kind: picture(kind) for kind in KINDS} | {
     "WebP, lossless": picture("WEBP", lossless=True),
-    "WebP with alpha and metadata": picture("WEBP", mode="RGBA", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0", icc_profile=b"x" * 99),
-    "JPEG, progressive": picture("JPEG", progressive=True, comment=b"\xff\xd9 in a comment", exif=b"Exif\0\0" + bytes(300)),
+    "WebP with alpha and metadata": picture(
+        "WEBP", mode="RGBA", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0", icc_profile=b"x" * 99
+    ),
+    "JPEG, progressive": picture(
+        "JPEG", progressive=True, comment=b"\xff\xd9 in a comment", exif=b"Exif\0\0" + bytes(300)
+    ),
     "JPEG, grey": picture("JPEG", mode="L"),
     "PNG, palette": picture("PNG", mode="P"),
     "TIFF, deflated": picture("TIFF", compression="tiff_adobe_deflate"),
-    "GIF, animated": picture("GIF", save_all=True, append_images=[PIL.Image.new("RGB", (37, 21), c) for c in ("red", "blue")]),
+    "GIF, animated": picture(
+        "GIF", save_all=True, append_images=[PIL.Image.new("RGB", (37, 21), c) for c in ("red", "blue")]
+    ),
     "PNG, one pixel": picture("PNG", 1, 1),
     "wide": picture("PNG", 3000, 1),
 }
@@ -86,14 +92,23 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
 
 @pytest.mark.parametrize(
     "data",
-    [SVG, b"\xef\xbb\xbf" + SVG, b"<svg></svg>", b"<SVG ></SVG >", b"<svg></svg><!-- made by x -->\n", b"<svg>" + b"x" * 9_000 + b"</svg>"],
+    [
+        SVG,
+        b"\xef\xbb\xbf" + SVG,
+        b"<svg></svg>",
+        b"<SVG ></SVG >",
+        b"<svg></svg><!-- made by x -->\n",
+        b"<svg>" + b"x" * 9_000 + b"</svg>",
+    ],
 )
 def test_svg_has_no_size_in_pixels(data: bytes):
     info = inspect(BytesIO(data))
     assert (info.media_type, info.width, info.height, info.size) == ("image/svg+xml", None, None, len(data))
 
 
-@pytest.mark.parametrize("data", [SVG[:-8], b"<svg><!-- </svg> -->", b"<svg></svg><script>", b"<!-- a --><svg><!-- b -->"])
+@pytest.mark.parametrize(
+    "data", [SVG[:-8], b"<svg><!-- </svg> -->", b"<svg></svg><script>", b"<!-- a --><svg><!-- b -->"]
+)
 def test_svg_that_does_not_end(data: bytes):
     with pytest.raises(ImageError, match="the SVG is cut off"):
         inspect(BytesIO(data))
@@ -168,7 +183,10 @@ def hostile() -> dict[str, bytes]:
         "JPEG with a segment of no length": b"\xff\xd8\xff\xe0\x00\x00" + bytes(100),
         "JPEG without a frame": b"\xff\xd8\xff\xda\x00\x02\xff\xd9",
         "JPEG that ends at once": b"\xff\xd8\xff\xd9",
-        "GIF with a comment of 8 MB": b"GIF89a\x09\0\x09\0\0\0\0" + b"!\xfe" + (b"\xff" + bytes(255)) * (big // 256) + b"\0;",
+        "GIF with a comment of 8 MB": b"GIF89a\x09\0\x09\0\0\0\0"
+        + b"!\xfe"
+        + (b"\xff" + bytes(255)) * (big // 256)
+        + b"\0;",
         "GIF of no pixels": b"GIF89a\0\0\0\0\0\0\0\0;",
         "WebP of 4 GB": b"RIFF\xff\xff\xff\xffWEBPVP8X" + bytes(200),
         "WebP of an unknown chunk": b"RIFF\x10\0\0\0WEBPHAHA" + bytes(200),
@@ -181,9 +199,13 @@ def hostile() -> dict[str, bytes]:
         "AVIF with a million sizes": AVIF_START + _box(b"meta", b"ispe\0\0\0\0\0\0\0\0\0\0\0\0" * 60_000),
         "BMP of 4 GB": b"BM\xff\xff\xff\xff\0\0\0\0" + struct.pack("<IIii", 54, 40, 9, 9) + bytes(200),
         "BMP of negative pixels": b"BM\0\0\0\0\0\0\0\0" + struct.pack("<IIii", 54, 40, -9, 9) + bytes(200),
-        "TIFF whose directory points to itself": TIFF_START + struct.pack("<H", 65_535) + struct.pack("<HHII", 256, 4, 1 << 30, 8) * 600,
+        "TIFF whose directory points to itself": TIFF_START
+        + struct.pack("<H", 65_535)
+        + struct.pack("<HHII", 256, 4, 1 << 30, 8) * 600,
         "TIFF whose directory lies nowhere": b"II*\0\xff\xff\xff\xff" + bytes(100),
-        "TIFF of 2^32 strips": TIFF_START + struct.pack("<HHHIIHHII", 2, 273, 4, (1 << 32) - 1, 8, 256, 4, 1, 9) + bytes(99),
+        "TIFF of 2^32 strips": TIFF_START
+        + struct.pack("<HHHIIHHII", 2, 273, 4, (1 << 32) - 1, 8, 256, 4, 1, 9)
+        + bytes(99),
         "SVG of endings": b"<svg>" + b"</svg " * 1_000_000,
         "SVG of comments": b"<svg></svg>" + b"<!---->" * 1_000_000 + b"x",
     }
@@ -199,7 +221,9 @@ def test_hostile_pictures_cost_neither_time_nor_memory():
         assert time.process_time() - started < 2, name
 
 
-@pytest.mark.parametrize("name", [name for name in hostile() if not name.startswith(("PNG of", "PNG with a", "GIF with"))])
+@pytest.mark.parametrize(
+    "name", [name for name in hostile() if not name.startswith(("PNG of", "PNG with a", "GIF with"))]
+)
 def test_hostile_pictures_are_refused(name: str):
     with pytest.raises(ImageError):
         inspect(BytesIO(hostile()[name]))
@@ -211,7 +235,9 @@ def test_pillow_is_not_imported():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-heads = st.sampled_from([data[:40] for data in PICTURES.values()] + [b"\xff\xd8\xff", AVIF_START, TIFF_START, b"<svg>", b"BM" + bytes(16)])
+heads = st.sampled_from(
+    [data[:40] for data in PICTURES.values()] + [b"\xff\xd8\xff", AVIF_START, TIFF_START, b"<svg>", b"BM" + bytes(16)]
+)
 
 
 @given(heads, st.binary(max_size=200))

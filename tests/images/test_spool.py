@@ -91,13 +91,14 @@ def urlsafe(text: str) -> str:
 
 WRITINGS: dict[str, Callable[[str], str]] = {
     "slashes escaped": lambda text: json.dumps(text).replace("/", "\\/"),
-    "every sign escaped": lambda text: json.dumps(text)
-    .replace("/", "\\u002F")
-    .replace("+", "\\u002b")
-    .replace("=", "\\u003d"),
+    "every sign escaped": lambda text: (
+        json.dumps(text).replace("/", "\\u002F").replace("+", "\\u002b").replace("=", "\\u003d")
+    ),
     "wrapped": lambda text: json.dumps("\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + "\n"),
     "white space around": lambda text: json.dumps(f" \n{text}\t "),
-    "letters escaped": lambda text: '"' + text[:30] + "".join(f"\\u{ord(each):04x}" for each in text[30:60]) + text[60:] + '"',
+    "letters escaped": lambda text: (
+        '"' + text[:30] + "".join(f"\\u{ord(each):04x}" for each in text[30:60]) + text[60:] + '"'
+    ),
     "no padding": lambda text: json.dumps(text.rstrip("=")),
     "upper case": lambda text: json.dumps(text.replace("data:image/png;base64", "DATA:Image/PNG;BASE64")),
     "parameters": lambda text: json.dumps(text.replace("/png;", "/png;charset=utf-8;name=a.png;")),
@@ -210,7 +211,7 @@ def test_lines_of_sse(end: str):
         ': a comment with an odd quote "iVBORw0KGgo',
         ": OPENROUTER PROCESSING",
         "",
-        f'data: {json.dumps({"partial_image_b64": B64, "output_index": 0})}',
+        f"data: {json.dumps({'partial_image_b64': B64, 'output_index': 0})}",
         "",
         ': "' + "A" * 5_000,
         f"data: {json.dumps({'result': URL, 'text': 'x' * 5_000})}",

@@ -53,7 +53,9 @@ look_alikes = st.one_of(
     st.tuples(pictures, st.integers(1, 9_000)).map(lambda each: each[0][: each[1]]),
     st.integers(0, 5).map(lambda seed: "/9j/" + "prose with a lie at its head " * 200 + str(seed)),
     st.integers(0, 5).map(lambda seed: base64.urlsafe_b64encode(random.Random(seed).randbytes(31_500)).decode()),
-    st.integers(0, 5).map(lambda seed: "data:image/png;base64," + base64.b64encode(random.Random(seed).randbytes(4_000)).decode()),
+    st.integers(0, 5).map(
+        lambda seed: "data:image/png;base64," + base64.b64encode(random.Random(seed).randbytes(4_000)).decode()
+    ),
     st.text(alphabet=' \\"/\n:,[]{}iVBO', max_size=30),
     st.text(max_size=30),
     pictures.map(lambda text: f"Here: {text} and there"),
@@ -66,7 +68,9 @@ def documents(strings: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         st.one_of(scalars, strings),
         lambda inner: st.one_of(
             st.lists(inner, max_size=4),
-            st.dictionaries(st.one_of(st.text(max_size=12), st.sampled_from(["b64_json", "result", "a b"])), inner, max_size=4),
+            st.dictionaries(
+                st.one_of(st.text(max_size=12), st.sampled_from(["b64_json", "result", "a b"])), inner, max_size=4
+            ),
             inner.map(json.dumps),
         ),
         max_leaves=8,
@@ -167,7 +171,9 @@ def test_lines_of_sse_in_any_slices(events: list[bytes | None], end: bytes, size
 @given(
     st.lists(
         st.one_of(
-            st.sampled_from([b'"', b"\\", b"\n", b"=", b"data:image/png;base64,", b"iVBORw0KGgo", b"/9j/", b":", b"\\u00", b"2b"]),
+            st.sampled_from(
+                [b'"', b"\\", b"\n", b"=", b"data:image/png;base64,", b"iVBORw0KGgo", b"/9j/", b":", b"\\u00", b"2b"]
+            ),
             st.binary(max_size=10),
             st.integers(0, 3).map(lambda number: base64.b64encode(PICTURES[number])),
         ),

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 import unicodedata
 from html.parser import HTMLParser
 from io import BytesIO
@@ -249,3 +251,12 @@ def test_amounts_for_people() -> None:
     assert [plain.dollars(each) for each in (None, 0.0, 0.01234, 2.5)] == ["–", "$0.00", "$0.0123", "$2.50"]
     assert [plain.duration(each) for each in (None, 0.0123, 3.44, 125.0)] == ["–", "12 ms", "3.4 s", "2 min 5 s"]
     assert [plain.kilobytes(each) for each in (12, 34_100, 1_200_000)] == ["12 B", "34 kB", "1.2 MB"]
+
+
+def test_without_markdown_it_words_are_escaped_paragraphs() -> None:
+    code = (
+        "import sys; sys.modules['markdown_it'] = None\n"
+        "from agentkit.show import html\nprint(html.prose('a <b>\\n\\n![x](https://example.org)'), end='')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "<p>a &lt;b&gt;</p><p>![x](https://example.org)</p>"
