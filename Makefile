@@ -12,6 +12,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    mend what the formatter and the linter can mend"
+	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
 	@echo "make lock      bring $(LOCK) up to date with pyproject.toml"
 
 $(READY): pyproject.toml $(LOCK)
@@ -35,6 +36,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _DATA_URL = re.compile(r"data:image/[\w.+-]+", re.IGNORECASE)
 _LINE_END = re.compile(r"[\n)>\s]")
+_LONGEST_LINE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Collector:
         self.outcomes: dict[str, Outcome] = {}
         """By the key of the sighting."""
         self._line = ""
+        self._linked = False
 
     def see(self, sighting: Sighting) -> None:
         """Take a picture that was seen; one seen before, by its key, is passed over."""
@@ -78,12 +80,19 @@ class Collector:
     def hear(self, words: str) -> None:
         """Begin to fetch the pictures that the words point to, before their message is whole."""
         self._line += words
+        if not self._linked:
+            self._linked = "://" in self._line[-len(words) - 2 :]
+            if not self._linked:
+                if "\n" in words or len(self._line) > _LONGEST_LINE:
+                    self._line = self._line.rpartition("\n")[2][-_LONGEST_LINE:]
+                return
         if not _LINE_END.search(words):
             return
         for link in prose.find(self._line):
             if link.end < len(self._line) and self._fetcher.in_prose(link.url, bare=link.bare):
                 self._task(link.url)
-        self._line = self._line.rpartition("\n")[2][-8192:]
+        self._line = self._line.rpartition("\n")[2][-_LONGEST_LINE:]
+        self._linked = "://" in self._line
 
     def preview(self, preview: Preview) -> ImagePreview | None:
         """The partial picture, in memory; None where it is no picture."""
@@ -106,8 +115,7 @@ class Collector:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for blob in self._spool.blobs.values():
-            blob.discard()
+        self._spool.discard()
 
     def had(self, value: str) -> Stored | None:
         """The stored picture of a value that was looked at, if it was had."""

@@ -24,8 +24,9 @@ RASTER_TYPES = frozenset(EXTENSIONS) - {"image/svg+xml"}
 #: `sniff` needs no more than this many bytes.
 HEAD = 1024
 
+# Possessive and atomic: comments of a hostile file must not make it try every way to split them.
 _SVG = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+svg[^>]*>\s*)?<svg[\s>]",
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*\?>\s*+)?(?>(?><!--.*?-->)\s*+)*+(?:<!DOCTYPE\s+svg[^>]*>\s*+)?<svg[\s>]",
     re.DOTALL | re.IGNORECASE,
 )
 _AVIF_BRANDS = (b"avif", b"avis")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from agentkit import history, wire
+from agentkit import wire
 from agentkit.collect import Collector, Had, Outcome
 from agentkit.errors import OutcomeUnknown, RunError, StreamInterrupted
 from agentkit.events import (
@@ -21,7 +21,7 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
-from agentkit.kit import Kit
+from agentkit.kit import Kit, request_of
 from agentkit.log import logger
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying
@@ -30,32 +30,7 @@ from agentkit.stream import EventLog
 from agentkit.values import Image, Invocation, Message, Part, Pieces, Source, Text, ToolCall
 from agentkit.wire import prose
 from agentkit.wire.body import cut
-from agentkit.wire.model import Preview, Reply, Request, ServerCall, Sighting, Signal, Words
-
-MAX_SERVER_CALLS = 30
-"""What OpenRouter allows in one request (WIRE, "Server tools")."""
-
-
-def request_of(run: Run, kit: Kit, closing: str | None) -> Request:
-    """The next request of this run. A forced tool choice holds for the first turn only: held on, it would never end."""
-    limits, usage = run.limits, run.usage
-    return Request(
-        model=run.model,
-        messages=run.messages,
-        settings=kit.settings,
-        instructions=kit.instructions,
-        functions=kit.functions,
-        server_tools=kit.server_tools,
-        output=kit.output.schema if kit.output is not None else None,
-        stream=kit.stream,
-        tool_choice=kit.settings.tool_choice if run.turns == 0 or kit.settings.tool_choice == "none" else None,
-        closing=closing is not None,
-        session_id=run.session_id,
-        output_tokens_left=None if limits.output_tokens is None else max(limits.output_tokens - usage.output_tokens, 1),
-        server_calls_left=min(MAX_SERVER_CALLS, max(limits.tool_calls - run.tool_calls, 1)),
-        cost_left=None if limits.cost_usd is None else max(limits.cost_usd - (usage.cost_usd or 0.0), 0.0),
-        notes=history.notes(run.messages) if kit.takes_pictures else {},
-    )
+from agentkit.wire.model import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
 
 
 async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
@@ -125,10 +100,14 @@ class Turn:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _read(self, exchange: Exchange) -> None:
+        decode, hear = self._decoder.feed if exchange.is_stream else self._decoder.whole, self._signal
+
+        def take(event: JsonObject) -> None:
+            for signal in decode(event):
+                hear(signal)
+
         try:
-            async for event in exchange.events():
-                for signal in self._decoder.feed(event) if exchange.is_stream else self._decoder.whole(event):
-                    self._signal(signal)
+            await exchange.read(take)
         except OutcomeUnknown as error:
             if not self._decoder.finished:
                 if exchange.is_stream and self._decoder.reply().parts:
@@ -141,14 +120,8 @@ class Turn:
         if collector is None:
             return
         match signal:
-            case Words(text=text, what="text"):
-                for reference in collector.references(text):
-                    text = text.replace(reference, "")
-                collector.hear(text)
-                if text:
-                    self._log.tell(TextDelta(text))
-            case Words(text=text):
-                self._log.tell(ReasoningDelta(text))
+            case Words():
+                self._words(signal, collector)
             case Sighting():
                 collector.see(signal)
             case Preview():
@@ -156,6 +129,17 @@ class Turn:
                     self._log.tell(preview)
             case ServerCall(invocation=invocation, phase=phase):
                 self._server_call(invocation, phase)
+
+    def _words(self, words: Words, collector: Collector) -> None:
+        text = words.text
+        if words.what == "reasoning":
+            self._log.tell(ReasoningDelta(text))
+            return
+        for reference in collector.references(text):
+            text = text.replace(reference, "")
+        if text:
+            collector.hear(text)
+            self._log.tell(TextDelta(text))
 
     def _server_call(self, invocation: Invocation, phase: str | None) -> None:
         if invocation.id not in self._started:
@@ -175,7 +159,7 @@ class Turn:
         """One picture more, or one failure; told in the order in which they were first seen."""
         if isinstance(outcome, Had):
             known = {image.sha256 for image in self.run.images if image.name in self.run.arrived}
-            self.run, named = self.run.with_image(outcome.image)
+            self.run, named = self.run.with_image(self._painted(outcome.image, sighting))
             self._named[sighting.key] = named
             if outcome.image.sha256 not in known:
                 self._log.tell(ImageReady(named))
@@ -195,6 +179,14 @@ class Turn:
         self.run = replace(self.run, failures=(*self.run.failures, outcome))
         self._log.tell(ImageFailed(outcome))
         logger().warning("image_failed", run=self.run.id, place=sighting.place, reason=outcome.reason)
+
+    def _painted(self, image: Image, sighting: Sighting) -> Image:
+        """The picture with the model that painted it: a server tool's is another than the one that answers."""
+        tool = self._kit.image_tool
+        if tool is None or not (sighting.invocation_id or sighting.place == "text"):
+            return image
+        model = tool.parameters.get("model")
+        return replace(image, model=model if isinstance(model, str) else None)
 
     async def _finish(self, reply: Reply, closing: str | None) -> Run:
         """The whole reply as a message, once each of its pictures has its outcome."""

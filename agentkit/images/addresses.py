@@ -9,13 +9,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from agentkit.errors import ImageError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_URL = 16_384
 _FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
+#: Signed URLs break where anything is escaped that was not, or twice.
+_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~|^`{}\"<>"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?\Z")
 #: A last label of this form makes the host an IPv4 address to whatever resolves it.
 _NUMERIC = re.compile(r"(\d+|0x[0-9a-f]*)\Z")
@@ -90,6 +92,20 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
+    def at(self, address: Address) -> str:
+        """The URL by which to connect to this address: in it, the name has no say any more."""
+        host = f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else str(address)
+        parts = urlsplit(self.url)
+        path, query = (quote(each, safe=_AS_IT_IS) for each in (parts.path, parts.query))
+        return urlunsplit((self.scheme, f"{host}:{self.port}", path, query, ""))
+
+    def join(self, location: str) -> Target:
+        """Where a redirect from here leads. Raises `ImageError` as `parse` does."""
+        try:
+            return Target.parse(urljoin(self.url, location))
+        except ValueError:
+            raise ImageError("not fetched: the redirect leads to no URL") from None
+
     @classmethod
     def parse(cls, url: str) -> Target:
         """Raises `ImageError` where this is no http(s) URL that may be fetched."""
@@ -98,12 +114,15 @@ class Target:
         try:
             parts = urlsplit(url)
             scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
+            url.encode("utf-8")  # no lone surrogates
         except ValueError:
             raise ImageError("not fetched: this is no URL") from None
         if scheme not in _DEFAULT_PORTS:
             raise ImageError(f"not fetched: only http and https are, not {scheme[:20] + ':' if scheme else 'a path'}")
         if "@" in parts.netloc:
             raise ImageError("not fetched: the URL holds a user name")
+        if "[" in parts.netloc and ":" not in host:
+            raise ImageError("not fetched: this is no IPv6 address")
         if port == 0:
             raise ImageError("not fetched: port 0")
         name, address = _read_host(host)

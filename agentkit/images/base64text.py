@@ -36,7 +36,10 @@ def blank_inside(text: bytes, edge: bytes = b"") -> int:
 
     Base64 is wrapped and indented, so blanks stand beside line ends. Those between words make it prose.
     """
-    found = _BLANK_INSIDE.search(edge + text)
+    whole = edge + text
+    if b" " not in whole and b"\t" not in whole:
+        return -1
+    found = _BLANK_INSIDE.search(whole)
     return found.end() - 1 - len(edge) if found else -1
 
 
@@ -67,10 +70,9 @@ def unescape(raw: bytes, depth: int) -> bytes:
         return raw
     text = raw
     for level in reversed(range(depth + 1)):  # the quick way for those that come in thousands: PHP escapes each slash
-        backslashes = b"\\" * 2**level
-        text = (
-            text.replace(backslashes + b"/", b"/").replace(backslashes + b"n", b"\n").replace(backslashes + b"r", b"\n")
-        )
+        for letter, meaning in ((b"/", b"/"), (b"n", b"\n"), (b"r", b"\n")):
+            if b"\\" in text:
+                text = text.replace(b"\\" * 2**level + letter, meaning)
     return text if b"\\" not in text else _ESCAPE.sub(lambda escape: _meaning(escape, depth), raw)
 
 

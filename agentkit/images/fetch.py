@@ -11,12 +11,11 @@ import asyncio
 import re
 import socket
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urljoin
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
@@ -167,8 +166,8 @@ class Fetcher:
                     target = found
             except httpx2.TimeoutException:
                 raise _TryAgain("timed out") from None
-            except httpx2.DecodingError:
-                raise ImageError("its content encoding is broken") from None
+            except httpx2.InvalidURL:
+                raise ImageError("not fetched: this is no URL") from None
             except httpx2.RemoteProtocolError as error:
                 raise _TryAgain(f"the connection broke ({error})"[:200]) from None
             except httpx2.TransportError as error:
@@ -199,7 +198,7 @@ class Fetcher:
                 location = response.headers.get("location")
                 if not location:
                     raise ImageError(f"HTTP {response.status_code} without a target")
-                return Target.parse(urljoin(target.url, location))
+                return target.join(location)
             _check_status(response.status_code)
             return await self._read(response)
         finally:
@@ -223,7 +222,7 @@ class Fetcher:
         idle = min(_IDLE_SECONDS, seconds)
         return httpx2.Request(
             "GET",
-            httpx2.URL(target.url).copy_with(host=str(address), port=target.port, fragment=None),
+            target.at(address),
             headers={
                 "Host": target.authority,
                 "Accept": "image/*",
@@ -305,17 +304,25 @@ def _check_head(head: bytes, response: httpx2.Response) -> None:
         raise ImageError(f"not a picture ({claimed[:60] or (describe(head) if head else 'no bytes at all')})")
 
 
+def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The bytes as they arrive. Not `aiter_raw`, which refuses the ready-made responses of a transport for tests."""
+    stream = response.stream
+    if not isinstance(stream, AsyncIterable):
+        raise UsageError(f"the transport gave a response that cannot be read asynchronously: {type(stream).__name__}")
+    return aiter(stream)
+
+
 async def _decoded(response: httpx2.Response) -> AsyncIterator[bytes]:
     """The body. A server that compresses unasked is tolerated, in small steps: a bomb meets the limit before memory does."""
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding in {"", "identity"}:
-        async for chunk in response.aiter_raw():
+        async for chunk in _raw(response):
             yield chunk
         return
     if encoding not in {"gzip", "deflate"}:
         raise ImageError(f"its content encoding {encoding[:20]!r} was not asked for")
     inflate = zlib.decompressobj(wbits=47 if encoding == "gzip" else zlib.MAX_WBITS)
-    async for chunk in response.aiter_raw():
+    async for chunk in _raw(response):
         for piece in _inflated(inflate, chunk):
             yield piece
     if not inflate.eof:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +21,7 @@ from agentkit.errors import AgentkitError, MissingKey, OutcomeUnknown, ProtocolE
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
-from agentkit.openrouter.guard import GENERATION_ID, http_client, redacted, translated
+from agentkit.openrouter.guard import GENERATION_ID, SDK_HEADERS, http_client, redacted, translated
 from agentkit.values import Pieces
 from agentkit.wire.model import JsonObject
 from agentkit.wire.sse import DONE, EventStream
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 BASE_URL = "https://openrouter.ai/api/v1"
 MAX_BODY = 128 * 1024 * 1024
 """Bytes of one buffered reply, pictures not counted."""
+END_WAIT = 0.2
+"""Seconds that a stream's body may take to end once it has said `[DONE]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +182,10 @@ class _Pool:
     """The connections of one event loop."""
 
     def __init__(self, key: Secret, base_url: str, headers: dict[str, str | None], timeouts: Timeouts) -> None:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, Omit
 
+        self._base_url = base_url
+        self._left_out = {name: Omit() for name in SDK_HEADERS}
         self._http = http_client(
             headers,
             secret=key.reveal(),
@@ -218,9 +222,9 @@ class _Pool:
         import httpx2
         from openai import AsyncStream
 
-        headers = {"Content-Type": "application/json", "Content-Length": str(length)}
+        headers = {**self._left_out, "Content-Type": "application/json", "Content-Length": str(length)}
         opened = await self._sdk.post(
-            path,
+            f"{self._base_url}{path}",
             cast_to=httpx2.Response,
             content=content,
             options={"headers": headers},
@@ -236,7 +240,7 @@ class _Pool:
 
 
 class Exchange:
-    """One reply while it arrives. Iterated, it gives the JSON object of each event, or the one object of a buffered body."""
+    """One reply while it arrives."""
 
     def __init__(self, response: httpx2.Response, spool: Spool) -> None:
         self._response = response
@@ -245,22 +249,37 @@ class Exchange:
         self.is_stream = "text/event-stream" in response.headers.get("content-type", "")
         self.done = False
         """Whether the stream said `[DONE]`, or the body was read to its end."""
+        self.lingers = False
+        """Whether the body did not end after `[DONE]`, so that the connection is closed instead of being used again."""
 
-    async def events(self) -> AsyncIterator[JsonObject]:
-        """Each JSON object of the reply. Raises `ProtocolError` for what is no JSON, `OutcomeUnknown` for a broken connection."""
+    async def read(self, take: Callable[[JsonObject], None]) -> None:
+        """Give `take` each JSON object of the reply as it arrives: of a stream its events, else the one that the body is.
+
+        Raises `ProtocolError` for what is no JSON, `OutcomeUnknown` for a broken connection.
+        """
         if not self.is_stream:
-            yield await self._whole()
+            take(await self._whole())
             return
-        stream = EventStream()
-        async for chunk in self._chunks():
-            for data in stream.feed(self.spool.feed(chunk)):
+        stream, spool, chunks = EventStream(), self.spool, self._chunks()
+        async for chunk in chunks:
+            for data in stream.feed(spool.feed(chunk)):
                 if data == DONE:
                     self.done = True
+                    await self._drain(chunks)
                     return
-                yield self._read(data)
-        for data in (*stream.feed(self.spool.close()), *stream.close()):
+                take(self._read(data))
+        for data in (*stream.feed(spool.close()), *stream.close()):
             if data != DONE:
-                yield self._read(data)
+                take(self._read(data))
+
+    async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read the end of the body, which comes with `[DONE]`: only then can the connection serve the next request."""
+        try:
+            async with asyncio.timeout(END_WAIT):
+                async for _ in chunks:
+                    pass
+        except (TimeoutError, AgentkitError):
+            self.lingers = True
 
     async def _whole(self) -> JsonObject:
         pieces: list[bytes] = []
@@ -275,8 +294,9 @@ class Exchange:
         return self._read(b"".join(pieces))
 
     async def _chunks(self) -> AsyncIterator[bytes]:
+        encoded = "content-encoding" in self._response.headers
         try:
-            async for chunk in self._response.aiter_bytes():
+            async for chunk in self._response.aiter_bytes() if encoded else self._response.aiter_raw():
                 yield chunk
         except AgentkitError:
             raise

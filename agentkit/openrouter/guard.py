@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 GENERATION_ID = "x-generation-id"
 MAX_ERROR_BODY = 64 * 1024
 _ALLOWED = {
-    "accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host", "http-referer", "user-agent",
-    "x-openrouter-title", "transfer-encoding",
+    b"accept", b"accept-encoding", b"authorization", b"connection", b"content-length", b"content-type", b"host", b"http-referer",
+    b"user-agent", b"x-openrouter-title", b"transfer-encoding",
 }  # fmt: skip
+SDK_HEADERS = (
+    "X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime",
+    "X-Stainless-Runtime-Version", "X-Stainless-Async", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout",
+)  # fmt: skip
+"""What the SDK adds to each request: told to leave them out, it need not make what `http_client` takes away again."""
 _SECRETS = re.compile(r"(sk-[A-Za-z0-9_-]{4})[A-Za-z0-9_-]+|(Bearer\s+)\S+|(//)[^/@\s]+@", re.IGNORECASE)
 
 
@@ -42,13 +47,13 @@ def http_client(
 
     from agentkit import __version__
 
+    own = {"user-agent": f"agentkit/{__version__}", **{name: value for name, value in headers.items() if value}}
+
     async def on_request(request: httpx2.Request) -> None:
-        for name in [name for name in request.headers if name.lower() not in _ALLOWED]:
-            del request.headers[name]
-        request.headers["user-agent"] = f"agentkit/{__version__}"
-        for name, value in headers.items():
-            if value:
-                request.headers[name] = value
+        for name in {name.lower() for name, _ in request.headers.raw} - _ALLOWED:
+            del request.headers[name.decode("ascii")]
+        for name, value in own.items():
+            request.headers[name] = value
 
     async def on_response(response: httpx2.Response) -> None:
         if response.status_code >= 300:

@@ -45,7 +45,8 @@ class ChatReply:
         return self._ended or self._finish is not None or self._error is not None
 
     def feed(self, event: JsonObject) -> list[Signal]:
-        return self._take(event, "delta")
+        words = _only_words(event) if self._id is not None else None
+        return self._take(event, "delta") if words is None else self._say(words)
 
     def whole(self, body: JsonObject) -> list[Signal]:
         signals = self._take(body, "message")
@@ -246,6 +247,29 @@ class ChatReply:
         if self._images:
             message["images"] = self._images
         return message
+
+
+def _only_words(chunk: JsonObject) -> str | None:
+    """The words of a chunk that brings nothing else, as most do; None where it has to be looked through."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list) or len(cast("list[object]", choices)) != 1:
+        return None
+    choice: Any = choices[0]
+    if not isinstance(choice, dict) or chunk.get("usage") or chunk.get("error"):
+        return None
+    choice = cast("JsonObject", choice)
+    delta = choice.get("delta")
+    if choice.get("finish_reason") or choice.get("error") or choice.get("index", 0) not in (0, None):
+        return None
+    if not isinstance(delta, dict):
+        return None
+    content: object = None
+    for name, value in cast("JsonObject", delta).items():
+        if name == "content":
+            content = value
+        elif value and name != "role":
+            return None
+    return content if isinstance(content, str) and content else None
 
 
 def _content_sighting(number: int, values: tuple[str, ...]) -> Sighting:

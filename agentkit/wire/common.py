@@ -12,7 +12,7 @@ from agentkit.wire.model import JsonObject, Sighting
 from agentkit.wire.text import keepable, obj, objects, string, whole
 
 IMAGE_ITEMS = {"openrouter:image_generation", "image_generation_call"}
-IMAGE_PARTS = {"image_url", "output_image", "input_image", "image"}
+IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
 _FIELDS = ("result", "imageB64", "image_b64", "b64_json", "imageUrl", "image_url", "url")
 
 
@@ -33,9 +33,9 @@ def picture_of_part(part: JsonObject) -> tuple[str, ...]:
 
 
 def server_status(status: object, *, failed: bool) -> InvocationStatus:
-    if failed or status in {"failed", "incomplete"}:
+    if failed or status in ("failed", "incomplete"):
         return "failed"
-    return "running" if status in {"in_progress", "generating", "searching"} else "completed"
+    return "running" if status in ("in_progress", "generating", "searching") else "completed"
 
 
 def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting | None]:

@@ -7,15 +7,15 @@ and a picture that was not had stays what it is, a plain link.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agentkit.values import Image, Text
 
-_CODE = re.compile(
-    r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=fence)[`~]*[ \t]*$|\Z)"
-    r"|(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=ticks)(?!`)"  # a span does not leave its paragraph
+_FENCED = re.compile(
+    r"(?ms)^[ ]{0,3}(?P<fence>`{3,}+(?=[^`\n]*+$)|~{3,}+)[^\n]*+\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
 )
+_TICKS = re.compile(r"`+|\n[ \t]*+\n")
 _INLINE = re.compile(
     r"(?P<bang>!?)\[(?P<alt>(?:[^\[\]\\]|\\.|\[[^\[\]]*\]){0,2000})\]"
     r"\(\s{0,8}(?:<(?P<angle>[^<>\n]{1,4000})>"
@@ -51,8 +51,8 @@ def find(text: str) -> tuple[Found, ...]:
     definitions: dict[str, str] = {}
     taken = bytearray(len(text))
     found: list[Found] = []
-    for match in _CODE.finditer(text):
-        taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    for start, stop in _code(text):
+        taken[start:stop] = b"\1" * (stop - start)
     for match in _DEFINITION.finditer(text):
         if not taken[match.start()]:
             definitions.setdefault(match["label"].casefold(), match["url"])
@@ -79,6 +79,40 @@ def find(text: str) -> tuple[Found, ...]:
         take(match, url, "", bare=True, end=end)
     remote = [each for each in found if each.url.startswith(("http://", "https://"))]
     return tuple(sorted(remote, key=lambda each: each.start)[:MOST])
+
+
+def _code(text: str) -> Iterator[tuple[int, int]]:
+    """Where code stands: fenced blocks, and spans between two runs of as many back-ticks in one paragraph."""
+    at = 0
+    for block in (*_FENCED.finditer(text), None):
+        runs: list[tuple[int, int]] = []
+        for match in _TICKS.finditer(text, at, len(text) if block is None else block.start()):
+            if match[0][0] == "`":
+                runs.append(match.span())
+            else:
+                yield from _spans(runs)
+                runs = []
+        yield from _spans(runs)
+        if block is not None:
+            yield block.span()
+            at = block.end()
+
+
+def _spans(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Each run of back-ticks with the next one that is as long; one without a partner is just text."""
+    partner: dict[int, int] = {}
+    nearest: dict[int, int] = {}
+    for index in range(len(runs) - 1, -1, -1):
+        length = runs[index][1] - runs[index][0]
+        if length in nearest:
+            partner[index] = nearest[length]
+        nearest[length] = index
+    index = 0
+    while index < len(runs):
+        other = partner.get(index)
+        if other is not None:
+            yield runs[index][0], runs[other][1]
+        index = 1 + (index if other is None else other)
 
 
 def _trimmed(match: re.Match[str]) -> tuple[str, int]:
@@ -118,12 +152,26 @@ def place(text: Text, had: Callable[[str], Image | None]) -> tuple[Text | Image,
             pieces[-1] += f"[{link.alt or 'image'}]({url})"
         at = link.end
     pieces[-1] += words[at:]
-    return _close_gaps([_without_definitions(piece, definitions) for piece in pieces], pictures, text)
+    if definitions:
+        pieces = [_without_definitions(piece, definitions) for piece in pieces]
+        pieces[-1] = pieces[-1] if words.endswith(pieces[-1]) else pieces[-1].rstrip()
+    return _close_gaps(pieces, pictures, text)
 
 
 def _without_definitions(words: str, urls: frozenset[str]) -> str:
-    """The words without the reference definitions of pictures that were had."""
-    return _DEFINITION.sub(lambda match: "" if match["url"] in urls else match[0], words) if urls else words
+    """The words without the reference definitions of pictures that were had, and without the lines these stood apart by."""
+    kept, at = "", 0
+    for match in _DEFINITION.finditer(words):
+        if match["url"] in urls:
+            kept, at = _apart(kept, words[at : match.start()]) if at else words[: match.start()], match.end()
+    return _apart(kept, words[at:]) if at else words
+
+
+def _apart(before: str, after: str) -> str:
+    """Both, with the wider of the gaps that were at the seam."""
+    first, second = before.rstrip("\n"), after.lstrip("\n")
+    gap = max(len(before) - len(first), len(after) - len(second))
+    return f"{first}{chr(10) * gap}{second}"
 
 
 def _close_gaps(pieces: list[str], pictures: list[Image], text: Text) -> tuple[Text | Image, ...]:

@@ -78,7 +78,7 @@ class ResponsesReply:
             if number in self._sequence:
                 return []
             self._sequence.add(number)
-        kind = event.get("type")
+        kind = string(event.get("type"))
         if kind == "response.output_text.delta":
             return self._more(event, "text")
         if kind in {"response.reasoning_text.delta", "response.reasoning_summary_text.delta"}:
@@ -97,9 +97,9 @@ class ResponsesReply:
 
     def _gap_before(self, item: _Item) -> str:
         """A blank line where another message of this reply has spoken before: each is a message of its own."""
-        return _GAP if any(other.said for other in self._items.values() if other is not item) else ""
+        return _GAP if any(any(other.said) for other in self._items.values() if other is not item) else ""
 
-    def _rare(self, kind: object, event: JsonObject) -> list[Signal]:
+    def _rare(self, kind: str | None, event: JsonObject) -> list[Signal]:
         match kind:
             case "response.output_item.added":
                 return self._added(event)
@@ -111,7 +111,7 @@ class ResponsesReply:
                 value = string(event.get("partial_image_b64"))
                 return [Preview(_key(event), whole(event.get("partial_image_index")), value)] if value else []
             case "response.image_generation_call.in_progress" | "response.image_generation_call.generating":
-                return self._phase(event, str(kind).rsplit(".", 1)[1])
+                return self._phase(event, kind.rsplit(".", 1)[1])
             case (
                 "response.created"
                 | "response.in_progress"
@@ -216,7 +216,7 @@ class ResponsesReply:
         calls = self._settled()
         refusal = ""
         for index, known in sorted(self._items.items()):
-            if known.type == "message" or (known.said and not known.type):
+            if known.type in {"message", ""}:
                 spoken = _message_parts(index, known)
                 parts += _after_gap(spoken) if any(isinstance(part, Text) for part in parts) else spoken
                 refusal += _refusal_of(known.item)
@@ -281,7 +281,9 @@ def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
     """Words and pictures of a message item; where it never came whole, the words that were streamed."""
     content = objects(known.item.get("content")) if known.done else []
     if not content:
-        words = "".join(known.said) + known.mender.rest()
+        if rest := known.mender.rest():
+            known.said.append(rest)
+        words = "".join(known.said)
         return [Text(words)] if words else []
     parts: list[ReplyPart] = []
     for number, part in enumerate(content):

@@ -29,6 +29,8 @@ class EventStream:
         """The data of each event that these bytes complete. Raises `ProtocolError` for a line beyond the cap."""
         if not chunk:
             return []
+        if self._is_one_event(chunk):
+            return [chunk[6:-2]]
         after_cr = bool(self._held) and self._held[-1].endswith(b"\r")
         if not self._first and not after_cr and b"\n" not in chunk and b"\r" not in chunk:
             self._hold(chunk)
@@ -51,7 +53,22 @@ class EventStream:
         self._hold(lines.pop())
         return self._take(lines)
 
+    def _is_one_event(self, chunk: bytes) -> bool:
+        """Whether nothing went before and the chunk is `data: …` and a blank line: so most deltas come."""
+        return (
+            chunk.endswith(b"\n\n")
+            and chunk.startswith(b"data: ")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and b"\r" not in chunk
+            and not (self._held or self._data or self._first)
+            and len(chunk) <= self._max_line
+        )
+
     def _hold(self, piece: bytes) -> None:
+        if not piece:
+            return
+        if not piece:
+            return
         self._held.append(piece)
         self._size += len(piece)
         if self._size > self._max_line:

@@ -14,7 +14,9 @@ from typing import Any
 CALLS = 4
 """Parallel tool calls in each round."""
 CITIES = ("Oslo", "Bergen", "Tromsø", "Bodø")
-WORDS = "The rain has stopped, the harbour lies still, and over the hills the light turns slowly from grey to gold. " * 4
+WORDS = (
+    "The rain has stopped, the harbour lies still, and over the hills the light turns slowly from grey to gold. " * 4
+)
 DELTA = "gold "
 MODEL = "openai/gpt-5.2"
 _CHAT_USAGE = {"prompt_tokens": 120, "completion_tokens": 80, "total_tokens": 200, "cost": 0.0021}
@@ -38,7 +40,9 @@ def png(megabytes: int) -> bytes:
         (b"IDAT", zlib.compress(rows, 0)),
         (b"IEND", b""),
     )
-    framed = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks)
+    framed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
@@ -119,7 +123,12 @@ def round_of_calls(api: str, number: int) -> bytes:
     names = [f"call_{number}_{index}" for index in range(CALLS)]
     if api == "chat":
         calls = [
-            {"id": name, "type": "function", "index": index, "function": {"name": "weather", "arguments": arguments(index)}}
+            {
+                "id": name,
+                "type": "function",
+                "index": index,
+                "function": {"name": "weather", "arguments": arguments(index)},
+            }
             for index, name in enumerate(names)
         ]
         return _completion({"tool_calls": calls}, "tool_calls")

@@ -272,7 +272,7 @@ class Kit:
                     text += event.text
         return text
 
-    async def image(self, base: str, folder: Path, *, stream: bool) -> Path:
+    async def image(self, base: str, folder: Path, *, stream: bool) -> Path:  # noqa: ARG002 - the store has its own
         agent = await self.agent(base)
         if stream:
             async with agent.stream(PROMPT) as watched:

@@ -137,9 +137,7 @@ def test_a_message_gives_its_words_pictures_and_calls() -> None:
 
 
 costs = st.none() | st.floats(0, 100)
-usages = st.builds(
-    Usage, *(st.integers(0, 1000) for _ in range(9)), cost_usd=costs
-)
+usages = st.builds(Usage, *(st.integers(0, 1000) for _ in range(9)), cost_usd=costs)
 
 
 @given(st.lists(usages, max_size=6))

@@ -183,10 +183,7 @@ def hostile() -> dict[str, bytes]:
         "JPEG with a segment of no length": b"\xff\xd8\xff\xe0\x00\x00" + bytes(100),
         "JPEG without a frame": b"\xff\xd8\xff\xda\x00\x02\xff\xd9",
         "JPEG that ends at once": b"\xff\xd8\xff\xd9",
-        "GIF with a comment of 8 MB": b"GIF89a\x09\0\x09\0\0\0\0"
-        + b"!\xfe"
-        + (b"\xff" + bytes(255)) * (big // 256)
-        + b"\0;",
+        "GIF with a comment of 8 MB": b"GIF89a\x09\0\x09\0\0\0\0!\xfe" + (b"\xff" + bytes(255)) * (big // 256) + b"\0;",
         "GIF of no pixels": b"GIF89a\0\0\0\0\0\0\0\0;",
         "WebP of 4 GB": b"RIFF\xff\xff\xff\xffWEBPVP8X" + bytes(200),
         "WebP of an unknown chunk": b"RIFF\x10\0\0\0WEBPHAHA" + bytes(200),
@@ -211,13 +208,19 @@ def hostile() -> dict[str, bytes]:
     }
 
 
+def reason(data: bytes) -> str:
+    """Why this is no usable picture; empty where it is one. Any other error than an `ImageError` is one of the test."""
+    try:
+        inspect(BytesIO(data))
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
 def test_hostile_pictures_cost_neither_time_nor_memory():
     for name, data in hostile().items():
         started = time.process_time()
-        try:
-            inspect(BytesIO(data))
-        except ImageError as error:
-            assert len(str(error)) < 200, name
+        assert len(reason(data)) < 200, name
         assert time.process_time() - started < 2, name
 
 
@@ -242,10 +245,7 @@ heads = st.sampled_from(
 
 @given(heads, st.binary(max_size=200))
 def test_nothing_but_an_image_error_is_raised(head: bytes, rest: bytes):
-    try:
-        inspect(BytesIO(head + rest))
-    except ImageError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in reason(head + rest)
 
 
 @given(st.sampled_from(sorted(PICTURES)), st.data())
@@ -253,7 +253,4 @@ def test_a_damaged_picture_raises_nothing_else_either(name: str, data: st.DataOb
     broken = bytearray(PICTURES[name])
     for place in data.draw(st.lists(st.integers(0, min(300, len(broken)) - 1), min_size=1, max_size=6)):
         broken[place] = data.draw(st.integers(0, 255))
-    try:
-        inspect(BytesIO(bytes(broken)))
-    except ImageError as error:
-        assert str(error)
+    assert "\n" not in reason(bytes(broken))

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import random
+import resource
+import signal
 import struct
 import tracemalloc
 import zlib
@@ -250,6 +252,14 @@ def test_a_picture_that_is_cut_off_is_kept_aside(cut: int, end: str):
     assert blob.take() == PNG[: cut * 3 // 4]
 
 
+@pytest.mark.parametrize(("cut", "complete"), [("", False), ("!", None), ("?" * 50, None)])
+def test_a_short_body_that_is_cut_off(cut: str, complete: bool | None):
+    body = ('{"a":"' + B64[:2_000] + cut).encode()
+    out, spool = everyhow(body, threshold=100)
+    assert [blob.complete for blob in spool.blobs.values()] == ([] if complete is None else [complete])
+    assert out == (body if complete is None else b'{"a":"agentkit-blob:TOKEN:1')
+
+
 def test_base64_that_lacks_a_digit_is_a_broken_picture():
     out, spool = everyhow(json.dumps([B64[:6_001]]).encode())
     blob = only(spool)
@@ -352,6 +362,26 @@ def test_a_store_that_refuses_loses_no_picture(tmp_path: Path):
     with pytest.raises(ImageError, match="cannot write to the image store"):
         only(spool).keep()
     assert only(spool).take() == PNG
+
+
+def test_a_disk_that_is_full_in_the_middle_loses_no_picture(tmp_path: Path):
+    data = picture(size=400_000)
+    text = base64.b64encode(data).decode()
+    wrapped = "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))
+    try:
+        body = json.dumps([text, wrapped + "!"]).encode()
+        out, spool = run(body, 10_000, store=FileImageStore(tmp_path))
+        assert json.loads(out) == [only(spool).reference, wrapped + "!"]
+        with pytest.raises(ImageError, match=f"cannot write to the image store {tmp_path}: File too large"):
+            only(spool).keep()
+        assert only(spool).take() == data
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_does_not_grow_with_the_picture(tmp_path: Path):

@@ -107,6 +107,11 @@ def spooled(body: bytes, sizes: list[int], threshold: int) -> tuple[bytes, Spool
     return b"".join([spool.feed(part) for part in sliced(body, sizes)]) + spool.close(), spool
 
 
+def unwrapped(text: str) -> str:
+    """Without white space, escaped or not: base64 comes back in one line."""
+    return re.sub(r"\\+[nrt]|\s", "", text)
+
+
 def assert_same(plain: Any, got: Any, spool: Spool) -> None:
     """`got`, its references resolved, is `plain`."""
     assert type(plain) is type(got)
@@ -121,7 +126,7 @@ def assert_same(plain: Any, got: Any, spool: Spool) -> None:
             assert_same(value, replaced, spool)
     elif isinstance(plain, str):
         restored = spool.restore(got)
-        assert restored == plain or (restored != got and restored == "".join(plain.split()))
+        assert restored == plain or (restored != got and unwrapped(restored) == unwrapped(plain))
         if REFERENCE.match(got) and spool.blobs[got].complete:
             assert decode_base64(plain) == decode_base64(spool.blobs[got].text())
     else:

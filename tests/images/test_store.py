@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.errors import StoreError, UsageError
-from agentkit.images import FileImageStore, ImageStore, MemoryImageStore, store_bytes
+from agentkit.images import Draft, FileImageStore, ImageStore, MemoryImageStore, store_bytes
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
@@ -185,14 +185,18 @@ def full_disk(limit: int):
         signal.signal(signal.SIGXFSZ, handler)
 
 
+def write_slowly(draft: Draft, data: bytes) -> None:
+    for start in range(0, len(data), 1000):
+        draft.write(data[start : start + 1000])
+
+
 def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path):
     store = FileImageStore(tmp_path)
     data = random.Random(1).randbytes(300_000)
     draft = store.create()
     with full_disk(100_000):
         with pytest.raises(StoreError, match=f"cannot write to the image store {tmp_path}: File too large"):
-            for start in range(0, len(data), 1000):
-                draft.write(data[start : start + 1000])
+            write_slowly(draft, data)
         written = draft.size
         with draft.read_back() as file:
             assert file.read() == data[:written]

@@ -1,0 +1,85 @@
+"""`python -m tests.benchmarks [--quick] [--only WORD] [--samples N]` prints the table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.benchmarks.cases import QUICK, Case, Sizes, cases
+from tests.benchmarks.measure import growth, import_seconds, medians
+from tests.benchmarks.server import running
+from tests.benchmarks.subjects import Kit, Raw, Subject, subjects
+
+WIDTH, COLUMN = 44, 20
+MEMORY_GOAL = 4.0
+IMPORT_GOAL = 0.3
+
+
+def line(cells: Iterable[str], title: str) -> str:
+    return f"{title:<{WIDTH}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)
+
+
+def verdict(value: float, goal: float) -> str:
+    return "hit" if value <= goal else f"missed by {value - goal:.2f}"
+
+
+def timed(case: Case, seconds: dict[str, float]) -> str:
+    """A row: milliseconds, and the ratio to raw httpx2."""
+    base = seconds[Raw.name]
+    cells = [
+        f"{each * 1e3:,.1f} ms" + (f" ({each / base:.2f}×)" if name != Raw.name else "")
+        for name, each in seconds.items()
+    ]
+    return line([f"≤ {case.goal:g}", *cells, verdict(seconds[Kit.name] / base, case.goal)], case.title)
+
+
+async def compare(options: argparse.Namespace, sizes: Sizes, origin: str, folder: Path) -> None:
+    several = [each for each in subjects(folder) if not options.subjects or each.name in {Raw.name, *options.subjects}]
+    print(line(["goal", *(each.name for each in several), "agentkit"], ""))
+    for case in cases(sizes):
+        if options.only in case.title:
+            seconds = await medians(
+                case, several, origin, folder, min(options.samples, case.samples or options.samples)
+            )
+            print(timed(case, seconds), flush=True)
+    for each in several:
+        await each.close()
+
+
+def memory(several: list[Subject], sizes: Sizes, origin: str) -> None:
+    for stream in (False, True):
+        title = f"its growth of memory, {'streamed' if stream else 'buffered'}"
+        grown = {each.name: growth(origin, each.name, sizes.megabytes, stream=stream) for each in several}
+        cells = [f"{each:.1f} MiB" for each in grown.values()]
+        print(line([f"≤ {MEMORY_GOAL:g} MiB", *cells, verdict(grown[Kit.name], MEMORY_GOAL)], title), flush=True)
+
+
+def imports(samples: int) -> None:
+    seconds = import_seconds(["openai", "agentkit"], samples)
+    ratio = seconds["agentkit"] / seconds["openai"]
+    cells = [f"{each * 1e3:.0f} ms ({name})" for name, each in seconds.items()]
+    print(line([f"≤ {IMPORT_GOAL:g}", *cells, f"{ratio:.2f}×", verdict(ratio, IMPORT_GOAL)], "import"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description="agentkit beside raw httpx2 and the openai SDK")
+    parser.add_argument("--quick", action="store_true", help="less work in each case")
+    parser.add_argument("--only", default="", metavar="WORD", help="only the cases with this word in their title")
+    parser.add_argument("--samples", type=int, default=7, help="of each case; the median counts")
+    parser.add_argument("--subjects", nargs="*", default=[], help="beside raw httpx2: all by default")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else Sizes()
+    print("CPU time of the client, medians of interleaved samples; × is the ratio to raw httpx2.\n")
+    with running() as origin, tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare(options, sizes, origin, Path(folder)))
+        if options.only in "memory":
+            memory(subjects(Path(folder)), sizes, origin)
+        if options.only in "import":
+            imports(options.samples)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Each case once, as small as it can be: what is measured is right. How long it takes is nobody's business here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.cases import TINY, Case, cases
+from tests.benchmarks.measure import import_seconds, medians, peak_memory, reset_peak
+from tests.benchmarks.replies import DELTA, WORDS, png
+from tests.benchmarks.server import running
+from tests.benchmarks.subjects import subjects
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    with running() as address:
+        yield address
+
+
+CASES = cases(TINY)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+async def test_each_subject_gives_the_right_answer(case: Case, origin: str, tmp_path: Path) -> None:
+    several = subjects(tmp_path)
+    for subject in several:
+        result = await case.work(subject, origin, tmp_path)
+        if isinstance(result, Path):
+            assert result.read_bytes() == png(TINY.megabytes), subject.name
+        else:
+            assert result == (DELTA * TINY.deltas if "deltas" in case.title else WORDS), subject.name
+    for subject in several:
+        await subject.close()
+
+
+async def test_samples_are_interleaved_and_named(origin: str, tmp_path: Path) -> None:
+    several = subjects(tmp_path)
+    seconds = await medians(CASES[0], several, origin, tmp_path, 1)
+    assert list(seconds) == [subject.name for subject in several]
+    for subject in several:
+        await subject.close()
+
+
+def test_memory_that_is_held_shows_in_the_peak() -> None:
+    before = reset_peak()
+    held = b"x" * (32 << 20)
+    assert peak_memory() - before > 16 << 20, len(held)
+
+
+async def test_an_import_is_timed_in_an_interpreter_of_its_own() -> None:
+    seconds = await asyncio.to_thread(import_seconds, ["json"], 1)
+    assert seconds["json"] > 0

@@ -1,0 +1,155 @@
+"""What an error body means, wherever it came and whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.errors import (
+    APIError,
+    AuthenticationFailed,
+    BadRequest,
+    InsufficientCredits,
+    PermissionRefused,
+    ProviderFailed,
+    RateLimited,
+)
+from agentkit.wire.faults import bare, from_body, from_error
+
+
+def body(**error: Any) -> bytes:
+    return json.dumps({"error": error}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, BadRequest), (401, AuthenticationFailed), (402, InsufficientCredits), (403, PermissionRefused),
+        (404, BadRequest), (408, ProviderFailed), (413, BadRequest), (422, BadRequest), (429, RateLimited),
+        (500, ProviderFailed), (502, ProviderFailed), (503, ProviderFailed), (524, ProviderFailed), (529, ProviderFailed),
+    ],
+)  # fmt: skip
+def test_the_status_tells_the_kind(status: int, kind: type[APIError]) -> None:
+    error = from_body(status, body(message="No.", code=status), generation_id="gen-1")
+    assert type(error) is kind
+    assert (error.status, error.code, error.generation_id, str(error)) == (
+        status,
+        status,
+        "gen-1",
+        f"HTTP {status}: No.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "status"),
+    [
+        (400, BadRequest, 400), (429, RateLimited, 429), ("402", InsufficientCredits, 402),
+        ("rate_limit_exceeded", RateLimited, 429), ("invalid_prompt", BadRequest, 400),
+        ("image_content_policy_violation", PermissionRefused, 403), ("server_error", ProviderFailed, 500),
+        ("something new", ProviderFailed, None), (200, ProviderFailed, None), ("200", ProviderFailed, None),
+        (7, ProviderFailed, None), ("²²²", ProviderFailed, None), (None, ProviderFailed, None),
+        (True, ProviderFailed, None), ([400], ProviderFailed, None),
+    ],
+)  # fmt: skip
+def test_inside_a_200_the_code_tells_the_kind(code: Any, kind: type[APIError], status: int | None) -> None:
+    error = from_error({"message": "No.", "code": code})
+    assert type(error) is kind
+    assert (error.status, str(error)) == (status, "No.")
+
+
+def test_the_type_stands_in_for_a_missing_code() -> None:
+    assert from_error({"type": "insufficient_quota"}).status == 402
+
+
+def test_the_providers_own_words_are_told() -> None:
+    metadata = {"raw": "max_tokens is too large", "provider_name": "Acme"}
+    error = from_body(400, body(message="Provider returned error", metadata=metadata))
+    assert str(error) == "HTTP 400: Provider returned error (max_tokens is too large)"
+    assert (error.raw, error.provider) == ("max_tokens is too large", "Acme")
+
+
+def test_words_that_are_told_already_are_not_told_twice() -> None:
+    assert str(from_body(400, body(message="too long: 5", metadata={"raw": "too long"}))) == "HTTP 400: too long: 5"
+
+
+def test_endless_words_are_cut() -> None:
+    error = from_body(400, body(message="m" * 10_000, metadata={"raw": "r" * 10_000}))
+    assert len(str(error)) < 2100
+    assert len(error.raw or "") == 2000
+
+
+def test_moderation_names_its_reasons() -> None:
+    error = from_body(403, body(message="Flagged", metadata={"reasons": ["violence", 5], "flagged_input": "x"}))
+    assert error.reasons == ("violence",)
+    assert "[violence]" in str(error)
+
+
+def test_availability_is_read() -> None:
+    availability = {"retryable": False, "retry_after": 30, "fallback_models": ["a/b", None]}
+    error = from_body(404, body(message="gone", availability=availability))
+    assert (error.retryable, error.retry_after, error.suggested_models) == (False, 30.0, ("a/b",))
+
+
+def test_the_header_wins_over_the_body() -> None:
+    metadata = {"retry_after": 5}
+    assert from_body(429, body(metadata=metadata)).retry_after == 5
+    assert from_body(429, body(metadata=metadata), retry_after=7).retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "words"),
+    [
+        (502, b"", "HTTP 502: the service gave no reason"),
+        (400, b"", "HTTP 400: the request was refused without a reason"),
+        (502, b"<html><body>Bad gateway</body></html>", "HTTP 502: the service gave no reason"),
+        (503, b"upstream is down", "HTTP 503: upstream is down"),
+        (400, b'{"error":"plain words"}', "HTTP 400: plain words"),
+        (400, b'{"error":{"message":"cut', 'HTTP 400: {"error":{"message":"cut'),
+        (400, b'["x"]', 'HTTP 400: ["x"]'),
+        (400, b'{"error":{"message":"","code":400}}', "HTTP 400: the request was refused without a reason"),
+        (400, b'{"error":{"message":"half \\ud83d"}}', "HTTP 400: half \ufffd"),
+        (500, b"\xff\xfe", "HTTP 500: \ufffd\ufffd"),
+    ],
+)  # fmt: skip
+def test_a_body_of_any_kind(status: int, text: bytes, words: str) -> None:
+    assert str(from_body(status, text)) == words
+
+
+def test_an_error_without_an_object_has_the_native_reason() -> None:
+    error = bare("MALFORMED_FUNCTION_CALL", "gen-1")
+    assert isinstance(error, ProviderFailed)
+    assert (error.code, error.generation_id) == ("MALFORMED_FUNCTION_CALL", "gen-1")
+    assert "MALFORMED_FUNCTION_CALL" in str(error)
+    assert "no reason" in str(bare(None))
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["message", "code", "type", "metadata", "raw", "reasons", "availability", "retryable", "x",
+                         "retry_after", "fallback_models", "provider_name"]), inner, max_size=5),
+    max_leaves=10,
+)  # fmt: skip
+
+
+@given(st.sampled_from([200, 400, 403, 429, 500, 599]), anything | st.dictionaries(st.just("error"), anything))
+def test_any_body_is_an_error(status: int, value: Any) -> None:
+    error = from_body(status, json.dumps(value).encode())
+    assert isinstance(error, APIError)
+    str(error).encode()
+    (error.raw or "").encode()
+
+
+@given(st.dictionaries(st.sampled_from(["message", "code", "type", "metadata", "availability"]), anything))
+def test_any_error_object_inside_a_200_is_an_error(value: dict[str, Any]) -> None:
+    str(from_error(value)).encode()
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_an_error(data: bytes) -> None:
+    assert str(from_body(500, data)).startswith("HTTP 500: ")
