@@ -7,25 +7,34 @@ Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from agentkit import Agent, Answer, ImageGeneration, ImageReady, InvocationStarted, OpenRouter, TextDelta, tool
 
+WISHES = {"English": "Happy birthday!", "Norwegian": "Gratulerer med dagen!", "French": "Joyeux anniversaire !"}
+PROMPTS = (
+    "My name is Ida, and I need a birthday card. Draw an owl with a balloon.",
+    "What is a birthday wish in Norwegian?",
+    "Put a red hat on the owl in img_1.",
+    "Thank you. What is my name?",
+)
+
 
 @tool
-def count_words(text: str) -> int:
-    """Count the words of a text.
+def birthday_wish(language: Literal["English", "Norwegian", "French"]) -> str:
+    """What people say to each other on a birthday.
 
     Args:
-        text: The text, in quotation marks if it stands in a sentence.
+        language: In which language.
     """
-    return len(text.split())
+    return WISHES[language]
 
 
 async def main(client: OpenRouter | None = None, out: Path = Path("out/conversation")) -> list[Answer]:
     agent = Agent(
         "openai/gpt-5.2",
         instructions="You make greeting cards with people. Answer briefly.",
-        tools=[count_words, ImageGeneration(size="1024x1024")],
+        tools=[birthday_wish, ImageGeneration(size="1024x1024")],
         api="responses",
         client=client,
     )
@@ -46,19 +55,9 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/conversat
                         print(f"[{image.name}: {image.width}×{image.height}] ", end="", flush=True)
         print()
         answers.append(stream.answer)
-
-    out.mkdir(parents=True, exist_ok=True)
-    for image in chat.images.values():
-        print(f"written: {image.save(out)}")
+        stream.answer.save(out / f"turn_{number + 1}")
+    print(f"written to {out}: {', '.join(chat.images)}")
     return answers
-
-
-PROMPTS = (
-    "My name is Ida, and I need a birthday card. Draw an owl with a balloon.",
-    'How many words are in "Happy birthday, dear Lina, from all of us"?',
-    "Put a red hat on the owl in img_1.",
-    "Thank you. What is my name?",
-)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/weather_p
     agent = Agent("openai/gpt-5.2", tools=[weather, ImageGeneration(aspect_ratio="16:9")], client=client)
     answer = await agent.run("How is the weather in Oslo today? Draw a picture of the city in this weather.")
     for call in answer.invocations:
-        print(f"{call.name}: {call.result or call.status}")
+        print(f"{call.name} {call.arguments}: {call.status}")
     print(answer.text)
     print(f"written to {answer.save(out)}/answer.md")
     return answer

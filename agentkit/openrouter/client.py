@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -21,7 +21,8 @@ from agentkit.errors import AgentkitError, MissingKey, OutcomeUnknown, ProtocolE
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
-from agentkit.openrouter.guard import GENERATION_ID, SDK_HEADERS, http_client, redacted, translated
+from agentkit.openrouter.guard import GENERATION_ID, http_client, redacted, translated
+from agentkit.openrouter.pool import Lane, Pool
 from agentkit.values import Pieces
 from agentkit.wire.model import JsonObject
 from agentkit.wire.sse import DONE, EventStream
@@ -29,7 +30,6 @@ from agentkit.wire.text import UnreadableJson, read_object
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import AsyncOpenAI
 
 BASE_URL = "https://openrouter.ai/api/v1"
 MAX_BODY = 128 * 1024 * 1024
@@ -103,7 +103,7 @@ class OpenRouter:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.timeouts = timeouts or Timeouts()
         self._headers = {"HTTP-Referer": app_url, "X-OpenRouter-Title": app_name}
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
         weakref.finalize(self, _forget, self._pools).atexit = False
 
     def __repr__(self) -> str:
@@ -127,7 +127,7 @@ class OpenRouter:
         if pool is not None:
             await pool.close()
 
-    async def _pool(self) -> _Pool:
+    async def _pool(self) -> Pool:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
@@ -136,9 +136,25 @@ class OpenRouter:
                     "there is no API key: set OPENROUTER_API_KEY (or pass OpenRouter(api_key=…)), or start the emulator with "
                     "`agentkit emulator` and set OPENROUTER_BASE_URL to the address it prints, with any key"
                 )
-            pool = self._pools[loop] = _Pool(self._key, self.base_url, self._headers, self.timeouts)
+            pool = self._pools[loop] = Pool(self._lanes())
             await pool.watch()
         return pool
+
+    def _lanes(self) -> Callable[[], Lane]:
+        """Makes the lanes of one pool; reading the system's certificates takes long, so they share what was read."""
+        import httpx2
+        from openai import AsyncOpenAI
+
+        key, base_url, headers, timeouts = self._key.reveal(), self.base_url, self._headers, self.timeouts
+        tls = httpx2.create_ssl_context()
+
+        def open_lane() -> Lane:
+            read = max(timeouts.first_byte, timeouts.idle)
+            http = http_client(headers, tls=tls, secret=key, connect=timeouts.connect, read=read, pool=timeouts.pool)
+            sdk = AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, max_retries=0, timeout=http.timeout)
+            return Lane(sdk, http)
+
+        return open_lane
 
     @asynccontextmanager
     async def exchange(self, path: str, body: Pieces, store: ImageStore) -> AsyncGenerator[Exchange]:
@@ -149,94 +165,40 @@ class OpenRouter:
         """
         pool = await self._pool()
         content, length = content_of(body, store)
+        lane = pool.take()
         try:
-            response = await pool.post(path, content, length)
-        except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-            raise translated(error) from None
-        try:
-            yield Exchange(response, Spool(store))
+            try:
+                response = await lane.post(path, content, length)
+            except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
+                raise translated(error) from None
+            try:
+                yield Exchange(response, Spool(store))
+            finally:
+                await response.aclose()
         finally:
-            await response.aclose()
+            await pool.give_back(lane)
 
     async def get(self, path: str) -> JsonObject:
         """A JSON object by GET: the catalogue, `/generation`, `/key`. Raises as `exchange` does."""
         pool = await self._pool()
+        lane = pool.take()
         try:
-            response = await pool.get(path)
+            response = await lane.get(path)
             data = b"".join([chunk async for chunk in response.aiter_bytes()])
             return read_object(data)
         except UnreadableJson as error:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
         except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
             raise translated(error) from None
+        finally:
+            await pool.give_back(lane)
 
 
-def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool]) -> None:
+def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool]) -> None:
     """Close the connections of a client that was dropped without `close`, each on the loop that it belongs to."""
     for loop, pool in list(pools.items()):
         if loop.is_running():
             loop.call_soon_threadsafe(pool.forget)
-
-
-class _Pool:
-    """The connections of one event loop."""
-
-    def __init__(self, key: Secret, base_url: str, headers: dict[str, str | None], timeouts: Timeouts) -> None:
-        from openai import AsyncOpenAI, Omit
-
-        self._base_url = base_url
-        self._left_out = {name: Omit() for name in SDK_HEADERS}
-        self._http = http_client(
-            headers,
-            secret=key.reveal(),
-            connect=timeouts.connect,
-            read=max(timeouts.first_byte, timeouts.idle),
-            pool=timeouts.pool,
-        )
-        self._sdk: AsyncOpenAI = AsyncOpenAI(
-            api_key=key.reveal(), base_url=base_url, http_client=self._http, max_retries=0, timeout=self._http.timeout
-        )
-        self._guard: AsyncGenerator[None] | None = None
-        self._closing: asyncio.Future[None] | None = None
-
-    async def watch(self) -> None:
-        """Have the event loop close the connections when it shuts down: it closes generators that are still open."""
-        self._guard = self._until_shutdown()
-        await anext(self._guard)
-
-    async def _until_shutdown(self) -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            await self._http.aclose()
-
-    async def close(self) -> None:
-        if self._guard is not None:
-            await self._guard.aclose()
-
-    def forget(self) -> None:
-        """Close in the background, on the running loop."""
-        self._closing = asyncio.ensure_future(self.close())
-
-    async def post(self, path: str, content: bytes | AsyncIterator[bytes], length: int) -> httpx2.Response:
-        import httpx2
-        from openai import AsyncStream
-
-        headers = {**self._left_out, "Content-Type": "application/json", "Content-Length": str(length)}
-        opened = await self._sdk.post(
-            f"{self._base_url}{path}",
-            cast_to=httpx2.Response,
-            content=content,
-            options={"headers": headers},
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        return cast("httpx2.Response", opened)
-
-    async def get(self, path: str) -> httpx2.Response:
-        import httpx2
-
-        return await self._sdk.get(path, cast_to=httpx2.Response)
 
 
 class Exchange:

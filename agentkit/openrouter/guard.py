@@ -18,6 +18,8 @@ from agentkit.errors import AgentkitError, APIError, ConnectionFailed, OutcomeUn
 from agentkit.wire import faults
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 GENERATION_ID = "x-generation-id"
@@ -40,7 +42,7 @@ def redacted(text: str) -> str:
 
 
 def http_client(
-    headers: dict[str, str | None], *, secret: str, connect: float, read: float, pool: float
+    headers: dict[str, str | None], *, tls: ssl.SSLContext, secret: str, connect: float, read: float, pool: float
 ) -> httpx2.AsyncClient:
     """An HTTP client with our hooks: no cookies, no redirects, only the headers that OpenRouter needs."""
     import httpx2
@@ -60,6 +62,7 @@ def http_client(
             raise await _error_of(response, secret)
 
     return httpx2.AsyncClient(
+        verify=tls,
         timeout=httpx2.Timeout(connect=connect, read=read, write=read, pool=pool),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
         follow_redirects=False,

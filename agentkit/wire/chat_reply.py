@@ -254,7 +254,7 @@ def _only_words(chunk: JsonObject) -> str | None:
     choices = chunk.get("choices")
     if not isinstance(choices, list) or len(cast("list[object]", choices)) != 1:
         return None
-    choice: Any = choices[0]
+    choice = cast("list[object]", choices)[0]
     if not isinstance(choice, dict) or chunk.get("usage") or chunk.get("error"):
         return None
     choice = cast("JsonObject", choice)

@@ -14,6 +14,7 @@ import httpx2
 import openai
 
 from agentkit import Agent, FileImageStore, Limits, OpenRouter, TextDelta, tool
+from agentkit.openrouter.pool import Lane
 from tests.benchmarks.replies import MODEL
 
 PROMPT = "How is the weather in the north today?"
@@ -303,12 +304,16 @@ class KitOnAiohttp(Kit):
         client = await super().client(base)
         if fresh:
             pool: Any = await client._pool()
-            hooks = pool._http.event_hooks
-            await pool._http.aclose()
-            pool._http = openai.DefaultAioHttpClient(
-                limits=LIMITS, timeout=TIMEOUT, follow_redirects=False, event_hooks=hooks
-            )
-            pool._sdk = openai.AsyncOpenAI(api_key="sk-or-bench", base_url=base, http_client=pool._http, max_retries=0)
+            hooks = pool._open_lane().http.event_hooks
+
+            def open_lane() -> Lane:
+                http = openai.DefaultAioHttpClient(
+                    limits=LIMITS, timeout=TIMEOUT, follow_redirects=False, event_hooks=hooks
+                )
+                sdk = openai.AsyncOpenAI(api_key="sk-or-bench", base_url=base, http_client=http, max_retries=0)
+                return Lane(sdk, http)
+
+            pool._open_lane = open_lane
         return client
 
 

@@ -38,6 +38,8 @@ def test_recorded_replies_are_in_the_spec_but_for_the_gaps(spec: Spec) -> None:
 @pytest.mark.parametrize("gap", GAPS, ids=lambda gap: f"{gap.component}-{GAPS.index(gap)}")
 def test_each_gap_is_one(spec: Spec, said: list[Said], gap: Gap) -> None:
     """Without it, something that was really said is outside the spec: no gap is listed for nothing."""
+    if not WIRE.is_dir():
+        pytest.skip(f"the recorded traffic is not there: {WIRE}")
     stricter = spec.without(gap)
     assert any(stricter.faults(one.component, one.value) for one in [*recorded(), *said] if one.speaker != "client")
 
