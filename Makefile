@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := tests/requirements.lock
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-all check format bench lock clean
+.PHONY: help demo test test-all check format bench record lock clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -13,6 +13,7 @@ help:
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    mend what the formatter and the linter can mend"
 	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
+	@echo "make record    record the examples into cassettes/, from the emulator (LIVE=1: from OpenRouter, which costs money)"
 	@echo "make lock      bring $(LOCK) up to date with pyproject.toml"
 
 $(READY): pyproject.toml $(LOCK)
@@ -39,6 +40,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+record: $(READY)
+	$(BIN)/python -m tests.cassettes.record $(if $(filter 1,$(LIVE)),--live,)
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

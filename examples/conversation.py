@@ -53,6 +53,8 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/conversat
                         print(f"[{call.name} …] ", end="", flush=True)
                     case ImageReady(image=image):
                         print(f"[{image.name}: {image.width}×{image.height}] ", end="", flush=True)
+                    case _:
+                        pass
         print()
         answers.append(stream.answer)
         stream.answer.save(out / f"turn_{number + 1}")

@@ -186,7 +186,7 @@ class ImagesEncoder:
 
     async def result(self) -> Json:
         error = self._job.reply.error
-        if error is not None and error.form != "silent":
+        if error is not None:
             self._job.settle(finish_reason=None, free=True)
             return failure_body(error)
         shown = [picture async for _, picture in self._pictures()]

@@ -49,11 +49,14 @@ def http_client(
 
     from agentkit import __version__
 
-    own = {"user-agent": f"agentkit/{__version__}", **{name: value for name, value in headers.items() if value}}
+    agent = f"agentkit/{__version__}"
+    own = {name: value for name, value in headers.items() if value}
 
     async def on_request(request: httpx2.Request) -> None:
         for name in {name.lower() for name, _ in request.headers.raw} - _ALLOWED:
             del request.headers[name.decode("ascii")]
+        if request.headers["user-agent"] != agent:
+            request.headers["user-agent"] = agent
         for name, value in own.items():
             request.headers[name] = value
 
@@ -63,6 +66,7 @@ def http_client(
 
     return httpx2.AsyncClient(
         verify=tls,
+        headers={"user-agent": agent},
         timeout=httpx2.Timeout(connect=connect, read=read, write=read, pool=pool),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
         follow_redirects=False,

@@ -33,14 +33,18 @@ class Lane:
         self.busy = 0
         # Absolute, and without the SDK's own headers: both spare work in each request.
         self._base_url = str(sdk.base_url).rstrip("/")
-        self._left_out: Mapping[str, str | Omit] = {name: Omit() for name in SDK_HEADERS}
+        self._headers: Mapping[str, str | Omit] = {
+            **{name: Omit() for name in SDK_HEADERS},
+            "User-Agent": http.headers.get("user-agent", ""),
+            "Content-Type": "application/json",
+        }
 
     async def post(self, path: str, content: bytes | AsyncIterator[bytes], length: int) -> httpx2.Response:
         """The open response, of which nothing but the headers was read."""
         import httpx2
         from openai import AsyncStream
 
-        headers = {**self._left_out, "Content-Type": "application/json", "Content-Length": str(length)}
+        headers = {**self._headers, "Content-Length": str(length)}
         opened = await self.sdk.post(
             f"{self._base_url}{path}",
             cast_to=httpx2.Response,

@@ -5,7 +5,8 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 from agentkit import OpenRouter
@@ -24,9 +25,14 @@ def connection(*, live: bool) -> Iterator[OpenRouter]:
 
 async def record_example(name: str, *, live: bool = False, folder: Path = FOLDER) -> Path:
     """One example, into its cassette."""
-    with tempfile.TemporaryDirectory() as out, connection(live=live) as client:
-        with record(name, source="OpenRouter" if live else EMULATOR, folder=folder):
-            async with client:
+    source = "OpenRouter" if live else EMULATOR
+    with (
+        tempfile.TemporaryDirectory() as out,
+        connection(live=live) as client,
+        record(name, source=source, folder=folder),
+    ):
+        async with client:
+            with redirect_stdout(StringIO()):
                 await example(name).main(client, Path(out))
     return file_of(name, folder)
 

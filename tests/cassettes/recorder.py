@@ -173,7 +173,7 @@ def _addressed(requests: list[Request]) -> tuple[list[Request], dict[str, str]]:
         where = f"{parts.path}?{parts.query}" if parts.query else parts.path
         if request.headers.get("accept") == "image/*":
             number = sum("/pictures/" in new for new in addresses.values()) + 1
-            new = addresses.setdefault(origin + where, f"{ORIGIN}/pictures/{number}{Path(parts.path).suffix}")
+            new = addresses.setdefault(origin + where, f"{ORIGIN}/pictures/{number}{Path(parts.path).suffix or '.png'}")
         else:
             addresses[origin] = ORIGIN
             new = ORIGIN + where
@@ -206,7 +206,7 @@ class SafeYaml:
 
 
 class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, *_: Any) -> bool:
         return True
 
 

@@ -72,13 +72,21 @@ def read(recording: Recording) -> Plain:
     return plain
 
 
+def bytes_of(value: str) -> bytes | None:
+    """What this base64 holds, bare or in a data URL; None where it is none: cut in the middle, its publisher's dots inside."""
+    try:
+        return base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
+    except binascii.Error:
+        return None
+
+
 def picture(value: str) -> bytes | None:
     """The bytes of a whole picture; None where its publisher cut it."""
+    data = bytes_of(value)
     try:
-        data = base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
-        with PIL.Image.open(BytesIO(data)) as opened:
+        with PIL.Image.open(BytesIO(data or b"")) as opened:
             opened.load()
-    except (binascii.Error, OSError, SyntaxError):
+    except (OSError, SyntaxError):
         return None
     return data
 
@@ -111,7 +119,9 @@ def _message(plain: Plain, message: dict[str, Any], calls: dict[int, dict[str, s
     plain.pictures += [entry["image_url"]["url"] for entry in message.get("images", ())]
     plain.annotations += message.get("annotations") or []
     for detail in message.get("reasoning_details") or ():
-        same = [each for each in plain.echo if each.get("index") == detail.get("index") and each["type"] == detail["type"]]
+        same = [
+            each for each in plain.echo if each.get("index") == detail.get("index") and each["type"] == detail["type"]
+        ]
         if same:
             joined = {name: same[0].get(name, "") + detail[name] for name in ("text", "summary") if detail.get(name)}
             same[0].update({name: value for name, value in detail.items() if value is not None} | joined)

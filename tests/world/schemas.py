@@ -47,7 +47,9 @@ def told_by_the_extension(*names: str) -> Callable[[dict[str, Any]], None]:
     return mend
 
 
-def also(name: str, schema_too: dict[str, Any], *, within: tuple[str | int, ...] = ()) -> Callable[[dict[str, Any]], None]:
+def also(
+    name: str, schema_too: dict[str, Any], *, within: tuple[str | int, ...] = ()
+) -> Callable[[dict[str, Any]], None]:
     """This property may also be like that. `within`: the steps to the object that has it, where that is not the component."""
 
     def mend(schema: Any) -> None:
@@ -73,7 +75,9 @@ PLACE_5 = (
     "the emulator sends it only where a script asks for that place."
 )
 GAPS: tuple[Gap, ...] = (
-    Gap("ChatResult", "Recorded buffered replies lack it, or hold it only now and then.", optional("system_fingerprint")),
+    Gap(
+        "ChatResult", "Recorded buffered replies lack it, or hold it only now and then.", optional("system_fingerprint")
+    ),
     Gap(
         "BaseResponsesResult",
         "Recorded results lack these: `status` in the oldest ones, the others in most, streamed and buffered.",
@@ -140,6 +144,7 @@ def _told(error: Any, depth: int = 0) -> Iterator[str]:
 def _is_of_another_type(errors: list[Any]) -> bool:
     """Whether a branch fails because the value is of another type: not the one that was meant."""
     return any(
-        error.instance_path and error.instance_path[-1] in {"type", "role", "object", "status"} or not error.instance_path
+        (error.instance_path and error.instance_path[-1] in {"type", "role", "object", "status"})
+        or not error.instance_path
         for error in errors
     )

@@ -18,7 +18,7 @@ import pytest
 from agentkit import Agent, Answer, Conversation, OpenRouter, Reasoning, Run, Text, TextDelta, tool
 from agentkit.errors import APIError, RunError
 from agentkit.images.spool import Spool
-from agentkit.images.store import MemoryImageStore
+from agentkit.images.store import ImageStore, MemoryImageStore
 from agentkit.values import Message
 from agentkit.wire import decoder
 from agentkit.wire.model import Reply, Words
@@ -112,13 +112,16 @@ def check_message(message: Message, expected: Plain) -> None:
     assert citations == expected.annotations
 
 
-def check_pictures(answer: Answer[Any], expected: Plain) -> None:
+def check_pictures(answer: Answer[Any], expected: Plain, store: ImageStore) -> None:
     """Whole pictures are had; those that their publisher cut stand beside them as failures, with what arrived kept aside."""
     whole = [data for value in expected.pictures if (data := plain.picture(value)) is not None]
     assert [image.bytes() for image in answer.images] == whole
-    assert len(answer.failures) == len(expected.pictures) - len(whole)
-    for failure in answer.failures:
+    cut = [value for value in expected.pictures if plain.picture(value) is None]
+    for failure, value in zip(answer.failures, cut, strict=True):
         assert failure.reason
+        if (rest := plain.bytes_of(value)) is not None:
+            assert failure.kept == hashlib.sha256(rest).hexdigest()
+            assert store.open(failure.kept).read() == rest
 
 
 def check_usage(run: Run, expected: Plain) -> None:
@@ -164,7 +167,7 @@ async def check(recording: Recording, *sizes: int) -> None:
             return
         answer, words = await ask(chat, recording)
         check_message(first_reply(answer.run), expected)
-        check_pictures(answer, expected)
+        check_pictures(answer, expected, chat.agent.store)
         check_usage(answer.run, expected)
         assert answer.status == ("limited" if expected.finish in {"length", "incomplete"} else "completed")
         if recording.is_stream:

@@ -4,8 +4,8 @@ use what the table does not."""
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -79,37 +79,43 @@ class _Listener:
     emulator: Emulator
     client: OpenRouter
     http: httpx2.AsyncClient
+    played: list[Reply] = field(default_factory=list)
+
+    def play(self, *replies: Reply) -> None:
+        self.played += replies
+        self.emulator.play(replies)
 
     async def everything(self) -> AsyncIterator[Said]:
         for scenario in SCENARIOS:
             for way in WAYS:
                 about = f"{scenario.name}, {way}"
                 before = len(self.emulator.requests)
-                self.emulator.play(list(scenario.replies))
+                self.play(*scenario.replies)
                 agent = self.agent(way.api, tools=scenario.tools, **scenario.options)
                 if way.stream:
                     async with agent.stream(scenario.prompt) as stream:  # type: ignore[arg-type]
                         await stream.finish()
                 else:
                     await agent.run(scenario.prompt)  # type: ignore[arg-type]
-                async for said in self.again(before, scenario.replies, about):
+                async for said in self.again(before, about):
                     yield said
         for talk in (self.all_settings, self.all_server_tools, self.pictures_and_another_api):
             for api in APIS:
                 before = len(self.emulator.requests)
                 await talk(api)
-                async for said in self.again(before, (), f"{talk.__name__}, {api}"):
+                async for said in self.again(before, f"{talk.__name__}, {api}"):
                     yield said
 
     def agent(self, api: Api, **options: Any) -> Agent[Any]:
         options.setdefault("model", "openai/gpt-5.2")
         return Agent(options.pop("model"), api=api, client=self.client, store=MemoryImageStore(), **options)
 
-    async def again(self, before: int, replies: Sequence[Reply], about: str) -> AsyncIterator[Said]:
+    async def again(self, before: int, about: str) -> AsyncIterator[Said]:
         """The requests since then, and what is answered when they are sent once more, read as bytes."""
         sent: list[RecordedRequest] = [each for each in self.emulator.requests[before:] if each.method == "POST"]
         assert sent
-        self.emulator.play(list(replies))
+        replies, self.played = self.played, []
+        self.emulator.play(replies)
         invented = any(isinstance(item, Raw) for reply in replies for item in reply.content)
         for request in sent:
             api = "chat" if request.path.endswith("/chat/completions") else "responses"
@@ -132,11 +138,12 @@ class _Listener:
             image_config={"aspect_ratio": "16:9"}, session_id="s-1", extra={"metadata": {"purpose": "test"}},
         )  # fmt: skip
         agent = self.agent(api, instructions="Be brief.", tools=[weather], settings=settings, output=dict[str, Any])
-        self.emulator.play([Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say('{"city": "Oslo"}')])])
+        self.play(Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say('{"city": "Oslo"}')]))
         await agent.run("The weather in Oslo?")
         painter = self.agent(
             api, model="google/gemini-2.5-flash-image", settings=ModelSettings(modalities=("image", "text"))
         )
+        self.play(Reply([Say("Look:"), Draw("a fox", data=BIG)]))
         await painter.run("Draw a fox")
 
     async def all_server_tools(self, api: Api) -> None:
@@ -148,28 +155,26 @@ class _Listener:
             WebSearch(), WebFetch(), Datetime("Europe/Oslo"), ServerTool("openrouter:advisor", {"model": "openai/gpt-5.2"}), weather,
         ]  # fmt: skip
         limits = Limits(turns=1, tool_calls=3, cost_usd=0.5, output_tokens=900, seconds=60)
-        self.emulator.play([Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("Rain.")])])
+        self.play(Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("Rain.")]))
         await self.agent(api, tools=tools, limits=limits).run("Go on")
         forced = ModelSettings(tool_choice="openrouter:image_generation")
+        self.play(Reply([Draw("a fox", data=BIG), Say("A fox.")]))
         await self.agent(api, tools=[ImageGeneration()], settings=forced).run("a fox in the snow")
 
     async def pictures_and_another_api(self, api: Api) -> None:
         """All that a history can hold, echoed to the API it came from, then sent to the other and back."""
         chat = self.agent(api, tools=[paint, weather, ImageGeneration(), WebSearch()]).conversation()
-        self.emulator.play(
-            [
+        self.play(
                 Reply([Think("Hm.", encrypted="QUJD" * 40, signature="c2ln"), CallTool("paint", {"colour": "green"})]),
                 Reply([Say("Here:", [{"url": "https://example.org", "title": "E", "start_index": 0, "end_index": 3}]),
                        Draw("a fox", data=BIG)]),
                 Reply([Draw("a hare", places=("message_images",), data=picture("blue", (9, 9))), Say("And a hare.")]),
-            ]
         )  # fmt: skip
         await chat.send(["Like this", Image.from_bytes(BIG), "and this", Image.from_bytes(picture("red"))])
         await chat.send("More")
         other: Api = "responses" if api == "chat" else "chat"
         for chat.api in (other, api):
-            self.emulator.play([Reply([Think("So."), CallTool("weather", {"city": "Rome"})]), Reply([Say("Well.")])])
+            self.play(Reply([Think("So."), CallTool("weather", {"city": "Rome"})]), Reply([Say("Well.")]))
             await chat.send("And now?")
-        self.emulator.play([Reply([Say("Once upon")], finish_reason="length")])
+        self.play(Reply([Say("Once upon")], finish_reason="length"))
         await chat.send("Tell")
-        await chat.send("Draw a fox in the snow")

@@ -1,0 +1,198 @@
+"""The examples, played from their cassettes without a network; what the cassettes may hold; how the player refuses."""
+
+import asyncio
+import re
+import socket
+import tempfile
+from pathlib import Path
+
+import PIL.ImageOps
+import pytest
+import yaml
+
+from agentkit import Agent, Image, ImageGeneration
+from tests.cassettes.conftest import NetworkUsed
+from tests.cassettes.recorder import (
+    EXAMPLES,
+    FOLDER,
+    MAX_BYTES,
+    ROOT,
+    NotRecorded,
+    SafeYaml,
+    example,
+    file_of,
+    play,
+    player,
+)
+
+SCRIPTS = ROOT / "examples"
+BOAT = SCRIPTS / "boat.jpg"
+MUST_NOT_BE_KEPT = {
+    "a key": r"sk-[A-Za-z0-9]{2}|\bBearer\b|api[_-]?key",
+    "a cookie": r"cookie",
+    "an authorization": r"authorization",
+    "an address of loopback": r"127\.0\.0\.1|localhost|\[::1\]",
+    "a path of a machine": r"/(?:home|root|tmp|var|Users|private)/\w",
+    "an account": r"\b(?:user|org|wks)_[A-Za-z0-9]{16,}|\"(?:user|org|account|workspace)_id\":\"(?!redacted)",
+    "a signed address": r"[?&](?:token|sig|signature|expires|X-Amz-\w+)=",
+    "a mail address": r"[\w.]+@[\w-]+\.[a-z]{2,}",
+    "a date": r"gen-\d{2,}|\"created(?:_at)?\":[1-9]|\b20\d\d-\d\d-\d\dT",
+    "a YAML object": r"!!python",
+}
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_weather_picture(tmp_path: Path) -> None:
+    with play("weather_picture") as tape:
+        async with player() as client:
+            answer = await example("weather_picture").main(client, tmp_path)
+    assert tape.all_played
+
+    assert answer.text == "In Oslo there is light snow, -3 °C. This is how I picture it:"
+    weather, drawing = answer.invocations
+    assert (weather.name, weather.arguments, weather.status) == ("weather", {"city": "Oslo"}, "completed")
+    assert weather.result == "In Oslo there is light snow, -3 °C."
+    assert (drawing.name, drawing.executor, drawing.images) == ("openrouter:image_generation", "server", ("img_1",))
+    assert sizes(answer.images) == [("image/png", 1024, 576)]
+    assert answer.usage.requests == 2
+    assert answer.usage.cost_usd == pytest.approx(0.043, abs=0.001)
+    assert not answer.failures
+    assert (tmp_path / "images" / "img_1.png").read_bytes() == answer.images[0].bytes()
+    assert answer.images[0].to_pillow().size == (1024, 576)
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_conversation(tmp_path: Path) -> None:
+    with play("conversation") as tape:
+        async with player() as client:
+            card, wish, hat, name = await example("conversation").main(client, tmp_path)
+    assert tape.all_played
+
+    assert "Ida" in card.text
+    assert wish.text == "The birthday wish for Norwegian: Gratulerer med dagen!"
+    assert hat.text.endswith("an owl with a balloon wearing a red hat:")
+    assert name.text.endswith("Your name is Ida.")
+    assert [answer.run.api for answer in (card, wish, hat, name)] == ["responses", "responses", "chat", "chat"]
+    assert [(call.name, call.arguments) for call in wish.invocations] == [("birthday_wish", {"language": "Norwegian"})]
+    assert [answer.usage.requests for answer in (card, wish, hat, name)] == [1, 2, 1, 1]
+    assert [sizes(answer.images) for answer in (card, wish, hat, name)] == [
+        [("image/png", 1024, 1024)],
+        [],
+        [("image/png", 1024, 1024)],
+        [],
+    ]
+    assert card.images[0].sha256 != hat.images[0].sha256
+    assert [image.name for image in name.run.images] == ["img_1", "img_2"]
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_image_model(tmp_path: Path) -> None:
+    with play("image_model") as tape:
+        async with player() as client:
+            night, snow = await example("image_model").main(client, tmp_path)
+    assert tape.all_played
+
+    assert "night" in night.text
+    assert "snow" in snow.text
+    assert [image.name for image in snow.run.images] == ["img_1", "img_2", "img_3"]
+    given, *drawn = snow.run.images
+    assert given.sha256 == Image.from_file(BOAT).sha256
+    assert sizes([given]) == [("image/jpeg", 720, 480)]
+    assert sizes(drawn) == [("image/png", 720, 480)] * 2
+    assert len({image.sha256 for image in snow.run.images}) == 3
+    assert not night.invocations
+    assert not night.failures
+
+
+def sizes(images: list[Image] | tuple[Image, ...]) -> list[tuple[str, int | None, int | None]]:
+    return [(image.media_type, image.width, image.height) for image in images]
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_a_request_that_differs_is_refused_and_told_apart(tmp_path: Path) -> None:
+    with play("weather_picture") as tape:
+        async with player() as client:
+            agent = Agent("openai/gpt-5.2", tools=[ImageGeneration(aspect_ratio="1:1")], client=client)
+            with pytest.raises(NotRecorded) as caught:
+                await agent.run("How is the weather in Lisbon?")
+    message = str(caught.value)
+    assert message.startswith("POST /api/v1/chat/completions is not in weather_picture.yaml.")
+    assert "body.messages[0].content is 'How is the weather in Lisbon?', recorded is 'How is the weather in" in message
+    assert "make record" in message
+    assert tape.play_count == 0
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_another_picture_in_a_request_is_refused(tmp_path: Path) -> None:
+    picture = tmp_path / "other.jpg"
+    PIL.ImageOps.mirror(Image.from_file(BOAT).to_pillow()).save(picture)  # the same size and format
+    with play("image_model"):
+        async with player() as client:
+            with pytest.raises(NotRecorded, match=r"body\.messages\[0\]\.content\[1\]\.image_url\.url"):
+                await example("image_model").main(client, tmp_path, picture)
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_each_reply_is_played_once(tmp_path: Path) -> None:
+    with play("image_model"):
+        async with player() as client:
+            await example("image_model").main(client, tmp_path)
+            with pytest.raises(NotRecorded, match="Left there: nothing"):
+                await example("image_model").main(client, tmp_path)
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_without_a_cassette_there_is_no_network() -> None:
+    with pytest.raises(NetworkUsed), socket.socket() as lonely:
+        lonely.connect(("127.0.0.1", 9))
+    with pytest.raises(NetworkUsed):
+        socket.getaddrinfo("openrouter.example", 443)
+    with pytest.raises(NetworkUsed):
+        await asyncio.open_connection("127.0.0.1", 9)
+
+
+def test_the_network_is_back_for_the_next_test() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        pass
+
+
+def test_every_example_has_a_cassette_and_every_cassette_an_example() -> None:
+    assert sorted(file.stem for file in FOLDER.iterdir()) == sorted(EXAMPLES)
+    assert {file.stem for file in SCRIPTS.glob("*.py") if "async def main(" in file.read_text()} == {*EXAMPLES}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_cassette_is_small_and_says_where_it_comes_from(name: str) -> None:
+    data = file_of(name).read_bytes()
+    assert len(data) < MAX_BYTES
+    assert re.match(rb"# Recorded by `make record` from (agentkit's emulator, not OpenRouter|OpenRouter), and", data)
+
+
+@pytest.mark.parametrize("what", MUST_NOT_BE_KEPT)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nothing_is_kept_that_must_not_be(name: str, what: str) -> None:
+    text = file_of(name).read_text(encoding="utf-8")
+    assert re.findall(MUST_NOT_BE_KEPT[what], text, re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nothing_of_this_machine_is_kept(name: str) -> None:
+    text = file_of(name).read_text(encoding="utf-8")
+    assert [
+        path for path in (Path.cwd(), Path.home(), tempfile.gettempdir(), socket.gethostname()) if str(path) in text
+    ] == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_only_plain_addresses_and_headers_are_kept(name: str) -> None:
+    text = file_of(name).read_text(encoding="utf-8")
+    assert {*re.findall(r"https?://[^/\"'\s)\\]+", text)} == {"https://192.0.2.1"}
+    for interaction in SafeYaml.deserialize(text)["interactions"]:
+        for side in ("request", "response"):
+            assert {*interaction[side]["headers"]} <= {"accept", "content-type", "x-generation-id", "x-provider-name"}
+
+
+def test_a_cassette_that_would_make_objects_is_not_loaded(tmp_path: Path) -> None:
+    file_of("evil", tmp_path).write_text("interactions: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises((yaml.YAMLError, ValueError), match="python/object"), play("evil", tmp_path):
+        pass
