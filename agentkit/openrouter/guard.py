@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -45,6 +43,8 @@ def http_client(
     headers: dict[str, str | None], *, tls: ssl.SSLContext, secret: str, connect: float, read: float, pool: float
 ) -> httpx2.AsyncClient:
     """An HTTP client with our hooks: no cookies, no redirects, only the headers that OpenRouter needs."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
     import httpx2
 
     from agentkit import __version__
@@ -103,6 +103,8 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
+        from email.utils import parsedate_to_datetime
+
         try:
             when = parsedate_to_datetime(value)
         except ValueError:

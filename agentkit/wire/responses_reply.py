@@ -131,7 +131,11 @@ class ResponsesReply:
         return []
 
     def _item(self, event: JsonObject) -> _Item:
-        return self._items.setdefault(whole(event.get("output_index")), _Item())
+        index = whole(event.get("output_index"))
+        known = self._items.get(index)
+        if known is None:  # not `setdefault`: an item costs more to make than a delta to read
+            known = self._items[index] = _Item()
+        return known
 
     def _added(self, event: JsonObject) -> list[Signal]:
         item = self._item(event)

@@ -23,4 +23,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if item.path.name == "test_recorded.py":
-            item.add_marker(pytest.mark.skip(reason=f"the recorded traffic is not there: {WIRE}"))
+            item.add_marker(pytest.mark.skip(reason=f"the recorded traffic is not there: {WIRE}"), append=False)

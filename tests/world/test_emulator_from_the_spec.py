@@ -43,7 +43,7 @@ BOUNDED = settings(
     max_examples=20,
     deadline=None,
     database=None,
-    phases=[Phase.generate, Phase.shrink],
+    phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
