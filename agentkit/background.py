@@ -8,14 +8,23 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from agentkit.errors import UsageError
+
 T = TypeVar("T")
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, run on the background loop. Ctrl-C cancels it."""
-    future = asyncio.run_coroutine_threadsafe(work, _running())
+    loop = _running()
+    if _thread is threading.current_thread():
+        work.close()
+        raise UsageError(
+            "a sync form was called by a tool on agentkit's own loop, which would wait for itself: await the async form"
+        )
+    future = asyncio.run_coroutine_threadsafe(work, loop)
     try:
         return future.result()
     except BaseException:
@@ -24,16 +33,16 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _running() -> asyncio.AbstractEventLoop:
-    global _loop  # noqa: PLW0603 - one for the process
+    global _loop, _thread
     with _lock:
-        if _loop is None or not _loop.is_running():
+        if _loop is None or _thread is None or not _thread.is_alive() or not _loop.is_running():
             loop = asyncio.new_event_loop()
             ready = threading.Event()
             thread = threading.Thread(target=_serve, args=(loop, ready), name="agentkit", daemon=True)
             thread.start()
             ready.wait()
             atexit.register(_stop, loop, thread)
-            _loop = loop
+            _loop, _thread = loop, thread
         return _loop
 
 

@@ -122,6 +122,14 @@ async def _one(
             done = await _executed(run, started, kit, log, seconds_left)
         except (BadArguments, ToolResultError) as error:
             done = Done(replace(started, status="failed", error=str(error)))
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            done = Done(replace(started, status="failed", error="the tool was cancelled from within"))
+        except (SystemExit, KeyboardInterrupt) as error:
+            done = Done(
+                replace(started, status="failed", error=f"the tool tried to end the program ({type(error).__name__})")
+            )
         except TimeoutError:
             done = Done(
                 replace(started, status="failed", error="the tool took longer than its time-out and was stopped")

@@ -21,7 +21,7 @@ from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.media import HEAD, sniff
-from agentkit.values import BlobRef, Image, ImageFailure, Source
+from agentkit.values import BlobRef, Image, ImageFailure, Place, Source
 from agentkit.wire import prose
 from agentkit.wire.model import Preview, Sighting
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _DATA_URL = re.compile(r"data:image/[\w.+-]+", re.IGNORECASE)
 _LINE_END = re.compile(r"[\n)>\s]")
 _LONGEST_LINE = 8192
+PREVIEW_KEY = "partial_image_b64"
+MOST_AT_ONCE = 8
+"""Pictures of one reply that are fetched at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Collector:
         self._turn: asyncio.Task[None] | None = None
         self.outcomes: dict[str, Outcome] = {}
         """By the key of the sighting."""
+        self._gate = asyncio.Semaphore(MOST_AT_ONCE)
         self._line = ""
         self._linked = False
 
@@ -130,6 +134,11 @@ class Collector:
         """Whether this value was looked at already."""
         return value in self._values
 
+    def lost(self) -> frozenset[str]:
+        """Values of pictures that were not had: they are not echoed, or each later turn would be refused for them."""
+        failed = [self._seen[key] for key, outcome in self.outcomes.items() if isinstance(outcome, ImageFailure)]
+        return frozenset(value for sighting in failed for value in sighting.values)
+
     def restored(self, text: str) -> str:
         """Words in which a picture became a reference (a tool call whose argument is one), as they were."""
         return self._spool.restore(text)
@@ -138,22 +147,37 @@ class Collector:
         """Pictures that came where words belong (a message whose content is one), by their reference."""
         return [each for each in self._spool.blobs if each in text] if self._spool.token in text else []
 
+    def see_loose(self, place: Place) -> None:
+        """After a break: the pictures that had arrived, whole or cut, before the event that they belong to was whole."""
+        self._spool.close()
+        claimed = {value for sighting in self._seen.values() for value in sighting.values}
+        for reference, blob in self._spool.blobs.items():
+            if reference not in claimed and blob.key != PREVIEW_KEY:
+                self.see(Sighting(f"loose:{reference}", place, (reference,)))
+
     def rescue(self) -> None:
         """At once, in a cancellation: keep what had arrived whole, and give its outcome."""
-        for sighting in self._seen.values():
-            for value in sighting.values if sighting.key not in self.outcomes else ():
-                blob = self._spool.blobs.get(value)
-                if blob is not None and blob.complete and self._rescued(sighting, blob):
+        for sighting in list(self._seen.values()):
+            if sighting.key in self.outcomes:
+                continue
+            for value in sighting.values:
+                if (stored := self._at_once(value)) is not None:
+                    outcome = Had(sighting, self._image(stored, sighting))
+                    self.outcomes[sighting.key] = outcome
+                    self._tell(sighting, outcome)
                     break
 
-    def _rescued(self, sighting: Sighting, blob: Blob) -> bool:
+    def _at_once(self, value: str) -> Stored | None:
+        """The stored picture of a value, without waiting for anything."""
+        blob = self._spool.blobs.get(value)
         try:
-            outcome = Had(sighting, self._image(blob.keep(), sighting))
-        except ImageError:
-            return False
-        self.outcomes[sighting.key] = outcome
-        self._tell(sighting, outcome)
-        return True
+            if blob is not None:
+                return blob.keep()
+            if (stored := self.had(value)) is not None or is_url(value):
+                return stored
+            return store_bytes(self._store, decode_base64(value))
+        except (ImageError, StoreError):
+            return None
 
     async def echoes(self, raw: tuple[bytes, ...]) -> dict[bytes, BlobRef]:
         """What stands in the raw items for a picture → the stored picture to send in its place.
@@ -193,7 +217,8 @@ class Collector:
         if (blob := self._spool.blobs.get(value)) is not None:
             return await asyncio.to_thread(blob.keep)
         if is_url(value):
-            return await self._fetcher.fetch(value)
+            async with self._gate:
+                return await self._fetcher.fetch(value)
         return await asyncio.to_thread(lambda: store_bytes(self._store, decode_base64(value)))
 
     async def _settle(self, sighting: Sighting, before: asyncio.Task[None] | None) -> None:
@@ -213,18 +238,22 @@ class Collector:
             except (ImageError, StoreError) as error:
                 reasons.append(str(error))
                 kept = kept or (error.kept if isinstance(error, BrokenImage) else None)
-                data = data or (self._held(value) if kept is None else None)
+                data = data or (self._held(value, error) if kept is None else None)
         url = next((value for value in sighting.values if is_url(value)), None)
         reason = "; ".join(dict.fromkeys(reasons)) or "no picture came"
         return ImageFailure(Source(sighting.place, url), url, reason, sighting.invocation_id, kept, data)
 
-    def _held(self, value: str) -> bytes | None:
+    def _held(self, value: str, error: ImageError | StoreError) -> bytes | None:
         """Bytes that the store would not take (the disk is full): they stay in memory, with the failure."""
         blob = self._spool.blobs.get(value)
         try:
-            return blob.take() if blob is not None else None
+            if blob is not None:
+                return blob.take()
+            if isinstance(error, StoreError) and not is_url(value):
+                return decode_base64(value)
         except ImageError:
             return None
+        return error.data if isinstance(error, BrokenImage) else None
 
     def _image(self, stored: Stored, sighting: Sighting) -> Image:
         sources = tuple(

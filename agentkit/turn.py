@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from agentkit import wire
 from agentkit.collect import Collector, Had, Outcome
-from agentkit.errors import OutcomeUnknown, RunError, StreamInterrupted
+from agentkit.errors import ImageError, OutcomeUnknown, RunError, StoreError, StreamInterrupted
 from agentkit.events import (
     ImageFailed,
     ImageReady,
@@ -30,6 +30,7 @@ from agentkit.stream import EventLog
 from agentkit.values import Image, Invocation, Message, Part, Pieces, Source, Text, ToolCall
 from agentkit.wire import prose
 from agentkit.wire.body import cut
+from agentkit.wire.common import without
 from agentkit.wire.model import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
 
 
@@ -38,15 +39,21 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
     turn = Turn(run, kit, log)
     try:
         return await turn.take(closing, seconds_left)
-    except RunError as error:
-        await turn.rescue()
-        error.run = log.run = turn.snapshot()
-        error.generation_id = error.generation_id or turn.generation_id
-        raise
     except asyncio.CancelledError:
         turn.rescue_now()
         log.run = turn.snapshot()
         raise
+    except (RunError, ImageError, StoreError) as problem:
+        error = problem if isinstance(problem, RunError) else RunError(str(problem))
+        try:
+            await turn.rescue()
+        except asyncio.CancelledError:
+            turn.rescue_now()
+            log.run = turn.snapshot()
+            raise
+        error.run = log.run = turn.snapshot()
+        error.generation_id = error.generation_id or turn.generation_id
+        raise error from (None if error is problem else problem)
     finally:
         await turn.close()
 
@@ -193,8 +200,9 @@ class Turn:
         assert self._collector is not None  # noqa: S101 - `take` has made it
         self._see_all(reply)
         await self._collector.finish()
-        refs = await self._collector.echoes(reply.raw)
-        raw = tuple(cut(item, refs) for item in reply.raw)
+        items = without(reply.raw, self._collector.lost())
+        refs = await self._collector.echoes(items)
+        raw = tuple(cut(item, refs) for item in items)
         message = Message("assistant", self._parts(reply), raw, self.run.api, reply.model)
         server = self._invocations(reply)
         usage = replace(reply.usage, images=len(self.run.arrived) - sum(each.images for each in self.run.spent))
@@ -305,11 +313,14 @@ class Turn:
         """After an error: wait for the pictures that had arrived already, so that none of them is lost."""
         if self._collector is not None:
             self._see_all(self._decoder.reply())
+            self._collector.see_loose("images" if self.run.api == "chat" else "image_generation_call")
             await self._collector.finish()
 
     def rescue_now(self) -> None:
         """In a cancellation, which must not wait: what had arrived whole is kept."""
         if self._collector is not None:
+            self._see_all(self._decoder.reply())
+            self._collector.see_loose("images" if self.run.api == "chat" else "image_generation_call")
             self._collector.rescue()
 
     def snapshot(self) -> Run:

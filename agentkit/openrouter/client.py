@@ -7,14 +7,15 @@ follows no redirect, reads no error body to its end, and adds no header of its o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import quote, urlsplit
 from weakref import WeakKeyDictionary
 
 from agentkit.errors import AgentkitError, MissingKey, OutcomeUnknown, ProtocolError, UsageError
@@ -31,6 +32,7 @@ from agentkit.wire.text import UnreadableJson, read_object
 if TYPE_CHECKING:
     import httpx2
 
+T = TypeVar("T")
 BASE_URL = "https://openrouter.ai/api/v1"
 MAX_BODY = 128 * 1024 * 1024
 """Bytes of one buffered reply, pictures not counted."""
@@ -72,13 +74,18 @@ class Secret:
         return "Secret(…)" if self._value else "Secret(none)"
 
 
+def _header(value: str | None) -> str | None:
+    """A header's value: what is not ASCII is percent-encoded."""
+    return value if value is None or value.isascii() else quote(value, safe=" ")
+
+
 class OpenRouter:
     """A connection to OpenRouter, shared by any number of agents; it keeps one connection pool for each event loop.
 
     `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. Use it as an async context
     manager, or call `close()`. Raises `MissingKey` at the first request where there is no key.
 
-    >>> OpenRouter(api_key="sk-or-…", app_name="My painter")
+    >>> OpenRouter(api_key="sk-or-v1-0123", app_name="My painter")
     OpenRouter('https://openrouter.ai/api/v1')
     """
 
@@ -102,7 +109,9 @@ class OpenRouter:
             raise UsageError("OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key=")
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.timeouts = timeouts or Timeouts()
-        self._headers = {"HTTP-Referer": app_url, "X-OpenRouter-Title": app_name}
+        if not self._key.reveal().isascii() or not self._key.reveal().isprintable():
+            raise UsageError("OpenRouter(api_key=…): accepted are the printable ASCII characters of a key")
+        self._headers = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
         weakref.finalize(self, _forget, self._pools).atexit = False
 
@@ -136,6 +145,8 @@ class OpenRouter:
                     "there is no API key: set OPENROUTER_API_KEY (or pass OpenRouter(api_key=…)), or start the emulator with "
                     "`agentkit emulator` and set OPENROUTER_BASE_URL to the address it prints, with any key"
                 )
+            for other in [each for each in self._pools if each.is_closed()]:
+                del self._pools[other]
             pool = self._pools[loop] = Pool(self._lanes())
             await pool.watch()
         return pool
@@ -145,18 +156,22 @@ class OpenRouter:
         import httpx2
         from openai import AsyncOpenAI
 
-        key, base_url, headers, timeouts = self._key.reveal(), self.base_url, self._headers, self.timeouts
+        key, base_url, headers, timeouts = self._key, self.base_url, self._headers, self.timeouts
         tls = httpx2.create_ssl_context()
 
         def open_lane() -> Lane:
             read = max(timeouts.first_byte, timeouts.idle)
-            http = http_client(headers, tls=tls, secret=key, connect=timeouts.connect, read=read, pool=timeouts.pool)
-            sdk = AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, max_retries=0, timeout=http.timeout)
+            http = http_client(
+                headers, tls=tls, secret=key.reveal, connect=timeouts.connect, read=read, pool=timeouts.pool
+            )
+            sdk = AsyncOpenAI(
+                api_key=key.reveal(), base_url=base_url, http_client=http, max_retries=0, timeout=http.timeout
+            )
             return Lane(sdk, http)
 
         return open_lane
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def exchange(self, path: str, body: Pieces, store: ImageStore) -> AsyncGenerator[Exchange]:
         """Send one request and read its reply. The connection is closed at the end of the block, come what may.
 
@@ -167,10 +182,7 @@ class OpenRouter:
         content, length = content_of(body, store)
         lane = pool.take()
         try:
-            try:
-                response = await lane.post(path, content, length)
-            except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-                raise translated(error) from None
+            response = await _guarded(lane.post(path, content, length))
             try:
                 yield Exchange(response, Spool(store))
             finally:
@@ -183,15 +195,23 @@ class OpenRouter:
         pool = await self._pool()
         lane = pool.take()
         try:
-            response = await lane.get(path)
-            data = b"".join([chunk async for chunk in response.aiter_bytes()])
-            return read_object(data)
+            response = await _guarded(lane.get(path))
+            return read_object(await _guarded(response.aread()))
         except UnreadableJson as error:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
-        except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-            raise translated(error) from None
         finally:
             await pool.give_back(lane)
+
+
+async def _guarded(work: Awaitable[T]) -> T:
+    """The result, or our own error, raised outside of any handler so that it holds on to nothing of the SDK's."""
+    handled = sys.exception()
+    problem: AgentkitError | None = None
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
+        problem = translated(error, handled)
+    raise problem
 
 
 def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool]) -> None:
@@ -208,11 +228,9 @@ class Exchange:
         self._response = response
         self.spool = spool
         self.generation_id: str | None = response.headers.get(GENERATION_ID)
-        self.is_stream = "text/event-stream" in response.headers.get("content-type", "")
+        self.is_stream = "text/event-stream" in response.headers.get("content-type", "").lower()
         self.done = False
         """Whether the stream said `[DONE]`, or the body was read to its end."""
-        self.lingers = False
-        """Whether the body did not end after `[DONE]`, so that the connection is closed instead of being used again."""
 
     async def read(self, take: Callable[[JsonObject], None]) -> None:
         """Give `take` each JSON object of the reply as it arrives: of a stream its events, else the one that the body is.
@@ -236,12 +254,10 @@ class Exchange:
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Read the end of the body, which comes with `[DONE]`: only then can the connection serve the next request."""
-        try:
+        with contextlib.suppress(TimeoutError, AgentkitError):  # then the connection is closed, not used again
             async with asyncio.timeout(END_WAIT):
                 async for _ in chunks:
                     pass
-        except (TimeoutError, AgentkitError):
-            self.lingers = True
 
     async def _whole(self) -> JsonObject:
         pieces: list[bytes] = []
@@ -257,16 +273,16 @@ class Exchange:
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         encoded = "content-encoding" in self._response.headers
+        handled = sys.exception()
+        problem: AgentkitError | None = None
         try:
             async for chunk in self._response.aiter_bytes() if encoded else self._response.aiter_raw():
                 yield chunk
-        except AgentkitError:
-            raise
         except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-            problem = translated(error)
-            raise OutcomeUnknown(
-                f"the connection broke while the reply came: {problem}", generation_id=self.generation_id
-            ) from None
+            problem = translated(error, handled)
+        if problem is not None:
+            words = f"the connection broke while the reply came: {problem}"
+            raise OutcomeUnknown(words, generation_id=self.generation_id)
 
     def _read(self, data: bytes) -> JsonObject:
         try:

@@ -7,7 +7,7 @@ it: only a failure to connect proves that nothing was sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -40,7 +40,13 @@ def redacted(text: str) -> str:
 
 
 def http_client(
-    headers: dict[str, str | None], *, tls: ssl.SSLContext, secret: str, connect: float, read: float, pool: float
+    headers: dict[str, str | None],
+    *,
+    tls: ssl.SSLContext,
+    secret: Callable[[], str],
+    connect: float,
+    read: float,
+    pool: float,
 ) -> httpx2.AsyncClient:
     """An HTTP client with our hooks: no cookies, no redirects, only the headers that OpenRouter needs."""
     from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -75,7 +81,7 @@ def http_client(
     )
 
 
-async def _error_of(response: httpx2.Response, secret: str) -> APIError:
+async def _error_of(response: httpx2.Response, secret: Callable[[], str]) -> APIError:
     """Our own error for an error status, before anyone reads its body to the end; a key that it repeats is taken out."""
     generation_id = response.headers.get(GENERATION_ID)
     wait = retry_after(response.headers.get("retry-after"))
@@ -92,7 +98,7 @@ async def _error_of(response: httpx2.Response, secret: str) -> APIError:
     if response.status_code < 400:
         target = redacted(response.headers.get("location", "nowhere"))
         body = f"a redirect to {target} was not followed: a request that may be billed is sent to one address only; is base_url right?".encode()
-    body = body[:MAX_ERROR_BODY].replace(secret.encode(), "…".encode())
+    body = body[:MAX_ERROR_BODY].replace(secret().encode(), "…".encode())
     return faults.from_body(response.status_code, body, retry_after=wait, generation_id=generation_id)
 
 
@@ -114,8 +120,9 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     return seconds if isfinite(seconds) and seconds >= 0 else None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
+def _causes(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """The error and what caused it, down to what the caller was handling before: that is another request's story."""
+    seen: set[int] = {id(handled)}
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
@@ -123,14 +130,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def translated(error: Exception) -> AgentkitError:
-    """Our error for whatever the SDK or the HTTP client raised."""
+def translated(error: Exception, handled: BaseException | None) -> AgentkitError:
+    """Our error for whatever the SDK or the HTTP client raised. `handled` is what was handled when the request began."""
     import httpx2
 
-    chain = list(_causes(error))
+    chain = list(_causes(error, handled))
     for cause in chain:
         if isinstance(cause, AgentkitError):
-            return cause
+            cause.__context__ = None  # the SDK's error, which holds the request and its headers
+            return cause.with_traceback(None)
     for cause in chain:
         if isinstance(
             cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol

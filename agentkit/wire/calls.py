@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, cast
 
 import jiter
@@ -38,10 +39,11 @@ class CallBuilder:
     def __init__(self) -> None:
         self._calls: list[Growing] = []
 
-    def feed(self, delta: JsonObject) -> None:
+    def feed(self, delta: JsonObject, *, whole_call: bool = False) -> None:
+        """Take one entry of `tool_calls`: of a stream a delta, of a buffered body a `whole_call`, which has no index."""
         function = obj(delta.get("function"))
         call_id, name, arguments = _text(delta.get("id")), _text(function.get("name")), function.get("arguments")
-        index = whole(delta.get("index"))
+        index = whole(delta.get("index")) if not whole_call else len(self._calls)
         current = next((call for call in reversed(self._calls) if call.index == index), None)
         if current is None or _starts_another(current, call_id, name):
             current = Growing(index)
@@ -78,6 +80,7 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
     """The calls with stable ids. Where one id came twice, equal calls are one and different ones both fail;
     where the reply was `cut` (by `length`), a call whose arguments are not whole is marked so."""
     settled: list[ToolCall] = []
+    given_ids = {given for given, _, _ in calls}
     taken: dict[str, int] = {}
     seen: set[tuple[str, str, str]] = set()
     for number, (given, name, arguments) in enumerate(calls):
@@ -90,7 +93,9 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
             first = settled[taken[call_id]]
             fault = f"two different calls came with the id {call_id!r}"
             settled[taken[call_id]] = ToolCall(first.id, first.name, first.arguments, fault)
-            call_id = f"{call_id}_{number}"
+            call_id = next(
+                new for turn in count(number) if (new := f"{call_id}_{turn}") not in taken | dict.fromkeys(given_ids, 0)
+            )
         taken[call_id] = len(settled)
         settled.append(ToolCall(call_id, name, arguments, fault))
     return tuple(settled)

@@ -4,16 +4,17 @@ both are then read by the same code, so that they cannot differ."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, cast
 
 from agentkit.errors import APIError
-from agentkit.values import Invocation, Reasoning, Text, ToolCall, Usage
+from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire import faults
 from agentkit.wire.calls import CallBuilder, for_history, parse_object, settle
-from agentkit.wire.common import IMAGE_PARTS, citations, cost_of, picture_of_part, server_detail, uncounted
+from agentkit.wire.common import IMAGE_PARTS, citations, picture_of_part, server_detail, uncounted, usage_of
 from agentkit.wire.model import JsonObject, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
-from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
+from agentkit.wire.text import Mender, mend, obj, objects, string, write
 
 _JOINED = ("text", "summary", "data", "arguments", "result")
 
@@ -38,6 +39,9 @@ class ChatReply:
         self._error: APIError | None = None
         self._ended = False
         self._seen: set[str] = set()
+        self._untold = False
+        self._told: set[int] = set()
+        self._owners: dict[str, int] = {}
         self._mend_words, self._mend_reasoning = Mender(), Mender()
 
     @property
@@ -50,7 +54,7 @@ class ChatReply:
 
     def whole(self, body: JsonObject) -> list[Signal]:
         signals = self._take(body, "message")
-        self._ended = "choices" in body
+        self._ended = any(obj(choice.get("message")) for choice in objects(body.get("choices")))
         return signals
 
     def _take(self, chunk: JsonObject, holder: str) -> list[Signal]:
@@ -59,24 +63,24 @@ class ChatReply:
             self._model = string(chunk.get("model"))
         if usage := obj(chunk.get("usage")):
             self._usage = usage
-        if error := obj(chunk.get("error")):
+        if error := faults.error_object(chunk.get("error")):
             self._error = faults.from_error(error, generation_id=self._id)
         signals: list[Signal] = []
         for choice in objects(chunk.get("choices")):
             if choice.get("index", 0) in (0, None):
-                signals += self._delta(obj(choice.get(holder)))
+                signals += self._delta(obj(choice.get(holder)), whole_call=holder == "message")
                 self._end(choice)
         return signals + self._server_signals()
 
     def _end(self, choice: JsonObject) -> None:
         if finish := string(choice.get("finish_reason")):
             self._finish, self._native = finish, choice.get("native_finish_reason")
-        if error := obj(choice.get("error")):
+        if error := faults.error_object(choice.get("error")):
             self._error = faults.from_error(error, generation_id=self._id)
         elif finish == "error" and self._error is None:
             self._error = faults.bare(self._native, self._id)
 
-    def _delta(self, delta: JsonObject) -> list[Signal]:
+    def _delta(self, delta: JsonObject, *, whole_call: bool) -> list[Signal]:
         signals: list[Signal] = []
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         details = objects(delta.get("reasoning_details"))
@@ -96,7 +100,7 @@ class ChatReply:
         for entry in objects(delta.get("images")):
             signals += self._image(entry)
         for call in objects(delta.get("tool_calls")):
-            self._calls.feed(call)
+            self._calls.feed(call, whole_call=whole_call)
         self._annotations += objects(delta.get("annotations"))
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
@@ -132,6 +136,7 @@ class ChatReply:
     def _detail(self, fragment: JsonObject) -> None:
         """Join the fragments of one reasoning detail, which share `index` and `type`; a signature comes late."""
         index = fragment.get("index")
+        self._untold = self._untold or fragment.get("type") == "reasoning.server_tool_call"
         for known in reversed(self._details):
             if index is not None and known.get("index") == index and known.get("type") == fragment.get("type"):
                 if known.get("type") == "reasoning.server_tool_call" and known.get("tool_call_id") != fragment.get(
@@ -143,18 +148,31 @@ class ChatReply:
         self._details.append(dict(fragment))
 
     def _server_signals(self) -> list[Signal]:
+        """The calls of server tools whose record is whole now, each once."""
         signals: list[Signal] = []
+        if not self._untold and not self.finished:
+            return signals
+        self._untold = False
         for number, detail in enumerate(self._server_details()):
-            invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
-            if invocation.id in self._seen or invocation.result is None:
+            if number in self._told:
                 continue
-            if not self.finished and parse_object(invocation.result) is None:
+            invocation, sighting = self._server_call(number, detail)
+            if invocation.result is None or (not self.finished and parse_object(invocation.result) is None):
                 continue  # the rest of the result comes in a later fragment
-            self._seen.add(invocation.id)
+            self._told.add(number)
             signals.append(ServerCall(invocation))
             if sighting is not None:
                 signals.append(sighting)
         return signals
+
+    def _server_call(self, number: int, detail: JsonObject) -> tuple[Invocation, Sighting | None]:
+        """The call and its picture; two records with one id are two calls."""
+        invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
+        if self._owners.setdefault(invocation.id, number) != number:
+            invocation = replace(invocation, id=f"{invocation.id}_{number}")
+        if sighting is not None:
+            sighting = replace(sighting, key=f"server:{number}", invocation_id=invocation.id)
+        return invocation, sighting
 
     def _server_details(self) -> list[dict[str, Any]]:
         return [detail for detail in self._details if detail.get("type") == "reasoning.server_tool_call"]
@@ -165,7 +183,7 @@ class ChatReply:
         server: list[Invocation] = []
         parts: list[ReplyPart] = [Reasoning("".join(self._reasoning))] if self._reasoning else []
         for number, detail in enumerate(self._server_details()):
-            invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
+            invocation, sighting = self._server_call(number, detail)
             server.append(invocation)
             if sighting is not None:
                 parts.append(sighting)
@@ -287,21 +305,3 @@ def _join(known: dict[str, Any], fragment: JsonObject) -> None:
             known[name] = old if value == old and name not in {"text", "summary"} else old + value
         elif value is not None:
             known[name] = value
-
-
-def usage_of(usage: JsonObject) -> Usage:
-    """Chat's usage object. An absent one is a request whose cost is not known."""
-    prompt, completion = obj(usage.get("prompt_tokens_details")), obj(usage.get("completion_tokens_details"))
-    server = obj(usage.get("server_tool_use_details"))
-    cost = cost_of(usage)
-    return Usage(
-        input_tokens=whole(usage.get("prompt_tokens")),
-        output_tokens=whole(usage.get("completion_tokens")),
-        cached_tokens=whole(prompt.get("cached_tokens")),
-        reasoning_tokens=whole(completion.get("reasoning_tokens")),
-        image_tokens=whole(completion.get("image_tokens")),
-        server_tool_calls=whole(server.get("tool_calls_executed")) or whole(server.get("web_search_requests")),
-        requests=1,
-        priced_requests=int(cost is not None),
-        cost_usd=cost,
-    )

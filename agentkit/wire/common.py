@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf
 from typing import Any, cast
 
-from agentkit.values import Invocation, InvocationStatus, Place
+from agentkit.values import Invocation, InvocationStatus, Place, Usage
 from agentkit.wire.calls import parse_object
 from agentkit.wire.model import JsonObject, Sighting
-from agentkit.wire.text import keepable, obj, objects, string, whole
+from agentkit.wire.text import keepable, obj, objects, read_object, string, whole, write
 
 IMAGE_ITEMS = {"openrouter:image_generation", "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
@@ -121,14 +120,58 @@ def uncounted(usage: JsonObject, shown: int, tools: Sequence[str], seed: str) ->
         yield Invocation(f"server_{seed}", name, executor="server", status="completed", count=hidden)
 
 
+MOST_USD = 10**9
+"""A cost beyond this is no cost; it may be a number that no float holds."""
+
+
 def cost_of(usage: JsonObject) -> float | None:
     """USD, where the reply tells it; an unknown cost is None, never 0."""
     cost = usage.get("cost")
     if not isinstance(cost, int | float) or isinstance(cost, bool):
         return None
-    return float(cost) if 0 <= cost < inf else None
+    return float(cost) if 0 <= cost < MOST_USD else None
 
 
 def citations(annotations: object) -> tuple[JsonObject, ...]:
     """The annotations as a run may hold them."""
     return tuple(kept for each in objects(annotations) if (kept := keepable(each)) is not None)
+
+
+def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]:
+    """The raw items without pictures that were not had: an item that is one goes, a message loses its entry."""
+    if not lost:
+        return items
+    kept: list[bytes] = []
+    for data in items:
+        item = read_object(data)
+        if item.get("type") in IMAGE_ITEMS and lost.issuperset(picture_values(item)) and picture_values(item):
+            continue
+        changed = dict(item)
+        for name in ("images", "content"):
+            if isinstance(entries := item.get(name), list):
+                changed[name] = [
+                    each for each in cast("list[object]", entries) if not lost.intersection(picture_of_part(obj(each)))
+                ]
+        if changed.get("images") == []:
+            del changed["images"]
+        kept.append(data if changed == item else write(changed))
+    return tuple(kept)
+
+
+def usage_of(usage: JsonObject) -> Usage:
+    """The usage object of either API, whose keys differ. An absent one is a request whose cost is not known."""
+    given = obj(usage.get("prompt_tokens_details")) or obj(usage.get("input_tokens_details"))
+    made = obj(usage.get("completion_tokens_details")) or obj(usage.get("output_tokens_details"))
+    server = obj(usage.get("server_tool_use_details"))
+    cost = cost_of(usage)
+    return Usage(
+        input_tokens=whole(usage.get("prompt_tokens")) or whole(usage.get("input_tokens")),
+        output_tokens=whole(usage.get("completion_tokens")) or whole(usage.get("output_tokens")),
+        cached_tokens=whole(given.get("cached_tokens")),
+        reasoning_tokens=whole(made.get("reasoning_tokens")),
+        image_tokens=whole(made.get("image_tokens")),
+        server_tool_calls=whole(server.get("tool_calls_executed")) or whole(server.get("web_search_requests")),
+        requests=1,
+        priced_requests=int(cost is not None),
+        cost_usd=cost,
+    )

@@ -57,7 +57,7 @@ def from_error(
     raw = metadata.get("raw")
     raw_words = raw if isinstance(raw, str) else None if raw is None else str(raw)
     wait = availability.get("retry_after", metadata.get("retry_after"))
-    if retry_after is None and isinstance(wait, int | float) and not isinstance(wait, bool):
+    if retry_after is None and isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait < 10**9:
         retry_after = float(wait)
     retryable = availability.get("retryable")
     return for_status(kind)(
@@ -72,6 +72,11 @@ def from_error(
         retryable=retryable if isinstance(retryable, bool) else None,
         generation_id=generation_id,
     )
+
+
+def error_object(value: object) -> JsonObject:
+    """The error in a field of that name: an object, or words alone; empty where there is none."""
+    return {"message": value} if isinstance(value, str) and value else obj(value)
 
 
 def bare(native: object, generation_id: str | None = None) -> APIError:

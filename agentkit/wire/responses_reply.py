@@ -5,21 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from agentkit.errors import APIError
-from agentkit.values import Invocation, Reasoning, Text, ToolCall, Usage
+from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire import faults
 from agentkit.wire.calls import for_history, settle
 from agentkit.wire.common import (
     IMAGE_ITEMS,
     IMAGE_PARTS,
     citations,
-    cost_of,
     picture_of_part,
     picture_values,
     server_item,
     uncounted,
+    usage_of,
 )
 from agentkit.wire.model import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
@@ -194,28 +195,40 @@ class ResponsesReply:
                 signals.append(sighting)
         return signals
 
+    def _places(self, output: list[JsonObject]) -> list[int]:
+        """Where the items of the whole response belong. Some providers leave items out of it, or give them in another
+        order than they were streamed in: then the first of a type is the first of that type, and so on."""
+        known = [self._items[index].type if index in self._items else "" for index in range(len(output))]
+        types = [string(item.get("type")) or "" for item in output]
+        if all(before in {"", after} for before, after in zip(known, types, strict=True)):
+            return list(range(len(output)))
+        free = {kind: [index for index, item in sorted(self._items.items()) if item.type == kind] for kind in types}
+        fresh = count(max(self._items) + 1)
+        return [free[kind].pop(0) if free[kind] else next(fresh) for kind in types]
+
     def _response(self, response: JsonObject, *, final: bool = True) -> list[Signal]:
         self._id = self._id or string(response.get("id"))
         self._model = string(response.get("model")) or self._model
         if usage := obj(response.get("usage")):
             self._usage = usage
-        if error := obj(response.get("error")):
+        if error := faults.error_object(response.get("error")):
             self._error = faults.from_error(error, generation_id=self._id)
         if not final:
             return []
         signals: list[Signal] = []
-        for index, item in enumerate(objects(response.get("output"))):
+        output = objects(response.get("output"))
+        for index, item in zip(self._places(output), output, strict=True):
             signals += self._done(index, item)
         self._status = string(response.get("status")) or self._status
         self._incomplete = string(obj(response.get("incomplete_details")).get("reason"))
-        if self._status == "failed" and self._error is None:
-            self._error = faults.bare(response.get("error_type") or "status: failed", self._id)
+        if self._status in {"failed", "cancelled"} and self._error is None:
+            self._error = faults.bare(response.get("error_type") or f"status: {self._status}", self._id)
         return signals
 
     def reply(self) -> Reply:
         """What has come so far. Where the stream was cut, items that were not done give only their words."""
         parts: list[ReplyPart] = []
-        raw: list[bytes] = []
+        raw: list[tuple[str, bytes]] = []
         server: list[Invocation] = []
         calls = self._settled()
         refusal = ""
@@ -233,9 +246,11 @@ class ResponsesReply:
                 server += [invocation] if self._is_call(known.type) else []
                 parts += [sighting] if sighting is not None else []
             if known.type == "function_call":
-                raw += [write(self._echoed(known.item, calls[index]))] if index in calls else []
+                raw += [(known.type, write(self._echoed(known.item, calls[index])))] if index in calls else []
             elif known.done:
-                raw.append(write(known.item))
+                raw.append((known.type, write(known.item)))
+        while raw and raw[-1][0] == "reasoning":
+            raw.pop()  # without the item that follows it, it is refused
         server += uncounted(self._usage, len(server), self._tools, (self._id or "reply")[-12:])
         finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(
             self._incomplete or "", self._status
@@ -244,7 +259,7 @@ class ResponsesReply:
             id=self._id,
             model=self._model,
             parts=tuple(parts),
-            raw=tuple(raw),
+            raw=tuple(data for _, data in raw),
             server_calls=tuple(server),
             usage=usage_of(self._usage),
             finish=finish,
@@ -324,21 +339,3 @@ def _reasoning_of(item: JsonObject) -> str:
         if any(words):
             return "\n\n".join(words) if name == "summary" else "".join(words)
     return ""
-
-
-def usage_of(usage: JsonObject) -> Usage:
-    """The Responses API's usage object. An absent one is a request whose cost is not known."""
-    given, made = obj(usage.get("input_tokens_details")), obj(usage.get("output_tokens_details"))
-    server = obj(usage.get("server_tool_use_details"))
-    cost = cost_of(usage)
-    return Usage(
-        input_tokens=whole(usage.get("input_tokens")),
-        output_tokens=whole(usage.get("output_tokens")),
-        cached_tokens=whole(given.get("cached_tokens")),
-        reasoning_tokens=whole(made.get("reasoning_tokens")),
-        image_tokens=whole(made.get("image_tokens")),
-        server_tool_calls=whole(server.get("tool_calls_executed")) or whole(server.get("web_search_requests")),
-        requests=1,
-        priced_requests=int(cost is not None),
-        cost_usd=cost,
-    )

@@ -158,7 +158,7 @@ def test_a_server_tools_call_in_the_details() -> None:
     assert call == Invocation("t1", DRAW, {"prompt": "a fox"}, "server", "completed", result)
     assert sightings(reply) == [
         Sighting(
-            "server:t1", "reasoning_details", (URL,), prompt="a fox", revised_prompt="a red fox", invocation_id="t1"
+            "server:0", "reasoning_details", (URL,), prompt="a fox", revised_prompt="a red fox", invocation_id="t1"
         )
     ]
     assert raw(reply)[0]["reasoning_details"] == [server_detail(result)]
