@@ -7,7 +7,7 @@ import base64
 import json
 import traceback
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -63,7 +63,7 @@ class Scripted:
         if self.hang:
             await asyncio.sleep(30)
 
-    async def __aenter__(self) -> Scripted:
+    async def __aenter__(self) -> Self:
         self.server = await asyncio.start_server(self.handle, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
         return self
