@@ -31,7 +31,8 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
             run, output = await _steps(run, kit, log, clock)
     except TimeoutError:
         so_far = replace(log.run or run, seconds=clock.spent())
-        raise DeadlineExceeded(f"the run's limit of {run.limits.seconds:g} seconds is reached", run=so_far) from None
+        words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
+        raise DeadlineExceeded(words, run=so_far, generation_id=log.generation_id) from None
     log.run = run
     logger().info(
         "run",

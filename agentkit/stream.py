@@ -23,6 +23,8 @@ class EventLog:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.run: Run | None = None
+        self.generation_id: str | None = None
+        """Of the request that is under way, or was the last: the key for a look-up where its outcome is unknown."""
         self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
 

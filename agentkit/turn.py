@@ -76,7 +76,7 @@ class Turn:
         began = time.monotonic()
         async with AsyncExitStack() as stack:
             exchange = await self._open(stack, path, body, seconds_left)
-            self.generation_id = exchange.generation_id
+            self.generation_id = self._log.generation_id = exchange.generation_id
             self._collector = Collector(
                 exchange.spool, self._kit.store, self._kit.fetcher, self.run.model, self._outcome
             )

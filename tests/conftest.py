@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from random import Random
 from typing import Any
 
 import PIL.Image
@@ -79,8 +80,12 @@ def bench(way: Way, emulator: Emulator, client: OpenRouter, store: MemoryImageSt
 
 
 def picture(colour: str = "red", size: tuple[int, int] = (40, 30), format: str = "PNG", noise: int = 0) -> bytes:
-    """The bytes of a small picture; with `noise`, of one too large to be left alone by the spool."""
-    image = PIL.Image.effect_noise(size, noise).convert("RGB") if noise else PIL.Image.new("RGB", size, colour)
+    """The bytes of a small picture; with `noise`, a seed, of one too large to be left alone by the spool."""
+    if noise:
+        grains = Random(noise).randbytes(size[0] * size[1])
+        image = PIL.Image.frombytes("L", size, grains).convert("RGB")
+    else:
+        image = PIL.Image.new("RGB", size, colour)
     file = BytesIO()
     image.save(file, format)
     return file.getvalue()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BASE_URL = "https://openrouter.ai/api/v1"
 MAX_BODY = 128 * 1024 * 1024
-"""Bytes of one buffered reply, pictures not counted."""
+"""Bytes of one reply, pictures not counted."""
 END_WAIT = 0.2
 """Seconds that a stream's body may take to end once it has said `[DONE]`."""
 
@@ -241,8 +241,13 @@ class Exchange:
             take(await self._whole())
             return
         stream, spool, chunks = EventStream(), self.spool, self._chunks()
+        size = 0
         async for chunk in chunks:
-            for data in stream.feed(spool.feed(chunk)):
+            lines = spool.feed(chunk)
+            size += len(lines)
+            if size > MAX_BODY:
+                raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=self.generation_id)
+            for data in stream.feed(lines):
                 if data == DONE:
                     self.done = True
                     await self._drain(chunks)

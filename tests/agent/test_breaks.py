@@ -137,6 +137,7 @@ async def test_the_deadline_in_the_middle_of_a_slow_picture(scripted: Any) -> No
         with pytest.raises(DeadlineExceeded) as caught:
             await agent.run("Go")
         assert caught.value.run is not None
+        assert caught.value.generation_id == "gen-9"
         assert {image.bytes() for image in caught.value.run.images} == {SMALL, BIG}
 
 

@@ -221,7 +221,7 @@ async def test_a_cut_stream_is_no_success(
         [
             Reply(
                 [Say("Here: "), Draw("a fox", places=("message_images",), data=BIG), Say("x" * 5000)],
-                cut_after=len(BIG) * 2,
+                cut_after=int(len(BIG) * 1.4),
                 chunk=50,
             )
         ]

@@ -153,7 +153,7 @@ def test_a_placeholder_has_the_size_and_the_format_of_its_picture(kind: str) -> 
     original = picture(size=(640, 360), format=kind, noise=80)
     small = placeholder(original)
     assert (opened(small).format, opened(small).size) == (kind, (640, 360))
-    assert len(small) < min(len(original), 2000)
+    assert len(small) < min(len(original), 5000)
     assert opened(small).getcolors(1) is not None
     assert placeholder(small) == small
     assert placeholder(original) == small
