@@ -1,7 +1,8 @@
 """agentkit: agents that draw. See README.md, and the docstrings of `Agent` and `Conversation`."""
 
-from agentkit.agent import Agent, Conversation
+from agentkit.agent import Agent
 from agentkit.answer import Answer
+from agentkit.conversation import Conversation
 from agentkit.errors import AgentkitError
 from agentkit.events import (
     ImageFailed,

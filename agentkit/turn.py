@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from agentkit import wire
+from agentkit.assembly import Assembly
 from agentkit.collect import Collector, Had, Outcome
 from agentkit.errors import ImageError, OutcomeUnknown, RunError, StoreError, StreamInterrupted
 from agentkit.events import (
@@ -27,7 +27,7 @@ from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying
 from agentkit.run import Run
 from agentkit.stream import EventLog
-from agentkit.values import Image, Invocation, Message, Part, Pieces, Source, Text, ToolCall
+from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall
 from agentkit.wire import prose
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
@@ -203,8 +203,9 @@ class Turn:
         items = without(reply.raw, self._collector.lost())
         refs = await self._collector.echoes(items)
         raw = tuple(cut(item, refs) for item in items)
-        message = Message("assistant", self._parts(reply), raw, self.run.api, reply.model)
-        server = self._invocations(reply)
+        message = Message("assistant", self._assembly.parts(reply), raw, self.run.api, reply.model)
+        taken = {each.id for each in self.run.invocations}
+        server = self._assembly.invocations(reply, taken, self._timed, self.run.turns)
         usage = replace(reply.usage, images=len(self.run.arrived) - sum(each.images for each in self.run.spent))
         if reply.finish == "length" and not message.calls and closing is None:
             closing = "max_tokens"
@@ -235,79 +236,9 @@ class Turn:
                             Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error)
                         )
 
-    def _parts(self, reply: Reply) -> tuple[Part, ...]:
-        """The parts with each picture once, at its place in the words if it has one."""
-        parts: list[Part] = []
-        for part in reply.parts:
-            if isinstance(part, Sighting):
-                if (image := self._here(part.key, part.place)) is not None:
-                    parts.append(image)
-            elif isinstance(part, Text):
-                for piece in self._without_references(part):
-                    parts += (
-                        prose.place(piece, lambda url: self._here(f"text:{url}", "text"))
-                        if isinstance(piece, Text)
-                        else [piece]
-                    )
-            elif isinstance(part, ToolCall) and self._collector is not None:
-                parts.append(replace(part, arguments=self._collector.restored(part.arguments)))
-            else:
-                parts.append(part)
-        placed = {
-            part.sha256 for part in parts if isinstance(part, Image) and part.sources[0].place in {"text", "content"}
-        }
-        return tuple(_once(parts, placed))
-
-    def _without_references(self, part: Text) -> list[Text | Image]:
-        """The words, with pictures where a reference stands for one."""
-        pieces: list[Text | Image] = [part]
-        for reference in self._collector.references(part.text) if self._collector is not None else ():
-            image = self._here(f"text:{reference}", "content")
-            split: list[Text | Image] = []
-            for piece in pieces:
-                before, found, after = piece.text.partition(reference) if isinstance(piece, Text) else ("", "", "")
-                if isinstance(piece, Image) or not found:
-                    split.append(piece)
-                    continue
-                split += [
-                    Text(words, part.citations) if isinstance(words, str) else words
-                    for words in (before, image, after)
-                    if words
-                ]
-            pieces = split
-        return pieces
-
-    def _here(self, key: str, place: str) -> Image | None:
-        named = self._named.get(key)
-        if named is None:
-            return None
-        return replace(
-            named, sources=tuple(source for source in named.sources if source.place == place)[:1] or (Source("images"),)
-        )
-
-    def _invocations(self, reply: Reply) -> tuple[Invocation, ...]:
-        """The server tools' calls with the names of their pictures, under ids that are not taken."""
-        taken = {each.id for each in self.run.invocations}
-        found: list[Invocation] = []
-        for invocation in reply.server_calls:
-            images = [
-                self._named[part.key].name
-                for part in reply.parts
-                if isinstance(part, Sighting) and part.invocation_id == invocation.id and part.key in self._named
-            ]
-            timed = self._timed(invocation)
-            if images or not (invocation.arguments is None and invocation.name == "openrouter:image_generation"):
-                found.append(replace(timed, images=tuple(dict.fromkeys(images))))
-            else:
-                found.append(
-                    replace(
-                        timed,
-                        images=tuple(
-                            dict.fromkeys(image.name for image in self._named.values() if image.invocation_id is None)
-                        ),
-                    )
-                )
-        return tuple(replace(each, id=f"{each.id}_{self.run.turns}") if each.id in taken else each for each in found)
+    @property
+    def _assembly(self) -> Assembly:
+        return Assembly(self._named, self._collector)
 
     async def rescue(self) -> None:
         """After an error: wait for the pictures that had arrived already, so that none of them is lost."""
@@ -326,7 +257,7 @@ class Turn:
     def snapshot(self) -> Run:
         """The run with what has come of this reply; no call of it can be run."""
         reply = self._decoder.reply()
-        parts = tuple(part for part in self._parts(reply) if not isinstance(part, ToolCall))
+        parts = tuple(part for part in self._assembly.parts(reply) if not isinstance(part, ToolCall))
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
         spent = (*self.run.spent, reply.usage) if self._collector is not None else self.run.spent
         return replace(self.run, partial=partial, spent=spent)
@@ -334,17 +265,3 @@ class Turn:
     async def close(self) -> None:
         if self._collector is not None:
             await self._collector.close()
-
-
-def _once(parts: Sequence[Part], placed: set[str]) -> list[Part]:
-    """Each picture once: where it stands in the words, if it does, else where it came first."""
-    kept: list[Part] = []
-    shown: set[str] = set()
-    for part in parts:
-        if isinstance(part, Image):
-            in_words = part.sources[0].place in {"text", "content"}
-            if part.sha256 in shown or (part.sha256 in placed and not in_words):
-                continue
-            shown.add(part.sha256)
-        kept.append(part)
-    return kept

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from agentkit.agent import Conversation
+from agentkit.conversation import Conversation
 from agentkit.demo.live import EventView, console, picture, put, used
 from agentkit.errors import AgentkitError
 from agentkit.show import plain

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agentkit.agent import Agent, Conversation
+from agentkit.agent import Agent
 from agentkit.answer import Answer
+from agentkit.conversation import Conversation
 from agentkit.demo.expect import problems
 from agentkit.demo.script import Script, Turn
 from agentkit.errors import AgentkitError, RunError
