@@ -23,7 +23,7 @@ FLOORS = {
     "run": 1, "history": 1, "server_tools": 1, "tools": 1, "show": 1,
     "answer": 2, "events": 2, "wire": 2, "output": 2,
     "images": 3, "openrouter": 3,
-    "kit": 4, "stream": 4, "collect": 4, "calls": 4, "turn": 4, "decisions": 4, "loop": 4, "background": 4, "agent": 4,
+    "kit": 4, "stream": 4, "collect": 4, "calls": 4, "turn": 4, "decisions": 4, "loop": 4, "background": 4, "agent": 4, "conversation": 4, "given": 4, "assembly": 4,
     "demo": 5,
     "cli": 6, "__main__": 6,
 }  # fmt: skip
