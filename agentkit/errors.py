@@ -4,6 +4,7 @@
     ├── UsageError (also a ValueError)   an argument is wrong: mend the call; nothing was sent
     │   ├── MissingKey                   no API key: set OPENROUTER_API_KEY, or start the emulator
     │   ├── ToolDefinitionError          a function cannot become a tool: mend its signature or name
+    │   ├── Unsupported                  the model does not take this: `accepted` says what it takes, `models` who takes it
     │   └── ConversationBusy             a turn is running on this conversation: wait for it, or `fork()`
     ├── ImageError                       these bytes, this file or this URL are no usable picture
     ├── StoreError                       the image store cannot be read or written: free the disk, or set `store=`
@@ -13,6 +14,7 @@
         ├── StreamInterrupted            the stream was cut; what had arrived is in `answer_so_far`
         ├── ProtocolError                the reply is not what OpenRouter speaks (a proxy's HTML page, cut JSON)
         ├── DeadlineExceeded             `Limits.seconds`, or a time-out of the client
+        ├── HookFailed (also a UsageError)  a hook, or a function that makes tools, raised: mend it, and `resume(error.run)`
         ├── OutputInvalid                the model did not keep to `output=`, even after one repair
         └── APIError                     OpenRouter, or a provider behind it, said no
             ├── BadRequest               400, 404, 409, 413, 422: mend the request; the message has the provider's words
@@ -32,6 +34,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agentkit.answer import Answer
     from agentkit.run import Run
+    from agentkit.studio.values import Drawing
+    from agentkit.wire.generation import Generation
 
 
 class AgentkitError(Exception):
@@ -48,6 +52,22 @@ class MissingKey(UsageError):
 
 class ToolDefinitionError(UsageError):
     """A function, name or schema cannot become a tool."""
+
+
+class Unsupported(UsageError):
+    """The model does not accept a parameter, by what the catalogue says of it. `checks=False` sends it all the same."""
+
+    def __init__(
+        self, message: str, *, model: str, parameter: str, accepted: str | None = None, models: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.model = model
+        self.parameter = parameter
+        """The first parameter at fault; the message names each."""
+        self.accepted = accepted
+        """What the model accepts there, in words; None where it has no such parameter."""
+        self.models = models
+        """Slugs of models that accept the whole request."""
 
 
 class ConversationBusy(UsageError):
@@ -71,6 +91,10 @@ class RunError(AgentkitError):
         """The run with all that had arrived: `chat.resume(run)` goes on, `chat.adopt(run)` keeps it."""
         self.generation_id = generation_id
         """OpenRouter's id of the request that failed, where it was told: the key for `GET /generation`."""
+        self.generation: Generation | None = None
+        """What the look-up by that id told, where it was asked and knew: whether the request was billed, and what it cost."""
+        self.drawing: Drawing | None = None
+        """Of a request to the Image API: the pictures, previews apart, that had arrived."""
 
     @property
     def answer_so_far(self) -> Answer | None:
@@ -100,6 +124,11 @@ class ProtocolError(RunError):
 
 class DeadlineExceeded(RunError):
     """The run's `Limits.seconds`, or one of the client's time-outs, was reached."""
+
+
+class HookFailed(RunError, UsageError):
+    """A function of the user's that is called beside the tools, a hook or one that makes tools, raised or answered what it
+    must not. `__cause__` is its own error."""
 
 
 class OutputInvalid(RunError):

@@ -31,12 +31,16 @@ from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall
 from agentkit.wire import prose
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
+from agentkit.wire.generation import Generation
 from agentkit.wire.model import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
+
+_MARGIN = 0.2
+"""Seconds of the run's time that a look-up leaves, so that the error it is about comes before the deadline."""
 
 
 async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
     """The run with one more reply. Raises a `RunError` whose `run` has what had arrived."""
-    turn = Turn(run, kit, log)
+    turn, began = Turn(run, kit, log), time.monotonic()
     try:
         return await turn.take(closing, seconds_left)
     except asyncio.CancelledError:
@@ -45,14 +49,15 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
         raise
     except (RunError, ImageError, StoreError) as problem:
         error = problem if isinstance(problem, RunError) else RunError(str(problem))
+        error.generation_id = error.generation_id or turn.generation_id
         try:
             await turn.rescue()
+            await turn.look_up(error, seconds_left - (time.monotonic() - began))
         except asyncio.CancelledError:
             turn.rescue_now()
             log.run = turn.snapshot()
             raise
         error.run = log.run = turn.snapshot()
-        error.generation_id = error.generation_id or turn.generation_id
         raise error from (None if error is problem else problem)
     finally:
         await turn.close()
@@ -69,6 +74,7 @@ class Turn:
         self._named: dict[str, Image] = {}
         self._started: dict[str, float] = {}
         self.generation_id: str | None = None
+        self._known: Generation | None = None
 
     async def take(self, closing: str | None, seconds_left: float) -> Run:
         request = request_of(self.run, self._kit, closing)
@@ -98,9 +104,14 @@ class Turn:
 
     async def _open(self, stack: AsyncExitStack, path: str, body: Pieces, seconds_left: float) -> Exchange:
         began = time.monotonic()
-        attempts = retrying(
-            server_tools=bool(self._tools), seconds_left=lambda: seconds_left - (time.monotonic() - began)
-        )
+
+        def left() -> float:
+            return seconds_left - (time.monotonic() - began)
+
+        async def look_up(generation_id: str) -> Generation | None:
+            return await self._kit.client.generation(generation_id, seconds=left() - _MARGIN)
+
+        attempts = retrying(server_tools=bool(self._tools), seconds_left=left, look_up=look_up)
         async for attempt in attempts:
             with attempt:
                 return await stack.enter_async_context(self._kit.client.exchange(path, body, self._kit.store))
@@ -247,6 +258,15 @@ class Turn:
             self._collector.see_loose("images" if self.run.api == "chat" else "image_generation_call")
             await self._collector.finish()
 
+    async def look_up(self, error: RunError, seconds_left: float) -> None:
+        """Where the connection broke and the outcome is open: ask what became of the request, and tell it with the error."""
+        if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
+            return
+        found = await self._kit.client.generation(error.generation_id, seconds=seconds_left - _MARGIN)
+        if found is not None:
+            error.generation = self._known = found
+            error.args = (f"{error}; {found}",)
+
     def rescue_now(self) -> None:
         """In a cancellation, which must not wait: what had arrived whole is kept."""
         if self._collector is not None:
@@ -259,7 +279,10 @@ class Turn:
         reply = self._decoder.reply()
         parts = tuple(part for part in self._assembly.parts(reply) if not isinstance(part, ToolCall))
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
-        spent = (*self.run.spent, reply.usage) if self._collector is not None else self.run.spent
+        usage = reply.usage
+        if self._known is not None and usage.cost_usd is None:
+            usage = replace(usage, cost_usd=self._known.cost_usd, priced_requests=usage.requests)
+        spent = (*self.run.spent, usage) if self._collector is not None or self._known is not None else self.run.spent
         return replace(self.run, partial=partial, spent=spent)
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 from agentkit import Agent, Answer, OpenRouter
 from agentkit.emulator import Emulator
 from agentkit.images.store import MemoryImageStore
+from agentkit.openrouter import Timeouts
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 async def client(emulator: Emulator) -> AsyncIterator[OpenRouter]:
-    async with OpenRouter(api_key="sk-or-test-key", base_url=emulator.base_url) as connected:
+    async with OpenRouter(
+        api_key="sk-or-test-key", base_url=emulator.base_url, timeouts=Timeouts(lookup=0.3)
+    ) as connected:
         yield connected
 
 

@@ -23,8 +23,10 @@ from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.guard import GENERATION_ID, http_client, redacted, translated
+from agentkit.openrouter.lookup import PATIENCE, look_up
 from agentkit.openrouter.pool import Lane, Pool
 from agentkit.values import Pieces
+from agentkit.wire.generation import Generation
 from agentkit.wire.model import JsonObject
 from agentkit.wire.sse import DONE, EventStream
 from agentkit.wire.text import UnreadableJson, read_object
@@ -48,12 +50,16 @@ class Timeouts:
     first_byte: float = 300
     idle: float = 300
     pool: float = 60
+    lookup: float = PATIENCE
+    """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not at all."""
 
     def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "idle", "pool"):
+        for name in ("connect", "first_byte", "idle", "pool", "lookup"):
             value: object = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                raise UsageError(f"Timeouts({name}={value!r}): accepted is a finite number of seconds above 0")
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+            if not fits or (value == 0 and name != "lookup"):
+                least = "of at least 0" if name == "lookup" else "above 0"
+                raise UsageError(f"Timeouts({name}={value!r}): accepted is a finite number of seconds {least}")
 
 
 class Secret:
@@ -201,6 +207,15 @@ class OpenRouter:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
         finally:
             await pool.give_back(lane)
+
+    async def generation(self, generation_id: str, *, seconds: float | None = None) -> Generation | None:
+        """What OpenRouter remembers of a request: whether it was carried out, and what it cost. None where that cannot be had.
+
+        `generation_id` is an error's, or that of a reply. An unknown one is asked for again for `seconds`, by default
+        `Timeouts.lookup`, since the record is written some time after the request has ended.
+        """
+        patience = self.timeouts.lookup if seconds is None else min(seconds, self.timeouts.lookup)
+        return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 
 
 async def _guarded(work: Awaitable[T]) -> T:

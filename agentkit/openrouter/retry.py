@@ -3,8 +3,8 @@
 | what came back | without server tools | with server tools |
 |---|---|---|
 | no connection (nothing was sent) | twice more | twice more |
-| 429, 502, 503, 529 before any output | twice more | never: a tool may have run |
-| 408, 500, 504, 524 | once more | never |
+| 429, 502, 503, 529 before any output | twice more | twice more, where the look-up says that it was not billed |
+| 408, 500, 504, 524 | once more | once more, where the look-up says that it was not billed |
 | 425 | once more | once more |
 | anything else, a broken connection above all | never | never |
 
@@ -21,29 +21,37 @@ from agentkit.errors import APIError, ConnectionFailed
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
 
+    from agentkit.wire.generation import Generation
+
 MAX_WAIT = 120.0
 Sleep = Callable[[float], Awaitable[None]]
+LookUp = Callable[[str], Awaitable["Generation | None"]]
 
 
-def times_more(error: BaseException, *, server_tools: bool) -> int:
-    """How often a request that ended like this may be sent again."""
+def times_more(error: BaseException) -> int:
+    """How often a request that ended like this may be sent again, where it surely was not billed."""
     if isinstance(error, ConnectionFailed):
         return 2
-    if not isinstance(error, APIError) or error.status is None:
-        return 0
-    if error.retryable is False:
-        return 0
-    if error.status == 425:
-        return 1
-    if server_tools:
+    if not isinstance(error, APIError) or error.retryable is False:
         return 0
     if error.status in {429, 502, 503, 529}:
         return 2
-    return 1 if error.status in {408, 500, 504, 524} else 0
+    return 1 if error.status in {408, 425, 500, 504, 524} else 0
 
 
-def retrying(*, server_tools: bool, seconds_left: Callable[[], float], sleep: Sleep | None = None) -> AsyncRetrying:
-    """Attempts at one request, as the table says; the last error is raised as it is."""
+def may_have_billed(error: BaseException) -> bool:
+    """Whether a server tool, which bills even where the reply failed, may have run before this error."""
+    return isinstance(error, APIError) and error.status != 425
+
+
+def retrying(
+    *,
+    server_tools: bool,
+    seconds_left: Callable[[], float],
+    look_up: LookUp | None = None,
+    sleep: Sleep | None = None,
+) -> AsyncRetrying:
+    """Attempts at one request, as the table says; the last error is raised as it is, with what the look-up told."""
     import asyncio
 
     from tenacity import AsyncRetrying, wait_random_exponential
@@ -58,9 +66,11 @@ def retrying(*, server_tools: bool, seconds_left: Callable[[], float], sleep: Sl
         given = asked(state)
         return backoff(state) if given is None else given
 
-    def again(state: RetryCallState) -> bool:
+    async def again(state: RetryCallState) -> bool:
         error = _error(state)
-        if error is None or state.attempt_number > times_more(error, server_tools=server_tools):
+        if error is None or state.attempt_number > times_more(error):
+            return False
+        if server_tools and may_have_billed(error) and not await _was_not_billed(error, look_up):
             return False
         return (asked(state) or 0.0) <= min(MAX_WAIT, seconds_left())
 
@@ -69,3 +79,11 @@ def retrying(*, server_tools: bool, seconds_left: Callable[[], float], sleep: Sl
 
 def _error(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None and state.outcome.failed else None
+
+
+async def _was_not_billed(error: BaseException, look_up: LookUp | None) -> bool:
+    """Whether the look-up proves it. Without an id, or where it stays open, nothing is proved."""
+    if not isinstance(error, APIError) or not error.generation_id or look_up is None:
+        return False
+    error.generation = await look_up(error.generation_id)
+    return error.generation is not None and error.generation.billed is False

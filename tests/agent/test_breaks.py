@@ -15,6 +15,7 @@ from agentkit import Agent, Image, Limits, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, RawReply, Reply, Say
 from agentkit.errors import APIError, ConnectionFailed, DeadlineExceeded, OutcomeUnknown, RunError, UsageError
 from agentkit.images.store import MemoryImageStore
+from agentkit.openrouter import Timeouts
 from tests.conftest import Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -85,7 +86,9 @@ async def scripted() -> AsyncIterator[Any]:
     clients: list[OpenRouter] = []
 
     def agent(server: Scripted, **options: Any) -> Agent[Any]:
-        client = OpenRouter(api_key="sk-or-v1-canary-0123", base_url=f"{server.url}/api/v1")
+        client = OpenRouter(
+            api_key="sk-or-v1-canary-0123", base_url=f"{server.url}/api/v1", timeouts=Timeouts(lookup=0)
+        )
         clients.append(client)
         return Agent("a/b", client=client, store=MemoryImageStore(), **options)
 
@@ -171,7 +174,9 @@ async def test_a_tool_that_exits_or_cancels_itself_is_a_failed_call(bench: Bench
 
 def test_a_sync_form_on_its_own_loop_says_so(emulator: Emulator) -> None:
     inner = Agent(
-        "openai/gpt-5.2", client=OpenRouter(api_key="k", base_url=emulator.base_url), store=MemoryImageStore()
+        "openai/gpt-5.2",
+        client=OpenRouter(api_key="k", base_url=emulator.base_url, timeouts=Timeouts(lookup=0)),
+        store=MemoryImageStore(),
     )
 
     @tool

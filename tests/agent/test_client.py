@@ -77,12 +77,31 @@ async def test_a_typed_error_with_the_providers_words(status: int, kind: type[AP
     assert sent == {429: 3, 503: 3, 529: 3, 500: 2}.get(status, 1)
 
 
+RETRIED = [(429, 3), (503, 3), (502, 3), (529, 3), (500, 2), (504, 2), (408, 2), (524, 2)]
+
+
+@pytest.mark.parametrize(("status", "times"), RETRIED)
+async def test_with_a_server_tool_a_request_is_sent_again_once_the_look_up_says_that_it_was_not_billed(
+    status: int, times: int, bench: Bench
+) -> None:
+    failure = Reply([], error=Failure("no", code=status), headers={"Retry-After": "0"})
+    bench.emulator.play([failure] * (times - 1) + [Reply([Say("Here.")])])
+    assert (await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw a fox")).text == "Here."
+    asked = [request.path for request in bench.emulator.requests]
+    looked = [path.startswith("/api/v1/generation") for path in asked]
+    assert looked == [False, True] * (times - 1) + [False]  # before each repetition
+
+
 @pytest.mark.parametrize("status", [429, 503, 500, 502])
-async def test_with_a_server_tool_nothing_is_sent_again(status: int, bench: Bench) -> None:
-    bench.emulator.play([Reply([], error=Failure("no", code=status), headers={"Retry-After": "0"})])
-    with pytest.raises(APIError):
+@pytest.mark.parametrize("header", [{"X-Generation-Id": "gen-nobody-knows"}, {}])
+async def test_with_a_server_tool_nothing_is_sent_again_without_proof(
+    status: int, header: dict[str, str], bench: Bench
+) -> None:
+    bench.emulator.play([RawReply(status, b'{"error": {"message": "no"}}', headers={"Retry-After": "0", **header})])
+    with pytest.raises(APIError) as caught:
         await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw a fox")
-    assert len(bench.emulator.requests) == 1
+    assert caught.value.generation is None
+    assert len([request for request in bench.emulator.requests if request.method == "POST"]) == 1
 
 
 async def test_a_retry_that_helps(bench: Bench) -> None:

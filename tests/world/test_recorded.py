@@ -19,6 +19,7 @@ from agentkit import Agent, Answer, Conversation, OpenRouter, Reasoning, Run, Te
 from agentkit.errors import APIError, RunError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore, MemoryImageStore
+from agentkit.openrouter import Timeouts
 from agentkit.values import Message
 from agentkit.wire import decoder
 from agentkit.wire.model import Reply, Words
@@ -85,7 +86,7 @@ async def talking(
     async with replaying([canned(recording, *sizes), closing(recording)]) as server:
         if expected.error is not None:
             server.replies.pop()
-        async with OpenRouter(api_key="sk-or-test", base_url=server.base_url) as client:
+        async with OpenRouter(api_key="sk-or-test", base_url=server.base_url, timeouts=Timeouts(lookup=0)) as client:
             agent = Agent("vendor/model", tools=tools, api=recording.api, client=client, store=MemoryImageStore())
             yield agent.conversation(), server, done
 

@@ -1,0 +1,68 @@
+"""What `GET /generation` tells of a request whose reply was lost: whether it was carried out, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentkit.wire.common import MOST_USD
+from agentkit.wire.model import JsonObject
+from agentkit.wire.text import obj, string, whole
+
+PATH = "/generation"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One request as OpenRouter remembers it."""
+
+    id: str
+    model: str | None = None
+    provider: str | None = None
+    cost_usd: float | None = None
+    """What the account was billed; None where it is not told."""
+    upstream_cost_usd: float | None = None
+    """What the provider billed to a key of the user's own."""
+    finish: str | None = None
+    cancelled: bool | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    images: int = 0
+
+    @property
+    def billed(self) -> bool | None:
+        """Whether somebody paid for it; None where the record does not say."""
+        if self.cost_usd is None:
+            return None
+        return self.cost_usd > 0 or (self.upstream_cost_usd or 0.0) > 0
+
+    def __str__(self) -> str:
+        if self.billed:
+            return f"it was carried out and cost ${self.cost_usd or self.upstream_cost_usd or 0:g}"
+        return "it was not billed" if self.billed is False else "its cost is not known yet"
+
+
+def generation_of(body: JsonObject) -> Generation | None:
+    """The record in the body of `GET /generation`; None where the body holds none."""
+    data = obj(body.get("data"))
+    generation_id = string(data.get("id"))
+    if not generation_id:
+        return None
+    cancelled = data.get("cancelled")
+    return Generation(
+        generation_id,
+        model=string(data.get("model")),
+        provider=string(data.get("provider_name")),
+        cost_usd=_usd(data.get("total_cost", data.get("usage"))),
+        upstream_cost_usd=_usd(data.get("upstream_inference_cost")) if data.get("is_byok") is True else None,
+        finish=string(data.get("finish_reason")),
+        cancelled=cancelled if isinstance(cancelled, bool) else None,
+        input_tokens=whole(data.get("tokens_prompt")),
+        output_tokens=whole(data.get("tokens_completion")),
+        images=whole(data.get("num_media_completion")),
+    )
+
+
+def _usd(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < MOST_USD else None
