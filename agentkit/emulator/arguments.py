@@ -205,6 +205,8 @@ class Filler:
         formatted = _formatted(str(schema.get("format", "")), name, self.text)
         if formatted is not None:
             return formatted
+        if name.lower() == "date" or schema.get("format") in ("date", "date-time"):
+            return MISSING
         if _about_image(name, schema):
             return next(iter(self._handles(name, schema)), MISSING)
         mine = {stem(word) for word in name_words(name)}
@@ -288,6 +290,7 @@ def _date(text: str, *, strict: bool) -> str | None:
         return written[0]
     today = datetime.now(UTC).date()
     low = text.lower()
+    low += " today" if re.search(r"\b(?:this|in the|at) (?:morning|noon|afternoon|evening|night)\b", low) else ""
     near: dict[str, date] = {
         "today": today, "tonight": today, "tomorrow": today + timedelta(1), "yesterday": today - timedelta(1),
     }  # fmt: skip

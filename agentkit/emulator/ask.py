@@ -1,6 +1,7 @@
 """What a request asks, in the words of neither dialect: the form in which the rules see a conversation."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -63,6 +64,8 @@ class Turn:
     pictures: Sequence[PastPicture] = ()
     calls: Sequence[PastCall] = ()
     call_id: str | None = None
+    asides: Sequence[str] = ()
+    """What the client itself wrote between the user's words, in brackets: the names of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,16 @@ def _reasons(body: Common) -> bool:
     return body.reasoning is not None and body.reasoning.effort != "none" and body.reasoning.enabled is not False
 
 
-def _text_and_pictures(parts: Sequence[UserPart | EchoPart]) -> tuple[str, list[PastPicture]]:
+_ASIDE = re.compile(r"\[(?:img_\d+|(?:picture |pictures|earlier turns|You cannot see).*)\]", re.DOTALL)
+
+
+def _user_turn(texts: Sequence[str], pictures: Sequence[PastPicture]) -> Turn:
+    """What the user said, apart from what the client says for itself, which stands in brackets."""
+    asides = [text for text in texts if _ASIDE.fullmatch(text)]
+    return Turn("user", "\n".join(text for text in texts if text not in asides), pictures, asides=asides)
+
+
+def _text_and_pictures(parts: Sequence[UserPart | EchoPart]) -> tuple[list[str], list[PastPicture]]:
     texts: list[str] = []
     pictures: list[PastPicture] = []
     for part in parts:
@@ -196,17 +208,18 @@ def _text_and_pictures(parts: Sequence[UserPart | EchoPart]) -> tuple[str, list[
             texts.append(part.text)
         elif isinstance(part, ImagePart):
             pictures.append(PastPicture(part.image_url.url, label=texts[-1] if texts else None))
-    return "\n".join(texts), pictures
+    return texts, pictures
 
 
 def _chat_turn(message: SystemMessage | UserMessage | AssistantMessage | ToolMessage) -> Turn:
     content = message.content or ""
-    text, pictures = (content, []) if isinstance(content, str) else _text_and_pictures(content)
+    texts, pictures = ([content], []) if isinstance(content, str) else _text_and_pictures(content)
+    text = "\n".join(texts)
     match message:
         case SystemMessage():
             return Turn("system", text)
         case UserMessage():
-            return Turn("user", text, pictures)
+            return _user_turn(texts, pictures)
         case ToolMessage():
             return Turn("tool", text, pictures, call_id=message.tool_call_id)
         case AssistantMessage():
@@ -238,14 +251,16 @@ def loose_json(text: str | None) -> dict[str, Any]:
 def _item_turn(item: InputItem) -> Turn | None:
     match item:
         case MessageItem():
-            text, pictures = _message_content(item.content)
+            texts, pictures = _message_content(item.content)
+            if item.role == "user":
+                return _user_turn(texts, pictures)
             role = "system" if item.role in ("system", "developer") else item.role
-            return Turn(role, text, pictures)
+            return Turn(role, "\n".join(texts), pictures)
         case FunctionCallItem():
             return Turn("assistant", calls=[PastCall(item.call_id, item.name, item.arguments)])
         case FunctionCallOutputItem():
-            text, pictures = _message_content(item.output)
-            return Turn("tool", text, pictures, call_id=item.call_id)
+            texts, pictures = _message_content(item.output)
+            return Turn("tool", "\n".join(texts), pictures, call_id=item.call_id)
         case ImageGenerationCallItem():
             return Turn("assistant", pictures=[PastPicture(item.result, item.prompt)])
         case ImageToolItem():
@@ -255,9 +270,9 @@ def _item_turn(item: InputItem) -> Turn | None:
             return None
 
 
-def _message_content(content: str | Sequence[Any] | None) -> tuple[str, list[PastPicture]]:
+def _message_content(content: str | Sequence[Any] | None) -> tuple[list[str], list[PastPicture]]:
     if content is None or isinstance(content, str):
-        return content or "", []
+        return [content or ""], []
     texts: list[str] = []
     pictures: list[PastPicture] = []
     for part in content:
@@ -266,4 +281,4 @@ def _message_content(content: str | Sequence[Any] | None) -> tuple[str, list[Pas
             pictures.append(PastPicture(url, label=texts[-1] if texts else None))
         elif part.text is not None:
             texts.append(part.text)
-    return "\n".join(texts), pictures
+    return texts, pictures

@@ -1,7 +1,7 @@
 """The models that the emulator offers. Prices are in USD, per token unless said otherwise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 DEFAULT_MODEL = "openai/gpt-5.2"
@@ -25,6 +25,10 @@ def between(low: float, high: float) -> dict[str, Any]:
 
 
 FLAG: dict[str, Any] = {"type": "boolean"}
+QUALITIES = {"low": 0.25, "high": 4.0}
+"""What a picture of this quality costs, as a share of one of medium quality."""
+REFERENCE_TOKENS = 258
+"""What an input picture is billed as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,19 @@ class ImageEndpoint:
     streaming: bool = False
     passthrough: Sequence[str] = ()
     tag: str | None = None
+    token_price: float = 0.0
+    """USD for a token of the prompt: the model's."""
 
     def record(self) -> dict[str, Any]:
-        lines: list[dict[str, Any]] = [{"billable": "output_image", "unit": "image", "cost_usd": self.price}]
+        """As it is listed; the prices are those by which it is billed."""
+        line: dict[str, Any] = {"billable": "output_image", "unit": "image"}
+        lines: list[dict[str, Any]] = [{**line, "cost_usd": self.price}]
+        if "quality" in self.supported:
+            lines += [{**line, "cost_usd": self.price * share, "variant": name} for name, share in QUALITIES.items()]
         if "input_references" in self.supported:
-            lines.append({"billable": "input_image", "unit": "image", "cost_usd": round(self.price / 50, 6)})
+            reference = round(self.token_price * REFERENCE_TOKENS, 8)
+            lines.append({"billable": "input_image", "unit": "image", "cost_usd": reference})
+        lines.append({"billable": "input_text", "unit": "token", "cost_usd": self.token_price})
         return {
             "provider_name": self.provider_name,
             "provider_slug": self.provider_slug,
@@ -74,6 +86,10 @@ class Model:
     parameters: Sequence[str] = (*_SAMPLING, *_TOOLS)
     image_api: ImageEndpoint | None = field(default=None)
     chat: bool = True
+
+    def __post_init__(self) -> None:
+        if self.image_api is not None:
+            object.__setattr__(self, "image_api", replace(self.image_api, token_price=self.prompt_price))
 
     @property
     def draws(self) -> bool:

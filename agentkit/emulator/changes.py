@@ -48,6 +48,8 @@ class Known:
     prompt: str | None
     data: bytes | None
     mine: bool
+    named: bool = False
+    """Whether the client told the name."""
 
 
 def asks_for_change(text: str, *, fresh: bool) -> bool:
@@ -83,7 +85,7 @@ def same_again(prompt: str, gallery: Sequence[Known]) -> str:
             re.IGNORECASE,
         )
         wanted = content(match[1]) if match and not STOP & set(match[1].lower().split()) else set[str]()
-        for known in reversed(gallery):
+        for known in gallery:  # the first: what a later change made of it, such as the night, was asked for once
             if match and wanted and known.prompt and wanted <= content(known.prompt):
                 return merged(known.prompt, match[2])
     return prompt

@@ -28,6 +28,10 @@ _LOOKING_BACK = re.compile(
     r"|\bwho\b|\bwhy\b|\bwhich\b|\bdo you\b|\bwhat (?:was|were|are|did|have)\b",
     re.IGNORECASE,
 )
+_ABOUT_PICTURES = re.compile(
+    rf"\b{_WEAK}\b[^.!?]*?\b(?:examples?|ideas?|tips?|reasons?|advice|opinions?|difference|when|how|why|whether|what|if)\b[^.!?]*?\b{_NOUN}\b",
+    re.IGNORECASE,
+)
 _COUNT = re.compile(rf"\b(two|three|four|2|3|4|a couple of|both)\s+(?:\w+\s+){{0,2}}?{_NOUN}\b", re.IGNORECASE)
 _LEAD = re.compile(
     r"^(?:(?:please|now|then|ok|okay|great|thanks|thank you|hi|hello|hey|and|also|next|first|so|well|finally|yes|perfect|nice|lovely"
@@ -61,6 +65,8 @@ def wants_drawing(text: str) -> bool:
     if not _WISH.search(text) or _REFUSAL.search(text):
         return False
     asking = next((part for part in sentences(text) if _WISH.search(part)), text)
+    if not re.search(rf"\b{_STRONG}\b", asking, re.IGNORECASE) and _ABOUT_PICTURES.search(asking):
+        return False
     polite = re.search(r"\b(?:can|could|would|will) you\b", asking, re.IGNORECASE)
     wish = _WISH.search(asking)
     before = asking[: wish.start()] if wish else ""

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agentkit.emulator.ask import PastPicture, Turn
 from agentkit.emulator.changes import Known
@@ -11,6 +12,8 @@ from agentkit.emulator.studio import Studio
 
 _MARKDOWN = re.compile(r"!\[([^\]]*)\]\((\S+?)\)")
 _HANDLE = re.compile(r"\bimg_\d+\b")
+_GROUP = re.compile(r"\[(picture|[^:\[\]]*pictures)( that are not shown here)?:?(.*?)\](?= \[|$)", re.DOTALL)
+_ENTRY = re.compile(r"(?:^|; )\s*(img_\d+)(?: \((.*?)\))?(?=; |$)", re.DOTALL)
 
 
 def gallery_of(turns: Sequence[Turn], studio: Studio) -> list[Known]:
@@ -18,6 +21,7 @@ def gallery_of(turns: Sequence[Turn], studio: Studio) -> list[Known]:
     found: list[Known] = []
     keys: dict[str, int] = {}
     asked = ""
+    told = 0
     for turn in turns:
         if turn.role == "user" and turn.text.strip():
             asked = turn.text
@@ -25,7 +29,26 @@ def gallery_of(turns: Sequence[Turn], studio: Studio) -> list[Known]:
         shown = [*turn.pictures, *(_in_text(turn.text) if mine else ())]
         for number, picture in enumerate(shown):
             _add(found, keys, picture, _guess(asked, number) if mine else None, studio, mine=mine)
+        if turn.asides:
+            _name(found, told, " ".join(turn.asides))
+            told = len(found)
     return found
+
+
+def _name(found: list[Known], told: int, aside: str) -> None:
+    """Give the latest pictures the names that the client tells; one that it did not send again is known by its prompt."""
+    fresh = [index for index in range(told, len(found)) if not found[index].named]
+    for _, absent, entries in _GROUP.findall(aside):
+        for handle, about in _ENTRY.findall(entries.strip()):
+            prompt = about[about.find('"') + 1 : about.rfind('"')].rstrip("…") if '"' in about else ""
+            meant = [
+                index for index in fresh if not absent or (prompt and (found[index].prompt or "").startswith(prompt))
+            ]
+            if meant:
+                found[meant[0]] = replace(found[meant[0]], handle=handle, named=True)
+                fresh.remove(meant[0])
+            elif not any(known.handle == handle and known.named for known in found):
+                found.append(Known(handle, prompt or None, None, mine=True, named=True))
 
 
 def _in_text(text: str) -> list[PastPicture]:
@@ -50,13 +73,16 @@ def _add(
     prompt = picture.prompt or (studio.prompt_of(data) if data else None) or guess
     if not names:
         names = [f"prompt:{prompt}"]
-    handles = _HANDLE.findall(picture.label or "")
+    handles = _HANDLE.findall(re.sub('".*"', "", picture.label or "", flags=re.DOTALL))
     known = next((keys[name] for name in names if name in keys), None)
     if known is None:
         known = len(found)
-        found.append(Known(handles[-1] if handles else f"img_{known + 1}", prompt, data, mine))
+        handle = handles[-1] if handles else f"img_{known + 1}"
+        found.append(Known(handle, prompt, data, mine, named=bool(handles)))
     else:
         old = found[known]
-        found[known] = Known(handles[-1] if handles else old.handle, old.prompt or prompt, old.data or data, old.mine)
+        handle = handles[-1] if handles else old.handle
+        named = old.named or bool(handles)
+        found[known] = Known(handle, old.prompt or prompt, old.data or data, old.mine, named=named)
     for name in names:
         keys[name] = known

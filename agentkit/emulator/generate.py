@@ -11,16 +11,19 @@ from agentkit.emulator.bodies import ChatBody, ImagesBody, ResponsesBody, read
 from agentkit.emulator.catalogue import DEFAULT_IMAGE_MODEL, Model
 from agentkit.emulator.chat import ChatEncoder, as_problem
 from agentkit.emulator.delivery import Outgoing
+from agentkit.emulator.faults import Fault
 from agentkit.emulator.images import ImagesEncoder, check_parameters, choose_image_model, reply_to
 from agentkit.emulator.items import read_items
 from agentkit.emulator.job import Job, Origin, drawing_model
-from agentkit.emulator.ledger import Kind
 from agentkit.emulator.mind import Mind
+from agentkit.emulator.posts import Kind
 from agentkit.emulator.problems import Problem, invalid
+from agentkit.emulator.quirks import bent_reply
 from agentkit.emulator.responses import ResponsesEncoder
 from agentkit.emulator.script import Json, Place, RawReply, Reply
 from agentkit.emulator.sse import COMMENT, encode
 from agentkit.emulator.state import State
+from agentkit.emulator.studio import FLAWS, Flaw
 from agentkit.emulator.validate import (
     check_ask,
     check_chat_pairs,
@@ -47,7 +50,7 @@ async def answer_chat(state: State, request: Request, value: Any) -> Outgoing:
     check_chat_pairs(body, model)
     ask = ask_of_chat(body, model)
     check_ask(ask)
-    scripted = _decide(state, ask)
+    scripted = _decide(state, request, ask)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = _job(state, request, ask, scripted, "chat", body.session_id)
@@ -63,7 +66,7 @@ async def answer_responses(state: State, request: Request, value: Any) -> Outgoi
     check_items(items, model)
     ask = ask_of_responses(body, items, model)
     check_ask(ask)
-    scripted = _decide(state, ask)
+    scripted = _decide(state, request, ask)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = _job(state, request, ask, scripted, "responses", body.session_id)
@@ -74,11 +77,11 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
     body = read(ImagesBody, value)
     model, endpoint = choose_image_model(body, state.catalogue)
     check_parameters(body, endpoint)
-    scripted = state.next_reply() or reply_to(body, endpoint, state.studio)
+    scripted = _afflicted(request, state.next_reply() or reply_to(body, endpoint, state.studio))
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = Job(
-        id=state.ids.generation("img-"),
+        id=_named(state, request, "img-"),
         kind="images",
         model=model,
         image_model=model,
@@ -86,13 +89,30 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
         studio=state.studio,
         ledger=state.ledger,
         prompt_tokens=ceil(len(body.prompt) / 4) + TOKENS_PER_PICTURE * len(body.input_references or ()),
+        flaw=_flaw(request),
         origin=_origin(request, streamed=body.stream and endpoint.streaming),
     )
     return await _send(job, ImagesEncoder(job), state, stream=body.stream and endpoint.streaming)
 
 
-def _decide(state: State, ask: Ask) -> Reply | RawReply:
-    return state.next_reply() or Mind(ask, state.studio, state.ids).reply()
+def _decide(state: State, request: Request, ask: Ask) -> Reply | RawReply:
+    return _afflicted(request, state.next_reply() or Mind(ask, state.studio, state.ids).reply())
+
+
+def _afflicted(request: Request, reply: Reply | RawReply) -> Reply | RawReply:
+    return reply if isinstance(reply, RawReply) else bent_reply(reply, request.state.fault)
+
+
+def _flaw(request: Request) -> Flaw | None:
+    fault: Fault | None = request.state.fault
+    return next((flaw for flaw in FLAWS if fault is not None and flaw in fault.quirks), None)
+
+
+def _named(state: State, request: Request, kind: str = "") -> str:
+    """A new generation id, under which the request stands in the ledger."""
+    found = state.ids.generation(kind)
+    state.ledger.posts.named(request.state.post, found)
+    return found
 
 
 def _job(state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, session_id: str | None) -> Job:
@@ -108,7 +128,7 @@ def _job(state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, ses
     text = sum(len(turn.text) + sum(len(call.arguments) for call in turn.calls) for turn in ask.turns)
     text += sum(len(tool.name) + len(tool.description) + len(repr(tool.schema)) for tool in ask.tools)
     return Job(
-        id=state.ids.generation(),
+        id=_named(state, request),
         kind=kind,
         model=ask.model,
         image_model=image_model,
@@ -119,6 +139,7 @@ def _job(state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, ses
         native=native,
         places=state.places or _own_places(ask),
         encrypted_reasoning=ask.encrypted_reasoning,
+        flaw=_flaw(request),
         origin=_origin(request, streamed=ask.stream, session_id=session_id, media=pictures),
     )
 
@@ -155,6 +176,7 @@ async def _send(job: Job, encoder: Encoder, state: State, *, stream: bool) -> Ou
             hang=reply.hang,
             cut_after=reply.cut_after,
             left=lambda: job.settle(finish_reason=None, cancelled=True),
+            endings=job.endings,
         )
     try:
         body = encode(await encoder.result())
@@ -163,7 +185,16 @@ async def _send(job: Job, encoder: Encoder, state: State, *, stream: bool) -> Ou
     status = (
         reply.error.code if reply.error is not None and job.kind == "images" and reply.error.form != "body" else 200
     )
-    return Outgoing(status, JSON, body, headers, delay=reply.delay, hang=reply.hang, cut_after=reply.cut_after)
+    return Outgoing(
+        status,
+        JSON,
+        body,
+        headers,
+        delay=reply.delay,
+        hang=reply.hang,
+        cut_after=reply.cut_after,
+        endings=job.endings,
+    )
 
 
 def _turned_down(job: Job, headers: Mapping[str, str]) -> Outgoing:

@@ -191,7 +191,7 @@ class ImagesEncoder:
             return failure_body(error)
         shown = [picture async for _, picture in self._pictures()]
         self._job.settle(finish_reason="stop")
-        images = [{"b64_json": picture.base64, "media_type": picture.media_type} for picture in shown]
+        images = [{"b64_json": picture.base64, "media_type": picture.claimed} for picture in shown]
         return {"created": 0, "data": images, "usage": self._job.usage()}
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -226,7 +226,7 @@ class ImagesEncoder:
         self._job.settle(finish_reason="stop")
         for number, (_, picture) in enumerate(shown):
             last = {"usage": self._job.usage()} if number == len(shown) - 1 else {}
-            event = {"type": "image_generation.completed", "b64_json": picture.base64, "media_type": picture.media_type}
+            event = {"type": "image_generation.completed", "b64_json": picture.base64, "media_type": picture.claimed}
             yield data({**event, "created": self._job.created, **last})
 
 

@@ -3,14 +3,15 @@
 import base64
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue, Model
-from agentkit.emulator.ledger import Charge, Kind, Ledger, Meter
+from agentkit.emulator.ledger import Charge, Ledger, Meter
+from agentkit.emulator.posts import Kind
 from agentkit.emulator.script import Draw, Place, Reply
-from agentkit.emulator.studio import Picture, Studio
+from agentkit.emulator.studio import Flaw, Picture, Studio
 
 IMAGE_TOKENS = 1290
 QUALITY_FACTOR = {"low": 0.25, "high": 4.0}
@@ -48,12 +49,15 @@ class Job:
     places: Sequence[Place] = ()
     chunk: int = 24
     encrypted_reasoning: bool = True
+    flaw: Flaw | None = None
     origin: Origin = field(default_factory=Origin)
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
     text: int = 0
     reasoning: int = 0
     pictures: dict[int, Picture] = field(default_factory=dict[int, Picture])
+    endings: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """How the base64 of each picture ends, by SHA-256; without those that a fault spoils."""
     image_cost: float = 0.0
     server_calls: int = 0
     server_results: int = 0
@@ -79,8 +83,10 @@ class Job:
             self.used_tool(worked=draw.status == "ok")
         if draw.status == "error":
             return None
-        picture = await self.studio.picture(draw)
+        picture = replace(await self.studio.picture(draw), flaw=self.flaw)
         self.pictures[id(draw)] = picture
+        if self.flaw not in ("base64.cut", "base64.broken"):
+            self.endings[picture.sha256] = picture.ending
         endpoint = self.image_model.image_api
         self.image_cost += (endpoint.price if endpoint else 0.04) * QUALITY_FACTOR.get(draw.quality, 1.0)
         return picture
@@ -136,6 +142,7 @@ class Job:
                 "referer": self.origin.referer,
                 "user_agent": self.origin.user_agent,
                 "session_id": self.origin.session_id,
+                "pictures": tuple(picture.sha256 for picture in self.pictures.values()),
             },
         )
 

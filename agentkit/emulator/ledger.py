@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import fsum
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["chat", "responses", "images"]
+from agentkit.emulator.posts import Kind, Posts
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,14 @@ class Ledger:
 
     def __init__(self) -> None:
         self.charges: list[Charge] = []
+        self.posts = Posts()
         self._generations: dict[str, dict[str, Any]] = {}
 
     def settle(self, charge: Charge, meter: Meter, facts: Mapping[str, Any]) -> None:
         """Close a generation: bill it, unless it is free, and keep what `GET /generation` shows."""
         if charge.cost_usd > 0:
             self.charges.append(charge)
+            self.posts.bill(charge.generation_id, charge.cost_usd, facts["pictures"] if charge.images else ())
         self._generations[charge.generation_id] = _record(charge, meter, facts)
 
     def generation(self, generation_id: str) -> dict[str, Any] | None:

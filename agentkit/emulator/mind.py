@@ -175,7 +175,8 @@ class Mind:
     def _words_before(self) -> str:
         """`Tell me about owls and draw one` asks for words too."""
         asked = spoken_part(self._prompt)
-        return f"{Words(self._ask, asked, self._earlier, self._gallery).answer()} " if asked else ""
+        said = Words(self._ask, asked, self._earlier, self._gallery).answer() if asked else ""
+        return f"{said.removesuffix(' What shall we do?')} " if said else ""
 
     # Other server tools
 

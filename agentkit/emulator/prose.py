@@ -21,6 +21,17 @@ _OPENING = re.compile(
     r"(?:(?:hi|hello|hey|good (?:morning|evening|afternoon|day))\b[\w\s]{0,12}|(?:my name is|i am|i'm|call me) [A-ZÀ-Þ][\w'\u2019-]+|thanks|thank you)[\s,.!]*$",
     re.IGNORECASE,
 )
+_INTRODUCED = re.compile(
+    r"\s*((?:(?:hi|hello|hey)\b[\s,!.]*)?(?:my name is|i am|i'm|call me)\s+(?-i:[A-ZÀ-Þ])[\w'\u2019-]+)\s*(?:[,;:—–-]\s*|\s)(?:and\s+|so\s+|but\s+)?(?=\w+\s+\w)(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ASKS = re.compile(
+    r"(?:what|who|why|when|where|how|which|is|are|do|does|did|can|could|would|will|tell|please|give|explain|write|say|list|describe|draw|paint)\b",
+    re.IGNORECASE,
+)
+_OURS = re.compile(
+    r"\b(?:did|have|had) (?:you|we|i)\b|\byou (?:drew|draw|painted|made|paint)\b|\bour\b|\bso far\b", re.IGNORECASE
+)
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -40,8 +51,12 @@ class Words:
 
     def answer(self) -> str:
         parts = sentences(self._prompt)
-        opening = [part for part in parts if _OPENING.match(part)]
-        rest = " ".join(part for part in parts if part not in opening)
+        introduced = _INTRODUCED.fullmatch(parts[0]) if parts else None
+        if introduced and _ASKS.match(introduced[2]):
+            opening, rest = [introduced[1]], " ".join([introduced[2], *parts[1:]])
+        else:
+            opening = [part for part in parts if _OPENING.match(part)]
+            rest = " ".join(part for part in parts if part not in opening)
         if opening and rest:
             hello = (
                 Words(self._ask, " ".join(opening), self._earlier, self._gallery)
@@ -113,6 +128,8 @@ class Words:
         low = self._prompt.lower()
         pictures = r"(?:pictures?|images?|drawings?|paintings?|photos?)"
         if not re.search(rf"\b(?:draw|drew|drawn|paint|painted|{pictures})\b", low):
+            return None
+        if re.search(rf"\b(?:an?|any|every|each)\s+(?:\w+\s+)?{pictures}\b", low) and not _OURS.search(low):
             return None
         if re.search(r"\bwhat\b|\bwhich\b|\bhow many\b|\bdescribe\b|\blist\b|\bdid you\b|\bremember\b", low):
             shown = [known.prompt for known in self._gallery if known.prompt]

@@ -1,9 +1,11 @@
 """The endpoints: each checks the key, reads the body, and answers with an `Outgoing`."""
 
+import hashlib
 import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from math import ceil, isfinite
 from typing import Any
 
@@ -13,8 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agentkit.emulator.delivery import Cut, Outgoing
+from agentkit.emulator.control import control_routes
+from agentkit.emulator.delivery import Cut, Outgoing, Witness
 from agentkit.emulator.generate import answer_chat, answer_images, answer_responses
+from agentkit.emulator.injecting import arrived, struck
 from agentkit.emulator.listing import list_models
 from agentkit.emulator.loose import as_list, as_object
 from agentkit.emulator.problems import Problem, invalid
@@ -28,18 +32,20 @@ _log = logging.getLogger("agentkit.emulator")
 
 
 def application(state: State) -> Starlette:
+    def get(path: str, read: Reader, api: str = "models", *, keyed: bool = False) -> Route:
+        return Route(path, _endpoint(state, _reading(read), api, keyed=keyed), methods=["GET"])
+
     routes = [
-        Route("/api/v1/chat/completions", _endpoint(state, answer_chat, keyed=True), methods=["POST"]),
-        Route("/api/v1/responses", _endpoint(state, answer_responses, keyed=True), methods=["POST"]),
-        Route("/api/v1/images", _endpoint(state, answer_images, keyed=True), methods=["POST"]),
-        Route("/api/v1/images/models", _endpoint(state, _reading(_image_models)), methods=["GET"]),
-        Route(
-            "/api/v1/images/models/{author}/{slug}/endpoints", _endpoint(state, _reading(_endpoints)), methods=["GET"]
-        ),
-        Route("/api/v1/models", _endpoint(state, _reading(_models)), methods=["GET"]),
-        Route("/api/v1/generation", _endpoint(state, _reading(_generation), keyed=True), methods=["GET"]),
-        Route("/api/v1/key", _endpoint(state, _reading(_key), keyed=True), methods=["GET"]),
-        Route("/i/{name}", _endpoint(state, _reading(_picture)), methods=["GET"]),
+        Route("/api/v1/chat/completions", _endpoint(state, answer_chat, "chat", keyed=True), methods=["POST"]),
+        Route("/api/v1/responses", _endpoint(state, answer_responses, "responses", keyed=True), methods=["POST"]),
+        Route("/api/v1/images", _endpoint(state, answer_images, "images", keyed=True), methods=["POST"]),
+        get("/api/v1/images/models", _image_models),
+        get("/api/v1/images/models/{author}/{slug}/endpoints", _endpoints),
+        get("/api/v1/models", _models),
+        get("/api/v1/generation", _generation, "generation", keyed=True),
+        get("/api/v1/key", _key, "key", keyed=True),
+        get("/i/{name}", _picture, "pictures"),
+        *control_routes(state),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _lost})
 
@@ -53,29 +59,46 @@ def _reading(read: Reader) -> Handler:
     return handler
 
 
-def _endpoint(state: State, handler: Handler, *, keyed: bool = False) -> Callable[[Request], Awaitable[Outgoing]]:
+def _endpoint(
+    state: State, handler: Handler, api: str, *, keyed: bool = False
+) -> Callable[[Request], Awaitable[Outgoing]]:
+    posts = state.ledger.posts
+
     async def endpoint(request: Request) -> Outgoing:
+        request.state.fault = None
         try:
-            content = await request.body()
+            content = await arrived(state, request, api)
         except ClientDisconnect as gone:
             raise Cut from gone
-        parsed, fault = _parse(content)
+        parsed, flaw = _parse(content)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         headers = {name: value for name, value in request.headers.items()}  # noqa: C416 - repeated names: the last one
         state.requests.append(RecordedRequest(request.method, path, headers, parsed, len(content)))
+        number = posts.receive(api, content) if api in ("chat", "responses", "images") else None
+        request.state.post = number
         try:
             if keyed:
                 _check_key(state, request)
-            if request.method == "POST" and fault is not None:
-                raise fault
-            return await handler(state, request, _scrubbed(parsed) if b"\\u" in content else parsed)
+            value = _scrubbed(parsed) if b"\\u" in content else parsed
+
+            async def answer() -> Outgoing:
+                if request.method == "POST" and flaw is not None:
+                    raise flaw
+                return await handler(state, request, value)
+
+            outgoing = await struck(state, request, api, value, answer)
         except Problem as problem:
-            return Outgoing(problem.status, JSON, encode(problem.body()), headers=_retry_after(problem))
+            outgoing = Outgoing(problem.status, JSON, encode(problem.body()), headers=_retry_after(problem))
         except RecursionError:
-            return Outgoing(400, JSON, encode(invalid("The request is nested too deeply").body()))
+            outgoing = Outgoing(400, JSON, encode(invalid("The request is nested too deeply").body()))
         except Exception:  # noqa: BLE001 - a bug of the emulator: it is told in the log, and masked on the wire as OpenRouter does
             _log.exception("%s %s failed", request.method, request.url.path)
-            return Outgoing(500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}}))
+            outgoing = Outgoing(500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}}))
+        if number is not None:
+            outgoing.witness = Witness(
+                partial(posts.answered, number), partial(posts.deliver, number=number), partial(posts.completed, number)
+            )
+        return outgoing
 
     return endpoint
 
@@ -151,6 +174,7 @@ def _generation(state: State, request: Request) -> Outgoing:
     if not wanted:
         raise invalid("Invalid input: id: a generation id is required")
     found = state.ledger.generation(wanted)
+    state.ledger.posts.looked_up(wanted, None if found is None else found["total_cost"])
     if found is None:
         raise Problem(404, f"Generation {wanted} not found")
     return Outgoing(200, JSON, encode({"data": found}))
@@ -176,4 +200,6 @@ def _picture(state: State, request: Request) -> Outgoing:
     if request.query_params.get("token") != loan.token or time.monotonic() >= loan.until:
         return Outgoing(403, "text/plain", b"The link has expired")
     age = ceil(loan.until - time.monotonic())
-    return Outgoing(200, loan.media_type, loan.data, {"cache-control": f"private, max-age={age}"})
+    sha256 = hashlib.sha256(loan.data).hexdigest()
+    witness = Witness(lambda _: None, lambda _: None, partial(state.ledger.posts.fetched, sha256))
+    return Outgoing(200, loan.media_type, loan.data, {"cache-control": f"private, max-age={age}"}, witness=witness)

@@ -146,6 +146,14 @@ class Failure:
     event: Literal["response.failed", "response.error", "error"] = "response.failed"
     billed: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.message, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"message: {self.message!r} was given; the text comes first, then the code")
+        if isinstance(self.code, bool) or not isinstance(self.code, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"code: {self.code!r} was given; a number such as 502 is accepted")
+        if self.form == "http" and not 200 <= self.code <= 599:
+            raise ValueError(f"code: {self.code} was given; an HTTP status from 200 to 599 is accepted")
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

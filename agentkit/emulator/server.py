@@ -10,8 +10,12 @@ import anyio.to_thread
 import uvicorn
 
 from agentkit.emulator.catalogue import MODELS, Catalogue, Model
+from agentkit.emulator.faultbook import Faults
+from agentkit.emulator.faults import Fault
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.ledger import Charge
+from agentkit.emulator.line import protocol_with
+from agentkit.emulator.posts import Post, repeats
 from agentkit.emulator.routes import application
 from agentkit.emulator.script import PLACES, Place, Scripted
 from agentkit.emulator.serving import Server
@@ -45,11 +49,13 @@ class Emulator:
         api_key: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        faults: Faults | Sequence[Fault] = (),
     ) -> None:
         for place in image_places:
             if place not in PLACES:
                 raise ValueError(f"image_places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}")
         self.api_key = api_key or API_KEY
+        self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed=seed)
         self._host = host
         self._port = port
         self._studio = Studio(ttl=url_ttl, seed=seed)
@@ -60,6 +66,7 @@ class Emulator:
             api_key=api_key,
             places=tuple(image_places),
             chunk_delay=chunk_delay,
+            faults=self.faults,
         )
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
@@ -82,7 +89,24 @@ class Emulator:
     @property
     def ledger(self) -> list[Charge]:
         """What was billed, in order."""
+        self._catch_up()
         return self._state.ledger.charges
+
+    @property
+    def posts(self) -> list[Post]:
+        """What became of every request that costs money, in order, down to the last byte that a client can have read."""
+        self._catch_up()
+        return self._state.ledger.posts.all()
+
+    @property
+    def repeats(self) -> list[tuple[Post, Post]]:
+        """Each such request that came again with the same body, after the one before it."""
+        return repeats(self.posts)
+
+    def _catch_up(self) -> None:
+        """Books are kept by another thread: let it enter what it has already done."""
+        if self._server is not None:
+            self._server.catch_up()
 
     def play(self, replies: Scripted | Sequence[Scripted]) -> None:
         """Dictate the next replies: one for each accepted POST. When they are used up, the rules answer again."""
@@ -102,7 +126,7 @@ class Emulator:
             application(self._state),
             lifespan="off",
             ws="none",
-            http="h11",
+            http=protocol_with(self.faults),
             loop="asyncio",
             log_config=None,
             log_level="critical",

@@ -1,10 +1,15 @@
 """uvicorn, except that it stops at once: an emulator that a test is done with owes its clients nothing."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import socket
 
 import uvicorn
+
+from agentkit.emulator.line import Line
+
+TURNS = 10  # of the loop, in which a response that broke off is cleared up
 
 
 class Server(uvicorn.Server):
@@ -19,6 +24,22 @@ class Server(uvicorn.Server):
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def catch_up(self) -> None:
+        """Wait until the server has noted what it has done so far; called from another thread."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        noted = asyncio.run_coroutine_threadsafe(self._note(), self._loop)
+        with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
+            noted.result(timeout=1.0)
+
+    async def _note(self) -> None:
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        for connection in list(self.server_state.connections):
+            line = connection.transport
+            if isinstance(line, Line):
+                line.look()
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()

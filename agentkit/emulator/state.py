@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue
+from agentkit.emulator.faultbook import Faults
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.ledger import Ledger
 from agentkit.emulator.script import Place, Raw, Reply, Scripted
@@ -31,6 +32,7 @@ class State:
     api_key: str | None
     places: Sequence[Place]
     chunk_delay: float
+    faults: Faults = field(default_factory=Faults)
     ledger: Ledger = field(default_factory=Ledger)
     requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])
     script: deque[Scripted] = field(default_factory=deque[Scripted])

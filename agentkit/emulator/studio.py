@@ -4,15 +4,21 @@ import asyncio
 import base64
 import hashlib
 import io
+import json
 import secrets
 import time
 import zlib
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from PIL import Image, ImageFilter
 
 from agentkit.emulator.script import Draw
 
+Flaw = Literal["base64.spaced", "base64.urlsafe", "base64.unpadded", "base64.cut", "base64.broken", "base64.wrong_type"]
+FLAWS: tuple[Flaw, ...] = get_args(Flaw)
+_URLSAFE = str.maketrans("+/", "-_")
+ENDING = 64
 MAX_SIDE = 2048
 PREVIEW_SIDE = 192
 
@@ -24,14 +30,46 @@ class Picture:
     data: bytes = field(repr=False)
     media_type: str
     url: str
+    flaw: Flaw | None = None
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def base64(self) -> str:
-        return base64.b64encode(self.data).decode("ascii")
+        text = base64.b64encode(self.data).decode("ascii")
+        match self.flaw:
+            case "base64.spaced":
+                return "\n".join(text[start : start + 76] for start in range(0, len(text), 76)) + " \t"
+            case "base64.urlsafe":
+                return text.translate(_URLSAFE)
+            case "base64.unpadded":
+                return text.rstrip("=")
+            case "base64.cut":
+                return text[: len(text) // 2 | 1]
+            case "base64.broken":
+                middle = len(text) // 2
+                return f"{text[:middle]}%!{text[middle + 2 :]}"
+            case _:
+                return text
+
+    @property
+    def ending(self) -> bytes:
+        """The last characters of the base64 as JSON writes it: enough to know the picture by."""
+        if self.flaw is not None:
+            return json.dumps(self.base64)[1:-1].encode("ascii")[-ENDING:]
+        start = max(0, len(self.data) - ENDING * 3 // 4) // 3 * 3
+        return base64.b64encode(self.data[start:])
+
+    @property
+    def claimed(self) -> str:
+        """The media type that the wire tells."""
+        return "text/plain" if self.flaw == "base64.wrong_type" else self.media_type
 
     @property
     def data_url(self) -> str:
-        return f"data:{self.media_type};base64,{self.base64}"
+        return f"data:{self.claimed};base64,{self.base64}"
 
 
 @dataclass(slots=True)
