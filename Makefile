@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 LOCK := tests/requirements.lock
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-all check format bench record lock clean
+.PHONY: help demo test test-all fuzz check format bench record lock clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
 	@echo "make test      run the tests"
+	@echo "make test-all  run the slow tests as well"
+	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    mend what the formatter and the linter can mend"
 	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
@@ -28,6 +30,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q $(ARGS)
+
+test-all: $(READY)
+	$(BIN)/python -m pytest -q -m "not live" $(ARGS)
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS),) $(if $(TARGET),--target $(TARGET),) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from agentkit.agent import Agent
 from agentkit.answer import Answer
+from agentkit.budget import Budget
 from agentkit.conversation import Conversation
 from agentkit.errors import AgentkitError
 from agentkit.events import (
@@ -16,6 +17,7 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
+from agentkit.history import History
 from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore
 from agentkit.openrouter.client import OpenRouter
@@ -33,12 +35,14 @@ __all__ = [
     "AgentkitError",
     "Answer",
     "AnswerStream",
+    "Budget",
     "Context",
     "Conversation",
     "Datetime",
     "Denied",
     "FetchPolicy",
     "FileImageStore",
+    "History",
     "Image",
     "ImageFailed",
     "ImageFailure",

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
 from agentkit.answer import Answer
 from agentkit.background import run_sync
-from agentkit.conversation import Conversation
+from agentkit.budget import Budget
+from agentkit.conversation import Conversation, errand
 from agentkit.errors import UsageError
-from agentkit.given import Prompt, checked, checked_api, checked_model
+from agentkit.given import Prompt, checked, checked_api, checked_budget, checked_model
+from agentkit.history import History
+from agentkit.hooks import Hooks, hooks_of
 from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore, ImageStore
 from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.shared import shared_client
 from agentkit.output import Output
 from agentkit.run import Run
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream
-from agentkit.tools import Denied, collect
+from agentkit.subagent import SubAgent
+from agentkit.tools import Denied, Tool, collect
+from agentkit.tools.tool import Approve, make_tool
 from agentkit.values import Api
 
 OutputT = TypeVar("OutputT", default=Any)
@@ -30,8 +37,8 @@ class Agent(Generic[OutputT]):
 
     `model` is an OpenRouter slug (`openai/gpt-5.2`). `tools` are functions, `@tool` functions, server tools such as
     `ImageGeneration()`, and toolsets. `api` is "chat" (Chat Completions) or "responses". `output` is a pydantic model, or
-    another type with a JSON Schema, that the answer has to fit. `client` defaults to one that is shared by all agents,
-    `store` to a folder in the user's cache. Raises `UsageError` at once for an argument that cannot be right.
+    another type with a JSON Schema, that the answer has to fit. `history` says how much of earlier turns is sent again.
+    `client` defaults to one that is shared by all agents, `store` to a folder in the user's cache. Raises `UsageError` at once for an argument that cannot be right.
     """
 
     def __init__(
@@ -43,11 +50,16 @@ class Agent(Generic[OutputT]):
         api: Api = "chat",
         settings: ModelSettings | None = None,
         limits: Limits | None = None,
+        budget: Budget | None = None,
+        history: History | None = None,
         output: type[OutputT] | None = None,
         client: OpenRouter | None = None,
         store: ImageStore | None = None,
         fetch: FetchPolicy | None = None,
+        checks: bool = True,
         name: str = "agent",
+        hooks: Hooks | Iterable[Hooks] | None = None,
+        scale: bool = False,
     ) -> None:
         self.model = checked_model(model)
         self.instructions = checked("instructions", instructions, str, "a string")
@@ -55,16 +67,23 @@ class Agent(Generic[OutputT]):
         self.api = checked_api(api)
         self.settings = checked("settings", settings or ModelSettings(), ModelSettings, "ModelSettings(…)")
         self.limits = checked("limits", limits or Limits(), Limits, "Limits(…)")
+        self.history = checked("history", history or History(), History, "History(…)")
+        self.budget: Budget | None = checked_budget(budget)
         self.output: Output[OutputT] | None = Output(output) if output is not None else None
-        self.client = checked("client", client or _shared_client(), OpenRouter, "OpenRouter(…)")
+        self.client = checked("client", client or shared_client(), OpenRouter, "OpenRouter(…)")
         self.store: ImageStore = store if store is not None else FileImageStore()
         self.fetch = checked("fetch", fetch or FetchPolicy(), FetchPolicy, "FetchPolicy(…)")
+        self.checks: bool = checked("checks", checks, bool, "True or False")
         self.name = name
+        self.hooks = hooks_of(hooks)
+        self.scale: bool = checked("scale", scale, bool, "True or False")
         self._check_choice()
 
     def _check_choice(self) -> None:
         choice = self.settings.tool_choice
         names = [*self.tools.functions, *(tool.name for tool in self.tools.server)]
+        if self.tools.makers:
+            return  # which names there will be is not known yet
         if choice is not None and choice not in {"auto", "none", "required", *names}:
             accepted = ", ".join(repr(name) for name in ("auto", "none", "required", *names))
             raise UsageError(f"ModelSettings(tool_choice={choice!r}): accepted here is one of {accepted}")
@@ -79,20 +98,40 @@ class Agent(Generic[OutputT]):
         """A new conversation of many turns."""
         return Conversation(self, api=api, model=model)
 
-    async def run(self, prompt: Prompt, *, deps: Any = None) -> Answer[OutputT]:
-        """One turn on its own. A prompt is a string, an image, or a list of both; tools get `deps` in their `Context`.
+    async def run(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
+        """One turn on its own. A prompt is a string, an image, or a list of both; tools get `deps` in their `Context`. What it
+        spends counts against `budget` and against the agent's own.
 
         Raises `UsageError` or `ImageError` for a prompt that cannot be sent, a `RunError` with all that had arrived else.
         """
-        return await self.conversation().send(prompt, deps=deps)
+        return await self.conversation().send(prompt, deps=deps, budget=budget)
 
-    def run_sync(self, prompt: Prompt, *, deps: Any = None) -> Answer[OutputT]:
+    def run_sync(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
         """`run` for code that is not async."""
-        return run_sync(self.run(prompt, deps=deps))
+        return run_sync(self.run(prompt, deps=deps, budget=budget))
 
-    def stream(self, prompt: Prompt, *, deps: Any = None) -> AnswerStream[OutputT]:
+    def stream(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> AnswerStream[OutputT]:
         """One turn on its own, watched while it goes on: `async with agent.stream("…") as stream`."""
-        return self.conversation().stream(prompt, deps=deps)
+        return self.conversation().stream(prompt, deps=deps, budget=budget)
+
+    def as_tool(
+        self,
+        name: str,
+        description: str = "",
+        *,
+        timeout: float | None = None,
+        approve: Approve = False,
+    ) -> Tool[..., Any]:
+        """This agent as a tool of another, which calls it with a task in words, and with pictures by their handles.
+
+        Each call is a run of its own, without the caller's history; the caller gets its words and pictures. Time, money,
+        pictures, tool calls and output tokens come out of the caller's limits, `deps` are the caller's, and what its tools
+        wait for a person for, the caller waits for too (`answer.pending`, as `CALL/ID`). An error goes back to the caller's
+        model; what was spent and drawn until then is kept. `timeout` and `approve` are as for any tool. Raises
+        `ToolDefinitionError` for a name that cannot be.
+        """
+        agent = SubAgent(name, self.run, partial(errand, self))
+        return make_tool(agent, name=name, description=description or None, timeout=timeout, approve=approve)
 
     async def resume(
         self,
@@ -101,20 +140,12 @@ class Agent(Generic[OutputT]):
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
         deps: Any = None,
+        budget: Budget | None = None,
     ) -> Answer[OutputT]:
         """Go on with a run: one that paused, with what a person decided, or one that an error stopped.
 
         Raises `UsageError` for a decision that no call waits for.
         """
-        return await Conversation.holding(self, run).resume(run, approve=approve, results=results, deps=deps)
-
-
-_shared: list[OpenRouter] = []
-
-
-def _shared_client() -> OpenRouter:
-    """One client for all agents that were given none. Each event loop closes its connections when it shuts down."""
-    wanted = OpenRouter()
-    if not _shared or not _shared[0].same_as(wanted):
-        _shared[:] = [wanted]
-    return _shared[0]
+        return await Conversation.holding(self, run).resume(
+            run, approve=approve, results=results, deps=deps, budget=budget
+        )

@@ -33,7 +33,7 @@ class Answer(Generic[OutputT]):
     usage: Usage
     status: AnswerStatus
     pending: tuple[Invocation, ...]
-    """Calls that wait for a person: see `Agent.resume`."""
+    """Calls that wait for a person, those of agents that were called as tools by `CALL/ID`: see `Agent.resume`."""
     run: Run = field(repr=False)
     output: OutputT = cast("OutputT", None)  # noqa: RUF009 - None where no `output=` was asked for
     """The structured output, where the agent has `output=`."""
@@ -42,6 +42,7 @@ class Answer(Generic[OutputT]):
     def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:  # noqa: B008 - see `output`
         """The answer that this run holds."""
         by_name = {image.name: image for image in run.images}
+        agents = {each.call_id for each in run.waiting if each.why == "agent"}
         status: AnswerStatus = run.status if run.status != "running" else "paused"
         return cls(
             parts=_parts(run),
@@ -50,7 +51,7 @@ class Answer(Generic[OutputT]):
             invocations=run.invocations,
             usage=run.usage,
             status=status,
-            pending=run.pending,
+            pending=tuple(each for each in run.pending if each.id not in agents),
             run=run,
             output=output,
         )
@@ -59,6 +60,17 @@ class Answer(Generic[OutputT]):
     def text(self) -> str:
         """All the words: those within one message simply concatenated, messages joined by a blank line."""
         return "\n\n".join(text for message in _said(self.run) if (text := message.text))
+
+    @property
+    def limit(self) -> str | None:
+        """The limit that ended a `limited` run: a field of `Limits` (that of a `Budget` is called the same), `repeats` (it
+        went in circles), or `max_tokens` (its last reply was cut)."""
+        return self.run.closing
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the run was `refused`, in the words of the model, or of the provider."""
+        return self.run.refusal
 
     @property
     def messages(self) -> tuple[Message, ...]:

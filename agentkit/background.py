@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -14,6 +15,8 @@ T = TypeVar("T")
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
+_left: list[asyncio.AbstractEventLoop] = []
+"""Loops of the process that this one was forked from: kept, for they share its sockets and must not be closed here."""
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
@@ -41,7 +44,7 @@ def _running() -> asyncio.AbstractEventLoop:
             thread = threading.Thread(target=_serve, args=(loop, ready), name="agentkit", daemon=True)
             thread.start()
             ready.wait()
-            atexit.register(_stop, loop, thread)
+            atexit.register(_stop, loop, thread, os.getpid())
             _loop, _thread = loop, thread
         return _loop
 
@@ -54,7 +57,19 @@ def _serve(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
     loop.close()
 
 
-def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    if not loop.is_closed():
+def _afresh() -> None:
+    """In the child of a fork the loop's thread is not there, and the lock may be held for ever."""
+    global _lock, _loop, _thread
+    if _loop is not None:
+        _left.append(_loop)
+    _lock, _loop, _thread = threading.Lock(), None, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_afresh)
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread, process: int) -> None:
+    if not loop.is_closed() and os.getpid() == process:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=2)

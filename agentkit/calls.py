@@ -6,102 +6,90 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
 from typing import Any, cast
 
-from agentkit.collect import ingest
-from agentkit.errors import AgentkitError, ImageError
-from agentkit.events import ImageReady, InvocationFinished, InvocationProgress, InvocationStarted
+from agentkit import approvals
+from agentkit.errors import AgentkitError, HookFailed
+from agentkit.events import InvocationFinished, InvocationProgress, InvocationStarted
+from agentkit.hooks import after_call
 from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.openrouter.guard import redacted
-from agentkit.run import CLOSING_SHARE, Call, Run, Waiting
+from agentkit.outcomes import Done, Given, applied, broken_off, done, failed, told
+from agentkit.run import CLOSING_SHARE, Call, Run
 from agentkit.stream import EventLog
-from agentkit.tools import (
-    BadArguments,
-    Context,
-    Encoded,
-    Progress,
-    Tool,
-    ToolResultError,
-    encode_result,
-    parse_arguments,
-)
+from agentkit.subagent import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
+from agentkit.threads import in_thread
+from agentkit.tools import BadArguments, Context, Progress, Tool, ToolResultError
 from agentkit.values import Image, Invocation, Text, ToolResult
 
 MAX_ERROR = 2000
+_WAITS = "the agent that was asked waits for a person, whom nobody can ask from here (Agent.as_tool passes it on)"
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """How one call ended."""
+class Round:
+    """What the calls of one round have in common: the run as it was when they began, and all live things."""
 
-    invocation: Invocation
-    encoded: Encoded | None = None
-    """Its result; None where it failed."""
-    images: tuple[Image | None, ...] = ()
-    """The pictures in the result, stored; None for one that could not be had."""
-    parents: tuple[str, ...] = ()
-    """Pictures that it was given."""
-
-
-def prepared(run: Run, kit: Kit) -> Run:
-    """The run with the arguments of its new calls read, and those calls held that a person has to decide on."""
-    held: list[Waiting] = []
-    for invocation in run.pending:
-        if invocation.arguments is not None:
-            continue
-        call = run.call(invocation.id)
-        tool = kit.tools.functions.get(call.name)
-        try:
-            arguments = parse_arguments(call.arguments)
-        except BadArguments:
-            continue  # told to the model when the call is made
-        run = run.with_invocation(replace(invocation, arguments=arguments))
-        if tool is None:
-            continue
-        if tool.external:
-            held.append(Waiting(call.id, "result", run.seal(call)))
-        elif _needs_approval(tool, arguments):
-            held.append(Waiting(call.id, "approval", run.seal(call)))
-    return replace(run, waiting=(*run.waiting, *held)) if held else run
-
-
-def _needs_approval(tool: Tool[..., Any], arguments: dict[str, Any]) -> bool:
-    """An approve function that breaks asks for approval: only a plain no lets a call pass."""
-    try:
-        return tool.needs_approval(arguments)
-    except Exception as error:  # noqa: BLE001 - the user's own function
-        logger().warning("approve_function_failed", tool=tool.name, error=str(error))
-        return True
+    run: Run
+    kit: Kit
+    log: EventLog
+    gate: asyncio.Semaphore
+    seconds_left: float
+    images: Mapping[str, Image]
+    errand: Errand
+    """What an agent that is called may use."""
+    broken_off: list[tuple[Invocation, Run]] = field(default_factory=list[tuple[Invocation, Run]])
+    """Agents that were stopped in the middle, and how far they had come."""
 
 
 async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: float) -> Run:
-    """The run with these calls answered, in their order. What was done stays done if it is cancelled."""
+    """The run with these calls answered, in their order. What was done stays done if it is cancelled.
+
+    Raises `HookFailed` with the run, once all calls have ended.
+    """
     for invocation in step.over:
         limit = "seconds" if run.seconds >= CLOSING_SHARE * run.limits.seconds else "tool_calls"
         run = _over(run, invocation, f"not run: the limit of {limit} is reached", log)
-    gate = asyncio.Semaphore(run.limits.parallel)
-    tasks = [
-        asyncio.create_task(_one(run, invocation, kit, log, gate, seconds_left)) for invocation in step.invocations
-    ]
+    images = MappingProxyType({image.name: image for image in run.images})
+    gate, errand = asyncio.Semaphore(run.limits.parallel), _errand(run, step, kit, seconds_left)
+    scene = Round(run, kit, log, gate, seconds_left, images, errand)
+    tasks = [asyncio.create_task(_one(scene, invocation)) for invocation in step.invocations]
     count = 0
+    broken: HookFailed | None = None
     try:
         for task in tasks:
-            run = applied(run, await task, log)
+            ended, seconds = await task
+            run, broken = applied(run, ended, log, seconds), broken or ended.broken
             count += 1
     finally:
-        for task in tasks[count:]:
-            task.cancel()
-        rest = await asyncio.gather(*tasks[count:], return_exceptions=True)
-        for done in rest:
-            if isinstance(done, Done):
-                run = applied(run, done, log)
+        if count < len(tasks):
+            for task in tasks[count:]:
+                task.cancel()
+            for rest in await asyncio.gather(*tasks[count:], return_exceptions=True):
+                if isinstance(rest, tuple):
+                    run = applied(run, rest[0], log, rest[1])
+        for invocation, sub in scene.broken_off:
+            run = broken_off(run, invocation, sub, kit.store, log)
         log.run = run
+    if broken is not None:
+        broken.run = run
+        raise broken
     return run
+
+
+def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
+    """What the agents that are called in this round may use, together or each its share."""
+    tools = (kit.tools.functions.get(each.name) for each in step.invocations)
+    agents = sum(tool is not None and isinstance(tool.function, SubAgent) for tool in tools)
+    limits, usage = run.limits, run.usage
+    tokens = None if limits.output_tokens is None else max(limits.output_tokens - usage.output_tokens, 1)
+    share = max(limits.tool_calls - run.tool_calls, 0) // max(agents, 1)
+    return Errand(seconds_left, share, tokens, kit.depth + 1, kit.budget, kit.deps, kit.stream)
 
 
 def _over(run: Run, invocation: Invocation, why: str, log: EventLog) -> Run:
@@ -110,68 +98,82 @@ def _over(run: Run, invocation: Invocation, why: str, log: EventLog) -> Run:
     return run.with_result(ended, ToolResult(ended.id, ended.name, (Text(why),), error=True))
 
 
-async def _one(
-    run: Run, invocation: Invocation, kit: Kit, log: EventLog, gate: asyncio.Semaphore, seconds_left: float
-) -> Done:
-    """Run one call. Whatever its function raises becomes the call's error."""
-    async with gate:
-        began, clock = time.time(), time.monotonic()
-        started = replace(invocation, status="running", started_at=began)
-        log.tell(InvocationStarted(started))
-        try:
-            done = await _executed(run, started, kit, log, seconds_left)
-        except (BadArguments, ToolResultError) as error:
-            done = Done(replace(started, status="failed", error=str(error)))
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is None or task.cancelling():
-                raise
-            done = Done(replace(started, status="failed", error="the tool was cancelled from within"))
-        except (SystemExit, KeyboardInterrupt) as error:
-            done = Done(
-                replace(started, status="failed", error=f"the tool tried to end the program ({type(error).__name__})")
-            )
-        except TimeoutError:
-            done = Done(
-                replace(started, status="failed", error="the tool took longer than its time-out and was stopped")
-            )
-        except Exception as error:  # noqa: BLE001 - a tool may raise anything
-            words = str(error) if isinstance(error, AgentkitError) else f"{type(error).__name__}: {error}"
-            done = Done(replace(started, status="failed", error=redacted(words)[:MAX_ERROR]))
+async def _one(scene: Round, invocation: Invocation) -> tuple[Done, float]:
+    """Run one call: how it ended, and the seconds it took. Whatever its function raises becomes the call's error."""
+    async with scene.gate:
+        clock = time.monotonic()
+        started = replace(invocation, status="running", started_at=time.time())
+        scene.log.tell(InvocationStarted(started))
+        ended = await _ended(scene, started)
         seconds = time.monotonic() - clock
         logger().info(
             "invocation",
-            run=run.id,
+            run=scene.run.id,
             name=invocation.name,
             id=invocation.id,
-            status=done.invocation.status,
+            status=ended.invocation.status,
             seconds=round(seconds, 3),
         )
-        return replace(done, invocation=replace(done.invocation, seconds=seconds))
+        return ended, seconds
 
 
-async def _executed(run: Run, invocation: Invocation, kit: Kit, log: EventLog, seconds_left: float) -> Done:
+async def _ended(scene: Round, started: Invocation) -> Done:
+    cause: BaseException | None = None
+    try:
+        return await _executed(scene, started)
+    except (BadArguments, ToolResultError) as error:
+        words = str(error)
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        words = "the tool was cancelled from within"
+    except (SystemExit, KeyboardInterrupt) as error:
+        words = f"the tool tried to end the program ({type(error).__name__})"
+    except TimeoutError:
+        words = "the tool took longer than its time-out and was stopped"
+    except Exception as error:  # noqa: BLE001 - a tool may raise anything
+        words, cause = str(error) if isinstance(error, AgentkitError) else f"{type(error).__name__}: {error}", error
+        words = redacted(words)[:MAX_ERROR]
+    ended = await failed(started, words, scene.kit, cause)
+    return await _after(scene, ended, None) if scene.kit.hooks else ended
+
+
+async def _executed(scene: Round, invocation: Invocation) -> Done:
+    run, kit = scene.run, scene.kit
     tool = kit.tools.functions.get(invocation.name)
     if tool is None:
         raise BadArguments([_unknown(invocation.name, kit)])
-    given: list[str] = []
+    if kit.approved and (seal := run.seal(invocation)) in kit.approved and not approvals.use(seal):
+        raise ToolResultError("not run: the approval of this call was used before")
+    used: list[str] = []
 
     def picture(handle: str) -> Image:
         image = run.image(handle)
-        given.append(handle)
+        used.append(handle)
         return image
 
-    arguments = tool.check(run.call(invocation.id).arguments, images=picture)
-    timeout = min(seconds_left, tool.timeout) if tool.timeout is not None else seconds_left
-    function: Callable[..., Any] = tool.function
-    if tool.takes_context:
-        images = {image.name: image for image in run.images}
-        context = Context[Any](kit.deps, invocation, images, run.messages, run.usage, timeout)
-        function = partial(function, context)
-    async with asyncio.timeout(timeout):
-        value = await _value(tool, function, arguments, invocation, log)
-    encoded = encode_result(value)
-    images_had = [await _stored(image, kit) for image in encoded.images]
-    return Done(replace(invocation, status="completed"), encoded, tuple(images_had), tuple(dict.fromkeys(given)))
+    given = run.call(invocation.id).arguments if invocation.arguments is None else invocation.arguments
+    arguments = tool.check(given, images=picture)
+    seconds = min(scene.seconds_left, tool.timeout) if tool.timeout is not None else scene.seconds_left
+    value = Given.by(await _value(scene, tool, arguments, invocation, seconds))
+    if value.sub is not None and value.sub.status == "paused" and not isinstance(tool.function, SubAgent):
+        value = replace(value, sub=replace(value.sub, status="limited"))
+        stopped = await done(invocation, value, kit, ())
+        return replace(stopped, encoded=None, invocation=replace(stopped.invocation, status="failed", error=_WAITS))
+    parents = tuple(dict.fromkeys(used))
+    ended = await done(invocation, value, kit, parents)
+    return await _after(scene, ended, value.value) if kit.hooks else ended
+
+
+async def _after(scene: Round, ended: Done, value: object) -> Done:
+    """The end of a call as the hooks want it."""
+    kit, run = scene.kit, scene.run
+    context = Context[Any](kit.deps, ended.invocation, scene.images, run.messages, run.usage, scene.seconds_left)
+    try:
+        replaced = await after_call(kit.hooks, context, value)
+    except HookFailed as error:
+        return replace(ended, broken=error)
+    return ended if replaced is None else await told(ended, replaced, kit)
 
 
 def _unknown(name: str, kit: Kit) -> str:
@@ -181,18 +183,45 @@ def _unknown(name: str, kit: Kit) -> str:
 
 
 async def _value(
-    tool: Tool[..., Any],
-    function: Callable[..., Any],
-    arguments: dict[str, object],
-    invocation: Invocation,
-    log: EventLog,
+    scene: Round, tool: Tool[..., Any], arguments: dict[str, object], invocation: Invocation, seconds: float
 ) -> object:
-    if tool.is_generator:
-        return await _generated(function(**arguments), invocation, log)
-    if tool.is_async:
-        return await function(**arguments)
-    context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_threads(), lambda: context.run(function, **arguments))
+    function: Callable[..., Any] = tool.function
+    if isinstance(function, SubAgent):
+        return await _delegated(scene, function, arguments, invocation, seconds)
+    if tool.takes_context:
+        run, kit = scene.run, scene.kit
+        function = partial(
+            function,
+            Context[Any](kit.deps, invocation, scene.images, run.messages, run.usage, seconds, scene.errand.budget),
+        )
+    async with asyncio.timeout(seconds):
+        if tool.is_generator:
+            return await _generated(function(**arguments), invocation, scene.log)
+        if tool.is_async:
+            return await function(**arguments)
+        context = contextvars.copy_context()
+        return await in_thread(lambda: context.run(function, **arguments))
+
+
+async def _delegated(
+    scene: Round, agent: SubAgent, arguments: dict[str, object], invocation: Invocation, seconds: float
+) -> object:
+    """The answer of an agent. Its own limits end it in time, so that what it has spent and drawn is known."""
+    if scene.kit.depth >= MAX_DEPTH:
+        raise TooDeep(f"not run: agents call one another more than {MAX_DEPTH} deep; do this without {invocation.name}")
+    errand = replace(scene.errand, seconds=seconds)
+    for nested in scene.run.nested:
+        if nested.call_id == invocation.id:
+            approve, results = scene.kit.inner.get(invocation.id, ({}, {}))
+            errand = replace(errand, paused=nested.run, approve=approve, results=results)
+    relay = Relay(invocation, scene.log)
+    prompt = [cast("str", arguments["prompt"]), *cast("list[Image]", arguments.get("pictures") or [])]
+    try:
+        return await agent.work(prompt, errand, relay)
+    except asyncio.CancelledError:
+        if relay.run is not None:
+            scene.broken_off.append((invocation, relay.run))
+        raise
 
 
 async def _generated(generator: Any, invocation: Invocation, log: EventLog) -> object:
@@ -210,46 +239,3 @@ async def _generated(generator: Any, invocation: Invocation, log: EventLog) -> o
     finally:
         await generator.aclose()
     return None if result is nothing else result
-
-
-async def _stored(image: Image, kit: Kit) -> Image | None:
-    try:
-        return await ingest(image, kit.store, kit.fetcher)
-    except ImageError as error:
-        logger().warning("image_failed", place="tool", reason=str(error))
-        return None
-
-
-def applied(run: Run, done: Done, log: EventLog) -> Run:
-    """The run with one call answered: its pictures named, its result told."""
-    names: dict[str, Image] = {}
-    fresh: list[Image] = []
-    for given, stored in zip(done.encoded.images if done.encoded else (), done.images, strict=True):
-        if stored is None:
-            continue
-        known = given.name != "" and any(image.sha256 == stored.sha256 for image in run.images)
-        marked = stored if known else replace(stored, name="", invocation_id=done.invocation.id, parents=done.parents)
-        before = set(run.arrived)
-        run, named = run.with_image(marked, arrived=not known)
-        names[given.sha256 or given.url or ""] = named
-        if named.name not in before and not known:
-            fresh.append(named)
-    for image in fresh:
-        log.tell(ImageReady(image))
-    if done.encoded is None:
-        parts: tuple[Text | Image, ...] = (Text(done.invocation.error or "failed"),)
-    else:
-        parts = done.encoded.parts(lambda image: names.get(image.sha256 or image.url or ""))
-    text = "".join(part.text for part in parts if isinstance(part, Text))
-    failed = done.encoded is None
-    ended = replace(
-        done.invocation, result=None if failed else text, images=tuple(image.name for image in names.values())
-    )
-    log.tell(InvocationFinished(ended))
-    return run.with_result(ended, ToolResult(ended.id, ended.name, parts, error=failed))
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """Threads for sync tools: apart from the event loop's own, so that slow tools never hold up name look-ups or the disk."""
-    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="agentkit-tool")

@@ -17,6 +17,7 @@ from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
 from agentkit.images.base64text import decode_base64
 from agentkit.images.fetch import Fetcher
+from agentkit.images.fit import InputLimits, fitted
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
@@ -271,20 +272,34 @@ class Collector:
             model=self._model,
             invocation_id=sighting.invocation_id,
             sources=sources,
+            cost_usd=sighting.cost_usd,
             blobs=self._store,
         )
 
 
-async def ingest(image: Image, store: ImageStore, fetcher: Fetcher) -> Image:
-    """A picture of the user's or of a tool's, put into the store, its pixels counted. Raises `ImageError` where it cannot be."""
+async def ingest(image: Image, store: ImageStore, fetcher: Fetcher, *, scale: bool = False) -> Image:
+    """A picture of the user's or of a tool's, put into the store, its pixels counted; with `scale`, a larger one than
+    models take is made smaller. Raises `ImageError` where it cannot be had or used."""
     if not image.sha256:
         if image.url is None:
             raise ImageError(f"{image!r} has neither bytes nor a URL")
         stored = await fetcher.fetch(image.url)
-    elif image.blobs is store and image.width is not None:
-        return image
-    else:
-        stored = await asyncio.to_thread(lambda: store_bytes(store, image.bytes()))
+        image = _as(image, stored, store)
+        return await _smaller(image, store) if scale else image
+    if image.blobs is store and image.width is not None:
+        return await _smaller(image, store) if scale else image
+    if scale:
+        image = await asyncio.to_thread(fitted, image, InputLimits(), scale=True)
+    policy = fetcher.policy
+    if image.size > policy.max_bytes:
+        raise ImageError(
+            f"it has {image.size} bytes; accepted are at most {policy.max_bytes} (FetchPolicy(max_bytes=…))"
+        )
+    stored = await asyncio.to_thread(lambda: store_bytes(store, image.bytes(), max_pixels=policy.max_pixels))
+    return _as(image, stored, store)
+
+
+def _as(image: Image, stored: Stored, store: ImageStore) -> Image:
     return replace(
         image,
         sha256=stored.sha256,
@@ -294,3 +309,11 @@ async def ingest(image: Image, store: ImageStore, fetcher: Fetcher) -> Image:
         height=stored.height,
         blobs=store,
     )
+
+
+async def _smaller(image: Image, store: ImageStore) -> Image:
+    """A picture of the store, no larger than models take it."""
+    fit = await asyncio.to_thread(fitted, image, InputLimits(), scale=True)
+    if fit is image or fit.sha256 == image.sha256:
+        return image
+    return _as(fit, await asyncio.to_thread(lambda: store_bytes(store, fit.bytes())), store)

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from typing_extensions import TypeVar
 
+from agentkit.abilities import fitted
 from agentkit.answer import Answer
 from agentkit.background import run_sync
+from agentkit.budget import Budget
 from agentkit.collect import ingest
 from agentkit.decisions import decided
-from agentkit.errors import ConversationBusy, UsageError
-from agentkit.given import Prompt, checked_api, checked_model, parts_of
+from agentkit.errors import ConversationBusy, DeadlineExceeded, ImageError, UsageError
+from agentkit.given import Prompt, checked_api, checked_budget, checked_model, parts_of
 from agentkit.images.fetch import Fetcher
 from agentkit.kit import Kit
 from agentkit.loop import drive
 from agentkit.run import Run
 from agentkit.stream import AnswerStream, EventLog
+from agentkit.subagent import Errand
 from agentkit.tools import Denied
 from agentkit.values import Api, Image, Message, Text, ToolResult, Usage
 from agentkit.wire.body import Encoded
@@ -76,22 +79,22 @@ class Conversation(Generic[OutputT]):
         """A second future of this conversation: what was said is shared, what follows is not."""
         other = Conversation(self.agent, api=self.api, model=self.model)
         other._messages, other._images, other._usages = self._messages, self._images, self._usages
-        other._encoded = Encoded(dict(self._encoded.items))
+        other._encoded = self._encoded.copy()
         return other
 
-    async def send(self, prompt: Prompt, *, deps: Any = None) -> Answer[OutputT]:
+    async def send(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
         """One turn. Raises `ConversationBusy` while another goes on; else as `Agent.run`."""
-        return await self._turn(prompt, EventLog(), deps=deps, stream=False)
+        return await self._turn(prompt, EventLog(), deps=deps, budget=budget, stream=False)
 
-    def send_sync(self, prompt: Prompt, *, deps: Any = None) -> Answer[OutputT]:
+    def send_sync(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
         """`send` for code that is not async."""
-        return run_sync(self.send(prompt, deps=deps))
+        return run_sync(self.send(prompt, deps=deps, budget=budget))
 
-    def stream(self, prompt: Prompt, *, deps: Any = None) -> AnswerStream[OutputT]:
+    def stream(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> AnswerStream[OutputT]:
         """One turn, watched while it goes on."""
         parts_of(prompt)  # a wrong prompt is told here, not inside the block
         log = EventLog()
-        return AnswerStream(log, self._turn(prompt, log, deps=deps, stream=True))
+        return AnswerStream(log, self._turn(prompt, log, deps=deps, budget=budget, stream=True))
 
     async def resume(
         self,
@@ -100,28 +103,38 @@ class Conversation(Generic[OutputT]):
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
         deps: Any = None,
+        budget: Budget | None = None,
     ) -> Answer[OutputT]:
         """Go on with a run of this conversation: see `Agent.resume`."""
-        return await self._guarded(self._resumed(run, approve or {}, results or {}, EventLog(), deps))
+        return await self._guarded(self._resumed(run, approve or {}, results or {}, EventLog(), deps, budget))
 
     def adopt(self, run: Run) -> Answer[OutputT]:
         """Keep a run that stopped as this turn: calls without a result get one that says they were cancelled."""
         if self._busy:
             raise _busy()
         self._check_own(run)
+        own = {call.id for call in run.messages[-1].calls}
         for invocation in run.pending:
             ended = replace(invocation, status="cancelled", error="cancelled")
-            run = run.with_result(
-                ended, ToolResult(ended.id, ended.name, (Text("cancelled: the run was stopped"),), error=True)
-            )
+            told = ToolResult(ended.id, ended.name, (Text("cancelled: the run was stopped"),), error=True)
+            run = run.with_result(ended, told) if ended.id in own else run.with_invocation(ended)
         if run.partial is not None:
             run = replace(run, messages=(*run.messages, run.partial), partial=None)
         run = replace(run, status="limited" if run.status in {"running", "paused"} else run.status)
         self._keep(run)
         return cast("Answer[OutputT]", Answer.of(run))
 
-    async def _turn(self, prompt: Prompt, log: EventLog, *, deps: Any, stream: bool) -> Answer[OutputT]:
-        return await self._guarded(self._sent(prompt, log, deps, stream))
+    async def on_errand(self, prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[OutputT]:
+        """One turn with the means of the agent that this one works for, or what is left of a turn that waited."""
+        if task.paused is None:
+            return await self._sent(prompt, log, task.deps, task.budget, task.stream, task)
+        decisions = task.approve or {}, task.results or {}
+        return await self._resumed(task.paused, *decisions, log, task.deps, task.budget, task)
+
+    async def _turn(
+        self, prompt: Prompt, log: EventLog, *, deps: Any, budget: Budget | None, stream: bool
+    ) -> Answer[OutputT]:
+        return await self._guarded(self._sent(prompt, log, deps, budget, stream))
 
     async def _guarded(self, work: Any) -> Answer[OutputT]:
         """One turn at a time; a turn that fails leaves no trace."""
@@ -136,8 +149,16 @@ class Conversation(Generic[OutputT]):
         finally:
             self._busy = False
 
-    async def _sent(self, prompt: Prompt, log: EventLog, deps: Any, stream: bool) -> Answer[Any]:
-        kit = self._kit(deps, stream=stream)
+    async def _sent(
+        self,
+        prompt: Prompt,
+        log: EventLog,
+        deps: Any,
+        budget: Budget | None,
+        stream: bool,
+        task: Errand | None = None,
+    ) -> Answer[Any]:
+        kit = self._kit(deps, budget, stream=stream, depth=task.depth if task is not None else 0)
         try:
             run = Run(
                 id=f"run_{secrets.token_hex(8)}",
@@ -145,29 +166,41 @@ class Conversation(Generic[OutputT]):
                 api=self.api,
                 messages=self._messages,
                 start=len(self._messages),
-                limits=self.agent.limits,
+                limits=self.agent.limits if task is None else task.within(self.agent.limits),
                 images=self._images,
                 session_id=self.session_id,
                 started_at=time.time(),
             )
+            run = await _prompted(run, prompt, kit, scale=self.agent.scale)
+            kit = await fitted(kit, run)
             if kit.may_draw:
                 await asyncio.to_thread(
                     lambda: kit.store.create().discard()
                 )  # a store that cannot be written is told before money is spent
-            run = await _prompted(run, prompt, kit)
             return await drive(run, kit, log)
         finally:
             await kit.fetcher.close()
 
     async def _resumed(
-        self, run: Run, approve: Mapping[str, bool | Denied], results: Mapping[str, object], log: EventLog, deps: Any
+        self,
+        run: Run,
+        approve: Mapping[str, bool | Denied],
+        results: Mapping[str, object],
+        log: EventLog,
+        deps: Any,
+        budget: Budget | None,
+        task: Errand | None = None,
     ) -> Answer[Any]:
         self._check_own(run)
         if run.status in {"completed", "refused", "limited"}:
             raise UsageError(f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt")
-        kit = self._kit(deps, stream=False)
+        kit = self._kit(
+            deps, budget, stream=task is not None and task.stream, depth=task.depth if task is not None else 0
+        )
         try:
-            return await drive(await decided(replace(run, partial=None), approve, results, kit, log), kit, log)
+            run = run if task is None else replace(run, limits=task.within(self.agent.limits, run))
+            run, kit = await decided(replace(run, partial=None), approve, results, kit, log)
+            return await drive(run, await fitted(kit, run), log)
         finally:
             await kit.fetcher.close()
 
@@ -177,7 +210,7 @@ class Conversation(Generic[OutputT]):
                 f"run {run.id} does not go on from where this conversation is; Agent.resume(run) needs no conversation"
             )
 
-    def _kit(self, deps: Any, *, stream: bool) -> Kit:
+    def _kit(self, deps: Any, budget: Budget | None, *, stream: bool, depth: int) -> Kit:
         agent = self.agent
         fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
         return Kit(
@@ -191,6 +224,11 @@ class Conversation(Generic[OutputT]):
             deps,
             stream,
             self._encoded,
+            budget=Budget(within=[agent.budget, checked_budget(budget)]),
+            history=agent.history,
+            hooks=agent.hooks,
+            depth=depth,
+            checks=agent.checks,
         )
 
     def _keep(self, run: Run) -> None:
@@ -200,14 +238,39 @@ class Conversation(Generic[OutputT]):
         self._usages = (*self._usages, run.usage)
 
 
-async def _prompted(run: Run, prompt: Prompt, kit: Kit) -> Run:
-    """The run with its prompt as the last message; the user's pictures are stored and named."""
+async def errand(agent: Agent[Any], prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[Any]:
+    """A run of an agent as a tool of another."""
+    chat = Conversation(agent) if task.paused is None else Conversation.holding(agent, task.paused)
+    return await chat.on_errand(prompt, task, log)
+
+
+async def _prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
+    """The run with its prompt as the last message; the user's pictures are stored and named. Its time counts.
+
+    Raises `ImageError` that says which picture cannot be used and why, and `DeadlineExceeded`.
+    """
     parts: list[Text | Image] = []
-    for part in parts_of(prompt):
-        if isinstance(part, Image):
-            run, part = run.with_image(await ingest(part, kit.store, kit.fetcher), arrived=False)  # noqa: PLW2901
-        parts.append(part)
-    return replace(run, messages=(*run.messages, Message("user", tuple(parts))))
+    began, number = time.monotonic(), 0
+    try:
+        async with asyncio.timeout(run.limits.seconds):
+            for part in parts_of(prompt):
+                if isinstance(part, Image):
+                    number += 1
+                    run, part = run.with_image(await _usable(part, number, kit, scale=scale), arrived=False)  # noqa: PLW2901
+                parts.append(part)
+    except TimeoutError:
+        words = f"the run's limit of {run.limits.seconds:g} seconds is reached, at picture {number} of the prompt"
+        raise DeadlineExceeded(words) from None
+    spent = time.monotonic() - began if number else 0.0
+    return replace(run, messages=(*run.messages, Message("user", tuple(parts))), seconds=spent)
+
+
+async def _usable(image: Image, number: int, kit: Kit, *, scale: bool) -> Image:
+    """A picture of the prompt, in the store, and small enough to be sent."""
+    try:
+        return await ingest(image, kit.store, kit.fetcher, scale=scale)
+    except ImageError as error:
+        raise ImageError(f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}") from error
 
 
 def _busy() -> ConversationBusy:

@@ -38,6 +38,8 @@ class InvocationProgress:
 
     invocation: Invocation
     message: str
+    event: Event | None = None
+    """Of an agent that is called as a tool: its own event, in which pictures have its own handles."""
     kind: Literal["invocation_progress"] = "invocation_progress"
 
 

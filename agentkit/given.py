@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from agentkit.budget import Budget
 from agentkit.errors import UsageError
 from agentkit.values import APIS, Api, Image, Text
 
@@ -20,11 +21,11 @@ def parts_of(prompt: object) -> list[Text | Image]:
     for part in cast("Sequence[object]", given):
         if not isinstance(part, str | Image):
             raise UsageError(
-                f"the prompt holds {part!r}; accepted are strings and Images (Image.from_file, from_bytes, from_url)"
+                f"the prompt holds {part!r:.200}; accepted are strings and Images (Image.from_file, from_bytes, from_url)"
             )
         parts.append(Text(part) if isinstance(part, str) else part)
     if not any(isinstance(part, Image) or part.text.strip() for part in parts):
-        raise UsageError(f"the prompt is empty: {prompt!r}; accepted is a string, an Image, or a list of both")
+        raise UsageError(f"the prompt is empty: {prompt!r:.200}; accepted is a string, an Image, or a list of both")
     return parts
 
 
@@ -47,3 +48,10 @@ def checked_api(api: object) -> Api:
     if api not in APIS:
         raise UsageError(f"Agent(api={api!r}): accepted are {' and '.join(repr(each) for each in APIS)}")
     return api
+
+
+def checked_budget(budget: object) -> Budget | None:
+    """A budget, or none. Raises `UsageError`."""
+    if budget is not None and not isinstance(budget, Budget):
+        raise UsageError(f"budget={budget!r}: accepted is Budget(…)")
+    return budget

@@ -1,31 +1,311 @@
-"""What of a conversation is told again beside its messages: the handles by which pictures are called."""
+"""What of a conversation is sent again: which pictures as pictures and which as a line, and which turns not at all.
+
+A picture is dear to send: a megabyte on the wire, a thousand tokens and more for the model. So only the last few go as
+pictures; an older one is told by a line (handle, size, prompt) and comes back when a prompt names its handle.
+
+The conversation is walked through as it grew, so that what was decided for an earlier turn follows from what stood before
+it, and from nothing later. Whatever was sent is therefore sent again in the same bytes, which is what a provider's
+prompt cache needs, until at some turn of the user's several pictures (or turns) go at once. Within a run nothing goes.
+"""
 
 from __future__ import annotations
 
-from agentkit.values import Image, Message
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from agentkit.errors import UsageError
+from agentkit.values import Api, BlobRef, Image, Message, Text, ToolCall, ToolResult
+
+PICTURE_TOKENS = 1000
+"""What a picture is estimated at; the true number is the provider's secret, and lies between 85 and some 4,000."""
+KEPT_SHARE = 0.7
+"""Of `History.tokens`, what is left standing when turns are left out: room to grow before the next ones go."""
 _PROMPT = 80
+_LISTED = 20
+_NAMED = re.compile(r"(?<![A-Za-z0-9_])img_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
+_SAME_MODEL = re.compile(r"(-(preview|latest|beta|exp|[0-9]{2,}))*")
+_BLIND = "You cannot see pictures here; they are told by their handles."
 
 
-def notes(messages: tuple[Message, ...]) -> dict[int, str]:
-    """By position: a line that tells the model the handles of the pictures it can name to a tool.
+@dataclass(frozen=True, slots=True)
+class History:
+    """How much of the earlier turns is sent again. `None` means all of it.
 
-    Each picture is told once, beside the first message of the user's side that follows it, or that holds it; so what was
-    sent before never changes, and the provider's prompt cache holds.
+    `images` is how many pictures of earlier turns stay in sight of the model; those that it has not been shown for longest go
+    first. They go a few at a time (there may be half as many more for a while), since each time costs the provider's prompt
+    cache. A picture that the prompt names (`img_3`) is always sent; so are those of the current run.
+
+    `tokens` is an estimate: a quarter of the bytes of what is said, and 1,000 for each picture; instructions and tools are not
+    counted. Whole turns are left out from the front, never the current one. Raises `UsageError` for what cannot be a number.
     """
-    lines: dict[int, str] = {}
-    told: set[str] = set()
-    fresh: list[Image] = []
+
+    images: int | None = 3
+    tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("images", 0), ("tokens", 1)):
+            value: object = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < lowest):
+                raise UsageError(
+                    f"History({name}={value!r}): accepted is a whole number of at least {lowest}, or None for all"
+                )
+
+    @property
+    def most_images(self) -> int | None:
+        """How many may be in sight before some go."""
+        return None if self.images is None else self.images + (self.images + 1) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How one message is sent."""
+
+    note: str = ""
+    """Told behind it: the handles of pictures that came with it, or in the reply before it."""
+    hidden: frozenset[str] = frozenset()
+    """The pictures of it (sha256) that do not go as pictures."""
+    attached: tuple[tuple[str, Image], ...] = ()
+    """Pictures that go beside it as the user's, each with its line: its words name them, or a reply that cannot be echoed
+    had them."""
+    before: str = ""
+    """Told in front of it: that earlier turns were left out."""
+
+
+PLAIN = Shown()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The messages to send, and by position in them how, where that is not as they are."""
+
+    messages: tuple[Message, ...]
+    shown: Mapping[int, Shown] = field(default_factory=dict[int, Shown])
+
+
+def plan(
+    messages: tuple[Message, ...],
+    start: int,
+    policy: History,
+    *,
+    api: Api,
+    images: Sequence[Image],
+    model: str | None = None,
+    sees: bool = True,
+) -> Plan:
+    """What is sent for a run whose prompt stands at `start`.
+
+    `images` are all of the conversation; `model` is who is asked, None where that is not known before (fallbacks, presets);
+    `sees` is whether the model takes pictures.
+    """
+    if not images and policy.tokens is None:
+        return Plan(messages)
+    placed = {image.name for message in messages for image in message.images}
+    loose = {image.name: image for image in images if image.name not in placed}
+    walk = _Walk(policy, api, model, loose, sees=sees)
     for index, message in enumerate(messages):
-        fresh += [image for image in message.images if image.name and image.name not in told]
-        told |= {image.name for image in fresh}
+        walk.take(index, message, may_leave=index <= start)
+    return _told(messages, walk)
+
+
+def parents(messages: Sequence[Message], start: int, images: Sequence[Image], drawn: Image) -> tuple[str, ...]:
+    """What a picture that came in this run was made from: the pictures that its prompt names, else those that it holds.
+
+    Nothing beyond that is guessed; a picture that was there before was not made now.
+    """
+    known = {image.name: image for image in images}
+    if any(image.sha256 == drawn.sha256 for image in images):
+        return ()
+    named = [name for name in dict.fromkeys(_NAMED.findall(messages[start].text)) if name in known]
+    return tuple(named or dict.fromkeys(image.name for image in messages[start].images))
+
+
+def echoed(message: Message, api: Api) -> bool:
+    """Whether the raw items of this message go to that API as they came."""
+    return message.role == "assistant" and message.api == api and bool(message.raw)
+
+
+def line(image: Image, asked: str = "") -> str:
+    """The picture in words: `img_3 (1024×768, "a red fox in the snow")`. Where no prompt of its own is known, what the user
+    had `asked` for says what it shows."""
+    about: list[str] = [f"{image.width}×{image.height}"] if image.width and image.height else []
+    if words := " ".join((image.prompt or image.alt).split()):
+        about.append(f'"{_short(words)}"')
+    elif any(source.place == "user" for source in image.sources):
+        about.append("from the user")
+    elif words := " ".join(asked.split()):
+        about.append(f'for "{_short(words)}"')
+    return f"{image.name} ({', '.join(about)})" if about else image.name
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _PROMPT else words[: _PROMPT - 1] + "…"
+
+
+class _Walk:
+    """Goes through a conversation as it grew, and keeps what of it is in sight."""
+
+    def __init__(self, policy: History, api: Api, model: str | None, known: dict[str, Image], *, sees: bool) -> None:
+        self._policy, self._model, self._known, self.sees = policy, model, known, sees
+        self._api: Api = api
+        self._waiting: list[Image] = []
+        self._turns: list[int] = []
+        self._sizes: list[int] = []
+        self.first = 0
+        """The first message that is sent."""
+        self.place: dict[str, int] = {}
+        """sha256 → the message that shows the picture; those shown or named last stand last."""
+        self.own: dict[int, tuple[str, ...]] = {}
+        """By message: the pictures that stand in it."""
+        self.attached: dict[int, list[Image]] = {}
+        self.lines: dict[str, str] = {}
+        """Handle → what is told of the picture."""
+        self._asked = ""
+
+    def take(self, index: int, message: Message, *, may_leave: bool) -> None:
+        """One message more. At one of the user's, things may leave."""
+        if self._policy.tokens is not None:
+            self._sizes.append(_tokens(message))
+        self._asked = message.text if message.role == "user" else self._asked
+        new = {image.name: image for image in message.images if image.name}
+        for name, image in new.items():
+            if name not in self.lines:
+                self.lines[name] = line(image, self._asked)
+        if message.role == "assistant":
+            self._known |= new
+            self._reply(index, message)
+            return
+        named = self._named(message) if message.role == "user" else []
+        if message.role == "user":
+            self._turns.append(index)
+            if may_leave:
+                here = {image.sha256 for image in message.images}
+                self._attach(index, [image for image in self._waiting if image.sha256 not in here])
+                self._waiting = []
+                self._leave(here | {image.sha256 for image in named})
+                self._leave_turns(index)
+        self.own[index] = tuple(image.sha256 for image in message.images)
+        for sha256 in self.own[index]:
+            self._show(sha256, index)
+        self._attach(index, [*self._waiting, *named])
+        self._waiting = []
+        self._known |= new
+
+    def _attach(self, index: int, images: Iterable[Image]) -> None:
+        """Send pictures beside this message, those that are not in sight yet."""
+        for image in images:
+            if self._show(image.sha256, index):
+                self.attached.setdefault(index, []).append(image)
+
+    def _reply(self, index: int, message: Message) -> None:
+        """A reply's own pictures are shown by its echo, if the same model reads it again. To another model or API they are
+        the user's input: an assistant's picture is something that only those who draw know, and that only by their own ids."""
+        refs = tuple(piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef))
+        if not echoed(message, self._api):
+            self._waiting += message.images
+            return
+        self.own[index] = refs
+        if _same(message.model, self._model):
+            for sha256 in refs:
+                self._show(sha256, index)
+        else:
+            self._waiting += [image for image in message.images if image.sha256 in refs]
+
+    def _show(self, sha256: str, index: int) -> bool:
+        """Bring a picture in sight, at this message if it is not yet. Whether it was not."""
+        if not self.sees:
+            return False
+        before = self.place.pop(sha256, None)
+        self.place[sha256] = index if before is None else before
+        return before is None
+
+    def _named(self, message: Message) -> list[Image]:
+        names = dict.fromkeys(_NAMED.findall(message.text))
+        return [self._known[name] for name in names if name in self._known]
+
+    def _leave(self, wanted: set[str]) -> None:
+        most, images = self._policy.most_images, self._policy.images
+        if most is None or images is None or len(self.place) <= most:
+            return
+        for sha256 in [each for each in self.place if each not in wanted][: len(self.place) - images]:
+            del self.place[sha256]
+
+    def _leave_turns(self, index: int) -> None:
+        limit = self._policy.tokens
+        if limit is None or self._size() <= limit:
+            return
+        for turn in self._turns:
+            if self.first < turn <= index:
+                self.first = turn
+                self.place = {sha256: at for sha256, at in self.place.items() if at >= turn}
+                if self._size() <= KEPT_SHARE * limit:
+                    break
+        if self.first == index:  # the reply before it is gone, and with it the pictures that would have come from it
+            self.place, self.attached = {}, {}
+
+    def _size(self) -> int:
+        return sum(self._sizes[self.first :]) + PICTURE_TOKENS * len(self.place)
+
+
+def _same(made: str | None, asked: str | None) -> bool:
+    """Whether a reply of this model goes back to the same model: a slug may carry a variant, a date, `-preview`."""
+    if made is None or asked is None:
+        return True
+    short, long = sorted((made.partition(":")[0], asked.partition(":")[0]), key=len)
+    return long.startswith(short) and _SAME_MODEL.fullmatch(long[len(short) :]) is not None
+
+
+def _tokens(message: Message) -> int:
+    """An estimate without its pictures."""
+    if message.raw:
+        return sum(len(piece) for item in message.raw for piece in item if isinstance(piece, bytes)) // 4 + 4
+    size = 0
+    for part in message.parts:
+        if isinstance(part, Text | ToolResult):
+            size += len(part.text.encode("utf-8", "replace"))
+        elif isinstance(part, ToolCall):
+            size += len(part.arguments.encode("utf-8", "replace")) + len(part.name)
+    return size // 4 + 4
+
+
+def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
+    """The messages that are sent, each picture told once, beside the first message of the user's side that it comes with."""
+    first, place, lines = walk.first, walk.place, walk.lines
+    shown: dict[int, Shown] = {}
+    told = {image.name: image for message in messages[:first] for image in message.images if image.name}
+    before = _left_out([lines[name] for name in told]) if first else ""
+    fresh: dict[str, Image] = {}
+    blind = not walk.sees
+    for index, message in enumerate(messages[first:], first):
+        fresh |= {image.name: image for image in message.images if image.name and image.name not in told}
+        hidden = frozenset(each for each in walk.own.get(index, ()) if place.get(each) != index)
+        beside = [each for each in walk.attached.get(index, ()) if place.get(each.sha256) == index]
+        note = ""
         if message.role != "assistant" and fresh:
-            lines[index] = f"[pictures: {'; '.join(_named(image) for image in fresh)}]"
-            fresh = []
-    return lines
+            told |= fresh
+            for image in beside:
+                fresh.pop(image.name, None)
+            away = {name for name, image in fresh.items() if place.get(image.sha256, index + 1) > index}
+            note = _note([(lines[name], name in away and walk.sees) for name in fresh])
+            note, blind = (f"[{_BLIND}] {note}" if blind else note), False
+            fresh = {}
+        if hidden or beside or note or before:
+            attached = tuple((lines.get(image.name) or line(image), image) for image in beside)
+            shown[index - first] = Shown(note, hidden, attached, before)
+        before = ""
+    return Plan(messages[first:], shown)
 
 
-def _named(image: Image) -> str:
-    words = image.prompt or image.alt or ("yours" if any(source.place == "user" for source in image.sources) else "")
-    short = words if len(words) <= _PROMPT else words[: _PROMPT - 1] + "…"
-    return f"{image.name} ({short})" if short else image.name
+def _note(lines: Sequence[tuple[str, bool]]) -> str:
+    """The lines of pictures, those apart that are away: not in sight though the model could see them."""
+    groups = (("pictures", False), ("pictures that are not shown here", True))
+    told = [(title, [words for words, away in lines if away is which]) for title, which in groups]
+    return " ".join(f"[{title}: {'; '.join(each)}]" for title, each in told if each)
+
+
+def _left_out(lines: Sequence[str]) -> str:
+    """What stands for turns that were left out: that they were, and the latest of their pictures."""
+    if not lines:
+        return "[earlier turns were left out]"
+    rest = f"; {len(lines) - _LISTED} more before" if len(lines) > _LISTED else ""
+    return f"[earlier turns were left out; their pictures: {'; '.join(lines[-_LISTED:])}{rest}]"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from agentkit import history
+from agentkit.budget import Budget, Hold
+from agentkit.history import History, plan
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import OpenRouter
@@ -13,9 +15,12 @@ from agentkit.output import Output
 from agentkit.run import Run
 from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
-from agentkit.tools import Tools
+from agentkit.tools import Denied, Tools
 from agentkit.wire.body import Encoded
 from agentkit.wire.model import FunctionSpec, JsonObject, Request
+
+if TYPE_CHECKING:
+    from agentkit.hooks import Hooks
 
 MAX_SERVER_CALLS = 30
 """What OpenRouter allows in one request (WIRE, "Server tools")."""
@@ -36,6 +41,24 @@ class Kit:
     stream: bool = False
     encoded: Encoded = field(default_factory=Encoded)
     """What of the conversation was serialised before."""
+    budget: Budget = field(default_factory=Budget)
+    """What the run may still use, with all that it shares with others."""
+    price: Callable[[Request], float | None] | None = None
+    """What a request may cost at worst, in USD, as far as the catalogue tells. It must not wait for anything."""
+    hooks: tuple[Hooks, ...] = ()
+    depth: int = 0
+    """How many agents this one works for, each called as a tool by the one before it."""
+    approved: frozenset[str] = frozenset()
+    """Seals of the calls that a person agreed to in this sitting."""
+    inner: Mapping[str, tuple[Mapping[str, bool | Denied], Mapping[str, object]]] = field(
+        default_factory=dict[str, Any]
+    )
+    """What was decided for agents that wait, verdicts and results, by the call of the agent."""
+    history: History = field(default_factory=History)
+    sees: bool = True
+    """Whether the model takes pictures."""
+    checks: bool = True
+    """Whether the catalogue is asked what the model can do."""
 
     @property
     def functions(self) -> tuple[FunctionSpec, ...]:
@@ -49,14 +72,14 @@ class Kit:
         return tuple(tool.to_wire() for tool in self.tools.server)
 
     @property
-    def takes_pictures(self) -> bool:
-        """Whether a tool takes pictures by their handle, so that the model has to know the handles."""
-        return any(tool.parameters.takes_images for tool in self.tools.functions.values())
-
-    @property
     def may_draw(self) -> bool:
         """Whether pictures are to be expected."""
         return "image" in (self.settings.modalities or ()) or self.image_tool is not None
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether the model can answer in words."""
+        return not self.settings.modalities or "text" in self.settings.modalities
 
     @property
     def image_tool(self) -> ServerTool | None:
@@ -64,14 +87,32 @@ class Kit:
         tools = (tool for tool in self.tools.server if tool.name.removeprefix("openrouter:") == "image_generation")
         return next(tools, None)
 
+    def asked(self, model: str) -> str | None:
+        """The model that will answer, where that is sure before: a preset, a router or fallbacks leave it open."""
+        settings = self.settings
+        is_open = settings.models or settings.preset or model.startswith(("openrouter/", "@preset/"))
+        return None if is_open else model
 
-def request_of(run: Run, kit: Kit, closing: str | None) -> Request:
-    """The next request of this run. A forced tool choice holds for the first turn only: held on, it would never end."""
-    limits, usage = run.limits, run.usage
+
+def request_of(run: Run, kit: Kit, closing: str | None, hold: Hold | None = None) -> Request:
+    """The next request of this run. A forced tool choice holds for the first turn only: held on, it would never end.
+    What it may use is what the budget has left, and what is held for it already."""
+    limits = run.limits
+    usd = kit.budget.remaining_usd
+    steps, last = _server_calls(run, kit, hold)
+    sent = plan(
+        run.messages,
+        run.start,
+        kit.history,
+        api=run.api,
+        model=kit.asked(run.model),
+        images=run.images,
+        sees=kit.sees,
+    )
     return Request(
         model=run.model,
-        messages=run.messages,
-        settings=kit.settings,
+        messages=sent.messages,
+        settings=kit.settings if closing is None else in_words(kit.settings),
         instructions=kit.instructions,
         functions=kit.functions,
         server_tools=kit.server_tools,
@@ -80,8 +121,33 @@ def request_of(run: Run, kit: Kit, closing: str | None) -> Request:
         tool_choice=kit.settings.tool_choice if run.turns == 0 or kit.settings.tool_choice == "none" else None,
         closing=closing is not None,
         session_id=run.session_id,
-        output_tokens_left=None if limits.output_tokens is None else max(limits.output_tokens - usage.output_tokens, 1),
-        server_calls_left=min(MAX_SERVER_CALLS, max(limits.tool_calls - run.tool_calls, 1)),
-        cost_left=None if limits.cost_usd is None else max(limits.cost_usd - (usage.cost_usd or 0.0), 0.0),
-        notes=history.notes(run.messages) if kit.takes_pictures else {},
+        output_tokens_left=None
+        if limits.output_tokens is None
+        else max(limits.output_tokens - run.usage.output_tokens, 1),
+        server_calls_left=steps,
+        last_server_call=last,
+        cost_left=None if usd is None else round(max(usd + (hold.cost_usd if hold else 0.0), 0.0), 12),
+        shown=sent.shown,
     )
+
+
+def in_words(settings: ModelSettings) -> ModelSettings:
+    """The same for a turn that brings no picture, where a model draws by itself."""
+    if "image" not in (settings.modalities or ()):
+        return settings
+    return replace(settings, modalities=("text",), image_config=None)
+
+
+def _server_calls(run: Run, kit: Kit, hold: Hold | None) -> tuple[int, str | None]:
+    """How many steps server tools may take, and after a call of which of them they stop: of tools that do more than
+    draw, only the last picture can be told."""
+    steps = min(MAX_SERVER_CALLS, max(run.limits.tool_calls - run.tool_calls, 1))
+    own = None if run.limits.images is None else run.limits.images - len(run.arrived)
+    shared = kit.budget.remaining_images
+    shared = None if shared is None else shared + (hold.images if hold else 0)
+    pictures = min((left for left in (own, shared) if left is not None), default=None)
+    if pictures is None or kit.image_tool is None:
+        return steps, None
+    if len(kit.tools.server) == 1:
+        return min(steps, max(pictures, 1)), None
+    return steps, kit.image_tool.name if pictures <= 1 else None

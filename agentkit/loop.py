@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any, assert_never
 
-from agentkit import calls, turn
+from agentkit import calls, fallback, prepare, spending
 from agentkit.answer import Answer
 from agentkit.errors import DeadlineExceeded, OutputInvalid
 from agentkit.events import RunFinished
@@ -26,6 +26,7 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
     """
     clock = Clock(run)
     log.run = run
+    kit = spending.within_limits(kit, run)
     try:
         async with asyncio.timeout(max(clock.left(), 0.0)):
             run, output = await _steps(run, kit, log, clock)
@@ -35,31 +36,34 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
         raise DeadlineExceeded(words, run=so_far, generation_id=log.generation_id) from None
     log.run = run
     logger().info(
-        "run",
-        run=run.id,
-        status=run.status,
-        turns=run.turns,
-        seconds=round(run.seconds, 3),
-        cost_usd=run.usage.cost_usd,
-    )
+        "run", run=run.id, status=run.status, turns=run.turns, seconds=round(run.seconds, 3), cost_usd=run.usage.cost_usd,
+    )  # fmt: skip
     answer = Answer.of(run, output)
     log.tell(RunFinished(answer.status, answer.usage))
     return answer
 
 
 async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, Any]:
+    base = kit
+    if run.pending:  # a saved run: what of it may go on is asked anew
+        kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left(), asks=False))
+        run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
     while True:
-        step = next_step(run)
+        step = next_step(run, spending.means_of(run, kit))
         match step:
             case Ask(closing=closing):
-                run = await turn.ask(run, kit, log, closing=closing, seconds_left=clock.left())
-                run = calls.prepared(run, kit)
+                kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left()))
+                before, run = run, await fallback.ask(run, kit, log, closing=closing, seconds_left=clock.left())
+                if run is not before:
+                    await prepare.replied(run, kit)
+                    run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
             case Call():
                 share = CLOSING_SHARE * run.limits.seconds - clock.spent()
                 run = await calls.call(run, step, kit, log, seconds_left=max(share, 0.001))
             case Wait():
                 return replace(run, status="paused", seconds=clock.spent()), None
-            case Finish(status=status):
+            case Finish(status=status, reached=reached):
+                run = replace(run, closing=reached or run.closing)
                 if kit.output is None or status != "completed":
                     return replace(run, status=status, seconds=clock.spent()), None
                 repaired, output = _read_output(run, kit.output)
@@ -68,7 +72,7 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
                 run = repaired
             case _:
                 assert_never(step)
-        run = replace(run, seconds=clock.spent())
+        run = run.grown(seconds=clock.spent())
         log.run = run
 
 

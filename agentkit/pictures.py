@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+import stat
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, ValidationInfo
@@ -30,6 +31,16 @@ Place = Literal[
     "tool",  # the result of a user's tool
     "user",  # the user's own
 ]
+
+
+_LARGEST = 256 << 20
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme.lower()
+    except ValueError:
+        return ""
 
 
 class Blobs(Protocol):
@@ -97,9 +108,22 @@ class Image:
         field(default=None, compare=False, repr=False)
     )
 
+    def joined(self, seen: Image) -> Image:
+        """This picture with what another sight of the same bytes adds: its sources, and what was not known of it yet."""
+        sources = (*self.sources, *(source for source in seen.sources if source not in self.sources))
+        filled: dict[str, Any] = {
+            name: getattr(seen, name)
+            for name in ("prompt", "revised_prompt", "model", "invocation_id", "cost_usd", "width", "height", "blobs")
+            if getattr(self, name) is None
+        }
+        return replace(self, sources=sources, alt=self.alt or seen.alt, parents=self.parents or seen.parents, **filled)
+
     @classmethod
     def from_bytes(cls, data: bytes, *, alt: str = "") -> Self:
         """A picture of these bytes. Raises `ImageError` where they are none that is known here."""
+        if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ImageError(f"Image.from_bytes({data!r:.80}): given is {type(data).__name__}; accepted are bytes")
+        data = bytes(data)
         media_type = sniff(data[:HEAD])
         if media_type is None:
             raise ImageError(
@@ -110,11 +134,19 @@ class Image:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, alt: str = "") -> Self:
-        """The picture in a file, read now. Raises `ImageError` where there is none."""
+        """The picture in a file, read now. Raises `ImageError` where there is none, or one of more than 256 MiB."""
+        if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ImageError(f"Image.from_file({path!r:.80}): given is {type(path).__name__}; accepted is a path")
         try:
+            info = Path(path).stat()
+            if not stat.S_ISREG(info.st_mode):
+                raise ImageError(f"cannot read the picture {os.fspath(path)!r}: it is no file")
+            if info.st_size > _LARGEST:
+                raise ImageError(f"{os.fspath(path)!r} has {info.st_size} bytes; accepted are at most {_LARGEST}")
             data = Path(path).read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot read the picture {os.fspath(path)!r}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise ImageError(f"cannot read the picture {os.fspath(path)!r}: {reason or error}") from error
         try:
             return cls.from_bytes(data, alt=alt)
         except ImageError as error:
@@ -123,7 +155,9 @@ class Image:
     @classmethod
     def from_url(cls, url: str, *, alt: str = "") -> Self:
         """The picture at an http(s) URL. It is fetched, under the agent's `FetchPolicy`, when a run first needs it."""
-        if urlsplit(url).scheme.lower() not in {"http", "https"}:
+        if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ImageError(f"Image.from_url({url!r:.80}): given is {type(url).__name__}; accepted is an http(s) URL")
+        if _scheme(url) not in {"http", "https"}:
             raise ImageError(
                 f"a picture's URL must be http or https, not {url[:80]!r}; for a file, use Image.from_file"
             )

@@ -16,7 +16,11 @@ The states follow from what the run holds, and from nothing else:
     last message is the user's, or holds tool results  → Ask        last message is the assistant's, no calls  → Finish
 
 A limit is looked at before the step that would break it. When one is reached while the model still wants tools, calls
-beyond it get a result that says so, and one last Ask without tools closes the answer in words.
+beyond it get a result that says so, and one last Ask without tools closes the answer in words, if that can be paid for.
+So of money, a request with tools leaves as much as the closing one after it will cost.
+
+A model that makes the same call over and over goes nowhere: from the third equal call in a row on, none is run, and its
+result says why. If the model has read that and makes the call again, the run is closed in words.
 """
 
 from __future__ import annotations
@@ -24,13 +28,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agentkit.errors import UsageError
+from agentkit.limits import CLOSING_SHARE as CLOSING_SHARE
+from agentkit.limits import MOST_EQUAL_CALLS, Means, aimless, can_close, digest, limit_reached
 from agentkit.settings import Limits
 from agentkit.values import Api, Blobs, Image, ImageFailure, Invocation, Message, Text, ToolCall, ToolResult, Usage
 
@@ -38,8 +44,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 VERSION = 1
-CLOSING_SHARE = 0.9
-"""Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to close in words."""
 
 RunStatus = Literal["running", "paused", "completed", "limited", "refused"]
 HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
@@ -47,12 +51,21 @@ HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A call that a person has to decide on (`approval`), or whose result comes from outside (`result`)."""
+    """A call that a person has to decide on (`approval`), whose result comes from outside (`result`), or of an agent
+    (`agent`) which waits for one of both: for its calls there is a `Waiting` each, by `CALL/ID`."""
 
     call_id: str
-    why: Literal["approval", "result"]
+    why: Literal["approval", "result", "agent"]
     seal: str
     """Binds a decision to this run, call, name and arguments: a changed call needs a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """The run of an agent that was called as a tool, while it waits."""
+
+    call_id: str
+    run: Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,8 @@ class Run:
     results: tuple[ToolResult, ...] = ()
     """Those of the current round, until each call has its own."""
     waiting: tuple[Waiting, ...] = ()
+    nested: tuple[Nested, ...] = ()
+    """Of the calls that wait, the runs of agents."""
     images: tuple[Image, ...] = ()
     """All pictures of the conversation, in the order in which they were named."""
     arrived: tuple[str, ...] = ()
@@ -82,8 +97,14 @@ class Run:
     turns: int = 0
     repairs: int = 0
     """Replies that were sent back because they did not fit `output`."""
+    last_call: str = ""
+    """A digest of the latest call's name and arguments, however they were written down."""
+    calls_in_a_row: int = 0
+    """How many calls up to it were equal."""
+    stuck: bool = False
+    """Whether the model made a call again after it was told that this goes nowhere."""
     closing: str | None = None
-    """The limit that was reached, once the reply that closes the run has come."""
+    """The limit that was reached, once the reply that closes the run has come, or none could be paid for."""
     refusal: str | None = None
     """The model's or the provider's words, where it refused."""
     session_id: str | None = None
@@ -92,6 +113,13 @@ class Run:
     seconds: float = 0.0
     """Working time so far; waiting for a person does not count."""
     version: int = VERSION
+
+    def grown(self, **changes: Any) -> Self:
+        """What `dataclasses.replace` gives, at half its cost: a run grows several times in each round."""
+        other = object.__new__(type(self))
+        for name in self.__dataclass_fields__:
+            object.__setattr__(other, name, changes[name] if name in changes else getattr(self, name))
+        return other
 
     @property
     def usage(self) -> Usage:
@@ -103,11 +131,6 @@ class Run:
         return tuple(
             each for each in self.invocations if each.executor == "client" and each.status in {"pending", "running"}
         )
-
-    @property
-    def runnable(self) -> tuple[Invocation, ...]:
-        held = {each.call_id for each in self.waiting}
-        return tuple(each for each in self.pending if each.id not in held)
 
     @property
     def tool_calls(self) -> int:
@@ -128,56 +151,83 @@ class Run:
         """
         for index, known in enumerate(self.images):
             if known.sha256 == image.sha256:
-                joined = _join(known, image)
+                joined = known.joined(image)
                 images = (*self.images[:index], joined, *self.images[index + 1 :])
                 names = self.arrived if not arrived or joined.name in self.arrived else (*self.arrived, joined.name)
-                return replace(self, images=images, arrived=names), joined
+                return self.grown(images=images, arrived=names), joined
         numbers = [int(match[1]) for each in self.images if (match := HANDLE.match(each.name))]
         named = replace(image, name=f"img_{max(numbers, default=0) + 1}")
-        return replace(
-            self, images=(*self.images, named), arrived=(*self.arrived, named.name) if arrived else self.arrived
-        ), named
+        names = (*self.arrived, named.name) if arrived else self.arrived
+        return self.grown(images=(*self.images, named), arrived=names), named
 
     def with_reply(
-        self, reply: Message, usage: Usage, *, server_calls: tuple[Invocation, ...] = (), closing: str | None = None
+        self,
+        reply: Message,
+        usage: Usage,
+        *,
+        server_calls: tuple[Invocation, ...] = (),
+        closing: str | None = None,
+        repeatable: Collection[str] = (),
     ) -> Self:
         """This run with one more reply. Each whole call in it becomes a pending invocation, but in a reply that closes the
-        run: there, and where a call was cut, it is answered at once, so that none dangles in the history."""
-        run = replace(
-            self,
-            messages=(*self.messages, reply),
-            invocations=(*self.invocations, *server_calls),
+        run: there, where a call was cut, and where it is made over and over (by a tool that is not `repeatable`), it is
+        answered at once, so that none dangles in the history."""
+        made: list[Invocation] = []
+        answered: list[ToolResult] = []
+        row, length, stuck = self.last_call, self.calls_in_a_row, False
+        for call in reply.calls:
+            key = "" if call.name in repeatable else digest(call)
+            length = length + 1 if key and key == row else 1
+            stuck = stuck or (length > self.calls_in_a_row > MOST_EQUAL_CALLS and key == self.last_call)
+            row = key
+            why = call.fault or (f"the limit of {closing} is reached" if closing else aimless(length))
+            if why is None:
+                made.append(Invocation(call.id, call.name))
+            else:
+                why = f"not run: {why}"
+                made.append(Invocation(call.id, call.name, status="cancelled", error=why))
+                answered.append(ToolResult(call.id, call.name, (Text(why),), error=True))
+        whole = bool(answered) and len(answered) == len(reply.calls)
+        return self.grown(
+            messages=(*self.messages, reply, *([Message("tool", tuple(answered))] if whole else [])),
+            invocations=(*self.invocations, *server_calls, *made),
+            results=() if whole else tuple(answered),
             spent=(*self.spent, usage),
             turns=self.turns + 1,
             closing=closing,
             partial=None,
+            last_call=row,
+            calls_in_a_row=length,
+            stuck=stuck,
         )
-        for call in reply.calls:
-            run = replace(run, invocations=(*run.invocations, Invocation(call.id, call.name)))
-        for call in reply.calls:
-            if closing or call.fault:
-                why = f"not run: {call.fault}" if call.fault else f"not run: the limit of {closing} is reached"
-                failed = Invocation(call.id, call.name, status="cancelled", error=why)
-                run = run.with_result(failed, ToolResult(call.id, call.name, (Text(why),), error=True))
-        return run
 
-    def with_invocation(self, invocation: Invocation) -> Self:
-        """This run with the invocation in the place of the last one with its id: some providers use an id again each turn."""
-        at = max((index for index, each in enumerate(self.invocations) if each.id == invocation.id), default=None)
-        if at is None:
-            return self
-        return replace(self, invocations=(*self.invocations[:at], invocation, *self.invocations[at + 1 :]))
+    def with_invocation(self, *changed: Invocation) -> Self:
+        """This run with each invocation in the place of the last one with its id: some providers use an id again each turn."""
+        invocations = self._invocations_with(changed)
+        return self if invocations is self.invocations else self.grown(invocations=invocations)
+
+    def _invocations_with(self, changed: Iterable[Invocation]) -> tuple[Invocation, ...]:
+        invocations = list(self.invocations)
+        found = False
+        for invocation in changed:
+            for at in range(len(invocations) - 1, -1, -1):
+                if invocations[at].id == invocation.id:
+                    invocations[at] = invocation
+                    found = True
+                    break
+        return tuple(invocations) if found else self.invocations
 
     def with_result(self, invocation: Invocation, result: ToolResult) -> Self:
         """This run with a call answered. Once each call of the round is, a message with all of them follows."""
-        run = self.with_invocation(invocation)
-        results = (*self.results, result)
+        invocations, results = self._invocations_with((invocation,)), (*self.results, result)
         last = self.messages[-1]
         order = {call.id: index for index, call in enumerate(last.calls)}
         if last.role != "assistant" or {each.call_id for each in results} < order.keys():
-            return replace(run, results=results, waiting=tuple(w for w in self.waiting if w.call_id != result.call_id))
+            waiting = tuple(each for each in self.waiting if each.call_id != result.call_id)
+            return self.grown(invocations=invocations, results=results, waiting=waiting)
         ordered = tuple(sorted(results, key=lambda each: order.get(each.call_id, len(order))))
-        return replace(run, results=(), waiting=(), messages=(*run.messages, Message("tool", ordered)))
+        messages = (*self.messages, Message("tool", ordered))
+        return self.grown(invocations=invocations, results=(), waiting=(), messages=messages)
 
     def call(self, call_id: str) -> ToolCall:
         """The call with this id in the last reply. Raises `LookupError` where it is not there."""
@@ -186,10 +236,10 @@ class Run:
                 return call
         raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
 
-    def seal(self, call: ToolCall) -> str:
-        """What an approval of this call is bound to."""
-        bound = "\0".join((self.id, call.id, call.name, call.arguments))
-        return hashlib.sha256(bound.encode("utf-8", "surrogatepass")).hexdigest()
+    def seal(self, invocation: Invocation) -> str:
+        """What an approval of this call is bound to: the run, the call, and the arguments that are shown and run with."""
+        bound = json.dumps([self.id, invocation.id, invocation.name, invocation.arguments], sort_keys=True, default=str)
+        return hashlib.sha256(bound.encode()).hexdigest()
 
     def to_json(self) -> str:
         """The run as JSON, with pictures by reference: their bytes stay in the store. Half a surrogate pair becomes U+FFFD."""
@@ -237,16 +287,6 @@ def _codec() -> TypeAdapter[Run]:
     return TypeAdapter(Run)
 
 
-def _join(known: Image, seen: Image) -> Image:
-    sources = (*known.sources, *(source for source in seen.sources if source not in known.sources))
-    filled: Mapping[str, Any] = {
-        name: getattr(seen, name)
-        for name in ("prompt", "revised_prompt", "model", "invocation_id", "cost_usd", "width", "height", "blobs")
-        if getattr(known, name) is None
-    }
-    return replace(known, sources=sources, alt=known.alt or seen.alt, parents=known.parents or seen.parents, **filled)
-
-
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Send the messages to the model; `closing` names the limit that was reached, and then no tools go with them."""
@@ -272,45 +312,33 @@ class Wait:
 @dataclass(frozen=True, slots=True)
 class Finish:
     status: Literal["completed", "limited", "refused"]
+    reached: str | None = None
+    """The limit that left nothing, not even for a last turn in words."""
 
 
 Step = Ask | Call | Wait | Finish
 
 
-def next_step(run: Run) -> Step:
+def next_step(run: Run, means: Means | None = None) -> Step:
     """What comes next for this run."""
-    if run.runnable:
-        room = max(run.limits.tool_calls - (run.tool_calls - len(run.pending)), 0)
+    pending = run.pending
+    if pending:
+        held = {each.call_id for each in run.waiting}
+        runnable = tuple(each for each in pending if each.id not in held)
+        if not runnable:
+            return Wait(pending)
+        room = max(run.limits.tool_calls - (run.tool_calls - len(pending)), 0)
         if run.seconds >= CLOSING_SHARE * run.limits.seconds:
             room = 0
-        return Call(run.runnable[:room], run.runnable[room:])
-    if run.pending:
-        return Wait(run.pending)
+        return Call(runnable[:room], runnable[room:])
     if run.refusal is not None:
         return Finish("refused")
     if run.closing is not None:
         return Finish("limited")
     if run.messages[-1].role == "assistant":
         return Finish("completed")
-    reached = limit_reached(run)
-    if reached == "output_tokens":  # not even a closing turn has a token left
-        return Finish("limited")
-    return Ask(closing=reached)
-
-
-def limit_reached(run: Run) -> str | None:
-    """The name of the limit that keeps the model from having tools in its next turn, or None."""
-    limits, usage = run.limits, run.usage
-    if limits.output_tokens is not None and usage.output_tokens >= limits.output_tokens:
-        return "output_tokens"
-    if run.turns >= limits.turns:
-        return "turns"
-    if run.turns and run.tool_calls >= limits.tool_calls:
-        return "tool_calls"
-    if limits.images is not None and len(run.arrived) >= limits.images:
-        return "images"
-    if limits.cost_usd is not None and (usage.cost_usd or 0.0) >= limits.cost_usd:
-        return "cost_usd"
-    if run.turns and run.seconds >= CLOSING_SHARE * limits.seconds:
-        return "seconds"
-    return None
+    means = means or Means()
+    reached = limit_reached(run, means)
+    if reached is None or can_close(run, means, reached):
+        return Ask(closing=reached)
+    return Finish("limited", reached)

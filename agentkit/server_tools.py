@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from agentkit.errors import UsageError
 
@@ -75,15 +75,26 @@ class _Named(ServerTool):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.parameters.items())})"
 
 
+class Draws(Protocol):
+    """What can take the place of the server tool that draws: a `Studio`."""
+
+    @property
+    def tools(self) -> Callable[..., Sequence[Any]]:
+        """Makes the tools, given the options that they draw with."""
+        ...
+
+
 class ImageGeneration(_Named):
     """Draws (`openrouter:image_generation`). Without `model`, OpenRouter draws with `openai/gpt-5-image`.
 
     `size` is `auto`, a tier (`512`, `1K`, `2K`, `4K`) or `WIDTHxHEIGHT` in pixels; `aspect_ratio` is like `16:9`;
     `output_compression`, 0 to 100, is for jpeg and webp; a transparent `background` needs png or webp. Any further parameter
-    of an image model may be given too, as text, a number or a list. Raises `UsageError`.
+    of an image model may be given too, as text, a number or a list. With `fallback`, a `Studio` of `agentkit.studio`, its
+    `draw_image` and `edit_image` take the place of this tool where OpenRouter refuses it. Raises `UsageError`.
     """
 
-    __slots__ = ()
+    __slots__ = ("fallback",)
+    fallback: Draws | None
 
     def __init__(
         self,
@@ -96,9 +107,12 @@ class ImageGeneration(_Named):
         output_format: Literal["png", "jpeg", "webp", "svg"] | None = None,
         output_compression: int | None = None,
         moderation: str | None = None,
+        fallback: Draws | None = None,
         **further: str | float | Sequence[Any],
     ) -> None:
         check = _Check("ImageGeneration")
+        if fallback is not None and not callable(getattr(fallback, "tools", None)):
+            raise UsageError(f"ImageGeneration(fallback={fallback!r}): accepted is a Studio of agentkit.studio")
         given = {
             "model": check.text("model", model),
             "quality": check.one_of("quality", quality, "auto", "low", "medium", "high"),
@@ -119,6 +133,7 @@ class ImageGeneration(_Named):
                 f"ImageGeneration(output_compression={output_compression}, output_format={output_format!r}): compression needs jpeg or webp"
             )
         ServerTool.__init__(self, f"{PREFIX}image_generation", _given(given))
+        object.__setattr__(self, "fallback", fallback)
 
 
 class WebSearch(_Named):

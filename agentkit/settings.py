@@ -32,7 +32,9 @@ _MEMBERS: tuple[tuple[str, type, str], ...] = (
 class Limits:
     """How far a run may go. Each is checked before the step that would break it; `None` means no limit.
 
-    When one is reached and the model still wants tools, one last turn without tools closes the answer in words.
+    When one is reached and the model still wants tools, one last turn without tools closes the answer in words; where not
+    even that can be paid for, the run stops with what it had. `answer.limit` names the limit. Runs that are to share what
+    they may spend get one `Budget`.
     """
 
     turns: int = 16
@@ -43,7 +45,12 @@ class Limits:
     """Tool calls that run at once."""
     seconds: float = 900
     images: int | None = None
+    """Pictures that models and tools give in one run. Once there are so many, the run is closed in words, where no tool may
+    draw. One reply can bring more than were left only where OpenRouter cannot be told (a model that draws by itself)."""
     cost_usd: float | None = None
+    """USD. A request is sent if its worst known price is left, and that of the closing turn where one may follow: what the
+    catalogue implies, or the dearest such request so far. So the limit is passed at most by what the last request cost
+    more than was known. A cost that the wire does not tell counts as what was known of it beforehand."""
     output_tokens: int | None = None
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from agentkit import wire
 from agentkit.assembly import Assembly
+from agentkit.budget import Hold
 from agentkit.collect import Collector, Had, Outcome
 from agentkit.errors import ImageError, OutcomeUnknown, RunError, StoreError, StreamInterrupted
 from agentkit.events import (
@@ -21,6 +22,7 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
+from agentkit.history import parents
 from agentkit.kit import Kit, request_of
 from agentkit.log import logger
 from agentkit.openrouter.client import Exchange
@@ -28,7 +30,7 @@ from agentkit.openrouter.retry import retrying
 from agentkit.run import Run
 from agentkit.stream import EventLog
 from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall
-from agentkit.wire import prose
+from agentkit.wire import faults, prose
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
@@ -38,11 +40,13 @@ _MARGIN = 0.2
 """Seconds of the run's time that a look-up leaves, so that the error it is about comes before the deadline."""
 
 
-async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
+async def ask(
+    run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float, hold: Hold | None = None
+) -> Run:
     """The run with one more reply. Raises a `RunError` whose `run` has what had arrived."""
     turn, began = Turn(run, kit, log), time.monotonic()
     try:
-        return await turn.take(closing, seconds_left)
+        return await turn.take(closing, seconds_left, hold)
     except asyncio.CancelledError:
         turn.rescue_now()
         log.run = turn.snapshot()
@@ -76,8 +80,8 @@ class Turn:
         self.generation_id: str | None = None
         self._known: Generation | None = None
 
-    async def take(self, closing: str | None, seconds_left: float) -> Run:
-        request = request_of(self.run, self._kit, closing)
+    async def take(self, closing: str | None, seconds_left: float, hold: Hold | None) -> Run:
+        request = request_of(self.run, self._kit, closing, hold)
         path, body = wire.encode(self.run.api, request, self._kit.encoded)
         began = time.monotonic()
         async with AsyncExitStack() as stack:
@@ -199,8 +203,10 @@ class Turn:
         logger().warning("image_failed", run=self.run.id, place=sighting.place, reason=outcome.reason)
 
     def _painted(self, image: Image, sighting: Sighting) -> Image:
-        """The picture with the model that painted it: a server tool's is another than the one that answers."""
+        """The picture with the model that painted it: a server tool's is another than the one that answers, and sees none."""
         tool = self._kit.image_tool
+        if not sighting.invocation_id and sighting.place != "text" and self._kit.sees:
+            image = replace(image, parents=parents(self.run.messages, self.run.start, self.run.images, image))
         if tool is None or not (sighting.invocation_id or sighting.place == "text"):
             return image
         model = tool.parameters.get("model")
@@ -220,14 +226,18 @@ class Turn:
         usage = replace(reply.usage, images=len(self.run.arrived) - sum(each.images for each in self.run.spent))
         if reply.finish == "length" and not message.calls and closing is None:
             closing = "max_tokens"
-        run = self.run.with_reply(message, usage, server_calls=server, closing=closing)
-        run = replace(run, refusal=reply.refusal)
+        repeatable = {tool.name for tool in self._kit.tools.functions.values() if tool.repeats}
+        run = self.run.with_reply(message, usage, server_calls=server, closing=closing, repeatable=repeatable)
+        run = replace(run, refusal=_refusal(reply, run))
         self._log.run = run
         for invocation in server:
             if invocation.id not in self._started:
                 self._log.tell(InvocationStarted(replace(invocation, status="running")))
             self._log.tell(InvocationFinished(invocation))
         self._log.tell(TurnFinished(message, usage))
+        for invocation in run.invocations[len(self.run.invocations) + len(server) :]:
+            if invocation.status == "cancelled":
+                self._log.tell(InvocationFinished(invocation))
         return run
 
     def _see_all(self, reply: Reply) -> None:
@@ -288,3 +298,14 @@ class Turn:
     async def close(self) -> None:
         if self._collector is not None:
             await self._collector.close()
+
+
+def _refusal(reply: Reply, run: Run) -> str | None:
+    """Why there is no answer, or not the picture that was asked for: the model's words, or those of the provider that
+    turned the drawing down. A reply with calls goes on, and where a picture came there is an answer."""
+    if run.messages[-1].role != "assistant" or run.pending:
+        return None
+    if reply.refusal is not None or run.arrived:
+        return reply.refusal
+    refused = [each.reason for each in run.failures if each.url is None and faults.says_refused(each.reason)]
+    return refused[-1] if refused else None

@@ -147,6 +147,11 @@ class Usage:
     """Of `requests`, those whose cost is in `cost_usd`: where it is less, the true cost is higher."""
     cost_usd: float | None = None
 
+    @property
+    def cost_is_whole(self) -> bool:
+        """Whether `cost_usd` holds the cost of every request; else it is the least that was spent."""
+        return self.priced_requests == self.requests
+
     @classmethod
     def total(cls, usages: Iterable[Usage]) -> Usage:
         """The sum; costs are added by `fsum`, those not told left out."""

@@ -65,7 +65,9 @@ class Bench:
     store: MemoryImageStore
 
     def agent(self, **options: Any) -> Agent[Any]:
-        given = {"model": "openai/gpt-5.2", "api": self.way.api, "client": self.client, "store": self.store, **options}
+        given = {
+            "model": "openai/gpt-5.2", "api": self.way.api, "client": self.client, "store": self.store, "checks": False, **options
+        }  # fmt: skip
         return Agent(given.pop("model"), **given)
 
     async def ask(self, chat: Any, prompt: Any, **options: Any) -> Answer[Any]:

@@ -18,6 +18,7 @@ from rich.rule import Rule
 from rich.spinner import Spinner
 from rich.text import Text
 
+from agentkit.answer import Answer
 from agentkit.demo.player import Played, PlayedTurn
 from agentkit.demo.script import Script, Turn
 from agentkit.events import (
@@ -167,6 +168,7 @@ class TerminalView:
     def __init__(self, to: Console | None = None) -> None:
         self.console = to or console()
         self._events = EventView(self.console)
+        self._model = ""
 
     def __enter__(self) -> Self:
         return self
@@ -175,13 +177,16 @@ class TerminalView:
         self._events.stop()
 
     def conversation_started(self, script: Script, api: Api) -> None:
+        self._model = script.model
         title = f"{plain.line(script.name)} · {API_NAMES[api]} · {plain.line(script.model)}"
         self.console.print()
         self.console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
 
     def turn_started(self, number: int, turn: Turn) -> None:
         self.console.print()
-        self.console.print(Text.assemble((f"{number} ", "bold cyan"), (plain.terminal(turn.say.strip()), "bold")))
+        other = f" · {plain.line(turn.model)}" if turn.model and turn.model != self._model else ""
+        said = (plain.terminal(turn.say.strip()), "bold")
+        self.console.print(Text.assemble((f"{number} ", "bold cyan"), said, (other, "dim")))
         self._events.start()
 
     def event(self, event: Event) -> None:
@@ -191,6 +196,8 @@ class TerminalView:
         self._events.stop()
         for why in (*turn.problems, *((turn.error,) if turn.error else ())):
             put(self.console, Text.assemble(("✗ ", "bold red"), (plain.line(why, width=400), "red")))
+        if turn.answer is not None and (why := ended(turn.answer)):
+            put(self.console, Text.assemble(("■ ", "yellow"), why))
         if turn.answer is not None:
             put(self.console, Text(f"{plain.duration(turn.seconds)} · {used(turn.answer.usage)}", style="dim"))
 
@@ -204,8 +211,39 @@ class TerminalView:
 
 
 def used(usage: Usage) -> str:
-    """`1,204 tokens · $0.0421`."""
-    return f"{usage.input_tokens + usage.output_tokens:,} tokens · {plain.dollars(usage.cost_usd)}"
+    """`1,204 tokens · $0.0421`; `at least $0.0421` where some reply did not tell its cost."""
+    return f"{usage.input_tokens + usage.output_tokens:,} tokens · {cost(usage)}"
+
+
+def cost(usage: Usage) -> str:
+    """`$0.0421`; `at least $0.0421` where some reply did not tell its cost; `cost not told` where none did."""
+    if usage.cost_usd is None:
+        return "cost not told" if usage.requests else plain.dollars(0.0)
+    return f"{'' if usage.cost_is_whole else 'at least '}{plain.dollars(usage.cost_usd)}"
+
+
+_REACHED: Mapping[str, str] = {
+    "cost_usd": "the limit in money is reached",
+    "images": "the limit on pictures is reached",
+    "seconds": "the limit on time is reached",
+    "repeats": "it went in circles",
+    "max_tokens": "its last reply was cut",
+}
+
+
+def ended(answer: Answer[Any]) -> str:
+    """How a run ended that did not simply end, on one line: `limited: the limit in money is reached`."""
+    match answer.status:
+        case "completed":
+            return ""
+        case "limited":
+            limit = answer.limit or "unknown"
+            why = _REACHED.get(limit, f"the limit on {limit.replace('_', ' ')} is reached")
+        case "refused":
+            why = answer.refusal or "no reason was given"
+        case "paused":
+            why = f"waits for a person: {', '.join(plain.call(each) for each in answer.pending)}"
+    return plain.line(f"{answer.status}: {why}", width=400)
 
 
 def call(invocation: Invocation) -> str:
@@ -227,10 +265,22 @@ def outcome(invocation: Invocation) -> str:
 
 
 def picture(image: Image) -> str:
-    """`img_1 · 1024×576 · 34 kB · a fox in the snow`."""
-    made_from = f"from {', '.join(image.parents)}" if image.parents else ""
-    facts = (image.name, plain.pixels(image), plain.kilobytes(image.size), made_from, plain.caption(image))
+    """`img_2 · 1024×576 · 34 kB · $0.0400 · made from img_1 · a fox in the snow`."""
+    cost_usd = plain.dollars(image.cost_usd) if image.cost_usd is not None else ""
+    about = caption(image)
+    facts = (image.name, plain.pixels(image), plain.kilobytes(image.size), cost_usd, made_from(image), about)
     return plain.line(" · ".join(fact for fact in facts if fact), width=160)
+
+
+def made_from(image: Image) -> str:
+    """`made from img_1`, or nothing."""
+    return f"made from {', '.join(image.parents)}" if image.parents else ""
+
+
+def caption(image: Image) -> str:
+    """What it shows, in words; nothing where there is but its name."""
+    words = plain.caption(image)
+    return "" if words in {image.name, "a picture"} else words
 
 
 def failure(failed: ImageFailure) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from agentkit.agent import Agent
 from agentkit.answer import Answer
 from agentkit.conversation import Conversation
 from agentkit.demo.expect import problems
 from agentkit.demo.script import Script, Turn
+from agentkit.demo.tools import Toolbox
 from agentkit.errors import AgentkitError, RunError
 from agentkit.events import Event, TextDelta
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import OpenRouter
-from agentkit.server_tools import ServerTool
-from agentkit.tools import Tool
 from agentkit.values import Api, Image, Usage
 
 
@@ -36,6 +35,8 @@ class PlayedTurn:
     seconds: float
     first_word: float | None
     """Seconds until the first words came."""
+    model: str = ""
+    """The one that was asked."""
 
     @property
     def is_good(self) -> bool:
@@ -88,7 +89,7 @@ class Watcher(Protocol):
 async def play(
     script: Script,
     api: Api,
-    tools: Sequence[Tool[..., object] | ServerTool],
+    tools: Toolbox,
     watcher: Watcher,
     *,
     client: OpenRouter,
@@ -98,21 +99,13 @@ async def play(
 
     Raises `UsageError` where an agent cannot be made of the script.
     """
-    agent = Agent(
-        script.model,
-        instructions=script.instructions,
-        tools=tools,
-        api=api,
-        settings=script.settings,
-        limits=script.limits,
-        client=client,
-        store=store,
-    )
-    chat = agent.conversation()
+    agents = [_agent(script, number, api, tools, client, store) for number in range(1, len(script.turns) + 1)]
+    chat = agents[0].conversation()
     watcher.conversation_started(script, api)
     started_at, started = time.time(), time.perf_counter()
     turns: list[PlayedTurn] = []
-    for number, turn in enumerate(script.turns, 1):
+    for number, (turn, agent) in enumerate(zip(script.turns, agents, strict=True), 1):
+        chat.agent, chat.model = agent, agent.model
         watcher.turn_started(number, turn)
         turns.append(await _turn(chat, number, turn, watcher))
         watcher.turn_finished(turns[-1])
@@ -122,6 +115,23 @@ async def play(
     played = Played(api, tuple(turns), len(script.turns), _images(chat, turns), started_at, seconds)
     watcher.conversation_finished(played)
     return played
+
+
+def _agent(
+    script: Script, number: int, api: Api, tools: Toolbox, client: OpenRouter, store: ImageStore
+) -> Agent[Any]:
+    """Who answers in this turn."""
+    turn = script.turns[number - 1]
+    return Agent(
+        script.model_of(turn),
+        instructions=script.instructions,
+        tools=tools.tools(number, client, store),
+        api=api,
+        settings=script.settings_of(turn),
+        limits=script.limits,
+        client=client,
+        store=store,
+    )
 
 
 async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -> PlayedTurn:
@@ -141,7 +151,7 @@ async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -
         error = f"{type(failure).__name__}: {failure}"
         answer = failure.answer_so_far if isinstance(failure, RunError) else None
     unmet = problems(turn.expect, answer) if answer is not None and error is None else ()
-    return PlayedTurn(number, turn.say, answer, unmet, error, time.perf_counter() - started, first_word)
+    return PlayedTurn(number, turn.say, answer, unmet, error, time.perf_counter() - started, first_word, chat.model)
 
 
 def _images(chat: Conversation, turns: Sequence[PlayedTurn]) -> Mapping[str, Image]:

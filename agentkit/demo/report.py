@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agentkit.demo.live import API_NAMES, arguments, outcome
+from agentkit.answer import Answer
+from agentkit.demo.live import API_NAMES, arguments, caption, cost, ended, made_from, outcome
 from agentkit.demo.player import Played, PlayedTurn
 from agentkit.demo.script import Script
 from agentkit.errors import AgentkitError, ImageError
@@ -65,6 +66,18 @@ class Shelf:
     @property
     def gallery(self) -> tuple[Image, ...]:
         return tuple(self.played.images.values())
+
+    def caption(self, image: Image) -> str:
+        """What a picture shows; where nobody tells, what was asked for."""
+        turns = (each for each in self.played.turns if each.answer and image.name in each.answer.run.arrived)
+        asked = next((each.say for each in turns), "")
+        return caption(image) or (f"for “{' '.join(asked.split())}”" if asked else "")
+
+
+def returned(answer: Answer[Any]) -> tuple[Image, ...]:
+    """The pictures that came from tools, and stand nowhere in the words."""
+    shown = {part.name for part in answer.parts if isinstance(part, Image)}
+    return tuple(image for image in answer.images if image.name not in shown)
 
 
 def _shelve(played: Played, folder: Path) -> Shelf:
@@ -125,11 +138,13 @@ def _told(turn: PlayedTurn, shelf: Shelf) -> list[str]:
     if turn.answer is not None:
         if turn.answer.invocations:
             blocks.append("\n".join(_called(each) for each in turn.answer.invocations))
+        blocks += [_pictured(image, shelf) for image in returned(turn.answer)]
         blocks += [
             markdown.prose(part.text.strip("\n")) if isinstance(part, Text) else _pictured(part, shelf)
             for part in turn.answer.parts
         ]
         blocks += [f"> No picture: {markdown.inline(each.reason)}" for each in turn.answer.failures]
+        blocks += [f"_{markdown.inline(why)}_" for why in (ended(turn.answer),) if why]
     blocks += [f"**Not as expected:** {markdown.inline(why)}" for why in turn.problems]
     return [*blocks, f"**Error:** {markdown.inline(turn.error)}"] if turn.error else blocks
 
@@ -147,9 +162,10 @@ def _pictured(image: Image, shelf: Shelf) -> str:
     if file is None:
         return f"> {markdown.inline(f'{image.name}: its bytes are gone')}"
     folder, _, _ = file.rpartition("/")
-    made_from = f", made from {', '.join(image.parents)}" if image.parents else ""
-    caption = markdown.inline(f"{image.name}, {plain.pixels(image)}{made_from}: {plain.caption(image)}")
-    return f"{markdown.picture(image, folder=folder)}\n\n_{caption}_"
+    facts = ", ".join(fact for fact in (image.name, plain.pixels(image), made_from(image)) if fact)
+    words = shelf.caption(image)
+    told = markdown.inline(f"{facts}: {words}" if words else facts)
+    return f"{markdown.picture(image, folder=folder)}\n\n_{told}_"
 
 
 def _summary(played: Played) -> str:
@@ -158,7 +174,7 @@ def _summary(played: Played) -> str:
     tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
     return (
         f"{good} of {played.planned} turns as expected · {len(played.images)} pictures · {usage.requests} requests · {tokens} · "
-        f"{plain.dollars(usage.cost_usd)} · {plain.duration(played.seconds)}"
+        f"{cost(usage)} · {plain.duration(played.seconds)}"
     )
 
 
@@ -187,10 +203,13 @@ def _page(script: Script, shelves: Sequence[Shelf]) -> str:
     )
     environment.filters |= {
         "dollars": plain.dollars,
+        "cost": cost,
         "duration": plain.duration,
         "kilobytes": plain.kilobytes,
         "pixels": plain.pixels,
         "caption": plain.caption,
+        "ended": ended,
+        "returned": returned,
         "prose": prose,
     }
     return environment.get_template("report.html.jinja").render(
@@ -239,6 +258,9 @@ class _Page:
         """Whether the page shows it: an SVG is only linked to."""
         return image.media_type in RASTER_TYPES and self.file(image) is not None
 
+    def caption(self, image: Image) -> str:
+        return self.shelf.caption(image)
+
     def part(self, part: Text | Image) -> str | None:
         """The words of a part; None for a picture."""
         return part.text if isinstance(part, Text) else None
@@ -246,7 +268,7 @@ class _Page:
     def facts(self, image: Image) -> Sequence[str]:
         """What is known of a picture, shortly."""
         facts = [plain.pixels(image), plain.kilobytes(image.size)]
-        facts += [f"from {', '.join(image.parents)}"] if image.parents else []
+        facts += [made_from(image)]
         facts += [image.model] if image.model else []
         facts += [plain.dollars(image.cost_usd)] if image.cost_usd is not None else []
         return [fact for fact in facts if fact]

@@ -67,34 +67,56 @@ class Expect(_Part):
     """Pictures that were announced and could not be had."""
 
 
-class Turn(_Part):
-    """What the user says, and what is to come of it."""
-
-    say: Words
-    expect: Expect = Expect()
+STUDIO = "studio"
+"""In `tools:`, the Image API's own: `studio: {model: …, quality: low}`."""
+STUDIO_TOOLS = ("draw_image", "edit_image")
 
 
 @dataclass(frozen=True, slots=True)
 class ToolEntry:
-    """One of `tools:`. `name` is a reference (`tools.py:weather`, `package.module:weather`) or a server tool's type."""
+    """One of `tools:`. `name` is a reference (`tools.py:weather`, `package.module:weather`), a server tool's type, or `studio`."""
 
     name: str
     parameters: Mapping[str, Any] | None = None
-    """Of a server tool; None for a reference."""
+    """Of a server tool or the studio; None for a reference."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of the user's tools that it stands for."""
+        if self.name == STUDIO:
+            return STUDIO_TOOLS
+        return (self.name.partition(":")[2].rpartition(".")[2],) if self.parameters is None else ()
 
 
 def _tool(value: object) -> object:
     if isinstance(value, Mapping) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType]
         (name, parameters), *_ = value.items()  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(name, str) and re.fullmatch(_TYPE, name) and isinstance(parameters, Mapping | None):
+        is_known = isinstance(name, str) and (name == STUDIO or re.fullmatch(_TYPE, name))
+        if is_known and isinstance(parameters, Mapping | None):
             return ToolEntry(name, dict(parameters or {}))  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(value, str) and value.startswith("openrouter:"):
+    elif isinstance(value, str) and (value == STUDIO or value.startswith("openrouter:")):
         return ToolEntry(value, {})
     elif isinstance(value, str) and re.fullmatch(r"[^:\s][^:]*:[A-Za-z_][\w.]*", value):
         return ToolEntry(value)
     raise ValueError(
-        "accepted is FILE.py:NAME, package.module:NAME, or a server tool such as openrouter:image_generation: {…}"
+        "accepted is FILE.py:NAME, package.module:NAME, a server tool such as openrouter:image_generation: {…}, "
+        "or studio: {model: …}"
     )
+
+
+Entry = Annotated[ToolEntry, BeforeValidator(_tool)]
+
+
+class Turn(_Part):
+    """What the user says, how it is asked where that is not as in the rest of the script, and what is to come of it."""
+
+    say: Words
+    model: Words | None = None
+    settings: Mapping[str, Any] = {}
+    """Over those of the script."""
+    tools: list[Entry] | None = None
+    """In place of those of the script."""
+    expect: Expect = Expect()
 
 
 class _Shape(_Part):
@@ -103,7 +125,7 @@ class _Shape(_Part):
     model: Words
     instructions: str = ""
     apis: Annotated[list[Literal["chat", "responses"]], Field(min_length=1, max_length=2)] = list(APIS)
-    tools: list[Annotated[ToolEntry, BeforeValidator(_tool)]] = []
+    tools: list[Entry] = []
     settings: Mapping[str, Any] = {}
     limits: Mapping[str, Any] = {}
     turns: Annotated[list[Turn], Field(min_length=1, max_length=100)]
@@ -125,6 +147,14 @@ class Script:
     document: Document
     folder: Path
     """References to Python files start here."""
+
+    def model_of(self, turn: Turn) -> str:
+        """The model that is asked in this turn."""
+        return turn.model or self.model
+
+    def settings_of(self, turn: Turn) -> ModelSettings:
+        """How the model is asked in this turn."""
+        return self.settings.merged(ModelSettings(**turn.settings))
 
     def error(self, place: Place, why: str) -> ScriptError:
         """An error about a field of this script."""
@@ -157,6 +187,7 @@ def read(text: str, file: str, *, folder: Path) -> Script:
         raise document.error(("apis",), f"given {_shown(shape.apis)}, accepted is each API once")
     for index, turn in enumerate(shape.turns):
         _check_references(document, shape, turn, index)
+        _built(document, ("turns", index, "settings"), ModelSettings, turn.settings)
     return Script(
         name=shape.name,
         about=shape.about,
@@ -164,8 +195,8 @@ def read(text: str, file: str, *, folder: Path) -> Script:
         instructions=shape.instructions,
         apis=tuple(shape.apis),
         tools=tuple(shape.tools),
-        settings=_built(document, "settings", ModelSettings, shape.settings),
-        limits=_built(document, "limits", Limits, shape.limits),
+        settings=_built(document, ("settings",), ModelSettings, shape.settings),
+        limits=_built(document, ("limits",), Limits, shape.limits),
         turns=tuple(shape.turns),
         document=document,
         folder=folder,
@@ -174,26 +205,28 @@ def read(text: str, file: str, *, folder: Path) -> Script:
 
 def _check_references(document: Document, shape: _Shape, turn: Turn, index: int) -> None:
     """A misspelt name in `expect` would only make the play fail, at its end."""
-    known = [each.name.partition(":")[2].rpartition(".")[2] for each in shape.tools if each.parameters is None]
+    entries = shape.tools if turn.tools is None else turn.tools
+    known = [name for each in entries for name in each.functions]
     for name in turn.expect.tools or ():
         if name not in known:
             place = ("turns", index, "expect", "tools", name)
             raise document.error(place, f"no such tool in `tools:`, accepted are: {', '.join(known) or 'none'}")
 
 
-def _built(document: Document, name: str, kind: type[SettingsT], given: Mapping[str, Any]) -> SettingsT:
+def _built(document: Document, at: Place, kind: type[SettingsT], given: Mapping[str, Any]) -> SettingsT:
     fields = kind.__dataclass_fields__
     for key in given:
         if key not in fields:
-            raise document.error((name, key), f"unknown, accepted are: {', '.join(fields)}")
+            raise document.error((*at, key), f"unknown, accepted are: {', '.join(fields)}")
     try:
         return kind(**given)
     except ValueError as error:
-        place: Place = next(((name, key) for key in given if f"({key}=" in str(error)), (name,))
-        given_value = f"given {_shown(given[str(place[1])])}, " if len(place) > 1 else ""
+        wrong = next((key for key in given if f"({key}=" in str(error)), None)
+        given_value = f"given {_shown(given[wrong])}, " if wrong is not None else ""
+        place = at if wrong is None else (*at, wrong)
         raise document.error(place, given_value + str(error).rpartition("): ")[2]) from None
     except TypeError as error:
-        raise document.error((name,), f"given {_shown(given)}, which does not fit: {error}") from None
+        raise document.error(at, f"given {_shown(given)}, which does not fit: {error}") from None
 
 
 _ACCEPTED = {

@@ -1,17 +1,23 @@
-"""What a script's `tools:` stand for: functions in Python files beside it, in modules, and server tools."""
+"""What a script's `tools:` stand for: functions in Python files beside it, in modules, server tools, and the studio."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from agentkit.demo.script import Script, ToolEntry
+from agentkit.demo.positions import Place
+from agentkit.demo.script import STUDIO, Script, ToolEntry
 from agentkit.errors import AgentkitError
+from agentkit.images.store import ImageStore
+from agentkit.openrouter.client import OpenRouter
 from agentkit.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
+from agentkit.studio import Studio
 from agentkit.tools import Tool, tool
 
 _NAMED: Mapping[str, Callable[..., ServerTool]] = {
@@ -22,24 +28,55 @@ _NAMED: Mapping[str, Callable[..., ServerTool]] = {
 }
 
 
-def load_tools(script: Script) -> list[Tool[..., object] | ServerTool]:
+@dataclass(frozen=True, slots=True)
+class StudioTools:
+    """`studio: {…}`: its tools are made for the client of a play."""
+
+    options: Mapping[str, Any]
+
+    def made(self, client: OpenRouter | None = None, store: ImageStore | None = None) -> list[Tool[..., Any]]:
+        return Studio(client=client, store=store).tools(**self.options)
+
+
+Loaded = Tool[..., object] | ServerTool | StudioTools
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The tools of a script, and by the number of a turn (from 1) those that stand in their place."""
+
+    shared: Sequence[Loaded] = ()
+    own: Mapping[int, Sequence[Loaded]] = field(default_factory=dict[int, Sequence[Loaded]])
+
+    def tools(self, number: int, client: OpenRouter, store: ImageStore) -> list[Tool[..., Any] | ServerTool]:
+        """The tools of this turn."""
+        found: list[Tool[..., Any] | ServerTool] = []
+        for each in self.own.get(number, self.shared):
+            if isinstance(each, StudioTools):
+                found += each.made(client, store)
+            else:
+                found.append(each)
+        return found
+
+
+def load_tools(script: Script) -> Toolbox:
     """The script's tools, in order. Raises `ScriptError`; whatever a tool's file raises on import becomes one too."""
     files: dict[Path, ModuleType] = {}
-    return [_made(script, index, entry, files) for index, entry in enumerate(script.tools)]
+
+    def loaded(entries: Sequence[ToolEntry], *at: str | int) -> list[Loaded]:
+        return [_made(script, (*at, "tools", index), entry, files) for index, entry in enumerate(entries)]
+
+    own = {
+        number: loaded(turn.tools, "turns", number - 1)
+        for number, turn in enumerate(script.turns, 1)
+        if turn.tools is not None
+    }
+    return Toolbox(loaded(script.tools), own)
 
 
-def _made(
-    script: Script, index: int, entry: ToolEntry, files: dict[Path, ModuleType]
-) -> Tool[..., object] | ServerTool:
-    place = ("tools", index)
+def _made(script: Script, place: Place, entry: ToolEntry, files: dict[Path, ModuleType]) -> Loaded:
     if entry.parameters is not None:
-        try:
-            named = _NAMED.get(entry.name)
-            return named(**entry.parameters) if named else ServerTool(entry.name, entry.parameters)
-        except AgentkitError as error:
-            raise script.error((*place, entry.name), str(error)) from None
-        except TypeError as error:
-            raise script.error((*place, entry.name), str(error).replace("__init__()", entry.name)) from None
+        return _with_parameters(script, (*place, entry.name), entry.name, entry.parameters)
     source, _, name = entry.name.rpartition(":")
     try:
         module = _file(script.folder / source, files) if source.endswith(".py") else importlib.import_module(source)
@@ -56,6 +93,22 @@ def _made(
         return tool(found)
     except AgentkitError as error:
         raise script.error(place, str(error)) from None
+
+
+def _with_parameters(
+    script: Script, place: Place, name: str, parameters: Mapping[str, Any]
+) -> ServerTool | StudioTools:
+    try:
+        if name == STUDIO:
+            studio = StudioTools(parameters)
+            studio.made()  # wrong options are told now
+            return studio
+        named = _NAMED.get(name)
+        return named(**parameters) if named else ServerTool(name, parameters)
+    except AgentkitError as error:
+        raise script.error(place, str(error)) from None
+    except TypeError as error:
+        raise script.error(place, str(error).replace("__init__()", name)) from None
 
 
 def _file(path: Path, loaded: dict[Path, ModuleType]) -> ModuleType:

@@ -6,9 +6,11 @@ conversation that came with the request, and build a `Reply`: words, calls of to
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from agentkit.emulator import drawers
 from agentkit.emulator.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask, Tool, Turn
 from agentkit.emulator.choosing import Planned, ask_back, plan
 from agentkit.emulator.drawing import spoken_part
@@ -80,12 +82,15 @@ class Mind:
                 wishes = self._pictures.wishes(forced=True)
             case _:
                 wishes = self._pictures.wishes()
-        planned = self._planned(drawing=bool(wishes))
+        handed = [] if wishes or kind != "auto" else self._handed()
+        planned = self._planned(drawing=bool(wishes or handed), but={call.name for call in handed})
         question = ask_back(planned)
         if planned and question is None:
             return self._calls(planned)
         if wishes:
             return self._shown(wishes)
+        if handed:
+            return [*handed[: None if self._ask.parallel else 1]]
         if question is not None:
             return [Say(question)]
         return self._server_tools(forced=name if kind == "server" else None) or [Say(self._in_words())]
@@ -108,15 +113,26 @@ class Mind:
     def _forced(self, tools: Sequence[Tool]) -> list[Planned]:
         return plan(tools, self._prompt, self._known_words(), self._handles(), forced=True)
 
-    def _planned(self, *, drawing: bool) -> list[Planned]:
-        """The calls that the prompt asks for and that were not made yet."""
+    def _handed(self) -> list[CallTool]:
+        """Calls of functions that draw, for what was not drawn yet."""
+        calls: list[CallTool] = []
+        for wish in self._pictures.asked_for():
+            tool = drawers.drawer(self._ask.tools, edits=wish.meant is not None)
+            if tool is None or any(outcome.call.name == tool.name for outcome in self._outcomes):
+                return []
+            calls.append(replace(drawers.call(tool, wish, self._prompt), id=self._ids.new("call_")))
+        return calls
+
+    def _planned(self, *, drawing: bool, but: Collection[str] = ()) -> list[Planned]:
+        """The calls that the prompt asks for and that were not made yet, `but` those of these names."""
         done = {(outcome.call.name, _normal(outcome.call.arguments)) for outcome in self._outcomes}
         names_done = {name for name, _ in done}
         text = self._prompt
         if self._outcomes:
             text = f"{text} {gist(self._outcomes)}"
+        drawn = but or {outcome.call.name for outcome in self._outcomes if outcome.drawn}
         found = plan(
-            self._ask.tools,
+            [tool for tool in self._ask.tools if tool.name not in drawn],
             self._prompt,
             self._known_words(),
             self._handles(),

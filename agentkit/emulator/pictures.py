@@ -19,10 +19,11 @@ FORMATS = ("png", "jpeg", "webp", "svg")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A picture to draw, and the change that it is, if it changes an earlier one."""
+    """A picture to draw, and the change that it is, if it changes an earlier one, whose handle is `meant`."""
 
     draw: Draw
     change: str | None = None
+    meant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,17 @@ class Pictures:
         """What is to be drawn; with `forced`, the prompt itself if it asks for no picture."""
         if self.ask.image_tool is None and not self.ask.native:
             return []
+        found = self.asked_for()
+        if not found and (forced or (self.ask.native and self.alone)):
+            return self._new([self.prompt or "a picture"])
+        return found
+
+    def asked_for(self) -> list[Wish]:
+        """What the prompt asks for, whoever is to draw it."""
         asked = wants_drawing(self.prompt)
         if self.gallery and self._is_change(asked=asked):
             return [self._changed()]
-        if asked:
-            return self._new(subjects(self.prompt, self._subject()))
-        if forced or (self.ask.native and self.alone):
-            return self._new([self.prompt or "a picture"])
-        return []
+        return self._new(subjects(self.prompt, self._subject())) if asked else []
 
     def allowed(self, draws: Sequence[Draw]) -> Sequence[Draw]:
         """No more pictures than the request's limits on server tools allow."""
@@ -80,7 +84,7 @@ class Pictures:
         known = picture_meant(self.prompt, self.gallery)
         change = change_in(self.prompt)
         prompt = merged(known.prompt or "the picture", change)
-        return Wish(self._draw(prompt, known.prompt or prompt, known.data), change)
+        return Wish(self._draw(prompt, known.prompt or prompt, known.data), change, known.handle)
 
     def _new(self, prompts: Sequence[str]) -> list[Wish]:
         source = self.gallery[-1].data if self.attached and self.gallery else None

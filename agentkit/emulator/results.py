@@ -27,6 +27,7 @@ _SPOKEN = (
     "output",
     "forecast",
 )
+_DRAWN = bag("image images picture pictures photo photos drawing drawings")
 _UNITS = {"c": "°C", "celsius": "°C", "f": "°F", "fahrenheit": "°F", "km": "km", "m": "m", "mm": "mm", "kmh": "km/h",
           "percent": "%", "pct": "%", "usd": "USD", "eur": "EUR", "kg": "kg", "ms": "m/s"}  # fmt: skip
 
@@ -51,6 +52,13 @@ class Outcome:
             re.match(r"\W*(?:denied|cancelled|canceled|not approved|rejected|refused)\b", self.text, re.IGNORECASE)
         )
 
+    @property
+    def drawn(self) -> Sequence[str]:
+        """The handles of the pictures that a function drew, where the call was of one that does."""
+        if self.failed or self.refused or not _DRAWN & set(name_words(self.call.name)):
+            return ()
+        return [name for name in as_list(loose_json(self.text).get("images")) or () if isinstance(name, str)]
+
 
 def told(outcomes: Sequence[Outcome]) -> str:
     """All outcomes in prose, one sentence or two for each."""
@@ -62,7 +70,7 @@ def gist(outcomes: Sequence[Outcome]) -> str:
     values = [
         _value(outcome.text, outcome.call).strip().rstrip(".")
         for outcome in outcomes
-        if not (outcome.failed or outcome.refused)
+        if not (outcome.failed or outcome.refused or outcome.drawn)
     ]
     return "; ".join(shorten(value, 120) for value in values if value)
 
@@ -74,6 +82,9 @@ def _one(outcome: Outcome) -> str:
     if outcome.failed:
         why = loose_json(outcome.text).get("error") or re.sub(r"^\s*error:?\s*", "", outcome.text, flags=re.IGNORECASE)
         return sentence(f"I could not get the {noun}{about}: {shorten(str(why), 160)}")
+    if outcome.drawn:
+        prompt = shorten(str(loose_json(outcome.call.arguments).get("prompt", "a picture")), 160)
+        return f"{listing(outcome.drawn)} shows {prompt}."
     value = _value(outcome.text, outcome.call)
     shown = " It sent a picture along." if outcome.pictures else ""
     if not value:

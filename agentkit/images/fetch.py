@@ -13,25 +13,27 @@ import socket
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, cast
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
 from agentkit.images.drafts import SafeDraft
-from agentkit.images.inspect import MAX_PIXELS, BrokenImage, Stored, describe, inspect_stored
+from agentkit.images.inspect import BrokenImage, Stored, describe, inspect_stored
+from agentkit.images.policy import FetchPolicy
 from agentkit.images.store import ImageStore
 from agentkit.media import HEAD, sniff
+from agentkit.wire.headers import retry_after
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx2
+    from tenacity import AsyncRetrying, RetryCallState
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-_HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 _IMAGE_PATH = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|bmp|tiff?|svg)\Z", re.IGNORECASE)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -40,51 +42,18 @@ _IDLE_SECONDS = 30.0
 _INFLATED = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class FetchPolicy:
-    """What may be fetched. URLs in the image fields of a reply may lie on any public address, and on the origin of
-    `base_url`; `hosts` governs those found in prose.
-
-    Raises `UsageError` for values that cannot be.
-    """
-
-    hosts: tuple[str, ...] = ("openrouter.ai", "*.openrouter.ai")
-    """Host names; `*.example.com` stands for all names under it."""
-    max_bytes: int = 64 << 20
-    max_pixels: int = MAX_PIXELS
-    private: bool = False
-    """May addresses of private networks be fetched from? Link-local ones never are."""
-    seconds: float = 60.0
-    """For one picture, all attempts and redirects included."""
-    redirects: int = 5
-    attempts: int = 3
-
-    def __post_init__(self) -> None:
-        if isinstance(self.hosts, str):
-            raise UsageError(f"FetchPolicy(hosts=…) takes a tuple of host names, not the string {self.hosts!r}")
-        hosts = tuple(each.lower() if isinstance(each, str) else each for each in self.hosts)  # pyright: ignore[reportUnnecessaryIsInstance]
-        for each in hosts:
-            if not isinstance(each, str) or not _HOST_PATTERN.match(each):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise UsageError(
-                    f"FetchPolicy(hosts=…) takes host names such as 'example.com' or '*.example.com', not {each!r}"
-                )
-        object.__setattr__(self, "hosts", hosts)
-        for name, least in (("max_bytes", 1), ("max_pixels", 1), ("redirects", 0), ("attempts", 1)):
-            value: object = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise UsageError(f"FetchPolicy({name}=…) takes a whole number of {least} or more, not {value!r}")
-        if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"FetchPolicy(seconds=…) takes a positive number of seconds, not {self.seconds!r}")
-        if not isinstance(self.private, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"FetchPolicy(private=…) takes True or False, not {self.private!r}")
-
-    def allows(self, host: str) -> bool:
-        """Is this host named by `hosts`?"""
-        return any(host.endswith(each[1:]) if each.startswith("*.") else host == each for each in self.hosts)
-
-
 class _TryAgain(ImageError):
-    """It failed in a way that may pass."""
+    """It failed in a way that may pass, `after` so many seconds, where the server said so."""
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+@lru_cache(maxsize=64)
+def _origin_of(url: str) -> tuple[str, str, int]:
+    """A fetcher is made for each run, but `base_url` is hardly ever another."""
+    return Target.parse(url).origin
 
 
 class Fetcher:
@@ -105,7 +74,7 @@ class Fetcher:
     ) -> None:
         self.policy = policy
         self._store = store
-        self._origin = None if origin is None else Target.parse(origin).origin
+        self._origin = None if origin is None else _origin_of(origin)
         self._resolve = resolve or _resolve
         self._transport = transport
 
@@ -123,18 +92,10 @@ class Fetcher:
     async def fetch(self, url: str) -> Stored:
         """The picture at `url`, in the store. Raises `ImageError` with the reason in one line; where bytes did arrive
         that are no whole picture, it is a `BrokenImage` that says where they are."""
-        import tenacity
-
         target = Target.parse(url)
-        retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self.policy.attempts),
-            wait=tenacity.wait_random_exponential(multiplier=0.2, max=3),
-            retry=tenacity.retry_if_exception_type(_TryAgain),
-            reraise=True,
-        )
         try:
-            async with asyncio.timeout(self.policy.seconds):
-                draft = cast("SafeDraft", await retrying(self._download, target))
+            async with asyncio.timeout(self.policy.seconds) as deadline:
+                draft = cast("SafeDraft", await self._retrying(deadline.when() or 0.0)(self._download, target))
         except TimeoutError:
             raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
         # From here on the thread owns the draft: cancelled or not, it is kept whole or leaves no trace.
@@ -144,6 +105,27 @@ class Fetcher:
         """Close the transport that was given. A fetcher holds nothing else between two pictures."""
         if self._transport is not None:
             await self._transport.aclose()
+
+    def _retrying(self, deadline: float) -> AsyncRetrying:
+        """Attempts with a random pause, or with the one that the server asks for, if it ends before the `deadline`."""
+        import tenacity
+
+        loop = asyncio.get_running_loop()
+        pause = tenacity.wait_random_exponential(multiplier=0.2, max=3)
+
+        def asked(state: RetryCallState) -> float | None:
+            error = state.outcome.exception() if state.outcome is not None else None
+            return error.after if isinstance(error, _TryAgain) else None
+
+        def again(error: BaseException) -> bool:
+            return isinstance(error, _TryAgain) and loop.time() + (error.after or 0.0) < deadline
+
+        return tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(self.policy.attempts),
+            wait=lambda state: pause(state) if (given := asked(state)) is None else given,
+            retry=tenacity.retry_if_exception(again),
+            reraise=True,
+        )
 
     def _keep(self, draft: SafeDraft) -> Stored:
         try:
@@ -199,7 +181,7 @@ class Fetcher:
                 if not location:
                     raise ImageError(f"HTTP {response.status_code} without a target")
                 return target.join(location)
-            _check_status(response.status_code)
+            _check_status(response)
             return await self._read(response)
         finally:
             await response.aclose()
@@ -288,9 +270,12 @@ def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def _check_status(status: int) -> None:
+def _check_status(response: httpx2.Response) -> None:
+    status = response.status_code
     if status in _TRY_AGAIN or status >= 500:
-        raise _TryAgain(f"HTTP {status}")
+        after = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+        asked = "" if after is None else f": come back in {after:.0f} s"
+        raise _TryAgain(f"HTTP {status}{asked}", after=after)
     if status in {403, 404, 410}:
         raise ImageError(f"HTTP {status}: expired?")
     if status != 200:

@@ -22,6 +22,10 @@ from agentkit.images.inspect import MAX_PIXELS
 from agentkit.images.store import ImageStore
 
 MAX_IMAGE_BYTES = 64 << 20
+SALVAGED = 32
+"""Characters beyond which a string in text that nobody will read counts."""
+MAX_SALVAGE = 16 << 20
+"""Bytes of such text that are looked through."""
 #: How much of what came before a string is remembered: its key, and how deep it is nested.
 _BEFORE = 128
 _DEPTHS = {2**depth - 1: depth for depth in range(5)}
@@ -157,6 +161,16 @@ class Spool:
             self._capture = None
         for blob in self._blobs.values():
             blob.discard()
+
+    def salvage(self, text: bytes) -> None:
+        """Take the short pictures, too, out of what had passed and will not be read, since the reply broke off; whole ones only."""
+        other = Spool(
+            self._store, threshold=SALVAGED, max_image_bytes=self._max_image_bytes, max_pixels=self._max_pixels
+        )
+        other.feed(text[:MAX_SALVAGE])
+        self._blobs.update(other.blobs)
+        other._blobs.clear()
+        other.discard()
 
     def restore(self, text: str) -> str:
         """`text` with each reference replaced by the string it stands for, wherever in it that is.

@@ -11,35 +11,29 @@ import contextlib
 import os
 import sys
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
 from weakref import WeakKeyDictionary
 
-from agentkit.errors import AgentkitError, MissingKey, OutcomeUnknown, ProtocolError, UsageError
+from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
-from agentkit.openrouter.guard import GENERATION_ID, http_client, redacted, translated
+from agentkit.openrouter.carriers import TRANSPORTS, Transport, carrier, open_carrier, proxy_for
+from agentkit.openrouter.exchange import Exchange, Silence, chunks_of, whole
+from agentkit.openrouter.guard import redacted, translated
 from agentkit.openrouter.lookup import PATIENCE, look_up
-from agentkit.openrouter.pool import Lane, Pool
+from agentkit.openrouter.pool import SHARE, Lane, Pool
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.model import JsonObject
-from agentkit.wire.sse import DONE, EventStream
 from agentkit.wire.text import UnreadableJson, read_object
-
-if TYPE_CHECKING:
-    import httpx2
 
 T = TypeVar("T")
 BASE_URL = "https://openrouter.ai/api/v1"
-MAX_BODY = 128 * 1024 * 1024
-"""Bytes of one reply, pictures not counted."""
-END_WAIT = 0.2
-"""Seconds that a stream's body may take to end once it has said `[DONE]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +41,13 @@ class Timeouts:
     """Seconds. Pictures take minutes, during which only comments come; the total is `Limits.seconds` of each run."""
 
     connect: float = 10
+    """For the name, the connection and the TLS handshake."""
     first_byte: float = 300
+    """From the end of the request to the reply's headers, and from these to the first bytes of its body."""
     idle: float = 300
+    """Between two pieces of a body, the request's included."""
     pool: float = 60
+    """For a free connection; there is one at once, as their number is not limited."""
     lookup: float = PATIENCE
     """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not at all."""
 
@@ -81,15 +79,16 @@ class Secret:
 
 
 def _header(value: str | None) -> str | None:
-    """A header's value: what is not ASCII is percent-encoded."""
-    return value if value is None or value.isascii() else quote(value, safe=" ")
+    """A header's value: one that is not printable ASCII is percent-encoded."""
+    return value if value is None or (value.isascii() and value.isprintable()) else quote(value, safe=" ")
 
 
 class OpenRouter:
     """A connection to OpenRouter, shared by any number of agents; it keeps one connection pool for each event loop.
 
     `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. Use it as an async context
-    manager, or call `close()`. Raises `MissingKey` at the first request where there is no key.
+    manager, or call `close()`. Raises `MissingKey` at the first request where there is no key. `transport` is the library
+    under the SDK, `"aiohttp"` or `"httpx2"`; by default aiohttp, save where the environment names a SOCKS proxy.
 
     >>> OpenRouter(api_key="sk-or-v1-0123", app_name="My painter")
     OpenRouter('https://openrouter.ai/api/v1')
@@ -103,6 +102,7 @@ class OpenRouter:
         app_name: str | None = None,
         app_url: str | None = None,
         timeouts: Timeouts | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self._key = Secret((api_key if api_key is not None else os.environ.get("OPENROUTER_API_KEY", "")).strip())
         self.base_url = (base_url or os.environ.get("OPENROUTER_BASE_URL") or BASE_URL).rstrip("/")
@@ -117,7 +117,11 @@ class OpenRouter:
         self.timeouts = timeouts or Timeouts()
         if not self._key.reveal().isascii() or not self._key.reveal().isprintable():
             raise UsageError("OpenRouter(api_key=…): accepted are the printable ASCII characters of a key")
-        self._headers = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
+        if transport is not None and transport not in TRANSPORTS:
+            raise UsageError(f"OpenRouter(transport={transport!r}): accepted are {' and '.join(map(repr, TRANSPORTS))}")
+        self.transport: Transport | None = transport
+        named = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
+        self._headers = {name: value for name, value in named.items() if value}
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
         weakref.finalize(self, _forget, self._pools).atexit = False
 
@@ -153,29 +157,29 @@ class OpenRouter:
                 )
             for other in [each for each in self._pools if each.is_closed()]:
                 del self._pools[other]
-            pool = self._pools[loop] = Pool(self._lanes())
+            pool = self._pools[loop] = self._open_pool()
             await pool.watch()
         return pool
 
-    def _lanes(self) -> Callable[[], Lane]:
-        """Makes the lanes of one pool; reading the system's certificates takes long, so they share what was read."""
+    def _open_pool(self) -> Pool:
+        """Reading the system's certificates takes long, so the lanes share what was read."""
         import httpx2
         from openai import AsyncOpenAI
 
-        key, base_url, headers, timeouts = self._key, self.base_url, self._headers, self.timeouts
-        tls = httpx2.create_ssl_context()
+        from agentkit import __version__
+        from agentkit.openrouter.strict import StrictClient
+
+        # Not `self`: a client that nobody holds is forgotten, though its connections are still open.
+        key, base_url, timeouts = self._key, self.base_url, self.timeouts
+        kind, proxy, tls = carrier(base_url, self.transport), proxy_for(base_url), httpx2.create_ssl_context()
+        headers = {"User-Agent": f"agentkit/{__version__}", **self._headers}
 
         def open_lane() -> Lane:
-            read = max(timeouts.first_byte, timeouts.idle)
-            http = http_client(
-                headers, tls=tls, secret=key.reveal, connect=timeouts.connect, read=read, pool=timeouts.pool
-            )
-            sdk = AsyncOpenAI(
-                api_key=key.reveal(), base_url=base_url, http_client=http, max_retries=0, timeout=http.timeout
-            )
-            return Lane(sdk, http)
+            sockets = open_carrier(kind, tls=tls, proxy=proxy)
+            http = StrictClient(sockets, headers=headers, secret=key.reveal, timeouts=timeouts)
+            return Lane(AsyncOpenAI(api_key=key.reveal(), base_url=base_url, http_client=http, max_retries=0), http)
 
-        return open_lane
+        return Pool(open_lane, share=None if kind == "aiohttp" else SHARE)
 
     @contextlib.asynccontextmanager
     async def exchange(self, path: str, body: Pieces, store: ImageStore) -> AsyncGenerator[Exchange]:
@@ -190,7 +194,7 @@ class OpenRouter:
         try:
             response = await _guarded(lane.post(path, content, length))
             try:
-                yield Exchange(response, Spool(store))
+                yield Exchange(response, Spool(store), first_byte=self.timeouts.first_byte, idle=self.timeouts.idle)
             finally:
                 await response.aclose()
         finally:
@@ -202,7 +206,11 @@ class OpenRouter:
         lane = pool.take()
         try:
             response = await _guarded(lane.get(path))
-            return read_object(await _guarded(response.aread()))
+            try:
+                silence = Silence(self.timeouts.first_byte, self.timeouts.idle)
+                return read_object(await silence.mind(whole(chunks_of(response, silence))))
+            finally:
+                await response.aclose()
         except UnreadableJson as error:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
         finally:
@@ -234,82 +242,3 @@ def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool]) -> None:
     for loop, pool in list(pools.items()):
         if loop.is_running():
             loop.call_soon_threadsafe(pool.forget)
-
-
-class Exchange:
-    """One reply while it arrives."""
-
-    def __init__(self, response: httpx2.Response, spool: Spool) -> None:
-        self._response = response
-        self.spool = spool
-        self.generation_id: str | None = response.headers.get(GENERATION_ID)
-        self.is_stream = "text/event-stream" in response.headers.get("content-type", "").lower()
-        self.done = False
-        """Whether the stream said `[DONE]`, or the body was read to its end."""
-
-    async def read(self, take: Callable[[JsonObject], None]) -> None:
-        """Give `take` each JSON object of the reply as it arrives: of a stream its events, else the one that the body is.
-
-        Raises `ProtocolError` for what is no JSON, `OutcomeUnknown` for a broken connection.
-        """
-        if not self.is_stream:
-            take(await self._whole())
-            return
-        stream, spool, chunks = EventStream(), self.spool, self._chunks()
-        size = 0
-        async for chunk in chunks:
-            lines = spool.feed(chunk)
-            size += len(lines)
-            if size > MAX_BODY:
-                raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=self.generation_id)
-            for data in stream.feed(lines):
-                if data == DONE:
-                    self.done = True
-                    await self._drain(chunks)
-                    return
-                take(self._read(data))
-        for data in (*stream.feed(spool.close()), *stream.close()):
-            if data != DONE:
-                take(self._read(data))
-
-    async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
-        """Read the end of the body, which comes with `[DONE]`: only then can the connection serve the next request."""
-        with contextlib.suppress(TimeoutError, AgentkitError):  # then the connection is closed, not used again
-            async with asyncio.timeout(END_WAIT):
-                async for _ in chunks:
-                    pass
-
-    async def _whole(self) -> JsonObject:
-        pieces: list[bytes] = []
-        size = 0
-        async for chunk in self._chunks():
-            pieces.append(self.spool.feed(chunk))
-            size += len(pieces[-1])
-            if size > MAX_BODY:
-                raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=self.generation_id)
-        pieces.append(self.spool.close())
-        self.done = True
-        return self._read(b"".join(pieces))
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        encoded = "content-encoding" in self._response.headers
-        handled = sys.exception()
-        problem: AgentkitError | None = None
-        try:
-            async for chunk in self._response.aiter_bytes() if encoded else self._response.aiter_raw():
-                yield chunk
-        except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-            problem = translated(error, handled)
-        if problem is not None:
-            words = f"the connection broke while the reply came: {problem}"
-            raise OutcomeUnknown(words, generation_id=self.generation_id)
-
-    def _read(self, data: bytes) -> JsonObject:
-        try:
-            return read_object(data)
-        except UnreadableJson as error:
-            start = data[:60].decode("utf-8", "replace").strip()
-            what = "HTML" if start.startswith("<") else "nothing" if not start else f"{start!r}…"
-            raise ProtocolError(
-                f"the reply is no JSON object but {what} ({error})", generation_id=self.generation_id
-            ) from None

@@ -3,6 +3,7 @@
 | what came back | without server tools | with server tools |
 |---|---|---|
 | no connection (nothing was sent) | twice more | twice more |
+| a certificate that cannot be trusted | never | never |
 | 429, 502, 503, 529 before any output | twice more | twice more, where the look-up says that it was not billed |
 | 408, 500, 504, 524 | once more | once more, where the look-up says that it was not billed |
 | 425 | once more | once more |
@@ -14,9 +15,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from agentkit.errors import APIError, ConnectionFailed
+from agentkit.errors import AgentkitError, APIError, ConnectionFailed
+from agentkit.openrouter.guard import Untrusted
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -31,7 +35,7 @@ LookUp = Callable[[str], Awaitable["Generation | None"]]
 def times_more(error: BaseException) -> int:
     """How often a request that ended like this may be sent again, where it surely was not billed."""
     if isinstance(error, ConnectionFailed):
-        return 2
+        return 0 if isinstance(error, Untrusted) else 2
     if not isinstance(error, APIError) or error.retryable is False:
         return 0
     if error.status in {429, 502, 503, 529}:
@@ -50,8 +54,55 @@ def retrying(
     seconds_left: Callable[[], float],
     look_up: LookUp | None = None,
     sleep: Sleep | None = None,
+) -> Attempts:
+    """Attempts at one request, as the table says; the last error is raised as it is, with what the look-up told.
+
+    `async for attempt in retrying(…): with attempt: return await …`
+    """
+
+    def further() -> AsyncRetrying:
+        return _retrying(server_tools, seconds_left, look_up, sleep)
+
+    return Attempts(further)
+
+
+class Attempts:
+    """The first attempt, which is the last of nearly every request, goes without tenacity; it decides on `further` ones."""
+
+    def __init__(self, further: Callable[[], AsyncRetrying]) -> None:
+        self._further = further
+        self._retrying: AsyncRetrying | None = None
+        self._error: AgentkitError | None = None
+        self._begun = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> AbstractContextManager[object]:
+        if not self._begun:
+            self._begun = True
+            return self
+        if self._error is None:
+            raise StopAsyncIteration
+        if self._retrying is None:
+            self._retrying = self._further().__aiter__()
+            with await anext(self._retrying):
+                raise self._error
+        return await anext(self._retrying)
+
+    def __enter__(self) -> None:
+        """The first attempt begins."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._error = error if isinstance(error, AgentkitError) else None
+        return self._error is not None
+
+
+def _retrying(
+    server_tools: bool, seconds_left: Callable[[], float], look_up: LookUp | None, sleep: Sleep | None
 ) -> AsyncRetrying:
-    """Attempts at one request, as the table says; the last error is raised as it is, with what the look-up told."""
     import asyncio
 
     from tenacity import AsyncRetrying, wait_random_exponential

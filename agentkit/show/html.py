@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agentkit.errors import ImageError
+from agentkit.errors import AgentkitError
 from agentkit.media import RASTER_TYPES
 from agentkit.show.plain import caption, kilobytes, pixels, visible
 from agentkit.values import Image, ImageFailure, Text
@@ -38,7 +38,7 @@ def picture(image: Image) -> str:
         return f"<figure>{words}<p>{text(image.media_type or 'a link')}: not shown here</p></figure>"
     try:
         source = image.data_url()
-    except ImageError as error:
+    except AgentkitError as error:  # its bytes are gone, or it comes from a saved run that somebody changed
         return f"<figure>{words}<p>{text(str(error))}</p></figure>"
     return f'<figure><img src="{escape(source)}" alt="{text(caption(image))}" style="max-width:100%;height:auto">{words}</figure>'
 

@@ -6,9 +6,10 @@ a shell.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
-from agentkit.values import Image, ImageFailure, Text
+from agentkit.values import Image, ImageFailure, Invocation, Text
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x2070))
 _LINE_ENDS = (0x2028, 0x2029)
@@ -41,6 +42,15 @@ def line(text: str, *, width: int = 200) -> str:
     """Text for one line of a terminal: white space folded, cut with `…` after `width` characters."""
     folded = terminal(" ".join(text.split()))
     return folded if len(folded) <= width else folded[: max(width - 1, 0)] + "…"
+
+
+def call(invocation: Invocation) -> str:
+    """A tool call as a person is asked about it: `pay(euros=3, to="Ada")`, on one line, whole, with nothing in it obeyed."""
+    given = invocation.arguments or {}
+    arguments = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False, default=str)}" for name, value in given.items()
+    )
+    return terminal(f"{invocation.name}({arguments})").replace("\n", "␊").replace("\t", "␉")
 
 
 def caption(image: Image) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
 from agentkit.values import Image, Invocation, Message, Usage
 
+if TYPE_CHECKING:
+    from agentkit.budget import Budget
+
 DepsT_co = TypeVar("DepsT_co", covariant=True, default=Any)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # not slotted: Python 3.11 cannot call `Context[Deps](…)` of a frozen class that is
 class Context(Generic[DepsT_co]):
     """Given to a tool whose first parameter is annotated `Context` or `Context[Deps]`. The model never sees it.
 
@@ -31,6 +34,8 @@ class Context(Generic[DepsT_co]):
     """What the run had used so far."""
     seconds_left: float | None = None
     """Until the tool's time-out or the run's limit, whichever comes first; None where there is neither."""
+    budget: Budget | None = None
+    """What the run may still spend: hand it on to another agent, `agent.run(…, budget=context.budget)`, and both keep to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from agentkit.errors import AgentkitError
 from agentkit.media import HEAD, sniff
 from agentkit.tools.text import mend
-from agentkit.values import Image, Source, Text
+from agentkit.values import Image, ImageFailure, Source, Text
 
 MAX_CHARACTERS = 100_000
 MAX_DEPTH = 64
@@ -34,6 +34,7 @@ ACCEPTED = (
 # Between two halves of a UTF-16 character stands the number of a picture. No text of a tool's can hold such a half: they
 # are mended first.
 _MARK = re.compile("\udc80([0-9]+)\udc81")
+_WORD_HANDLE = re.compile(r"(?<![\w/])img_[1-9][0-9]{0,8}(?!\w)")
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 Place = tuple[Any, object] | None
@@ -52,20 +53,24 @@ class Encoded:
     images: tuple[Image, ...]
     """Each distinct picture, in the order of its first place in the result."""
 
-    def parts(self, named: Callable[[Image], Image | None] = lambda image: image) -> tuple[Text | Image, ...]:
+    def parts(
+        self, named: Callable[[Image], Image | ImageFailure | None] = lambda image: image
+    ) -> tuple[Text | Image, ...]:
         """The text, in which each picture is its handle, and then the pictures.
 
-        `named` gives for each picture the same with its handle, or None where it could not be had.
+        `named` gives for each picture the same with its handle, or why it could not be had.
         """
         known = [named(image) for image in self.images]
 
         def handle(mark: re.Match[str]) -> str:
             index = int(mark[1])
             image = known[index]
-            return "(a picture that could not be had)" if image is None else image.name or f"picture {index + 1}"
+            if isinstance(image, Image):
+                return image.name or f"picture {index + 1}"
+            return f"(a picture that could not be had{f': {mend(image.reason)}' if image else ''})"
 
         # Two that turned out to be one picture have one name by now.
-        distinct = {image.name or index: image for index, image in enumerate(known) if image is not None}
+        distinct = {image.name or index: image for index, image in enumerate(known) if isinstance(image, Image)}
         return (Text(_cut(_MARK.sub(handle, self.template))), *distinct.values())
 
 
@@ -81,6 +86,22 @@ def encode_result(value: object) -> Encoded:
     if isinstance(plain, str):
         return Encoded(plain, tuple(walk.images))
     return Encoded(_COMPACT.encode(plain), tuple(walk.images))
+
+
+def encode_words(text: str, images: Mapping[str, Image]) -> Encoded:
+    """Words that name pictures by handles that are not the run's: each will get the run's own. Pictures that no word
+    names are listed at the end."""
+    order = {name: index for index, name in enumerate(images)}
+    text = mend(text)
+    template = _WORD_HANDLE.sub(lambda found: _marked(order[found[0]]) if found[0] in order else found[0], text)
+    left = [mark for index in order.values() if (mark := _marked(index)) not in template]
+    if left:
+        template += f"{chr(10) * 2 if template else ''}[pictures: {', '.join(left)}]"
+    return Encoded(template, tuple(images.values()))
+
+
+def _marked(index: int) -> str:
+    return f"\udc80{index}\udc81"
 
 
 def _cut(text: str) -> str:
@@ -152,9 +173,9 @@ class _Walk:
     def _mark(self, image: Image) -> str:
         for index, known in enumerate(self.images):
             if known.sha256 == image.sha256 and (known.sha256 or known.url == image.url):
-                return f"\udc80{index}\udc81"
+                return _marked(index)
         self.images.append(image)
-        return f"\udc80{len(self.images) - 1}\udc81"
+        return _marked(len(self.images) - 1)
 
 
 def as_image(value: object) -> Image | None:

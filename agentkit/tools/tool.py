@@ -40,6 +40,8 @@ class Tool(Generic[P, R]):
     """Whether a person has to agree to a call; a function is asked with the call's checked arguments."""
     external: bool = False
     """Never run here: the result is given when the run is resumed."""
+    repeats: bool = False
+    """Whether the same call may be made over and over, as of a tool that asks how far some work is."""
     strict: bool | None = None
     """Whether the provider is told to hold the model to the schema; None tells it nothing."""
 
@@ -62,6 +64,7 @@ class Tool(Generic[P, R]):
         for option, kind, accepted in (
             ("description", str, "text"),
             ("external", bool, "True or False"),
+            ("repeats", bool, "True or False"),
             ("strict", bool | None, "True, False or None"),
         ):
             value: object = getattr(self, option)
@@ -98,8 +101,16 @@ class Tool(Generic[P, R]):
         return check_arguments(self.parameters, arguments, images)
 
     def needs_approval(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether a person has to agree to a call with these checked arguments. Only a plain False lets it pass."""
-        return self.approve if isinstance(self.approve, bool) else self.approve(arguments) is not False
+        """Whether a person has to agree to a call with these checked arguments. A function is shown the defaults of those
+        that were left out, too; only its plain False lets the call pass."""
+        if isinstance(self.approve, bool):
+            return self.approve
+        defaults = {
+            name: parameter.default
+            for name, parameter in inspect.signature(self.function).parameters.items()
+            if parameter.default is not parameter.empty
+        }
+        return self.approve({**defaults, **arguments}) is not False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -128,6 +139,7 @@ def tool(
     timeout: float | None = None,
     approve: Approve = False,
     external: bool = False,
+    repeats: bool = False,
     strict: bool | None = None,
 ) -> Tool[P, R]: ...
 @overload
@@ -138,6 +150,7 @@ def tool(
     timeout: float | None = None,
     approve: Approve = False,
     external: bool = False,
+    repeats: bool = False,
     strict: bool | None = None,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(
@@ -149,6 +162,7 @@ def tool(
     timeout: float | None = None,
     approve: Approve = False,
     external: bool = False,
+    repeats: bool = False,
     strict: bool | None = None,
 ) -> Any:
     """Make a tool of a function: sync, async, or an async generator that tells its progress.
@@ -165,9 +179,16 @@ def tool(
     parameter annotated `Context` receives what the caller passed; one annotated `Image` the picture that the model named.
 
     `timeout` is in seconds. `approve=True`, or a function of the arguments that does not answer False, makes a call wait
-    for a person. An `external` tool is never run: its result comes from outside. Raises `ToolDefinitionError`.
+    for a person. An `external` tool is never run: its result comes from outside. From the third equal call in a
+    row on, a call is not run, but of a tool that `repeats`, such as one that asks how far some work is. Raises `ToolDefinitionError`.
     """
-    settings: dict[str, Any] = {"timeout": timeout, "approve": approve, "external": external, "strict": strict}
+    settings: dict[str, Any] = {
+        "timeout": timeout,
+        "approve": approve,
+        "external": external,
+        "repeats": repeats,
+        "strict": strict,
+    }
     if function is None:
         return partial(make_tool, name=name, description=description, **settings)
     return make_tool(function, name=name, description=description, **settings)

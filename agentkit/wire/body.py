@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentkit.history import Shown
 from agentkit.values import BlobRef, Image, Message, Pieces, Text
 from agentkit.wire.model import JsonObject, Request
 from agentkit.wire.text import write
 
-_HOLE = f"\ufdd1{secrets.token_hex(8)}:"
+HOLE = f"\ufdd1{secrets.token_hex(8)}:"
 """Cannot be guessed, so no text that is sent can pass for a picture."""
 
 
@@ -25,13 +26,13 @@ class Holes:
 
     def hole(self, image: Image, form: str = "data_url") -> str:
         self._refs.append(BlobRef(image.sha256, image.media_type, "base64" if form == "base64" else "data_url"))
-        return f"{_HOLE}{len(self._refs) - 1}"
+        return f"{HOLE}{len(self._refs) - 1}"
 
     def pieces(self, value: object) -> Pieces:
         data = write(value)
         if not self._refs:
             return (data,)
-        refs = {f"{_HOLE}{index}".encode(): ref for index, ref in enumerate(self._refs)}
+        refs = {f"{HOLE}{index}".encode(): ref for index, ref in enumerate(self._refs)}
         return cut(data, refs)
 
 
@@ -72,27 +73,68 @@ def listed(items: Sequence[Pieces]) -> Iterable[Pieces]:
         yield item
 
 
-def around(head: JsonObject, key: str, items: Sequence[Pieces]) -> Pieces:
-    """A body: `head` with the array `key` of these items behind it."""
-    start = write(head)[:-1] + (b"," if head else b"") + f'"{key}":['.encode()
+def around(head: bytes, key: str, items: Sequence[Pieces]) -> Pieces:
+    """A body: the object `head` with the array `key` of these items behind its members."""
+    start = head[:-1] + (b"," if len(head) > len(b"{}") else b"") + f'"{key}":['.encode()
     return joined([(start,), *listed(items), (b"]}",)])
+
+
+_HEADS = 4
+"""Heads that are kept: a run's first request, its others and its closing one may differ."""
 
 
 @dataclass(slots=True)
 class Encoded:
-    """Items that were serialised before, by message. It lives as long as its conversation."""
+    """What was serialised before: items by message and by how they are shown, and the heads of requests. It lives as long
+    as its conversation."""
 
-    items: dict[tuple[int, str], tuple[Message, tuple[Pieces, ...]]] = field(
-        default_factory=dict[tuple[int, str], tuple[Message, tuple[Pieces, ...]]]
+    items: dict[tuple[int, str, Shown], tuple[Message, tuple[Pieces, ...]]] = field(
+        default_factory=dict[tuple[int, str, Shown], tuple[Message, tuple[Pieces, ...]]]
     )
+    heads: list[tuple[Request, str, bytes]] = field(default_factory=list[tuple[Request, str, bytes]])
 
-    def get(self, message: Message, how: str) -> tuple[Pieces, ...] | None:
-        kept = self.items.get((id(message), how))
+    def copy(self) -> Encoded:
+        """The same, to go its own way from here."""
+        return Encoded(dict(self.items), list(self.heads))
+
+    def get(self, message: Message, api: str, shown: Shown) -> tuple[Pieces, ...] | None:
+        kept = self.items.get((id(message), api, shown))
         return kept[1] if kept is not None and kept[0] is message else None
 
-    def put(self, message: Message, how: str, items: tuple[Pieces, ...]) -> tuple[Pieces, ...]:
-        self.items[(id(message), how)] = (message, items)  # the message is held, so its id is not given to another
+    def put(self, message: Message, api: str, shown: Shown, items: tuple[Pieces, ...]) -> tuple[Pieces, ...]:
+        # The message is held, so its id is not given to another.
+        self.items[(id(message), api, shown)] = (message, items)
         return items
+
+    def head(self, request: Request, api: str, make: Callable[[Request], JsonObject]) -> bytes:
+        """The body without its messages. Tools and schemas can be long, and are the same in each turn."""
+        bare = replace(request, messages=(), shown={})
+        if not request.server_tools:  # what is left of these is told to server tools alone
+            bare = replace(bare, server_calls_left=None, cost_left=None)
+        for known, of, data in self.heads:
+            if of == api and known == bare:
+                return data
+        data = write(make(request))
+        self.heads = [(bare, api, data), *self.heads[: _HEADS - 1]]
+        return data
+
+
+def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:
+    """Words and pictures as they go: a picture that is gone, or was shown before, is its handle. `gone` learns what is shown."""
+    for part in parts:
+        if isinstance(part, Image):
+            yield Text(f"[{part.name or 'a picture'}]") if part.sha256 in gone else part
+            gone.add(part.sha256)
+        elif isinstance(part, Text) and part.text:
+            yield part
+
+
+def beside(shown: Shown) -> Iterator[Text | Image]:
+    """What goes with a message behind its own parts: pictures that it names, each after its line, then the note."""
+    for line, image in shown.attached:
+        yield from (Text(f"[picture {line}:]"), image)
+    if shown.note:
+        yield Text(shown.note)
 
 
 def settings(request: Request) -> dict[str, Any]:
@@ -124,6 +166,8 @@ def _stop_conditions(request: Request) -> list[dict[str, Any]] | None:
     conditions: list[dict[str, Any]] = []
     if request.server_calls_left is not None:
         conditions.append({"type": "step_count_is", "step_count": max(1, request.server_calls_left)})
+    if request.last_server_call is not None:
+        conditions.append({"type": "has_tool_call", "tool_name": request.last_server_call})
     if request.cost_left is not None:
         conditions.append({"type": "max_cost", "max_cost_in_dollars": request.cost_left})
     return conditions or None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from agentkit.history import PLAIN, Shown, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
-from agentkit.wire.body import Encoded, Holes, around, fitting_choice, settings, words
+from agentkit.wire import echo
+from agentkit.wire.body import Encoded, Holes, around, beside, fitting_choice, settings, visible, words
 from agentkit.wire.calls import for_history
 from agentkit.wire.model import Request
 from agentkit.wire.text import write
@@ -20,8 +23,8 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     if request.instructions:
         items.append((write({"role": "system", "content": request.instructions}),))
     for index, message in enumerate(request.messages):
-        items += _items(message, request.notes.get(index, ""), cache)
-    return around(_head(request), "messages", items)
+        items += _items(message, request.shown.get(index, PLAIN), cache)
+    return around(cache.head(request, "chat", _head), "messages", items)
 
 
 def _head(request: Request) -> dict[str, Any]:
@@ -60,49 +63,47 @@ def _tool_choice(request: Request) -> object:
     return {"type": choice}
 
 
-def _items(message: Message, note: str, cache: Encoded) -> tuple[Pieces, ...]:
-    how = f"chat {note}"
-    if (kept := cache.get(message, how)) is not None:
+def _items(message: Message, shown: Shown, cache: Encoded) -> tuple[Pieces, ...]:
+    if (kept := cache.get(message, "chat", shown)) is not None:
         return kept
-    if message.role == "assistant":
-        items = message.raw if message.api == "chat" and message.raw else (_assistant(message),)
+    if echoed(message, "chat"):
+        items = echo.chat(message, shown.hidden)
+    elif message.role == "assistant":
+        items = (_assistant(message),)
     elif message.role == "tool":
-        items = _tool(message, note)
+        items = _tool(message, shown)
     else:
-        items = (_user(message, note),)
-    return cache.put(message, how, items)
+        items = (_user(message, shown),)
+    return cache.put(message, "chat", shown, items)
 
 
-def _user(message: Message, note: str) -> Pieces:
+def _user(message: Message, shown: Shown) -> Pieces:
     holes = Holes()
-    content = _content(message.parts, holes)
-    if note:
-        content.append({"type": "text", "text": note})
+    own = visible(message.parts, set(shown.hidden))
+    content = _content([*([Text(shown.before)] if shown.before else []), *own, *beside(shown)], holes)
     if len(content) == 1 and content[0]["type"] == "text":
         return holes.pieces({"role": "user", "content": content[0]["text"]})
     return holes.pieces({"role": "user", "content": content})
 
 
-def _content(parts: tuple[object, ...], holes: Holes) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = []
-    for part in parts:
-        if isinstance(part, Text) and part.text:
-            content.append({"type": "text", "text": part.text})
-        elif isinstance(part, Image):
-            content.append({"type": "image_url", "image_url": {"url": holes.hole(part)}})
-    return content
+def _content(parts: Iterable[Text | Image], holes: Holes) -> list[dict[str, Any]]:
+    return [
+        {"type": "image_url", "image_url": {"url": holes.hole(part)}}
+        if isinstance(part, Image)
+        else {"type": "text", "text": part.text}
+        for part in parts
+    ]
 
 
 def _assistant(message: Message) -> Pieces:
-    """A message of the other API, or of none, from its parts."""
-    holes = Holes()
+    """A message of the other API, or of none, from its words and calls. Its pictures go as the user's (`history`)."""
     item: dict[str, Any] = {"role": "assistant", "content": words(message)}
     if calls := message.calls:
         item["content"] = item["content"] or None
         item["tool_calls"] = [_call(call) for call in calls]
-    if images := [part for part in message.parts if isinstance(part, Image)]:
-        item["images"] = [{"type": "image_url", "image_url": {"url": holes.hole(image)}} for image in images]
-    return holes.pieces(item)
+    elif message.images and not item["content"]:
+        item["content"] = echo.in_words(message.images)
+    return (write(item),)
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
@@ -113,20 +114,18 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def _tool(message: Message, note: str) -> tuple[Pieces, ...]:
+def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
     """One item for each result; pictures follow in a user's message, since many providers refuse them in a tool's."""
     items: list[Pieces] = []
-    holes = Holes()
-    shown: list[dict[str, Any]] = []
+    follow: list[Text | Image] = []
+    gone = set(shown.hidden)
     for result in (part for part in message.parts if isinstance(part, ToolResult)):
         items.append((write({"role": "tool", "tool_call_id": result.call_id, "content": result.text}),))
-        if images := [part for part in result.parts if isinstance(part, Image)]:
-            shown.append(
-                {"type": "text", "text": f"Pictures from {result.name} ({', '.join(image.name for image in images)}):"}
-            )
-            shown += _content(tuple(images), holes)
-    if note:
-        shown.append({"type": "text", "text": note})
-    if shown:
-        items.append(holes.pieces({"role": "user", "content": shown}))
+        if images := [part for part in visible(result.parts, gone) if isinstance(part, Image)]:
+            names = ", ".join(image.name for image in images)
+            follow += [Text(f"Pictures from {result.name} ({names}):"), *images]
+    follow += beside(shown)
+    if follow:
+        holes = Holes()
+        items.append(holes.pieces({"role": "user", "content": _content(follow, holes)}))
     return tuple(items)

@@ -218,7 +218,9 @@ class ChatReply:
         words = mend("".join(self._refusal))
         if words:
             return words
-        return "the provider's content filter stopped the reply" if self._finish == "content_filter" else None
+        silent = not self._words and not self._images and not self._calls.calls()
+        stopped = self._finish == "content_filter" or (silent and faults.filtered(self._native))
+        return faults.filter_words(self._native) if stopped else None
 
     def _pieces(self) -> list[str | JsonObject]:
         """The content, neighbouring words as one."""
@@ -264,6 +266,8 @@ class ChatReply:
             message["reasoning_details"] = self._details
         if self._images:
             message["images"] = self._images
+        if refusal := mend("".join(self._refusal)):
+            message["refusal"] = refusal
         return message
 
 

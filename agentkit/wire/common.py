@@ -50,7 +50,10 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
         else None
     )
     status = server_status((parsed or {}).get("status"), failed=error is not None)
-    invocation = Invocation(call_id, name, arguments, executor="server", status=status, result=result, error=error)
+    cost = own_cost(parsed or {})
+    invocation = Invocation(
+        call_id, name, arguments, executor="server", status=status, result=result, error=error, cost_usd=cost
+    )
     if name.removeprefix("openrouter:") != "image_generation":
         return invocation, None
     values = picture_values(parsed) if parsed is not None else ((result,) if result else ())
@@ -61,6 +64,7 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
         prompt=string((arguments or {}).get("prompt")),
         revised_prompt=string((parsed or {}).get("revisedPrompt")) or string((parsed or {}).get("revised_prompt")),
         invocation_id=call_id,
+        cost_usd=cost,
         error=None if values else error or "the server tool gave no picture",
     )
 
@@ -81,6 +85,7 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
         executor="server",
         status=status,
         error=words,
+        cost_usd=own_cost(item),
     )
     if name not in IMAGE_ITEMS:
         return invocation, None
@@ -94,6 +99,7 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
         prompt=prompt,
         revised_prompt=string(item.get("revisedPrompt")) or string(item.get("revised_prompt")),
         invocation_id=call_id if tracked else None,
+        cost_usd=own_cost(item),
         error=failure,
     )
 
@@ -132,30 +138,48 @@ def cost_of(usage: JsonObject) -> float | None:
     return float(cost) if 0 <= cost < MOST_USD else None
 
 
+def own_cost(holder: JsonObject) -> float | None:
+    """USD of one call or one picture, where its own record tells it: `cost`, or `usage.cost`."""
+    own = cost_of(holder)
+    return own if own is not None else cost_of(obj(holder.get("usage")))
+
+
 def citations(annotations: object) -> tuple[JsonObject, ...]:
     """The annotations as a run may hold them."""
     return tuple(kept for each in objects(annotations) if (kept := keepable(each)) is not None)
 
 
 def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]:
-    """The raw items without pictures that were not had: an item that is one goes, a message loses its entry."""
+    """The raw items without pictures that were not had: a message loses its entry, an item that is one goes, and with it the
+    reasoning directly before it, which is refused without the item that followed it."""
     if not lost:
         return items
     kept: list[bytes] = []
     for data in items:
-        item = read_object(data)
-        if item.get("type") in IMAGE_ITEMS and lost.issuperset(picture_values(item)) and picture_values(item):
+        if (left := _without(data, lost)) is not None:
+            kept.append(left)
             continue
-        changed = dict(item)
-        for name in ("images", "content"):
-            if isinstance(entries := item.get(name), list):
-                changed[name] = [
-                    each for each in cast("list[object]", entries) if not lost.intersection(picture_of_part(obj(each)))
-                ]
-        if changed.get("images") == []:
-            del changed["images"]
-        kept.append(data if changed == item else write(changed))
+        while kept and read_object(kept[-1]).get("type") == "reasoning":
+            kept.pop()
     return tuple(kept)
+
+
+def _without(data: bytes, lost: frozenset[str]) -> bytes | None:
+    """What is left of an item; None where nothing is."""
+    item = read_object(data)
+    if item.get("type") in IMAGE_ITEMS and lost.issuperset(picture_values(item)) and picture_values(item):
+        return None
+    changed = dict(item)
+    for name in ("images", "content"):
+        if isinstance(entries := item.get(name), list):
+            changed[name] = [
+                each for each in cast("list[object]", entries) if not lost.intersection(picture_of_part(obj(each)))
+            ]
+    if changed == item:
+        return data
+    if changed.get("images") == []:
+        del changed["images"]
+    return None if item.get("type") == "message" and changed.get("content") == [] else write(changed)
 
 
 def usage_of(usage: JsonObject) -> Usage:

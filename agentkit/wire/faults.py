@@ -6,6 +6,7 @@ a stream; no object at all, only `finish_reason: "error"`; Responses' `response.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ _STATUS_OF_CODE = {
     "authentication_error": 401,
     "permission_error": 403,
     "image_content_policy_violation": 403,
+    "permission_denied": 403,
+    "refusal": 403,
     "bio_policy": 403,
     "content_policy_violation": 403,
     "moderation_blocked": 403,
@@ -54,6 +57,9 @@ def from_error(
     code = error.get("code") if isinstance(error.get("code"), int | str) else error.get("type")
     metadata, availability = obj(error.get("metadata")), obj(error.get("availability"))
     kind = status if status is not None else _status_of(code)
+    told = _status_of(metadata.get("error_type") or error.get("error_type"))
+    if status is None and told is not None and kind in {None, 500}:
+        kind = told  # a code that says nothing, beside a type that does
     raw = metadata.get("raw")
     raw_words = raw if isinstance(raw, str) else None if raw is None else str(raw)
     wait = availability.get("retry_after", metadata.get("retry_after"))
@@ -77,6 +83,32 @@ def from_error(
 def error_object(value: object) -> JsonObject:
     """The error in a field of that name: an object, or words alone; empty where there is none."""
     return {"message": value} if isinstance(value, str) and value else obj(value)
+
+
+_REFUSED = re.compile(
+    r"moderat|safety|content[ _-]?(policy|filter)|polic(y|ies)\b.*violat|violat\w*\b.*polic|usage polic|prohibited|"
+    r"disallowed|sensitive content|flagged|nsfw|sexual|blocklist|recitation|copyright|likeness",
+    re.IGNORECASE,
+)
+_REFUSALS = frozenset({"content_filter", "refusal", "blocklist", "spii", "recitation", "safety"})
+
+
+def says_refused(reason: str) -> bool:
+    """Whether a provider's words for why there is no picture are those of moderation, not of a fault."""
+    return _REFUSED.search(reason) is not None
+
+
+def filtered(native: object) -> bool:
+    """Whether a provider's own finish reason, free text (WIRE, "Streams"), says that a filter stopped the reply."""
+    words = (string(native) or "").lower()
+    return words in _REFUSALS or words.endswith(("_safety", "prohibited_content", "_recitation"))
+
+
+def filter_words(native: object = None) -> str:
+    """What is told where a filter stopped the reply without a word of its own."""
+    words = string(native)
+    reason = f" ({words})" if words and words.lower() != "content_filter" else ""
+    return f"the provider's content filter stopped the reply{reason}"
 
 
 def bare(native: object, generation_id: str | None = None) -> APIError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from agentkit.errors import APIError
+from agentkit.history import Shown
 from agentkit.settings import ModelSettings
 from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
 
@@ -50,9 +51,11 @@ class Request:
     session_id: str | None = None
     output_tokens_left: int | None = None
     server_calls_left: int | None = None
+    last_server_call: str | None = None
+    """The server tool after whose call no server tool may run any more."""
     cost_left: float | None = None
-    notes: Mapping[int, str] = field(default_factory=dict[int, str])
-    """By position in `messages`: a line told to the model beside that message (handles of pictures)."""
+    shown: Mapping[int, Shown] = field(default_factory=dict[int, Shown])
+    """By position in `messages`: how that message goes, where it does not go as it is (`agentkit.history`)."""
 
     @property
     def max_tokens(self) -> int | None:
@@ -72,6 +75,7 @@ class Sighting:
     prompt: str | None = None
     revised_prompt: str | None = None
     invocation_id: str | None = None
+    cost_usd: float | None = None
     error: str | None = None
     """Why there is none, where the wire says so."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from agentkit.history import PLAIN, Shown, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
-from agentkit.wire.body import Encoded, Holes, around, fitting_choice, settings, words
+from agentkit.wire import echo
+from agentkit.wire.body import Encoded, Holes, around, beside, fitting_choice, settings, visible, words
 from agentkit.wire.calls import for_history
 from agentkit.wire.model import Request
 from agentkit.wire.text import write
@@ -18,8 +21,8 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     cache = encoded if encoded is not None else Encoded()
     items: list[Pieces] = []
     for index, message in enumerate(request.messages):
-        items += _items(message, request.notes.get(index, ""), cache)
-    return around(_head(request), "input", items)
+        items += _items(message, request.shown.get(index, PLAIN), cache)
+    return around(cache.head(request, "responses", _head), "input", items)
 
 
 def _head(request: Request) -> dict[str, Any]:
@@ -64,52 +67,44 @@ def _tool_choice(request: Request) -> object:
     return "required"  # this API has no form that names a server tool of OpenRouter's
 
 
-def _items(message: Message, note: str, cache: Encoded) -> tuple[Pieces, ...]:
-    how = f"responses {note}"
-    if (kept := cache.get(message, how)) is not None:
+def _items(message: Message, shown: Shown, cache: Encoded) -> tuple[Pieces, ...]:
+    if (kept := cache.get(message, "responses", shown)) is not None:
         return kept
-    if message.role == "assistant":
-        items = message.raw if message.api == "responses" and message.raw else _assistant(message)
+    if echoed(message, "responses"):
+        items = echo.responses(message, shown.hidden)
+    elif message.role == "assistant":
+        items = _assistant(message)
     elif message.role == "tool":
-        items = _tool(message, note)
+        items = _tool(message, shown)
     else:
-        items = (_user(message, note),)
-    return cache.put(message, how, items)
+        own = visible(message.parts, set(shown.hidden))
+        items = (_user([*([Text(shown.before)] if shown.before else []), *own, *beside(shown)]),)
+    return cache.put(message, "responses", shown, items)
 
 
-def _user(message: Message, note: str) -> Pieces:
+def _user(parts: Iterable[Text | Image]) -> Pieces:
     holes = Holes()
-    content = _content(message.parts, holes)
-    if note:
-        content.append({"type": "input_text", "text": note})
-    return holes.pieces({"type": "message", "role": "user", "content": content})
+    return holes.pieces({"type": "message", "role": "user", "content": _content(parts, holes)})
 
 
-def _content(parts: tuple[object, ...], holes: Holes) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = []
-    for part in parts:
-        if isinstance(part, Text) and part.text:
-            content.append({"type": "input_text", "text": part.text})
-        elif isinstance(part, Image):
-            content.append({"type": "input_image", "detail": "auto", "image_url": holes.hole(part)})
-    return content
+def _content(parts: Iterable[Text | Image], holes: Holes) -> list[dict[str, Any]]:
+    return [
+        {"type": "input_image", "detail": "auto", "image_url": holes.hole(part)}
+        if isinstance(part, Image)
+        else {"type": "input_text", "text": part.text}
+        for part in parts
+    ]
 
 
 def _assistant(message: Message) -> tuple[Pieces, ...]:
-    """A message of the other API, or of none, from its parts."""
+    """A message of the other API, or of none, from its words and calls. Its pictures go as the user's (`history`): an
+    `image_generation_call` with an id that no provider gave rests on nothing."""
     items: list[Pieces] = []
-    if said := words(message):
+    said = words(message)
+    if not said and not message.calls and message.images:
+        said = echo.in_words(message.images)
+    if said:
         items.append((write({"type": "message", "role": "assistant", "content": said}),))
-    for part in message.parts:
-        if isinstance(part, Image):
-            holes = Holes()
-            item = {
-                "type": "image_generation_call",
-                "id": f"ig_{part.sha256[:24]}",
-                "status": "completed",
-                "result": holes.hole(part),
-            }
-            items.append(holes.pieces(item))
     items += [(write(_call(call)),) for call in message.calls]
     return tuple(items)
 
@@ -125,14 +120,16 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def _tool(message: Message, note: str) -> tuple[Pieces, ...]:
-    results = [part for part in message.parts if isinstance(part, ToolResult)]
+def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
+    """One item for each result, with its pictures; what else goes beside them follows as the user's."""
     items: list[Pieces] = []
-    for result in results:
+    gone = set(shown.hidden)
+    for result in (part for part in message.parts if isinstance(part, ToolResult)):
         holes = Holes()
-        extra = note if result is results[-1] else ""
-        output: object = result.text + (f"\n{extra}" if extra else "")
-        if any(isinstance(part, Image) for part in result.parts):
-            output = _content((*result.parts, Text(extra)), holes)
+        images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
+        said = [Text(result.text)] if result.text else []
+        output: object = _content([*said, *images], holes) if images else result.text
         items.append(holes.pieces({"type": "function_call_output", "call_id": result.call_id, "output": output}))
+    if follow := list(beside(shown)):
+        items.append(_user(follow))
     return tuple(items)

@@ -212,7 +212,8 @@ class ResponsesReply:
         if usage := obj(response.get("usage")):
             self._usage = usage
         if error := faults.error_object(response.get("error")):
-            self._error = faults.from_error(error, generation_id=self._id)
+            error_type = {"error_type": kind} if (kind := string(response.get("error_type"))) else {}
+            self._error = faults.from_error({**error_type, **error}, generation_id=self._id)
         if not final:
             return []
         signals: list[Signal] = []
@@ -263,8 +264,7 @@ class ResponsesReply:
             server_calls=tuple(server),
             usage=usage_of(self._usage),
             finish=finish,
-            refusal=refusal
-            or ("the provider's content filter stopped the reply" if finish == "content_filter" else None),
+            refusal=refusal or (faults.filter_words() if finish == "content_filter" else None),
             error=self._error,
         )
 

@@ -67,8 +67,6 @@ class EventStream:
     def _hold(self, piece: bytes) -> None:
         if not piece:
             return
-        if not piece:
-            return
         self._held.append(piece)
         self._size += len(piece)
         if self._size > self._max_line:
@@ -86,6 +84,10 @@ class EventStream:
             elif line == b"data":
                 data.append(b"")
         return events
+
+    def rest(self) -> bytes:
+        """What has come of an event that is not whole."""
+        return b"\n".join((*self._data, b"".join(self._held)))
 
     def close(self) -> list[bytes]:
         """The end of the stream: an event whose blank line was cut off counts where its own lines are whole."""

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--quick] [--only WORD] [--samples N]` prints the table."""
+"""`python -m tests.benchmarks [--quick] [--only WORD] [--samples N] [--transport NAME]` prints the table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from agentkit.openrouter.carriers import TRANSPORTS
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
 from tests.benchmarks.measure import growth, import_seconds, medians
 from tests.benchmarks.server import running
@@ -37,7 +38,8 @@ def timed(case: Case, seconds: dict[str, float]) -> str:
 
 
 async def compare(options: argparse.Namespace, sizes: Sizes, origin: str, folder: Path) -> None:
-    several = [each for each in subjects(folder) if not options.subjects or each.name in {Raw.name, *options.subjects}]
+    several = subjects(folder, options.transport)
+    several = [each for each in several if not options.subjects or each.name in {Raw.name, *options.subjects}]
     print(line(["goal", *(each.name for each in several), "agentkit"], ""))
     for case in cases(sizes):
         if options.only in case.title:
@@ -49,10 +51,10 @@ async def compare(options: argparse.Namespace, sizes: Sizes, origin: str, folder
         await each.close()
 
 
-def memory(several: list[Subject], sizes: Sizes, origin: str) -> None:
+def memory(several: list[Subject], sizes: Sizes, origin: str, transport: str) -> None:
     for stream in (False, True):
         title = f"its growth of memory, {'streamed' if stream else 'buffered'}"
-        grown = {each.name: growth(origin, each.name, sizes.megabytes, stream=stream) for each in several}
+        grown = {each.name: growth(origin, each.name, sizes.megabytes, transport, stream=stream) for each in several}
         cells = [f"{each:.1f} MiB" for each in grown.values()]
         print(line([f"≤ {MEMORY_GOAL:g} MiB", *cells, verdict(grown[Kit.name], MEMORY_GOAL)], title), flush=True)
 
@@ -70,13 +72,16 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="only the cases with this word in their title")
     parser.add_argument("--samples", type=int, default=7, help="of each case; the median counts")
     parser.add_argument("--subjects", nargs="*", default=[], help="beside raw httpx2: all by default")
+    parser.add_argument(
+        "--transport", choices=TRANSPORTS, help="agentkit's; by default the one that it takes by itself"
+    )
     options = parser.parse_args()
     sizes = QUICK if options.quick else Sizes()
     print("CPU time of the client, medians of interleaved samples; × is the ratio to raw httpx2.\n")
     with running() as origin, tempfile.TemporaryDirectory() as folder:
         asyncio.run(compare(options, sizes, origin, Path(folder)))
         if options.only in "memory":
-            memory(subjects(Path(folder)), sizes, origin)
+            memory(subjects(Path(folder)), sizes, origin, options.transport or "")
         if options.only in "import":
             imports(options.samples)
 

@@ -19,10 +19,12 @@ class Sizes:
     deltas: int = 5000
     megabytes: int = 32
     conversations: int = 1000
+    drawn: int = 40
+    """Turns of a conversation in which each brings a picture."""
 
 
-QUICK = Sizes(turns=20, rounds=10, deltas=2000, megabytes=8, conversations=200)
-TINY = Sizes(turns=1, rounds=2, deltas=5, megabytes=1, conversations=3)
+QUICK = Sizes(turns=20, rounds=10, deltas=2000, megabytes=8, conversations=200, drawn=12)
+TINY = Sizes(turns=1, rounds=2, deltas=5, megabytes=1, conversations=3, drawn=2)
 TURNS = 3
 """Of each of the conversations at once."""
 
@@ -60,6 +62,9 @@ def cases(sizes: Sizes) -> list[Case]:
         every = (subject.conversation(f"{origin}/slow-1", TURNS) for _ in range(sizes.conversations))
         return (await asyncio.gather(*every))[-1]
 
+    async def drawn(subject: Subject, origin: str, _: Path) -> object:
+        return await subject.conversation(f"{origin}/drawn-1", sizes.drawn)
+
     rounds, mega, many = f"{sizes.rounds} rounds × 4 tools", f"{sizes.megabytes} MB image", sizes.conversations
     return [
         Case(f"one plain turn, buffered (× {sizes.turns})", 1.3, plain),
@@ -69,5 +74,6 @@ def cases(sizes: Sizes) -> list[Case]:
         Case(f"{sizes.deltas:,} streamed deltas, Responses", 1.0, deltas("responses")),
         Case(f"{mega} to a file, buffered", 0.5, image(stream=False)),
         Case(f"{mega} to a file, streamed", 0.5, image(stream=True)),
+        Case(f"{sizes.drawn} turns, each with a 1 MB image", 0.2, drawn, samples=1),
         Case(f"{many:,} conversations × {TURNS} turns (wall)", 0.4, at_once, wall=True, samples=1),
     ]

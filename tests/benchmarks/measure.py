@@ -48,9 +48,18 @@ def import_seconds(modules: Sequence[str], samples: int) -> dict[str, float]:
     return {name: median(each) for name, each in taken.items()}
 
 
-def growth(origin: str, subject: str, megabytes: int, *, stream: bool) -> float:
+def growth(origin: str, subject: str, megabytes: int, transport: str, *, stream: bool) -> float:
     """MiB by which the process's memory grows at its peak while one image arrives and is stored."""
-    command = [sys.executable, "-m", "tests.benchmarks.memory", origin, subject, str(megabytes), str(int(stream))]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.memory",
+        origin,
+        subject,
+        str(megabytes),
+        str(int(stream)),
+        transport,
+    ]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 

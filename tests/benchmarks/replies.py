@@ -170,6 +170,15 @@ def image_stream(_api: str, megabytes: int) -> bytes:
     return _chunks([{"content": "Here it is."}, {"images": [_picture(megabytes)]}])
 
 
+def drawn(_api: str, number: int) -> bytes:
+    """A picture of a megabyte, another for each number, and words."""
+    comment = b"tEXt" + f"n\0{number}".encode()
+    chunk = struct.pack(">I", len(comment) - 4) + comment + struct.pack(">I", zlib.crc32(comment))
+    whole = png(1)
+    url = "data:image/png;base64," + base64.b64encode(whole[:-12] + chunk + whole[-12:]).decode()
+    return _completion({"content": WORDS, "images": [{"type": "image_url", "image_url": {"url": url}}]})
+
+
 def _picture(megabytes: int) -> dict[str, Any]:
     return {"type": "image_url", "index": 0, "image_url": {"url": _data_url(megabytes)}}
 
@@ -182,6 +191,7 @@ MAKERS: dict[str, Maker] = {
     "deltas": deltas,
     "image": image,
     "image-stream": image_stream,
+    "drawn": drawn,
 }
 
 

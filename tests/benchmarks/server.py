@@ -28,6 +28,8 @@ def answer_to(path: str, body: bytes) -> bytes:
         mark = b'"tool_call_id"' if api == "chat" else b'"function_call_output"'
         done = body.count(mark) // CALLS
         return reply("round", api, done) if done < int(size) else reply("plain", api, 1)
+    if name == "drawn":  # another picture in each turn
+        size = str(body.count(b'"role":"user"') + body.count(b'"role": "user"'))
     if name == "image" and (b'"stream":true' in body or b'"stream": true' in body):
         name = "image-stream"
     return reply(name, api, int(size))

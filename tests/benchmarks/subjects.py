@@ -14,7 +14,7 @@ import httpx2
 import openai
 
 from agentkit import Agent, FileImageStore, Limits, OpenRouter, TextDelta, tool
-from agentkit.openrouter.pool import Lane
+from agentkit.openrouter.carriers import Transport
 from tests.benchmarks.replies import MODEL
 
 PROMPT = "How is the weather in the north today?"
@@ -239,14 +239,14 @@ class SdkOnAiohttp(Sdk):
 class Kit:
     name = "agentkit"
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, transport: Transport | None = None) -> None:
+        self._folder, self._transport = folder, transport
         self._clients: dict[str, OpenRouter] = {}
         self._agents: dict[tuple[str, str], Agent[Any]] = {}
 
     async def client(self, base: str) -> OpenRouter:
         if base not in self._clients:
-            self._clients[base] = OpenRouter(api_key="sk-or-bench", base_url=base)
+            self._clients[base] = OpenRouter(api_key="sk-or-bench", base_url=base, transport=self._transport)
         return self._clients[base]
 
     async def agent(self, base: str, api: str = "chat") -> Agent[Any]:
@@ -294,33 +294,10 @@ class Kit:
             await client.close()
 
 
-class KitOnAiohttp(Kit):
-    """agentkit with the SDK's other transport put under it: what a change of the default would bring."""
-
-    name = "agentkit on aiohttp"
-
-    async def client(self, base: str) -> OpenRouter:
-        fresh = base not in self._clients
-        client = await super().client(base)
-        if fresh:
-            pool: Any = await client._pool()
-            hooks = pool._open_lane().http.event_hooks
-
-            def open_lane() -> Lane:
-                http = openai.DefaultAioHttpClient(
-                    limits=LIMITS, timeout=TIMEOUT, follow_redirects=False, event_hooks=hooks
-                )
-                sdk = openai.AsyncOpenAI(api_key="sk-or-bench", base_url=base, http_client=http, max_retries=0)
-                return Lane(sdk, http)
-
-            pool._open_lane = open_lane
-        return client
-
-
 HAS_AIOHTTP = find_spec("aiohttp") is not None
 
 
-def subjects(folder: Path) -> list[Subject]:
-    """Raw httpx2 first; those on aiohttp only where it is installed."""
-    several: list[Subject] = [Raw(), Sdk(), Kit(folder)]
-    return [*several, SdkOnAiohttp(), KitOnAiohttp(folder / "aiohttp")] if HAS_AIOHTTP else several
+def subjects(folder: Path, transport: Transport | None = None) -> list[Subject]:
+    """Raw httpx2 first, agentkit on the transport that is asked for, and the SDK on aiohttp where that is installed."""
+    several: list[Subject] = [Raw(), Sdk(), Kit(folder, transport)]
+    return [*several, SdkOnAiohttp()] if HAS_AIOHTTP else several

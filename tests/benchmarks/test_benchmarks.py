@@ -24,6 +24,7 @@ def origin() -> Iterator[str]:
 CASES = cases(TINY)
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # what the SDK does on aiohttp
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 async def test_each_subject_gives_the_right_answer(case: Case, origin: str, tmp_path: Path) -> None:
     several = subjects(tmp_path)

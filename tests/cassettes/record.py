@@ -17,22 +17,23 @@ from tests.cassettes.recorder import EMULATOR, EXAMPLES, FOLDER, MAX_BYTES, exam
 @contextmanager
 def connection(*, live: bool) -> Iterator[OpenRouter]:
     if live:
-        yield OpenRouter()
+        yield OpenRouter(transport="httpx2")
         return
     with Emulator() as emulator:
-        yield OpenRouter(api_key=emulator.api_key, base_url=emulator.base_url)
+        yield OpenRouter(api_key=emulator.api_key, base_url=emulator.base_url, transport="httpx2")
 
 
 async def record_example(name: str, *, live: bool = False, folder: Path = FOLDER) -> Path:
     """One example, into its cassette."""
     source = "OpenRouter" if live else EMULATOR
+    said = StringIO()
     with (
         tempfile.TemporaryDirectory() as out,
         connection(live=live) as client,
-        record(name, source=source, folder=folder),
+        record(name, source=source, folder=folder, said=said),
     ):
         async with client:
-            with redirect_stdout(StringIO()):
+            with redirect_stdout(said):
                 await example(name).main(client, Path(out))
     return file_of(name, folder)
 

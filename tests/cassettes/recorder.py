@@ -10,6 +10,7 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,13 +26,13 @@ from vcr.record_mode import RecordMode
 from vcr.request import Request
 
 from agentkit import AgentkitError, OpenRouter
-from tests.cassettes import washing
+from tests.cassettes import trimming, washing
 from tests.cassettes.placeholders import summary
 from tests.cassettes.washing import ORIGIN
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cassettes"
-EXAMPLES = ("weather_picture", "conversation", "image_model")
+EXAMPLES = ("weather_picture", "conversation", "image_model", "studio", "edit_a_picture", "approve", "budget")
 EMULATOR = "agentkit's emulator, not OpenRouter"
 MAX_BYTES = 100_000
 
@@ -55,11 +56,14 @@ def file_of(name: str, folder: Path = FOLDER) -> Path:
 
 
 @contextmanager
-def record(name: str, *, source: str, folder: Path = FOLDER) -> Iterator[Cassette]:
-    """Keep the traffic of the block, washed, in place of what the cassette held. A block that fails leaves it alone."""
+def record(name: str, *, source: str, folder: Path = FOLDER, said: StringIO | None = None) -> Iterator[Cassette]:
+    """Keep the traffic of the block, washed, in place of what the cassette held. A block that fails leaves it alone.
+
+    Of the catalogue only the models stay that its requests name, or what the block has `said`.
+    """
     with Tape.use(
         path=file_of(name, folder),
-        persister=Shelf(source),
+        persister=Shelf(source, said),
         serializer=SafeYaml,
         record_mode=RecordMode.ALL,
         match_on=(method, path, query, same_body),
@@ -82,8 +86,8 @@ def play(name: str, folder: Path = FOLDER) -> Iterator[Cassette]:
 
 
 def player() -> OpenRouter:
-    """A client for cassettes: they hold one address only."""
-    return OpenRouter(api_key="any", base_url=f"{ORIGIN}/api/v1")
+    """A client for cassettes: they hold one address only, and vcrpy sees a body that streams on httpx2 alone."""
+    return OpenRouter(api_key="any", base_url=f"{ORIGIN}/api/v1", transport="httpx2")
 
 
 class Tape(Cassette):
@@ -113,9 +117,15 @@ def _difference_of(stored: Request, request: Request) -> str:
 
 
 def _compared(request: Request) -> Any:
-    """What of a body counts: all but what washing takes out."""
+    """What of a body counts: all but what washing takes out, and what is left of a budget: of runs that share one, it is
+    chance which is billed first."""
     data = washing.body(request.body or b"", {}, picture=summary)
-    return json.loads(data) if data[:1] in {b"{", b"["} else data
+    value = json.loads(data) if data[:1] in {b"{", b"["} else data
+    if isinstance(value, dict):
+        for condition in value.get("stop_server_tools_when") or ():
+            if "max_cost_in_dollars" in condition:
+                condition["max_cost_in_dollars"] = "any"
+    return value
 
 
 def _difference(recorded: Any, given: Any, at: str = "body") -> str:
@@ -137,8 +147,8 @@ def _short(value: Any) -> str:
 class Shelf:
     """Where cassettes lie. What goes in is washed as a whole, since what an address becomes is known at the end only."""
 
-    def __init__(self, source: str = "") -> None:
-        self._source = source
+    def __init__(self, source: str = "", said: StringIO | None = None) -> None:
+        self._source, self._said = source, said
 
     def load_cassette(self, path: Path, serializer: type[SafeYaml]) -> tuple[list[Request], list[Any]]:
         if self._source:
@@ -146,11 +156,13 @@ class Shelf:
         return vcr.serialize.deserialize(path.read_text(encoding="utf-8"), serializer)
 
     def save_cassette(self, path: Path, cassette_dict: dict[str, Any], serializer: type[SafeYaml]) -> None:
+        slugs = trimming.named(cassette_dict["requests"], "" if self._said is None else self._said.getvalue())
         requests, addresses = _addressed(cassette_dict["requests"])
         for request in requests:
             request.headers = washing.headers(request.headers)
             request.body = washing.body(request.body, addresses) if request.body else None
-        responses = [_washed(response, addresses) for response in cassette_dict["responses"]]
+        pairs = zip(requests, cassette_dict["responses"], strict=True)
+        responses = [_washed(request, response, addresses, slugs) for request, response in pairs]
         text = vcr.serialize.serialize({"requests": requests, "responses": responses}, serializer)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_NOTE.format(self._source) + text, encoding="utf-8")
@@ -181,7 +193,7 @@ def _addressed(requests: list[Request]) -> tuple[list[Request], dict[str, str]]:
     return moved, addresses
 
 
-def _washed(response: dict[str, Any], addresses: dict[str, str]) -> dict[str, Any]:
+def _washed(request: Request, response: dict[str, Any], addresses: dict[str, str], slugs: set[str]) -> dict[str, Any]:
     response = decode_response(response)
     encoding = {name.lower(): value for name, value in response["headers"].items()}.get("content-encoding")
     if encoding:
@@ -189,7 +201,7 @@ def _washed(response: dict[str, Any], addresses: dict[str, str]) -> dict[str, An
     kept = washing.headers(response["headers"])
     if "location" in kept:
         kept["location"] = [addresses.get(each, ORIGIN) for each in kept["location"]]
-    body = {"string": washing.body(response["body"]["string"], addresses)}
+    body = {"string": washing.body(trimming.trimmed(request, response["body"]["string"], slugs), addresses)}
     return {"status": response["status"], "headers": kept, "body": body}
 
 

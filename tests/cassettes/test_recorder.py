@@ -4,7 +4,7 @@ import json
 import random
 import zlib
 from base64 import b64decode, b64encode
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,9 @@ async def draw(client: OpenRouter) -> Answer:
 async def test_what_was_recorded_is_played_without_a_network(tmp_path: Path) -> None:
     with Emulator() as emulator:
         with record("lighthouse", source="a test", folder=tmp_path) as tape:
-            async with OpenRouter(api_key=emulator.api_key, base_url=emulator.base_url) as client:
+            async with OpenRouter(api_key=emulator.api_key, base_url=emulator.base_url, transport="httpx2") as client:
                 recorded = await draw(client)
-        assert len(tape) == 2
+        assert len(tape) == 3  # the catalogue, the reply, the picture
         origin = emulator.origin
     with cut_off(), play("lighthouse", tmp_path) as tape:
         async with player() as client:
@@ -51,6 +51,36 @@ async def test_what_was_recorded_is_played_without_a_network(tmp_path: Path) -> 
     assert (one.media_type, one.width, one.height) == (other.media_type, other.width, other.height)
     assert other.size < 300 < one.size
     assert [source.place for source in one.sources] == [source.place for source in other.sources]
+
+
+async def test_of_the_catalogue_only_the_models_stay_that_are_spoken_of(tmp_path: Path) -> None:
+    slugs = ["a/asked:free", "a/asked", "b/second", "c/painter", "d/printed", "e/of-no-use", "f/looked-up"]
+    models = [{"id": slug, "description": "long " * 2000} for slug in slugs]
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "POST" or request.url.path.endswith("endpoints"):
+            return httpx2.Response(200, json={"data": [{"id": "e/of-no-use"}]})
+        return httpx2.Response(200, json={"data": models, "total_count": len(models)})
+
+    said = StringIO("try d/printed\n")
+    with record("many", source="a test", folder=tmp_path, said=said):
+        async with httpx2.AsyncClient(
+            transport=httpx2.MockTransport(answer), base_url="https://api.test/api/v1"
+        ) as client:
+            await client.get("/models?limit=1000")
+            await client.get("/images/models")
+            await client.get("/images/models/f/looked-up/endpoints")
+            tool = {"type": "openrouter:image_generation", "parameters": {"model": "c/painter"}}
+            await client.post(
+                "/chat/completions", json={"model": "a/asked:free", "models": ["b/second"], "tools": [tool]}
+            )
+    with cut_off(), play("many", tmp_path):
+        async with httpx2.AsyncClient(base_url=f"{ORIGIN}/api/v1") as client:
+            chat, images = [(await client.get(path)).json() for path in ("/models?limit=1000", "/images/models")]
+            untouched = (await client.get("/images/models/f/looked-up/endpoints")).json()
+    assert [model["id"] for model in chat["data"]] == ["a/asked", "b/second", "c/painter", "d/printed", "f/looked-up"]
+    assert (chat["total_count"], images) == (5, chat)
+    assert untouched == {"data": [{"id": "e/of-no-use"}]}
 
 
 async def test_a_recording_that_fails_leaves_the_cassette_alone(tmp_path: Path) -> None:

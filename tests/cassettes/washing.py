@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from agentkit.redact import redacted
 from tests.cassettes.placeholders import in_text, placeholder
 
 ORIGIN = "https://192.0.2.1"
@@ -34,7 +35,7 @@ Slot = tuple[Any, Any]
 def headers(given: Mapping[str, Any]) -> dict[str, Any]:
     """Those that stay, by lower-case name; a value may be a string or a list of them."""
     kept = {name.lower(): value for name, value in given.items() if name.lower() in _HEADERS}
-    return {name: plain(value) if isinstance(value, str) else [*map(plain, value)] for name, value in kept.items()}
+    return {name: _washed(value) if isinstance(value, str) else [*map(_washed, value)] for name, value in kept.items()}
 
 
 def body(data: bytes, addresses: Mapping[str, str], *, picture: Callable[[bytes], bytes] = placeholder) -> bytes:
@@ -51,13 +52,17 @@ def body(data: bytes, addresses: Mapping[str, str], *, picture: Callable[[bytes]
     events = {at: event for at, event in data_of.items() if event is not None}
     _wash(list(events.values()), addresses, picture)
     for at, line in enumerate(lines):
-        lines[at] = f"data: {_dumped(events[at])}" if at in events else _replaced([plain(line)], addresses)[0]
+        lines[at] = f"data: {_dumped(events[at])}" if at in events else redacted(_replaced([plain(line)], addresses)[0])
     return "\n".join(lines).encode()
 
 
 def plain(text: str) -> str:
     """A text without secrets and without the dates that ids hold."""
     return _DATED.sub(r"\g<1>0", _SECRET.sub(REDACTED, text))
+
+
+def _washed(text: str) -> str:
+    return redacted(plain(text))
 
 
 def _read(text: str) -> Any:
@@ -84,7 +89,7 @@ def _wash(events: Sequence[Any], addresses: Mapping[str, str], picture: Callable
     for slots in texts.values():
         pieces = [plain(in_text(owner[key], picture)) for owner, key in slots]
         for (owner, key), piece in zip(slots, _replaced(pieces, addresses), strict=True):
-            owner[key] = piece
+            owner[key] = redacted(piece)  # once its addresses, which may be signed, are ours
 
 
 def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Slot]]:

@@ -10,7 +10,7 @@ from agentkit import OpenRouter
 from agentkit.demo.player import Played, PlayedTurn, play
 from agentkit.demo.report import write
 from agentkit.demo.script import Script, Turn, load, read
-from agentkit.demo.tools import load_tools
+from agentkit.demo.tools import Toolbox, load_tools
 from agentkit.emulator import Emulator, Failure, Reply, Say
 from agentkit.events import Event, ImageReady, RunFinished, TextDelta
 from agentkit.images.store import MemoryImageStore
@@ -67,14 +67,14 @@ async def test_the_fox_is_played_as_expected(
 async def test_an_expectation_that_is_not_met_is_told_and_the_play_goes_on(
     client: OpenRouter, store: MemoryImageStore
 ) -> None:
-    played = await play(small("Hello!", "Hello again!", images=1), "chat", [], Recorder(), client=client, store=store)
+    played = await play(small("Hello!", "Hello again!", images=1), "chat", Toolbox(), Recorder(), client=client, store=store)
     assert not played.is_good
     assert played.failed == ("chat, turn 1: expected 1 images, came 0", "chat, turn 2: expected 1 images, came 0")
 
 
 async def test_an_error_ends_the_conversation(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
     emulator.play([Reply([Say("Fine.")]), Reply([], error=Failure("no credits", 402))])
-    played = await play(small("One", "Two", "Three"), "responses", [], Recorder(), client=client, store=store)
+    played = await play(small("One", "Two", "Three"), "responses", Toolbox(), Recorder(), client=client, store=store)
     assert [turn.error is None for turn in played.turns] == [True, False]
     assert "InsufficientCredits" in str(played.turns[1].error)
     assert played.failed[-1] == "responses: 1 turns were not played"
@@ -82,7 +82,7 @@ async def test_an_error_ends_the_conversation(emulator: Emulator, client: OpenRo
 
 async def test_plays_can_run_at_once(client: OpenRouter) -> None:
     plays = [
-        play(small("Hello!"), api, [], Recorder(), client=client, store=MemoryImageStore())
+        play(small("Hello!"), api, Toolbox(), Recorder(), client=client, store=MemoryImageStore())
         for api in ("chat", "responses")
     ]
     assert all(played.is_good for played in await asyncio.gather(*plays))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.errors import UsageError
+from agentkit.limits import Means
 from agentkit.run import Ask, Call, Finish, Run, Step, Wait, Waiting, next_step
 from agentkit.settings import Limits
 from agentkit.values import (
@@ -105,7 +106,6 @@ def test_a_refusal_ends_the_run() -> None:
 LIMITED: list[tuple[Limits, dict[str, Any], str]] = [
     (Limits(turns=1), {}, "turns"),
     (Limits(tool_calls=1), {}, "tool_calls"),
-    (Limits(cost_usd=0.5), {"cost_usd": 0.5}, "cost_usd"),
 ]
 
 
@@ -114,6 +114,76 @@ def test_a_limit_is_met_with_one_last_turn_in_words(limits: Limits, usage: dict[
     run = all_answered(asked(fresh(limits=limits), "a", **usage))
     assert next_step(run) == Ask(closing=name)
     assert next_step(run.with_reply(reply(Text("so far")), Usage(), closing=name)) == Finish("limited")
+
+
+def test_without_money_left_not_even_the_last_turn_is_asked() -> None:
+    run = all_answered(asked(fresh(limits=Limits(cost_usd=0.5)), "a", cost_usd=0.5))
+    assert next_step(run) == Finish("limited", "cost_usd")
+    assert next_step(replace(run, limits=Limits(cost_usd=0.6))) == Ask()
+
+
+MONEY: list[tuple[Means, Step]] = [
+    (Means(price=0.5), Ask()),
+    (Means(price=0.3, closing_price=0.2, follows=True), Ask()),
+    (Means(price=0.3, closing_price=0.3, follows=True), Ask("cost_usd")),
+    (Means(price=0.5, closing_price=0.1), Ask()),
+    (Means(price=0.6, closing_price=0.5), Ask("cost_usd")),
+    (Means(price=0.6, closing_price=0.6), Finish("limited", "cost_usd")),
+    (Means(price=0.6, speaks=False), Finish("limited", "cost_usd")),
+    (Means(usd=0.2, price=0.3), Ask("cost_usd")),
+    (Means(usd=0.2, price=0.3, closing_price=0.3), Finish("limited", "cost_usd")),
+    (Means(usd=0.0), Finish("limited", "cost_usd")),
+    (Means(images=0), Ask("images")),
+    (Means(images=0, speaks=False), Finish("limited", "images")),
+    (Means(images=0, draws=False), Ask()),
+    (Means(images=0, usd=0.1, closing_price=0.2), Finish("limited", "images")),
+]
+
+
+@pytest.mark.parametrize(("means", "step"), MONEY)
+def test_a_request_is_asked_for_if_it_and_the_one_after_it_can_be_paid(means: Means, step: Step) -> None:
+    assert next_step(fresh(limits=Limits(cost_usd=0.5)), means) == step
+
+
+def test_sums_of_floats_break_no_limit() -> None:
+    run = fresh(limits=Limits(cost_usd=0.3), spent=(Usage(cost_usd=0.1), Usage(cost_usd=0.1)))
+    assert next_step(run, Means(price=0.1)) == Ask()
+
+
+def repeated(count: int, arguments: str = "{}", **options: Any) -> Run:
+    run = fresh()
+    for number in range(count):
+        run = run.with_reply(reply(ToolCall(f"c{number}", "look", arguments)), Usage(), **options)
+        run = all_answered(run)
+    return run
+
+
+def test_the_third_equal_call_is_answered_and_not_run_and_the_next_closes_the_run() -> None:
+    assert [each.status for each in repeated(4).invocations] == ["completed"] * 2 + ["cancelled"] * 2
+    assert next_step(repeated(3)) == Ask()
+    assert next_step(repeated(4)) == Ask(closing="repeats")
+    assert "3 times in a row" in (repeated(3).invocations[-1].error or "")
+
+
+def test_a_saved_run_goes_on_counting() -> None:
+    run = Run.from_json(repeated(2).to_json())
+    run = run.with_reply(reply(ToolCall("c9", "look", "{}")), Usage())
+    assert run.invocations[-1].status == "cancelled"
+
+
+def test_a_tool_that_may_repeat_is_not_counted() -> None:
+    assert {each.status for each in repeated(6, repeatable={"look"}).invocations} == {"completed"}
+
+
+def test_equal_calls_in_one_reply_count_and_are_steered_before_the_run_is_closed() -> None:
+    run = fresh().with_reply(reply(*(ToolCall(f"c{number}", "look", "{}") for number in range(5))), Usage())
+    assert [each.id for each in run.pending] == ["c0", "c1"]
+    assert next_step(all_answered(run)) == Ask()
+
+
+@pytest.mark.parametrize("arguments", ["", "{oops", "[" * 5000, "NaN", '"\\ud83d"', '{"x": "\ud83d"}'])
+def test_any_arguments_can_be_compared(arguments: str) -> None:
+    assert repeated(3, arguments).invocations[-1].status == "cancelled"
 
 
 def test_an_unknown_cost_breaks_no_limit() -> None:
@@ -134,7 +204,7 @@ def test_no_image_at_all_is_a_limit_too() -> None:
 
 def test_without_a_token_left_not_even_the_last_turn_is_asked() -> None:
     run = all_answered(asked(fresh(limits=Limits(output_tokens=10)), "a", output_tokens=10))
-    assert next_step(run) == Finish("limited")
+    assert next_step(run) == Finish("limited", "output_tokens")
 
 
 def test_a_run_without_time_for_tools_closes_in_words() -> None:
@@ -243,11 +313,11 @@ def test_a_picture_that_is_not_there_is_told_with_those_that_are() -> None:
 
 
 def test_a_seal_binds_run_call_name_and_arguments() -> None:
-    call = ToolCall("c", "pay", '{"usd":1}')
-    others = [replace(call, id="d"), replace(call, name="paid"), replace(call, arguments='{"usd":100}')]
     run = fresh()
+    call = Invocation("c", "buy", {"what": "tea", "euros": 3})
+    others = [replace(call, id="d"), replace(call, name="sell"), replace(call, arguments={"what": "tea", "euros": 4})]
     assert len({run.seal(call), *map(run.seal, others), replace(run, id="r2").seal(call)}) == 5
-    assert run.seal(call) == run.seal(replace(call))
+    assert run.seal(call) == run.seal(replace(call, arguments={"euros": 3, "what": "tea"}, status="running"))
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

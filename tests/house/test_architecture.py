@@ -19,11 +19,13 @@ ROOT = Path(agentkit.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 FLOORS = {
-    "errors": 0, "media": 0, "pictures": 0, "values": 0, "settings": 0, "log": 0,
-    "run": 1, "history": 1, "server_tools": 1, "tools": 1, "show": 1,
-    "answer": 2, "events": 2, "wire": 2, "output": 2,
-    "images": 3, "openrouter": 3,
-    "kit": 4, "stream": 4, "collect": 4, "calls": 4, "turn": 4, "decisions": 4, "loop": 4, "background": 4, "agent": 4, "conversation": 4, "given": 4, "assembly": 4,
+    "errors": 0, "media": 0, "pictures": 0, "values": 0, "settings": 0, "redact": 0, "measure": 0,
+    "run": 1, "limits": 1, "history": 1, "server_tools": 1, "tools": 1, "show": 1, "log": 1,
+    "answer": 2, "events": 2, "wire": 2, "output": 2, "hooks": 2,
+    "images": 3, "openrouter": 3, "budget": 3,
+    "abilities": 4, "agent": 4, "approvals": 4, "assembly": 4, "background": 4, "calls": 4, "collect": 4, "conversation": 4, "decisions": 4,
+    "fallback": 4, "given": 4, "kit": 4, "loop": 4, "outcomes": 4, "prepare": 4, "spending": 4, "stream": 4, "studio": 4, "subagent": 4,
+    "threads": 4, "turn": 4,
     "demo": 5,
     "cli": 6, "__main__": 6,
 }  # fmt: skip

@@ -274,7 +274,7 @@ def test_a_whole_string_of_half_a_picture_is_kept_aside():
     blob = only(spool)
     assert blob.complete is True
     for _ in range(2):
-        with pytest.raises(ImageError, match=r"the PNG is cut off \(it has no IEND\)"):
+        with pytest.raises(ImageError, match=r"the PNG is cut off \(\d+ bytes are missing\)"):
             blob.keep()
     assert blob.kept == hashlib.sha256(PNG[:-20]).hexdigest()
     with store.open(blob.kept) as file:

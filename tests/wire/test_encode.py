@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentkit.history import History, Shown, plan
 from agentkit.settings import ModelSettings
 from agentkit.values import (
     Api,
@@ -61,6 +62,14 @@ def body(api: Api, request: Request, encoded: Encoded | None = None) -> Any:
 
 def request(*messages: Message, **more: Any) -> Request:
     return Request("a/b", messages or (Message("user", (Text("hi"),)),), **more)
+
+
+def planned(api: Api, *messages: Message, **more: Any) -> Request:
+    """The request for a conversation whose last message is its prompt's, as an agent makes it."""
+    images = [image for message in messages for image in message.images]
+    policy = more.pop("policy", History(images=None))
+    sent = plan(messages, len(messages) - 1, policy, api=api, images=images, sees=more.pop("sees", True))
+    return request(*sent.messages, shown=sent.shown, **more)
 
 
 def user(*parts: Any) -> Message:
@@ -126,7 +135,7 @@ def test_notes_stand_beside_their_message(api: Api) -> None:
         "tool", (ToolResult("c1", "chart", (Text("drawn"), picture("a"))), ToolResult("c2", "w", (Text("x"),)))
     )
     calls = Message("assistant", (ToolCall("c1", "chart", "{}"), ToolCall("c2", "w", "{}")))
-    sent = body(api, request(user("x"), calls, results, user("y"), notes={0: "[note 0]", 2: "[note 2]"}))
+    sent = body(api, request(user("x"), calls, results, user("y"), shown={0: Shown("[note 0]"), 2: Shown("[note 2]")}))
     items = [json.dumps(item) for item in sent["messages" if api == "chat" else "input"]]
     assert "[note 0]" in items[0]
     assert sum("[note 2]" in item for item in items) == 1
@@ -148,18 +157,36 @@ def test_messages_of_the_other_dialect_are_written_anew_from_their_parts(api: Ap
     other: Api = "responses" if api == "chat" else "chat"
     parts = (Reasoning("hidden"), Text("One "), picture("a"), Text("two"), ToolCall("c1", "weather", '{"city":"Oslo"}'))
     message = Message("assistant", parts, ((b'{"foreign":1}',),), other)
-    sent = body(api, request(user("x"), message))
+    sent = body(api, planned(api, user("x"), message, Message("tool", (ToolResult("c1", "weather", (Text("rain"),)),))))
     if api == "chat":
         assert sent["messages"][1] == {
             "role": "assistant", "content": "One two",
             "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Oslo"}'}}],
-            "images": [{"type": "image_url", "image_url": {"url": url("a")}}],
         }  # fmt: skip
+        assert sent["messages"][3]["content"] == [
+            {"type": "text", "text": '[picture img_1 (for "x"):]'}, {"type": "image_url", "image_url": {"url": url("a")}},
+        ]  # fmt: skip
     else:
-        said, drawn, call = sent["input"][1:]
+        said, call, result, drawn = sent["input"][1:]
         assert said == {"type": "message", "role": "assistant", "content": "One two"}
-        assert (drawn["type"], drawn["result"], drawn["status"]) == ("image_generation_call", url("a"), "completed")
+        assert (result["type"], result["output"]) == ("function_call_output", "rain")
+        assert drawn["content"] == [
+            {"type": "input_text", "text": '[picture img_1 (for "x"):]'},
+            {"type": "input_image", "detail": "auto", "image_url": url("a")},
+        ]
         assert (call["call_id"], call["name"], call["arguments"]) == ("c1", "weather", '{"city":"Oslo"}')
+
+
+@both
+def test_a_model_that_sees_nothing_gets_lines(api: Api) -> None:
+    results = Message("tool", (ToolResult("c1", "chart", (Text("drawn: img_2"), picture("b"))),))
+    calls = Message("assistant", (ToolCall("c1", "chart", "{}"),))
+    asked = planned(api, user("Look", picture("a")), calls, results, user("And img_1?"), sees=False)
+    sent = json.dumps(body(api, asked))
+    assert "data:image" not in sent
+    assert sent.count("cannot see") == 1
+    assert "[img_1]" in sent
+    assert "drawn: img_2" in sent
 
 
 @both
@@ -282,19 +309,22 @@ def test_responses_keeps_no_state_there() -> None:
 def test_what_was_encoded_once_is_the_same_bytes_later(api: Api) -> None:
     encoded = Encoded()
     history = (user("Draw", picture("a")), Message("assistant", (Text("Here"), picture("b"))))
-    first = encode(api, request(*history, notes={0: "[n]"}), encoded)[1]
+    first = encode(api, request(*history, shown={0: Shown("[n]")}), encoded)[1]
     kept = dict(encoded.items)
-    longer = encode(api, request(*history, user("More"), notes={0: "[n]"}), encoded)[1]
+    longer = encode(api, request(*history, user("More"), shown={0: Shown("[n]")}), encoded)[1]
     before, after = joined_bytes(first), joined_bytes(longer)
     assert after.startswith(before[: -len(b"]}")])
     assert all(encoded.items[key][1] is items for key, (_, items) in kept.items())
-    assert joined_bytes(encode(api, request(*history, notes={0: "[n]"}), Encoded())[1]) == before
+    assert joined_bytes(encode(api, request(*history, shown={0: Shown("[n]")}), Encoded())[1]) == before
 
 
 @both
 def test_a_note_that_changes_is_not_taken_from_what_was_kept(api: Api) -> None:
     encoded, message = Encoded(), user("x")
-    sent = [json.dumps(body(api, request(message, notes=notes), encoded)) for notes in ({}, {0: "[one]"}, {0: "[two]"})]
+    sent = [
+        json.dumps(body(api, request(message, shown=shown), encoded))
+        for shown in ({}, {0: Shown("[one]")}, {0: Shown("[two]")})
+    ]
     assert [("[one]" in each, "[two]" in each) for each in sent] == [(False, False), (True, False), (False, True)]
 
 
@@ -361,7 +391,7 @@ def strings(value: Any) -> list[str]:
 def test_any_conversation_written_anew_keeps_everything(api: Api, came: Api | None, history: list[Message]) -> None:
     foreign = None if came == api else came
     messages = [replace(message, api=foreign) for message in history]
-    sent = body(api, request(*messages))
+    sent = body(api, planned(api, *messages, user("x")))
     items = sent["messages" if api == "chat" else "input"]
     everything = strings(items)
     whole = "".join(everything)
@@ -388,5 +418,5 @@ def test_any_conversation_written_anew_keeps_everything(api: Api, came: Api | No
         assert [item["call_id"] for item in items if item["type"] == "function_call_output"] == [
             part.call_id for part in answers
         ]
-    pictures = [image for message in messages for image in message.images]
+    pictures = {image.sha256 for message in messages for image in message.images}
     assert sum(text.startswith("data:image/png;base64,") for text in everything) == len(pictures)

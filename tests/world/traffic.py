@@ -24,14 +24,24 @@ from agentkit import (
 )
 from agentkit.emulator import CallTool, Draw, Emulator, Raw, RecordedRequest, Reply, Say, Think
 from agentkit.images.store import MemoryImageStore
+from agentkit.studio import Studio
 from agentkit.values import APIS, Api
 from tests.agent.test_scenarios import BIG, SCENARIOS, paint, weather
 from tests.conftest import WAYS, picture
 from tests.world.recordings import recordings
 
-REQUEST = {"chat": "ChatRequest", "responses": "ResponsesRequest"}
-RESULT = {"chat": "ChatResult", "responses": "OpenResponsesResult"}
-EVENT = {"chat": "ChatStreamingResponse", "responses": "ResponsesStreamingResponse"}
+REQUEST = {"chat": "ChatRequest", "responses": "ResponsesRequest", "images": "ImageGenerationRequest"}
+RESULT = {"chat": "ChatResult", "responses": "OpenResponsesResult", "images": "ImageGenerationResponse"}
+EVENT = {
+    "chat": "ChatStreamingResponse", "responses": "ResponsesStreamingResponse", "images": "ImageStreamingResponse",
+}  # fmt: skip
+API_OF = {"completions": "chat", "responses": "responses", "images": "images"}
+CATALOGUE = {
+    "/models": "ModelsListResponse",
+    "/images/models": "ImageModelsListResponse",
+    "/images/models/openai/gpt-5-image/endpoints": "ImageModelEndpointsResponse",
+    "/images/models/recraft/recraft-v4-vector/endpoints": "ImageModelEndpointsResponse",
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,14 @@ class _Listener:
                 async for said in self.again(before, f"{talk.__name__}, {api}"):
                     yield said
 
+        before = len(self.emulator.requests)
+        await self.pictures_by_the_image_api()
+        async for said in self.again(before, "pictures_by_the_image_api"):
+            yield said
+        for path, component in CATALOGUE.items():
+            answer = await self.http.get(f"{self.emulator.base_url}{path}")
+            yield Said("emulator", component, answer.json(), path)
+
     def agent(self, api: Api, **options: Any) -> Agent[Any]:
         options.setdefault("model", "openai/gpt-5.2")
         return Agent(options.pop("model"), api=api, client=self.client, store=MemoryImageStore(), **options)
@@ -118,13 +136,13 @@ class _Listener:
         self.emulator.play(replies)
         invented = any(isinstance(item, Raw) for reply in replies for item in reply.content)
         for request in sent:
-            api = "chat" if request.path.endswith("/chat/completions") else "responses"
+            api = API_OF[request.path.rpartition("/")[2]]
             yield Said("client", REQUEST[api], request.body, about)
             answer = await self.http.post(self.emulator.origin + request.path, json=request.body)
             assert answer.status_code == 200, answer.text
             if invented:
                 continue  # such a script makes the emulator say what no spec has
-            if request.body.get("stream"):
+            if answer.headers["content-type"].startswith("text/event-stream"):
                 for event in events_in(answer.content):
                     yield Said("emulator", EVENT[api], {"data": event}, about)
             else:
@@ -178,3 +196,18 @@ class _Listener:
             await chat.send("And now?")
         self.play(Reply([Say("Once upon")], finish_reason="length"))
         await chat.send("Tell")
+
+    async def pictures_by_the_image_api(self) -> None:
+        """All that a request for pictures can hold; a model that streams, one that does not, and one that writes SVG."""
+        studio = Studio(client=self.client, store=MemoryImageStore())
+        await studio.draw(
+            "a fox", n=2, size="1024x1024", aspect_ratio="1:1", quality="low", output_format="webp", background="opaque",
+            output_compression=70, moderation="low", seed=7,
+            provider={"order": ["openai"], "allow_fallbacks": False, "sort": "price",
+                      "options": {"openai": {"input_fidelity": "high"}}},
+        )  # fmt: skip
+        pictures = [Image.from_bytes(BIG), Image.from_bytes(picture("red"))]
+        await studio.edit(pictures, "both", provider={"only": ["openai"], "ignore": ["azure"]}, resolution="1K")
+        for model in ("openai/gpt-5-image", "black-forest-labs/flux.2-pro", "recraft/recraft-v4-vector"):
+            async with studio.stream("a fox", model=model) as stream:
+                await stream.finish()

@@ -1,0 +1,156 @@
+"""What the model of a run can do, read from the catalogue: the request is built from it, and what cannot work is said
+before it is sent.
+
+The catalogue gives advice, never permission. Where it cannot be had, where it does not know the model, or where several
+models may answer (fallbacks, a preset, a router), the run goes as the user said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import fsum
+
+from agentkit.errors import AgentkitError, Unsupported
+from agentkit.kit import Kit
+from agentkit.openrouter.catalogue import Catalogue
+from agentkit.openrouter.prices import price as price_of_drawing
+from agentkit.run import Run
+from agentkit.server_tools import ServerTool
+from agentkit.settings import ModelSettings
+from agentkit.values import Message
+from agentkit.wire.image_api import ImageRequest
+from agentkit.wire.model import Request
+from agentkit.wire.models import ChatModel, ImageModel
+
+_SUGGESTED = 5
+_BYTES_A_TOKEN = 4
+DRAWS_BY_DEFAULT = "openai/gpt-5-image"
+"""What `openrouter:image_generation` draws with, if it is not told (WIRE, "Server tools")."""
+
+
+async def fitted(kit: Kit, run: Run) -> Kit:
+    """The kit for the model of this run, as far as the catalogue knows it.
+
+    Raises `Unsupported` for what the model cannot do; nothing was sent then.
+    """
+    asked = kit.asked(run.model) if kit.checks else None
+    if asked is None:
+        return kit
+    catalogue = Catalogue(kit.client)
+    model = await catalogue.chat_model(asked)
+    if model is None:
+        return kit
+    if (problem := cannot(model, kit, run)) is not None:
+        parameter, words, able = problem
+        others = await _known(catalogue)
+        raise _unsupported(run.model, parameter, words, [other.id for other in others if able(other)])
+    painter = None
+    if kit.image_tool is not None and _counts_money(kit, run):
+        painter = await catalogue.image_model(_painter(kit.image_tool))
+    return replace(
+        kit,
+        settings=with_modalities(kit.settings, model),
+        sees=model.sees,
+        price=_pricer(model, painter, kit.image_tool),
+    )
+
+
+async def _known(catalogue: Catalogue) -> tuple[ChatModel, ...]:
+    try:
+        return await catalogue.chat_models()
+    except AgentkitError:
+        return ()
+
+
+Able = Callable[[ChatModel], bool]
+
+
+def cannot(model: ChatModel, kit: Kit, run: Run) -> tuple[str, str, Able] | None:
+    """What this model cannot do of what the run needs: the setting, in words, and what a model has to be able to; or None."""
+    wants = kit.settings.modalities or ()
+    if "image" in wants and not model.draws:
+        return "modalities", f"it does not draw; its output is {', '.join(model.outputs)}", lambda other: other.draws
+    if kit.tools and not model.calls_tools:
+        names = ", ".join([*kit.tools.functions, *(tool.name for tool in kit.tools.server)])
+        return "tools", f"it cannot call tools, and is given {names}", lambda other: other.calls_tools
+    if _prompt(run).images and not model.sees and not _takes_pictures(kit):
+        return "prompt", "it cannot see pictures, and no tool takes them", lambda other: other.sees
+    return None
+
+
+def _takes_pictures(kit: Kit) -> bool:
+    """Whether a tool may take a picture by its handle; of tools that are made for each turn that is not known before."""
+    return bool(kit.tools.makers) or any(tool.parameters.takes_images for tool in kit.tools.functions.values())
+
+
+def _prompt(run: Run) -> Message:
+    return run.messages[run.start]
+
+
+def with_modalities(settings: ModelSettings, model: ChatModel) -> ModelSettings:
+    """The settings with the modalities that this model gives: one that draws is asked for pictures, and for words only if
+    it has them."""
+    if not model.draws or not model.outputs:
+        return settings
+    wanted = settings.modalities
+    if wanted is None:
+        return replace(settings, modalities=("image", "text") if "text" in model.outputs else ("image",))
+    fit = tuple(each for each in wanted if each in model.outputs)
+    return settings if fit == wanted or not fit else replace(settings, modalities=fit)
+
+
+def _unsupported(slug: str, parameter: str, words: str, able: Sequence[str]) -> Unsupported:
+    rest = f" and {len(able) - _SUGGESTED} more" if len(able) > _SUGGESTED else ""
+    hint = f"; these can: {', '.join(able[:_SUGGESTED])}{rest}" if able else ""
+    return Unsupported(
+        f"Agent(model={slug!r}): {words}{hint}. If the catalogue is wrong, Agent(checks=False) sends it all the same",
+        model=slug,
+        parameter=parameter,
+        models=tuple(able),
+    )
+
+
+def _counts_money(kit: Kit, run: Run) -> bool:
+    return run.limits.cost_usd is not None or kit.budget.remaining_usd is not None
+
+
+def _painter(tool: ServerTool) -> str:
+    model = tool.parameters.get("model")
+    return model if isinstance(model, str) else DRAWS_BY_DEFAULT
+
+
+def _pricer(model: ChatModel, painter: ImageModel | None, tool: ServerTool | None) -> Callable[[Request], float | None]:
+    """What a request may cost at worst, as far as the catalogue tells: its prompt, its longest reply where that is limited,
+    and one picture of the server tool, after which OpenRouter itself stops at the limit that it was told."""
+    picture = None
+    if painter is not None and tool is not None:
+        picture = price_of_drawing(painter.endpoints, _drawing(tool))
+
+    def price(request: Request) -> float | None:
+        prices = model.prices
+        tokens = (len(request.instructions) + sum(map(_bytes, request.messages))) / _BYTES_A_TOKEN
+        parts = [prices.get("prompt", 0.0) * tokens, prices.get("request", 0.0)]
+        if request.max_tokens is not None:
+            parts.append(prices.get("completion", 0.0) * request.max_tokens)
+        if picture is not None and not request.closing:
+            parts.append(picture)
+        return fsum(parts) if prices or picture is not None else None
+
+    return price
+
+
+def _bytes(message: Message) -> int:
+    return len(message.text) + sum(len(call.arguments) for call in message.calls)
+
+
+def _drawing(tool: ServerTool) -> ImageRequest:
+    """The server tool's parameters as a request to the Image API, whose prices hold for it."""
+
+    def text(name: str) -> str | None:
+        value = tool.parameters.get(name)
+        return value if isinstance(value, str) else None
+
+    return ImageRequest(
+        model=_painter(tool), prompt="", size=text("size"), aspect_ratio=text("aspect_ratio"), quality=text("quality")
+    )

@@ -1,0 +1,23 @@
+"""Approvals that were used: each holds for one run of one call. Within this process; a copy of a saved run that is resumed
+elsewhere is for whoever keeps the runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+_KEPT = 100_000
+_used: OrderedDict[str, None] = OrderedDict()
+
+
+def is_used(seal: str) -> bool:
+    return seal in _used
+
+
+def use(seal: str) -> bool:
+    """Take an approval for good. False where it was taken before."""
+    if seal in _used:
+        return False
+    _used[seal] = None
+    if len(_used) > _KEPT:
+        _used.popitem(last=False)
+    return True

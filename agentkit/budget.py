@@ -1,0 +1,229 @@
+"""Money and pictures that runs share: `Budget`, the one object among settings that changes.
+
+Before a request goes out, its worst known price is held; once its outcome is known, the true cost takes the place of what
+was held. A request that does not fit is not sent, so a budget is overshot at most by what the requests in flight cost more
+than was known of their price.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from math import fsum, isfinite
+from types import TracebackType
+from typing import Self
+
+from agentkit.errors import UsageError
+from agentkit.limits import fits
+
+_lock = threading.Lock()
+"""One for all budgets: a hold counts against several at once, on whatever thread its loop runs."""
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """What one budget's requests have used. Changed under the lock alone."""
+
+    cost_usd: float | None
+    images: int | None
+    spent_usd: float = 0.0
+    spent_images: int = 0
+    uncertain_usd: float = 0.0
+    uncertain_images: int = 0
+    uncertain_requests: int = 0
+    holds: set[Hold] = field(default_factory=set["Hold"])
+    dearest: dict[Hashable, float] = field(default_factory=dict[Hashable, float])
+
+    @property
+    def reserved_usd(self) -> float:
+        return fsum(hold.cost_usd for hold in self.holds)
+
+    @property
+    def reserved_images(self) -> int:
+        return sum(hold.images for hold in self.holds)
+
+    @property
+    def usd_left(self) -> float | None:
+        used = fsum((self.spent_usd, self.uncertain_usd, self.reserved_usd))
+        return None if self.cost_usd is None else self.cost_usd - used
+
+    @property
+    def images_left(self) -> int | None:
+        used = self.spent_images + self.uncertain_images + self.reserved_images
+        return None if self.images is None else self.images - used
+
+
+class Budget:
+    """How much money (USD) and how many pictures any number of runs may use together; `None` means no limit.
+
+        budget = Budget(cost_usd=2.0, images=20)
+        agent = Agent(…, budget=budget)             # every run of this agent
+        await other.run("…", budget=budget)         # this run too, at the same time, on any thread
+        budget.spent_usd, budget.remaining_usd
+
+    A run for which nothing remains ends as `limited`, with what it had. `images` counts pictures that models drew. What is
+    used of this budget is used of those it lies `within` too. Raises `UsageError` for a limit that is none.
+    """
+
+    def __init__(
+        self, cost_usd: float | None = None, images: int | None = None, *, within: Iterable[Budget | None] = ()
+    ) -> None:
+        if cost_usd is not None and not _is_money(cost_usd):
+            raise UsageError(
+                f"Budget(cost_usd={cost_usd!r}): accepted is a finite number of USD of at least 0, or None"
+            )
+        if images is not None and (isinstance(images, bool) or not isinstance(images, int) or images < 0):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"Budget(images={images!r}): accepted is a whole number of at least 0, or None")
+        self._own = Account(cost_usd, images)
+        above = [account for budget in within if budget is not None for account in budget.accounts]
+        self.accounts: tuple[Account, ...] = (self._own, *dict.fromkeys(above))
+        """All in which a hold counts: its own, then those of the budgets that it lies within."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        """The limit in USD, as it was given."""
+        return self._own.cost_usd
+
+    @property
+    def images(self) -> int | None:
+        """The limit in pictures, as it was given."""
+        return self._own.images
+
+    @property
+    def spent_usd(self) -> float:
+        """USD that replies told. More may have been spent: see `uncertain_usd`."""
+        return self._own.spent_usd
+
+    @property
+    def spent_images(self) -> int:
+        """Pictures that came."""
+        return self._own.spent_images
+
+    @property
+    def reserved_usd(self) -> float:
+        """USD held for requests in flight."""
+        with _lock:
+            return self._own.reserved_usd
+
+    @property
+    def reserved_images(self) -> int:
+        """Pictures held for requests in flight."""
+        with _lock:
+            return self._own.reserved_images
+
+    @property
+    def uncertain_usd(self) -> float:
+        """USD that were held for requests whose cost was never told (the connection broke, or the reply does not say).
+        Possibly spent, so counted as used."""
+        return self._own.uncertain_usd
+
+    @property
+    def uncertain_images(self) -> int:
+        """Pictures that were held for requests whose outcome is not known; counted as used."""
+        return self._own.uncertain_images
+
+    @property
+    def uncertain_requests(self) -> int:
+        """How many such requests there were. One whose price was not known held nothing, so `uncertain_usd` may be 0."""
+        return self._own.uncertain_requests
+
+    @property
+    def remaining_usd(self) -> float | None:
+        """USD that a further request may cost; None without a limit. Below 0 where the last ones cost more than was known."""
+        with _lock:
+            return self._usd_left()
+
+    @property
+    def remaining_images(self) -> int | None:
+        """Pictures that may still be asked for; None without a limit. Below 0 where requests gave more than they were asked."""
+        with _lock:
+            return self._images_left()
+
+    def _usd_left(self) -> float | None:
+        return min((left for each in self.accounts if (left := each.usd_left) is not None), default=None)
+
+    def _images_left(self) -> int | None:
+        return min((left for each in self.accounts if (left := each.images_left) is not None), default=None)
+
+    def dearest(self, shape: Hashable) -> float | None:
+        """The highest cost in USD of the requests of this shape so far; None where none has told its cost."""
+        with _lock:
+            known = [cost for each in self.accounts if (cost := each.dearest.get(shape)) is not None]
+        return max(known, default=None)
+
+    def learn(self, shape: Hashable, cost_usd: float) -> None:
+        """Remember what a request of this shape has cost."""
+        with _lock:
+            for each in self.accounts:
+                each.dearest[shape] = max(each.dearest.get(shape, 0.0), cost_usd)
+
+    def reserve(self, cost_usd: float = 0.0, images: int = 0, *, shape: Hashable = None) -> Hold | None:
+        """Hold this much for a request that is about to be sent; None where it does not fit, or nothing is left.
+
+        A request whose price is not known holds 0 USD, and needs only that something is left. Use the hold as a context
+        manager and `settle` it: one that is left unsettled counts as uncertain. Its cost is remembered by its `shape`.
+        """
+        hold = Hold(self, cost_usd, images, shape)
+        with _lock:
+            usd, pictures = self._usd_left(), self._images_left()
+            if (usd is not None and not fits(cost_usd, usd)) or (pictures is not None and images > max(pictures, 0)):
+                return None
+            for each in self.accounts:
+                each.holds.add(hold)
+        return hold
+
+    def __repr__(self) -> str:
+        names = ("cost_usd", "images", "spent_usd", "spent_images", "reserved_usd", "uncertain_usd")
+        return f"Budget({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+class Hold:
+    """What one request in flight may use. It ends once: by `settle`, by `release` or, where neither comes, as uncertain."""
+
+    def __init__(self, budget: Budget, cost_usd: float, images: int, shape: Hashable) -> None:
+        self.cost_usd, self.images = cost_usd, images
+        self._budget, self._shape = budget, shape
+        self._ended = False
+
+    def settle(self, cost_usd: float | None, images: int = 0) -> None:
+        """The request has ended, at this cost; None where the wire does not tell it, which keeps what was held as uncertain."""
+        if cost_usd is None:
+            self._end(0.0, images, self.cost_usd, 0, uncertain=True)
+            return
+        if self._end(cost_usd, images, 0.0, 0) and self._shape is not None:
+            self._budget.learn(self._shape, cost_usd)
+
+    def release(self) -> None:
+        """The request was surely not billed."""
+        self._end(0.0, 0, 0.0, 0)
+
+    def keep(self, images: int = 0) -> None:
+        """What became of the request is not known, but for this many pictures that had come."""
+        self._end(0.0, images, self.cost_usd, max(self.images - images, 0), uncertain=True)
+
+    def _end(self, usd: float, images: int, open_usd: float, open_images: int, *, uncertain: bool = False) -> bool:
+        with _lock:
+            if self._ended:
+                return False
+            self._ended = True
+            for each in self._budget.accounts:
+                each.holds.discard(self)
+                each.spent_usd = fsum((each.spent_usd, usd))
+                each.spent_images += images
+                each.uncertain_usd = fsum((each.uncertain_usd, open_usd))
+                each.uncertain_images += open_images
+                each.uncertain_requests += uncertain
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.keep()
+
+
+def _is_money(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0

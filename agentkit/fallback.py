@@ -1,0 +1,72 @@
+"""A native tool, else a local one: where OpenRouter refuses the server tool that draws, the studio's tools take its place.
+
+A refusal is an error status whose words name server tools, before any output: nothing was billed, and asking again with
+other tools is another request. What one client was refused for a model is remembered as long as the client lives.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from agentkit import spending
+from agentkit.errors import APIError
+from agentkit.kit import Kit
+from agentkit.log import logger
+from agentkit.openrouter.client import OpenRouter
+from agentkit.run import Run
+from agentkit.server_tools import ImageGeneration
+from agentkit.stream import EventLog
+from agentkit.tools import Tool
+
+_REFUSALS = {400, 403, 404, 422}
+_NAMES_SERVER_TOOLS = re.compile(r"image_generation|server[ _-]?tool", re.IGNORECASE)
+_OPTIONS = ("quality", "size", "aspect_ratio", "background", "output_format", "output_compression", "moderation")
+_NAMES = {"draw_image", "edit_image"}
+
+_refused: WeakKeyDictionary[OpenRouter, set[tuple[str, str]]] = WeakKeyDictionary()
+
+
+async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
+    """The run with one more reply; as it was, where it is to be asked again with other tools. Raises as `spending.ask` does."""
+    try:
+        return await spending.ask(run, kit, log, closing=closing, seconds_left=seconds_left)
+    except APIError as error:
+        if not _takes_over(error, run, kit):
+            raise
+        return run
+
+
+def _takes_over(error: APIError, run: Run, kit: Kit) -> bool:
+    """Whether this error says that the server tool cannot be used here, and there is something in its place."""
+    tool = kit.image_tool
+    if not isinstance(tool, ImageGeneration) or tool.fallback is None or error.status not in _REFUSALS:
+        return False
+    if not _NAMES_SERVER_TOOLS.search(f"{error} {error.raw or ''}"):
+        return False
+    _refused.setdefault(kit.client, set()).add((run.api, run.model))
+    logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
+    return True
+
+
+def equipped(run: Run, kit: Kit) -> Kit:
+    """The kit with the studio's tools, where this client was refused the server tool for this model."""
+    tool = kit.image_tool
+    if not isinstance(tool, ImageGeneration) or tool.fallback is None:
+        return kit
+    waits = any(each.name in _NAMES for each in run.pending)  # of a run that was saved, in another process
+    if not waits and (run.api, run.model) not in _refused.get(kit.client, ()):
+        return kit
+    options = {name: tool.parameters[name] for name in _OPTIONS if name in tool.parameters}
+    if model := tool.parameters.get("model"):
+        options["model"] = model
+    made: dict[str, Tool[..., Any]] = {each.name: each for each in tool.fallback.tools(**options)}
+    tools = replace(
+        kit.tools,
+        functions={**made, **kit.tools.functions},
+        server=tuple(each for each in kit.tools.server if each is not tool),
+    )
+    choice = "draw_image" if kit.settings.tool_choice == tool.name else kit.settings.tool_choice
+    return replace(kit, tools=tools, settings=replace(kit.settings, tool_choice=choice))

@@ -1,0 +1,136 @@
+"""Hooks: plain functions of the user's that a run calls before and after each request to the model and each tool call.
+
+    def no_mail_at_night(context: Context) -> Denied | None:
+        if context.invocation.name == "send_mail" and datetime.now().hour < 7:
+            return Denied("not before seven")
+
+    Agent(…, hooks=Hooks(before_call=no_mail_at_night))
+
+Each may be async; one that is not must not block, for it runs on the event loop. `hooks=[a, b]` nests them, `a` outermost:
+what is before goes `a`, `b`, what is after `b`, `a`. A hook that raises stops the run with a `HookFailed`, which holds the
+run with all that had arrived. No hook can change what was asked, said, spent or drawn, and none is called again for a
+request that is repeated.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+from agentkit.errors import HookFailed, UsageError
+from agentkit.run import Run
+from agentkit.settings import ModelSettings
+from agentkit.tools import Context, Denied
+from agentkit.values import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How the model is asked next. A hook gives it back changed: `replace(asking, instructions=…, settings=…)`."""
+
+    run: Run
+    """So far, to look at."""
+    instructions: str
+    settings: ModelSettings
+    deps: Any = None
+    """What the caller passed to the run."""
+
+
+BeforeRequest = Callable[[Asking], Asking | Awaitable[Asking | None] | None]
+AfterReply = Callable[[Asking, Message], object]
+BeforeCall = Callable[[Context[Any]], Mapping[str, Any] | Denied | Awaitable[Mapping[str, Any] | Denied | None] | None]
+AfterCall = Callable[[Context[Any], object], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Functions to be called at four points of a run. Each may be async, and answers None where it changes nothing."""
+
+    before_request: BeforeRequest | None = None
+    """Of how the model is about to be asked. Answers the same with other instructions or settings, for this request."""
+    after_reply: AfterReply | None = None
+    """Of how it was asked, whose `run` now has the reply, and of the reply. Only looks; raises to stop the run."""
+    before_call: BeforeCall | None = None
+    """Of a tool call whose arguments fit, in `context.invocation`, before a person is asked. Answers other arguments
+    (JSON values by name), which are checked again and are what the person sees; or `Denied("why")`, and it is not run."""
+    after_call: AfterCall | None = None
+    """Of a tool call that was run, in `context.invocation`, and what the function returned (None where it failed, which
+    `invocation.error` says). Answers what the model is told in its place. Pictures and costs of the old result stay."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value: object = getattr(self, field.name)
+            if value is not None and not callable(value):
+                raise UsageError(f"Hooks({field.name}={value!r}): accepted is a function, sync or async, or None")
+
+
+def hooks_of(given: object) -> tuple[Hooks, ...]:
+    """What a user gave as `hooks=`. Raises `UsageError`."""
+    if given is None or isinstance(given, Hooks):
+        return (given,) if given is not None else ()
+    each = tuple(cast("Iterable[object]", given)) if isinstance(given, Iterable) else (given,)
+    for one in each:
+        if not isinstance(one, Hooks):
+            raise UsageError(f"Agent(hooks={one!r:.200}): accepted are Hooks(…), and a list of them")
+    return cast("tuple[Hooks, ...]", each)
+
+
+async def before_request(hooks: tuple[Hooks, ...], asking: Asking) -> Asking:
+    """How the model is asked, once each hook has had its say."""
+    for each in hooks:
+        if each.before_request is not None:
+            given = await _called("before_request", each.before_request, asking)
+            if isinstance(given, Asking):
+                asking = Asking(asking.run, given.instructions, given.settings, asking.deps)
+                if not isinstance(asking.instructions, str) or not isinstance(asking.settings, ModelSettings):  # pyright: ignore[reportUnnecessaryIsInstance]
+                    raise _misfit("before_request", asking, "instructions as text, and settings as ModelSettings")
+            elif given is not None:
+                raise _misfit("before_request", given, "None, or the Asking it was given with other values")
+    return asking
+
+
+async def after_reply(hooks: tuple[Hooks, ...], asking: Asking, reply: Message) -> None:
+    for each in reversed(hooks):
+        if each.after_reply is not None:
+            await _called("after_reply", each.after_reply, asking, reply)
+
+
+async def before_call(hook: BeforeCall, context: Context[Any]) -> dict[str, Any] | Denied | None:
+    """What one hook says of a call."""
+    given = await _called("before_call", hook, context)
+    if given is None or isinstance(given, Denied):
+        return given
+    if isinstance(given, Mapping):
+        arguments = cast("Mapping[object, Any]", given)
+        return {str(name): value for name, value in arguments.items()}
+    raise _misfit("before_call", given, "None, a mapping of arguments, and Denied('why')")
+
+
+async def after_call(hooks: tuple[Hooks, ...], context: Context[Any], result: object) -> object:
+    """What stands for the result, or None where no hook gave anything."""
+    replaced: object = None
+    for each in reversed(hooks):
+        if each.after_call is not None:
+            given = await _called("after_call", each.after_call, context, result if replaced is None else replaced)
+            replaced = replaced if given is None else given
+    return replaced
+
+
+async def _called(point: str, hook: Callable[..., object], *args: object) -> object:
+    try:
+        given = hook(*args)
+        return await cast("Awaitable[object]", given) if inspect.isawaitable(given) else given
+    except Exception as error:
+        raise HookFailed(
+            f"the hook {_name(hook)} ({point}) raised {type(error).__name__}: {str(error)[:500]}"
+        ) from error
+
+
+def _misfit(point: str, given: object, accepted: str) -> HookFailed:
+    return HookFailed(f"a hook ({point}) answered {given!r:.200}: accepted are {accepted}")
+
+
+def _name(hook: Callable[..., object]) -> str:
+    return getattr(hook, "__name__", type(hook).__name__)

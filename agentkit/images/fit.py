@@ -1,0 +1,108 @@
+"""Pictures that are given to a model: whether they are ones, and no larger than what providers take."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from agentkit.errors import ImageError, UsageError
+from agentkit.images.inspect import MAX_PIXELS, inspect
+from agentkit.values import Image, MemoryBlobs
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+_MOST_SCALED = 89_000_000
+"""Pixels beyond which Pillow takes a picture for a bomb, so that it is not even scaled down."""
+_STEP = 0.8
+_QUALITY = 90
+_KEPT = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+
+
+@dataclass(frozen=True, slots=True)
+class InputLimits:
+    """How large a picture may be that is given to a model. Providers differ; these are what the common ones take."""
+
+    max_bytes: int = 20 << 20
+    max_side: int = 8192
+    """Pixels."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_bytes", "max_side"):
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UsageError(f"InputLimits({name}={value!r}): accepted is a whole number of at least 1")
+
+    def __str__(self) -> str:
+        return f"{self.max_side}×{self.max_side} pixels and {self.max_bytes / (1 << 20):g} MiB"
+
+
+def fitted(image: Image, limits: InputLimits, *, scale: bool = False) -> Image:
+    """The picture, if it is whole and within the limits; with `scale`, a larger one is made smaller, its shape kept.
+
+    The picture has to have bytes (`from_url` alone has none yet). It blocks: it reads, decodes and encodes. Raises `ImageError`
+    that says what the picture is and what is accepted. SVG has no pixels, and is never rasterised.
+    """
+    if image.width is not None and image.height is not None and _fits(image, limits):
+        return image
+    with image.open() as file:
+        info = inspect(file, max_pixels=_MOST_SCALED if scale else MAX_PIXELS)
+    measured = replace(image, media_type=info.media_type, size=info.size, width=info.width, height=info.height)
+    if _fits(measured, limits):
+        return measured
+    what = f"{info.width}×{info.height} pixels, {info.size} bytes" if info.width else f"{info.size} bytes of SVG"
+    if info.width is None or not scale:
+        hint = "" if info.width is None else "; scale=True makes it smaller"
+        raise ImageError(f"the picture is too large ({what}): accepted are at most {limits}{hint}")
+    return _scaled(measured, limits)
+
+
+def _fits(image: Image, limits: InputLimits) -> bool:
+    return (
+        image.size <= limits.max_bytes
+        and max(image.width or 0, image.height or 0) <= limits.max_side
+        and (image.width or 0) * (image.height or 0) <= MAX_PIXELS
+    )
+
+
+def _scaled(image: Image, limits: InputLimits) -> Image:
+    """A smaller picture of the same kind, where that is one that is sent; else PNG, or JPEG where nothing shows through."""
+    from PIL.Image import DecompressionBombError, DecompressionBombWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DecompressionBombWarning)
+        try:
+            picture = image.to_pillow()
+        except DecompressionBombWarning as error:
+            raise ImageError(f"the picture cannot be scaled down: {error}") from None
+        except DecompressionBombError as error:  # pragma: no cover - `inspect` refuses it first
+            raise ImageError(f"the picture cannot be scaled down: {error}") from None
+    side = min(limits.max_side, max(picture.size))
+    side = min(side, int(max(picture.size) * (MAX_PIXELS / (picture.width * picture.height)) ** 0.5) or 1)
+    while side >= 1:
+        picture.thumbnail((side, side))
+        data = _encoded(picture, image.media_type)
+        if len(data) <= limits.max_bytes:
+            made = Image.from_bytes(data, alt=image.alt)
+            return replace(
+                image,
+                sha256=made.sha256,
+                media_type=made.media_type,
+                size=made.size,
+                width=picture.width,
+                height=picture.height,
+                blobs=MemoryBlobs(data),
+            )
+        side = int(max(picture.size) * _STEP)
+    raise ImageError(f"the picture cannot be made small enough: accepted are at most {limits}")
+
+
+def _encoded(picture: PillowImage, media_type: str) -> bytes:
+    form = _KEPT.get(media_type) or ("PNG" if "A" in picture.mode or "transparency" in picture.info else "JPEG")
+    if form == "JPEG" and picture.mode not in {"L", "RGB", "CMYK"}:
+        picture = picture.convert("RGB")
+    file = BytesIO()
+    picture.save(file, form, **({} if form == "PNG" else {"quality": _QUALITY}))
+    return file.getvalue()

@@ -1,0 +1,93 @@
+"""What keeps a run from its next request: its own limits, what it shares with others, and going in circles. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentkit.values import ToolCall
+
+if TYPE_CHECKING:
+    from agentkit.run import Run
+
+CLOSING_SHARE = 0.9
+"""Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to close in words."""
+MOST_EQUAL_CALLS = 2
+"""Equal calls in a row that are run."""
+EPSILON = 1e-12
+"""USD below which sums of floats tell nothing apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What is known of the next request before it is sent: what it may cost, and what is left beside the run's own limits."""
+
+    usd: float | None = None
+    """Left in budgets that are shared with other runs; None where there is none."""
+    images: int | None = None
+    price: float = 0.0
+    """Of a request with tools, at worst, in USD; 0 where nothing is known."""
+    closing_price: float = 0.0
+    """Of a request that closes the run in words, likewise."""
+    follows: bool = False
+    """Whether a request may have to follow: there are tools whose results go back to the model."""
+    draws: bool = True
+    """Whether a request may bring pictures."""
+    speaks: bool = True
+    """Whether the model can close in words: some give nothing but pictures."""
+
+
+def fits(price: float, left: float) -> bool:
+    """Whether something is left, and the price is within it."""
+    return left > EPSILON and price <= left + EPSILON
+
+
+def limit_reached(run: Run, means: Means) -> str | None:
+    """The name of the limit that keeps the model from having tools in its next turn, or None."""
+    limits = run.limits
+    if limits.output_tokens is not None and run.usage.output_tokens >= limits.output_tokens:
+        return "output_tokens"
+    if run.turns >= limits.turns:
+        return "turns"
+    if run.turns and run.tool_calls >= limits.tool_calls:
+        return "tool_calls"
+    if limits.images is not None and len(run.arrived) >= limits.images:
+        return "images"
+    if means.draws and means.images is not None and means.images < 1:
+        return "images"
+    price = means.price + (means.closing_price if means.follows else 0.0)
+    if limits.cost_usd is not None and not fits(price, limits.cost_usd - (run.usage.cost_usd or 0.0)):
+        return "cost_usd"
+    if means.usd is not None and not fits(price, means.usd):
+        return "cost_usd"
+    if run.turns and run.seconds >= CLOSING_SHARE * limits.seconds:
+        return "seconds"
+    return "repeats" if run.stuck else None
+
+
+def can_close(run: Run, means: Means, reached: str) -> bool:
+    """Whether there is anything left to close the run in words with."""
+    own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
+    left = [usd for usd in (own, means.usd) if usd is not None]
+    return reached != "output_tokens" and means.speaks and all(fits(means.closing_price, usd) for usd in left)
+
+
+def digest(call: ToolCall) -> str:
+    """The same for calls that differ only in how their arguments are written down: order of keys, white space, escapes."""
+    try:
+        arguments = json.dumps(json.loads(call.arguments or "{}"), sort_keys=True, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        arguments = call.arguments
+    return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def aimless(times: int) -> str | None:
+    """What the model is told in place of the result of a call that it makes for so many times in a row."""
+    if times <= MOST_EQUAL_CALLS:
+        return None
+    return (
+        f"you have made this call {times} times in a row with the same arguments. "
+        "Do something else, or answer with what you have"
+    )

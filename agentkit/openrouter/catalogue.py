@@ -1,0 +1,164 @@
+"""What a model can do, as OpenRouter's catalogue tells it: fetched when it is first asked for, kept for a while.
+
+The catalogue gives advice. Where it cannot be had, an answer is "not known" and a warning in the log, never an error: no
+request fails because of it. Only who asks for a list itself is told why there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from agentkit.errors import AgentkitError, DeadlineExceeded, UsageError
+from agentkit.log import logger
+from agentkit.openrouter.client import OpenRouter
+from agentkit.wire import models
+from agentkit.wire.model import JsonObject
+from agentkit.wire.models import ChatModel, ImageEndpoint, ImageModel
+
+T = TypeVar("T")
+TTL = 300.0
+FAILURE_TTL = 20.0
+"""Seconds for which a catalogue that could not be had is not asked for again."""
+PATIENCE = 10.0
+"""Seconds that one look into the catalogue may take: a request waits for it."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A fetch that is going on, and how many wait for it."""
+
+    task: asyncio.Task[object]
+    waiting: int = 0
+
+
+Flights = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight]]
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """What was fetched through one client: by path, when and what, an error included."""
+
+    kept: dict[str, tuple[float, object]] = field(default_factory=dict[str, tuple[float, object]])
+    flights: Flights = field(default_factory=WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight]])
+
+
+_shelves: WeakKeyDictionary[OpenRouter, _Shelf] = WeakKeyDictionary()
+
+
+class Catalogue:
+    """The models that OpenRouter offers. All catalogues of one client share what was fetched; `ttl` is in seconds.
+
+    One fetch of a kind goes on at a time; whoever asks meanwhile waits for it.
+    """
+
+    def __init__(self, client: OpenRouter, *, ttl: float = TTL) -> None:
+        if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not ttl >= 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"Catalogue(ttl={ttl!r}): accepted is a number of seconds, 0 or more")
+        self._client, self._ttl = client, ttl
+        self._shelf = _shelves.setdefault(client, _Shelf())
+
+    async def chat_model(self, slug: str) -> ChatModel | None:
+        """What is known of a model of Chat Completions and Responses; None where nothing is. Never raises."""
+        found = await self._known(models.CHAT_MODELS, models.chat_models)
+        return _named(slug, found or ())
+
+    async def image_model(self, slug: str) -> ImageModel | None:
+        """What is known of a model of the Image API, its endpoints included; None where nothing is. Never raises."""
+        found = await self._known(models.IMAGE_MODELS, models.image_models)
+        model = _named(slug, found or ())
+        if model is None:
+            return None
+        endpoints = await self._known(models.endpoints_path(model.id), models.image_endpoints)
+        return replace(model, endpoints=endpoints or ())
+
+    async def all_image_models(self) -> tuple[ImageModel, ...]:
+        """Every model of the Image API, without its endpoints; none where they are not known. Never raises."""
+        return await self._known(models.IMAGE_MODELS, models.image_models) or ()
+
+    async def image_models(self) -> tuple[ImageModel, ...]:
+        """As `all_image_models`. Raises what kept the catalogue from being had."""
+        return await self._asked(models.IMAGE_MODELS, models.image_models)
+
+    async def chat_models(self) -> tuple[ChatModel, ...]:
+        """Every model of Chat Completions and Responses. Raises what kept the catalogue from being had."""
+        return await self._asked(models.CHAT_MODELS, models.chat_models)
+
+    async def image_endpoints(self, slug: str) -> tuple[ImageEndpoint, ...]:
+        """The endpoints of an image model. Raises what kept them from being had: `BadRequest` for an unknown model."""
+        if not slug.strip("/"):
+            raise UsageError(f"endpoints({slug!r}): accepted is the slug of a model, such as 'openai/gpt-5-image'")
+        return await self._asked(models.endpoints_path(_plain(slug)), models.image_endpoints)
+
+    async def _known(self, path: str, parse: Callable[[JsonObject], T]) -> T | None:
+        found = await self._look(path, parse, errors_too=True)
+        return None if isinstance(found, AgentkitError) else found
+
+    async def _asked(self, path: str, parse: Callable[[JsonObject], T]) -> T:
+        """An error that was kept is no answer to a person who asks: the fetch is tried anew."""
+        found = await self._look(path, parse, errors_too=False)
+        if isinstance(found, AgentkitError):
+            raise found
+        return found
+
+    async def _look(self, path: str, parse: Callable[[JsonObject], T], *, errors_too: bool) -> T | AgentkitError:
+        if (kept := self._shelf.kept.get(path)) is not None:
+            since, found = kept
+            failed = isinstance(found, AgentkitError)
+            fresh = time.monotonic() - since < (min(FAILURE_TTL, self._ttl) if failed else self._ttl)
+            if fresh and (errors_too or not failed):
+                return cast("T | AgentkitError", found)
+        return cast("T | AgentkitError", await self._join(path, parse))
+
+    async def _join(self, path: str, parse: Callable[[JsonObject], object]) -> object:
+        """Wait for the fetch that goes on, or begin one. It is stopped when the last who waits for it goes."""
+        flights = self._shelf.flights.setdefault(asyncio.get_running_loop(), {})
+        flight = flights.get(path)
+        if flight is None:
+            flight = flights[path] = _Flight(asyncio.create_task(self._fetch(path, parse)))
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and flights.get(path) is flight:
+                del flights[path]
+                if not flight.task.done():
+                    flight.task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await flight.task
+
+    async def _fetch(self, path: str, parse: Callable[[JsonObject], object]) -> object:
+        """The parsed catalogue, or the error that kept it from being had; either is kept."""
+        found: object
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = parse(await self._client.get(path))
+        except UsageError as error:  # no key, say: mended sooner than any time to live
+            return error.with_traceback(None)
+        except TimeoutError:
+            found = DeadlineExceeded(f"the catalogue {path} did not come within {PATIENCE:g} seconds")
+        except AgentkitError as error:
+            found = error.with_traceback(None)
+        if isinstance(found, AgentkitError):
+            logger().warning("catalogue_not_had", path=path, reason=str(found))
+        self._shelf.kept[path] = (time.monotonic(), found)
+        return found
+
+
+M = TypeVar("M", ChatModel, ImageModel)
+
+
+def _named(slug: str, found: tuple[M, ...]) -> M | None:
+    """The model with this slug; a variant (`:free`, `:nitro`) that is not listed is its model."""
+    by_id = {model.id: model for model in found}
+    return by_id.get(slug) or by_id.get(_plain(slug))
+
+
+def _plain(slug: str) -> str:
+    return slug.partition(":")[0]

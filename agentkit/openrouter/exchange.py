@@ -1,0 +1,171 @@
+"""One reply while it arrives: its bytes through the spool, its JSON to whoever reads, and a time-out that minds the silence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from agentkit.errors import AgentkitError, OutcomeUnknown, ProtocolError
+from agentkit.images.spool import Spool
+from agentkit.openrouter.guard import GENERATION_ID, translated
+from agentkit.wire.model import JsonObject
+from agentkit.wire.sse import DONE, EventStream
+from agentkit.wire.text import UnreadableJson, read_object
+
+if TYPE_CHECKING:
+    import httpx2
+
+T = TypeVar("T")
+MAX_BODY = 128 * 1024 * 1024
+"""Bytes of one reply, pictures not counted."""
+END_WAIT = 0.2
+"""Seconds that a stream's body may take to end once it has said `[DONE]`."""
+
+
+class Silence:
+    """The time-out of a body: so many seconds until its first bytes, so many between any two later ones.
+
+    To move a time-out costs as much as to read a chunk, so it is moved 64 times in each `idle` at most, and may strike
+    that much late.
+    """
+
+    def __init__(self, first_byte: float, idle: float, generation_id: str | None = None) -> None:
+        self._limit, self._idle = first_byte, idle
+        self._generation_id = generation_id
+        self._clock = asyncio.timeout(first_byte)
+        self._now = asyncio.get_running_loop().time
+        self._fresh_until = 0.0
+
+    async def mind(self, reading: Awaitable[T]) -> T:
+        """What `reading` gives. Raises `OutcomeUnknown` where nothing came for too long."""
+        try:
+            async with self._clock:
+                return await reading
+        except TimeoutError:
+            if not self._clock.expired():
+                raise
+        words = f"nothing more came for {self._limit:g} s: the request may have been carried out and billed"
+        raise OutcomeUnknown(words, generation_id=self._generation_id)
+
+    def broken(self) -> None:
+        """Bytes came."""
+        now = self._now()
+        if now >= self._fresh_until:
+            self._limit = self._idle
+            self._fresh_until = now + self._idle / 64
+            self._clock.reschedule(self._fresh_until + self._idle)
+
+
+async def chunks_of(
+    response: httpx2.Response, silence: Silence, generation_id: str | None = None
+) -> AsyncGenerator[bytes]:
+    """The body as it arrives. Raises `OutcomeUnknown` for a connection that broke."""
+    encoded = "content-encoding" in response.headers
+    handled = sys.exception()
+    problem: AgentkitError | None = None
+    try:
+        async for chunk in response.aiter_bytes() if encoded else response.aiter_raw():
+            silence.broken()
+            yield chunk
+    except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
+        problem = translated(error, handled)
+    if problem is not None:
+        raise OutcomeUnknown(f"the connection broke while the reply came: {problem}", generation_id=generation_id)
+
+
+async def whole(
+    chunks: AsyncIterator[bytes],
+    spool: Spool | None = None,
+    generation_id: str | None = None,
+    pieces: deque[bytes] | None = None,
+) -> bytes:
+    """All of them, which are gathered in `pieces`. Raises `ProtocolError` where they are too many."""
+    pieces = deque() if pieces is None else pieces
+    size = 0
+    async for chunk in chunks:
+        pieces.append(chunk if spool is None else spool.feed(chunk))
+        size += len(pieces[-1])
+        if size > MAX_BODY:
+            raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=generation_id)
+    if spool is not None:
+        pieces.append(spool.close())
+    return b"".join(pieces)
+
+
+class Exchange:
+    """One reply while it arrives. `first_byte` and `idle` are in seconds, as in `Timeouts`."""
+
+    def __init__(self, response: httpx2.Response, spool: Spool, *, first_byte: float, idle: float) -> None:
+        self._response = response
+        self._first_byte, self._idle = first_byte, idle
+        self.spool = spool
+        self.generation_id: str | None = response.headers.get(GENERATION_ID)
+        self.is_stream = "text/event-stream" in response.headers.get("content-type", "").lower()
+        self.done = False
+        """Whether the stream said `[DONE]`, or the body was read to its end."""
+        self._lines = EventStream()
+        self._unread: deque[bytes] = deque()
+        """What has come and was not given on yet."""
+
+    async def read(self, take: Callable[[JsonObject], None]) -> None:
+        """Give `take` each JSON object of the reply as it arrives: of a stream its events, else the one that the body is.
+
+        Raises `ProtocolError` for what is no JSON, `OutcomeUnknown` for a connection that broke or fell silent.
+        """
+        silence = Silence(self._first_byte, self._idle, self.generation_id)
+        chunks = chunks_of(self._response, silence, self.generation_id)
+        try:
+            await silence.mind(self._events(chunks, take) if self.is_stream else self._whole(chunks, take))
+        except BaseException:
+            self.spool.salvage(b"\n".join((*self._unread, self._lines.rest())) if self.is_stream else b"".join(self._unread))
+            raise
+
+    async def _events(self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]) -> None:
+        stream, spool, unread = self._lines, self.spool, self._unread
+        size = 0
+        async for chunk in chunks:
+            lines = spool.feed(chunk)
+            size += len(lines)
+            if size > MAX_BODY:
+                raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=self.generation_id)
+            unread.extend(stream.feed(lines))
+            while unread:
+                data = unread[0]
+                if data == DONE:
+                    self.done = True
+                    await self._drain(chunks)
+                    return
+                if data:  # an event may be empty: it keeps the connection alive
+                    take(self._read(data))
+                unread.popleft()
+        unread.extend((*stream.feed(spool.close()), *stream.close()))
+        while unread:
+            if unread[0] and unread[0] != DONE:
+                take(self._read(unread[0]))
+            unread.popleft()
+
+    async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read the end of the body, which comes with `[DONE]`: only then can the connection serve the next request."""
+        with contextlib.suppress(TimeoutError, AgentkitError):  # then the connection is closed, not used again
+            async with asyncio.timeout(END_WAIT):
+                async for _ in chunks:
+                    pass
+
+    async def _whole(self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]) -> None:
+        body = await whole(chunks, self.spool, self.generation_id, self._unread)
+        self.done = True
+        take(self._read(body))
+
+    def _read(self, data: bytes) -> JsonObject:
+        try:
+            return read_object(data)
+        except UnreadableJson as error:
+            start = data[:60].decode("utf-8", "replace").strip()
+            what = "HTML" if start.startswith("<") else "nothing" if not start else f"{start!r}…"
+            raise ProtocolError(
+                f"the reply is no JSON object but {what} ({error})", generation_id=self.generation_id
+            ) from None

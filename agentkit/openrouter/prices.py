@@ -1,0 +1,119 @@
+"""What a request for pictures will cost at most, as far as the catalogue tells. Pure.
+
+Each endpoint lists what it bills. Where the request leaves something open that decides the price (which provider serves
+it, which quality `auto` turns out to be), the highest counts: a limit in money is kept by what a request may cost. `n` is
+an upper bound too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from math import ceil, fsum
+
+from agentkit.wire.image_api import ImageRequest
+from agentkit.wire.models import ImageEndpoint, Price
+
+TIERS = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
+"""Pixels of a side of a square picture."""
+PIXELS = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+CHARACTERS_A_TOKEN = 4
+_INPUTS = ("input_image", "input_reference")
+
+
+def price(endpoints: Sequence[ImageEndpoint], request: ImageRequest) -> float | None:
+    """USD, at most; None where the catalogue does not tell it (no endpoint, prices by the token of a picture).
+
+    Text that is billed by the token counts as a token for every four characters.
+    """
+    each = [_price_at(endpoint, request) for endpoint in eligible(endpoints, request)]
+    known = [one for one in each if one is not None]
+    return max(known) if known and len(known) == len(each) else None
+
+
+def eligible(endpoints: Sequence[ImageEndpoint], request: ImageRequest) -> list[ImageEndpoint]:
+    """The endpoints that may serve this request, by its `provider`."""
+    provider = request.provider or {}
+    only, ignored, order = (_names(provider.get(key)) for key in ("only", "ignore", "order"))
+    found = [
+        each for each in endpoints if (not only or _is_named(each, only)) and not (ignored and _is_named(each, ignored))
+    ]
+    if order and provider.get("allow_fallbacks") is False:
+        found = [each for each in found if _is_named(each, order)]
+    return found
+
+
+def _names(value: object) -> frozenset[str]:
+    """Slugs in lower case; with those of a provider's variants (`deepinfra/turbo`) goes that of the provider."""
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        return frozenset()
+    return frozenset(str(each).lower() for each in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def _is_named(endpoint: ImageEndpoint, names: frozenset[str]) -> bool:
+    return bool(endpoint.names & names) or any(name.partition("/")[0] == endpoint.slug.lower() for name in names)
+
+
+def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
+    """The sum of what this endpoint bills; None where a line of it cannot be known."""
+    if not any(line.billable == "output_image" for line in endpoint.prices):
+        return None
+    parts: list[float] = []
+    for billable in dict.fromkeys(line.billable for line in endpoint.prices):
+        lines = _fitting([line for line in endpoint.prices if line.billable == billable], request)
+        costs = [_cost(line, request) for line in lines]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            return None
+        parts.append(max(known, default=0.0))
+    return fsum(parts)
+
+
+def _fitting(lines: list[Price], request: ImageRequest) -> list[Price]:
+    """The lines that may hold: those whose variant is what was asked for, else those that are for none; else, all."""
+    asked = _words(request.size, request.resolution, request.quality, request.background, request.output_format)
+    named = [line for line in lines if line.variant and _words(line.variant) <= asked]
+    if named:
+        most = max(len(_words(line.variant)) for line in named)
+        return [line for line in named if len(_words(line.variant)) == most]
+    plain = [line for line in lines if not line.variant]
+    open_quality = request.quality in {None, "auto"} and any(_words(line.variant) & _QUALITIES for line in lines)
+    return lines if open_quality else plain or lines
+
+
+_QUALITIES = frozenset({"low", "medium", "high"})
+
+
+def _words(*texts: str | None) -> frozenset[str]:
+    return frozenset(word for text in texts if text for word in re.split(r"[^a-z0-9]+", text.lower()) if word)
+
+
+def _cost(line: Price, request: ImageRequest) -> float | None:
+    """USD for one line of this request."""
+    references = len(request.references)
+    if line.billable == "input_text":
+        tokens = ceil(len(request.prompt) / CHARACTERS_A_TOKEN)
+        return line.cost_usd * tokens if line.unit == "token" else None
+    if line.billable in _INPUTS:
+        if not references or line.unit == "image":
+            return line.cost_usd * references
+        return line.cost_usd * _megapixels_in(request) if line.unit == "megapixel" else None
+    if line.billable != "output_image":
+        return 0.0  # a font, or what is not known here: nothing of it is asked for
+    count = request.n or 1
+    if line.unit == "image":
+        return line.cost_usd * count
+    pixels = pixels_of(request)
+    return line.cost_usd * count * pixels / 1_000_000 if line.unit == "megapixel" and pixels is not None else None
+
+
+def _megapixels_in(request: ImageRequest) -> float:
+    return sum((image.width or 0) * (image.height or 0) for image in request.references) / 1_000_000
+
+
+def pixels_of(request: ImageRequest) -> int | None:
+    """How many pixels one picture will have; of a tier, as many as its square has. None where the request does not say."""
+    if request.size and (match := PIXELS.fullmatch(request.size)):
+        return int(match[1]) * int(match[2])
+    side = TIERS.get(request.size or request.resolution or "")
+    return side * side if side is not None else None

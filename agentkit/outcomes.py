@@ -1,0 +1,225 @@
+"""What came of a tool call, and the run that has it: pictures stored and named, costs added, the model's result written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentkit.answer import Answer
+from agentkit.collect import ingest
+from agentkit.errors import HookFailed, ImageError, RunError, StoreError
+from agentkit.events import ImageFailed, ImageReady, InvocationFinished
+from agentkit.images.inspect import BrokenImage, store_bytes
+from agentkit.images.store import ImageStore
+from agentkit.kit import Kit
+from agentkit.log import logger
+from agentkit.run import Nested, Run, Waiting
+from agentkit.stream import EventLog
+from agentkit.subagent import absorbed, drawn, renamed, said
+from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, encode_words
+from agentkit.values import Image, ImageFailure, Invocation, Source, Text, ToolResult, Usage
+
+Kept = tuple[Image, Image | ImageFailure]
+"""A picture as the tool gave it, and as it is in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How one call ended."""
+
+    invocation: Invocation
+    encoded: Encoded | None = None
+    """What the model is told; None where the invocation's error says it all."""
+    pictures: tuple[Kept, ...] = ()
+    """All that the tool gave, told to the model or not."""
+    parents: tuple[str, ...] = ()
+    """Pictures that it was given."""
+    usage: Usage | None = None
+    """What the tool spent."""
+    sub: Run | None = None
+    """The run of the agent that was called."""
+    broken: HookFailed | None = None
+    """A hook that failed after the tool was run. What the tool did stays done; then the run stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a tool gave, taken apart: the value, and what it spent."""
+
+    value: object
+    usage: Usage | None = None
+    sub: Run | None = None
+
+    @classmethod
+    def by(cls, value: object) -> Given:
+        """An `Answer` is another agent's run, whoever asked for it; a `Billed` is a value and its price."""
+        if isinstance(value, Billed):
+            return cls(value.value, value.usage)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        if isinstance(value, Answer):
+            return cls(value, sub=value.run)  # pyright: ignore[reportUnknownArgumentType]
+        return cls(value)
+
+
+async def done(invocation: Invocation, given: Given, kit: Kit, parents: tuple[str, ...]) -> Done:
+    """The end of a call that gave something. What it spent counts, even where the model cannot be told what it gave."""
+    try:
+        encoded = (
+            encode_words(said(given.sub), drawn(given.sub)) if given.sub is not None else encode_result(given.value)
+        )
+    except ToolResultError as error:
+        return Done(replace(invocation, status="failed", error=str(error)), usage=given.usage, sub=given.sub)
+    pictures = [(image, await _stored(image, kit, invocation.id)) for image in encoded.images]
+    return Done(replace(invocation, status="completed"), encoded, tuple(pictures), parents, given.usage, given.sub)
+
+
+async def told(ended: Done, replaced: object, kit: Kit) -> Done:
+    """The same end, but the model is told something else. The pictures and costs of what was given stay."""
+    invocation = ended.invocation
+    try:
+        encoded = encode_result(replaced)
+    except ToolResultError as error:
+        return replace(ended, encoded=None, invocation=replace(invocation, status="failed", error=str(error)))
+    known = {_key(image) for image, _ in ended.pictures}
+    more = [(each, await _stored(each, kit, invocation.id)) for each in encoded.images if _key(each) not in known]
+    completed = replace(invocation, status="completed", error=None)
+    return replace(ended, encoded=encoded, invocation=completed, pictures=(*ended.pictures, *more))
+
+
+async def failed(invocation: Invocation, words: str, kit: Kit, cause: BaseException | None = None) -> Done:
+    """The end of a call that raised. The run of an agent that broke off keeps what it spent and drew."""
+    ended = replace(invocation, status="failed", error=words)
+    sub = cause.run if isinstance(cause, RunError) else None
+    if sub is None:
+        return Done(ended)
+    images = drawn(sub)
+    pictures = [(image, await _stored(image, kit, invocation.id)) for image in images.values()]
+    return Done(ended, encode_words(words, images) if images else None, tuple(pictures), sub=sub)
+
+
+async def _stored(image: Image, kit: Kit, call_id: str) -> Image | ImageFailure:
+    try:
+        return await ingest(image, kit.store, kit.fetcher)
+    except (ImageError, StoreError) as error:
+        logger().warning("image_failed", place="tool", reason=str(error))
+        return _failure(image, error, call_id)
+
+
+def _failure(image: Image, error: Exception, call_id: str) -> ImageFailure:
+    kept, data = (error.kept, error.data) if isinstance(error, BrokenImage) else (None, None)
+    if data is None and kept is None and isinstance(error, StoreError) and image.sha256:
+        data = _bytes(image)
+    return ImageFailure(Source("tool", image.url), image.url, str(error), call_id, kept, data)
+
+
+def _bytes(image: Image) -> bytes | None:
+    try:
+        return image.bytes()
+    except (ImageError, StoreError):
+        return None
+
+
+def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -> Run:
+    """The run with one call answered: its pictures named, its result told; or waiting, where the agent it called waits."""
+    run, names, fresh = _with_pictures(run, done, log)
+    run = _with_spending(run, done, fresh)
+    if done.sub is not None and done.sub.status == "paused":
+        return waiting(run, done.invocation, done.sub)
+    if run.nested:
+        own = done.invocation.id
+        waits = tuple(each for each in run.waiting if not each.call_id.startswith(f"{own}/"))
+        run = replace(run, nested=tuple(each for each in run.nested if each.call_id != own), waiting=waits)
+    if done.encoded is None:
+        parts: tuple[Text | Image, ...] = (Text(done.invocation.error or "failed"),)
+    else:
+        parts = done.encoded.parts(lambda image: names.get(_key(image)))
+    error = done.invocation.status != "completed"
+    ended = replace(
+        done.invocation,
+        result=None if error else "".join(part.text for part in parts if isinstance(part, Text)),
+        images=tuple(dict.fromkeys(image.name for image in names.values() if isinstance(image, Image))),
+        cost_usd=_cost(done),
+        seconds=seconds,
+    )
+    log.tell(InvocationFinished(ended))
+    return run.with_result(ended, ToolResult(ended.id, ended.name, parts, error=error))
+
+
+def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
+    """The caller's run, which waits because the agent that it called does: for each call of that one by `CALL/ID`."""
+    inner = tuple(Waiting(f"{invocation.id}/{each.call_id}", each.why, each.seal) for each in sub.waiting)
+    others = (each for each in run.waiting if each.call_id != invocation.id)
+    held = (*(each for each in others if not each.call_id.startswith(f"{invocation.id}/")), *inner)
+    nested = (*(each for each in run.nested if each.call_id != invocation.id), Nested(invocation.id, sub))
+    own = Waiting(invocation.id, "agent", run.seal(invocation))
+    run = run.with_invocation(replace(invocation, status="pending", cost_usd=sub.usage.cost_usd))
+    return replace(run, waiting=(*held, own), nested=nested)
+
+
+def broken_off(run: Run, invocation: Invocation, sub: Run, store: ImageStore, log: EventLog) -> Run:
+    """In a cancellation, which must not wait: what an agent that was called had spent and drawn. The call has no result."""
+    pictures: list[Kept] = []
+    for image in drawn(sub).values():
+        try:
+            at_home = image.blobs is store
+            sha256 = image.sha256 if at_home else store_bytes(store, image.bytes()).sha256
+            pictures.append((image, replace(image, sha256=sha256, blobs=store)))
+        except (ImageError, StoreError) as error:
+            pictures.append((image, _failure(image, error, invocation.id)))
+    ended = Done(invocation, None, tuple(pictures), sub=sub)
+    run, _, fresh = _with_pictures(run, ended, log)
+    return _with_spending(run, ended, fresh)
+
+
+def _with_pictures(run: Run, done: Done, log: EventLog) -> tuple[Run, dict[str, Image | ImageFailure], int]:
+    """The run with the pictures of a call; each as it is now called; and how many are new."""
+    names: dict[str, Image | ImageFailure] = {}
+    fresh: list[Image] = []
+    price = _cost(done) if len(done.pictures) == 1 else None
+    for given, stored in done.pictures:
+        if isinstance(stored, ImageFailure):
+            names[_key(given)] = stored
+            run = replace(run, failures=(*run.failures, stored))
+            log.tell(ImageFailed(stored))
+            continue
+        before = {image.sha256 for image in run.images}
+        known = given.name != "" and stored.sha256 in before
+        marked = stored if known else _marked(run, done, stored, price)
+        arrived = run.arrived
+        run, named = run.with_image(marked, arrived=not known)
+        names[_key(given)] = named
+        if not known and named.name not in arrived:
+            fresh.append(named)
+    for image in fresh:
+        log.tell(ImageReady(image))
+    return run, names, len(fresh)
+
+
+def _marked(run: Run, done: Done, image: Image, price: float | None) -> Image:
+    """A new picture of a call's, with where it came from."""
+    call_id = done.invocation.id
+    if done.sub is None:
+        cost = image.cost_usd if image.cost_usd is not None else price
+        return replace(image, name="", invocation_id=call_id, parents=image.parents or done.parents, cost_usd=cost)
+    handles = renamed(run, done.sub)
+    parents = tuple(handles.get(name, name) for name in image.parents) or done.parents
+    inner = f"{call_id}/{image.invocation_id}" if image.invocation_id else call_id
+    return replace(image, name="", invocation_id=inner, parents=parents)
+
+
+def _with_spending(run: Run, done: Done, fresh: int) -> Run:
+    if done.sub is not None:
+        before = next((each.run for each in run.nested if each.call_id == done.invocation.id), None)
+        counted = len(before.spent) if before is not None and before.id == done.sub.id else 0
+        return absorbed(run, done.invocation.id, done.sub, images=fresh, known=counted)
+    if done.usage is not None:
+        return replace(run, spent=(*run.spent, replace(done.usage, images=fresh)))
+    return run
+
+
+def _cost(done: Done) -> float | None:
+    usage: Any = done.sub.usage if done.sub is not None else done.usage
+    return usage.cost_usd if usage is not None else None
+
+
+def _key(image: Image) -> str:
+    return image.sha256 or image.url or ""

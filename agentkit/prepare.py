@@ -1,0 +1,163 @@
+"""What happens between a reply that asks for tools and the tools: the tools of this turn, the arguments of each call, the
+hooks, and the calls that wait for a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from inspect import isawaitable
+from types import MappingProxyType
+from typing import Any
+
+from agentkit.errors import HookFailed, UsageError
+from agentkit.events import InvocationFinished
+from agentkit.hooks import Asking, after_reply, before_call, before_request
+from agentkit.kit import Kit
+from agentkit.log import logger
+from agentkit.run import Run, Waiting
+from agentkit.stream import EventLog
+from agentkit.tools import BadArguments, Context, Denied, Tool, parse_arguments
+from agentkit.tools.toolset import AnyTool
+from agentkit.values import Invocation, Text, ToolResult
+
+_NO_CALL = Invocation("", "")
+
+
+async def equipped(run: Run, kit: Kit, *, seconds_left: float, asks: bool = True) -> Kit:
+    """The kit for what comes next: with the tools that functions make for it, and, before a request, as the hooks want it.
+
+    Raises `HookFailed` with the run.
+    """
+    try:
+        if kit.tools.makers:
+            kit = replace(kit, tools=kit.tools.with_made(await _made(run, kit, seconds_left)))
+        if kit.hooks and asks:
+            asking = await before_request(kit.hooks, Asking(run, kit.instructions, kit.settings, kit.deps))
+            kit = replace(kit, instructions=asking.instructions, settings=asking.settings)
+    except HookFailed as error:
+        error.run = run
+        raise
+    except UsageError as error:
+        raise HookFailed(str(error), run=run) from error
+    return kit
+
+
+async def _made(run: Run, kit: Kit, seconds_left: float) -> list[AnyTool]:
+    images = MappingProxyType({image.name: image for image in run.images})
+    context = Context[Any](kit.deps, _NO_CALL, images, run.messages, run.usage, seconds_left)
+    tools: list[AnyTool] = []
+    for maker in kit.tools.makers:
+        try:
+            given = maker.function(context)
+            made = await given if isawaitable(given) else given
+        except Exception as error:
+            name = getattr(maker.function, "__name__", type(maker.function).__name__)
+            raise HookFailed(
+                f"Toolset({name}): the function raised {type(error).__name__}: {str(error)[:500]}; nothing was sent",
+                run=run,
+            ) from error
+        tools += maker.tools(made)
+    return tools
+
+
+async def replied(run: Run, kit: Kit) -> None:
+    """Tell the hooks of the reply that the run now ends with. Raises `HookFailed` with the run."""
+    if not kit.hooks:
+        return
+    reply = next(message for message in reversed(run.messages) if message.role == "assistant")
+    try:
+        await after_reply(kit.hooks, Asking(run, kit.instructions, kit.settings, kit.deps), reply)
+    except HookFailed as error:
+        error.run = run
+        raise
+
+
+async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) -> Run:
+    """The run with the arguments of its new calls read and seen by the hooks, and those calls held that wait for a person.
+
+    A call whose `arguments` are not None was seen before; whether it waits is asked each time, so nothing that a saved run
+    says lets a call pass. Raises `HookFailed` with the run.
+    """
+    calls = {call.id: call for call in run.messages[-1].calls}
+    read: list[Invocation] = []
+    for invocation in run.pending:
+        call = calls.get(invocation.id)
+        if call is None:  # of an agent that waits, as this run does
+            continue
+        tool = kit.tools.functions.get(invocation.name)
+        if invocation.arguments is None:
+            try:
+                arguments = parse_arguments(call.arguments)
+            except BadArguments:
+                continue  # told to the model when the call is made
+            invocation = replace(invocation, arguments=arguments)  # noqa: PLW2901
+            if tool is not None and kit.hooks:
+                try:
+                    run, seen = await _hooked(run, invocation, tool, kit, log, seconds_left)
+                except HookFailed as error:
+                    error.run = run.with_invocation(*read)
+                    raise
+                if seen is None:
+                    continue
+                invocation = seen  # noqa: PLW2901
+            read.append(invocation)
+        if tool is not None:
+            run = _held(run, invocation, tool, kit)
+    log.run = run = run.with_invocation(*read)
+    return run
+
+
+def _held(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> Run:
+    if invocation.id in kit.inner or any(each.call_id == invocation.id for each in run.waiting):
+        return run
+    if any(each.call_id == invocation.id for each in run.nested):
+        return replace(run, waiting=(*run.waiting, Waiting(invocation.id, "agent", run.seal(invocation))))
+    seal = run.seal(invocation) if tool.external or tool.approve is not False else ""
+    if tool.external:
+        return replace(run, waiting=(*run.waiting, Waiting(invocation.id, "result", seal)))
+    if seal and seal not in kit.approved and _needs_approval(run, invocation, tool):
+        return replace(run, waiting=(*run.waiting, Waiting(invocation.id, "approval", seal)))
+    return run
+
+
+def _needs_approval(run: Run, invocation: Invocation, tool: Tool[..., Any]) -> bool:
+    """An approve function that breaks asks for approval: only a plain no lets a call pass. A call that does not fit is
+    not shown to a person: it will fail."""
+    try:
+        arguments = tool.check(invocation.arguments or {}, images=run.image)
+    except BadArguments:
+        return False
+    try:
+        return tool.needs_approval(arguments)
+    except Exception as error:  # noqa: BLE001 - the user's own function
+        logger().warning("approve_function_failed", tool=tool.name, error=str(error))
+        return True
+
+
+async def _hooked(
+    run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit, log: EventLog, seconds_left: float
+) -> tuple[Run, Invocation | None]:
+    """The call as the hooks want it, or the run in which they refused it. They do not see a call that does not fit."""
+    try:
+        tool.check(invocation.arguments or {}, images=run.image)
+    except BadArguments:
+        return run, invocation
+    images = MappingProxyType({image.name: image for image in run.images})
+    for hook in (each.before_call for each in kit.hooks if each.before_call is not None):
+        context = Context[Any](kit.deps, invocation, images, run.messages, run.usage, seconds_left)
+        try:
+            verdict = await before_call(hook, context)
+            if isinstance(verdict, Denied):
+                return refused(run, invocation, f"not run: {verdict.reason}", verdict.reason, log), None
+            if verdict is not None:
+                tool.check(verdict, images=run.image)
+                invocation = replace(invocation, arguments=verdict)
+        except BadArguments as error:
+            raise HookFailed(f"a hook (before_call) changed a call of {tool.name}: {error}") from error
+    return run, invocation
+
+
+def refused(run: Run, invocation: Invocation, words: str, reason: str, log: EventLog) -> Run:
+    """The run with a call that is not run because someone said no."""
+    ended = replace(invocation, status="denied", error=reason)
+    log.tell(InvocationFinished(ended))
+    return run.with_result(ended, ToolResult(ended.id, ended.name, (Text(words),), error=True))

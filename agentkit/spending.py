@@ -1,0 +1,111 @@
+"""Money, around one request: what it may cost is held before, what it did cost is settled after, come what may.
+
+A run's own limits are a budget too, within those that it shares, so that an agent which works as its tool keeps to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import replace
+from math import fsum
+
+from agentkit import turn
+from agentkit.budget import Budget, Hold
+from agentkit.errors import APIError, ConnectionFailed, RunError, UsageError
+from agentkit.kit import Kit, request_of
+from agentkit.limits import Means
+from agentkit.run import Run
+from agentkit.stream import EventLog
+
+
+def within_limits(kit: Kit, run: Run) -> Kit:
+    """The kit with a budget of what is left of this run's own limits, within the one that it had."""
+    limits, usage = run.limits, run.usage
+    usd = None if limits.cost_usd is None else max(fsum((limits.cost_usd, -(usage.cost_usd or 0.0))), 0.0)
+    images = None if limits.images is None else max(limits.images - len(run.arrived), 0)
+    budget = Budget(usd, images, within=[kit.budget])
+    known = (each.cost_usd or 0.0 for each in run.spent if each.requests == 1)  # a sub-agent is many requests at once
+    if (dearest := max(known, default=0.0)) > 0:
+        budget.learn(_shape(run, kit, closing=False), dearest)
+    return replace(kit, budget=budget)
+
+
+def means_of(run: Run, kit: Kit) -> Means:
+    """What is known of the next request, and what is left for it."""
+    usd = kit.budget.remaining_usd
+    return Means(
+        usd=usd,
+        images=kit.budget.remaining_images,
+        price=0.0 if usd is None else _price(run, kit, closing=False),
+        closing_price=0.0 if usd is None else _price(run, kit, closing=True),
+        follows=bool(kit.tools.functions),
+        draws=kit.may_draw,
+        speaks=kit.may_speak,
+    )
+
+
+async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
+    """The run with one more reply, paid for; the run as it was where another one was faster to take what was left.
+
+    Raises as `turn.ask` does.
+    """
+    price = 0.0 if kit.budget.remaining_usd is None else _price(run, kit, closing=closing is not None)
+    draws = kit.may_draw and closing is None
+    hold = kit.budget.reserve(price, int(draws), shape=_shape(run, kit, closing=closing is not None))
+    if hold is None:
+        return run
+    with hold:
+        try:
+            after = await turn.ask(run, kit, log, closing=closing, hold=hold, seconds_left=seconds_left)
+        except UsageError:
+            hold.release()  # nothing was sent
+            raise
+        except asyncio.CancelledError:
+            _settle(hold, run, log.run or run)
+            raise
+        except RunError as error:
+            if _was_not_billed(error, run, kit):
+                hold.release()
+            _settle(hold, run, error.run or run)
+            raise
+        _settle(hold, run, after)
+    return after
+
+
+def _settle(hold: Hold, before: Run, after: Run) -> None:
+    """The true cost, where it was told; of a request that broke off, what had come is counted and the rest is uncertain."""
+    fresh = after.spent[len(before.spent) :]
+    drawn = len(after.arrived) - len(before.arrived)
+    told = [usage.cost_usd for usage in fresh if usage.cost_usd is not None]
+    if told or after.turns > before.turns:
+        hold.settle(fsum(told) if told else None, drawn)
+    else:
+        hold.keep(drawn)
+
+
+def _was_not_billed(error: RunError, before: Run, kit: Kit) -> bool:
+    """Whether the request surely cost nothing. Usage beside an error means that a reply had begun; without one, an error
+    status bills nothing, but that a server tool may have run before a 5xx; any other plain error came before the request."""
+    if error.generation is not None and error.generation.billed is False:
+        return True
+    if error.run is not None and len(error.run.spent) > len(before.spent):
+        return False
+    if isinstance(error, APIError):
+        return error.status is not None and (error.status < 500 or not kit.tools.server)
+    return isinstance(error, ConnectionFailed) or type(error) is RunError
+
+
+def _price(run: Run, kit: Kit, *, closing: bool) -> float:
+    """The worst known price in USD: what the catalogue implies, or the dearest request like it so far; 0 if neither is known."""
+    known = kit.budget.dearest(_shape(run, kit, closing=closing)) or 0.0
+    implied = kit.price(request_of(run, kit, "cost_usd" if closing else None)) if kit.price is not None else None
+    return max(known, implied or 0.0)
+
+
+def _shape(run: Run, kit: Kit, *, closing: bool) -> Hashable:
+    """What requests have in common that cost about the same: their model, and what they may do that costs extra."""
+    if closing:
+        return (run.model,)
+    draws = ("image",) if "image" in (kit.settings.modalities or ()) else ()
+    return (run.model, *(tool.name for tool in kit.tools.server), *draws)

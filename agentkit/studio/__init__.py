@@ -1,0 +1,34 @@
+"""OpenRouter's Image API: pictures from words, and from pictures.
+
+    from agentkit.studio import studio
+
+    drawing = await studio.draw("A fox in the snow", aspect_ratio="16:9")
+    drawing.image.save("fox.png")
+    hat = await studio.edit(drawing.image, "Put a red hat on it")
+
+`studio` takes its client and store from the environment; a `Studio` of one's own takes them as arguments.
+"""
+
+from agentkit.images.fit import InputLimits, fitted
+from agentkit.studio.options import Options
+from agentkit.studio.stream import DrawingStream
+from agentkit.studio.studios import DEFAULT_MODEL, Studio
+from agentkit.studio.values import Drawing
+from agentkit.wire.models import Capability, ImageEndpoint, ImageModel, Price
+
+studio = Studio()
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Capability",
+    "Drawing",
+    "DrawingStream",
+    "ImageEndpoint",
+    "ImageModel",
+    "InputLimits",
+    "Options",
+    "Price",
+    "Studio",
+    "fitted",
+    "studio",
+]

@@ -1,0 +1,73 @@
+"""What may be asked of the Image API, checked at the door: types always, values by `agentkit.studio.checks`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict, cast
+
+from agentkit.errors import UsageError
+from agentkit.values import Image
+from agentkit.wire.image_api import ImageRequest
+
+
+class Options(TypedDict, total=False):
+    """The parameters of a request for pictures. What is not given is not sent: the model's own defaults hold."""
+
+    model: str
+    """By default the studio's."""
+    n: int
+    """How many pictures at most, 1 to 10: providers may give fewer."""
+    aspect_ratio: str
+    """`16:9`, …, or `auto`."""
+    resolution: Literal["512", "1K", "2K", "4K"]
+    size: str
+    """A tier as in `resolution`, or pixels: `1536x1024`."""
+    quality: Literal["auto", "low", "medium", "high"]
+    output_format: Literal["png", "jpeg", "webp", "svg"]
+    background: Literal["auto", "transparent", "opaque"]
+    output_compression: int
+    """0 to 100, for jpeg and webp."""
+    moderation: Literal["auto", "low"]
+    seed: int
+    provider: Mapping[str, Any]
+    """Routing: `only`, `order`, `ignore`, `sort`, `allow_fallbacks`; and `options`, by provider, passed through to it."""
+    extra: Mapping[str, Any]
+    """Goes into the body as it is, and wins."""
+
+
+_TEXTS = ("aspect_ratio", "resolution", "size", "quality", "output_format", "background", "moderation")
+_NUMBERS = ("n", "output_compression", "seed")
+_OBJECTS = ("provider", "extra")
+NAMES = ("model", *_TEXTS, *_NUMBERS, *_OBJECTS)
+
+
+def request_of(
+    owner: str, prompt: str, options: Mapping[str, Any], *, model: str, references: Sequence[Image] = ()
+) -> ImageRequest:
+    """The request. Raises `UsageError` that names what is of a wrong type, or unknown."""
+    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"{owner}(prompt={prompt!r}): accepted is text")
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        _check(owner, name, value)
+    given.setdefault("model", model)
+    return ImageRequest(prompt=prompt, references=tuple(references), **given)
+
+
+def _check(owner: str, name: str, value: object) -> None:
+    if name not in NAMES:
+        raise UsageError(f"{owner}({name}={value!r}): there is no such parameter; accepted are {', '.join(NAMES)}")
+    if name == "model" and (not isinstance(value, str) or not value.strip() or any(map(str.isspace, value))):
+        raise UsageError(f"{owner}(model={value!r}): accepted is an OpenRouter slug such as 'openai/gpt-5-image'")
+    if name in _TEXTS and (not isinstance(value, str) or not value):
+        raise UsageError(f"{owner}({name}={value!r}): accepted is text")
+    if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):
+        raise UsageError(f"{owner}({name}={value!r}): accepted is a whole number")
+    if name in _OBJECTS:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{owner}({name}={value!r}): accepted is a mapping")
+        try:
+            json.dumps(dict(cast("Mapping[str, Any]", value)), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"{owner}({name}=…): accepted are JSON values ({error})") from None

@@ -1,0 +1,181 @@
+"""An agent as a tool of another: what it is given of the caller's means, and what of its run becomes the caller's.
+
+Its pictures get handles of the caller, and so do the words that name them; its usage is added to the caller's; its
+invocations stand behind the call, under `CALL/ID`; its events are progress of the call. Its messages stay its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agentkit.answer import Answer
+from agentkit.errors import AgentkitError
+from agentkit.events import (
+    Event,
+    ImageFailed,
+    ImagePreview,
+    ImageReady,
+    InvocationFinished,
+    InvocationProgress,
+    InvocationStarted,
+    ReasoningDelta,
+    RunFinished,
+    TextDelta,
+    TurnFinished,
+)
+from agentkit.run import Run
+from agentkit.settings import Limits
+from agentkit.show.plain import line
+from agentkit.stream import EventLog
+from agentkit.tools import Denied
+from agentkit.values import Image, Invocation, Usage
+
+if TYPE_CHECKING:
+    from agentkit.budget import Budget
+
+MAX_DEPTH = 5
+"""Agents that call one another as tools: more than this, and they call each other in a circle."""
+
+
+class TooDeep(AgentkitError):
+    """Agents call one another without end. Told to the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a run gets from the one it works for."""
+
+    seconds: float
+    """Left for it."""
+    tool_calls: int
+    output_tokens: int | None
+    depth: int
+    budget: Budget | None
+    """Money and pictures, shared with the caller and with all that it called."""
+    deps: Any
+    stream: bool
+    paused: Run | None = None
+    """Its own run, where that waited for a person, who has decided by now."""
+    approve: Mapping[str, bool | Denied] | None = None
+    results: Mapping[str, object] | None = None
+
+    def within(self, own: Limits, run: Run | None = None) -> Limits:
+        """The agent's own limits, as far as the caller's reach; what a `run` that goes on has used is on top of these."""
+        seconds, calls, used = (run.seconds, run.tool_calls, run.usage.output_tokens) if run is not None else (0, 0, 0)
+        tokens = None if self.output_tokens is None else self.output_tokens + used
+        return replace(
+            own,
+            seconds=max(min(own.seconds, self.seconds + seconds), 0.001),
+            tool_calls=min(own.tool_calls, self.tool_calls + calls),
+            output_tokens=min((each for each in (own.output_tokens, tokens) if each is not None), default=None),
+        )
+
+
+class Work(Protocol):
+    """Does the errand: a run of the agent that was made a tool."""
+
+    def __call__(self, prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Awaitable[Answer[Any]]: ...
+
+
+class SubAgent:
+    """The function behind `Agent.as_tool`. Called by hand, it is a run of that agent on its own."""
+
+    def __init__(self, name: str, alone: Callable[[list[str | Image]], Awaitable[Answer[Any]]], work: Work) -> None:
+        self.__name__ = name
+        self._alone, self.work = alone, work
+
+    async def __call__(self, prompt: str, pictures: list[Image] | None = None) -> Answer[Any]:
+        """Hand a task to another agent, which knows nothing of this conversation.
+
+        Args:
+            prompt: The whole task, with all that has to be known for it.
+            pictures: The pictures of this conversation that it needs to see.
+        """
+        return await self._alone([prompt, *(pictures or ())])
+
+
+class Relay(EventLog):
+    """The events of a sub-agent's run, told to the caller as progress of the call."""
+
+    def __init__(self, invocation: Invocation, to: EventLog) -> None:
+        super().__init__()
+        self._invocation, self._to = invocation, to
+
+    def tell(self, event: Event) -> None:
+        self._to.tell(InvocationProgress(self._invocation, _words(event), event))
+
+
+def _words(event: Event) -> str:
+    """An event in a few words. Handles in it are the sub-agent's own."""
+    match event:
+        case TextDelta(text=text) | ReasoningDelta(text=text):
+            return text
+        case InvocationStarted(invocation=invocation):
+            return f"calls {line(invocation.name)}"
+        case InvocationProgress(invocation=invocation, message=message):
+            return f"{line(invocation.name)}: {message}"
+        case InvocationFinished(invocation=invocation):
+            return f"{line(invocation.name)} {invocation.status}"
+        case ImagePreview():
+            return "a preview"
+        case ImageReady(image=image):
+            return f"drew {image.name}"
+        case ImageFailed(failure=failure):
+            return f"a picture failed: {failure.reason}"
+        case TurnFinished():
+            return "a reply is whole"
+        case RunFinished(status=status):
+            return status
+
+
+def said(sub: Run) -> str:
+    """What the caller's model is told of a run that has ended."""
+    words = Answer.of(sub).text
+    if sub.refusal is not None and sub.refusal not in words:
+        words = f"{words}\n\nrefused: {sub.refusal}".strip()
+    if sub.status == "limited":
+        words = f"{words}\n\n[the agent stopped at its limit of {sub.closing or 'means'}]".strip()
+    return words
+
+
+def drawn(sub: Run) -> dict[str, Image]:
+    """The pictures that came in a run, by its own handles, in the order of arrival."""
+    by_name = {image.name: image for image in sub.images}
+    return {name: by_name[name] for name in sub.arrived if name in by_name}
+
+
+def renamed(run: Run, sub: Run) -> dict[str, str]:
+    """The sub-agent's handles → those that the caller has for the same pictures."""
+    own = {image.sha256: image.name for image in run.images}
+    return {image.name: own[image.sha256] for image in sub.images if image.sha256 in own}
+
+
+def absorbed(run: Run, call_id: str, sub: Run, *, images: int, known: int = 0) -> Run:
+    """The caller's run with what its sub-agent spent and did; its pictures are there already, `images` of them new.
+
+    `known` is how many of `sub.spent` the caller has counted before. What had not ended is cancelled, but where the run
+    waits for a person.
+    """
+    handles = renamed(run, sub)
+    inner: list[Invocation] = []
+    for each in sub.invocations:
+        ended = replace(each, id=f"{call_id}/{each.id}", images=tuple(handles.get(name, name) for name in each.images))
+        if each.status in {"pending", "running"} and sub.status != "paused":
+            ended = replace(ended, status="cancelled", error=each.error or "cancelled: the run was stopped")
+        inner.append(ended)
+    ids = {each.id for each in inner}
+    others = [each for each in run.invocations if each.id not in ids]
+    at = next((at for at in range(len(others) - 1, -1, -1) if others[at].id == call_id), len(others) - 1) + 1
+    failures = tuple(
+        replace(each, invocation_id=f"{call_id}/{each.invocation_id}" if each.invocation_id else call_id)
+        for each in sub.failures
+    )
+    usage = replace(Usage.total(sub.spent[known:]), images=images)
+    return replace(
+        run,
+        invocations=(*others[:at], *inner, *others[at:]),
+        failures=(*run.failures, *(each for each in failures if each not in run.failures)),
+        spent=(*run.spent, usage),
+    )

@@ -1,0 +1,224 @@
+"""The catalogue as values: what a model accepts and what it costs (WIRE, "Images API and discovery"). Pure: JSON in, values out.
+
+A record that is not as expected is passed over rather than refused: the catalogue is asked for advice, never for permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import cast
+
+from agentkit.wire.model import JsonObject
+from agentkit.wire.text import obj, objects, string, whole
+
+CHAT_MODELS = "/models?output_modalities=all&limit=1000"
+IMAGE_MODELS = "/images/models"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What one parameter may be: one of `values` (`enum`), a number from `low` to `high` (`range`), anything (`boolean`)."""
+
+    type: str
+    values: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def accepts(self, value: object) -> bool:
+        """Whether this value is among them; a descriptor of a type that is not known here accepts any."""
+        if self.type == "enum":
+            return not self.values or str(value) in self.values
+        if self.type == "range" and isinstance(value, int | float):
+            return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        return True
+
+    def __str__(self) -> str:
+        if self.type == "enum" and self.values:
+            return ", ".join(self.values)
+        if self.type == "range" and self.high is not None:
+            return f"{self.low or 0:g} to {self.high:g}"
+        return "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One line of what an endpoint bills: `cost_usd` for each `unit` (image, megapixel, token) of `billable`."""
+
+    billable: str
+    unit: str
+    cost_usd: float
+    variant: str | None = None
+    """Where the price is only for some requests: a resolution, a quality."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEndpoint:
+    """What one provider accepts for a model of the Image API, and what it bills. A parameter without a capability is not supported."""
+
+    provider: str
+    slug: str
+    tag: str | None = None
+    parameters: Mapping[str, Capability] = field(default_factory=dict[str, Capability], hash=False)
+    passthrough: tuple[str, ...] = ()
+    """Options that it takes under `provider={"options": {SLUG: {…}}}`."""
+    streams: bool = False
+    prices: tuple[Price, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """By which `provider={"only": […]}` may call it, in lower case."""
+        return frozenset(each.lower() for each in (self.provider, self.slug, self.tag) if each)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageModel:
+    """A model of the Image API. `parameters` is what some endpoint of it accepts; the endpoints say it each for itself."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    inputs: tuple[str, ...] = ()
+    """`text`, `image`, …"""
+    outputs: tuple[str, ...] = ()
+    parameters: Mapping[str, Capability] = field(default_factory=dict[str, Capability], hash=False)
+    streams: bool = False
+    """Whether some endpoint sends previews; others answer a stream with JSON, which is taken too."""
+    endpoints: tuple[ImageEndpoint, ...] = ()
+    """Empty where they were not asked for, or could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """A model of Chat Completions and Responses."""
+
+    id: str
+    name: str = ""
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    """Names of the request's parameters that it supports: `tools`, `reasoning`, …"""
+    context_length: int | None = None
+    """Tokens, of prompt and reply together."""
+    max_output_tokens: int | None = None
+    prices: Mapping[str, float] = field(default_factory=dict[str, float], hash=False)
+    """USD by what is billed: `prompt` and `completion` for a token, `request`, `image`, … for one. A price that varies is left out."""
+
+    @property
+    def sees(self) -> bool:
+        return "image" in self.inputs
+
+    @property
+    def draws(self) -> bool:
+        return "image" in self.outputs
+
+    @property
+    def calls_tools(self) -> bool:
+        return "tools" in self.parameters
+
+
+def endpoints_path(slug: str) -> str:
+    """Where the endpoints of an image model are told."""
+    from urllib.parse import quote
+
+    return f"{IMAGE_MODELS}/{quote(slug, safe='/')}/endpoints"
+
+
+def chat_models(body: JsonObject) -> tuple[ChatModel, ...]:
+    """The models in the body of `GET /models`."""
+    return tuple(_chat_model(each) for each in objects(body.get("data")) if string(each.get("id")))
+
+
+def _chat_model(record: JsonObject) -> ChatModel:
+    architecture, top = obj(record.get("architecture")), obj(record.get("top_provider"))
+    prices = {name: _dollars(price) for name, price in obj(record.get("pricing")).items()}
+    return ChatModel(
+        id=string(record.get("id")) or "",
+        name=string(record.get("name")) or "",
+        inputs=_strings(architecture.get("input_modalities")),
+        outputs=_strings(architecture.get("output_modalities")),
+        parameters=_strings(record.get("supported_parameters")),
+        context_length=whole(record.get("context_length")) or None,
+        max_output_tokens=whole(top.get("max_completion_tokens")) or None,
+        prices={name: price for name, price in prices.items() if price is not None},
+    )
+
+
+def image_models(body: JsonObject) -> tuple[ImageModel, ...]:
+    """The models in the body of `GET /images/models`, without their endpoints."""
+    return tuple(_image_model(each) for each in objects(body.get("data")) if string(each.get("id")))
+
+
+def _image_model(record: JsonObject) -> ImageModel:
+    architecture = obj(record.get("architecture"))
+    return ImageModel(
+        id=string(record.get("id")) or "",
+        name=string(record.get("name")) or "",
+        description=string(record.get("description")) or "",
+        inputs=_strings(architecture.get("input_modalities")),
+        outputs=_strings(architecture.get("output_modalities")),
+        parameters=_capabilities(record.get("supported_parameters")),
+        streams=record.get("supports_streaming") is True,
+    )
+
+
+def image_endpoints(body: JsonObject) -> tuple[ImageEndpoint, ...]:
+    """The endpoints in the body of `GET /images/models/{author}/{slug}/endpoints`."""
+    return tuple(
+        ImageEndpoint(
+            provider=string(each.get("provider_name")) or "",
+            slug=string(each.get("provider_slug")) or "",
+            tag=string(each.get("provider_tag")),
+            parameters=_capabilities(each.get("supported_parameters")),
+            passthrough=_strings(each.get("allowed_passthrough_parameters")),
+            streams=each.get("supports_streaming") is True,
+            prices=tuple(price for line in objects(each.get("pricing")) if (price := _price(line)) is not None),
+        )
+        for each in objects(body.get("endpoints"))
+    )
+
+
+def _price(line: JsonObject) -> Price | None:
+    billable, unit, cost = string(line.get("billable")), string(line.get("unit")), _dollars(line.get("cost_usd"))
+    return (
+        None
+        if billable is None or unit is None or cost is None
+        else Price(billable, unit, cost, string(line.get("variant")))
+    )
+
+
+def _capabilities(value: object) -> dict[str, Capability]:
+    return {name: _capability(each) for name in obj(value) if (each := obj(obj(value)[name]))}
+
+
+def _capability(descriptor: JsonObject) -> Capability:
+    return Capability(
+        string(descriptor.get("type")) or "",
+        _strings(descriptor.get("values")),
+        _number(descriptor.get("min")),
+        _number(descriptor.get("max")),
+    )
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(str(each) for each in cast("list[object]", value) if isinstance(each, str | int) and each != "")
+
+
+def _number(value: object) -> float | None:
+    return (
+        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15 else None
+    )
+
+
+def _dollars(value: object) -> float | None:
+    """A price, as a number or as a string; OpenRouter says "-1" of one that depends on what a router chooses."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    price = _number(value)
+    return price if price is not None and isfinite(price) and price >= 0 else None

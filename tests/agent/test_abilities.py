@@ -1,0 +1,138 @@
+"""What the catalogue knows of a model: the request is built from it, and what cannot work is said before it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from agentkit import Image, ImageGeneration, ModelSettings, tool
+from agentkit.emulator import Emulator, Fault, Reply, Say, When
+from agentkit.errors import BadRequest, Unsupported
+from tests.conftest import Bench, picture
+
+TEXT_ONLY = "openai/gpt-oss-20b"
+DRAWS_WITHOUT_TOOLS = "google/gemini-2.5-flash-image"
+DRAWS_ONLY = "black-forest-labs/flux.2-pro"
+
+
+@tool
+def weather(city: str) -> str:
+    """Today's weather in a city."""
+    return f"Snow in {city}"
+
+
+@tool
+def size(picture: Image) -> str:
+    """The size of a picture."""
+    return f"{picture.width}×{picture.height}"
+
+
+def asked(emulator: Emulator) -> list[dict[str, Any]]:
+    return [request.body for request in emulator.requests if request.method == "POST"]
+
+
+def paths(emulator: Emulator) -> list[str]:
+    return [request.path.split("?")[0].removeprefix("/api/v1") for request in emulator.requests]
+
+
+async def test_a_model_that_draws_is_asked_for_pictures(bench: Bench) -> None:
+    answer = await bench.ask(bench.agent(model=DRAWS_WITHOUT_TOOLS, checks=True), "Draw a fox")
+    assert asked(bench.emulator)[0]["modalities"] == ["image", "text"]
+    assert len(answer.images) == 1
+
+
+async def test_a_model_that_gives_nothing_but_pictures_is_not_asked_for_words(bench: Bench) -> None:
+    agent = bench.agent(model=DRAWS_ONLY, checks=True, settings=ModelSettings(modalities=("image", "text")))
+    assert len((await bench.ask(agent, "Draw a fox")).images) == 1
+    assert asked(bench.emulator)[0]["modalities"] == ["image"]
+
+
+async def test_a_model_of_words_is_asked_as_before(bench: Bench) -> None:
+    await bench.ask(bench.agent(checks=True), "Hello")
+    assert "modalities" not in asked(bench.emulator)[0]
+
+
+REFUSED: list[tuple[dict[str, Any], Any, str, list[str], str]] = [
+    ({"model": TEXT_ONLY, "settings": ModelSettings(modalities=("image", "text"))}, "Draw", "modalities", ["does not draw", DRAWS_ONLY], DRAWS_ONLY),
+    ({"model": DRAWS_WITHOUT_TOOLS, "tools": [weather]}, "Go", "tools", ["cannot call tools", "weather", "openai/gpt-5.2"], "openai/gpt-5.2"),
+    ({"model": DRAWS_WITHOUT_TOOLS, "tools": [ImageGeneration()]}, "Go", "tools", ["openrouter:image_generation"], "openai/gpt-5.2"),
+    ({"model": TEXT_ONLY}, [Image.from_bytes(picture())], "prompt", ["cannot see pictures"], "openai/gpt-5.2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "prompt", "parameter", "words", "able"), REFUSED, ids=lambda each: str(each)[:30])
+async def test_what_cannot_work_is_said_before_it_is_sent(
+    options: dict[str, Any], prompt: Any, parameter: str, words: Sequence[str], able: str, bench: Bench
+) -> None:
+    with pytest.raises(Unsupported) as caught:
+        await bench.ask(bench.agent(checks=True, **options), prompt)
+    error = caught.value
+    assert error.parameter == parameter
+    assert able in error.models
+    assert error.model not in error.models
+    for word in (*words, repr(error.model), "checks=False"):
+        assert word in str(error)
+    assert not asked(bench.emulator)
+
+
+@pytest.mark.parametrize(("options", "prompt", "parameter", "words", "able"), REFUSED, ids=lambda each: str(each)[:30])
+async def test_without_checks_it_is_sent_all_the_same(
+    options: dict[str, Any], prompt: Any, parameter: str, words: Any, able: str, bench: Bench
+) -> None:
+    with pytest.raises(BadRequest):  # OpenRouter itself says so
+        await bench.ask(bench.agent(checks=False, **options), prompt)
+    assert paths(bench.emulator) in (["/chat/completions"], ["/responses"])  # the catalogue was not even asked
+
+
+async def test_a_model_that_cannot_see_is_given_handles_alone(bench: Bench) -> None:
+    bench.emulator.play([Reply([Say("I see.")])])
+    await bench.ask(
+        bench.agent(model=TEXT_ONLY, tools=[size], checks=True), ["What size?", Image.from_bytes(picture())]
+    )
+    body = json.dumps(asked(bench.emulator)[0])
+    assert "img_1" in body
+    assert "cannot see pictures" in body
+    assert "base64" not in body
+
+
+async def test_the_catalogue_is_read_once(bench: Bench) -> None:
+    chat = bench.agent(checks=True).conversation()
+    for _ in range(3):
+        await bench.ask(chat, "Hello")
+    assert paths(bench.emulator).count("/models") == 1
+
+
+BROKEN: list[dict[str, Any]] = [
+    {"status": 500}, {"status": 401}, {"status": 404}, {"body": "html"}, {"body": "empty"}, {"body": "cut_json"}, {"body": "null"},
+    {"body": "array"}, {"body": {"text": '{"data": 7}'}}, {"body": {"text": '{"data": [{"id": null}, 3, {"id": "a/b", "architecture": []}]}'}},
+    {"socket": "reset"}, {"socket": {"action": "cut", "at": "body", "byte": 9}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+async def test_a_catalogue_that_cannot_be_had_fails_no_run(broken: dict[str, Any], bench: Bench) -> None:
+    bench.emulator.faults.add(Fault(**broken, when=When(api="models")))
+    bench.emulator.play([Reply([Say("As the user said.")])])
+    agent = bench.agent(model=DRAWS_WITHOUT_TOOLS, checks=True)
+    assert (await bench.ask(agent, "Go")).text == "As the user said."
+    assert "modalities" not in asked(bench.emulator)[0]
+    assert paths(bench.emulator)[0] == "/models"
+
+
+@pytest.mark.parametrize("model", ["nobody/knows", "@preset/mine", "openrouter/auto"])
+async def test_an_unknown_model_goes_as_the_user_said(model: str, bench: Bench) -> None:
+    with contextlib.suppress(BadRequest):
+        await bench.ask(bench.agent(model=model, tools=[weather], checks=True), "Hello")
+    assert asked(bench.emulator)[0]["model"] == model
+
+
+async def test_fallback_models_leave_it_open(bench: Bench) -> None:
+    settings = ModelSettings(models=("openai/gpt-5.2",))
+    agent = bench.agent(model=DRAWS_WITHOUT_TOOLS, tools=[weather], settings=settings, checks=True)
+    with contextlib.suppress(BadRequest):
+        await bench.ask(agent, "Go")
+    assert asked(bench.emulator)[0]["model"] == DRAWS_WITHOUT_TOOLS

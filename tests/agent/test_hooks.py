@@ -1,0 +1,221 @@
+"""Hooks: what they see, what they may change, in which order, and what happens when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agentkit import Agent, Context, Denied, Image, Limits, Message, ModelSettings, OpenRouter, Run, Usage, tool
+from agentkit.emulator import CallTool, Emulator, Reply, Say
+from agentkit.errors import DeadlineExceeded, HookFailed, UsageError
+from agentkit.hooks import Asking, Hooks
+from agentkit.images.store import MemoryImageStore
+from agentkit.tools import Billed
+from tests.conftest import Bench, picture
+
+RED = picture("red", (12, 12))
+
+
+@tool
+def weather(city: str, days: int = 1) -> str:
+    """The weather."""
+    return f"rain in {city} for {days}"
+
+
+ASKS = [Reply([CallTool("weather", {"city": "Oslo"}, id="c")]), Reply([Say("It rains.")])]
+
+
+def sent(bench: Bench, number: int = -1) -> str:
+    return json.dumps(bench.emulator.requests[number].body, ensure_ascii=False)
+
+
+async def test_all_four_in_order(bench: Bench) -> None:
+    seen: list[str] = []
+
+    def hooks(name: str) -> Hooks:
+        async def before_request(asking: Asking) -> None:
+            seen.append(f"{name} asks {asking.run.turns}")
+
+        def after_reply(asking: Asking, reply: Message) -> None:
+            seen.append(f"{name} heard {asking.run.turns} {len(reply.calls)}")
+
+        def before_call(context: Context[str]) -> None:
+            seen.append(f"{name} before {context.invocation.name} {context.deps}")
+
+        async def after_call(context: Context[str], result: object) -> None:
+            seen.append(f"{name} after {context.invocation.status} {result}")
+
+        return Hooks(before_request, after_reply, before_call, after_call)
+
+    bench.emulator.play(ASKS)
+    answer = await bench.ask(bench.agent(tools=[weather], hooks=[hooks("a"), hooks("b")]), "Go", deps="Ada")
+    assert answer.text == "It rains."
+    assert seen == [
+        "a asks 0", "b asks 0", "b heard 1 1", "a heard 1 1",
+        "a before weather Ada", "b before weather Ada",
+        "b after completed rain in Oslo for 1", "a after completed rain in Oslo for 1",
+        "a asks 1", "b asks 1", "b heard 2 0", "a heard 2 0",
+    ]  # fmt: skip
+
+
+async def test_instructions_and_settings_of_one_request(bench: Bench) -> None:
+    def second(asking: Asking) -> Asking | None:
+        if asking.run.turns != 1:
+            return None
+        return replace(asking, instructions="Be brief.", settings=replace(asking.settings, temperature=0.5))
+
+    bench.emulator.play([*ASKS, Reply([Say("Again.")])])
+    agent = bench.agent(tools=[weather], instructions="Be kind.", hooks=Hooks(before_request=second))
+    chat = agent.conversation()
+    await bench.ask(chat, "Go")
+    await bench.ask(chat, "And?")
+    assert ["Be brief." in sent(bench, at) for at in range(3)] == [False, True, False]
+    assert ["Be kind." in sent(bench, at) for at in range(3)] == [True, False, True]
+    assert [bench.emulator.requests[at].body.get("temperature") for at in range(3)] == [None, 0.5, None]
+
+
+async def test_other_arguments_are_run_and_the_history_shows_what_was_asked(bench: Bench) -> None:
+    bench.emulator.play(ASKS)
+    hook = Hooks(before_call=lambda context: {**(context.invocation.arguments or {}), "days": "3"})
+    answer = await bench.ask(bench.agent(tools=[weather], hooks=hook), "Go")
+    assert answer.invocations[0].arguments == {"city": "Oslo", "days": "3"}
+    assert answer.invocations[0].result == "rain in Oslo for 3"
+    assert "rain in Oslo for 3" in sent(bench)
+    (call,) = answer.messages[1].calls
+    assert json.loads(call.arguments) == {"city": "Oslo"}
+
+
+async def test_a_call_is_refused(bench: Bench) -> None:
+    seen: list[str] = []
+    hooks = [Hooks(before_call=lambda _: Denied("not before seven")), Hooks(before_call=lambda _: seen.append("inner"))]
+    bench.emulator.play(ASKS)
+    answer = await bench.ask(bench.agent(tools=[weather], hooks=hooks), "Go")
+    (call,) = answer.invocations
+    assert (call.status, call.error, seen) == ("denied", "not before seven", [])
+    assert "not run: not before seven" in sent(bench)
+
+
+async def test_a_result_is_replaced_and_nothing_is_lost(bench: Bench) -> None:
+    @tool
+    def shoot() -> Billed[Image]:
+        """Takes a picture."""
+        return Billed(Image.from_bytes(RED), Usage(cost_usd=0.5))
+
+    @tool
+    def fail() -> str:
+        """Fails."""
+        raise RuntimeError("no such luck")
+
+    def after(context: Context[Any], result: object) -> object:
+        return "mended" if context.invocation.error else {"hidden": isinstance(result, Image)}
+
+    bench.emulator.play([Reply([CallTool("shoot"), CallTool("fail")]), Reply([Say("Done.")])])
+    answer = await bench.ask(bench.agent(tools=[shoot, fail], hooks=Hooks(after_call=after)), "Go")
+    assert [each.result for each in answer.invocations] == ['{"hidden":true}', "mended"]
+    assert [each.status for each in answer.invocations] == ["completed", "completed"]
+    assert [image.bytes() for image in answer.images] == [RED]
+    assert answer.invocations[0].cost_usd == 0.5
+
+
+async def test_a_person_sees_what_the_hook_made_of_it(bench: Bench) -> None:
+    @tool(approve=lambda arguments: arguments["days"] > 2)
+    def forecast(city: str, days: int = 1) -> str:
+        """The weather."""
+        return f"{city} {days}"
+
+    bench.emulator.play([Reply([CallTool("forecast", {"city": "Oslo"}, id="c")])])
+    seen: list[object] = []
+
+    def week(context: Context[Any]) -> Mapping[str, Any]:
+        seen.append(context.invocation.arguments)
+        return {"city": "Oslo", "days": 7}
+
+    agent = bench.agent(tools=[forecast], hooks=Hooks(before_call=week))
+    answer = await bench.ask(agent, "Go")
+    assert answer.status == "paused"
+    assert answer.pending[0].arguments == {"city": "Oslo", "days": 7}
+    bench.emulator.play([Reply([Say("Done.")])])
+    resumed = await agent.resume(Run.from_json(answer.run.to_json(), blobs=bench.store), approve={"c": True})
+    assert resumed.invocations[0].result == "Oslo 7"
+    assert seen == [{"city": "Oslo"}]
+
+
+def explode(*_: object) -> None:
+    raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize("point", ["before_request", "after_reply", "before_call", "after_call"])
+async def test_a_hook_that_raises_stops_the_run_and_loses_nothing(bench: Bench, point: str) -> None:
+    ran: list[str] = []
+
+    @tool
+    def note(word: str) -> str:
+        """Notes."""
+        ran.append(word)
+        return word
+
+    replies = [Reply([CallTool("note", {"word": word}) for word in ("one", "two")]), Reply([Say("Done.")])]
+    bench.emulator.play(replies)
+    with pytest.raises(HookFailed, match=f"explode .{point}. raised RuntimeError: boom") as caught:
+        await bench.ask(bench.agent(tools=[note], hooks=Hooks(**{point: explode})), "Go")
+    run = caught.value.run
+    assert run is not None
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert len(bench.emulator.requests) == (0 if point == "before_request" else 1)
+    assert ran == (["one", "two"] if point == "after_call" else [])
+    assert run.turns == (0 if point == "before_request" else 1)
+    resumed = await bench.agent(tools=[note]).resume(run)
+    assert (resumed.text, sorted(ran)) == ("Done.", ["one", "two"])
+    assert len(bench.emulator.requests) == 2
+
+
+WRONG: list[tuple[Hooks, str]] = [
+    (Hooks(before_request=lambda _: "now"), "answered 'now': accepted are None, or the Asking"),  # type: ignore[arg-type,return-value]
+    (Hooks(before_request=lambda asking: replace(asking, settings=3)), "ModelSettings"),  # type: ignore[arg-type]
+    (Hooks(before_call=lambda _: False), "answered False: accepted are None, a mapping"),  # type: ignore[arg-type,return-value]
+    (Hooks(before_call=lambda _: {"town": "Oslo"}), "changed a call of weather.*town"),
+]
+
+
+@pytest.mark.parametrize(("hooks", "words"), WRONG, ids=range(len(WRONG)))
+async def test_a_wrong_answer_of_a_hook(bench: Bench, hooks: Hooks, words: str) -> None:
+    bench.emulator.play(ASKS)
+    with pytest.raises(HookFailed, match=f"(?s){words}"):
+        await bench.ask(bench.agent(tools=[weather], hooks=hooks), "Go")
+
+
+async def test_a_hook_that_hangs_is_stopped_by_the_limit(bench: Bench) -> None:
+    async def hang(_: object) -> None:
+        await asyncio.sleep(60)
+
+    bench.emulator.play(ASKS)
+    with pytest.raises(DeadlineExceeded) as caught:
+        await bench.ask(bench.agent(hooks=Hooks(before_call=hang), tools=[weather], limits=Limits(seconds=1.5)), "Go")
+    assert caught.value.run is not None
+    assert caught.value.run.turns == 1
+
+
+async def test_hooks_do_not_see_calls_that_do_not_fit(bench: Bench) -> None:
+    bench.emulator.play([Reply([CallTool("weather", {"town": "Oslo"}), CallTool("fly")]), Reply([Say("Sorry.")])])
+    answer = await bench.ask(bench.agent(tools=[weather], hooks=Hooks(before_call=explode)), "Go")
+    assert [each.status for each in answer.invocations] == ["failed", "failed"]
+
+
+async def test_limits_stand_whatever_a_hook_does(bench: Bench) -> None:
+    bench.emulator.play([ASKS[0], ASKS[0], Reply([Say("Enough.")])])
+    hooks = Hooks(before_request=lambda asking: replace(asking, settings=ModelSettings(max_tokens=9)))
+    answer = await bench.ask(bench.agent(tools=[weather], hooks=hooks, limits=Limits(turns=2)), "Go")
+    assert (answer.status, answer.text) == ("limited", "Enough.")
+
+
+def test_what_is_no_hook(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+    with pytest.raises(UsageError, match=r"Hooks\(after_call=3\)"):
+        Hooks(after_call=3)  # type: ignore[arg-type]
+    for wrong in (3, [3], "x", explode):
+        with pytest.raises(UsageError, match="accepted are Hooks"):
+            Agent("a/b", client=client, store=store, hooks=wrong)  # type: ignore[arg-type]

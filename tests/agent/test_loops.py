@@ -1,0 +1,154 @@
+"""A model that makes the same call over and over is told, then stopped, in all four ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentkit import InvocationFinished, tool
+from agentkit.emulator import CallTool, Reply, Say
+from tests.conftest import Bench
+
+ran: list[str] = []
+
+
+@tool
+def look(at: str, closely: bool = False) -> str:
+    """Looks."""
+    ran.append(at)
+    return f"saw {at}"
+
+
+@tool
+def fail() -> str:
+    """Fails."""
+    ran.append("fail")
+    raise RuntimeError("as ever")
+
+
+@tool(repeats=True)
+def status(job: str) -> str:
+    """How far a job is."""
+    ran.append(job)
+    return "still running"
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    ran.clear()
+
+
+def calls(*arguments: Any, name: str = "look") -> Reply:
+    return Reply([CallTool(name, each) for each in arguments])
+
+
+HERE = {"at": "here"}
+
+
+async def test_the_third_equal_call_is_steered_and_the_next_ends_the_run_in_words(bench: Bench) -> None:
+    bench.emulator.play([calls(HERE)] * 4 + [Reply([Say("I give up.")])])
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert ran == ["here", "here"]
+    assert [each.status for each in answer.invocations] == ["completed", "completed", "cancelled", "cancelled"]
+    assert "3 times in a row with the same arguments" in (answer.invocations[2].error or "")
+    assert (answer.status, answer.limit, answer.text) == ("limited", "repeats", "I give up.")
+    assert len(bench.emulator.requests) == 5
+    assert bench.emulator.requests[-1].body["tool_choice"] == "none"
+
+
+async def test_the_model_reads_the_steering_and_may_go_on(bench: Bench) -> None:
+    bench.emulator.play([*[calls(HERE)] * 3, calls({"at": "there"}), *[calls(HERE)] * 2, Reply([Say("Found it.")])])
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert ran == ["here", "here", "there", "here", "here"]
+    assert (answer.status, answer.limit, answer.text) == ("completed", None, "Found it.")
+    assert "Do something else" in str(bench.emulator.requests[3].body)
+
+
+async def test_equal_calls_of_one_reply_count_too(bench: Bench) -> None:
+    bench.emulator.play([calls(*[HERE] * 5), Reply([Say("Well.")])])
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert ran == ["here", "here"]
+    assert [each.status for each in answer.invocations] == ["completed"] * 2 + ["cancelled"] * 3
+    assert (answer.status, answer.text) == ("completed", "Well.")
+
+
+async def test_it_goes_on_counting_from_one_reply_to_the_next(bench: Bench) -> None:
+    bench.emulator.play([calls(*[HERE] * 2), calls(HERE), calls(HERE), Reply([Say("Well.")])])
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert ran == ["here", "here"]
+    assert (answer.status, answer.limit) == ("limited", "repeats")
+
+
+async def test_arguments_are_the_same_however_they_are_written(bench: Bench) -> None:
+    written = [
+        '{"at":"here","closely":true}',
+        '{ "closely" : true, "at" : "here" }',
+        '{"at":"h\\u0065re","closely":true}',
+    ]
+    bench.emulator.play([*[calls(each) for each in written], Reply([Say("Well.")])])
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert [each.status for each in answer.invocations] == ["completed", "completed", "cancelled"]
+
+
+async def test_calls_that_fail_count_too(bench: Bench) -> None:
+    bench.emulator.play([calls({}, name="fail")] * 4 + [Reply([Say("No.")])])
+    answer = await bench.ask(bench.agent(tools=[fail]), "Go")
+    assert ran == ["fail", "fail"]
+    assert [each.status for each in answer.invocations] == ["failed", "failed", "cancelled", "cancelled"]
+    assert answer.limit == "repeats"
+
+
+async def test_so_do_arguments_that_are_no_json_and_tools_that_do_not_exist(bench: Bench) -> None:
+    for reply in (calls("{oops"), calls({}, name="fly")):
+        bench.emulator.play([reply] * 4 + [Reply([Say("No.")])])
+        answer = await bench.ask(bench.agent(tools=[look]), "Go")
+        assert [each.status for each in answer.invocations] == ["failed", "failed", "cancelled", "cancelled"]
+        assert answer.limit == "repeats"
+
+
+async def test_other_arguments_and_other_tools_in_between_are_no_loop(bench: Bench) -> None:
+    both = Reply([CallTool("look", HERE), CallTool("look", {"at": "there"})])
+    bench.emulator.play([both] * 5 + [Reply([Say("Done.")])])
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert len(ran) == 10
+    assert answer.status == "completed"
+
+
+async def test_a_tool_that_repeats_may(bench: Bench) -> None:
+    bench.emulator.play([calls({"job": "7"}, name="status")] * 6 + [Reply([Say("Still running.")])])
+    answer = await bench.ask(bench.agent(tools=[status]), "Go")
+    assert len(ran) == 6
+    assert answer.status == "completed"
+
+
+async def test_a_new_prompt_begins_anew(bench: Bench) -> None:
+    chat = bench.agent(tools=[look]).conversation()
+    for _ in range(3):
+        bench.emulator.play([calls(HERE), calls(HERE), Reply([Say("Well.")])])
+        assert (await bench.ask(chat, "Look again")).status == "completed"
+    assert len(ran) == 6
+
+
+async def test_a_call_that_is_not_run_is_told_as_an_event(bench: Bench) -> None:
+    bench.emulator.play([calls(*[HERE] * 3), Reply([Say("Well.")])])
+    async with bench.agent(tools=[look]).stream("Go") as stream:
+        events = [each async for each in stream]
+    ended = [each.invocation.status for each in events if isinstance(each, InvocationFinished)]
+    assert sorted(ended) == ["cancelled", "completed", "completed"]
+
+
+async def test_a_call_that_needs_approval_is_not_asked_for_a_third_time(bench: Bench) -> None:
+    @tool(approve=True)
+    def pay(usd: int) -> str:
+        """Pays."""
+        return "paid"
+
+    bench.emulator.play([calls({"usd": 5}, name="pay")] * 3 + [Reply([Say("Well.")])])
+    agent = bench.agent(tools=[pay])
+    answer = await bench.ask(agent, "Go")
+    for _ in range(2):
+        assert answer.status == "paused"
+        answer = await agent.resume(answer.run, approve={answer.pending[0].id: False})
+    assert answer.status == "completed"
+    assert [each.status for each in answer.invocations] == ["denied", "denied", "cancelled"]

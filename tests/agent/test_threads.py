@@ -1,0 +1,133 @@
+"""Sync tools in their threads, and processes that fork."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from contextvars import ContextVar
+
+import pytest
+
+from agentkit import OpenRouter, tool
+from agentkit.emulator import CallTool, Emulator, Reply, Say
+from agentkit.images.store import MemoryImageStore
+from agentkit.threads import MOST, in_thread
+from tests.conftest import Bench
+
+word: ContextVar[str] = ContextVar("word")
+
+SLOW_TOOL = """
+import time
+from agentkit import Agent, OpenRouter, tool
+from agentkit.emulator import CallTool, Emulator, Reply, Say
+from agentkit.images.store import MemoryImageStore
+
+@tool(timeout=0.1)
+def sleep() -> str:
+    "Sleeps."
+    time.sleep(30)
+    return "late"
+
+with Emulator() as emulator:
+    emulator.play([Reply([CallTool("sleep")]), Reply([Say("Well.")])])
+    client = OpenRouter(api_key="sk-or-test-key", base_url=emulator.base_url)
+    agent = Agent("openai/gpt-5.2", tools=[sleep], client=client, store=MemoryImageStore())
+    answer = agent.run_sync("Go")
+print(answer.text, answer.invocations[0].status)
+"""
+
+FORKS = """
+import os, sys
+from agentkit import Agent, OpenRouter, tool
+from agentkit.emulator import CallTool, Reply, Say
+from agentkit.images.store import MemoryImageStore
+
+@tool
+def look() -> str:
+    "Looks."
+    return "seen"
+
+client = OpenRouter(api_key="sk-or-test-key", base_url=sys.argv[1])
+agent = Agent("openai/gpt-5.2", tools=[look], client=client, store=MemoryImageStore())
+print(agent.run_sync("Go").text, flush=True)
+child = os.fork()
+print(agent.run_sync("Go").text, flush=True)
+if child:
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+def python(code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error::ResourceWarning", "-c", code, *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_a_tool_that_outlives_its_time_out_does_not_keep_the_program() -> None:
+    began = time.monotonic()
+    done = python(SLOW_TOOL)
+    assert (done.stdout, done.stderr) == ("Well. failed\n", "")
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
+def test_the_sync_forms_work_after_a_fork(emulator: Emulator) -> None:
+    emulator.play([Reply([CallTool("look")]), Reply([Say("Fine.")])] + [Reply([Say("Fine.")])] * 2)
+    done = python(FORKS, emulator.base_url)
+    assert (done.stdout.split(), done.stderr) == (["Fine."] * 3 + ["0"], "")
+
+
+async def test_context_variables_and_errors_go_through(bench: Bench) -> None:
+    @tool
+    def tell() -> str:
+        """Tells."""
+        return f"{word.get()} in {threading.current_thread().name}"
+
+    @tool
+    def stop() -> str:
+        """Stops."""
+        raise StopIteration("here")
+
+    word.set("kept")
+    bench.emulator.play([Reply([CallTool("tell"), CallTool("stop")]), Reply([Say("x")])])
+    answer = await bench.ask(bench.agent(tools=[tell, stop]), "Go")
+    assert answer.invocations[0].result == "kept in agentkit-tool"
+    assert "StopIteration" in (answer.invocations[1].error or "")
+
+
+async def test_threads_are_used_again_and_lost_ones_are_replaced() -> None:
+    release = threading.Event()
+    names = {await in_thread(threading.get_ident) for _ in range(20)}
+    assert len(names) <= 10
+    stuck = [asyncio.create_task(in_thread(release.wait)) for _ in range(MOST + 3)]
+    await asyncio.sleep(0.05)
+    late = asyncio.create_task(in_thread(lambda: "done"))
+    await asyncio.sleep(0.05)
+    assert not late.done()
+    for task in stuck:
+        task.cancel()
+    await asyncio.gather(*stuck, return_exceptions=True)
+    assert await asyncio.wait_for(late, 5) == "done"
+    release.set()
+
+
+async def test_a_loop_that_is_gone_is_nobodys_error(client: OpenRouter, store: MemoryImageStore) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        release.wait(5)
+
+    def other() -> None:
+        async def leave() -> None:
+            task = asyncio.create_task(in_thread(work))
+            await asyncio.to_thread(begun.wait)
+            task.cancel()
+
+        asyncio.run(leave())
+
+    await asyncio.to_thread(other)
+    release.set()
+    assert await in_thread(lambda: 7) == 7

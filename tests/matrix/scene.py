@@ -1,0 +1,263 @@
+"""One cell of the matrix, played: an agent or a studio on an emulator that misbehaves, and all that can be seen of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from agentkit import Agent, Answer, FetchPolicy, ImageGeneration, Limits, OpenRouter, tool
+from agentkit.emulator import CallTool, Draw, Emulator, Fault, Post, Reply, Say
+from agentkit.errors import RunError
+from agentkit.images.store import MemoryImageStore
+from agentkit.openrouter import Timeouts
+from agentkit.studio import Drawing, Studio
+from tests.conftest import picture
+
+KEY = "sk-or-v1-canary-0123456789abcdef"
+FOX = picture(size=(60, 50), noise=3)
+HEN = picture(size=(50, 40), noise=4)
+WORDS = "Here it is, just as you asked for it: a naïve 🦊, "
+MORE = "and there is more to come. "
+LAST = "All is done."
+MODEL = "openai/gpt-5.2"
+SLACK = 4.0
+"""Seconds beyond its own limit that a loaded machine may need for one cell."""
+
+Moment = Literal["first", "after_tool", "follow_up", "download"]
+MOMENTS: tuple[Moment, ...] = ("first", "after_tool", "follow_up")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the six ways to ask: chat, Responses and the Image API, buffered and streamed."""
+
+    api: str
+    stream: bool
+
+    def __str__(self) -> str:
+        return f"{self.api}-{'streamed' if self.stream else 'buffered'}"
+
+
+WAYS = tuple(Way(api, stream) for api in ("chat", "responses", "images") for stream in (False, True))
+
+
+@dataclass
+class Seen:
+    """What came of a cell."""
+
+    answer: Any = None
+    error: BaseException | None = None
+    posts: Sequence[Post] = ()
+    repeats: Sequence[tuple[Post, Post]] = ()
+    struck: int = 0
+    """How often a fault struck."""
+    sent: int = 0
+    """POSTs of the struck turn."""
+    lookups: int = 0
+    gets: int = 0
+    """GETs of pictures."""
+    ran: list[str] = field(default_factory=list)
+    kept: bool = False
+    """Whether the conversation is as it was before the struck turn."""
+    lost: frozenset[str] = frozenset()
+    """Pictures that were delivered to the socket and are not in the store, by SHA-256."""
+    store: MemoryImageStore = field(default_factory=MemoryImageStore)
+    open: int = 0
+    """Connections that stand when all is over, before the client is closed."""
+    seconds: float = 0.0
+
+    @property
+    def so_far(self) -> Answer[Any] | Drawing | None:
+        """What had arrived: of a run or of a drawing."""
+        if self.error is None:
+            return self.answer
+        if not isinstance(self.error, RunError):
+            return None
+        return self.error.drawing if self.error.drawing is not None else self.error.answer_so_far
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is played: the faults strike from the turn of `moment` on."""
+
+    way: Way
+    moment: Moment = "first"
+    faults: Sequence[Fault] = ()
+    timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=5, first_byte=5, idle=5, lookup=0.15))
+    limits: Limits = field(default_factory=lambda: Limits(seconds=20))
+    server_tools: bool = False
+    fetch: FetchPolicy = field(default_factory=lambda: FetchPolicy(seconds=5, attempts=2))
+    base_url: str | None = None
+    """Another address than the emulator's."""
+    stops: bool = False
+    """The server goes away for good just before the struck turn."""
+
+
+def draw(scene: Scene) -> Draw:
+    if scene.way.api == "images":
+        return Draw("a fox", data=FOX)
+    by_url = scene.moment == "download"
+    if scene.way.api == "chat":
+        return Draw("a fox", ("message_images",), data=FOX, shape="url" if by_url else None)
+    return Draw("a fox", ("image_generation_call",), data=FOX, shape="result_url" if by_url else None)
+
+
+def replies(scene: Scene) -> list[Reply]:
+    """What the model says: before the struck turn, in it, and after the tool that it asks for."""
+    if scene.way.api == "images":
+        return [Reply([draw(scene), Draw("a hen", data=HEN, preview_count=1)])]
+    struck = Reply([Say(WORDS), draw(scene), Say(MORE), CallTool("note", {"text": "a fox"})])
+    before = {
+        "after_tool": [Reply([CallTool("weather", {"city": "Oslo"})])],
+        "follow_up": [Reply([Say("Good morning.")])],
+    }
+    return [*before.get(scene.moment, []), struck, Reply([Say(LAST)])]
+
+
+def aimed(scene: Scene) -> list[Fault]:
+    """The faults, from the struck POST on: those of other requests (pictures, look-ups) as they are."""
+    shift = 0 if scene.way.api == "images" or scene.moment in ("first", "download") else 1
+    found: list[Fault] = []
+    for fault in scene.faults:
+        early = fault.socket is not None and fault.socket.at == "accept"  # whatever the connection is for
+        if early or fault.when.api not in (None, scene.way.api) or fault.lookup is not None:
+            found.append(fault)
+            continue
+        nth = fault.when.nth or (1,)
+        found.append(replace(fault, when=replace(fault.when, nth=tuple(each + shift for each in nth))))
+    return found
+
+
+async def play(scene: Scene) -> Seen:
+    """Play it, and look at everything that is left behind."""
+    seen = Seen()
+    store = seen.store
+    with Emulator() as emulator:
+        emulator.play(replies(scene))
+        emulator.faults.add(*aimed(scene))
+        origin = emulator.origin
+        client = OpenRouter(
+            api_key=KEY, base_url=scene.base_url or emulator.base_url, timeouts=scene.timeouts, transport=None
+        )
+        async with client:
+            began = time.monotonic()
+            await _played(scene, seen, emulator, client, store)
+            seen.seconds = time.monotonic() - began
+            seen.open = await standing(origin)
+        seen.posts, seen.repeats = emulator.posts, emulator.repeats
+        seen.struck = len(emulator.faults.strikes)
+        paths = [request.path for request in emulator.requests]
+        seen.lookups = sum(path.startswith("/api/v1/generation") for path in paths)
+        seen.gets = sum(path.startswith("/i/") for path in paths)
+        before = 1 if scene.moment in ("after_tool", "follow_up") and scene.way.api != "images" else 0
+        seen.sent = len(seen.posts) - before
+        seen.lost = missing(store, (sha256 for post in seen.posts for sha256 in post.delivered))
+    return seen
+
+
+def missing(store: MemoryImageStore, wanted: Iterable[str]) -> frozenset[str]:
+    """Those that the store does not hold."""
+    found: set[str] = set()
+    for sha256 in wanted:
+        try:
+            store.open(sha256).close()
+        except FileNotFoundError:
+            found.add(sha256)
+    return frozenset(found)
+
+
+async def _played(scene: Scene, seen: Seen, emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+    if scene.way.api == "images":
+        if scene.stops:
+            emulator.stop()
+        studio = Studio("openai/gpt-5-image", client=client, store=store, checks=False, seconds=scene.limits.seconds)
+        seen.kept = True
+        await _caught(seen, _drawn(studio, stream=scene.way.stream))
+        return
+    chat = _agent(scene, seen, emulator, client, store).conversation()
+    if scene.moment == "follow_up":
+        await _asked(chat, "Good morning", stream=scene.way.stream)
+    if scene.stops and scene.moment != "after_tool":
+        await asyncio.to_thread(emulator.stop)
+    before = chat.messages
+    await _caught(seen, _asked(chat, "A fox, please", stream=scene.way.stream))
+    seen.kept = chat.messages == before
+
+
+def _agent(scene: Scene, seen: Seen, emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> Agent[Any]:
+    @tool
+    async def weather(city: str) -> str:
+        """The weather in a city."""
+        seen.ran.append("weather")
+        if scene.stops:
+            await asyncio.to_thread(emulator.stop)
+        return f"sunny in {city}"
+
+    @tool
+    def note(text: str) -> str:
+        """Write something down."""
+        seen.ran.append("note")
+        return f"noted: {text}"
+
+    tools = [weather, note, *([ImageGeneration()] if scene.server_tools else [])]
+    api: Any = scene.way.api
+    return Agent(MODEL, api=api, client=client, store=store, tools=tools, limits=scene.limits, fetch=scene.fetch)
+
+
+async def _asked(chat: Any, prompt: str, *, stream: bool) -> Any:
+    if not stream:
+        return await chat.send(prompt)
+    async with chat.stream(prompt) as watched:
+        return await watched.finish()
+
+
+async def _drawn(studio: Studio, *, stream: bool) -> Drawing:
+    if not stream:
+        return await studio.draw("a fox and a hen", n=2)
+    async with studio.stream("a fox and a hen", n=2) as watched:
+        return await watched.finish()
+
+
+async def _caught(seen: Seen, work: Any) -> None:
+    try:
+        seen.answer = await work
+    except Exception as error:  # noqa: BLE001 - whatever it is, the cell tells whether it may be
+        seen.error = error
+
+
+def established(origin: str) -> int:
+    """Connections to this port of loopback that stand, as the client's side has them; 0 where the system does not tell."""
+    port = f"{int(origin.rpartition(':')[2]):04X}"
+    count = 0
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            count += fields[2] == f"0100007F:{port}" and fields[3] == "01"
+    return count
+
+
+async def standing(origin: str, most: int = 1) -> int:
+    """The same, once what was closed had time to be gone."""
+    until = time.monotonic() + 0.5
+    while (count := established(origin)) > most and time.monotonic() < until:
+        await asyncio.sleep(0.01)
+    return count
+
+
+@contextlib.asynccontextmanager
+async def cancelled_at(seconds: float) -> AsyncIterator[None]:
+    """The block, cancelled from outside after so many seconds."""
+    task = asyncio.current_task()
+    assert task is not None
+    handle = asyncio.get_running_loop().call_later(seconds, task.cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        task.uncancel()
+    finally:
+        handle.cancel()
