@@ -29,10 +29,10 @@ demo: $(READY)
 	$(BIN)/agentkit demo examples/fox.demo.yaml --out out/demo $(if $(filter 1,$(LIVE)),--live,)
 
 test: $(READY)
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -q -m "not live" $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not live" $(ARGS)
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS),) $(if $(TARGET),--target $(TARGET),) $(ARGS)

@@ -193,7 +193,11 @@ def _close_gaps(pieces: list[str], pictures: list[Image], text: Text) -> tuple[T
 
 
 def _last_said(kept: list[str]) -> str:
-    return next((words for words in reversed(kept) if words.strip()), "")
+    """The last words, with whatever blank space has followed them since."""
+    for index in range(len(kept) - 1, -1, -1):
+        if kept[index].strip():
+            return "".join(kept[index:])
+    return ""
 
 
 def _closed(before: str, after: str) -> str:

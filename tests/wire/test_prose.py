@@ -227,6 +227,7 @@ markdown = st.lists(snippets, max_size=14).map("".join)
 
 @given(markdown)
 @example(f"One.\n\n![a]({U})\n\n[1]: {U}\n")
+@example(f"![![a]({U})\n[1]: {U}\n![a]({U})\n\n![")
 def test_no_empty_part_no_empty_paragraph_nothing_lost(text: str) -> None:
     urls = {found.url for found in find(text)}
     parts = place(Text(text), had(*urls))
