@@ -33,6 +33,8 @@ _DATA_URL = re.compile(r"data:image/[\w.+-]+", re.IGNORECASE)
 _LINE_END = re.compile(r"[\n)>\s]")
 _LONGEST_LINE = 8192
 PREVIEW_KEY = "partial_image_b64"
+_ECHOED_AS_BYTES = {"images", "content", "image_generation_call"}
+"""Places in which a URL, which expires, is echoed as the picture."""
 MOST_AT_ONCE = 8
 """Pictures of one reply that are fetched at the same time."""
 
@@ -192,11 +194,13 @@ class Collector:
                 refs[reference.encode()] = BlobRef(sha256, self._media_type(reference, blob), form)
         for sighting in self._seen.values():
             for value in sighting.values:
-                replaced = _DATA_URL.match(value) or (
-                    is_url(value) and sighting.place in {"images", "content", "image_generation_call"}
-                )
-                if replaced and (stored := self.had(value)) is not None:
+                stored = self.had(value)
+                if stored is None or value.encode() in refs:
+                    continue
+                if _DATA_URL.match(value) or (is_url(value) and sighting.place in _ECHOED_AS_BYTES):
                     refs[value.encode()] = BlobRef(stored.sha256, stored.media_type)
+                elif not is_url(value):
+                    refs[value.encode()] = BlobRef(stored.sha256, stored.media_type, "base64")
         return refs
 
     async def _kept(self, reference: str, blob: Blob) -> str | None:

@@ -120,7 +120,8 @@ class Conversation(Generic[OutputT]):
             run = run.with_result(ended, told) if ended.id in own else run.with_invocation(ended)
         if run.partial is not None:
             run = replace(run, messages=(*run.messages, run.partial), partial=None)
-        run = replace(run, status="limited" if run.status in {"running", "paused"} else run.status)
+        status = "limited" if run.status in {"running", "paused"} else run.status
+        run = replace(run, status=status, waiting=(), nested=())
         self._keep(run)
         return cast("Answer[OutputT]", Answer.of(run))
 

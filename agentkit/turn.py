@@ -11,7 +11,7 @@ from agentkit import wire
 from agentkit.assembly import Assembly
 from agentkit.budget import Hold
 from agentkit.collect import Collector, Had, Outcome
-from agentkit.errors import ImageError, OutcomeUnknown, RunError, StoreError, StreamInterrupted
+from agentkit.errors import ImageError, OutcomeUnknown, ProtocolError, RunError, StoreError, StreamInterrupted
 from agentkit.events import (
     ImageFailed,
     ImageReady,
@@ -30,7 +30,7 @@ from agentkit.openrouter.retry import retrying
 from agentkit.run import Run
 from agentkit.stream import EventLog
 from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall
-from agentkit.wire import faults, prose
+from agentkit.wire import echo, faults, prose
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
@@ -95,6 +95,8 @@ class Turn:
         self.generation_id = self.generation_id or reply.id
         if reply.error is not None:
             raise reply.error
+        if not self._decoder.finished and not exchange.is_stream:
+            raise ProtocolError("the reply holds no answer", generation_id=self.generation_id)
         if not self._decoder.finished:
             raise StreamInterrupted("the stream ended before the reply was whole", generation_id=self.generation_id)
         if exchange.is_stream and not exchange.done:
@@ -219,7 +221,7 @@ class Turn:
         await self._collector.finish()
         items = without(reply.raw, self._collector.lost())
         refs = await self._collector.echoes(items)
-        raw = tuple(cut(item, refs) for item in items)
+        raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
         message = Message("assistant", self._assembly.parts(reply), raw, self.run.api, reply.model)
         taken = {each.id for each in self.run.invocations}
         server = self._assembly.invocations(reply, taken, self._timed, self.run.turns)

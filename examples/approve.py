@@ -23,15 +23,13 @@ def order_print(picture: Image, copies: int) -> str:
 
 
 async def main(client: OpenRouter | None = None, out: Path = Path("out/approve")) -> list[Answer]:
-    out.mkdir(parents=True, exist_ok=True)
     agent = Agent("openai/gpt-5.2", tools=[order_print, ImageGeneration()], client=client)
     chat = agent.conversation()
     await chat.send("Draw a lighthouse in the fog.")
     paused = await chat.send("Order prints of img_1, copies: 3.")
     for call in paused.pending:
         print(f"{paused.status}: {call.name} {call.arguments}")
-    saved = out / "run.json"
-    saved.write_text(paused.run.to_json(), encoding="utf-8")
+    saved = paused.save(out) / "run.json"
 
     # … in another process, another day: only the file and the image store are needed
     run = Run.from_json(saved.read_text(encoding="utf-8"), blobs=agent.store)

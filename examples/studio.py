@@ -40,6 +40,8 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/studio"))
                     print(f"preview {index}: {len(data)} bytes")
                 case ImageReady(image=image):
                     print(f"written to {written(image, out / 'boat.png')}")
+                case _:
+                    pass
     return [drafts, night, stream.result]
 
 

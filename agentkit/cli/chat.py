@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from agentkit.answer import Answer
+from agentkit.budget import Budget
 from agentkit.conversation import Conversation
-from agentkit.demo.live import EventView, console, picture, put, used
+from agentkit.demo.live import EventView, console, ended, picture, put, used
 from agentkit.errors import AgentkitError
 from agentkit.show import plain
-from agentkit.values import Image
+from agentkit.tools import Denied
+from agentkit.values import Image, Invocation
+from agentkit.values import Text as Words
 
-HELP = """/images         list the pictures of this conversation
+HELP = """A picture is called by its name: "put a hat on img_1". Before a tool that needs a person's agreement runs, you are asked.
+/images         list the pictures of this conversation
 /attach FILE    send a picture with the next message
 /save [FOLDER]  save all pictures (default: pictures)
 /quit           end"""
+_YES = {"y", "yes"}
+_NO = {"", "n", "no"}
 
 
-def talk(chat: Conversation, runner: asyncio.Runner, to: Console | None = None) -> None:
-    """Read lines, answer each, until `/quit` or the end of the input.
+def talk(
+    chat: Conversation, runner: asyncio.Runner, to: Console | None = None, *, budget: Budget | None = None
+) -> None:
+    """Read lines, answer each, until `/quit` or the end of the input. What is spent is told from `budget`.
 
     An error of a turn, or Ctrl-C in one, ends that turn alone; the conversation is then as it was before it.
     """
@@ -36,7 +46,7 @@ def talk(chat: Conversation, runner: asyncio.Runner, to: Console | None = None) 
             if words.startswith("/"):
                 _obey(words, chat, attached, to)
             elif words:
-                runner.run(_answer(chat, [words, *attached], to))
+                _turn(chat, [words, *attached], runner, to, budget)
                 attached.clear()
         except AgentkitError as error:
             put(to, Text(f"✗ {plain.line(str(error), width=400)}", style="red"))
@@ -44,14 +54,32 @@ def talk(chat: Conversation, runner: asyncio.Runner, to: Console | None = None) 
             put(to, Text("stopped", style="red"))
 
 
-def _ask(to: Console) -> str | None:
+def _ask(to: Console, question: str = "\n› ") -> str | None:
     try:
-        return input("\n› " if to.is_terminal else "")
+        return input(question if to.is_terminal else "")
     except EOFError:
         return None
 
 
-async def _answer(chat: Conversation, prompt: list[str | Image], to: Console) -> None:
+def _turn(
+    chat: Conversation, prompt: list[str | Image], runner: asyncio.Runner, to: Console, budget: Budget | None
+) -> None:
+    """One turn to its end, with what a person has to say in between."""
+    answer = runner.run(_answer(chat, prompt, to))
+    while answer.status == "paused":
+        decisions = {"approval": dict[str, Any](), "result": dict[str, Any]()}
+        for why, call in _waiting(answer):
+            decisions[why][call.id] = _approved(call, to) if why == "approval" else _given(call, to)
+        before = answer
+        resumed = chat.resume(answer.run, approve=decisions["approval"], results=decisions["result"])
+        answer = runner.run(resumed)
+        _show_rest(before, answer, to)
+    if why := ended(answer):
+        put(to, Text.assemble(("■ ", "yellow"), why))
+    put(to, Text(f"{used(answer.usage)}{_so_far(budget)}", style="dim"))
+
+
+async def _answer(chat: Conversation, prompt: list[str | Image], to: Console) -> Answer[Any]:
     view = EventView(to)
     view.start()
     stream = chat.stream(prompt)
@@ -61,7 +89,54 @@ async def _answer(chat: Conversation, prompt: list[str | Image], to: Console) ->
                 view.show(event)
     finally:
         view.stop()
-    put(to, Text(used(stream.answer.usage), style="dim"))
+    return stream.answer
+
+
+def _waiting(answer: Answer[Any]) -> list[tuple[str, Invocation]]:
+    """The calls that wait, those of agents that were called as tools included, and for what."""
+    by_id = {call.id: call for call in answer.pending}
+    return [(each.why, by_id[each.call_id]) for each in answer.run.waiting if each.call_id in by_id]
+
+
+def _approved(call: Invocation, to: Console) -> bool | Denied:
+    """What the person says: yes, no, or no with a reason. The end of the input is a no."""
+    put(to, Text.assemble(("? ", "bold yellow"), plain.call(call)))
+    words = (_ask(to, "  run it? [y/N, or why not] ") or "").strip()
+    if words.lower() in _YES:
+        return True
+    return False if words.lower() in _NO else Denied(words)
+
+
+def _given(call: Invocation, to: Console) -> str:
+    """The result of a call that is carried out elsewhere."""
+    put(to, Text.assemble(("? ", "bold yellow"), plain.call(call)))
+    return (_ask(to, "  its result: ") or "").strip()
+
+
+def _show_rest(before: Answer[Any], answer: Answer[Any], to: Console) -> None:
+    """What has come since the run paused."""
+    view = EventView(to)
+    old = {call.id: call.status for call in before.invocations}
+    for call in answer.invocations:
+        if call.status != old.get(call.id) and call.status not in {"pending", "running"}:
+            view.row(call)
+    known = {image.name for image in before.images}
+    for image in answer.images:
+        if image.name not in known:
+            put(to, Text.assemble(("▣ ", "magenta"), picture(image)))
+    said = [message for message in answer.messages[len(before.messages) :] if message.role == "assistant"]
+    words = plain.answer([Words(text) for message in said if (text := message.text)])
+    if words:
+        put(to, Text(words))
+
+
+def _so_far(budget: Budget | None) -> str:
+    """` · $0.0421 so far, of $0.50`, with what may have been spent besides."""
+    if budget is None:
+        return ""
+    perhaps = f", perhaps {plain.dollars(budget.uncertain_usd)} more" if budget.uncertain_usd else ""
+    limit = f", of {plain.dollars(budget.cost_usd)}" if budget.cost_usd is not None else ""
+    return f" · {plain.dollars(budget.spent_usd)} so far{perhaps}{limit}"
 
 
 def _obey(words: str, chat: Conversation, attached: list[Image], to: Console) -> None:

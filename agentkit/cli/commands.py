@@ -125,21 +125,37 @@ def chat(
     model: Annotated[str, typer.Option(help="An OpenRouter slug.")] = "openai/gpt-5.2",
     api: Annotated[OneApi, typer.Option(help="Through which API.")] = OneApi.chat,
     instructions: Annotated[str, typer.Option(help="What the model is told first.")] = "",
-    draw: Annotated[bool, typer.Option(help="Whether the model may draw.")] = True,
+    draw: Annotated[bool, typer.Option(help="Whether the model gets OpenRouter's tool for drawing.")] = True,
+    tool: Annotated[
+        list[str] | None,
+        typer.Option(help="One more tool, as in a script: FILE.py:NAME, a server tool, or studio. May be repeated."),
+    ] = None,
+    budget: Annotated[float | None, typer.Option(metavar="USD", help="What the whole chat may cost.")] = None,
     live: Live = False,
 ) -> None:
     """Talk with a model that draws. /images lists the pictures, /attach adds one, /save keeps them, /quit ends."""
     from agentkit.agent import Agent
+    from agentkit.budget import Budget
     from agentkit.cli.chat import talk
+    from agentkit.demo.tools import named_tools
+    from agentkit.images.store import FileImageStore
     from agentkit.openrouter.client import OpenRouter
-    from agentkit.server_tools import ImageGeneration
 
+    shared = Budget(budget)
+    box = named_tools([*(tool or []), *(["openrouter:image_generation"] if draw else [])], Path.cwd())
     with _openrouter(live=live) as (base_url, key), asyncio.Runner() as runner:
-        client = OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat")
-        tools = [ImageGeneration()] if draw else []
-        agent = Agent(model, instructions=instructions, tools=tools, api=api.value, client=client)
+        client, store = OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat"), FileImageStore()
+        agent = Agent(
+            model,
+            instructions=instructions,
+            tools=box.tools(1, client, store),
+            api=api.value,
+            client=client,
+            store=store,
+            budget=shared,
+        )
         try:
-            talk(agent.conversation(), runner)
+            talk(agent.conversation(), runner, budget=shared)
         finally:
             runner.run(client.close())
 

@@ -113,6 +113,10 @@ class EventView:
         if self._live is not None:
             self._live.update(self._moving(), refresh=not isinstance(event, TextDelta))
 
+    def row(self, invocation: Invocation) -> None:
+        """A call that has ended, outside of a stream."""
+        self._row(*_outcome(invocation))
+
     def _write(self, text: str) -> None:
         *whole, self._line = (self._line + plain.terminal(text)).split("\n")
         for line in whole:
@@ -223,7 +227,7 @@ def cost(usage: Usage) -> str:
 
 
 _REACHED: Mapping[str, str] = {
-    "cost_usd": "the limit in money is reached",
+    "cost_usd": "what is left of the money does not pay for what may come next",
     "images": "the limit on pictures is reached",
     "seconds": "the limit on time is reached",
     "repeats": "it went in circles",
@@ -261,6 +265,9 @@ def arguments(given: Mapping[str, Any]) -> str:
 
 def outcome(invocation: Invocation) -> str:
     """What came of a call: its error, else the names of its pictures (whose links expire), else its result."""
+    if invocation.status in {"denied", "cancelled"}:
+        why = invocation.error or ""
+        return why if why.startswith(invocation.status) else f"{invocation.status}{': ' + why if why else ''}"
     return invocation.error or ", ".join(invocation.images) or invocation.result or ""
 
 

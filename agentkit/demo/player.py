@@ -117,9 +117,7 @@ async def play(
     return played
 
 
-def _agent(
-    script: Script, number: int, api: Api, tools: Toolbox, client: OpenRouter, store: ImageStore
-) -> Agent[Any]:
+def _agent(script: Script, number: int, api: Api, tools: Toolbox, client: OpenRouter, store: ImageStore) -> Agent[Any]:
     """Who answers in this turn."""
     turn = script.turns[number - 1]
     return Agent(

@@ -208,8 +208,6 @@ def _page(script: Script, shelves: Sequence[Shelf]) -> str:
         "kilobytes": plain.kilobytes,
         "pixels": plain.pixels,
         "caption": plain.caption,
-        "ended": ended,
-        "returned": returned,
         "prose": prose,
     }
     return environment.get_template("report.html.jinja").render(
@@ -260,6 +258,12 @@ class _Page:
 
     def caption(self, image: Image) -> str:
         return self.shelf.caption(image)
+
+    def ended(self, answer: Answer[Any]) -> str:
+        return ended(answer)
+
+    def returned(self, answer: Answer[Any]) -> Sequence[Image]:
+        return returned(answer)
 
     def part(self, part: Text | Image) -> str | None:
         """The words of a part; None for a picture."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from agentkit.demo.positions import Place
-from agentkit.demo.script import STUDIO, Script, ToolEntry
+from agentkit.demo.script import STUDIO, Script, ToolEntry, read
 from agentkit.errors import AgentkitError
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import OpenRouter
@@ -57,6 +58,12 @@ class Toolbox:
             else:
                 found.append(each)
         return found
+
+
+def named_tools(references: Sequence[str], folder: Path) -> Toolbox:
+    """Tools as a script names them, without a script. Raises `ScriptError`."""
+    script = {"name": "tools", "model": "any", "tools": list(references), "turns": [{"say": "any"}]}
+    return load_tools(read(json.dumps(script), "--tool", folder=folder))
 
 
 def load_tools(script: Script) -> Toolbox:

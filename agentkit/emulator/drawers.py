@@ -29,6 +29,11 @@ def drawer(tools: Sequence[Tool], *, edits: bool) -> Tool | None:
     return None
 
 
+def names(tools: Sequence[Tool]) -> set[str]:
+    """Of all functions that draw or change pictures."""
+    return {tool.name for tool in tools if drawer([tool], edits=False) or drawer([tool], edits=True)}
+
+
 def call(tool: Tool, wish: Wish, prompt: str) -> CallTool:
     """The call for a wish that the user's `prompt` made."""
     arguments: dict[str, Any] = {}

@@ -83,7 +83,7 @@ class Mind:
             case _:
                 wishes = self._pictures.wishes()
         handed = [] if wishes or kind != "auto" else self._handed()
-        planned = self._planned(drawing=bool(wishes or handed), but={call.name for call in handed})
+        planned = self._planned(drawing=bool(wishes or handed), but=drawers.names(self._ask.tools) if handed else ())
         question = ask_back(planned)
         if planned and question is None:
             return self._calls(planned)
@@ -130,9 +130,10 @@ class Mind:
         text = self._prompt
         if self._outcomes:
             text = f"{text} {gist(self._outcomes)}"
-        drawn = but or {outcome.call.name for outcome in self._outcomes if outcome.drawn}
+        if any(outcome.drawn for outcome in self._outcomes):
+            but = drawers.names(self._ask.tools)
         found = plan(
-            [tool for tool in self._ask.tools if tool.name not in drawn],
+            [tool for tool in self._ask.tools if tool.name not in but],
             self._prompt,
             self._known_words(),
             self._handles(),

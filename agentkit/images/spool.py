@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from agentkit.errors import UsageError
 from agentkit.images.blob import Blob
@@ -162,12 +162,15 @@ class Spool:
         for blob in self._blobs.values():
             blob.discard()
 
-    def salvage(self, text: bytes) -> None:
+    def salvage(self, pieces: Iterable[bytes]) -> None:
         """Take the short pictures, too, out of what had passed and will not be read, since the reply broke off; whole ones only."""
         other = Spool(
             self._store, threshold=SALVAGED, max_image_bytes=self._max_image_bytes, max_pixels=self._max_pixels
         )
-        other.feed(text[:MAX_SALVAGE])
+        left = MAX_SALVAGE
+        for piece in (*pieces, self._held):
+            other.feed(piece[:left])
+            left -= min(len(piece), left)
         self._blobs.update(other.blobs)
         other._blobs.clear()
         other.discard()

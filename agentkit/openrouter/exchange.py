@@ -107,6 +107,8 @@ class Exchange:
         self.is_stream = "text/event-stream" in response.headers.get("content-type", "").lower()
         self.done = False
         """Whether the stream said `[DONE]`, or the body was read to its end."""
+        self.torn = False
+        """Whether the stream ended inside an event."""
         self._lines = EventStream()
         self._unread: deque[bytes] = deque()
         """What has come and was not given on yet."""
@@ -121,7 +123,7 @@ class Exchange:
         try:
             await silence.mind(self._events(chunks, take) if self.is_stream else self._whole(chunks, take))
         except BaseException:
-            self.spool.salvage(b"\n".join((*self._unread, self._lines.rest())) if self.is_stream else b"".join(self._unread))
+            self.spool.salvage(self._unread if not self.is_stream else (*self._unread, b"\n", self._lines.rest()))
             raise
 
     async def _events(self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]) -> None:
@@ -142,11 +144,26 @@ class Exchange:
                 if data:  # an event may be empty: it keeps the connection alive
                     take(self._read(data))
                 unread.popleft()
-        unread.extend((*stream.feed(spool.close()), *stream.close()))
+        unread.extend(stream.feed(spool.close()))
         while unread:
             if unread[0] and unread[0] != DONE:
                 take(self._read(unread[0]))
             unread.popleft()
+        rest = stream.rest()
+        if not self._last(stream.close(), take):
+            spool.salvage((rest,))
+            self.torn = bool(rest.strip())
+
+    def _last(self, events: list[bytes], take: Callable[[JsonObject], None]) -> bool:
+        """Give on an event whose blank line did not come; whether it could be read, and was not cut inside."""
+        for data in events:
+            if data and data != DONE:
+                try:
+                    found = read_object(data)
+                except UnreadableJson:
+                    return False
+                take(found)
+        return bool(events)
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Read the end of the body, which comes with `[DONE]`: only then can the connection serve the next request."""

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.http import StreamWriter
 
-_SLICE = 64 * 1024
+_SLICE = 256 * 1024
+_AT_ONCE = 64 * 1024
+"""Bytes of a body up to which they are handed to the system without waiting."""
 _LONG_HEADER = 64 * 1024
 _QUIET = 1.0
 """Seconds without a request after which a kept connection may have been closed unnoticed."""
@@ -122,8 +124,8 @@ class _Outgoing(aiohttp.Payload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
         self._transport = cast("StreamWriter", writer).transport
-        if isinstance(self._stream, httpx2.ByteStream) and self.expected <= _SLICE:
-            await writer.write(b"".join(self._stream))  # the one slice, for which nothing is waited
+        if isinstance(self._stream, httpx2.ByteStream) and self.expected <= _AT_ONCE:
+            await writer.write(b"".join(self._stream))
             return
         sent, now = 0, asyncio.get_running_loop().time
         async with asyncio.timeout(self._wait) as clock, contextlib.aclosing(self._slices()) as slices:

@@ -121,6 +121,8 @@ class Sitting:
         reply = self._decoder.reply()
         if reply.error is not None:
             raise reply.error
+        if exchange.torn and not self._decoder.finished:
+            raise StreamInterrupted("the stream ended inside an event", generation_id=exchange.generation_id)
         if not reply.pictures:
             if exchange.is_stream and not exchange.done:
                 raise StreamInterrupted("the stream ended before a picture was whole")

@@ -101,7 +101,7 @@ def _assistant(message: Message) -> Pieces:
     if calls := message.calls:
         item["content"] = item["content"] or None
         item["tool_calls"] = [_call(call) for call in calls]
-    elif message.images and not item["content"]:
+    elif not item["content"]:
         item["content"] = echo.in_words(message.images)
     return (write(item),)
 

@@ -114,7 +114,7 @@ class ChatReply:
         return [Words(words)]
 
     def _part(self, part: JsonObject) -> list[Signal]:
-        if part.get("type") in IMAGE_PARTS:
+        if string(part.get("type")) in IMAGE_PARTS:
             self._words.append(part)
             values = picture_of_part(part)
             number = sum(not isinstance(piece, str) for piece in self._words) - 1
@@ -240,7 +240,7 @@ class ChatReply:
             if isinstance(piece, str):
                 parts.append(Text(piece, citations(self._annotations) if index == last else ()))
                 continue
-            if piece.get("type") in IMAGE_PARTS and (values := picture_of_part(piece)):
+            if string(piece.get("type")) in IMAGE_PARTS and (values := picture_of_part(piece)):
                 parts.append(_content_sighting(number, values))
             number += 1
         return parts

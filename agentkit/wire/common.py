@@ -167,7 +167,7 @@ def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]
 def _without(data: bytes, lost: frozenset[str]) -> bytes | None:
     """What is left of an item; None where nothing is."""
     item = read_object(data)
-    if item.get("type") in IMAGE_ITEMS and lost.issuperset(picture_values(item)) and picture_values(item):
+    if string(item.get("type")) in IMAGE_ITEMS and lost.issuperset(picture_values(item)) and picture_values(item):
         return None
     changed = dict(item)
     for name in ("images", "content"):

@@ -12,18 +12,20 @@ from typing import Any, cast
 from agentkit.values import BlobRef, Image, Message, Pieces
 from agentkit.wire.body import HOLE, cut
 from agentkit.wire.common import IMAGE_ITEMS
-from agentkit.wire.text import objects, read_object, write
+from agentkit.wire.text import objects, read_object, string, write
 
 _MARK = re.compile(re.escape(HOLE) + "([0-9]+)")
 _RECORD = "reasoning.server_tool_call"
 _SAYS = ("content", "images", "tool_calls")
 NO_ANSWER = "(no answer)"
-"""What an assistant's message says that had nothing."""
+"""What stands for a reply that brought nothing, or nothing but a picture that could not be had."""
 
 
 def in_words(images: list[Image] | tuple[Image, ...]) -> str:
-    """What an assistant's message says that had only pictures."""
-    names = list(dict.fromkeys(image.name or "a picture" for image in images)) or ["a picture"]
+    """What an assistant's message says that had only pictures, or nothing."""
+    if not images:
+        return NO_ANSWER
+    names = list(dict.fromkeys(image.name or "a picture" for image in images))
     return f"Here {'are' if len(names) > 1 else 'is'} {' and '.join(names)}."
 
 
@@ -78,6 +80,18 @@ class _Sieve:
                 item.kept.add(mark)
 
 
+def as_kept(pieces: Pieces) -> Pieces:
+    """A raw item as a message keeps it: what it holds of pictures is what its echo carries. The record of a server tool tells
+    of them by digest."""
+    record = _RECORD.encode()
+    if len(pieces) == 1 or not any(record in piece for piece in pieces if isinstance(piece, bytes)):
+        return pieces
+    item = _Item(pieces)
+    details = [each for each in objects(item.value.get("reasoning_details")) if each.get("type") == _RECORD]
+    item.kept = set(range(len(item.refs))).difference(*(item.marks(each) for each in details))
+    return item.pieces()
+
+
 def _untouched(message: Message, hidden: frozenset[str]) -> bool:
     """Whether no picture has to go: what holds for almost every message."""
     digests = [piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef)]
@@ -87,20 +101,19 @@ def _untouched(message: Message, hidden: frozenset[str]) -> bool:
 def chat(message: Message, hidden: frozenset[str]) -> tuple[Pieces, ...]:
     """The message as it came. `images` and content parts lose what is hidden; `reasoning_details` stay, signatures and all, but
     the record of a server tool never carries the bytes of a picture: no model looks for one there."""
-    if not (message.text or message.images or message.calls):
-        return tuple(map(_not_empty, message.raw))
-    if _untouched(message, hidden) and not _has_record(message):
-        return message.raw
-    sieve = _Sieve(hidden)
-    return tuple(_chat_item(pieces, sieve, message) for pieces in message.raw)
+    items = message.raw
+    if not _untouched(message, hidden) or _has_record(message):
+        sieve = _Sieve(hidden)
+        items = tuple(_chat_item(pieces, sieve, message) for pieces in items)
+    return items if message.text or message.calls else tuple(_not_empty(pieces, message) for pieces in items)
 
 
-def _not_empty(pieces: Pieces) -> Pieces:
-    """The message of a reply that brought nothing, or nothing but a picture that could not be had."""
+def _not_empty(pieces: Pieces, message: Message) -> Pieces:
+    """The item with words, if it has nothing else that a model reads."""
     item = _Item(pieces)
     if any(item.value.get(name) for name in (*_SAYS, "refusal")):
         return pieces
-    item.value["content"] = NO_ANSWER
+    item.value["content"] = in_words(message.images)
     item.kept = set(range(len(item.refs)))
     return item.pieces()
 
@@ -155,7 +168,7 @@ def _responses_item(pieces: Pieces, sieve: _Sieve) -> Pieces | None:
     item = _Item(pieces)
     if not item.refs:
         return pieces
-    if item.value.get("type") in IMAGE_ITEMS:
+    if string(item.value.get("type")) in IMAGE_ITEMS:
         if not sieve.passes(item, item.value):
             return None
         item.value = {name: value for name, value in item.value.items() if _stays(item, value)}

@@ -69,7 +69,9 @@ class ResponsesReply:
 
     def whole(self, body: JsonObject) -> list[Signal]:
         signals = self._response(body)
-        if "output" in body and self._status is None:
+        if not isinstance(body.get("output"), list):
+            self._status = None
+        elif body["output"] and self._status is None:
             self._status = "completed"  # recorded bodies leave it out
         return signals
 
@@ -306,7 +308,7 @@ def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
         return [Text(words)] if words else []
     parts: list[ReplyPart] = []
     for number, part in enumerate(content):
-        if part.get("type") in IMAGE_PARTS:
+        if string(part.get("type")) in IMAGE_PARTS:
             if values := picture_of_part(part):
                 parts.append(Sighting(f"content:{index}:{number}", "content", values))
         elif isinstance(text := part.get("text"), str) and text:

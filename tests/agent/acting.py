@@ -208,7 +208,11 @@ class Writer:
                 self.pictures_behind[secret] = str(item["id"])
             case _:
                 pass
-        return Think(secret, encrypted=f"e{secret}" if round.picks[0] % 2 else None, signature="sig" if round.picks[1] % 2 else None)
+        return Think(
+            secret,
+            encrypted=f"e{secret}" if round.picks[0] % 2 else None,
+            signature="sig" if round.picks[1] % 2 else None,
+        )
 
     def _drawn(self, drawing: Drawing) -> Any:
         prompt = f"a drawing of {self.word('fox')}"
@@ -217,7 +221,8 @@ class Writer:
             item = {"type": "image_generation_call", "id": self.word("ig"), "status": "completed", "result": url}
             return Raw(chat={"images": [{"type": "image_url", "image_url": {"url": url}}]}, responses=item)
         if drawing.fate == "failed":
-            return Draw(prompt, places=drawing.places, status="error", error="the brush broke")
+            places = [each for each in drawing.places if each in IN_ITEMS] or ["server_tool_call"]
+            return Draw(prompt, places=places, status="error", error="the brush broke")
         return Draw(prompt, places=drawing.places, shape=drawing.wire_shape, data=paint(drawing.pick))
 
     def call(self, kind: str, handle: str, picks: tuple[int, int]) -> CallTool:

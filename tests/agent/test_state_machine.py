@@ -11,16 +11,23 @@ import asyncio
 import os
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from agentkit import Agent, Answer, Conversation, Denied, History, Image, ImageGeneration, OpenRouter, Run
-from agentkit.emulator import Emulator, Failure, Reply, Say
-from agentkit.errors import AgentkitError, RunError, UsageError
+from agentkit.emulator import Charge, Emulator, Failure, Post, Reply, Say
+from agentkit.errors import RunError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
@@ -60,8 +67,13 @@ class Open:
     handle: str = acting.UNKNOWN
     whole: bool = True
     """Whether nothing broke in it, so that each picture and each cent has to be there."""
+    tidy: bool = True
+    """Whether nobody left in the middle, so that what the server got rid of has come."""
     given: set[str] = field(default_factory=set)
     """Pictures that came from outside."""
+    posts: tuple[int, ...] = ()
+    charges: tuple[int, ...] = ()
+    """What the run has asked and paid for so far, by its number at the emulator."""
 
 
 @dataclass
@@ -86,12 +98,12 @@ class Conversations(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.emulator = Emulator().start()
-        self.client = OpenRouter(api_key="sk-or-test-key", base_url=self.emulator.base_url, timeouts=Timeouts(lookup=0.05))
+        self.client = OpenRouter(
+            api_key="sk-or-test-key", base_url=self.emulator.base_url, timeouts=Timeouts(lookup=0.05)
+        )
         self.store = MemoryImageStore()
         self.writer = Writer(self.emulator.origin)
         self.talks: list[Talk] = []
-        self.spent: dict[str, tuple[list[int], list[int]]] = {}
-        """Run → the numbers of the posts and of the charges that were its."""
 
     def teardown(self) -> None:
         self.loop.run_until_complete(self.client.close())
@@ -112,7 +124,7 @@ class Conversations(RuleBasedStateMachine):
         studio = Studio(client=self.client, store=self.store)
         painter = Agent("openai/gpt-5.2", tools=[ImageGeneration()], **common).as_tool("paint", "Paints.")
         shop = Agent("openai/gpt-5.2", tools=[acting.buy], **common).as_tool("shop", "Shops.")
-        tools = [*acting.TOOLS, *studio.tools(), painter, shop, ImageGeneration()]
+        tools = [*acting.TOOLS, *studio.tools(), painter, shop, ImageGeneration(size="64x64")]
         self.caller = Agent("openai/gpt-5.2", tools=tools, history=self.policy, **common)
         self.drawer = Agent("openai/gpt-5-image", history=self.policy, **common)
         self.talks = [Talk(self.caller.conversation())]
@@ -131,7 +143,9 @@ class Conversations(RuleBasedStateMachine):
 
     # The turns
 
-    @rule(which=which, way=ways, turn=st.lists(acting.rounds, max_size=2), end=acting.endings, names=numbers, picks=given)
+    @rule(
+        which=which, way=ways, turn=st.lists(acting.rounds, max_size=2), end=acting.endings, names=numbers, picks=given
+    )
     def say(self, which: int, way: Way, turn: list[Round], end: Round, names: list[int], picks: list[int]) -> None:
         """A turn that nothing disturbs; it may stop to wait for a person."""
         talk = self.talk(which, way)
@@ -141,7 +155,7 @@ class Conversations(RuleBasedStateMachine):
         talk.open = None
         with self.step(talk) as step:
             step.play(replies)
-            step.answered(self.wait(asking(talk.chat, self.prompt(talk, names, picks), way)), Open_of(left, handle))
+            step.answered(self.wait(asking(talk.chat, self.prompt(talk, names, picks), way)), hereafter(left, handle))
 
     @rule(which=which, way=calling, names=numbers)
     def talk_freely(self, which: int, way: Way, names: list[int]) -> None:
@@ -150,7 +164,7 @@ class Conversations(RuleBasedStateMachine):
         talk.open = None
         with self.step(talk) as step:
             words = f"Draw a fox {self.writer.word('fox')}, like {talk.handle(names[0] if names else 0)}"
-            step.answered(self.wait(asking(talk.chat, words, way)), Open_of((), acting.UNKNOWN))
+            step.answered(self.wait(asking(talk.chat, words, way)), hereafter((), acting.UNKNOWN))
 
     @rule(
         which=which,
@@ -163,7 +177,15 @@ class Conversations(RuleBasedStateMachine):
         cut=st.integers(0, 6000),
     )
     def break_off(
-        self, which: int, way: Way, turn: list[Round], end: Round, names: list[int], picks: list[int], form: Any, cut: int
+        self,
+        which: int,
+        way: Way,
+        turn: list[Round],
+        end: Round,
+        names: list[int],
+        picks: list[int],
+        form: Any,
+        cut: int,
     ) -> None:
         """The last reply of a turn breaks."""
         talk = self.talk(which, way)
@@ -180,26 +202,36 @@ class Conversations(RuleBasedStateMachine):
                 step.stopped(error.run, handle)
             else:
                 assert form == "cut", "an error was taken for an answer"
-                step.answered(answer, Open_of((), handle))
+                step.answered(answer, hereafter((), handle, whole=False))  # its end, with the cost, may not have come
 
     @rule(which=which, way=ways, turn=st.lists(acting.quick_rounds, max_size=1), end=acting.endings, names=numbers,
           picks=given, events=st.integers(0, 40), hang=st.booleans())  # fmt: skip
     def leave(
-        self, which: int, way: Way, turn: list[Round], end: Round, names: list[int], picks: list[int], events: int, hang: bool
+        self,
+        which: int,
+        way: Way,
+        turn: list[Round],
+        end: Round,
+        names: list[int],
+        picks: list[int],
+        events: int,
+        hang: bool,
     ) -> None:
         """A stream is left in the middle."""
         talk = self.talk(which, Way(way.api, True, way.model))
         handle = talk.handle(names[0] if names else 0)
         rounds = (end,) if way.draws or not turn else (turn[0], end)
-        replies, left = self.writer.script(rounds[:-1], handle)
+        replies, _ = self.writer.script(rounds[:-1], handle)
         if not any(each.waits for each in rounds):
             replies.append(self.writer.reply(end, handle, chunk=3, hang=hang))
         talk.open = None
         with self.step(talk, tidy=False) as step:
             step.play(replies)
-            stream = self.wait(leaving(talk.chat, self.prompt(talk, names, picks), events if not hang else min(events, 4)))
+            stream = self.wait(
+                leaving(talk.chat, self.prompt(talk, names, picks), events if not hang else min(events, 4))
+            )
             if isinstance(stream, Answer):
-                step.answered(stream, Open_of((end,), handle))
+                step.answered(stream, hereafter((end,), handle))
             else:
                 step.stopped(stream, handle)
 
@@ -221,10 +253,14 @@ class Conversations(RuleBasedStateMachine):
                 continue
             if waiting.why == "result":
                 pick = number + len(talk.known)
-                results[call.id] = Image.from_bytes(paint(pick % PICTURES)) if verdict == "picture" else f"Ada says {verdict}"
+                results[call.id] = (
+                    Image.from_bytes(paint(pick % PICTURES)) if verdict == "picture" else f"Ada says {verdict}"
+                )
                 came |= {results[call.id].sha256} if verdict == "picture" else set()
             else:
-                approve[call.id] = verdict in {"yes", "picture"} or (Denied("too dear") if verdict == "denied" else False)
+                approve[call.id] = verdict in {"yes", "picture"} or (
+                    Denied("too dear") if verdict == "denied" else False
+                )
         replies = [Reply([Say(self.writer.word("shopped"))]) for call_id in approve if "/" in call_id]
         if not run.waiting or {*approve, *results} >= {each.call_id for each in run.waiting if each.why != "agent"}:
             more, left = self.writer.script(open_run.left or (end,), open_run.handle)
@@ -232,15 +268,16 @@ class Conversations(RuleBasedStateMachine):
         else:
             left = open_run.left
         talk.open = None
-        with self.step(talk, run.id, tidy=open_run.whole) as step:
+        with self.step(talk, open_run, tidy=open_run.tidy) as step:
             talk.chat.agent = self.drawer if run.model in DRAWERS else self.caller
             step.play(replies)
             if not self.goes_on(talk, run):
                 with pytest.raises(UsageError, match="does not go on|has ended"):
                     self.wait(talk.chat.resume(run, approve=approve, results=results))
-                return step.nothing()
+                step.nothing()
+                return
             answer = self.wait(talk.chat.resume(run, approve=approve, results=results))
-            step.answered(answer, Open(answer.run, left, open_run.handle, open_run.whole, came))
+            step.answered(answer, Open(answer.run, left, open_run.handle, open_run.whole, open_run.tidy, came))
 
     def goes_on(self, talk: Talk, run: Run) -> bool:
         return talk.chat.messages == run.messages[: run.start] and run.status in {"running", "paused"}
@@ -251,16 +288,17 @@ class Conversations(RuleBasedStateMachine):
         talk, open_run = self.opened(which)
         run = self.reloaded(open_run.run) if reload else open_run.run
         talk.open = None
-        with self.step(talk, run.id) as step:
+        with self.step(talk, open_run, tidy=open_run.tidy) as step:
             if talk.chat.messages != run.messages[: run.start]:
                 with pytest.raises(UsageError, match="does not go on"):
                     talk.chat.adopt(run)
-                return step.nothing()
+                step.nothing()
+                return
             answer = talk.chat.adopt(run)
             assert answer.status != "paused"
             assert len(talk.chat.messages) >= len(run.messages)
             assert {image.sha256 for image in run.images} == {image.sha256 for image in talk.chat.images.values()}
-            step.answered(answer, Open(answer.run, (), open_run.handle, False, open_run.given))
+            step.answered(answer, Open(answer.run, (), open_run.handle, False, open_run.tidy, open_run.given))
 
     def opened(self, number: int) -> tuple[Talk, Open]:
         """A conversation with an open run."""
@@ -276,7 +314,10 @@ class Conversations(RuleBasedStateMachine):
     def fork(self, which: int) -> None:
         talk = self.talk(which)
         other = Talk(talk.chat.fork(), dict(talk.known), talk.last, talk.open)
-        assert (other.chat.messages, list(other.chat.images.values())) == (talk.chat.messages, list(talk.chat.images.values()))
+        assert (other.chat.messages, list(other.chat.images.values())) == (
+            talk.chat.messages,
+            list(talk.chat.images.values()),
+        )
         self.talks.append(other)
 
     @precondition(lambda self: any(talk.last for talk in self.talks))
@@ -317,7 +358,7 @@ class Conversations(RuleBasedStateMachine):
             chat.agent = self.drawer if way.draws else self.caller
             with self.step(twin) as step:
                 step.play([Reply([Say("so it is")])])
-                step.answered(self.wait(asking(chat, prompt, way)), Open_of((), acting.UNKNOWN))
+                step.answered(self.wait(asking(chat, prompt, way)), hereafter((), acting.UNKNOWN))
             bodies.append({**auditing.asked(self.emulator.requests)[-1].body, "session_id": None})
         assert bodies[0] == bodies[1]
 
@@ -327,8 +368,8 @@ class Conversations(RuleBasedStateMachine):
 
     # After each step
 
-    def step(self, talk: Talk, run_id: str | None = None, *, tidy: bool = True) -> Step:
-        return Step(self, talk, run_id, tidy=tidy)
+    def step(self, talk: Talk, was: Open | None = None, *, tidy: bool = True) -> Step:
+        return Step(self, talk, was, tidy=tidy)
 
     @invariant()
     def handles_are_for_ever(self) -> None:
@@ -342,19 +383,18 @@ class Conversations(RuleBasedStateMachine):
 class Step:
     """One step of one conversation: what the server saw of it, and what is to hold after it."""
 
-    def __init__(self, machine: Conversations, talk: Talk, run_id: str | None, *, tidy: bool) -> None:
-        self.machine, self.talk, self.tidy = machine, talk, tidy
+    def __init__(self, machine: Conversations, talk: Talk, was: Open | None, *, tidy: bool) -> None:
+        self.machine, self.talk, self.was, self.tidy = machine, talk, was, tidy
         self.before = (talk.chat.messages, list(talk.chat.images.values()))
         self.counts = self._counts()
         self.run: Run | None = None
-        self.run_id = run_id
         self.settled = False
 
     def _counts(self) -> tuple[int, int, int]:
         emulator = self.machine.emulator
         return len(emulator.requests), len(emulator.posts), len(emulator.ledger)
 
-    def __enter__(self) -> Step:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -373,42 +413,57 @@ class Step:
         assert self._counts()[1] == self.counts[1]
         assert (self.talk.chat.messages, list(self.talk.chat.images.values())) == self.before
 
-    def _own(self, run: Run) -> tuple[list[Any], list[Any]]:
-        """The posts and the charges of this run, those of earlier sittings too."""
-        posts, charges = self.machine.spent.setdefault(run.id, ([], []))
+    def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The posts and the charges of this run, those of earlier sittings too, by their numbers."""
         now = self._counts()
-        posts += range(self.counts[1], now[1])
-        charges += range(self.counts[2], now[2])
-        emulator = self.machine.emulator
-        return [emulator.posts[at] for at in posts], [emulator.ledger[at] for at in charges]
+        posts, charges = (self.was.posts, self.was.charges) if self.was is not None else ((), ())
+        return (*posts, *range(self.counts[1], now[1])), (*charges, *range(self.counts[2], now[2]))
+
+    def _posts(self) -> list[Post]:
+        posts = self.machine.emulator.posts
+        return [posts[at] for at in self._own()[0]]
+
+    def _charges(self) -> list[Charge]:
+        ledger = self.machine.emulator.ledger
+        return [ledger[at] for at in self._own()[1]]
 
     def stopped(self, run: Run | None, handle: str) -> None:
         """The turn broke off: the conversation is as it was, and the run holds all that had come."""
         assert run is not None
         self.settled, self.run = True, run
         assert (self.talk.chat.messages, list(self.talk.chat.images.values())) == self.before
-        posts, _ = self._own(run)
         if self.tidy:
-            missing = auditing.expected_pictures(run, posts, whole=False) - {image.sha256 for image in run.images}
+            # a picture that was lent out before, by its URL, counts as delivered wherever it is drawn again
+            before = {
+                sha256
+                for post in self.machine.emulator.posts[: min(self._own()[0], default=0)]
+                for sha256 in post.images
+            }
+            had = {image.sha256 for image in run.images}
+            missing = auditing.expected_pictures(run, self._posts(), whole=False) - had - before
             assert not missing, ("lost in a break", missing)
-        auditing.audit_messages(run.messages[:-1])
-        self.talk.open = Open(run, (), handle, whole=False)
+        auditing.audit_messages(run.messages, unfinished=True)
+        posts, charges = self._own()
+        self.talk.open = Open(run, (), handle, whole=False, tidy=self.tidy, posts=posts, charges=charges)
 
     def answered(self, answer: Answer[Any], then: Open) -> None:
         """The turn ended, or waits."""
         self.settled, self.run = True, answer.run
         run, chat = answer.run, self.talk.chat
         auditing.audit_answer(answer, run)
-        posts, charges = self._own(run)
+        posts = self._posts()
         if self.tidy and then.whole:
             assert not self.machine.emulator._state.script, "replies that nobody asked for"
-            auditing.audit_costs(answer, charges, posts)
+            auditing.audit_costs(answer, self._charges(), posts)
         had = {image.sha256 for image in run.images}
         expected = auditing.expected_pictures(run, posts, whole=then.whole) if self.tidy else set()
+        if not then.whole:
+            first = min(self._own()[0], default=0)
+            expected -= {sha256 for post in self.machine.emulator.posts[:first] for sha256 in post.images}
         assert expected | then.given <= had, ("lost", expected - had)
         if answer.status == "paused":
             assert (chat.messages, list(chat.images.values())) == self.before
-            self.talk.open = Open(run, then.left, then.handle, then.whole, then.given)
+            self.talk.open = Open(run, then.left, then.handle, then.whole, self.tidy, then.given, *self._own())
             return
         assert chat.messages == run.messages
         assert chat.messages[: len(self.before[0])] == self.before[0]
@@ -422,8 +477,9 @@ class Step:
         self.talk.last = answer
 
 
-def Open_of(left: tuple[Round, ...], handle: str) -> Any:
-    return Open(None, left, handle)  # type: ignore[arg-type]
+def hereafter(left: tuple[Round, ...], handle: str, *, whole: bool = True) -> Any:
+    """What is to follow a run that has only begun."""
+    return Open(None, left, handle, whole)  # type: ignore[arg-type]
 
 
 async def asking(chat: Conversation[Any], prompt: Any, way: Way) -> Answer[Any]:

@@ -117,14 +117,12 @@ def _difference_of(stored: Request, request: Request) -> str:
 
 
 def _compared(request: Request) -> Any:
-    """What of a body counts: all but what washing takes out, and what is left of a budget: of runs that share one, it is
-    chance which is billed first."""
+    """What of a body counts: all but what washing takes out, and how far server tools may go: of runs that share a
+    budget, it is chance which takes its share first."""
     data = washing.body(request.body or b"", {}, picture=summary)
     value = json.loads(data) if data[:1] in {b"{", b"["} else data
     if isinstance(value, dict):
-        for condition in value.get("stop_server_tools_when") or ():
-            if "max_cost_in_dollars" in condition:
-                condition["max_cost_in_dollars"] = "any"
+        value.pop("stop_server_tools_when", None)
     return value
 
 

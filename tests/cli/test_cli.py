@@ -85,6 +85,8 @@ def test_a_broken_script_is_exit_2_and_one_line(script: Path, tmp_path: Path) ->
         (["emulator", "--port", "99999"], 2, "Invalid value for '--port'"),
         (["emulator", "--host", "203.0.113.1"], 2, "agentkit: cannot listen on 203.0.113.1:0: "),
         (["chat", "--live"], 2, "agentkit: --live needs a key: set OPENROUTER_API_KEY"),
+        (["chat", "--budget", "-1"], 2, "agentkit: Budget(cost_usd=-1.0): accepted is a finite number of USD"),
+        (["chat", "--tool", "paint"], 2, 'agentkit: --tool:1: field tools[0]: given "paint", accepted is FILE.py:NAME'),
         (["chat", "--model", "no such model"], 2, "agentkit: Agent(model='no such model')"),
     ],
 )
@@ -163,6 +165,66 @@ def test_a_chat_draws_lists_and_saves(tmp_path: Path) -> None:
     assert "/attach FILE" in done.stdout
     assert [each.name for each in folder.iterdir()] == ["img_1.png"]
     assert not CONTROL.search(done.stdout)
+
+
+TOOLS = """\
+from agentkit import Image, tool
+
+@tool(approve=True)
+def order_print(picture: Image, copies: int) -> str:
+    \"\"\"Order prints of a picture.\"\"\"
+    return f"{copies} of {picture.name} are on their way."
+
+@tool(external=True)
+def ask_printer(question: str) -> str:
+    \"\"\"Ask the printer a question.\"\"\"
+"""
+
+
+def test_a_chat_asks_a_person_before_a_tool_runs(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(TOOLS)
+    lines = [
+        "Draw a blue owl.",
+        "Order prints of img_1, copies: 3.",
+        "y",
+        "Order prints of img_1, copies: 9.",
+        "far too \x1b[31mmany",
+        "Order prints of img_1, copies: 7.",
+        "",
+        "Ask the printer: is it done?",
+        "nearly",
+        "Order prints of img_1, copies: 5.",
+    ]
+    tools = ["--tool", f"{tmp_path / 'shop.py'}:order_print", "--tool", f"{tmp_path / 'shop.py'}:ask_printer"]
+    done = run("chat", *tools, stdin="\n".join(lines), AGENTKIT_STORE=str(tmp_path / "store"))
+    assert done.returncode == 0, done.stderr
+    assert '? order_print(picture="img_1", copies=3)' in done.stdout
+    assert "3 of img_1 are on their way." in done.stdout
+    assert "denied: far too ␛[31mmany" in done.stdout
+    assert "→ denied by the user" in done.stdout
+    assert '? ask_printer(question="Ask the printer: is it done")' in done.stdout
+    assert "→ nearly" in done.stdout
+    assert not re.search("[579] of img_1", done.stdout)  # the end of the input is a no
+    assert not CONTROL.search(done.stdout)
+
+
+def test_a_chat_edits_with_the_studio_and_tells_the_cost_so_far(tmp_path: Path) -> None:
+    lines = ["Draw a blue owl.", "Put a red hat on the owl in img_1.", "/images"]
+    done = run("chat", "--no-draw", "--tool", "studio", stdin="\n".join(lines), AGENTKIT_STORE=str(tmp_path / "store"))
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"▣ img_2 · 1024×1024 · .* · \$0\.0\d+ · made from img_1 · a blue owl wearing a red hat", done.stdout
+    )
+    first, second = (float(each) for each in re.findall(r"\$(\d\.\d+) so far", done.stdout))
+    assert 0 < first < second
+
+
+def test_a_chat_stops_at_its_budget_and_says_why(tmp_path: Path) -> None:
+    done = run("chat", "--budget", "0.02", stdin="Draw a blue owl.\n", AGENTKIT_STORE=str(tmp_path / "store"))
+    assert done.returncode == 0, done.stderr
+    assert "■ limited: what is left of the money does not pay for what may come next" in done.stdout
+    assert "so far, of $0.0200" in done.stdout
+    assert "▣" not in done.stdout
 
 
 def test_the_end_of_the_input_ends_a_chat(tmp_path: Path) -> None:

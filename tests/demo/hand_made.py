@@ -32,9 +32,13 @@ def answered(
     failures: tuple[ImageFailure, ...] = (),
     status: str = "completed",
     cost: float | None = 0.01,
+    returned: tuple[Image, ...] = (),
+    refusal: str | None = None,
+    closing: str | None = None,
 ) -> Answer:
-    """The answer of a run that ended with these parts; `rounds` says how many calls each earlier reply held."""
-    images = tuple(part for part in parts if isinstance(part, Image))
+    """The answer of a run that ended with these parts; `rounds` says how many calls each earlier reply held, `returned`
+    which pictures came from tools."""
+    images = (*returned, *(part for part in parts if isinstance(part, Image)))
     messages = [Message("user", (Text(say),))]
     for number, size in enumerate(rounds):
         calls = tuple(ToolCall(f"call_{number}_{index}", "weather", "{}") for index in range(size))
@@ -53,7 +57,17 @@ def answered(
         images=images,
         arrived=tuple(image.name for image in images),
         failures=failures,
-        spent=(Usage(input_tokens=1200, output_tokens=34, requests=1, priced_requests=1, cost_usd=cost),),
+        spent=(
+            Usage(
+                input_tokens=1200,
+                output_tokens=34,
+                requests=1,
+                priced_requests=int(cost is not None),
+                cost_usd=cost,
+            ),
+        ),
+        refusal=refusal,
+        closing=closing,
     )
     return Answer.of(run)
 
@@ -74,5 +88,6 @@ def turn(
     say: str = "hello",
     problems: tuple[str, ...] = (),
     error: str | None = None,
+    model: str = "",
 ) -> PlayedTurn:
-    return PlayedTurn(number, say, answer, problems, error, 1.25, 0.2)
+    return PlayedTurn(number, say, answer, problems, error, 1.25, 0.2, model)

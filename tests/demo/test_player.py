@@ -56,18 +56,32 @@ async def test_the_fox_is_played_as_expected(
     assert played.failed == ()
     assert played.is_good
     assert len(played.turns) == len(fox.turns) >= 6
-    assert len({image.sha256 for image in played.images.values()}) == len(played.images) == 4
+    assert len({image.sha256 for image in played.images.values()}) == len(played.images) == 6
     assert played.usage.cost_usd
     assert {type(each) for each in recorder.seen} >= {str, TextDelta, ImageReady, RunFinished, PlayedTurn, Played}
     page = write(fox, [played], tmp_path).read_text("utf-8")
     assert "every turn as expected" in page
-    assert len(list((tmp_path / "images" / api).iterdir())) == 4
+    assert len(list((tmp_path / "images" / api).iterdir())) == 6
+    scarf, hat, glasses = (turn.answer for turn in played.turns[5:8])
+    assert scarf and hat and glasses  # noqa: PT018
+    assert [call.executor for call in (*scarf.invocations, *hat.invocations, *glasses.invocations)] == [
+        "server",
+        "client",
+    ]
+    assert [played.images[name].parents for name in ("img_4", "img_5", "img_6")] == [(), ("img_4",), ("img_5",)]
+    assert played.images["img_5"].cost_usd
+    assert played.turns[7].model == "google/gemini-2.5-flash-image"
+    assert played.turns[8].model == "openai/gpt-5.2"
+    assert page.count('src="images/') == 2 * 6
+    assert "made from img_4" in page
 
 
 async def test_an_expectation_that_is_not_met_is_told_and_the_play_goes_on(
     client: OpenRouter, store: MemoryImageStore
 ) -> None:
-    played = await play(small("Hello!", "Hello again!", images=1), "chat", Toolbox(), Recorder(), client=client, store=store)
+    played = await play(
+        small("Hello!", "Hello again!", images=1), "chat", Toolbox(), Recorder(), client=client, store=store
+    )
     assert not played.is_good
     assert played.failed == ("chat, turn 1: expected 1 images, came 0", "chat, turn 2: expected 1 images, came 0")
 

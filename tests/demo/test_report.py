@@ -85,6 +85,51 @@ def test_all_that_was_played_is_in_the_page(tmp_path: Path) -> None:
     assert all(each["alt"] for each in page.all("img"))
 
 
+def test_a_picture_that_a_tool_returned_is_shown_once_with_what_it_was_made_from(tmp_path: Path) -> None:
+    fox = drawn("img_1")
+    hat = drawn("img_2", "navy", prompt="", parents=("img_1",), cost_usd=0.034, model="x/painter", sources=())
+    edit = Invocation(
+        "call_1", "edit_image", {"images": ["img_1"]}, status="completed", images=("img_2",), cost_usd=0.034
+    )
+    answer = answered(fox, Text("There it is."), say="a hat", invocations=(edit,), returned=(hat,))
+    write(script(), [played(turn(answer, say="a  hat on it", model="x/other"))], tmp_path)
+    text = (tmp_path / "index.html").read_text("utf-8")
+    article, gallery = text[text.index("<article>") :].split("Gallery</h2>")
+    for part in (article, gallery):
+        assert part.count('src="images/chat/img_2.png"') == 1
+        assert "<b>img_2</b> for “a hat on it”" in part
+        assert "made from img_1 · x/painter · $0.0340" in part
+    assert article.index("edit_image") < article.index("img_2.png") < article.index("There it is.")
+    assert "<small>to x/other</small>" in article
+    told = (tmp_path / "transcript.md").read_text("utf-8")
+    assert told.count("](images/chat/img_2.png)") == 1
+    assert "made from img_1: for “a hat on it”" in told
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"status": "refused", "refusal": HOSTILE}, "refused: <script>alert(1)</script><img src=x onerror=y>"),
+        ({"status": "limited", "closing": "images"}, "limited: the limit on pictures is reached"),
+        ({"status": "limited", "closing": "tool_calls"}, "limited: the limit on tool calls is reached"),
+        ({"status": "limited", "closing": "cost_usd"}, "limited: what is left of the money does not pay for"),
+    ],
+)
+def test_a_run_that_was_refused_or_limited_says_so(tmp_path: Path, fields: dict[str, str], words: str) -> None:
+    answer = answered(Text("No."), **fields)  # type: ignore[arg-type]
+    page = Page(write(script(), [played(turn(answer))], tmp_path).read_text("utf-8"))
+    assert words in page.words
+    assert not page.all("script")
+    assert words.partition(":")[0] in (tmp_path / "transcript.md").read_text("utf-8")
+
+
+def test_what_a_picture_cost_is_not_guessed(tmp_path: Path) -> None:
+    turns = [turn(answered(Text("One."))), turn(answered(Text("Two."), cost=None), number=2)]
+    page = Page(write(script(), [played(*turns)], tmp_path).read_text("utf-8"))
+    assert "cost not told" in page.words
+    assert "at least $0.0100" in page.words
+
+
 def test_words_and_pictures_stand_in_order(tmp_path: Path) -> None:
     text = write(script(), both()[:1], tmp_path).read_text("utf-8")
     places = [

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agentkit import ImageGeneration, ServerTool, Tool
+from agentkit import ImageGeneration, ModelSettings, OpenRouter, ServerTool, Tool
 from agentkit.demo.positions import ScriptError
 from agentkit.demo.script import Script, load, read
-from agentkit.demo.tools import load_tools
+from agentkit.demo.tools import StudioTools, load_tools, named_tools
+from agentkit.images.store import MemoryImageStore
 
 GOOD = """\
 name: A demo
@@ -109,7 +110,7 @@ def test_tools_of_all_three_kinds(tmp_path: Path) -> None:
         "  - openrouter:image_generation: {quality: low}\n  - openrouter:datetime\n  - openrouter:advisor: {model: x/y}\n",
         tmp_path,
     )
-    own, module, draw, clock, advisor = load_tools(made)
+    own, module, draw, clock, advisor = load_tools(made).shared
     assert isinstance(own, Tool)
     assert own(21) == 42
     assert module.name == "kilobytes"
@@ -129,6 +130,8 @@ def test_tools_of_all_three_kinds(tmp_path: Path) -> None:
         ("own.py:untyped", "demo.yaml:8: field tools[0]: "),
         ("openrouter:image_generation: {quality: best}", "field tools[0].openrouter:image_generation: ImageGeneration(quality='best')"),
         ("openrouter:datetime: {zone: UTC}", "field tools[0].openrouter:datetime: "),
+        ("studio: {n: 20}", "demo.yaml:8: field tools[0].studio: tools(n=20): accepted is 1 to 10"),
+        ("studio: {colour: red}", "demo.yaml:8: field tools[0].studio: tools(colour='red'): there is no such parameter"),
     ],
 )  # fmt: skip
 def test_a_tool_that_cannot_be_had(tmp_path: Path, entry: str, message: str) -> None:
@@ -145,17 +148,66 @@ def test_a_tool_that_cannot_be_had(tmp_path: Path, entry: str, message: str) -> 
     assert message in str(error.value)
 
 
+OTHER = """\
+  - say: Again
+    model: google/gemini-2.5-flash-image
+    settings: {modalities: [image, text], seed: 7}
+    tools: [studio: {quality: low}, openrouter:datetime]
+    expect: {tools: {edit_image: 1}}
+"""
+
+
+def test_a_turn_may_ask_another_model_in_another_way_with_other_tools(
+    client: OpenRouter, store: MemoryImageStore
+) -> None:
+    made = script(GOOD + OTHER + "settings: {seed: 1, temperature: 0}\ntools: [openrouter:image_generation]\n")
+    plain, other = made.turns
+    assert [made.model_of(turn) for turn in made.turns] == ["openai/gpt-5.2", "google/gemini-2.5-flash-image"]
+    assert made.settings_of(plain) == ModelSettings(seed=1, temperature=0)
+    assert made.settings_of(other) == ModelSettings(seed=7, temperature=0, modalities=("image", "text"))
+    box = load_tools(made)
+    assert [each.name for each in box.tools(1, client, store)] == ["openrouter:image_generation"]
+    assert [each.name for each in box.tools(2, client, store)] == ["draw_image", "edit_image", "openrouter:datetime"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{edit_image: 1}", "{weather: 1}", "demo.yaml:11: field turns[1].expect.tools.weather: no such tool in `tools:`, accepted are: draw_image, edit_image"),
+        ("seed: 7", "seed: x", 'demo.yaml:9: field turns[1].settings.seed: given "x", accepted is a whole number'),
+        ("seed: 7", "colour: 7", "demo.yaml:9: field turns[1].settings.colour: unknown, accepted are: temperature"),
+        ("image, text]", "sound]", "demo.yaml:9: field turns[1].settings.modalities: given ['sound'], accepted is \"text\" and \"image\""),
+        ("model: google", "model: 5 #", "demo.yaml:8: field turns[1].model: given 5, accepted is text"),
+        ("studio: {quality: low}", "studio: low", "demo.yaml:10: field turns[1].tools[0]: given {'studio': 'low'}, accepted is FILE.py:NAME"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_turn_of_its_own(old: str, new: str, message: str) -> None:
+    with pytest.raises(ScriptError) as error:
+        load_tools(script(GOOD + OTHER.replace(old, new)))
+    assert str(error.value).startswith(message)
+
+
+def test_tools_without_a_script(client: OpenRouter, store: MemoryImageStore, tmp_path: Path) -> None:
+    box = named_tools(["studio", "openrouter:web_search"], tmp_path)
+    assert [each.name for each in box.tools(1, client, store)] == ["draw_image", "edit_image", "openrouter:web_search"]
+    with pytest.raises(ScriptError, match=r"field tools\[0\]: absent.py cannot be imported"):
+        named_tools(["absent.py:fine"], tmp_path)
+
+
 def test_a_file_of_tools_is_run_once(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(
         "class Mark: ...\nmark = Mark()\ndef a() -> str:\n    return str(id(mark))\ndef b() -> str:\n    return str(id(mark))\n"
     )
-    a, b = load_tools(script(GOOD + "tools: ['own.py:a', 'own.py:b']\n", tmp_path))
+    a, b = load_tools(script(GOOD + "tools: ['own.py:a', 'own.py:b']\n", tmp_path)).shared
     assert a() == b()  # type: ignore[operator]
 
 
 def test_the_example_does_what_it_promises() -> None:
     fox = load(FOX)
-    assert len(load_tools(fox)) == 3
+    box = load_tools(fox)
+    assert len(box.shared) == 3
+    assert [type(each) for turn in box.own.values() for each in turn] == [StudioTools]
+    assert [turn.model for turn in fox.turns if turn.model] == ["google/gemini-2.5-flash-image"]
     expected = [turn.expect for turn in fox.turns]
     assert fox.apis == ("chat", "responses")
     assert any(each.together and each.tools and sum(each.tools.values()) == 2 for each in expected)

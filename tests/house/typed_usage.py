@@ -14,24 +14,34 @@ from agentkit import (
     Agent,
     Answer,
     AnswerStream,
+    Budget,
     Context,
     Conversation,
+    Denied,
+    History,
     Image,
     ImageFailed,
+    ImageGeneration,
     ImagePreview,
     ImageReady,
     InvocationFinished,
     InvocationProgress,
     InvocationStarted,
     Limits,
+    OpenRouter,
     ReasoningDelta,
     RunFinished,
     Text,
     TextDelta,
+    Tool,
+    Toolset,
     TurnFinished,
     tool,
 )
 from agentkit.events import Event
+from agentkit.hooks import Asking, Hooks
+from agentkit.studio import Drawing, Studio, studio
+from agentkit.wire.generation import Generation
 
 
 class Report(BaseModel):
@@ -73,7 +83,44 @@ def tools() -> None:
     weather("Oslo", hours=2)  # pyright: ignore[reportCallIssue]
 
 
+async def studios() -> None:
+    drawing = await studio.draw("a fox", n=2, aspect_ratio="16:9", quality="low")
+    assert_type(drawing, Drawing)
+    assert_type(drawing.image.parents, tuple[str, ...])
+    assert_type(await studio.edit([drawing.image, "https://example.com/x.png"], "a hat", scale=True), Drawing)
+    assert_type(await studio.price(quality="low"), float | None)
+    await studio.draw("a fox", quality="best")  # pyright: ignore[reportArgumentType]
+    await studio.draw("a fox", colour="red")  # pyright: ignore[reportCallIssue]
+    Agent("openai/gpt-5.2", tools=[ImageGeneration(fallback=Studio("openai/gpt-5-image")), *studio.tools(n=1)])
+
+
+def before_call(context: Context[int]) -> Denied | None:
+    return Denied("no") if context.deps else None
+
+
+async def before_request(asking: Asking) -> Asking | None:
+    return asking if asking.instructions else None
+
+
+def made(context: Context[int]) -> list[Tool[..., str]]:
+    return [weather] if context.images else []
+
+
+async def together() -> None:
+    budget = Budget(cost_usd=1.0, images=3)
+    hooks = [Hooks(before_call=before_call), Hooks(before_request=before_request)]
+    agent = Agent("openai/gpt-5.2", tools=[Toolset(made)], budget=budget, history=History(images=1), hooks=hooks)
+    caller = Agent("openai/gpt-5.2", tools=[agent.as_tool("helper", "Helps.", timeout=3.0, approve=True)])
+    answer = await caller.run("x", budget=budget)
+    assert_type((answer.limit, answer.refusal), tuple[str | None, str | None])
+    assert_type(budget.remaining_usd, float | None)
+    assert_type(await OpenRouter().generation("gen-1"), Generation | None)
+    await caller.resume(answer.run, approve={call.id: Denied("why") for call in answer.pending}, results={"a": 3})
+    await caller.resume(answer.run, approve={"a": "yes"})  # pyright: ignore[reportArgumentType]
+
+
 def wrong() -> None:
+    Budget(cost_usd="much")  # pyright: ignore[reportArgumentType]
     Agent("openai/gpt-5.2", api="completions")  # pyright: ignore[reportArgumentType]
     Limits(turns="many")  # pyright: ignore[reportArgumentType]
 

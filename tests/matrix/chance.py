@@ -38,8 +38,7 @@ def script_of(chance: random.Random, api: str, turns: int) -> list[Reply]:
         return [_drawing(chance) for _ in range(turns * 4)]
     found: list[Reply] = []
     for _ in range(turns):
-        for _ in range(chance.choice([0, 0, 1, 1, 2])):
-            found.append(_reply(chance, api, calls=chance.randint(1, 2)))
+        found += [_reply(chance, api, calls=chance.randint(1, 2)) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
         found.append(_reply(chance, api, calls=0))
     return [*found, *[Reply([Say("That is all. (end)")])] * 12]
 
@@ -84,7 +83,18 @@ def _draw(chance: random.Random, api: str) -> Draw:
 
 def faults_of(chance: random.Random, *, server_tools: bool) -> list[Fault]:
     """None to three faults of any kind, at random requests."""
-    kinds: list[Callable[..., Fault | None]] = [_status, _status, _socket, _socket, _socket, _body, _error, _quirks, _endless, _picture]
+    kinds: list[Callable[..., Fault | None]] = [
+        _status,
+        _status,
+        _socket,
+        _socket,
+        _socket,
+        _body,
+        _error,
+        _quirks,
+        _endless,
+        _picture,
+    ]
     found: list[Fault] = []
     for _ in range(chance.choice([0, 1, 1, 1, 2, 2, 3])):
         fault = chance.choice(kinds)(chance, server_tools)
@@ -115,7 +125,8 @@ def _status(chance: random.Random, server_tools: bool) -> Fault:
         chance.choice(CODES), retry_after=wait, generation_id=chance.random() < 0.7, availability=availability,
         fill=chance.choice([0, 0, 200_000]),
     )  # fmt: skip
-    billed = True if server_tools and status.code >= 400 and chance.random() < 0.5 else None
+    may_bill = server_tools and status.code >= 400 and status.code != 425  # which says that it was not accepted
+    billed = True if may_bill and chance.random() < 0.5 else None
     broken = Socket("cut", at="body", byte=chance.randrange(60)) if chance.random() < 0.15 else None
     return Fault(status=status, billed=billed, socket=broken, when=_when(chance))
 
@@ -130,11 +141,15 @@ def _socket(chance: random.Random, server_tools: bool) -> Fault | None:
         action, at=at, byte=chance.choice([0, 0, chance.randrange(200), chance.randrange(5_000)]),
         event=chance.randrange(20) if at == "event" else 0,
         seconds=chance.choice([None, 0.05]) if action == "stall" else None,
-        size=chance.randint(40, 900), rate=chance.choice([3_000.0, 100_000.0]),
+        size=chance.randint(40, 900), rate=chance.choice([12_000.0, 100_000.0]),
     )  # fmt: skip
     if at == "accept":
         return Fault(socket=socket, when=When(nth=(chance.randint(1, 2),)))
-    billed = chance.choice([None, True, False]) if ends and at == "response" and socket.byte == 0 and not socket.seconds else None
+    billed = (
+        chance.choice([None, True, False])
+        if ends and at == "response" and socket.byte == 0 and not socket.seconds
+        else None
+    )
     return Fault(socket=socket, billed=billed, when=_when(chance))
 
 
@@ -151,7 +166,7 @@ def _error(chance: random.Random, server_tools: bool) -> Fault:
 
 
 def _quirks(chance: random.Random, server_tools: bool) -> Fault:
-    names = [name for name in QUIRKS if name not in ("arguments.large",)]
+    names = [name for name in QUIRKS if name != "arguments.large"]
     return Fault(quirks=tuple(chance.sample(names, chance.randint(1, 2))), when=_when(chance))  # type: ignore[arg-type]
 
 
@@ -166,7 +181,9 @@ def _picture(chance: random.Random, server_tools: bool) -> Fault:
     if kind == 0:
         return Fault(status=Status(chance.choice([403, 404, 429, 500, 503]), retry_after=0), when=when)
     if kind == 1:
-        return Fault(socket=Socket(chance.choice(["cut", "reset", "stall"]), at="body", byte=chance.randrange(900)), when=when)  # type: ignore[arg-type]
+        return Fault(
+            socket=Socket(chance.choice(["cut", "reset", "stall"]), at="body", byte=chance.randrange(900)), when=when
+        )  # type: ignore[arg-type]
     if kind == 2:
         return Fault(body="html", when=when)  # type: ignore[arg-type]
     return Fault(socket=Socket("slice", size=chance.randint(50, 500)), when=when)

@@ -1,6 +1,6 @@
 """The money law over random runs: agents, studios and conversations under random faults, and what the emulator's books say of it.
 
-    python -m tests.matrix --runs 10000 --seed 1
+python -m tests.matrix --runs 10000 --seed 1
 """
 
 from __future__ import annotations
@@ -130,7 +130,9 @@ class Run:
             await asyncio.sleep(0)
             return f"sunny in {city}"
 
-        server: list[Any] = [ImageGeneration(), *([WebSearch()] if chance.random() < 0.3 else [])] if self.server else []
+        server: list[Any] = (
+            [ImageGeneration(), *([WebSearch()] if chance.random() < 0.3 else [])] if self.server else []
+        )
         agent = Agent(
             MODEL,
             api=self.api,
@@ -215,7 +217,10 @@ class Run:
         delivered = {sha256 for post in posts for sha256 in post.delivered}
         tally.delivered += sum(len(post.delivered) for post in posts)
         for sha256 in missing(self.store, delivered):
-            self._found("lost", f"{sha256[:12]} of {[post.number for post in posts if sha256 in post.delivered]}; {self.reasons}")
+            self._found(
+                "lost",
+                f"{sha256[:12]} of {[post.number for post in posts if sha256 in post.delivered]}; {self.reasons}",
+            )
 
     def _found(self, kind: str, words: str) -> None:
         tally = self.tally

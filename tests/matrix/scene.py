@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -244,20 +244,6 @@ def established(origin: str) -> int:
 async def standing(origin: str, most: int = 1) -> int:
     """The same, once what was closed had time to be gone."""
     until = time.monotonic() + 0.5
-    while (count := established(origin)) > most and time.monotonic() < until:
+    while (count := established(origin)) > most and time.monotonic() < until:  # noqa: ASYNC110 - the system does not tell
         await asyncio.sleep(0.01)
     return count
-
-
-@contextlib.asynccontextmanager
-async def cancelled_at(seconds: float) -> AsyncIterator[None]:
-    """The block, cancelled from outside after so many seconds."""
-    task = asyncio.current_task()
-    assert task is not None
-    handle = asyncio.get_running_loop().call_later(seconds, task.cancel)
-    try:
-        yield
-    except asyncio.CancelledError:
-        task.uncancel()
-    finally:
-        handle.cancel()

@@ -174,7 +174,9 @@ NAMED = Outcome(OutcomeUnknown, looked=True, id=True, billed=True, pictures=0)
 
 def _connection_rows() -> Iterator[Row]:
     unseen = replace(UNKNOWN, sent=0)
-    either = replace(unseen, error=(OutcomeUnknown, ConnectionFailed))  # the RST may be there before the connection is known
+    either = replace(
+        unseen, error=(OutcomeUnknown, ConnectionFailed)
+    )  # the RST may be there before the connection is known
     for of, outcome in ((("cut", "stall"), unseen), (("reset",), either)):
         yield from actions(
             "connected, nothing sent back",
@@ -287,7 +289,7 @@ def _body_rows() -> Iterator[Row]:
         moments=("first",),
     )
     yield socket_row(
-        "seven bytes at a time",
+        "701 bytes at a time",
         "everywhere",
         lambda _: Socket("slice", size=701),
         GOOD,
