@@ -53,7 +53,7 @@ async def ask(
         raise
     except (RunError, ImageError, StoreError) as problem:
         error = problem if isinstance(problem, RunError) else RunError(str(problem))
-        error.generation_id = error.generation_id or turn.generation_id
+        error.generation_id = error.generation_id or turn.generation_id or turn.id_in_the_body()
         try:
             await turn.rescue()
             await turn.look_up(error, seconds_left - (time.monotonic() - began))
@@ -107,6 +107,11 @@ class Turn:
             seconds=round(time.monotonic() - began, 3), cost_usd=reply.usage.cost_usd,
         )  # fmt: skip
         return run
+
+    def id_in_the_body(self) -> str | None:
+        """The generation id where no header told it: half of the replies have none (WIRE, "Money")."""
+        found = self._decoder.reply().id
+        return found if found is not None and found.startswith("gen-") else None
 
     async def _open(self, stack: AsyncExitStack, path: str, body: Pieces, seconds_left: float) -> Exchange:
         began = time.monotonic()

@@ -32,8 +32,9 @@ from tests.matrix.scene import MOMENTS, WAYS, Moment, Scene, Seen, Way
 Check = Callable[[Seen], None]
 ALL = ("chat", "responses", "images")
 TEXT = ("chat", "responses")
-PATIENT = Timeouts(connect=5, first_byte=8, idle=8, lookup=0.15)
-HASTY = Timeouts(connect=5, first_byte=0.6, idle=0.6, lookup=0.15)
+PATIENT = Timeouts(connect=5, first_byte=8, idle=8, lookup=2)
+HASTY = Timeouts(connect=5, first_byte=0.7, idle=0.7, lookup=2)
+FORLORN = Timeouts(connect=5, first_byte=8, idle=8, lookup=0.6)
 MIDDLE = {"chat": 5, "responses": 12, "images": 1}
 """How many events of a stream come before the one that something happens to, the words having begun."""
 
@@ -399,7 +400,7 @@ def _server_tool_rows() -> Iterator[Row]:
             yield Row("425 once", status(425, strikes=1), again, again, TEXT, ("first",), phase=phase, more=tools)
             continue
         unproved = Outcome(kind, looked=True, id=True, check=has(status=code))
-        yield Row(f"{code}, not known", status(code), unproved, unproved, TEXT, ("first",), phase=phase, more=tools)
+        yield Row(f"{code}, not known", status(code), unproved, unproved, TEXT, ("first",), FORLORN, phase, more=tools)
     for code, kind in ((502, ProviderFailed), (500, ProviderFailed)):
         paid = Outcome(kind, looked=True, id=True, billed=True, check=has(status=code))
 
@@ -429,14 +430,27 @@ def _lookup_rows() -> Iterator[Row]:
     for answer in ("unknown", "error"):
         faults = [*lost, Fault(lookup=Lookup(answer))]  # type: ignore[arg-type]
         yield Row(
-            f"look-up: always {answer}", lambda _, faults=faults: faults, open_, open_, phase="before the first token"
+            f"look-up: always {answer}",
+            lambda _, faults=faults: faults,
+            open_,
+            open_,
+            timeouts=FORLORN,
+            phase="before the first token",
         )  # type: ignore[misc]
     late = [*lost, Fault(lookup=Lookup("unknown", polls=1))]
-    patient = Timeouts(connect=5, first_byte=8, idle=8, lookup=2)
-    yield Row("look-up: known at last", lambda _: late, NAMED, replace(NAMED, billed=None), phase="before the first token",
-              timeouts=patient)  # fmt: skip
+    yield Row(
+        "look-up: known at last", lambda _: late, NAMED, replace(NAMED, billed=None), phase="before the first token"
+    )
     silent = [*lost, Fault(socket=Socket("stall"), when=When(api="generation"))]
-    yield Row("look-up: silence", lambda _: silent, open_, open_, phase="before the first token", moments=("first",))
+    yield Row(
+        "look-up: silence",
+        lambda _: silent,
+        open_,
+        open_,
+        phase="before the first token",
+        moments=("first",),
+        timeouts=FORLORN,
+    )
 
 
 def _error_body_rows() -> Iterator[Row]:
