@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
 from agentkit.values import APIS, Api, Image, Text
 
+_T = TypeVar("_T")
 Prompt = str | Image | Sequence[str | Image]
 
 
@@ -29,7 +30,7 @@ def parts_of(prompt: object) -> list[Text | Image]:
     return parts
 
 
-def checked(argument: str, value: Any, kind: type[Any], accepted: str) -> Any:
+def checked(argument: str, value: object, kind: type[_T], accepted: str) -> _T:
     """The value, if it is of this kind. Raises `UsageError` that names the argument."""
     if not isinstance(value, kind):
         raise UsageError(f"Agent({argument}={value!r}): accepted is {accepted}")
