@@ -45,13 +45,15 @@ class Account:
 
     @property
     def usd_left(self) -> float | None:
-        used = fsum((self.spent_usd, self.uncertain_usd, self.reserved_usd))
-        return None if self.cost_usd is None else self.cost_usd - used
+        if self.cost_usd is None:
+            return None
+        return self.cost_usd - fsum((self.spent_usd, self.uncertain_usd, self.reserved_usd))
 
     @property
     def images_left(self) -> int | None:
-        used = self.spent_images + self.uncertain_images + self.reserved_images
-        return None if self.images is None else self.images - used
+        if self.images is None:
+            return None
+        return self.images - (self.spent_images + self.uncertain_images + self.reserved_images)
 
 
 class Budget:

@@ -25,7 +25,7 @@ from agentkit.stream import EventLog
 from agentkit.subagent import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
 from agentkit.threads import in_thread
 from agentkit.tools import BadArguments, Context, Progress, Tool, ToolResultError
-from agentkit.values import Image, Invocation, Text, ToolResult
+from agentkit.values import Image, Invocation, Text, ToolResult, grown
 
 MAX_ERROR = 2000
 _WAITS = "the agent that was asked waits for a person, whom nobody can ask from here (Agent.as_tool passes it on)"
@@ -86,8 +86,8 @@ def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
     """What the agents that are called in this round may use, together or each its share."""
     tools = (kit.tools.functions.get(each.name) for each in step.invocations)
     agents = sum(tool is not None and isinstance(tool.function, SubAgent) for tool in tools)
-    limits, usage = run.limits, run.usage
-    tokens = None if limits.output_tokens is None else max(limits.output_tokens - usage.output_tokens, 1)
+    limits = run.limits
+    tokens = None if limits.output_tokens is None else max(limits.output_tokens - run.usage.output_tokens, 1)
     share = max(limits.tool_calls - run.tool_calls, 0) // max(agents, 1)
     return Errand(seconds_left, share, tokens, kit.depth + 1, kit.budget, kit.deps, kit.stream)
 
@@ -102,7 +102,7 @@ async def _one(scene: Round, invocation: Invocation) -> tuple[Done, float]:
     """Run one call: how it ended, and the seconds it took. Whatever its function raises becomes the call's error."""
     async with scene.gate:
         clock = time.monotonic()
-        started = replace(invocation, status="running", started_at=time.time())
+        started = grown(invocation, status="running", started_at=time.time())
         scene.log.tell(InvocationStarted(started))
         ended = await _ended(scene, started)
         seconds = time.monotonic() - clock

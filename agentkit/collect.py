@@ -121,7 +121,8 @@ class Collector:
         tasks: list[asyncio.Task[Any]] = [*self._values.values(), *([self._turn] if self._turn is not None else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
         self._spool.discard()
 
     def had(self, value: str) -> Stored | None:

@@ -138,9 +138,11 @@ def in_words(settings: ModelSettings) -> ModelSettings:
     return replace(settings, modalities=("text",), image_config=None)
 
 
-def _server_calls(run: Run, kit: Kit, hold: Hold | None) -> tuple[int, str | None]:
+def _server_calls(run: Run, kit: Kit, hold: Hold | None) -> tuple[int | None, str | None]:
     """How many steps server tools may take, and after a call of which of them they stop: of tools that do more than
     draw, only the last picture can be told."""
+    if not kit.tools.server:
+        return None, None
     steps = min(MAX_SERVER_CALLS, max(run.limits.tool_calls - run.tool_calls, 1))
     own = None if run.limits.images is None else run.limits.images - len(run.arrived)
     shared = kit.budget.remaining_images

@@ -63,12 +63,12 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
             case Wait():
                 return replace(run, status="paused", seconds=clock.spent()), None
             case Finish(status=status, reached=reached):
-                run = replace(run, closing=reached or run.closing)
+                ended = run.grown(status=status, closing=reached or run.closing, seconds=clock.spent())
                 if kit.output is None or status != "completed":
-                    return replace(run, status=status, seconds=clock.spent()), None
+                    return ended, None
                 repaired, output = _read_output(run, kit.output)
                 if repaired is None:
-                    return replace(run, status=status, seconds=clock.spent()), output
+                    return ended, output
                 run = repaired
             case _:
                 assert_never(step)

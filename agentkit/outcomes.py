@@ -17,7 +17,7 @@ from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog
 from agentkit.subagent import absorbed, drawn, renamed, said
 from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, encode_words
-from agentkit.values import Image, ImageFailure, Invocation, Source, Text, ToolResult, Usage
+from agentkit.values import Image, ImageFailure, Invocation, Source, Text, ToolResult, Usage, grown
 
 Kept = tuple[Image, Image | ImageFailure]
 """A picture as the tool gave it, and as it is in the store."""
@@ -69,7 +69,7 @@ async def done(invocation: Invocation, given: Given, kit: Kit, parents: tuple[st
     except ToolResultError as error:
         return Done(replace(invocation, status="failed", error=str(error)), usage=given.usage, sub=given.sub)
     pictures = [(image, await _stored(image, kit, invocation.id)) for image in encoded.images]
-    return Done(replace(invocation, status="completed"), encoded, tuple(pictures), parents, given.usage, given.sub)
+    return Done(grown(invocation, status="completed"), encoded, tuple(pictures), parents, given.usage, given.sub)
 
 
 async def told(ended: Done, replaced: object, kit: Kit) -> Done:
@@ -133,7 +133,7 @@ def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -
     else:
         parts = done.encoded.parts(lambda image: names.get(_key(image)))
     error = done.invocation.status != "completed"
-    ended = replace(
+    ended = grown(
         done.invocation,
         result=None if error else "".join(part.text for part in parts if isinstance(part, Text)),
         images=tuple(dict.fromkeys(image.name for image in names.values() if isinstance(image, Image))),

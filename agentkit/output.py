@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Generic, cast
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
 from agentkit.errors import UsageError
@@ -25,6 +24,8 @@ class Output(Generic[T]):
     """What `Agent(output=…)` asks for. Raises `UsageError` where the type has no JSON Schema."""
 
     def __init__(self, kind: type[T]) -> None:
+        from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
+
         self.kind = kind
         try:
             self._adapter = TypeAdapter(kind)
@@ -49,6 +50,8 @@ class Output(Generic[T]):
     def read(self, words: str) -> T:
         """The value that these words hold. Raises `BadOutput`."""
         import json
+
+        from pydantic import ValidationError
 
         fenced = _FENCE.match(words)
         text = (fenced[1] if fenced else words).strip()

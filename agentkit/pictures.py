@@ -9,16 +9,17 @@ import stat
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self, cast
 from urllib.parse import urlsplit
-
-from pydantic import Field, PlainValidator, ValidationInfo
 
 from agentkit.errors import ImageError
 from agentkit.media import EXTENSIONS, HEAD, sniff
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+    from pydantic_core.core_schema import ValidationInfo
 
 Place = Literal[
     "images",  # chat: `message.images`, streamed or not (WIRE places 1, 2)
@@ -66,9 +67,29 @@ class MemoryBlobs:
             raise FileNotFoundError(f"no image {sha256[:12]}… in memory") from None
 
 
+class _OfContext:
+    """For pydantic, which is loaded only where JSON is read or written: the value comes from the context, not from the JSON."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.with_info_plain_validator_function(
+            _blobs_of_context, json_schema_input_schema=core_schema.any_schema()
+        )
+
+
 def _blobs_of_context(value: object, info: ValidationInfo) -> object:
     context: object = info.context
     return context.get("blobs") if isinstance(context, dict) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+
+
+def _without_field(schema: CoreSchema, name: str) -> CoreSchema:
+    """A dataclass's schema whose JSON leaves this field out, and whose default is looked at like a value."""
+    for each in cast("list[dict[str, Any]]", cast("dict[str, Any]", schema)["schema"]["fields"]):
+        if each["name"] == name:
+            each["serialization_exclude"] = True
+            each["schema"]["validate_default"] = True
+    return schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +125,11 @@ class Image:
     sources: tuple[Source, ...] = ()
     cost_usd: float | None = None
     kind: Literal["image"] = "image"
-    blobs: Annotated[Blobs | None, PlainValidator(_blobs_of_context), Field(exclude=True, validate_default=True)] = (
-        field(default=None, compare=False, repr=False)
-    )
+    blobs: Annotated[Blobs | None, _OfContext()] = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _without_field(handler(source), "blobs")
 
     def joined(self, seen: Image) -> Image:
         """This picture with what another sight of the same bytes adds: its sources, and what was not known of it yet."""
@@ -250,9 +273,13 @@ class ImageFailure:
     invocation_id: str | None = None
     kept: str | None = None
     """Where bytes did arrive, but are no whole picture: their sha256 in the store."""
-    data: Annotated[bytes | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
-    """Where the store would not take the bytes (the disk is full): the bytes themselves."""
+    data: bytes | None = field(default=None, compare=False, repr=False)
+    """Where the store would not take the bytes (the disk is full): the bytes themselves. No part of its JSON."""
     kind: Literal["image_failure"] = "image_failure"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _without_field(handler(source), "data")
 
 
 @dataclass(frozen=True, slots=True)

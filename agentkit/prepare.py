@@ -17,7 +17,7 @@ from agentkit.run import Run, Waiting
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Context, Denied, Tool, parse_arguments
 from agentkit.tools.toolset import AnyTool
-from agentkit.values import Invocation, Text, ToolResult
+from agentkit.values import Invocation, Text, ToolResult, grown
 
 _NO_CALL = Invocation("", "")
 
@@ -89,7 +89,7 @@ async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) ->
                 arguments = parse_arguments(call.arguments)
             except BadArguments:
                 continue  # told to the model when the call is made
-            invocation = replace(invocation, arguments=arguments)  # noqa: PLW2901
+            invocation = grown(invocation, arguments=arguments)  # noqa: PLW2901
             if tool is not None and kit.hooks:
                 try:
                     run, seen = await _hooked(run, invocation, tool, kit, log, seconds_left)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from dataclasses import replace
 from math import fsum
 
 from agentkit import turn
@@ -17,18 +16,19 @@ from agentkit.kit import Kit, request_of
 from agentkit.limits import Means
 from agentkit.run import Run
 from agentkit.stream import EventLog
+from agentkit.values import grown
 
 
 def within_limits(kit: Kit, run: Run) -> Kit:
     """The kit with a budget of what is left of this run's own limits, within the one that it had."""
-    limits, usage = run.limits, run.usage
-    usd = None if limits.cost_usd is None else max(fsum((limits.cost_usd, -(usage.cost_usd or 0.0))), 0.0)
+    limits = run.limits
+    usd = None if limits.cost_usd is None else max(fsum((limits.cost_usd, -(run.usage.cost_usd or 0.0))), 0.0)
     images = None if limits.images is None else max(limits.images - len(run.arrived), 0)
     budget = Budget(usd, images, within=[kit.budget])
     known = (each.cost_usd or 0.0 for each in run.spent if each.requests == 1)  # a sub-agent is many requests at once
     if (dearest := max(known, default=0.0)) > 0:
         budget.learn(_shape(run, kit, closing=False), dearest)
-    return replace(kit, budget=budget)
+    return grown(kit, budget=budget)
 
 
 def means_of(run: Run, kit: Kit) -> Means:

@@ -29,7 +29,7 @@ from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying
 from agentkit.run import Run
 from agentkit.stream import EventLog
-from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall
+from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall, grown
 from agentkit.wire import echo, faults, prose
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
@@ -230,12 +230,14 @@ class Turn:
         message = Message("assistant", self._assembly.parts(reply), raw, self.run.api, reply.model)
         taken = {each.id for each in self.run.invocations}
         server = self._assembly.invocations(reply, taken, self._timed, self.run.turns)
-        usage = replace(reply.usage, images=len(self.run.arrived) - sum(each.images for each in self.run.spent))
+        images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
+        usage = grown(reply.usage, images=images) if images else reply.usage
         if reply.finish == "length" and not message.calls and closing is None:
             closing = "max_tokens"
         repeatable = {tool.name for tool in self._kit.tools.functions.values() if tool.repeats}
         run = self.run.with_reply(message, usage, server_calls=server, closing=closing, repeatable=repeatable)
-        run = replace(run, refusal=_refusal(reply, run))
+        if (refusal := _refusal(reply, run)) != run.refusal:
+            run = run.grown(refusal=refusal)
         self._log.run = run
         for invocation in server:
             if invocation.id not in self._started:

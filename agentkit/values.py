@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import fsum
-from typing import Any, Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from agentkit.pictures import BlobRef as BlobRef
 from agentkit.pictures import Blobs as Blobs
@@ -21,8 +22,22 @@ from agentkit.pictures import Pieces as Pieces
 from agentkit.pictures import Place as Place
 from agentkit.pictures import Source as Source
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ValueT = TypeVar("ValueT", bound="DataclassInstance")
+
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
+
+
+def grown(value: ValueT, **changes: Any) -> ValueT:
+    """What `dataclasses.replace` gives, at half its cost, for a value that checks nothing when it is made. Values grow several
+    times in each turn, so this is felt."""
+    other = object.__new__(type(value))
+    for name in value.__dataclass_fields__:
+        object.__setattr__(other, name, changes[name] if name in changes else getattr(value, name))
+    return other
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +171,11 @@ class Usage:
     def total(cls, usages: Iterable[Usage]) -> Usage:
         """The sum; costs are added by `fsum`, those not told left out."""
         each = tuple(usages)
+        if len(each) < 2:
+            return each[0] if each else cls()
         costs = [usage.cost_usd for usage in each if usage.cost_usd is not None]
-        return cls(
-            input_tokens=sum(usage.input_tokens for usage in each),
-            output_tokens=sum(usage.output_tokens for usage in each),
-            cached_tokens=sum(usage.cached_tokens for usage in each),
-            reasoning_tokens=sum(usage.reasoning_tokens for usage in each),
-            image_tokens=sum(usage.image_tokens for usage in each),
-            server_tool_calls=sum(usage.server_tool_calls for usage in each),
-            images=sum(usage.images for usage in each),
-            requests=sum(usage.requests for usage in each),
-            priced_requests=sum(usage.priced_requests for usage in each),
-            cost_usd=fsum(costs) if costs else None,
-        )
+        counts = map(sum, zip(*map(_COUNTS, each), strict=True))
+        return cls(*counts, cost_usd=fsum(costs) if costs else None)
+
+
+_COUNTS = attrgetter(*(name for name in Usage.__dataclass_fields__ if name != "cost_usd"))

@@ -167,9 +167,14 @@ class _Arriving(httpx2.AsyncByteStream):
             protocol.start_timeout()  # which ends the one that runs
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self._reply.content
         try:
-            async for chunk in self._reply.content.iter_any():
+            async for chunk in content.iter_any():
                 yield chunk
+        except asyncio.CancelledError:
+            if content.exception() is None and (arrived := content.read_nowait()):
+                yield arrived  # it may hold the end of a picture: whoever reads takes it before the cancellation goes on
+            raise
         except Exception as error:
             raise _mapped(error) from error
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jiter
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails, to_json
 
 from agentkit.errors import AgentkitError
-from agentkit.tools.schema import Parameters
 from agentkit.tools.text import mend, mend_json
 from agentkit.values import Image
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+    from agentkit.tools.schema import Parameters
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -57,6 +60,9 @@ def check_arguments(
     parameters: Parameters, arguments: str | Mapping[str, Any], images: Callable[[str], Image] = no_image
 ) -> dict[str, object]:
     """The keyword arguments for the tool's function. Raises `BadArguments`."""
+    from pydantic import ValidationError
+    from pydantic_core import to_json
+
     try:
         values = parse_arguments(arguments) if isinstance(arguments, str) else arguments
         # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict types too.
@@ -83,6 +89,8 @@ def summary(schema: Mapping[str, Any]) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
+    from pydantic_core import to_json
+
     if "enum" in schema:
         return " | ".join(str(to_json(each, inf_nan_mode="strings"), "utf-8") for each in schema["enum"][:12])
     if "const" in schema:
@@ -158,5 +166,7 @@ def _problem(detail: ErrorDetails) -> str:
 
 
 def _shown(value: object) -> str:
+    from pydantic_core import to_json
+
     text = mend(to_json(value, inf_nan_mode="strings", serialize_unknown=True).decode())
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -13,15 +13,16 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from io import BytesIO
 from pathlib import PurePath
-from typing import Any, cast
-
-from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import AgentkitError
 from agentkit.media import HEAD, sniff
 from agentkit.tools.text import mend
 from agentkit.values import Image, ImageFailure, Source, Text
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from typing_extensions import TypeIs
 
 MAX_CHARACTERS = 100_000
 MAX_DEPTH = 64
@@ -147,7 +148,7 @@ class _Walk:
         if isinstance(value, list | tuple | AbstractSet):
             each_of = cast("list[object]", value)
             return [self.json(each, (place, index), depth + 1) for index, each in enumerate(each_of)]
-        if isinstance(value, BaseModel) or _is_dataclass(value):
+        if _is_model(value) or _is_dataclass(value):
             own_serializer = hasattr(type(value), "__pydantic_serializer__")
             if not own_serializer or _needs_walk(value, 0):
                 return {name: self.json(each, (place, name), depth + 1) for name, each in _fields(value)}
@@ -161,9 +162,11 @@ class _Walk:
             raise ToolResultError(f"{_told(place)} is {len(value)} bytes that are no picture; return text")
         if isinstance(value, PurePath):
             return mend(str(value))
+        from pydantic_core import to_jsonable_python
+
         try:
             plain: object = to_jsonable_python(value)
-        except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ToolResultError(
                 f"{_told(place)} is a {kind}, which cannot be told to the model: {_why(error)}; accepted are {ACCEPTED}"
             ) from None
@@ -214,9 +217,11 @@ def _scalar(value: str | float) -> str | float:
 def _key(key: object, place: Place) -> str:
     if type(key) is str:
         return mend(key)
+    from pydantic_core import to_jsonable_python
+
     try:
         (text,) = cast("dict[str, object]", to_jsonable_python({key: 0}))
-    except (PydanticSerializationError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise ToolResultError(f"{_told(place)} has the key {key!r}, which JSON cannot hold: {_why(error)}") from None
     return mend(text)
 
@@ -225,13 +230,22 @@ def _why(error: Exception) -> str:
     return str(error).split("\n")[0][:200]
 
 
+def _is_model(value: object) -> TypeIs[BaseModel]:
+    """Without loading pydantic for values that cannot be of it."""
+    if "pydantic" not in sys.modules:
+        return False
+    from pydantic import BaseModel
+
+    return isinstance(value, BaseModel)
+
+
 def _is_dataclass(value: object) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def _fields(value: object) -> list[tuple[str, object]]:
     """What a pydantic model or a dataclass holds."""
-    if isinstance(value, BaseModel):
+    if _is_model(value):
         return list(value)
     return [(each.name, getattr(value, each.name)) for each in dataclasses.fields(cast("Any", value))]
 
@@ -243,7 +257,7 @@ def _needs_walk(value: object, depth: int) -> bool:
     if as_image(value) is not None:
         return True
     inside: Iterable[object] = ()
-    if isinstance(value, BaseModel) or _is_dataclass(value):
+    if _is_model(value) or _is_dataclass(value):
         inside = [each for _, each in _fields(value)]
     elif isinstance(value, Mapping):
         inside = cast("Mapping[object, object]", value).values()

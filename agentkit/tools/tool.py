@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from agentkit.errors import ToolDefinitionError
 from agentkit.tools.arguments import check_arguments, no_image
-from agentkit.tools.schema import Parameters, parameters_of
 from agentkit.values import Image
+
+if TYPE_CHECKING:
+    from agentkit.tools.schema import Parameters
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -206,6 +208,8 @@ def make_tool(
         raise ToolDefinitionError(
             f"the tool name {called!r} is not accepted: 1 to 64 of the characters a-z, A-Z, 0-9, _ and -; give one by tool(name=…)"
         )
+    from agentkit.tools.schema import parameters_of  # loads pydantic, which who has no tools does not need
+
     parameters, documented = parameters_of(function, f"the tool {called}", strict=settings.get("strict") is True)
     said = documented if description is None else description
     return Tool(called, said, function, parameters, **settings)

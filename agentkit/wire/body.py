@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentkit.history import Shown
-from agentkit.values import BlobRef, Image, Message, Pieces, Text
+from agentkit.values import BlobRef, Image, Message, Pieces, Text, grown
 from agentkit.wire.model import JsonObject, Request
 from agentkit.wire.text import write
 
@@ -108,9 +108,9 @@ class Encoded:
 
     def head(self, request: Request, api: str, make: Callable[[Request], JsonObject]) -> bytes:
         """The body without its messages. Tools and schemas can be long, and are the same in each turn."""
-        bare = replace(request, messages=(), shown={})
-        if not request.server_tools:  # what is left of these is told to server tools alone
-            bare = replace(bare, server_calls_left=None, cost_left=None)
+        bare = grown(request, messages=(), shown={})
+        if not request.server_tools and request.cost_left is not None:  # which is told to server tools alone
+            bare = grown(bare, cost_left=None)
         for known, of, data in self.heads:
             if of == api and known == bare:
                 return data

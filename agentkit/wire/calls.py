@@ -16,7 +16,7 @@ import jiter
 
 from agentkit.values import ToolCall
 from agentkit.wire.model import JsonObject
-from agentkit.wire.text import UnreadableJson, keepable, mend, obj, read, whole, write
+from agentkit.wire.text import MAX_DEPTH, UnreadableJson, deeper, keepable, mend, obj, read, whole, write
 
 
 @dataclass(slots=True)
@@ -119,15 +119,16 @@ def parse_object(arguments: str) -> dict[str, Any] | None:
 
 def for_history(arguments: str) -> str:
     """The arguments as they may be sent again: as they came if they are an object, else an equal one, else `{}`."""
+    if _is_strict(arguments):
+        return arguments
     parsed = parse_object(arguments)
-    if parsed is None:
-        return "{}"
-    return arguments if _is_strict(arguments) else write(parsed).decode()
+    return "{}" if parsed is None else write(parsed).decode()
 
 
 def _is_strict(arguments: str) -> bool:
-    """Whether any parser would take them: no `NaN`, no half of a surrogate pair, no string around the object."""
+    """Whether any parser would take them: no `NaN`, no half of a surrogate pair, no string around the object, not too deep."""
     try:
-        return isinstance(jiter.from_json(arguments.encode(), allow_inf_nan=False), dict)
+        value = jiter.from_json(arguments.encode(), allow_inf_nan=False)
     except ValueError:
         return False
+    return isinstance(value, dict) and not deeper(cast("object", value), MAX_DEPTH)

@@ -17,6 +17,7 @@ from agentkit.wire.model import JsonObject
 
 _LONE = re.compile("[\ud800-\udfff]")
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DEEPEST = 200
 """Levels of any JSON that is read at all: the fast parser's own limit."""
 MAX_DEPTH = 64
@@ -37,12 +38,12 @@ def read(data: bytes) -> Any:
         value = json.loads(data, parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
         raise UnreadableJson(str(error) or "too deep") from None
-    if _deeper(value, _DEEPEST):
+    if deeper(value, _DEEPEST):
         raise UnreadableJson(f"more than {_DEEPEST} levels")
     return value
 
 
-def _deeper(value: object, most: int) -> bool:
+def deeper(value: object, most: int) -> bool:
     """Whether the value has more than so many levels of lists and objects."""
     level = [value]
     for _ in range(most + 1):
@@ -69,7 +70,7 @@ def read_object(data: bytes) -> JsonObject:
 def write(value: object) -> bytes:
     """Compact JSON in UTF-8; lone surrogates are mended, and numbers that JSON does not have become null."""
     try:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _COMPACT.encode(value)
     except ValueError:
         text = json.dumps(_tame(value, _DEEPEST), separators=(",", ":"), ensure_ascii=False)
     return mend(text).encode()
@@ -77,7 +78,7 @@ def write(value: object) -> bytes:
 
 def keepable(value: JsonObject) -> dict[str, Any] | None:
     """The object as a run may hold and save it: surrogates mended, only numbers that JSON has; None where it is too deep."""
-    return None if _deeper(value, MAX_DEPTH) else cast("dict[str, Any]", _tame(value, MAX_DEPTH))
+    return None if deeper(value, MAX_DEPTH) else cast("dict[str, Any]", _tame(value, MAX_DEPTH))
 
 
 def _tame(value: object, levels: int) -> object:
@@ -95,7 +96,7 @@ def _tame(value: object, levels: int) -> object:
 
 def mend(text: str) -> str:
     """The text with surrogate pairs joined and halves replaced by U+FFFD."""
-    if not _LONE.search(text):
+    if text.isascii() or not _LONE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

@@ -91,6 +91,11 @@ class Cell:
         return f"{self.row.phase}: {self.row.name} [{self.moment}, {self.way}]"
 
     @property
+    def slow(self) -> bool:
+        """Whether it is left to the long run: of the later turns, two of three rows, in turn, are."""
+        return self.moment in ("after_tool", "follow_up") and ROWS.index(self.row) % 3 != 0
+
+    @property
     def scene(self) -> Scene:
         row = self.row
         return Scene(self.way, self.moment, row.faults(self.way), row.timeouts, **row.more)

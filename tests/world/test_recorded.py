@@ -139,7 +139,9 @@ def check_echo(body: dict[str, Any], recording: Recording, expected: Plain, done
         (message,) = [each for each in body["messages"] if each["role"] == "assistant"]
         assert message.get("reasoning_details", []) == expected.echo
         # a message that is empty without its picture, which a recording cuts off, has a word in it: some providers refuse none
-        assert (message["content"] or "") == expected.text or (message["content"] == "(no answer)" and not expected.text)
+        assert (message["content"] or "") == expected.text or (
+            message["content"] == "(no answer)" and not expected.text
+        )
         calls = [
             (call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))
             for call in message.get("tool_calls", ())
