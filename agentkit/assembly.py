@@ -33,7 +33,8 @@ class Assembly:
                         else [piece]
                     )
             elif isinstance(part, ToolCall) and self.collector is not None:
-                parts.append(replace(part, arguments=self.collector.restored(part.arguments)))
+                arguments = self.collector.restored(part.arguments)
+                parts.append(part if arguments == part.arguments else replace(part, arguments=arguments))
             else:
                 parts.append(part)
         placed = {

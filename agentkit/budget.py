@@ -81,6 +81,8 @@ class Budget:
         above = [account for budget in within if budget is not None for account in budget.accounts]
         self.accounts: tuple[Account, ...] = (self._own, *dict.fromkeys(above))
         """All in which a hold counts: its own, then those of the budgets that it lies within."""
+        self._in_usd = [each for each in self.accounts if each.cost_usd is not None]
+        self._in_images = [each for each in self.accounts if each.images is not None]
 
     @property
     def cost_usd(self) -> float | None:
@@ -143,10 +145,10 @@ class Budget:
             return self._images_left()
 
     def _usd_left(self) -> float | None:
-        return min((left for each in self.accounts if (left := each.usd_left) is not None), default=None)
+        return min([left for each in self._in_usd if (left := each.usd_left) is not None], default=None)
 
     def _images_left(self) -> int | None:
-        return min((left for each in self.accounts if (left := each.images_left) is not None), default=None)
+        return min([left for each in self._in_images if (left := each.images_left) is not None], default=None)
 
     def dearest(self, shape: Hashable) -> float | None:
         """The highest cost in USD of the requests of this shape so far; None where none has told its cost."""

@@ -250,11 +250,14 @@ async def _prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
 
     Raises `ImageError` that says which picture cannot be used and why, and `DeadlineExceeded`.
     """
+    given = parts_of(prompt)
+    if not any(isinstance(part, Image) for part in given):  # nothing to wait for
+        return run.grown(messages=(*run.messages, Message("user", tuple(given))))
     parts: list[Text | Image] = []
     began, number = time.monotonic(), 0
     try:
         async with asyncio.timeout(run.limits.seconds):
-            for part in parts_of(prompt):
+            for part in given:
                 if isinstance(part, Image):
                     number += 1
                     run, part = run.with_image(await _usable(part, number, kit, scale=scale), arrived=False)  # noqa: PLW2901
@@ -262,8 +265,7 @@ async def _prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
     except TimeoutError:
         words = f"the run's limit of {run.limits.seconds:g} seconds is reached, at picture {number} of the prompt"
         raise DeadlineExceeded(words) from None
-    spent = time.monotonic() - began if number else 0.0
-    return replace(run, messages=(*run.messages, Message("user", tuple(parts))), seconds=spent)
+    return run.grown(messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began)
 
 
 async def _usable(image: Image, number: int, kit: Kit, *, scale: bool) -> Image:

@@ -10,6 +10,7 @@
     ├── StoreError                       the image store cannot be read or written: free the disk, or set `store=`
     └── RunError                         a run stopped; `run` holds all that had arrived
         ├── ConnectionFailed             nothing was sent, so nothing was billed: try again when the network is back
+        │   └── Untrusted                the server's certificate cannot be trusted: mend the address or the certificates
         ├── OutcomeUnknown               the request may have been billed: look at `generation_id` before asking again
         ├── StreamInterrupted            the stream was cut; what had arrived is in `answer_so_far`
         ├── ProtocolError                the reply is not what OpenRouter speaks (a proxy's HTML page, cut JSON)
@@ -108,6 +109,10 @@ class RunError(AgentkitError):
 
 class ConnectionFailed(RunError):
     """No connection could be made, so the request was surely not accepted."""
+
+
+class Untrusted(ConnectionFailed):
+    """The server's certificate cannot be trusted: to try again would change nothing."""
 
 
 class OutcomeUnknown(RunError):

@@ -18,6 +18,7 @@ MOST_EQUAL_CALLS = 2
 """Equal calls in a row that are run."""
 EPSILON = 1e-12
 """USD below which sums of floats tell nothing apart."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def can_close(run: Run, means: Means, reached: str) -> bool:
 def digest(call: ToolCall) -> str:
     """The same for calls that differ only in how their arguments are written down: order of keys, white space, escapes."""
     try:
-        arguments = json.dumps(json.loads(call.arguments or "{}"), sort_keys=True, separators=(",", ":"))
+        arguments = _CANONICAL.encode(json.loads(call.arguments or "{}"))
     except (ValueError, RecursionError):
         arguments = call.arguments
     return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[:16]

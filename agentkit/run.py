@@ -38,19 +38,8 @@ from agentkit.errors import UsageError
 from agentkit.limits import CLOSING_SHARE as CLOSING_SHARE
 from agentkit.limits import MOST_EQUAL_CALLS, Means, aimless, can_close, digest, limit_reached
 from agentkit.settings import Limits
-from agentkit.values import (
-    Api,
-    Blobs,
-    Image,
-    ImageFailure,
-    Invocation,
-    Message,
-    Text,
-    ToolCall,
-    ToolResult,
-    Usage,
-    grown,
-)
+from agentkit.values import Api, Blobs, Image, ImageFailure, Invocation, Message, Text, ToolCall, ToolResult, Usage
+from agentkit.values import grown as grown
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -36,7 +36,9 @@ def grown(value: ValueT, **changes: Any) -> ValueT:
     times in each turn, so this is felt."""
     other = object.__new__(type(value))
     for name in value.__dataclass_fields__:
-        object.__setattr__(other, name, changes[name] if name in changes else getattr(value, name))
+        object.__setattr__(other, name, getattr(value, name))
+    for name, change in changes.items():
+        object.__setattr__(other, name, change)
     return other
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from ssl import SSLCertVerificationError
 
-from agentkit.errors import AgentkitError, ConnectionFailed, OutcomeUnknown, UsageError
+from agentkit.errors import AgentkitError, ConnectionFailed, OutcomeUnknown, Untrusted, UsageError
 
 GENERATION_ID = "x-generation-id"
 SDK_HEADERS = (
@@ -54,10 +54,6 @@ def _causes(error: BaseException, handled: BaseException | None) -> Iterator[Bas
         seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
-
-
-class Untrusted(ConnectionFailed):
-    """The server's certificate cannot be trusted: to try again would change nothing."""
 
 
 def translated(error: Exception, handled: BaseException | None) -> AgentkitError:

@@ -19,8 +19,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agentkit.errors import AgentkitError, APIError, ConnectionFailed
-from agentkit.openrouter.guard import Untrusted
+from agentkit.errors import AgentkitError, APIError, ConnectionFailed, Untrusted
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit.history import Shown
+from agentkit.history import PLAIN, Shown
 from agentkit.values import BlobRef, Image, Message, Pieces, Text, grown
 from agentkit.wire.model import JsonObject, Request
 from agentkit.wire.text import write
@@ -88,8 +88,8 @@ class Encoded:
     """What was serialised before: items by message and by how they are shown, and the heads of requests. It lives as long
     as its conversation."""
 
-    items: dict[tuple[int, str, Shown], tuple[Message, tuple[Pieces, ...]]] = field(
-        default_factory=dict[tuple[int, str, Shown], tuple[Message, tuple[Pieces, ...]]]
+    items: dict[tuple[int, str, Shown | None], tuple[Message, tuple[Pieces, ...]]] = field(
+        default_factory=dict[tuple[int, str, Shown | None], tuple[Message, tuple[Pieces, ...]]]
     )
     heads: list[tuple[Request, str, bytes]] = field(default_factory=list[tuple[Request, str, bytes]])
 
@@ -98,12 +98,12 @@ class Encoded:
         return Encoded(dict(self.items), list(self.heads))
 
     def get(self, message: Message, api: str, shown: Shown) -> tuple[Pieces, ...] | None:
-        kept = self.items.get((id(message), api, shown))
+        kept = self.items.get((id(message), api, _told(shown)))
         return kept[1] if kept is not None and kept[0] is message else None
 
     def put(self, message: Message, api: str, shown: Shown, items: tuple[Pieces, ...]) -> tuple[Pieces, ...]:
         # The message is held, so its id is not given to another.
-        self.items[(id(message), api, shown)] = (message, items)
+        self.items[(id(message), api, _told(shown))] = (message, items)
         return items
 
     def head(self, request: Request, api: str, make: Callable[[Request], JsonObject]) -> bytes:
@@ -117,6 +117,11 @@ class Encoded:
         data = write(make(request))
         self.heads = [(bare, api, data), *self.heads[: _HEADS - 1]]
         return data
+
+
+def _told(shown: Shown) -> Shown | None:
+    """What a message is kept by: for most, which go as they are, that is nothing. A `Shown` is slow to hash."""
+    return None if shown is PLAIN else shown
 
 
 def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:

@@ -27,10 +27,10 @@ def paint(pick: int) -> bytes:
     """Some pictures: too small for the spool, of a few KB, of tens of KB."""
     if pick < 2:
         return picture(("red", "blue")[pick], (8, 8))
-    return picture(size=(48, 36) if pick < 8 else (120, 90), noise=pick)
+    return picture(size=(48, 36) if pick < 5 else (120, 90), noise=pick)
 
 
-PICTURES = 10
+PICTURES = 6
 
 
 def mirrored(png: bytes, note: str) -> bytes:

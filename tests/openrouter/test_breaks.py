@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from agentkit.errors import APIError, ConnectionFailed, OutcomeUnknown, ProtocolError, RunError
-from agentkit.openrouter.guard import Untrusted
+from agentkit.errors import APIError, ConnectionFailed, OutcomeUnknown, ProtocolError, RunError, Untrusted
 from agentkit.openrouter.retry import times_more
 from tests.openrouter.conftest import Connect, ask
 from tests.openrouter.peer import END, OK, Handler, Line, answers, chunk, event, reply, serving, stream

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from agentkit.errors import AgentkitError, APIError, ConnectionFailed, OutcomeUnknown, ProtocolError, ProviderFailed
-from agentkit.openrouter.guard import Untrusted
+from agentkit.errors import (
+    AgentkitError,
+    APIError,
+    ConnectionFailed,
+    OutcomeUnknown,
+    ProtocolError,
+    ProviderFailed,
+    Untrusted,
+)
 from agentkit.openrouter.retry import retrying
 from agentkit.wire.generation import Generation
 
