@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import fsum
 
-from agentkit.errors import AgentkitError, Unsupported
+from agentkit.errors import AgentkitError, BadRequest, Unsupported
 from agentkit.kit import Kit
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price as price_of_drawing
@@ -61,6 +61,22 @@ async def _known(catalogue: Catalogue) -> tuple[ChatModel, ...]:
         return await catalogue.chat_models()
     except AgentkitError:
         return ()
+
+
+async def suggest(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
+    """To a refusal of a model that the catalogue does not know, add the models that may have been meant."""
+    if error.status not in {400, 404} or "model" not in str(error).lower() or error.suggested_models:
+        return
+    models = await catalogue.all_chat_models()
+    if not models or await catalogue.chat_model(slug) is not None:
+        return
+    from difflib import get_close_matches  # rarely needed
+
+    ids = [model.id for model in models]
+    meant = get_close_matches(slug, ids, 3) or [each for each in ids if each.rpartition("/")[2] == slug][:3]
+    if meant:
+        error.suggested_models = tuple(meant)
+        error.args = (f"{error}; did you mean {' or '.join(meant)}?",)
 
 
 Able = Callable[[ChatModel], bool]
@@ -122,7 +138,9 @@ def _painter(tool: ServerTool) -> str:
 
 def _pricer(model: ChatModel, painter: ImageModel | None, tool: ServerTool | None) -> Callable[[Request], float | None]:
     """What a request may cost at worst, as far as the catalogue tells: its prompt, its longest reply where that is limited,
-    and one picture of the server tool, after which OpenRouter itself stops at the limit that it was told."""
+    and one picture of the server tool. OpenRouter is told what is left (`max_cost`), but it looks at that after each step of
+    a server tool, never before the first: so the first picture has to be held here, or any budget could be overshot by it,
+    and where it does not fit, the model is asked for words alone."""
     picture = None
     if painter is not None and tool is not None:
         picture = price_of_drawing(painter.endpoints, _drawing(tool))

@@ -13,7 +13,7 @@ from agentkit.background import run_sync
 from agentkit.budget import Budget
 from agentkit.conversation import Conversation, errand
 from agentkit.errors import UsageError
-from agentkit.given import Prompt, checked, checked_api, checked_budget, checked_model
+from agentkit.given import Prompt, checked, checked_api, checked_budget, checked_model, checked_run
 from agentkit.history import History
 from agentkit.hooks import Hooks, hooks_of
 from agentkit.images.fetch import FetchPolicy
@@ -35,10 +35,22 @@ OutputT = TypeVar("OutputT", default=Any)
 class Agent(Generic[OutputT]):
     """A model with instructions, tools and settings. It holds no state of a conversation, so one serves many at once.
 
-    `model` is an OpenRouter slug (`openai/gpt-5.2`). `tools` are functions, `@tool` functions, server tools such as
-    `ImageGeneration()`, and toolsets. `api` is "chat" (Chat Completions) or "responses". `output` is a pydantic model, or
-    another type with a JSON Schema, that the answer has to fit. `history` says how much of earlier turns is sent again.
-    `client` defaults to one that is shared by all agents, `store` to a folder in the user's cache. Raises `UsageError` at once for an argument that cannot be right.
+    - `model` is an OpenRouter slug (`openai/gpt-5.2`), `instructions` is what it is told before each conversation.
+    - `tools` are functions, `@tool` functions, server tools such as `ImageGeneration()`, and toolsets.
+    - `api` is "chat" (Chat Completions) or "responses".
+    - `settings` (`ModelSettings`) is how the model is asked: temperature, reasoning, providers, …
+    - `limits` (`Limits`) holds for each run by itself, `budget` (`Budget`) for all of them together, on top of a run's own.
+    - `history` (`History`) says how much of earlier turns is sent again.
+    - `output` is a pydantic model, or another type with a JSON Schema, that the answer has to fit: `answer.output`.
+    - `client` (`OpenRouter`) defaults to one that is shared by all agents.
+    - `store` is where pictures are kept, by default a folder in the user's cache (`FileImageStore`).
+    - `fetch` (`FetchPolicy`) says from where pictures that come as URLs may be downloaded, and how large they may be.
+    - `checks`: whether the catalogue is asked before the first request, so that what the model cannot do is told unsent.
+    - `name` is what logs and traces call the agent.
+    - `hooks` (`agentkit.hooks.Hooks`, one or a list) are functions called before and after each request and tool call.
+    - `scale`: whether pictures of yours that are too large to be sent are made smaller; else they raise `ImageError`.
+
+    Raises `UsageError` at once for an argument that cannot be right.
     """
 
     def __init__(
@@ -94,9 +106,17 @@ class Agent(Generic[OutputT]):
         tools = [*self.tools.functions, *(tool.name for tool in self.tools.server)]
         return f"Agent({self.model!r}, api={self.api!r}, tools={tools})"
 
-    def conversation(self, *, api: Api | None = None, model: str | None = None) -> Conversation[OutputT]:
-        """A new conversation of many turns."""
-        return Conversation(self, api=api, model=model)
+    def conversation(
+        self, *, api: Api | None = None, model: str | None = None, run: Run | None = None
+    ) -> Conversation[OutputT]:
+        """A conversation of many turns: a new one, or with `run`, the one that this run was the last turn of.
+
+        A run that has ended is its last turn. One that waits for a person, or that an error stopped, is none yet:
+        `chat.resume(run)` goes on with it. `api` and `model` are otherwise the run's; `chat.usage` counts from this run on.
+        """
+        if run is None:
+            return Conversation(self, api=api, model=model)
+        return Conversation.after(self, run, api=api, model=model)
 
     async def run(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
         """One turn on its own. A prompt is a string, an image, or a list of both; tools get `deps` in their `Context`. What it
@@ -144,8 +164,21 @@ class Agent(Generic[OutputT]):
     ) -> Answer[OutputT]:
         """Go on with a run: one that paused, with what a person decided, or one that an error stopped.
 
-        Raises `UsageError` for a decision that no call waits for.
+        `approve` is a verdict (True, False, `Denied("why")`) by the id of its call, `results` what external tools gave, by
+        the id of theirs. Raises `UsageError` for a decision that no call waits for; else as `run`.
         """
-        return await Conversation.holding(self, run).resume(
+        return await Conversation.holding(self, checked_run(run)).resume(
             run, approve=approve, results=results, deps=deps, budget=budget
         )
+
+    def resume_sync(
+        self,
+        run: Run,
+        *,
+        approve: Mapping[str, bool | Denied] | None = None,
+        results: Mapping[str, object] | None = None,
+        deps: Any = None,
+        budget: Budget | None = None,
+    ) -> Answer[OutputT]:
+        """`resume` for code that is not async."""
+        return run_sync(self.resume(run, approve=approve, results=results, deps=deps, budget=budget))

@@ -10,10 +10,13 @@ from typing import Any, Generic, Literal, cast
 
 from typing_extensions import TypeVar
 
+from agentkit.errors import UsageError
 from agentkit.run import Run
 from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
 
-AnswerStatus = Literal["completed", "paused", "limited", "refused"]
+AnswerStatus = Literal["completed", "paused", "limited", "refused", "interrupted"]
+"""Whole; waiting for a person; ended by a limit; refused; or not at its end, as an error, a cancellation or an early leave
+stopped it, or it goes on still (`error.answer_so_far`): `resume(answer.run)` takes up `paused` and `interrupted` ones."""
 OutputT = TypeVar("OutputT", default=Any)
 
 _PLACED = {"text", "content"}
@@ -43,7 +46,7 @@ class Answer(Generic[OutputT]):
         """The answer that this run holds."""
         by_name = {image.name: image for image in run.images}
         agents = {each.call_id for each in run.waiting if each.why == "agent"}
-        status: AnswerStatus = run.status if run.status != "running" else "paused"
+        status: AnswerStatus = run.status if run.status != "running" else "interrupted"
         return cls(
             parts=_parts(run),
             images=tuple(by_name[name] for name in run.arrived),
@@ -68,6 +71,11 @@ class Answer(Generic[OutputT]):
         return self.run.closing
 
     @property
+    def limit_reason(self) -> str | None:
+        """Where the limit in money ended the run: how much was left, and how much the next request may have cost at worst."""
+        return self.run.limit_reason
+
+    @property
     def refusal(self) -> str | None:
         """Why the run was `refused`, in the words of the model, or of the provider."""
         return self.run.refusal
@@ -90,8 +98,15 @@ class Answer(Generic[OutputT]):
         return html.answer(self.parts, self.failures)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, made if need be; its path is returned."""
+        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, made if need be; its path is returned.
+
+        Raises `UsageError` where a file has that name.
+        """
         target = Path(folder)
+        if (file := next((each for each in (target, *target.parents) if each.is_file()), None)) is not None:
+            raise UsageError(
+                f"Answer.save({str(folder)!r}): {str(file)!r} is a file; accepted is a folder, made if need be"
+            )
         images = target / "images"
         images.mkdir(parents=True, exist_ok=True)
         for image in self.images:

@@ -129,10 +129,8 @@ async def _ended(scene: Round, started: Invocation) -> Done:
         words = "the tool was cancelled from within"
     except (SystemExit, KeyboardInterrupt) as error:
         words = f"the tool tried to end the program ({type(error).__name__})"
-    except TimeoutError:
-        words = "the tool took longer than its time-out and was stopped"
     except Exception as error:  # noqa: BLE001 - a tool may raise anything
-        words, cause = str(error) if isinstance(error, AgentkitError) else f"{type(error).__name__}: {error}", error
+        words, cause = str(error) if isinstance(error, AgentkitError) else _said(error), error
         words = redacted(words)[:MAX_ERROR]
     ended = await failed(started, words, scene.kit, cause)
     return await _after(scene, ended, None) if scene.kit.hooks else ended
@@ -194,13 +192,32 @@ async def _value(
             function,
             Context[Any](kit.deps, invocation, scene.images, run.messages, run.usage, seconds, scene.errand.budget),
         )
-    async with asyncio.timeout(seconds):
-        if tool.is_generator:
-            return await _generated(function(**arguments), invocation, scene.log)
-        if tool.is_async:
-            return await function(**arguments)
-        context = contextvars.copy_context()
-        return await in_thread(lambda: context.run(function, **arguments))
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            if tool.is_generator:
+                return await _generated(function(**arguments), invocation, scene.log)
+            if tool.is_async:
+                return await function(**arguments)
+            context = contextvars.copy_context()
+            return await in_thread(lambda: context.run(function, **arguments))
+    except TimeoutError:
+        if not clock.expired():
+            raise  # the tool's own
+        raise ToolResultError(_overdue(tool, seconds)) from None
+
+
+def _overdue(tool: Tool[..., Any], seconds: float) -> str:
+    """A coroutine is cancelled; a thread cannot be stopped, only waited for no longer."""
+    limit = f"its time-out of {seconds:g} s" if tool.timeout == seconds else "the time that the run had left"
+    stopped = tool.is_async or tool.is_generator
+    end = "was stopped" if stopped else "was given up (its thread may still be running)"
+    return f"the tool took longer than {limit} and {end}"
+
+
+def _said(error: Exception) -> str:
+    words = str(error)
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 async def _delegated(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, cast
 
@@ -16,10 +17,18 @@ from agentkit.abilities import fitted
 from agentkit.answer import Answer
 from agentkit.background import run_sync
 from agentkit.budget import Budget
-from agentkit.collect import ingest
 from agentkit.decisions import decided
-from agentkit.errors import ConversationBusy, DeadlineExceeded, ImageError, UsageError
-from agentkit.given import Prompt, checked_api, checked_budget, checked_model, parts_of
+from agentkit.errors import ConversationBusy, RunError, UsageError
+from agentkit.given import (
+    Prompt,
+    checked_api,
+    checked_budget,
+    checked_decisions,
+    checked_model,
+    checked_run,
+    parts_of,
+    prompted,
+)
 from agentkit.images.fetch import Fetcher
 from agentkit.kit import Kit
 from agentkit.loop import drive
@@ -37,29 +46,71 @@ OutputT = TypeVar("OutputT", default=Any)
 
 
 class Conversation(Generic[OutputT]):
-    """Many turns with one agent. After an error, a cancellation or an early leave it is as it was before that turn."""
+    """Many turns with one agent. After an error, a cancellation or an early leave it is as it was before that turn.
+
+    A turn that stops for a person (`answer.status == "paused"`) is not over: until `resume(run, approve=…)` has gone on with it,
+    `adopt(run)` has kept it as it is, or `drop()` has given it up, the next prompt raises `UsageError`. A `fork()` is free.
+    """
 
     def __init__(self, agent: Agent[OutputT], *, api: Api | None = None, model: str | None = None) -> None:
         self.agent = agent
-        self.api: Api = checked_api(api or agent.api)
-        """May be changed between two turns."""
-        self.model = checked_model(model or agent.model)
-        """May be changed between two turns."""
+        self._api: Api = checked_api(agent.api if api is None else api, "conversation(api={!r})")
+        self._model = checked_model(agent.model if model is None else model, "conversation(model={!r})")
         self.session_id = f"agentkit-{secrets.token_hex(8)}"
         self._messages: tuple[Message, ...] = ()
         self._images: tuple[Image, ...] = ()
         self._usages: tuple[Usage, ...] = ()
         self._encoded = Encoded()
-        self._busy = False
+        self._claim: object | None = None
+        """Of the turn that goes on."""
+        self._waiting: Run | None = None
 
     @classmethod
     def holding(cls, agent: Agent[OutputT], run: Run) -> Conversation[OutputT]:
         """The conversation as it was before this run."""
+        run = checked_run(run)
         chat = cls(agent, api=run.api, model=run.model)
         chat.session_id = run.session_id or chat.session_id
         chat._messages = run.messages[: run.start]
-        chat._images = tuple(image for image in run.images if image.name not in run.arrived)
+        before = {image.sha256 for message in chat._messages for image in message.images}
+        came = {image.sha256 for image in run.messages[run.start].images}
+        came |= {image.sha256 for image in run.images if image.name in run.arrived}
+        chat._images = tuple(image for image in run.images if image.sha256 not in came - before)
         return chat
+
+    @classmethod
+    def after(
+        cls, agent: Agent[OutputT], run: Run, *, api: Api | None = None, model: str | None = None
+    ) -> Conversation[OutputT]:
+        """The conversation as it is after this run: see `Agent.conversation`."""
+        chat = cls.holding(agent, run)
+        if run.status != "running":
+            chat._keep(run)  # noqa: SLF001 - its own
+        chat.api, chat.model = chat.api if api is None else api, chat.model if model is None else model
+        return chat
+
+    @property
+    def api(self) -> Api:
+        """The API of the next turn. May be set between two turns; raises `UsageError` for what is none."""
+        return self._api
+
+    @api.setter
+    def api(self, api: Api) -> None:
+        self._api = checked_api(api, "chat.api = {!r}")
+
+    @property
+    def model(self) -> str:
+        """The model of the next turn. May be set between two turns; raises `UsageError` for what cannot be one."""
+        return self._model
+
+    @model.setter
+    def model(self, model: str) -> None:
+        self._model = checked_model(model, "chat.model = {!r}")
+
+    @property
+    def waiting(self) -> Run | None:
+        """The run that waits for a person; while there is one, no new prompt is taken."""
+        return self._waiting
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -76,25 +127,35 @@ class Conversation(Generic[OutputT]):
         return Usage.total(self._usages)
 
     def fork(self) -> Conversation[OutputT]:
-        """A second future of this conversation: what was said is shared, what follows is not."""
+        """A second future of this conversation: what was said is shared, what follows is not. A turn that waits here does not
+        hold up the fork, which may go on with it (`resume`) or without."""
         other = Conversation(self.agent, api=self.api, model=self.model)
         other._messages, other._images, other._usages = self._messages, self._images, self._usages
         other._encoded = self._encoded.copy()
         return other
 
     async def send(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
-        """One turn. Raises `ConversationBusy` while another goes on; else as `Agent.run`."""
-        return await self._turn(prompt, EventLog(), deps=deps, budget=budget, stream=False)
+        """One turn. Raises `ConversationBusy` while another goes on, `UsageError` while one waits; else as `Agent.run`."""
+        return await self._turn(self._claimed(), partial(self._sent, prompt, EventLog(), deps, budget, stream=False))
 
     def send_sync(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
         """`send` for code that is not async."""
         return run_sync(self.send(prompt, deps=deps, budget=budget))
 
     def stream(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> AnswerStream[OutputT]:
-        """One turn, watched while it goes on."""
+        """One turn, watched while it goes on. It has the conversation from the moment the stream is entered."""
         parts_of(prompt)  # a wrong prompt is told here, not inside the block
         log = EventLog()
-        return AnswerStream(log, self._turn(prompt, log, deps=deps, budget=budget, stream=True))
+        work = partial(self._sent, prompt, log, deps, budget, stream=True)
+
+        def begin() -> asyncio.Task[Answer[OutputT]]:
+            claim = self._claimed()
+            task = asyncio.create_task(self._turn(claim, work))
+            # one that is cancelled before its first step never gets to its `finally`
+            task.add_done_callback(lambda _: self._release(claim))
+            return task
+
+        return AnswerStream(log, begin)
 
     async def resume(
         self,
@@ -105,14 +166,31 @@ class Conversation(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
-        """Go on with a run of this conversation: see `Agent.resume`."""
-        return await self._guarded(self._resumed(run, approve or {}, results or {}, EventLog(), deps, budget))
+        """Go on with a run of this conversation: see `Agent.resume`. Raises `UsageError` where it went on otherwise since."""
+        run, decisions = checked_run(run), checked_decisions(approve, results)
+        try:
+            claim = self._claimed(anew=False)
+            return await self._turn(claim, partial(self._resumed, run, *decisions, EventLog(), deps, budget))
+        except RunError:
+            self._waiting = None  # what was decided is used up: `error.run` is what can be gone on with
+            raise
+
+    def resume_sync(
+        self,
+        run: Run,
+        *,
+        approve: Mapping[str, bool | Denied] | None = None,
+        results: Mapping[str, object] | None = None,
+        deps: Any = None,
+        budget: Budget | None = None,
+    ) -> Answer[OutputT]:
+        """`resume` for code that is not async."""
+        return run_sync(self.resume(run, approve=approve, results=results, deps=deps, budget=budget))
 
     def adopt(self, run: Run) -> Answer[OutputT]:
         """Keep a run that stopped as this turn: calls without a result get one that says they were cancelled."""
-        if self._busy:
-            raise _busy()
-        self._check_own(run)
+        self._check_idle()
+        self._check_own(checked_run(run))
         own = {call.id for call in run.messages[-1].calls}
         for invocation in run.pending:
             ended = replace(invocation, status="cancelled", error="cancelled")
@@ -125,30 +203,47 @@ class Conversation(Generic[OutputT]):
         self._keep(run)
         return cast("Answer[OutputT]", Answer.of(run))
 
+    def drop(self) -> Run | None:
+        """Give up the turn that waits, which is returned, so that a new prompt is taken. None where none waits."""
+        run, self._waiting = self._waiting, None
+        return run
+
     async def on_errand(self, prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[OutputT]:
         """One turn with the means of the agent that this one works for, or what is left of a turn that waited."""
         if task.paused is None:
-            return await self._sent(prompt, log, task.deps, task.budget, task.stream, task)
+            return await self._sent(prompt, log, task.deps, task.budget, task, stream=task.stream)
         decisions = task.approve or {}, task.results or {}
         return await self._resumed(task.paused, *decisions, log, task.deps, task.budget, task)
 
-    async def _turn(
-        self, prompt: Prompt, log: EventLog, *, deps: Any, budget: Budget | None, stream: bool
-    ) -> Answer[OutputT]:
-        return await self._guarded(self._sent(prompt, log, deps, budget, stream))
+    def _claimed(self, *, anew: bool = True) -> object:
+        """The conversation, for one turn at a time: `anew`, or to go on with one. Raises `ConversationBusy` and `UsageError`."""
+        self._check_idle()
+        if anew and (run := self._waiting) is not None:
+            calls = ", ".join(repr(each.call_id) for each in run.waiting if each.why != "agent")
+            raise UsageError(
+                f"a turn of this conversation (run {run.id}) waits for a person, for {calls}: go on with it by "
+                "chat.resume(run, approve={…} or results={…}), keep it as it is by chat.adopt(run) (or the run that came of it "
+                "elsewhere), or give it up by chat.drop(); the run is chat.waiting"
+            )
+        self._claim = claim = object()
+        return claim
 
-    async def _guarded(self, work: Any) -> Answer[OutputT]:
-        """One turn at a time; a turn that fails leaves no trace."""
-        if self._busy:
-            work.close()
-            raise _busy()
-        self._busy = True
+    def _check_idle(self) -> None:
+        if self._claim is not None:
+            raise ConversationBusy("a turn of this conversation is going on: wait for it, or fork() the conversation")
+
+    def _release(self, claim: object) -> None:
+        if self._claim is claim:
+            self._claim = None
+
+    async def _turn(self, claim: object, work: Callable[[], Coroutine[Any, Any, Answer[OutputT]]]) -> Answer[OutputT]:
+        """A turn that fails leaves no trace."""
         try:
-            answer: Answer[OutputT] = await work
+            answer = await work()
             self._keep(answer.run)
             return answer
         finally:
-            self._busy = False
+            self._release(claim)
 
     async def _sent(
         self,
@@ -156,8 +251,9 @@ class Conversation(Generic[OutputT]):
         log: EventLog,
         deps: Any,
         budget: Budget | None,
-        stream: bool,
         task: Errand | None = None,
+        *,
+        stream: bool,
     ) -> Answer[Any]:
         kit = self._kit(deps, budget, stream=stream, depth=task.depth if task is not None else 0)
         try:
@@ -172,12 +268,11 @@ class Conversation(Generic[OutputT]):
                 session_id=self.session_id,
                 started_at=time.time(),
             )
-            run = await _prompted(run, prompt, kit, scale=self.agent.scale)
+            run = await prompted(run, prompt, kit, scale=self.agent.scale)
             kit = await fitted(kit, run)
             if kit.may_draw:
-                await asyncio.to_thread(
-                    lambda: kit.store.create().discard()
-                )  # a store that cannot be written is told before money is spent
+                # a store that cannot be written is told before money is spent
+                await asyncio.to_thread(lambda: kit.store.create().discard())
             return await drive(run, kit, log)
         finally:
             await kit.fetcher.close()
@@ -208,7 +303,8 @@ class Conversation(Generic[OutputT]):
     def _check_own(self, run: Run) -> None:
         if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
             raise UsageError(
-                f"run {run.id} does not go on from where this conversation is; Agent.resume(run) needs no conversation"
+                f"run {run.id} does not go on from where this conversation is: it began after {run.start} messages, and this "
+                f"conversation has {len(self._messages)}; Agent.resume(run) needs no conversation"
             )
 
     def _kit(self, deps: Any, budget: Budget | None, *, stream: bool, depth: int) -> Kit:
@@ -233,48 +329,18 @@ class Conversation(Generic[OutputT]):
         )
 
     def _keep(self, run: Run) -> None:
-        if run.status == "paused":
-            return  # the turn is not over: resume(run) or adopt(run) ends it
+        self._waiting = run if run.status == "paused" else None
+        if self._waiting is not None:
+            return  # the turn is not over: resume(run), adopt(run) or drop() ends it
         self._messages, self._images = run.messages, run.images
         self._usages = (*self._usages, run.usage)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self._messages)} messages {len(self._images)} images"
+        return f"<Conversation {self._model!r} api={self._api!r} {counts}{' waiting' if self._waiting else ''}>"
 
 
 async def errand(agent: Agent[Any], prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[Any]:
     """A run of an agent as a tool of another."""
     chat = Conversation(agent) if task.paused is None else Conversation.holding(agent, task.paused)
     return await chat.on_errand(prompt, task, log)
-
-
-async def _prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
-    """The run with its prompt as the last message; the user's pictures are stored and named. Its time counts.
-
-    Raises `ImageError` that says which picture cannot be used and why, and `DeadlineExceeded`.
-    """
-    given = parts_of(prompt)
-    if not any(isinstance(part, Image) for part in given):  # nothing to wait for
-        return run.grown(messages=(*run.messages, Message("user", tuple(given))))
-    parts: list[Text | Image] = []
-    began, number = time.monotonic(), 0
-    try:
-        async with asyncio.timeout(run.limits.seconds):
-            for part in given:
-                if isinstance(part, Image):
-                    number += 1
-                    run, part = run.with_image(await _usable(part, number, kit, scale=scale), arrived=False)  # noqa: PLW2901
-                parts.append(part)
-    except TimeoutError:
-        words = f"the run's limit of {run.limits.seconds:g} seconds is reached, at picture {number} of the prompt"
-        raise DeadlineExceeded(words) from None
-    return run.grown(messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began)
-
-
-async def _usable(image: Image, number: int, kit: Kit, *, scale: bool) -> Image:
-    """A picture of the prompt, in the store, and small enough to be sent."""
-    try:
-        return await ingest(image, kit.store, kit.fetcher, scale=scale)
-    except ImageError as error:
-        raise ImageError(f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}") from error
-
-
-def _busy() -> ConversationBusy:
-    return ConversationBusy("a turn of this conversation is going on: wait for it, or fork() the conversation")

@@ -98,9 +98,15 @@ def _apart(
 def _check(given: Mapping[str, object], waiting: Mapping[str, Waiting], why: str, argument: str) -> None:
     for call_id, value in given.items():
         if call_id not in waiting or waiting[call_id].why != why:
-            known = ", ".join(repr(each.call_id) for each in waiting.values() if each.why == why) or "none"
+            known = ", ".join(_told(each) for each in waiting.values() if each.why != "agent") or "none"
             raise UsageError(
                 f"resume({argument}={{{call_id!r}: …}}): no call with this id waits for that; waiting: {known}"
             )
         if why == "approval" and not isinstance(value, bool | Denied):
             raise UsageError(f"resume(approve={{{call_id!r}: {value!r}}}): accepted are True, False and Denied('why')")
+
+
+def _told(each: Waiting) -> str:
+    """A call that waits, and how to give what it waits for."""
+    wanted = "an approval (approve=)" if each.why == "approval" else "a result (results=)"
+    return f"{each.call_id!r} for {wanted}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from agentkit.answer import AnswerStatus
 from agentkit.values import Image, ImageFailure, Invocation, Message, Usage
 
 
@@ -93,9 +94,9 @@ class TurnFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The last event of a run: its answer is ready. `status` is `Answer.status`."""
+    """The last event of a run: its answer is ready. `status` is `Answer.status`, and never "interrupted"."""
 
-    status: Literal["completed", "paused", "limited", "refused"]
+    status: AnswerStatus
     usage: Usage
     kind: Literal["run_finished"] = "run_finished"
 

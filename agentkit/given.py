@@ -1,13 +1,19 @@
-"""What a user hands over at the door: prompts, models, APIs, checked at once and by name."""
+"""What a user hands over at the door: prompts, models, APIs, runs, decisions. Checked at once, and by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, cast
 
 from agentkit.budget import Budget
-from agentkit.errors import UsageError
-from agentkit.values import APIS, Api, Image, Text
+from agentkit.collect import ingest
+from agentkit.errors import DeadlineExceeded, ImageError, UsageError
+from agentkit.kit import Kit
+from agentkit.run import Run
+from agentkit.tools import Denied
+from agentkit.values import APIS, Api, Image, Message, Text
 
 _T = TypeVar("_T")
 Prompt = str | Image | Sequence[str | Image]
@@ -30,6 +36,37 @@ def parts_of(prompt: object) -> list[Text | Image]:
     return parts
 
 
+async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
+    """The run with its prompt as the last message; the user's pictures are stored and named. Its time counts.
+
+    Raises `ImageError` that says which picture cannot be used and why, and `DeadlineExceeded`.
+    """
+    given = parts_of(prompt)
+    if not any(isinstance(part, Image) for part in given):  # nothing to wait for
+        return run.grown(messages=(*run.messages, Message("user", tuple(given))))
+    parts: list[Text | Image] = []
+    began, number = time.monotonic(), 0
+    try:
+        async with asyncio.timeout(run.limits.seconds):
+            for part in given:
+                if isinstance(part, Image):
+                    number += 1
+                    run, part = run.with_image(await _usable(part, number, kit, scale=scale), arrived=False)  # noqa: PLW2901
+                parts.append(part)
+    except TimeoutError:
+        words = f"the run's limit of {run.limits.seconds:g} seconds is reached, at picture {number} of the prompt"
+        raise DeadlineExceeded(words) from None
+    return run.grown(messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began)
+
+
+async def _usable(image: Image, number: int, kit: Kit, *, scale: bool) -> Image:
+    """A picture of the prompt, in the store, and small enough to be sent."""
+    try:
+        return await ingest(image, kit.store, kit.fetcher, scale=scale)
+    except ImageError as error:
+        raise ImageError(f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}") from error
+
+
 def checked(argument: str, value: object, kind: type[_T], accepted: str) -> _T:
     """The value, if it is of this kind. Raises `UsageError` that names the argument."""
     if not isinstance(value, kind):
@@ -37,17 +74,17 @@ def checked(argument: str, value: object, kind: type[_T], accepted: str) -> _T:
     return value
 
 
-def checked_model(model: object) -> str:
-    """An OpenRouter slug. Raises `UsageError`."""
+def checked_model(model: object, told: str = "Agent(model={!r})") -> str:
+    """An OpenRouter slug. Raises `UsageError`, with the value in its place in `told`."""
     if not isinstance(model, str) or not model.strip() or any(character.isspace() for character in model):
-        raise UsageError(f"Agent(model={model!r}): accepted is an OpenRouter slug such as 'openai/gpt-5.2'")
+        raise UsageError(f"{told.format(model)}: accepted is an OpenRouter slug such as 'openai/gpt-5.2'")
     return model
 
 
-def checked_api(api: object) -> Api:
-    """One of the two APIs. Raises `UsageError`."""
+def checked_api(api: object, told: str = "Agent(api={!r})") -> Api:
+    """One of the two APIs. Raises `UsageError`, with the value in its place in `told`."""
     if api not in APIS:
-        raise UsageError(f"Agent(api={api!r}): accepted are {' and '.join(repr(each) for each in APIS)}")
+        raise UsageError(f"{told.format(api)}: accepted are {' and '.join(repr(each) for each in APIS)}")
     return api
 
 
@@ -56,3 +93,26 @@ def checked_budget(budget: object) -> Budget | None:
     if budget is not None and not isinstance(budget, Budget):
         raise UsageError(f"budget={budget!r}: accepted is Budget(…)")
     return budget
+
+
+def checked_run(run: object) -> Run:
+    """A run. Raises `UsageError` that says where to take one from."""
+    if not isinstance(run, Run):
+        raise UsageError(
+            f"given is {type(run).__name__} ({run!r:.80}), which is no run; accepted is a Run: answer.run, error.run, or "
+            "Run.from_json(text, blobs=agent.store)"
+        )
+    return run
+
+
+def checked_decisions(approve: object, results: object) -> tuple[Mapping[str, bool | Denied], Mapping[str, object]]:
+    """Verdicts and results, by call. The verdicts are looked at where it is known which calls wait. Raises `UsageError`."""
+    verdicts = _by_call("approve", approve, "True, False or Denied('why'): {call.id: True for call in answer.pending}")
+    given = _by_call("results", results, "what the tool gave: {call.id: … for call in answer.pending}")
+    return cast("Mapping[str, bool | Denied]", verdicts), given
+
+
+def _by_call(argument: str, given: object, wanted: str) -> Mapping[str, object]:
+    if given is not None and not isinstance(given, Mapping):
+        raise UsageError(f"resume({argument}={given!r:.80}): accepted is a mapping of call id to {wanted}")
+    return cast("Mapping[str, object]", given or {})

@@ -46,7 +46,22 @@ AfterCall = Callable[[Context[Any], object], object]
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Functions to be called at four points of a run. Each may be async, and answers None where it changes nothing."""
+    """Functions to be called at four points of a run. Each may be async, and answers None where it changes nothing.
+
+        before_request(asking: Asking) -> Asking | None
+            Before each request to the model. `asking` has `run`, `instructions`, `settings` and `deps`. Answers
+            `replace(asking, instructions=…, settings=…)`, which holds for this request alone.
+        after_reply(asking: Asking, reply: Message) -> None
+            After each reply, which `asking.run` has already. Only looks; what it answers is passed over.
+        before_call(context: Context) -> Mapping[str, Any] | Denied | None
+            Before each tool call, and before a person is asked. `context.invocation` has its `name`, `id` and `arguments`.
+            Answers all arguments anew (JSON values by name), which are checked again; or `Denied("why")`: it is not run.
+        after_call(context: Context, result: object) -> object | None
+            After each tool call that was run. `result` is what the function returned, None where it failed: then
+            `context.invocation.error` says why. Answers what the model is told in its place.
+
+    One that raises stops the run with `HookFailed`.
+    """
 
     before_request: BeforeRequest | None = None
     """Of how the model is about to be asked. Answers the same with other instructions or settings, for this request."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from agentkit.values import ToolCall
@@ -32,6 +33,8 @@ class Means:
     """Of a request with tools, at worst, in USD; 0 where nothing is known."""
     closing_price: float = 0.0
     """Of a request that closes the run in words, likewise."""
+    picture: bool = False
+    """Whether that price holds a picture's."""
     follows: bool = False
     """Whether a request may have to follow: there are tools whose results go back to the model."""
     draws: bool = True
@@ -73,6 +76,24 @@ def can_close(run: Run, means: Means, reached: str) -> bool:
     own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
     left = [usd for usd in (own, means.usd) if usd is not None]
     return reached != "output_tokens" and means.speaks and all(fits(means.closing_price, usd) for usd in left)
+
+
+def reason(run: Run, means: Means, reached: str | None) -> str | None:
+    """For a limit in money: how much was left, and how much the next request may have cost, in words."""
+    if reached != "cost_usd":
+        return None
+    own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
+    left = max(min(usd for usd in (own, means.usd, inf) if usd is not None), 0.0)
+    price = means.price + (means.closing_price if means.follows else 0.0)
+    if not price:
+        return f"{_dollars(left)} is left"
+    included = ", a picture included" if means.picture else ""
+    then = " and the one that closes the run" if means.follows and means.closing_price else ""
+    return f"{_dollars(left)} is left, and the next request{then} may cost {_dollars(price)} at worst{included}"
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:.4f}" if amount < 1 else f"${amount:.2f}"
 
 
 def digest(call: ToolCall) -> str:

@@ -49,7 +49,9 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
         kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left(), asks=False))
         run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
     while True:
-        step = next_step(run, spending.means_of(run, kit))
+        means = spending.means_of(run, kit)
+        step = next_step(run, means)
+        run = spending.explained(run, means, step)
         match step:
             case Ask(closing=closing):
                 kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left()))

@@ -35,6 +35,11 @@ Place = Literal[
 
 
 _LARGEST = 256 << 20
+_TYPES = {
+    **{f".{extension}": media_type for media_type, extension in EXTENSIONS.items()},
+    ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".jfif": "image/jpeg", ".tiff": "image/tiff",
+}  # fmt: skip
+"""Extensions → the media types that they name."""
 
 
 def _scheme(url: str) -> str:
@@ -114,7 +119,9 @@ class Image:
     """Pixels; None where they are not known (SVG, or not looked at yet)."""
     height: int | None = None
     name: str = ""
-    """The handle by which the model, a tool and the user call it: `img_1`, `img_2`, … within a conversation."""
+    """The handle by which the model, a tool and the user call it: `img_1`, `img_2`, … within a conversation. A conversation
+    gives each picture the next number, whatever name it had before (`replace(image, name="harbour")`): two pictures of one
+    name would be one to the model. `chat.images`, `answer.images` and `answer.messages` have pictures as they are called."""
     alt: str = ""
     prompt: str | None = None
     revised_prompt: str | None = None
@@ -199,9 +206,8 @@ class Image:
     def open(self) -> BinaryIO:
         """The bytes as a file. Raises `ImageError` where they are gone."""
         if self.blobs is None or not self.sha256:
-            raise ImageError(
-                f"{self!r} has no bytes here: {'it was not fetched yet' if not self.sha256 else 'no store is attached'}"
-            )
+            lacking = "no store is attached: load its run with Run.from_json(text, blobs=agent.store)"
+            raise ImageError(f"{self!r} has no bytes here: {lacking if self.sha256 else 'it was not fetched yet'}")
         try:
             return self.blobs.open(self.sha256)
         except FileNotFoundError:
@@ -219,10 +225,23 @@ class Image:
         return f"data:{self.media_type};base64,{pybase64.b64encode(self.bytes()).decode('ascii')}"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, whole or not at all, and return its path. A folder gets `NAME.EXTENSION`."""
+        """Write the picture to a file, whole or not at all, and return its path. A folder gets `NAME.EXTENSION`.
+
+        Raises `ImageError` for the extension of another format (`extension` is the picture's own; nothing is converted),
+        and where the folder is not there.
+        """
         target = Path(path)
         if target.is_dir():
             target = target / f"{self.name or self.sha256[:12]}.{self.extension}"
+        named = _TYPES.get(target.suffix.lower(), self.media_type)
+        if self.media_type in EXTENSIONS and named != self.media_type:
+            better = target.with_suffix(f".{self.extension}").name
+            raise ImageError(
+                f"save({str(path)!r}): the picture is {self.media_type}; accepted is {better!r}, or to_pillow().save(…)"
+            )
+        if not target.parent.is_dir():
+            why = "is no folder" if target.parent.exists() else "is not there: make it first"
+            raise ImageError(f"save({str(path)!r}): the folder {str(target.parent)!r} {why}")
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with self.open() as source, partial.open("wb") as file:

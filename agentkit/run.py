@@ -106,6 +106,8 @@ class Run:
     """Whether the model made a call again after it was told that this goes nowhere."""
     closing: str | None = None
     """The limit that was reached, once the reply that closes the run has come, or none could be paid for."""
+    limit_reason: str | None = None
+    """Of a limit in money: what was left, and what the next request may have cost, in words."""
     refusal: str | None = None
     """The model's or the provider's words, where it refused."""
     session_id: str | None = None

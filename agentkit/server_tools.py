@@ -25,6 +25,13 @@ RESPONSES_TYPES = frozenset(
 )  # fmt: skip
 """Hosted tools of the Responses API that have a name of their own. Their parameters lie flat beside the type."""
 
+_DRAWING = (
+    "model", "quality", "size", "aspect_ratio", "background", "output_format", "output_compression", "moderation", "fallback",
+)  # fmt: skip
+"""The parameters of `ImageGeneration` that have a name."""
+_CLOSE = 0.75
+"""How alike two names are, from 0 to 1, of which one is taken for the other, mistyped."""
+
 _TYPE = re.compile(r"openrouter:[a-z0-9_.-]{1,100}\Z")
 _SIZE = re.compile(r"auto|512|[124]K|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 _DOMAIN = re.compile(r"[^\s:/]+(\.[^\s:/]+)+(/\S*)?")
@@ -113,6 +120,8 @@ class ImageGeneration(_Named):
         check = _Check("ImageGeneration")
         if fallback is not None and not callable(getattr(fallback, "tools", None)):
             raise UsageError(f"ImageGeneration(fallback={fallback!r}): accepted is a Studio of agentkit.studio")
+        for name, value in further.items():
+            check.known(name, value, _DRAWING)
         given = {
             "model": check.text("model", model),
             "quality": check.one_of("quality", quality, "auto", "low", "medium", "high"),
@@ -214,6 +223,18 @@ class _Check:
 
     def refuse(self, name: str, value: object, accepted: str) -> UsageError:
         return UsageError(f"{self.owner}({name}={value!r}): accepted is {accepted}")
+
+    def known(self, name: str, value: object, names: Sequence[str]) -> None:
+        """A further parameter may have any name but one that is meant for another: `aspect`, `qualty`."""
+        from difflib import SequenceMatcher  # rarely needed
+
+        parts = name.split("_")
+        for each in names:
+            words = each.split("_")
+            part_of = set(parts) < set(words)
+            more = set(parts) > set(words)
+            if part_of or (not more and SequenceMatcher(None, each, name).ratio() >= _CLOSE):
+                raise UsageError(f"{self.owner}({name}={value!r}): there is no such parameter; did you mean {each}?")
 
     def text(self, name: str, value: object) -> object:
         if value is not None and (not isinstance(value, str) or not value.strip()):

@@ -10,11 +10,14 @@ from collections.abc import Hashable
 from math import fsum
 
 from agentkit import turn
+from agentkit.abilities import suggest
 from agentkit.budget import Budget, Hold
-from agentkit.errors import APIError, ConnectionFailed, RunError, UsageError
+from agentkit.errors import APIError, BadRequest, ConnectionFailed, RunError, UsageError
 from agentkit.kit import Kit, request_of
-from agentkit.limits import Means
-from agentkit.run import Run
+from agentkit.limits import Means, reason
+from agentkit.log import logger
+from agentkit.openrouter.catalogue import Catalogue
+from agentkit.run import Ask, Finish, Run, Step
 from agentkit.stream import EventLog
 from agentkit.values import grown
 
@@ -38,11 +41,25 @@ def means_of(run: Run, kit: Kit) -> Means:
         usd=usd,
         images=kit.budget.remaining_images,
         price=0.0 if usd is None else _price(run, kit, closing=False),
+        picture=kit.image_tool is not None and kit.price is not None,
         closing_price=0.0 if usd is None else _price(run, kit, closing=True),
         follows=bool(kit.tools.functions),
         draws=kit.may_draw,
         speaks=kit.may_speak,
     )
+
+
+def explained(run: Run, means: Means, step: Step) -> Run:
+    """The run with the reason why money ends it, where this step is what money has left of it."""
+    match step:
+        case Ask(closing=reached) | Finish(reached=reached):
+            why = reason(run, means, reached)
+        case _:
+            return run
+    if why is None or why == run.limit_reason:
+        return run
+    logger().warning("limit", run=run.id, limit=reached, reason=why)
+    return run.grown(limit_reason=why)
 
 
 async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
@@ -68,6 +85,8 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
             if _was_not_billed(error, run, kit):
                 hold.release()
             _settle(hold, run, error.run or run)
+            if isinstance(error, BadRequest) and kit.checks:
+                await suggest(error, run.model, Catalogue(kit.client))
             raise
         _settle(hold, run, after)
     return after

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -69,19 +69,20 @@ class AnswerStream(Generic[OutputT]):
 
     Each iteration gives every event from the start. Leaving the block early stops the run, closes its connection and
     leaves the conversation as it was; `run` holds what had arrived. An error of the run is raised where it is iterated,
-    or else at the end of the block.
+    or else at the end of the block. The conversation is this stream's from the moment the block is entered: entering raises
+    `ConversationBusy` while another turn goes on, and `UsageError` while one waits for a person.
     """
 
-    def __init__(self, log: EventLog, work: Coroutine[Any, Any, Answer[OutputT]]) -> None:
+    def __init__(self, log: EventLog, begin: Callable[[], asyncio.Task[Answer[OutputT]]]) -> None:
         self._log = log
-        self._work: Coroutine[Any, Any, Answer[OutputT]] | None = work
+        self._begin = begin
         self._task: asyncio.Task[Answer[OutputT]] | None = None
         self._raised = False
 
     async def __aenter__(self) -> Self:
-        if self._work is None:
+        if self._task is not None:
             raise UsageError("a stream is entered once; for another, call stream() again")
-        self._task, self._work = asyncio.create_task(self._work), None
+        self._task = self._begin()
         self._task.add_done_callback(lambda _: self._log.close())
         return self
 
@@ -97,10 +98,6 @@ class AnswerStream(Generic[OutputT]):
         result = (await asyncio.gather(task, return_exceptions=True))[0]
         if kind is None and not left_early and not self._raised and isinstance(result, BaseException):
             raise result
-
-    def __del__(self) -> None:
-        if self._work is not None:
-            self._work.close()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         task = self._started()

@@ -65,6 +65,7 @@ def _turn(
     chat: Conversation, prompt: list[str | Image], runner: asyncio.Runner, to: Console, budget: Budget | None
 ) -> None:
     """One turn to its end, with what a person has to say in between."""
+    chat.drop()  # a turn that waits still, for the person left it with Ctrl-C
     answer = runner.run(_answer(chat, prompt, to))
     while answer.status == "paused":
         decisions = {"approval": dict[str, Any](), "result": dict[str, Any]()}

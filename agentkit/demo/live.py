@@ -242,11 +242,13 @@ def ended(answer: Answer[Any]) -> str:
             return ""
         case "limited":
             limit = answer.limit or "unknown"
-            why = _REACHED.get(limit, f"the limit on {limit.replace('_', ' ')} is reached")
+            why = answer.limit_reason or _REACHED.get(limit, f"the limit on {limit.replace('_', ' ')} is reached")
         case "refused":
             why = answer.refusal or "no reason was given"
         case "paused":
             why = f"waits for a person: {', '.join(plain.call(each) for each in answer.pending)}"
+        case "interrupted":
+            why = "it was stopped before its end"
     return plain.line(f"{answer.status}: {why}", width=400)
 
 

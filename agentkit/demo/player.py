@@ -137,6 +137,7 @@ async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -
     first_word: float | None = None
     answer: Answer | None = None
     error: str | None = None
+    chat.drop()  # what an earlier turn left waiting: a script has nobody who decides
     stream = chat.stream(turn.say)
     try:
         async with stream:

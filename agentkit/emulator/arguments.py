@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from agentkit.emulator.handles import held, named
 from agentkit.emulator.loose import as_list, as_object
 from agentkit.emulator.words import (
     STOP,
@@ -36,7 +37,6 @@ _LONG = frozenset(stem(w) for w in bag("summary description answer explanation r
 _PERSON = frozenset(stem(w) for w in bag("name person who recipient author owner user customer guest"))
 _IMAGE = frozenset(stem(w) for w in bag("image picture photo img drawing painting sketch"))
 _DAYS = row("monday tuesday wednesday thursday friday saturday sunday")
-_HANDLE = re.compile(r"\bimg_\d+\b")
 _LEAD = re.compile(
     r"^(?:please|can you|could you|would you|now|search|look up|find|tell me|show me|what is|what's|what are|who is|for|about"
     r"|send|write|say|note|remember|translate|a|the|an|me|us|to|that)\b[\s,:]*",
@@ -181,16 +181,16 @@ class Filler:
         elif kind == "object":
             found = [self.value(name, member, required=True, depth=depth + 1)]
         elif kind in ("string", None):
-            found = self._handles(name, schema) or quoted(self.text) or _enumerated(self.text) or entities(self.text)
+            found = self._listed(name, schema)
         while self.compose and len(found) < max(1, least):
             found.append(self.value(name, member, required=True, depth=depth + 1))
         most = schema.get("maxItems")
         return found[:most] if found else MISSING
 
-    def _handles(self, name: str, schema: Mapping[str, Any]) -> list[str]:
-        if not _about_image(name, schema):
-            return []
-        return list(dict.fromkeys(_HANDLE.findall(self.text))) or list(self.handles[-1:])
+    def _listed(self, name: str, schema: Mapping[str, Any]) -> list[str]:
+        if (handles := _about_image(name, schema)) and not self.compose:
+            return held(self.text, self.handles)
+        return (handles and named(self.text)) or quoted(self.text) or _enumerated(self.text) or entities(self.text)
 
     def _string(self, name: str, schema: Mapping[str, Any]) -> Any:
         value = self._plain_string(name, schema)
@@ -208,7 +208,7 @@ class Filler:
         if name.lower() == "date" or schema.get("format") in ("date", "date-time"):
             return MISSING
         if _about_image(name, schema):
-            return next(iter(self._handles(name, schema)), MISSING)
+            return next(iter([*named(self.text), *self.handles[-1:]]), MISSING)
         mine = {stem(word) for word in name_words(name)}
         if mine & _PLACE:
             return self._place(mine)

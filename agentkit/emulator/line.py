@@ -131,6 +131,11 @@ class Line(asyncio.Transport):
 
     def _pass(self, data: bytes | bytearray | memoryview) -> None:
         self._transport.write(data)
+        if (
+            self._transport.is_closing() and not self._closing
+        ):  # the client has gone, and what is written is thrown away
+            self.lost(BrokenPipeError())
+            return
         self._passed += len(data)
         if self._marks:
             self.look()

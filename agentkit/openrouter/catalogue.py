@@ -77,6 +77,10 @@ class Catalogue:
         endpoints = await self._known(models.endpoints_path(model.id), models.image_endpoints)
         return replace(model, endpoints=endpoints or ())
 
+    async def all_chat_models(self) -> tuple[ChatModel, ...]:
+        """As `chat_models`; none where they are not known. Never raises."""
+        return await self._known(models.CHAT_MODELS, models.chat_models) or ()
+
     async def all_image_models(self) -> tuple[ImageModel, ...]:
         """Every model of the Image API, without its endpoints; none where they are not known. Never raises."""
         return await self._known(models.IMAGE_MODELS, models.image_models) or ()

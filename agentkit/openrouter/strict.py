@@ -12,6 +12,7 @@ import httpx2
 
 from agentkit.errors import APIError
 from agentkit.openrouter.guard import GENERATION_ID, redacted, retry_after
+from agentkit.redact import SHORTEST
 from agentkit.wire import faults
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class StrictClient(httpx2.AsyncClient):
         if status < 400:
             target = redacted(response.headers.get("location", "nowhere"))
             words = f"a redirect to {target} was not followed: a request that may be billed is sent to one address only; is base_url right?".encode()
-        words = words.replace(self._secret().encode(), "…".encode())
+        if len(secret := self._secret()) >= SHORTEST:
+            words = words.replace(secret.encode(), "…".encode())
         return faults.from_body(status, words, retry_after=wait, generation_id=generation_id)
 
 

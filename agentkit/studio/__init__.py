@@ -3,7 +3,7 @@
     from agentkit.studio import studio
 
     drawing = await studio.draw("A fox in the snow", aspect_ratio="16:9")
-    drawing.image.save("fox.png")
+    drawing.image.save(f"fox.{drawing.image.extension}")
     hat = await studio.edit(drawing.image, "Put a red hat on it")
 
 `studio` takes its client and store from the environment; a `Studio` of one's own takes them as arguments.

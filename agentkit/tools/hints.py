@@ -117,6 +117,17 @@ def replaced(hint: Any, kind: type, by: object) -> Any:
     return origin[new]
 
 
+def is_value(hint: Any) -> bool:
+    """Whether what stands in the place of a type is a plain value: `5`, `[int]`."""
+    return isinstance(hint, int | float | bytes | list | tuple | dict | set)
+
+
+def of_pillow(hint: Any) -> bool:
+    """Whether a hint is a picture of Pillow's, or holds one in its arguments. Pillow itself is not loaded for this."""
+    is_one = isinstance(hint, type) and hint.__module__.startswith("PIL.") and hint.__name__.endswith("Image")
+    return is_one or any(of_pillow(each) for each in _arguments(hint))
+
+
 def _arguments(hint: Any) -> tuple[Any, ...]:
     origin = get_origin(hint)
     if origin is Literal:

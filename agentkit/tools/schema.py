@@ -15,7 +15,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsona
 
 from agentkit.errors import ImageError, ToolDefinitionError
 from agentkit.tools.context import Context
-from agentkit.tools.hints import either, mentions, optional, plain, replaced, resolve
+from agentkit.tools.defaults import check_defaults
+from agentkit.tools.hints import either, is_value, mentions, of_pillow, optional, plain, replaced, resolve
 from agentkit.values import Image
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def parameters_of(function: Callable[..., object], owner: str, *, strict: bool =
         _refuse_misfits(owner, parameter, hints[parameter.name])
     description, documented = read_docstring(plain(function).__doc__ or "")
     model = _model(owner, given, hints, documented)
+    check_defaults(owner, model, given)
     names = {f"p{index}": parameter.name for index, parameter in enumerate(given)}
     filled = frozenset(
         field
@@ -143,6 +145,16 @@ def _refuse_misfits(owner: str, parameter: Parameter, hint: Any) -> None:
     if parameter.kind is Parameter.POSITIONAL_ONLY:
         raise ToolDefinitionError(
             f"{owner}: its parameter {parameter.name!r} is positional-only; the model gives arguments by name"
+        )
+    if is_value(hint):
+        raise ToolDefinitionError(
+            f"{owner}: the annotation {hint!r:.100} of its parameter {parameter.name!r} is a value, not a type; "
+            f"for a default, write {parameter.name}: {type(hint).__name__} = {hint!r:.100}"
+        )
+    if of_pillow(hint):
+        raise ToolDefinitionError(
+            f"{owner}: its parameter {parameter.name!r} is a Pillow image, which the model cannot write; "
+            "annotate agentkit.Image, whose to_pillow() gives one"
         )
     if either(hint, Image, str):
         raise ToolDefinitionError(

@@ -46,8 +46,14 @@ class Tool(Generic[P, R]):
     """Whether the same call may be made over and over, as of a tool that asks how far some work is."""
     strict: bool | None = None
     """Whether the provider is told to hold the model to the schema; None tells it nothing."""
+    is_async: bool = field(init=False, repr=False, compare=False)
+    is_generator: bool = field(init=False, repr=False, compare=False)
+    """Whether it is an async generator, which tells progress."""
 
     def __post_init__(self) -> None:
+        called = _called(self.function)
+        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(called))
+        object.__setattr__(self, "is_generator", inspect.isasyncgenfunction(called))
         if not NAME.match(self.name):
             raise ToolDefinitionError(
                 f"tool(name={self.name!r}): accepted are 1 to 64 of the characters a-z, A-Z, 0-9, _ and -"
@@ -82,15 +88,6 @@ class Tool(Generic[P, R]):
     def takes_context(self) -> bool:
         """Whether the function's first argument is a `Context`."""
         return self.parameters.takes_context
-
-    @property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(_called(self.function))
-
-    @property
-    def is_generator(self) -> bool:
-        """Whether it is an async generator, which tells progress."""
-        return inspect.isasyncgenfunction(_called(self.function))
 
     def check(
         self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image

@@ -169,8 +169,19 @@ def _normal(given: object, where: str) -> Tool[..., Any] | ServerTool | Toolset:
             f"{where}: {given.__qualname__} is a class; accepted are {ACCEPTED}; is it {given.__qualname__}()?"
         )
     if not callable(given):
-        raise ToolDefinitionError(f"{where}: given is {given!r}; accepted are {ACCEPTED}")
+        raise ToolDefinitionError(f"{where}: given is {given!r:.100}{_hint(given)}; accepted are {ACCEPTED}")
     return make_tool(given)
+
+
+def _hint(given: object) -> str:
+    """What was meant, where the thing given holds tools or can be made one."""
+    if isinstance(given, list | tuple):
+        return ", a list inside the list: put its tools in by a star, as in [*the_list]"
+    if callable(getattr(given, "as_tool", None)):
+        return ', an agent: give it as a tool, by the_agent.as_tool("its_name", "what it does")'
+    if callable(getattr(given, "tools", None)):
+        return ", which has tools: put them in by a star, as in [*the_studio.tools()]"
+    return ""
 
 
 def flat(tools: Iterable[object]) -> Iterator[AnyTool | Maker]:

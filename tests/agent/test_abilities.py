@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentkit import Image, ImageGeneration, ModelSettings, tool
-from agentkit.emulator import Emulator, Fault, Reply, Say, When
+from agentkit.emulator import Emulator, Failure, Fault, Reply, Say, When
 from agentkit.errors import BadRequest, Unsupported
 from tests.conftest import Bench, picture
 
@@ -136,3 +136,35 @@ async def test_fallback_models_leave_it_open(bench: Bench) -> None:
     with contextlib.suppress(BadRequest):
         await bench.ask(agent, "Go")
     assert asked(bench.emulator)[0]["model"] == DRAWS_WITHOUT_TOOLS
+
+
+async def test_an_unknown_model_brings_the_ones_that_may_be_meant(bench: Bench) -> None:
+    with pytest.raises(BadRequest, match=r"not a valid model ID.*did you mean openai/gpt-5\.2.*\?") as caught:
+        await bench.ask(bench.agent(model="openai/gpt5.2", checks=True), "Go")
+    assert caught.value.suggested_models[0] == "openai/gpt-5.2"
+    asked_for = paths(bench.emulator)
+    with pytest.raises(BadRequest, match=r"did you mean") as caught:
+        await bench.ask(bench.agent(model="gpt-5.2", checks=True), "Go")
+    assert "openai/gpt-5.2" in caught.value.suggested_models
+    assert paths(bench.emulator).count("/models") == asked_for.count("/models") == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "checks", "error"),
+    [
+        ("zzz/qqq", True, None),
+        ("openai/gpt5.2", False, None),
+        ("openai/gpt-5.2", True, Failure("the model is sleepy", 400)),
+        ("openai/gpt5.2", True, Failure("the prompt is too long", 400)),
+    ],
+)
+async def test_nothing_is_suggested_where_it_would_not_help(
+    model: str, checks: bool, error: Failure | None, bench: Bench
+) -> None:
+    if error is not None:
+        bench.emulator.play([Reply([], error=error)])
+    with pytest.raises(BadRequest) as caught:
+        await bench.ask(bench.agent(model=model, checks=checks), "Go")
+    if error is None or model == "openai/gpt-5.2":
+        assert "did you mean" not in str(caught.value)
+        assert caught.value.suggested_models == ()

@@ -180,6 +180,29 @@ async def test_what_the_catalogue_implies_is_held_before_the_first_request(bench
     assert roomy.status == "completed"
 
 
+async def test_the_end_says_how_much_was_left_and_how_much_was_wanted(bench: Bench) -> None:
+    bench.emulator.play([says("In words.", 0.01), calls(1), says("never")])
+    agent = bench.agent(tools=[ImageGeneration()], checks=True, budget=Budget(cost_usd=0.02))
+    answer = await bench.ask(agent, "Draw a fox")
+    assert (answer.status, answer.limit, answer.text) == ("limited", "cost_usd", "In words.")
+    left, _, wanted = (answer.limit_reason or "").partition(" is left, ")
+    assert left == "$0.0200"
+    assert "the next request may cost $" in wanted
+    assert "a picture included" in wanted
+    assert Run.from_json(answer.run.to_json()) == answer.run
+    plain = await bench.ask(bench.agent(tools=[look], limits=Limits(cost_usd=0.15)), "Go")
+    worst = "the next request and the one that closes the run may cost $0.2000 at worst"
+    assert plain.limit_reason == f"$0.0500 is left, and {worst}"
+    bench.emulator.play([says()])
+    assert (await bench.ask(bench.agent(), "Go")).limit_reason is None
+
+
+async def test_another_limit_has_no_reason_in_money(bench: Bench) -> None:
+    bench.emulator.play([calls(1), says()])
+    answer = await bench.ask(bench.agent(tools=[look], limits=Limits(turns=1)), "Go")
+    assert (answer.limit, answer.limit_reason) == ("turns", None)
+
+
 def kit_of(bench: Bench, **options: Any) -> Kit:
     fetcher = Fetcher(FetchPolicy(), bench.store, origin=bench.client.origin)
     tools = collect([ImageGeneration()])

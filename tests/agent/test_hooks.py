@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pydoc
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -219,3 +220,15 @@ def test_what_is_no_hook(emulator: Emulator, client: OpenRouter, store: MemoryIm
     for wrong in (3, [3], "x", explode):
         with pytest.raises(UsageError, match="accepted are Hooks"):
             Agent("a/b", client=client, store=store, hooks=wrong)  # type: ignore[arg-type]
+
+
+def test_help_tells_what_each_hook_is_given_and_what_it_may_answer() -> None:
+    text = pydoc.plain(pydoc.render_doc(Hooks))
+    for words in (
+        "before_request(asking: Asking) -> Asking | None",
+        "after_reply(asking: Asking, reply: Message) -> None",
+        "before_call(context: Context) -> Mapping[str, Any] | Denied | None",
+        "after_call(context: Context, result: object) -> object | None",
+        "Denied(",
+    ):
+        assert words in text

@@ -131,3 +131,43 @@ async def test_a_loop_that_is_gone_is_nobodys_error(client: OpenRouter, store: M
     await asyncio.to_thread(other)
     release.set()
     assert await in_thread(lambda: 7) == 7
+
+
+@tool(timeout=0.05)
+def naps() -> str:
+    """Naps."""
+    time.sleep(0.3)
+    return "late"
+
+
+@tool(timeout=0.05)
+async def dawdles() -> str:
+    """Dawdles."""
+    await asyncio.sleep(30)
+    return "late"
+
+
+@tool
+async def fetches() -> str:
+    """Fetches."""
+    raise TimeoutError("api.example.com did not answer")
+
+
+@tool(timeout=30)
+def reads() -> str:
+    """Reads."""
+    raise TimeoutError("the disk did not answer")
+
+
+async def test_a_time_out_is_told_from_an_error_of_the_same_name(bench: Bench) -> None:
+    names = ("naps", "dawdles", "fetches", "reads")
+    bench.emulator.play([Reply([CallTool(name) for name in names]), Reply([Say("Well.")])])
+    answer = await bench.ask(bench.agent(tools=[naps, dawdles, fetches, reads]), "Go")
+    said = {each.name: each.error or "" for each in answer.invocations}
+    assert "time-out of 0.05 s" in said["naps"]
+    assert "was given up" in said["naps"]
+    assert "thread may still be running" in said["naps"]
+    assert "was stopped" not in said["naps"]
+    assert said["dawdles"] == "the tool took longer than its time-out of 0.05 s and was stopped"
+    assert said["fetches"] == "TimeoutError: api.example.com did not answer"
+    assert said["reads"] == "TimeoutError: the disk did not answer"

@@ -222,7 +222,8 @@ def test_a_chat_edits_with_the_studio_and_tells_the_cost_so_far(tmp_path: Path) 
 def test_a_chat_stops_at_its_budget_and_says_why(tmp_path: Path) -> None:
     done = run("chat", "--budget", "0.02", stdin="Draw a blue owl.\n", AGENTKIT_STORE=str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
-    assert "■ limited: what is left of the money does not pay for what may come next" in done.stdout
+    assert "■ limited: $0.0200 is left, and the next request may cost $" in done.stdout
+    assert "at worst, a picture included" in done.stdout
     assert "so far, of $0.0200" in done.stdout
     assert "▣" not in done.stdout
 

@@ -459,3 +459,36 @@ def test_a_picture_that_follows_a_result_belongs_to_it(wire) -> None:
 
 def test_the_same_conversation_gets_the_same_answer(wire) -> None:
     assert len({wire.text("Tell me something about quarks.") for _ in range(3)}) == 1
+
+
+PAINTER = function(
+    "painter",
+    "A painter who makes posters.",
+    ("prompt",),
+    prompt=TEXT,
+    pictures={
+        "anyOf": [{"type": "array", "items": TEXT}, {"type": "null"}],
+        "description": "The pictures that it needs to see (the handle of a picture in this conversation, such as img_2)",
+        "default": None,
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["Ask the painter for a poster of Oslo and owls", 'Ask the painter for a poster of "Oslo", owls and img_7'],
+)
+def test_pictures_are_handles_that_the_conversation_holds(wire, prompt: str) -> None:
+    ((name, arguments),) = wire.calls(prompt, [PAINTER])
+    assert name == "painter"
+    assert not arguments.get("pictures")
+
+
+def test_pictures_of_the_conversation_are_passed_by_their_handles(wire) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (0, 90, 200)).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    parts = [{"type": "text", "text": "Ask the painter for a poster of img_1, img_9 and Oslo"}]
+    shown = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}, *parts]}
+    ((_, arguments),) = wire.calls([shown], [PAINTER])
+    assert arguments["pictures"] == ["img_1"]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.answer import Answer
+from agentkit.errors import UsageError
 from agentkit.run import Run
 from agentkit.values import (
     Image,
@@ -121,8 +122,8 @@ def test_the_status_is_the_runs(status: Any) -> None:
     assert Answer.of(replace(run_of(), status=status)).status == status
 
 
-def test_a_run_that_goes_on_counts_as_paused() -> None:
-    assert Answer.of(replace(run_of(), status="running")).status == "paused"
+def test_a_run_that_has_no_end_yet_is_interrupted() -> None:
+    assert Answer.of(replace(run_of(), status="running")).status == "interrupted"
 
 
 def test_failures_usage_pending_calls_and_output_are_carried_over() -> None:
@@ -147,6 +148,15 @@ def test_saving_writes_words_run_and_pictures(tmp_path: Path) -> None:
     assert (target / "images" / "img_1.gif").read_bytes() == image.bytes()
     assert "img_1.gif" in (target / "answer.md").read_text(encoding="utf-8")
     assert Run.from_json((target / "run.json").read_text(encoding="utf-8"), blobs=MemoryBlobs(image.bytes())) == run
+
+
+def test_saving_where_a_file_lies(tmp_path: Path) -> None:
+    (tmp_path / "out.png").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"Answer\.save\(.*out\.png.*\): .*a file; accepted is a folder"):
+        Answer.of(run_of((Text("Here."),))).save(tmp_path / "out.png")
+    with pytest.raises(UsageError, match="a file; accepted is a folder"):
+        Answer.of(run_of((Text("Here."),))).save(tmp_path / "out.png" / "inside")
+    assert (tmp_path / "out.png").read_bytes() == b"mine"
 
 
 def test_the_repr_is_one_short_line() -> None:

@@ -174,3 +174,24 @@ def test_the_error_tree_is_the_one_that_its_docstring_draws() -> None:
         assert f" {kind.__name__} " in errors.__doc__ or f"{kind.__name__}\n" in errors.__doc__, kind
         assert issubclass(kind, errors.AgentkitError)
     assert issubclass(errors.UsageError, ValueError)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a", "a.picture", "a.tar.gz", "2026.11.21"])
+def test_saving_under_a_fitting_or_an_unknown_extension(name: str, tmp_path: Path) -> None:
+    assert Image.from_bytes(HEADS["image/jpeg"]).save(tmp_path / name) == tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.WEBP", "a.svg", "a.tiff"])
+def test_saving_under_another_formats_extension(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"is image/jpeg; .*a\.jpg"):
+        Image.from_bytes(HEADS["image/jpeg"]).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"the folder .*nowhere. is not there") as caught:
+        Image.from_bytes(PNG).save(tmp_path / "nowhere" / "a.png")
+    assert ".part" not in str(caught.value)
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(ImageError, match=r"file. is no folder"):
+        Image.from_bytes(PNG).save(tmp_path / "file" / "a.png")

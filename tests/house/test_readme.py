@@ -16,7 +16,8 @@ README = Path(__file__).parents[2] / "README.md"
 SAID = {
     "studio.edit": "[('img_1', ()), ('img_2', ('img_1',)), ('img_3', ('img_2',))]\n('img_1',) 0.0",
     "Unsupported": "1K ('google/",
-    "Run.from_json": "paused [('call_",
+    "order_print": "paused [('call_",
+    "run=run": "Your name is Ada",
     'Denied("too dear")': "too dear",
     "Budget(": "limited images",
     "as_tool": "['illustrator', 'openrouter:image_generation']",
@@ -56,7 +57,7 @@ def test_an_example_runs(code: str, emulator: Emulator, tmp_path: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 9
+    assert len(BLOCKS) == 10
     assert all(any(marker in code for code in BLOCKS) for marker in SAID)
 
 

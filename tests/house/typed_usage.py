@@ -30,6 +30,7 @@ from agentkit import (
     Limits,
     OpenRouter,
     ReasoningDelta,
+    Run,
     RunFinished,
     Text,
     TextDelta,
@@ -69,6 +70,9 @@ async def answers() -> None:
     assert_type((await typed.run("x")).output, Report)
     assert_type(typed.run_sync("x").output.degrees, int)
     assert_type(typed.conversation(), Conversation[Report])
+    assert_type(typed.conversation(run=(await typed.run("x")).run), Conversation[Report])
+    assert_type(typed.resume_sync((await typed.run("x")).run), Answer[Report])
+    assert_type(typed.conversation().drop(), Run | None)
     assert_type(typed.stream("x"), AnswerStream[Report])
     answer = await plain.run(["look", Image.from_file("x.png")])
     assert_type(answer.parts, tuple[Text | Image, ...])

@@ -226,7 +226,12 @@ def cut_is_right(one: Recorded, whole: Heard, cut: int, heard: Heard, *, clean: 
         return "success, though the reply is an error"
     if heard.error is None and cut == len(one.body):
         return None if summary(heard) == summary(whole) else "another answer than the whole"
-    if cut >= one.finish and not one.fails and (one.stream or cut == len(one.body)) and heard.error is not None:
+    if (
+        cut >= one.finish
+        and not one.fails
+        and (one.stream or (clean and cut == len(one.body)))
+        and heard.error is not None
+    ):
         return f"{type(heard.error).__name__} though the finish was there: {heard.error}"
     if heard.error is None:
         some = clean and one.api == "images" and one.stream and len(heard.answer.images) == whole_pictures(one, cut)

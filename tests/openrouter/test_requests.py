@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentkit import OpenRouter, __version__
-from agentkit.errors import AgentkitError, ImageError, OutcomeUnknown, ProtocolError, UsageError
+from agentkit.errors import AgentkitError, BadRequest, ImageError, OutcomeUnknown, ProtocolError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter.carriers import TRANSPORTS
 from agentkit.values import BlobRef
@@ -239,3 +239,15 @@ async def test_what_is_no_json_object(body: bytes, connect: Connect) -> None:
 def test_a_transport_that_there_is_not() -> None:
     with pytest.raises(UsageError, match="'carrier pigeon'.*'aiohttp' and 'httpx2'"):
         OpenRouter(transport="carrier pigeon")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("key", "said"), [("x", "says gpt-5.2x-key"), ("gpt-5.2x-key", "says …")])
+async def test_a_short_key_does_not_garble_what_an_error_says(key: str, said: str) -> None:
+    async def refuses(line: Line) -> None:
+        await line.request()
+        body = b'{"error": {"message": "gpt-5.2x is no model, says gpt-5.2x-key", "code": 400}}'
+        await line.send(reply(body, status="400 Bad Request"))
+
+    async with serving(refuses) as peer, OpenRouter(api_key=key, base_url=peer.url) as client:
+        with pytest.raises(BadRequest, match=said):
+            await ask(client)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated, Any, Literal
 
+import PIL.Image
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agentkit.errors import ToolDefinitionError, UsageError
 from agentkit.tools import Context, tool
@@ -110,3 +112,55 @@ def test_settings_are_checked(settings: dict[str, Any]):
     (option,) = settings
     with pytest.raises(ToolDefinitionError, match=rf"tool\({option}="):
         tool(name="x", **settings)(lambda: None)
+
+
+@pytest.mark.parametrize("annotation", [5, 3.5, [int], {"a": int}, (int, str), b"x"])
+def test_a_value_in_the_place_of_a_type(annotation: Any):
+    with pytest.raises(ToolDefinitionError, match="'thing' is a value, not a type"):
+        tool(_bad(annotation))
+
+
+def _with_default(annotation: Any, default: Any) -> Any:
+    def bad(thing: Any = default): ...
+
+    bad.__annotations__["thing"] = annotation
+    return bad
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [(int, "no"), (str, 5), (int, 1.5), (list[str], "a"), (list[int], ["x"]), (int | float, "x"), (dict[str, int], [])],
+)
+def test_a_default_of_another_type(annotation: Any, default: Any):
+    with pytest.raises(ToolDefinitionError, match=r"the tool bad: the default .* of its parameter 'thing'"):
+        tool(_with_default(annotation, default))
+
+
+_UNSET: Any = object()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, None),
+        (int, _UNSET),
+        (int, ...),
+        (int, float("inf")),
+        (float, float("inf")),
+        (float, 1),
+        (list[str], ()),
+        (Literal["a", "b"], ""),
+        (Annotated[int, Field(ge=1)], 0),
+        (date, "2026-01-01"),
+        (Image, "img_1"),
+        (Place, {"title": "x"}),
+    ],
+)
+def test_a_default_that_may_be_meant_is_kept(annotation: Any, default: Any):
+    assert tool(_with_default(annotation, default)).check({}) == {}
+
+
+def test_a_picture_of_pillow_is_told_the_type_to_use():
+    for annotation in (PIL.Image.Image, list[PIL.Image.Image], PIL.Image.Image | None):
+        with pytest.raises(ToolDefinitionError, match=r"'thing'.*annotate agentkit\.Image"):
+            tool(_bad(annotation))

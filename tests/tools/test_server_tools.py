@@ -209,3 +209,26 @@ def test_a_server_tool_is_a_value():
         made.type = "x"  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
         ImageGeneration().parameters = {}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("aspect", "aspect_ratio"),
+        ("aspectratio", "aspect_ratio"),
+        ("ratio", "aspect_ratio"),
+        ("format", "output_format"),
+        ("qualty", "quality"),
+        ("sizes", "size"),
+        ("models", "model"),
+        ("fall_back", "fallback"),
+    ],
+)
+def test_a_near_miss_of_a_parameter(name: str, meant: str):
+    with pytest.raises(UsageError, match=rf"ImageGeneration\({name}='x'\).*did you mean {meant}\?"):
+        ImageGeneration(**{name: "x"})
+
+
+@pytest.mark.parametrize("name", ["n", "seed", "style", "strength", "background_color", "image_size", "resolution"])
+def test_other_parameters_pass(name: str):
+    assert ImageGeneration(**{name: "x"}).parameters == {name: "x"}

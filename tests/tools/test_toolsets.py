@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from agentkit import Agent, OpenRouter
 from agentkit.errors import ToolDefinitionError, UsageError
 from agentkit.server_tools import ImageGeneration, ServerTool, WebSearch
+from agentkit.studio import Studio
 from agentkit.tools import Denied, Progress, Tools, Toolset, collect, tool
 
 
@@ -114,3 +116,17 @@ def test_small_values():
     assert Denied("too dear").reason == "too dear"
     assert Denied() == Denied("denied by the user")
     assert Progress("2 of 5").message == "2 of 5"
+
+
+def test_what_holds_tools_is_told_how_to_be_given():
+    client = OpenRouter(api_key="k")
+    studio, agent = Studio("openai/gpt-5-image", client=client), Agent("openai/gpt-5.2", client=client)
+    for given, said in (
+        (studio, r"number 2.*\*the_studio\.tools\(\)"),
+        (studio.tools(), r"number 2.*a list inside the list.*\*the_list"),
+        ((read,), r"a list inside the list"),
+        (agent, r"number 2.*the_agent\.as_tool\("),
+    ):
+        with pytest.raises(ToolDefinitionError, match=said) as caught:
+            collect([write, given])
+        assert len(str(caught.value)) < 300
