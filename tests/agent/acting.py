@@ -142,15 +142,22 @@ drawings = st.builds(
 )
 endings = st.builds(
     Round,
-    drawings=st.lists(drawings, max_size=3).map(tuple),
+    drawings=st.just(()) | st.tuples(drawings) | st.lists(drawings, max_size=3).map(tuple),
     thought=st.booleans(),
     said=st.booleans(),
     said_last=st.booleans(),
 )
-_calls = st.tuples(st.lists(st.sampled_from(PLAIN), max_size=3), st.lists(st.sampled_from(POSTING), max_size=1))
+_plain, _posting = st.sampled_from(PLAIN), st.sampled_from(POSTING)
+_calls = (
+    st.tuples(_plain)
+    | st.tuples(_posting)
+    | st.tuples(_plain, _posting)
+    | st.tuples(_plain, _plain)
+    | st.tuples(_plain, _plain, _posting)
+)
 rounds = st.builds(
     Round,
-    calls=_calls.map(lambda both: tuple(both[0] + both[1])).filter(bool),
+    calls=_calls,
     drawings=st.lists(drawings, max_size=1).map(tuple),
     thought=st.booleans(),
     said=st.booleans(),
@@ -158,7 +165,7 @@ rounds = st.builds(
 )
 quick_rounds = st.builds(
     Round,
-    calls=st.lists(st.sampled_from(PLAIN), min_size=1, max_size=3).map(tuple),
+    calls=st.tuples(_plain) | st.tuples(_plain, _plain),
     drawings=st.lists(drawings, max_size=1).map(tuple),
     thought=st.booleans(),
     said=st.booleans(),

@@ -56,10 +56,10 @@ class After:
     reload: bool = False
 
 
-ways = st.none() | st.builds(
-    Way, st.sampled_from(["chat", "responses"]), st.booleans(), st.sampled_from(CALLERS + DRAWERS)
-)
+apis, models = st.sampled_from(["chat", "responses"]), st.sampled_from(CALLERS + DRAWERS)
+ways = st.none() | st.builds(Way, apis, st.booleans(), models)
 """None goes on as before."""
+callers = st.none() | st.builds(Way, apis, st.booleans(), st.sampled_from(CALLERS))
 which = st.integers(0, MOST_TALKS - 1)
 prompts = st.builds(
     Prompt,
@@ -139,27 +139,40 @@ class Conversations(RuleBasedStateMachine):
 
     # The turns
 
+    @rule(which=which, way=ways, end=acting.endings, prompt=prompts)
+    def say(self, which: int, way: Way | None, end: Round, prompt: Prompt) -> None:
+        """A turn of one reply."""
+        self.undisturbed(*self.talk(which, way), (end,), prompt)
+
     @rule(
         which=which,
-        way=ways,
-        turn=st.lists(acting.rounds, max_size=2),
+        way=callers,
+        turn=st.tuples(acting.rounds) | st.tuples(acting.rounds, acting.rounds),
         end=acting.endings,
         prompt=prompts,
-        after=st.lists(afters, max_size=2),
+        after=st.tuples(afters, afters),
     )
-    def say(
-        self, which: int, way: Way | None, turn: list[Round], end: Round, prompt: Prompt, after: list[After]
+    def use_tools(
+        self,
+        which: int,
+        way: Way | None,
+        turn: tuple[Round, ...],
+        end: Round,
+        prompt: Prompt,
+        after: tuple[After, After],
     ) -> None:
-        """A turn that nothing disturbs; it may stop to wait for a person."""
+        """A turn with calls of tools; it may stop to wait for a person, who may decide on one call after the other."""
         talk, way = self.talk(which, way)
-        rounds = (end,) if way.draws else (*turn, end)
+        self.undisturbed(talk, way, (end,) if way.draws else (*turn, end), prompt)
+        for each in after:
+            self.settle(talk, each)
+
+    def undisturbed(self, talk: Talk, way: Way, rounds: tuple[Round, ...], prompt: Prompt) -> None:
         handle = talk.handle(prompt.names[0] if prompt.names else len(talk.known) - 1)
         replies, left = self.writer.script(rounds, handle)
         with self.step(talk) as step:
             step.play(replies)
             step.answered(self.wait(asking(talk.chat, self.words(talk, prompt), way)), hereafter(left, handle))
-        for each in after:
-            self.settle(talk, each)
 
     @rule(which=which, way=ways, name=st.integers(0, 30))
     def talk_freely(self, which: int, way: Way | None, name: int) -> None:
@@ -175,7 +188,7 @@ class Conversations(RuleBasedStateMachine):
     @rule(
         which=which,
         way=ways,
-        turn=st.lists(acting.quick_rounds, max_size=1),
+        turn=st.just(()) | st.tuples(acting.quick_rounds),
         end=acting.endings,
         prompt=prompts,
         form=st.sampled_from(["http", "body", "choice", "stream", "silent", "cut", "cut"]),
@@ -186,7 +199,7 @@ class Conversations(RuleBasedStateMachine):
         self,
         which: int,
         way: Way | None,
-        turn: list[Round],
+        turn: tuple[Round, ...],
         end: Round,
         prompt: Prompt,
         form: Any,
@@ -196,7 +209,7 @@ class Conversations(RuleBasedStateMachine):
         """The last reply of a turn breaks."""
         talk, way = self.talk(which, way)
         handle = talk.handle(prompt.names[0] if prompt.names else 0)
-        turn = [] if way.draws else [each for each in turn if not each.waits]
+        turn = () if way.draws else tuple(each for each in turn if not each.waits)
         replies, _ = self.writer.script(turn, handle)
         broken: dict[str, Any] = {"cut_after": cut} if form == "cut" else {"error": Failure("it broke", 400, form=form)}
         with self.step(talk) as step:
@@ -213,7 +226,7 @@ class Conversations(RuleBasedStateMachine):
     @rule(
         which=which,
         way=ways,
-        turn=st.lists(acting.quick_rounds, max_size=1),
+        turn=st.just(()) | st.tuples(acting.quick_rounds),
         end=acting.endings,
         prompt=prompts,
         events=st.integers(0, 40),
@@ -224,7 +237,7 @@ class Conversations(RuleBasedStateMachine):
         self,
         which: int,
         way: Way | None,
-        turn: list[Round],
+        turn: tuple[Round, ...],
         end: Round,
         prompt: Prompt,
         events: int,
