@@ -35,11 +35,6 @@ Place = Literal[
 
 
 _LARGEST = 256 << 20
-_TYPES = {
-    **{f".{extension}": media_type for media_type, extension in EXTENSIONS.items()},
-    ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".jfif": "image/jpeg", ".tiff": "image/tiff",
-}  # fmt: skip
-"""Extensions → the media types that they name."""
 
 
 def _scheme(url: str) -> str:
@@ -227,18 +222,12 @@ class Image:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whole or not at all, and return its path. A folder gets `NAME.EXTENSION`.
 
-        Raises `ImageError` for the extension of another format (`extension` is the picture's own; nothing is converted),
-        and where the folder is not there.
+        Nothing is converted: a JPEG saved as `fox.png` is a JPEG still, as every viewer sees from its first bytes; `extension`
+        is the picture's own. Raises `ImageError` where the folder is not there.
         """
         target = Path(path)
         if target.is_dir():
             target = target / f"{self.name or self.sha256[:12]}.{self.extension}"
-        named = _TYPES.get(target.suffix.lower(), self.media_type)
-        if self.media_type in EXTENSIONS and named != self.media_type:
-            better = target.with_suffix(f".{self.extension}").name
-            raise ImageError(
-                f"save({str(path)!r}): the picture is {self.media_type}; accepted is {better!r}, or to_pillow().save(…)"
-            )
         if not target.parent.is_dir():
             why = "is no folder" if target.parent.exists() else "is not there: make it first"
             raise ImageError(f"save({str(path)!r}): the folder {str(target.parent)!r} {why}")
