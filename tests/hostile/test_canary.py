@@ -25,6 +25,7 @@ from agentkit.demo import script as demo_script
 from agentkit.errors import AgentkitError, RunError
 from agentkit.images import MemoryImageStore
 from agentkit.openrouter.carriers import Transport
+from agentkit.openrouter.client import Timeouts
 from agentkit.redact import Secret, redacted
 from tests.cassettes.recorder import record
 from tests.demo.hand_made import played, turn
@@ -181,7 +182,9 @@ async def attempt(
     peer: Peer, key: Secret, *, stream: bool, seconds: float = 10, transport: Transport | None = None
 ) -> tuple[AgentkitError | None, Agent, Answer | None]:
     """One run. The key stands in no local variable of this frame or of any above: tracebacks show these."""
-    client = OpenRouter(api_key=key.reveal(), base_url=f"{peer.origin}/api/v1", transport=transport)
+    client = OpenRouter(
+        api_key=key.reveal(), base_url=f"{peer.origin}/api/v1", transport=transport, timeouts=Timeouts(lookup=0.3)
+    )
     agent = Agent("a/b", client=client, store=MemoryImageStore(), tools=[tells], limits=Limits(seconds=seconds))
     try:
         if not stream:
