@@ -49,7 +49,7 @@ class Answer(Generic[OutputT]):
         status: AnswerStatus = run.status if run.status != "running" else "interrupted"
         return cls(
             parts=_parts(run),
-            images=tuple(by_name[name] for name in run.arrived),
+            images=tuple(by_name[name] for name in run.arrived if name in by_name),
             failures=run.failures,
             invocations=run.invocations,
             usage=run.usage,
@@ -110,14 +110,16 @@ class Answer(Generic[OutputT]):
         images = target / "images"
         images.mkdir(parents=True, exist_ok=True)
         for image in self.images:
-            image.save(images / f"{image.name}.{image.extension}")
+            image.save(images / image.file_name)
         (target / "answer.md").write_text(self.to_markdown(), encoding="utf-8")
         (target / "run.json").write_text(self.run.to_json(), encoding="utf-8")
         return target
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:
         """Notebook display."""
-        return {"text/plain": repr(self), "text/markdown": self.text, "text/html": self.to_html()}
+        from agentkit.show import markdown
+
+        return {"text/plain": repr(self), "text/markdown": markdown.prose(self.text), "text/html": self.to_html()}
 
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:59] + "…"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ class Collector:
         self._spool, self._store, self._fetcher, self._model, self._tell = spool, store, fetcher, model, tell
         self._values: dict[str, asyncio.Task[Stored]] = {}
         self._seen: dict[str, Sighting] = {}
+        self._waiting: deque[Sighting] = deque()
         self._turn: asyncio.Task[None] | None = None
         self.outcomes: dict[str, Outcome] = {}
         """By the key of the sighting."""
@@ -82,7 +84,10 @@ class Collector:
         self._seen[sighting.key] = sighting
         for value in sighting.values[:1] if is_url(sighting.values[0] if sighting.values else "") else sighting.values:
             self._task(value)
-        self._turn = asyncio.create_task(self._settle(sighting, self._turn))
+        self._waiting.append(sighting)
+        turn = self._turn
+        if turn is None or (turn.done() and not turn.cancelled() and turn.exception() is None):
+            self._turn = asyncio.create_task(self._settle())
 
     def hear(self, words: str) -> None:
         """Begin to fetch the pictures that the words point to, before their message is whole."""
@@ -227,12 +232,13 @@ class Collector:
                 return await self._fetcher.fetch(value)
         return await asyncio.to_thread(lambda: store_bytes(self._store, decode_base64(value)))
 
-    async def _settle(self, sighting: Sighting, before: asyncio.Task[None] | None) -> None:
-        outcome = await self._outcome(sighting)
-        if before is not None:
-            await before
-        self.outcomes[sighting.key] = outcome
-        self._tell(sighting, outcome)
+    async def _settle(self) -> None:
+        """One task for all, in order: a chain of tasks, each waiting for the one before, is cancelled recursively."""
+        while self._waiting:
+            sighting = self._waiting.popleft()
+            outcome = await self._outcome(sighting)
+            self.outcomes[sighting.key] = outcome
+            self._tell(sighting, outcome)
 
     async def _outcome(self, sighting: Sighting) -> Outcome:
         reasons: list[str] = [sighting.error] if sighting.error and sighting.place != "text" else []

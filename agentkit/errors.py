@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentkit.redact import redacted
+
 if TYPE_CHECKING:
     from agentkit.answer import Answer
     from agentkit.run import Run
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
 
 
 class AgentkitError(Exception):
-    """The root of every error that agentkit raises on purpose."""
+    """The root of every error that agentkit raises on purpose. Its words are redacted."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
 
 class UsageError(AgentkitError, ValueError):
@@ -90,7 +95,7 @@ class RunError(AgentkitError):
         super().__init__(message)
         self.run: Run | None = run
         """The run with all that had arrived: `chat.resume(run)` goes on, `chat.adopt(run)` keeps it."""
-        self.generation_id = generation_id
+        self.generation_id = None if generation_id is None else redacted(generation_id)
         """OpenRouter's id of the request that failed, where it was told: the key for `GET /generation`."""
         self.generation: Generation | None = None
         """What the look-up by that id told, where it was asked and knew: whether the request was billed, and what it cost."""
@@ -161,14 +166,14 @@ class APIError(RunError):
         super().__init__(message, run=run, generation_id=generation_id)
         self.status = status
         """The HTTP status; for an error inside a 200, the code it carries where that is one."""
-        self.code = code
+        self.code = redacted(code) if isinstance(code, str) else code
         """The error's own code or type, as it came."""
-        self.provider = provider
-        self.raw = raw
+        self.provider = None if provider is None else redacted(provider)
+        self.raw = None if raw is None else redacted(raw)
         """The provider's own words (`metadata.raw`), at most 2,000 characters."""
-        self.reasons = reasons
+        self.reasons = tuple(map(redacted, reasons))
         """Why moderation refused, in its words."""
-        self.suggested_models = suggested_models
+        self.suggested_models = tuple(map(redacted, suggested_models))
         self.retry_after = retry_after
         """Seconds to wait, as the server asked."""
         self.retryable = retryable

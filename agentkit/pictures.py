@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, S
 from urllib.parse import urlsplit
 
 from agentkit.errors import ImageError
+from agentkit.measure import MAX_PIXELS, inspect
 from agentkit.media import EXTENSIONS, HEAD, sniff
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
     from pydantic_core.core_schema import ValidationInfo
+
+_FILE_STEM = re.compile(r"[\w-]{1,64}\Z", re.ASCII)
 
 Place = Literal[
     "images",  # chat: `message.images`, streamed or not (WIRE places 1, 2)
@@ -198,6 +202,12 @@ class Image:
         """`png`, `jpg`, …: without a dot."""
         return EXTENSIONS.get(self.media_type, "bin")
 
+    @property
+    def file_name(self) -> str:
+        """`NAME.EXTENSION`, or the beginning of its sha256 where the name is none of ours: it never becomes a path."""
+        stem = self.name if _FILE_STEM.match(self.name) else self.sha256[:12]
+        return f"{stem}.{self.extension}"
+
     def open(self) -> BinaryIO:
         """The bytes as a file. Raises `ImageError` where they are gone."""
         if self.blobs is None or not self.sha256:
@@ -227,7 +237,7 @@ class Image:
         """
         target = Path(path)
         if target.is_dir():
-            target = target / f"{self.name or self.sha256[:12]}.{self.extension}"
+            target = target / self.file_name
         if not target.parent.is_dir():
             why = "is no folder" if target.parent.exists() else "is not there: make it first"
             raise ImageError(f"save({str(path)!r}): the folder {str(target.parent)!r} {why}")
@@ -241,17 +251,25 @@ class Image:
             partial.unlink(missing_ok=True)
         return target
 
-    def to_pillow(self) -> PillowImage:
-        """The picture, decoded. Raises `ImageError` for SVG, and for bytes that Pillow cannot read."""
+    def to_pillow(self, *, max_pixels: int = MAX_PIXELS) -> PillowImage:
+        """The picture, decoded. Raises `ImageError` for SVG, for more than `max_pixels`, and for bytes that Pillow cannot
+        read."""
         import PIL.Image
 
         if self.media_type == "image/svg+xml":
             raise ImageError(f"{self!r} is SVG, which is never rasterised here")
+        data = self.bytes()
         try:
-            picture = PIL.Image.open(BytesIO(self.bytes()))
+            kind = inspect(BytesIO(data), max_pixels=max_pixels).media_type.removeprefix(
+                "image/"
+            )  # a bomb is never opened
+            picture = PIL.Image.open(BytesIO(data), formats=[kind])
+            if picture.width * picture.height > max_pixels:
+                raise ValueError(f"it has too many pixels ({picture.width}×{picture.height})")
             picture.load()
-        except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-            raise ImageError(f"{self!r} cannot be decoded: {error}") from error
+        except Exception as error:  # decoders raise whatever they like, MemoryError among it
+            why = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ImageError(f"{self!r} cannot be decoded: {why}") from error
         return picture
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:

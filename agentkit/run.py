@@ -31,7 +31,6 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agentkit.errors import UsageError
@@ -266,14 +265,19 @@ class Run:
         except ValueError as error:
             raise UsageError(f"Run.from_json: this is no run that agentkit wrote ({_first_line(error)})") from None
         if run.version != VERSION:
-            raise UsageError(f"Run.from_json(version={run.version}): accepted is {VERSION}")
+            raise UsageError(f"Run.from_json(version={str(run.version)[:20]}): accepted is {VERSION}")
         if not 0 <= run.start < len(run.messages):
-            raise UsageError(f"Run.from_json(start={run.start}): there are {len(run.messages)} messages")
+            raise UsageError(f"Run.from_json(start={str(run.start)[:20]}): there are {len(run.messages)} messages")
         for name in ("turns", "repairs", "seconds", "started_at"):
-            value: float = getattr(run, name)
-            if not (isfinite(value) and value >= 0):
-                raise UsageError(f"Run.from_json({name}={value}): accepted is a finite number of at least 0")
+            _check_number(name, getattr(run, name))
+        for each in (*run.spent, *run.images, *run.invocations):
+            _check_number("cost_usd", each.cost_usd or 0.0)
         return run
+
+
+def _check_number(name: str, value: float) -> None:
+    if not 0 <= value < 1 << 63:  # which NaN is not either
+        raise UsageError(f"Run.from_json({name}={str(value)[:20]}): accepted is a finite number of at least 0")
 
 
 def _first_line(error: ValueError) -> str:

@@ -62,7 +62,9 @@ async def ask(
             log.run = turn.snapshot()
             raise
         error.run = log.run = turn.snapshot()
-        raise error from (None if error is problem else problem)
+        # The frames below hold the reply, in which a server may have repeated the key: no traceback goes into them.
+        error.__context__ = None
+        raise error.with_traceback(None) from (None if error is problem else problem.with_traceback(None))
     finally:
         await turn.close()
 
@@ -187,10 +189,10 @@ class Turn:
     def _outcome(self, sighting: Sighting, outcome: Outcome) -> None:
         """One picture more, or one failure; told in the order in which they were first seen."""
         if isinstance(outcome, Had):
-            known = {image.sha256 for image in self.run.images if image.name in self.run.arrived}
+            before = len(self.run.arrived)
             self.run, named = self.run.with_image(self._painted(outcome.image, sighting))
             self._named[sighting.key] = named
-            if outcome.image.sha256 not in known:
+            if len(self.run.arrived) > before:
                 self._log.tell(ImageReady(named))
                 logger().info(
                     "image",

@@ -74,7 +74,7 @@ def _scaled(image: Image, limits: InputLimits) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DecompressionBombWarning)
         try:
-            picture = image.to_pillow()
+            picture = image.to_pillow(max_pixels=_MOST_SCALED)
         except DecompressionBombWarning as error:
             raise ImageError(f"the picture cannot be scaled down: {error}") from None
         except DecompressionBombError as error:  # pragma: no cover - `inspect` refuses it first

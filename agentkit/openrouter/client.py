@@ -24,9 +24,10 @@ from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.carriers import TRANSPORTS, Transport, carrier, open_carrier, proxy_for
 from agentkit.openrouter.exchange import Exchange, Silence, chunks_of, whole
-from agentkit.openrouter.guard import redacted, translated
+from agentkit.openrouter.guard import translated
 from agentkit.openrouter.lookup import PATIENCE, look_up
 from agentkit.openrouter.pool import SHARE, Lane, Pool
+from agentkit.redact import Secret, redacted
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.model import JsonObject
@@ -58,24 +59,6 @@ class Timeouts:
             if not fits or (value == 0 and name != "lookup"):
                 least = "of at least 0" if name == "lookup" else "above 0"
                 raise UsageError(f"Timeouts({name}={value!r}): accepted is a finite number of seconds {least}")
-
-
-class Secret:
-    """A string that no repr, log or traceback shows."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret(…)" if self._value else "Secret(none)"
 
 
 def _header(value: str | None) -> str | None:
@@ -126,7 +109,7 @@ class OpenRouter:
         weakref.finalize(self, _forget, self._pools).atexit = False
 
     def __repr__(self) -> str:
-        return f"OpenRouter({self.base_url!r})"
+        return f"OpenRouter({redacted(self.base_url)!r})"
 
     def same_as(self, other: OpenRouter) -> bool:
         """Whether both speak to the same address with the same key: the environment may have changed in between."""

@@ -90,6 +90,7 @@ async def whole(
         pieces.append(chunk if spool is None else spool.feed(chunk))
         size += len(pieces[-1])
         if size > MAX_BODY:
+            pieces.clear()  # too much to look for its beginning, which would be joined once more
             raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=generation_id)
     if spool is not None:
         pieces.append(spool.close())

@@ -6,13 +6,13 @@ it: only a failure to connect proves that nothing was sent.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from math import isfinite
 from ssl import SSLCertVerificationError
 
 from agentkit.errors import AgentkitError, ConnectionFailed, OutcomeUnknown, Untrusted, UsageError
+from agentkit.redact import redacted as redacted
+from agentkit.wire import headers
 
 GENERATION_ID = "x-generation-id"
 SDK_HEADERS = (
@@ -20,30 +20,11 @@ SDK_HEADERS = (
     "X-Stainless-Runtime-Version", "X-Stainless-Async", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout",
 )  # fmt: skip
 """What the SDK adds to each request: told to leave them out, it need not make what `StrictClient` passes over."""
-_SECRETS = re.compile(r"(sk-[A-Za-z0-9_-]{4})[A-Za-z0-9_-]+|(Bearer\s+)\S+|(//)[^/@\s]+@", re.IGNORECASE)
-
-
-def redacted(text: str) -> str:
-    """The text with keys, bearer tokens and credentials in URLs taken out."""
-    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", text)
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a `Retry-After` header asks for (a past date: 0), or None where it is absent or unusable."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        from email.utils import parsedate_to_datetime
-
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return max((when - (now or datetime.now(UTC))).total_seconds(), 0.0)
-    return seconds if isfinite(seconds) and seconds >= 0 else None
+    """`wire.headers.retry_after`, for now."""
+    return headers.retry_after(value, now or datetime.now(UTC))
 
 
 def _causes(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:

@@ -41,7 +41,7 @@ def answer(parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = (),
 
 def picture(image: Image, *, folder: str = "images") -> str:
     """A picture that lies in `folder`; an SVG, which can carry a script, is a link."""
-    name = quote(f"{image.name or image.sha256[:12]}.{image.extension}", safe="", errors="replace")
+    name = quote(image.file_name, safe="")
     sign = "!" if image.media_type in RASTER_TYPES else ""
     return f"{sign}[{inline(caption(image))}]({quote(folder, safe='/.', errors='replace')}/{name})"
 

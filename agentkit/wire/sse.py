@@ -11,17 +11,19 @@ from agentkit.errors import ProtocolError
 MAX_LINE = 32 * 1024 * 1024
 """Bytes of one line, pictures not counted: they have left it before it comes here."""
 DONE = b"[DONE]"
+_COST_OF_A_LINE = 64
 
 
 class EventStream:
     """Bytes in, the data of each event out."""
 
-    __slots__ = ("_data", "_first", "_held", "_max_line", "_size")
+    __slots__ = ("_data", "_event_size", "_first", "_held", "_max_line", "_size")
 
     def __init__(self, *, max_line: int = MAX_LINE) -> None:
         self._held: list[bytes] = []
         self._size = 0
         self._data: list[bytes] = []
+        self._event_size = 0
         self._first = True
         self._max_line = max_line
 
@@ -77,17 +79,25 @@ class EventStream:
         data = self._data
         for line in lines:
             if line.startswith(b"data:"):
-                data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._add(line[6:] if line[5:6] == b" " else line[5:])
             elif not line and data:
                 events.append(data[0] if len(data) == 1 else b"\n".join(data))
                 data.clear()
+                self._event_size = 0
             elif line == b"data":
-                data.append(b"")
+                self._add(b"")
         return events
 
     def rest(self) -> bytes:
         """What has come of an event that is not whole."""
         return b"\n".join((*self._data, b"".join(self._held)))
+
+    def _add(self, line: bytes) -> None:
+        """One more line of an event. In memory each costs more than its bytes, so that counts."""
+        self._data.append(line)
+        self._event_size += len(line) + _COST_OF_A_LINE
+        if self._event_size > self._max_line + _COST_OF_A_LINE:
+            raise ProtocolError(f"an event of the stream is longer than {self._max_line} bytes")
 
     def close(self) -> list[bytes]:
         """The end of the stream: an event whose blank line was cut off counts where its own lines are whole."""

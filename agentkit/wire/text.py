@@ -34,10 +34,14 @@ def read(data: bytes) -> Any:
         return jiter.from_json(data, allow_inf_nan=False)
     except ValueError:
         pass
+    value: Any = None
+    problem = ""
     try:
         value = json.loads(data, parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
-        raise UnreadableJson(str(error) or "too deep") from None
+        problem = str(error) or "too deep"
+    if problem:  # not raised while the parser's own error is handled, which holds on to the whole text
+        raise UnreadableJson(problem)
     if deeper(value, _DEEPEST):
         raise UnreadableJson(f"more than {_DEEPEST} levels")
     return value

@@ -167,7 +167,8 @@ def test_markdown_answer_in_order() -> None:
         (Text("Before:"), picture(prompt="a [red] fox\n<b>"), Text("```\nopen"), picture(name="img 2/..")), (failure,)
     )
     assert shown == (
-        "Before:\n\n![a \\[red\\] fox \\<b\\>](images/img_1.png)\n\n```\nopen\n```\n\n![img 2/..](images/img%202%2F...png)\n\n"
+        "Before:\n\n![a \\[red\\] fox \\<b\\>](images/img_1.png)\n\n```\nopen\n```\n\n![img 2/..](images/"
+        f"{hashlib.sha256(png()).hexdigest()[:12]}.png)\n\n"
         "> No picture: the \\*server\\* said 404 \\<b\\>\n"
     )
 
