@@ -173,7 +173,13 @@ class _Arriving(httpx2.AsyncByteStream):
                 yield chunk
         except asyncio.CancelledError:
             if content.exception() is None and (arrived := content.read_nowait()):
+                if (
+                    task := asyncio.current_task()
+                ) is not None:  # for a reader to whom these bytes are the end: once more,
+                    task.uncancel()  # at its next step, and counted once
+                    task.cancel()
                 yield arrived  # it may hold the end of a picture: whoever reads takes it before the cancellation goes on
+                await asyncio.sleep(0)
             raise
         except Exception as error:
             raise _mapped(error) from error

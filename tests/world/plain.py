@@ -11,7 +11,15 @@ from typing import Any
 
 import PIL.Image
 
-from agentkit.errors import BadRequest, InsufficientCredits, ProviderFailed, RateLimited, RunError, StreamInterrupted
+from agentkit.errors import (
+    BadRequest,
+    InsufficientCredits,
+    ProtocolError,
+    ProviderFailed,
+    RateLimited,
+    RunError,
+    StreamInterrupted,
+)
 from tests.world.recordings import Recording
 
 ERRORS: dict[object, type[RunError]] = {
@@ -150,7 +158,7 @@ def _responses(plain: Plain, documents: list[Any]) -> None:
     plain.finish = result.get("status", "completed")
     plain.echo = result.get("output") or plain.also
     if plain.error is None and plain.finish not in {"completed", "incomplete"}:
-        plain.error = StreamInterrupted
+        plain.error = StreamInterrupted if len(documents) > 1 else ProtocolError
     said: list[str] = []
     for item in plain.echo:
         match item["type"]:
