@@ -52,8 +52,8 @@ async def test_a_cancellation_is_not_lost(transport: Any) -> None:
         for delay in range(12):
             seen.clear()
             task = asyncio.create_task(read(client))
-            while not seen:
-                await asyncio.sleep(0.001)  # noqa: ASYNC110 - a list cannot be awaited
+            while not seen:  # noqa: ASYNC110 - a list cannot be awaited
+                await asyncio.sleep(0.001)
             await asyncio.sleep(0.04 + delay / 1000)
             task.cancel()
             if delay % 2:
