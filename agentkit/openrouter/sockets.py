@@ -3,8 +3,8 @@
 The SDK brings such a transport too. It keeps cookies, it waits for nothing while a request is written, and it calls a
 reset, a hang-up after the POST and a name that does not resolve alike a connect time-out, so that who trusts its words
 buys a picture twice. Here each error is told by what aiohttp was doing: `ClientConnectorError` and `ConnectionTimeoutError`
-are raised before a byte of the request is written, and no other is. aiohttp itself sends a request again where a kept
-connection turns out to be closed, but never a POST.
+are raised before a connection is there; any other is told as one of these only if no byte of the body was written. aiohttp
+itself sends a request again where a kept connection turns out to be closed, but never a POST.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _AT_ONCE = 64 * 1024
 _LONG_HEADER = 64 * 1024
 _QUIET = 1.0
 """Seconds without a request after which a kept connection may have been closed unnoticed."""
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
@@ -83,7 +84,10 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             body.cut_off()
             if body.failure is not None:
                 raise body.failure from None
-            raise _mapped(error) from error
+            mapped = _mapped(error)
+            if body.expected and not body.begun and not isinstance(mapped, _NOT_SENT):
+                mapped = httpx2.ConnectError(f"{error}, before the request was written")
+            raise mapped from error
         except BaseException:
             body.cut_off()
             raise
@@ -116,6 +120,8 @@ class _Outgoing(aiohttp.Payload):
         self._wait = wait
         self._transport: asyncio.Transport | None = None
         self.expected = int(request.headers.get("content-length", 0))
+        self.begun = False
+        """Whether a byte of it may have gone out. The headers go with the first."""
         self.failure: Exception | None = None
         """What went wrong with the body itself: raised in place of what aiohttp makes of it."""
 
@@ -125,17 +131,21 @@ class _Outgoing(aiohttp.Payload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
         self._transport = cast("StreamWriter", writer).transport
         if isinstance(self._stream, httpx2.ByteStream) and self.expected <= _AT_ONCE:
-            await writer.write(b"".join(self._stream))
+            await self._send(writer, b"".join(self._stream))
             return
         sent, now = 0, asyncio.get_running_loop().time
         async with asyncio.timeout(self._wait) as clock, contextlib.aclosing(self._slices()) as slices:
             async for piece in slices:
-                await writer.write(piece)
+                await self._send(writer, piece)
                 sent += len(piece)
                 clock.reschedule(None if self._wait is None else now() + self._wait)
         if sent != self.expected:
             self.failure = httpx2.LocalProtocolError(f"a body of {self.expected} bytes turned out to have {sent}")
             raise self.failure
+
+    async def _send(self, writer: AbstractStreamWriter, piece: bytes) -> None:
+        self.begun = self.begun or (self._transport is not None and not self._transport.is_closing())
+        await writer.write(piece)
 
     async def _slices(self) -> AsyncGenerator[bytes]:
         try:

@@ -7,18 +7,21 @@ import contextlib
 import gc
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import httpx2
 import pytest
 
 from agentkit import OpenRouter
 from agentkit.errors import ConnectionFailed, OutcomeUnknown
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter.carriers import Transport
+from agentkit.openrouter.sockets import AiohttpTransport
 from tests.openrouter.conftest import BODY, KEY, Connect, ask
-from tests.openrouter.peer import END, Line, event, in_a_stream, never_answers, reply, serving, stream
+from tests.openrouter.peer import END, OK, Line, event, in_a_stream, never_answers, reply, serving, stream
 
 
 async def test_one_connection_serves_one_request_after_another(connect: Connect) -> None:
@@ -105,6 +108,29 @@ async def test_a_kept_connection_that_is_closed_while_the_event_loop_is_busy(con
     time.sleep(1.1)  # noqa: ASYNC251 - the loop sees nothing of it
     await ask(client)
     assert thread.posts == 2
+
+
+async def test_a_kept_connection_that_closes_before_the_first_byte_is_written() -> None:
+    """Nothing of the request was sent, so it is told as a connection that was not had, and may be sent again."""
+
+    async def handler(line: Line) -> None:
+        await line.request()
+        await line.send(reply())
+        await asyncio.sleep(0.05)
+
+    async def body(pause: float) -> AsyncIterator[bytes]:
+        await asyncio.sleep(pause)
+        yield b"{}"
+
+    def post(url: str, pause: float) -> httpx2.Request:
+        return httpx2.Request("POST", url, content=body(pause), headers={"content-length": "2"})
+
+    transport = AiohttpTransport(tls=ssl.create_default_context(), keepalive=5)
+    async with serving(handler) as peer, transport:
+        assert await (await transport.handle_async_request(post(peer.url, 0))).aread() == OK
+        with pytest.raises(httpx2.ConnectError, match="before the request was written"):
+            await transport.handle_async_request(post(peer.url, 0.2))
+        assert (peer.lines, len(peer.requests)) == (1, 1)
 
 
 async def test_a_kept_connection_that_breaks_under_the_next_request(connect: Connect) -> None:
