@@ -245,6 +245,6 @@ def test_an_interrupt_ends_a_demo_quietly(tmp_path: Path) -> None:
         while "img_1" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
