@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +16,12 @@ from agentkit import Agent, Answer, OpenRouter
 from agentkit.emulator import Emulator
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+
+
+def pytest_collection_finish() -> None:
+    """Whatever ten thousand tests consist of stays: no collection of garbage need look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit.answer import Answer
 from agentkit.demo.live import API_NAMES, arguments, caption, cost, ended, made_from, outcome
@@ -25,6 +25,9 @@ from agentkit.media import EXTENSIONS, RASTER_TYPES
 from agentkit.run import HANDLE
 from agentkit.show import html, markdown, plain
 from agentkit.values import Image, Invocation, Text, Usage
+
+if TYPE_CHECKING:
+    import jinja2
 
 VERSION = 1
 _HERE = Path(__file__).parent
@@ -181,7 +184,8 @@ def _summary(played: Played) -> str:
 # index.html
 
 
-def _page(script: Script, shelves: Sequence[Shelf]) -> str:
+@cache
+def _template() -> jinja2.Template:
     import jinja2
     from markupsafe import Markup
 
@@ -192,7 +196,6 @@ def _page(script: Script, shelves: Sequence[Shelf]) -> str:
     def prose(words: str) -> Markup:
         return Markup(html.prose(words))  # noqa: S704 - escaped there
 
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -210,7 +213,14 @@ def _page(script: Script, shelves: Sequence[Shelf]) -> str:
         "caption": plain.caption,
         "prose": prose,
     }
-    return environment.get_template("report.html.jinja").render(
+    return environment.get_template("report.html.jinja")
+
+
+def _page(script: Script, shelves: Sequence[Shelf]) -> str:
+    from markupsafe import Markup
+
+    style = (_HERE / "report.css").read_text(encoding="utf-8")
+    return _template().render(
         script=script,
         shelves=[_Page(shelf) for shelf in shelves],
         style=Markup(style),  # noqa: S704 - our own file

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from agentkit.errors import ImageError, UsageError
@@ -24,11 +24,10 @@ from agentkit.images.inspect import BrokenImage, Stored, describe, inspect_store
 from agentkit.images.policy import FetchPolicy
 from agentkit.images.store import ImageStore
 from agentkit.media import HEAD, sniff
+from agentkit.tls import trusted
 from agentkit.wire.headers import retry_after
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx2
     from tenacity import AsyncRetrying, RetryCallState
 
@@ -166,7 +165,7 @@ class Fetcher:
         import httpx2
 
         async with httpx2.AsyncHTTPTransport(
-            verify=_tls(),
+            verify=trusted(),
             trust_env=False,
             limits=httpx2.Limits(max_keepalive_connections=0),
         ) as transport:
@@ -260,14 +259,6 @@ class Fetcher:
 
     def _too_large(self) -> ImageError:
         return ImageError(f"too large: more than {self.policy.max_bytes} bytes")
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Made once: reading the system's certificates takes longer than most pictures."""
-    import httpx2
-
-    return httpx2.create_ssl_context()
 
 
 def _check_status(response: httpx2.Response) -> None:

@@ -28,6 +28,7 @@ from agentkit.openrouter.guard import translated
 from agentkit.openrouter.lookup import PATIENCE, look_up
 from agentkit.openrouter.pool import SHARE, Lane, Pool
 from agentkit.redact import Secret, redacted
+from agentkit.tls import trusted
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.model import JsonObject
@@ -145,8 +146,6 @@ class OpenRouter:
         return pool
 
     def _open_pool(self) -> Pool:
-        """Reading the system's certificates takes long, so the lanes share what was read."""
-        import httpx2
         from openai import AsyncOpenAI
 
         from agentkit import __version__
@@ -154,7 +153,7 @@ class OpenRouter:
 
         # Not `self`: a client that nobody holds is forgotten, though its connections are still open.
         key, base_url, timeouts = self._key, self.base_url, self.timeouts
-        kind, proxy, tls = carrier(base_url, self.transport), proxy_for(base_url), httpx2.create_ssl_context()
+        kind, proxy, tls = carrier(base_url, self.transport), proxy_for(base_url), trusted()
         headers = {"User-Agent": f"agentkit/{__version__}", **self._headers}
 
         def open_lane() -> Lane:

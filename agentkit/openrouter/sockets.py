@@ -45,7 +45,6 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self, *, tls: ssl.SSLContext, keepalive: float, proxy: httpx2.Proxy | None = None) -> None:
-        tls.set_alpn_protocols(["http/1.1"])
         self._proxy = URL(str(proxy.url)) if proxy is not None else None
         self._proxy_headers = _proxy_headers(proxy) if proxy is not None else []
         self._session = aiohttp.ClientSession(

@@ -22,7 +22,7 @@ def test_the_table_is_large_enough() -> None:
     assert len(REFUSED) + len(ODD) >= 60
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     folder = tmp_path_factory.mktemp("hostile")
     for number, name in enumerate(NAMES):
@@ -37,25 +37,32 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_picture_does_harm(name: str, outcomes: Mapping[str, Any]) -> None:
-    told = outcomes[name]
-    assert told["seconds"] <= SECONDS
+def harm(told: Mapping[str, Any]) -> list[str]:
+    """What is wrong with what came of one picture."""
+    found = [f"took {told['seconds']} s"] if told["seconds"] > SECONDS else []
     for step, came in told["steps"].items():
-        assert came == "ok" or came.startswith("refused: "), f"{step}: {came}"
-        assert len(came) < 300, step
-        assert came.isprintable(), step
+        if came != "ok" and not came.startswith("refused: "):
+            found.append(f"{step}: {came}")
+        if len(came) >= 300 or not came.isprintable():
+            found.append(f"{step} is told badly: {came[:400]!r}")
+    return found
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_picture_is_refused(name: str, outcomes: Mapping[str, Any]) -> None:
-    told = outcomes[name]["steps"]
-    assert told["inspect"].startswith("refused: ")
-    assert told["store"] == told["inspect"]
-    assert told.get("to_pillow", "refused: ").startswith("refused: ")
-    assert "notebook" not in told or told["notebook"] == "ok"
+def test_no_picture_does_harm(outcomes: Mapping[str, Any]) -> None:
+    assert {name: harm(outcomes[name]) for name in NAMES if harm(outcomes[name])} == {}
 
 
-@pytest.mark.parametrize("name", [name for name in ODD if name.startswith("SVG")])
-def test_no_svg_is_shown_or_decoded(name: str, outcomes: Mapping[str, Any]) -> None:
-    assert outcomes[name]["steps"]["to_pillow"].startswith("refused: ")
+def test_what_is_no_picture_is_refused(outcomes: Mapping[str, Any]) -> None:
+    for name in REFUSED:
+        told = outcomes[name]["steps"]
+        assert told["inspect"].startswith("refused: "), name
+        assert told["store"] == told["inspect"], name
+        assert told.get("to_pillow", "refused: ").startswith("refused: "), name
+        assert "notebook" not in told or told["notebook"] == "ok", name
+
+
+def test_no_svg_is_shown_or_decoded(outcomes: Mapping[str, Any]) -> None:
+    svgs = [name for name in ODD if name.startswith("SVG")]
+    assert svgs
+    for name in svgs:
+        assert outcomes[name]["steps"]["to_pillow"].startswith("refused: "), name

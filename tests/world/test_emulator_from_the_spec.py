@@ -55,7 +55,7 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def operations(spec: Spec) -> dict[str, Any]:
     document = deepcopy(spec.document)
     document["paths"] = {path: document["paths"][path] for path in SERVED}

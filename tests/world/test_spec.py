@@ -12,7 +12,7 @@ from tests.world.schemas import GAPS, Gap, Spec
 from tests.world.traffic import Said, gathered, recorded
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def said(spec: Spec) -> list[Said]:
     assert spec
     return asyncio.run(gathered())
