@@ -7,21 +7,23 @@ models may answer (fallbacks, a preset, a router), the run goes as the user said
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
+from agentkit.history import PICTURE_TOKENS, PLAIN, tokens_of
 from agentkit.kit import Kit
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
 from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
-from agentkit.values import Message
+from agentkit.values import BlobRef, Message
 from agentkit.wire.image_api import ImageRequest
 from agentkit.wire.model import Request
-from agentkit.wire.models import ChatModel, ImageModel
+from agentkit.wire.models import ChatModel
+from agentkit.wire.text import write
 
 _SUGGESTED = 5
 _BYTES_A_TOKEN = 4
@@ -45,14 +47,16 @@ async def fitted(kit: Kit, run: Run) -> Kit:
         parameter, words, able = problem
         others = await _known(catalogue)
         raise _unsupported(run.model, parameter, words, [other.id for other in others if able(other)])
-    painter = None
-    if kit.image_tool is not None and _counts_money(kit, run):
-        painter = await catalogue.image_model(_painter(kit.image_tool))
+    picture = None
+    if (tool := kit.image_tool) is not None and _counts_money(kit, run):
+        painter = await catalogue.image_model(_painter(tool))
+        picture = None if painter is None else price_of_drawing(painter.endpoints, _drawing(tool))
     return replace(
         kit,
         settings=with_modalities(kit.settings, model),
         sees=model.sees,
-        price=_pricer(model, painter, kit.image_tool),
+        price=_pricer(model, picture),
+        picture_price=picture,
     )
 
 
@@ -136,18 +140,16 @@ def _painter(tool: ServerTool) -> str:
     return model if isinstance(model, str) else DRAWS_BY_DEFAULT
 
 
-def _pricer(model: ChatModel, painter: ImageModel | None, tool: ServerTool | None) -> Callable[[Request], float | None]:
+def _pricer(model: ChatModel, picture: float | None) -> Callable[[Request], float | None]:
     """What a request may cost at worst, as far as the catalogue tells: its prompt, its longest reply where that is limited,
     and one picture of the server tool. OpenRouter is told what is left (`max_cost`), but it looks at that after each step of
     a server tool, never before the first: so the first picture has to be held here, or any budget could be overshot by it,
     and where it does not fit, the model is asked for words alone."""
-    picture = None
-    if painter is not None and tool is not None:
-        picture = price_of_drawing(painter.endpoints, _drawing(tool))
+    declared, said = _declared(), _said(model)
 
     def price(request: Request) -> float | None:
         prices = model.prices
-        tokens = (len(request.instructions) + sum(map(_bytes, request.messages))) / _BYTES_A_TOKEN
+        tokens = declared(request) + said(request)
         parts = [prices.get("prompt", 0.0) * tokens, prices.get("request", 0.0)]
         if request.max_tokens is not None:
             parts.append(prices.get("completion", 0.0) * request.max_tokens)
@@ -158,8 +160,60 @@ def _pricer(model: ChatModel, painter: ImageModel | None, tool: ServerTool | Non
     return price
 
 
-def _bytes(message: Message) -> int:
-    return len(message.text) + sum(len(call.arguments) for call in message.calls)
+def _declared() -> Callable[[Request], float]:
+    """Tokens of what goes before the messages. Schemas can be long, and are the same in each turn: they are measured once."""
+    known: dict[bool, tuple[object, float]] = {}
+
+    def tokens(request: Request) -> float:
+        server_tools = () if request.closing else request.server_tools
+        said = (request.instructions, request.functions, server_tools, request.output)
+        if (before := known.get(request.closing)) is not None and before[0] == said:
+            return before[1]
+        size = len(request.instructions.encode("utf-8", "replace")) + sum(len(write(each)) for each in server_tools)
+        for each in request.functions:
+            size += len(each.name) + len(each.description.encode("utf-8", "replace")) + len(write(each.schema))
+        size += len(write(request.output.schema)) if request.output is not None else 0
+        known[request.closing] = said, size / _BYTES_A_TOKEN
+        return size / _BYTES_A_TOKEN
+
+    return tokens
+
+
+def _said(model: ChatModel) -> Callable[[Request], float]:
+    """Tokens of the messages. A request is asked for its price several times before it is sent: they are counted once."""
+    known: tuple[object, object, float] = (None, None, 0.0)
+
+    def tokens(request: Request) -> float:
+        nonlocal known
+        if known[0] is not request.messages or known[1] is not request.shown:
+            count = sum(map(tokens_of, request.messages)) + _beside(request)
+            count += PICTURE_TOKENS * len(set(_pictures(request))) if model.sees else 0
+            known = request.messages, request.shown, count
+        return known[2]
+
+    return tokens
+
+
+def _beside(request: Request) -> float:
+    """Tokens of the words that go with messages beside their own."""
+    words = (
+        text
+        for each in request.shown.values()
+        for text in (each.before, each.note, *(line for line, _ in each.attached))
+    )
+    return sum(len(text.encode("utf-8", "replace")) for text in words) / _BYTES_A_TOKEN
+
+
+def _pictures(request: Request) -> Iterator[str]:
+    """The pictures that go, by their sha256; one that stands in several messages is shown once."""
+    for index, message in enumerate(request.messages):
+        shown = request.shown.get(index, PLAIN)
+        if message.role == "assistant":
+            own = (piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef))
+        else:
+            own = (image.sha256 for image in message.images)
+        yield from (sha256 for sha256 in own if sha256 not in shown.hidden)
+        yield from (image.sha256 for _, image in shown.attached)
 
 
 def _drawing(tool: ServerTool) -> ImageRequest:
@@ -170,5 +224,12 @@ def _drawing(tool: ServerTool) -> ImageRequest:
         return value if isinstance(value, str) else None
 
     return ImageRequest(
-        model=_painter(tool), prompt="", size=text("size"), aspect_ratio=text("aspect_ratio"), quality=text("quality")
+        model=_painter(tool),
+        prompt="",
+        size=text("size"),
+        resolution=text("resolution"),
+        aspect_ratio=text("aspect_ratio"),
+        quality=text("quality"),
+        background=text("background"),
+        output_format=text("output_format"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic
 
@@ -11,23 +11,23 @@ from typing_extensions import TypeVar
 from agentkit.answer import Answer
 from agentkit.background import run_sync
 from agentkit.budget import Budget
-from agentkit.conversation import Conversation, errand
+from agentkit.conversation import Conversation
 from agentkit.errors import UsageError
 from agentkit.given import Prompt, checked, checked_api, checked_budget, checked_model, checked_run
 from agentkit.history import History
 from agentkit.hooks import Hooks, hooks_of
 from agentkit.images.fetch import FetchPolicy
-from agentkit.images.store import FileImageStore, ImageStore
+from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.shared import shared_client
 from agentkit.output import Output
 from agentkit.run import Run
 from agentkit.settings import Limits, ModelSettings
-from agentkit.stream import AnswerStream
-from agentkit.subagent import SubAgent
+from agentkit.stream import AnswerStream, EventLog
+from agentkit.subagent import Errand, SubAgent
 from agentkit.tools import Denied, Tool, collect
 from agentkit.tools.tool import Approve, make_tool
-from agentkit.values import Api
+from agentkit.values import Api, Image
 
 OutputT = TypeVar("OutputT", default=Any)
 
@@ -46,7 +46,7 @@ class Agent(Generic[OutputT]):
     - `store` is where pictures are kept, by default a folder in the user's cache (`FileImageStore`).
     - `fetch` (`FetchPolicy`) says from where pictures that come as URLs may be downloaded, and how large they may be.
     - `checks`: whether the catalogue is asked before the first request, so that what the model cannot do is told unsent.
-    - `name` is what logs and traces call the agent.
+    - `name` is what the log lines of its requests and runs call the agent.
     - `hooks` (`agentkit.hooks.Hooks`, one or a list) are functions called before and after each request and tool call.
     - `scale`: whether pictures of yours that are too large to be sent are made smaller; else they raise `ImageError`.
 
@@ -77,16 +77,18 @@ class Agent(Generic[OutputT]):
         self.instructions = checked("instructions", instructions, str, "a string")
         self.tools = collect(tools)
         self.api = checked_api(api)
-        self.settings = checked("settings", settings or ModelSettings(), ModelSettings, "ModelSettings(…)")
-        self.limits = checked("limits", limits or Limits(), Limits, "Limits(…)")
-        self.history = checked("history", history or History(), History, "History(…)")
+        self.settings = checked(
+            "settings", ModelSettings() if settings is None else settings, ModelSettings, "ModelSettings(…)"
+        )
+        self.limits = checked("limits", Limits() if limits is None else limits, Limits, "Limits(…)")
+        self.history = checked("history", History() if history is None else history, History, "History(…)")
         self.budget: Budget | None = checked_budget(budget)
         self.output: Output[OutputT] | None = Output(output) if output is not None else None
-        self.client = checked("client", client or shared_client(), OpenRouter, "OpenRouter(…)")
-        self.store: ImageStore = store if store is not None else FileImageStore()
-        self.fetch = checked("fetch", fetch or FetchPolicy(), FetchPolicy, "FetchPolicy(…)")
+        self._client = None if client is None else checked("client", client, OpenRouter, "OpenRouter(…)")
+        self.store: ImageStore = FileImageStore() if store is None else checked_store("Agent", store)
+        self.fetch = checked("fetch", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)")
         self.checks: bool = checked("checks", checks, bool, "True or False")
-        self.name = name
+        self.name = checked("name", name, str, "a string")
         self.hooks = hooks_of(hooks)
         self.scale: bool = checked("scale", scale, bool, "True or False")
         self._check_choice()
@@ -105,6 +107,11 @@ class Agent(Generic[OutputT]):
     def __repr__(self) -> str:
         tools = [*self.tools.functions, *(tool.name for tool in self.tools.server)]
         return f"Agent({self.model!r}, api={self.api!r}, tools={tools})"
+
+    @property
+    def client(self) -> OpenRouter:
+        """The one that was given, else the shared one for what the environment says now."""
+        return shared_client() if self._client is None else self._client
 
     def conversation(
         self, *, api: Api | None = None, model: str | None = None, run: Run | None = None
@@ -150,7 +157,7 @@ class Agent(Generic[OutputT]):
         model; what was spent and drawn until then is kept. `timeout` and `approve` are as for any tool. Raises
         `ToolDefinitionError` for a name that cannot be.
         """
-        agent = SubAgent(name, self.run, partial(errand, self))
+        agent = SubAgent(name, self.run, partial(_errand, self))
         return make_tool(agent, name=name, description=description or None, timeout=timeout, approve=approve)
 
     async def resume(
@@ -182,3 +189,23 @@ class Agent(Generic[OutputT]):
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
         return run_sync(self.resume(run, approve=approve, results=results, deps=deps, budget=budget))
+
+    def resume_stream(
+        self,
+        run: Run,
+        *,
+        approve: Mapping[str, bool | Denied] | None = None,
+        results: Mapping[str, object] | None = None,
+        deps: Any = None,
+        budget: Budget | None = None,
+    ) -> AnswerStream[OutputT]:
+        """`resume`, watched while it goes on: `async with agent.resume_stream(run, approve={…}) as stream`. Its events are what
+        is new; what was said before the run paused is not told again, and `stream.answer` is all of it."""
+        chat = Conversation.holding(self, checked_run(run))
+        return chat.resume_stream(run, approve=approve, results=results, deps=deps, budget=budget)
+
+
+async def _errand(agent: Agent[Any], prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[Any]:
+    """A run of an agent as a tool of another."""
+    chat = Conversation(agent) if task.paused is None else Conversation.holding(agent, task.paused)
+    return await chat.on_errand(prompt, task, log)

@@ -10,13 +10,14 @@ from typing import Any, Generic, Literal, cast
 
 from typing_extensions import TypeVar
 
-from agentkit.errors import UsageError
+from agentkit.errors import ImageError, StoreError, UsageError
 from agentkit.run import Run
 from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
 
 AnswerStatus = Literal["completed", "paused", "limited", "refused", "interrupted"]
 """Whole; waiting for a person; ended by a limit; refused; or not at its end, as an error, a cancellation or an early leave
-stopped it, or it goes on still (`error.answer_so_far`): `resume(answer.run)` takes up `paused` and `interrupted` ones."""
+stopped it, or it goes on still (`error.answer_so_far`): `resume(answer.run)` takes up `paused` and `interrupted` ones, but those that
+`adopt` has kept as they were."""
 OutputT = TypeVar("OutputT", default=Any)
 
 _PLACED = {"text", "content"}
@@ -45,7 +46,8 @@ class Answer(Generic[OutputT]):
     def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:  # noqa: B008 - see `output`
         """The answer that this run holds."""
         by_name = {image.name: image for image in run.images}
-        agents = {each.call_id for each in run.waiting if each.why == "agent"}
+        asked = {each.call_id for each in run.waiting if each.why != "agent"}
+        agents = {each.call_id for each in run.waiting} - asked
         status: AnswerStatus = run.status if run.status != "running" else "interrupted"
         return cls(
             parts=_parts(run),
@@ -54,7 +56,9 @@ class Answer(Generic[OutputT]):
             invocations=run.invocations,
             usage=run.usage,
             status=status,
-            pending=tuple(each for each in run.pending if each.id not in agents),
+            pending=tuple(
+                each for each in run.pending if each.id in asked or (run.status != "paused" and each.id not in agents)
+            ),
             run=run,
             output=output,
         )
@@ -65,9 +69,15 @@ class Answer(Generic[OutputT]):
         return "\n\n".join(text for message in _said(self.run) if (text := message.text))
 
     @property
+    def shown(self) -> tuple[Text | Image, ...]:
+        """What a display shows: the parts, and behind them the pictures that tools returned and that stand nowhere in them."""
+        placed = {part.sha256 for part in self.parts if isinstance(part, Image)}
+        return (*self.parts, *(image for image in self.images if image.sha256 not in placed))
+
+    @property
     def limit(self) -> str | None:
         """The limit that ended a `limited` run: a field of `Limits` (that of a `Budget` is called the same), `repeats` (it
-        went in circles), or `max_tokens` (its last reply was cut)."""
+        went in circles, or its arguments did not fit three times in a row), or `max_tokens` (its last reply was cut)."""
         return self.run.closing
 
     @property
@@ -89,18 +99,19 @@ class Answer(Generic[OutputT]):
         """The answer as Markdown; pictures are links into `folder`, where `save` puts them."""
         from agentkit.show import markdown
 
-        return markdown.answer(self.parts, self.failures, folder=folder)
+        return markdown.answer(self.shown, self.failures, folder=folder)
 
     def to_html(self) -> str:
         """The answer as an HTML fragment, escaped, with its raster pictures inside it as `data:` URLs."""
         from agentkit.show import html
 
-        return html.answer(self.parts, self.failures)
+        return html.answer(self.shown, self.failures)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, made if need be; its path is returned.
 
-        Raises `UsageError` where a file has that name.
+        Raises `UsageError` where a file has that name, or the folder cannot be written; and `ImageError` where a picture
+        cannot be had (it was deleted, say), once all the rest is saved.
         """
         target = Path(folder)
         if (file := next((each for each in (target, *target.parents) if each.is_file()), None)) is not None:
@@ -108,11 +119,23 @@ class Answer(Generic[OutputT]):
                 f"Answer.save({str(folder)!r}): {str(file)!r} is a file; accepted is a folder, made if need be"
             )
         images = target / "images"
-        images.mkdir(parents=True, exist_ok=True)
+        try:
+            images.mkdir(parents=True, exist_ok=True)
+            (target / "run.json").write_text(self.run.to_json(), encoding="utf-8")
+            (target / "answer.md").write_text(self.to_markdown(), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"Answer.save({str(folder)!r}): {error}; accepted is a folder that can be written"
+            ) from error
+        missing: list[ImageError | StoreError] = []
         for image in self.images:
-            image.save(images / image.file_name)
-        (target / "answer.md").write_text(self.to_markdown(), encoding="utf-8")
-        (target / "run.json").write_text(self.run.to_json(), encoding="utf-8")
+            try:
+                image.save(images / image.file_name)
+            except (ImageError, StoreError) as error:
+                missing.append(error)
+        if missing:
+            told = f"Answer.save({str(folder)!r}): saved is all but {len(missing)} of {len(self.images)} pictures"
+            raise ImageError(f"{told}: {'; '.join(map(str, missing[:3]))}") from missing[0]
         return target
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:

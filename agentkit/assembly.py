@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentkit.collect import Collector
+from agentkit.errors import ImageError
 from agentkit.values import Image, Invocation, Part, Source, Text, ToolCall
 from agentkit.wire import prose
-from agentkit.wire.model import Reply, Sighting
+from agentkit.wire.model import IMAGE_GENERATION, Reply, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,21 @@ class Assembly:
                         else [piece]
                     )
             elif isinstance(part, ToolCall) and self.collector is not None:
-                arguments = self.collector.restored(part.arguments)
-                parts.append(part if arguments == part.arguments else replace(part, arguments=arguments))
+                parts.append(self._restored(part, self.collector))
             else:
                 parts.append(part)
         placed = {
             part.sha256 for part in parts if isinstance(part, Image) and part.sources[0].place in {"text", "content"}
         }
         return tuple(_once(parts, placed))
+
+    def _restored(self, call: ToolCall, collector: Collector) -> ToolCall:
+        """The call with its arguments as they came; it fails where a picture among them was too large to be kept."""
+        try:
+            arguments = collector.restored(call.arguments)
+        except ImageError as error:
+            return replace(call, arguments="{}", fault=call.fault or f"the picture in its arguments is {error}")
+        return call if arguments == call.arguments else replace(call, arguments=arguments)
 
     def _without_references(self, part: Text) -> list[Text | Image]:
         """The words, with pictures where a reference stands for one."""
@@ -73,25 +81,16 @@ class Assembly:
         self, reply: Reply, taken: set[str], timed: Callable[[Invocation], Invocation], turns: int
     ) -> tuple[Invocation, ...]:
         """The server tools' calls with the names of their pictures, under ids that are not taken."""
+        drawn: dict[str, list[str]] = {}
+        for part in reply.parts:
+            if isinstance(part, Sighting) and part.invocation_id and part.key in self.named:
+                drawn.setdefault(part.invocation_id, []).append(self.named[part.key].name)
+        nobodys = tuple(dict.fromkeys(image.name for image in self.named.values() if image.invocation_id is None))
         found: list[Invocation] = []
         for invocation in reply.server_calls:
-            images = [
-                self.named[part.key].name
-                for part in reply.parts
-                if isinstance(part, Sighting) and part.invocation_id == invocation.id and part.key in self.named
-            ]
-            at = timed(invocation)
-            if images or not (invocation.arguments is None and invocation.name == "openrouter:image_generation"):
-                found.append(replace(at, images=tuple(dict.fromkeys(images))))
-            else:
-                found.append(
-                    replace(
-                        at,
-                        images=tuple(
-                            dict.fromkeys(image.name for image in self.named.values() if image.invocation_id is None)
-                        ),
-                    )
-                )
+            at, images = timed(invocation), tuple(dict.fromkeys(drawn.get(invocation.id, ())))
+            hidden = invocation.arguments is None and invocation.name == IMAGE_GENERATION
+            found.append(replace(at, images=images or (nobodys if hidden else ())))
         return tuple(replace(each, id=f"{each.id}_{turns}") if each.id in taken else each for each in found)
 
 

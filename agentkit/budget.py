@@ -7,6 +7,7 @@ than was known of their price.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
@@ -17,8 +18,23 @@ from typing import Self
 from agentkit.errors import UsageError
 from agentkit.limits import fits
 
-_lock = threading.Lock()
-"""One for all budgets: a hold counts against several at once, on whatever thread its loop runs."""
+
+class _Guard:
+    """One lock for all budgets: a hold counts against several at once, on whatever thread its loop runs."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def renew(self) -> None:
+        """In the child of a fork, the lock may be held for ever."""
+        self.lock = threading.Lock()
+
+
+_guard = _Guard()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_guard.renew)
 
 
 @dataclass(slots=True, eq=False)
@@ -107,13 +123,13 @@ class Budget:
     @property
     def reserved_usd(self) -> float:
         """USD held for requests in flight."""
-        with _lock:
+        with _guard.lock:
             return self._own.reserved_usd
 
     @property
     def reserved_images(self) -> int:
         """Pictures held for requests in flight."""
-        with _lock:
+        with _guard.lock:
             return self._own.reserved_images
 
     @property
@@ -135,13 +151,13 @@ class Budget:
     @property
     def remaining_usd(self) -> float | None:
         """USD that a further request may cost; None without a limit. Below 0 where the last ones cost more than was known."""
-        with _lock:
+        with _guard.lock:
             return self._usd_left()
 
     @property
     def remaining_images(self) -> int | None:
         """Pictures that may still be asked for; None without a limit. Below 0 where requests gave more than they were asked."""
-        with _lock:
+        with _guard.lock:
             return self._images_left()
 
     def _usd_left(self) -> float | None:
@@ -152,13 +168,13 @@ class Budget:
 
     def dearest(self, shape: Hashable) -> float | None:
         """The highest cost in USD of the requests of this shape so far; None where none has told its cost."""
-        with _lock:
+        with _guard.lock:
             known = [cost for each in self.accounts if (cost := each.dearest.get(shape)) is not None]
         return max(known, default=None)
 
     def learn(self, shape: Hashable, cost_usd: float) -> None:
         """Remember what a request of this shape has cost."""
-        with _lock:
+        with _guard.lock:
             for each in self.accounts:
                 each.dearest[shape] = max(each.dearest.get(shape, 0.0), cost_usd)
 
@@ -169,7 +185,7 @@ class Budget:
         manager and `settle` it: one that is left unsettled counts as uncertain. Its cost is remembered by its `shape`.
         """
         hold = Hold(self, cost_usd, images, shape)
-        with _lock:
+        with _guard.lock:
             usd, pictures = self._usd_left(), self._images_left()
             if (usd is not None and not fits(cost_usd, usd)) or (pictures is not None and images > max(pictures, 0)):
                 return None
@@ -207,7 +223,7 @@ class Hold:
         self._end(0.0, images, self.cost_usd, max(self.images - images, 0), uncertain=True)
 
     def _end(self, usd: float, images: int, open_usd: float, open_images: int, *, uncertain: bool = False) -> bool:
-        with _lock:
+        with _guard.lock:
             if self._ended:
                 return False
             self._ended = True

@@ -14,21 +14,36 @@ from typing import Any, cast
 
 from agentkit import approvals
 from agentkit.errors import AgentkitError, HookFailed
-from agentkit.events import InvocationFinished, InvocationProgress, InvocationStarted
+from agentkit.events import InvocationProgress, InvocationStarted
 from agentkit.hooks import after_call
 from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.openrouter.guard import redacted
-from agentkit.outcomes import Done, Given, applied, broken_off, done, failed, told
+from agentkit.outcomes import Done, Given, applied, broken_off, done, failed, told, waiting
+from agentkit.prepare import needs_approval, nested_in
 from agentkit.run import CLOSING_SHARE, Call, Run
 from agentkit.stream import EventLog
 from agentkit.subagent import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
 from agentkit.threads import in_thread
 from agentkit.tools import BadArguments, Context, Progress, Tool, ToolResultError
-from agentkit.values import Image, Invocation, Text, ToolResult, grown
+from agentkit.values import Image, Invocation, grown
 
 MAX_ERROR = 2000
 _WAITS = "the agent that was asked waits for a person, whom nobody can ask from here (Agent.as_tool passes it on)"
+
+
+class Cancellation:
+    """That of the task which drives a run. A tool or a hook that swallows it does not keep the run going; what was cancelled
+    before the run began, as in the cleanup of a task, is not its own."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task is not None else 0
+
+    def heed(self) -> None:
+        """Raises `CancelledError`, if one has come."""
+        if self._task is not None and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +54,18 @@ class Round:
     kit: Kit
     log: EventLog
     gate: asyncio.Semaphore
-    seconds_left: float
+    until: float
+    """When the time for them is over, by `time.monotonic`."""
     images: Mapping[str, Image]
     errand: Errand
     """What an agent that is called may use."""
     broken_off: list[tuple[Invocation, Run]] = field(default_factory=list[tuple[Invocation, Run]])
     """Agents that were stopped in the middle, and how far they had come."""
+
+    @property
+    def seconds_left(self) -> float:
+        """Now, so that a call which had to queue is not given the time of those before it."""
+        return self.until - time.monotonic()
 
 
 async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: float) -> Run:
@@ -54,18 +75,19 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
     """
     for invocation in step.over:
         limit = "seconds" if run.seconds >= CLOSING_SHARE * run.limits.seconds else "tool_calls"
-        run = _over(run, invocation, f"not run: the limit of {limit} is reached", log)
+        run = applied(run, _over(invocation, limit), log)
     images = MappingProxyType({image.name: image for image in run.images})
     gate, errand = asyncio.Semaphore(run.limits.parallel), _errand(run, step, kit, seconds_left)
-    scene = Round(run, kit, log, gate, seconds_left, images, errand)
+    scene = Round(run, kit, log, gate, time.monotonic() + seconds_left, images, errand)
     tasks = [asyncio.create_task(_one(scene, invocation)) for invocation in step.invocations]
-    count = 0
+    count, cancellation = 0, Cancellation()
     broken: HookFailed | None = None
     try:
         for task in tasks:
             ended, seconds = await task
             run, broken = applied(run, ended, log, seconds), broken or ended.broken
             count += 1
+            cancellation.heed()
     finally:
         if count < len(tasks):
             for task in tasks[count:]:
@@ -74,7 +96,9 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
                 if isinstance(rest, tuple):
                     run = applied(run, rest[0], log, rest[1])
         for invocation, sub in scene.broken_off:
+            resumed = sub.status == "paused" or nested_in(run, invocation.id) is not None
             run = broken_off(run, invocation, sub, kit.store, log)
+            run = waiting(run, invocation, sub) if resumed else run  # what a person agreed to in it is not begun anew
         log.run = run
     if broken is not None:
         broken.run = run
@@ -92,15 +116,15 @@ def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
     return Errand(seconds_left, share, tokens, kit.depth + 1, kit.budget, kit.deps, kit.stream)
 
 
-def _over(run: Run, invocation: Invocation, why: str, log: EventLog) -> Run:
-    ended = replace(invocation, status="cancelled", error=why)
-    log.tell(InvocationFinished(ended))
-    return run.with_result(ended, ToolResult(ended.id, ended.name, (Text(why),), error=True))
+def _over(invocation: Invocation, limit: str) -> Done:
+    return Done(replace(invocation, status="cancelled", error=f"not run: the limit of {limit} is reached"))
 
 
 async def _one(scene: Round, invocation: Invocation) -> tuple[Done, float]:
     """Run one call: how it ended, and the seconds it took. Whatever its function raises becomes the call's error."""
     async with scene.gate:
+        if scene.seconds_left <= 0:
+            return _over(invocation, "seconds"), 0.0
         clock = time.monotonic()
         started = grown(invocation, status="running", started_at=time.time())
         scene.log.tell(InvocationStarted(started))
@@ -141,8 +165,6 @@ async def _executed(scene: Round, invocation: Invocation) -> Done:
     tool = kit.tools.functions.get(invocation.name)
     if tool is None:
         raise BadArguments([_unknown(invocation.name, kit)])
-    if kit.approved and (seal := run.seal(invocation)) in kit.approved and not approvals.use(seal):
-        raise ToolResultError("not run: the approval of this call was used before")
     used: list[str] = []
 
     def picture(handle: str) -> Image:
@@ -152,6 +174,7 @@ async def _executed(scene: Round, invocation: Invocation) -> Done:
 
     given = run.call(invocation.id).arguments if invocation.arguments is None else invocation.arguments
     arguments = tool.check(given, images=picture)
+    _pass_the_gate(scene, tool, invocation, arguments)
     seconds = min(scene.seconds_left, tool.timeout) if tool.timeout is not None else scene.seconds_left
     value = Given.by(await _value(scene, tool, arguments, invocation, seconds))
     if value.sub is not None and value.sub.status == "paused" and not isinstance(tool.function, SubAgent):
@@ -160,13 +183,27 @@ async def _executed(scene: Round, invocation: Invocation) -> Done:
         return replace(stopped, encoded=None, invocation=replace(stopped.invocation, status="failed", error=_WAITS))
     parents = tuple(dict.fromkeys(used))
     ended = await done(invocation, value, kit, parents)
-    return await _after(scene, ended, value.value) if kit.hooks else ended
+    paused = value.sub is not None and value.sub.status == "paused"
+    return await _after(scene, ended, value.value) if kit.hooks and not paused else ended
+
+
+def _pass_the_gate(scene: Round, tool: Tool[..., Any], invocation: Invocation, arguments: Mapping[str, object]) -> None:
+    """The last gate before a call is run. Raises `ToolResultError` where a person has to agree and has not, or only once."""
+    if tool.approve is False or nested_in(scene.run, invocation.id) is not None:
+        return
+    question = scene.kit.approved.get(scene.run.seal(invocation))
+    if question is None and needs_approval(tool, arguments):
+        raise ToolResultError("not run: this call needs the approval of a person, who was not asked; make it again")
+    if question is not None and not approvals.use(question):
+        raise ToolResultError("not run: the approval of this call was used before")
 
 
 async def _after(scene: Round, ended: Done, value: object) -> Done:
     """The end of a call as the hooks want it."""
     kit, run = scene.kit, scene.run
-    context = Context[Any](kit.deps, ended.invocation, scene.images, run.messages, run.usage, scene.seconds_left)
+    context = Context[Any](
+        kit.deps, ended.invocation, scene.images, run.messages, run.usage, scene.seconds_left, kit.budget
+    )
     try:
         replaced = await after_call(kit.hooks, context, value)
     except HookFailed as error:
@@ -227,10 +264,9 @@ async def _delegated(
     if scene.kit.depth >= MAX_DEPTH:
         raise TooDeep(f"not run: agents call one another more than {MAX_DEPTH} deep; do this without {invocation.name}")
     errand = replace(scene.errand, seconds=seconds)
-    for nested in scene.run.nested:
-        if nested.call_id == invocation.id:
-            approve, results = scene.kit.inner.get(invocation.id, ({}, {}))
-            errand = replace(errand, paused=nested.run, approve=approve, results=results)
+    if (nested := nested_in(scene.run, invocation.id)) is not None:
+        approve, results = scene.kit.inner.get(invocation.id, ({}, {}))
+        errand = replace(errand, paused=nested, approve=approve, results=results)
     relay = Relay(invocation, scene.log)
     prompt = [cast("str", arguments["prompt"]), *cast("list[Image]", arguments.get("pictures") or [])]
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +18,25 @@ from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
 from agentkit.images.base64text import decode_base64
 from agentkit.images.fetch import Fetcher
-from agentkit.images.fit import InputLimits, fitted
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
-from agentkit.images.spool import Spool
+from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.images.store import ImageStore
 from agentkit.media import HEAD, sniff
 from agentkit.values import BlobRef, Image, ImageFailure, Place, Source
-from agentkit.wire import prose
 from agentkit.wire.model import Preview, Sighting
 
 if TYPE_CHECKING:
     from agentkit.images.spool import Blob
 
 _DATA_URL = re.compile(r"data:image/[\w.+-]+", re.IGNORECASE)
-_LINE_END = re.compile(r"[\n)>\s]")
-_LONGEST_LINE = 8192
 PREVIEW_KEY = "partial_image_b64"
 _ECHOED_AS_BYTES = {"images", "content", "image_generation_call"}
 """Places in which a URL, which expires, is echoed as the picture."""
+_PLACES = 4
+"""A picture may stand in so many places of one reply: it is seen so often."""
+_TOO_MANY = f"the reply has more than {MAX_PICTURES} pictures: those beyond are not kept"
+_MOST_PREVIEWED = 64 << 20
+"""Bytes of all previews of one reply: they are held in memory, with the events."""
 MOST_AT_ONCE = 8
 """Pictures of one reply that are fetched at the same time."""
 
@@ -69,18 +70,25 @@ class Collector:
         self._spool, self._store, self._fetcher, self._model, self._tell = spool, store, fetcher, model, tell
         self._values: dict[str, asyncio.Task[Stored]] = {}
         self._seen: dict[str, Sighting] = {}
+        self._beyond: dict[str, Sighting] = {}
+        self._pictures = 0
+        self._downloads = self._fetched = self._previewed = 0
         self._waiting: deque[Sighting] = deque()
         self._turn: asyncio.Task[None] | None = None
         self.outcomes: dict[str, Outcome] = {}
         """By the key of the sighting."""
         self._gate = asyncio.Semaphore(MOST_AT_ONCE)
-        self._line = ""
-        self._linked = False
 
     def see(self, sighting: Sighting) -> None:
-        """Take a picture that was seen; one seen before, by its key, is passed over."""
-        if sighting.key in self._seen:
+        """Take a picture that was seen; one seen before, by its key, is passed over, and so is one beyond `MAX_PICTURES`."""
+        if sighting.key in self._seen or sighting.key in self._beyond:
             return
+        new = self._values.keys().isdisjoint(sighting.values)
+        if len(self._seen) >= _PLACES * MAX_PICTURES or (new and self._pictures >= MAX_PICTURES):
+            if sighting.error != "bare":  # which is but a link
+                self._beyond[sighting.key] = sighting
+            return
+        self._pictures += new
         self._seen[sighting.key] = sighting
         for value in sighting.values[:1] if is_url(sighting.values[0] if sighting.values else "") else sighting.values:
             self._task(value)
@@ -89,37 +97,26 @@ class Collector:
         if turn is None or (turn.done() and not turn.cancelled() and turn.exception() is None):
             self._turn = asyncio.create_task(self._settle())
 
-    def hear(self, words: str) -> None:
-        """Begin to fetch the pictures that the words point to, before their message is whole."""
-        self._line += words
-        if not self._linked:
-            self._linked = "://" in self._line[-len(words) - 2 :]
-            if not self._linked:
-                if "\n" in words or len(self._line) > _LONGEST_LINE:
-                    self._line = self._line.rpartition("\n")[2][-_LONGEST_LINE:]
-                return
-        if not _LINE_END.search(words):
-            return
-        for link in prose.find(self._line):
-            if link.end < len(self._line) and self._fetcher.in_prose(link.url, bare=link.bare):
-                self._task(link.url)
-        self._line = self._line.rpartition("\n")[2][-_LONGEST_LINE:]
-        self._linked = "://" in self._line
+    def fetching(self, url: str) -> asyncio.Task[Stored]:
+        """The download of a picture that the words point to, begun before their message is whole."""
+        return self._task(url)
 
     def preview(self, preview: Preview) -> ImagePreview | None:
-        """The partial picture, in memory; None where it is no picture."""
+        """The partial picture, in memory; None where it is no picture, or where too many were shown already."""
         blob = self._spool.blobs.get(preview.value)
         try:
             data = blob.take() if blob is not None else decode_base64(preview.value)
         except ImageError:
             return None
-        media_type = sniff(data[:HEAD])
+        self._previewed += len(data)
+        media_type = sniff(data[:HEAD]) if self._previewed <= _MOST_PREVIEWED else None
         return ImagePreview(preview.key, preview.index, data, media_type) if media_type else None
 
     async def finish(self) -> None:
         """Wait until each picture that was seen has its outcome."""
         if self._turn is not None:
             await self._turn
+        self._tell_beyond()
 
     async def close(self) -> None:
         """Stop what still goes on; nothing is left running, and no partial picture is left on the disk."""
@@ -145,8 +142,9 @@ class Collector:
 
     def lost(self) -> frozenset[str]:
         """Values of pictures that were not had: they are not echoed, or each later turn would be refused for them."""
-        failed = [self._seen[key] for key, outcome in self.outcomes.items() if isinstance(outcome, ImageFailure)]
-        return frozenset(value for sighting in failed for value in sighting.values)
+        failed = [seen for key, seen in self._seen.items() if isinstance(self.outcomes.get(key), ImageFailure)]
+        values = frozenset(value for sighting in (*failed, *self._beyond.values()) for value in sighting.values)
+        return values - {value for value in values if self.had(value) is not None}
 
     def restored(self, text: str) -> str:
         """Words in which a picture became a reference (a tool call whose argument is one), as they were."""
@@ -154,39 +152,50 @@ class Collector:
 
     def references(self, text: str) -> list[str]:
         """Pictures that came where words belong (a message whose content is one), by their reference."""
-        return [each for each in self._spool.blobs if each in text] if self._spool.token in text else []
+        return self._spool.references(text)
 
     def see_loose(self, place: Place) -> None:
         """After a break: the pictures that had arrived, whole or cut, before the event that they belong to was whole."""
         self._spool.close()
-        claimed = {value for sighting in self._seen.values() for value in sighting.values}
+        claimed = {value for sighting in (*self._seen.values(), *self._beyond.values()) for value in sighting.values}
         for reference, blob in self._spool.blobs.items():
             if reference not in claimed and blob.key != PREVIEW_KEY:
                 self.see(Sighting(f"loose:{reference}", place, (reference,)))
 
     def rescue(self) -> None:
-        """At once, in a cancellation: keep what had arrived whole, and give its outcome."""
+        """At once, in a cancellation: keep what had arrived whole, and give its outcome. What is not there yet was paid for
+        all the same: a failure names it, with its URL."""
         for sighting in list(self._seen.values()):
-            if sighting.key in self.outcomes:
-                continue
-            for value in sighting.values:
-                if (stored := self._at_once(value)) is not None:
-                    outcome = Had(sighting, self._image(stored, sighting))
-                    self.outcomes[sighting.key] = outcome
-                    self._tell(sighting, outcome)
-                    break
+            if sighting.key not in self.outcomes:
+                self._settled(sighting, self._outcome_now(sighting))
+        self._tell_beyond()
 
-    def _at_once(self, value: str) -> Stored | None:
+    def _tell_beyond(self) -> None:
+        """One failure for all the pictures that were too many."""
+        first = next(iter(self._beyond.values()), None)
+        if first is None or first.key in self.outcomes:
+            return
+        self._settled(first, replace(self._failed(first, ()), reason=_TOO_MANY))
+
+    def _outcome_now(self, sighting: Sighting) -> Outcome:
+        troubles: list[tuple[str, ImageError | StoreError]] = []
+        for value in sighting.values:
+            try:
+                return Had(sighting, self._image(self._stored_now(value), sighting))
+            except (ImageError, StoreError) as error:
+                troubles.append((value, error))
+        return self._failed(sighting, troubles)
+
+    def _stored_now(self, value: str) -> Stored:
         """The stored picture of a value, without waiting for anything."""
-        blob = self._spool.blobs.get(value)
-        try:
-            if blob is not None:
-                return blob.keep()
-            if (stored := self.had(value)) is not None or is_url(value):
-                return stored
-            return store_bytes(self._store, decode_base64(value))
-        except (ImageError, StoreError):
-            return None
+        task = self._values.get(value)
+        if task is not None and task.done() and not task.cancelled():
+            return task.result()
+        if (blob := self._spool.blobs.get(value)) is not None:
+            return blob.keep()
+        if is_url(value):
+            raise ImageError("not fetched: the run ended before its download did")
+        return store_bytes(self._store, decode_base64(value))
 
     async def echoes(self, raw: tuple[bytes, ...]) -> dict[bytes, BlobRef]:
         """What stands in the raw items for a picture → the stored picture to send in its place.
@@ -194,8 +203,9 @@ class Collector:
         References that belong to no place known here (a new kind of item) are kept as well: no image is lost.
         """
         refs: dict[bytes, BlobRef] = {}
-        for reference, blob in self._spool.blobs.items():
-            if any(reference.encode() in item for item in raw) and (sha256 := await self._kept(reference, blob)):
+        for reference in dict.fromkeys(each for item in raw for each in self._spool.references(item.decode())):
+            blob = self._spool.blobs[reference]
+            if sha256 := await self._kept(reference, blob):
                 form = "data_url" if blob.media_type else "base64"
                 refs[reference.encode()] = BlobRef(sha256, self._media_type(reference, blob), form)
         for sighting in self._seen.values():
@@ -229,30 +239,45 @@ class Collector:
             return await asyncio.to_thread(blob.keep)
         if is_url(value):
             async with self._gate:
-                return await self._fetcher.fetch(value)
+                if self._fetched > self._spool.max_total_bytes:
+                    raise ImageError(too_many_bytes(self._spool.max_total_bytes))
+                if self._downloads >= MAX_PICTURES:
+                    raise ImageError(_TOO_MANY)
+                self._downloads += 1
+                stored = await self._fetcher.fetch(value)
+                self._fetched += stored.size
+                return stored
         return await asyncio.to_thread(lambda: store_bytes(self._store, decode_base64(value)))
 
     async def _settle(self) -> None:
         """One task for all, in order: a chain of tasks, each waiting for the one before, is cancelled recursively."""
         while self._waiting:
             sighting = self._waiting.popleft()
-            outcome = await self._outcome(sighting)
-            self.outcomes[sighting.key] = outcome
-            self._tell(sighting, outcome)
+            self._settled(sighting, await self._outcome(sighting))
+
+    def _settled(self, sighting: Sighting, outcome: Outcome) -> None:
+        self.outcomes[sighting.key] = outcome
+        self._tell(sighting, outcome)
 
     async def _outcome(self, sighting: Sighting) -> Outcome:
-        reasons: list[str] = [sighting.error] if sighting.error and sighting.place != "text" else []
-        kept: str | None = None
-        data: bytes | None = None
+        troubles: list[tuple[str, ImageError | StoreError]] = []
         for value in sighting.values:
             try:
                 return Had(sighting, self._image(await self._task(value), sighting))
             except (ImageError, StoreError) as error:
-                reasons.append(str(error))
-                kept = kept or (error.kept if isinstance(error, BrokenImage) else None)
-                data = data or (self._held(value, error) if kept is None else None)
+                troubles.append((value, error))
+        return self._failed(sighting, troubles)
+
+    def _failed(self, sighting: Sighting, troubles: Sequence[tuple[str, ImageError | StoreError]]) -> ImageFailure:
+        """Why none of its values gave the picture, and what is left of it."""
+        told = [sighting.error] if sighting.error and sighting.place != "text" else []
+        reason = "; ".join(dict.fromkeys((*told, *(str(error) for _, error in troubles)))) or "no picture came"
+        kept: str | None = None
+        data: bytes | None = None
+        for value, error in troubles:
+            kept = kept or (error.kept if isinstance(error, BrokenImage) else None)
+            data = data or (self._held(value, error) if kept is None else None)
         url = next((value for value in sighting.values if is_url(value)), None)
-        reason = "; ".join(dict.fromkeys(reasons)) or "no picture came"
         return ImageFailure(Source(sighting.place, url), url, reason, sighting.invocation_id, kept, data)
 
     def _held(self, value: str, error: ImageError | StoreError) -> bytes | None:
@@ -286,45 +311,3 @@ class Collector:
             cost_usd=sighting.cost_usd,
             blobs=self._store,
         )
-
-
-async def ingest(image: Image, store: ImageStore, fetcher: Fetcher, *, scale: bool = False) -> Image:
-    """A picture of the user's or of a tool's, put into the store, its pixels counted; with `scale`, a larger one than
-    models take is made smaller. Raises `ImageError` where it cannot be had or used."""
-    if not image.sha256:
-        if image.url is None:
-            raise ImageError(f"{image!r} has neither bytes nor a URL")
-        stored = await fetcher.fetch(image.url)
-        image = _as(image, stored, store)
-        return await _smaller(image, store) if scale else image
-    if image.blobs is store and image.width is not None:
-        return await _smaller(image, store) if scale else image
-    if scale:
-        image = await asyncio.to_thread(fitted, image, InputLimits(), scale=True)
-    policy = fetcher.policy
-    if image.size > policy.max_bytes:
-        raise ImageError(
-            f"it has {image.size} bytes; accepted are at most {policy.max_bytes} (FetchPolicy(max_bytes=…))"
-        )
-    stored = await asyncio.to_thread(lambda: store_bytes(store, image.bytes(), max_pixels=policy.max_pixels))
-    return _as(image, stored, store)
-
-
-def _as(image: Image, stored: Stored, store: ImageStore) -> Image:
-    return replace(
-        image,
-        sha256=stored.sha256,
-        media_type=stored.media_type,
-        size=stored.size,
-        width=stored.width,
-        height=stored.height,
-        blobs=store,
-    )
-
-
-async def _smaller(image: Image, store: ImageStore) -> Image:
-    """A picture of the store, no larger than models take it."""
-    fit = await asyncio.to_thread(fitted, image, InputLimits(), scale=True)
-    if fit is image or fit.sha256 == image.sha256:
-        return image
-    return _as(fit, await asyncio.to_thread(lambda: store_bytes(store, fit.bytes())), store)

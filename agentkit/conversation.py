@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -13,22 +13,15 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 from typing_extensions import TypeVar
 
+from agentkit import given
 from agentkit.abilities import fitted
 from agentkit.answer import Answer
 from agentkit.background import run_sync
 from agentkit.budget import Budget
-from agentkit.decisions import decided
+from agentkit.decisions import decided, given_up
 from agentkit.errors import ConversationBusy, RunError, UsageError
-from agentkit.given import (
-    Prompt,
-    checked_api,
-    checked_budget,
-    checked_decisions,
-    checked_model,
-    checked_run,
-    parts_of,
-    prompted,
-)
+from agentkit.given import Prompt
+from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher
 from agentkit.kit import Kit
 from agentkit.loop import drive
@@ -36,13 +29,14 @@ from agentkit.run import Run
 from agentkit.stream import AnswerStream, EventLog
 from agentkit.subagent import Errand
 from agentkit.tools import Denied
-from agentkit.values import Api, Image, Message, Text, ToolResult, Usage
+from agentkit.values import Api, Image, Message, Usage
 from agentkit.wire.body import Encoded
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
 
 OutputT = TypeVar("OutputT", default=Any)
+Work = Callable[[], Coroutine[Any, Any, Answer[Any]]]
 
 
 class Conversation(Generic[OutputT]):
@@ -54,8 +48,8 @@ class Conversation(Generic[OutputT]):
 
     def __init__(self, agent: Agent[OutputT], *, api: Api | None = None, model: str | None = None) -> None:
         self.agent = agent
-        self._api: Api = checked_api(agent.api if api is None else api, "conversation(api={!r})")
-        self._model = checked_model(agent.model if model is None else model, "conversation(model={!r})")
+        self._api: Api = given.checked_api(agent.api if api is None else api, "conversation(api={!r})")
+        self._model = given.checked_model(agent.model if model is None else model, "conversation(model={!r})")
         self.session_id = f"agentkit-{secrets.token_hex(8)}"
         self._messages: tuple[Message, ...] = ()
         self._images: tuple[Image, ...] = ()
@@ -68,7 +62,7 @@ class Conversation(Generic[OutputT]):
     @classmethod
     def holding(cls, agent: Agent[OutputT], run: Run) -> Conversation[OutputT]:
         """The conversation as it was before this run."""
-        run = checked_run(run)
+        run = given.checked_run(run)
         chat = cls(agent, api=run.api, model=run.model)
         chat.session_id = run.session_id or chat.session_id
         chat._messages = run.messages[: run.start]
@@ -96,7 +90,7 @@ class Conversation(Generic[OutputT]):
 
     @api.setter
     def api(self, api: Api) -> None:
-        self._api = checked_api(api, "chat.api = {!r}")
+        self._api = given.checked_api(api, "chat.api = {!r}")
 
     @property
     def model(self) -> str:
@@ -105,11 +99,11 @@ class Conversation(Generic[OutputT]):
 
     @model.setter
     def model(self, model: str) -> None:
-        self._model = checked_model(model, "chat.model = {!r}")
+        self._model = given.checked_model(model, "chat.model = {!r}")
 
     @property
     def waiting(self) -> Run | None:
-        """The run that waits for a person; while there is one, no new prompt is taken."""
+        """The run that waits for a person, or whose `resume` was interrupted; while there is one, no new prompt is taken."""
         return self._waiting
 
     @property
@@ -131,7 +125,7 @@ class Conversation(Generic[OutputT]):
         hold up the fork, which may go on with it (`resume`) or without."""
         other = Conversation(self.agent, api=self.api, model=self.model)
         other._messages, other._images, other._usages = self._messages, self._images, self._usages
-        other._encoded = self._encoded.copy()
+        other._encoded, other.session_id = self._encoded.copy(), self.session_id
         return other
 
     async def send(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
@@ -144,18 +138,9 @@ class Conversation(Generic[OutputT]):
 
     def stream(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> AnswerStream[OutputT]:
         """One turn, watched while it goes on. It has the conversation from the moment the stream is entered."""
-        parts_of(prompt)  # a wrong prompt is told here, not inside the block
+        given.parts_of(prompt)  # a wrong prompt is told here, not inside the block
         log = EventLog()
-        work = partial(self._sent, prompt, log, deps, budget, stream=True)
-
-        def begin() -> asyncio.Task[Answer[OutputT]]:
-            claim = self._claimed()
-            task = asyncio.create_task(self._turn(claim, work))
-            # one that is cancelled before its first step never gets to its `finally`
-            task.add_done_callback(lambda _: self._release(claim))
-            return task
-
-        return AnswerStream(log, begin)
+        return self._watched(log, partial(self._sent, prompt, log, deps, budget, stream=True))
 
     async def resume(
         self,
@@ -167,13 +152,9 @@ class Conversation(Generic[OutputT]):
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
         """Go on with a run of this conversation: see `Agent.resume`. Raises `UsageError` where it went on otherwise since."""
-        run, decisions = checked_run(run), checked_decisions(approve, results)
-        try:
-            claim = self._claimed(anew=False)
-            return await self._turn(claim, partial(self._resumed, run, *decisions, EventLog(), deps, budget))
-        except RunError:
-            self._waiting = None  # what was decided is used up: `error.run` is what can be gone on with
-            raise
+        run, decisions = given.checked_run(run), given.checked_decisions(approve, results)
+        work = partial(self._resumed, run, *decisions, EventLog(), deps, budget)
+        return await self._turn(self._claimed(anew=False), work)
 
     def resume_sync(
         self,
@@ -187,25 +168,32 @@ class Conversation(Generic[OutputT]):
         """`resume` for code that is not async."""
         return run_sync(self.resume(run, approve=approve, results=results, deps=deps, budget=budget))
 
+    def resume_stream(
+        self,
+        run: Run,
+        *,
+        approve: Mapping[str, bool | Denied] | None = None,
+        results: Mapping[str, object] | None = None,
+        deps: Any = None,
+        budget: Budget | None = None,
+    ) -> AnswerStream[OutputT]:
+        """`resume`, watched while it goes on. What was said before is not told again; `stream.answer` has all of it."""
+        run, decisions = given.checked_run(run), given.checked_decisions(approve, results)
+        log = EventLog()
+        return self._watched(log, partial(self._resumed, run, *decisions, log, deps, budget, stream=True), anew=False)
+
     def adopt(self, run: Run) -> Answer[OutputT]:
         """Keep a run that stopped as this turn: calls without a result get one that says they were cancelled."""
         self._check_idle()
-        self._check_own(checked_run(run))
-        own = {call.id for call in run.messages[-1].calls}
-        for invocation in run.pending:
-            ended = replace(invocation, status="cancelled", error="cancelled")
-            told = ToolResult(ended.id, ended.name, (Text("cancelled: the run was stopped"),), error=True)
-            run = run.with_result(ended, told) if ended.id in own else run.with_invocation(ended)
-        if run.partial is not None:
-            run = replace(run, messages=(*run.messages, run.partial), partial=None)
-        status = "limited" if run.status in {"running", "paused"} else run.status
-        run = replace(run, status=status, waiting=(), nested=())
+        self._check_own(given.checked_run(run))
+        run = given_up(run)
         self._keep(run)
         return cast("Answer[OutputT]", Answer.of(run))
 
     def drop(self) -> Run | None:
         """Give up the turn that waits, which is returned, so that a new prompt is taken. None where none waits."""
         run, self._waiting = self._waiting, None
+        self._encoded.keep_only(self._messages)
         return run
 
     async def on_errand(self, prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[OutputT]:
@@ -213,15 +201,16 @@ class Conversation(Generic[OutputT]):
         if task.paused is None:
             return await self._sent(prompt, log, task.deps, task.budget, task, stream=task.stream)
         decisions = task.approve or {}, task.results or {}
-        return await self._resumed(task.paused, *decisions, log, task.deps, task.budget, task)
+        return await self._resumed(task.paused, *decisions, log, task.deps, task.budget, task, stream=task.stream)
 
     def _claimed(self, *, anew: bool = True) -> object:
         """The conversation, for one turn at a time: `anew`, or to go on with one. Raises `ConversationBusy` and `UsageError`."""
         self._check_idle()
         if anew and (run := self._waiting) is not None:
             calls = ", ".join(repr(each.call_id) for each in run.waiting if each.why != "agent")
+            state = f"waits for a person, for {calls}" if calls else "was interrupted"
             raise UsageError(
-                f"a turn of this conversation (run {run.id}) waits for a person, for {calls}: go on with it by "
+                f"a turn of this conversation (run {run.id}) {state}: go on with it by "
                 "chat.resume(run, approve={…} or results={…}), keep it as it is by chat.adopt(run) (or the run that came of it "
                 "elsewhere), or give it up by chat.drop(); the run is chat.waiting"
             )
@@ -236,12 +225,28 @@ class Conversation(Generic[OutputT]):
         if self._claim is claim:
             self._claim = None
 
-    async def _turn(self, claim: object, work: Callable[[], Coroutine[Any, Any, Answer[OutputT]]]) -> Answer[OutputT]:
+    def _watched(self, log: EventLog, work: Work, *, anew: bool = True) -> AnswerStream[OutputT]:
+        def begin() -> asyncio.Task[Answer[OutputT]]:
+            claim = self._claimed(anew=anew)
+            task = asyncio.create_task(self._turn(claim, work))
+            # one that is cancelled before its first step never gets to its `finally`
+            task.add_done_callback(lambda _: self._release(claim))
+            return task
+
+        return AnswerStream(log, begin)
+
+    async def _turn(self, claim: object, work: Work) -> Answer[OutputT]:
         """A turn that fails leaves no trace."""
         try:
             answer = await work()
             self._keep(answer.run)
             return answer
+        except BaseException as error:
+            own = error.run if isinstance(error, RunError) else None
+            if own is not None and self._waiting is not None and own.id == self._waiting.id and own.status != "paused":
+                self._waiting = None  # what was decided is used up: `error.run` is what can be gone on with
+            self._encoded.keep_only(self._messages)
+            raise
         finally:
             self._release(claim)
 
@@ -268,11 +273,8 @@ class Conversation(Generic[OutputT]):
                 session_id=self.session_id,
                 started_at=time.time(),
             )
-            run = await prompted(run, prompt, kit, scale=self.agent.scale)
-            kit = await fitted(kit, run)
-            if kit.may_draw:
-                # a store that cannot be written is told before money is spent
-                await asyncio.to_thread(lambda: kit.store.create().discard())
+            run = await given.prompted(run, prompt, kit, scale=self.agent.scale)
+            run, kit = await given.in_time(run, _ready(run, kit))
             return await drive(run, kit, log)
         finally:
             await kit.fetcher.close()
@@ -286,17 +288,22 @@ class Conversation(Generic[OutputT]):
         deps: Any,
         budget: Budget | None,
         task: Errand | None = None,
+        *,
+        stream: bool = False,
     ) -> Answer[Any]:
         self._check_own(run)
-        if run.status in {"completed", "refused", "limited"}:
+        if run.status not in {"running", "paused"}:
             raise UsageError(f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt")
-        kit = self._kit(
-            deps, budget, stream=task is not None and task.stream, depth=task.depth if task is not None else 0
-        )
+        kit = self._kit(deps, budget, stream=stream, depth=task.depth if task is not None else 0)
         try:
             run = run if task is None else replace(run, limits=task.within(self.agent.limits, run))
-            run, kit = await decided(replace(run, partial=None), approve, results, kit, log)
-            return await drive(run, await fitted(kit, run), log)
+            work = decided(replace(run, partial=None), approve, results, kit, log)
+            run, kit = await given.in_time(run, _ready(run, kit, work))
+            return await drive(run, kit, log)
+        except asyncio.CancelledError:
+            if self._waiting is not None and log.run is not None and log.run.id == self._waiting.id:
+                self._waiting = log.run  # approvals of the one before may be used up
+            raise
         finally:
             await kit.fetcher.close()
 
@@ -311,22 +318,10 @@ class Conversation(Generic[OutputT]):
         agent = self.agent
         fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
         return Kit(
-            agent.client,
-            agent.store,
-            fetcher,
-            agent.tools,
-            agent.instructions,
-            agent.settings,
-            agent.output,
-            deps,
-            stream,
-            self._encoded,
-            budget=Budget(within=[agent.budget, checked_budget(budget)]),
-            history=agent.history,
-            hooks=agent.hooks,
-            depth=depth,
-            checks=agent.checks,
-        )
+            agent.client, agent.store, fetcher, agent.tools, agent.instructions, agent.settings, agent.output, deps, stream,
+            self._encoded, budget=Budget(within=[agent.budget, given.checked_budget(budget)]), history=agent.history,
+            hooks=agent.hooks, depth=depth, checks=agent.checks, name=agent.name,
+        )  # fmt: skip
 
     def _keep(self, run: Run) -> None:
         self._waiting = run if run.status == "paused" else None
@@ -340,7 +335,11 @@ class Conversation(Generic[OutputT]):
         return f"<Conversation {self._model!r} api={self._api!r} {counts}{' waiting' if self._waiting else ''}>"
 
 
-async def errand(agent: Agent[Any], prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[Any]:
-    """A run of an agent as a tool of another."""
-    chat = Conversation(agent) if task.paused is None else Conversation.holding(agent, task.paused)
-    return await chat.on_errand(prompt, task, log)
+async def _ready(run: Run, kit: Kit, work: Awaitable[tuple[Run, Kit]] | None = None) -> tuple[Run, Kit]:
+    """The run and its kit for the first request, with what a person decided. Nothing is sent before a store that cannot be
+    written, or a model that cannot do what is wanted, was told."""
+    run, kit = (run, kit) if work is None else await work
+    kit = await fitted(kit, run)
+    if kit.may_draw:
+        await asyncio.to_thread(check_writable, kit.store)
+    return run, kit

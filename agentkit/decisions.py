@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agentkit import approvals
-from agentkit.collect import ingest
 from agentkit.errors import UsageError
+from agentkit.ingest import ingest
 from agentkit.kit import Kit
 from agentkit.outcomes import Done, applied
-from agentkit.prepare import refused
-from agentkit.run import Run, Waiting
+from agentkit.prepare import asked, refused
+from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog
-from agentkit.tools import Denied, encode_result
-from agentkit.values import Invocation
+from agentkit.tools import Denied, ToolResultError, encode_result
+from agentkit.values import Invocation, Text, ToolResult
 
 Decisions = tuple[dict[str, bool | Denied], dict[str, object]]
 """Verdicts and results, by call."""
@@ -26,46 +26,88 @@ async def decided(
     """The run with these decisions taken, and the kit that knows what was agreed to. Raises `UsageError` for an id that
     does not wait for such a decision, for a value that is no decision, for a call that is not the one that was shown, and
     for an approval that was used before."""
-    run = _whole(run)
+    run = _at_the_door(run, approve)
     waiting = {each.call_id: each for each in run.waiting}
     _check(approve, waiting, "approval", "approve")
     _check(results, waiting, "result", "results")
+    for call_id, verdict in approve.items():
+        if verdict is True and approvals.is_used(waiting[call_id].seal):
+            raise UsageError(
+                f"resume(approve={{{call_id!r}: True}}): this approval was used before; go on with the run that came of it, or "
+                "resume(run) without it, to be asked again"
+            )
     own, inner = _apart(run, approve, results)
-    agreed: list[str] = []
+    agreed: dict[str, str] = {}
     for call_id, verdict in own[0].items():
         invocation = _pending(run, call_id)
-        seal = run.seal(invocation)
-        if waiting[call_id].seal != seal:
+        seal = waiting[call_id].seal
+        if seal != run.seal(invocation, waiting[call_id].nonce):
             raise UsageError(
                 f"resume(approve={{{call_id!r}: …}}): the call was changed after it was shown; it is not run"
             )
         if verdict is True:
-            if approvals.is_used(seal):
-                raise UsageError(
-                    f"resume(approve={{{call_id!r}: True}}): this approval was used before; go on with the run that came of it"
-                )
-            agreed.append(seal)
+            agreed[run.seal(invocation)] = seal
             run = _released(run, call_id)
         else:
             reason = verdict.reason if isinstance(verdict, Denied) else Denied().reason
             run = refused(run, invocation, f"not run: the user denied this call ({reason})", reason, log)
     for call_id, value in own[1].items():
         invocation = _pending(run, call_id)
-        if waiting[call_id].seal != run.seal(invocation):
+        if waiting[call_id].seal != run.seal(invocation, waiting[call_id].nonce):
             raise UsageError(f"resume(results={{{call_id!r}: …}}): the call was changed after it was shown")
-        encoded = encode_result(value)
+        try:
+            encoded = encode_result(value)
+        except ToolResultError as error:
+            raise UsageError(f"resume(results={{{call_id!r}: …}}): {error}") from error
         pictures = tuple([(image, await ingest(image, kit.store, kit.fetcher)) for image in encoded.images])
         run = applied(_released(run, call_id), Done(replace(invocation, status="completed"), encoded, pictures), log)
     for call_id in inner:
         run = _released(run, call_id)
-    return replace(run, status="running"), replace(kit, approved=frozenset(agreed), inner=inner)
+    return replace(run, status="running"), replace(kit, approved=agreed, inner=inner)
 
 
-def _whole(run: Run) -> Run:
-    """The run with an invocation for each call of its last message: one that a saved run hides would dangle for ever."""
+def asked_again(run: Run, kit: Kit) -> Run:
+    """A run that was cancelled, where the calls that were agreed to in this sitting and have no result wait again: whether
+    they may be run once more is for a person to say."""
+    held = {each.call_id for each in run.waiting}
+    again = [each for each in run.pending if each.id not in held and run.seal(each) in kit.approved]
+    if not again and not kit.inner:
+        return run
+    waiting = (*run.waiting, *(asked(run, each, "approval") for each in again))
+    return replace(run, status="paused" if waiting else run.status, waiting=waiting)
+
+
+def _at_the_door(run: Run, approve: Mapping[str, object]) -> Run:
+    """The run with an invocation for each call of its last message (one that a saved run hides would dangle for ever), and
+    without arguments that no person was shown: those are read anew, and seen by the hooks."""
+    run = _renewed(run, approve)
+    shown = {each.call_id for each in run.waiting}
+    run = run.with_invocation(*(replace(each, arguments=None) for each in run.pending if each.id not in shown))
     known = {each.id for each in run.pending} | {each.call_id for each in run.results}
     hidden = [Invocation(call.id, call.name) for call in run.messages[-1].calls if call.id not in known]
     return replace(run, invocations=(*run.invocations, *hidden)) if hidden else run
+
+
+def _renewed(run: Run, approve: Iterable[str]) -> Run:
+    """The run with new questions where the answer was used up (by a sitting that was stopped) and is not given now."""
+    given, pending = set(approve), {each.id: each for each in run.pending}
+    inner: dict[str, Waiting] = {}
+    nested: list[Nested] = []
+    for each in run.nested:
+        own = f"{each.call_id}/"
+        sub = _renewed(each.run, (call_id.removeprefix(own) for call_id in given if call_id.startswith(own)))
+        inner |= {own + asks.call_id: replace(asks, call_id=own + asks.call_id) for asks in sub.waiting}
+        nested.append(replace(each, run=sub))
+    waiting: list[Waiting] = []
+    for each in run.waiting:
+        invocation = pending.get(each.call_id)
+        if each.call_id in inner:
+            waiting.append(inner[each.call_id])
+        elif invocation is None or each.why != "approval" or each.call_id in given or not approvals.is_used(each.seal):
+            waiting.append(each)
+        else:
+            waiting.append(asked(run, invocation, "approval"))
+    return replace(run, waiting=tuple(waiting), nested=tuple(nested))
 
 
 def _pending(run: Run, call_id: str) -> Invocation:
@@ -110,3 +152,16 @@ def _told(each: Waiting) -> str:
     """A call that waits, and how to give what it waits for."""
     wanted = "an approval (approve=)" if each.why == "approval" else "a result (results=)"
     return f"{each.call_id!r} for {wanted}"
+
+
+def given_up(run: Run) -> Run:
+    """The run as a turn that is over: calls without a result get one that says they were cancelled."""
+    own = {call.id for call in run.messages[-1].calls}
+    for invocation in run.pending:
+        ended = replace(invocation, status="cancelled", error="cancelled")
+        told = ToolResult(ended.id, ended.name, (Text("cancelled: the run was stopped"),), error=True)
+        run = run.with_result(ended, told) if ended.id in own else run.with_invocation(ended)
+    if run.partial is not None:
+        run = replace(run, messages=(*run.messages, run.partial), partial=None)
+    status = "interrupted" if run.status in {"running", "paused"} else run.status
+    return replace(run, status=status, waiting=(), nested=())

@@ -5,6 +5,7 @@
     │   ├── MissingKey                   no API key: set OPENROUTER_API_KEY, or start the emulator
     │   ├── ToolDefinitionError          a function cannot become a tool: mend its signature or name
     │   ├── Unsupported                  the model does not take this: `accepted` says what it takes, `models` who takes it
+    │   ├── BudgetExceeded               the `Budget` does not cover this drawing: raise it, or ask for something cheaper
     │   └── ConversationBusy             a turn is running on this conversation: wait for it, or `fork()`
     ├── ImageError                       these bytes, this file or this URL are no usable picture
     ├── StoreError                       the image store cannot be read or written: free the disk, or set `store=`
@@ -18,12 +19,12 @@
         ├── HookFailed (also a UsageError)  a hook, or a function that makes tools, raised: mend it, and `resume(error.run)`
         ├── OutputInvalid                the model did not keep to `output=`, even after one repair
         └── APIError                     OpenRouter, or a provider behind it, said no
-            ├── BadRequest               400, 404, 409, 413, 422: mend the request; the message has the provider's words
+            ├── BadRequest               400, 404, 405, 409, 413, 414, 415, 422: mend the request; it has the provider's words
             ├── AuthenticationFailed     401: the key is wrong or revoked
             ├── InsufficientCredits      402: add credits, or lower `max_tokens`, which reserves them
             ├── PermissionRefused        403: moderation, a guardrail or a region; `reasons` says which
             ├── RateLimited              429: wait `retry_after` seconds
-            └── ProviderFailed           408, 5xx, or an error inside a 200: the provider broke
+            └── ProviderFailed           408, 5xx, an error inside a 200, any other status: the provider broke, or a proxy answered
 
 No error holds a key, a header or a request body.
 """
@@ -47,13 +48,23 @@ class AgentkitError(Exception):
     def __init__(self, *args: object) -> None:
         super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled by what it is, not by how it was made: each survives the way from another process."""
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[AgentkitError], args: tuple[object, ...]) -> AgentkitError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class UsageError(AgentkitError, ValueError):
     """An argument is wrong. Raised at once, before anything is sent."""
 
 
 class MissingKey(UsageError):
-    """There is no API key, and `base_url` is not an emulator."""
+    """There is no API key. The emulator wants one as well: any will do."""
 
 
 class ToolDefinitionError(UsageError):
@@ -74,6 +85,25 @@ class Unsupported(UsageError):
         """What the model accepts there, in words; None where it has no such parameter."""
         self.models = models
         """Slugs of models that accept the whole request."""
+
+
+class BudgetExceeded(UsageError):
+    """A drawing was not begun, as it may have cost more, or brought more pictures, than its `Budget` has left. A run of an
+    agent raises nothing there: its answer is `limited`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        price_usd: float | None = None,
+        remaining_usd: float | None = None,
+        remaining_images: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.price_usd = price_usd
+        """What the request may have cost at worst; None where nothing is known of it."""
+        self.remaining_usd = remaining_usd
+        self.remaining_images = remaining_images
 
 
 class ConversationBusy(UsageError):
@@ -181,7 +211,7 @@ class APIError(RunError):
 
 
 class BadRequest(APIError):
-    """400, 404, 409, 413, 422: the request cannot be served as it is."""
+    """400, 404, 405, 409, 413, 414, 415, 422: the request cannot be served as it is."""
 
 
 class AuthenticationFailed(APIError):
@@ -201,7 +231,7 @@ class RateLimited(APIError):
 
 
 class ProviderFailed(APIError):
-    """408, a 5xx, or an error inside a 200."""
+    """408, a 5xx, an error inside a 200, and any other status: a redirect (3xx), say, which is never followed."""
 
 
 def for_status(status: int | None) -> type[APIError]:

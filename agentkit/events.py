@@ -11,7 +11,10 @@ from agentkit.values import Image, ImageFailure, Invocation, Message, Usage
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """Some more of the assistant's text, as it came (links to pictures included)."""
+    """Some more of the assistant's text. All of them together are `answer.text`.
+
+    What may be the link of a picture comes when that is decided, the words after such a link when its download has ended.
+    """
 
     text: str
     kind: Literal["text_delta"] = "text_delta"

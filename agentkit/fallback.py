@@ -1,7 +1,7 @@
 """A native tool, else a local one: where OpenRouter refuses the server tool that draws, the studio's tools take its place.
 
-A refusal is an error status whose words name server tools, before any output: nothing was billed, and asking again with
-other tools is another request. What one client was refused for a model is remembered as long as the client lives.
+A refusal is an error status whose words name server tools, and not a moderation, before any output: nothing was billed, and
+asking again with other tools is another request. What one client was refused for a model is remembered as long as the client lives.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from agentkit.run import Run
 from agentkit.server_tools import ImageGeneration
 from agentkit.stream import EventLog
 from agentkit.tools import Tool
+from agentkit.wire import faults
 
 _REFUSALS = {400, 403, 404, 422}
 _NAMES_SERVER_TOOLS = re.compile(r"image_generation|server[ _-]?tool", re.IGNORECASE)
@@ -44,8 +45,9 @@ def _takes_over(error: APIError, run: Run, kit: Kit) -> bool:
     tool = kit.image_tool
     if not isinstance(tool, ImageGeneration) or tool.fallback is None or error.status not in _REFUSALS:
         return False
-    if not _NAMES_SERVER_TOOLS.search(f"{error} {error.raw or ''}"):
-        return False
+    words = f"{error} {error.raw or ''}"
+    if error.reasons or faults.says_refused(words) or not _NAMES_SERVER_TOOLS.search(words):
+        return False  # what was refused for its content must not be drawn, and paid for, another way
     _refused.setdefault(kit.client, set()).add((run.api, run.model))
     logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
     return True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from agentkit.budget import Budget
-from agentkit.collect import ingest
 from agentkit.errors import DeadlineExceeded, ImageError, UsageError
+from agentkit.ingest import ingest
 from agentkit.kit import Kit
 from agentkit.run import Run
 from agentkit.tools import Denied
@@ -57,6 +57,21 @@ async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
         words = f"the run's limit of {run.limits.seconds:g} seconds is reached, at picture {number} of the prompt"
         raise DeadlineExceeded(words) from None
     return run.grown(messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began)
+
+
+async def in_time(run: Run, work: Awaitable[tuple[Run, Kit]]) -> tuple[Run, Kit]:
+    """What has to be done before the first request, within the time that the run has left, of which it is a part.
+
+    Raises `DeadlineExceeded` with the run as it was.
+    """
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(max(run.limits.seconds - run.seconds, 0.0)):
+            ready, kit = await work
+    except TimeoutError:
+        words = f"the run's limit of {run.limits.seconds:g} seconds is reached; nothing was sent"
+        raise DeadlineExceeded(words, run=run.grown(seconds=run.seconds + time.monotonic() - began)) from None
+    return ready.grown(seconds=ready.seconds + time.monotonic() - began), kit
 
 
 async def _usable(image: Image, number: int, kit: Kit, *, scale: bool) -> Image:

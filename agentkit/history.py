@@ -92,17 +92,18 @@ def plan(
     images: Sequence[Image],
     model: str | None = None,
     sees: bool = True,
+    gone: frozenset[str] = frozenset(),
 ) -> Plan:
     """What is sent for a run whose prompt stands at `start`.
 
     `images` are all of the conversation; `model` is who is asked, None where that is not known before (fallbacks, presets);
-    `sees` is whether the model takes pictures.
+    `sees` is whether the model takes pictures; those that are `gone` (sha256) were deleted since: they are told as a line.
     """
-    if not images and policy.tokens is None:
+    if not images and not gone and policy.tokens is None:
         return Plan(messages)
     placed = {image.name for message in messages for image in message.images}
     loose = {image.name: image for image in images if image.name not in placed}
-    walk = _Walk(policy, api, model, loose, sees=sees)
+    walk = _Walk(policy, api, model, loose, sees=sees, gone=gone)
     for index, message in enumerate(messages):
         walk.take(index, message, may_leave=index <= start)
     return _told(messages, walk)
@@ -145,8 +146,10 @@ def _short(words: str) -> str:
 class _Walk:
     """Goes through a conversation as it grew, and keeps what of it is in sight."""
 
-    def __init__(self, policy: History, api: Api, model: str | None, known: dict[str, Image], *, sees: bool) -> None:
-        self._policy, self._model, self._known, self.sees = policy, model, known, sees
+    def __init__(
+        self, policy: History, api: Api, model: str | None, known: dict[str, Image], *, sees: bool, gone: frozenset[str]
+    ) -> None:
+        self._policy, self._model, self._known, self.sees, self._gone = policy, model, known, sees, gone
         self._api: Api = api
         self._waiting: list[Image] = []
         self._turns: list[int] = []
@@ -165,7 +168,7 @@ class _Walk:
     def take(self, index: int, message: Message, *, may_leave: bool) -> None:
         """One message more. At one of the user's, things may leave."""
         if self._policy.tokens is not None:
-            self._sizes.append(_tokens(message))
+            self._sizes.append(tokens_of(message))
         self._asked = message.text if message.role == "user" else self._asked
         new = {image.name: image for image in message.images if image.name}
         for name, image in new.items():
@@ -213,7 +216,7 @@ class _Walk:
 
     def _show(self, sha256: str, index: int) -> bool:
         """Bring a picture in sight, at this message if it is not yet. Whether it was not."""
-        if not self.sees:
+        if not self.sees or sha256 in self._gone:
             return False
         before = self.place.pop(sha256, None)
         self.place[sha256] = index if before is None else before
@@ -255,8 +258,8 @@ def _same(made: str | None, asked: str | None) -> bool:
     return long.startswith(short) and _SAME_MODEL.fullmatch(long[len(short) :]) is not None
 
 
-def _tokens(message: Message) -> int:
-    """An estimate without its pictures."""
+def tokens_of(message: Message) -> int:
+    """An estimate without its pictures: a quarter of its bytes."""
     if message.raw:
         return sum(len(piece) for item in message.raw for piece in item if isinstance(piece, bytes)) // 4 + 4
     size = 0

@@ -9,7 +9,8 @@
 Each may be async; one that is not must not block, for it runs on the event loop. `hooks=[a, b]` nests them, `a` outermost:
 what is before goes `a`, `b`, what is after `b`, `a`. A hook that raises stops the run with a `HookFailed`, which holds the
 run with all that had arrived. No hook can change what was asked, said, spent or drawn, and none is called again for a
-request that is repeated.
+request that is repeated. One that is asked anew with other tools, as OpenRouter refused the server tool that draws
+(`ImageGeneration(fallback=…)`), is another request: `before_request` is called for it too.
 """
 
 from __future__ import annotations

@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from agentkit import wire
 from agentkit.budget import Budget, Hold
-from agentkit.history import History, plan
+from agentkit.history import History
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
+from agentkit.log import logger
+from agentkit.openrouter.body import missing_of
 from agentkit.openrouter.client import OpenRouter
 from agentkit.output import Output
 from agentkit.run import Run
 from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
 from agentkit.tools import Denied, Tools
+from agentkit.values import Pieces
 from agentkit.wire.body import Encoded
 from agentkit.wire.model import FunctionSpec, JsonObject, Request
 
@@ -45,11 +49,13 @@ class Kit:
     """What the run may still use, with all that it shares with others."""
     price: Callable[[Request], float | None] | None = None
     """What a request may cost at worst, in USD, as far as the catalogue tells. It must not wait for anything."""
+    picture_price: float | None = None
+    """How much of that is for a picture of the server tool; None where the catalogue does not tell."""
     hooks: tuple[Hooks, ...] = ()
     depth: int = 0
     """How many agents this one works for, each called as a tool by the one before it."""
-    approved: frozenset[str] = frozenset()
-    """Seals of the calls that a person agreed to in this sitting."""
+    approved: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the calls that a person agreed to in this sitting: the seal of each → that of the question, which is used up once."""
     inner: Mapping[str, tuple[Mapping[str, bool | Denied], Mapping[str, object]]] = field(
         default_factory=dict[str, Any]
     )
@@ -59,6 +65,8 @@ class Kit:
     """Whether the model takes pictures."""
     checks: bool = True
     """Whether the catalogue is asked what the model can do."""
+    name: str = "agent"
+    """What log lines call the agent."""
 
     @property
     def functions(self) -> tuple[FunctionSpec, ...]:
@@ -94,20 +102,23 @@ class Kit:
         return None if is_open else model
 
 
-def request_of(run: Run, kit: Kit, closing: str | None, hold: Hold | None = None) -> Request:
-    """The next request of this run. A forced tool choice holds for the first turn only: held on, it would never end.
-    What it may use is what the budget has left, and what is held for it already."""
+def request_of(
+    run: Run, kit: Kit, closing: str | None, hold: Hold | None = None, gone: frozenset[str] = frozenset()
+) -> Request:
+    """The next request of this run, without pictures that are `gone` (sha256). A forced tool choice holds for the first turn
+    only: held on, it would never end. What it may use is what the budget has left, and what is held for it already."""
     limits = run.limits
     usd = kit.budget.remaining_usd
     steps, last = _server_calls(run, kit, hold)
-    sent = plan(
+    sent = kit.encoded.plan(
         run.messages,
         run.start,
         kit.history,
+        run.images,
         api=run.api,
         model=kit.asked(run.model),
-        images=run.images,
         sees=kit.sees,
+        gone=gone,
     )
     return Request(
         model=run.model,
@@ -129,6 +140,19 @@ def request_of(run: Run, kit: Kit, closing: str | None, hold: Hold | None = None
         cost_left=None if usd is None else round(max(usd + (hold.cost_usd if hold else 0.0), 0.0), 12),
         shown=sent.shown,
     )
+
+
+async def body_of(run: Run, kit: Kit, closing: str | None, hold: Hold | None) -> tuple[str, Pieces]:
+    """The path and the body of the next request. A picture that was deleted from the store since is told as a line: the
+    conversation outlives it. Raises `StoreError` where the store cannot be read."""
+    gone: frozenset[str] = frozenset()
+    while True:
+        path, body = wire.encode(run.api, request_of(run, kit, closing, hold, gone), kit.encoded)
+        missing = await missing_of(body, kit.store)
+        if missing <= gone:
+            return path, body
+        logger().warning("pictures_gone", run=run.id, sha256=sorted(missing))
+        gone |= missing
 
 
 def in_words(settings: ModelSettings) -> ModelSettings:

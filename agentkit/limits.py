@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from agentkit.values import ToolCall
+from agentkit.values import ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from agentkit.run import Run
@@ -17,6 +17,10 @@ CLOSING_SHARE = 0.9
 """Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to close in words."""
 MOST_EQUAL_CALLS = 2
 """Equal calls in a row that are run."""
+MISFIT = "The arguments do not fit:"
+"""How the result of a call begins whose arguments its tool could not take."""
+MOST_REPAIRS = 2
+"""Times in a row that a model may mend such arguments before the run is closed in words."""
 EPSILON = 1e-12
 """USD below which sums of floats tell nothing apart."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -33,8 +37,8 @@ class Means:
     """Of a request with tools, at worst, in USD; 0 where nothing is known."""
     closing_price: float = 0.0
     """Of a request that closes the run in words, likewise."""
-    picture: bool = False
-    """Whether that price holds a picture's."""
+    picture: bool | None = None
+    """Whether that price holds a picture's, where a server tool draws: what one costs may not be known."""
     follows: bool = False
     """Whether a request may have to follow: there are tools whose results go back to the model."""
     draws: bool = True
@@ -46,6 +50,13 @@ class Means:
 def fits(price: float, left: float) -> bool:
     """Whether something is left, and the price is within it."""
     return left > EPSILON and price <= left + EPSILON
+
+
+def room(run: Run) -> int:
+    """How many of the pending calls may be run, in their order; those that wait for a person have their place among them."""
+    if run.seconds >= CLOSING_SHARE * run.limits.seconds:
+        return 0
+    return max(run.limits.tool_calls - (run.tool_calls - len(run.pending)), 0)
 
 
 def limit_reached(run: Run, means: Means) -> str | None:
@@ -68,7 +79,20 @@ def limit_reached(run: Run, means: Means) -> str | None:
         return "cost_usd"
     if run.turns and run.seconds >= CLOSING_SHARE * limits.seconds:
         return "seconds"
-    return "repeats" if run.stuck else None
+    return "repeats" if run.stuck or _misfits(run) > MOST_REPAIRS else None
+
+
+def _misfits(run: Run) -> int:
+    """Rounds in a row up to now in which no call had arguments that its tool could take."""
+    count = 0
+    for message in reversed(run.messages):
+        if message.role == "assistant":
+            continue
+        results = [part for part in message.parts if isinstance(part, ToolResult)]
+        if not results or any(not each.text.startswith(MISFIT) for each in results):
+            break
+        count += 1
+    return count
 
 
 def can_close(run: Run, means: Means, reached: str) -> bool:
@@ -86,10 +110,10 @@ def reason(run: Run, means: Means, reached: str | None) -> str | None:
     left = max(min(usd for usd in (own, means.usd, inf) if usd is not None), 0.0)
     price = means.price + (means.closing_price if means.follows else 0.0)
     if not price:
-        return f"{_dollars(left)} is left"
-    included = ", a picture included" if means.picture else ""
+        return f"{_dollars(left)} is left" + ("; what a picture costs is not known" if means.picture is False else "")
+    included = {None: "", True: ", a picture included", False: "; what a picture costs is not known"}
     then = " and the one that closes the run" if means.follows and means.closing_price else ""
-    return f"{_dollars(left)} is left, and the next request{then} may cost {_dollars(price)} at worst{included}"
+    return f"{_dollars(left)} is left, and the next request{then} may cost {_dollars(price)} at worst{included[means.picture]}"
 
 
 def _dollars(amount: float) -> str:

@@ -20,7 +20,6 @@ _WIDTH = 500
 class Logger(Protocol):
     """What is needed of a logger."""
 
-    def debug(self, event: str, **values: Any) -> Any: ...
     def info(self, event: str, **values: Any) -> Any: ...
     def warning(self, event: str, **values: Any) -> Any: ...
 
@@ -37,10 +36,6 @@ class _Careful:
 
     def __init__(self, to: Logger, hears: Callable[[int], bool] = lambda _: True) -> None:
         self._to, self._hears = to, hears
-
-    def debug(self, event: str, **values: Any) -> None:
-        if self._hears(10):
-            self._to.debug(event, **_fit(values))
 
     def info(self, event: str, **values: Any) -> None:
         if self._hears(20):

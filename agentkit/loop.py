@@ -7,14 +7,14 @@ import time
 from dataclasses import replace
 from typing import Any, assert_never
 
-from agentkit import calls, fallback, prepare, spending
+from agentkit import calls, decisions, fallback, prepare, spending
 from agentkit.answer import Answer
-from agentkit.errors import DeadlineExceeded, OutputInvalid
+from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.output import BadOutput, Output
-from agentkit.run import CLOSING_SHARE, Ask, Call, Finish, Run, Wait, next_step
+from agentkit.run import CLOSING_SHARE, Ask, Call, Finish, Run, RunStatus, Wait, next_step
 from agentkit.stream import EventLog
 from agentkit.values import Message, Text
 
@@ -27,16 +27,24 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
     clock = Clock(run)
     log.run = run
     kit = spending.within_limits(kit, run)
+    deadline = asyncio.timeout(max(clock.left(), 0.0))
     try:
-        async with asyncio.timeout(max(clock.left(), 0.0)):
+        async with deadline:
             run, output = await _steps(run, kit, log, clock)
-    except TimeoutError:
-        so_far = replace(log.run or run, seconds=clock.spent())
-        words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
-        raise DeadlineExceeded(words, run=so_far, generation_id=log.generation_id) from None
+    except BaseException as error:
+        known = error.run if isinstance(error, RunError) else None
+        so_far = log.run = (known or log.run).grown(seconds=clock.spent())
+        if isinstance(error, RunError):
+            error.run = so_far
+        elif isinstance(error, asyncio.CancelledError):
+            log.run = decisions.asked_again(so_far, kit)
+        elif isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
+            words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
+            raise DeadlineExceeded(words, run=so_far, generation_id=log.generation_id) from None
+        raise
     log.run = run
     logger().info(
-        "run", run=run.id, status=run.status, turns=run.turns, seconds=round(run.seconds, 3), cost_usd=run.usage.cost_usd,
+        "run", run=run.id, agent=kit.name, status=run.status, turns=run.turns, seconds=round(run.seconds, 3), cost_usd=run.usage.cost_usd,
     )  # fmt: skip
     answer = Answer.of(run, output)
     log.tell(RunFinished(answer.status, answer.usage))
@@ -44,20 +52,23 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
 
 
 async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, Any]:
-    base = kit
+    base, cancellation = kit, calls.Cancellation()
     if run.pending:  # a saved run: what of it may go on is asked anew
         kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left(), asks=False))
         run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
     while True:
+        cancellation.heed()
         means = spending.means_of(run, kit)
         step = next_step(run, means)
         run = spending.explained(run, means, step)
         match step:
             case Ask(closing=closing):
                 kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left()))
+                cancellation.heed()
                 before, run = run, await fallback.ask(run, kit, log, closing=closing, seconds_left=clock.left())
                 if run is not before:
                     await prepare.replied(run, kit)
+                    run = run.grown(seconds=clock.spent())
                     run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
             case Call():
                 share = CLOSING_SHARE * run.limits.seconds - clock.spent()
@@ -66,9 +77,7 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
                 return replace(run, status="paused", seconds=clock.spent()), None
             case Finish(status=status, reached=reached):
                 ended = run.grown(status=status, closing=reached or run.closing, seconds=clock.spent())
-                if kit.output is None or status != "completed":
-                    return ended, None
-                repaired, output = _read_output(run, kit.output)
+                repaired, output = _read_output(run, kit.output, status)
                 if repaired is None:
                     return ended, output
                 run = repaired
@@ -78,15 +87,20 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
         log.run = run
 
 
-def _read_output(run: Run, output: Output[Any]) -> tuple[Run | None, Any]:
-    """The value in the last message; or the run with one request to repair it. Raises `OutputInvalid` the second time."""
+def _read_output(run: Run, output: Output[Any] | None, status: RunStatus) -> tuple[Run | None, Any]:
+    """The value in the last message, if the model was to give one; or the run with one request to repair it, where it was not
+    closed by a limit. Raises `OutputInvalid` the second time."""
+    if output is None or status == "refused" or run.messages[-1].role != "assistant":
+        return None, None
     try:
         return None, output.read(run.messages[-1].text)
     except BadOutput as error:
+        if status == "limited":
+            return None, None
         if run.repairs:
             raise OutputInvalid(
                 f"the reply does not fit {output.schema.name}, after one repair: {error}", run=run
-            ) from None
+            ) from error.__cause__
         words = f"Your reply does not fit the schema {output.schema.name}: {error}. Reply again, with nothing but JSON that fits it."
         return replace(run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1), None
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentkit.answer import Answer
-from agentkit.collect import ingest
 from agentkit.errors import HookFailed, ImageError, RunError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
 from agentkit.images.inspect import BrokenImage, store_bytes
 from agentkit.images.store import ImageStore
+from agentkit.ingest import ingest
 from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.run import Nested, Run, Waiting
@@ -146,13 +146,13 @@ def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -
 
 def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
     """The caller's run, which waits because the agent that it called does: for each call of that one by `CALL/ID`."""
-    inner = tuple(Waiting(f"{invocation.id}/{each.call_id}", each.why, each.seal) for each in sub.waiting)
+    inner = tuple(Waiting(f"{invocation.id}/{each.call_id}", each.why, each.seal, each.nonce) for each in sub.waiting)
     others = (each for each in run.waiting if each.call_id != invocation.id)
     held = (*(each for each in others if not each.call_id.startswith(f"{invocation.id}/")), *inner)
     nested = (*(each for each in run.nested if each.call_id != invocation.id), Nested(invocation.id, sub))
-    own = Waiting(invocation.id, "agent", run.seal(invocation))
+    own = [Waiting(invocation.id, "agent", run.seal(invocation))] if sub.waiting else []
     run = run.with_invocation(replace(invocation, status="pending", cost_usd=sub.usage.cost_usd))
-    return replace(run, waiting=(*held, own), nested=nested)
+    return replace(run, waiting=(*held, *own), nested=nested)
 
 
 def broken_off(run: Run, invocation: Invocation, sub: Run, store: ImageStore, log: EventLog) -> Run:
@@ -160,7 +160,7 @@ def broken_off(run: Run, invocation: Invocation, sub: Run, store: ImageStore, lo
     pictures: list[Kept] = []
     for image in drawn(sub).values():
         try:
-            at_home = image.blobs is store
+            at_home = image.blobs == store
             sha256 = image.sha256 if at_home else store_bytes(store, image.bytes()).sha256
             pictures.append((image, replace(image, sha256=sha256, blobs=store)))
         except (ImageError, StoreError) as error:

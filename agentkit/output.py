@@ -13,6 +13,8 @@ from agentkit.wire.model import OutputSchema
 
 T = TypeVar("T", default=Any)
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
+_VALUES = {"default", "const", "enum", "examples"}
+"""Keys of a schema that hold values, and no schema."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
@@ -45,6 +47,11 @@ class Output(Generic[T]):
                 **({"$defs": defs} if defs else {}),
             }
         name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
+        if (free := _free_keys(schema)) is not None:
+            raise UsageError(
+                f"Agent(output={kind!r}): it is asked for in strict mode, which takes no mapping with free keys, as {free} is; "
+                "accepted are named fields"
+            )
         self.schema = OutputSchema(name, cast("Mapping[str, Any]", _strict(schema)))
 
     def read(self, words: str) -> T:
@@ -70,6 +77,28 @@ class Output(Generic[T]):
             raise BadOutput("; ".join(lines)) from None
         except (ValueError, RecursionError) as error:
             raise BadOutput(f"it is no JSON: {error}") from None
+        except Exception as error:  # a validator of the user's types may raise anything
+            raise BadOutput(f"it could not be checked: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _free_keys(schema: object, where: str = "it") -> str | None:
+    """Where in the schema a mapping stands whose keys are not named; None where there is none."""
+    if isinstance(schema, list):
+        return next((found for each in cast("list[object]", schema) if (found := _free_keys(each, where))), None)
+    if not isinstance(schema, dict):
+        return None
+    given = cast("dict[str, object]", schema)
+    if given.get("type") == "object" and given.get("additionalProperties", False) is not False:
+        return where
+    for key, value in given.items():
+        if key in {"properties", "$defs"} and isinstance(value, dict):
+            inner = [(each, repr(name)) for name, each in cast("dict[str, object]", value).items()]
+        else:
+            inner = [(value, where)] if key not in _VALUES else []
+        for each, place in inner:
+            if (found := _free_keys(each, place)) is not None:
+                return found
+    return None
 
 
 def _strict(schema: object, *, names: bool = False) -> object:

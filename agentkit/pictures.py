@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import stat
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self, cast
 from urllib.parse import urlsplit
 
-from agentkit.errors import ImageError
+from agentkit.errors import ImageError, UsageError
 from agentkit.measure import MAX_PIXELS, inspect
 from agentkit.media import EXTENSIONS, HEAD, sniff
+from agentkit.storing import opened, read_some, storing
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -46,6 +48,11 @@ def _scheme(url: str) -> str:
         return urlsplit(url).scheme.lower()
     except ValueError:
         return ""
+
+
+def _check_alt(source: str, alt: object) -> None:
+    if not isinstance(alt, str):
+        raise UsageError(f"Image.from_{source}(alt={alt!r:.80}): accepted is text")
 
 
 class Blobs(Protocol):
@@ -150,6 +157,7 @@ class Image:
     @classmethod
     def from_bytes(cls, data: bytes, *, alt: str = "") -> Self:
         """A picture of these bytes. Raises `ImageError` where they are none that is known here."""
+        _check_alt("bytes", alt)
         if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ImageError(f"Image.from_bytes({data!r:.80}): given is {type(data).__name__}; accepted are bytes")
         data = bytes(data)
@@ -164,6 +172,7 @@ class Image:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, alt: str = "") -> Self:
         """The picture in a file, read now. Raises `ImageError` where there is none, or one of more than 256 MiB."""
+        _check_alt("file", alt)
         if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ImageError(f"Image.from_file({path!r:.80}): given is {type(path).__name__}; accepted is a path")
         try:
@@ -184,6 +193,7 @@ class Image:
     @classmethod
     def from_url(cls, url: str, *, alt: str = "") -> Self:
         """The picture at an http(s) URL. It is fetched, under the agent's `FetchPolicy`, when a run first needs it."""
+        _check_alt("url", alt)
         if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ImageError(f"Image.from_url({url!r:.80}): given is {type(url).__name__}; accepted is an http(s) URL")
         if _scheme(url) not in {"http", "https"}:
@@ -209,18 +219,18 @@ class Image:
         return f"{stem}.{self.extension}"
 
     def open(self) -> BinaryIO:
-        """The bytes as a file. Raises `ImageError` where they are gone."""
+        """The bytes as a file. Raises `ImageError` where they are gone, `StoreError` where the store cannot be read."""
         if self.blobs is None or not self.sha256:
             lacking = "no store is attached: load its run with Run.from_json(text, blobs=agent.store)"
             raise ImageError(f"{self!r} has no bytes here: {lacking if self.sha256 else 'it was not fetched yet'}")
         try:
-            return self.blobs.open(self.sha256)
+            return opened(self.blobs, self.sha256)
         except FileNotFoundError:
             raise ImageError(f"the bytes of {self!r} are no longer in the store") from None
 
     def bytes(self) -> bytes:
         """The whole picture in memory."""
-        with self.open() as file:
+        with storing("read from"), self.open() as file:
             return file.read()
 
     def data_url(self) -> str:
@@ -233,23 +243,32 @@ class Image:
         """Write the picture to a file, whole or not at all, and return its path. A folder gets `NAME.EXTENSION`.
 
         Nothing is converted: a JPEG saved as `fox.png` is a JPEG still, as every viewer sees from its first bytes; `extension`
-        is the picture's own. Raises `ImageError` where the folder is not there.
+        is the picture's own. Raises `ImageError` where the folder is not there, or the file cannot be written.
         """
-        target = Path(path)
-        if target.is_dir():
-            target = target / self.file_name
-        if not target.parent.is_dir():
-            why = "is no folder" if target.parent.exists() else "is not there: make it first"
-            raise ImageError(f"save({str(path)!r}): the folder {str(target.parent)!r} {why}")
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ImageError(f"save({path!r:.80}): given is {type(path).__name__}; accepted is a path")
+        try:
+            target = Path(path)
+            if target.is_dir():
+                target = target / self.file_name
+            if not target.parent.is_dir():
+                why = "is no folder" if target.parent.exists() else "is not there: make it first"
+                raise ImageError(f"save({str(path)!r}): the folder {str(target.parent)!r} {why}")
+            self._write(target)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise ImageError(f"save({str(path)!r}): {reason or error}") from error
+        return target
+
+    def _write(self, target: Path) -> None:
+        partial = target.with_name(f".{secrets.token_hex(8)}.part")  # each its own: threads may save to one path
         try:
             with self.open() as source, partial.open("wb") as file:
-                while chunk := source.read(1 << 20):
+                while chunk := read_some(source, 1 << 20):
                     file.write(chunk)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-        return target
 
     def to_pillow(self, *, max_pixels: int = MAX_PIXELS) -> PillowImage:
         """The picture, decoded. Raises `ImageError` for SVG, for more than `max_pixels`, and for bytes that Pillow cannot

@@ -3,15 +3,18 @@ hooks, and the calls that wait for a person."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from inspect import isawaitable
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationFinished
 from agentkit.hooks import Asking, after_reply, before_call, before_request
 from agentkit.kit import Kit
+from agentkit.limits import room
 from agentkit.log import logger
 from agentkit.run import Run, Waiting
 from agentkit.stream import EventLog
@@ -43,7 +46,7 @@ async def equipped(run: Run, kit: Kit, *, seconds_left: float, asks: bool = True
 
 async def _made(run: Run, kit: Kit, seconds_left: float) -> list[AnyTool]:
     images = MappingProxyType({image.name: image for image in run.images})
-    context = Context[Any](kit.deps, _NO_CALL, images, run.messages, run.usage, seconds_left)
+    context = Context[Any](kit.deps, _NO_CALL, images, run.messages, run.usage, seconds_left, kit.budget)
     tools: list[AnyTool] = []
     for maker in kit.tools.makers:
         try:
@@ -109,23 +112,43 @@ async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) ->
 def _held(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> Run:
     if invocation.id in kit.inner or any(each.call_id == invocation.id for each in run.waiting):
         return run
-    if any(each.call_id == invocation.id for each in run.nested):
-        return replace(run, waiting=(*run.waiting, Waiting(invocation.id, "agent", run.seal(invocation))))
-    seal = run.seal(invocation) if tool.external or tool.approve is not False else ""
-    if tool.external:
-        return replace(run, waiting=(*run.waiting, Waiting(invocation.id, "result", seal)))
-    if seal and seal not in kit.approved and _needs_approval(run, invocation, tool):
-        return replace(run, waiting=(*run.waiting, Waiting(invocation.id, "approval", seal)))
-    return run
+    if (nested := nested_in(run, invocation.id)) is not None:
+        why: Literal["agent", "result", "approval"] | None = "agent" if nested.waiting else None
+    elif not tool.external and tool.approve is False:
+        why = None
+    elif invocation.id not in {each.id for each in run.pending[: room(run)]}:
+        why = None  # beyond a limit: nobody is asked about a call that will not be run
+    elif tool.external:
+        why = "result"
+    else:
+        why = "approval" if _is_asked_for(run, invocation, tool, kit) else None
+    return run if why is None else replace(run, waiting=(*run.waiting, asked(run, invocation, why)))
 
 
-def _needs_approval(run: Run, invocation: Invocation, tool: Tool[..., Any]) -> bool:
-    """An approve function that breaks asks for approval: only a plain no lets a call pass. A call that does not fit is
-    not shown to a person: it will fail."""
+def nested_in(run: Run, call_id: str) -> Run | None:
+    """The run of the agent that this call asked, where that has not ended."""
+    return next((each.run for each in run.nested if each.call_id == call_id), None)
+
+
+def asked(run: Run, invocation: Invocation, why: Literal["agent", "result", "approval"]) -> Waiting:
+    """A new question about this call."""
+    nonce = secrets.token_hex(8)
+    return Waiting(invocation.id, why, run.seal(invocation, nonce), nonce)
+
+
+def _is_asked_for(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> bool:
+    """Whether a person is asked. A call that does not fit is not shown to a person: it will fail."""
+    if run.seal(invocation) in kit.approved:
+        return False
     try:
         arguments = tool.check(invocation.arguments or {}, images=run.image)
     except BadArguments:
         return False
+    return needs_approval(tool, arguments)
+
+
+def needs_approval(tool: Tool[..., Any], arguments: Mapping[str, object]) -> bool:
+    """An approve function that breaks asks for approval: only a plain no lets a call pass."""
     try:
         return tool.needs_approval(arguments)
     except Exception as error:  # noqa: BLE001 - the user's own function
@@ -143,7 +166,7 @@ async def _hooked(
         return run, invocation
     images = MappingProxyType({image.name: image for image in run.images})
     for hook in (each.before_call for each in kit.hooks if each.before_call is not None):
-        context = Context[Any](kit.deps, invocation, images, run.messages, run.usage, seconds_left)
+        context = Context[Any](kit.deps, invocation, images, run.messages, run.usage, seconds_left, kit.budget)
         try:
             verdict = await before_call(hook, context)
             if isinstance(verdict, Denied):

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agentkit.errors import UsageError
 from agentkit.limits import CLOSING_SHARE as CLOSING_SHARE
-from agentkit.limits import MOST_EQUAL_CALLS, Means, aimless, can_close, digest, limit_reached
+from agentkit.limits import MOST_EQUAL_CALLS, Means, aimless, can_close, digest, limit_reached, room
 from agentkit.settings import Limits
 from agentkit.values import Api, Blobs, Image, ImageFailure, Invocation, Message, Text, ToolCall, ToolResult, Usage
 from agentkit.values import grown as grown
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-RunStatus = Literal["running", "paused", "completed", "limited", "refused"]
+RunStatus = Literal["running", "paused", "completed", "limited", "refused", "interrupted"]
 HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 
 
@@ -58,6 +58,8 @@ class Waiting:
     why: Literal["approval", "result", "agent"]
     seal: str
     """Binds a decision to this run, call, name and arguments: a changed call needs a new one."""
+    nonce: str = ""
+    """Of this question, and in its seal: a call that a person is asked about again needs a new answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Run:
     """Names of those that the model or a tool gave in this run."""
     failures: tuple[ImageFailure, ...] = ()
     spent: tuple[Usage, ...] = ()
+    dearest_usd: float = 0.0
+    """The highest cost of its own requests, apart from what its tools spent."""
     partial: Message | None = None
     """What had arrived of a reply that broke off. It is no part of `messages`, so the history stays whole."""
     turns: int = 0
@@ -133,7 +137,8 @@ class Run:
 
     @property
     def tool_calls(self) -> int:
-        return sum([each.count for each in self.invocations if each.status != "denied"])
+        """Those that were run or may be; not what a person refused, and what was cancelled: beyond a limit, say."""
+        return sum([each.count for each in self.invocations if each.status not in {"denied", "cancelled"}])
 
     def image(self, name: str) -> Image:
         """The picture with this handle. Raises `LookupError` that lists those that exist."""
@@ -235,9 +240,10 @@ class Run:
                 return call
         raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
 
-    def seal(self, invocation: Invocation) -> str:
-        """What an approval of this call is bound to: the run, the call, and the arguments that are shown and run with."""
-        bound = json.dumps([self.id, invocation.id, invocation.name, invocation.arguments], sort_keys=True, default=str)
+    def seal(self, invocation: Invocation, nonce: str = "") -> str:
+        """What an approval is bound to: the run, the call, the arguments that are shown and run with, and its question."""
+        call = (invocation.id, invocation.name, invocation.arguments, *([nonce] if nonce else []))
+        bound = json.dumps([self.id, *call], sort_keys=True, default=str)
         return hashlib.sha256(bound.encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -263,12 +269,13 @@ class Run:
         try:
             run = _codec().validate_json(text, context={"blobs": blobs})
         except ValueError as error:
-            raise UsageError(f"Run.from_json: this is no run that agentkit wrote ({_first_line(error)})") from None
+            why = " ".join(str(error).split("\n")[:3])[:200]
+            raise UsageError(f"Run.from_json: this is no run that agentkit wrote ({why})") from None
         if run.version != VERSION:
             raise UsageError(f"Run.from_json(version={str(run.version)[:20]}): accepted is {VERSION}")
         if not 0 <= run.start < len(run.messages):
             raise UsageError(f"Run.from_json(start={str(run.start)[:20]}): there are {len(run.messages)} messages")
-        for name in ("turns", "repairs", "seconds", "started_at"):
+        for name in ("turns", "repairs", "seconds", "started_at", "dearest_usd"):
             _check_number(name, getattr(run, name))
         for each in (*run.spent, *run.images, *run.invocations):
             _check_number("cost_usd", each.cost_usd or 0.0)
@@ -278,10 +285,6 @@ class Run:
 def _check_number(name: str, value: float) -> None:
     if not 0 <= value < 1 << 63:  # which NaN is not either
         raise UsageError(f"Run.from_json({name}={str(value)[:20]}): accepted is a finite number of at least 0")
-
-
-def _first_line(error: ValueError) -> str:
-    return " ".join(str(error).split("\n")[:3])[:200]
 
 
 @cache
@@ -327,14 +330,10 @@ def next_step(run: Run, means: Means | None = None) -> Step:
     """What comes next for this run."""
     pending = run.pending
     if pending:
-        held = {each.call_id for each in run.waiting}
-        runnable = tuple(each for each in pending if each.id not in held)
-        if not runnable:
-            return Wait(pending)
-        room = max(run.limits.tool_calls - (run.tool_calls - len(pending)), 0)
-        if run.seconds >= CLOSING_SHARE * run.limits.seconds:
-            room = 0
-        return Call(runnable[:room], runnable[room:])
+        held, fits = {each.call_id for each in run.waiting}, room(run)
+        runnable = tuple(each for each in pending[:fits] if each.id not in held)
+        over = tuple(each for each in pending[fits:] if each.id not in held)
+        return Call(runnable, over) if runnable or over else Wait(pending)
     if run.refusal is not None:
         return Finish("refused")
     if run.closing is not None:

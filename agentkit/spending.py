@@ -17,6 +17,7 @@ from agentkit.kit import Kit, request_of
 from agentkit.limits import Means, reason
 from agentkit.log import logger
 from agentkit.openrouter.catalogue import Catalogue
+from agentkit.openrouter.retry import may_have_billed
 from agentkit.run import Ask, Finish, Run, Step
 from agentkit.stream import EventLog
 from agentkit.values import grown
@@ -28,20 +29,21 @@ def within_limits(kit: Kit, run: Run) -> Kit:
     usd = None if limits.cost_usd is None else max(fsum((limits.cost_usd, -(run.usage.cost_usd or 0.0))), 0.0)
     images = None if limits.images is None else max(limits.images - len(run.arrived), 0)
     budget = Budget(usd, images, within=[kit.budget])
-    known = (each.cost_usd or 0.0 for each in run.spent if each.requests == 1)  # a sub-agent is many requests at once
-    if (dearest := max(known, default=0.0)) > 0:
-        budget.learn(_shape(run, kit, closing=False), dearest)
+    if run.dearest_usd > 0:
+        budget.learn(_shape(run, kit, closing=False), run.dearest_usd)
     return grown(kit, budget=budget)
 
 
 def means_of(run: Run, kit: Kit) -> Means:
-    """What is known of the next request, and what is left for it."""
+    """What is known of the next request, and what is left for it; nothing, where none comes next."""
+    if run.pending or run.messages[-1].role == "assistant":
+        return Means()
     usd = kit.budget.remaining_usd
     return Means(
         usd=usd,
         images=kit.budget.remaining_images,
         price=0.0 if usd is None else _price(run, kit, closing=False),
-        picture=kit.image_tool is not None and kit.price is not None,
+        picture=None if kit.image_tool is None else kit.picture_price is not None,
         closing_price=0.0 if usd is None else _price(run, kit, closing=True),
         follows=bool(kit.tools.functions),
         draws=kit.may_draw,
@@ -79,21 +81,21 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
             hold.release()  # nothing was sent
             raise
         except asyncio.CancelledError:
-            _settle(hold, run, log.run or run)
+            log.run = _settled(hold, run, log.run or run)
             raise
         except RunError as error:
             if _was_not_billed(error, run, kit):
                 hold.release()
-            _settle(hold, run, error.run or run)
+            error.run = log.run = _settled(hold, run, error.run or run)
             if isinstance(error, BadRequest) and kit.checks:
                 await suggest(error, run.model, Catalogue(kit.client))
             raise
-        _settle(hold, run, after)
-    return after
+        return _settled(hold, run, after)
 
 
-def _settle(hold: Hold, before: Run, after: Run) -> None:
-    """The true cost, where it was told; of a request that broke off, what had come is counted and the rest is uncertain."""
+def _settled(hold: Hold, before: Run, after: Run) -> Run:
+    """The true cost, where it was told; of a request that broke off, what had come is counted and the rest is uncertain.
+    The run that knows what its dearest request cost."""
     fresh = after.spent[len(before.spent) :]
     drawn = len(after.arrived) - len(before.arrived)
     told = [usage.cost_usd for usage in fresh if usage.cost_usd is not None]
@@ -101,17 +103,19 @@ def _settle(hold: Hold, before: Run, after: Run) -> None:
         hold.settle(fsum(told) if told else None, drawn)
     else:
         hold.keep(drawn)
+    dearest = fsum(told)
+    return after.grown(dearest_usd=dearest) if dearest > after.dearest_usd else after
 
 
 def _was_not_billed(error: RunError, before: Run, kit: Kit) -> bool:
     """Whether the request surely cost nothing. Usage beside an error means that a reply had begun; without one, an error
-    status bills nothing, but that a server tool may have run before a 5xx; any other plain error came before the request."""
+    status bills nothing, but that a server tool may have run before it; any other plain error came before the request."""
     if error.generation is not None and error.generation.billed is False:
         return True
     if error.run is not None and len(error.run.spent) > len(before.spent):
         return False
     if isinstance(error, APIError):
-        return error.status is not None and (error.status < 500 or not kit.tools.server)
+        return error.status is not None and not (kit.tools.server and may_have_billed(error))
     return isinstance(error, ConnectionFailed) or type(error) is RunError
 
 

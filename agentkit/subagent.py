@@ -159,10 +159,11 @@ def absorbed(run: Run, call_id: str, sub: Run, *, images: int, known: int = 0) -
     waits for a person.
     """
     handles = renamed(run, sub)
+    held = {each.call_id for each in sub.waiting} if sub.status == "paused" else set[str]()
     inner: list[Invocation] = []
     for each in sub.invocations:
         ended = replace(each, id=f"{call_id}/{each.id}", images=tuple(handles.get(name, name) for name in each.images))
-        if each.status in {"pending", "running"} and sub.status != "paused":
+        if each.status in {"pending", "running"} and each.id not in held:
             ended = replace(ended, status="cancelled", error=each.error or "cancelled: the run was stopped")
         inner.append(ended)
     ids = {each.id for each in inner}

@@ -23,7 +23,7 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.history import parents
-from agentkit.kit import Kit, request_of
+from agentkit.kit import Kit, body_of
 from agentkit.log import logger
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying
@@ -35,6 +35,7 @@ from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
 from agentkit.wire.model import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
+from agentkit.wire.spoken import Speech
 
 _MARGIN = 0.2
 """Seconds of the run's time that a look-up leaves, so that the error it is about comes before the deadline."""
@@ -81,10 +82,13 @@ class Turn:
         self._started: dict[str, float] = {}
         self.generation_id: str | None = None
         self._known: Generation | None = None
+        said = any(message.role == "assistant" and message.text for message in run.messages[run.start :])
+        self._speech = Speech(self._had, "\n\n" if said else "")
+        self._waited: set[str] = set()
+        self._split = 0
 
     async def take(self, closing: str | None, seconds_left: float, hold: Hold | None) -> Run:
-        request = request_of(self.run, self._kit, closing, hold)
-        path, body = wire.encode(self.run.api, request, self._kit.encoded)
+        path, body = await body_of(self.run, self._kit, closing, hold)
         began = time.monotonic()
         async with AsyncExitStack() as stack:
             exchange = await self._open(stack, path, body, seconds_left)
@@ -105,7 +109,7 @@ class Turn:
             logger().warning("stream_without_done", run=self.run.id, generation=self.generation_id)
         run = await self._finish(reply, closing)
         logger().info(
-            "request", run=run.id, api=run.api, model=reply.model, generation=self.generation_id, finish=reply.finish,
+            "request", run=run.id, agent=self._kit.name, api=run.api, model=reply.model, generation=self.generation_id, finish=reply.finish,
             seconds=round(time.monotonic() - began, 3), cost_usd=reply.usage.cost_usd,
         )  # fmt: skip
         return run
@@ -166,11 +170,30 @@ class Turn:
         if words.what == "reasoning":
             self._log.tell(ReasoningDelta(text))
             return
+        pieces = [text]
         for reference in collector.references(text):
-            text = text.replace(reference, "")
+            pieces = [each for piece in pieces for each in piece.split(reference)]
+        for index, piece in enumerate(pieces):  # what a picture stands between are two texts
+            self._split += index > 0
+            self._say(self._speech.more(piece, (words.part, self._split)))
+
+    def _say(self, text: str) -> None:
         if text:
-            collector.hear(text)
             self._log.tell(TextDelta(text))
+
+    def _had(self, url: str, bare: bool) -> bool | None:
+        """Whether the answer has the picture that the words point to. Its download begins here, and what waits is said when
+        it has ended."""
+        collector = self._collector
+        if collector is None or not (self._kit.fetcher.in_prose(url, bare=bare) or collector.knows(url)):
+            return False
+        task = collector.fetching(url)
+        if task.done():
+            return collector.had(url) is not None
+        if url not in self._waited:
+            self._waited.add(url)
+            task.add_done_callback(lambda task: None if task.cancelled() else self._say(self._speech.more()))
+        return None
 
     def _server_call(self, invocation: Invocation, phase: str | None) -> None:
         if invocation.id not in self._started:
@@ -226,6 +249,7 @@ class Turn:
         assert self._collector is not None  # noqa: S101 - `take` has made it
         self._see_all(reply)
         await self._collector.finish()
+        self._say(self._speech.rest())
         items = without(reply.raw, self._collector.lost())
         refs = await self._collector.echoes(items)
         raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
@@ -278,6 +302,7 @@ class Turn:
             self._see_all(self._decoder.reply())
             self._collector.see_loose("images" if self.run.api == "chat" else "image_generation_call")
             await self._collector.finish()
+            self._say(self._speech.rest())
 
     async def look_up(self, error: RunError, seconds_left: float) -> None:
         """Where the connection broke and the outcome is open: ask what became of the request, and tell it with the error."""
@@ -294,6 +319,7 @@ class Turn:
             self._see_all(self._decoder.reply())
             self._collector.see_loose("images" if self.run.api == "chat" else "image_generation_call")
             self._collector.rescue()
+            self._say(self._speech.rest())
 
     def snapshot(self) -> Run:
         """The run with what has come of this reply; no call of it can be run."""

@@ -77,12 +77,6 @@ class Shelf:
         return caption(image) or (f"for “{' '.join(asked.split())}”" if asked else "")
 
 
-def returned(answer: Answer[Any]) -> tuple[Image, ...]:
-    """The pictures that came from tools, and stand nowhere in the words."""
-    shown = {part.name for part in answer.parts if isinstance(part, Image)}
-    return tuple(image for image in answer.images if image.name not in shown)
-
-
 def _shelve(played: Played, folder: Path) -> Shelf:
     target = folder / "images" / played.api
     target.mkdir(parents=True, exist_ok=True)
@@ -141,10 +135,9 @@ def _told(turn: PlayedTurn, shelf: Shelf) -> list[str]:
     if turn.answer is not None:
         if turn.answer.invocations:
             blocks.append("\n".join(_called(each) for each in turn.answer.invocations))
-        blocks += [_pictured(image, shelf) for image in returned(turn.answer)]
         blocks += [
             markdown.prose(part.text.strip("\n")) if isinstance(part, Text) else _pictured(part, shelf)
-            for part in turn.answer.parts
+            for part in turn.answer.shown
         ]
         blocks += [f"> No picture: {markdown.inline(each.reason)}" for each in turn.answer.failures]
         blocks += [f"_{markdown.inline(why)}_" for why in (ended(turn.answer),) if why]
@@ -271,9 +264,6 @@ class _Page:
 
     def ended(self, answer: Answer[Any]) -> str:
         return ended(answer)
-
-    def returned(self, answer: Answer[Any]) -> Sequence[Image]:
-        return returned(answer)
 
     def part(self, part: Text | Image) -> str | None:
         """The words of a part; None for a picture."""

@@ -133,9 +133,9 @@ class Endless:
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Lookup:
     """What `GET /generation` answers for each id: `unknown` is a 404, `error` a 500, for the first `polls` (none: always);
-    then what is true."""
+    then what is true. `free`: of a request that never began, a record that says so, where there is none by default."""
 
-    answer: Literal["unknown", "error"] = "unknown"
+    answer: Literal["unknown", "error", "free"] = "unknown"
     polls: Count | None = None
 
 

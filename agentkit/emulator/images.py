@@ -9,7 +9,7 @@ from agentkit.emulator.catalogue import Catalogue, ImageEndpoint, Model
 from agentkit.emulator.chat import error_object, failure_body
 from agentkit.emulator.job import Job
 from agentkit.emulator.loose import as_list
-from agentkit.emulator.places import previews_of
+from agentkit.emulator.places import AS_LINK, previews_of
 from agentkit.emulator.problems import Problem, invalid
 from agentkit.emulator.script import Draw, Failure, Json, Reply, Say
 from agentkit.emulator.sse import DONE, data, pieces
@@ -189,9 +189,9 @@ class ImagesEncoder:
         if error is not None:
             self._job.settle(finish_reason=None, free=True)
             return failure_body(error)
-        shown = [picture async for _, picture in self._pictures()]
+        shown = [pair async for pair in self._pictures()]
         self._job.settle(finish_reason="stop")
-        images = [{"b64_json": picture.base64, "media_type": picture.claimed} for picture in shown]
+        images = [_picture(draw, picture) for draw, picture in shown]
         return {"created": 0, "data": images, "usage": self._job.usage()}
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -224,10 +224,17 @@ class ImagesEncoder:
         if self._job.reply.error is not None:
             return
         self._job.settle(finish_reason="stop")
-        for number, (_, picture) in enumerate(shown):
+        for number, (draw, picture) in enumerate(shown):
             last = {"usage": self._job.usage()} if number == len(shown) - 1 else {}
-            event = {"type": "image_generation.completed", "b64_json": picture.base64, "media_type": picture.claimed}
+            event = {"type": "image_generation.completed", **_picture(draw, picture)}
             yield data({**event, "created": self._job.created, **last})
+
+
+def _picture(draw: Draw, picture: Picture) -> Json:
+    """One entry of `data`: base64, or a URL where the script wants one (OpenAI's own Image API gives both)."""
+    if draw.shape in AS_LINK:
+        return {"url": picture.url}
+    return {"b64_json": picture.base64, "media_type": picture.claimed}
 
 
 def _stream_error(error: Failure) -> Json:

@@ -75,7 +75,9 @@ async def struck(
     number: int | None = request.state.post
     if number is not None:
         state.ledger.posts.struck(number, strike.number)
-    if fault.lookup is not None:
+    if fault.lookup is not None and fault.lookup.answer == "free":
+        outgoing = await _free(state, wanted or "", answer)
+    elif fault.lookup is not None:
         outgoing = turned_away(Status(404 if fault.lookup.answer == "unknown" else 500), {})
         state.ledger.posts.looked_up(wanted or "", None)
     elif fault.status is not None and not fault.billed:
@@ -86,6 +88,15 @@ async def struck(
         outgoing = await _bent(fault, api, await answer(), stream=seen.stream)
     outgoing.fault = fault.socket
     return outgoing
+
+
+async def _free(state: State, wanted: str, answer: Callable[[], Awaitable[Outgoing]]) -> Outgoing:
+    """The record of a generation that never began; of one that did, the true one."""
+    if state.ledger.generation(wanted) is not None:
+        return await answer()
+    state.ledger.posts.looked_up(wanted, 0.0)
+    record = {"id": wanted, "total_cost": 0, "usage": 0, "is_byok": False, "cancelled": False, "finish_reason": "error"}
+    return Outgoing(200, JSON, encode({"data": record}))
 
 
 def _id_header(state: State, number: int | None) -> dict[str, str]:

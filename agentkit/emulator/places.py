@@ -31,7 +31,7 @@ _DEFAULT: dict[tuple[Dialect, bool], Sequence[Place]] = {
     ("responses", True): ("image_generation_call",),
 }
 _AS_DATA = ("data_url", "base64", "imageB64", "result_data_url", "result_base64")
-_AS_LINK = ("url", "imageUrl", "result_url")
+AS_LINK = ("url", "imageUrl", "result_url")
 
 
 def places_of(draw: Draw, dialect: Dialect, *, native: bool, preferred: Sequence[Place] = ()) -> tuple[Place, ...]:
@@ -56,7 +56,7 @@ def reference(draw: Draw, picture: Picture, *, link: bool) -> str:
     """The picture as a temporary URL or as a data URL; `link` says which, unless the drawing's shape does."""
     if draw.shape in _AS_DATA:
         link = False
-    elif draw.shape in _AS_LINK:
+    elif draw.shape in AS_LINK:
         link = True
     return picture.url if link else picture.data_url
 

@@ -9,6 +9,7 @@ from agentkit.images.base64text import url_safe
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import MAX_PIXELS, BrokenImage, Stored, inspect_stored
 from agentkit.images.store import ImageStore
+from agentkit.storing import opened, storing
 
 
 class Blob:
@@ -25,7 +26,6 @@ class Blob:
         *,
         media_type: str | None = None,
         key: str | None = None,
-        complete: bool = True,
         reason: str | None = None,
         header: str = "",
         tail: bytes = b"",
@@ -37,8 +37,6 @@ class Blob:
         """The media type that the data URL claims; None for bare base64."""
         self.key = key
         """The JSON key right before the string, such as `b64_json`; None where there is none."""
-        self.complete = complete
-        """False where the string was cut off, or was too large."""
         self.reason = reason
         """Why this is no usable picture, where that is known without looking at its bytes."""
         self.header = header
@@ -61,8 +59,8 @@ class Blob:
 
     @property
     def size(self) -> int:
-        """Bytes that had arrived."""
-        return self._draft.draft.size
+        """Bytes that had arrived; 0 where they were taken or discarded."""
+        return 0 if self._gone and self.kept is None else self._draft.draft.size
 
     def keep(self) -> Stored:
         """Put the bytes into the store, once, and tell what they are.
@@ -117,12 +115,15 @@ class Blob:
             raise ImageError(str(error)) from error
 
     def _read(self) -> bytes:
-        if self.kept is not None:
-            with self._store.open(self.kept) as file:
-                return file.read()
-        self._check_there()
-        with self._draft.draft.read_back() as file:
-            return file.read()
+        if self.kept is None:
+            self._check_there()
+        try:
+            with storing("read from"):
+                source = self._draft.draft.read_back() if self.kept is None else opened(self._store, self.kept)
+                with source as file:
+                    return file.read()
+        except StoreError as error:
+            raise ImageError(str(error)) from error
 
     def _check_there(self) -> None:
         if self._gone:

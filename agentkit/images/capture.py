@@ -99,6 +99,8 @@ class Capture:
         self.state = State.GOING
         self.dashed = False
         """Was it in the URL-safe alphabet?"""
+        self.broken = False
+        """Was it swallowed?"""
         self._store = store
         self._max_bytes = max_bytes
         self._skip = len(opening.header)
@@ -171,6 +173,11 @@ class Capture:
             with self._verbatim.draft.read_back() as file:
                 parts.append(file.read())
         return b"".join((*parts, self._raw))
+
+    def swallow(self) -> None:
+        """It is too large for words: whatever it is, what was decoded stays, and nothing more is."""
+        self.state, self.broken = State.FULL, True
+        self.settle()
 
     def discard(self) -> None:
         """Leave no trace."""

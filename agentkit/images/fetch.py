@@ -17,13 +17,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from agentkit.errors import ImageError, UsageError
+from agentkit.errors import ImageError, StoreError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import BrokenImage, Stored, describe, inspect_stored
 from agentkit.images.policy import FetchPolicy
 from agentkit.images.store import ImageStore
 from agentkit.media import HEAD, sniff
+from agentkit.storing import storing
 from agentkit.tls import trusted
 from agentkit.wire.headers import retry_after
 
@@ -128,10 +129,14 @@ class Fetcher:
 
     def _keep(self, draft: SafeDraft) -> Stored:
         try:
-            if draft.trouble is not None:
-                with draft.draft.read_back() as file:
-                    raise BrokenImage(str(draft.trouble), data=file.read())
-            return inspect_stored(self._store, draft.draft.keep(), max_pixels=self.policy.max_pixels)
+            try:
+                if draft.trouble is not None:
+                    raise draft.trouble
+                sha256 = draft.draft.keep()
+            except StoreError as error:
+                with storing("read from"), draft.draft.read_back() as file:
+                    raise BrokenImage(str(error), data=file.read()) from None
+            return inspect_stored(self._store, sha256, max_pixels=self.policy.max_pixels)
         finally:
             draft.draft.discard()
 

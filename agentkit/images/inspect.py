@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from agentkit.errors import ImageError
+from agentkit.images.drafts import GuardedDraft
 from agentkit.images.store import ImageStore
 from agentkit.measure import MAX_PIXELS as MAX_PIXELS
 from agentkit.measure import Info as Info
 from agentkit.measure import describe as describe
 from agentkit.measure import inspect as inspect
+from agentkit.storing import opened, storing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class BrokenImage(ImageError):
 
 def store_bytes(store: ImageStore, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Stored:
     """Keep a picture. Raises `ImageError` for bytes that are none (kept aside, `kept` says where), and `StoreError`."""
-    draft = store.create()
+    draft = GuardedDraft(store)
     try:
         draft.write(data)
         sha256 = draft.keep()
@@ -50,9 +52,9 @@ def store_bytes(store: ImageStore, data: bytes, *, max_pixels: int = MAX_PIXELS)
 
 
 def inspect_stored(store: ImageStore, sha256: str, *, max_pixels: int = MAX_PIXELS) -> Stored:
-    """`inspect` for what is in a store already. Raises `ImageError`, with `kept`."""
+    """`inspect` for what is in a store already. Raises `ImageError`, with `kept`, and `StoreError`."""
     try:
-        with store.open(sha256) as file:
+        with storing("read from"), opened(store, sha256) as file:
             info = inspect(file, max_pixels=max_pixels)
     except ImageError as error:
         raise BrokenImage(str(error), kept=sha256) from None

@@ -14,18 +14,27 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
-from agentkit.errors import UsageError
+from agentkit.errors import ImageError, UsageError
 from agentkit.images.blob import Blob
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
 from agentkit.images.inspect import MAX_PIXELS
 from agentkit.images.store import ImageStore
 
 MAX_IMAGE_BYTES = 64 << 20
+MAX_PICTURES = 256
+"""Pictures of one reply that are kept; of those beyond, one `ImageFailure` tells."""
+MAX_STRINGS = 4 * MAX_PICTURES
+"""Pictures in base64 of one reply that are decoded, previews and repetitions counted: each may come in several places."""
+MAX_TOTAL_BYTES = 1 << 30
+"""Bytes of all pictures of one reply; those that came as base64 and those that were fetched are counted apart."""
 SALVAGED = 32
 """Characters beyond which a string in text that nobody will read counts."""
 MAX_SALVAGE = 16 << 20
 """Bytes of such text that are looked through."""
+MOST_WORDS = 1 << 20
+"""Bytes of a string that began as a picture, and beyond which it is one even where it does not go on as one."""
 #: How much of what came before a string is remembered: its key, and how deep it is nested.
 _BEFORE = 128
 _DEPTHS = {2**depth - 1: depth for depth in range(5)}
@@ -69,11 +78,15 @@ _MAY_BEGIN = re.compile(
 )
 
 
+def too_many_bytes(most: int) -> str:
+    return f"the pictures of one reply have more than {most} bytes"
+
+
 class Spool:
     """One reply's. `feed` it what arrives, pass on what it returns, and `close` it at the end, or `discard` it.
 
-    A string of more than `threshold` characters counts. A picture of more than `max_image_bytes` is not decoded further;
-    its blob says so. `token` makes the references impossible to forge; by default it is random.
+    A string of more than `threshold` characters counts. A picture of more than `max_image_bytes`, beyond `MAX_STRINGS` or beyond
+    `max_total_bytes` of all, is not decoded further; its blob says so. `token` makes the references impossible to forge; by default it is random.
     """
 
     def __init__(
@@ -82,6 +95,7 @@ class Spool:
         *,
         threshold: int = 4096,
         max_image_bytes: int = MAX_IMAGE_BYTES,
+        max_total_bytes: int = MAX_TOTAL_BYTES,
         max_pixels: int = MAX_PIXELS,
         token: str | None = None,
     ) -> None:
@@ -99,6 +113,11 @@ class Spool:
         self._before = b""
         self._held = b""  # a string whose beginning does not tell yet; starts with its quote
         self._capture: Capture | None = None
+        self.max_total_bytes = self._left = max_total_bytes
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(rf"agentkit-blob:{re.escape(self.token)}:\d+")
 
     @property
     def blobs(self) -> Mapping[str, Blob]:
@@ -175,18 +194,28 @@ class Spool:
         other._blobs.clear()
         other.discard()
 
+    def references(self, text: str) -> list[str]:
+        """The references in this text, each once."""
+        return (
+            [each for each in dict.fromkeys(self._pattern.findall(text)) if each in self._blobs]
+            if self.token in text
+            else []
+        )
+
     def restore(self, text: str) -> str:
         """`text` with each reference replaced by the string it stands for, wherever in it that is.
 
-        For strings that are no picture's place, a tool call's arguments above all.
+        For strings that are no picture's place, a tool call's arguments above all. Raises `ImageError` for a picture that was
+        not kept, or is too large.
         """
         if self.token not in text:
             return text
-        pattern = rf"agentkit-blob:{re.escape(self.token)}:\d+"
-        return re.sub(pattern, lambda found: self._text_of(found[0]), text)
+        return self._pattern.sub(lambda found: self._text_of(found[0]), text)
 
     def _text_of(self, reference: str) -> str:
         blob = self._blobs.get(reference)
+        if blob is not None and blob.size > MOST_WORDS:
+            raise ImageError(f"too large for words: more than {MOST_WORDS} bytes")
         return reference if blob is None else blob.text()
 
     def _seek(self, data: bytes, position: int) -> tuple[int, Opening | None] | None:
@@ -233,7 +262,8 @@ class Spool:
     def _begin(self, opening: Opening, data: bytes, quote: int) -> Capture:
         key = _KEY.search(self._context(data, quote).rstrip(b"\\"))
         name = key[1].decode("ascii", "replace") if key else None
-        self._capture = Capture(opening, self._store, self._max_image_bytes, name)
+        room = min(self._max_image_bytes, self._left) if len(self._blobs) < MAX_STRINGS else 0
+        self._capture = Capture(opening, self._store, room, name)
         return self._capture
 
     def _pour(self, capture: Capture, data: bytes, start: int, out: list[bytes]) -> int:
@@ -262,7 +292,7 @@ class Spool:
             if len(capture.backslashes) > backslashes:  # a quote inside the string
                 capture.feed(b'"')
                 return quote + 1
-            out.append(self._finish(capture, self._too_large()) + capture.backslashes)
+            out.append(self._finish(capture, self._too_large(capture)) + capture.backslashes)
             return quote
         cut = len(capture.tail.rstrip(b"=")) == 1
         out.append(self._finish(capture, "cut off: its base64 is not whole" if cut else None) + b"\\" * backslashes)
@@ -270,13 +300,22 @@ class Spool:
 
     def _cut(self, capture: Capture, why: str) -> bytes:
         capture.cut()
-        return self._finish(capture, self._too_large() if capture.state is State.FULL else f"cut off: {why}")
+        return self._finish(capture, self._too_large(capture) if capture.state is State.FULL else f"cut off: {why}")
 
-    def _too_large(self) -> str:
+    def _too_large(self, capture: Capture) -> str:
+        if capture.broken:
+            return "broken: its base64 is not valid"
+        if len(self._blobs) >= MAX_STRINGS:
+            return f"more than {MAX_STRINGS} pictures and previews in one reply"
+        if self._left < self._max_image_bytes:
+            return too_many_bytes(self.max_total_bytes)
         return f"too large: more than {self._max_image_bytes} bytes"
 
     def _give_up(self, capture: Capture) -> bytes:
-        """It is no base64 after all."""
+        """It is no base64 after all: words, or a picture that is broken, if it has more bytes than words ever have."""
+        if capture.draft.draft.size > MOST_WORDS:
+            capture.swallow()
+            return b""
         text = capture.restore()
         capture.discard()
         self._capture = None
@@ -285,21 +324,23 @@ class Spool:
     def _finish(self, capture: Capture, reason: str | None) -> bytes:
         self._capture = None
         capture.settle()
-        reference = f"agentkit-blob:{self.token}:{len(self._blobs) + 1}"
+        reference = f"agentkit-blob:{self.token}:{min(len(self._blobs), MAX_STRINGS) + 1}"
+        if reference in self._blobs:  # all that is beyond the limit has one reference, so that they do not pile up
+            return reference.encode("ascii")
         blob = Blob(
             reference,
             capture.draft,
             self._store,
             media_type=capture.opening.claimed,
             key=capture.key,
-            complete=reason is None,
             reason=reason,
             header=capture.opening.header_text,
             tail=capture.tail,
             dashed=capture.dashed,
             max_pixels=self._max_pixels,
         )
-        if capture.state is State.FULL:
+        if capture.state is State.FULL and not capture.broken:
             blob.discard()
+        self._left -= blob.size
         self._blobs[reference] = blob
         return reference.encode("ascii")

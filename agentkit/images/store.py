@@ -12,10 +12,11 @@ import re
 import time
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from agentkit.errors import StoreError, UsageError
-from agentkit.images.drafts import PARTIAL, READ_ONLY, Draft, FileDraft, MemoryDraft
+from agentkit.images.drafts import Draft, MemoryDraft
+from agentkit.images.file_draft import PARTIAL, READ_ONLY, FileDraft
 from agentkit.media import EXTENSIONS
 from agentkit.values import Blobs
 
@@ -51,6 +52,27 @@ def check_sha256(sha256: str) -> str:
     return sha256
 
 
+def checked_store(owner: str, store: object) -> ImageStore:
+    """A store. Raises `UsageError` that says which of its methods are missing."""
+    missing = [name for name in ("create", "delete", "open", "size") if not callable(getattr(store, name, None))]
+    if missing:
+        made = (
+            f"FileImageStore({store!r:.80})" if isinstance(store, str | os.PathLike) else "FileImageStore('pictures')"
+        )
+        raise UsageError(
+            f"{owner}(store={store!r:.80}): accepted is an image store, {made} say; this has no {', '.join(missing)}"
+        )
+    return cast("ImageStore", store)
+
+
+def _folder(path: object) -> Path:
+    given: object = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, os.PathLike) else path
+    if isinstance(given, str) and "\0" not in given:
+        with contextlib.suppress(RuntimeError):  # there is no such user
+            return Path(given).expanduser().absolute()
+    raise UsageError(f"FileImageStore({path!r:.200}): accepted is the path of a folder")
+
+
 class MemoryImageStore:
     """Pictures in memory, for tests and for short-lived use: nothing outlives the process."""
 
@@ -82,20 +104,30 @@ class FileImageStore:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, max_bytes: int | None = None) -> None:
-        if max_bytes is not None and max_bytes <= 0:
-            raise UsageError(f"max_bytes must be a positive number of bytes, or None for no bound, not {max_bytes!r}")
+        fits = max_bytes is None or (isinstance(max_bytes, int) and not isinstance(max_bytes, bool) and max_bytes > 0)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not fits:
+            raise UsageError(
+                f"FileImageStore(max_bytes={max_bytes!r:.80}): accepted is a positive number of bytes, or None for no bound"
+            )
         if path is None:
             path = os.environ.get("AGENTKIT_STORE") or None
         if path is None:
             import platformdirs
 
             path = platformdirs.user_cache_path("agentkit") / "images"
-        self.path = Path(path).expanduser().absolute()
+        self.path = _folder(path)
         self.max_bytes = max_bytes
         self._swept = False
 
     def __repr__(self) -> str:
         return f"FileImageStore({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Two are equal that keep their pictures in one folder: a picture of one need not be copied into the other."""
+        return self.path == other.path if isinstance(other, FileImageStore) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def create(self) -> Draft:
         self._check_writable()

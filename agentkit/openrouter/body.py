@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from typing import BinaryIO
 
 import pybase64
 
 from agentkit.errors import ImageError
 from agentkit.images.store import ImageStore
+from agentkit.storing import opened, read_some, storing
 from agentkit.values import BlobRef, Pieces
 
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without padding
 
 
+async def missing_of(body: Pieces, store: ImageStore) -> frozenset[str]:
+    """The pictures (sha256) of a body that are no longer in the store. Raises `StoreError` where it cannot be read."""
+    wanted = {piece.sha256 for piece in body if isinstance(piece, BlobRef)}
+    return await asyncio.to_thread(_missing, wanted, store) if wanted else frozenset()
+
+
+def _missing(wanted: Iterable[str], store: ImageStore) -> frozenset[str]:
+    missing: set[str] = set()
+    for sha256 in wanted:
+        try:
+            file = opened(store, sha256)
+        except FileNotFoundError:
+            missing.add(sha256)
+        else:
+            with storing("read from"):
+                file.close()
+    return frozenset(missing)
+
+
 def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIterator[bytes], int]:
-    """The body to send and its length in bytes. Raises `ImageError` where a picture is gone from the store."""
+    """The body to send and its length in bytes. Raises `ImageError` where a picture is gone from the store, `StoreError`
+    where that cannot be read, then or while it is sent."""
     if all(isinstance(piece, bytes) for piece in body):
         data = b"".join(piece for piece in body if isinstance(piece, bytes))
         return data, len(data)
@@ -29,7 +51,7 @@ def _prefix(ref: BlobRef) -> bytes:
 
 def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
     try:
-        return store.open(ref.sha256)
+        return opened(store, ref.sha256)
     except FileNotFoundError:
         raise ImageError(
             f"the picture {ref.sha256[:12]}… that the conversation refers to is no longer in the store"
@@ -37,7 +59,7 @@ def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
 
 
 def _encoded_size(ref: BlobRef, store: ImageStore) -> int:
-    with _open(ref, store) as file:
+    with storing("read from"), _open(ref, store) as file:
         return len(_prefix(ref)) + (file.seek(0, 2) + 2) // 3 * 4
 
 
@@ -48,5 +70,5 @@ async def _stream(body: Pieces, store: ImageStore) -> AsyncIterator[bytes]:
             continue
         yield _prefix(piece)
         with _open(piece, store) as file:
-            while chunk := file.read(_CHUNK):
+            while chunk := read_some(file, _CHUNK):
                 yield pybase64.b64encode(chunk)

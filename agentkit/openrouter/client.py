@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from weakref import WeakKeyDictionary
 
 from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
@@ -48,13 +48,11 @@ class Timeouts:
     """From the end of the request to the reply's headers, and from these to the first bytes of its body."""
     idle: float = 300
     """Between two pieces of a body, the request's included."""
-    pool: float = 60
-    """For a free connection; there is one at once, as their number is not limited."""
     lookup: float = PATIENCE
     """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not at all."""
 
     def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "idle", "pool", "lookup"):
+        for name in ("connect", "first_byte", "idle", "lookup"):
             value: object = getattr(self, name)
             fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
             if not fits or (value == 0 and name != "lookup"):
@@ -64,7 +62,29 @@ class Timeouts:
 
 def _header(value: str | None) -> str | None:
     """A header's value: one that is not printable ASCII is percent-encoded."""
-    return value if value is None or (value.isascii() and value.isprintable()) else quote(value, safe=" ")
+    return (
+        value
+        if value is None or (value.isascii() and value.isprintable())
+        else quote(value, safe=" ", errors="replace")
+    )
+
+
+def _check_texts(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            told = f"…), which is {type(value).__name__}" if name == "api_key" else f"{value!r:.80})"
+            kind = "a string, an http or https URL" if name == "base_url" else "a string"
+            raise UsageError(f"OpenRouter({name}={told}: accepted is {kind}")
+
+
+def _split(base_url: str) -> SplitResult:
+    with contextlib.suppress(ValueError):  # a broken IPv6 address, or a port that is no number
+        parts = urlsplit(base_url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts
+    raise UsageError(
+        f"OpenRouter(base_url={redacted(base_url)!r}): accepted is an http or https URL such as {BASE_URL!r}"
+    )
 
 
 class OpenRouter:
@@ -88,17 +108,16 @@ class OpenRouter:
         timeouts: Timeouts | None = None,
         transport: Transport | None = None,
     ) -> None:
+        _check_texts(api_key=api_key, base_url=base_url, app_name=app_name, app_url=app_url)
         self._key = Secret((api_key if api_key is not None else os.environ.get("OPENROUTER_API_KEY", "")).strip())
         self.base_url = (base_url or os.environ.get("OPENROUTER_BASE_URL") or BASE_URL).rstrip("/")
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError(
-                f"OpenRouter(base_url={redacted(self.base_url)!r}): accepted is an http or https URL such as {BASE_URL!r}"
-            )
+        parts = _split(self.base_url)
         if parts.username or parts.password:
             raise UsageError("OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key=")
         self.origin = f"{parts.scheme}://{parts.netloc}"
-        self.timeouts = timeouts or Timeouts()
+        self.timeouts = Timeouts() if timeouts is None else timeouts
+        if not isinstance(self.timeouts, Timeouts):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"OpenRouter(timeouts={timeouts!r:.80}): accepted is Timeouts(…)")
         if not self._key.reveal().isascii() or not self._key.reveal().isprintable():
             raise UsageError("OpenRouter(api_key=…): accepted are the printable ASCII characters of a key")
         if transport is not None and transport not in TRANSPORTS:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     import httpx2
 
 T = TypeVar("T")
-MAX_BODY = 128 * 1024 * 1024
-"""Bytes of one reply, pictures not counted."""
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of one buffered reply, pictures not counted. As values, JSON may take twenty times its bytes."""
+MAX_STREAM = 128 * 1024 * 1024
+"""The same of a stream, of which no more is held than an event (`sse.MAX_LINE`) and what it adds: each token comes in some
+hundred bytes of JSON."""
 END_WAIT = 0.2
 """Seconds that a stream's body may take to end once it has said `[DONE]`."""
 
@@ -133,8 +136,8 @@ class Exchange:
         async for chunk in chunks:
             lines = spool.feed(chunk)
             size += len(lines)
-            if size > MAX_BODY:
-                raise ProtocolError(f"the reply is longer than {MAX_BODY} bytes", generation_id=self.generation_id)
+            if size > MAX_STREAM:
+                raise ProtocolError(f"the reply is longer than {MAX_STREAM} bytes", generation_id=self.generation_id)
             unread.extend(stream.feed(lines))
             while unread:
                 data = unread[0]

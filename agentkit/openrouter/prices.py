@@ -22,7 +22,8 @@ _INPUTS = ("input_image", "input_reference")
 
 
 def price(endpoints: Sequence[ImageEndpoint], request: ImageRequest) -> float | None:
-    """USD, at most; None where the catalogue does not tell it (no endpoint, prices by the token of a picture).
+    """USD, at most; None where the catalogue does not tell it (no endpoint, prices by the token of a picture, or by its
+    megapixels where its size is not known).
 
     Text that is billed by the token counts as a token for every four characters.
     """
@@ -44,13 +45,14 @@ def eligible(endpoints: Sequence[ImageEndpoint], request: ImageRequest) -> list[
 
 
 def _names(value: object) -> frozenset[str]:
-    """Slugs in lower case; with those of a provider's variants (`deepinfra/turbo`) goes that of the provider."""
+    """Slugs in lower case."""
     if not isinstance(value, Iterable) or isinstance(value, str):
         return frozenset()
     return frozenset(str(each).lower() for each in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def _is_named(endpoint: ImageEndpoint, names: frozenset[str]) -> bool:
+    """Whether the endpoint is among them; the name of a provider's variant (`deepinfra/turbo`) stands for the provider."""
     return bool(endpoint.names & names) or any(name.partition("/")[0] == endpoint.slug.lower() for name in names)
 
 
@@ -72,6 +74,7 @@ def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
 def _fitting(lines: list[Price], request: ImageRequest) -> list[Price]:
     """The lines that may hold: those whose variant is what was asked for, else those that are for none; else, all."""
     asked = _words(request.size, request.resolution, request.quality, request.background, request.output_format)
+    lines = [line for line in lines if not _excluded(line, request)] or lines
     named = [line for line in lines if line.variant and _words(line.variant) <= asked]
     if named:
         most = max(len(_words(line.variant)) for line in named)
@@ -79,6 +82,14 @@ def _fitting(lines: list[Price], request: ImageRequest) -> list[Price]:
     plain = [line for line in lines if not line.variant]
     open_quality = request.quality in {None, "auto"} and any(_words(line.variant) & _QUALITIES for line in lines)
     return lines if open_quality else plain or lines
+
+
+def _excluded(line: Price, request: ImageRequest) -> bool:
+    """Whether this line is for another quality, or another size, than was asked for."""
+    words = _words(line.variant)
+    sizes = frozenset(word for word in words if word.upper() in TIERS or PIXELS.fullmatch(word))
+    quality, size = _words(request.quality) & _QUALITIES, _words(request.size, request.resolution) - {"auto"}
+    return bool((quality and words & _QUALITIES and not quality & words) or (size and sizes and not size & sizes))
 
 
 _QUALITIES = frozenset({"low", "medium", "high"})
@@ -97,7 +108,8 @@ def _cost(line: Price, request: ImageRequest) -> float | None:
     if line.billable in _INPUTS:
         if not references or line.unit == "image":
             return line.cost_usd * references
-        return line.cost_usd * _megapixels_in(request) if line.unit == "megapixel" else None
+        megapixels = _megapixels_in(request) if line.unit == "megapixel" else None
+        return line.cost_usd * megapixels if megapixels is not None else None
     if line.billable != "output_image":
         return 0.0  # a font, or what is not known here: nothing of it is asked for
     count = request.n or 1
@@ -107,8 +119,10 @@ def _cost(line: Price, request: ImageRequest) -> float | None:
     return line.cost_usd * count * pixels / 1_000_000 if line.unit == "megapixel" and pixels is not None else None
 
 
-def _megapixels_in(request: ImageRequest) -> float:
-    return sum((image.width or 0) * (image.height or 0) for image in request.references) / 1_000_000
+def _megapixels_in(request: ImageRequest) -> float | None:
+    """Of the pictures to start from; None where the size of one is not known."""
+    sizes = [image.width * image.height for image in request.references if image.width and image.height]
+    return sum(sizes) / 1_000_000 if len(sizes) == len(request.references) else None
 
 
 def pixels_of(request: ImageRequest) -> int | None:

@@ -9,7 +9,8 @@
 | 425 | once more | once more |
 | anything else, a broken connection above all | never | never |
 
-`Retry-After` is obeyed up to 120 s and up to the time that the run has left; `availability.retryable` wins over the table.
+`Retry-After` is obeyed up to 120 s and up to the time that the run has left; where `availability.retryable` is
+false, nothing is sent again, whatever the table says.
 """
 
 from __future__ import annotations
@@ -43,8 +44,11 @@ def times_more(error: BaseException) -> int:
 
 
 def may_have_billed(error: BaseException) -> bool:
-    """Whether a server tool, which bills even where the reply failed, may have run before this error."""
-    return isinstance(error, APIError) and error.status != 425
+    """Whether a server tool, which bills even where the reply failed, may have run before this error: a refusal comes before
+    any runs, but a time-out (408), a 5xx or a provider's 429 may come after one."""
+    if not isinstance(error, APIError):
+        return False
+    return error.status is None or error.status >= 500 or error.status in {408, 429}
 
 
 def retrying(

@@ -40,7 +40,7 @@ class StrictClient(httpx2.AsyncClient):
         timeouts: Timeouts,
     ) -> None:
         read = timeouts.first_byte
-        self._waits = {"connect": timeouts.connect, "read": read, "write": timeouts.idle, "pool": timeouts.pool}
+        self._waits = {"connect": timeouts.connect, "read": read, "write": timeouts.idle, "pool": None}
         super().__init__(transport=transport, headers=headers, trust_env=False, timeout=httpx2.Timeout(**self._waits))
         self._sender = transport
         self._always = [(name, value) for name, value in self.headers.multi_items()]

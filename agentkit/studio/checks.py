@@ -130,7 +130,7 @@ def _told(fault: Fault) -> str:
 
 
 def _faults_at(request: ImageRequest, model: ImageModel) -> list[Fault]:
-    """None if one of the endpoints that may serve the request accepts all of it; else what the best of them lacks."""
+    """Empty if one of the endpoints that may serve the request accepts all of it; else what the best of them lacks."""
     if not model.endpoints:
         return list(_faults(request, model.parameters))
     endpoints = eligible(model.endpoints, request)

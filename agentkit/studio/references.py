@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
-from agentkit.collect import ingest
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fit import InputLimits, fitted
 from agentkit.images.store import ImageStore
+from agentkit.ingest import ingest
 from agentkit.values import Image
 
 References = Image | str | Sequence[Image | str]

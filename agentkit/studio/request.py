@@ -49,7 +49,7 @@ class Sitting:
     """The state of one request while it goes on. `parents` are what its pictures are made from."""
 
     def __init__(self, request: ImageRequest, parents: tuple[str, ...], desk: Desk, log: EventLog) -> None:
-        self._request, self._parents, self._desk, self._log = request, parents, desk, log
+        self.request, self._parents, self._desk, self._log = request, parents, desk, log
         self._decoder = ImagesReply(request.prompt, request.n or 1)
         self._exchange: Exchange | None = None
         self._collector: Collector | None = None
@@ -72,8 +72,8 @@ class Sitting:
             images,
             tuple(self._failures),
             usage,
-            self._request.model,
-            self._request.prompt,
+            self.request.model,
+            self.request.prompt,
             self._log.generation_id,
             time.monotonic() - self._began,
         )
@@ -115,7 +115,7 @@ class Sitting:
             exchange = self._exchange = await self._open(stack)
             self._log.generation_id = exchange.generation_id
             desk = self._desk
-            self._collector = Collector(exchange.spool, desk.store, desk.fetcher, self._request.model, self._outcome)
+            self._collector = Collector(exchange.spool, desk.store, desk.fetcher, self.request.model, self._outcome)
             await self._read(exchange)
         await self._collector.finish()
         reply = self._decoder.reply()
@@ -123,9 +123,10 @@ class Sitting:
             raise reply.error
         if exchange.torn and not self._decoder.finished:
             raise StreamInterrupted("the stream ended inside an event", generation_id=exchange.generation_id)
+        if exchange.is_stream and not exchange.done and not self._decoder.finished:
+            count = f"after {len(reply.pictures)} of {self.request.n or 1} pictures"
+            raise StreamInterrupted(f"the stream ended {count if reply.pictures else 'before a picture was whole'}")
         if not reply.pictures:
-            if exchange.is_stream and not exchange.done:
-                raise StreamInterrupted("the stream ended before a picture was whole")
             raise ProtocolError("the reply holds no picture")
         if exchange.is_stream and not exchange.done:
             logger().warning("stream_without_done", generation=exchange.generation_id)
@@ -145,7 +146,7 @@ class Sitting:
 
     async def _open(self, stack: AsyncExitStack) -> Exchange:
         """All or nothing (WIRE, "Money"): a generation that failed is not billed, so no server tool stands in the way."""
-        body = encode(self._request)
+        body = encode(self.request)
         async for attempt in retrying(server_tools=False, seconds_left=self._left):
             with attempt:
                 return await stack.enter_async_context(self._desk.client.exchange(PATH, body, self._desk.store))
@@ -227,7 +228,7 @@ class Sitting:
             self._previewed.update(blob.reference for blob in loose)  # once only
             return loose
         for blob in loose:
-            collector.see(Sighting(f"loose:{blob.reference}", "data", (blob.reference,), prompt=self._request.prompt))
+            collector.see(Sighting(f"loose:{blob.reference}", "data", (blob.reference,), prompt=self.request.prompt))
         return []
 
     async def _look_up(self, error: RunError) -> None:

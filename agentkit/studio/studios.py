@@ -9,10 +9,13 @@ from math import isfinite
 from typing import Any, TypeVar, Unpack
 
 from agentkit.background import run_sync
+from agentkit.budget import Budget
 from agentkit.errors import UsageError
+from agentkit.given import checked_budget, checked_model
+from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.fit import InputLimits
-from agentkit.images.store import FileImageStore, ImageStore
+from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.prices import price
@@ -20,6 +23,7 @@ from agentkit.openrouter.shared import shared_client
 from agentkit.stream import EventLog
 from agentkit.studio.checks import check_model, check_prompt, check_rules, with_moderators
 from agentkit.studio.options import Options, request_of
+from agentkit.studio.paying import paid
 from agentkit.studio.references import References, names_of, pictures_of, stored
 from agentkit.studio.request import Desk, Sitting
 from agentkit.studio.stream import DrawingStream
@@ -39,7 +43,8 @@ class Studio:
 
     `client` defaults to one that is shared, `store` to a folder in the user's cache. `checks=False` sends what was asked
     without a look at what the catalogue says of the model. `seconds` is for one request, retries included; `ttl` is how long
-    the catalogue is kept. `inputs` bounds pictures to start from. What is drawn, and how, is said to `draw`, `edit` and
+    the catalogue is kept. `inputs` bounds pictures to start from. What is drawn counts against `budget` (`Budget`), which
+    agents and other studios may share, and against that of the request. What is drawn, and how, is said to `draw`, `edit` and
     `stream`: their options are those of `Options`.
 
     >>> Studio("black-forest-labs/flux.2-pro")
@@ -54,18 +59,20 @@ class Studio:
         store: ImageStore | None = None,
         fetch: FetchPolicy | None = None,
         inputs: InputLimits | None = None,
+        budget: Budget | None = None,
         checks: bool = True,
         seconds: float = 900.0,
         ttl: float = TTL,
     ) -> None:
-        self.model = request_of("Studio", "", {"model": model}, model=model).model
-        self.fetch = _checked("fetch", fetch or FetchPolicy(), FetchPolicy, "FetchPolicy(…)")
-        self.inputs = _checked("inputs", inputs or InputLimits(), InputLimits, "InputLimits(…)")
+        self.model = checked_model(model, "Studio(model={!r})")
+        self.fetch = _checked("fetch", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)")
+        self.inputs = _checked("inputs", InputLimits() if inputs is None else inputs, InputLimits, "InputLimits(…)")
+        self.budget = checked_budget(budget)
         self.checks = _checked("checks", checks, bool, "True or False")
         self.seconds = _checked_seconds("seconds", seconds, least="above 0", fits=seconds != 0)
         self._ttl = _checked_seconds("ttl", ttl, least="of at least 0")
         self._client = None if client is None else _checked("client", client, OpenRouter, "OpenRouter(…)")
-        self._store = store
+        self._store = None if store is None else checked_store("Studio", store)
 
     def __repr__(self) -> str:
         return f"Studio({self.model!r})"
@@ -73,7 +80,7 @@ class Studio:
     @property
     def client(self) -> OpenRouter:
         """The one that was given, else the shared one for what the environment says now."""
-        return self._client or shared_client()
+        return shared_client() if self._client is None else self._client
 
     @property
     def store(self) -> ImageStore:
@@ -84,13 +91,16 @@ class Studio:
     def catalogue(self) -> Catalogue:
         return Catalogue(self.client, ttl=self._ttl)
 
-    async def draw(self, prompt: str, *, checks: bool | None = None, **options: Unpack[Options]) -> Drawing:
+    async def draw(
+        self, prompt: str, *, budget: Budget | None = None, checks: bool | None = None, **options: Unpack[Options]
+    ) -> Drawing:
         """Pictures from words.
 
-        Raises `UsageError` for what no model accepts, `Unsupported` for what this one does not, before anything is sent; then a
-        `RunError` (`agentkit.errors`) whose `drawing` holds what had arrived. `checks` overrules the studio's.
+        Raises `UsageError` for what no model accepts, `Unsupported` for what this one does not, `BudgetExceeded` where the worst
+        known price, or `n`, is more than is left of `budget` and the studio's, before anything is sent; then a `RunError`
+        (`agentkit.errors`) whose `drawing` holds what had arrived. `checks` overrules the studio's.
         """
-        work = self._work("draw", prompt, (), options, checks=checks)
+        work = self._work("draw", prompt, (), options, budget=budget, checks=checks)
         return await work(EventLog())
 
     async def edit(
@@ -99,6 +109,7 @@ class Studio:
         prompt: str,
         *,
         scale: bool = False,
+        budget: Budget | None = None,
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> Drawing:
@@ -108,7 +119,9 @@ class Studio:
         it is refused. `parents` of the new pictures name those that were given. Raises `ImageError` for a picture that
         cannot be used, else as `draw`.
         """
-        work = self._work("edit", prompt, pictures_of("edit", images), options, scale=scale, checks=checks)
+        work = self._work(
+            "edit", prompt, pictures_of("edit", images), options, scale=scale, budget=budget, checks=checks
+        )
         return await work(EventLog())
 
     def stream(
@@ -117,6 +130,7 @@ class Studio:
         images: References = (),
         *,
         scale: bool = False,
+        budget: Budget | None = None,
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> DrawingStream:
@@ -125,11 +139,14 @@ class Studio:
         A model that sends no previews gives its pictures at once.
         """
         pictures = pictures_of("stream", images) if images else ()
-        return DrawingStream(self._work("stream", prompt, pictures, options, scale=scale, checks=checks, stream=True))
+        work = self._work("stream", prompt, pictures, options, scale=scale, budget=budget, checks=checks, stream=True)
+        return DrawingStream(work)
 
-    def draw_sync(self, prompt: str, *, checks: bool | None = None, **options: Unpack[Options]) -> Drawing:
+    def draw_sync(
+        self, prompt: str, *, budget: Budget | None = None, checks: bool | None = None, **options: Unpack[Options]
+    ) -> Drawing:
         """`draw` for code that is not async."""
-        return run_sync(self.draw(prompt, checks=checks, **options))
+        return run_sync(self.draw(prompt, budget=budget, checks=checks, **options))
 
     def edit_sync(
         self,
@@ -137,11 +154,12 @@ class Studio:
         prompt: str,
         *,
         scale: bool = False,
+        budget: Budget | None = None,
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> Drawing:
         """`edit` for code that is not async."""
-        return run_sync(self.edit(images, prompt, scale=scale, checks=checks, **options))
+        return run_sync(self.edit(images, prompt, scale=scale, budget=budget, checks=checks, **options))
 
     async def models(self) -> tuple[ImageModel, ...]:
         """The models of the Image API and what they accept, from a catalogue that is kept for a while.
@@ -158,15 +176,23 @@ class Studio:
         return await self.catalogue.image_endpoints(model or self.model)
 
     async def price(
-        self, slug: str | None = None, /, *, prompt: str = "", images: int = 0, **options: Unpack[Options]
+        self,
+        slug: str | None = None,
+        /,
+        *,
+        prompt: str = "",
+        images: int | Sequence[Image] = 0,
+        **options: Unpack[Options],
     ) -> float | None:
         """USD that a request to this model with these options costs at most, as the catalogue tells it; None where it does not tell.
 
-        `images` is how many pictures it starts from. What the options leave open (the provider, the quality) counts at its
-        highest price, and `n` in full. Raises `UsageError` for options that no model accepts, and nothing else.
+        `images` is what it starts from: the pictures, or how many they are, which does not tell what those cost that are billed
+        by their size. What the options leave open (the provider, the quality) counts at its highest price, and `n` in full.
+        Raises `UsageError` for options that no model accepts, and nothing else.
         """
         given: dict[str, Any] = {**options, "model": slug or options.get("model")}
-        request = request_of("price", prompt, given, model=self.model, references=(Image("", "", 0),) * images)
+        references = (Image("", "", 0),) * images if isinstance(images, int) else tuple(images)
+        request = request_of("price", prompt, given, model=self.model, references=references)
         check_rules("price", request)
         found = await self.catalogue.image_model(request.model)
         return None if found is None else price(found.endpoints, request)
@@ -174,7 +200,8 @@ class Studio:
     def tools(self, **options: Unpack[Options]) -> list[Tool[..., Any]]:
         """`draw_image` and `edit_image` for an agent, which draw with these options.
 
-        They keep to the limits of the run, and to its `Budget`. What they spend is in its usage, their pictures are in its answer.
+        They keep to the limits of the run, to its `Budget` and to the studio's; one that is both is used once. What they spend
+        is in its usage, their pictures are in its answer.
         """
         check_rules("tools", request_of("tools", "", options, model=self.model))
         return tools_of(self, options)
@@ -187,6 +214,7 @@ class Studio:
         options: Mapping[str, Any],
         *,
         scale: bool = False,
+        budget: Budget | None = None,
         checks: bool | None = None,
         stream: bool = False,
     ) -> _Work:
@@ -197,14 +225,17 @@ class Studio:
         check_prompt(owner, request)
         if checking:
             check_rules(owner, request)
-        return _Work(self, owner, replace(request, stream=stream), scale=scale, checking=checking)
+        shared = Budget(within=[self.budget, checked_budget(budget)])
+        return _Work(self, owner, replace(request, stream=stream), shared, scale=scale, checking=checking)
 
 
 class _Work:
     """A request that waits to be sent."""
 
-    def __init__(self, studio: Studio, owner: str, request: ImageRequest, *, scale: bool, checking: bool) -> None:
-        self._studio, self._owner, self._request = studio, owner, request
+    def __init__(
+        self, studio: Studio, owner: str, request: ImageRequest, budget: Budget, *, scale: bool, checking: bool
+    ) -> None:
+        self._studio, self._owner, self._request, self._budget = studio, owner, request, budget
         self._scale, self._checking = scale, checking
 
     async def __call__(self, log: EventLog) -> Drawing:
@@ -212,15 +243,15 @@ class _Work:
         client, store = studio.client, studio.store
         model = await self._known_model() if self._checking else None
         request = with_moderators(request, model)
-        await asyncio.to_thread(
-            lambda: store.create().discard()
-        )  # a store that cannot be written is told before money is spent
+        await asyncio.to_thread(check_writable, store)
         fetcher = Fetcher(studio.fetch, store, origin=client.origin)
         try:
             references = await stored(request.references, store, fetcher, studio.inputs, scale=self._scale)
             parents = names_of(_originals(request.references, references))
-            desk = Desk(client, store, fetcher, studio.seconds)
-            return await Sitting(replace(request, references=references), parents, desk, log).take()
+            sitting = Sitting(
+                replace(request, references=references), parents, Desk(client, store, fetcher, studio.seconds), log
+            )
+            return await paid(sitting.request, self._budget, studio.catalogue, sitting.take)
         finally:
             await fetcher.close()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agentkit.budget import Budget, Hold
-from agentkit.errors import APIError, ConnectionFailed, ImageError, RunError, UsageError
+from agentkit.errors import BudgetExceeded, RunError
 from agentkit.studio.options import Options
 from agentkit.studio.values import Drawing
 from agentkit.tools import Billed, Context, Tool, ToolResultError, tool
@@ -54,47 +53,22 @@ async def _drawn(
     context: Context[Any], studio: Studio, prompt: str, images: Sequence[Image], options: Options, *, edit: bool = False
 ) -> Result:
     """The pictures and what they cost. Pictures that had come before an error are a result: they may have been paid for."""
-    with await _hold(context, studio, prompt, len(images), options) as hold:
-        try:
-            drawing = await (studio.edit(images, prompt, **options) if edit else studio.draw(prompt, **options))
-        except (UsageError, ImageError):
-            hold.release()  # nothing was sent
-            raise
-        except RunError as error:
-            _settle(hold, error)
-            if error.drawing is None or not error.drawing.images:
-                raise
-            return _told(error.drawing, str(error))
-        hold.settle(drawing.usage.cost_usd, len(drawing.images))
-        return _told(drawing)
-
-
-async def _hold(context: Context[Any], studio: Studio, prompt: str, images: int, options: Options) -> Hold:
-    """What the request may cost, held in the run's budget before it is sent. Raises `ToolResultError` where it does not fit."""
-    budget = context.budget or Budget()
-    shape = ("studio", options.get("model", studio.model))
-    price = None
-    if budget.remaining_usd is not None:
-        price = await studio.price(prompt=prompt, images=images, **options)
-        price = max(price or 0.0, budget.dearest(shape) or 0.0)
-    hold = budget.reserve(price or 0.0, options.get("n", 1), shape=shape)
-    if hold is None:
-        raise ToolResultError(
-            "not drawn: it would pass the limit of what may be spent, or of how many pictures are drawn"
+    budget = context.budget
+    try:
+        drawing = await (
+            studio.edit(images, prompt, budget=budget, **options)
+            if edit
+            else studio.draw(prompt, budget=budget, **options)
         )
-    return hold
-
-
-def _settle(hold: Hold, error: RunError) -> None:
-    """All or nothing (WIRE, "Money"): what ended with an error status was not billed. Else it is open what it cost."""
-    came = len(error.drawing.images) if error.drawing is not None else 0
-    unbilled = error.generation is not None and error.generation.billed is False
-    if not came and (unbilled or isinstance(error, APIError | ConnectionFailed)):
-        hold.release()
-    elif error.drawing is not None and error.drawing.usage.cost_usd is not None:
-        hold.settle(error.drawing.usage.cost_usd, came)
-    else:
-        hold.keep(came)
+    except BudgetExceeded as error:
+        raise ToolResultError(
+            f"not drawn: it would pass the limit of what may be spent, or of how many pictures are drawn ({error})"
+        ) from None
+    except RunError as error:
+        if error.drawing is None or not error.drawing.images:
+            raise
+        return _told(error.drawing, str(error))
+    return _told(drawing)
 
 
 def _told(drawing: Drawing, *problems: str) -> Result:

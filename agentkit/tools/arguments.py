@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jiter
 
 from agentkit.errors import AgentkitError
+from agentkit.limits import MISFIT
 from agentkit.tools.text import mend, mend_json
 from agentkit.values import Image
 
@@ -30,7 +31,7 @@ class BadArguments(AgentkitError):
     def __init__(self, problems: Sequence[str], accepted: str = "") -> None:
         self.problems = tuple(problems)
         """One for each field, at most eight."""
-        lines = ["The arguments do not fit:", *(f"- {problem}" for problem in self.problems)]
+        lines = [MISFIT, *(f"- {problem}" for problem in self.problems)]
         super().__init__("\n".join([*lines, f"Accepted: {accepted}"] if accepted else lines))
 
 

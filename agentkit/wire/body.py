@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit.history import PLAIN, Shown
+from agentkit.history import PLAIN, History, Plan, Shown, plan
 from agentkit.values import BlobRef, Image, Message, Pieces, Text, grown
 from agentkit.wire.model import JsonObject, Request
 from agentkit.wire.text import write
 
 HOLE = f"\ufdd1{secrets.token_hex(8)}:"
 """Cannot be guessed, so no text that is sent can pass for a picture."""
+
+_STRING = re.compile(rb'(?<=")[^"\\]++(?=\\*")')
+"""What stands between two quotes, in a string of JSON or between two: a key is looked up, not searched for."""
 
 
 class Holes:
@@ -40,14 +43,12 @@ def cut(data: bytes, refs: Mapping[bytes, BlobRef]) -> Pieces:
     """JSON text with each quoted `refs` key replaced by its reference (the quotes stay)."""
     if not refs:
         return (data,)
-    pattern = re.compile(
-        b'(?<=")(?:' + b"|".join(re.escape(key) for key in sorted(refs, key=len, reverse=True)) + b')(?=\\\\*")'
-    )
     pieces: list[bytes | BlobRef] = []
     at = 0
-    for match in pattern.finditer(data):
-        pieces += (data[at : match.start()], refs[match[0]])
-        at = match.end()
+    for match in _STRING.finditer(data):
+        if (ref := refs.get(match[0])) is not None:
+            pieces += (data[at : match.start()], ref)
+            at = match.end()
     return (*pieces, data[at:])
 
 
@@ -92,10 +93,29 @@ class Encoded:
         default_factory=dict[tuple[int, str, Shown | None], tuple[Message, tuple[Pieces, ...]]]
     )
     heads: list[tuple[Request, str, bytes]] = field(default_factory=list[tuple[Request, str, bytes]])
+    planned: tuple[tuple[Message, ...], Sequence[Image], tuple[object, ...], Plan] | None = None
+    """The latest plan, and what it was made of: what a request may cost is asked several times before it is sent."""
 
     def copy(self) -> Encoded:
         """The same, to go its own way from here."""
         return Encoded(dict(self.items), list(self.heads))
+
+    def keep_only(self, messages: Sequence[Message]) -> None:
+        """Forget what belongs to other messages than these: those of a turn that failed are not sent again."""
+        ids = {id(message) for message in messages}
+        self.items = {key: kept for key, kept in self.items.items() if key[0] in ids}
+        self.planned = None
+
+    def plan(
+        self, messages: tuple[Message, ...], start: int, policy: History, images: Sequence[Image], **more: Any
+    ) -> Plan:
+        """`agentkit.history.plan`, made once for a state of the conversation."""
+        given = (start, policy, more)
+        if self.planned is None or (
+            self.planned[0] is not messages or self.planned[1] is not images or self.planned[2] != given
+        ):
+            self.planned = messages, images, given, plan(messages, start, policy, images=images, **more)
+        return self.planned[3]
 
     def get(self, message: Message, api: str, shown: Shown) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _told(shown)))

@@ -38,15 +38,16 @@ class CallBuilder:
 
     def __init__(self) -> None:
         self._calls: list[Growing] = []
+        self._current: dict[int, Growing] = {}
 
     def feed(self, delta: JsonObject, *, whole_call: bool = False) -> None:
         """Take one entry of `tool_calls`: of a stream a delta, of a buffered body a `whole_call`, which has no index."""
         function = obj(delta.get("function"))
         call_id, name, arguments = _text(delta.get("id")), _text(function.get("name")), function.get("arguments")
         index = whole(delta.get("index")) if not whole_call else len(self._calls)
-        current = next((call for call in reversed(self._calls) if call.index == index), None)
+        current = self._current.get(index)
         if current is None or _starts_another(current, call_id, name):
-            current = Growing(index)
+            current = self._current[index] = Growing(index)
             self._calls.append(current)
         current.id = current.id or call_id
         if name and name != current.name and not current.arguments:
@@ -69,7 +70,9 @@ def _starts_another(current: Growing, call_id: str, name: str) -> bool:
         return False
     if call_id and call_id == current.id:
         return name != current.name
-    return name != current.name or parse_object(current.text) is not None
+    return name != current.name or (
+        current.arguments[-1].rstrip()[-1:] in {"}", '"', ""} and parse_object(current.text) is not None
+    )
 
 
 def _text(value: object) -> str:
@@ -94,7 +97,7 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
             fault = f"two different calls came with the id {call_id!r}"
             settled[taken[call_id]] = ToolCall(first.id, first.name, first.arguments, fault)
             call_id = next(
-                new for turn in count(number) if (new := f"{call_id}_{turn}") not in taken | dict.fromkeys(given_ids, 0)
+                new for turn in count(number) if (new := f"{call_id}_{turn}") not in taken and new not in given_ids
             )
         taken[call_id] = len(settled)
         settled.append(ToolCall(call_id, name, arguments, fault))

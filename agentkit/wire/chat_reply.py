@@ -13,9 +13,12 @@ from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire import faults
 from agentkit.wire.calls import CallBuilder, for_history, parse_object, settle
 from agentkit.wire.common import IMAGE_PARTS, citations, picture_of_part, server_detail, uncounted, usage_of
+from agentkit.wire.held import Held
 from agentkit.wire.model import JsonObject, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 from agentkit.wire.text import Mender, mend, obj, objects, string, write
 
+_ANY = "*"
+"""In place of a call's id: the latest detail of an index and a type, whatever its call."""
 _JOINED = ("text", "summary", "data", "arguments", "result")
 
 
@@ -24,11 +27,14 @@ class ChatReply:
 
     def __init__(self, server_tools: Sequence[str] = ()) -> None:
         self._tools = tuple(server_tools)
+        self._held = Held()
         self._id: str | None = None
         self._model: str | None = None
         self._words: list[str | JsonObject] = []
+        self._others = 0  # pieces of `_words` that are no words
         self._reasoning: list[str] = []
         self._details: list[dict[str, Any]] = []
+        self._growing: dict[tuple[int | str, str | None, str | None], dict[str, Any]] = {}
         self._images: list[JsonObject] = []
         self._annotations: list[JsonObject] = []
         self._calls = CallBuilder()
@@ -39,7 +45,9 @@ class ChatReply:
         self._error: APIError | None = None
         self._ended = False
         self._seen: set[str] = set()
-        self._untold = False
+        self._numbers: dict[int, int] = {}  # of the server tools' calls, by the identity of their record
+        self._touched: dict[int, dict[str, Any]] = {}
+        self._untold: dict[int, dict[str, Any]] = {}
         self._told: set[int] = set()
         self._owners: dict[str, int] = {}
         self._mend_words, self._mend_reasoning = Mender(), Mender()
@@ -50,7 +58,10 @@ class ChatReply:
 
     def feed(self, event: JsonObject) -> list[Signal]:
         words = _only_words(event) if self._id is not None else None
-        return self._take(event, "delta") if words is None else self._say(words)
+        if words is None:
+            return self._take(event, "delta")
+        self._held.words(words)
+        return self._say(words)
 
     def whole(self, body: JsonObject) -> list[Signal]:
         signals = self._take(body, "message")
@@ -68,6 +79,7 @@ class ChatReply:
         signals: list[Signal] = []
         for choice in objects(chunk.get("choices")):
             if choice.get("index", 0) in (0, None):
+                self._held.value(choice)
                 signals += self._delta(obj(choice.get(holder)), whole_call=holder == "message")
                 self._end(choice)
         return signals + self._server_signals()
@@ -111,18 +123,19 @@ class ChatReply:
         if not words:
             return []
         self._words.append(words)
-        return [Words(words)]
+        return [Words(words, "text", self._others)]
 
     def _part(self, part: JsonObject) -> list[Signal]:
         if string(part.get("type")) in IMAGE_PARTS:
             self._words.append(part)
             values = picture_of_part(part)
-            number = sum(not isinstance(piece, str) for piece in self._words) - 1
-            return [_content_sighting(number, values)] if values else []
+            self._others += 1
+            return [_content_sighting(self._others - 1, values)] if values else []
         text = part.get("text")
         if isinstance(text, str) and text:
             return self._say(text)
         self._words.append(part)
+        self._others += 1
         return []
 
     def _image(self, entry: JsonObject) -> list[Signal]:
@@ -135,31 +148,38 @@ class ChatReply:
 
     def _detail(self, fragment: JsonObject) -> None:
         """Join the fragments of one reasoning detail, which share `index` and `type`; a signature comes late."""
-        index = fragment.get("index")
-        self._untold = self._untold or fragment.get("type") == "reasoning.server_tool_call"
-        for known in reversed(self._details):
-            if index is not None and known.get("index") == index and known.get("type") == fragment.get("type"):
-                if known.get("type") == "reasoning.server_tool_call" and known.get("tool_call_id") != fragment.get(
-                    "tool_call_id", known.get("tool_call_id")
-                ):
-                    continue
+        kind, index, call_id = (fragment.get(name) for name in ("type", "index", "tool_call_id"))
+        called = kind == "reasoning.server_tool_call"
+        if isinstance(index, int | str):
+            key = (index, string(kind), string(call_id) if called and "tool_call_id" in fragment else _ANY)
+            if (known := self._growing.get(key)) is not None:
                 _join(known, fragment)
+                self._touch(known, called=called)
                 return
-        self._details.append(dict(fragment))
+        detail = dict(fragment)
+        self._details.append(detail)
+        self._touch(detail, called=called)
+        if isinstance(index, int | str):
+            self._growing[index, string(kind), string(call_id)] = self._growing[index, string(kind), _ANY] = detail
+
+    def _touch(self, detail: dict[str, Any], *, called: bool) -> None:
+        if called:
+            number = self._numbers.setdefault(id(detail), len(self._numbers))
+            if number not in self._told:
+                self._touched[number] = self._untold[number] = detail
 
     def _server_signals(self) -> list[Signal]:
-        """The calls of server tools whose record is whole now, each once."""
+        """The calls of server tools whose record is whole now, each once. Only what is new is looked at, and at the end all."""
         signals: list[Signal] = []
-        if not self._untold and not self.finished:
-            return signals
-        self._untold = False
-        for number, detail in enumerate(self._server_details()):
-            if number in self._told:
-                continue
+        looked_at, self._touched = self._touched, {}
+        if self.finished:
+            looked_at, self._untold = self._untold, {}
+        for number, detail in sorted(looked_at.items()):
             invocation, sighting = self._server_call(number, detail)
             if invocation.result is None or (not self.finished and parse_object(invocation.result) is None):
                 continue  # the rest of the result comes in a later fragment
             self._told.add(number)
+            self._untold.pop(number, None)
             signals.append(ServerCall(invocation))
             if sighting is not None:
                 signals.append(sighting)

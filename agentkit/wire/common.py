@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from agentkit.values import Invocation, InvocationStatus, Place, Usage
 from agentkit.wire.calls import parse_object
-from agentkit.wire.model import JsonObject, Sighting
+from agentkit.wire.model import IMAGE_GENERATION, JsonObject, Sighting
 from agentkit.wire.text import keepable, obj, objects, read_object, string, whole, write
 
-IMAGE_ITEMS = {"openrouter:image_generation", "image_generation_call"}
+IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
 _FIELDS = ("result", "imageB64", "image_b64", "b64_json", "imageUrl", "image_url", "url")
 
@@ -80,7 +80,7 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
     prompt = string(item.get("prompt"))
     invocation = Invocation(
         call_id,
-        name if tracked and name != "image_generation_call" else "openrouter:image_generation" if tracked else name,
+        name if tracked and name != "image_generation_call" else IMAGE_GENERATION if tracked else name,
         _arguments_of(item, prompt),
         executor="server",
         status=status,
@@ -90,7 +90,7 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
     if name not in IMAGE_ITEMS:
         return invocation, None
     values = picture_values(item)
-    place: Place = "server_tool" if name == "openrouter:image_generation" else "image_generation_call"
+    place: Place = "server_tool" if name == IMAGE_GENERATION else "image_generation_call"
     failure = None if values else words or (f"the server tool ended as {item.get('status')!r} without a picture")
     return invocation, Sighting(
         key,
@@ -199,3 +199,25 @@ def usage_of(usage: JsonObject) -> Usage:
         priced_requests=int(cost is not None),
         cost_usd=cost,
     )
+
+
+class Repeats:
+    """Tells events that came before, by their sequence number. Where one number is given to events that differ, the numbers
+    of this stream mean nothing, and every event counts."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, object] = {}
+        self._numbered = True
+
+    def again(self, event: JsonObject) -> bool:
+        number, delta = event.get("sequence_number"), event.get("delta")
+        if not self._numbered or not isinstance(number, int):
+            return False
+        mark: object = event
+        if isinstance(delta, str):  # of the many, no more is kept than the words, which the reply keeps too
+            mark = (event.get("type"), event.get("output_index"), event.get("content_index"), delta)
+        if number not in self._seen:
+            self._seen[number] = mark
+            return False
+        self._numbered = self._seen[number] == mark
+        return self._numbered

@@ -27,13 +27,17 @@ class Generation:
     input_tokens: int = 0
     output_tokens: int = 0
     images: int = 0
+    byok: bool = False
+    """Whether it went by a key of the user's own, which the provider bills."""
 
     @property
     def billed(self) -> bool | None:
         """Whether somebody paid for it; None where the record does not say."""
         if self.cost_usd is None:
             return None
-        return self.cost_usd > 0 or (self.upstream_cost_usd or 0.0) > 0
+        if self.cost_usd > 0 or (self.upstream_cost_usd or 0.0) > 0:
+            return True
+        return None if self.byok and self.upstream_cost_usd is None else False
 
     def __str__(self) -> str:
         if self.billed:
@@ -47,18 +51,19 @@ def generation_of(body: JsonObject) -> Generation | None:
     generation_id = string(data.get("id"))
     if not generation_id:
         return None
-    cancelled = data.get("cancelled")
+    cancelled, byok = data.get("cancelled"), data.get("is_byok") is True
     return Generation(
         generation_id,
         model=string(data.get("model")),
         provider=string(data.get("provider_name")),
         cost_usd=_usd(data.get("total_cost", data.get("usage"))),
-        upstream_cost_usd=_usd(data.get("upstream_inference_cost")) if data.get("is_byok") is True else None,
+        upstream_cost_usd=_usd(data.get("upstream_inference_cost")) if byok else None,
         finish=string(data.get("finish_reason")),
         cancelled=cancelled if isinstance(cancelled, bool) else None,
         input_tokens=whole(data.get("tokens_prompt")),
         output_tokens=whole(data.get("tokens_completion")),
         images=whole(data.get("num_media_completion")),
+        byok=byok,
     )
 
 

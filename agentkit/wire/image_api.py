@@ -17,6 +17,7 @@ from agentkit.values import Image, Pieces, Usage
 from agentkit.wire import faults
 from agentkit.wire.body import Holes
 from agentkit.wire.common import picture_values, usage_of
+from agentkit.wire.held import Held
 from agentkit.wire.model import JsonObject, Preview, Sighting, Signal, Words
 from agentkit.wire.text import Mender, obj, objects, string
 
@@ -96,6 +97,7 @@ class ImagesReply:
 
     def __init__(self, prompt: str, count: int) -> None:
         self._prompt, self._count = prompt, count
+        self._held = Held()
         self._pictures: list[Sighting] = []
         self._usage: JsonObject = {}
         self._error: APIError | None = None
@@ -116,6 +118,7 @@ class ImagesReply:
 
     def whole(self, body: JsonObject) -> list[Signal]:
         """Take a buffered body."""
+        self._held.value(body)
         if error := faults.error_object(body.get("error")):
             self._error = faults.from_error(error)
         self._whole = True
@@ -128,6 +131,7 @@ class ImagesReply:
             return self.whole(event)
         if "type" not in event and (inner := obj(event.get("data"))):
             event = inner  # as the spec's schema writes it
+        self._held.value(event)
         kind = string(event.get("type")) or ""
         if kind == "error" or event.get("error"):
             self._error = faults.from_error(faults.error_object(event.get("error")) or event)

@@ -103,6 +103,8 @@ class Words:
 
     text: str
     what: Literal["text", "reasoning"] = "text"
+    part: int = 0
+    """Of text: in which of the texts of its reply, each of which is read by itself."""
 
 
 Signal = Words | Sighting | Preview | ServerCall

@@ -7,6 +7,7 @@ and a picture that was not had stays what it is, a plain link.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,13 +17,17 @@ _FENCED = re.compile(
     r"(?ms)^[ ]{0,3}(?P<fence>`{3,}+(?=[^`\n]*+$)|~{3,}+)[^\n]*+\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
 )
 _TICKS = re.compile(r"`+|\n[ \t]*+\n")
+ALT = r"(?:[^\[\]\\\n]|\n(?![ \t]*\n)|\\(?:[^\n]|(?=\n))|\[[^\[\]\n]{0,500}\])"
+"""A character, or a pair of brackets, of what a picture is called: all but a blank line."""
+LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,500}\])"
+"""Likewise of what a link is called, which ends with its line: a bracket that never closes is common in words."""
 _INLINE = re.compile(
-    r"(?P<bang>!?)\[(?P<alt>(?:[^\[\]\\]|\\.|\[[^\[\]]*\]){0,2000})\]"
+    rf"(?:(?P<bang>!)\[(?P<alt>{ALT}{{0,2000}})\]|\[(?P<label>{LABEL}{{0,2000}})\])"
     r"\(\s{0,8}(?:<(?P<angle>[^<>\n]{1,4000})>"
     r"|(?P<url>[^\s()<>]{1,4000}+(?:\([^\s()]{0,200}+\)[^\s()<>]{0,4000}+){0,8}+))"
     r"(?:\s{1,8}(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?\s{0,8}\)"
 )
-_REFERENCE = re.compile(r"!\[(?P<alt>[^\[\]]{0,2000})\](?:\[(?P<label>[^\[\]]{0,200})\])?(?!\()")
+_REFERENCE = re.compile(r"!\[(?P<alt>(?:[^\[\]\n]|\n(?![ \t]*\n)){0,2000})\](?:\[(?P<label>[^\[\]]{0,200})\])?(?!\()")
 _DEFINITION = re.compile(
     r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]{0,8}<?(?P<url>[^\s<>]{1,4000}+)>?[^\n]{0,500}$\n?"
 )
@@ -44,18 +49,45 @@ class Found:
     """A link that is no Markdown image (`[…](…)` without the mark, or a URL alone): a picture only by extension or host."""
 
 
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Where a URL is given the label by which pictures refer to it: `text[start:end]` is the whole line."""
+
+    start: int
+    end: int
+    url: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is in some words: links to pictures, definitions, and code, each in order."""
+
+    found: tuple[Found, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+    code: tuple[tuple[int, int], ...] = ()
+    block: tuple[int, int, str] | None = None
+    """The last block of code between fences, and its fence."""
+    links: tuple[tuple[int, int], ...] = ()
+    """Where any link stands, to a picture or to none."""
+
+
 def find(text: str) -> tuple[Found, ...]:
     """Every picture that these words point to, in order. Code is left alone."""
-    if "://" not in text:
-        return ()
-    definitions: dict[str, str] = {}
+    return read(text).found if "://" in text else ()
+
+
+def read(text: str, most: int = MOST) -> Reading:
+    """All that `find` looks at, with at most so many links."""
+    code = tuple(_code(text))
+    definitions: list[Definition] = []
     taken = bytearray(len(text))
     found: list[Found] = []
-    for start, stop in _code(text):
+    for start, stop in code:
         taken[start:stop] = b"\1" * (stop - start)
     for match in _DEFINITION.finditer(text):
         if not taken[match.start()]:
-            definitions.setdefault(match["label"].casefold(), match["url"])
+            definitions.append(Definition(match.start(), match.end(), match["url"], match["label"].casefold()))
             taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
 
     def take(match: re.Match[str], url: str, alt: str, *, bare: bool = False, end: int | None = None) -> None:
@@ -65,20 +97,39 @@ def find(text: str) -> tuple[Found, ...]:
             found.append(Found(match.start(), stop, url, alt, bare))
 
     for match in _INLINE.finditer(text):
-        inner = _INLINE.match(match["alt"].strip())
-        if not match["bang"] and inner and inner["bang"]:  # a picture that is a link: the picture is what counts
+        inner = None if match["bang"] else _INLINE.match(match["label"].strip())
+        if inner and inner["bang"]:  # a picture that is a link: the picture is what counts
             take(match, inner["angle"] or inner["url"], inner["alt"])
         else:
-            take(match, match["angle"] or match["url"], match["alt"], bare=not match["bang"])
+            alt = match["alt"] if match["bang"] else match["label"]
+            take(match, match["angle"] or match["url"], alt, bare=not match["bang"])
+    urls = {each.label: each.url for each in reversed(definitions)}
     for match in _REFERENCE.finditer(text):
-        label = (match["label"] or match["alt"]).casefold()
-        if label in definitions:
-            take(match, definitions[label], match["alt"])
+        if (url := urls.get(label_of(match))) is not None:
+            take(match, url, match["alt"])
     for match in _BARE.finditer(text):
         url, end = _trimmed(match)
         take(match, url, "", bare=True, end=end)
     remote = [each for each in found if each.url.startswith(("http://", "https://"))]
-    return tuple(sorted(remote, key=lambda each: each.start)[:MOST])
+    fences = deque(_FENCED.finditer(text), 1)
+    block = (*fences[0].span(), fences[0]["fence"]) if fences else None
+    return Reading(
+        tuple(sorted(remote, key=lambda each: each.start)[:most]),
+        tuple(definitions),
+        code,
+        block,
+        tuple(sorted((each.start, each.end) for each in found)),
+    )
+
+
+def references(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and label of what refers to a definition, if there is one."""
+    for match in _REFERENCE.finditer(text):
+        yield match.start(), match.end(), label_of(match)
+
+
+def label_of(match: re.Match[str]) -> str:
+    return (match["label"] or match["alt"]).casefold()
 
 
 def _code(text: str) -> Iterator[tuple[int, int]]:
@@ -132,64 +183,57 @@ def place(text: Text, had: Callable[[str], Image | None]) -> tuple[Text | Image,
     No empty paragraph stays behind: the words around a picture, joined again, read as if it had never been there.
     """
     words = text.text
-    links = find(words)
-    if not links:
+    reading = read(words) if "://" in words else Reading()
+    if not reading.found:
         return (text,)
-    definitions = frozenset(link.url for link in links if had(link.url) is not None)
-    pictures: list[Image] = []
+    images = {each.url: image for each in reading.found if (image := had(each.url)) is not None}
+    cuts: list[Image | None] = []
     pieces = [""]
-    at = 0
-    for link in links:
-        pieces[-1] += words[at : link.start]
-        image = had(link.url)
-        if image is not None:
-            pictures.append(image)
+    for piece, cut in taken_out(words, reading, lambda each: each.url in images):
+        pieces[-1] += piece
+        if cut is not None:
+            cuts.append(images[cut.url] if isinstance(cut, Found) else None)
             pieces.append("")
-        elif link.bare:
-            pieces[-1] += words[link.start : link.end]
+    parts: list[Text | Image] = []
+    for index, piece in enumerate(closed(pieces)):
+        last = parts[-1] if parts else None
+        if piece and isinstance(last, Text):
+            parts[-1] = Text(last.text + piece, last.citations)
+        elif piece:
+            cited = any(isinstance(part, Text) for part in parts)
+            parts.append(Text(piece, () if cited else text.citations))
+        if index < len(cuts) and (image := cuts[index]) is not None:
+            parts.append(image)
+    return tuple(parts)
+
+
+def taken_out(
+    words: str, reading: Reading, goes: Callable[[Found | Definition], bool]
+) -> Iterator[tuple[str, Found | Definition | None]]:
+    """The words up to each link or definition that `goes`, with it; what stays is a plain link. The last come with None."""
+    at = 0
+    each: Found | Definition
+    for each in sorted((*reading.found, *reading.definitions), key=lambda each: each.start):
+        before, at = words[at : each.start], each.end
+        if goes(each):
+            yield before, each
+        elif isinstance(each, Definition) or each.bare:
+            yield before + words[each.start : each.end], None
         else:
-            url = f"<{link.url}>" if re.search(r"[\s()]", link.url) else link.url
-            pieces[-1] += f"[{link.alt or 'image'}]({url})"
-        at = link.end
-    pieces[-1] += words[at:]
-    if definitions:
-        pieces = [_without_definitions(piece, definitions) for piece in pieces]
-        pieces[-1] = pieces[-1] if words.endswith(pieces[-1]) else pieces[-1].rstrip()
-    return _close_gaps(pieces, pictures, text)
+            url = f"<{each.url}>" if re.search(r"[\s()]", each.url) else each.url
+            yield f"{before}[{each.alt or 'image'}]({url})", None
+    yield words[at:], None
 
 
-def _without_definitions(words: str, urls: frozenset[str]) -> str:
-    """The words without the reference definitions of pictures that were had, and without the lines these stood apart by."""
-    kept, at = "", 0
-    for match in _DEFINITION.finditer(words):
-        if match["url"] in urls:
-            kept, at = _apart(kept, words[at : match.start()]) if at else words[: match.start()], match.end()
-    return _apart(kept, words[at:]) if at else words
-
-
-def _apart(before: str, after: str) -> str:
-    """Both, with the wider of the gaps that were at the seam."""
-    first, second = before.rstrip("\n"), after.lstrip("\n")
-    gap = max(len(before) - len(first), len(after) - len(second))
-    return f"{first}{chr(10) * gap}{second}"
-
-
-def _close_gaps(pieces: list[str], pictures: list[Image], text: Text) -> tuple[Text | Image, ...]:
-    """Words and pictures in turn, with the gaps closed that the links left."""
+def closed(pieces: Sequence[str]) -> list[str]:
+    """The words between what was taken out, with the gaps closed that it left."""
     kept: list[str] = [pieces[0]]
     for after in pieces[1:]:
         kept.append(_closed(_last_said(kept), after))
-    if pictures:
+    if len(pieces) > 1:
         _strip_end(kept)
         kept[0] = kept[0] if kept[0].strip() else ""
-    parts: list[Text | Image] = []
-    for index, words in enumerate(kept):
-        if words:
-            cited = any(isinstance(part, Text) for part in parts)
-            parts.append(Text(words, () if cited else text.citations))
-        if index < len(pictures):
-            parts.append(pictures[index])
-    return tuple(parts)
+    return kept
 
 
 def _last_said(kept: list[str]) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
-from agentkit.wire import faults
+from agentkit.wire import faults, model
 from agentkit.wire.calls import for_history, settle
 from agentkit.wire.common import (
     IMAGE_ITEMS,
     IMAGE_PARTS,
+    Repeats,
     citations,
     picture_of_part,
     picture_values,
@@ -22,10 +23,13 @@ from agentkit.wire.common import (
     uncounted,
     usage_of,
 )
+from agentkit.wire.held import Held
 from agentkit.wire.model import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
 
 _GAP = "\n\n"
+_MOST_TEXTS = 1000
+"""Of one message, so that item and text make one number."""
 _PLAIN = {"message", "reasoning", "function_call"}
 
 
@@ -53,6 +57,7 @@ class ResponsesReply:
     def __init__(self, server_tools: Sequence[str] = ()) -> None:
         self._tools = tuple(server_tools)
         self._draws = any(tool.removeprefix("openrouter:") == "image_generation" for tool in server_tools)
+        self._held = Held()
         self._id: str | None = None
         self._model: str | None = None
         self._items: dict[int, _Item] = {}
@@ -60,7 +65,7 @@ class ResponsesReply:
         self._status: str | None = None
         self._incomplete: str | None = None
         self._error: APIError | None = None
-        self._sequence: set[int] = set()
+        self._repeats = Repeats()
         self._announced: set[int] = set()
 
     @property
@@ -68,6 +73,7 @@ class ResponsesReply:
         return self._error is not None or self._status in {"completed", "incomplete", "failed", "cancelled"}
 
     def whole(self, body: JsonObject) -> list[Signal]:
+        self._held.value(body)
         signals = self._response(body)
         if not isinstance(body.get("output"), list):
             self._status = None
@@ -76,27 +82,27 @@ class ResponsesReply:
         return signals
 
     def feed(self, event: JsonObject) -> list[Signal]:
-        number = event.get("sequence_number")
-        if isinstance(number, int):
-            if number in self._sequence:
-                return []
-            self._sequence.add(number)
+        if self._repeats.again(event):
+            return []
         kind = string(event.get("type"))
         if kind == "response.output_text.delta":
             return self._more(event, "text")
         if kind in {"response.reasoning_text.delta", "response.reasoning_summary_text.delta"}:
             return self._more(event, "reasoning")
+        self._held.value(event)
         return self._rare(kind, event)
 
     def _more(self, event: JsonObject, what: str) -> list[Signal]:
         item, delta = self._item(event), event.get("delta")
         if not isinstance(delta, str) or not (words := item.mender.more(delta)):
             return []
+        self._held.words(words)
         if what == "reasoning":
             item.reasoned.append(words)
             return [Words(words, "reasoning")]
         item.said.append(words)
-        return [Words(words if len(item.said) > 1 else self._gap_before(item) + words)]
+        part = whole(event.get("output_index")) * _MOST_TEXTS + whole(event.get("content_index"))
+        return [Words(words if len(item.said) > 1 else self._gap_before(item) + words, "text", part)]
 
     def _gap_before(self, item: _Item) -> str:
         """A blank line where another message of this reply has spoken before: each is a message of its own."""
@@ -115,16 +121,10 @@ class ResponsesReply:
                 return [Preview(_key(event), whole(event.get("partial_image_index")), value)] if value else []
             case "response.image_generation_call.in_progress" | "response.image_generation_call.generating":
                 return self._phase(event, kind.rsplit(".", 1)[1])
-            case (
-                "response.created"
-                | "response.in_progress"
-                | "response.completed"
-                | "response.incomplete"
-                | "response.failed"
-            ):
-                return self._response(
-                    obj(event.get("response")), final=kind not in {"response.created", "response.in_progress"}
-                )
+            case "response.created" | "response.in_progress":
+                return self._response(obj(event.get("response")), final=False)
+            case "response.completed" | "response.incomplete" | "response.failed":
+                return self._response(obj(event.get("response")))
             case "error" | "response.error":
                 self._error = faults.from_error(obj(event.get("error")) or event, generation_id=self._id)
             case _ if obj(event.get("error")):
@@ -168,7 +168,7 @@ class ResponsesReply:
         """Whether an item of this type is a tool's call: a model that draws by itself gives image items too."""
         if kind in _PLAIN or (not kind.startswith("openrouter:") and not kind.endswith("_call")):
             return False  # a compaction, a list of tools: kept and echoed, but nothing was called
-        return kind not in IMAGE_ITEMS or self._draws or kind == "openrouter:image_generation"
+        return kind not in IMAGE_ITEMS or self._draws or kind == model.IMAGE_GENERATION
 
     def _done(self, index: int, item: JsonObject) -> list[Signal]:
         known = self._items.setdefault(index, _Item())
@@ -178,7 +178,8 @@ class ResponsesReply:
         signals: list[Signal] = []
         if known.type == "message" and not known.said:
             known.said.append(_text_of(item))
-            signals += [Words(self._gap_before(known) + known.said[0])] if known.said[0] else []
+            part = index * _MOST_TEXTS
+            signals += [Words(self._gap_before(known) + known.said[0], "text", part)] if known.said[0] else []
         if known.type == "reasoning" and not known.reasoned:
             known.reasoned.append(_reasoning_of(item))
             signals += [Words(known.reasoned[0], "reasoning")] if known.reasoned[0] else []
@@ -234,11 +235,12 @@ class ResponsesReply:
         raw: list[tuple[str, bytes]] = []
         server: list[Invocation] = []
         calls = self._settled()
-        refusal = ""
+        refusal, spoke = "", False
         for index, known in sorted(self._items.items()):
             if known.type in {"message", ""}:
                 spoken = _message_parts(index, known)
-                parts += _after_gap(spoken) if any(isinstance(part, Text) for part in parts) else spoken
+                parts += _after_gap(spoken) if spoke else spoken
+                spoke = spoke or any(isinstance(part, Text) for part in spoken)
                 refusal += _refusal_of(known.item)
             elif known.type == "reasoning":
                 parts += [Reasoning(words)] if (words := "".join(known.reasoned) or _reasoning_of(known.item)) else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from agentkit.errors import ProtocolError
 
-MAX_LINE = 32 * 1024 * 1024
+MAX_LINE = 8 * 1024 * 1024
 """Bytes of one line, pictures not counted: they have left it before it comes here."""
 DONE = b"[DONE]"
 _COST_OF_A_LINE = 64

@@ -23,6 +23,10 @@ _DEEPEST = 200
 MAX_DEPTH = 64
 """Levels of what is kept in a run: a saved run has to be read again by a parser with a limit."""
 
+MAX_VALUES = 500_000
+"""Values of any JSON that is read at all: `{},` is three bytes, and a hundred as a value."""
+_FEW = 1 << 20
+
 
 class UnreadableJson(ValueError):
     """These bytes are no JSON."""
@@ -30,6 +34,8 @@ class UnreadableJson(ValueError):
 
 def read(data: bytes) -> Any:
     """The JSON value in these bytes. Raises `UnreadableJson`; numbers that JSON does not have (`NaN`) become None."""
+    if len(data) > _FEW and sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise UnreadableJson(f"more than {MAX_VALUES} values")
     try:
         return jiter.from_json(data, allow_inf_nan=False)
     except ValueError:

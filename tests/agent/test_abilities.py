@@ -9,9 +9,18 @@ from typing import Any
 
 import pytest
 
-from agentkit import Image, ImageGeneration, ModelSettings, tool
+from agentkit import FetchPolicy, Image, ImageGeneration, Limits, Message, ModelSettings, OpenRouter, Run, Text, tool
+from agentkit.abilities import fitted
 from agentkit.emulator import Emulator, Failure, Fault, Reply, Say, When
 from agentkit.errors import BadRequest, Unsupported
+from agentkit.history import Shown
+from agentkit.images.fetch import Fetcher
+from agentkit.images.store import MemoryImageStore
+from agentkit.kit import Kit
+from agentkit.openrouter.catalogue import Catalogue
+from agentkit.tools import collect
+from agentkit.values import BlobRef, ToolCall, ToolResult
+from agentkit.wire.model import FunctionSpec, OutputSchema, Request
 from tests.conftest import Bench, picture
 
 TEXT_ONLY = "openai/gpt-oss-20b"
@@ -168,3 +177,49 @@ async def test_nothing_is_suggested_where_it_would_not_help(
     if error is None or model == "openai/gpt-5.2":
         assert "did you mean" not in str(caught.value)
         assert caught.value.suggested_models == ()
+
+
+async def priced(client: OpenRouter, store: MemoryImageStore, *messages: Message, **more: Any) -> float:
+    """Of a request, how many tokens its price stands for."""
+    prompt = Message("user", (Text("Go"),))
+    run = Run("r1", "openai/gpt-5.2", "chat", (prompt,), 0, Limits(cost_usd=1))
+    fetcher = Fetcher(FetchPolicy(), store, origin=client.origin)
+    kit = await fitted(Kit(client, store, fetcher, collect([]), "", ModelSettings()), run)
+    model = await Catalogue(client).chat_model("openai/gpt-5.2")
+    assert kit.price is not None
+    assert model is not None
+    price = kit.price(Request("openai/gpt-5.2", (prompt, *messages), **more))
+    none = kit.price(Request("openai/gpt-5.2", (prompt,)))
+    assert price is not None
+    assert none is not None
+    assert kit.price(Request("openai/gpt-5.2", (prompt, *messages), **more)) == price
+    return (price - none) / model.prices["prompt"]
+
+
+FOX = Image.from_bytes(picture("orange"))
+OWL = Image.from_bytes(picture("brown"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "more", "tokens"),
+    [
+        ([Message("user", (Text("word " * 800),))], {}, 1000),
+        ([Message("user", (Text("漢" * 1000),))], {}, 750),
+        ([Message("tool", (ToolResult("c", "t", (Text("x" * 100_000),)),))], {}, 25_000),
+        ([Message("assistant", (ToolCall("c", "t", "x" * 4000),))], {}, 1000),
+        ([Message("user", (Text("See"), FOX, OWL))], {}, 2000),
+        ([Message("user", (FOX,)), Message("user", (FOX, OWL))], {"shown": {2: Shown(hidden=frozenset({FOX.sha256}))}}, 2000),
+        ([Message("tool", (ToolResult("c", "t", (FOX,)),))], {}, 1000),
+        ([Message("user", (Text("Hm"),))], {"shown": {1: Shown("n" * 400, attached=(("fox", FOX),), before="b" * 400)}}, 1200),
+        ([Message("assistant", (), ((b"x" * 4000, BlobRef(FOX.sha256, "image/png", "data_url"), b'"'),), "chat")], {}, 2000),
+        ([], {"instructions": "é" * 2000}, 1000),
+        ([], {"functions": (FunctionSpec("f", "d" * 2000, {"description": "s" * 2000}),)}, 1000),
+        ([], {"server_tools": ({"type": "t", "parameters": {"x": "p" * 4000}},)}, 1000),
+        ([], {"output": OutputSchema("o", {"description": "s" * 4000})}, 1000),
+    ],
+    ids=["words", "cjk", "result", "call", "pictures", "hidden", "result picture", "shown", "raw", "instructions", "functions", "server tools", "output"],
+)  # fmt: skip
+async def test_all_that_is_sent_is_in_the_price(
+    messages: list[Message], more: dict[str, Any], tokens: int, client: OpenRouter, store: MemoryImageStore
+) -> None:
+    assert await priced(client, store, *messages, **more) == pytest.approx(tokens, rel=0.05)

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 
 from agentkit import Agent, Answer, Context, Denied, FileImageStore, Image, Run, Tool, tool
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
@@ -343,3 +344,48 @@ async def test_a_context_of_the_resumed_run(bench: Bench) -> None:
     bench.emulator.play([DONE])
     resumed = await agent.resume(answer.run, approve={"w": True}, deps="Bob")
     assert resumed.invocations[0].result == "Bob w"
+
+
+async def test_a_check_that_fails_once_opens_no_door(bench: Bench) -> None:
+    """A call that does not fit is not shown to a person, so where it fits a moment later it is not run either."""
+    spent: list[str] = []
+    looked_up: list[str] = []
+
+    def known(name: str) -> str:
+        looked_up.append(name)
+        if len(looked_up) == 1:
+            raise ConnectionError("the directory cannot be reached")
+        return name
+
+    @tool(approve=True)
+    def pay(to: Annotated[str, AfterValidator(known)]) -> str:
+        """Pays."""
+        spent.append(to)
+        return "paid"
+
+    bench.emulator.play([Reply([CallTool("pay", {"to": "Eve"}, id="p")]), DONE])
+    answer = await bench.ask(bench.agent(tools=[pay]), "Pay")
+    (call,) = answer.invocations
+    assert (spent, call.status) == ([], "failed")
+    assert "needs the approval of a person" in (call.error or "")
+
+
+async def test_the_last_gate_asks_a_function_too(bench: Bench) -> None:
+    spent: list[int] = []
+    asked: list[int] = []
+
+    def dear(arguments: Any) -> bool:
+        asked.append(arguments["euros"])
+        if len(asked) > 1:
+            raise RuntimeError("it broke")
+        return False
+
+    @tool(approve=dear)
+    def pay(euros: int) -> str:
+        """Pays."""
+        spent.append(euros)
+        return "paid"
+
+    bench.emulator.play([PAY, DONE])
+    answer = await bench.ask(bench.agent(tools=[pay]), "Pay")
+    assert (spent, answer.invocations[0].status) == ([], "failed")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentkit import Agent, FileImageStore, Image, ImageGeneration, Limits, ModelSettings, OpenRouter, ServerTool, tool
-from agentkit.emulator import Emulator
+from agentkit.emulator import CallTool, Emulator, Reply, Say
 from agentkit.errors import AgentkitError, ImageError, MissingKey, StoreError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+from agentkit.studio import Studio
+from tests.conftest import Bench, picture
 
 
 @tool
 def weather(city: str) -> str:
     """Today's weather."""
     return city
+
+
+@dataclass
+class Counts:
+    counts: dict[str, int]
 
 
 def unannotated(city):  # type: ignore[no-untyped-def]
@@ -42,7 +50,30 @@ WRONG: list[tuple[Any, list[str]]] = [
     ),
     (lambda: Agent("a/b", settings=ModelSettings(tool_choice="required")), ["tool_choice", "no tools"]),
     (lambda: Agent("a/b", client="key"), ["client", "OpenRouter"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", client=0), ["client", "0", "OpenRouter"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", settings={}), ["settings", "{}", "ModelSettings"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", limits={}), ["limits", "{}", "Limits"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", history=0), ["history", "0", "History"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", fetch=[]), ["fetch", "[]", "FetchPolicy"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", name=42), ["name", "42", "string"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", store="pictures"), ["Agent(store='pictures')", "FileImageStore('pictures')"]),  # type: ignore[arg-type]
+    (lambda: Agent("a/b", store=5), ["Agent(store=5)", "FileImageStore(", "create, delete, open"]),  # type: ignore[arg-type]
+    (lambda: Studio(store=""), ["Studio(store='')", "FileImageStore("]),  # type: ignore[arg-type]
+    (lambda: Studio(model=None), ["Studio(model=None)", "openai/gpt-5"]),  # type: ignore[arg-type]
+    (lambda: Studio(fetch=()), ["Studio(fetch=())", "FetchPolicy"]),  # type: ignore[arg-type]
+    (lambda: Studio(inputs={}), ["Studio(inputs={})", "InputLimits"]),  # type: ignore[arg-type]
+    (lambda: Studio(client=""), ["Studio(client='')", "OpenRouter"]),  # type: ignore[arg-type]
+    (lambda: FileImageStore(5), ["FileImageStore(5)", "path"]),  # type: ignore[arg-type]
+    (lambda: FileImageStore(b"x"), ["FileImageStore(b'x')", "path"]),  # type: ignore[arg-type]
+    (lambda: FileImageStore("a\0b"), ["FileImageStore('a\\x00b')", "path"]),
+    (lambda: FileImageStore("~nobody-of-that-name/x"), ["~nobody-of-that-name", "path"]),
+    (lambda: FileImageStore(max_bytes="1GB"), ["max_bytes", "'1GB'", "bytes"]),  # type: ignore[arg-type]
+    (lambda: FileImageStore(max_bytes=True), ["max_bytes", "True"]),
+    (lambda: FileImageStore(max_bytes=1.5), ["max_bytes", "1.5"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", output=Emulator), ["output", "Emulator"]),
+    (lambda: Agent("a/b", output=dict[str, int]), ["output", "dict[str, int]", "free keys", "named fields"]),
+    (lambda: Agent("a/b", output=list[dict[str, int]]), ["output", "free keys"]),
+    (lambda: Agent("a/b", output=Counts), ["output", "Counts", "free keys", "counts"]),
     (lambda: ModelSettings(temperature=9), ["temperature", "9", "0.0 to 2.0"]),
     (lambda: ModelSettings(modalities=("sound",)), ["modalities", "sound", "image"]),  # type: ignore[arg-type]
     (lambda: ModelSettings(models="a/b"), ["models", "a/b", "list"]),  # type: ignore[arg-type]
@@ -54,9 +85,21 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: ImageGeneration(output_compression=101), ["output_compression", "101", "100"]),
     (lambda: ServerTool("weather"), ["weather", "openrouter:"]),
     (lambda: OpenRouter(base_url="ftp://x"), ["base_url", "ftp://x", "http"]),
+    (lambda: OpenRouter(base_url=5), ["base_url=5", "http"]),  # type: ignore[arg-type]
+    (lambda: OpenRouter(base_url="http://[::1"), ["base_url", "http://[::1", "http"]),
+    (lambda: OpenRouter(base_url="http://h:port"), ["base_url", "http://h:port", "http"]),
+    (lambda: OpenRouter(api_key=123), ["api_key", "int", "string"]),  # type: ignore[arg-type]
+    (lambda: OpenRouter(api_key=b"sk-or-v1-secret"), ["api_key", "bytes", "string"]),  # type: ignore[arg-type]
+    (lambda: OpenRouter(app_name=5), ["app_name=5", "string"]),  # type: ignore[arg-type]
+    (lambda: OpenRouter(app_url=b"x"), ["app_url", "string"]),  # type: ignore[arg-type]
+    (lambda: OpenRouter(timeouts=30), ["timeouts=30", "Timeouts"]),  # type: ignore[arg-type]
+    (lambda: OpenRouter(timeouts=0), ["timeouts=0", "Timeouts"]),  # type: ignore[arg-type]
     (lambda: OpenRouter(base_url="https://me:secret@x.org"), ["base_url", "api_key"]),
     (lambda: Timeouts(idle=0), ["idle", "0"]),
     (lambda: Image.from_bytes(b"not a picture"), ["13 bytes", "png"]),
+    (lambda: Image.from_bytes(picture(), alt=5), ["alt=5", "text"]),  # type: ignore[arg-type]
+    (lambda: Image.from_file("cat.png", alt=None), ["alt=None", "text"]),  # type: ignore[arg-type]
+    (lambda: Image.from_url("https://x/a.png", alt=b""), ["alt=b''", "text"]),  # type: ignore[arg-type]
     (lambda: Image.from_file("/nowhere/cat.png"), ["/nowhere/cat.png"]),
     (lambda: Image.from_url("file:///etc/passwd"), ["http", "file:///etc/passwd"]),
 ]
@@ -110,3 +153,32 @@ async def test_a_store_that_cannot_be_written(tmp_path: Path, emulator: Emulator
     with pytest.raises(StoreError, match="file"):
         await agent.run("Draw a fox")
     assert not [request for request in emulator.requests if request.method == "POST"]
+
+
+async def test_a_key_that_is_set_later_is_found(
+    emulator: Emulator, store: MemoryImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
+    monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
+    agent = Agent("openai/gpt-5.2", store=store, checks=False)
+    with pytest.raises(MissingKey, match="OPENROUTER_API_KEY"):
+        await agent.run("hi")
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-test-key")
+    assert (await agent.run("hi")).status == "completed"
+    assert agent.client is Studio().client
+    await agent.client.close()
+
+
+async def test_a_result_from_outside_that_is_none(bench: Bench) -> None:
+    @tool(external=True)
+    def measure(n: int) -> str:
+        """Measured elsewhere."""
+        raise NotImplementedError
+
+    bench.emulator.play([Reply([CallTool("measure", {"n": 1})]), Reply([Say("done")])])
+    agent = bench.agent(tools=[measure])
+    answer = await bench.ask(agent, "measure")
+    call = answer.pending[0].id
+    with pytest.raises(UsageError, match=rf"resume\(results={{'{call}': …}}\): .*object"):
+        await agent.resume(answer.run, results={call: object()})
+    assert (await agent.resume(answer.run, results={call: "3 m"})).text == "done"

@@ -10,10 +10,19 @@ from collections.abc import AsyncIterator
 from typing import Any, Self
 
 import pytest
+from pydantic import BaseModel, field_validator
 
-from agentkit import Agent, Image, Limits, OpenRouter, tool
+from agentkit import Agent, Image, Limits, OpenRouter, ServerTool, tool
 from agentkit.emulator import CallTool, Draw, Emulator, RawReply, Reply, Say
-from agentkit.errors import APIError, ConnectionFailed, DeadlineExceeded, OutcomeUnknown, RunError, UsageError
+from agentkit.errors import (
+    APIError,
+    ConnectionFailed,
+    DeadlineExceeded,
+    OutcomeUnknown,
+    OutputInvalid,
+    RunError,
+    UsageError,
+)
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from tests.conftest import Bench, picture
@@ -233,11 +242,12 @@ async def test_a_picture_gone_from_the_store_in_the_middle_of_a_run(bench: Bench
             bench.store.delete(image)
         return "gone"
 
-    bench.emulator.play([Reply([CallTool("lose")]), Reply([Say("never")])])
-    with pytest.raises(RunError, match="no longer in the store") as caught:
-        await bench.ask(bench.agent(tools=[lose]), ["Look", Image.from_bytes(BIG)])
-    assert caught.value.run is not None
-    assert caught.value.run.turns == 1
+    bench.emulator.play([Reply([CallTool("lose")]), Reply([Say("A pity.")])])
+    answer = await bench.ask(bench.agent(tools=[lose]), ["Look", Image.from_bytes(BIG)])
+    assert answer.text == "A pity."
+    first, second = (json.dumps(request.body) for request in bench.emulator.requests)
+    assert ("data:image/" in first, "data:image/" in second) == (True, False)
+    assert "pictures that are not shown here: img_1" in second
 
 
 async def test_whole_calls_of_a_buffered_body(bench: Bench) -> None:
@@ -268,3 +278,59 @@ def test_a_key_that_no_header_can_hold() -> None:
 def test_an_error_of_the_api_is_one() -> None:
     assert issubclass(APIError, RunError)
     assert RawReply().status == 200
+
+
+async def test_the_time_that_a_run_took_is_told_by_every_error(bench: Bench) -> None:
+    bench.emulator.play([Reply([Say("Hello." * 40)], delay=0.5, cut_after=300)])
+    with pytest.raises(RunError) as caught:
+        await bench.ask(bench.agent(), "Go")
+    assert not isinstance(caught.value, DeadlineExceeded)
+    assert caught.value.run is not None
+    assert 0.4 < caught.value.run.seconds < 20
+
+
+async def test_the_time_of_a_run_that_was_left(bench: Bench) -> None:
+    bench.emulator.play([Reply([Say("Hello.")], delay=5)])
+    async with bench.agent().stream("Go") as stream:
+        await asyncio.sleep(0.3)
+    assert stream.run is not None
+    assert 0.2 < stream.run.seconds < 4
+
+
+class Slow(BaseModel):
+    x: int
+
+    @field_validator("x")
+    @classmethod
+    def looked_up(cls, x: int) -> int:
+        raise TimeoutError("the directory took too long") if x == 1 else KeyError("no such row")
+
+
+@pytest.mark.parametrize(("x", "words"), [(1, "TimeoutError: the directory took too long"), (2, "KeyError")])
+async def test_a_validator_that_breaks_is_no_deadline(bench: Bench, x: int, words: str) -> None:
+    bench.emulator.play([Reply([Say(f'{{"x": {x}}}')])] * 2)
+    with pytest.raises(OutputInvalid, match=words) as caught:
+        await bench.ask(bench.agent(output=Slow), "Go")
+    assert caught.value.run is not None
+    assert isinstance(caught.value.__cause__, TimeoutError if x == 1 else KeyError)
+    assert len(bench.emulator.requests) == 2
+
+
+async def test_a_time_out_of_something_else_is_no_deadline(bench: Bench) -> None:
+    locked: list[bool] = []
+
+    class Vaulted(ServerTool):
+        def to_wire(self) -> dict[str, Any]:
+            if locked:
+                raise TimeoutError("the vault took too long")
+            return super().to_wire()
+
+    @tool
+    def lock() -> str:
+        """Locks the vault."""
+        locked.append(True)
+        return "locked"
+
+    bench.emulator.play([Reply([CallTool("lock")])])
+    with pytest.raises(TimeoutError, match="the vault took too long"):
+        await bench.ask(bench.agent(tools=[lock, Vaulted("openrouter:datetime")]), "Go")

@@ -17,6 +17,8 @@ from agentkit import (
     Context,
     Datetime,
     FetchPolicy,
+    History,
+    Image,
     ImageGeneration,
     Limits,
     Message,
@@ -27,13 +29,14 @@ from agentkit import (
     WebSearch,
     tool,
 )
-from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, Reply, Say
-from agentkit.errors import BadRequest, RunError, UsageError
+from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, RawReply, Reply, Say
+from agentkit.errors import APIError, BadRequest, RunError, UsageError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
 from agentkit.kit import Kit
 from agentkit.loop import drive
 from agentkit.stream import EventLog
+from agentkit.studio import Studio
 from agentkit.tools import collect
 from agentkit.wire.model import Request
 from tests.conftest import WAYS, Bench, picture
@@ -229,6 +232,24 @@ async def test_a_refused_request_costs_nothing(bench: Bench) -> None:
     assert (budget.spent_usd, budget.reserved_usd, budget.uncertain_usd) == (0.1, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("status", "uncertain"),
+    [(408, 1), (429, 1), (500, 1), (503, 1), (400, 0), (402, 0), (403, 0), (404, 0), (425, 0)],
+)
+async def test_before_an_error_a_server_tool_may_have_run(status: int, uncertain: int, bench: Bench) -> None:
+    """What is not sent again since it may have been billed is not free either; a refusal comes before any tool runs."""
+    budget = Budget(cost_usd=1)
+    budget.learn(("openai/gpt-5.2", "openrouter:image_generation"), 0.2)
+    failed = RawReply(status, b'{"error": {"message": "no"}}', headers={"Retry-After": "0"})
+    bench.emulator.play([failed] * 3)
+    with pytest.raises(APIError) as caught:
+        await bench.ask(bench.agent(tools=[ImageGeneration()], budget=budget), "Draw a fox")
+    assert (caught.value.status, caught.value.generation) == (status, None)
+    assert (budget.uncertain_requests, budget.uncertain_usd) == (uncertain, pytest.approx(0.2 * uncertain))
+    assert (budget.reserved_usd, budget.spent_usd) == (0, 0)
+    assert len(bench.emulator.requests) == (2 if status == 425 else 1)
+
+
 async def test_an_error_whose_usage_was_told_is_settled(bench: Bench) -> None:
     budget = Budget(cost_usd=1)
     bench.emulator.play([Reply([Say("half")], error=Failure("broke", 502, form="choice"), usage={"cost": 0.07})])
@@ -356,6 +377,73 @@ async def test_a_paused_run_goes_on_with_what_its_own_limit_leaves(bench: Bench)
     assert (answer.status, answer.invocations[0].result) == ("limited", "paid")
     assert len(bench.emulator.requests) == 1
     assert budget.spent_usd == 0
+
+
+async def test_what_a_tool_spent_is_not_the_price_of_a_request_once_the_run_goes_on(bench: Bench) -> None:
+    @tool(approve=True)
+    def pay(usd: int) -> str:
+        """Pays."""
+        return "paid"
+
+    studio = Studio(client=bench.client, store=bench.store, checks=False)
+    bench.emulator.play(
+        [
+            Reply([CallTool("draw_image", {"prompt": "a fox"})], usage={"cost": 0.001}),
+            Reply([Draw("fox", places=["images_data"])], usage={"cost": 0.19}),
+            Reply([CallTool("helper", {"prompt": "think"})], usage={"cost": 0.001}),
+            says("Thought.", 0.05),  # one request too, of another model
+            Reply([CallTool("pay", {"usd": 1})], usage={"cost": 0.002}),
+            *[calls(turn, 0.001) for turn in range(3)],
+            says("All done.", 0.001),
+        ]
+    )
+    tools = [*studio.tools(), bench.agent(model="google/gemini-2.5-flash").as_tool("helper", "Thinks."), pay, look]
+    agent = bench.agent(tools=tools, limits=Limits(cost_usd=0.27))
+    paused = await bench.ask(agent, "Go")
+    assert (paused.status, paused.run.dearest_usd) == ("paused", 0.002)
+    run = Run.from_json(paused.run.to_json(), blobs=bench.store)
+    answer = await agent.resume(run, approve={paused.pending[0].id: True})
+    assert (answer.status, answer.limit_reason) == ("completed", None)
+    assert answer.usage.cost_usd == pytest.approx(0.248)
+
+
+async def test_what_a_request_that_broke_had_cost_is_known_to_the_run_that_goes_on(bench: Bench) -> None:
+    broken = Reply([Say("half")], error=Failure("broke", 502, form="choice"), usage={"cost": 0.07})
+    bench.emulator.play([calls(1, 0.01), broken, says("never")])
+    agent = bench.agent(tools=[look], limits=Limits(cost_usd=0.14))
+    with pytest.raises(RunError) as caught:
+        await bench.ask(agent, "Go")
+    assert caught.value.run is not None
+    assert caught.value.run.dearest_usd == 0.07
+    answer = await agent.resume(caught.value.run)
+    assert (answer.status, answer.limit) == ("limited", "cost_usd")
+
+
+def test_a_saved_run_with_a_price_that_is_none_is_refused() -> None:
+    run = Run("r1", "a/b", "chat", (Message("user", (Text("Go"),)),), 0, dearest_usd=0.5)
+    for price in ("-1", "1e400", "NaN"):
+        with pytest.raises(UsageError, match=r"Run\.from_json"):
+            Run.from_json(run.to_json().replace('"dearest_usd":0.5', f'"dearest_usd":{price}'))
+
+
+async def test_with_a_budget_the_history_is_walked_no_more_often_than_without(bench: Bench) -> None:
+    looks: list[int] = []
+
+    class Watched(History):
+        @property
+        def most_images(self) -> int | None:
+            looks.append(1)
+            return super().most_images
+
+    async def walked(**options: Any) -> int:
+        bench.emulator.play([says(), calls(1), says()])
+        chat = bench.agent(tools=[look], history=Watched(images=2), checks=True, **options).conversation()
+        await bench.ask(chat, ["Look", Image.from_bytes(picture())])
+        looks.clear()
+        assert (await bench.ask(chat, "Again")).status == "completed"
+        return len(looks)
+
+    assert await walked() == await walked(budget=Budget(50.0)) == await walked(limits=Limits(cost_usd=5.0)) == 4
 
 
 async def test_a_picture_has_its_cost_where_the_wire_tells_it(bench: Bench) -> None:

@@ -157,8 +157,9 @@ def test_retry_after_values() -> None:
 async def test_what_is_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="agentkit")
     bench.emulator.play([Reply([Say("Here."), Draw("a fox", data=picture(size=(160, 120), noise=90))])])
-    await bench.ask(bench.agent(tools=[ImageGeneration()]), "Go")
+    await bench.ask(bench.agent(tools=[ImageGeneration()], name="painter-of-owls"), "Go")
     said = caplog.text
+    assert said.count("agent='painter-of-owls'") == 2, "the lines of the request and of the run"
     for event in ("event='request'", "event='image'", "event='run'"):
         assert event in said
     assert "iVBOR" not in said

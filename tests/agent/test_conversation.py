@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import time
+import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,18 +15,29 @@ import pytest
 from agentkit import (
     Agent,
     Denied,
+    FetchPolicy,
     Image,
     ImageGeneration,
     ImageReady,
     InvocationProgress,
+    Limits,
+    Message,
     OpenRouter,
     Run,
     RunFinished,
     TextDelta,
     tool,
 )
-from agentkit.emulator import CallTool, Draw, Emulator, RawReply, Reply, Say, Think
-from agentkit.errors import APIError, ConversationBusy, OutputInvalid, ProtocolError, StreamInterrupted, UsageError
+from agentkit.emulator import CallTool, Draw, Emulator, Fault, RawReply, Reply, Say, Socket, Think, When
+from agentkit.errors import (
+    APIError,
+    ConversationBusy,
+    DeadlineExceeded,
+    OutputInvalid,
+    ProtocolError,
+    StreamInterrupted,
+    UsageError,
+)
 from agentkit.images.store import MemoryImageStore
 from agentkit.tools import Progress
 from tests.conftest import Bench, picture
@@ -33,6 +49,12 @@ BIG = picture(size=(160, 120), noise=90)
 def weather(city: str) -> str:
     """Today's weather in a city."""
     return f"rain in {city}"
+
+
+@tool(approve=True)
+def pay(usd: int) -> str:
+    """Pays."""
+    return "paid"
 
 
 async def test_it_remembers_what_was_said(bench: Bench) -> None:
@@ -98,7 +120,8 @@ async def test_a_fork_is_a_second_future(bench: Bench) -> None:
     await bench.ask(other, "My favourite colour is green.")
     assert len(chat.messages) == 2
     assert len(other.messages) == 4
-    assert other.session_id != chat.session_id
+    sessions = {request.body["session_id"] for request in bench.emulator.requests if request.method == "POST"}
+    assert sessions == {chat.session_id} == {other.session_id}  # the prompt cache of what was said is for both
 
 
 async def test_the_users_pictures_are_numbered_and_sent(bench: Bench) -> None:
@@ -123,6 +146,117 @@ async def test_an_error_leaves_the_conversation_as_it_was(bench: Bench) -> None:
     assert caught.value.run is not None
     assert caught.value.run.messages[-1].text == "Do it"
     assert (await bench.ask(chat, "Hello again")).status == "completed"
+
+
+async def test_what_failed_is_not_kept_in_memory(bench: Bench) -> None:
+    chat = bench.agent(tools=[pay]).conversation()
+    await bench.ask(chat, "Hello")
+    kept = weakref.ref(chat.messages[0])
+    failed: list[weakref.ref[Message]] = []
+    for _ in range(2):
+        bench.emulator.play([RawReply(400, b'{"error":{"message":"no","code":400}}')])
+        with pytest.raises(APIError) as caught:
+            await bench.ask(chat, "x" * 200_000)
+        assert caught.value.run is not None
+        failed += [weakref.ref(message) for message in caught.value.run.messages[2:]]
+        del caught
+    bench.emulator.play([Reply([CallTool("pay", {"usd": 1})])])
+    paused = await bench.ask(chat, "Pay")
+    failed += [weakref.ref(message) for message in paused.run.messages[2:]]
+    chat.drop()
+    del paused
+    await asyncio.sleep(0)  # the task of the stream ends
+    gc.collect()
+    assert len(failed) == 4
+    assert [each() for each in failed] == [None] * 4
+    assert kept() is chat.messages[0]
+
+
+async def test_the_failure_of_another_run_leaves_the_turn_that_waits(bench: Bench) -> None:
+    agent = bench.agent(tools=[pay])
+    chat, other = agent.conversation(), agent.conversation()
+    bench.emulator.play([Reply([CallTool("pay", {"usd": 1})]), Reply([CallTool("pay", {"usd": 2})])])
+    own, foreign = await bench.ask(chat, "One"), await bench.ask(other, "Two")
+    refused = RawReply(400, b'{"error":{"message":"no","code":400}}')
+    bench.emulator.play([refused])
+    with pytest.raises(APIError):
+        await chat.resume(foreign.run, approve={foreign.pending[0].id: True})
+    assert chat.waiting is own.run
+    bench.emulator.play([refused])
+    saved = Run.from_json(own.run.to_json(), blobs=bench.store)  # the same run
+    with pytest.raises(APIError):
+        await chat.resume(saved, approve={own.pending[0].id: True})
+    assert chat.waiting is None
+
+
+async def test_an_adopted_run_that_broke_says_that_it_did(bench: Bench) -> None:
+    chat = bench.agent(tools=[pay]).conversation()
+    bench.emulator.play([RawReply(400, b'{"error":{"message":"no","code":400}}')])
+    with pytest.raises(APIError) as caught:
+        await bench.ask(chat, "Hello")
+    assert caught.value.run is not None
+    kept = chat.adopt(caught.value.run)
+    assert (kept.status, kept.limit) == ("interrupted", None)
+    bench.emulator.play([Reply([CallTool("pay", {"usd": 1})])])
+    given_up = chat.adopt((await bench.ask(chat, "Pay")).run)
+    assert (given_up.status, given_up.limit) == ("interrupted", None)
+    saved = Run.from_json(given_up.run.to_json(), blobs=bench.store)
+    assert chat.agent.conversation(run=saved).messages == chat.messages  # it is a turn
+    with pytest.raises(UsageError, match=r"has ended \(interrupted\)"):
+        await chat.agent.resume(saved)
+
+
+@pytest.fixture
+async def silence() -> AsyncIterator[str]:
+    """The address of a server that takes every request and never says a word."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+async def test_the_time_of_a_run_holds_for_the_look_into_the_catalogue(silence: str, store: MemoryImageStore) -> None:
+    async with OpenRouter(api_key="sk-or-test", base_url=f"{silence}/api/v1") as client:
+        chat = Agent("openai/gpt-5.2", client=client, store=store, limits=Limits(seconds=0.3)).conversation()
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match=r"limit of 0\.3 seconds") as caught:
+            await chat.send("Hello")
+        assert time.monotonic() - began < 2
+        assert caught.value.run is not None
+        assert caught.value.run.messages[-1].text == "Hello"
+        assert caught.value.run.seconds >= 0.3
+        assert chat.messages == ()
+
+
+async def test_what_the_catalogue_took_is_time_of_the_run(bench: Bench) -> None:
+    bench.emulator.faults.add(
+        Fault(socket=Socket("stall", at="response", seconds=0.4), when=When(api="models", times=1))
+    )
+    answer = await bench.ask(bench.agent(checks=True), "Hello")
+    assert 0.4 <= answer.run.seconds < 5
+
+
+async def test_the_time_of_a_run_holds_for_results_that_are_fetched(bench: Bench, silence: str) -> None:
+    @tool(external=True)
+    def photo() -> Image:
+        """A photo."""
+        raise NotImplementedError
+
+    bench.emulator.play([Reply([CallTool("photo")]), Reply([Say("Nice.")])])
+    fetch = FetchPolicy(private=True)
+    chat = bench.agent(tools=[photo], limits=Limits(seconds=1.5), fetch=fetch).conversation()
+    paused = await bench.ask(chat, "Show me")
+    began, call_id = time.monotonic(), paused.pending[0].id
+    with pytest.raises(DeadlineExceeded, match=r"limit of 1\.5 seconds") as caught:
+        await chat.resume(paused.run, results={call_id: Image.from_url(f"{silence}/a.png")})
+    assert time.monotonic() - began < 3
+    assert caught.value.run is not None
+    assert (caught.value.run.status, chat.waiting) == ("paused", paused.run)  # nothing was decided yet
 
 
 async def test_one_turn_at_a_time(bench: Bench) -> None:

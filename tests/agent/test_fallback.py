@@ -9,7 +9,7 @@ import pytest
 
 from agentkit import ImageGeneration, ModelSettings
 from agentkit.emulator import CallTool, Draw, RawReply, Reply, Say
-from agentkit.errors import APIError
+from agentkit.errors import APIError, PermissionRefused
 from agentkit.studio import Studio
 from tests.conftest import Bench
 
@@ -86,6 +86,30 @@ async def test_another_error_is_an_error(reply: RawReply, bench: Bench) -> None:
     with pytest.raises(APIError):
         await bench.ask(bench.agent(tools=[ImageGeneration(fallback=studio_of(bench))]), "Draw a fox")
     assert len(posts(bench)) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "The image_generation request was refused", "metadata": {"reasons": ["violence"]}},
+        {"message": "image_generation: your prompt was flagged by our moderation"},
+        {
+            "message": "Provider returned error",
+            "metadata": {"raw": "image_generation was blocked by the safety system"},
+        },
+    ],
+    ids=["reasons", "words", "raw"],
+)
+async def test_what_moderation_refused_is_not_drawn_by_another_tool(error: dict[str, Any], bench: Bench) -> None:
+    refused = RawReply(403, json.dumps({"error": {"code": 403, **error}}).encode())
+    bench.emulator.play([refused, Reply([CallTool("draw_image", {"prompt": "gore"})])])
+    agent = bench.agent(tools=[ImageGeneration(fallback=studio_of(bench))])
+    with pytest.raises(PermissionRefused):
+        await bench.ask(agent, "Draw gore")
+    assert len(posts(bench)) == 1
+    bench.emulator.play([Reply([Say("Hello.")])])
+    await bench.ask(agent, "Hello")  # nor is the server tool taken for one that cannot be had
+    assert tools_of(posts(bench)[1]) == ["openrouter:image_generation"]
 
 
 async def test_without_a_fallback_a_refusal_is_an_error(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 from zlib import crc32
@@ -202,3 +203,34 @@ async def test_a_server_tools_picture_goes_only_when_it_is_named(bench: Bench) -
 def test_a_wrong_policy_is_told_at_once() -> None:
     with pytest.raises(UsageError, match=r"Agent\(history=3\)"):
         Agent("a/b", history=3)  # type: ignore[arg-type]
+
+
+async def test_a_picture_that_was_deleted_is_told_and_the_conversation_goes_on(bench: Bench) -> None:
+    chat = bench.agent(model=NATIVE, history=History(images=None)).conversation()
+    bench.emulator.play([drawing(1), drawing(2), Reply([Say("Fine.")]), Reply([Say("So.")])])
+    await bench.ask(chat, "Draw fox 1")
+    await bench.ask(chat, ["Draw fox 2 like this", Image.from_bytes(picture("blue"))])
+    for name in ("img_1", "img_2"):
+        assert bench.store.delete(chat.images[name].sha256)
+    assert (await bench.ask(chat, "And img_1?")).text == "Fine."
+    last = posts(bench.emulator)[-1]
+    assert pictures_in(last) == 1
+    told = json.dumps(last.body)
+    assert re.search(r"pictures that are not shown here: img_1 [^]]*; img_2 ", told)
+    assert (await bench.ask(chat, "Sure?")).text == "So."
+    before, after = sent(bench, posts(bench.emulator)[-2]), sent(bench, posts(bench.emulator)[-1])
+    assert after[: len(before)] == before, "and what was sent is sent again in the same bytes"
+
+
+async def test_a_picture_of_a_tool_that_was_deleted_is_told(bench: Bench) -> None:
+    @tool
+    def fox() -> Image:
+        """A fox."""
+        return Image.from_bytes(picture(size=(120, 120), noise=7))
+
+    chat = bench.agent(tools=[fox]).conversation()
+    bench.emulator.play([Reply([CallTool("fox")]), Reply([Say("Here.")]), Reply([Say("Fine.")])])
+    await bench.ask(chat, "Draw")
+    assert bench.store.delete(chat.images["img_1"].sha256)
+    assert (await bench.ask(chat, "And img_1?")).text == "Fine."
+    assert pictures_in(posts(bench.emulator)[-1]) == 0

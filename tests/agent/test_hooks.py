@@ -11,7 +11,21 @@ from typing import Any
 
 import pytest
 
-from agentkit import Agent, Context, Denied, Image, Limits, Message, ModelSettings, OpenRouter, Run, Usage, tool
+from agentkit import (
+    Agent,
+    Budget,
+    Context,
+    Denied,
+    Image,
+    Limits,
+    Message,
+    ModelSettings,
+    OpenRouter,
+    Run,
+    Toolset,
+    Usage,
+    tool,
+)
 from agentkit.emulator import CallTool, Emulator, Reply, Say
 from agentkit.errors import DeadlineExceeded, HookFailed, UsageError
 from agentkit.hooks import Asking, Hooks
@@ -62,6 +76,23 @@ async def test_all_four_in_order(bench: Bench) -> None:
         "b after completed rain in Oslo for 1", "a after completed rain in Oslo for 1",
         "a asks 1", "b asks 1", "b heard 2 0", "a heard 2 0",
     ]  # fmt: skip
+
+
+async def test_hooks_and_makers_know_the_budget(bench: Bench) -> None:
+    budget, seen = Budget(cost_usd=3), list[Any]()
+
+    def look(context: Context[Any], *_: object) -> None:
+        seen.append(context.budget and context.budget.remaining_usd)
+
+    def make(context: Context[Any]) -> list[Any]:
+        look(context)
+        return [weather]
+
+    bench.emulator.play(ASKS)
+    agent = bench.agent(tools=[Toolset(make)], hooks=Hooks(before_call=look, after_call=look))
+    await bench.ask(agent, "Go", budget=budget)
+    assert len(seen) == 4
+    assert all(left is not None and 2.9 < left <= 3 for left in seen)
 
 
 async def test_instructions_and_settings_of_one_request(bench: Bench) -> None:
@@ -232,3 +263,67 @@ def test_help_tells_what_each_hook_is_given_and_what_it_may_answer() -> None:
         "Denied(",
     ):
         assert words in text
+
+
+async def test_after_call_is_told_once_of_an_agent_that_paused_in_between(bench: Bench) -> None:
+    seen: list[tuple[str, str, object]] = []
+
+    @tool(approve=True)
+    def pay(euros: int) -> str:
+        """Pays."""
+        return "paid"
+
+    def after(context: Context[Any], result: object) -> None:
+        seen.append((context.invocation.name, context.invocation.status, getattr(result, "text", result)))
+
+    clerk = bench.agent(tools=[pay]).as_tool("clerk", "Pays.")
+    agent = bench.agent(tools=[clerk], hooks=Hooks(after_call=after))
+    asks = [Reply([CallTool("clerk", {"prompt": "Pay"}, id="c")]), Reply([CallTool("pay", {"euros": 1}, id="p")])]
+    bench.emulator.play(asks)
+    answer = await bench.ask(agent, "Go")
+    assert (answer.status, seen) == ("paused", [])
+    bench.emulator.play([Reply([Say("Paid.")]), Reply([Say("Done.")])])
+    assert (await agent.resume(answer.run, approve={"c/p": True})).status == "completed"
+    assert seen == [("clerk", "completed", "Paid.")]
+
+
+async def test_a_saved_run_cannot_bring_a_call_past_the_hooks(bench: Bench) -> None:
+    sent_to: list[str] = []
+
+    @tool(approve=True)
+    def wait_for(sign: str) -> str:
+        """Waits."""
+        return sign
+
+    @tool
+    def send_mail(to: str) -> str:
+        """Sends."""
+        sent_to.append(to)
+        return "sent"
+
+    def guard(context: Context[Any]) -> Denied | None:
+        arguments = context.invocation.arguments or {}
+        return Denied("not home") if arguments.get("to", "home") != "home" else None
+
+    calls = [CallTool("wait_for", {"sign": "x"}, id="w"), CallTool("send_mail", {"to": "home"}, id="m")]
+    bench.emulator.play([Reply(calls), Reply([Say("Done.")])])
+    agent = bench.agent(tools=[wait_for, send_mail], hooks=Hooks(before_call=guard))
+    answer = await bench.ask(agent, "Go")
+    saved = json.loads(answer.run.to_json())
+    (mail,) = (each for each in saved["invocations"] if each["id"] == "m")
+    mail.update(status="pending", arguments={"to": "evil"}, result=None)
+    saved["results"] = []
+    resumed = await agent.resume(Run.from_json(json.dumps(saved), blobs=bench.store), approve={"w": True})
+    assert (resumed.status, sent_to) == ("completed", ["home", "home"])
+    for part in saved["messages"][-1]["parts"]:
+        if part.get("id") == "m":
+            part["arguments"] = '{"to": "evil"}'
+    bench.emulator.play([Reply([Say("Done.")])])
+    run = Run.from_json(json.dumps({**saved, "id": "run_of_another"}), blobs=bench.store)
+    resumed = await agent.resume(await _asked_anew(agent, run), approve={"w": True})
+    assert (resumed.invocations[1].status, sent_to) == ("denied", ["home", "home"])
+
+
+async def _asked_anew(agent: Agent[Any], run: Run) -> Run:
+    """The run with its questions put again."""
+    return (await agent.resume(replace(run, waiting=()))).run

@@ -125,10 +125,9 @@ async def test_the_time_to_fetch_it_is_the_runs(bench: Bench) -> None:
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        agent = bench.agent(limits=Limits(seconds=0.3), fetch=FetchPolicy(private=True))
         url = f"http://127.0.0.1:{port}/a.png"
         async with OpenRouter(api_key="sk-or-test-key", base_url=f"http://127.0.0.1:{port}/api/v1") as client:
-            agent.client = client
+            agent = bench.agent(client=client, limits=Limits(seconds=0.3), fetch=FetchPolicy(private=True))
             with pytest.raises(DeadlineExceeded, match="picture 2 of the prompt"):
                 await bench.ask(agent, [RED, Image.from_url(url)])
     assert not bench.emulator.requests

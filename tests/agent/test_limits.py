@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from pydantic import BaseModel
 
-from agentkit import ImageGeneration, Limits, ModelSettings, tool
+from agentkit import Budget, Context, ImageGeneration, Limits, ModelSettings, tool
 from agentkit.emulator import CallTool, Draw, Reply, Say
 from agentkit.errors import DeadlineExceeded
 from tests.conftest import Bench, picture
@@ -117,3 +118,110 @@ async def test_a_tools_own_time_out(bench: Bench) -> None:
     answer = await bench.ask(bench.agent(tools=[sleep]), "Go")
     assert answer.invocations[0].status == "failed"
     assert answer.status == "completed"
+
+
+async def test_a_call_that_had_to_queue_gets_the_time_that_is_left_then(bench: Bench) -> None:
+    left: list[float] = []
+
+    @tool
+    async def work(context: Context[None], number: int) -> str:
+        """Works."""
+        left.append(context.seconds_left)
+        await asyncio.sleep(0.9)
+        return "worked"
+
+    bench.emulator.play(
+        [Reply([CallTool("work", {"number": number}) for number in range(3)]), Reply([Say("That is all.")])]
+    )
+    answer = await bench.ask(bench.agent(tools=[work], limits=Limits(seconds=1.6, parallel=1)), "Go")
+    assert (answer.status, answer.limit, answer.text) == ("limited", "seconds", "That is all.")
+    assert [each.status for each in answer.invocations] == ["completed", "failed", "cancelled"]
+    assert "longer than the time that the run had left" in (answer.invocations[1].error or "")
+    assert answer.invocations[2].error == "not run: the limit of seconds is reached"
+    assert len(left) == 2
+    assert left[1] < left[0] - 0.8
+
+
+class Sum(BaseModel):
+    x: int
+
+
+@pytest.mark.parametrize(("words", "output"), [('{"x": 7}', Sum(x=7)), ("No time.", None)])
+async def test_output_of_a_run_that_was_closed_is_read_where_it_fits(
+    bench: Bench, words: str, output: Sum | None
+) -> None:
+    bench.emulator.play([calls(1, 0), Reply([Say(words)])])
+    answer = await bench.ask(bench.agent(tools=[look], output=Sum, limits=Limits(turns=1)), "Go")
+    assert (answer.status, answer.text, answer.output) == ("limited", words, output)
+    assert len(bench.emulator.requests) == 2
+
+
+async def test_a_prompt_is_no_output(bench: Bench) -> None:
+    """Where money is used up before the first request, the last words are the user's."""
+    budget = Budget(0.5)
+    bench.emulator.play([Reply([Say('{"x": 1}')], usage={"cost": 0.6})])
+    agent = bench.agent(output=Sum)
+    assert (await bench.ask(agent, "Go", budget=budget)).output == Sum(x=1)
+    answer = await bench.ask(agent, '{"x": 7}', budget=budget)
+    assert (answer.status, answer.output, len(bench.emulator.requests)) == ("limited", None, 1)
+
+
+@tool(approve=True)
+def pay(euros: int) -> str:
+    """Pays."""
+    return f"paid {euros}"
+
+
+def paying(*names: str) -> Reply:
+    """A call for each name: `pay` needs an approval, `look` none."""
+    given = {"look": lambda at: {"at": f"{at}"}, "pay": lambda at: {"euros": at}}
+    return Reply([CallTool(name, given[name](at), id=f"c{at}") for at, name in enumerate(names)])
+
+
+ENOUGH = Reply([Say("Enough.")])
+
+
+@pytest.mark.parametrize(
+    ("names", "limit", "asked", "statuses"),
+    [
+        ("look pay", 1, "", "completed cancelled"),
+        ("pay look", 1, "c0", "completed cancelled"),
+        ("look pay look", 2, "c1", "completed completed cancelled"),
+        ("pay look pay", 1, "c0", "completed cancelled cancelled"),
+        ("pay look pay", 2, "c0", "completed completed cancelled"),
+        ("pay pay look", 2, "c0 c1", "completed completed cancelled"),
+        ("pay look pay", 3, "c0 c2", "completed completed completed"),
+    ],
+)
+async def test_nobody_is_asked_about_a_call_that_no_limit_has_room_for(
+    bench: Bench, names: str, limit: int, asked: str, statuses: str
+) -> None:
+    bench.emulator.play([paying(*names.split())])
+    agent = bench.agent(tools=[look, pay], limits=Limits(tool_calls=limit))
+    if not asked:
+        bench.emulator.play([ENOUGH])
+    answer = await bench.ask(agent, "Go")
+    assert [each.id for each in answer.pending] == asked.split()
+    while answer.pending:  # one after the other
+        left = len(answer.pending)
+        bench.emulator.play([ENOUGH] if left == 1 else [])
+        answer = await agent.resume(answer.run, approve={answer.pending[-1].id: True})
+        assert len(answer.pending) == left - 1
+    assert [each.status for each in answer.invocations] == statuses.split()
+    assert answer.text == "Enough."
+
+
+async def test_nobody_is_asked_where_the_time_is_over(bench: Bench) -> None:
+    bench.emulator.play([Reply(paying("pay").content, delay=1.0), ENOUGH])
+    answer = await bench.ask(bench.agent(tools=[pay], limits=Limits(seconds=1.1)), "Go")
+    assert (answer.status, answer.limit, answer.text) == ("limited", "seconds", "Enough.")
+    assert answer.invocations[0].error == "not run: the limit of seconds is reached"
+
+
+async def test_a_call_that_a_person_refused_leaves_its_room(bench: Bench) -> None:
+    bench.emulator.play([paying("pay")])
+    agent = bench.agent(tools=[look, pay], limits=Limits(tool_calls=1))
+    answer = await bench.ask(agent, "Go")
+    bench.emulator.play([paying("look"), ENOUGH])
+    answer = await agent.resume(answer.run, approve={"c0": False})
+    assert [each.status for each in answer.invocations] == ["denied", "completed"]

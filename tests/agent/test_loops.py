@@ -152,3 +152,21 @@ async def test_a_call_that_needs_approval_is_not_asked_for_a_third_time(bench: B
         answer = await agent.resume(answer.run, approve={answer.pending[0].id: False})
     assert answer.status == "completed"
     assert [each.status for each in answer.invocations] == ["denied", "denied", "cancelled"]
+
+
+async def test_arguments_that_never_fit_are_repaired_twice_and_then_the_run_is_closed(bench: Bench) -> None:
+    wrong = [calls({"at": [number]}) for number in range(9)]
+    bench.emulator.play([*wrong[:3], Reply([Say("I cannot look.")])])
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert ran == []
+    assert [each.status for each in answer.invocations] == ["failed"] * 3
+    assert (answer.status, answer.limit, answer.text) == ("limited", "repeats", "I cannot look.")
+
+
+async def test_arguments_that_fit_in_between_begin_the_count_anew(bench: Bench) -> None:
+    wrong = [calls({"at": [number]}) for number in range(9)]
+    bench.emulator.play([*wrong[:2], calls(HERE), *wrong[2:4], Reply([CallTool("look", {"at": [9]}), CallTool("look", HERE)]),
+                         *wrong[5:7], Reply([Say("Found it.")])])  # fmt: skip
+    answer = await bench.ask(bench.agent(tools=[look]), "Go")
+    assert ran == ["here", "here"]
+    assert (answer.status, answer.text) == ("completed", "Found it.")

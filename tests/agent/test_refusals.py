@@ -110,6 +110,6 @@ async def test_moderation_of_the_request_is_an_error_with_its_reasons(bench: Ben
 
 async def test_output_is_not_asked_to_be_repaired(bench: Bench) -> None:
     bench.emulator.play([Reply([refusal(NO)])])
-    answer = await bench.ask(bench.agent(output=dict[str, int]), "Count the dead")
+    answer = await bench.ask(bench.agent(output=list[int]), "Count the dead")
     assert (answer.status, answer.output) == ("refused", None)
     assert len(bench.emulator.requests) == 1

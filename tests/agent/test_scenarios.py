@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from typing_extensions import TypedDict
 
-from agentkit import Agent, Answer, Image, ImageGeneration, ModelSettings, OpenRouter, Text, WebSearch, tool
+from agentkit import Agent, Answer, Image, ImageGeneration, ModelSettings, OpenRouter, Text, TextDelta, WebSearch, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Raw, Reply, Say, Think, UseServerTool
 from agentkit.images.store import MemoryImageStore
 from tests.conftest import WAYS, Way, picture
@@ -34,6 +35,11 @@ async def paint(colour: str) -> Image:
 def broken() -> str:
     """Fails."""
     raise RuntimeError("no such luck")
+
+
+class Forecast(TypedDict):
+    city: str
+    degrees: int
 
 
 @dataclass(frozen=True)
@@ -315,7 +321,7 @@ SCENARIOS = [
         "structured output",
         (Reply([Say('{"city": "Oslo", "degrees": 7}')]),),
         structured,
-        options={"output": dict[str, Any]},
+        options={"output": Forecast},
     ),
     Scenario("refused by a filter", (Reply([Say("")], finish_reason="content_filter"),), refused),
 ]
@@ -365,7 +371,9 @@ async def play(scenario: Scenario, way: Way) -> Answer[Any]:
             if not way.stream:
                 return await agent.run(scenario.prompt)  # type: ignore[arg-type]
             async with agent.stream(scenario.prompt) as stream:  # type: ignore[arg-type]
-                return await stream.finish()
+                said = "".join([event.text async for event in stream if isinstance(event, TextDelta)])
+            assert said == stream.answer.text
+            return stream.answer
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

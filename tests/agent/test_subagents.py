@@ -118,7 +118,7 @@ async def test_its_events_are_progress_of_the_call(bench: Bench) -> None:
     async with boss.stream("Go") as stream:
         events = [event async for event in stream]
     progress = [event for event in events if isinstance(event, InvocationProgress) and event.invocation.id == "call_3"]
-    assert "A fox: " in "".join(each.message for each in progress if isinstance(each.event, TextDelta))
+    assert "A fox:" in "".join(each.message for each in progress if isinstance(each.event, TextDelta))
     assert any(isinstance(each.event, ImageReady) for each in progress)
     assert [event.image.name for event in events if isinstance(event, ImageReady)] == ["img_1"]
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Done."

@@ -60,6 +60,31 @@ if child:
 """
 
 
+HELD = """
+import os, signal, threading
+from agentkit import Budget
+
+class Slow(str):
+    "A shape whose look-up takes as long as the parent likes."
+    def __hash__(self):
+        looking.set()
+        done.wait()
+        return 1
+
+looking, done = threading.Event(), threading.Event()
+budget = Budget(cost_usd=1.0)
+threading.Thread(target=budget.dearest, args=(Slow("x"),)).start()
+looking.wait()
+child = os.fork()
+if not child:
+    signal.alarm(5)  # a lock that nobody gives back is waited for without end
+    print(budget.remaining_usd, flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1], flush=True)
+done.set()
+"""
+
+
 def python(code: str, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", code, *args]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
@@ -77,6 +102,12 @@ def test_the_sync_forms_work_after_a_fork(emulator: Emulator) -> None:
     emulator.play([Reply([CallTool("look")]), Reply([Say("Fine.")])] + [Reply([Say("Fine.")])] * 2)
     done = python(FORKS, emulator.base_url)
     assert (done.stdout.split(), done.stderr) == (["Fine."] * 3 + ["0"], "")
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
+def test_a_budget_works_after_a_fork_in_the_middle_of_a_hold() -> None:
+    done = python(HELD)
+    assert (done.stdout.split(), done.stderr) == (["1.0", "0"], "")
 
 
 async def test_context_variables_and_errors_go_through(bench: Bench) -> None:

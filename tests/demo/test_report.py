@@ -99,7 +99,7 @@ def test_a_picture_that_a_tool_returned_is_shown_once_with_what_it_was_made_from
         assert part.count('src="images/chat/img_2.png"') == 1
         assert "<b>img_2</b> for “a hat on it”" in part
         assert "made from img_1 · x/painter · $0.0340" in part
-    assert article.index("edit_image") < article.index("img_2.png") < article.index("There it is.")
+    assert article.index("edit_image") < article.index("There it is.") < article.index("img_2.png")
     assert "<small>to x/other</small>" in article
     told = (tmp_path / "transcript.md").read_text("utf-8")
     assert told.count("](images/chat/img_2.png)") == 1

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.answer import Answer
-from agentkit.errors import UsageError
+from agentkit.errors import ImageError, UsageError
 from agentkit.run import Run
 from agentkit.values import (
     Image,
@@ -95,6 +95,23 @@ def test_images_hold_those_that_tools_returned_in_the_order_of_arrival() -> None
     assert shape(answer) == ["There."]
 
 
+def test_pictures_that_tools_returned_are_shown_behind_the_words() -> None:
+    data = (b"GIF89a" + b"\0" * 20, b"GIF89a" + b"\1" * 20)
+    chart, fox = (replace(Image.from_bytes(each), sources=(Source("tool"),)) for each in data)
+    run, named = run_of((ToolCall("c", "chart", "{}"),)).with_image(chart)
+    run, placed = run.with_image(replace(fox, alt="a fox"))
+    result = Message("tool", (ToolResult("c", "chart", (named, placed)),))
+    there = replace(placed, sources=(Source("text"),))
+    run = replace(run, messages=(*run.messages, result, Message("assistant", (Text("See "), there, Text(" there.")))))
+    answer = Answer.of(run)
+    assert [part.name for part in answer.shown if isinstance(part, Image)] == ["img_2", "img_1"]
+    assert answer.shown[: len(answer.parts)] == answer.parts
+    assert answer.to_markdown().index("img_2.gif") < answer.to_markdown().index("there.")
+    assert answer.to_markdown().count("](images/img_1.gif)") == 1
+    for page in (answer.to_html(), answer._repr_mimebundle_()["text/html"]):
+        assert page.count("<img ") == 2
+
+
 def test_the_users_pictures_are_none_of_the_answers() -> None:
     run, mine = run_of((Text("Nice."),)).with_image(picture("u", "user"), arrived=False)
     answer = Answer.of(run)
@@ -148,6 +165,25 @@ def test_saving_writes_words_run_and_pictures(tmp_path: Path) -> None:
     assert (target / "images" / "img_1.gif").read_bytes() == image.bytes()
     assert "img_1.gif" in (target / "answer.md").read_text(encoding="utf-8")
     assert Run.from_json((target / "run.json").read_text(encoding="utf-8"), blobs=MemoryBlobs(image.bytes())) == run
+
+
+def test_what_can_be_saved_is_saved_before_an_error_tells_of_the_rest(tmp_path: Path) -> None:
+    here, gone, late = (Image.from_bytes(b"GIF89a" + bytes([each]) * 20) for each in (1, 2, 3))
+    run = run_of((Text("Here."), here, replace(gone, blobs=MemoryBlobs()), late))
+    with pytest.raises(ImageError, match=r"all but 1 of 3 pictures: .*img_2 .*no longer in the store"):
+        Answer.of(run).save(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["img_1.gif", "img_3.gif"]
+    assert "Here." in (tmp_path / "answer.md").read_text("utf-8")
+    assert Run.from_json((tmp_path / "run.json").read_text("utf-8")).id == run.id
+
+
+def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
+    for taken in ("images", "run.json/x", "answer.md/x"):
+        folder = tmp_path / taken.partition("/")[0].replace(".", "_")
+        (folder / taken).parent.mkdir(parents=True)
+        (folder / taken).write_bytes(b"mine")
+        with pytest.raises(UsageError, match=r"Answer\.save\("):
+            Answer.of(run_of((Text("Here."),))).save(folder)
 
 
 def test_saving_where_a_file_lies(tmp_path: Path) -> None:

@@ -279,3 +279,23 @@ def test_what_was_sent_is_sent_again_until_something_leaves(
             assert same or left or len(now.messages) < len(messages)
         before = now
         messages = (*messages, *turn[1:])
+
+
+def test_a_picture_that_is_gone_is_told_as_one_that_is_away() -> None:
+    messages = (*talk(2)[:-1], user("Look at img_1", image(3)))
+    everything = carried(planned(messages, History(images=None)))
+    gone = frozenset({image(1).sha256, image(3).sha256})
+    sent = planned(messages, History(images=None), gone=gone)
+    assert everything == ["img_1", "img_2", "img_3"]
+    assert carried(sent) == ["img_2"]
+    notes = " ".join(shown.note for shown in sent.shown.values())
+    assert "pictures that are not shown here: img_1 (40×30" in notes
+    assert "pictures that are not shown here: img_3 (40×30" in notes
+
+
+def test_a_raw_picture_that_has_no_name_and_is_gone_is_hidden() -> None:
+    reply = drew(image(1))
+    bare = replace(reply, parts=(Text("Here."),))
+    messages = (user("Draw"), bare, user("And now?"))
+    sent = planned(messages, images=(), gone=frozenset({image(1).sha256}))
+    assert sent.shown[1].hidden == {image(1).sha256}

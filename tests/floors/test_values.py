@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import inspect
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from math import fsum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit import errors, events, values
+from agentkit.demo.positions import ScriptError
 from agentkit.errors import ImageError
+from agentkit.images import BrokenImage
 from agentkit.media import EXTENSIONS, sniff
+from agentkit.run import Run
+from agentkit.tools import ToolResultError
 from agentkit.values import Image, MemoryBlobs, Message, Reasoning, Source, Text, ToolCall, ToolResult, Usage
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
@@ -106,6 +114,26 @@ def test_saving_bytes_that_are_gone_leaves_the_old_file(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
+def test_many_threads_may_save_to_one_path(tmp_path: Path) -> None:
+    image = Image.from_bytes(PNG + b"x" * 3_000_000)
+    with ThreadPoolExecutor(8) as pool:
+        saved = list(pool.map(lambda _: image.save(tmp_path / "a.png"), range(80)))
+    assert saved == [tmp_path / "a.png"] * 80
+    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("a.png", image.size)]
+
+
+def test_a_picture_that_cannot_be_written_is_an_image_error(tmp_path: Path) -> None:
+    image = Image.from_bytes(PNG)
+    with pytest.raises(ImageError, match=r"save\('.*a{300}\.png'\): File name too long"):
+        image.save(tmp_path / f"{'a' * 300}.png")
+    with pytest.raises(ImageError, match=r"save\('a.x00b'\): .*null"):
+        image.save("a\0b")
+    with pytest.raises(ImageError, match="given is int; accepted is a path"):
+        image.save(5)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+    assert image.save(tmp_path / f"{'a' * 240}.png").is_file(), "the name has room where the file system has"
+
+
 def test_the_handle_to_the_bytes_is_no_part_of_a_picture() -> None:
     image = Image.from_bytes(PNG)
     assert image == dataclasses.replace(image, blobs=None)
@@ -167,6 +195,14 @@ def test_each_status_has_its_error(status: int | None, kind: type) -> None:
     assert errors.for_status(status) is kind
 
 
+def test_the_docs_tell_each_status_of_an_error() -> None:
+    for status in range(300, 600):
+        kind = errors.for_status(status)
+        told = [line for line in (errors.__doc__ or "").splitlines() if str(status) in line]
+        assert kind is errors.ProviderFailed or (len(told) == 1 and f" {kind.__name__} " in told[0]), status
+        assert kind is errors.ProviderFailed or str(status) in (kind.__doc__ or "")
+
+
 def test_the_error_tree_is_the_one_that_its_docstring_draws() -> None:
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
     assert errors.__doc__ is not None
@@ -190,3 +226,25 @@ def test_saving_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(ImageError, match=r"file. is no folder"):
         Image.from_bytes(PNG).save(tmp_path / "file" / "a.png")
+
+
+PUBLIC = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.AgentkitError)]
+
+
+@pytest.mark.parametrize("kind", [*PUBLIC, BrokenImage, ToolResultError, ScriptError])
+def test_every_error_survives_the_way_to_another_process(kind: type[errors.AgentkitError]) -> None:
+    needed: dict[str, Any] = {
+        name: name if parameter.annotation in {"str", str} else None
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
+    }
+    error = kind("what happened", **needed)
+    if isinstance(error, errors.RunError):
+        image = Image.from_bytes(PNG)
+        error.run = Run("r", "m", "chat", (Message("user", (Text("draw"), image)),), 0, images=(image,))
+        error.generation_id = "gen-1"
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(error, protocol))
+        assert type(again) is kind
+        assert (str(again), vars(again)) == (str(error), vars(error))
+    assert vars(copy.copy(error)) == vars(error)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from agentkit.images.spool import MAX_IMAGE_BYTES
 from agentkit.openrouter.exchange import MAX_BODY
+from agentkit.wire.held import MAX_HELD
 from agentkit.wire.sse import MAX_LINE
 from tests.hostile.peer import Script, http, peering, start
 from tests.hostile.pictures import SIGNATURE, header, whole
@@ -64,6 +64,12 @@ EVENT = b'data: {"id":"gen-1","choices":[{"index":0,"delta":{"content":"'
 JSON_START = b'{"id":"gen-1","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"'
 IMAGE_START = b'{"id":"gen-1","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Well.","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
 IMAGE_END = b'"}}]}}]}'
+RECORDS = (b'data: {"id":"g","choices":[{"index":0,"delta":{"annotations":[' + b'{"a":1},' * 30 + b"{}]}}]}\n\n") * 1000
+CALLS = b"".join(
+    b'data: {"id":"g","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"%d","function":{"name":"x"}}]}}]}\n\n'
+    % number
+    for number in range(10_000)
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ class Endless:
     told: str
 
 
-LINE, BODY, IMAGE = MAX_LINE // MB, MAX_BODY // MB, MAX_IMAGE_BYTES // MB
+LINE, BODY = MAX_LINE // MB, MAX_BODY // MB
+HELD = MAX_HELD // MB
 STREAM, JSON = start(), start("application/json")
 ATTACKS = {
     "a line of 100 MB": Endless(endless(STREAM + EVENT, blocks(b"x"), most=100 * MB, tail=b'"}}]}\n\n'), True, LINE, "a line of the stream is longer"),
@@ -84,27 +91,34 @@ ATTACKS = {
     "a line of backslashes": Endless(endless(STREAM + EVENT, blocks(b"\\\\")), True, LINE, "a line of the stream is longer"),
     "a line of quotes": Endless(endless(STREAM + EVENT, blocks(b'","')), True, LINE, "a line of the stream is longer"),
     "a comment without an end": Endless(endless(STREAM + b": ", blocks(b"x")), True, LINE, "a line of the stream is longer"),
-    "comments without an end": Endless(endless(STREAM, blocks(b": OPENROUTER PROCESSING\n\n")), True, BODY, "longer than|limit of"),
+    "comments without an end": Endless(endless(STREAM, blocks(b": OPENROUTER PROCESSING\n\n")), True, LINE, "longer than|limit of"),
     "a comment now and then": Endless(endless(STREAM, b": OPENROUTER PROCESSING\n\n", pause=0.05), True, 0, "limit of 3 seconds"),
     "one byte now and then": Endless(endless(STREAM, b":", pause=0.2), True, 0, "limit of 3 seconds"),
     "one byte of a body now and then": Endless(endless(JSON, b" ", pause=0.2), False, 0, "limit of 3 seconds"),
     "one byte of the head now and then": Endless(endless(b"HTTP/1.1 200 X\r\nx-a: ", b"x", pause=0.2), False, 0, "limit of 3 seconds"),
     "a head without an end": Endless(endless(b"HTTP/1.1 200 X\r\n", blocks(b"x-a: " + b"b" * 999 + b"\r\n")), False, 8, "broke|time-out|header|Header"),
-    "empty lines without an end": Endless(endless(STREAM, blocks(b"\n")), True, BODY, "longer than|limit of"),
-    "empty events without an end": Endless(endless(STREAM, blocks(b"data:\n\n")), True, BODY, "no JSON object|longer than|limit of"),
-    "events of nothing without an end": Endless(endless(STREAM, blocks(b"data: {}\n\n")), True, BODY, "longer than|limit of"),
-    "one event of data lines without an end": Endless(endless(STREAM, blocks(b"data: ab\n")), True, BODY, "longer than|limit of"),
-    "names of fields without an end": Endless(endless(STREAM, blocks(b"id: 1\nevent: a\nretry: 9\n")), True, BODY, "longer than|limit of"),
+    "empty lines without an end": Endless(endless(STREAM, blocks(b"\n")), True, LINE, "longer than|limit of"),
+    "empty events without an end": Endless(endless(STREAM, blocks(b"data:\n\n")), True, LINE, "no JSON object|longer than|limit of"),
+    "events of nothing without an end": Endless(endless(STREAM, blocks(b"data: {}\n\n")), True, LINE, "longer than|too large|limit of"),
+    "one event of data lines without an end": Endless(endless(STREAM, blocks(b"data: ab\n")), True, LINE, "longer than|limit of"),
+    "names of fields without an end": Endless(endless(STREAM, blocks(b"id: 1\nevent: a\nretry: 9\n")), True, LINE, "longer than|limit of"),
     "a body without an end": Endless(endless(JSON + JSON_START, blocks(b"x")), False, BODY, "longer than"),
     "a body of blanks": Endless(endless(JSON, blocks(b" ")), False, BODY, "longer than"),
-    "500 MB of base64 in a body": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"AAAA"), most=500 * MB, tail=IMAGE_END), False, IMAGE, "too large|limit of|ended before"),
-    "500 MB of base64 in a stream": Endless(endless(STREAM + b"data: " + IMAGE_START.replace(b"message", b"delta") + PICTURE, blocks(b"AAAA"), most=500 * MB, tail=IMAGE_END + b"\n\ndata: [DONE]\n\n"), True, IMAGE, "too large|limit of|ended before"),
-    "base64 without an end": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"AAAA")), False, IMAGE, "limit of 3 seconds"),
-    "base64 of nothing but white space": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"\\n")), False, IMAGE, "limit of 3 seconds|too large"),
+    "500 MB of base64 in a body": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"AAAA"), most=500 * MB, tail=IMAGE_END), False, 0, "too large|limit of|ended before|no answer"),
+    "500 MB of base64 in a stream": Endless(endless(STREAM + b"data: " + IMAGE_START.replace(b"message", b"delta") + PICTURE, blocks(b"AAAA"), most=500 * MB, tail=IMAGE_END + b"\n\ndata: [DONE]\n\n"), True, 0, "too large|limit of|ended before"),
+    "base64 without an end": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"AAAA")), False, 0, "limit of 3 seconds"),
+    "base64 of nothing but white space": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"\\n")), False, 0, "limit of 3 seconds|too large"),
     "500 MB of base64 of no picture": Endless(endless(JSON + IMAGE_START, blocks(b"AAAA"), most=500 * MB, tail=IMAGE_END), False, BODY, "longer than"),
     "pictures without an end": Endless(endless(STREAM, b"data: " + IMAGE_START.replace(b"message", b"delta") + base64.b64encode(whole("PNG", (100, 100))) + IMAGE_END + b"\n\n", pause=0.01), True, 0, "limit of 3 seconds"),
     "an error body without an end": Endless(endless(b"HTTP/1.1 500 X\r\nconnection: close\r\n\r\n", blocks(b"x")), False, 1, "HTTP 500"),
     "an error body of one byte now and then": Endless(endless(b"HTTP/1.1 400 X\r\nconnection: close\r\n\r\n", b"x", pause=0.2), False, 1, "HTTP 400|limit of 3 seconds"),
+    "a body of nothing but lists": Endless(endless(JSON + b'{"id":"gen-1","choices":[', blocks(b"[],"), most=14 * MB, tail=b"1]}"), False, BODY, "more than 500000 values"),
+    "a body of strings": Endless(endless(JSON + b'{"id":"gen-1","choices":[', blocks(b'"ab",'), most=14 * MB, tail=b"1]}"), False, BODY, "more than 500000 values"),
+    "a body of words": Endless(endless(JSON + JSON_START, blocks(b"word "), most=14 * MB, tail=b'"}}]}'), False, BODY, "too large|completed|holds no answer"),
+    "records without an end": Endless(endless(STREAM, RECORDS), True, HELD, "too large|limit of"),
+    "large records without an end": Endless(endless(STREAM, b'data: {"id":"g","choices":[{"index":0,"delta":{"annotations":[' + b'{"a":1},' * 30_000 + b"{}]}}]}\n\n"), True, HELD, "too large|limit of"),
+    "calls without an end": Endless(endless(STREAM, CALLS), True, HELD, "too large|limit of"),
+    "words without an end": Endless(endless(STREAM, EVENT + b"word " * 10_000 + b'"}}]}\n\n'), True, HELD, "too large|limit of"),
     "an answer that packs 1 GB": Endless(b"", False, BODY, "longer than|cannot|broke"),
 }  # fmt: skip
 
@@ -133,6 +147,8 @@ async def attacked(script: Script, api: str, *, stream: bool) -> dict[str, Any]:
 
 
 QUICK = {
+    "500 MB of base64 in a body",
+    "records without an end",
     "a line of 100 MB",
     "one event of data lines without an end",
     "a head without an end",

@@ -13,12 +13,17 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from agentkit.errors import StoreError, UsageError
-from agentkit.images import Draft, FileImageStore, ImageStore, MemoryImageStore, store_bytes
+from agentkit.images import Draft, Fetcher, FetchPolicy, FileImageStore, ImageStore, MemoryImageStore, store_bytes
+from agentkit.ingest import ingest
+from agentkit.values import Image
+from tests.conftest import picture
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
@@ -143,6 +148,78 @@ def test_a_forgotten_draft_leaves_no_file(tmp_path: Path):
     assert len(files(tmp_path)) == 1
     del draft
     assert files(tmp_path) == []
+
+
+def test_a_child_that_ends_takes_nothing_of_its_parents_along(tmp_path: Path):
+    code = (
+        "import os, sys; from agentkit.images.store import FileImageStore\n"
+        f"store = FileImageStore({str(tmp_path)!r}); whole, begun = store.create(), store.create()\n"
+        "whole.write(bytes(200_000)); begun.write(bytes(200_001))\n"
+        "if (child := os.fork()) == 0: begun.discard(); sys.exit(0)\n"
+        "os.waitpid(child, 0); whole.write(b'rest'); print(whole.keep(), begun.read_back().read() == bytes(200_001))\n"
+        "store.create().write(bytes(200_002))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    digest = hashlib.sha256(bytes(200_000) + b"rest").hexdigest()
+    assert (done.stdout, done.stderr) == (f"{digest} True\n", "")
+    assert files(tmp_path) == [f"{digest[:2]}/{digest}.bin"], "and its own drafts the parent takes along"
+
+
+def test_a_draft_whose_file_was_taken_away_says_so(tmp_path: Path):
+    draft = FileImageStore(tmp_path).create()
+    draft.write(bytes(200_000))
+    (tmp_path / files(tmp_path)[0]).unlink()
+    with pytest.raises(StoreError, match=f"cannot read from the image store {tmp_path}"):
+        draft.read_back()
+    with pytest.raises(StoreError, match=f"cannot write to the image store {tmp_path}"):
+        draft.keep()
+
+
+def test_the_same_picture_again_needs_no_room(tmp_path: Path):
+    store = FileImageStore(tmp_path, max_bytes=1_000)
+    sha256 = put(store, bytes(900))
+    assert put(store, bytes(900)) == sha256
+    (path,) = tmp_path.rglob("*.bin")
+    before = path.stat().st_ino
+    assert put(store, bytes(900)) == sha256
+    assert path.stat().st_ino == before, "it was not written again"
+    path.write_bytes(b"cut")
+    put(FileImageStore(tmp_path), bytes(900))
+    assert read(store, sha256) == bytes(900), "what was damaged is mended"
+    big = put(FileImageStore(tmp_path), bytes(200_000))
+    assert put(FileImageStore(tmp_path), bytes(200_000)) == big
+    assert len(files(tmp_path)) == 2
+
+
+class Watched(FileImageStore):
+    """Tells what is asked of it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked: list[str] = []
+
+    def create(self) -> Draft:
+        self.asked.append("create")
+        return super().create()
+
+    def open(self, sha256: str) -> BinaryIO:
+        self.asked.append("open")
+        return super().open(sha256)
+
+
+async def test_two_stores_of_one_folder_are_one(tmp_path: Path):
+    one, other = FileImageStore(tmp_path), FileImageStore(str(tmp_path))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != FileImageStore(tmp_path / "x")
+    assert one != MemoryImageStore()
+    stored = store_bytes(one, picture())
+    image = replace(Image.from_bytes(picture()), width=stored.width, height=stored.height, blobs=one)
+    here, there = Watched(tmp_path), Watched(tmp_path / "x")
+    assert (await ingest(image, here, Fetcher(FetchPolicy(), here))).sha256 == stored.sha256
+    assert here.asked == [], "it is neither read nor written again"
+    assert (await ingest(image, there, Fetcher(FetchPolicy(), there))).blobs is there
+    assert there.asked == ["create"]
 
 
 def test_stale_temporaries_are_swept(tmp_path: Path):

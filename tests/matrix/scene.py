@@ -21,6 +21,7 @@ from tests.conftest import picture
 KEY = "sk-or-v1-canary-0123456789abcdef"
 FOX = picture(size=(60, 50), noise=3)
 HEN = picture(size=(50, 40), noise=4)
+HARE = picture(size=(40, 40), noise=5)
 WORDS = "Here it is, just as you asked for it: a naïve 🦊, "
 MORE = "and there is more to come. "
 LAST = "All is done."
@@ -28,7 +29,7 @@ MODEL = "openai/gpt-5.2"
 SLACK = 4.0
 """Seconds beyond its own limit that a loaded machine may need for one cell."""
 
-Moment = Literal["first", "after_tool", "follow_up", "download"]
+Moment = Literal["first", "after_tool", "follow_up", "download", "reference"]
 MOMENTS: tuple[Moment, ...] = ("first", "after_tool", "follow_up")
 
 
@@ -99,9 +100,9 @@ class Scene:
 
 
 def draw(scene: Scene) -> Draw:
-    if scene.way.api == "images":
-        return Draw("a fox", data=FOX)
     by_url = scene.moment == "download"
+    if scene.way.api == "images":
+        return Draw("a fox", data=FOX, shape="url" if by_url else None)
     if scene.way.api == "chat":
         return Draw("a fox", ("message_images",), data=FOX, shape="url" if by_url else None)
     return Draw("a fox", ("image_generation_call",), data=FOX, shape="result_url" if by_url else None)
@@ -110,7 +111,8 @@ def draw(scene: Scene) -> Draw:
 def replies(scene: Scene) -> list[Reply]:
     """What the model says: before the struck turn, in it, and after the tool that it asks for."""
     if scene.way.api == "images":
-        return [Reply([draw(scene), Draw("a hen", data=HEN, preview_count=1)])]
+        before_it = [Reply([Draw("a hare", data=HARE, shape="url")])] if scene.moment == "reference" else []
+        return [*before_it, Reply([draw(scene), Draw("a hen", data=HEN, preview_count=1)])]
     struck = Reply([Say(WORDS), draw(scene), Say(MORE), CallTool("note", {"text": "a fox"})])
     before = {
         "after_tool": [Reply([CallTool("weather", {"city": "Oslo"})])],
@@ -139,7 +141,8 @@ async def play(scene: Scene) -> Seen:
     store = seen.store
     with Emulator() as emulator:
         emulator.play(replies(scene))
-        emulator.faults.add(*aimed(scene))
+        if scene.moment != "reference":  # whose faults wait until there is a picture to start from
+            emulator.faults.add(*aimed(scene))
         origin = emulator.origin
         client = OpenRouter(
             api_key=KEY, base_url=scene.base_url or emulator.base_url, timeouts=scene.timeouts, transport=None
@@ -154,7 +157,11 @@ async def play(scene: Scene) -> Seen:
         paths = [request.path for request in emulator.requests]
         seen.lookups = sum(path.startswith("/api/v1/generation") for path in paths)
         seen.gets = sum(path.startswith("/i/") for path in paths)
-        before = 1 if scene.moment in ("after_tool", "follow_up") and scene.way.api != "images" else 0
+        if scene.way.api == "images":
+            before = int(scene.moment == "reference")
+            seen.gets -= before
+        else:
+            before = int(scene.moment in ("after_tool", "follow_up"))
         seen.sent = len(seen.posts) - before
         seen.lost = missing(store, (sha256 for post in seen.posts for sha256 in post.delivered))
     return seen
@@ -175,9 +182,20 @@ async def _played(scene: Scene, seen: Seen, emulator: Emulator, client: OpenRout
     if scene.way.api == "images":
         if scene.stops:
             emulator.stop()
-        studio = Studio("openai/gpt-5-image", client=client, store=store, checks=False, seconds=scene.limits.seconds)
+        studio = Studio(
+            "openai/gpt-5-image",
+            client=client,
+            store=store,
+            fetch=scene.fetch,
+            checks=False,
+            seconds=scene.limits.seconds,
+        )
         seen.kept = True
-        await _caught(seen, _drawn(studio, stream=scene.way.stream))
+        start: tuple[str, ...] = ()
+        if scene.moment == "reference":
+            start = ((await studio.draw("a hare")).image.url or "",)
+            emulator.faults.add(*aimed(scene))
+        await _caught(seen, _drawn(studio, start, stream=scene.way.stream))
         return
     chat = _agent(scene, seen, emulator, client, store).conversation()
     if scene.moment == "follow_up":
@@ -216,10 +234,11 @@ async def _asked(chat: Any, prompt: str, *, stream: bool) -> Any:
         return await watched.finish()
 
 
-async def _drawn(studio: Studio, *, stream: bool) -> Drawing:
+async def _drawn(studio: Studio, start: Sequence[str], *, stream: bool) -> Drawing:
     if not stream:
-        return await studio.draw("a fox and a hen", n=2)
-    async with studio.stream("a fox and a hen", n=2) as watched:
+        drawn = studio.edit(start, "a fox and a hen", n=2) if start else studio.draw("a fox and a hen", n=2)
+        return await drawn
+    async with studio.stream("a fox and a hen", start, n=2) as watched:
         return await watched.finish()
 
 

@@ -71,8 +71,8 @@ STALLS = {
 @pytest.mark.parametrize("phase", [*STALLS, "in a tool", "while an image downloads"])
 async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
     """Connections are closed, no task is left, the conversation is as before, nothing is asked again."""
-    if way.api == "images" and phase not in STALLS:
-        pytest.skip("the Image API has neither tools nor downloads")
+    if way.api == "images" and phase == "in a tool":
+        pytest.skip("the Image API has no tools")
     reached = asyncio.Event()
     store = MemoryImageStore()
 

@@ -23,6 +23,14 @@ def out(cost: float, unit: str = "image", variant: str | None = None) -> Price:
 PLAIN = endpoint(out(0.04))
 QUALITIES = endpoint(out(0.04), out(0.01, variant="low"), out(0.16, variant="high"))
 SIZES = endpoint(out(0.1, variant="1K"), out(0.2, variant="2K"), out(0.3, variant="2K high"))
+BOTH = endpoint(
+    *(
+        out(cost, variant=f"{quality} {size}")
+        for quality, size, cost in [
+            ("low", "1024x1024", 0.01), ("low", "1536x1024", 0.02), ("high", "1024x1024", 0.2), ("high", "1536x1024", 0.25)
+        ]
+    )
+)  # fmt: skip
 MEGAPIXELS = endpoint(out(0.01, "megapixel"))
 TOKENS = endpoint(out(4e-5, "token"))
 INPUTS = endpoint(out(0.04), Price("input_image", "image", 0.002), Price("input_text", "token", 1e-5))
@@ -40,6 +48,12 @@ CASES: list[tuple[ImageEndpoint, dict[str, Any], float | None]] = [
     (SIZES, {"size": "2K", "quality": "high"}, 0.3),
     (SIZES, {}, 0.3),
     (SIZES, {"resolution": "4K", "quality": "low"}, 0.3),
+    (BOTH, {"quality": "low"}, 0.02),
+    (BOTH, {"quality": "low", "size": "1024x1024"}, 0.01),
+    (BOTH, {"size": "1024x1024"}, 0.2),
+    (BOTH, {"quality": "medium"}, 0.25),
+    (BOTH, {"quality": "auto", "size": "auto"}, 0.25),
+    (BOTH, {}, 0.25),
     (MEGAPIXELS, {"size": "2000x1000"}, 0.02),
     (MEGAPIXELS, {"resolution": "1K"}, 0.01048576),
     (MEGAPIXELS, {}, None),

@@ -91,14 +91,29 @@ async def test_a_body_cut_cleanly_is_no_reply(line: Line, at_line: Made) -> None
 @pytest.mark.parametrize("whole", [False, True])
 async def test_a_stream_that_breaks_after_one_of_two(line: Line, at_line: Made, whole: bool) -> None:
     line.say(sse(partial(OTHER), completed(BIG), done=False), EVENTS, whole=whole)
-    if whole:  # `n` is an upper bound, so what came is what there is
-        async with at_line().stream("a fox", n=2) as watched:
-            assert [image.bytes() for image in (await watched.finish()).images] == [BIG]
-        return
     error = await broken(at_line(), stream=True, n=2)
     assert isinstance(error, StreamInterrupted)
     assert images(error) == [BIG]
     assert len(line.posts) == 1
+
+
+async def test_fewer_pictures_than_were_asked_for_are_all_there_are_once_the_stream_says_so(
+    line: Line, at_line: Made
+) -> None:
+    """`n` is an upper bound."""
+    line.say(sse(completed(BIG, usage={"cost": 0.25})), EVENTS)
+    async with at_line().stream("a fox", n=3) as watched:
+        drawing = await watched.finish()
+    assert [image.bytes() for image in drawing.images] == [BIG]
+    assert drawing.usage.cost_usd == 0.25
+
+
+@pytest.mark.parametrize("pictures", [(BIG, OTHER), (BIG, BIG)], ids=["two", "one twice"])
+async def test_all_that_were_asked_for_need_no_done(line: Line, at_line: Made, pictures: tuple[bytes, ...]) -> None:
+    line.say(sse(*map(completed, pictures), done=False), EVENTS)
+    async with at_line().stream("a fox", n=2) as watched:
+        drawing = await watched.finish()
+    assert [image.bytes() for image in drawing.images] == list(dict.fromkeys(pictures))
 
 
 async def test_a_connection_that_breaks_after_the_last_picture_is_no_error(line: Line, at_line: Made) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from agentkit import Agent, Budget, Context, Image, Invocation, Limits, OpenRouter, Toolset
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
+from agentkit.emulator.catalogue import MODELS, ImageEndpoint, Model
 from agentkit.errors import UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
@@ -98,6 +99,40 @@ async def test_it_keeps_to_the_limits_of_the_run(
     spent = sum(charge.cost_usd for charge in emulator.ledger)
     assert (budget.spent_images, budget.reserved_usd, budget.uncertain_requests) == (1, 0, 0)
     assert budget.spent_usd == pytest.approx(spent) == answer.usage.cost_usd
+
+
+class ByTheMegapixel(ImageEndpoint):
+    """Bills pictures to start from by their size."""
+
+    def record(self) -> dict[str, Any]:
+        pricing = [
+            {"billable": "output_image", "unit": "image", "cost_usd": 0.04},
+            {"billable": "input_image", "unit": "megapixel", "cost_usd": 0.5},
+        ]
+        return {**ImageEndpoint.record(self), "pricing": pricing}
+
+
+async def test_an_edit_is_priced_by_the_size_of_its_pictures() -> None:
+    parameters = {"input_references": {"type": "range", "min": 0, "max": 16}}
+    painter = ByTheMegapixel("Painter", "painter", parameters, 0.04)
+    models = [*MODELS, Model("a/painter", "Painter", "Painter", "Paints.", outputs=("image",), image_api=painter)]
+    call = CallTool("edit_image", {"images": ["img_1"], "prompt": "a hat on it"})
+    with Emulator(models=models) as emulator:
+        async with OpenRouter(api_key="sk-or-test", base_url=emulator.base_url) as client:
+            studio = Studio("a/painter", client=client, store=MemoryImageStore())
+            sized = [Image("a" * 64, "image/png", 1, *size) for size in ((200, 100), (2000, 1000))]
+            small, large = (Image.from_bytes(picture(size=size)) for size in ((200, 100), (2000, 1000)))
+            assert await studio.price(images=sized) == pytest.approx(0.04 + 0.01 + 1.0)
+            assert await studio.price(images=1) is None
+            assert await studio.price(images=[Image.from_url("https://example.com/cat.png")]) is None
+            assert await studio.price() == 0.04
+            agent = Agent("openai/gpt-5.2", tools=studio.tools(), client=client, store=studio.store, checks=False)
+            for given, status in ((large, "failed"), (small, "completed")):
+                drawn = [Reply([Draw("a hat", data=BIG)])] * (given is small)
+                emulator.play([Reply([call], usage={"cost": 0.0}), *drawn, Reply([Say("ok")], usage={"cost": 0.0})])
+                answer = await agent.run(["A hat, please", given], budget=Budget(cost_usd=1))
+                assert [each.status for each in answer.invocations] == [status]
+            assert sum(charge.kind == "images" for charge in emulator.ledger) == 1
 
 
 async def test_what_was_not_billed_is_not_held(bench: Bench, studio: Studio, emulator: Emulator) -> None:

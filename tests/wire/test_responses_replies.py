@@ -292,3 +292,21 @@ def test_surrogates_split_over_events_are_joined_and_halves_replaced(pieces: lis
     reply, _ = fed([dict(read_object(json.dumps(event).encode())) for event in events])
     assert text(reply) == mended("".join(pieces))
     assert text(whole_responses(message_item("".join(pieces)))) == mended("".join(pieces))
+
+
+@pytest.mark.parametrize("number", [0, True, 7])
+def test_one_number_for_all_events_loses_none_of_them(number: int) -> None:
+    events = [*events_of(*ITEMS)]
+    numbered = [{**event, "sequence_number": number} for event in events]
+    assert fed(numbered, (DRAW,)) == fed(events, (DRAW,))
+
+
+def test_words_that_come_twice_under_one_number_for_all_are_said_twice() -> None:
+    events = events_of(message_item("ha ha "))
+    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "ha "}
+    others = [each for each in events if not each["type"].endswith(".delta")]
+    at = 1 + next(index for index, each in enumerate(others) if each["type"] == "response.output_item.added")
+    stream = [*others[:at], delta, delta, *others[at:]]
+    reply, signals = fed([{**each, "sequence_number": 1} for each in stream])
+    assert text(reply) == "ha ha "
+    assert [signal.text for signal in signals if isinstance(signal, Words)] == ["ha ", "ha "]

@@ -177,7 +177,7 @@ async def check(recording: Recording, *sizes: int) -> None:
         check_usage(answer.run, expected)
         assert answer.status == ("limited" if expected.finish in {"length", "incomplete"} else "completed")
         if recording.is_stream:
-            assert words == expected.text + ("Done." if expected.calls else "")
+            assert words == "\n\n".join(each for each in (expected.text, "Done." if expected.calls else "") if each)
         if not expected.calls:
             await chat.send("And then?")
         assert len(server.bodies) == 2

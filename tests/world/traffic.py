@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from typing_extensions import TypedDict
 
 from agentkit import (
     Agent,
@@ -42,6 +43,10 @@ CATALOGUE = {
     "/images/models/openai/gpt-5-image/endpoints": "ImageModelEndpointsResponse",
     "/images/models/recraft/recraft-v4-vector/endpoints": "ImageModelEndpointsResponse",
 }
+
+
+class Place(TypedDict):
+    city: str
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class _Listener:
             models=("anthropic/claude-sonnet-4.6",), plugins=({"id": "web", "max_results": 3},),
             image_config={"aspect_ratio": "16:9"}, session_id="s-1", extra={"metadata": {"purpose": "test"}},
         )  # fmt: skip
-        agent = self.agent(api, instructions="Be brief.", tools=[weather], settings=settings, output=dict[str, Any])
+        agent = self.agent(api, instructions="Be brief.", tools=[weather], settings=settings, output=Place)
         self.play(Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say('{"city": "Oslo"}')]))
         await agent.run("The weather in Oslo?")
         painter = self.agent(

@@ -1,0 +1,58 @@
+"""How much of a reply is held in memory while it is gathered: a stream may go on for long, and what it adds stays."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from agentkit.errors import ProtocolError
+
+MAX_HELD = 32 << 20
+"""Bytes, about, that the words, calls and records of one reply may take as values: 8 MB of words alone, or 400,000 deltas."""
+_EACH = 64
+"""Bytes of a value beside those of its text; of a delta, about."""
+_COPIES = 4
+"""Text is joined, looked through and written down again."""
+
+
+class Held:
+    """The sum so far. Raises `ProtocolError` where it is too much."""
+
+    __slots__ = ("_size",)
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def words(self, text: str) -> None:
+        """A delta of words, and the event that tells it."""
+        self._add(_size(text) + _EACH)
+
+    def value(self, value: object) -> None:
+        """Any JSON."""
+        self._add(weight(value))
+
+    def _add(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_HELD:
+            raise ProtocolError(f"the reply is too large: its words and records take more than {MAX_HELD} bytes")
+
+
+def _size(text: str) -> int:
+    return _COPIES * len(text) * (1 if text.isascii() else 3)
+
+
+def weight(value: object) -> int:
+    """Bytes that this JSON takes as values, about. Every reply is weighed, so this is written for speed."""
+    size = 0
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        size += _EACH
+        if isinstance(each, str):
+            size += _size(each)
+        elif isinstance(each, dict):
+            inner = cast("dict[str, Any]", each)
+            size += 2 * _EACH + sum(map(len, inner))
+            waiting += inner.values()
+        elif isinstance(each, list):
+            waiting += cast("list[Any]", each)
+    return size

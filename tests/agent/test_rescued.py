@@ -1,0 +1,86 @@
+"""A run that ends while a picture is still on its way: it was paid for, so it is in the store, or a failure names it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from agentkit import FetchPolicy, ImageFailed, ImageFailure, ImageReady
+from agentkit.collect import Collector
+from agentkit.emulator import Draw, Emulator, Fault, Reply, Say, Socket, When
+from agentkit.errors import StoreError
+from agentkit.images.fetch import Fetcher
+from agentkit.images.spool import Spool
+from agentkit.images.store import MemoryImageStore
+from agentkit.openrouter import OpenRouter
+from agentkit.studio import Studio
+from agentkit.wire.model import Sighting
+from tests.conftest import Bench, picture
+
+FOX = picture(size=(160, 120), noise=1)
+HEN = picture(size=(120, 90), noise=2)
+BY_URL = Draw("a fox", data=FOX, shape="url")
+STALLED = Fault(socket=Socket("stall", at="body", byte=900), when=When(api="pictures"))
+
+
+async def stalled(emulator: Emulator) -> None:
+    async with asyncio.timeout(10):
+        while not emulator.faults.strikes:  # noqa: ASYNC110 - another thread's
+            await asyncio.sleep(0.01)
+
+
+async def test_a_run_whose_caller_goes_away(bench: Bench) -> None:
+    bench.emulator.play([Reply([Say("Here: "), BY_URL, Draw("a hen", data=HEN)])])
+    bench.emulator.faults.add(STALLED)
+    async with bench.agent(model="google/gemini-2.5-flash-image").stream("Draw") as stream:
+        await stalled(bench.emulator)
+        await asyncio.sleep(0.1)
+    assert stream.run is not None
+    assert [image.bytes() for image in stream.run.images] == [HEN]
+    (failure,) = stream.run.failures
+    assert failure.url is not None
+    assert failure.url.startswith(bench.emulator.origin)
+    assert "ended before" in failure.reason
+
+
+async def test_a_drawing_whose_caller_goes_away(emulator: Emulator, client: OpenRouter) -> None:
+    emulator.play([Reply([BY_URL, Draw("a hen", data=HEN)])])
+    emulator.faults.add(STALLED)
+    studio = Studio("openai/gpt-5-image", client=client, store=MemoryImageStore(), checks=False)
+    async with studio.stream("a fox and a hen", n=2) as stream:
+        await stalled(emulator)
+        await asyncio.sleep(0.1)
+    events = [event async for event in stream]
+    assert sorted(type(event).__name__ for event in events) == ["ImageFailed", "ImageReady"]
+    for event in events:
+        if isinstance(event, ImageFailed):
+            assert event.failure.url
+        elif isinstance(event, ImageReady):
+            assert event.image.bytes() == HEN
+
+
+class Full(MemoryImageStore):
+    def create(self) -> Any:
+        raise StoreError("no space left")
+
+
+async def test_at_once_each_picture_has_its_outcome() -> None:
+    """What a cancellation finds: a URL, a picture that the disk does not take, one that is broken, one that never came."""
+    store, told = Full(), []
+    small = picture("blue", (8, 8))
+    collector = Collector(
+        Spool(store), store, Fetcher(FetchPolicy(), store), None, lambda _, outcome: told.append(outcome)
+    )
+    values = ["https://images.openrouter.ai/fox.png", base64.b64encode(small).decode(), "bm90IGEgcGljdHVyZQ=="]
+    for number, value in enumerate(values):
+        collector.see(Sighting(f"images:{number}", "images", (value,)))
+    collector.see(Sighting("server:0", "server_tool", (), error="the tool failed"))
+    collector.rescue()
+    await collector.close()
+    assert all(isinstance(each, ImageFailure) for each in told)
+    assert [each.url for each in told] == [values[0], None, None, None]
+    assert [each.data for each in told] == [None, small, b"not a picture", None]
+    assert told[1].reason == "no space left"
+    assert told[3].reason == "the tool failed"
+    assert len(collector.outcomes) == 4

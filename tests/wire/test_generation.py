@@ -1,0 +1,61 @@
+"""What the record of a request says of money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentkit.errors import RateLimited
+from agentkit.openrouter.retry import retrying
+from agentkit.wire.generation import Generation, generation_of
+
+OPEN = {"total_cost": 0, "is_byok": True, "upstream_inference_cost": None}
+"""With a key of the user's own, the account pays nothing; what the provider billed to that key is not told."""
+
+
+def record(**told: Any) -> Generation:
+    found = generation_of({"data": {"id": "gen-1", **told}})
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("told", "billed"),
+    [
+        (OPEN, None),
+        ({"total_cost": 0, "is_byok": True}, None),
+        ({"total_cost": 0, "is_byok": True, "upstream_inference_cost": "a lot"}, None),
+        ({"total_cost": 0.01, "is_byok": True}, True),
+        ({"total_cost": 0, "is_byok": True, "upstream_inference_cost": 0.02}, True),
+        ({"total_cost": 0, "is_byok": True, "upstream_inference_cost": 0}, False),
+        ({"total_cost": 0, "is_byok": False, "upstream_inference_cost": None}, False),
+        ({"total_cost": 0}, False),
+    ],
+)
+def test_whether_somebody_paid(told: dict[str, Any], billed: bool | None) -> None:
+    assert record(**told).billed is billed
+
+
+def test_what_is_open_is_said_to_be_open() -> None:
+    assert str(record(**OPEN)) == "its cost is not known yet"
+
+
+@pytest.mark.parametrize(("told", "sent"), [(OPEN, 1), ({**OPEN, "upstream_inference_cost": 0}, 3)])
+async def test_with_a_server_tool_it_is_sent_again_only_where_surely_nobody_paid(
+    told: dict[str, Any], sent: int
+) -> None:
+    times = 0
+
+    async def look_up(_: str) -> Generation:
+        return record(**told)
+
+    async def nap(_: float) -> None:
+        return None
+
+    with pytest.raises(RateLimited):
+        async for attempt in retrying(server_tools=True, seconds_left=lambda: 60, look_up=look_up, sleep=nap):
+            with attempt:
+                times += 1
+                raise RateLimited("busy", status=503, generation_id="gen-1")
+    assert times == sent
