@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from typing import Any, assert_never
 
 from agentkit import calls, decisions, fallback, prepare, spending
 from agentkit.answer import Answer
+from agentkit.clock import Clock
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.kit import Kit
@@ -103,16 +103,3 @@ def _read_output(run: Run, output: Output[Any] | None, status: RunStatus) -> tup
             ) from error.__cause__
         words = f"Your reply does not fit the schema {output.schema.name}: {error}. Reply again, with nothing but JSON that fits it."
         return replace(run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1), None
-
-
-class Clock:
-    """The working time of a run. Waiting for a person, between two sittings, does not count."""
-
-    def __init__(self, run: Run) -> None:
-        self._before, self._began, self._limit = run.seconds, time.monotonic(), run.limits.seconds
-
-    def spent(self) -> float:
-        return self._before + time.monotonic() - self._began
-
-    def left(self) -> float:
-        return self._limit - self.spent()

@@ -23,7 +23,7 @@ FLOORS = {
     "run": 1, "limits": 1, "history": 1, "server_tools": 1, "tools": 1, "show": 1, "log": 1,
     "answer": 2, "events": 2, "wire": 2, "output": 2, "hooks": 2,
     "images": 3, "openrouter": 3, "budget": 3, "tls": 3,
-    "abilities": 4, "agent": 4, "approvals": 4, "assembly": 4, "background": 4, "calls": 4, "collect": 4, "conversation": 4, "decisions": 4,
+    "abilities": 4, "agent": 4, "approvals": 4, "assembly": 4, "background": 4, "calls": 4, "clock": 4, "collect": 4, "conversation": 4, "decisions": 4,
     "fallback": 4, "given": 4, "ingest": 4, "kit": 4, "loop": 4, "outcomes": 4, "prepare": 4, "spending": 4, "stream": 4, "studio": 4, "subagent": 4,
     "threads": 4, "turn": 4,
     "demo": 5,
