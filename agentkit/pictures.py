@@ -11,24 +11,24 @@ import stat
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.measure import MAX_PIXELS, inspect
 from agentkit.media import EXTENSIONS, HEAD, sniff
+from agentkit.saved import Amount, OfContext, without_field
 from agentkit.storing import opened, read_some, storing
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
-    from pydantic_core.core_schema import ValidationInfo
 
 _FILE_STEM = re.compile(r"[\w-]{1,64}\Z", re.ASCII)
 
 Place = Literal[
-    "images",  # chat: `message.images`, streamed or not (WIRE places 1, 2)
+    "images",  # chat: `message.images`, streamed or not (1, 2)
     "reasoning_details",  # chat: a `reasoning.server_tool_call` (3)
     "text",  # a Markdown image or a link in the answer's text (4)
     "content",  # a content part of a message (5)
@@ -78,31 +78,6 @@ class MemoryBlobs:
             raise FileNotFoundError(f"no image {sha256[:12]}… in memory") from None
 
 
-class _OfContext:
-    """For pydantic, which is loaded only where JSON is read or written: the value comes from the context, not from the JSON."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import core_schema
-
-        return core_schema.with_info_plain_validator_function(
-            _blobs_of_context, json_schema_input_schema=core_schema.any_schema()
-        )
-
-
-def _blobs_of_context(value: object, info: ValidationInfo) -> object:
-    context: object = info.context
-    return context.get("blobs") if isinstance(context, dict) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-
-
-def _without_field(schema: CoreSchema, name: str) -> CoreSchema:
-    """A dataclass's schema whose JSON leaves this field out, and whose default is looked at like a value."""
-    for each in cast("list[dict[str, Any]]", cast("dict[str, Any]", schema)["schema"]["fields"]):
-        if each["name"] == name:
-            each["serialization_exclude"] = True
-            each["schema"]["validate_default"] = True
-    return schema
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """A place in which a picture was seen, and the URL there, if it was one."""
@@ -136,13 +111,13 @@ class Image:
     """Names of the pictures that it was made from."""
     invocation_id: str | None = None
     sources: tuple[Source, ...] = ()
-    cost_usd: float | None = None
+    cost_usd: Amount | None = None
     kind: Literal["image"] = "image"
-    blobs: Annotated[Blobs | None, _OfContext()] = field(default=None, compare=False, repr=False)
+    blobs: Annotated[Blobs | None, OfContext()] = field(default=None, compare=False, repr=False)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _without_field(handler(source), "blobs")
+        return without_field(handler(source), "blobs")
 
     def joined(self, seen: Image) -> Image:
         """This picture with what another sight of the same bytes adds: its sources, and what was not known of it yet."""
@@ -324,7 +299,7 @@ class ImageFailure:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _without_field(handler(source), "data")
+        return without_field(handler(source), "data")
 
 
 @dataclass(frozen=True, slots=True)

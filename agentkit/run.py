@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from agentkit.errors import UsageError
 from agentkit.limits import CLOSING_SHARE as CLOSING_SHARE
 from agentkit.limits import MOST_EQUAL_CALLS, Means, aimless, can_close, digest, limit_reached, room
+from agentkit.saved import Amount
 from agentkit.settings import Limits
 from agentkit.values import Api, Blobs, Image, ImageFailure, Invocation, Message, Text, ToolCall, ToolResult, Usage
 from agentkit.values import grown as grown
@@ -94,7 +95,7 @@ class Run:
     """Names of those that the model or a tool gave in this run."""
     failures: tuple[ImageFailure, ...] = ()
     spent: tuple[Usage, ...] = ()
-    dearest_usd: float = 0.0
+    dearest_usd: Amount = 0.0
     """The highest cost of its own requests, apart from what its tools spent."""
     partial: Message | None = None
     """What had arrived of a reply that broke off. It is no part of `messages`, so the history stays whole."""
@@ -114,9 +115,9 @@ class Run:
     refusal: str | None = None
     """The model's or the provider's words, where it refused."""
     session_id: str | None = None
-    started_at: float = 0.0
+    started_at: Amount = 0.0
     """Unix time in seconds."""
-    seconds: float = 0.0
+    seconds: Amount = 0.0
     """Working time so far; waiting for a person does not count."""
     version: int = VERSION
 

@@ -21,6 +21,7 @@ from agentkit.pictures import MemoryBlobs as MemoryBlobs
 from agentkit.pictures import Pieces as Pieces
 from agentkit.pictures import Place as Place
 from agentkit.pictures import Source as Source
+from agentkit.saved import Amount
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -140,10 +141,10 @@ class Invocation:
     error: str | None = None
     images: tuple[str, ...] = ()
     """Names of the pictures that it gave."""
-    started_at: float | None = None
+    started_at: Amount | None = None
     """Unix time in seconds."""
-    seconds: float | None = None
-    cost_usd: float | None = None
+    seconds: Amount | None = None
+    cost_usd: Amount | None = None
     count: int = 1
     """How many calls this stands for: more than 1 only where the wire shows nothing but a number."""
 
@@ -162,7 +163,7 @@ class Usage:
     requests: int = 0
     priced_requests: int = 0
     """Of `requests`, those whose cost is in `cost_usd`: where it is less, the true cost is higher."""
-    cost_usd: float | None = None
+    cost_usd: Amount | None = None
 
     @property
     def cost_is_whole(self) -> bool:

@@ -404,6 +404,7 @@ def changed(**fields: Any) -> str:
 
 
 DEEP = "[" * 5000 + "]" * 5000
+PICTURE = {"sha256": "", "media_type": "", "size": 0, "cost_usd": 1, "kind": "image"}
 HOSTILE: list[str | bytes] = [
     "", "null", "[]", "{}", "5", '"run"', "NaN", "{", "\ud83d", b"\xff\xfe", DEEP, '{"messages":' + DEEP + "}",
     changed(version=2), changed(version=0), changed(version="one"), changed(version=None), changed(id=7),
@@ -418,6 +419,8 @@ HOSTILE: list[str | bytes] = [
     changed(seconds=1).replace('"seconds": 1', '"seconds": NaN'),
     changed(seconds=1).replace('"seconds": 1', '"seconds": Infinity'),
     changed(seconds=1).replace('"seconds": 1', '"seconds": 1e999'),
+    changed(messages=[{"role": "user", "parts": [PICTURE]}]).replace('"cost_usd": 1', '"cost_usd": 1e999'),
+    changed(spent=[{"cost_usd": 1}]).replace('"cost_usd": 1', '"cost_usd": NaN'),
     changed(invocations=[{"id": "1", "name": "a", "arguments": {"x": "DEEP"}}]).replace('"DEEP"', DEEP),
     changed(invocations=[{"id": "1", "name": "a", "arguments": {"x": "\\ud83d"}}]).replace("\\\\ud83d", "\\ud83d"),
 ]  # fmt: skip
