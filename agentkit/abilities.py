@@ -28,7 +28,7 @@ from agentkit.wire.text import write
 _SUGGESTED = 5
 _BYTES_A_TOKEN = 4
 DRAWS_BY_DEFAULT = "openai/gpt-5-image"
-"""What `openrouter:image_generation` draws with, if it is not told (WIRE, "Server tools")."""
+"""What `openrouter:image_generation` draws with, if it is not told, as its documentation says."""
 
 
 async def fitted(kit: Kit, run: Run) -> Kit:

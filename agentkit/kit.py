@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agentkit.hooks import Hooks
 
 MAX_SERVER_CALLS = 30
-"""What OpenRouter allows in one request (WIRE, "Server tools")."""
+"""What OpenRouter allows in one request, as its documentation says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Turn:
         return run
 
     def id_in_the_body(self) -> str | None:
-        """The generation id where no header told it: half of the replies have none (WIRE, "Money")."""
+        """The generation id where no header told it: half of the recorded replies have none."""
         found = self._decoder.reply().id
         return found if found is not None and found.startswith("gen-") else None
 

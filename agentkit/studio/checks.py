@@ -60,7 +60,7 @@ def check_rules(owner: str, request: ImageRequest) -> None:
 
 
 def _check_size(owner: str, request: ImageRequest, size: str) -> None:
-    """A tier is another word for `resolution`; pixels decide both it and the aspect ratio (WIRE, "Images API")."""
+    """A tier is another word for `resolution`; pixels decide both it and the aspect ratio."""
     if size in TIERS:
         if request.resolution not in {None, size}:
             raise UsageError(

@@ -58,7 +58,7 @@ def _exceeded(request: ImageRequest, budget: Budget, worst: float, images: int) 
 
 
 def _settle(hold: Hold, error: RunError) -> None:
-    """All or nothing (WIRE, "Money"): what ended with an error status was not billed. Else it is open what it cost."""
+    """All or nothing: what ended with an error status was not billed. Else it is open what it cost."""
     came = len(error.drawing.images) if error.drawing is not None else 0
     unbilled = error.generation is not None and error.generation.billed is False
     if not came and (unbilled or isinstance(error, APIError | ConnectionFailed)):

@@ -145,7 +145,7 @@ class Sitting:
         return self._desk.seconds - (time.monotonic() - self._began)
 
     async def _open(self, stack: AsyncExitStack) -> Exchange:
-        """All or nothing (WIRE, "Money"): a generation that failed is not billed, so no server tool stands in the way."""
+        """All or nothing: a generation that failed is not billed, so no server tool stands in the way."""
         body = encode(self.request)
         async for attempt in retrying(server_tools=False, seconds_left=self._left):
             with attempt:

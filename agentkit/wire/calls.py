@@ -1,4 +1,4 @@
-"""Tool calls as providers really stream them, put in order (FAULTS: tool calls without id, one id twice, all `index: 0`).
+"""Tool calls as providers really stream them, put in order: without an id, with one id twice, all at `index: 0`.
 
 A new call starts when the id changes, or when a name comes after arguments that are already whole; a name may be split over
 deltas, or repeated in each. What is kept in the history is valid JSON in any case.

@@ -266,7 +266,7 @@ class ChatReply:
         return parts
 
     def _message(self, calls: Sequence[ToolCall]) -> Mapping[str, Any]:
-        """The message to echo: what WIRE says must come back, in order, and nothing that providers reject."""
+        """The message to echo: what OpenRouter wants back, in order, and nothing that providers reject."""
         pieces = self._pieces()
         if any(not isinstance(piece, str) for piece in pieces):
             content: object = [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]

@@ -38,7 +38,7 @@ def server_status(status: object, *, failed: bool) -> InvocationStatus:
 
 
 def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting | None]:
-    """WIRE place 3: a `reasoning.server_tool_call`, and the picture in its result."""
+    """Chat: a `reasoning.server_tool_call`, and the picture in its result."""
     name = string(detail.get("tool_name")) or "openrouter:unknown"
     call_id = string(detail.get("tool_call_id")) or string(detail.get("id")) or f"server_{seed}"
     arguments = parse_object(string(detail.get("arguments")) or "")
@@ -70,8 +70,8 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
 
 
 def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocation, Sighting | None]:
-    """WIRE places 6 and 7, and any other server tool's output item. `tracked`: the item is a tool's call (a model that
-    draws by itself gives items of the same type)."""
+    """Responses: `openrouter:image_generation`, `image_generation_call`, and any other server tool's output item. `tracked`:
+    the item is a tool's call (a model that draws by itself gives items of the same type)."""
     name = string(item.get("type")) or "openrouter:unknown"
     error = item.get("error")
     words = string(error) or string(obj(error).get("message"))
@@ -117,7 +117,7 @@ def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None
 
 
 def uncounted(usage: JsonObject, shown: int, tools: Sequence[str], seed: str) -> Iterator[Invocation]:
-    """Server-tool calls of which the wire shows only how many there were (WIRE, "Server tools")."""
+    """Server-tool calls of which the wire shows only how many there were."""
     details = obj(usage.get("server_tool_use_details")) or obj(usage.get("server_tool_use"))
     executed = whole(details.get("tool_calls_executed")) or whole(details.get("web_search_requests"))
     if (hidden := executed - shown) > 0:

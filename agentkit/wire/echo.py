@@ -149,7 +149,7 @@ def _chat_item(pieces: Pieces, sieve: _Sieve, message: Message) -> Pieces:
 
 def responses(message: Message, hidden: frozenset[str]) -> tuple[Pieces, ...]:
     """The items as they came. One whose picture is hidden goes, and with it the reasoning directly before it, which is
-    refused without the item that followed it (WIRE, "What the next turn must echo")."""
+    refused without the item that followed it."""
     if _untouched(message, hidden):
         return message.raw
     sieve = _Sieve(hidden)

@@ -1,4 +1,4 @@
-"""What an error body means (WIRE, "Errors"): the object under `error`, wherever it came, becomes a typed error.
+"""What an error body means: the object under `error`, wherever it came, becomes a typed error.
 
 The forms: an HTTP error's body; a 200 with a top-level `error`; `choices[].error`; a chunk with an `error` in the middle of
 a stream; no object at all, only `finish_reason: "error"`; Responses' `response.failed`, `response.error` and `error`.
@@ -99,7 +99,7 @@ def says_refused(reason: str) -> bool:
 
 
 def filtered(native: object) -> bool:
-    """Whether a provider's own finish reason, free text (WIRE, "Streams"), says that a filter stopped the reply."""
+    """Whether a provider's own finish reason, free text, says that a filter stopped the reply."""
     words = (string(native) or "").lower()
     return words in _REFUSALS or words.endswith(("_safety", "prohibited_content", "_recitation"))
 

@@ -1,7 +1,7 @@
 """The Image API: values → the JSON of `POST /images`, and its replies, buffered or streamed → what was seen of pictures.
 
-A provider that cannot stream answers `stream: true` with JSON, so both forms are read by one decoder and give equal replies
-(WIRE places 9 and 10). No recording exists of a stream: its events come from spec and docs alone.
+A provider that cannot stream answers `stream: true` with JSON, so both forms are read by one decoder and give equal replies.
+No recording exists of a stream: its events come from spec and docs alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The catalogue as values: what a model accepts and what it costs (WIRE, "Images API and discovery"). Pure: JSON in, values out.
+"""The catalogue as values: what a model accepts and what it costs. Pure: JSON in, values out.
 
 A record that is not as expected is passed over rather than refused: the catalogue is asked for advice, never for permission.
 """

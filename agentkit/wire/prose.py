@@ -1,4 +1,4 @@
-"""Pictures in the words of an answer (WIRE place 4): Markdown images, inline and by reference, and bare links.
+"""Pictures in the words of an answer: Markdown images, inline and by reference, and bare links.
 
 A link in prose is a claim of the model, so finding one decides nothing: whether it is fetched is for the fetch policy,
 and a picture that was not had stays what it is, a plain link.

@@ -1,4 +1,4 @@
-"""The Responses API: from values to the wire. It keeps no state, so every item is sent again (WIRE, "What the next turn must echo")."""
+"""The Responses API: from values to the wire. It keeps no state, so every item is sent again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """JSON as the wire has it, made safe to hold: bytes → values, and back.
 
 Providers split surrogate pairs across deltas and let half of one through; a fast parser refuses such text, so there is a
-slower way behind it. What is left over of a pair becomes U+FFFD, never an error (FAULTS: surrogate pairs).
+slower way behind it. What is left over of a pair becomes U+FFFD, never an error.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -165,6 +166,11 @@ def test_values_are_frozen_and_slotted(module: Any) -> None:
     for each in found:
         assert each.__dataclass_params__.frozen, each  # type: ignore[attr-defined]
         assert "__slots__" in vars(each), each
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_nothing_is_cited_that_a_reader_does_not_have(path: Path) -> None:
+    assert not re.search(r"\b(WIRE|FAULTS|DESIGN)\b[^=(]", path.read_text("utf-8"))
 
 
 def test_importing_loads_nothing_heavy_and_says_nothing() -> None:
