@@ -7,8 +7,9 @@ not tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import fsum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -33,14 +34,22 @@ APIS: tuple[Api, ...] = ("chat", "responses")
 
 
 def grown(value: ValueT, **changes: Any) -> ValueT:
-    """What `dataclasses.replace` gives, at half its cost, for a value that checks nothing when it is made. Values grow several
-    times in each turn, so this is felt."""
+    """What `dataclasses.replace` gives, at a third of its cost, for a value that checks nothing when it is made. Values grow
+    several times in each turn, so this is felt."""
+    read, slots = _fields(type(value))
     other = object.__new__(type(value))
-    for name in value.__dataclass_fields__:
-        object.__setattr__(other, name, getattr(value, name))
+    for put, each in zip(slots, read(value), strict=False):
+        put(other, each)
     for name, change in changes.items():
         object.__setattr__(other, name, change)
     return other
+
+
+@cache
+def _fields(kind: type[DataclassInstance]) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
+    """How the fields of a slotted dataclass are read, all at once, and written."""
+    names = tuple(kind.__dataclass_fields__)
+    return attrgetter(*names, names[0]), tuple(getattr(kind, name).__set__ for name in names)  # of one name it gives no tuple
 
 
 @dataclass(frozen=True, slots=True)
