@@ -46,10 +46,13 @@ def grown(value: ValueT, **changes: Any) -> ValueT:
 
 
 @cache
-def _fields(kind: type[DataclassInstance]) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
+def _fields(
+    kind: type[DataclassInstance],
+) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
     """How the fields of a slotted dataclass are read, all at once, and written."""
     names = tuple(kind.__dataclass_fields__)
-    return attrgetter(*names, names[0]), tuple(getattr(kind, name).__set__ for name in names)  # of one name it gives no tuple
+    read = attrgetter(*names, names[0])  # of one name it would give no tuple
+    return read, tuple(getattr(kind, name).__set__ for name in names)
 
 
 @dataclass(frozen=True, slots=True)
