@@ -114,6 +114,14 @@ def _message(text: str) -> dict[str, Any]:
     return {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
 
 
+@cache
+def catalogue() -> bytes:
+    """A catalogue of one model, which can do what is measured."""
+    can = {"input_modalities": ["text", "image"], "output_modalities": ["text"]}
+    model = {"id": MODEL, "name": MODEL, "architecture": can, "supported_parameters": ["tools", "tool_choice"]}
+    return _whole({"data": [model]})
+
+
 def plain(api: str, _size: int) -> bytes:
     return _completion({"content": WORDS}) if api == "chat" else _whole(_response([_message(WORDS)]))
 
