@@ -51,6 +51,9 @@ class Account:
     holds: set[Hold] = field(default_factory=set["Hold"])
     dearest: dict[Hashable, float] = field(default_factory=dict[Hashable, float])
 
+    def learn(self, shape: Hashable, cost_usd: float) -> None:
+        self.dearest[shape] = max(self.dearest.get(shape, 0.0), cost_usd)
+
     @property
     def reserved_usd(self) -> float:
         return fsum(hold.cost_usd for hold in self.holds)
@@ -173,10 +176,9 @@ class Budget:
         return max(known, default=None)
 
     def learn(self, shape: Hashable, cost_usd: float) -> None:
-        """Remember what a request of this shape has cost."""
+        """Remember, for this budget alone, what a request of this shape is said to have cost: a saved run may say anything."""
         with _guard.lock:
-            for each in self.accounts:
-                each.dearest[shape] = max(each.dearest.get(shape, 0.0), cost_usd)
+            self._own.learn(shape, cost_usd)
 
     def reserve(self, cost_usd: float = 0.0, images: int = 0, *, shape: Hashable = None) -> Hold | None:
         """Hold this much for a request that is about to be sent; None where it does not fit, or nothing is left.
@@ -212,7 +214,9 @@ class Hold:
             self._end(0.0, images, self.cost_usd, 0, uncertain=True)
             return
         if self._end(cost_usd, images, 0.0, 0) and self._shape is not None:
-            self._budget.learn(self._shape, cost_usd)
+            with _guard.lock:
+                for each in self._budget.accounts:
+                    each.learn(self._shape, cost_usd)
 
     def release(self) -> None:
         """The request was surely not billed."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.openrouter.guard import redacted
 from agentkit.outcomes import Done, Given, applied, broken_off, done, failed, told, waiting
-from agentkit.prepare import needs_approval, nested_in
+from agentkit.prepare import is_agent, needs_approval, nested_in
 from agentkit.run import CLOSING_SHARE, Call, Run
 from agentkit.stream import EventLog
 from agentkit.subagent import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
@@ -89,21 +89,32 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
             count += 1
             cancellation.heed()
     finally:
-        if count < len(tasks):
-            for task in tasks[count:]:
-                task.cancel()
-            for rest in await asyncio.gather(*tasks[count:], return_exceptions=True):
-                if isinstance(rest, tuple):
-                    run = applied(run, rest[0], log, rest[1])
-        for invocation, sub in scene.broken_off:
-            resumed = sub.status == "paused" or nested_in(run, invocation.id) is not None
-            run = broken_off(run, invocation, sub, kit.store, log)
-            run = waiting(run, invocation, sub) if resumed else run  # what a person agreed to in it is not begun anew
-        log.run = run
+        try:
+            await _stop(tasks[count:])
+        finally:  # another cancellation came while they were stopped: what is done stays done all the same
+            for ended, seconds in _ended_well(tasks[count:]):
+                run = applied(run, ended, log, seconds)
+            for invocation, sub in scene.broken_off:
+                resumed = sub.status == "paused" or nested_in(run, invocation.id) is not None
+                run = broken_off(run, invocation, sub, kit.store, log)
+                if resumed:  # what a person agreed to in it is not begun anew
+                    run = waiting(run, invocation, sub)
+            log.run = run
     if broken is not None:
         broken.run = run
         raise broken
     return run
+
+
+async def _stop(tasks: Sequence[asyncio.Task[tuple[Done, float]]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ended_well(tasks: Sequence[asyncio.Task[tuple[Done, float]]]) -> list[tuple[Done, float]]:
+    return [task.result() for task in tasks if task.done() and not task.cancelled() and task.exception() is None]
 
 
 def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
@@ -189,7 +200,7 @@ async def _executed(scene: Round, invocation: Invocation) -> Done:
 
 def _pass_the_gate(scene: Round, tool: Tool[..., Any], invocation: Invocation, arguments: Mapping[str, object]) -> None:
     """The last gate before a call is run. Raises `ToolResultError` where a person has to agree and has not, or only once."""
-    if tool.approve is False or nested_in(scene.run, invocation.id) is not None:
+    if tool.approve is False or (is_agent(tool) and nested_in(scene.run, invocation.id) is not None):
         return
     question = scene.kit.approved.get(scene.run.seal(invocation))
     if question is None and needs_approval(tool, arguments):

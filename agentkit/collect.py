@@ -123,9 +123,11 @@ class Collector:
         tasks: list[asyncio.Task[Any]] = [*self._values.values(), *([self._turn] if self._turn is not None else [])]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.gather(*tasks, return_exceptions=True)
-        self._spool.discard()
+        try:
+            if tasks:
+                await asyncio.gather(*tasks, return_exceptions=True)
+        finally:  # a second cancellation ends the wait
+            self._spool.discard()
 
     def had(self, value: str) -> Stored | None:
         """The stored picture of a value that was looked at, if it was had."""

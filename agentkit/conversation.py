@@ -191,7 +191,11 @@ class Conversation(Generic[OutputT]):
         return cast("Answer[OutputT]", Answer.of(run))
 
     def drop(self) -> Run | None:
-        """Give up the turn that waits, which is returned, so that a new prompt is taken. None where none waits."""
+        """Give up the turn that waits, which is returned, so that a new prompt is taken. None where none waits.
+
+        Raises `ConversationBusy` while it goes on.
+        """
+        self._check_idle()
         run, self._waiting = self._waiting, None
         self._encoded.keep_only(self._messages)
         return run

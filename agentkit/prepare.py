@@ -10,6 +10,7 @@ from inspect import isawaitable
 from types import MappingProxyType
 from typing import Any, Literal
 
+from agentkit import approvals
 from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationFinished
 from agentkit.hooks import Asking, after_reply, before_call, before_request
@@ -18,6 +19,7 @@ from agentkit.limits import room
 from agentkit.log import logger
 from agentkit.run import Run, Waiting
 from agentkit.stream import EventLog
+from agentkit.subagent import SubAgent
 from agentkit.tools import BadArguments, Context, Denied, Tool, parse_arguments
 from agentkit.tools.toolset import AnyTool
 from agentkit.values import Invocation, Text, ToolResult, grown
@@ -112,7 +114,7 @@ async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) ->
 def _held(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> Run:
     if invocation.id in kit.inner or any(each.call_id == invocation.id for each in run.waiting):
         return run
-    if (nested := nested_in(run, invocation.id)) is not None:
+    if is_agent(tool) and (nested := nested_in(run, invocation.id)) is not None:
         why: Literal["agent", "result", "approval"] | None = "agent" if nested.waiting else None
     elif not tool.external and tool.approve is False:
         why = None
@@ -130,6 +132,11 @@ def nested_in(run: Run, call_id: str) -> Run | None:
     return next((each.run for each in run.nested if each.call_id == call_id), None)
 
 
+def is_agent(tool: Tool[..., Any]) -> bool:
+    """Whether a call of it has a run of its own: what a saved run says of others counts for nothing."""
+    return isinstance(tool.function, SubAgent)
+
+
 def asked(run: Run, invocation: Invocation, why: Literal["agent", "result", "approval"]) -> Waiting:
     """A new question about this call."""
     nonce = secrets.token_hex(8)
@@ -138,7 +145,8 @@ def asked(run: Run, invocation: Invocation, why: Literal["agent", "result", "app
 
 def _is_asked_for(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> bool:
     """Whether a person is asked. A call that does not fit is not shown to a person: it will fail."""
-    if run.seal(invocation) in kit.approved:
+    question = kit.approved.get(run.seal(invocation))
+    if question is not None and not approvals.is_used(question):  # used: some providers give an id to a second call
         return False
     try:
         arguments = tool.check(invocation.arguments or {}, images=run.image)

@@ -6,14 +6,22 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from agentkit.errors import UsageError
+
 if TYPE_CHECKING:
     import ssl
 
 
 def trusted() -> ssl.SSLContext:
     """The context that every connection shares: the system's certificates, or those that SSL_CERT_FILE and SSL_CERT_DIR name
-    now. Raises `OSError` where these cannot be read."""
-    return _read(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    now. Raises `UsageError` where these cannot be read."""
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    try:
+        return _read(file, folder)
+    except OSError as error:  # which `ssl.SSLError` is
+        raise UsageError(
+            f"the certificates cannot be read (SSL_CERT_FILE={file!r}, SSL_CERT_DIR={folder!r}): {error}"
+        ) from error
 
 
 @lru_cache(maxsize=4)

@@ -281,16 +281,15 @@ class Turn:
         for part in reply.parts:
             if isinstance(part, Sighting):
                 self._collector.see(part)
-        for part in reply.parts:
-            if isinstance(part, Text):
-                for reference in self._collector.references(part.text):
-                    self._collector.see(Sighting(f"text:{reference}", "content", (reference,)))
-                for link in prose.find(part.text):
-                    if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(link.url):
-                        error = "bare" if link.bare else None
-                        self._collector.see(
-                            Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error)
-                        )
+        texts = [(part.text, prose.find(part.text)) for part in reply.parts if isinstance(part, Text)]
+        shown = {each.url: each for _, links in reversed(texts) for each in reversed(links) if not each.bare}
+        for text, links in texts:
+            for reference in self._collector.references(text):
+                self._collector.see(Sighting(f"text:{reference}", "content", (reference,)))
+            for link in (shown.get(each.url, each) for each in links):  # a Markdown image says more than a bare link
+                if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(link.url):
+                    error = "bare" if link.bare else None
+                    self._collector.see(Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error))
 
     @property
     def _assembly(self) -> Assembly:

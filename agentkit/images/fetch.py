@@ -169,8 +169,12 @@ class Fetcher:
             return
         import httpx2
 
+        try:
+            tls = trusted()
+        except UsageError as error:
+            raise ImageError(str(error)) from error
         async with httpx2.AsyncHTTPTransport(
-            verify=trusted(),
+            verify=tls,
             trust_env=False,
             limits=httpx2.Limits(max_keepalive_connections=0),
         ) as transport:

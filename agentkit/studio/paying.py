@@ -58,12 +58,18 @@ def _exceeded(request: ImageRequest, budget: Budget, worst: float, images: int) 
 
 
 def _settle(hold: Hold, error: RunError) -> None:
-    """All or nothing: what ended with an error status was not billed. Else it is open what it cost."""
-    came = len(error.drawing.images) if error.drawing is not None else 0
-    unbilled = error.generation is not None and error.generation.billed is False
-    if not came and (unbilled or isinstance(error, APIError | ConnectionFailed)):
+    """A cost that the reply or the look-up told is spent, beside an error too. Else all or nothing: what ended with an error
+    status was not billed, nor what failed before it was sent whole; of the rest it is open what it cost."""
+    drawing = error.drawing
+    came, told = (len(drawing.images), drawing.usage.cost_usd) if drawing is not None else (0, None)
+    if told is not None:
+        hold.settle(told, came)
+    elif not came and (isinstance(error, APIError | ConnectionFailed) or _was_not_sent(error)):
         hold.release()
-    elif error.drawing is not None and error.drawing.usage.cost_usd is not None:
-        hold.settle(error.drawing.usage.cost_usd, came)
     else:
         hold.keep(came)
+
+
+def _was_not_sent(error: RunError) -> bool:
+    """A plain error before there was a reply is one of this side: a reference that is gone, a store that cannot be read."""
+    return type(error) is RunError and error.drawing is not None and not error.drawing.usage.requests

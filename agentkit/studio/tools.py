@@ -52,7 +52,8 @@ def tools_of(studio: Studio, options: Options) -> list[Tool[..., Any]]:
 async def _drawn(
     context: Context[Any], studio: Studio, prompt: str, images: Sequence[Image], options: Options, *, edit: bool = False
 ) -> Result:
-    """The pictures and what they cost. Pictures that had come before an error are a result: they may have been paid for."""
+    """The pictures and what they cost. What had come before an error is a result where there are pictures, or where it was
+    paid for: an error would take the cost from the run."""
     budget = context.budget
     try:
         drawing = await (
@@ -65,7 +66,7 @@ async def _drawn(
             f"not drawn: it would pass the limit of what may be spent, or of how many pictures are drawn ({error})"
         ) from None
     except RunError as error:
-        if error.drawing is None or not error.drawing.images:
+        if error.drawing is None or not (error.drawing.images or error.drawing.usage.cost_usd):
             raise
         return _told(error.drawing, str(error))
     return _told(drawing)

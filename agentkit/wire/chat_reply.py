@@ -66,7 +66,7 @@ class ChatReply:
     def whole(self, body: JsonObject) -> list[Signal]:
         signals = self._take(body, "message")
         self._ended = any(obj(choice.get("message")) for choice in objects(body.get("choices")))
-        return signals
+        return signals + self._say_rest()
 
     def _take(self, chunk: JsonObject, holder: str) -> list[Signal]:
         if self._id is None:
@@ -82,6 +82,8 @@ class ChatReply:
                 self._held.value(choice)
                 signals += self._delta(obj(choice.get(holder)), whole_call=holder == "message")
                 self._end(choice)
+        if self.finished:
+            signals += self._say_rest()
         return signals + self._server_signals()
 
     def _end(self, choice: JsonObject) -> None:
@@ -228,11 +230,16 @@ class ChatReply:
     def _seed(self) -> str:
         return (self._id or "reply")[-12:]
 
-    def _say_rest(self) -> None:
+    def _say_rest(self) -> list[Signal]:
+        """Half a pair, at the end of words that were cut inside it."""
+        signals: list[Signal] = []
         if rest := self._mend_words.rest():
             self._words.append(rest)
+            signals.append(Words(rest, "text", self._others))
         if rest := self._mend_reasoning.rest():
             self._reasoning.append(rest)
+            signals.append(Words(rest, "reasoning"))
+        return signals
 
     def _refusal_words(self) -> str | None:
         words = mend("".join(self._refusal))

@@ -176,10 +176,15 @@ class ResponsesReply:
             return []
         known.item, known.done = item, True
         signals: list[Signal] = []
+        rest = known.mender.rest()  # half a pair, where the words were cut inside it
         if known.type == "message" and not known.said:
             known.said.append(_text_of(item))
             part = index * _MOST_TEXTS
             signals += [Words(self._gap_before(known) + known.said[0], "text", part)] if known.said[0] else []
+        elif known.type == "message" and rest:
+            known.said.append(rest)
+            last = max(0, len(objects(item.get("content"))) - 1)
+            signals.append(Words(rest, "text", index * _MOST_TEXTS + last))
         if known.type == "reasoning" and not known.reasoned:
             known.reasoned.append(_reasoning_of(item))
             signals += [Words(known.reasoned[0], "reasoning")] if known.reasoned[0] else []

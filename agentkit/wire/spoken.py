@@ -164,7 +164,7 @@ class Spoken:
             line = words[words.rfind("\n") + 1 :]
             head = f"{fence}\n{line if not line.strip(' `~') else 'x'}"
             if len(words) < inside:
-                head, space = fence, window[inside - 1 : end]
+                head = fence
         elif not held:
             self._idle, self._begun, self._space, self._window = True, True, space, ""
             return

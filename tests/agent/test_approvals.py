@@ -389,3 +389,26 @@ async def test_the_last_gate_asks_a_function_too(bench: Bench) -> None:
     bench.emulator.play([PAY, DONE])
     answer = await bench.ask(bench.agent(tools=[pay]), "Pay")
     assert (spent, answer.invocations[0].status) == ([], "failed")
+
+
+async def test_a_saved_run_that_claims_an_agent_behind_a_tool_lets_nothing_pass(bench: Bench) -> None:
+    spent, pay = purse()
+    bench.emulator.play([PAY])
+    agent = bench.agent(tools=[pay])
+    paused = await bench.ask(agent, "Pay")
+    forged, inner = json.loads(paused.run.to_json()), json.loads(paused.run.to_json())
+    inner["waiting"] = forged["waiting"] = []
+    forged["nested"] = [{"call_id": "p", "run": inner}]
+    again = await agent.resume(Run.from_json(json.dumps(forged), blobs=agent.store))
+    assert (again.status, [each.name for each in again.pending], spent) == ("paused", ["pay"], [])
+
+
+async def test_a_second_call_with_the_id_of_an_approved_one_is_asked_for_anew(bench: Bench) -> None:
+    spent, pay = purse()
+    bench.emulator.play([PAY, PAY, DONE])
+    agent = bench.agent(tools=[pay])
+    paused = await bench.ask(agent, "Pay")
+    again = await agent.resume(paused.run, approve={"p": True})
+    assert (again.status, len(again.pending), spent) == ("paused", 1, [3])
+    done = await agent.resume(again.run, approve={"p": True})
+    assert (done.text, spent) == ("Done.", [3, 3])

@@ -554,3 +554,12 @@ def test_never_more_than_the_limit_and_the_requests_in_flight(
     assert sum(served) <= limit + sum(sorted(served)[-parallel:]) + 1e-9
     assert budget.spent_usd == pytest.approx(sum(served))
     assert budget.reserved_usd == 0
+
+
+async def test_what_a_saved_run_says_of_prices_is_learnt_by_no_other_run(bench: Bench) -> None:
+    agent = bench.agent(budget=Budget(cost_usd=5))
+    bench.emulator.play([says(), says()])
+    run = (await bench.ask(agent, "Go")).run
+    told = replace(run, dearest_usd=99.0, status="running", messages=run.messages[:1])
+    assert (await agent.resume(told)).status == "limited"
+    assert (await bench.ask(agent, "Go")).status == "completed"

@@ -473,3 +473,12 @@ async def test_the_last_event_is_the_answers_status(
         events = [event async for event in stream]
     assert isinstance(events[-1], RunFinished)
     assert events[-1].status == stream.answer.status == "completed"
+
+
+async def test_a_turn_that_goes_on_is_not_given_up(bench: Bench) -> None:
+    chat = bench.agent().conversation()
+    async with chat.stream("Hello") as stream:
+        with pytest.raises(ConversationBusy):
+            chat.drop()
+        await stream.finish()
+    assert chat.drop() is None

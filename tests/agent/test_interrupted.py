@@ -157,10 +157,12 @@ def verdicts(run: Run) -> dict[str, bool | Denied]:
     return {each.call_id: True for each in run.waiting if each.why == "approval"}
 
 
-async def interrupted(work: Any, reached: asyncio.Event) -> None:
+async def interrupted(work: Any, reached: asyncio.Event, times: int = 1) -> None:
     task = asyncio.ensure_future(work)
     await asyncio.wait_for(reached.wait(), 5)
-    task.cancel()
+    for _ in range(times):
+        await asyncio.sleep(0.02)
+        task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
@@ -243,7 +245,9 @@ async def test_what_waits_is_what_a_person_decides_on(bench: Bench) -> None:
     assert [each.result for each in resumed.invocations] == ["paid 3", "seen"]
 
 
-async def test_what_was_done_before_the_interruption_is_not_done_again(bench: Bench) -> None:
+@pytest.mark.parametrize("times", [1, 3])
+async def test_what_was_done_before_the_interruption_is_not_done_again(bench: Bench, times: int) -> None:
+    """Nor where it is interrupted once more while a tool is slow to stop."""
     begun, reached, pay = slow_purse()
     ran: list[str] = []
 
@@ -251,18 +255,23 @@ async def test_what_was_done_before_the_interruption_is_not_done_again(bench: Be
     async def note(word: str) -> str:
         """Notes."""
         ran.append(word)
+        try:
+            await asyncio.sleep(5 if word == "slow" else 0)
+        finally:
+            await asyncio.sleep(0.3 if word == "slow" else 0)
         return word
 
-    calls = [CallTool("note", {"word": "a"}, id="n"), CallTool("pay", {"euros": 3}, id="p")]
-    bench.emulator.play([Reply(calls)])
+    notes = [CallTool("note", {"word": word}, id=word) for word in ("a", "slow", "b")]
+    bench.emulator.play([Reply([notes[0], CallTool("pay", {"euros": 3}, id="p"), *notes[1:]])])
     chat = bench.agent(tools=[pay, note]).conversation()
-    answer = await bench.ask(chat, "Go")
-    await interrupted(chat.resume(answer.run, approve={"n": True, "p": True}), reached)
+    run = (await bench.ask(chat, "Go")).run
+    await interrupted(chat.resume(run, approve=verdicts(run)), reached, times)
     assert chat.waiting is not None
-    assert verdicts(chat.waiting) == {"p": True}
+    assert verdicts(chat.waiting) == {"p": True, "slow": True}
     bench.emulator.play([SAID])
-    resumed = await chat.resume(chat.waiting, approve={"p": Denied("enough")})
-    assert ([each.status for each in resumed.invocations], ran, begun) == (["completed", "denied"], ["a"], [3])
+    resumed = await chat.resume(chat.waiting, approve={"p": Denied("enough"), "slow": Denied("enough")})
+    assert [each.status for each in resumed.invocations] == ["completed", "denied", "denied", "completed"]
+    assert (ran, begun) == (["a", "slow", "b"], [3])
 
 
 async def test_a_resumed_turn_that_is_interrupted_after_its_tools_goes_on_from_there(bench: Bench) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -13,6 +14,7 @@ from agentkit.errors import APIError, BudgetExceeded, RunError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
 from tests.conftest import Bench, picture
+from tests.studio.conftest import EVENTS, JSON, Line, body, completed, sse
 
 FREE = {"cost": 0.0}
 
@@ -133,6 +135,74 @@ async def test_a_broken_connection_is_uncertain(line: Any, store: MemoryImageSto
         with pytest.raises(RunError):
             await studio.draw("a fox", n=2)
     assert (budget.uncertain_requests, budget.uncertain_images, budget.reserved_images) == (1, 2, 0)
+
+
+HALF = {"code": 502, "message": "half"}
+TOLD = [
+    (body(usage={"cost": 0.4}, error=HALF), JSON),
+    (sse(completed(b"no picture", usage={"cost": 0.4}), {"type": "error", "error": HALF}), EVENTS),
+]
+UNTOLD = [(body(error=HALF), JSON), (sse({"type": "error", "error": HALF}), EVENTS)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "cost"),
+    [*((reply, kind, 0.4) for reply, kind in TOLD), *((reply, kind, None) for reply, kind in UNTOLD)],
+    ids=["told", "told-streamed", "untold", "untold-streamed"],
+)
+async def test_a_cost_told_beside_an_error_is_spent(
+    at_line: Callable[..., Studio], line: Line, reply: bytes, kind: str, cost: float | None
+) -> None:
+    budget = Budget(cost_usd=1.0, images=3)
+    line.say(reply, kind)
+    with pytest.raises(APIError, match="half") as caught:
+        await (finished(at_line(), budget) if kind == EVENTS else at_line().draw("a fox", budget=budget))
+    assert caught.value.drawing is not None
+    assert caught.value.drawing.usage.cost_usd == cost
+    assert (budget.spent_usd, budget.spent_images, budget.remaining_images) == (cost or 0.0, 0, 3)
+    assert (budget.reserved_usd, budget.uncertain_usd, budget.uncertain_requests) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("reply", "cost"), [(TOLD[0][0], 0.4), (UNTOLD[0][0], 0.0)], ids=["told", "untold"])
+async def test_a_run_knows_what_a_drawing_that_failed_cost(
+    bench: Bench, at_line: Callable[..., Studio], line: Line, emulator: Emulator, reply: bytes, cost: float
+) -> None:
+    budget = Budget(cost_usd=5.0)
+    line.say(reply)
+    call = CallTool("draw_image", {"prompt": "a fox"})
+    emulator.play([Reply([call], usage=FREE), Reply([Say("I cannot.")], usage=FREE)])
+    answer = await bench.ask(bench.agent(tools=at_line().tools(), budget=budget), "Draw a fox")
+    assert answer.usage.cost_usd == pytest.approx(cost) == pytest.approx(budget.spent_usd)
+    (invocation,) = answer.invocations
+    assert (invocation.status, invocation.cost_usd) == (("completed", cost) if cost else ("failed", None))
+    assert "half" in (invocation.result or invocation.error or "")
+
+
+class Forgetful(MemoryImageStore):
+    """Opens pictures so many times, then has none."""
+
+    def __init__(self, opens: int) -> None:
+        super().__init__()
+        self.left = opens
+
+    def open(self, sha256: str) -> BinaryIO:
+        self.left -= 1
+        if self.left < 0:
+            raise FileNotFoundError(sha256)
+        return super().open(sha256)
+
+
+@pytest.mark.parametrize("opens", [0, 1])
+async def test_a_request_that_was_not_sent_whole_is_not_uncertain(
+    client: OpenRouter, emulator: Emulator, opens: int
+) -> None:
+    """The reference goes before its size is asked for, and before its bytes are sent."""
+    budget = Budget(cost_usd=9.0, images=5)
+    studio = Studio(client=client, store=Forgetful(opens), budget=budget)
+    with pytest.raises(RunError, match="no longer in the store"):
+        await studio.edit(Image.from_bytes(picture()), "a hat")
+    assert (drawn(emulator), budget.spent_usd, budget.reserved_usd, budget.reserved_images) == (0, 0, 0, 0)
+    assert (budget.uncertain_usd, budget.uncertain_images, budget.uncertain_requests) == (0, 0, 0)
 
 
 async def test_a_studio_and_an_agent_with_one_budget_count_each_picture_once(

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentkit.values import Image, Source, Text
+from agentkit.values import Api, Image, Source, Text
+from agentkit.wire import decoder
+from agentkit.wire.model import JsonObject, Words
 from agentkit.wire.prose import place
 from agentkit.wire.spoken import LONGEST, Speech, Spoken
 from tests.wire.test_prose import BOMBS, FOUND, PLACED, U, V
@@ -157,3 +159,62 @@ def test_texts_follow_one_another() -> None:
     assert speech.more() == " two ``` three"
     assert speech.more("] five", 2) == "[four] five"
     assert speech.rest() == ""
+
+
+def chat(delta: JsonObject, finish: str | None = None) -> JsonObject:
+    return {"id": "gen-1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+def item(kind: str, text: str) -> JsonObject:
+    return {"type": "response.output_item.done", "output_index": 0, "item": {"type": "message", "content": [{"type": kind, "text": text}]}}  # fmt: skip
+
+
+def delta(text: str) -> JsonObject:
+    return {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": text}
+
+
+DONE: JsonObject = {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}
+CUT_PAIRS: list[tuple[Api, list[JsonObject]]] = [
+    ("chat", [chat({"content": "Hi "}), chat({"content": "there \ud83d"}), chat({}, "length")]),
+    ("chat", [chat({"content": "Hi there \ud83d"}, "length")]),
+    ("chat", [chat({"content": "Hi there \ud83d"}), {"id": "gen-1", "error": {"code": 502, "message": "gone"}}]),
+    ("responses", [delta("Hi "), delta("there \ud83d"), item("output_text", "Hi there \ud83d"), DONE]),
+    ("responses", [delta("\ud83d"), item("output_text", "\ud83d"), DONE]),
+]
+
+
+@pytest.mark.parametrize(("api", "events"), CUT_PAIRS)
+def test_half_a_pair_at_the_end_is_said_as_the_answer_has_it(api: Api, events: list[JsonObject]) -> None:
+    gathered = decoder(api, [])
+    signals = [signal for event in events for signal in gathered.feed(event)]
+    heard = "".join(signal.text for signal in signals if isinstance(signal, Words) and signal.what == "text")
+    words = "".join(part.text for part in gathered.reply().parts if isinstance(part, Text))
+    assert heard == words
+    assert words.endswith("\ufffd")
+    assert words.count("\ufffd") == 1
+
+
+@pytest.mark.parametrize("finish", ["length", None])
+def test_half_a_pair_at_the_end_of_a_body_is_said(finish: str | None) -> None:
+    gathered = decoder("chat", [])
+    message = {"content": "Hi \ud83d", "reasoning": "so \ud83d"}
+    signals = gathered.whole({"id": "gen-1", "choices": [{"index": 0, "message": message, "finish_reason": finish}]})
+    heard = [(signal.what, signal.text) for signal in signals if isinstance(signal, Words)]
+    assert heard == [("reasoning", "so "), ("text", "Hi "), ("text", "\ufffd"), ("reasoning", "\ufffd")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```py  \ncode here\n```\nend",
+        "```py \nx",
+        "~~~ \nx",
+        "~~~\t\n\n  x\n~~~\ny",
+        "a\n```\nb\n``` \nx",
+        "```  \n```\nx",
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 2, 4, 7])
+def test_blank_space_at_the_end_of_the_line_of_a_fence_is_given(text: str, chunk: int) -> None:
+    slices = [text[at : at + chunk] for at in range(0, len(text), chunk)]
+    assert "".join(spoken(text, slices, lambda _: False)) == text
