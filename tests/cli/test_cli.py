@@ -239,7 +239,13 @@ def test_an_interrupt_ends_a_demo_quietly(tmp_path: Path) -> None:
     script.write_text(SCRIPT + "  - say: Tell me a story about a fox.\n" * 90)
     command = [sys.executable, "-m", "agentkit", "demo", str(script), "--out", str(tmp_path / "out")]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        # A shell that starts the tests in the background has them, and what they start, ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         assert process.stdout is not None
         while "img_1" not in process.stdout.readline():
