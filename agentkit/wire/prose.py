@@ -34,7 +34,7 @@ _DEFINITION = re.compile(
 _BARE = re.compile(r"<?(?P<url>https?://[^\s<>\"'`\[\]{}|\\^]{1,4000})>?")
 MOST = 64
 """Links of one text that are looked at; what is beyond stays as it is."""
-_TRAILING = ".,;:!?*_"
+_TRAILING = ".,;:!?*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +167,14 @@ def _spans(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _trimmed(match: re.Match[str]) -> tuple[str, int]:
-    """A bare URL without the punctuation that only ends its sentence."""
+    """A bare URL without the punctuation that only ends its sentence, or its emphasis: but the signature of a URL may well
+    end with an underscore, so in a query that is taken for emphasis only where one stands before the URL, too."""
     url, end = match["url"], match.end()
     if match[0].startswith("<") and match[0].endswith(">"):
         return url, end
     end = match.end("url")
-    while url and (url[-1] in _TRAILING or (url[-1] == ")" and url.count(")") > url.count("("))):
+    emphasis = "_" if "?" not in url or match.string[max(match.start() - 1, 0) : match.start()] == "_" else ""
+    while url and (url[-1] in _TRAILING + emphasis or (url[-1] == ")" and url.count(")") > url.count("("))):
         url, end = url[:-1], end - 1
     return url, end
 

@@ -41,12 +41,13 @@ _TICKS = re.compile(r"`+")
 class Spoken:
     """The words of one text, piece by piece: all that `more` gives, and `rest` at the end, is what `prose.place` leaves."""
 
-    __slots__ = ("_begun", "_had", "_idle", "_left", "_next", "_space", "_told", "_urls", "_verdicts", "_window")
+    __slots__ = ("_had", "_head", "_idle", "_left", "_next", "_space", "_told", "_urls", "_verdicts", "_window")
 
     def __init__(self, had: Verdict) -> None:
         self._had = had
         self._idle: bool = True
-        self._begun: bool = False
+        self._head: str = ""
+        """What tells a reading of the window that words stand before it: their last character, where that matters."""
         self._space: str = ""
         """While idle, blank space at the end of what has come."""
         self._window: str = ""
@@ -65,7 +66,7 @@ class Spoken:
             words = self._space + text
             given = words.rstrip()
             self._space = words[len(given) :]
-            self._begun = self._begun or bool(given)
+            self._head = _head(given) or self._head
             return given
         self._open(text)
         if text and len(self._window) < self._next:
@@ -91,8 +92,7 @@ class Spoken:
     def _open(self, text: str) -> None:
         if self._idle:
             self._next = 0
-            head = "x" if self._begun else ""
-            self._window, self._told, self._idle = head + self._space, len(head), False
+            self._window, self._told, self._idle = self._head + self._space, len(self._head), False
         self._window += text
 
     def _decided(self) -> str:
@@ -157,7 +157,7 @@ class Spoken:
             return
         space, held = window[len(words) : end], window[end:]
         self._left -= sum(each.end <= end for each in reading.found)
-        head = "x"
+        head = _head(words)
         if reading.block is not None and reading.block[1] == end:
             start, _, fence = reading.block
             inside = window.index("\n", start) + 1
@@ -166,9 +166,14 @@ class Spoken:
             if len(words) < inside:
                 head = fence
         elif not held:
-            self._idle, self._begun, self._space, self._window = True, True, space, ""
+            self._idle, self._head, self._space, self._window = True, head, space, ""
             return
         self._window, self._told = f"{head}{space}{held}", len(head)
+
+
+def _head(words: str) -> str:
+    """What stands for these words: an underscore before a URL tells how it ends (`prose.find`)."""
+    return words and ("_" if words.endswith("_") else "x")
 
 
 def _certain(window: str) -> str:

@@ -16,7 +16,7 @@ from agentkit.wire.prose import place
 from agentkit.wire.spoken import LONGEST, Speech, Spoken
 from tests.wire.test_prose import BOMBS, FOUND, PLACED, U, V
 
-URLS = (U, V, "https://x.ai/")
+URLS = (U, V, "https://x.ai/", U + "?t=a_", U + "?t=a")
 
 
 def kept(text: str, had: Callable[[str], bool]) -> str:
@@ -59,7 +59,7 @@ def spoken(text: str, slices: Sequence[str], had: Callable[[str], bool], after: 
 snippets = st.sampled_from(
     [f"![a]({U})", f"![b]({V})", f"[a]({U})", U, "![", "](", ")", "`", "``", "```\n", "```", "~~~\n", "~", "\n", "\n\n", " ", "One.",
      "two", "[1]", f"[1]: {U}", f"\n[1]: {V}\n", "![c][1]", "![1]", "<", ">", "\\", "!", "é", f"[![a]({U})]({V})", "- ", "x", "http",
-     ' "', "\t", "[0, 1)", "]", "("]
+     ' "', "\t", "[0, 1)", "]", "(", "_", f"{U}?t=a_"]
 )  # fmt: skip
 markdown = st.lists(snippets, max_size=16).map("".join)
 cuts = st.lists(st.integers(0, 400), max_size=12)
