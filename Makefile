@@ -33,7 +33,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not live" $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not live" --hypothesis-profile=thorough $(ARGS)
 
 coverage: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov=agentkit --cov-branch --cov-report= --cov-report=json:.coverage.json $(ARGS)

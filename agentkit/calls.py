@@ -217,9 +217,11 @@ async def _after(scene: Round, ended: Done, value: object) -> Done:
     )
     try:
         replaced = await after_call(kit.hooks, context, value)
+        return ended if replaced is None else await told(ended, replaced, kit)
     except HookFailed as error:
         return replace(ended, broken=error)
-    return ended if replaced is None else await told(ended, replaced, kit)
+    except asyncio.CancelledError:  # the tool was run, and may have been paid for: it is not run again
+        return replace(ended, broken=HookFailed("a hook (after_call) was cancelled before its end"))
 
 
 def _unknown(name: str, kit: Kit) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
 from agentkit.answer import Answer
 from agentkit.errors import HookFailed, ImageError, RunError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
-from agentkit.images.inspect import BrokenImage, store_bytes
+from agentkit.images.inspect import BrokenImage
 from agentkit.images.store import ImageStore
-from agentkit.ingest import ingest
+from agentkit.ingest import ingest, ingest_now
 from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.run import Nested, Run, Waiting
@@ -97,10 +98,23 @@ async def failed(invocation: Invocation, words: str, kit: Kit, cause: BaseExcept
 
 
 async def _stored(image: Image, kit: Kit, call_id: str) -> Image | ImageFailure:
+    task = asyncio.current_task()
     try:
-        return await ingest(image, kit.store, kit.fetcher)
+        if task is None or not task.cancelling():
+            return await ingest(image, kit.store, kit.fetcher)
+    except asyncio.CancelledError:  # the tool has ended, and may have been paid for: what it gave is kept
+        pass
     except (ImageError, StoreError) as error:
         logger().warning("image_failed", place="tool", reason=str(error))
+        return _failure(image, error, call_id)
+    return _stored_now(image, kit.store, call_id)
+
+
+def _stored_now(image: Image, store: ImageStore, call_id: str) -> Image | ImageFailure:
+    """In a cancellation, which must not wait."""
+    try:
+        return ingest_now(image, store)
+    except (ImageError, StoreError) as error:
         return _failure(image, error, call_id)
 
 
@@ -157,15 +171,8 @@ def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
 
 def broken_off(run: Run, invocation: Invocation, sub: Run, store: ImageStore, log: EventLog) -> Run:
     """In a cancellation, which must not wait: what an agent that was called had spent and drawn. The call has no result."""
-    pictures: list[Kept] = []
-    for image in drawn(sub).values():
-        try:
-            at_home = image.blobs == store
-            sha256 = image.sha256 if at_home else store_bytes(store, image.bytes()).sha256
-            pictures.append((image, replace(image, sha256=sha256, blobs=store)))
-        except (ImageError, StoreError) as error:
-            pictures.append((image, _failure(image, error, invocation.id)))
-    ended = Done(invocation, None, tuple(pictures), sub=sub)
+    pictures = tuple((image, _stored_now(image, store, invocation.id)) for image in drawn(sub).values())
+    ended = Done(invocation, None, pictures, sub=sub)
     run, _, fresh = _with_pictures(run, ended, log)
     return _with_spending(run, ended, fresh)
 

@@ -1,9 +1,7 @@
 """Understands what is to be drawn: new pictures, and changes to earlier ones."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from agentkit.emulator.words import COLOURS, NUMBERS, sentences, words
 
@@ -252,8 +250,3 @@ def redraws(text: str) -> bool:
 
 def colour_in(text: str) -> str | None:
     return next((word.lower() for word in words(text) if word.lower() in COLOURS), None)
-
-
-def parameter_text(parameters: Any, names: Sequence[str]) -> str | None:
-    """The first of some parameters that is a string."""
-    return next((parameters[name] for name in names if isinstance(parameters.get(name), str)), None)

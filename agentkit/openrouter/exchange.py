@@ -57,7 +57,7 @@ class Silence:
     def broken(self) -> None:
         """Bytes came."""
         now = self._now()
-        if now >= self._fresh_until:
+        if now >= self._fresh_until and not self._clock.expired():  # one that has struck cannot be moved
             self._limit = self._idle
             self._fresh_until = now + self._idle / 64
             self._clock.reschedule(self._fresh_until + self._idle)

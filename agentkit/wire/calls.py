@@ -1,7 +1,7 @@
 """Tool calls as providers really stream them, put in order: without an id, with one id twice, all at `index: 0`.
 
 A new call starts when the id changes, or when a name comes after arguments that are already whole; a name may be split over
-deltas, or repeated in each. What is kept in the history is valid JSON in any case.
+deltas, or repeated in each, the last of which may have no arguments. What is kept in the history is valid JSON in any case.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from agentkit.values import ToolCall
 from agentkit.wire.model import JsonObject
 from agentkit.wire.text import MAX_DEPTH, UnreadableJson, deeper, keepable, mend, obj, read, whole, write
 
+_LONGEST = 1_000_000
+"""Bytes of arguments that are checked at all: `agentkit.tools.arguments` refuses more."""
+
 
 @dataclass(slots=True)
 class Growing:
@@ -26,6 +29,8 @@ class Growing:
     index: int
     id: str = ""
     name: str = ""
+    repeated: bool = False
+    """Whether it began with nothing but the name of the call before: without arguments, it is none."""
     arguments: list[str] = field(default_factory=list[str])
 
     @property
@@ -46,8 +51,9 @@ class CallBuilder:
         call_id, name, arguments = _text(delta.get("id")), _text(function.get("name")), function.get("arguments")
         index = whole(delta.get("index")) if not whole_call else len(self._calls)
         current = self._current.get(index)
-        if current is None or _starts_another(current, call_id, name):
-            current = self._current[index] = Growing(index)
+        if current is None or _starts_another(current, call_id, name, arguments):
+            repeated = current is not None and not call_id and name == current.name
+            current = self._current[index] = Growing(index, repeated=repeated)
             self._calls.append(current)
         current.id = current.id or call_id
         if name and name != current.name and not current.arguments:
@@ -59,20 +65,21 @@ class CallBuilder:
 
     def calls(self) -> list[tuple[str, str, str]]:
         """Id (perhaps empty), name and arguments of each, by index."""
-        ordered = sorted(self._calls, key=lambda call: call.index)
+        real = [call for call in self._calls if call.id or call.arguments or not call.repeated]
+        ordered = sorted(real, key=lambda call: call.index)
         return [(call.id, call.name, mend(call.text)) for call in ordered]
 
 
-def _starts_another(current: Growing, call_id: str, name: str) -> bool:
+def _starts_another(current: Growing, call_id: str, name: str, arguments: object) -> bool:
     if call_id and current.id and call_id != current.id:
         return True
     if not name or not current.arguments:
         return False
-    if call_id and call_id == current.id:
-        return name != current.name
-    return name != current.name or (
-        current.arguments[-1].rstrip()[-1:] in {"}", '"', ""} and parse_object(current.text) is not None
-    )
+    if name != current.name:
+        return True
+    if call_id and call_id == current.id and not (isinstance(arguments, str) and arguments.strip()):
+        return False  # the same, said once more at its end
+    return current.arguments[-1].rstrip()[-1:] in {"}", '"', ""} and parse_object(current.text) is not None
 
 
 def _text(value: object) -> str:
@@ -121,7 +128,10 @@ def parse_object(arguments: str) -> dict[str, Any] | None:
 
 
 def for_history(arguments: str) -> str:
-    """The arguments as they may be sent again: as they came if they are an object, else an equal one, else `{}`."""
+    """The arguments as they may be sent again: as they came if they are an object, else an equal one, else `{}`; so also where
+    they are longer than any tool takes: each later turn would pay for them."""
+    if len(arguments) > _LONGEST or len(arguments.encode("utf-8", "surrogatepass")) > _LONGEST:
+        return "{}"
     if _is_strict(arguments):
         return arguments
     parsed = parse_object(arguments)

@@ -211,7 +211,8 @@ class ChatReply:
                 parts.append(sighting)
         parts += self._content_parts()
         parts += [_image_sighting(number, picture_of_part(entry)) for number, entry in enumerate(self._images)]
-        calls = settle(self._calls.calls(), seed=self._seed, cut=self._finish == "length" or not self.finished)
+        cut = self._finish in {"length", "content_filter"} or not self.finished
+        calls = settle(self._calls.calls(), seed=self._seed, cut=cut)
         parts += calls
         server += uncounted(self._usage, len(server), self._tools, self._seed)
         return Reply(

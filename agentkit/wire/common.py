@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from agentkit.values import Invocation, InvocationStatus, Place, Usage
 from agentkit.wire.calls import parse_object
 from agentkit.wire.model import IMAGE_GENERATION, JsonObject, Sighting
-from agentkit.wire.text import keepable, obj, objects, read_object, string, whole, write
+from agentkit.wire.text import keepable, mend, obj, objects, read_object, string, whole, write
 
 IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
@@ -102,6 +103,19 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
         cost_usd=own_cost(item),
         error=failure,
     )
+
+
+def is_another(known: JsonObject, item: JsonObject) -> bool:
+    """Responses: whether two whole items that came under one index are two: calls by their id, pictures by what they show.
+    The ids of items prove nothing, since some providers rotate them."""
+    if known.get("type") != item.get("type"):
+        return True
+    if known.get("type") == "function_call":
+        return known.get("call_id") != item.get("call_id")
+    if string(known.get("id")) and known.get("id") == item.get("id"):
+        return False
+    had, given = picture_values(known), picture_values(item)
+    return bool(had and given) and set(had).isdisjoint(given)
 
 
 def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None:
@@ -201,6 +215,23 @@ def usage_of(usage: JsonObject) -> Usage:
     )
 
 
+def reasoning_of(item: JsonObject) -> str:
+    """The content where there is any, else the summary: both are the model's words for the same thing."""
+    for name in ("content", "summary"):
+        words = [mend(text) for part in objects(item.get(name)) if isinstance(text := part.get("text"), str)]
+        if any(words):
+            return "\n\n".join(words) if name == "summary" else "".join(words)
+    return ""
+
+
+_REFERENCE = re.compile(rb"agentkit-blob:[^:\"]+:\d+")
+
+
+def _bare(event: object) -> bytes:
+    """An event without the references in it: a picture that comes twice is given another each time."""
+    return _REFERENCE.sub(b"", write(event))
+
+
 class Repeats:
     """Tells events that came before, by their sequence number. Where one number is given to events that differ, the numbers
     of this stream mean nothing, and every event counts."""
@@ -219,5 +250,5 @@ class Repeats:
         if number not in self._seen:
             self._seen[number] = mark
             return False
-        self._numbered = self._seen[number] == mark
+        self._numbered = self._seen[number] == mark or _bare(self._seen[number]) == _bare(mark)
         return self._numbered

@@ -63,7 +63,7 @@ def from_error(
     raw = metadata.get("raw")
     raw_words = raw if isinstance(raw, str) else None if raw is None else str(raw)
     wait = availability.get("retry_after", metadata.get("retry_after"))
-    if retry_after is None and isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait < 10**9:
+    if retry_after is None and isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait < 10**15:
         retry_after = float(wait)
     retryable = availability.get("retryable")
     return for_status(kind)(

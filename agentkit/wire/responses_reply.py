@@ -17,8 +17,10 @@ from agentkit.wire.common import (
     IMAGE_PARTS,
     Repeats,
     citations,
+    is_another,
     picture_of_part,
     picture_values,
+    reasoning_of,
     server_item,
     uncounted,
     usage_of,
@@ -66,7 +68,8 @@ class ResponsesReply:
         self._incomplete: str | None = None
         self._error: APIError | None = None
         self._repeats = Repeats()
-        self._announced: set[int] = set()
+        self._moved: dict[int, int] = {}
+        self._free = 0
 
     @property
     def finished(self) -> bool:
@@ -113,22 +116,22 @@ class ResponsesReply:
             case "response.output_item.added":
                 return self._added(event)
             case "response.output_item.done":
-                return self._done(whole(event.get("output_index")), obj(event.get("item")))
+                item = obj(event.get("item"))
+                return self._done(self._place(whole(event.get("output_index")), item), item)
             case "response.function_call_arguments.delta":
                 self._item(event).arguments.append(str(event.get("delta") or ""))
             case "response.image_generation_call.partial_image":
                 value = string(event.get("partial_image_b64"))
-                return [Preview(_key(event), whole(event.get("partial_image_index")), value)] if value else []
+                key = f"item:{whole(event.get('output_index'))}"
+                return [Preview(key, whole(event.get("partial_image_index")), value)] if value else []
             case "response.image_generation_call.in_progress" | "response.image_generation_call.generating":
                 return self._phase(event, kind.rsplit(".", 1)[1])
             case "response.created" | "response.in_progress":
                 return self._response(obj(event.get("response")), final=False)
             case "response.completed" | "response.incomplete" | "response.failed":
                 return self._response(obj(event.get("response")))
-            case "error" | "response.error":
-                self._error = faults.from_error(obj(event.get("error")) or event, generation_id=self._id)
-            case _ if obj(event.get("error")):
-                self._error = faults.from_error(obj(event.get("error")), generation_id=self._id)
+            case _ if (error := faults.error_object(event.get("error"))) or kind in {"error", "response.error"}:
+                self._error = faults.from_error(error or event, generation_id=self._id)
             case _:
                 pass  # an event that is not known here says nothing that is needed
         return []
@@ -186,7 +189,7 @@ class ResponsesReply:
             last = max(0, len(objects(item.get("content"))) - 1)
             signals.append(Words(rest, "text", index * _MOST_TEXTS + last))
         if known.type == "reasoning" and not known.reasoned:
-            known.reasoned.append(_reasoning_of(item))
+            known.reasoned.append(reasoning_of(item))
             signals += [Words(known.reasoned[0], "reasoning")] if known.reasoned[0] else []
         return signals + self._seen(index, known)
 
@@ -202,6 +205,16 @@ class ResponsesReply:
             if sighting is not None and sighting.values:  # what is still missing may come with `response.completed`
                 signals.append(sighting)
         return signals
+
+    def _place(self, index: int, item: JsonObject) -> int:
+        """Where an item that came whole belongs: some providers give all of them one index."""
+        known = self._items.get(place := self._moved.get(index, index))
+        if known is None or not known.done or not is_another(known.item, item):
+            return place
+        while self._free in self._items:
+            self._free += 1
+        self._moved[index] = self._free
+        return self._free
 
     def _places(self, output: list[JsonObject]) -> list[int]:
         """Where the items of the whole response belong. Some providers leave items out of it, or give them in another
@@ -248,7 +261,7 @@ class ResponsesReply:
                 spoke = spoke or any(isinstance(part, Text) for part in spoken)
                 refusal += _refusal_of(known.item)
             elif known.type == "reasoning":
-                parts += [Reasoning(words)] if (words := "".join(known.reasoned) or _reasoning_of(known.item)) else []
+                parts += [Reasoning(words)] if (words := "".join(known.reasoned) or reasoning_of(known.item)) else []
             elif known.type == "function_call":
                 parts += [calls[index]] if index in calls else []
             elif known.type and known.done:
@@ -301,10 +314,6 @@ class ResponsesReply:
         return result
 
 
-def _key(event: JsonObject) -> str:
-    return f"item:{whole(event.get('output_index'))}"
-
-
 def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
     """Words and pictures of a message item; where it never came whole, the words that were streamed."""
     content = objects(known.item.get("content")) if known.done else []
@@ -339,12 +348,3 @@ def _text_of(item: JsonObject) -> str:
 
 def _refusal_of(item: JsonObject) -> str:
     return "".join(mend(text) for part in objects(item.get("content")) if isinstance(text := part.get("refusal"), str))
-
-
-def _reasoning_of(item: JsonObject) -> str:
-    """The content where there is any, else the summary: both are the model's words for the same thing."""
-    for name in ("content", "summary"):
-        words = [mend(text) for part in objects(item.get(name)) if isinstance(text := part.get("text"), str)]
-        if any(words):
-            return "\n\n".join(words) if name == "summary" else "".join(words)
-    return ""

@@ -58,9 +58,11 @@ def png(width: int, height: int, *more: bytes, pixels: bytes = b"") -> bytes:
 
 
 def white(megabytes: int) -> bytes:
-    """So many megabytes of zeros, deflated."""
-    deflate = zlib.compressobj(9)
-    return b"".join([*(deflate.compress(bytes(MB)) for _ in range(megabytes)), deflate.flush()])
+    """So many megabytes of zeros, deflated: one megabyte, and the same again and again."""
+    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    block = deflate.compress(bytes(MB)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    checksum = struct.pack(">I", (megabytes * MB % 65521) << 16 | 1)  # Adler-32 of zeros
+    return b"\x78\xda" + block * megabytes + deflate.flush() + checksum
 
 
 ODD |= {

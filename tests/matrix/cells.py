@@ -80,8 +80,12 @@ class Cell:
 
     @property
     def slow(self) -> bool:
-        """Whether it is left to the long run: of the later turns, two of three rows, in turn, are."""
-        return self.moment in ("after_tool", "follow_up") and self.number % 3 != 0
+        """Whether it is left to the long run. The short one plays each row in its first turn, on both APIs, one of them buffered
+        and the other streamed, in turn; and of the later turns each third row."""
+        if self.moment in ("after_tool", "follow_up"):
+            return self.number % 3 != 0
+        both = self.way.api in TEXT and set(TEXT) <= set(self.row.apis)
+        return both and self.way.stream == ((self.way.api == "chat") == (self.number % 2 == 0))
 
     @property
     def scene(self) -> Scene:

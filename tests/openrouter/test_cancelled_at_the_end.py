@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
 import pytest
 
 from agentkit import OpenRouter
+from agentkit.errors import OutcomeUnknown
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 
@@ -65,3 +67,29 @@ async def test_a_cancellation_is_not_lost(transport: Any) -> None:
             if task.cancelling():
                 assert not went_on
             went_on = False
+
+
+async def test_a_time_out_that_strikes_late_loses_nothing() -> None:
+    """A loop that had no time (something blocks it) finds the last bytes and the time-out in one turn."""
+
+    async def block(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + FIRST)
+        await asyncio.sleep(0.05)
+        writer.write(LAST)
+        time.sleep(0.4)  # noqa: ASYNC251 - longer than the client waits
+        writer.close()
+
+    server = await asyncio.start_server(block, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    seen: list[object] = []
+    waits = Timeouts(first_byte=0.2, idle=0.2, lookup=0)
+    async with (
+        server,
+        OpenRouter(api_key="sk-or-test", base_url=f"http://127.0.0.1:{port}/v1", timeouts=waits) as client,
+        client.exchange("/chat/completions", (b"{}",), MemoryImageStore()) as exchange,
+    ):
+        with contextlib.suppress(OutcomeUnknown):  # it did strike, which a reply that is whole need not mind
+            await exchange.read(seen.append)
+    assert len(seen) == 2
+    assert exchange.done

@@ -20,6 +20,7 @@ from agentkit.errors import (
     StreamInterrupted,
 )
 from agentkit.images.store import FileImageStore, MemoryImageStore
+from tests.agent.test_own_store import Bucket
 from tests.conftest import picture
 from tests.studio.conftest import EVENTS, JSON, Line, b64, body, completed, partial, sse
 
@@ -242,6 +243,23 @@ async def test_a_store_that_cannot_be_written_is_told_before_anything_is_sent(
     with pytest.raises(StoreError):
         await at_line(store=FileImageStore(tmp_path / "file")).draw("a fox")
     assert line.posts == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("does", ["write", "keep"])
+async def test_a_store_that_fills_up_meanwhile_loses_no_picture(
+    line: Line, at_line: Made, *, does: str, stream: bool
+) -> None:
+    line.say(sse(completed(BIG)) if stream else body(BIG), EVENTS if stream else JSON)
+    studio = at_line(store=Bucket(does))
+    if stream:
+        async with studio.stream("a fox") as watched:
+            drawing = await watched.finish()
+    else:
+        drawing = await studio.draw("a fox")
+    (failure,) = drawing.failures
+    assert failure.data == BIG
+    assert "cannot write to the image store" in failure.reason
 
 
 async def test_a_picture_that_is_none_is_told_as_a_failure(line: Line, at_line: Made) -> None:

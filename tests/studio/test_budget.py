@@ -12,6 +12,7 @@ from agentkit import Budget, Image, OpenRouter
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from agentkit.errors import APIError, BudgetExceeded, RunError, UsageError
 from agentkit.images.store import MemoryImageStore
+from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
 from tests.conftest import Bench, picture
 from tests.studio.conftest import EVENTS, JSON, Line, body, completed, sse
@@ -130,7 +131,7 @@ async def test_what_failed_is_not_spent_and_what_is_unknown_may_be(
 async def test_a_broken_connection_is_uncertain(line: Any, store: MemoryImageStore) -> None:
     line.say(b'{"data":[', whole=False)
     budget = Budget(cost_usd=1.0, images=3)
-    async with OpenRouter(api_key="k", base_url=line.url) as client:
+    async with OpenRouter(api_key="k", base_url=line.url, timeouts=Timeouts(lookup=0.3)) as client:
         studio = Studio(client=client, store=store, budget=budget, checks=False)
         with pytest.raises(RunError):
             await studio.draw("a fox", n=2)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentkit.tools.arguments import MAX_BYTES
 from agentkit.wire.calls import CallBuilder, for_history, parse_object, settle
 from agentkit.wire.text import MAX_DEPTH
 
@@ -73,6 +74,19 @@ STREAMS: dict[str, tuple[list[Any], list[tuple[str, str, str]]]] = {
     "id and name in each delta": (
         [delta(0, "a", "w", '{"city"'), delta(0, "a", "w", ':"Paris"}'), delta(0, "a", "w", "")],
         [("a", "w", PARIS)],
+    ),
+    "the name in each delta, the last of them without arguments": (
+        [delta(0, None, "w", '{"city"'), delta(0, None, "w", ':"Paris"}'), delta(0, None, "w", "")],
+        [("", "w", PARIS)],
+    ),
+    "the name again without arguments, and arguments after it": (
+        [delta(0, None, "w", PARIS), delta(0, None, "w", ""), delta(0, None, None, OSLO)],
+        [("", "w", PARIS), ("", "w", OSLO)],
+    ),
+    "one chunk twice": ([delta(0, "a", "w", PARIS)] * 2, [("a", "w", PARIS)] * 2),
+    "one index and one id for two calls": (
+        [delta(0, "a", "w", PARIS), delta(0, "a", "w", OSLO)],
+        [("a", "w", PARIS), ("a", "w", OSLO)],
     ),
     "the id comes late": ([delta(0, None, "w"), delta(0, "a", None, PARIS)], [("a", "w", PARIS)]),
     "a name that changes in the midst is another call": (
@@ -192,7 +206,11 @@ def strict(text: str) -> Any:
         ("[1]", "{}"),
         ('{"a":NaN}', '{"a":null}'),
         ('{"a":"\\ud83d"}', '{"a":"\ufffd"}'),
+        (json.dumps({"a": "x" * (MAX_BYTES - 20)}), json.dumps({"a": "x" * (MAX_BYTES - 20)})),
+        (json.dumps({"a": "x" * MAX_BYTES}), "{}"),
+        (json.dumps({"a": "é" * (MAX_BYTES // 2)}, ensure_ascii=False), "{}"),
     ],
+    ids=lambda text: text[:40],
 )
 def test_the_history_holds_only_objects(arguments: str, kept: str) -> None:
     assert for_history(arguments) == kept

@@ -257,6 +257,21 @@ def test_a_buffered_200_that_is_an_error() -> None:
     assert (str(reply.reply().error), text(reply.reply())) == ("broke", "half")
 
 
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+@pytest.mark.parametrize("arguments", ["", '{"a'])
+def test_a_call_that_was_cut_is_marked_whatever_cut_it(finish: str, arguments: str) -> None:
+    """A filter stops a reply where it stands, as in Responses: no arguments yet are not no arguments."""
+    function = {"name": "w", "arguments": arguments}
+    for reply in (
+        streamed(chunk({"tool_calls": [{"index": 0, "id": "c1", "function": function}]}), chunk({}, finish)),
+        buffered(
+            {"content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]}, finish=finish
+        ),
+    ):
+        (call,) = (part for part in reply.parts if isinstance(part, ToolCall))
+        assert call.fault is not None
+
+
 def test_a_call_cut_by_length_is_marked_and_never_echoed_broken() -> None:
     call = {"index": 0, "id": "c", "function": {"name": "w", "arguments": '{"city":"Os'}}
     reply = streamed(chunk({"tool_calls": [call]}), chunk({}, "length"))

@@ -94,6 +94,15 @@ def test_availability_is_read() -> None:
     assert (error.retryable, error.retry_after, error.suggested_models) == (False, 30.0, ("a/b",))
 
 
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [(1e12, 1e12), (86_400, 86_400.0), (0, 0.0), (-1, None), (float("inf"), None), (float("nan"), None), (10**400, None), (True, None)],
+)  # fmt: skip
+def test_an_absurd_wait_in_a_body_is_told_and_an_unusable_one_is_not(given_: float, told: float | None) -> None:
+    """As of the header: who asks for a thousand years is not asked again at once."""
+    assert from_body(429, body(availability={"retry_after": given_})).retry_after == told
+
+
 def test_the_header_wins_over_the_body() -> None:
     metadata = {"retry_after": 5}
     assert from_body(429, body(metadata=metadata)).retry_after == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -76,6 +77,31 @@ def test_completed_without_output_keeps_what_was_streamed(final: dict[str, Any])
     assert text(reply) == "Here it is."
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["all once more", "completed without output"])
+def test_items_that_all_came_under_one_index_are_all_kept(whole: bool) -> None:
+    """Neither a call nor a picture that was paid for is lost, and what comes twice is one."""
+    other = {**CALL, "id": "fc2", "call_id": "c2", "arguments": '{"a":2}'}
+    drawn = {**OWN, "id": "ig3", "result": "data:image/png;base64,BBBB"}
+    items = (CALL, other, OWN, drawn)
+    final = body(*items) if whole else {"status": "completed", "output": []}
+    done = [{"type": "response.output_item.done", "output_index": 0, "item": each} for each in items for _ in range(2)]
+    reply, signals = fed([*done, {"type": "response.completed", "response": final}], (DRAW,))
+    assert [part.id for part in reply.parts if isinstance(part, ToolCall)] == ["c1", "c2"]
+    values = [("data:image/png;base64,AAAA",), ("data:image/png;base64,BBBB",)]
+    assert [each.values for each in sightings(reply)] == values
+    assert [each.values for each in signals if isinstance(each, Sighting)] == values
+    assert raw(reply) == [*items]
+
+
+def test_very_many_under_one_index_take_no_time_that_grows_with_their_square() -> None:
+    decoder, began = ResponsesReply(), time.process_time()
+    for number in range(6_000):
+        item = {**CALL, "call_id": f"c{number}"}
+        decoder.feed({"type": "response.output_item.done", "output_index": 0, "item": item})
+    assert len(decoder.reply().parts) == 6_000
+    assert time.process_time() - began < 5
+
+
 def test_only_the_final_event_has_the_items() -> None:
     reply, signals = fed([{"type": "response.completed", "response": body(*ITEMS)}], (DRAW,))
     assert reply == whole_responses(*ITEMS, tools=(DRAW,))
@@ -96,6 +122,18 @@ def test_sequence_numbers_that_were_seen_are_passed_over(data: st.DataObject) ->
     for number, event in enumerate(events):
         again += [event, *(events[data.draw(st.integers(0, number))] for _ in range(data.draw(st.integers(0, 1))))]
     assert fed(again, (DRAW,))[0] == fed(events, (DRAW,))[0]
+
+
+def test_a_picture_that_comes_twice_says_no_words_twice() -> None:
+    """The spool gives each its own reference, so that the two events differ."""
+    events = events_of(OWN, message_item("Hi you"), final={"status": "completed"})
+    twice: list[dict[str, Any]] = []
+    for number, event in enumerate(event for event in events for _ in range(2)):
+        drawn = {**event.get("item", {}), "result": f"agentkit-blob:0af:{number}"}
+        twice.append({**event, "item": drawn} if event.get("output_index") == 0 else event)
+    reply, signals = fed(twice, (DRAW,))
+    assert "".join(each.text for each in signals if isinstance(each, Words)) == text(reply) == "Hi you"
+    assert len(sightings(reply)) == 1
 
 
 def test_a_body_without_a_status_is_whole() -> None:
@@ -162,6 +200,9 @@ RESPONSES_ERRORS: dict[str, tuple[dict[str, Any], type[APIError], str]] = {
     "error": ({"type": "error", "code": "rate_limit_exceeded", "message": "slow"}, RateLimited, "slow"),
     "error with an object": ({"type": "error", "error": {"code": 429, "message": "slow"}}, RateLimited, "slow"),
     "response.error": ({"type": "response.error", "error": {"code": "invalid_prompt", "message": "bad"}}, BadRequest, "bad"),
+    "error in words": ({"type": "error", "error": "overloaded"}, ProviderFailed, "overloaded"),
+    "response.error in words": ({"type": "response.error", "error": "overloaded"}, ProviderFailed, "overloaded"),
+    "a top-level error in words": ({"error": "overloaded"}, ProviderFailed, "overloaded"),
     "a top-level error": ({"error": {"code": 502, "message": "broke"}, "id": "r"}, ProviderFailed, "broke"),
 }  # fmt: skip
 
