@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 LOCK := tests/requirements.lock
 READY := $(VENV)/.ready
 
+# The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test test-all coverage fuzz check format bench record lock clean
 
 help:
