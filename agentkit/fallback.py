@@ -17,14 +17,13 @@ from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
-from agentkit.server_tools import ImageGeneration
+from agentkit.server_tools import ImageGeneration, stand_ins
 from agentkit.stream import EventLog
 from agentkit.tools import Tool
 from agentkit.wire import faults
 
 _REFUSALS = {400, 403, 404, 422}
 _NAMES_SERVER_TOOLS = re.compile(r"image_generation|server[ _-]?tool", re.IGNORECASE)
-_OPTIONS = ("quality", "size", "aspect_ratio", "background", "output_format", "output_compression", "moderation")
 _NAMES = {"draw_image", "edit_image"}
 
 _refused: WeakKeyDictionary[OpenRouter, set[tuple[str, str]]] = WeakKeyDictionary()
@@ -61,10 +60,7 @@ def equipped(run: Run, kit: Kit) -> Kit:
     waits = any(each.name in _NAMES for each in run.pending)  # of a run that was saved, in another process
     if not waits and (run.api, run.model) not in _refused.get(kit.client, ()):
         return kit
-    options = {name: tool.parameters[name] for name in _OPTIONS if name in tool.parameters}
-    if model := tool.parameters.get("model"):
-        options["model"] = model
-    made: dict[str, Tool[..., Any]] = {each.name: each for each in tool.fallback.tools(**options)}
+    made: dict[str, Tool[..., Any]] = {each.name: each for each in stand_ins(tool.fallback, tool.parameters)}
     tools = replace(
         kit.tools,
         functions={**made, **kit.tools.functions},

@@ -91,6 +91,19 @@ class Draws(Protocol):
         ...
 
 
+_SHARED = (
+    "model",
+    "quality",
+    "size",
+    "aspect_ratio",
+    "background",
+    "output_format",
+    "output_compression",
+    "moderation",
+)
+"""Parameters that the Image API has, too."""
+
+
 class ImageGeneration(_Named):
     """Draws (`openrouter:image_generation`). Without `model`, OpenRouter draws with `openai/gpt-5-image`.
 
@@ -143,6 +156,18 @@ class ImageGeneration(_Named):
             )
         ServerTool.__init__(self, f"{PREFIX}image_generation", _given(given))
         object.__setattr__(self, "fallback", fallback)
+        if (
+            fallback is not None
+        ):  # it is asked for its tools in the middle of a run, if ever: that they can be made is seen now
+            try:
+                stand_ins(fallback, self.parameters)
+            except UsageError as error:
+                raise UsageError(f"ImageGeneration(fallback=…): the studio cannot draw like this: {error}") from error
+
+
+def stand_ins(fallback: Draws, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    """The tools that take the place of a server tool with these parameters. Raises `UsageError` where they do not fit."""
+    return fallback.tools(**{name: parameters[name] for name in _SHARED if name in parameters})
 
 
 class WebSearch(_Named):

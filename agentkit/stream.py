@@ -109,8 +109,11 @@ class AnswerStream(Generic[OutputT]):
 
     async def finish(self) -> Answer[OutputT]:
         """Wait for the end of the run; its answer. Raises the error of the run."""
-        self._raised = True
-        return await asyncio.shield(self._started())
+        task = self._started()
+        try:
+            return await asyncio.shield(task)
+        finally:  # one who gave up waiting has not heard of an error that comes later
+            self._raised = self._raised or task.done()
 
     @property
     def answer(self) -> Answer[OutputT]:

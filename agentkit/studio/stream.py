@@ -64,8 +64,11 @@ class DrawingStream:
 
     async def finish(self) -> Drawing:
         """Wait for the end; what was drawn. Raises the error of the request."""
-        self._raised = True
-        return await asyncio.shield(self._started())
+        task = self._started()
+        try:
+            return await asyncio.shield(task)
+        finally:  # one who gave up waiting has not heard of an error that comes later
+            self._raised = self._raised or task.done()
 
     @property
     def result(self) -> Drawing:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from agentkit import Agent, Image, Limits, OpenRouter, ServerTool, tool
-from agentkit.emulator import CallTool, Draw, Emulator, RawReply, Reply, Say
+from agentkit.emulator import CallTool, Draw, Emulator, Failure, RawReply, Reply, Say
 from agentkit.errors import (
     APIError,
     ConnectionFailed,
@@ -25,6 +25,7 @@ from agentkit.errors import (
 )
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+from agentkit.studio import Studio
 from tests.conftest import Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -334,3 +335,17 @@ async def test_a_time_out_of_something_else_is_no_deadline(bench: Bench) -> None
     bench.emulator.play([Reply([CallTool("lock")])])
     with pytest.raises(TimeoutError, match="the vault took too long"):
         await bench.ask(bench.agent(tools=[lock, Vaulted("openrouter:datetime")]), "Go")
+
+
+@pytest.mark.parametrize("kind", ["agent", "studio"])
+async def test_an_error_that_comes_after_finish_was_given_up_is_raised_at_the_end_of_the_block(
+    kind: str, emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
+    emulator.play([Reply(error=Failure("No foxes", 403), delay=0.2)])
+    agent = Agent("openai/gpt-5.2", client=client, store=store, checks=False)
+    watched: Any = (agent if kind == "agent" else Studio(client=client, store=store, checks=False)).stream("a fox")
+    with pytest.raises(APIError, match="No foxes"):
+        async with watched as stream:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(stream.finish(), 0.05)
+            await asyncio.sleep(0.4)

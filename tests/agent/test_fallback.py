@@ -9,7 +9,8 @@ import pytest
 
 from agentkit import ImageGeneration, ModelSettings
 from agentkit.emulator import CallTool, Draw, RawReply, Reply, Say
-from agentkit.errors import APIError, PermissionRefused
+from agentkit.errors import APIError, PermissionRefused, UsageError
+from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
 from tests.conftest import Bench
 
@@ -116,3 +117,12 @@ async def test_without_a_fallback_a_refusal_is_an_error(bench: Bench) -> None:
     bench.emulator.play([REFUSED])
     with pytest.raises(APIError, match="server tool"):
         await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw a fox")
+
+
+def test_options_that_the_studio_cannot_draw_with_are_refused_at_once(store: MemoryImageStore) -> None:
+    studio = Studio(store=store)
+    with pytest.raises(
+        UsageError, match=r"ImageGeneration\(fallback=…\): the studio cannot draw like this: .*contradict"
+    ):
+        ImageGeneration(size="1024x1024", aspect_ratio="16:9", fallback=studio)
+    assert ImageGeneration(aspect_ratio="16:9", fallback=studio).fallback is studio
