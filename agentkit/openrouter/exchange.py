@@ -25,6 +25,8 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_STREAM = 128 * 1024 * 1024
 """The same of a stream, of which no more is held than an event (`sse.MAX_LINE`) and what it adds: each token comes in some
 hundred bytes of JSON."""
+MAX_EVENTS = 1_000_000
+"""Events of one stream, empty ones too. The longest answers have some hundred thousand."""
 END_WAIT = 0.2
 """Seconds that a stream's body may take to end once it has said `[DONE]`."""
 
@@ -132,13 +134,16 @@ class Exchange:
 
     async def _events(self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]) -> None:
         stream, spool, unread = self._lines, self.spool, self._unread
-        size = 0
+        size = events = 0
         async for chunk in chunks:
             lines = spool.feed(chunk)
             size += len(lines)
             if size > MAX_STREAM:
                 raise ProtocolError(f"the reply is longer than {MAX_STREAM} bytes", generation_id=self.generation_id)
             unread.extend(stream.feed(lines))
+            events += len(unread)
+            if events > MAX_EVENTS:
+                raise ProtocolError(f"the reply has more than {MAX_EVENTS} events", generation_id=self.generation_id)
             while unread:
                 data = unread[0]
                 if data == DONE:

@@ -12,11 +12,12 @@ import pytest
 
 from agentkit import Agent, FetchPolicy, OpenRouter
 from agentkit.collect import Collector, Outcome
-from agentkit.errors import ImageError
+from agentkit.errors import ImageError, ProtocolError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.spool import MAX_PICTURES, MAX_STRINGS, Spool
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+from agentkit.openrouter.exchange import MAX_EVENTS
 from agentkit.studio import Studio
 from agentkit.values import ImageFailure
 from agentkit.wire.model import Sighting
@@ -176,3 +177,18 @@ async def test_nor_are_more_fetched() -> None:
     assert 20 < len(failed) < 40
     assert {each.reason for each in failed} == {f"the pictures of one reply have more than {len(data)} bytes"}
     assert all(each.url for each in failed)
+
+
+async def test_a_million_events_are_too_many() -> None:
+    words = b'data: {"id":"gen-1","choices":[{"index":0,"delta":{"content":"Well."}}]}\n\n'
+    endless = start() + words + b"data:\n\n" * MAX_EVENTS
+    async with (
+        peering(endless) as peer,
+        OpenRouter(api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)) as client,
+    ):
+        agent = Agent("a/b", client=client, store=MemoryImageStore(), checks=False)
+        with pytest.raises(ProtocolError, match=f"more than {MAX_EVENTS} events") as caught:
+            async with agent.stream("Go") as stream:
+                await stream.finish()
+    assert caught.value.answer_so_far is not None
+    assert caught.value.answer_so_far.text == "Well."
