@@ -105,7 +105,6 @@ async def _stored(image: Image, kit: Kit, call_id: str) -> Image | ImageFailure:
     except asyncio.CancelledError:  # the tool has ended, and may have been paid for: what it gave is kept
         pass
     except (ImageError, StoreError) as error:
-        logger().warning("image_failed", place="tool", reason=str(error))
         return _failure(image, error, call_id)
     return _stored_now(image, kit.store, call_id)
 
@@ -119,6 +118,7 @@ def _stored_now(image: Image, store: ImageStore, call_id: str) -> Image | ImageF
 
 
 def _failure(image: Image, error: Exception, call_id: str) -> ImageFailure:
+    logger().warning("image_failed", place="tool", reason=str(error))
     kept, data = (error.kept, error.data) if isinstance(error, BrokenImage) else (None, None)
     if data is None and kept is None and isinstance(error, StoreError) and image.sha256:
         data = _bytes(image)

@@ -156,10 +156,8 @@ class ImageGeneration(_Named):
             )
         ServerTool.__init__(self, f"{PREFIX}image_generation", _given(given))
         object.__setattr__(self, "fallback", fallback)
-        if (
-            fallback is not None
-        ):  # it is asked for its tools in the middle of a run, if ever: that they can be made is seen now
-            try:
+        if fallback is not None:
+            try:  # its tools are made in the middle of a run, if ever: whether they can be is seen now
                 stand_ins(fallback, self.parameters)
             except UsageError as error:
                 raise UsageError(f"ImageGeneration(fallback=…): the studio cannot draw like this: {error}") from error

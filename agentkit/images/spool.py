@@ -21,6 +21,7 @@ from agentkit.images.blob import Blob
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
 from agentkit.images.inspect import MAX_PIXELS
 from agentkit.images.store import ImageStore
+from agentkit.wire.model import BLOB
 
 MAX_IMAGE_BYTES = 64 << 20
 MAX_PICTURES = 256
@@ -117,7 +118,7 @@ class Spool:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(rf"agentkit-blob:{re.escape(self.token)}:\d+")
+        return re.compile(rf"{BLOB}:{re.escape(self.token)}:\d+")
 
     @property
     def blobs(self) -> Mapping[str, Blob]:
@@ -324,7 +325,7 @@ class Spool:
     def _finish(self, capture: Capture, reason: str | None) -> bytes:
         self._capture = None
         capture.settle()
-        reference = f"agentkit-blob:{self.token}:{min(len(self._blobs), MAX_STRINGS) + 1}"
+        reference = f"{BLOB}:{self.token}:{min(len(self._blobs), MAX_STRINGS) + 1}"
         if reference in self._blobs:  # all that is beyond the limit has one reference, so that they do not pile up
             return reference.encode("ascii")
         blob = Blob(

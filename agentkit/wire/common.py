@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from agentkit.values import Invocation, InvocationStatus, Place, Usage
 from agentkit.wire.calls import parse_object
-from agentkit.wire.model import IMAGE_GENERATION, JsonObject, Sighting
+from agentkit.wire.model import BLOB, IMAGE_GENERATION, JsonObject, Sighting
 from agentkit.wire.text import keepable, mend, obj, objects, read_object, string, whole, write
 
 IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
@@ -224,7 +224,7 @@ def reasoning_of(item: JsonObject) -> str:
     return ""
 
 
-_REFERENCE = re.compile(rb"agentkit-blob:[^:\"]+:\d+")
+_REFERENCE = re.compile(rf"{BLOB}:[^:\"]+:\d+".encode())
 
 
 def _bare(event: object) -> bytes:

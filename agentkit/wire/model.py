@@ -13,6 +13,8 @@ from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCal
 
 JsonObject = Mapping[str, Any]
 IMAGE_GENERATION = "openrouter:image_generation"
+BLOB = "agentkit-blob"
+"""How a reference begins that stands for a picture whose bytes the spool took: `agentkit-blob:TOKEN:NUMBER`."""
 
 
 @dataclass(frozen=True, slots=True)
