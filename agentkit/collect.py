@@ -21,8 +21,8 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.images.store import ImageStore
-from agentkit.media import HEAD, sniff
 from agentkit.values import BlobRef, Image, ImageFailure, Place, Source
+from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.model import Preview, Sighting
 
 if TYPE_CHECKING:

@@ -36,10 +36,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from agentkit.errors import UsageError
 from agentkit.limits import CLOSING_SHARE as CLOSING_SHARE
 from agentkit.limits import MOST_EQUAL_CALLS, Means, aimless, can_close, digest, limit_reached, room
-from agentkit.saved import Amount
 from agentkit.settings import Limits
 from agentkit.values import Api, Blobs, Image, ImageFailure, Invocation, Message, Text, ToolCall, ToolResult, Usage
 from agentkit.values import grown as grown
+from agentkit.values.codec import Amount
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

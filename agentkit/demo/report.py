@@ -21,10 +21,10 @@ from agentkit.demo.live import API_NAMES, arguments, caption, cost, ended, made_
 from agentkit.demo.player import Played, PlayedTurn
 from agentkit.demo.script import Script
 from agentkit.errors import AgentkitError, ImageError
-from agentkit.media import EXTENSIONS, RASTER_TYPES
 from agentkit.run import HANDLE
 from agentkit.show import html, markdown, plain
 from agentkit.values import Image, Invocation, Text, Usage
+from agentkit.values.image_header import EXTENSIONS, RASTER_TYPES
 
 if TYPE_CHECKING:
     import jinja2

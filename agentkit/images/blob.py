@@ -9,7 +9,7 @@ from agentkit.images.base64text import url_safe
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import MAX_PIXELS, BrokenImage, Stored, inspect_stored
 from agentkit.images.store import ImageStore
-from agentkit.storing import opened, storing
+from agentkit.values.blobs import opened, storing
 
 
 class Blob:

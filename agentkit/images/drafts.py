@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from agentkit.errors import StoreError
 from agentkit.log import logger
-from agentkit.storing import storing
+from agentkit.values.blobs import storing
 
 if TYPE_CHECKING:
     from agentkit.images.store import ImageStore

@@ -23,9 +23,9 @@ from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import BrokenImage, Stored, describe, inspect_stored
 from agentkit.images.policy import FetchPolicy
 from agentkit.images.store import ImageStore
-from agentkit.media import HEAD, sniff
-from agentkit.storing import storing
 from agentkit.tls import trusted
+from agentkit.values.blobs import storing
+from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.headers import retry_after
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from agentkit.errors import StoreError
-from agentkit.media import EXTENSIONS, HEAD, sniff
+from agentkit.values.image_header import EXTENSIONS, HEAD, sniff
 
 if TYPE_CHECKING:
     from agentkit.images.store import FileImageStore

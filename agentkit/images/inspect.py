@@ -8,11 +8,11 @@ from io import BytesIO
 from agentkit.errors import ImageError
 from agentkit.images.drafts import GuardedDraft
 from agentkit.images.store import ImageStore
-from agentkit.measure import MAX_PIXELS as MAX_PIXELS
-from agentkit.measure import Info as Info
-from agentkit.measure import describe as describe
-from agentkit.measure import inspect as inspect
-from agentkit.storing import opened, storing
+from agentkit.values.blobs import opened, storing
+from agentkit.values.image_header import MAX_PIXELS as MAX_PIXELS
+from agentkit.values.image_header import Info as Info
+from agentkit.values.image_header import describe as describe
+from agentkit.values.image_header import inspect as inspect
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from typing import BinaryIO, Protocol, cast
 from agentkit.errors import StoreError, UsageError
 from agentkit.images.drafts import Draft, MemoryDraft
 from agentkit.images.file_draft import PARTIAL, READ_ONLY, FileDraft
-from agentkit.media import EXTENSIONS
 from agentkit.values import Blobs
+from agentkit.values.image_header import EXTENSIONS
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SUFFIXES = (*EXTENSIONS.values(), "bin")

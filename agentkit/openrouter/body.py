@@ -10,8 +10,8 @@ import pybase64
 
 from agentkit.errors import ImageError
 from agentkit.images.store import ImageStore
-from agentkit.storing import opened, read_some, storing
 from agentkit.values import BlobRef, Pieces
+from agentkit.values.blobs import opened, read_some, storing
 
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without padding
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agentkit.errors import AgentkitError
-from agentkit.media import RASTER_TYPES
 from agentkit.show.plain import caption, kilobytes, pixels, visible
 from agentkit.values import Image, ImageFailure, Text
+from agentkit.values.image_header import RASTER_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from urllib.parse import quote
 
-from agentkit.media import RASTER_TYPES
 from agentkit.show.plain import caption, visible
 from agentkit.values import Image, ImageFailure, Text
+from agentkit.values.image_header import RASTER_TYPES
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _PICTURE = re.compile(r"!+(?=\[)")

@@ -16,9 +16,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import AgentkitError
-from agentkit.media import HEAD, sniff
 from agentkit.tools.text import mend
 from agentkit.values import Image, ImageFailure, Source, Text
+from agentkit.values.image_header import HEAD, sniff
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

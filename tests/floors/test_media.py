@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentkit.media import EXTENSIONS, sniff
+from agentkit.values.image_header import EXTENSIONS, sniff
 from tests.conftest import picture
 
 

@@ -20,10 +20,10 @@ from agentkit import errors, events, values
 from agentkit.demo.positions import ScriptError
 from agentkit.errors import ImageError
 from agentkit.images import BrokenImage
-from agentkit.media import EXTENSIONS, sniff
 from agentkit.run import Run
 from agentkit.tools import ToolResultError
 from agentkit.values import Image, MemoryBlobs, Message, Reasoning, Source, Text, ToolCall, ToolResult, Usage
+from agentkit.values.image_header import EXTENSIONS, sniff
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 HEADS = {

@@ -34,8 +34,8 @@ def outcome(step: Callable[[], object]) -> str:
 def steps(data: bytes, folder: Path) -> dict[str, str]:
     from agentkit import FileImageStore, Image
     from agentkit.images import inspect, store_bytes
-    from agentkit.pictures import ImageFailure, Source
     from agentkit.show import html, markdown, plain
+    from agentkit.values.image import ImageFailure, Source
 
     made: list[Image] = []
     told = {

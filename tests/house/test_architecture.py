@@ -128,7 +128,7 @@ def test_only_wire_and_the_emulator_know_the_keys_of_the_wire() -> None:
     keys = {"choices", "output_text", "image_url", "function_call_output", "delta", "tool_call_id", "reasoning_details"}
     for path in FILES:
         module = module_of(path)
-        if module.startswith(("agentkit.wire", "agentkit.emulator", "agentkit.pictures")):
+        if module.startswith(("agentkit.wire", "agentkit.emulator", "agentkit.values.image")):
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and node.value in keys:
@@ -159,7 +159,7 @@ def test_no_import_cycles() -> None:
         visit(module, ())
 
 
-@pytest.mark.parametrize("module", [values, events, agentkit.pictures], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [values, events, agentkit.values.image], ids=lambda module: module.__name__)
 def test_values_are_frozen_and_slotted(module: Any) -> None:
     found = [each for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)]
     assert found

@@ -1,58 +1,16 @@
-"""The values that everything else is made of: frozen, slotted, free of sockets, clocks and storage.
-
-A `Message` holds parts in the order in which the model gave them, so text and pictures interleave, and beside them the
-raw items of the dialect that produced it, for a verbatim echo. Money is a float in USD; `None` means that the wire did
-not tell.
-"""
+"""A message, its parts, and a tool call as it is tracked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from math import fsum
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from agentkit.pictures import BlobRef as BlobRef
-from agentkit.pictures import Blobs as Blobs
-from agentkit.pictures import Image as Image
-from agentkit.pictures import ImageFailure as ImageFailure
-from agentkit.pictures import MemoryBlobs as MemoryBlobs
-from agentkit.pictures import Pieces as Pieces
-from agentkit.pictures import Place as Place
-from agentkit.pictures import Source as Source
-from agentkit.saved import Amount
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-ValueT = TypeVar("ValueT", bound="DataclassInstance")
+from agentkit.values.codec import Amount
+from agentkit.values.image import Image, ImageFailure, Pieces
 
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
-
-
-def grown(value: ValueT, **changes: Any) -> ValueT:
-    """What `dataclasses.replace` gives, at a third of its cost, for a value that checks nothing when it is made. Values grow
-    several times in each turn, so this is felt."""
-    read, slots = _fields(type(value))
-    other = object.__new__(type(value))
-    for put, each in zip(slots, read(value), strict=False):
-        put(other, each)
-    for name, change in changes.items():
-        object.__setattr__(other, name, change)
-    return other
-
-
-@cache
-def _fields(
-    kind: type[DataclassInstance],
-) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
-    """How the fields of a slotted dataclass are read, all at once, and written."""
-    names = tuple(kind.__dataclass_fields__)
-    read = attrgetter(*names, names[0])  # of one name it would give no tuple
-    return read, tuple(getattr(kind, name).__set__ for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +58,6 @@ class ToolResult:
 
 
 Part = Text | Reasoning | Image | ImageFailure | ToolCall | ToolResult
-
-
 Role = Literal["user", "assistant", "tool"]
 
 
@@ -159,38 +115,3 @@ class Invocation:
     cost_usd: Amount | None = None
     count: int = 1
     """How many calls this stands for: more than 1 only where the wire shows nothing but a number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What was used, in tokens and USD. `cost_usd` is None where no reply told its cost."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    image_tokens: int = 0
-    server_tool_calls: int = 0
-    images: int = 0
-    requests: int = 0
-    priced_requests: int = 0
-    """Of `requests`, those whose cost is in `cost_usd`: where it is less, the true cost is higher."""
-    cost_usd: Amount | None = None
-
-    @property
-    def cost_is_whole(self) -> bool:
-        """Whether `cost_usd` holds the cost of every request; else it is the least that was spent."""
-        return self.priced_requests == self.requests
-
-    @classmethod
-    def total(cls, usages: Iterable[Usage]) -> Usage:
-        """The sum; costs are added by `fsum`, those not told left out."""
-        each = tuple(usages)
-        if len(each) < 2:
-            return each[0] if each else cls()
-        costs = [usage.cost_usd for usage in each if usage.cost_usd is not None]
-        counts = map(sum, zip(*map(_COUNTS, each), strict=True))
-        return cls(*counts, cost_usd=fsum(costs) if costs else None)
-
-
-_COUNTS = attrgetter(*(name for name in Usage.__dataclass_fields__ if name != "cost_usd"))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
     from pydantic_core.core_schema import ValidationInfo
@@ -45,3 +49,28 @@ def without_field(schema: CoreSchema, name: str) -> CoreSchema:
             each["serialization_exclude"] = True
             each["schema"]["validate_default"] = True
     return schema
+
+
+ValueT = TypeVar("ValueT", bound="DataclassInstance")
+
+
+def grown(value: ValueT, **changes: Any) -> ValueT:
+    """What `dataclasses.replace` gives, at a third of its cost, for a value that checks nothing when it is made. Values grow
+    several times in each turn, so this is felt."""
+    read, slots = _fields(type(value))
+    other = object.__new__(type(value))
+    for put, each in zip(slots, read(value), strict=False):
+        put(other, each)
+    for name, change in changes.items():
+        object.__setattr__(other, name, change)
+    return other
+
+
+@cache
+def _fields(
+    kind: type[DataclassInstance],
+) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
+    """How the fields of a slotted dataclass are read, all at once, and written."""
+    names = tuple(kind.__dataclass_fields__)
+    read = attrgetter(*names, names[0])  # of one name it would give no tuple
+    return read, tuple(getattr(kind, name).__set__ for name in names)

@@ -11,14 +11,13 @@ import stat
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Self
 from urllib.parse import urlsplit
 
 from agentkit.errors import ImageError, UsageError
-from agentkit.measure import MAX_PIXELS, inspect
-from agentkit.media import EXTENSIONS, HEAD, sniff
-from agentkit.saved import Amount, OfContext, without_field
-from agentkit.storing import opened, read_some, storing
+from agentkit.values.blobs import Blobs, MemoryBlobs, opened, read_some, storing
+from agentkit.values.codec import Amount, OfContext, without_field
+from agentkit.values.image_header import EXTENSIONS, HEAD, MAX_PIXELS, inspect, sniff
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 _FILE_STEM = re.compile(r"[\w-]{1,64}\Z", re.ASCII)
-
 Place = Literal[
     "images",  # chat: `message.images`, streamed or not (1, 2)
     "reasoning_details",  # chat: a `reasoning.server_tool_call` (3)
@@ -38,8 +36,6 @@ Place = Literal[
     "tool",  # the result of a user's tool
     "user",  # the user's own
 ]
-
-
 _LARGEST = 256 << 20
 
 
@@ -53,29 +49,6 @@ def _scheme(url: str) -> str:
 def _check_alt(source: str, alt: object) -> None:
     if not isinstance(alt, str):
         raise UsageError(f"Image.from_{source}(alt={alt!r:.80}): accepted is text")
-
-
-class Blobs(Protocol):
-    """Where an image's bytes are read from."""
-
-    def open(self, sha256: str) -> BinaryIO:
-        """The bytes with this digest, from their start. Raises `FileNotFoundError` where they are not there."""
-        ...
-
-
-class MemoryBlobs:
-    """Bytes that are held in memory: those of `Image.from_bytes`, until a run puts them into its store."""
-
-    __slots__ = ("_data",)
-
-    def __init__(self, *data: bytes) -> None:
-        self._data = {hashlib.sha256(each).hexdigest(): each for each in data}
-
-    def open(self, sha256: str) -> BinaryIO:
-        try:
-            return BytesIO(self._data[sha256])
-        except KeyError:
-            raise FileNotFoundError(f"no image {sha256[:12]}… in memory") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,36 @@ door it is a `StoreError`, which everything above knows how to survive."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from io import BytesIO
+from typing import BinaryIO, Protocol
 
 from agentkit.errors import AgentkitError, StoreError
 
-if TYPE_CHECKING:
-    from agentkit.pictures import Blobs
+
+class Blobs(Protocol):
+    """Where an image's bytes are read from."""
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes with this digest, from their start. Raises `FileNotFoundError` where they are not there."""
+        ...
+
+
+class MemoryBlobs:
+    """Bytes that are held in memory: those of `Image.from_bytes`, until a run puts them into its store."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, *data: bytes) -> None:
+        self._data = {hashlib.sha256(each).hexdigest(): each for each in data}
+
+    def open(self, sha256: str) -> BinaryIO:
+        try:
+            return BytesIO(self._data[sha256])
+        except KeyError:
+            raise FileNotFoundError(f"no image {sha256[:12]}… in memory") from None
 
 
 @contextmanager

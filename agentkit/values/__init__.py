@@ -1,0 +1,49 @@
+"""The values that everything else is made of: frozen, slotted, free of sockets, clocks and storage.
+
+A `Message` holds parts in the order in which the model gave them, so text and pictures interleave, and beside them the
+raw items of the dialect that produced it, for a verbatim echo. Money is a float in USD; `None` means that the wire did
+not tell.
+"""
+
+from agentkit.values.blobs import Blobs, MemoryBlobs
+from agentkit.values.codec import Amount, grown
+from agentkit.values.image import BlobRef, Image, ImageFailure, Pieces, Place, Source
+from agentkit.values.message import (
+    APIS,
+    Api,
+    Invocation,
+    InvocationStatus,
+    Message,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from agentkit.values.usage import Usage
+
+__all__ = [
+    "APIS",
+    "Amount",
+    "Api",
+    "BlobRef",
+    "Blobs",
+    "Image",
+    "ImageFailure",
+    "Invocation",
+    "InvocationStatus",
+    "MemoryBlobs",
+    "Message",
+    "Part",
+    "Pieces",
+    "Place",
+    "Reasoning",
+    "Role",
+    "Source",
+    "Text",
+    "ToolCall",
+    "ToolResult",
+    "Usage",
+    "grown",
+]

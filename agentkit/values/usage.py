@@ -1,0 +1,45 @@
+"""What a reply cost, in tokens, pictures and money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import fsum
+from operator import attrgetter
+
+from agentkit.values.codec import Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used, in tokens and USD. `cost_usd` is None where no reply told its cost."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    image_tokens: int = 0
+    server_tool_calls: int = 0
+    images: int = 0
+    requests: int = 0
+    priced_requests: int = 0
+    """Of `requests`, those whose cost is in `cost_usd`: where it is less, the true cost is higher."""
+    cost_usd: Amount | None = None
+
+    @property
+    def cost_is_whole(self) -> bool:
+        """Whether `cost_usd` holds the cost of every request; else it is the least that was spent."""
+        return self.priced_requests == self.requests
+
+    @classmethod
+    def total(cls, usages: Iterable[Usage]) -> Usage:
+        """The sum; costs are added by `fsum`, those not told left out."""
+        each = tuple(usages)
+        if len(each) < 2:
+            return each[0] if each else cls()
+        costs = [usage.cost_usd for usage in each if usage.cost_usd is not None]
+        counts = map(sum, zip(*map(_COUNTS, each), strict=True))
+        return cls(*counts, cost_usd=fsum(costs) if costs else None)
+
+
+_COUNTS = attrgetter(*(name for name in Usage.__dataclass_fields__ if name != "cost_usd"))
