@@ -17,11 +17,11 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
-from agentkit.history import History
 from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
+from agentkit.run.history import History
 from agentkit.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream

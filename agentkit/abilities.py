@@ -12,11 +12,11 @@ from dataclasses import replace
 from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
-from agentkit.history import PICTURE_TOKENS, PLAIN, tokens_of
 from agentkit.kit import Kit
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
+from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
 from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
 from agentkit.values import BlobRef, Message

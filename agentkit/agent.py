@@ -14,7 +14,6 @@ from agentkit.budget import Budget
 from agentkit.conversation import Conversation
 from agentkit.errors import UsageError
 from agentkit.given import Prompt, checked, checked_api, checked_budget, checked_model, checked_run
-from agentkit.history import History
 from agentkit.hooks import Hooks, hooks_of
 from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
@@ -22,6 +21,7 @@ from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.shared import shared_client
 from agentkit.output import Output
 from agentkit.run import Run
+from agentkit.run.history import History
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream, EventLog
 from agentkit.subagent import Errand, SubAgent

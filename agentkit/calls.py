@@ -21,7 +21,8 @@ from agentkit.log import logger
 from agentkit.openrouter.guard import redacted
 from agentkit.outcomes import Done, Given, applied, broken_off, done, failed, told, waiting
 from agentkit.prepare import is_agent, needs_approval, nested_in
-from agentkit.run import CLOSING_SHARE, Call, Run
+from agentkit.run import Call, Run
+from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
 from agentkit.subagent import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
 from agentkit.threads import in_thread

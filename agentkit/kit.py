@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit import wire
 from agentkit.budget import Budget, Hold
-from agentkit.history import History
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
 from agentkit.log import logger
@@ -16,6 +15,7 @@ from agentkit.openrouter.body import missing_of
 from agentkit.openrouter.client import OpenRouter
 from agentkit.output import Output
 from agentkit.run import Run
+from agentkit.run.history import History
 from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
 from agentkit.tools import Denied, Tools

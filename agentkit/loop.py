@@ -14,7 +14,8 @@ from agentkit.events import RunFinished
 from agentkit.kit import Kit
 from agentkit.log import logger
 from agentkit.output import BadOutput, Output
-from agentkit.run import CLOSING_SHARE, Ask, Call, Finish, Run, RunStatus, Wait, next_step
+from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
+from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
 from agentkit.values import Message, Text
 

@@ -15,9 +15,9 @@ from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationFinished
 from agentkit.hooks import Asking, after_reply, before_call, before_request
 from agentkit.kit import Kit
-from agentkit.limits import room
 from agentkit.log import logger
 from agentkit.run import Run, Waiting
+from agentkit.run.step import room
 from agentkit.stream import EventLog
 from agentkit.subagent import SubAgent
 from agentkit.tools import BadArguments, Context, Denied, Tool, parse_arguments

@@ -14,11 +14,11 @@ from agentkit.abilities import suggest
 from agentkit.budget import Budget, Hold
 from agentkit.errors import APIError, BadRequest, ConnectionFailed, RunError, UsageError
 from agentkit.kit import Kit, request_of
-from agentkit.limits import Means, reason
 from agentkit.log import logger
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.retry import may_have_billed
 from agentkit.run import Ask, Finish, Run, Step
+from agentkit.run.step import Means, reason
 from agentkit.stream import EventLog
 from agentkit.values import grown
 

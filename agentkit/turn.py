@@ -22,12 +22,12 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
-from agentkit.history import parents
 from agentkit.kit import Kit, body_of
 from agentkit.log import logger
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying
 from agentkit.run import Run
+from agentkit.run.history import parents
 from agentkit.stream import EventLog
 from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall, grown
 from agentkit.wire import echo, faults, prose

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jiter
 
 from agentkit.errors import AgentkitError
-from agentkit.limits import MISFIT
+from agentkit.run.step import MISFIT
 from agentkit.tools.text import mend, mend_json
 from agentkit.values import Image
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit.history import PLAIN, History, Plan, Shown, plan
+from agentkit.run.history import PLAIN, History, Plan, Shown, plan
 from agentkit.values import BlobRef, Image, Message, Pieces, Text, grown
 from agentkit.wire.model import JsonObject, Request
 from agentkit.wire.text import write

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agentkit.history import PLAIN, Shown, echoed
+from agentkit.run.history import PLAIN, Shown, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
 from agentkit.wire.body import Encoded, Holes, around, beside, fitting_choice, settings, visible, words

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from agentkit.errors import APIError
-from agentkit.history import Shown
+from agentkit.run.history import Shown
 from agentkit.settings import ModelSettings
 from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
 
@@ -57,7 +57,7 @@ class Request:
     """The server tool after whose call no server tool may run any more."""
     cost_left: float | None = None
     shown: Mapping[int, Shown] = field(default_factory=dict[int, Shown])
-    """By position in `messages`: how that message goes, where it does not go as it is (`agentkit.history`)."""
+    """By position in `messages`: how that message goes, where it does not go as it is (`agentkit.run.history`)."""
 
     @property
     def max_tokens(self) -> int | None:

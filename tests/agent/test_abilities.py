@@ -13,11 +13,11 @@ from agentkit import FetchPolicy, Image, ImageGeneration, Limits, Message, Model
 from agentkit.abilities import fitted
 from agentkit.emulator import Emulator, Failure, Fault, Reply, Say, When
 from agentkit.errors import BadRequest, Unsupported
-from agentkit.history import Shown
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
 from agentkit.kit import Kit
 from agentkit.openrouter.catalogue import Catalogue
+from agentkit.run.history import Shown
 from agentkit.tools import collect
 from agentkit.values import BlobRef, ToolCall, ToolResult
 from agentkit.wire.model import FunctionSpec, OutputSchema, Request

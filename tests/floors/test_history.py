@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentkit import History
 from agentkit.errors import UsageError
-from agentkit.history import PICTURE_TOKENS, Plan, Shown, echoed, line, parents, plan
+from agentkit.run.history import PICTURE_TOKENS, Plan, Shown, echoed, line, parents, plan
 from agentkit.values import Api, BlobRef, Image, Message, Source, Text, ToolCall, ToolResult
 
 MODEL = "a/b"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.errors import UsageError
-from agentkit.limits import Means
 from agentkit.run import Ask, Call, Finish, Run, Step, Wait, Waiting, next_step
+from agentkit.run.step import Means
 from agentkit.settings import Limits
 from agentkit.values import (
     BlobRef,

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.history import Shown
+from agentkit.run.history import Shown
 from agentkit.values import Api, BlobRef, Image, Message, Pieces, Source, Text, ToolCall, ToolResult
 from agentkit.wire import encode
 from agentkit.wire.body import Encoded, cut

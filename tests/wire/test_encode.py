@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.history import History, Shown, plan
+from agentkit.run.history import History, Shown, plan
 from agentkit.settings import ModelSettings
 from agentkit.values import (
     Api,

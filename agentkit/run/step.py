@@ -1,29 +1,103 @@
-"""What keeps a run from its next request: its own limits, what it shares with others, and going in circles. Pure."""
+"""The state of one run, and the rules of the loop.
+
+A run is a value. `next_step` looks at one and says what comes next; nothing here waits, sends or knows what time it is:
+
+    Ask     send the messages to the model, with tools, or without them to close the answer in words
+    Call    run these tool calls
+    Wait    a person has to approve calls, or to give their results
+    Finish  the answer is whole
+
+Each thing that happens grows the run by replacement (`with_reply`, `with_result`, …) and the question is put again. So to
+pause, approve, resume, replay or survive a crash is one and the same thing: load the run, take the next step.
+
+The states follow from what the run holds, and from nothing else:
+
+    pending calls, none approved yet  → Wait        pending calls that may run  → Call
+    last message is the user's, or holds tool results  → Ask        last message is the assistant's, no calls  → Finish
+
+A limit is looked at before the step that would break it. When one is reached while the model still wants tools, calls
+beyond it get a result that says so, and one last Ask without tools closes the answer in words, if that can be paid for.
+So of money, a request with tools leaves as much as the closing one after it will cost.
+
+A model that makes the same call over and over goes nowhere: from the third equal call in a row on, none is run, and its
+result says why. If the model has read that and makes the call again, the run is closed in words.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from agentkit.values import ToolCall, ToolResult
+pass
+from math import inf
+
+from agentkit.values import Invocation, ToolResult
 
 if TYPE_CHECKING:
     from agentkit.run import Run
 
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send the messages to the model; `closing` names the limit that was reached, and then no tools go with them."""
+
+    closing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run these calls, at most `Limits.parallel` at once; those in `over` are beyond a limit and get a result that says so."""
+
+    invocations: tuple[Invocation, ...]
+    over: tuple[Invocation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can go on before a person decides."""
+
+    invocations: tuple[Invocation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    status: Literal["completed", "limited", "refused"]
+    reached: str | None = None
+    """The limit that left nothing, not even for a last turn in words."""
+
+
+Step = Ask | Call | Wait | Finish
+
+
+def next_step(run: Run, means: Means | None = None) -> Step:
+    """What comes next for this run."""
+    pending = run.pending
+    if pending:
+        held, fits = {each.call_id for each in run.waiting}, room(run)
+        runnable = tuple(each for each in pending[:fits] if each.id not in held)
+        over = tuple(each for each in pending[fits:] if each.id not in held)
+        return Call(runnable, over) if runnable or over else Wait(pending)
+    if run.refusal is not None:
+        return Finish("refused")
+    if run.closing is not None:
+        return Finish("limited")
+    if run.messages[-1].role == "assistant":
+        return Finish("completed")
+    means = means or Means()
+    reached = limit_reached(run, means)
+    if reached is None or can_close(run, means, reached):
+        return Ask(closing=reached)
+    return Finish("limited", reached)
+
+
 CLOSING_SHARE = 0.9
 """Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to close in words."""
-MOST_EQUAL_CALLS = 2
-"""Equal calls in a row that are run."""
 MISFIT = "The arguments do not fit:"
 """How the result of a call begins whose arguments its tool could not take."""
 MOST_REPAIRS = 2
 """Times in a row that a model may mend such arguments before the run is closed in words."""
 EPSILON = 1e-12
 """USD below which sums of floats tell nothing apart."""
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +192,3 @@ def reason(run: Run, means: Means, reached: str | None) -> str | None:
 
 def _dollars(amount: float) -> str:
     return f"${amount:.4f}" if amount < 1 else f"${amount:.2f}"
-
-
-def digest(call: ToolCall) -> str:
-    """The same for calls that differ only in how their arguments are written down: order of keys, white space, escapes."""
-    try:
-        arguments = _CANONICAL.encode(json.loads(call.arguments or "{}"))
-    except (ValueError, RecursionError):
-        arguments = call.arguments
-    return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def aimless(times: int) -> str | None:
-    """What the model is told in place of the result of a call that it makes for so many times in a row."""
-    if times <= MOST_EQUAL_CALLS:
-        return None
-    return (
-        f"you have made this call {times} times in a row with the same arguments. "
-        "Do something else, or answer with what you have"
-    )

@@ -1,27 +1,4 @@
-"""The state of one run, and the rules of the loop.
-
-A run is a value. `next_step` looks at one and says what comes next; nothing here waits, sends or knows what time it is:
-
-    Ask     send the messages to the model, with tools, or without them to close the answer in words
-    Call    run these tool calls
-    Wait    a person has to approve calls, or to give their results
-    Finish  the answer is whole
-
-Each thing that happens grows the run by replacement (`with_reply`, `with_result`, …) and the question is put again. So to
-pause, approve, resume, replay or survive a crash is one and the same thing: load the run, take the next step.
-
-The states follow from what the run holds, and from nothing else:
-
-    pending calls, none approved yet  → Wait        pending calls that may run  → Call
-    last message is the user's, or holds tool results  → Ask        last message is the assistant's, no calls  → Finish
-
-A limit is looked at before the step that would break it. When one is reached while the model still wants tools, calls
-beyond it get a result that says so, and one last Ask without tools closes the answer in words, if that can be paid for.
-So of money, a request with tools leaves as much as the closing one after it will cost.
-
-A model that makes the same call over and over goes nowhere: from the third equal call in a row on, none is run, and its
-result says why. If the model has read that and makes the call again, the run is closed in words.
-"""
+"""The state of one run: a value that grows by replacement."""
 
 from __future__ import annotations
 
@@ -34,18 +11,28 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agentkit.errors import UsageError
-from agentkit.limits import CLOSING_SHARE as CLOSING_SHARE
-from agentkit.limits import MOST_EQUAL_CALLS, Means, aimless, can_close, digest, limit_reached, room
 from agentkit.settings import Limits
-from agentkit.values import Api, Blobs, Image, ImageFailure, Invocation, Message, Text, ToolCall, ToolResult, Usage
-from agentkit.values import grown as grown
+from agentkit.values import (
+    Api,
+    Blobs,
+    Image,
+    ImageFailure,
+    Invocation,
+    Message,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    grown,
+)
 from agentkit.values.codec import Amount
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-VERSION = 1
+    from agentkit.run import Run
 
+VERSION = 1
 RunStatus = Literal["running", "paused", "completed", "limited", "refused", "interrupted"]
 HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 
@@ -295,54 +282,25 @@ def _codec() -> TypeAdapter[Run]:
     return TypeAdapter(Run)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Send the messages to the model; `closing` names the limit that was reached, and then no tools go with them."""
-
-    closing: str | None = None
+MOST_EQUAL_CALLS = 2
+"""Equal calls in a row that are run."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Run these calls, at most `Limits.parallel` at once; those in `over` are beyond a limit and get a result that says so."""
-
-    invocations: tuple[Invocation, ...]
-    over: tuple[Invocation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing can go on before a person decides."""
-
-    invocations: tuple[Invocation, ...]
+def digest(call: ToolCall) -> str:
+    """The same for calls that differ only in how their arguments are written down: order of keys, white space, escapes."""
+    try:
+        arguments = _CANONICAL.encode(json.loads(call.arguments or "{}"))
+    except (ValueError, RecursionError):
+        arguments = call.arguments
+    return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
-    status: Literal["completed", "limited", "refused"]
-    reached: str | None = None
-    """The limit that left nothing, not even for a last turn in words."""
-
-
-Step = Ask | Call | Wait | Finish
-
-
-def next_step(run: Run, means: Means | None = None) -> Step:
-    """What comes next for this run."""
-    pending = run.pending
-    if pending:
-        held, fits = {each.call_id for each in run.waiting}, room(run)
-        runnable = tuple(each for each in pending[:fits] if each.id not in held)
-        over = tuple(each for each in pending[fits:] if each.id not in held)
-        return Call(runnable, over) if runnable or over else Wait(pending)
-    if run.refusal is not None:
-        return Finish("refused")
-    if run.closing is not None:
-        return Finish("limited")
-    if run.messages[-1].role == "assistant":
-        return Finish("completed")
-    means = means or Means()
-    reached = limit_reached(run, means)
-    if reached is None or can_close(run, means, reached):
-        return Ask(closing=reached)
-    return Finish("limited", reached)
+def aimless(times: int) -> str | None:
+    """What the model is told in place of the result of a call that it makes for so many times in a row."""
+    if times <= MOST_EQUAL_CALLS:
+        return None
+    return (
+        f"you have made this call {times} times in a row with the same arguments. "
+        "Do something else, or answer with what you have"
+    )

@@ -1,0 +1,20 @@
+"""The pure core: what a run is, and what comes next for it. Nothing here waits, sends or knows what time it is."""
+
+from agentkit.run.history import History
+from agentkit.run.state import HANDLE, Nested, Run, RunStatus, Waiting
+from agentkit.run.step import Ask, Call, Finish, Step, Wait, next_step
+
+__all__ = [
+    "Ask",
+    "Call",
+    "Finish",
+    "HANDLE",
+    "History",
+    "Nested",
+    "Run",
+    "RunStatus",
+    "Step",
+    "Wait",
+    "Waiting",
+    "next_step",
+]
