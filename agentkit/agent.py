@@ -8,8 +8,8 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
+from agentkit._sync import run_sync
 from agentkit.answer import Answer
-from agentkit.background import run_sync
 from agentkit.budget import Budget
 from agentkit.conversation import Conversation
 from agentkit.errors import UsageError

@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from agentkit import approvals
+from agentkit._log import logger
+from agentkit._redact import redacted
 from agentkit.errors import AgentkitError, HookFailed
 from agentkit.events import InvocationProgress, InvocationStarted
 from agentkit.hooks import after_call
 from agentkit.kit import Kit
-from agentkit.log import logger
-from agentkit.openrouter.guard import redacted
 from agentkit.outcomes import Done, Given, applied, broken_off, done, failed, told, waiting
 from agentkit.prepare import is_agent, needs_approval, nested_in
 from agentkit.run import Call, Run

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from typing_extensions import TypeVar
 
 from agentkit import given
+from agentkit._sync import run_sync
 from agentkit.abilities import fitted
 from agentkit.answer import Answer
-from agentkit.background import run_sync
 from agentkit.budget import Budget
 from agentkit.decisions import decided, given_up
 from agentkit.errors import ConversationBusy, RunError, UsageError

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentkit.redact import redacted
+from agentkit._redact import redacted
 
 if TYPE_CHECKING:
     from agentkit.answer import Answer

@@ -12,9 +12,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from agentkit import spending
+from agentkit._log import logger
 from agentkit.errors import APIError
 from agentkit.kit import Kit
-from agentkit.log import logger
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
 from agentkit.server_tools import ImageGeneration, stand_ins

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from agentkit import wire
+from agentkit._log import logger
 from agentkit.budget import Budget, Hold
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
-from agentkit.log import logger
 from agentkit.openrouter.body import missing_of
 from agentkit.openrouter.client import OpenRouter
 from agentkit.output import Output

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from agentkit import calls, decisions, fallback, prepare, spending
+from agentkit._log import logger
 from agentkit.answer import Answer
 from agentkit.clock import Clock
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.kit import Kit
-from agentkit.log import logger
 from agentkit.output import BadOutput, Output
 from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
 from agentkit.run.step import CLOSING_SHARE

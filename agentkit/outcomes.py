@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agentkit._log import logger
 from agentkit.answer import Answer
 from agentkit.errors import HookFailed, ImageError, RunError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
@@ -13,7 +14,6 @@ from agentkit.images.inspect import BrokenImage
 from agentkit.images.store import ImageStore
 from agentkit.ingest import ingest, ingest_now
 from agentkit.kit import Kit
-from agentkit.log import logger
 from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog
 from agentkit.subagent import absorbed, drawn, renamed, said

@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from agentkit import approvals
+from agentkit._log import logger
 from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationFinished
 from agentkit.hooks import Asking, after_reply, before_call, before_request
 from agentkit.kit import Kit
-from agentkit.log import logger
 from agentkit.run import Run, Waiting
 from agentkit.run.step import room
 from agentkit.stream import EventLog

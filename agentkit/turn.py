@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from agentkit import wire
+from agentkit._log import logger
 from agentkit.assembly import Assembly
 from agentkit.budget import Hold
 from agentkit.collect import Collector, Had, Outcome
@@ -23,7 +24,6 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.kit import Kit, body_of
-from agentkit.log import logger
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying
 from agentkit.run import Run

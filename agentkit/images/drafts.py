@@ -6,8 +6,8 @@ import hashlib
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from agentkit._log import logger
 from agentkit.errors import StoreError
-from agentkit.log import logger
 from agentkit.values.blobs import storing
 
 if TYPE_CHECKING:

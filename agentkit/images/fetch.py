@@ -17,15 +17,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
+from agentkit._tls import trusted
 from agentkit.errors import ImageError, StoreError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
 from agentkit.images.drafts import SafeDraft
-from agentkit.images.inspect import BrokenImage, Stored, describe, inspect_stored
+from agentkit.images.inspect import BrokenImage, Stored, inspect_stored
 from agentkit.images.policy import FetchPolicy
 from agentkit.images.store import ImageStore
-from agentkit.tls import trusted
 from agentkit.values.blobs import storing
-from agentkit.values.image_header import HEAD, sniff
+from agentkit.values.image_header import HEAD, describe, sniff
 from agentkit.wire.headers import retry_after
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from agentkit.errors import ImageError, UsageError
-from agentkit.images.inspect import MAX_PIXELS, inspect
 from agentkit.values import Image, MemoryBlobs
+from agentkit.values.image_header import MAX_PIXELS, inspect
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

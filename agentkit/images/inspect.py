@@ -9,10 +9,7 @@ from agentkit.errors import ImageError
 from agentkit.images.drafts import GuardedDraft
 from agentkit.images.store import ImageStore
 from agentkit.values.blobs import opened, storing
-from agentkit.values.image_header import MAX_PIXELS as MAX_PIXELS
-from agentkit.values.image_header import Info as Info
-from agentkit.values.image_header import describe as describe
-from agentkit.values.image_header import inspect as inspect
+from agentkit.values.image_header import MAX_PIXELS, inspect
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from agentkit.errors import UsageError
-from agentkit.images.inspect import MAX_PIXELS
+from agentkit.values.image_header import MAX_PIXELS
 
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 

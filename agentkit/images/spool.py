@@ -19,8 +19,8 @@ from functools import cached_property
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.blob import Blob
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
-from agentkit.images.inspect import MAX_PIXELS
 from agentkit.images.store import ImageStore
+from agentkit.values.image_header import MAX_PIXELS
 from agentkit.wire.model import BLOB
 
 MAX_IMAGE_BYTES = 64 << 20

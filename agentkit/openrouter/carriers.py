@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from agentkit._redact import redacted
 from agentkit.errors import UsageError
-from agentkit.openrouter.guard import redacted
 
 if TYPE_CHECKING:
     import ssl

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from agentkit._log import logger
 from agentkit.errors import AgentkitError, DeadlineExceeded, UsageError
-from agentkit.log import logger
 from agentkit.openrouter.client import OpenRouter
 from agentkit.wire import models
 from agentkit.wire.model import JsonObject

@@ -18,6 +18,8 @@ from typing import Self, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 from weakref import WeakKeyDictionary
 
+from agentkit._redact import Secret, redacted
+from agentkit._tls import trusted
 from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
@@ -27,8 +29,6 @@ from agentkit.openrouter.exchange import Exchange, Silence, chunks_of, whole
 from agentkit.openrouter.guard import translated
 from agentkit.openrouter.lookup import PATIENCE, look_up
 from agentkit.openrouter.pool import SHARE, Lane, Pool
-from agentkit.redact import Secret, redacted
-from agentkit.tls import trusted
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.model import JsonObject

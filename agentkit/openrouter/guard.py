@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from ssl import SSLCertVerificationError
 
+from agentkit._redact import redacted
 from agentkit.errors import AgentkitError, ConnectionFailed, OutcomeUnknown, Untrusted, UsageError
-from agentkit.redact import redacted as redacted
 from agentkit.wire import headers
 
 GENERATION_ID = "x-generation-id"

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 from urllib.parse import quote
 
+from agentkit._log import logger
 from agentkit.errors import AgentkitError, APIError, AuthenticationFailed, PermissionRefused
-from agentkit.log import logger
 from agentkit.wire.generation import PATH, Generation, generation_of
 from agentkit.wire.model import JsonObject
 

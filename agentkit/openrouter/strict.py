@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from agentkit._redact import SHORTEST, redacted
 from agentkit.errors import APIError
-from agentkit.openrouter.guard import GENERATION_ID, redacted, retry_after
-from agentkit.redact import SHORTEST
+from agentkit.openrouter.guard import GENERATION_ID, retry_after
 from agentkit.wire import faults
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from agentkit.run.state import HANDLE, Nested, Run, RunStatus, Waiting
 from agentkit.run.step import Ask, Call, Finish, Step, Wait, next_step
 
 __all__ = [
+    "HANDLE",
     "Ask",
     "Call",
     "Finish",
-    "HANDLE",
     "History",
     "Nested",
     "Run",

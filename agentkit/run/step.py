@@ -26,15 +26,11 @@ result says why. If the model has read that and makes the call again, the run is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-pass
 from math import inf
+from typing import Literal
 
+from agentkit.run.state import Run
 from agentkit.values import Invocation, ToolResult
-
-if TYPE_CHECKING:
-    from agentkit.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+from agentkit._log import logger
 from agentkit.collect import Collector, Outcome
 from agentkit.errors import (
     DeadlineExceeded,
@@ -21,7 +22,6 @@ from agentkit.events import ImageFailed, ImageReady, ReasoningDelta, TextDelta
 from agentkit.images.blob import Blob
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
-from agentkit.log import logger
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.retry import retrying
 from agentkit.stream import EventLog

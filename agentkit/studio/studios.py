@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, TypeVar, Unpack
 
-from agentkit.background import run_sync
+from agentkit._sync import run_sync
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
 from agentkit.given import checked_budget, checked_model

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from agentkit.redact import redacted
+from agentkit._redact import redacted
 from tests.cassettes.placeholders import in_text, placeholder
 
 ORIGIN = "https://192.0.2.1"

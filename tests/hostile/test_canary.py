@@ -20,13 +20,13 @@ import pytest
 import structlog
 
 from agentkit import Agent, Answer, Image, Limits, OpenRouter, tool
+from agentkit._redact import Secret, redacted
 from agentkit.demo import report
 from agentkit.demo import script as demo_script
 from agentkit.errors import AgentkitError, RunError
 from agentkit.images import MemoryImageStore
 from agentkit.openrouter.carriers import Transport
 from agentkit.openrouter.client import Timeouts
-from agentkit.redact import Secret, redacted
 from tests.cassettes.recorder import record
 from tests.demo.hand_made import played, turn
 from tests.hostile.peer import Peer, Script, http, peering, start

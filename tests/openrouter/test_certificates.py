@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from agentkit import Agent, OpenRouter
+from agentkit._tls import trusted
 from agentkit.emulator import Emulator, Reply, Say
 from agentkit.errors import UsageError
 from agentkit.images import FetchPolicy
 from agentkit.images.store import MemoryImageStore
-from agentkit.tls import trusted
 from tests.openrouter.conftest import KEY
 from tests.openrouter.peer import PEM
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
-from agentkit.redact import redacted
+from agentkit._redact import redacted
 from agentkit.show.plain import line
 
 _WIDTH = 500
