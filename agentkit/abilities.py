@@ -20,10 +20,10 @@ from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
 from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
 from agentkit.values import BlobRef, Message
-from agentkit.wire.image_api import ImageRequest
-from agentkit.wire.model import Request
-from agentkit.wire.models import ChatModel
-from agentkit.wire.text import write
+from agentkit.wire.catalogue import ChatModel
+from agentkit.wire.images import ImageRequest
+from agentkit.wire.json import write
+from agentkit.wire.types import Request
 
 _SUGGESTED = 5
 _BYTES_A_TOKEN = 4

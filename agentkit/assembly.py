@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from agentkit.collect import Collector
 from agentkit.errors import ImageError
 from agentkit.values import Image, Invocation, Part, Source, Text, ToolCall
-from agentkit.wire import prose
-from agentkit.wire.model import IMAGE_GENERATION, Reply, Sighting
+from agentkit.wire import markdown
+from agentkit.wire.types import IMAGE_GENERATION, Reply, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Assembly:
             elif isinstance(part, Text):
                 for piece in self._without_references(part):
                     parts += (
-                        prose.place(piece, lambda url: self._here(f"text:{url}", "text"))
+                        markdown.place(piece, lambda url: self._here(f"text:{url}", "text"))
                         if isinstance(piece, Text)
                         else [piece]
                     )

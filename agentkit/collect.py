@@ -23,7 +23,7 @@ from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Image, ImageFailure, Place, Source
 from agentkit.values.image_header import HEAD, sniff
-from agentkit.wire.model import Preview, Sighting
+from agentkit.wire.types import Preview, Sighting
 
 if TYPE_CHECKING:
     from agentkit.images.spool import Blob

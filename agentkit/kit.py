@@ -21,7 +21,7 @@ from agentkit.settings import ModelSettings
 from agentkit.tools import Denied, Tools
 from agentkit.values import Pieces
 from agentkit.wire.body import Encoded
-from agentkit.wire.model import FunctionSpec, JsonObject, Request
+from agentkit.wire.types import FunctionSpec, JsonObject, Request
 
 if TYPE_CHECKING:
     from agentkit.hooks import Hooks

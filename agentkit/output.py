@@ -9,7 +9,7 @@ from typing import Any, Generic, cast
 from typing_extensions import TypeVar
 
 from agentkit.errors import UsageError
-from agentkit.wire.model import OutputSchema
+from agentkit.wire.types import OutputSchema
 
 T = TypeVar("T", default=Any)
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)

@@ -30,12 +30,12 @@ from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.stream import EventLog
 from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall, grown
-from agentkit.wire import echo, faults, prose
+from agentkit.wire import echo, faults, markdown
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
-from agentkit.wire.model import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
-from agentkit.wire.spoken import Speech
+from agentkit.wire.markdown_stream import Speech
+from agentkit.wire.types import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
 
 _MARGIN = 0.2
 """Seconds of the run's time that a look-up leaves, so that the error it is about comes before the deadline."""
@@ -281,7 +281,7 @@ class Turn:
         for part in reply.parts:
             if isinstance(part, Sighting):
                 self._collector.see(part)
-        texts = [(part.text, prose.find(part.text)) for part in reply.parts if isinstance(part, Text)]
+        texts = [(part.text, markdown.find(part.text)) for part in reply.parts if isinstance(part, Text)]
         shown = {each.url: each for _, links in reversed(texts) for each in reversed(links) if not each.bare}
         for text, links in texts:
             for reference in self._collector.references(text):

@@ -21,7 +21,7 @@ from agentkit.images.blob import Blob
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
 from agentkit.images.store import ImageStore
 from agentkit.values.image_header import MAX_PIXELS
-from agentkit.wire.model import BLOB
+from agentkit.wire.types import BLOB
 
 MAX_IMAGE_BYTES = 64 << 20
 MAX_PICTURES = 256

@@ -17,9 +17,9 @@ from weakref import WeakKeyDictionary
 from agentkit._log import logger
 from agentkit.errors import AgentkitError, DeadlineExceeded, UsageError
 from agentkit.openrouter.client import OpenRouter
-from agentkit.wire import models
-from agentkit.wire.model import JsonObject
-from agentkit.wire.models import ChatModel, ImageEndpoint, ImageModel
+from agentkit.wire import catalogue
+from agentkit.wire.catalogue import ChatModel, ImageEndpoint, ImageModel
+from agentkit.wire.types import JsonObject
 
 T = TypeVar("T")
 TTL = 300.0
@@ -65,39 +65,39 @@ class Catalogue:
 
     async def chat_model(self, slug: str) -> ChatModel | None:
         """What is known of a model of Chat Completions and Responses; None where nothing is. Never raises."""
-        found = await self._known(models.CHAT_MODELS, models.chat_models)
+        found = await self._known(catalogue.CHAT_MODELS, catalogue.chat_models)
         return _named(slug, found or ())
 
     async def image_model(self, slug: str) -> ImageModel | None:
         """What is known of a model of the Image API, its endpoints included; None where nothing is. Never raises."""
-        found = await self._known(models.IMAGE_MODELS, models.image_models)
+        found = await self._known(catalogue.IMAGE_MODELS, catalogue.image_models)
         model = _named(slug, found or ())
         if model is None:
             return None
-        endpoints = await self._known(models.endpoints_path(model.id), models.image_endpoints)
+        endpoints = await self._known(catalogue.endpoints_path(model.id), catalogue.image_endpoints)
         return replace(model, endpoints=endpoints or ())
 
     async def all_chat_models(self) -> tuple[ChatModel, ...]:
         """As `chat_models`; none where they are not known. Never raises."""
-        return await self._known(models.CHAT_MODELS, models.chat_models) or ()
+        return await self._known(catalogue.CHAT_MODELS, catalogue.chat_models) or ()
 
     async def all_image_models(self) -> tuple[ImageModel, ...]:
         """Every model of the Image API, without its endpoints; none where they are not known. Never raises."""
-        return await self._known(models.IMAGE_MODELS, models.image_models) or ()
+        return await self._known(catalogue.IMAGE_MODELS, catalogue.image_models) or ()
 
     async def image_models(self) -> tuple[ImageModel, ...]:
         """As `all_image_models`. Raises what kept the catalogue from being had."""
-        return await self._asked(models.IMAGE_MODELS, models.image_models)
+        return await self._asked(catalogue.IMAGE_MODELS, catalogue.image_models)
 
     async def chat_models(self) -> tuple[ChatModel, ...]:
         """Every model of Chat Completions and Responses. Raises what kept the catalogue from being had."""
-        return await self._asked(models.CHAT_MODELS, models.chat_models)
+        return await self._asked(catalogue.CHAT_MODELS, catalogue.chat_models)
 
     async def image_endpoints(self, slug: str) -> tuple[ImageEndpoint, ...]:
         """The endpoints of an image model. Raises what kept them from being had: `BadRequest` for an unknown model."""
         if not slug.strip("/"):
             raise UsageError(f"endpoints({slug!r}): accepted is the slug of a model, such as 'openai/gpt-5-image'")
-        return await self._asked(models.endpoints_path(_plain(slug)), models.image_endpoints)
+        return await self._asked(catalogue.endpoints_path(_plain(slug)), catalogue.image_endpoints)
 
     async def _known(self, path: str, parse: Callable[[JsonObject], T]) -> T | None:
         found = await self._look(path, parse, errors_too=True)

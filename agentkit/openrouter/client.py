@@ -31,8 +31,8 @@ from agentkit.openrouter.lookup import PATIENCE, look_up
 from agentkit.openrouter.pool import SHARE, Lane, Pool
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
-from agentkit.wire.model import JsonObject
-from agentkit.wire.text import UnreadableJson, read_object
+from agentkit.wire.json import UnreadableJson, read_object
+from agentkit.wire.types import JsonObject
 
 T = TypeVar("T")
 BASE_URL = "https://openrouter.ai/api/v1"

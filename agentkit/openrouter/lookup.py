@@ -13,7 +13,7 @@ from urllib.parse import quote
 from agentkit._log import logger
 from agentkit.errors import AgentkitError, APIError, AuthenticationFailed, PermissionRefused
 from agentkit.wire.generation import PATH, Generation, generation_of
-from agentkit.wire.model import JsonObject
+from agentkit.wire.types import JsonObject
 
 PATIENCE = 30.0
 """Seconds for which an unknown id is asked for again."""

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from math import ceil, fsum
 
-from agentkit.wire.image_api import ImageRequest
-from agentkit.wire.models import ImageEndpoint, Price
+from agentkit.wire.catalogue import ImageEndpoint, Price
+from agentkit.wire.images import ImageRequest
 
 TIERS = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 """Pixels of a side of a square picture."""

@@ -14,7 +14,7 @@ from agentkit.studio.options import Options
 from agentkit.studio.stream import DrawingStream
 from agentkit.studio.studios import DEFAULT_MODEL, Studio
 from agentkit.studio.values import Drawing
-from agentkit.wire.models import Capability, ImageEndpoint, ImageModel, Price
+from agentkit.wire.catalogue import Capability, ImageEndpoint, ImageModel, Price
 
 studio = Studio()
 

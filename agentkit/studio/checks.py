@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from agentkit.errors import Unsupported, UsageError
 from agentkit.openrouter.prices import PIXELS, TIERS, eligible
-from agentkit.wire.image_api import ImageRequest
-from agentkit.wire.models import Capability, ImageEndpoint, ImageModel
+from agentkit.wire.catalogue import Capability, ImageEndpoint, ImageModel
+from agentkit.wire.images import ImageRequest
 
 MAX_PICTURES = 10
 MAX_REFERENCES = 16

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from agentkit.errors import UsageError
 from agentkit.values import Image
-from agentkit.wire.image_api import ImageRequest
+from agentkit.wire.images import ImageRequest
 
 
 class Options(TypedDict, total=False):

@@ -10,7 +10,7 @@ from agentkit.errors import APIError, BudgetExceeded, ConnectionFailed, ImageErr
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price
 from agentkit.studio.values import Drawing
-from agentkit.wire.image_api import ImageRequest
+from agentkit.wire.images import ImageRequest
 
 
 async def paid(

@@ -28,8 +28,8 @@ from agentkit.stream import EventLog
 from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
 from agentkit.wire.generation import Generation
-from agentkit.wire.image_api import PATH, ImageRequest, ImagesReply, encode
-from agentkit.wire.model import JsonObject, Preview, ServerCall, Sighting, Signal, Words
+from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
+from agentkit.wire.types import JsonObject, Preview, ServerCall, Sighting, Signal, Words
 
 _MARGIN = 0.2
 """Seconds that a look-up leaves, so that the error it is about comes before the deadline."""

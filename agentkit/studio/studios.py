@@ -31,8 +31,8 @@ from agentkit.studio.tools import tools_of
 from agentkit.studio.values import Drawing
 from agentkit.tools import Tool
 from agentkit.values import Image
-from agentkit.wire.image_api import ImageRequest
-from agentkit.wire.models import ImageEndpoint, ImageModel
+from agentkit.wire.catalogue import ImageEndpoint, ImageModel
+from agentkit.wire.images import ImageRequest
 
 DEFAULT_MODEL = "openai/gpt-5-image"
 _T = TypeVar("_T")

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentkit.values import Api, Pieces
-from agentkit.wire import chat, responses
 from agentkit.wire.body import Encoded
-from agentkit.wire.chat_reply import ChatReply
-from agentkit.wire.model import Decoder, Request
-from agentkit.wire.responses_reply import ResponsesReply
+from agentkit.wire.chat import encode
+from agentkit.wire.chat.decode import ChatReply
+from agentkit.wire.responses import encode
+from agentkit.wire.responses.decode import ResponsesReply
+from agentkit.wire.types import Decoder, Request
 
 
 def encode(api: Api, request: Request, encoded: Encoded) -> tuple[str, Pieces]:
     """The path and the body of this request in the given dialect."""
     match api:
         case "chat":
-            return chat.PATH, chat.encode(request, encoded)
+            return encode.PATH, encode.encode(request, encoded)
         case "responses":
-            return responses.PATH, responses.encode(request, encoded)
+            return encode.PATH, encode.encode(request, encoded)
 
 
 def decoder(api: Api, server_tools: Sequence[str]) -> Decoder:

@@ -11,8 +11,8 @@ from typing import Any
 
 from agentkit.run.history import PLAIN, History, Plan, Shown, plan
 from agentkit.values import BlobRef, Image, Message, Pieces, Text, grown
-from agentkit.wire.model import JsonObject, Request
-from agentkit.wire.text import write
+from agentkit.wire.json import write
+from agentkit.wire.types import JsonObject, Request
 
 HOLE = f"\ufdd1{secrets.token_hex(8)}:"
 """Cannot be guessed, so no text that is sent can pass for a picture."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from agentkit.values import Invocation, InvocationStatus, Place, Usage
-from agentkit.wire.calls import parse_object
-from agentkit.wire.model import BLOB, IMAGE_GENERATION, JsonObject, Sighting
-from agentkit.wire.text import keepable, mend, obj, objects, read_object, string, whole, write
+from agentkit.wire.json import keepable, mend, obj, objects, read_object, string, whole, write
+from agentkit.wire.tool_calls import parse_object
+from agentkit.wire.types import BLOB, IMAGE_GENERATION, JsonObject, Sighting
 
 IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")

@@ -12,7 +12,7 @@ from typing import Any, cast
 from agentkit.values import BlobRef, Image, Message, Pieces
 from agentkit.wire.body import HOLE, cut
 from agentkit.wire.common import IMAGE_ITEMS
-from agentkit.wire.text import objects, read_object, string, write
+from agentkit.wire.json import objects, read_object, string, write
 
 _MARK = re.compile(re.escape(HOLE) + "([0-9]+)")
 _RECORD = "reasoning.server_tool_call"

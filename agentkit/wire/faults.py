@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from agentkit.errors import APIError, ProviderFailed, for_status
-from agentkit.wire.model import JsonObject
-from agentkit.wire.text import UnreadableJson, obj, read, string
+from agentkit.wire.json import UnreadableJson, obj, read, string
+from agentkit.wire.types import JsonObject
 
 _WORDS = 2000
 _STATUS_OF_CODE = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentkit.wire.common import MOST_USD
-from agentkit.wire.model import JsonObject
-from agentkit.wire.text import obj, string, whole
+from agentkit.wire.json import obj, string, whole
+from agentkit.wire.types import JsonObject
 
 PATH = "/generation"
 

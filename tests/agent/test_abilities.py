@@ -20,7 +20,7 @@ from agentkit.openrouter.catalogue import Catalogue
 from agentkit.run.history import Shown
 from agentkit.tools import collect
 from agentkit.values import BlobRef, ToolCall, ToolResult
-from agentkit.wire.model import FunctionSpec, OutputSchema, Request
+from agentkit.wire.types import FunctionSpec, OutputSchema, Request
 from tests.conftest import Bench, picture
 
 TEXT_ONLY = "openai/gpt-oss-20b"

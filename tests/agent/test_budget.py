@@ -38,7 +38,7 @@ from agentkit.loop import drive
 from agentkit.stream import EventLog
 from agentkit.studio import Studio
 from agentkit.tools import collect
-from agentkit.wire.model import Request
+from agentkit.wire.types import Request
 from tests.conftest import WAYS, Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)

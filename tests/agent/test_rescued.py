@@ -15,7 +15,7 @@ from agentkit.images.spool import Spool
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import OpenRouter
 from agentkit.studio import Studio
-from agentkit.wire.model import Sighting
+from agentkit.wire.types import Sighting
 from tests.conftest import Bench, picture
 
 FOX = picture(size=(160, 120), noise=1)

@@ -19,8 +19,8 @@ from agentkit.images.base64text import unescape
 from agentkit.run import next_step
 from agentkit.tools.arguments import BadArguments, check_arguments, parse_arguments
 from agentkit.values import Invocation, ToolCall, ToolResult
-from agentkit.wire.calls import for_history, parse_object
 from agentkit.wire.sse import EventStream
+from agentkit.wire.tool_calls import for_history, parse_object
 from tests.fuzz.engine import Target, slices
 
 # server-sent events

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from agentkit.openrouter.exchange import MAX_BODY
-from agentkit.wire.held import MAX_HELD
+from agentkit.wire.size import MAX_HELD
 from agentkit.wire.sse import MAX_LINE
 from tests.hostile.peer import Script, http, peering, start
 from tests.hostile.pictures import SIGNATURE, header, whole

@@ -20,7 +20,7 @@ from agentkit.openrouter import Timeouts
 from agentkit.openrouter.exchange import MAX_EVENTS
 from agentkit.studio import Studio
 from agentkit.values import ImageFailure
-from agentkit.wire.model import Sighting
+from agentkit.wire.types import Sighting
 from tests.hostile.peer import http, peering, start
 from tests.hostile.pictures import chunk, whole
 

@@ -8,8 +8,8 @@ import pytest
 
 from agentkit.openrouter.prices import eligible, price
 from agentkit.values import Image
-from agentkit.wire.image_api import ImageRequest
-from agentkit.wire.models import ImageEndpoint, Price
+from agentkit.wire.catalogue import ImageEndpoint, Price
+from agentkit.wire.images import ImageRequest
 
 
 def endpoint(*prices: Price, slug: str = "a", tag: str | None = None) -> ImageEndpoint:

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from agentkit.values import Text, Usage
-from agentkit.wire.chat_reply import ChatReply
-from agentkit.wire.model import Reply, Sighting, Signal
-from agentkit.wire.responses_reply import ResponsesReply
+from agentkit.wire.chat.decode import ChatReply
+from agentkit.wire.responses.decode import ResponsesReply
+from agentkit.wire.types import Reply, Sighting, Signal
 
 URL = "https://images.openrouter.ai/fox.png"
 DRAW = "openrouter:image_generation"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.tools.arguments import MAX_BYTES
-from agentkit.wire.calls import CallBuilder, for_history, parse_object, settle
-from agentkit.wire.text import MAX_DEPTH
+from agentkit.wire.json import MAX_DEPTH
+from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
 
 
 def delta(index: int | None = 0, call_id: str | None = None, name: str | None = None, arguments: Any = None) -> Any:

@@ -10,9 +10,9 @@ from hypothesis import given
 
 from agentkit.errors import APIError, BadRequest, ProviderFailed, RateLimited
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
-from agentkit.wire.chat_reply import ChatReply
-from agentkit.wire.model import Sighting, Signal, Words
-from agentkit.wire.text import read_object
+from agentkit.wire.chat.decode import ChatReply
+from agentkit.wire.json import read_object
+from agentkit.wire.types import Sighting, Signal, Words
 from tests.wire.replies import (
     DRAW,
     READ,

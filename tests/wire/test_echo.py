@@ -13,7 +13,7 @@ from agentkit.run.history import Shown
 from agentkit.values import Api, BlobRef, Image, Message, Pieces, Source, Text, ToolCall, ToolResult
 from agentkit.wire import encode
 from agentkit.wire.body import Encoded, cut
-from agentkit.wire.model import Request
+from agentkit.wire.types import Request
 from tests.wire.test_encode import joined_bytes
 
 A, B = "a" * 64, "b" * 64

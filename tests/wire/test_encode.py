@@ -28,7 +28,7 @@ from agentkit.values import (
 )
 from agentkit.wire import encode
 from agentkit.wire.body import Encoded, cut, joined
-from agentkit.wire.model import FunctionSpec, OutputSchema, Request
+from agentkit.wire.types import FunctionSpec, OutputSchema, Request
 
 APIS: tuple[Api, ...] = ("chat", "responses")
 both = pytest.mark.parametrize("api", APIS)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from agentkit.errors import APIError, ProviderFailed
 from agentkit.values import BlobRef, Image, MemoryBlobs
-from agentkit.wire.image_api import PATH, ImageRequest, ImagesReply, encode
-from agentkit.wire.model import Preview, Sighting, Signal, Words
-from agentkit.wire.models import Capability, ChatModel, chat_models, endpoints_path, image_endpoints, image_models
+from agentkit.wire.catalogue import Capability, ChatModel, chat_models, endpoints_path, image_endpoints, image_models
+from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
+from agentkit.wire.json import read_object
 from agentkit.wire.sse import DONE, EventStream
-from agentkit.wire.text import read_object
+from agentkit.wire.types import Preview, Sighting, Signal, Words
 from tests.conftest import picture
 
 RED = Image.from_bytes(picture("red"))

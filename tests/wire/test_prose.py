@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentkit.values import Image, Source, Text
-from agentkit.wire.prose import MOST, Found, find, place
+from agentkit.wire.markdown import MOST, Found, find, place
 
 U = "https://images.openrouter.ai/a.png"
 V = "https://images.openrouter.ai/b.png"

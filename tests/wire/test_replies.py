@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentkit.values import Reasoning, Text
 from agentkit.wire import decoder
-from agentkit.wire.text import UnreadableJson, read, read_object, write
+from agentkit.wire.json import UnreadableJson, read, read_object, write
 from tests.wire.replies import (
     DRAW,
 )

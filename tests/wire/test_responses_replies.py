@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from agentkit.errors import APIError, BadRequest, ProviderFailed, RateLimited
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
-from agentkit.wire.model import Preview, ServerCall, Sighting, Words
-from agentkit.wire.responses_reply import ResponsesReply
-from agentkit.wire.text import read_object
+from agentkit.wire.json import read_object
+from agentkit.wire.responses.decode import ResponsesReply
+from agentkit.wire.types import Preview, ServerCall, Sighting, Words
 from tests.wire.replies import (
     CALL,
     DRAW,

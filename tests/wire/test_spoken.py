@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from agentkit.values import Api, Image, Source, Text
 from agentkit.wire import decoder
-from agentkit.wire.model import JsonObject, Words
-from agentkit.wire.prose import place
-from agentkit.wire.spoken import LONGEST, Speech, Spoken
+from agentkit.wire.markdown import place
+from agentkit.wire.markdown_stream import LONGEST, Speech, Spoken
+from agentkit.wire.types import JsonObject, Words
 from tests.wire.test_prose import BOMBS, FOUND, PLACED, U, V
 
 URLS = (U, V, "https://x.ai/", U + "?t=a_", U + "?t=a")

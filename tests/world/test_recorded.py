@@ -22,9 +22,9 @@ from agentkit.images.store import ImageStore, MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.values import Message
 from agentkit.wire import decoder
-from agentkit.wire.model import Reply, Words
+from agentkit.wire.json import read_object
 from agentkit.wire.sse import DONE, EventStream
-from agentkit.wire.text import read_object
+from agentkit.wire.types import Reply, Words
 from tests.world import plain
 from tests.world.plain import Plain
 from tests.world.recordings import Recording, image_bodies, recordings

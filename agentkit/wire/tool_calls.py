@@ -15,8 +15,8 @@ from typing import Any, cast
 import jiter
 
 from agentkit.values import ToolCall
-from agentkit.wire.model import JsonObject
-from agentkit.wire.text import MAX_DEPTH, UnreadableJson, deeper, keepable, mend, obj, read, whole, write
+from agentkit.wire.json import MAX_DEPTH, UnreadableJson, deeper, keepable, mend, obj, read, whole, write
+from agentkit.wire.types import JsonObject
 
 _LONGEST = 1_000_000
 """Bytes of arguments that are checked at all: `agentkit.tools.arguments` refuses more."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import cast
 
-from agentkit.wire.model import JsonObject
-from agentkit.wire.text import obj, objects, string, whole
+from agentkit.wire.json import obj, objects, string, whole
+from agentkit.wire.types import JsonObject
 
 CHAT_MODELS = "/models?output_modalities=all&limit=1000"
 IMAGE_MODELS = "/images/models"

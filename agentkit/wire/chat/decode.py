@@ -11,11 +11,11 @@ from typing import Any, cast
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire import faults
-from agentkit.wire.calls import CallBuilder, for_history, parse_object, settle
 from agentkit.wire.common import IMAGE_PARTS, citations, picture_of_part, server_detail, uncounted, usage_of
-from agentkit.wire.held import Held
-from agentkit.wire.model import JsonObject, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
-from agentkit.wire.text import Mender, mend, obj, objects, string, write
+from agentkit.wire.json import Mender, mend, obj, objects, string, write
+from agentkit.wire.size import Held
+from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
+from agentkit.wire.types import JsonObject, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 
 _ANY = "*"
 """In place of a call's id: the latest detail of an index and a type, whatever its call."""
@@ -23,7 +23,7 @@ _JOINED = ("text", "summary", "data", "arguments", "result")
 
 
 class ChatReply:
-    """Gathers one reply; see `agentkit.wire.model.Decoder`. `server_tools` are the types that the request carried."""
+    """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the request carried."""
 
     def __init__(self, server_tools: Sequence[str] = ()) -> None:
         self._tools = tuple(server_tools)

@@ -9,9 +9,9 @@ from agentkit.run.history import PLAIN, Shown, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
 from agentkit.wire.body import Encoded, Holes, around, beside, fitting_choice, settings, visible, words
-from agentkit.wire.calls import for_history
-from agentkit.wire.model import Request
-from agentkit.wire.text import write
+from agentkit.wire.json import write
+from agentkit.wire.tool_calls import for_history
+from agentkit.wire.types import Request
 
 PATH = "/chat/completions"
 

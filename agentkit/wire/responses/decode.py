@@ -10,8 +10,8 @@ from typing import Any
 
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
-from agentkit.wire import faults, model
-from agentkit.wire.calls import for_history, settle
+from agentkit.wire import faults
+from agentkit.wire import types as model
 from agentkit.wire.common import (
     IMAGE_ITEMS,
     IMAGE_PARTS,
@@ -25,9 +25,10 @@ from agentkit.wire.common import (
     uncounted,
     usage_of,
 )
-from agentkit.wire.held import Held
-from agentkit.wire.model import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
-from agentkit.wire.text import Mender, mend, obj, objects, string, whole, write
+from agentkit.wire.json import Mender, mend, obj, objects, string, whole, write
+from agentkit.wire.size import Held
+from agentkit.wire.tool_calls import for_history, settle
+from agentkit.wire.types import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
 
 _GAP = "\n\n"
 _MOST_TEXTS = 1000
@@ -54,7 +55,7 @@ class _Item:
 
 
 class ResponsesReply:
-    """Gathers one reply; see `agentkit.wire.model.Decoder`. `server_tools` are the types that the request carried."""
+    """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the request carried."""
 
     def __init__(self, server_tools: Sequence[str] = ()) -> None:
         self._tools = tuple(server_tools)

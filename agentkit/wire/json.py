@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import jiter
 
-from agentkit.wire.model import JsonObject
+from agentkit.wire.types import JsonObject
 
 _LONE = re.compile("[\ud800-\udfff]")
 _HIGH = re.compile("[\ud800-\udbff]\\Z")

@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from agentkit.wire import prose
-from agentkit.wire.prose import ALT, LABEL, MOST, Definition, Found, Reading
+from agentkit.wire import markdown
+from agentkit.wire.markdown import ALT, LABEL, MOST, Definition, Found, Reading
 
 LONGEST = 8000
 """Characters that are held back at most. Beyond them goes what is not decided, and links to pictures that are under way
@@ -76,7 +76,7 @@ class Spoken:
     def rest(self) -> str:
         """What is left at the end, when it is known of every picture whether it was had. Nothing may come after it."""
         self._open("")
-        reading = prose.read(self._window, self._left)
+        reading = markdown.read(self._window, self._left)
         for link in reading.found:
             self._verdict(link.url, bare=link.bare, unknown=False)
         return self._given(reading, len(self._window), last=True)
@@ -86,7 +86,7 @@ class Spoken:
         """Whether nothing is missing for `rest`."""
         if self._idle:
             return True
-        links = prose.read(self._window, self._left).found
+        links = markdown.read(self._window, self._left).found
         return all(self._verdict(link.url, bare=link.bare) is not None for link in links)
 
     def _open(self, text: str) -> None:
@@ -98,7 +98,7 @@ class Spoken:
     def _decided(self) -> str:
         window, forced = self._window, len(self._window) > LONGEST
         body = window if forced else _certain(window)
-        reading = prose.read(body, self._left)
+        reading = markdown.read(body, self._left)
         end = len(body) if forced else _undecided(body, reading)
         end = self._judged(reading, end, forced=forced)
         given = self._given(reading, end)
@@ -141,11 +141,11 @@ class Spoken:
         definitions = tuple(each for each in reading.definitions if each.end <= end)
         self._urls.update(each.url for each in found if self._goes(each))
         pieces = [""]
-        for piece, cut in prose.taken_out(self._window[:end], Reading(found, definitions), self._goes):
+        for piece, cut in markdown.taken_out(self._window[:end], Reading(found, definitions), self._goes):
             pieces[-1] += piece
             if cut is not None:
                 pieces.append("")
-        shown = "".join(prose.closed(pieces))
+        shown = "".join(markdown.closed(pieces))
         shown = shown if last else shown.rstrip()
         given, self._told = shown[self._told :], max(self._told, len(shown))
         return given
@@ -197,7 +197,7 @@ def _undecided(body: str, reading: Reading) -> int:
             ends.append(each.start)
         elif isinstance(each, Definition) and each.start < unfinished:
             known.add(each.label)
-    for start, end, label in prose.references(body):
+    for start, end, label in markdown.references(body):
         if (label not in known or end > open_ticks) and not _in_code(start, reading):
             ends.append(start)
     return min(ends)

@@ -17,9 +17,9 @@ from agentkit.values import Image, Pieces, Usage
 from agentkit.wire import faults
 from agentkit.wire.body import Holes
 from agentkit.wire.common import picture_values, usage_of
-from agentkit.wire.held import Held
-from agentkit.wire.model import JsonObject, Preview, Sighting, Signal, Words
-from agentkit.wire.text import Mender, obj, objects, string
+from agentkit.wire.json import Mender, obj, objects, string
+from agentkit.wire.size import Held
+from agentkit.wire.types import JsonObject, Preview, Sighting, Signal, Words
 
 PATH = "/images"
 _FIELDS = ("b64_json", "url", "image_url", "result")

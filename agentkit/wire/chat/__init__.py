@@ -1,0 +1,1 @@
+"""Chat Completions: requests encoded, replies decoded."""

@@ -1,0 +1,1 @@
+"""The Responses API: requests encoded, replies decoded."""
