@@ -22,10 +22,10 @@ from agentkit.images.store import FileImageStore
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
 from agentkit.run.history import History
-from agentkit.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream
 from agentkit.tools import Context, Denied, Tool, Toolset, tool
+from agentkit.tools.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
 from agentkit.values import Image, ImageFailure, Invocation, Message, Reasoning, Text, Usage
 
 __version__ = "0.1.0"

@@ -17,8 +17,8 @@ from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
 from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
-from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
+from agentkit.tools.server_tools import ServerTool
 from agentkit.values import BlobRef, Message
 from agentkit.wire.catalogue import ChatModel
 from agentkit.wire.images import ImageRequest

@@ -19,13 +19,13 @@ from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.shared import shared_client
-from agentkit.output import Output
 from agentkit.run import Run
 from agentkit.run.history import History
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream, EventLog
 from agentkit.subagent import Errand, SubAgent
 from agentkit.tools import Denied, Tool, collect
+from agentkit.tools.output import Output
 from agentkit.tools.tool import Approve, make_tool
 from agentkit.values import Api, Image
 

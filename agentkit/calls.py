@@ -25,8 +25,8 @@ from agentkit.run import Call, Run
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
 from agentkit.subagent import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
-from agentkit.threads import in_thread
 from agentkit.tools import BadArguments, Context, Progress, Tool, ToolResultError
+from agentkit.tools.threads import in_thread
 from agentkit.values import Image, Invocation, grown
 
 MAX_ERROR = 2000

@@ -17,9 +17,9 @@ from agentkit.errors import APIError
 from agentkit.kit import Kit
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
-from agentkit.server_tools import ImageGeneration, stand_ins
 from agentkit.stream import EventLog
 from agentkit.tools import Tool
+from agentkit.tools.server_tools import ImageGeneration, stand_ins
 from agentkit.wire import faults
 
 _REFUSALS = {400, 403, 404, 422}

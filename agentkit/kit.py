@@ -13,12 +13,12 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import missing_of
 from agentkit.openrouter.client import OpenRouter
-from agentkit.output import Output
 from agentkit.run import Run
 from agentkit.run.history import History
-from agentkit.server_tools import ServerTool
 from agentkit.settings import ModelSettings
 from agentkit.tools import Denied, Tools
+from agentkit.tools.output import Output
+from agentkit.tools.server_tools import ServerTool
 from agentkit.values import Pieces
 from agentkit.wire.body import Encoded
 from agentkit.wire.types import FunctionSpec, JsonObject, Request

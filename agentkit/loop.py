@@ -13,10 +13,10 @@ from agentkit.clock import Clock
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.kit import Kit
-from agentkit.output import BadOutput, Output
 from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
+from agentkit.tools.output import BadOutput, Output
 from agentkit.values import Message, Text
 
 

@@ -17,9 +17,9 @@ from agentkit.demo.script import STUDIO, Script, ToolEntry, read
 from agentkit.errors import AgentkitError
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import OpenRouter
-from agentkit.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
 from agentkit.studio import Studio
 from agentkit.tools import Tool, tool
+from agentkit.tools.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
 
 _NAMED: Mapping[str, Callable[..., ServerTool]] = {
     "openrouter:image_generation": ImageGeneration,

@@ -1,9 +1,8 @@
 """A function → a tool: its schema, the check of what a model writes, and what the model is told. Nothing is run here."""
 
 from agentkit.tools.arguments import BadArguments, parse_arguments
-from agentkit.tools.billed import Billed
 from agentkit.tools.context import Context, Denied, Progress
-from agentkit.tools.results import Encoded, ToolResultError, encode_result, encode_words
+from agentkit.tools.results import Billed, Encoded, ToolResultError, encode_result, encode_words
 from agentkit.tools.tool import Tool, tool
 from agentkit.tools.toolset import Tools, Toolset, collect
 

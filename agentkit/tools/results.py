@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from io import BytesIO
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from agentkit.errors import AgentkitError
 from agentkit.tools.text import mend
-from agentkit.values import Image, ImageFailure, Source, Text
+from agentkit.values import Image, ImageFailure, Source, Text, Usage
 from agentkit.values.image_header import HEAD, sniff
 
 if TYPE_CHECKING:
@@ -264,3 +264,15 @@ def _needs_walk(value: object, depth: int) -> bool:
     elif isinstance(value, list | tuple | AbstractSet):
         inside = cast("Iterable[object]", value)
     return depth <= MAX_DEPTH and any(_needs_walk(each, depth + 1) for each in inside)
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Billed(Generic[T]):
+    """What a tool returns together with what it spent: the model is told `value` alone, the run adds `usage` to its own,
+    and the invocation gets its cost."""
+
+    value: T
+    usage: Usage

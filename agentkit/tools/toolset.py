@@ -9,8 +9,8 @@ from typing import Any, cast
 from typing_extensions import TypeIs
 
 from agentkit.errors import ToolDefinitionError, UsageError
-from agentkit.server_tools import ServerTool
 from agentkit.tools.context import Context
+from agentkit.tools.server_tools import ServerTool
 from agentkit.tools.tool import Tool, make_tool
 
 AnyTool = Tool[..., Any] | ServerTool

@@ -14,7 +14,7 @@ import pytest
 from agentkit import OpenRouter, tool
 from agentkit.emulator import CallTool, Emulator, Reply, Say
 from agentkit.images.store import MemoryImageStore
-from agentkit.threads import MOST, in_thread
+from agentkit.tools.threads import MOST, in_thread
 from tests.conftest import Bench
 
 word: ContextVar[str] = ContextVar("word")

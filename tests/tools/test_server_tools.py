@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentkit.errors import UsageError
-from agentkit.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
+from agentkit.tools.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 
 from agentkit import Agent, OpenRouter
 from agentkit.errors import ToolDefinitionError, UsageError
-from agentkit.server_tools import ImageGeneration, ServerTool, WebSearch
 from agentkit.studio import Studio
 from agentkit.tools import Denied, Progress, Tools, Toolset, collect, tool
+from agentkit.tools.server_tools import ImageGeneration, ServerTool, WebSearch
 
 
 def read(path: str) -> str:
