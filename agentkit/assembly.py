@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agentkit.collect import Collector
 from agentkit.errors import ImageError
+from agentkit.images.collector import Collector
 from agentkit.values import Image, Invocation, Part, Source, Text, ToolCall
 from agentkit.wire import markdown
 from agentkit.wire.types import IMAGE_GENERATION, Reply, Sighting

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agentkit import approvals
 from agentkit.errors import UsageError
-from agentkit.ingest import ingest
+from agentkit.images.ingest import ingest
 from agentkit.kit import Kit
 from agentkit.outcomes import Done, applied
 from agentkit.prepare import asked, refused

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from agentkit.budget import Budget
 from agentkit.errors import DeadlineExceeded, ImageError, UsageError
-from agentkit.ingest import ingest
+from agentkit.images.ingest import ingest
 from agentkit.kit import Kit
 from agentkit.run import Run
 from agentkit.tools import Denied

@@ -10,9 +10,9 @@ from agentkit._log import logger
 from agentkit.answer import Answer
 from agentkit.errors import HookFailed, ImageError, RunError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
+from agentkit.images.ingest import ingest, ingest_now
 from agentkit.images.inspect import BrokenImage
 from agentkit.images.store import ImageStore
-from agentkit.ingest import ingest, ingest_now
 from agentkit.kit import Kit
 from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog

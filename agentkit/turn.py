@@ -11,7 +11,6 @@ from agentkit import wire
 from agentkit._log import logger
 from agentkit.assembly import Assembly
 from agentkit.budget import Hold
-from agentkit.collect import Collector, Had, Outcome
 from agentkit.errors import ImageError, OutcomeUnknown, ProtocolError, RunError, StoreError, StreamInterrupted
 from agentkit.events import (
     ImageFailed,
@@ -23,6 +22,7 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
+from agentkit.images.collector import Collector, Had, Outcome
 from agentkit.kit import Kit, body_of
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying

@@ -13,6 +13,7 @@ import socket
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
@@ -22,10 +23,9 @@ from agentkit.errors import ImageError, StoreError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored
-from agentkit.images.policy import FetchPolicy
 from agentkit.images.store import ImageStore
 from agentkit.values.blobs import storing
-from agentkit.values.image_header import HEAD, describe, sniff
+from agentkit.values.image_header import HEAD, MAX_PIXELS, describe, sniff
 from agentkit.wire.headers import retry_after
 
 if TYPE_CHECKING:
@@ -326,3 +326,49 @@ def _inflated(inflate: zlib._Decompress, chunk: bytes) -> Iterable[bytes]:  # py
 async def _resolve(host: str, port: int) -> Sequence[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(each[4][0]) for each in found]
+
+
+_HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPolicy:
+    """What may be fetched. URLs in the image fields of a reply may lie on any public address, and on the origin of
+    `base_url`; `hosts` governs those found in prose.
+
+    Raises `UsageError` for values that cannot be.
+    """
+
+    hosts: tuple[str, ...] = ("openrouter.ai", "*.openrouter.ai")
+    """Host names; `*.example.com` stands for all names under it."""
+    max_bytes: int = 64 << 20
+    max_pixels: int = MAX_PIXELS
+    private: bool = False
+    """May addresses of private networks be fetched from? Link-local ones never are."""
+    seconds: float = 60.0
+    """For one picture, all attempts and redirects included."""
+    redirects: int = 5
+    attempts: int = 3
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hosts, str):
+            raise UsageError(f"FetchPolicy(hosts=…) takes a tuple of host names, not the string {self.hosts!r}")
+        hosts = tuple(each.lower() if isinstance(each, str) else each for each in self.hosts)  # pyright: ignore[reportUnnecessaryIsInstance]
+        for each in hosts:
+            if not isinstance(each, str) or not _HOST_PATTERN.match(each):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise UsageError(
+                    f"FetchPolicy(hosts=…) takes host names such as 'example.com' or '*.example.com', not {each!r}"
+                )
+        object.__setattr__(self, "hosts", hosts)
+        for name, least in (("max_bytes", 1), ("max_pixels", 1), ("redirects", 0), ("attempts", 1)):
+            value: object = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise UsageError(f"FetchPolicy({name}=…) takes a whole number of {least} or more, not {value!r}")
+        if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"FetchPolicy(seconds=…) takes a positive number of seconds, not {self.seconds!r}")
+        if not isinstance(self.private, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"FetchPolicy(private=…) takes True or False, not {self.private!r}")
+
+    def allows(self, host: str) -> bool:
+        """Is this host named by `hosts`?"""
+        return any(host.endswith(each[1:]) if each.startswith("*.") else host == each for each in self.hosts)

@@ -9,7 +9,7 @@
 `studio` takes its client and store from the environment; a `Studio` of one's own takes them as arguments.
 """
 
-from agentkit.images.fit import InputLimits, fitted
+from agentkit.images.ingest import InputLimits, fitted
 from agentkit.studio.options import Options
 from agentkit.studio.stream import DrawingStream
 from agentkit.studio.studios import DEFAULT_MODEL, Studio

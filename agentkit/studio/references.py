@@ -8,9 +8,8 @@ from typing import cast
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.fetch import Fetcher
-from agentkit.images.fit import InputLimits, fitted
+from agentkit.images.ingest import InputLimits, fitted, ingest
 from agentkit.images.store import ImageStore
-from agentkit.ingest import ingest
 from agentkit.values import Image
 
 References = Image | str | Sequence[Image | str]

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from agentkit._log import logger
-from agentkit.collect import Collector, Outcome
 from agentkit.errors import (
     DeadlineExceeded,
     ImageError,
@@ -20,6 +19,7 @@ from agentkit.errors import (
 )
 from agentkit.events import ImageFailed, ImageReady, ReasoningDelta, TextDelta
 from agentkit.images.blob import Blob
+from agentkit.images.collector import Collector, Outcome
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import Exchange, OpenRouter

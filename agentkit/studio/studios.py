@@ -14,7 +14,7 @@ from agentkit.errors import UsageError
 from agentkit.given import checked_budget, checked_model
 from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
-from agentkit.images.fit import InputLimits
+from agentkit.images.ingest import InputLimits
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter

@@ -11,7 +11,7 @@ from agentkit import Agent, Image, Run, Usage, tool
 from agentkit.emulator import CallTool, Reply, Say
 from agentkit.errors import HookFailed
 from agentkit.hooks import Hooks
-from agentkit.images.policy import FetchPolicy
+from agentkit.images.fetch import FetchPolicy
 from agentkit.tools import Billed
 from tests.conftest import Bench, picture
 

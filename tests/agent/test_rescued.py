@@ -7,9 +7,9 @@ import base64
 from typing import Any
 
 from agentkit import FetchPolicy, ImageFailed, ImageFailure, ImageReady
-from agentkit.collect import Collector
 from agentkit.emulator import Draw, Emulator, Fault, Reply, Say, Socket, When
 from agentkit.errors import StoreError
+from agentkit.images.collector import Collector
 from agentkit.images.fetch import Fetcher
 from agentkit.images.spool import Spool
 from agentkit.images.store import MemoryImageStore

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from agentkit import Agent, FetchPolicy, OpenRouter
-from agentkit.collect import Collector, Outcome
 from agentkit.errors import ImageError, ProtocolError
+from agentkit.images.collector import Collector, Outcome
 from agentkit.images.fetch import Fetcher
 from agentkit.images.spool import MAX_PICTURES, MAX_STRINGS, Spool
 from agentkit.images.store import MemoryImageStore

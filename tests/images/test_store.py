@@ -21,7 +21,7 @@ import pytest
 
 from agentkit.errors import StoreError, UsageError
 from agentkit.images import Draft, Fetcher, FetchPolicy, FileImageStore, ImageStore, MemoryImageStore, store_bytes
-from agentkit.ingest import ingest
+from agentkit.images.ingest import ingest
 from agentkit.values import Image
 from tests.conftest import picture
 
