@@ -17,8 +17,7 @@ from agentkit.given import Prompt, checked, checked_api, checked_budget, checked
 from agentkit.hooks import Hooks, hooks_of
 from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
-from agentkit.openrouter.client import OpenRouter
-from agentkit.openrouter.shared import shared_client
+from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.run import Run
 from agentkit.run.history import History
 from agentkit.settings import Limits, ModelSettings

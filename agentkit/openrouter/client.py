@@ -24,11 +24,10 @@ from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
-from agentkit.openrouter.carriers import TRANSPORTS, Transport, carrier, open_carrier, proxy_for
-from agentkit.openrouter.exchange import Exchange, Silence, chunks_of, whole
-from agentkit.openrouter.guard import translated
-from agentkit.openrouter.lookup import PATIENCE, look_up
-from agentkit.openrouter.pool import SHARE, Lane, Pool
+from agentkit.openrouter.errors import translated
+from agentkit.openrouter.response import Exchange, Silence, chunks_of, whole
+from agentkit.openrouter.retry import PATIENCE, look_up
+from agentkit.openrouter.transport import SHARE, TRANSPORTS, Lane, Pool, Transport, carrier, open_carrier, proxy_for
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.json import UnreadableJson, read_object
@@ -243,3 +242,14 @@ def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool]) -> None:
     for loop, pool in list(pools.items()):
         if loop.is_running():
             loop.call_soon_threadsafe(pool.forget)
+
+
+_shared: list[OpenRouter] = []
+
+
+def shared_client() -> OpenRouter:
+    """The client for the address and key that the environment names now."""
+    wanted = OpenRouter()
+    if not _shared or not _shared[0].same_as(wanted):
+        _shared[:] = [wanted]
+    return _shared[0]

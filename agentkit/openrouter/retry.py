@@ -15,12 +15,24 @@ false, nothing is sent again, whatever the table says.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
+from urllib.parse import quote
 
-from agentkit.errors import AgentkitError, APIError, ConnectionFailed, Untrusted
+from agentkit._log import logger
+from agentkit.errors import (
+    AgentkitError,
+    APIError,
+    AuthenticationFailed,
+    ConnectionFailed,
+    PermissionRefused,
+    Untrusted,
+)
+from agentkit.wire.generation import PATH, Generation, generation_of
+from agentkit.wire.types import JsonObject
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -141,3 +153,52 @@ async def _was_not_billed(error: BaseException, look_up: LookUp | None) -> bool:
         return False
     error.generation = await look_up(error.generation_id)
     return error.generation is not None and error.generation.billed is False
+
+
+PATIENCE = 30.0
+"""Seconds for which an unknown id is asked for again."""
+
+
+class Gets(Protocol):
+    """What can be asked by GET: `OpenRouter`."""
+
+    async def get(self, path: str) -> JsonObject: ...
+
+
+async def look_up(
+    client: Gets,
+    generation_id: str,
+    *,
+    seconds: float = PATIENCE,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Generation | None:
+    """The record of this generation, or None where it cannot be had within these seconds. Raises nothing of its own."""
+    from tenacity import AsyncRetrying, retry_if_result, stop_before_delay, wait_exponential
+
+    attempts = AsyncRetrying(
+        retry=retry_if_result(lambda found: found is None),
+        wait=wait_exponential(multiplier=0.25, max=4),
+        stop=stop_before_delay(seconds),
+        sleep=sleep,
+        retry_error_callback=lambda _: "refused",
+    )
+    try:
+        async with asyncio.timeout(max(seconds, 0.0)):
+            found: Generation | Literal["refused"] | None = await attempts(_asked, client, generation_id)
+    except TimeoutError:
+        return None
+    return None if found == "refused" else found
+
+
+async def _asked(client: Gets, generation_id: str) -> Generation | Literal["refused"] | None:
+    """The record; None where it is worth asking again."""
+    try:
+        found = generation_of(await client.get(f"{PATH}?id={quote(generation_id, safe='')}"))
+    except (AuthenticationFailed, PermissionRefused) as error:
+        logger().warning("generation_lookup_refused", generation=generation_id, reason=str(error))
+        return "refused"
+    except AgentkitError as error:
+        if not (isinstance(error, APIError) and error.status == 404):
+            logger().info("generation_lookup_failed", generation=generation_id, reason=str(error))
+        return None
+    return found if found is not None and found.billed is not None else None

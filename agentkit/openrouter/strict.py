@@ -12,7 +12,7 @@ import httpx2
 
 from agentkit._redact import SHORTEST, redacted
 from agentkit.errors import APIError
-from agentkit.openrouter.guard import GENERATION_ID, retry_after
+from agentkit.openrouter.errors import GENERATION_ID, retry_after
 from agentkit.wire import faults
 
 if TYPE_CHECKING:

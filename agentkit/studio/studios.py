@@ -17,9 +17,8 @@ from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.ingest import InputLimits
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
-from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.openrouter.prices import price
-from agentkit.openrouter.shared import shared_client
 from agentkit.stream import EventLog
 from agentkit.studio.checks import check_model, check_prompt, check_rules, with_moderators
 from agentkit.studio.options import Options, request_of

@@ -25,7 +25,7 @@ from agentkit.errors import (
     RateLimited,
 )
 from agentkit.images.store import MemoryImageStore
-from agentkit.openrouter.guard import retry_after
+from agentkit.openrouter.errors import retry_after
 from tests.conftest import Bench, picture
 
 KEY = "sk-or-v1-0123456789abcdef0123456789"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from agentkit.openrouter.carriers import TRANSPORTS
+from agentkit.openrouter.transport import TRANSPORTS
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
 from tests.benchmarks.measure import growth, import_seconds, medians
 from tests.benchmarks.server import running

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agentkit.openrouter.carriers import TRANSPORTS, Transport
+from agentkit.openrouter.transport import TRANSPORTS, Transport
 from tests.benchmarks.measure import peak_memory, reset_peak
 from tests.benchmarks.subjects import subjects
 

@@ -14,7 +14,7 @@ import httpx2
 import openai
 
 from agentkit import Agent, FileImageStore, Limits, OpenRouter, TextDelta, tool
-from agentkit.openrouter.carriers import Transport
+from agentkit.openrouter.transport import Transport
 from tests.benchmarks.replies import MODEL
 
 PROMPT = "How is the weather in the north today?"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from agentkit.openrouter.exchange import MAX_BODY
+from agentkit.openrouter.response import MAX_BODY
 from agentkit.wire.size import MAX_HELD
 from agentkit.wire.sse import MAX_LINE
 from tests.hostile.peer import Script, http, peering, start

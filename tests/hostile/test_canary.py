@@ -25,8 +25,8 @@ from agentkit.demo import report
 from agentkit.demo import script as demo_script
 from agentkit.errors import AgentkitError, RunError
 from agentkit.images import MemoryImageStore
-from agentkit.openrouter.carriers import Transport
 from agentkit.openrouter.client import Timeouts
+from agentkit.openrouter.transport import Transport
 from tests.cassettes.recorder import record
 from tests.demo.hand_made import played, turn
 from tests.hostile.peer import Peer, Script, http, peering, start

@@ -17,7 +17,7 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.spool import MAX_PICTURES, MAX_STRINGS, Spool
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
-from agentkit.openrouter.exchange import MAX_EVENTS
+from agentkit.openrouter.response import MAX_EVENTS
 from agentkit.studio import Studio
 from agentkit.values import ImageFailure
 from agentkit.wire.types import Sighting

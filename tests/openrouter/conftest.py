@@ -11,7 +11,7 @@ import pytest
 from agentkit import OpenRouter
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
-from agentkit.openrouter.carriers import TRANSPORTS, Transport
+from agentkit.openrouter.transport import TRANSPORTS, Transport
 from tests.openrouter.peer import PEM
 
 KEY = "sk-or-v1-0123456789abcdef0123456789"

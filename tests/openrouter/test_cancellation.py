@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.openrouter.carriers import Transport
+from agentkit.openrouter.transport import Transport
 from tests.openrouter.conftest import Connect, ask
 from tests.openrouter.peer import OK, Handler, Line, Peer, in_a_stream, never_answers, reply, serving
 

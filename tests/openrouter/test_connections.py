@@ -18,8 +18,8 @@ import pytest
 from agentkit import OpenRouter
 from agentkit.errors import ConnectionFailed, OutcomeUnknown
 from agentkit.images.store import MemoryImageStore
-from agentkit.openrouter.carriers import Transport
-from agentkit.openrouter.sockets import AiohttpTransport
+from agentkit.openrouter.aiohttp_transport import AiohttpTransport
+from agentkit.openrouter.transport import Transport
 from tests.openrouter.conftest import BODY, KEY, Connect, ask
 from tests.openrouter.peer import END, OK, Line, event, in_a_stream, never_answers, reply, serving, stream
 

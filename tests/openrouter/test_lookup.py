@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentkit.errors import APIError, AuthenticationFailed, BadRequest, ConnectionFailed, ProviderFailed
-from agentkit.openrouter.lookup import look_up
+from agentkit.openrouter.retry import look_up
 from agentkit.wire.generation import Generation, generation_of
 
 UNKNOWN = BadRequest("not found", status=404)

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from agentkit.errors import ConnectionFailed
-from agentkit.openrouter.guard import translated
+from agentkit.openrouter.errors import translated
 from agentkit.openrouter.retry import retrying
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentkit import OpenRouter
 from agentkit.errors import ConnectionFailed, OutcomeUnknown, UsageError
-from agentkit.openrouter.carriers import carrier, proxy_for
+from agentkit.openrouter.transport import carrier, proxy_for
 from tests.openrouter.conftest import KEY, Connect, ask
 from tests.openrouter.peer import Line, answers, reply, serving
 

@@ -12,7 +12,7 @@ import pytest
 from agentkit import OpenRouter, __version__
 from agentkit.errors import AgentkitError, BadRequest, ImageError, OutcomeUnknown, ProtocolError, UsageError
 from agentkit.images.store import MemoryImageStore
-from agentkit.openrouter.carriers import TRANSPORTS
+from agentkit.openrouter.transport import TRANSPORTS
 from agentkit.values import BlobRef
 from tests.conftest import picture
 from tests.openrouter.conftest import BODY, KEY, Connect, ask

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agentkit.errors import AgentkitError, OutcomeUnknown, ProtocolError
 from agentkit.images.spool import Spool
-from agentkit.openrouter.guard import GENERATION_ID, translated
+from agentkit.openrouter.errors import GENERATION_ID, translated
 from agentkit.wire.json import UnreadableJson, read_object
 from agentkit.wire.sse import DONE, EventStream
 from agentkit.wire.types import JsonObject

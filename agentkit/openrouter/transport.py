@@ -1,22 +1,71 @@
-"""The connections of one event loop, in lanes: the openai SDK as transport, several times over.
-
-httpx2 looks through all its connections whenever a request begins or ends, so a thousand requests at once cost it a million
-looks. In lanes of a few requests each, the cost of one does not grow with the number of the others. A request takes the first
-lane that has room, so a program that asks one thing at a time has one lane, and its connections are used again. aiohttp does
-not look through them: there all requests go in one lane.
-"""
+"""Which HTTP library carries the requests, and through which proxy."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from urllib.parse import urlsplit
 
-from agentkit.openrouter.guard import SDK_HEADERS
+from agentkit._redact import redacted
+from agentkit.errors import UsageError
+from agentkit.openrouter.errors import SDK_HEADERS
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from openai import AsyncOpenAI, Omit, RequestOptions
+
+Transport: TypeAlias = Literal["aiohttp", "httpx2"]
+TRANSPORTS: tuple[Transport, ...] = ("aiohttp", "httpx2")
+KEEPALIVE = 30.0
+"""Seconds for which a connection without a request is kept."""
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment (or the system's settings, on macOS and Windows) names for this address.
+
+    Raises `UsageError` for one that is not spoken here.
+    """
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    named = getproxies()
+    proxy = named.get(parts.scheme) or named.get("all")
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(proxy).scheme not in {"http", "https", "socks5", "socks5h"}:
+        raise UsageError(
+            f"the environment names the proxy {redacted(proxy)!r} for {url}: accepted are http, https, socks5 and socks5h"
+        )
+    return proxy
+
+
+def carrier(url: str, asked: Transport | None) -> Transport:
+    """The library for requests to this address: the one asked for, else aiohttp, which no SOCKS proxy can be had with."""
+    proxy = proxy_for(url)
+    socks = proxy is not None and proxy.startswith("socks")
+    if socks and asked == "aiohttp":
+        raise UsageError(
+            f"OpenRouter(transport='aiohttp') cannot use the proxy {redacted(proxy or '')!r}: 'httpx2' can"
+        )
+    return asked or ("httpx2" if socks else "aiohttp")
+
+
+def open_carrier(kind: Transport, *, tls: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncBaseTransport:
+    """A transport with connections of its own; the caller closes it. To be called on the event loop that it serves."""
+    import httpx2
+
+    through = None if proxy is None else httpx2.Proxy(proxy)
+    if kind == "aiohttp":
+        from agentkit.openrouter.aiohttp_transport import AiohttpTransport
+
+        return AiohttpTransport(tls=tls, keepalive=KEEPALIVE, proxy=through)
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE)
+    return httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
+
 
 SHARE = 32
 """Requests at once in one lane, where their number counts."""
