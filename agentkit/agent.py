@@ -17,12 +17,12 @@ from agentkit.given import Prompt, checked, checked_api, checked_budget, checked
 from agentkit.hooks import Hooks, hooks_of
 from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
+from agentkit.loop.delegate import Errand, SubAgent
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.run import Run
 from agentkit.run.history import History
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream, EventLog
-from agentkit.subagent import Errand, SubAgent
 from agentkit.tools import Denied, Tool, collect
 from agentkit.tools.output import Output
 from agentkit.tools.tool import Approve, make_tool

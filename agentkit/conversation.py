@@ -15,19 +15,19 @@ from typing_extensions import TypeVar
 
 from agentkit import given
 from agentkit._sync import run_sync
-from agentkit.abilities import fitted
 from agentkit.answer import Answer
 from agentkit.budget import Budget
-from agentkit.decisions import decided, given_up
 from agentkit.errors import ConversationBusy, RunError, UsageError
 from agentkit.given import Prompt
 from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher
-from agentkit.kit import Kit
-from agentkit.loop import drive
+from agentkit.loop.capabilities import fitted
+from agentkit.loop.context import Kit
+from agentkit.loop.decisions import decided, given_up
+from agentkit.loop.delegate import Errand
+from agentkit.loop.driver import drive
 from agentkit.run import Run
 from agentkit.stream import AnswerStream, EventLog
-from agentkit.subagent import Errand
 from agentkit.tools import Denied
 from agentkit.values import Api, Image, Message, Usage
 from agentkit.wire.body import Encoded

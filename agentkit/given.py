@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from agentkit.budget import Budget
 from agentkit.errors import DeadlineExceeded, ImageError, UsageError
 from agentkit.images.ingest import ingest
-from agentkit.kit import Kit
+from agentkit.loop.context import Kit
 from agentkit.run import Run
 from agentkit.tools import Denied
 from agentkit.values import APIS, Api, Image, Message, Text

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from agentkit import FetchPolicy, Image, ImageGeneration, Limits, Message, ModelSettings, OpenRouter, Run, Text, tool
-from agentkit.abilities import fitted
 from agentkit.emulator import Emulator, Failure, Fault, Reply, Say, When
 from agentkit.errors import BadRequest, Unsupported
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
-from agentkit.kit import Kit
+from agentkit.loop.capabilities import fitted
+from agentkit.loop.context import Kit
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.run.history import Shown
 from agentkit.tools import collect

@@ -33,8 +33,8 @@ from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, RawReply, 
 from agentkit.errors import APIError, BadRequest, RunError, UsageError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
-from agentkit.kit import Kit
-from agentkit.loop import drive
+from agentkit.loop.context import Kit
+from agentkit.loop.driver import drive
 from agentkit.stream import EventLog
 from agentkit.studio import Studio
 from agentkit.tools import collect

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any, assert_never
 
-from agentkit import calls, decisions, fallback, prepare, spending
 from agentkit._log import logger
 from agentkit.answer import Answer
-from agentkit.clock import Clock
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
-from agentkit.kit import Kit
+from agentkit.loop import decisions, fallback, money, prepare, tool_calls
+from agentkit.loop.context import Kit
 from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
@@ -27,7 +27,7 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
     """
     clock = Clock(run)
     log.run = run
-    kit = spending.within_limits(kit, run)
+    kit = money.within_limits(kit, run)
     deadline = asyncio.timeout(max(clock.left(), 0.0))
     try:
         async with deadline:
@@ -53,15 +53,15 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
 
 
 async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, Any]:
-    base, cancellation = kit, calls.Cancellation()
+    base, cancellation = kit, tool_calls.Cancellation()
     if run.pending:  # a saved run: what of it may go on is asked anew
         kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left(), asks=False))
         run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
     while True:
         cancellation.heed()
-        means = spending.means_of(run, kit)
+        means = money.means_of(run, kit)
         step = next_step(run, means)
-        run = spending.explained(run, means, step)
+        run = money.explained(run, means, step)
         match step:
             case Ask(closing=closing):
                 kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left()))
@@ -73,7 +73,7 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
                     run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
             case Call():
                 share = CLOSING_SHARE * run.limits.seconds - clock.spent()
-                run = await calls.call(run, step, kit, log, seconds_left=max(share, 0.001))
+                run = await tool_calls.call(run, step, kit, log, seconds_left=max(share, 0.001))
             case Wait():
                 return replace(run, status="paused", seconds=clock.spent()), None
             case Finish(status=status, reached=reached):
@@ -104,3 +104,16 @@ def _read_output(run: Run, output: Output[Any] | None, status: RunStatus) -> tup
             ) from error.__cause__
         words = f"Your reply does not fit the schema {output.schema.name}: {error}. Reply again, with nothing but JSON that fits it."
         return replace(run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1), None
+
+
+class Clock:
+    """The working time of a run. Waiting for a person, between two sittings, does not count."""
+
+    def __init__(self, run: Run) -> None:
+        self._before, self._began, self._limit = run.seconds, time.monotonic(), run.limits.seconds
+
+    def spent(self) -> float:
+        return self._before + time.monotonic() - self._began
+
+    def left(self) -> float:
+        return self._limit - self.spent()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from agentkit import approvals
 from agentkit.errors import UsageError
 from agentkit.images.ingest import ingest
-from agentkit.kit import Kit
-from agentkit.outcomes import Done, applied
-from agentkit.prepare import asked, refused
+from agentkit.loop import approvals
+from agentkit.loop.context import Kit
+from agentkit.loop.prepare import asked, refused
+from agentkit.loop.tool_results import Done, applied
 from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog
 from agentkit.tools import Denied, ToolResultError, encode_result

@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
-from agentkit.kit import Kit
+from agentkit.loop.context import Kit
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run

@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from agentkit import spending
 from agentkit._log import logger
 from agentkit.errors import APIError
-from agentkit.kit import Kit
+from agentkit.loop import money
+from agentkit.loop.context import Kit
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
 from agentkit.stream import EventLog
@@ -32,7 +32,7 @@ _refused: WeakKeyDictionary[OpenRouter, set[tuple[str, str]]] = WeakKeyDictionar
 async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
     """The run with one more reply; as it was, where it is to be asked again with other tools. Raises as `spending.ask` does."""
     try:
-        return await spending.ask(run, kit, log, closing=closing, seconds_left=seconds_left)
+        return await money.ask(run, kit, log, closing=closing, seconds_left=seconds_left)
     except APIError as error:
         if not _takes_over(error, run, kit):
             raise

@@ -10,16 +10,16 @@ from inspect import isawaitable
 from types import MappingProxyType
 from typing import Any, Literal
 
-from agentkit import approvals
 from agentkit._log import logger
 from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationFinished
 from agentkit.hooks import Asking, after_reply, before_call, before_request
-from agentkit.kit import Kit
+from agentkit.loop import approvals
+from agentkit.loop.context import Kit
+from agentkit.loop.delegate import SubAgent
 from agentkit.run import Run, Waiting
 from agentkit.run.step import room
 from agentkit.stream import EventLog
-from agentkit.subagent import SubAgent
 from agentkit.tools import BadArguments, Context, Denied, Tool, parse_arguments
 from agentkit.tools.toolset import AnyTool
 from agentkit.values import Invocation, Text, ToolResult, grown

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from agentkit import wire
 from agentkit._log import logger
-from agentkit.assembly import Assembly
 from agentkit.budget import Hold
 from agentkit.errors import ImageError, OutcomeUnknown, ProtocolError, RunError, StoreError, StreamInterrupted
 from agentkit.events import (
@@ -23,7 +22,9 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.images.collector import Collector, Had, Outcome
-from agentkit.kit import Kit, body_of
+from agentkit.loop.context import Kit
+from agentkit.loop.reply_parts import Assembly
+from agentkit.loop.request import body_of
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.retry import retrying
 from agentkit.run import Run

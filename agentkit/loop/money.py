@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Hashable
 from math import fsum
 
-from agentkit import turn
 from agentkit._log import logger
-from agentkit.abilities import suggest
 from agentkit.budget import Budget, Hold
 from agentkit.errors import APIError, BadRequest, ConnectionFailed, RunError, UsageError
-from agentkit.kit import Kit, request_of
+from agentkit.loop import turn
+from agentkit.loop.capabilities import suggest
+from agentkit.loop.context import Kit
+from agentkit.loop.request import request_of
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.retry import may_have_billed
 from agentkit.run import Ask, Finish, Run, Step

@@ -13,10 +13,10 @@ from agentkit.events import ImageFailed, ImageReady, InvocationFinished
 from agentkit.images.ingest import ingest, ingest_now
 from agentkit.images.inspect import BrokenImage
 from agentkit.images.store import ImageStore
-from agentkit.kit import Kit
+from agentkit.loop.context import Kit
+from agentkit.loop.delegate import absorbed, drawn, renamed, said
 from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog
-from agentkit.subagent import absorbed, drawn, renamed, said
 from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, encode_words
 from agentkit.values import Image, ImageFailure, Invocation, Source, Text, ToolResult, Usage, grown
 

@@ -12,19 +12,19 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
-from agentkit import approvals
 from agentkit._log import logger
 from agentkit._redact import redacted
 from agentkit.errors import AgentkitError, HookFailed
 from agentkit.events import InvocationProgress, InvocationStarted
 from agentkit.hooks import after_call
-from agentkit.kit import Kit
-from agentkit.outcomes import Done, Given, applied, broken_off, done, failed, told, waiting
-from agentkit.prepare import is_agent, needs_approval, nested_in
+from agentkit.loop import approvals
+from agentkit.loop.context import Kit
+from agentkit.loop.delegate import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
+from agentkit.loop.prepare import is_agent, needs_approval, nested_in
+from agentkit.loop.tool_results import Done, Given, applied, broken_off, done, failed, told, waiting
 from agentkit.run import Call, Run
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
-from agentkit.subagent import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
 from agentkit.tools import BadArguments, Context, Progress, Tool, ToolResultError
 from agentkit.tools.threads import in_thread
 from agentkit.values import Image, Invocation, grown

@@ -1,0 +1,1 @@
+"""The loop: the only code that waits for the model."""

@@ -1,0 +1,94 @@
+"""What a run needs beside itself: everything live, in one value that is handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agentkit.budget import Budget
+from agentkit.images.fetch import Fetcher
+from agentkit.images.store import ImageStore
+from agentkit.openrouter.client import OpenRouter
+from agentkit.run.history import History
+from agentkit.settings import ModelSettings
+from agentkit.tools import Denied, Tools
+from agentkit.tools.output import Output
+from agentkit.tools.server_tools import ServerTool
+from agentkit.wire.body import Encoded
+from agentkit.wire.types import FunctionSpec, JsonObject, Request
+
+if TYPE_CHECKING:
+    from agentkit.hooks import Hooks
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """The services and settings of one run."""
+
+    client: OpenRouter
+    store: ImageStore
+    fetcher: Fetcher
+    tools: Tools
+    instructions: str
+    settings: ModelSettings
+    output: Output[Any] | None = None
+    deps: Any = None
+    stream: bool = False
+    encoded: Encoded = field(default_factory=Encoded)
+    """What of the conversation was serialised before."""
+    budget: Budget = field(default_factory=Budget)
+    """What the run may still use, with all that it shares with others."""
+    price: Callable[[Request], float | None] | None = None
+    """What a request may cost at worst, in USD, as far as the catalogue tells. It must not wait for anything."""
+    picture_price: float | None = None
+    """How much of that is for a picture of the server tool; None where the catalogue does not tell."""
+    hooks: tuple[Hooks, ...] = ()
+    depth: int = 0
+    """How many agents this one works for, each called as a tool by the one before it."""
+    approved: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the calls that a person agreed to in this sitting: the seal of each → that of the question, which is used up once."""
+    inner: Mapping[str, tuple[Mapping[str, bool | Denied], Mapping[str, object]]] = field(
+        default_factory=dict[str, Any]
+    )
+    """What was decided for agents that wait, verdicts and results, by the call of the agent."""
+    history: History = field(default_factory=History)
+    sees: bool = True
+    """Whether the model takes pictures."""
+    checks: bool = True
+    """Whether the catalogue is asked what the model can do."""
+    name: str = "agent"
+    """What log lines call the agent."""
+
+    @property
+    def functions(self) -> tuple[FunctionSpec, ...]:
+        return tuple(
+            FunctionSpec(tool.name, tool.description, tool.schema, tool.strict)
+            for tool in self.tools.functions.values()
+        )
+
+    @property
+    def server_tools(self) -> tuple[JsonObject, ...]:
+        return tuple(tool.to_wire() for tool in self.tools.server)
+
+    @property
+    def may_draw(self) -> bool:
+        """Whether pictures are to be expected."""
+        return "image" in (self.settings.modalities or ()) or self.image_tool is not None
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether the model can answer in words."""
+        return not self.settings.modalities or "text" in self.settings.modalities
+
+    @property
+    def image_tool(self) -> ServerTool | None:
+        """The server tool that draws, if the agent has one."""
+        tools = (tool for tool in self.tools.server if tool.name.removeprefix("openrouter:") == "image_generation")
+        return next(tools, None)
+
+    def asked(self, model: str) -> str | None:
+        """The model that will answer, where that is sure before: a preset, a router or fallbacks leave it open."""
+        settings = self.settings
+        is_open = settings.models or settings.preset or model.startswith(("openrouter/", "@preset/"))
+        return None if is_open else model
