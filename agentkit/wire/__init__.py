@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentkit.values import Api, Pieces
+from agentkit.wire import chat, responses
 from agentkit.wire.body import Encoded
-from agentkit.wire.chat import encode
-from agentkit.wire.chat.decode import ChatReply
-from agentkit.wire.responses import encode
-from agentkit.wire.responses.decode import ResponsesReply
 from agentkit.wire.types import Decoder, Request
 
 
@@ -17,15 +14,15 @@ def encode(api: Api, request: Request, encoded: Encoded) -> tuple[str, Pieces]:
     """The path and the body of this request in the given dialect."""
     match api:
         case "chat":
-            return encode.PATH, encode.encode(request, encoded)
+            return chat.PATH, chat.encode(request, encoded)
         case "responses":
-            return encode.PATH, encode.encode(request, encoded)
+            return responses.PATH, responses.encode(request, encoded)
 
 
 def decoder(api: Api, server_tools: Sequence[str]) -> Decoder:
     """A new decoder for one reply in the given dialect."""
     match api:
         case "chat":
-            return ChatReply(server_tools)
+            return chat.ChatReply(server_tools)
         case "responses":
-            return ResponsesReply(server_tools)
+            return responses.ResponsesReply(server_tools)

@@ -13,12 +13,10 @@ from typing import Any
 import pytest
 
 from agentkit.values import Reasoning, Text, ToolCall
-from agentkit.wire import decoder
+from agentkit.wire import chat, decoder, responses
 from agentkit.wire.body import Encoded
-from agentkit.wire.chat import encode
 from agentkit.wire.faults import from_body
 from agentkit.wire.json import read_object
-from agentkit.wire.responses import encode
 from agentkit.wire.sse import DONE, EventStream
 from agentkit.wire.types import Reply, Request, Sighting, Words
 
@@ -110,7 +108,7 @@ def check_echo(api: Any, reply: Reply) -> None:
     from agentkit.values import Message
 
     message = Message("assistant", (), tuple((item,) for item in reply.raw), api)
-    pieces = (encode if api == "chat" else encode).encode(Request("m", (message,)), Encoded())
+    pieces = (chat if api == "chat" else responses).encode(Request("m", (message,)), Encoded())
     body = json.loads(b"".join(piece for piece in pieces if isinstance(piece, bytes)))
     items = body["messages" if api == "chat" else "input"]
     assert len(items) == len(reply.raw)
