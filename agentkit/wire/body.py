@@ -109,7 +109,7 @@ class Encoded:
     def plan(
         self, messages: tuple[Message, ...], start: int, policy: History, images: Sequence[Image], **more: Any
     ) -> Plan:
-        """`agentkit.history.plan`, made once for a state of the conversation."""
+        """`agentkit.run.history.plan`, made once for a state of the conversation."""
         given = (start, policy, more)
         if self.planned is None or (
             self.planned[0] is not messages or self.planned[1] is not images or self.planned[2] != given

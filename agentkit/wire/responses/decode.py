@@ -11,7 +11,6 @@ from typing import Any
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire import faults
-from agentkit.wire import types as model
 from agentkit.wire.common import (
     IMAGE_ITEMS,
     IMAGE_PARTS,
@@ -28,7 +27,17 @@ from agentkit.wire.common import (
 from agentkit.wire.json import Mender, mend, obj, objects, string, whole, write
 from agentkit.wire.size import Held
 from agentkit.wire.tool_calls import for_history, settle
-from agentkit.wire.types import JsonObject, Preview, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
+from agentkit.wire.types import (
+    IMAGE_GENERATION,
+    JsonObject,
+    Preview,
+    Reply,
+    ReplyPart,
+    ServerCall,
+    Sighting,
+    Signal,
+    Words,
+)
 
 _GAP = "\n\n"
 _MOST_TEXTS = 1000
@@ -172,7 +181,7 @@ class ResponsesReply:
         """Whether an item of this type is a tool's call: a model that draws by itself gives image items too."""
         if kind in _PLAIN or (not kind.startswith("openrouter:") and not kind.endswith("_call")):
             return False  # a compaction, a list of tools: kept and echoed, but nothing was called
-        return kind not in IMAGE_ITEMS or self._draws or kind == model.IMAGE_GENERATION
+        return kind not in IMAGE_ITEMS or self._draws or kind == IMAGE_GENERATION
 
     def _done(self, index: int, item: JsonObject) -> list[Signal]:
         known = self._items.setdefault(index, _Item())
