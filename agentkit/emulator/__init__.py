@@ -5,24 +5,14 @@ be cancelled by the same error in the other.
 """
 
 from agentkit.emulator.catalogue import Model
-from agentkit.emulator.chaosfile import ChaosError, faults_from_file, faults_from_text
-from agentkit.emulator.faultbook import Faults, Strike
-from agentkit.emulator.faults import (
-    QUIRKS,
-    Body,
-    Endless,
-    Fault,
-    Lookup,
-    ReplyError,
-    Socket,
-    Status,
-    When,
-)
-from agentkit.emulator.ledger import Charge
-from agentkit.emulator.posts import Post
+from agentkit.emulator.faults.chaosfile import ChaosError, faults_from_file, faults_from_text
+from agentkit.emulator.faults.faultbook import Faults, Strike
+from agentkit.emulator.faults.values import QUIRKS, Body, Endless, Fault, Lookup, ReplyError, Socket, Status, When
 from agentkit.emulator.script import CallTool, Draw, Failure, Place, Raw, RawReply, Reply, Say, Think, UseServerTool
-from agentkit.emulator.server import Emulator
-from agentkit.emulator.state import RecordedRequest
+from agentkit.emulator.server.ledger import Charge
+from agentkit.emulator.server.posts import Post
+from agentkit.emulator.server.server import Emulator
+from agentkit.emulator.server.state import RecordedRequest
 
 __all__ = [
     "QUIRKS",

@@ -5,8 +5,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from agentkit.emulator.chaosfile import ChaosError, faults_from_file
-from agentkit.emulator.server import Emulator
+from agentkit.emulator.faults.chaosfile import ChaosError, faults_from_file
+from agentkit.emulator.server.server import Emulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

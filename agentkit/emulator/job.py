@@ -8,10 +8,10 @@ from math import ceil
 from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue, Model
-from agentkit.emulator.ledger import Charge, Ledger, Meter
-from agentkit.emulator.posts import Kind
+from agentkit.emulator.painter.studio import Flaw, Picture, Studio
 from agentkit.emulator.script import Draw, Place, Reply
-from agentkit.emulator.studio import Flaw, Picture, Studio
+from agentkit.emulator.server.ledger import Charge, Ledger, Meter
+from agentkit.emulator.server.posts import Kind
 
 IMAGE_TOKENS = 1290
 QUALITY_FACTOR = {"low": 0.25, "high": 4.0}

@@ -1,0 +1,41 @@
+"""Faults to inject: what goes wrong and when, read from files, and what they do to a stream."""
+
+from agentkit.emulator.faults.values import (
+    BILLABLE,
+    QUIRKS,
+    Action,
+    Api,
+    Body,
+    BodyKind,
+    Endless,
+    EndlessKind,
+    Fault,
+    Lookup,
+    Phase,
+    Quirk,
+    ReplyError,
+    Socket,
+    Status,
+    When,
+    Where,
+)
+
+__all__ = [
+    "BILLABLE",
+    "QUIRKS",
+    "Action",
+    "Api",
+    "Body",
+    "BodyKind",
+    "Endless",
+    "EndlessKind",
+    "Fault",
+    "Lookup",
+    "Phase",
+    "Quirk",
+    "ReplyError",
+    "Socket",
+    "Status",
+    "When",
+    "Where",
+]

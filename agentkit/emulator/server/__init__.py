@@ -1,0 +1,1 @@
+"""The server: its thread, its endpoints, the requests it has seen and what it billed."""

@@ -1,0 +1,205 @@
+"""The endpoints: each checks the key, reads the body, and answers with an `Outgoing`."""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from math import ceil, isfinite
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from agentkit.emulator.loose import as_list, as_object
+from agentkit.emulator.server.control import control_routes
+from agentkit.emulator.server.delivery import Cut, Outgoing, Witness
+from agentkit.emulator.server.generate import answer_chat, answer_images, answer_responses
+from agentkit.emulator.server.injecting import arrived, struck
+from agentkit.emulator.server.listing import list_models
+from agentkit.emulator.server.state import RecordedRequest, State
+from agentkit.emulator.wire.problems import Problem, invalid
+from agentkit.emulator.wire.sse import encode
+
+Handler = Callable[[State, Request, Any], Awaitable[Outgoing]]
+Reader = Callable[[State, Request], Outgoing]
+JSON = "application/json"
+_log = logging.getLogger("agentkit.emulator")
+
+
+def application(state: State) -> Starlette:
+    def get(path: str, read: Reader, api: str = "models", *, keyed: bool = False) -> Route:
+        return Route(path, _endpoint(state, _reading(read), api, keyed=keyed), methods=["GET"])
+
+    routes = [
+        Route("/api/v1/chat/completions", _endpoint(state, answer_chat, "chat", keyed=True), methods=["POST"]),
+        Route("/api/v1/responses", _endpoint(state, answer_responses, "responses", keyed=True), methods=["POST"]),
+        Route("/api/v1/images", _endpoint(state, answer_images, "images", keyed=True), methods=["POST"]),
+        get("/api/v1/images/models", _image_models),
+        get("/api/v1/images/models/{author}/{slug}/endpoints", _endpoints),
+        get("/api/v1/models", _models),
+        get("/api/v1/generation", _generation, "generation", keyed=True),
+        get("/api/v1/key", _key, "key", keyed=True),
+        get("/i/{name}", _picture, "pictures"),
+        *control_routes(state),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _lost})
+
+
+def _reading(read: Reader) -> Handler:
+    """A GET, which has no body."""
+
+    async def handler(state: State, request: Request, _: Any) -> Outgoing:
+        return read(state, request)
+
+    return handler
+
+
+def _endpoint(
+    state: State, handler: Handler, api: str, *, keyed: bool = False
+) -> Callable[[Request], Awaitable[Outgoing]]:
+    posts = state.ledger.posts
+
+    async def endpoint(request: Request) -> Outgoing:
+        request.state.fault = None
+        try:
+            content = await arrived(state, request, api)
+        except ClientDisconnect as gone:
+            raise Cut from gone
+        parsed, flaw = _parse(content)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        headers = {name: value for name, value in request.headers.items()}  # noqa: C416 - repeated names: the last one
+        state.requests.append(RecordedRequest(request.method, path, headers, parsed, len(content)))
+        number = posts.receive(api, content) if api in ("chat", "responses", "images") else None
+        request.state.post = number
+        try:
+            if keyed:
+                _check_key(state, request)
+            value = _scrubbed(parsed) if b"\\u" in content else parsed
+
+            async def answer() -> Outgoing:
+                if request.method == "POST" and flaw is not None:
+                    raise flaw
+                return await handler(state, request, value)
+
+            outgoing = await struck(state, request, api, value, answer)
+        except Problem as problem:
+            outgoing = Outgoing(problem.status, JSON, encode(problem.body()), headers=_retry_after(problem))
+        except RecursionError:
+            outgoing = Outgoing(400, JSON, encode(invalid("The request is nested too deeply").body()))
+        except Exception:  # noqa: BLE001 - a bug of the emulator: it is told in the log, and masked on the wire as OpenRouter does
+            _log.exception("%s %s failed", request.method, request.url.path)
+            outgoing = Outgoing(500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}}))
+        if number is not None:
+            outgoing.witness = Witness(
+                partial(posts.answered, number), partial(posts.deliver, number=number), partial(posts.completed, number)
+            )
+        return outgoing
+
+    return endpoint
+
+
+def _retry_after(problem: Problem) -> dict[str, str]:
+    seconds = problem.fields.get("availability", {}).get("retry_after")
+    return {"retry-after": str(seconds)} if seconds is not None else {}
+
+
+def _parse(content: bytes) -> tuple[Any, Problem | None]:
+    try:
+        return json.loads(content.decode(), parse_constant=_no_constant, parse_float=_finite), None
+    except (ValueError, RecursionError) as error:
+        return None, invalid(f"Invalid JSON in the request body: {error}"[:200])
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+def _scrubbed(value: Any) -> Any:
+    """The value with lone surrogates, which no encoder takes, replaced."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if (members := as_list(value)) is not None:
+        return [_scrubbed(member) for member in members]
+    if (fields := as_object(value)) is not None:
+        return {_scrubbed(key): _scrubbed(member) for key, member in fields.items()}
+    return value
+
+
+def _check_key(state: State, request: Request) -> None:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Problem(401, "No auth credentials found")
+    if state.api_key is not None and key.strip() != state.api_key:
+        raise Problem(401, "User not found.")
+
+
+async def _lost(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    message = "Method Not Allowed" if status == 405 else "Not Found"
+    return JSONResponse({"error": {"message": message, "code": status}}, status, headers)
+
+
+def _image_models(state: State, _: Request) -> Outgoing:
+    found = [model.image_record() for model in state.catalogue.models if model.image_api is not None]
+    return Outgoing(200, JSON, encode({"data": found}))
+
+
+def _endpoints(state: State, request: Request) -> Outgoing:
+    name = "{author}/{slug}".format(**request.path_params)
+    model = next((model for model in state.catalogue.models if model.id == name), None)
+    if model is None or model.image_api is None:
+        raise Problem(404, f"Image model {name} not found")
+    return Outgoing(200, JSON, encode({"id": model.id, "endpoints": [model.image_api.record()]}))
+
+
+def _models(state: State, request: Request) -> Outgoing:
+    return Outgoing(200, JSON, encode(list_models(state.catalogue, request.query_params)))
+
+
+def _generation(state: State, request: Request) -> Outgoing:
+    wanted = request.query_params.get("id")
+    if not wanted:
+        raise invalid("Invalid input: id: a generation id is required")
+    found = state.ledger.generation(wanted)
+    state.ledger.posts.looked_up(wanted, None if found is None else found["total_cost"])
+    if found is None:
+        raise Problem(404, f"Generation {wanted} not found")
+    return Outgoing(200, JSON, encode({"data": found}))
+
+
+def _key(state: State, _: Request) -> Outgoing:
+    used = round(state.ledger.total(), 8)
+    usage = dict.fromkeys(("usage", "usage_daily", "usage_weekly", "usage_monthly"), used)
+    byok = dict.fromkeys(("byok_usage", "byok_usage_daily", "byok_usage_weekly", "byok_usage_monthly"), 0)
+    key = {
+        "label": "sk-or-v1-emu...tor", "limit": None, "limit_remaining": None, "limit_reset": None, **usage, **byok,
+        "is_free_tier": False, "is_management_key": False, "is_provisioning_key": False, "include_byok_in_limit": False,
+        "creator_user_id": None, "expires_at": None,
+        "rate_limit": {"requests": -1, "interval": "10s", "note": "This field is deprecated and safe to ignore."},
+    }  # fmt: skip
+    return Outgoing(200, JSON, encode({"data": key}))
+
+
+def _picture(state: State, request: Request) -> Outgoing:
+    loan = state.studio.loan(request.path_params["name"])
+    if loan is None:
+        return Outgoing(404, "text/plain", b"Not Found")
+    if request.query_params.get("token") != loan.token or time.monotonic() >= loan.until:
+        return Outgoing(403, "text/plain", b"The link has expired")
+    age = ceil(loan.until - time.monotonic())
+    sha256 = hashlib.sha256(loan.data).hexdigest()
+    witness = Witness(lambda _: None, lambda _: None, partial(state.ledger.posts.fetched, sha256))
+    return Outgoing(200, loan.media_type, loan.data, {"cache-control": f"private, max-age={age}"}, witness=witness)

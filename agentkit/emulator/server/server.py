@@ -1,0 +1,180 @@
+"""The server: its own thread, its own event loop, a free port on loopback."""
+
+import socket
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import anyio.to_thread
+import uvicorn
+
+from agentkit.emulator.catalogue import MODELS, Catalogue, Model
+from agentkit.emulator.faults.faultbook import Faults
+from agentkit.emulator.faults.values import Fault
+from agentkit.emulator.ids import Ids
+from agentkit.emulator.painter.studio import Studio
+from agentkit.emulator.script import PLACES, Place, Scripted
+from agentkit.emulator.server.ledger import Charge
+from agentkit.emulator.server.line import protocol_with
+from agentkit.emulator.server.posts import Post, repeats
+from agentkit.emulator.server.routes import application
+from agentkit.emulator.server.serving import Server
+from agentkit.emulator.server.state import RecordedRequest, State
+
+API_KEY = "sk-or-v1-emulator"
+
+
+class Emulator:
+    """An OpenRouter on loopback whose model follows rules. It is no language model.
+
+        with Emulator() as emulator:
+            client = OpenAI(base_url=emulator.base_url, api_key=emulator.api_key)
+
+    `image_places`: where pictures that the rules draw appear (names of `Place`; empty: each dialect's own place).
+    `url_ttl`: seconds that a temporary image URL lives. `chunk_delay`: seconds between two pieces of a stream.
+    `seed`: makes ids and pictures repeatable. `models`: the catalogue. `unavailable`: ids in it that no provider
+    serves at the moment. `api_key`: the only key that is accepted; by default any is. `port`: 0 for a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_places: Sequence[Place] = (),
+        url_ttl: float = 3600.0,
+        chunk_delay: float = 0.0,
+        seed: int = 0,
+        models: Sequence[Model] | None = None,
+        unavailable: Sequence[str] = (),
+        api_key: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Faults | Sequence[Fault] = (),
+    ) -> None:
+        for place in image_places:
+            if place not in PLACES:
+                raise ValueError(f"image_places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}")
+        self.api_key = api_key or API_KEY
+        self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed=seed)
+        self._host = host
+        self._port = port
+        self._studio = Studio(ttl=url_ttl, seed=seed)
+        self._state = State(
+            catalogue=Catalogue(MODELS if models is None else tuple(models), frozenset(unavailable)),
+            studio=self._studio,
+            ids=Ids(seed),
+            api_key=api_key,
+            places=tuple(image_places),
+            chunk_delay=chunk_delay,
+            faults=self.faults,
+        )
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def origin(self) -> str:
+        if not self._studio.origin:
+            raise RuntimeError("the emulator is not running: use it in a `with` block, or call start() first")
+        return self._studio.origin
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.origin}/api/v1"
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request that came, in order."""
+        return self._state.requests
+
+    @property
+    def ledger(self) -> list[Charge]:
+        """What was billed, in order."""
+        self._catch_up()
+        return self._state.ledger.charges
+
+    @property
+    def posts(self) -> list[Post]:
+        """What became of every request that costs money, in order, down to the last byte that a client can have read."""
+        self._catch_up()
+        return self._state.ledger.posts.all()
+
+    @property
+    def repeats(self) -> list[tuple[Post, Post]]:
+        """Each such request that came again with the same body, after the one before it."""
+        return repeats(self.posts)
+
+    def _catch_up(self) -> None:
+        """Books are kept by another thread: let it enter what it has already done."""
+        if self._server is not None:
+            self._server.catch_up()
+
+    def play(self, replies: Scripted | Sequence[Scripted]) -> None:
+        """Dictate the next replies: one for each accepted POST. When they are used up, the rules answer again."""
+        self._state.play([replies] if isinstance(replies, Scripted) else list(replies))
+
+    def expire_urls(self) -> None:
+        """Make every temporary image URL that was given out so far expire now."""
+        self._studio.expire()
+
+    def start(self) -> Self:
+        if self._server is not None:
+            raise RuntimeError("the emulator is already running")
+        listener = _listen(self._host, self._port)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._studio.origin = f"http://{host}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            application(self._state),
+            lifespan="off",
+            ws="none",
+            http=protocol_with(self.faults),
+            loop="asyncio",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            timeout_keep_alive=30,
+        )
+        self._server = Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="openrouter-emulator", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and end the thread. Stopping twice is no error."""
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        server.stop()
+        thread.join(timeout=10)
+        self._server = self._thread = None
+        self._studio.origin = ""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await anyio.to_thread.run_sync(self.stop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. It names its protocol, since asyncio sets TCP_NODELAY only on such: without it, each answer on
+    a kept connection waits 40 ms for an acknowledgement."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(256)
+    except OSError:
+        listener.close()
+        raise
+    return listener

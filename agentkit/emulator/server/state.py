@@ -1,0 +1,51 @@
+"""All that one emulator remembers while it runs."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentkit.emulator.catalogue import Catalogue
+from agentkit.emulator.faults.faultbook import Faults
+from agentkit.emulator.ids import Ids
+from agentkit.emulator.painter.studio import Studio
+from agentkit.emulator.script import Place, Raw, Reply, Scripted
+from agentkit.emulator.server.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """A request as it came: header names in lower case, the body parsed if it was JSON, its size in bytes."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any = field(repr=False)
+    size: int
+
+
+@dataclass(slots=True)
+class State:
+    catalogue: Catalogue
+    studio: Studio
+    ids: Ids
+    api_key: str | None
+    places: Sequence[Place]
+    chunk_delay: float
+    faults: Faults = field(default_factory=Faults)
+    ledger: Ledger = field(default_factory=Ledger)
+    requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])
+    script: deque[Scripted] = field(default_factory=deque[Scripted])
+    item_types: set[str] = field(default_factory=set[str])
+    """Types of unknown items that a script sent out, and that may therefore come back."""
+
+    def play(self, replies: Sequence[Scripted]) -> None:
+        for reply in replies:
+            if isinstance(reply, Reply):
+                for item in reply.content:
+                    if isinstance(item, Raw) and item.responses is not None:
+                        self.item_types.add(str(item.responses.get("type")))
+        self.script.extend(replies)
+
+    def next_reply(self) -> Scripted | None:
+        return self.script.popleft() if self.script else None

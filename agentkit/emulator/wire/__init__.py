@@ -1,0 +1,1 @@
+"""What goes over the wire: requests checked, replies written, in the forms of each API."""
