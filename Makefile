@@ -40,7 +40,7 @@ test-all: $(READY)
 
 coverage: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov=agentkit --cov-branch --cov-report= --cov-report=json:.coverage.json $(ARGS)
-	$(BIN)/python -m tests.house.covered .coverage.json
+	$(BIN)/python -m tests.architecture.covered .coverage.json
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS),) $(if $(TARGET),--target $(TARGET),) $(ARGS)

@@ -8,16 +8,18 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
+from agentkit._check import check_choice, check_kind, check_model, check_optional
 from agentkit._sync import run_sync
 from agentkit.answer import Answer
 from agentkit.budget import Budget
-from agentkit.conversation import Conversation
+from agentkit.conversation import Conversation, checked_run
 from agentkit.errors import UsageError
-from agentkit.given import Prompt, checked, checked_api, checked_budget, checked_model, checked_run
 from agentkit.hooks import Hooks, hooks_of
+from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import FetchPolicy
-from agentkit.images.store import FileImageStore, ImageStore, checked_store
+from agentkit.images.store import FileImageStore, checked_store
 from agentkit.loop.delegate import Errand, SubAgent
+from agentkit.loop.prompt import Prompt
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.run import Run
 from agentkit.run.history import History
@@ -26,7 +28,7 @@ from agentkit.stream import AnswerStream, EventLog
 from agentkit.tools import Denied, Tool, collect
 from agentkit.tools.output import Output
 from agentkit.tools.tool import Approve, make_tool
-from agentkit.values import Api, Image
+from agentkit.values import APIS, Api, Image
 
 OutputT = TypeVar("OutputT", default=Any)
 
@@ -72,24 +74,28 @@ class Agent(Generic[OutputT]):
         hooks: Hooks | Iterable[Hooks] | None = None,
         scale: bool = False,
     ) -> None:
-        self.model = checked_model(model)
-        self.instructions = checked("instructions", instructions, str, "a string")
+        self.model = check_model("Agent(model={!r})", model)
+        self.instructions = check_kind("Agent(instructions={!r})", instructions, str, "a string")
         self.tools = collect(tools)
-        self.api = checked_api(api)
-        self.settings = checked(
-            "settings", ModelSettings() if settings is None else settings, ModelSettings, "ModelSettings(…)"
+        self.api: Api = check_choice("Agent(api={!r})", api, APIS)
+        self.settings = check_kind(
+            "Agent(settings={!r})", ModelSettings() if settings is None else settings, ModelSettings, "ModelSettings(…)"
         )
-        self.limits = checked("limits", Limits() if limits is None else limits, Limits, "Limits(…)")
-        self.history = checked("history", History() if history is None else history, History, "History(…)")
-        self.budget: Budget | None = checked_budget(budget)
+        self.limits = check_kind("Agent(limits={!r})", Limits() if limits is None else limits, Limits, "Limits(…)")
+        self.history = check_kind(
+            "Agent(history={!r})", History() if history is None else history, History, "History(…)"
+        )
+        self.budget: Budget | None = check_optional("budget={!r}", budget, Budget, "Budget(…)")
         self.output: Output[OutputT] | None = Output(output) if output is not None else None
-        self._client = None if client is None else checked("client", client, OpenRouter, "OpenRouter(…)")
+        self._client = None if client is None else check_kind("Agent(client={!r})", client, OpenRouter, "OpenRouter(…)")
         self.store: ImageStore = FileImageStore() if store is None else checked_store("Agent", store)
-        self.fetch = checked("fetch", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)")
-        self.checks: bool = checked("checks", checks, bool, "True or False")
-        self.name = checked("name", name, str, "a string")
+        self.fetch = check_kind(
+            "Agent(fetch={!r})", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)"
+        )
+        self.checks: bool = check_kind("Agent(checks={!r})", checks, bool, "True or False")
+        self.name = check_kind("Agent(name={!r})", name, str, "a string")
         self.hooks = hooks_of(hooks)
-        self.scale: bool = checked("scale", scale, bool, "True or False")
+        self.scale: bool = check_kind("Agent(scale={!r})", scale, bool, "True or False")
         self._check_choice()
 
     def _check_choice(self) -> None:

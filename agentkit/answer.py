@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, cast
 
 from typing_extensions import TypeVar
 
-from agentkit.errors import ImageError, StoreError, UsageError
+from agentkit.errors import ImageError, RunError, StoreError, UsageError
 from agentkit.run import Run
 from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
 
@@ -194,3 +194,19 @@ def _joined(parts: list[Text | Image]) -> tuple[Text | Image, ...]:
         else:
             joined.append(part)
     return tuple(joined)
+
+
+ErrorT = TypeVar("ErrorT", bound=RunError)
+
+
+def with_run(error: ErrorT, run: Run) -> ErrorT:
+    """The error with the run that it stopped, and with what had arrived as an answer."""
+    error.run = run
+    error.answer_so_far = Answer.of(run)
+    return error
+
+
+def run_of(error: BaseException | None) -> Run | None:
+    """The run that an error carries."""
+    run = error.run if isinstance(error, RunError) else None
+    return run if isinstance(run, Run) else None

@@ -9,34 +9,58 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import Any, Generic, Protocol, cast
 
 from typing_extensions import TypeVar
 
-from agentkit import given
+from agentkit._check import check_choice, check_mapping, check_model, check_optional
 from agentkit._sync import run_sync
-from agentkit.answer import Answer
+from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
-from agentkit.errors import ConversationBusy, RunError, UsageError
-from agentkit.given import Prompt
-from agentkit.images.drafts import check_writable
-from agentkit.images.fetch import Fetcher
+from agentkit.errors import ConversationBusy, UsageError
+from agentkit.hooks import Hooks
+from agentkit.images.drafts import ImageStore, check_writable
+from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.loop.capabilities import fitted
 from agentkit.loop.context import Kit
 from agentkit.loop.decisions import decided, given_up
 from agentkit.loop.delegate import Errand
 from agentkit.loop.driver import drive
-from agentkit.run import Run
+from agentkit.loop.prompt import Prompt, in_time, parts_of, prompted
+from agentkit.openrouter.client import OpenRouter
+from agentkit.run import History, Run
+from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream, EventLog
-from agentkit.tools import Denied
-from agentkit.values import Api, Image, Message, Usage
+from agentkit.tools import Denied, Tools
+from agentkit.tools.output import Output
+from agentkit.values import APIS, Api, Image, Message, Usage
 from agentkit.wire.body import Encoded
-
-if TYPE_CHECKING:
-    from agentkit.agent import Agent
 
 OutputT = TypeVar("OutputT", default=Any)
 Work = Callable[[], Coroutine[Any, Any, Answer[Any]]]
+
+
+class AgentLike(Protocol[OutputT]):
+    """What a conversation reads of its `Agent`, whose docstring says what each is."""
+
+    model: str
+    instructions: str
+    tools: Tools
+    api: Api
+    settings: ModelSettings
+    limits: Limits
+    history: History
+    budget: Budget | None
+    output: Output[OutputT] | None
+    store: ImageStore
+    fetch: FetchPolicy
+    checks: bool
+    name: str
+    hooks: tuple[Hooks, ...]
+    scale: bool
+
+    @property
+    def client(self) -> OpenRouter: ...
 
 
 class Conversation(Generic[OutputT]):
@@ -46,10 +70,10 @@ class Conversation(Generic[OutputT]):
     `adopt(run)` has kept it as it is, or `drop()` has given it up, the next prompt raises `UsageError`. A `fork()` is free.
     """
 
-    def __init__(self, agent: Agent[OutputT], *, api: Api | None = None, model: str | None = None) -> None:
+    def __init__(self, agent: AgentLike[OutputT], *, api: Api | None = None, model: str | None = None) -> None:
         self.agent = agent
-        self._api: Api = given.checked_api(agent.api if api is None else api, "conversation(api={!r})")
-        self._model = given.checked_model(agent.model if model is None else model, "conversation(model={!r})")
+        self._api: Api = check_choice("conversation(api={!r})", agent.api if api is None else api, APIS)
+        self._model = check_model("conversation(model={!r})", agent.model if model is None else model)
         self.session_id = f"agentkit-{secrets.token_hex(8)}"
         self._messages: tuple[Message, ...] = ()
         self._images: tuple[Image, ...] = ()
@@ -60,9 +84,9 @@ class Conversation(Generic[OutputT]):
         self._waiting: Run | None = None
 
     @classmethod
-    def holding(cls, agent: Agent[OutputT], run: Run) -> Conversation[OutputT]:
+    def holding(cls, agent: AgentLike[OutputT], run: Run) -> Conversation[OutputT]:
         """The conversation as it was before this run."""
-        run = given.checked_run(run)
+        run = checked_run(run)
         chat = cls(agent, api=run.api, model=run.model)
         chat.session_id = run.session_id or chat.session_id
         chat._messages = run.messages[: run.start]
@@ -74,7 +98,7 @@ class Conversation(Generic[OutputT]):
 
     @classmethod
     def after(
-        cls, agent: Agent[OutputT], run: Run, *, api: Api | None = None, model: str | None = None
+        cls, agent: AgentLike[OutputT], run: Run, *, api: Api | None = None, model: str | None = None
     ) -> Conversation[OutputT]:
         """The conversation as it is after this run: see `Agent.conversation`."""
         chat = cls.holding(agent, run)
@@ -90,7 +114,7 @@ class Conversation(Generic[OutputT]):
 
     @api.setter
     def api(self, api: Api) -> None:
-        self._api = given.checked_api(api, "chat.api = {!r}")
+        self._api = check_choice("chat.api = {!r}", api, APIS)
 
     @property
     def model(self) -> str:
@@ -99,7 +123,7 @@ class Conversation(Generic[OutputT]):
 
     @model.setter
     def model(self, model: str) -> None:
-        self._model = given.checked_model(model, "chat.model = {!r}")
+        self._model = check_model("chat.model = {!r}", model)
 
     @property
     def waiting(self) -> Run | None:
@@ -138,7 +162,7 @@ class Conversation(Generic[OutputT]):
 
     def stream(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> AnswerStream[OutputT]:
         """One turn, watched while it goes on. It has the conversation from the moment the stream is entered."""
-        given.parts_of(prompt)  # a wrong prompt is told here, not inside the block
+        parts_of(prompt)  # a wrong prompt is told here, not inside the block
         log = EventLog()
         return self._watched(log, partial(self._sent, prompt, log, deps, budget, stream=True))
 
@@ -152,7 +176,7 @@ class Conversation(Generic[OutputT]):
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
         """Go on with a run of this conversation: see `Agent.resume`. Raises `UsageError` where it went on otherwise since."""
-        run, decisions = given.checked_run(run), given.checked_decisions(approve, results)
+        run, decisions = checked_run(run), checked_decisions(approve, results)
         work = partial(self._resumed, run, *decisions, EventLog(), deps, budget)
         return await self._turn(self._claimed(anew=False), work)
 
@@ -178,14 +202,14 @@ class Conversation(Generic[OutputT]):
         budget: Budget | None = None,
     ) -> AnswerStream[OutputT]:
         """`resume`, watched while it goes on. What was said before is not told again; `stream.answer` has all of it."""
-        run, decisions = given.checked_run(run), given.checked_decisions(approve, results)
+        run, decisions = checked_run(run), checked_decisions(approve, results)
         log = EventLog()
         return self._watched(log, partial(self._resumed, run, *decisions, log, deps, budget, stream=True), anew=False)
 
     def adopt(self, run: Run) -> Answer[OutputT]:
         """Keep a run that stopped as this turn: calls without a result get one that says they were cancelled."""
         self._check_idle()
-        self._check_own(given.checked_run(run))
+        self._check_own(checked_run(run))
         run = given_up(run)
         self._keep(run)
         return cast("Answer[OutputT]", Answer.of(run))
@@ -246,7 +270,7 @@ class Conversation(Generic[OutputT]):
             self._keep(answer.run)
             return answer
         except BaseException as error:
-            own = error.run if isinstance(error, RunError) else None
+            own = run_of(error)
             if own is not None and self._waiting is not None and own.id == self._waiting.id and own.status != "paused":
                 self._waiting = None  # what was decided is used up: `error.run` is what can be gone on with
             self._encoded.keep_only(self._messages)
@@ -277,8 +301,8 @@ class Conversation(Generic[OutputT]):
                 session_id=self.session_id,
                 started_at=time.time(),
             )
-            run = await given.prompted(run, prompt, kit, scale=self.agent.scale)
-            run, kit = await given.in_time(run, _ready(run, kit))
+            run = await prompted(run, prompt, kit, scale=self.agent.scale)
+            run, kit = await in_time(run, _ready(run, kit))
             return await drive(run, kit, log)
         finally:
             await kit.fetcher.close()
@@ -302,7 +326,7 @@ class Conversation(Generic[OutputT]):
         try:
             run = run if task is None else replace(run, limits=task.within(self.agent.limits, run))
             work = decided(replace(run, partial=None), approve, results, kit, log)
-            run, kit = await given.in_time(run, _ready(run, kit, work))
+            run, kit = await in_time(run, _ready(run, kit, work))
             return await drive(run, kit, log)
         except asyncio.CancelledError:
             if self._waiting is not None and log.run is not None and log.run.id == self._waiting.id:
@@ -323,7 +347,7 @@ class Conversation(Generic[OutputT]):
         fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
         return Kit(
             agent.client, agent.store, fetcher, agent.tools, agent.instructions, agent.settings, agent.output, deps, stream,
-            self._encoded, budget=Budget(within=[agent.budget, given.checked_budget(budget)]), history=agent.history,
+            self._encoded, budget=Budget(within=[agent.budget, check_optional("budget={!r}", budget, Budget, "Budget(…)")]), history=agent.history,
             hooks=agent.hooks, depth=depth, checks=agent.checks, name=agent.name,
         )  # fmt: skip
 
@@ -347,3 +371,28 @@ async def _ready(run: Run, kit: Kit, work: Awaitable[tuple[Run, Kit]] | None = N
     if kit.may_draw:
         await asyncio.to_thread(check_writable, kit.store)
     return run, kit
+
+
+def checked_run(run: object) -> Run:
+    """A run. Raises `UsageError` that says where to take one from."""
+    if not isinstance(run, Run):
+        raise UsageError(
+            f"given is {type(run).__name__} ({run!r:.80}), which is no run; accepted is a Run: answer.run, error.run, or "
+            "Run.from_json(text, blobs=agent.store)"
+        )
+    return run
+
+
+def checked_decisions(approve: object, results: object) -> tuple[Mapping[str, bool | Denied], Mapping[str, object]]:
+    """Verdicts and results, by call. The verdicts are looked at where it is known which calls wait. Raises `UsageError`."""
+    verdicts = check_mapping(
+        "resume(approve={!r})",
+        approve,
+        "a mapping of call id to True, False or Denied('why'): {call.id: True for call in answer.pending}",
+    )
+    given = check_mapping(
+        "resume(results={!r})",
+        results,
+        "a mapping of call id to what the tool gave: {call.id: … for call in answer.pending}",
+    )
+    return cast("Mapping[str, bool | Denied]", verdicts), given

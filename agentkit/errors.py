@@ -31,15 +31,115 @@ No error holds a key, a header or a request body.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from agentkit._redact import redacted
 
-if TYPE_CHECKING:
-    from agentkit.answer import Answer
-    from agentkit.run import Run
-    from agentkit.studio.values import Drawing
-    from agentkit.wire.generation import Generation
+
+class StoppedRun(Protocol):
+    """The run that an error carries: an `agentkit.Run`, which `resume` and `adopt` take as it is."""
+
+    @property
+    def id(self) -> str:
+        """The id of the run, which its log lines carry."""
+        ...
+
+    @property
+    def messages(self) -> Sequence[Any]:
+        """The whole messages so far (`agentkit.Message`)."""
+        ...
+
+    @property
+    def images(self) -> Sequence[Any]:
+        """The pictures of the conversation so far (`agentkit.Image`)."""
+        ...
+
+    @property
+    def invocations(self) -> Sequence[Any]:
+        """The tool calls so far (`agentkit.Invocation`)."""
+        ...
+
+    @property
+    def usage(self) -> Any:
+        """What was used so far (`agentkit.Usage`)."""
+        ...
+
+    def to_json(self) -> str:
+        """The run as text, to be kept; `Run.from_json` reads it."""
+        ...
+
+
+class PartialAnswer(Protocol):
+    """What had arrived when a run stopped: an `agentkit.Answer`."""
+
+    @property
+    def text(self) -> str:
+        """The words so far."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[Any]:
+        """Words and pictures in order (`agentkit.Text`, `agentkit.Image`)."""
+        ...
+
+    @property
+    def images(self) -> Sequence[Any]:
+        """The pictures so far (`agentkit.Image`)."""
+        ...
+
+    @property
+    def failures(self) -> Sequence[Any]:
+        """The pictures that could not be had (`agentkit.ImageFailure`)."""
+        ...
+
+    @property
+    def usage(self) -> Any:
+        """What was used so far (`agentkit.Usage`)."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """`interrupted`, or what else the answer is."""
+        ...
+
+
+class LookedUp(Protocol):
+    """What `GET /generation` told of a request: the result of `OpenRouter.generation`."""
+
+    @property
+    def id(self) -> str:
+        """The id of the request."""
+        ...
+
+    @property
+    def billed(self) -> bool | None:
+        """Whether somebody paid for it; None where the record does not say."""
+        ...
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the account was billed; None where it is not told."""
+        ...
+
+
+class PartialDrawing(Protocol):
+    """The pictures of a request to the Image API that had arrived: an `agentkit.studio.Drawing`."""
+
+    @property
+    def images(self) -> Sequence[Any]:
+        """The pictures so far (`agentkit.Image`)."""
+        ...
+
+    @property
+    def failures(self) -> Sequence[Any]:
+        """The pictures that came and cannot be used (`agentkit.ImageFailure`)."""
+        ...
+
+    @property
+    def usage(self) -> Any:
+        """What was used so far (`agentkit.Usage`)."""
+        ...
 
 
 class AgentkitError(Exception):
@@ -121,25 +221,18 @@ class StoreError(AgentkitError):
 class RunError(AgentkitError):
     """A run stopped before its answer was whole."""
 
-    def __init__(self, message: str, *, run: Run | None = None, generation_id: str | None = None) -> None:
+    def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
-        self.run: Run | None = run
+        self.run: StoppedRun | None = None
         """The run with all that had arrived: `chat.resume(run)` goes on, `chat.adopt(run)` keeps it."""
+        self.answer_so_far: PartialAnswer | None = None
+        """What had arrived, as an answer; None where nothing had been started."""
         self.generation_id = None if generation_id is None else redacted(generation_id)
         """OpenRouter's id of the request that failed, where it was told: the key for `GET /generation`."""
-        self.generation: Generation | None = None
-        """What the look-up by that id told, where it was asked and knew: whether the request was billed, and what it cost."""
-        self.drawing: Drawing | None = None
+        self.generation: LookedUp | None = None
+        """What the look-up by that id told, where it was asked and knew: whether the request was billed, and its cost."""
+        self.drawing: PartialDrawing | None = None
         """Of a request to the Image API: the pictures, previews apart, that had arrived."""
-
-    @property
-    def answer_so_far(self) -> Answer | None:
-        """What had arrived, as an answer; None where nothing had been started."""
-        if self.run is None:
-            return None
-        from agentkit.answer import Answer
-
-        return Answer.of(self.run)
 
 
 class ConnectionFailed(RunError):
@@ -190,10 +283,9 @@ class APIError(RunError):
         suggested_models: tuple[str, ...] = (),
         retry_after: float | None = None,
         retryable: bool | None = None,
-        run: Run | None = None,
         generation_id: str | None = None,
     ) -> None:
-        super().__init__(message, run=run, generation_id=generation_id)
+        super().__init__(message, generation_id=generation_id)
         self.status = status
         """The HTTP status; for an error inside a 200, the code it carries where that is one."""
         self.code = redacted(code) if isinstance(code, str) else code

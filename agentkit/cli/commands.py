@@ -64,7 +64,7 @@ def invoke(arguments: Sequence[str]) -> int:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from agentkit import __version__
+        from agentkit._version import __version__
 
         typer.echo(f"agentkit {__version__}")
         raise typer.Exit

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentkit.agent import Agent
-from agentkit.answer import Answer
+from agentkit.answer import Answer, run_of
 from agentkit.conversation import Conversation
 from agentkit.demo.expect import problems
 from agentkit.demo.script import Script, Turn
 from agentkit.demo.tools import Toolbox
-from agentkit.errors import AgentkitError, RunError
+from agentkit.errors import AgentkitError
 from agentkit.events import Event, TextDelta
-from agentkit.images.store import ImageStore
+from agentkit.images.drafts import ImageStore
 from agentkit.openrouter.client import OpenRouter
 from agentkit.values import Api, Image, Usage
 
@@ -148,7 +148,8 @@ async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -
         answer = stream.answer
     except AgentkitError as failure:
         error = f"{type(failure).__name__}: {failure}"
-        answer = failure.answer_so_far if isinstance(failure, RunError) else None
+        stopped = run_of(failure)
+        answer = None if stopped is None else Answer.of(stopped)
     unmet = problems(turn.expect, answer) if answer is not None and error is None else ()
     return PlayedTurn(number, turn.say, answer, unmet, error, time.perf_counter() - started, first_word, chat.model)
 

@@ -2,11 +2,11 @@
 
 from agentkit.images.base64text import decode_base64
 from agentkit.images.blob import Blob
-from agentkit.images.drafts import Draft
+from agentkit.images.drafts import Draft, ImageStore
 from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import Spool
-from agentkit.images.store import FileImageStore, ImageStore, MemoryImageStore
+from agentkit.images.store import FileImageStore, MemoryImageStore
 from agentkit.values.image_header import Info, inspect
 
 __all__ = [

@@ -14,8 +14,7 @@ from enum import Enum, auto
 import pybase64
 
 from agentkit.images.base64text import blank_inside, edge_of, is_plain, open_escape, standard, unescape
-from agentkit.images.drafts import SafeDraft
-from agentkit.images.store import ImageStore
+from agentkit.images.drafts import ImageStore, SafeDraft
 from agentkit.values.image_header import HEAD, sniff
 
 #: How many characters of a string are looked at to tell whether it is a picture; HEAD bytes are in fewer, escapes and all.

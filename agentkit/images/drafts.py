@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from agentkit._log import logger
 from agentkit.errors import StoreError
+from agentkit.values import Blobs
 from agentkit.values.blobs import storing
-
-if TYPE_CHECKING:
-    from agentkit.images.store import ImageStore
 
 
 class Draft(Protocol):
@@ -44,6 +42,26 @@ class Draft(Protocol):
 
     def discard(self) -> None:
         """Leave no trace. May be called twice, and after `keep`, where it does nothing."""
+        ...
+
+
+class ImageStore(Blobs, Protocol):
+    """Where pictures are kept, by the sha256 of their bytes."""
+
+    def create(self) -> Draft:
+        """A new, empty draft. Raises `StoreError` where it is known already that nothing can be written."""
+        ...
+
+    def open(self, sha256: str) -> BinaryIO:
+        """A stored picture, from its start. Raises `FileNotFoundError` where it is not there."""
+        ...
+
+    def delete(self, sha256: str) -> bool:
+        """Remove a picture; False where it was not there."""
+        ...
+
+    def size(self) -> int:
+        """The bytes of all stored pictures."""
         ...
 
 

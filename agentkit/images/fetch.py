@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, cast
 from agentkit._tls import trusted
 from agentkit.errors import ImageError, StoreError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
-from agentkit.images.drafts import SafeDraft
+from agentkit.images.drafts import ImageStore, SafeDraft
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored
-from agentkit.images.store import ImageStore
 from agentkit.values.blobs import storing
 from agentkit.values.image_header import HEAD, MAX_PIXELS, describe, sniff
 from agentkit.wire.headers import retry_after

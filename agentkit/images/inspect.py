@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from agentkit.errors import ImageError
-from agentkit.images.drafts import GuardedDraft
-from agentkit.images.store import ImageStore
+from agentkit.images.drafts import GuardedDraft, ImageStore
 from agentkit.values.blobs import opened, storing
 from agentkit.values.image_header import MAX_PIXELS, inspect
 

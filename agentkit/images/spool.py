@@ -19,7 +19,7 @@ from functools import cached_property
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.blob import Blob
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
-from agentkit.images.store import ImageStore
+from agentkit.images.drafts import ImageStore
 from agentkit.values.image_header import MAX_PIXELS
 from agentkit.wire.types import BLOB
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from agentkit._log import logger
-from agentkit.answer import Answer
+from agentkit.answer import Answer, run_of, with_run
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.loop import decisions, fallback, money, prepare, tool_calls
@@ -33,15 +33,14 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
         async with deadline:
             run, output = await _steps(run, kit, log, clock)
     except BaseException as error:
-        known = error.run if isinstance(error, RunError) else None
-        so_far = log.run = (known or log.run).grown(seconds=clock.spent())
+        so_far = log.run = (run_of(error) or log.run).grown(seconds=clock.spent())
         if isinstance(error, RunError):
-            error.run = so_far
+            with_run(error, so_far)
         elif isinstance(error, asyncio.CancelledError):
             log.run = decisions.asked_again(so_far, kit)
         elif isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
             words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
-            raise DeadlineExceeded(words, run=so_far, generation_id=log.generation_id) from None
+            raise with_run(DeadlineExceeded(words, generation_id=log.generation_id), so_far) from None
         raise
     log.run = run
     logger().info(
@@ -100,7 +99,7 @@ def _read_output(run: Run, output: Output[Any] | None, status: RunStatus) -> tup
             return None, None
         if run.repairs:
             raise OutputInvalid(
-                f"the reply does not fit {output.schema.name}, after one repair: {error}", run=run
+                f"the reply does not fit {output.schema.name}, after one repair: {error}"
             ) from error.__cause__
         words = f"Your reply does not fit the schema {output.schema.name}: {error}. Reply again, with nothing but JSON that fits it."
         return replace(run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1), None

@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from math import fsum
 
 from agentkit._log import logger
+from agentkit.answer import run_of
 from agentkit.budget import Budget, Hold
 from agentkit.errors import APIError, BadRequest, ConnectionFailed, RunError, UsageError
 from agentkit.loop import turn
@@ -87,7 +88,7 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
         except RunError as error:
             if _was_not_billed(error, run, kit):
                 hold.release()
-            error.run = log.run = _settled(hold, run, error.run or run)
+            error.run = log.run = _settled(hold, run, run_of(error) or run)
             if isinstance(error, BadRequest) and kit.checks:
                 await suggest(error, run.model, Catalogue(kit.client))
             raise
@@ -113,7 +114,8 @@ def _was_not_billed(error: RunError, before: Run, kit: Kit) -> bool:
     status bills nothing, but that a server tool may have run before it; any other plain error came before the request."""
     if error.generation is not None and error.generation.billed is False:
         return True
-    if error.run is not None and len(error.run.spent) > len(before.spent):
+    stopped = run_of(error)
+    if stopped is not None and len(stopped.spent) > len(before.spent):
         return False
     if isinstance(error, APIError):
         return error.status is not None and not (kit.tools.server and may_have_billed(error))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from agentkit._log import logger
+from agentkit.answer import with_run
 from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationFinished
 from agentkit.hooks import Asking, after_reply, before_call, before_request
@@ -42,7 +43,7 @@ async def equipped(run: Run, kit: Kit, *, seconds_left: float, asks: bool = True
         error.run = run
         raise
     except UsageError as error:
-        raise HookFailed(str(error), run=run) from error
+        raise with_run(HookFailed(str(error)), run) from error
     return kit
 
 
@@ -56,10 +57,10 @@ async def _made(run: Run, kit: Kit, seconds_left: float) -> list[AnyTool]:
             made = await given if isawaitable(given) else given
         except Exception as error:
             name = getattr(maker.function, "__name__", type(maker.function).__name__)
-            raise HookFailed(
-                f"Toolset({name}): the function raised {type(error).__name__}: {str(error)[:500]}; nothing was sent",
-                run=run,
-            ) from error
+            failure = HookFailed(
+                f"Toolset({name}): the function raised {type(error).__name__}: {str(error)[:500]}; nothing was sent"
+            )
+            raise with_run(failure, run) from error
         tools += maker.tools(made)
     return tools
 

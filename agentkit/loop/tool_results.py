@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentkit._log import logger
-from agentkit.answer import Answer
-from agentkit.errors import HookFailed, ImageError, RunError, StoreError
+from agentkit.answer import Answer, run_of
+from agentkit.errors import HookFailed, ImageError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
+from agentkit.images.drafts import ImageStore
 from agentkit.images.ingest import ingest, ingest_now
 from agentkit.images.inspect import BrokenImage
-from agentkit.images.store import ImageStore
 from agentkit.loop.context import Kit
 from agentkit.loop.delegate import absorbed, drawn, renamed, said
 from agentkit.run import Nested, Run, Waiting
@@ -89,7 +89,7 @@ async def told(ended: Done, replaced: object, kit: Kit) -> Done:
 async def failed(invocation: Invocation, words: str, kit: Kit, cause: BaseException | None = None) -> Done:
     """The end of a call that raised. The run of an agent that broke off keeps what it spent and drew."""
     ended = replace(invocation, status="failed", error=words)
-    sub = cause.run if isinstance(cause, RunError) else None
+    sub = run_of(cause)
     if sub is None:
         return Done(ended)
     images = drawn(sub)

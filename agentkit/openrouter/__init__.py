@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from agentkit.openrouter.client import OpenRouter, Timeouts
+from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.transport import Timeouts
 
 __all__ = ["OpenRouter", "Timeouts"]

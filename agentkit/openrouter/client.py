@@ -12,7 +12,6 @@ import os
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Awaitable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
@@ -21,13 +20,23 @@ from weakref import WeakKeyDictionary
 from agentkit._redact import Secret, redacted
 from agentkit._tls import trusted
 from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
+from agentkit.images.drafts import ImageStore
 from agentkit.images.spool import Spool
-from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.errors import translated
 from agentkit.openrouter.response import Exchange, Silence, chunks_of, whole
-from agentkit.openrouter.retry import PATIENCE, look_up
-from agentkit.openrouter.transport import SHARE, TRANSPORTS, Lane, Pool, Transport, carrier, open_carrier, proxy_for
+from agentkit.openrouter.retry import look_up
+from agentkit.openrouter.transport import (
+    SHARE,
+    TRANSPORTS,
+    Lane,
+    Pool,
+    Timeouts,
+    Transport,
+    carrier,
+    open_carrier,
+    proxy_for,
+)
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.json import UnreadableJson, read_object
@@ -35,28 +44,6 @@ from agentkit.wire.types import JsonObject
 
 T = TypeVar("T")
 BASE_URL = "https://openrouter.ai/api/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds. Pictures take minutes, during which only comments come; the total is `Limits.seconds` of each run."""
-
-    connect: float = 10
-    """For the name, the connection and the TLS handshake."""
-    first_byte: float = 300
-    """From the end of the request to the reply's headers, and from these to the first bytes of its body."""
-    idle: float = 300
-    """Between two pieces of a body, the request's included."""
-    lookup: float = PATIENCE
-    """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not at all."""
-
-    def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "idle", "lookup"):
-            value: object = getattr(self, name)
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
-            if not fits or (value == 0 and name != "lookup"):
-                least = "of at least 0" if name == "lookup" else "above 0"
-                raise UsageError(f"Timeouts({name}={value!r}): accepted is a finite number of seconds {least}")
 
 
 def _header(value: str | None) -> str | None:
@@ -166,7 +153,7 @@ class OpenRouter:
     def _open_pool(self) -> Pool:
         from openai import AsyncOpenAI
 
-        from agentkit import __version__
+        from agentkit._version import __version__
         from agentkit.openrouter.strict import StrictClient
 
         # Not `self`: a client that nobody holds is forgotten, though its connections are still open.

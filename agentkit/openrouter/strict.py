@@ -16,7 +16,7 @@ from agentkit.openrouter.errors import GENERATION_ID, retry_after
 from agentkit.wire import faults
 
 if TYPE_CHECKING:
-    from agentkit.openrouter.client import Timeouts
+    from agentkit.openrouter.transport import Timeouts
 
 MAX_ERROR_BODY = 64 * 1024
 ERROR_BODY_WAIT = 10.0

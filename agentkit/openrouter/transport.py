@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from agentkit._redact import redacted
 from agentkit.errors import UsageError
 from agentkit.openrouter.errors import SDK_HEADERS
+from agentkit.openrouter.retry import PATIENCE
 
 if TYPE_CHECKING:
     import ssl
@@ -171,3 +173,25 @@ class Pool:
     def forget(self) -> None:
         """Close in the background, on the running loop."""
         self._closing = asyncio.ensure_future(self.close())
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. Pictures take minutes, during which only comments come; the total is `Limits.seconds` of each run."""
+
+    connect: float = 10
+    """For the name, the connection and the TLS handshake."""
+    first_byte: float = 300
+    """From the end of the request to the reply's headers, and from these to the first bytes of its body."""
+    idle: float = 300
+    """Between two pieces of a body, the request's included."""
+    lookup: float = PATIENCE
+    """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not at all."""
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_byte", "idle", "lookup"):
+            value: object = getattr(self, name)
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+            if not fits or (value == 0 and name != "lookup"):
+                least = "of at least 0" if name == "lookup" else "above 0"
+                raise UsageError(f"Timeouts({name}={value!r}): accepted is a finite number of seconds {least}")

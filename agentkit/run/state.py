@@ -30,7 +30,6 @@ from agentkit.values.codec import Amount
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from agentkit.run import Run
 
 VERSION = 1
 RunStatus = Literal["running", "paused", "completed", "limited", "refused", "interrupted"]

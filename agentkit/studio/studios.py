@@ -8,14 +8,14 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, TypeVar, Unpack
 
+from agentkit import _check
 from agentkit._sync import run_sync
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
-from agentkit.given import checked_budget, checked_model
-from agentkit.images.drafts import check_writable
+from agentkit.images.drafts import ImageStore, check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.ingest import InputLimits
-from agentkit.images.store import FileImageStore, ImageStore, checked_store
+from agentkit.images.store import FileImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.openrouter.prices import price
@@ -63,10 +63,10 @@ class Studio:
         seconds: float = 900.0,
         ttl: float = TTL,
     ) -> None:
-        self.model = checked_model(model, "Studio(model={!r})")
+        self.model = _check.check_model("Studio(model={!r})", model)
         self.fetch = _checked("fetch", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)")
         self.inputs = _checked("inputs", InputLimits() if inputs is None else inputs, InputLimits, "InputLimits(…)")
-        self.budget = checked_budget(budget)
+        self.budget = _check.check_optional("budget={!r}", budget, Budget, "Budget(…)")
         self.checks = _checked("checks", checks, bool, "True or False")
         self.seconds = _checked_seconds("seconds", seconds, least="above 0", fits=seconds != 0)
         self._ttl = _checked_seconds("ttl", ttl, least="of at least 0")
@@ -224,7 +224,7 @@ class Studio:
         check_prompt(owner, request)
         if checking:
             check_rules(owner, request)
-        shared = Budget(within=[self.budget, checked_budget(budget)])
+        shared = Budget(within=[self.budget, _check.check_optional("budget={!r}", budget, Budget, "Budget(…)")])
         return _Work(self, owner, replace(request, stream=stream), shared, scale=scale, checking=checking)
 
 

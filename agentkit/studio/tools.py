@@ -66,9 +66,10 @@ async def _drawn(
             f"not drawn: it would pass the limit of what may be spent, or of how many pictures are drawn ({error})"
         ) from None
     except RunError as error:
-        if error.drawing is None or not (error.drawing.images or error.drawing.usage.cost_usd):
+        came = error.drawing
+        if not isinstance(came, Drawing) or not (came.images or came.usage.cost_usd):
             raise
-        return _told(error.drawing, str(error))
+        return _told(came, str(error))
     return _told(drawing)
 
 

@@ -1,0 +1,353 @@
+"""Replies of the Responses API on events made by hand: streamed or not, they read the same."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.errors import APIError, BadRequest, ProviderFailed, RateLimited
+from agentkit.values import Invocation, Reasoning, Text, ToolCall
+from agentkit.wire.json import read_object
+from agentkit.wire.responses.decode import ResponsesReply
+from agentkit.wire.types import Preview, ServerCall, Sighting, Words
+from tests.unit.wire.replies import (
+    CALL,
+    DRAW,
+    ITEMS,
+    OWN,
+    PICTURE,
+    READ,
+    URL,
+    body,
+    buffered,
+    events_of,
+    fed,
+    halves,
+    mended,
+    message_item,
+    raw,
+    sightings,
+    text,
+    whole_responses,
+)
+
+
+def test_responses_streamed_equals_buffered() -> None:
+    whole = whole_responses(*ITEMS, tools=(DRAW,))
+    assert fed(events_of(*ITEMS), (DRAW,))[0] == whole
+    assert raw(whole) == list(ITEMS)
+    assert whole.usage == READ
+    assert [type(part) for part in whole.parts] == [Reasoning, Sighting, Sighting, Text, ToolCall]
+    assert whole.parts[0] == Reasoning("hm")
+    assert whole.parts[-1] == ToolCall("c1", "w", '{"a":1}')
+    assert (whole.id, whole.model, whole.finish) == ("resp-abc", "a/b", "completed")
+
+
+def test_the_words_are_told_as_they_come_and_once() -> None:
+    _, signals = fed(events_of(*ITEMS), (DRAW,))
+    assert "".join(each.text for each in signals if isinstance(each, Words) and each.what == "text") == "Here it is."
+    assert "".join(each.text for each in signals if isinstance(each, Words) and each.what == "reasoning") == "hm"
+
+
+def test_both_dialects_give_equal_parts() -> None:
+    chat = buffered({"content": "Hi", "tool_calls": [{"id": "c1", "function": {"name": "w", "arguments": '{"a":1}'}}]})
+    assert chat.parts == whole_responses(message_item("Hi"), CALL).parts
+
+
+def test_rotated_ids_change_nothing_but_ids() -> None:
+    reply, signals = fed(events_of(*ITEMS, rotate=True), (DRAW,))
+    assert text(reply) == "Here it is."
+    assert [type(part) for part in reply.parts] == [Reasoning, Sighting, Sighting, Text, ToolCall]
+    server = {each.invocation.id for each in signals if isinstance(each, ServerCall)}
+    assert server == {call.id for call in reply.server_calls} == {"first1", "first2"}
+    assert {each.invocation_id for each in sightings(reply)} == server
+
+
+@pytest.mark.parametrize(
+    "final", [{"status": "completed"}, {"status": "completed", "output": []}, {"output": None, "status": "completed"}]
+)
+def test_completed_without_output_keeps_what_was_streamed(final: dict[str, Any]) -> None:
+    reply, _ = fed(events_of(*ITEMS, final=final), (DRAW,))
+    assert raw(reply) == list(ITEMS)
+    assert text(reply) == "Here it is."
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["all once more", "completed without output"])
+def test_items_that_all_came_under_one_index_are_all_kept(whole: bool) -> None:
+    """Neither a call nor a picture that was paid for is lost, and what comes twice is one."""
+    other = {**CALL, "id": "fc2", "call_id": "c2", "arguments": '{"a":2}'}
+    drawn = {**OWN, "id": "ig3", "result": "data:image/png;base64,BBBB"}
+    items = (CALL, other, OWN, drawn)
+    final = body(*items) if whole else {"status": "completed", "output": []}
+    done = [{"type": "response.output_item.done", "output_index": 0, "item": each} for each in items for _ in range(2)]
+    reply, signals = fed([*done, {"type": "response.completed", "response": final}], (DRAW,))
+    assert [part.id for part in reply.parts if isinstance(part, ToolCall)] == ["c1", "c2"]
+    values = [("data:image/png;base64,AAAA",), ("data:image/png;base64,BBBB",)]
+    assert [each.values for each in sightings(reply)] == values
+    assert [each.values for each in signals if isinstance(each, Sighting)] == values
+    assert raw(reply) == [*items]
+
+
+def test_very_many_under_one_index_take_no_time_that_grows_with_their_square() -> None:
+    decoder, began = ResponsesReply(), time.process_time()
+    for number in range(6_000):
+        item = {**CALL, "call_id": f"c{number}"}
+        decoder.feed({"type": "response.output_item.done", "output_index": 0, "item": item})
+    assert len(decoder.reply().parts) == 6_000
+    assert time.process_time() - began < 5
+
+
+def test_only_the_final_event_has_the_items() -> None:
+    reply, signals = fed([{"type": "response.completed", "response": body(*ITEMS)}], (DRAW,))
+    assert reply == whole_responses(*ITEMS, tools=(DRAW,))
+    assert [each.text for each in signals if isinstance(each, Words)] == ["hm", "Here it is."]
+
+
+def test_a_picture_that_is_missing_at_first_is_taken_from_the_final_event() -> None:
+    events = events_of({**PICTURE, "imageUrl": None}, final=body(PICTURE))
+    reply, signals = fed(events, (DRAW,))
+    assert [each.values for each in signals if isinstance(each, Sighting)] == [(URL,)]
+    assert [each.values for each in sightings(reply)] == [(URL,)]
+
+
+@given(st.data())
+def test_sequence_numbers_that_were_seen_are_passed_over(data: st.DataObject) -> None:
+    events = events_of(*ITEMS)
+    again: list[dict[str, Any]] = []
+    for number, event in enumerate(events):
+        again += [event, *(events[data.draw(st.integers(0, number))] for _ in range(data.draw(st.integers(0, 1))))]
+    assert fed(again, (DRAW,))[0] == fed(events, (DRAW,))[0]
+
+
+def test_a_picture_that_comes_twice_says_no_words_twice() -> None:
+    """The spool gives each its own reference, so that the two events differ."""
+    events = events_of(OWN, message_item("Hi you"), final={"status": "completed"})
+    twice: list[dict[str, Any]] = []
+    for number, event in enumerate(event for event in events for _ in range(2)):
+        drawn = {**event.get("item", {}), "result": f"agentkit-blob:0af:{number}"}
+        twice.append({**event, "item": drawn} if event.get("output_index") == 0 else event)
+    reply, signals = fed(twice, (DRAW,))
+    assert "".join(each.text for each in signals if isinstance(each, Words)) == text(reply) == "Hi you"
+    assert len(sightings(reply)) == 1
+
+
+def test_a_body_without_a_status_is_whole() -> None:
+    reply = ResponsesReply()
+    reply.whole({"id": "r", "output": [message_item("a"), CALL]})
+    assert reply.finished
+    assert [part.fault for part in reply.reply().parts if isinstance(part, ToolCall)] == [None]
+
+
+def test_events_that_are_not_known_say_nothing() -> None:
+    events: list[dict[str, Any]] = [
+        {"type": "response.new_thing.delta", "delta": "x"},
+        {"type": None},
+        {},
+        {"type": "keepalive"},
+    ]
+    reply, signals = fed([*events, *events_of(message_item("a"))])
+    assert (text(reply), reply.error) == ("a", None)
+    assert "".join(each.text for each in signals if isinstance(each, Words)) == "a"
+
+
+@pytest.mark.parametrize(
+    ("texts", "read"), [(("a", "b"), "a\n\nb"), (("", "b"), "b"), (("a", ""), "a"), (("", "", "c"), "c")]
+)
+def test_messages_of_one_reply_are_a_blank_line_apart(texts: tuple[str, ...], read: str) -> None:
+    items = [message_item(words, id=f"m{number}") for number, words in enumerate(texts)]
+    reply, signals = fed(events_of(*items))
+    assert text(reply) == text(whole_responses(*items)) == read
+    assert "".join(each.text for each in signals if isinstance(each, Words)) == read
+
+
+def test_words_without_an_item_are_kept() -> None:
+    reply, _ = fed([{"type": "response.output_text.delta", "output_index": 0, "delta": "Once"}])
+    assert text(reply) == "Once"
+
+
+def test_a_message_that_never_came_whole_gives_the_words_that_were_streamed() -> None:
+    decoder = ResponsesReply()
+    for event in events_of(message_item("Once upon"))[:6]:
+        decoder.feed(event)
+    assert not decoder.finished
+    assert text(decoder.reply()) == "Once"
+
+
+def test_responses_refusals() -> None:
+    part = {"type": "refusal", "refusal": "I will not."}
+    assert whole_responses(message_item("", content=[part])).refusal == "I will not."
+    incomplete = whole_responses(
+        message_item("a"), status="incomplete", incomplete_details={"reason": "content_filter"}
+    )
+    assert "content filter" in (incomplete.refusal or "")
+    assert whole_responses(message_item("a")).refusal is None
+
+
+RESPONSES_ERRORS: dict[str, tuple[dict[str, Any], type[APIError], str]] = {
+    "failed": (
+        {"type": "response.failed", "response": {"id": "r", "status": "failed", "error": {"code": "server_error", "message": "x"}}},
+        ProviderFailed, "x",
+    ),
+    "failed without an object": (
+        {"type": "response.failed", "response": {"id": "r", "status": "failed", "error_type": "provider_down"}},
+        ProviderFailed, "provider_down",
+    ),
+    "error": ({"type": "error", "code": "rate_limit_exceeded", "message": "slow"}, RateLimited, "slow"),
+    "error with an object": ({"type": "error", "error": {"code": 429, "message": "slow"}}, RateLimited, "slow"),
+    "response.error": ({"type": "response.error", "error": {"code": "invalid_prompt", "message": "bad"}}, BadRequest, "bad"),
+    "error in words": ({"type": "error", "error": "overloaded"}, ProviderFailed, "overloaded"),
+    "response.error in words": ({"type": "response.error", "error": "overloaded"}, ProviderFailed, "overloaded"),
+    "a top-level error in words": ({"error": "overloaded"}, ProviderFailed, "overloaded"),
+    "a top-level error": ({"error": {"code": 502, "message": "broke"}, "id": "r"}, ProviderFailed, "broke"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", RESPONSES_ERRORS)
+def test_a_responses_200_that_is_an_error(form: str) -> None:
+    event, kind, words = RESPONSES_ERRORS[form]
+    decoder = ResponsesReply()
+    for each in [*events_of(message_item("Once upon"))[:-1], event]:
+        decoder.feed(each)
+    reply = decoder.reply()
+    assert decoder.finished
+    assert isinstance(reply.error, kind)
+    assert words in str(reply.error)
+    assert text(reply) == "Once upon"
+
+
+def test_a_buffered_responses_200_that_is_an_error() -> None:
+    for failed in (
+        {"error": {"code": "invalid_prompt", "message": "bad"}, "metadata": None},
+        body(status="failed", error={"code": "invalid_prompt", "message": "bad"}),
+    ):
+        decoder = ResponsesReply()
+        decoder.whole(failed)
+        assert decoder.finished
+        assert isinstance(decoder.reply().error, BadRequest)
+
+
+def test_responses_calls_that_are_cut_or_double() -> None:
+    cut = {**CALL, "call_id": "c2", "arguments": '{"a'}
+    reply = whole_responses(CALL, CALL, cut, status="incomplete", incomplete_details={"reason": "max_output_tokens"})
+    assert [(part.id, part.fault is None) for part in reply.parts if isinstance(part, ToolCall)] == [
+        ("c1", True),
+        ("c2", False),
+    ]
+    assert reply.finish == "length"
+    assert [(item["call_id"], item["arguments"]) for item in raw(reply)] == [("c1", '{"a":1}'), ("c2", "{}")]
+
+
+def test_each_call_that_is_answered_is_echoed_even_if_its_item_never_came_whole() -> None:
+    final = body(status="incomplete", incomplete_details={"reason": "max_output_tokens"})
+    events = [event for event in events_of(CALL, final=final) if event["type"] != "response.output_item.done"]
+    reply, _ = fed(events)
+    (call,) = (part for part in reply.parts if isinstance(part, ToolCall))
+    assert [item["call_id"] for item in raw(reply)] == [call.id]
+
+
+def test_different_calls_with_one_id_are_echoed_under_ids_of_their_own() -> None:
+    other = {**CALL, "arguments": '{"a":2}'}
+    last = {**CALL, "call_id": "c9", "arguments": '{"a":3}'}
+    reply = whole_responses(CALL, other, other, last)
+    calls = [part for part in reply.parts if isinstance(part, ToolCall)]
+    assert [(call.arguments, call.fault is None) for call in calls] == [
+        ('{"a":1}', False),
+        ('{"a":2}', False),
+        ('{"a":3}', True),
+    ]
+    assert [item["call_id"] for item in raw(reply)] == [call.id for call in calls]
+
+
+SERVER_ITEMS: list[tuple[dict[str, Any], tuple[str, ...], str]] = [
+    ({"type": DRAW, "imageUrl": URL}, (URL,), "server_tool"),
+    ({"type": DRAW, "imageB64": "iVBOR", "imageUrl": URL, "result": None}, ("iVBOR", URL), "server_tool"),
+    ({"type": DRAW, "result": "data:image/png;base64,AA"}, ("data:image/png;base64,AA",), "server_tool"),
+    ({"type": "image_generation_call", "result": "data:image/png;base64,AA"}, ("data:image/png;base64,AA",), "image_generation_call"),
+    ({"type": "image_generation_call", "result": "iVBORw0K"}, ("iVBORw0K",), "image_generation_call"),
+    ({"type": "image_generation_call", "result": URL}, (URL,), "image_generation_call"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("item", "values", "place"), SERVER_ITEMS)
+def test_pictures_in_output_items(item: dict[str, Any], values: tuple[str, ...], place: str) -> None:
+    (seen,) = sightings(whole_responses({"id": "i1", "status": "completed", **item}, tools=(DRAW,)))
+    assert (seen.values, seen.place, seen.invocation_id, seen.error) == (values, place, "i1", None)
+    streamed_reply, _ = fed(events_of({"id": "i1", "status": "completed", **item}), (DRAW,))
+    assert sightings(streamed_reply) == [seen]
+
+
+def test_provenance_of_a_server_tools_item() -> None:
+    reply = whole_responses(PICTURE, tools=(DRAW,))
+    assert reply.server_calls == (Invocation("ig1", DRAW, {"prompt": "a fox"}, "server", "completed"),)
+    assert (sightings(reply)[0].prompt, sightings(reply)[0].revised_prompt) == ("a fox", "a red fox")
+
+
+@pytest.mark.parametrize("status", ["failed", "incomplete"])
+def test_a_server_tools_item_without_a_picture_is_a_failure(status: str) -> None:
+    reply = whole_responses(
+        {"type": DRAW, "id": "i", "status": status, "error": {"message": "moderated"}}, tools=(DRAW,)
+    )
+    assert (reply.server_calls[0].status, reply.server_calls[0].error) == ("failed", "moderated")
+    assert (sightings(reply)[0].values, sightings(reply)[0].error) == ((), "moderated")
+
+
+def test_a_model_that_draws_by_itself_calls_no_tool() -> None:
+    reply = whole_responses(OWN)
+    assert reply.server_calls == ()
+    assert sightings(reply)[0].invocation_id is None
+
+
+def test_other_server_tools_items_are_tracked() -> None:
+    item = {"type": "web_search_call", "id": "ws", "status": "completed", "action": {"type": "search", "query": "fox"}}
+    (call,) = whole_responses(item, message_item("a")).server_calls
+    assert (call.name, call.arguments, call.executor) == ("web_search_call", {"action": item["action"]}, "server")
+
+
+def test_previews_are_no_pictures() -> None:
+    at = {"output_index": 0, "item_id": "ig2"}
+    events = events_of(OWN)
+    events.insert(2, {"type": "response.image_generation_call.generating", **at})
+    events.insert(
+        3,
+        {
+            "type": "response.image_generation_call.partial_image",
+            "partial_image_index": 1,
+            "partial_image_b64": "AAAA",
+            **at,
+        },
+    )
+    reply, signals = fed([{**event, "sequence_number": number} for number, event in enumerate(events)], (DRAW,))
+    assert [each for each in signals if isinstance(each, Preview)] == [Preview("item:0", 1, "AAAA")]
+    assert len(sightings(reply)) == 1
+    assert "generating" in [each.phase for each in signals if isinstance(each, ServerCall)]
+
+
+@given(halves)
+def test_surrogates_split_over_events_are_joined_and_halves_replaced(pieces: list[str]) -> None:
+    events = [{"type": "response.output_text.delta", "output_index": 0, "delta": piece} for piece in pieces]
+    reply, _ = fed([dict(read_object(json.dumps(event).encode())) for event in events])
+    assert text(reply) == mended("".join(pieces))
+    assert text(whole_responses(message_item("".join(pieces)))) == mended("".join(pieces))
+
+
+@pytest.mark.parametrize("number", [0, True, 7])
+def test_one_number_for_all_events_loses_none_of_them(number: int) -> None:
+    events = [*events_of(*ITEMS)]
+    numbered = [{**event, "sequence_number": number} for event in events]
+    assert fed(numbered, (DRAW,)) == fed(events, (DRAW,))
+
+
+def test_words_that_come_twice_under_one_number_for_all_are_said_twice() -> None:
+    events = events_of(message_item("ha ha "))
+    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "ha "}
+    others = [each for each in events if not each["type"].endswith(".delta")]
+    at = 1 + next(index for index, each in enumerate(others) if each["type"] == "response.output_item.added")
+    stream = [*others[:at], delta, delta, *others[at:]]
+    reply, signals = fed([{**each, "sequence_number": 1} for each in stream])
+    assert text(reply) == "ha ha "
+    assert [signal.text for signal in signals if isinstance(signal, Words)] == ["ha ", "ha "]
