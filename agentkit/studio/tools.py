@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Unpack
 
+from agentkit.budget import Budget
 from agentkit.errors import BudgetExceeded, RunError
 from agentkit.studio.options import Options
 from agentkit.studio.values import Drawing
 from agentkit.tools import Billed, Context, Tool, ToolResultError, tool
 from agentkit.values import Image
 
-if TYPE_CHECKING:
-    from agentkit.studio.studios import Studio
-
 Result = Billed[dict[str, Any]]
 
 
-def tools_of(studio: Studio, options: Options) -> list[Tool[..., Any]]:
+class Draws(Protocol):
+    """What the tools need of a studio."""
+
+    async def draw(
+        self,
+        prompt: str,
+        *,
+        budget: Budget | None = None,
+        checks: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Drawing:
+        """Pictures from words."""
+        ...
+
+    async def edit(
+        self,
+        images: Sequence[Image],
+        prompt: str,
+        *,
+        scale: bool = False,
+        budget: Budget | None = None,
+        checks: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Drawing:
+        """Pictures from pictures and words."""
+        ...
+
+
+def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
     """`draw_image` and `edit_image`, which draw with these options; the model chooses words and shape."""
 
     def shaped(aspect_ratio: str | None) -> Options:
@@ -50,7 +76,7 @@ def tools_of(studio: Studio, options: Options) -> list[Tool[..., Any]]:
 
 
 async def _drawn(
-    context: Context[Any], studio: Studio, prompt: str, images: Sequence[Image], options: Options, *, edit: bool = False
+    context: Context[Any], studio: Draws, prompt: str, images: Sequence[Image], options: Options, *, edit: bool = False
 ) -> Result:
     """The pictures and what they cost. What had come before an error is a result where there are pictures, or where it was
     paid for: an error would take the cost from the run."""
