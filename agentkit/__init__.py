@@ -1,5 +1,7 @@
 """agentkit: agents that draw. See README.md, and the docstrings of `Agent` and `Conversation`."""
 
+from agentkit import errors as errors
+from agentkit._version import __version__ as __version__
 from agentkit.agent import Agent
 from agentkit.answer import Answer
 from agentkit.budget import Budget
@@ -27,8 +29,6 @@ from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import AnswerStream
 from agentkit.tools import Context, Denied, Tool, Toolset, tool
 from agentkit.values import Image, ImageFailure, Invocation, Message, Reasoning, Text, Usage
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Agent",

@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 from weakref import WeakKeyDictionary
 
+from agentkit._version import __version__
 from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
@@ -167,7 +168,6 @@ class OpenRouter:
     def _open_pool(self) -> Pool:
         from openai import AsyncOpenAI
 
-        from agentkit import __version__
         from agentkit.openrouter.strict import StrictClient
 
         # Not `self`: a client that nobody holds is forgotten, though its connections are still open.

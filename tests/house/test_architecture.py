@@ -20,7 +20,7 @@ ROOT = Path(agentkit.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 FLOORS = {
-    "errors": 0, "media": 0, "pictures": 0, "values": 0, "settings": 0, "redact": 0, "measure": 0, "saved": 0, "storing": 0,
+    "_version": 0, "errors": 0, "media": 0, "pictures": 0, "values": 0, "settings": 0, "redact": 0, "measure": 0, "saved": 0, "storing": 0,
     "run": 1, "limits": 1, "history": 1, "server_tools": 1, "tools": 1, "show": 1, "log": 1,
     "answer": 2, "events": 2, "wire": 2, "output": 2, "hooks": 2,
     "images": 3, "openrouter": 3, "budget": 3, "tls": 3,
