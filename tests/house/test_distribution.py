@@ -93,10 +93,11 @@ def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
 
 def test_install_lines_name_this_distribution_and_its_extras() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     told: list[Requirement] = []
-    for path in (ROOT / "agentkit").rglob("*.py"):
-        lines = re.findall(r"""pip install ["']?(agentkit[\w\[\],-]*)""", path.read_text("utf-8"))
-        told += [Requirement(line) for line in lines]
+    for path in [*(ROOT / "agentkit").rglob("*.py"), *pages]:
+        lines = re.findall(r"""pip install ["']?((?:agentkit|\.)[\w\[\],-]*)""", path.read_text("utf-8"))
+        told += [Requirement(re.sub(r"^\.", NAME, line)) for line in lines]
     assert told
     assert {each.name for each in told} == {NAME}
     assert {extra for each in told for extra in each.extras} <= set(extras)
