@@ -1,5 +1,6 @@
 """agentkit: agents that draw. See README.md, and the docstrings of `Agent` and `Conversation`."""
 
+from agentkit import errors as errors
 from agentkit._version import __version__ as __version__
 from agentkit.agent import Agent
 from agentkit.answer import Answer

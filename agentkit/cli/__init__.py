@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if debug or (error.name or "").split(".")[0] not in _NEEDS:
             raise
-        return _told(f'{error.name} is not installed: pip install "agentkit[demo]"', 2)
+        return _told(f"{error.name} is not installed: pip install agentkit-openrouter", 2)
     except AgentkitError as error:
         if debug:
             raise

@@ -176,6 +176,8 @@ def emulator(
         chaos = faults_from_file(faults) if faults is not None else Faults()
     except ChaosError as error:
         raise UsageError(str(error)) from error
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
     try:
         running = Emulator(host=host, port=port, chunk_delay=EMULATED_DELAY, faults=chaos).start()
     except OSError as error:
@@ -184,8 +186,6 @@ def emulator(
     typer.echo(f"OPENROUTER_BASE_URL={running.base_url} OPENROUTER_API_KEY={running.api_key}", err=True)
     if faults is not None:
         typer.echo(f"{len(chaos)} faults from {faults}, seed {chaos.seed}", err=True)
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
     try:
         while not ended.wait(1.0):
             pass

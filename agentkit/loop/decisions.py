@@ -131,9 +131,9 @@ def _apart(
         for call_id, value in given.items():
             agent = next((each.call_id for each in run.nested if call_id.startswith(f"{each.call_id}/")), None)
             if agent is None:
-                own[at][call_id] = value  # type: ignore[assignment]
+                own[at][call_id] = value  # pyright: ignore[reportArgumentType]
             else:
-                inner.setdefault(agent, ({}, {}))[at][call_id.removeprefix(f"{agent}/")] = value  # type: ignore[assignment]
+                inner.setdefault(agent, ({}, {}))[at][call_id.removeprefix(f"{agent}/")] = value  # pyright: ignore[reportArgumentType]
     return own, inner
 
 

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from agentkit._redact import Secret, redacted
 from agentkit._tls import trusted
+from agentkit._version import __version__
 from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
 from agentkit.images.drafts import ImageStore
 from agentkit.images.spool import Spool
@@ -153,7 +154,6 @@ class OpenRouter:
     def _open_pool(self) -> Pool:
         from openai import AsyncOpenAI
 
-        from agentkit._version import __version__
         from agentkit.openrouter.strict import StrictClient
 
         # Not `self`: a client that nobody holds is forgotten, though its connections are still open.

@@ -57,7 +57,10 @@ def carrier(url: str, asked: Transport | None) -> Transport:
 
 
 def open_carrier(kind: Transport, *, tls: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncBaseTransport:
-    """A transport with connections of its own; the caller closes it. To be called on the event loop that it serves."""
+    """A transport with connections of its own; the caller closes it. To be called on the event loop that it serves.
+
+    Raises `UsageError` for a SOCKS proxy where the package that speaks SOCKS is not installed.
+    """
     import httpx2
 
     through = None if proxy is None else httpx2.Proxy(proxy)
@@ -66,7 +69,13 @@ def open_carrier(kind: Transport, *, tls: ssl.SSLContext, proxy: str | None) -> 
 
         return AiohttpTransport(tls=tls, keepalive=KEEPALIVE, proxy=through)
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE)
-    return httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
+    try:
+        return httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
+    except ImportError as error:  # httpx2 imports socksio when a SOCKS proxy is given
+        raise UsageError(
+            f"the environment names the proxy {redacted(proxy or '')!r}; for SOCKS proxies: "
+            'pip install "agentkit-openrouter[socks]"'
+        ) from error
 
 
 SHARE = 32

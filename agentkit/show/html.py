@@ -51,7 +51,7 @@ def text(words: str) -> str:
 def prose(words: str) -> str:
     """The model's Markdown as HTML. Pictures become links; links lead to http, https and mailto alone.
 
-    Without markdown-it-py (the extra `demo`): escaped paragraphs.
+    Without markdown-it-py: escaped paragraphs.
     """
     try:
         render = _renderer()

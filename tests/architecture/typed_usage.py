@@ -1,15 +1,18 @@
-"""How the public API is typed. The strict checker reads this file in `make check`; it is never run.
+"""How the public API is typed: a user's file, which is never run.
 
-A line with an ignore comment must be an error: an ignore that is not needed is one itself.
+Two strict checkers read it: basedpyright in `make check`, and both basedpyright and mypy in a test that installs the
+wheel. A line with ignore comments must be an error for both: an ignore that is not needed is one itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import assert_never, assert_type
+from dataclasses import dataclass
+from typing import TypedDict, assert_never, assert_type
 
 from pydantic import BaseModel
 
+import agentkit
 from agentkit import (
     Agent,
     Answer,
@@ -50,6 +53,15 @@ class Report(BaseModel):
     degrees: int
 
 
+@dataclass
+class Place:
+    city: str
+
+
+class Row(TypedDict):
+    city: str
+
+
 @tool
 def weather(city: str, days: int = 1) -> str:
     """The weather."""
@@ -80,11 +92,33 @@ async def answers() -> None:
     assert_type(plain.conversation().images, Mapping[str, Image])
 
 
-def tools() -> None:
+def outputs() -> None:
+    assert_type(Agent("openai/gpt-5.2", output=Place).run_sync("x").output, Place)
+    assert_type(Agent("openai/gpt-5.2", output=Row).run_sync("x").output, Row)
+    assert_type(Agent("openai/gpt-5.2", output=list[int]).run_sync("x").output, list[int])
+    Agent("openai/gpt-5.2", output="Report")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def the_package() -> None:
+    """What a bare `import agentkit` gives."""
+    assert_type(agentkit.__version__, str)
+    assert_type(agentkit.Agent("openai/gpt-5.2", output=Report), Agent[Report])
+    assert_type(agentkit.errors.RunError("x").run, Run | None)
+    print(agentkit.nothing)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+
+
+@tool
+async def forecast(city: str) -> list[int]:
+    """The degrees of the next days."""
+    return [len(city)]
+
+
+async def tools() -> None:
+    assert_type(await forecast("Oslo"), list[int])
     assert_type(weather("Oslo"), str)
     assert_type(weather("Oslo", days=2), str)
-    weather(3)  # pyright: ignore[reportArgumentType]
-    weather("Oslo", hours=2)  # pyright: ignore[reportCallIssue]
+    weather(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    weather("Oslo", hours=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def studios() -> None:
@@ -93,8 +127,8 @@ async def studios() -> None:
     assert_type(drawing.image.parents, tuple[str, ...])
     assert_type(await studio.edit([drawing.image, "https://example.com/x.png"], "a hat", scale=True), Drawing)
     assert_type(await studio.price(quality="low"), float | None)
-    await studio.draw("a fox", quality="best")  # pyright: ignore[reportArgumentType]
-    await studio.draw("a fox", colour="red")  # pyright: ignore[reportCallIssue]
+    await studio.draw("a fox", quality="best")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await studio.draw("a fox", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Agent("openai/gpt-5.2", tools=[ImageGeneration(fallback=Studio("openai/gpt-5-image")), *studio.tools(n=1)])
 
 
@@ -120,13 +154,13 @@ async def together() -> None:
     assert_type(budget.remaining_usd, float | None)
     assert_type(await OpenRouter().generation("gen-1"), Generation | None)
     await caller.resume(answer.run, approve={call.id: Denied("why") for call in answer.pending}, results={"a": 3})
-    await caller.resume(answer.run, approve={"a": "yes"})  # pyright: ignore[reportArgumentType]
+    await caller.resume(answer.run, approve={"a": "yes"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
 
 
 def wrong() -> None:
-    Budget(cost_usd="much")  # pyright: ignore[reportArgumentType]
-    Agent("openai/gpt-5.2", api="completions")  # pyright: ignore[reportArgumentType]
-    Limits(turns="many")  # pyright: ignore[reportArgumentType]
+    Budget(cost_usd="much")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Agent("openai/gpt-5.2", api="completions")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Limits(turns="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def events(stream: AnswerStream[Report]) -> None:

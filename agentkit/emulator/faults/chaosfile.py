@@ -138,7 +138,7 @@ def _loaded(text: str, name: str) -> tuple[Any, Lines]:
     try:
         import yaml as pyyaml
     except ImportError as error:
-        raise ChaosError(f"{name}: YAML needs PyYAML: pip install 'agentkit[demo]'") from error
+        raise ChaosError(f"{name}: YAML needs PyYAML: pip install pyyaml") from error
     yaml: Any = pyyaml
     try:
         depth = 0

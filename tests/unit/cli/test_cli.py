@@ -117,11 +117,11 @@ def test_version_and_help() -> None:
         assert command in told
 
 
-def test_a_missing_extra_is_told_in_one_line() -> None:
+def test_a_missing_package_is_told_in_one_line() -> None:
     code = "import sys; sys.modules['typer'] = None\nfrom agentkit.cli import main\nsys.exit(main(['--version']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert done.stderr == 'agentkit: typer is not installed: pip install "agentkit[demo]"\n'
+    assert done.stderr == "agentkit: typer is not installed: pip install agentkit-openrouter\n"
 
 
 def test_main_gives_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from base64 import b64encode
 from contextlib import suppress
 
@@ -33,6 +34,17 @@ async def tunnel(line: Line) -> None:
         await asyncio.gather(relay(line.reader, writer), relay(reader, line.writer))
     finally:
         writer.transport.abort()
+
+
+async def socks(line: Line) -> None:
+    """A SOCKS5 proxy (RFC 1928) that answers the request itself, whatever host it is for."""
+    _, methods = await line.reader.readexactly(2)
+    await line.reader.readexactly(methods)
+    await line.send(b"\x05\x00")  # no authentication
+    *_, length = await line.reader.readexactly(5)  # version, command, reserved, kind of address: a name
+    await line.reader.readexactly(length + 2)
+    await line.send(b"\x05\x00\x00\x01" + bytes(6))
+    await answers(line)
 
 
 async def test_http(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +132,26 @@ def test_which_transport_speaks_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("https_proxy", "ftp://proxy.example")
     with pytest.raises(UsageError, match="'ftp://proxy.example'.*accepted are http"):
         proxy_for(url)
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+async def test_socks(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(socks) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.origin.replace("http:", f"{scheme}:"))
+        async with OpenRouter(api_key=KEY, base_url="http://openrouter.example/api/v1") as client:
+            assert len(await ask(client)) == 1
+        (request,) = proxy.requests
+    assert request.line == "POST /api/v1/chat/completions HTTP/1.1"
+    assert request.values("host") == ["openrouter.example"]
+
+
+async def test_socks_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("http_proxy", "socks5://ada:verysecret@127.0.0.1:1")
+    async with OpenRouter(api_key=KEY, base_url="http://openrouter.example/api/v1") as client:
+        with pytest.raises(UsageError, match=r'pip install "agentkit-openrouter\[socks\]"') as caught:
+            await ask(client)
+    assert "verysecret" not in str(caught.value)
 
 
 async def test_an_impossible_proxy_is_told_at_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:

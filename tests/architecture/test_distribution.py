@@ -1,0 +1,212 @@
+"""What a user gets: the wheel, its install line, its types and its commands, in an environment of their own."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from agentkit import __version__
+from tests.architecture.fresh import ROOT, Environment, Wheel, build_wheel, fresh_environment, requirements
+
+NAME = "agentkit-openrouter"
+PUBLIC_MODULES = ["agentkit", "agentkit.emulator", "agentkit.errors", "agentkit.studio"]
+MODULE_OF = {"pillow": "PIL", "pyyaml": "yaml", "markdown-it-py": "markdown_it"}
+"""Distributions whose module has another name."""
+COMES_WITH = {"pydantic_core": "pydantic"}
+"""Modules of a distribution that another one pins to one exact version."""
+USER_CONFIG = {
+    "typeCheckingMode": "strict",
+    "enableTypeIgnoreComments": False,
+    "reportUnnecessaryTypeIgnoreComment": "error",
+}
+SCRIPT = """\
+name: Small
+model: openai/gpt-5.2
+tools: [openrouter:image_generation]
+turns:
+  - say: Draw a blue owl.
+    expect: {images: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Wheel:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def fresh(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return fresh_environment(tmp_path_factory.mktemp("fresh"), wheel)
+
+
+# The wheel
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Wheel) -> None:
+    package = ROOT / "agentkit"
+    ours = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name for name in wheel.files if ".dist-info/" not in name} == ours
+    assert "agentkit/py.typed" in ours
+
+
+def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
+    found = wheel.distribution
+    assert (found.name, found.version) == (NAME, __version__)
+    (command,) = found.entry_points
+    assert (command.group, command.name, command.value) == ("console_scripts", "agentkit", "agentkit.cli:main")
+    assert "Typing :: Typed" in found.metadata.get_all("Classifier", [])
+    assert found.metadata["License-Expression"] == "MIT"
+    for url in found.metadata.get_all("Project-URL", []):
+        assert re.fullmatch(r"[\w ]+, https://(?:[a-z-]+\.)+[a-z]{2,}(?:/.*)?", url)
+
+
+def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
+    """By name, and without an extra: a package that only another one requires may go with its next version."""
+    imported: set[str] = set()
+    for path in (ROOT / "agentkit").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.split(".")[0])
+    imported -= {*sys.stdlib_module_names, "agentkit", "_typeshed"}
+    required = {canonicalize_name(each.name) for each in requirements(wheel.distribution)}
+    modules = {MODULE_OF.get(name, name.replace("-", "_")) for name in required}
+    assert {COMES_WITH.get(module, module) for module in imported} == modules
+
+
+def test_install_lines_name_this_distribution_and_its_extras() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    told: list[Requirement] = []
+    for path in [*(ROOT / "agentkit").rglob("*.py"), *pages]:
+        lines = re.findall(r"""pip install ["']?((?:agentkit|\.)[\w\[\],-]*)""", path.read_text("utf-8"))
+        told += [Requirement(re.sub(r"^\.", NAME, line)) for line in lines]
+    assert told
+    assert {each.name for each in told} == {NAME}
+    assert {extra for each in told for extra in each.extras} <= set(extras)
+
+
+# The base install, without any extra
+
+
+def test_the_base_install_has_all_that_it_requires(fresh: Environment) -> None:
+    pip = [sys.executable, "-m", "pip", "--python", fresh.python]
+    done = fresh.run(*pip, "check")
+    assert (done.returncode, done.stdout) == (0, "No broken requirements found.\n")
+    names = {each["name"] for each in json.loads(fresh.run(*pip, "list", "--format=json").stdout)}
+    assert NAME in names
+    assert not names & {"pytest", "mypy", "socksio"}
+
+
+def test_the_version(fresh: Environment) -> None:
+    done = fresh.run(fresh.agentkit, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"agentkit {__version__}\n", "")
+    code = f"from importlib.metadata import version; print(version({NAME!r}))"
+    assert fresh.run(fresh.python, "-c", code).stdout == f"{__version__}\n"
+
+
+def check_commands(place: Environment) -> None:
+    """Every command of `agentkit` runs there."""
+    script = place.folder / "small.demo.yaml"
+    script.write_text(SCRIPT)
+    for arguments in (["--help"], ["demo", str(script), "--out", "out"], ["chat"]):
+        done = place.run(place.agentkit, *arguments, stdin="Draw a blue owl.\n/images\n/quit\n")
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+    assert "▣ img_1" in done.stdout
+    assert (place.folder / "out" / "index.html").is_file()
+    with subprocess.Popen(
+        [place.agentkit, "emulator", "--faults", ROOT / "examples" / "chaos.yaml"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=place.variables(),
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("http://127.0.0.1:")
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=30) == 0
+
+
+def test_every_command_runs(fresh: Environment) -> None:
+    check_commands(fresh)
+
+
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
+def test_a_public_module_is_imported_quietly(module: str, fresh: Environment) -> None:
+    done = fresh.run(fresh.python, "-W", "error", "-c", f"import {module}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def told_to_install(place: Environment) -> list[str]:
+    """The install lines that a chat through a SOCKS proxy prints; nothing listens at the proxy's address."""
+    proxy = {"https_proxy": "socks5://127.0.0.1:9", "OPENROUTER_API_KEY": "sk-or-any"}
+    done = place.run(place.agentkit, "chat", "--live", stdin="Hello!\n", **proxy)
+    assert done.returncode == 0, done.stderr
+    return re.findall(r"pip install .*", done.stdout + done.stderr)
+
+
+def test_a_missing_extra_is_named_by_a_line_that_pip_takes(fresh: Environment) -> None:
+    assert told_to_install(fresh) == [f'pip install "{NAME}[socks]"']
+    pip = [sys.executable, "-m", "pip", "--python", fresh.python, "install", "--no-index", "--dry-run"]
+    done = fresh.run(*pip, f"{NAME}[socks]")
+    assert "No matching distribution found for socksio" in done.stderr, done.stdout
+
+
+# The types
+
+
+@pytest.fixture
+def user_file(fresh: Environment) -> Path:
+    folder = fresh.folder / "user"
+    folder.mkdir(exist_ok=True)
+    file = folder / "program.py"
+    file.write_text((ROOT / "tests" / "house" / "typed_usage.py").read_text("utf-8"))
+    return file
+
+
+def test_mypy_reads_the_types(user_file: Path, fresh: Environment) -> None:
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", fresh.python]
+    done = fresh.run(*command, "--cache-dir", os.devnull, user_file)
+    assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n"), done.stdout
+
+
+def test_basedpyright_reads_the_types(user_file: Path, fresh: Environment) -> None:
+    config = user_file.with_name("pyrightconfig.json")
+    config.write_text(json.dumps({"include": [user_file.name], **USER_CONFIG}))
+    command = [sys.executable, "-m", "basedpyright", "-p", config, "--pythonpath", fresh.python]
+    done = fresh.run(*command)
+    assert done.returncode == 0, done.stdout
+
+
+# The same from a package index, as a user does it
+
+
+@pytest.mark.slow
+def test_the_install_line_of_the_readme_and_the_line_of_an_error(tmp_path: Path) -> None:
+    """Needs a network: pip takes everything from its index."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    place = Environment(tmp_path / "venv")
+    pip = f"{place.python} -m pip"
+    line = re.findall(r"pip install [^`\n]+", (ROOT / "README.md").read_text("utf-8"))[0]
+    subprocess.run(line.replace("pip", pip, 1), shell=True, cwd=ROOT, check=True, env=place.variables())
+    check_commands(place)
+    (line,) = told_to_install(place)
+    subprocess.run(line.replace("pip", pip, 1), shell=True, cwd=tmp_path, check=True, env=place.variables())
+    assert told_to_install(place) == []
