@@ -177,7 +177,7 @@ def user_file(fresh: Environment) -> Path:
     folder = fresh.folder / "user"
     folder.mkdir(exist_ok=True)
     file = folder / "program.py"
-    file.write_text((ROOT / "tests" / "house" / "typed_usage.py").read_text("utf-8"))
+    file.write_text((ROOT / "tests" / "architecture" / "typed_usage.py").read_text("utf-8"))
     return file
 
 

@@ -103,7 +103,7 @@ def the_package() -> None:
     """What a bare `import agentkit` gives."""
     assert_type(agentkit.__version__, str)
     assert_type(agentkit.Agent("openai/gpt-5.2", output=Report), Agent[Report])
-    assert_type(agentkit.errors.RunError("x").run, Run | None)
+    assert_type(agentkit.errors.RunError("x").run, agentkit.errors.StoppedRun | None)
     print(agentkit.nothing)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
 
 
