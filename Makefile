@@ -8,10 +8,11 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-all coverage fuzz check format bench record lock clean
+.PHONY: help demo docs test test-all coverage fuzz check format bench record lock clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
+	@echo "make docs      build the pages of docs/ and the reference into out/docs/"
 	@echo "make test      run the tests"
 	@echo "make test-all  run the slow tests as well"
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
@@ -31,6 +32,10 @@ $(READY): pyproject.toml $(LOCK)
 
 demo: $(READY)
 	$(BIN)/agentkit demo examples/fox.demo.yaml --out out/demo $(if $(filter 1,$(LIVE)),--live,)
+
+docs: $(READY)
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d out/doctrees . out/docs
+	@echo "Documentation: out/docs/index.html"
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)

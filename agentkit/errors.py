@@ -142,6 +142,35 @@ class PartialDrawing(Protocol):
         ...
 
 
+__all__ = [
+    "APIError",
+    "AgentkitError",
+    "AuthenticationFailed",
+    "BadRequest",
+    "BudgetExceeded",
+    "ConnectionFailed",
+    "ConversationBusy",
+    "DeadlineExceeded",
+    "HookFailed",
+    "ImageError",
+    "InsufficientCredits",
+    "MissingKey",
+    "OutcomeUnknown",
+    "OutputInvalid",
+    "PermissionRefused",
+    "ProtocolError",
+    "ProviderFailed",
+    "RateLimited",
+    "RunError",
+    "StoreError",
+    "StreamInterrupted",
+    "ToolDefinitionError",
+    "Unsupported",
+    "Untrusted",
+    "UsageError",
+]
+
+
 class AgentkitError(Exception):
     """The root of every error that agentkit raises on purpose. Its words are redacted."""
 

@@ -8,6 +8,20 @@ from typing import Literal
 from agentkit.answer import AnswerStatus
 from agentkit.values import Image, ImageFailure, Invocation, Message, Usage
 
+__all__ = [
+    "Event",
+    "ImageFailed",
+    "ImagePreview",
+    "ImageReady",
+    "InvocationFinished",
+    "InvocationProgress",
+    "InvocationStarted",
+    "ReasoningDelta",
+    "RunFinished",
+    "TextDelta",
+    "TurnFinished",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
@@ -116,3 +130,4 @@ Event = (
     | TurnFinished
     | RunFinished
 )
+"""Any event of a stream: a `match` over all ten can end in `assert_never`."""

@@ -26,6 +26,8 @@ from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Denied
 from agentkit.values import Message
 
+__all__ = ["Asking", "Hooks"]
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:

@@ -71,3 +71,10 @@ def anchors(page: Path) -> set[str]:
         names.add(f"{name}-{found[name]}" if found[name] else name)
         found[name] += 1
     return names
+
+
+def public_modules() -> list[str]:
+    """The list in `docs/architecture.md`."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    section = text.partition("\n## Public modules\n")[2].partition("\n## ")[0]
+    return re.findall(r"^- `([\w.]+)`", section, re.MULTILINE)

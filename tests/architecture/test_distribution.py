@@ -18,10 +18,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from agentkit import __version__
+from tests.architecture.documents import public_modules
 from tests.architecture.fresh import ROOT, Environment, Wheel, build_wheel, fresh_environment, requirements
 
 NAME = "agentkit-openrouter"
-PUBLIC_MODULES = ["agentkit", "agentkit.emulator", "agentkit.errors", "agentkit.studio"]
 MODULE_OF = {"pillow": "PIL", "pyyaml": "yaml", "markdown-it-py": "markdown_it"}
 """Distributions whose module has another name."""
 COMES_WITH = {"pydantic_core": "pydantic"}
@@ -148,7 +148,7 @@ def test_every_command_runs(fresh: Environment) -> None:
     check_commands(fresh)
 
 
-@pytest.mark.parametrize("module", PUBLIC_MODULES)
+@pytest.mark.parametrize("module", public_modules())
 def test_a_public_module_is_imported_quietly(module: str, fresh: Environment) -> None:
     done = fresh.run(fresh.python, "-W", "error", "-c", f"import {module}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
