@@ -1,7 +1,7 @@
 """The checks of arguments that all of agentkit shares: what is wrong is said at once, and by name.
 
-Each raises `UsageError` in one form: `Owner(argument=value): accepted is …`. `where` names the owner and the argument,
-with the value in place of `{!r}`: `"Agent(model={!r})"`.
+Each raises `UsageError` in one form: `Owner(argument=value): accepted is …`. `where` names the
+owner and the argument, with the value in place of `{!r}`: `"Agent(model={!r})"`.
 """
 
 from __future__ import annotations

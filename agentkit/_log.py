@@ -1,8 +1,10 @@
-"""Structured logs of each request, invocation and image: never base64, never a key, never configured for everyone.
+"""Structured logs of each request, invocation and image: never base64, never a key, never
+configured for everyone.
 
-Where the application configured structlog, its configuration is used; else the events go to the standard library's
-logger `agentkit`, which stays silent unless the application listens. Values are redacted before either sees them, and
-each stays on its line: what a server or a model wrote cannot forge a second one.
+Where the application configured structlog, its configuration is used; else the events go to the
+standard library's logger `agentkit`, which stays silent unless the application listens. Values are
+redacted before either sees them, and each stays on its line: what a server or a model wrote cannot
+forge a second one.
 """
 
 from __future__ import annotations
@@ -66,7 +68,10 @@ def _plain() -> Logger:
     to = logging.getLogger("agentkit")
     wrapped = structlog.wrap_logger(
         to,
-        processors=[structlog.stdlib.filter_by_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )

@@ -1,8 +1,8 @@
 """The one redactor: for logs, errors, reprs, traces, cassettes and reports.
 
-A secret is found in two ways. By value: of every `Secret` that is alive, no run of `RUN` characters passes, so that one
-that was cut short, or stands in JSON or in a URL, is found too. By pattern: what looks like a key, a bearer token or
-credentials in a URL, for secrets that nobody told of.
+A secret is found in two ways. By value: of every `Secret` that is alive, no run of `RUN` characters
+passes, so that one that was cut short, or stands in JSON or in a URL, is found too. By pattern:
+what looks like a key, a bearer token or credentials in a URL, for secrets that nobody told of.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def redacted(text: str) -> str:
     for form in _forms():
         text = _without(text, form)
     for pattern in _PATTERNS:
-        text = pattern.sub(lambda found: found[1] + REDACTED + ("@" if found[0].endswith("@") else ""), text)
+        text = pattern.sub(
+            lambda found: found[1] + REDACTED + ("@" if found[0].endswith("@") else ""), text
+        )
     return text
 
 

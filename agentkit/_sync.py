@@ -1,4 +1,6 @@
-"""The sync forms: one event loop in a thread of its own, so that they work inside a running loop too (which they block)."""
+"""The sync forms: one event loop in a thread of its own, so that they work inside a running loop
+too (which they block).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
 _left: list[asyncio.AbstractEventLoop] = []
-"""Loops of the process that this one was forked from: kept, for they share its sockets and must not be closed here."""
+"""Loops of the process that this one was forked from: kept, for they share its sockets and must not
+be closed here.
+"""
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
@@ -25,7 +29,8 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
     if _thread is threading.current_thread():
         work.close()
         raise UsageError(
-            "a sync form was called by a tool on agentkit's own loop, which would wait for itself: await the async form"
+            "a sync form was called by a tool on agentkit's own loop, which would "
+            "wait for itself: await the async form"
         )
     future = asyncio.run_coroutine_threadsafe(work, loop)
     try:
@@ -41,7 +46,9 @@ def _running() -> asyncio.AbstractEventLoop:
         if _loop is None or _thread is None or not _thread.is_alive() or not _loop.is_running():
             loop = asyncio.new_event_loop()
             ready = threading.Event()
-            thread = threading.Thread(target=_serve, args=(loop, ready), name="agentkit", daemon=True)
+            thread = threading.Thread(
+                target=_serve, args=(loop, ready), name="agentkit", daemon=True
+            )
             thread.start()
             ready.wait()
             atexit.register(_stop, loop, thread, os.getpid())

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 def trusted() -> ssl.SSLContext:
-    """The context that every connection shares: the system's certificates, or those that SSL_CERT_FILE and SSL_CERT_DIR name
-    now. Raises `UsageError` where these cannot be read."""
+    """The context that every connection shares: the system's certificates, or those that
+    SSL_CERT_FILE and SSL_CERT_DIR name now. Raises `UsageError` where these cannot be read."""
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     try:
         return _read(file, folder)
     except OSError as error:  # which `ssl.SSLError` is
         raise UsageError(
-            f"the certificates cannot be read (SSL_CERT_FILE={file!r}, SSL_CERT_DIR={folder!r}): {error}"
+            f"the certificates cannot be read (SSL_CERT_FILE={file!r}, "
+            f"SSL_CERT_DIR={folder!r}): {error}"
         ) from error
 
 

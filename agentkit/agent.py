@@ -34,22 +34,32 @@ OutputT = TypeVar("OutputT", default=Any)
 
 
 class Agent(Generic[OutputT]):
-    """A model with instructions, tools and settings. It holds no state of a conversation, so one serves many at once.
+    """A model with instructions, tools and settings. It holds no state of a conversation, so one
+    serves many at once.
 
-    - `model` is an OpenRouter slug (`openai/gpt-5.2`), `instructions` is what it is told before each conversation.
-    - `tools` are functions, `@tool` functions, server tools such as `ImageGeneration()`, and toolsets.
+    - `model` is an OpenRouter slug (`openai/gpt-5.2`), `instructions` is what it is told before
+      each conversation.
+    - `tools` are functions, `@tool` functions, server tools such as `ImageGeneration()`, and
+      toolsets.
     - `api` is "chat" (Chat Completions) or "responses".
     - `settings` (`ModelSettings`) is how the model is asked: temperature, reasoning, providers, …
-    - `limits` (`Limits`) holds for each run by itself, `budget` (`Budget`) for all of them together, on top of a run's own.
+    - `limits` (`Limits`) holds for each run by itself, `budget` (`Budget`) for all of them
+      together, on top of a run's own.
     - `history` (`History`) says how much of earlier turns is sent again.
-    - `output` is a pydantic model, or another type with a JSON Schema, that the answer has to fit: `answer.output`.
+    - `output` is a pydantic model, or another type with a JSON Schema, that the answer has to fit:
+      `answer.output`.
     - `client` (`OpenRouter`) defaults to one that is shared by all agents.
-    - `store` is where pictures are kept, by default a folder in the user's cache (`FileImageStore`).
-    - `fetch` (`FetchPolicy`) says from where pictures that come as URLs may be downloaded, and how large they may be.
-    - `checks`: whether the catalogue is asked before the first request, so that what the model cannot do is told unsent.
+    - `store` is where pictures are kept, by default a folder in the user's cache
+      (`FileImageStore`).
+    - `fetch` (`FetchPolicy`) says from where pictures that come as URLs may be downloaded, and how
+      large they may be.
+    - `checks`: whether the catalogue is asked before the first request, so that what the model
+      cannot do is told unsent.
     - `name` is what the log lines of its requests and runs call the agent.
-    - `hooks` (`agentkit.hooks.Hooks`, one or a list) are functions called before and after each request and tool call.
-    - `scale`: whether pictures of yours that are too large to be sent are made smaller; else they raise `ImageError`.
+    - `hooks` (`agentkit.hooks.Hooks`, one or a list) are functions called before and after each
+      request and tool call.
+    - `scale`: whether pictures of yours that are too large to be sent are made smaller; else they
+      raise `ImageError`.
 
     Raises `UsageError` at once for an argument that cannot be right.
     """
@@ -79,18 +89,32 @@ class Agent(Generic[OutputT]):
         self.tools = collect(tools)
         self.api: Api = check_choice("Agent(api={!r})", api, APIS)
         self.settings = check_kind(
-            "Agent(settings={!r})", ModelSettings() if settings is None else settings, ModelSettings, "ModelSettings(…)"
+            "Agent(settings={!r})",
+            ModelSettings() if settings is None else settings,
+            ModelSettings,
+            "ModelSettings(…)",
         )
-        self.limits = check_kind("Agent(limits={!r})", Limits() if limits is None else limits, Limits, "Limits(…)")
+        self.limits = check_kind(
+            "Agent(limits={!r})", Limits() if limits is None else limits, Limits, "Limits(…)"
+        )
         self.history = check_kind(
             "Agent(history={!r})", History() if history is None else history, History, "History(…)"
         )
         self.budget: Budget | None = check_optional("budget={!r}", budget, Budget, "Budget(…)")
         self.output: Output[OutputT] | None = Output(output) if output is not None else None
-        self._client = None if client is None else check_kind("Agent(client={!r})", client, OpenRouter, "OpenRouter(…)")
-        self.store: ImageStore = FileImageStore() if store is None else checked_store("Agent", store)
+        self._client = (
+            None
+            if client is None
+            else check_kind("Agent(client={!r})", client, OpenRouter, "OpenRouter(…)")
+        )
+        self.store: ImageStore = (
+            FileImageStore() if store is None else checked_store("Agent", store)
+        )
         self.fetch = check_kind(
-            "Agent(fetch={!r})", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)"
+            "Agent(fetch={!r})",
+            FetchPolicy() if fetch is None else fetch,
+            FetchPolicy,
+            "FetchPolicy(…)",
         )
         self.checks: bool = check_kind("Agent(checks={!r})", checks, bool, "True or False")
         self.name = check_kind("Agent(name={!r})", name, str, "a string")
@@ -105,7 +129,9 @@ class Agent(Generic[OutputT]):
             return  # which names there will be is not known yet
         if choice is not None and choice not in {"auto", "none", "required", *names}:
             accepted = ", ".join(repr(name) for name in ("auto", "none", "required", *names))
-            raise UsageError(f"ModelSettings(tool_choice={choice!r}): accepted here is one of {accepted}")
+            raise UsageError(
+                f"ModelSettings(tool_choice={choice!r}): accepted here is one of {accepted}"
+            )
         if choice is not None and choice not in {"auto", "none"} and not names:
             raise UsageError(f"ModelSettings(tool_choice={choice!r}): the agent has no tools")
 
@@ -121,29 +147,40 @@ class Agent(Generic[OutputT]):
     def conversation(
         self, *, api: Api | None = None, model: str | None = None, run: Run | None = None
     ) -> Conversation[OutputT]:
-        """A conversation of many turns: a new one, or with `run`, the one that this run was the last turn of.
+        """A conversation of many turns: a new one, or with `run`, the one that this run was the
+        last turn of.
 
-        A run that has ended is its last turn. One that waits for a person, or that an error stopped, is none yet:
-        `chat.resume(run)` goes on with it. `api` and `model` are otherwise the run's; `chat.usage` counts from this run on.
+        A run that has ended is its last turn. One that waits for a person, or that an error
+        stopped, is none yet: `chat.resume(run)` goes on with it. `api` and `model` are otherwise
+        the run's; `chat.usage` counts from this run on.
         """
         if run is None:
             return Conversation(self, api=api, model=model)
         return Conversation.after(self, run, api=api, model=model)
 
-    async def run(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
-        """One turn on its own. A prompt is a string, an image, or a list of both; tools get `deps` in their `Context`. What it
-        spends counts against `budget` and against the agent's own.
+    async def run(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> Answer[OutputT]:
+        """One turn on its own. A prompt is a string, an image, or a list of both; tools get `deps`
+        in their `Context`. What it spends counts against `budget` and against the agent's own.
 
-        Raises `UsageError` or `ImageError` for a prompt that cannot be sent, a `RunError` with all that had arrived else.
+        Raises `UsageError` or `ImageError` for a prompt that cannot be sent, a `RunError` with all
+        that had arrived else.
         """
         return await self.conversation().send(prompt, deps=deps, budget=budget)
 
-    def run_sync(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
+    def run_sync(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> Answer[OutputT]:
         """`run` for code that is not async."""
         return run_sync(self.run(prompt, deps=deps, budget=budget))
 
-    def stream(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> AnswerStream[OutputT]:
-        """One turn on its own, watched while it goes on: `async with agent.stream("…") as stream`."""
+    def stream(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> AnswerStream[OutputT]:
+        """One turn on its own, watched while it goes on: `async with agent.stream("…") as
+        stream`.
+        """
         return self.conversation().stream(prompt, deps=deps, budget=budget)
 
     def as_tool(
@@ -154,16 +191,20 @@ class Agent(Generic[OutputT]):
         timeout: float | None = None,
         approve: Approve = False,
     ) -> Tool[..., Any]:
-        """This agent as a tool of another, which calls it with a task in words, and with pictures by their handles.
+        """This agent as a tool of another, which calls it with a task in words, and with pictures
+        by their handles.
 
-        Each call is a run of its own, without the caller's history; the caller gets its words and pictures. Time, money,
-        pictures, tool calls and output tokens come out of the caller's limits, `deps` are the caller's, and what its tools
-        wait for a person for, the caller waits for too (`answer.pending`, as `CALL/ID`). An error goes back to the caller's
-        model; what was spent and drawn until then is kept. `timeout` and `approve` are as for any tool. Raises
+        Each call is a run of its own, without the caller's history; the caller gets its words and
+        pictures. Time, money, pictures, tool calls and output tokens come out of the caller's
+        limits, `deps` are the caller's, and what its tools wait for a person for, the caller waits
+        for too (`answer.pending`, as `CALL/ID`). An error goes back to the caller's model; what was
+        spent and drawn until then is kept. `timeout` and `approve` are as for any tool. Raises
         `ToolDefinitionError` for a name that cannot be.
         """
         agent = SubAgent(name, self.run, partial(_errand, self))
-        return make_tool(agent, name=name, description=description or None, timeout=timeout, approve=approve)
+        return make_tool(
+            agent, name=name, description=description or None, timeout=timeout, approve=approve
+        )
 
     async def resume(
         self,
@@ -174,10 +215,12 @@ class Agent(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
-        """Go on with a run: one that paused, with what a person decided, or one that an error stopped.
+        """Go on with a run: one that paused, with what a person decided, or one that an error
+        stopped.
 
-        `approve` is a verdict (True, False, `Denied("why")`) by the id of its call, `results` what external tools gave, by
-        the id of theirs. Raises `UsageError` for a decision that no call waits for; else as `run`.
+        `approve` is a verdict (True, False, `Denied("why")`) by the id of its call, `results` what
+        external tools gave, by the id of theirs. Raises `UsageError` for a decision that no call
+        waits for; else as `run`.
         """
         return await Conversation.holding(self, checked_run(run)).resume(
             run, approve=approve, results=results, deps=deps, budget=budget
@@ -193,7 +236,9 @@ class Agent(Generic[OutputT]):
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
-        return run_sync(self.resume(run, approve=approve, results=results, deps=deps, budget=budget))
+        return run_sync(
+            self.resume(run, approve=approve, results=results, deps=deps, budget=budget)
+        )
 
     def resume_stream(
         self,
@@ -204,13 +249,16 @@ class Agent(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> AnswerStream[OutputT]:
-        """`resume`, watched while it goes on: `async with agent.resume_stream(run, approve={…}) as stream`. Its events are what
-        is new; what was said before the run paused is not told again, and `stream.answer` is all of it."""
+        """`resume`, watched while it goes on: `async with agent.resume_stream(run, approve={…}) as
+        stream`. Its events are what is new; what was said before the run paused is not told again,
+        and `stream.answer` is all of it."""
         chat = Conversation.holding(self, checked_run(run))
         return chat.resume_stream(run, approve=approve, results=results, deps=deps, budget=budget)
 
 
-async def _errand(agent: Agent[Any], prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[Any]:
+async def _errand(
+    agent: Agent[Any], prompt: Sequence[str | Image], task: Errand, log: EventLog
+) -> Answer[Any]:
     """A run of an agent as a tool of another."""
     chat = Conversation(agent) if task.paused is None else Conversation.holding(agent, task.paused)
     return await chat.on_errand(prompt, task, log)

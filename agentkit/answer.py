@@ -1,4 +1,6 @@
-"""What a run has given so far, as the user sees it: `Answer.of(run)` is pure and can be asked at any moment."""
+"""What a run has given so far, as the user sees it: `Answer.of(run)` is pure and can be asked at
+any moment.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,16 @@ from agentkit.run import Run
 from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
 
 AnswerStatus = Literal["completed", "paused", "limited", "refused", "interrupted"]
-"""Whole; waiting for a person; ended by a limit; refused; or not at its end, as an error, a cancellation or an early leave
-stopped it, or it goes on still (`error.answer_so_far`): `resume(answer.run)` takes up `paused` and `interrupted` ones, but those that
-`adopt` has kept as they were."""
+"""Whole; waiting for a person; ended by a limit; refused; or not at its end, as an error, a
+cancellation or an early leave stopped it, or it goes on still (`error.answer_so_far`):
+`resume(answer.run)` takes up `paused` and `interrupted` ones, but those that `adopt` has kept as
+they were."""
 OutputT = TypeVar("OutputT", default=Any)
 
 _PLACED = {"text", "content"}
-"""Places that say where in the words a picture stands; any other picture follows its message's words."""
+"""Places that say where in the words a picture stands; any other picture follows its message's
+words.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,9 @@ class Answer(Generic[OutputT]):
     """All that the assistant said, drew and did in one run."""
 
     parts: tuple[Text | Image, ...]
-    """Words and pictures in order. A picture stands once, at its place in the words if it has one."""
+    """Words and pictures in order. A picture stands once, at its place in the words if it has
+    one.
+    """
     images: tuple[Image, ...]
     """Every picture of this run in the order of arrival, those that tools returned included."""
     failures: tuple[ImageFailure, ...]
@@ -37,7 +44,9 @@ class Answer(Generic[OutputT]):
     usage: Usage
     status: AnswerStatus
     pending: tuple[Invocation, ...]
-    """Calls that wait for a person, those of agents that were called as tools by `CALL/ID`: see `Agent.resume`."""
+    """Calls that wait for a person, those of agents that were called as tools by `CALL/ID`: see
+    `Agent.resume`.
+    """
     run: Run = field(repr=False)
     output: OutputT = cast("OutputT", None)  # noqa: RUF009 - None where no `output=` was asked for
     """The structured output, where the agent has `output=`."""
@@ -57,7 +66,9 @@ class Answer(Generic[OutputT]):
             usage=run.usage,
             status=status,
             pending=tuple(
-                each for each in run.pending if each.id in asked or (run.status != "paused" and each.id not in agents)
+                each
+                for each in run.pending
+                if each.id in asked or (run.status != "paused" and each.id not in agents)
             ),
             run=run,
             output=output,
@@ -65,24 +76,31 @@ class Answer(Generic[OutputT]):
 
     @property
     def text(self) -> str:
-        """All the words: those within one message simply concatenated, messages joined by a blank line."""
+        """All the words: those within one message simply concatenated, messages joined by a blank
+        line.
+        """
         return "\n\n".join(text for message in _said(self.run) if (text := message.text))
 
     @property
     def shown(self) -> tuple[Text | Image, ...]:
-        """What a display shows: the parts, and behind them the pictures that tools returned and that stand nowhere in them."""
+        """What a display shows: the parts, and behind them the pictures that tools returned and
+        that stand nowhere in them.
+        """
         placed = {part.sha256 for part in self.parts if isinstance(part, Image)}
         return (*self.parts, *(image for image in self.images if image.sha256 not in placed))
 
     @property
     def limit(self) -> str | None:
-        """The limit that ended a `limited` run: a field of `Limits` (that of a `Budget` is called the same), `repeats` (it
-        went in circles, or its arguments did not fit three times in a row), or `max_tokens` (its last reply was cut)."""
+        """The limit that ended a `limited` run: a field of `Limits` (that of a `Budget` is called
+        the same), `repeats` (it went in circles, or its arguments did not fit three times in a
+        row), or `max_tokens` (its last reply was cut)."""
         return self.run.closing
 
     @property
     def limit_reason(self) -> str | None:
-        """Where the limit in money ended the run: how much was left, and how much the next request may have cost at worst."""
+        """Where the limit in money ended the run: how much was left, and how much the next request
+        may have cost at worst.
+        """
         return self.run.limit_reason
 
     @property
@@ -102,21 +120,28 @@ class Answer(Generic[OutputT]):
         return markdown.answer(self.shown, self.failures, folder=folder)
 
     def to_html(self) -> str:
-        """The answer as an HTML fragment, escaped, with its raster pictures inside it as `data:` URLs."""
+        """The answer as an HTML fragment, escaped, with its raster pictures inside it as `data:`
+        URLs.
+        """
         from agentkit.show import html
 
         return html.answer(self.shown, self.failures)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, made if need be; its path is returned.
+        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, made if need be;
+        its path is returned.
 
-        Raises `UsageError` where a file has that name, or the folder cannot be written; and `ImageError` where a picture
-        cannot be had (it was deleted, say), once all the rest is saved.
+        Raises `UsageError` where a file has that name, or the folder cannot be written; and
+        `ImageError` where a picture cannot be had (it was deleted, say), once all the rest is
+        saved.
         """
         target = Path(folder)
-        if (file := next((each for each in (target, *target.parents) if each.is_file()), None)) is not None:
+        if (
+            file := next((each for each in (target, *target.parents) if each.is_file()), None)
+        ) is not None:
             raise UsageError(
-                f"Answer.save({str(folder)!r}): {str(file)!r} is a file; accepted is a folder, made if need be"
+                f"Answer.save({str(folder)!r}): {str(file)!r} is a file; "
+                "accepted is a folder, made if need be"
             )
         images = target / "images"
         try:
@@ -134,7 +159,10 @@ class Answer(Generic[OutputT]):
             except (ImageError, StoreError) as error:
                 missing.append(error)
         if missing:
-            told = f"Answer.save({str(folder)!r}): saved is all but {len(missing)} of {len(self.images)} pictures"
+            told = (
+                f"Answer.save({str(folder)!r}): saved is all but "
+                f"{len(missing)} of {len(self.images)} pictures"
+            )
             raise ImageError(f"{told}: {'; '.join(map(str, missing[:3]))}") from missing[0]
         return target
 
@@ -142,11 +170,18 @@ class Answer(Generic[OutputT]):
         """Notebook display."""
         from agentkit.show import markdown
 
-        return {"text/plain": repr(self), "text/markdown": markdown.prose(self.text), "text/html": self.to_html()}
+        return {
+            "text/plain": repr(self),
+            "text/markdown": markdown.prose(self.text),
+            "text/html": self.to_html(),
+        }
 
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:59] + "…"
-        return f"<Answer {self.status} {words!r} {len(self.images)} images {len(self.invocations)} invocations>"
+        return (
+            f"<Answer {self.status} {words!r} {len(self.images)} images "
+            f"{len(self.invocations)} invocations>"
+        )
 
 
 def _said(run: Run) -> tuple[Message, ...]:
@@ -164,7 +199,10 @@ def _parts(run: Run) -> tuple[Text | Image, ...]:
     known = {image.sha256: image for image in run.images}
     messages = _said(run)
     placed = {
-        part.sha256 for message in messages for part in message.parts if isinstance(part, Image) and _is_placed(part)
+        part.sha256
+        for message in messages
+        for part in message.parts
+        if isinstance(part, Image) and _is_placed(part)
     }
     shown: set[str] = set()
     parts: list[Text | Image] = []
@@ -190,7 +228,9 @@ def _joined(parts: list[Text | Image]) -> tuple[Text | Image, ...]:
     for part in parts:
         last = joined[-1] if joined else None
         if isinstance(part, Text) and isinstance(last, Text):
-            joined[-1] = replace(last, text=last.text + part.text, citations=(*last.citations, *part.citations))
+            joined[-1] = replace(
+                last, text=last.text + part.text, citations=(*last.citations, *part.citations)
+            )
         else:
             joined.append(part)
     return tuple(joined)

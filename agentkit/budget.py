@@ -1,8 +1,8 @@
 """Money and pictures that runs share: `Budget`, the one object among settings that changes.
 
-Before a request goes out, its worst known price is held; once its outcome is known, the true cost takes the place of what
-was held. A request that does not fit is not sent, so a budget is overshot at most by what the requests in flight cost more
-than was known of their price.
+Before a request goes out, its worst known price is held; once its outcome is known, the true cost
+takes the place of what was held. A request that does not fit is not sent, so a budget is overshot
+at most by what the requests in flight cost more than was known of their price.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from agentkit.run.step import fits
 
 
 class _Guard:
-    """One lock for all budgets: a hold counts against several at once, on whatever thread its loop runs."""
+    """One lock for all budgets: a hold counts against several at once, on whatever thread its loop
+    runs.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -76,26 +78,37 @@ class Account:
 
 
 class Budget:
-    """How much money (USD) and how many pictures any number of runs may use together; `None` means no limit.
+    """How much money (USD) and how many pictures any number of runs may use together; `None` means
+    no limit.
 
         budget = Budget(cost_usd=2.0, images=20)
         agent = Agent(…, budget=budget)             # every run of this agent
         await other.run("…", budget=budget)         # this run too, at the same time, on any thread
         budget.spent_usd, budget.remaining_usd
 
-    A run for which nothing remains ends as `limited`, with what it had. `images` counts pictures that models drew. What is
-    used of this budget is used of those it lies `within` too. Raises `UsageError` for a limit that is none.
+    A run for which nothing remains ends as `limited`, with what it had. `images` counts pictures
+    that models drew. What is used of this budget is used of those it lies `within` too. Raises
+    `UsageError` for a limit that is none.
     """
 
     def __init__(
-        self, cost_usd: float | None = None, images: int | None = None, *, within: Iterable[Budget | None] = ()
+        self,
+        cost_usd: float | None = None,
+        images: int | None = None,
+        *,
+        within: Iterable[Budget | None] = (),
     ) -> None:
         if cost_usd is not None and not _is_money(cost_usd):
             raise UsageError(
-                f"Budget(cost_usd={cost_usd!r}): accepted is a finite number of USD of at least 0, or None"
+                f"Budget(cost_usd={cost_usd!r}): accepted is a finite "
+                "number of USD of at least 0, or None"
             )
-        if images is not None and (isinstance(images, bool) or not isinstance(images, int) or images < 0):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"Budget(images={images!r}): accepted is a whole number of at least 0, or None")
+        if images is not None and (
+            isinstance(images, bool) or not isinstance(images, int) or images < 0
+        ):
+            raise UsageError(
+                f"Budget(images={images!r}): accepted is a whole number of at least 0, or None"
+            )
         self._own = Account(cost_usd, images)
         above = [account for budget in within if budget is not None for account in budget.accounts]
         self.accounts: tuple[Account, ...] = (self._own, *dict.fromkeys(above))
@@ -137,8 +150,8 @@ class Budget:
 
     @property
     def uncertain_usd(self) -> float:
-        """USD that were held for requests whose cost was never told (the connection broke, or the reply does not say).
-        Possibly spent, so counted as used."""
+        """USD that were held for requests whose cost was never told (the connection broke, or the
+        reply does not say). Possibly spent, so counted as used."""
         return self._own.uncertain_usd
 
     @property
@@ -148,48 +161,71 @@ class Budget:
 
     @property
     def uncertain_requests(self) -> int:
-        """How many such requests there were. One whose price was not known held nothing, so `uncertain_usd` may be 0."""
+        """How many such requests there were. One whose price was not known held nothing, so
+        `uncertain_usd` may be 0.
+        """
         return self._own.uncertain_requests
 
     @property
     def remaining_usd(self) -> float | None:
-        """USD that a further request may cost; None without a limit. Below 0 where the last ones cost more than was known."""
+        """USD that a further request may cost; None without a limit. Below 0 where the last ones
+        cost more than was known.
+        """
         with _guard.lock:
             return self._usd_left()
 
     @property
     def remaining_images(self) -> int | None:
-        """Pictures that may still be asked for; None without a limit. Below 0 where requests gave more than they were asked."""
+        """Pictures that may still be asked for; None without a limit. Below 0 where requests gave
+        more than they were asked.
+        """
         with _guard.lock:
             return self._images_left()
 
     def _usd_left(self) -> float | None:
-        return min([left for each in self._in_usd if (left := each.usd_left) is not None], default=None)
+        return min(
+            [left for each in self._in_usd if (left := each.usd_left) is not None], default=None
+        )
 
     def _images_left(self) -> int | None:
-        return min([left for each in self._in_images if (left := each.images_left) is not None], default=None)
+        return min(
+            [left for each in self._in_images if (left := each.images_left) is not None],
+            default=None,
+        )
 
     def dearest(self, shape: Hashable) -> float | None:
-        """The highest cost in USD of the requests of this shape so far; None where none has told its cost."""
+        """The highest cost in USD of the requests of this shape so far; None where none has told
+        its cost.
+        """
         with _guard.lock:
-            known = [cost for each in self.accounts if (cost := each.dearest.get(shape)) is not None]
+            known = [
+                cost for each in self.accounts if (cost := each.dearest.get(shape)) is not None
+            ]
         return max(known, default=None)
 
     def learn(self, shape: Hashable, cost_usd: float) -> None:
-        """Remember, for this budget alone, what a request of this shape is said to have cost: a saved run may say anything."""
+        """Remember, for this budget alone, what a request of this shape is said to have cost: a
+        saved run may say anything.
+        """
         with _guard.lock:
             self._own.learn(shape, cost_usd)
 
-    def reserve(self, cost_usd: float = 0.0, images: int = 0, *, shape: Hashable = None) -> Hold | None:
-        """Hold this much for a request that is about to be sent; None where it does not fit, or nothing is left.
+    def reserve(
+        self, cost_usd: float = 0.0, images: int = 0, *, shape: Hashable = None
+    ) -> Hold | None:
+        """Hold this much for a request that is about to be sent; None where it does not fit, or
+        nothing is left.
 
-        A request whose price is not known holds 0 USD, and needs only that something is left. Use the hold as a context
-        manager and `settle` it: one that is left unsettled counts as uncertain. Its cost is remembered by its `shape`.
+        A request whose price is not known holds 0 USD, and needs only that something is left. Use
+        the hold as a context manager and `settle` it: one that is left unsettled counts as
+        uncertain. Its cost is remembered by its `shape`.
         """
         hold = Hold(self, cost_usd, images, shape)
         with _guard.lock:
             usd, pictures = self._usd_left(), self._images_left()
-            if (usd is not None and not fits(cost_usd, usd)) or (pictures is not None and images > max(pictures, 0)):
+            if (usd is not None and not fits(cost_usd, usd)) or (
+                pictures is not None and images > max(pictures, 0)
+            ):
                 return None
             for each in self.accounts:
                 each.holds.add(hold)
@@ -201,7 +237,9 @@ class Budget:
 
 
 class Hold:
-    """What one request in flight may use. It ends once: by `settle`, by `release` or, where neither comes, as uncertain."""
+    """What one request in flight may use. It ends once: by `settle`, by `release` or, where neither
+    comes, as uncertain.
+    """
 
     def __init__(self, budget: Budget, cost_usd: float, images: int, shape: Hashable) -> None:
         self.cost_usd, self.images = cost_usd, images
@@ -209,7 +247,9 @@ class Hold:
         self._ended = False
 
     def settle(self, cost_usd: float | None, images: int = 0) -> None:
-        """The request has ended, at this cost; None where the wire does not tell it, which keeps what was held as uncertain."""
+        """The request has ended, at this cost; None where the wire does not tell it, which keeps
+        what was held as uncertain.
+        """
         if cost_usd is None:
             self._end(0.0, images, self.cost_usd, 0, uncertain=True)
             return
@@ -226,7 +266,9 @@ class Hold:
         """What became of the request is not known, but for this many pictures that had come."""
         self._end(0.0, images, self.cost_usd, max(self.images - images, 0), uncertain=True)
 
-    def _end(self, usd: float, images: int, open_usd: float, open_images: int, *, uncertain: bool = False) -> bool:
+    def _end(
+        self, usd: float, images: int, open_usd: float, open_images: int, *, uncertain: bool = False
+    ) -> bool:
         with _guard.lock:
             if self._ended:
                 return False
@@ -244,10 +286,18 @@ class Hold:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.keep()
 
 
 def _is_money(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and isfinite(value)
+        and value >= 0
+    )

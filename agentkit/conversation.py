@@ -64,16 +64,24 @@ class AgentLike(Protocol[OutputT]):
 
 
 class Conversation(Generic[OutputT]):
-    """Many turns with one agent. After an error, a cancellation or an early leave it is as it was before that turn.
+    """Many turns with one agent. After an error, a cancellation or an early leave it is as it was
+    before that turn.
 
-    A turn that stops for a person (`answer.status == "paused"`) is not over: until `resume(run, approve=…)` has gone on with it,
-    `adopt(run)` has kept it as it is, or `drop()` has given it up, the next prompt raises `UsageError`. A `fork()` is free.
+    A turn that stops for a person (`answer.status == "paused"`) is not over: until `resume(run,
+    approve=…)` has gone on with it, `adopt(run)` has kept it as it is, or `drop()` has given it up,
+    the next prompt raises `UsageError`. A `fork()` is free.
     """
 
-    def __init__(self, agent: AgentLike[OutputT], *, api: Api | None = None, model: str | None = None) -> None:
+    def __init__(
+        self, agent: AgentLike[OutputT], *, api: Api | None = None, model: str | None = None
+    ) -> None:
         self.agent = agent
-        self._api: Api = check_choice("conversation(api={!r})", agent.api if api is None else api, APIS)
-        self._model = check_model("conversation(model={!r})", agent.model if model is None else model)
+        self._api: Api = check_choice(
+            "conversation(api={!r})", agent.api if api is None else api, APIS
+        )
+        self._model = check_model(
+            "conversation(model={!r})", agent.model if model is None else model
+        )
         self.session_id = f"agentkit-{secrets.token_hex(8)}"
         self._messages: tuple[Message, ...] = ()
         self._images: tuple[Image, ...] = ()
@@ -98,18 +106,28 @@ class Conversation(Generic[OutputT]):
 
     @classmethod
     def after(
-        cls, agent: AgentLike[OutputT], run: Run, *, api: Api | None = None, model: str | None = None
+        cls,
+        agent: AgentLike[OutputT],
+        run: Run,
+        *,
+        api: Api | None = None,
+        model: str | None = None,
     ) -> Conversation[OutputT]:
         """The conversation as it is after this run: see `Agent.conversation`."""
         chat = cls.holding(agent, run)
         if run.status != "running":
             chat._keep(run)  # noqa: SLF001 - its own
-        chat.api, chat.model = chat.api if api is None else api, chat.model if model is None else model
+        chat.api, chat.model = (
+            chat.api if api is None else api,
+            chat.model if model is None else model,
+        )
         return chat
 
     @property
     def api(self) -> Api:
-        """The API of the next turn. May be set between two turns; raises `UsageError` for what is none."""
+        """The API of the next turn. May be set between two turns; raises `UsageError` for what is
+        none.
+        """
         return self._api
 
     @api.setter
@@ -118,7 +136,9 @@ class Conversation(Generic[OutputT]):
 
     @property
     def model(self) -> str:
-        """The model of the next turn. May be set between two turns; raises `UsageError` for what cannot be one."""
+        """The model of the next turn. May be set between two turns; raises `UsageError` for what
+        cannot be one.
+        """
         return self._model
 
     @model.setter
@@ -127,7 +147,9 @@ class Conversation(Generic[OutputT]):
 
     @property
     def waiting(self) -> Run | None:
-        """The run that waits for a person, or whose `resume` was interrupted; while there is one, no new prompt is taken."""
+        """The run that waits for a person, or whose `resume` was interrupted; while there is one,
+        no new prompt is taken.
+        """
         return self._waiting
 
     @property
@@ -145,23 +167,36 @@ class Conversation(Generic[OutputT]):
         return Usage.total(self._usages)
 
     def fork(self) -> Conversation[OutputT]:
-        """A second future of this conversation: what was said is shared, what follows is not. A turn that waits here does not
-        hold up the fork, which may go on with it (`resume`) or without."""
+        """A second future of this conversation: what was said is shared, what follows is not. A
+        turn that waits here does not hold up the fork, which may go on with it (`resume`) or
+        without."""
         other = Conversation(self.agent, api=self.api, model=self.model)
         other._messages, other._images, other._usages = self._messages, self._images, self._usages
         other._encoded, other.session_id = self._encoded.copy(), self.session_id
         return other
 
-    async def send(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
-        """One turn. Raises `ConversationBusy` while another goes on, `UsageError` while one waits; else as `Agent.run`."""
-        return await self._turn(self._claimed(), partial(self._sent, prompt, EventLog(), deps, budget, stream=False))
+    async def send(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> Answer[OutputT]:
+        """One turn. Raises `ConversationBusy` while another goes on, `UsageError` while one waits;
+        else as `Agent.run`.
+        """
+        return await self._turn(
+            self._claimed(), partial(self._sent, prompt, EventLog(), deps, budget, stream=False)
+        )
 
-    def send_sync(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
+    def send_sync(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> Answer[OutputT]:
         """`send` for code that is not async."""
         return run_sync(self.send(prompt, deps=deps, budget=budget))
 
-    def stream(self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None) -> AnswerStream[OutputT]:
-        """One turn, watched while it goes on. It has the conversation from the moment the stream is entered."""
+    def stream(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> AnswerStream[OutputT]:
+        """One turn, watched while it goes on. It has the conversation from the moment the stream is
+        entered.
+        """
         parts_of(prompt)  # a wrong prompt is told here, not inside the block
         log = EventLog()
         return self._watched(log, partial(self._sent, prompt, log, deps, budget, stream=True))
@@ -175,7 +210,9 @@ class Conversation(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
-        """Go on with a run of this conversation: see `Agent.resume`. Raises `UsageError` where it went on otherwise since."""
+        """Go on with a run of this conversation: see `Agent.resume`. Raises `UsageError` where it
+        went on otherwise since.
+        """
         run, decisions = checked_run(run), checked_decisions(approve, results)
         work = partial(self._resumed, run, *decisions, EventLog(), deps, budget)
         return await self._turn(self._claimed(anew=False), work)
@@ -190,7 +227,9 @@ class Conversation(Generic[OutputT]):
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
-        return run_sync(self.resume(run, approve=approve, results=results, deps=deps, budget=budget))
+        return run_sync(
+            self.resume(run, approve=approve, results=results, deps=deps, budget=budget)
+        )
 
     def resume_stream(
         self,
@@ -201,13 +240,19 @@ class Conversation(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> AnswerStream[OutputT]:
-        """`resume`, watched while it goes on. What was said before is not told again; `stream.answer` has all of it."""
+        """`resume`, watched while it goes on. What was said before is not told again;
+        `stream.answer` has all of it.
+        """
         run, decisions = checked_run(run), checked_decisions(approve, results)
         log = EventLog()
-        return self._watched(log, partial(self._resumed, run, *decisions, log, deps, budget, stream=True), anew=False)
+        return self._watched(
+            log, partial(self._resumed, run, *decisions, log, deps, budget, stream=True), anew=False
+        )
 
     def adopt(self, run: Run) -> Answer[OutputT]:
-        """Keep a run that stopped as this turn: calls without a result get one that says they were cancelled."""
+        """Keep a run that stopped as this turn: calls without a result get one that says they were
+        cancelled.
+        """
         self._check_idle()
         self._check_own(checked_run(run))
         run = given_up(run)
@@ -215,7 +260,8 @@ class Conversation(Generic[OutputT]):
         return cast("Answer[OutputT]", Answer.of(run))
 
     def drop(self) -> Run | None:
-        """Give up the turn that waits, which is returned, so that a new prompt is taken. None where none waits.
+        """Give up the turn that waits, which is returned, so that a new prompt is taken. None where
+        none waits.
 
         Raises `ConversationBusy` while it goes on.
         """
@@ -224,22 +270,31 @@ class Conversation(Generic[OutputT]):
         self._encoded.keep_only(self._messages)
         return run
 
-    async def on_errand(self, prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Answer[OutputT]:
-        """One turn with the means of the agent that this one works for, or what is left of a turn that waited."""
+    async def on_errand(
+        self, prompt: Sequence[str | Image], task: Errand, log: EventLog
+    ) -> Answer[OutputT]:
+        """One turn with the means of the agent that this one works for, or what is left of a turn
+        that waited.
+        """
         if task.paused is None:
             return await self._sent(prompt, log, task.deps, task.budget, task, stream=task.stream)
         decisions = task.approve or {}, task.results or {}
-        return await self._resumed(task.paused, *decisions, log, task.deps, task.budget, task, stream=task.stream)
+        return await self._resumed(
+            task.paused, *decisions, log, task.deps, task.budget, task, stream=task.stream
+        )
 
     def _claimed(self, *, anew: bool = True) -> object:
-        """The conversation, for one turn at a time: `anew`, or to go on with one. Raises `ConversationBusy` and `UsageError`."""
+        """The conversation, for one turn at a time: `anew`, or to go on with one. Raises
+        `ConversationBusy` and `UsageError`.
+        """
         self._check_idle()
         if anew and (run := self._waiting) is not None:
             calls = ", ".join(repr(each.call_id) for each in run.waiting if each.why != "agent")
             state = f"waits for a person, for {calls}" if calls else "was interrupted"
             raise UsageError(
                 f"a turn of this conversation (run {run.id}) {state}: go on with it by "
-                "chat.resume(run, approve={…} or results={…}), keep it as it is by chat.adopt(run) (or the run that came of it "
+                "chat.resume(run, approve={…} or results={…}), keep it as it is by "
+                "chat.adopt(run) (or the run that came of it "
                 "elsewhere), or give it up by chat.drop(); the run is chat.waiting"
             )
         self._claim = claim = object()
@@ -247,7 +302,9 @@ class Conversation(Generic[OutputT]):
 
     def _check_idle(self) -> None:
         if self._claim is not None:
-            raise ConversationBusy("a turn of this conversation is going on: wait for it, or fork() the conversation")
+            raise ConversationBusy(
+                "a turn of this conversation is going on: wait for it, or fork() the conversation"
+            )
 
     def _release(self, claim: object) -> None:
         if self._claim is claim:
@@ -271,8 +328,15 @@ class Conversation(Generic[OutputT]):
             return answer
         except BaseException as error:
             own = run_of(error)
-            if own is not None and self._waiting is not None and own.id == self._waiting.id and own.status != "paused":
-                self._waiting = None  # what was decided is used up: `error.run` is what can be gone on with
+            if (
+                own is not None
+                and self._waiting is not None
+                and own.id == self._waiting.id
+                and own.status != "paused"
+            ):
+                self._waiting = (
+                    None  # what was decided is used up: `error.run` is what can be gone on with
+                )
             self._encoded.keep_only(self._messages)
             raise
         finally:
@@ -321,7 +385,9 @@ class Conversation(Generic[OutputT]):
     ) -> Answer[Any]:
         self._check_own(run)
         if run.status not in {"running", "paused"}:
-            raise UsageError(f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt")
+            raise UsageError(
+                f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt"
+            )
         kit = self._kit(deps, budget, stream=stream, depth=task.depth if task is not None else 0)
         try:
             run = run if task is None else replace(run, limits=task.within(self.agent.limits, run))
@@ -338,7 +404,8 @@ class Conversation(Generic[OutputT]):
     def _check_own(self, run: Run) -> None:
         if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
             raise UsageError(
-                f"run {run.id} does not go on from where this conversation is: it began after {run.start} messages, and this "
+                f"run {run.id} does not go on from where this conversation is: it began "
+                f"after {run.start} messages, and this "
                 f"conversation has {len(self._messages)}; Agent.resume(run) needs no conversation"
             )
 
@@ -346,10 +413,25 @@ class Conversation(Generic[OutputT]):
         agent = self.agent
         fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
         return Kit(
-            agent.client, agent.store, fetcher, agent.tools, agent.instructions, agent.settings, agent.output, deps, stream,
-            self._encoded, budget=Budget(within=[agent.budget, check_optional("budget={!r}", budget, Budget, "Budget(…)")]), history=agent.history,
-            hooks=agent.hooks, depth=depth, checks=agent.checks, name=agent.name,
-        )  # fmt: skip
+            agent.client,
+            agent.store,
+            fetcher,
+            agent.tools,
+            agent.instructions,
+            agent.settings,
+            agent.output,
+            deps,
+            stream,
+            self._encoded,
+            budget=Budget(
+                within=[agent.budget, check_optional("budget={!r}", budget, Budget, "Budget(…)")]
+            ),
+            history=agent.history,
+            hooks=agent.hooks,
+            depth=depth,
+            checks=agent.checks,
+            name=agent.name,
+        )
 
     def _keep(self, run: Run) -> None:
         self._waiting = run if run.status == "paused" else None
@@ -360,12 +442,17 @@ class Conversation(Generic[OutputT]):
 
     def __repr__(self) -> str:
         counts = f"{len(self._messages)} messages {len(self._images)} images"
-        return f"<Conversation {self._model!r} api={self._api!r} {counts}{' waiting' if self._waiting else ''}>"
+        return (
+            f"<Conversation {self._model!r} api={self._api!r} "
+            f"{counts}{' waiting' if self._waiting else ''}>"
+        )
 
 
-async def _ready(run: Run, kit: Kit, work: Awaitable[tuple[Run, Kit]] | None = None) -> tuple[Run, Kit]:
-    """The run and its kit for the first request, with what a person decided. Nothing is sent before a store that cannot be
-    written, or a model that cannot do what is wanted, was told."""
+async def _ready(
+    run: Run, kit: Kit, work: Awaitable[tuple[Run, Kit]] | None = None
+) -> tuple[Run, Kit]:
+    """The run and its kit for the first request, with what a person decided. Nothing is sent before
+    a store that cannot be written, or a model that cannot do what is wanted, was told."""
     run, kit = (run, kit) if work is None else await work
     kit = await fitted(kit, run)
     if kit.may_draw:
@@ -377,18 +464,24 @@ def checked_run(run: object) -> Run:
     """A run. Raises `UsageError` that says where to take one from."""
     if not isinstance(run, Run):
         raise UsageError(
-            f"given is {type(run).__name__} ({run!r:.80}), which is no run; accepted is a Run: answer.run, error.run, or "
+            f"given is {type(run).__name__} ({run!r:.80}), which is no run; accepted "
+            "is a Run: answer.run, error.run, or "
             "Run.from_json(text, blobs=agent.store)"
         )
     return run
 
 
-def checked_decisions(approve: object, results: object) -> tuple[Mapping[str, bool | Denied], Mapping[str, object]]:
-    """Verdicts and results, by call. The verdicts are looked at where it is known which calls wait. Raises `UsageError`."""
+def checked_decisions(
+    approve: object, results: object
+) -> tuple[Mapping[str, bool | Denied], Mapping[str, object]]:
+    """Verdicts and results, by call. The verdicts are looked at where it is known which calls wait.
+    Raises `UsageError`.
+    """
     verdicts = check_mapping(
         "resume(approve={!r})",
         approve,
-        "a mapping of call id to True, False or Denied('why'): {call.id: True for call in answer.pending}",
+        "a mapping of call id to True, False or Denied('why'): {call.id: "
+        "True for call in answer.pending}",
     )
     given = check_mapping(
         "resume(results={!r})",

@@ -1,30 +1,30 @@
 """Every error that agentkit raises, and what the caller can do about each.
 
     AgentkitError
-    ├── UsageError (also a ValueError)   an argument is wrong: mend the call; nothing was sent
-    │   ├── MissingKey                   no API key: set OPENROUTER_API_KEY, or start the emulator
-    │   ├── ToolDefinitionError          a function cannot become a tool: mend its signature or name
-    │   ├── Unsupported                  the model does not take this: `accepted` says what it takes, `models` who takes it
-    │   ├── BudgetExceeded               the `Budget` does not cover this drawing: raise it, or ask for something cheaper
-    │   └── ConversationBusy             a turn is running on this conversation: wait for it, or `fork()`
-    ├── ImageError                       these bytes, this file or this URL are no usable picture
-    ├── StoreError                       the image store cannot be read or written: free the disk, or set `store=`
-    └── RunError                         a run stopped; `run` holds all that had arrived
-        ├── ConnectionFailed             nothing was sent, so nothing was billed: try again when the network is back
-        │   └── Untrusted                the server's certificate cannot be trusted: mend the address or the certificates
-        ├── OutcomeUnknown               the request may have been billed: look at `generation_id` before asking again
-        ├── StreamInterrupted            the stream was cut; what had arrived is in `answer_so_far`
-        ├── ProtocolError                the reply is not what OpenRouter speaks (a proxy's HTML page, cut JSON)
-        ├── DeadlineExceeded             `Limits.seconds`, or a time-out of the client
-        ├── HookFailed (also a UsageError)  a hook, or a function that makes tools, raised: mend it, and `resume(error.run)`
-        ├── OutputInvalid                the model did not keep to `output=`, even after one repair
-        └── APIError                     OpenRouter, or a provider behind it, said no
-            ├── BadRequest               400, 404, 405, 409, 413, 414, 415, 422: mend the request; it has the provider's words
-            ├── AuthenticationFailed     401: the key is wrong or revoked
-            ├── InsufficientCredits      402: add credits, or lower `max_tokens`, which reserves them
-            ├── PermissionRefused        403: moderation, a guardrail or a region; `reasons` says which
-            ├── RateLimited              429: wait `retry_after` seconds
-            └── ProviderFailed           408, 5xx, an error inside a 200, any other status: the provider broke, or a proxy answered
+    ├── UsageError (a ValueError)   an argument is wrong: nothing was sent; correct the call
+    │   ├── MissingKey              no API key: set OPENROUTER_API_KEY, or start the emulator
+    │   ├── ToolDefinitionError     a function cannot become a tool: change its signature or name
+    │   ├── Unsupported             the model does not take this: see `accepted` and `models`
+    │   ├── BudgetExceeded          the `Budget` does not cover this: raise it, or ask for less
+    │   └── ConversationBusy        a turn is running on this conversation: wait, or `fork()`
+    ├── ImageError                  these bytes, this file or this URL are no usable picture
+    ├── StoreError                  the image store cannot be read or written: free the disk
+    └── RunError                    a run stopped; `run` holds all that had arrived
+        ├── ConnectionFailed        nothing was sent or billed: try again when the network is back
+        │   └── Untrusted           the server's certificate cannot be trusted: check the address
+        ├── OutcomeUnknown          it may have been billed: look at `generation_id` first
+        ├── StreamInterrupted       the stream was cut; `answer_so_far` holds what had arrived
+        ├── ProtocolError           the reply is not OpenRouter's (a proxy's page, cut JSON)
+        ├── DeadlineExceeded        `Limits.seconds`, or a time-out of the client, was reached
+        ├── HookFailed (a UsageError)  a hook raised: correct it, then `resume(error.run)`
+        ├── OutputInvalid           the reply does not fit `output=`, even after one repair
+        └── APIError                OpenRouter, or a provider behind it, refused
+            ├── BadRequest          400, 404, 405, 409, 413, 414, 415, 422: change the request
+            ├── AuthenticationFailed   401: the key is wrong or revoked
+            ├── InsufficientCredits    402: add credits, or lower `max_tokens`, which reserves them
+            ├── PermissionRefused      403: moderation, a guardrail or a region; see `reasons`
+            ├── RateLimited            429: wait `retry_after` seconds
+            └── ProviderFailed         408, 5xx, an error inside a 200, any other status
 
 No error holds a key, a header or a request body.
 """
@@ -38,7 +38,9 @@ from agentkit._redact import redacted
 
 
 class StoppedRun(Protocol):
-    """The run that an error carries: an `agentkit.Run`, which `resume` and `adopt` take as it is."""
+    """The run that an error carries: an `agentkit.Run`, which `resume` and `adopt` take as it
+    is.
+    """
 
     @property
     def id(self) -> str:
@@ -178,7 +180,9 @@ class AgentkitError(Exception):
         super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled by what it is, not by how it was made: each survives the way from another process."""
+        """Pickled by what it is, not by how it was made: each survives the way from another
+        process.
+        """
         return _again, (type(self), self.args), self.__dict__
 
 
@@ -201,10 +205,18 @@ class ToolDefinitionError(UsageError):
 
 
 class Unsupported(UsageError):
-    """The model does not accept a parameter, by what the catalogue says of it. `checks=False` sends it all the same."""
+    """The model does not accept a parameter, by what the catalogue says of it. `checks=False` sends
+    it all the same.
+    """
 
     def __init__(
-        self, message: str, *, model: str, parameter: str, accepted: str | None = None, models: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        model: str,
+        parameter: str,
+        accepted: str | None = None,
+        models: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.model = model
@@ -217,8 +229,8 @@ class Unsupported(UsageError):
 
 
 class BudgetExceeded(UsageError):
-    """A drawing was not begun, as it may have cost more, or brought more pictures, than its `Budget` has left. A run of an
-    agent raises nothing there: its answer is `limited`."""
+    """A drawing was not begun, as it may have cost more, or brought more pictures, than its
+    `Budget` has left. A run of an agent raises nothing there: its answer is `limited`."""
 
     def __init__(
         self,
@@ -253,13 +265,19 @@ class RunError(AgentkitError):
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
         self.run: StoppedRun | None = None
-        """The run with all that had arrived: `chat.resume(run)` goes on, `chat.adopt(run)` keeps it."""
+        """The run with all that had arrived: `chat.resume(run)` goes on, `chat.adopt(run)` keeps
+        it.
+        """
         self.answer_so_far: PartialAnswer | None = None
         """What had arrived, as an answer; None where nothing had been started."""
         self.generation_id = None if generation_id is None else redacted(generation_id)
-        """OpenRouter's id of the request that failed, where it was told: the key for `GET /generation`."""
+        """OpenRouter's id of the request that failed, where it was told: the key for `GET
+        /generation`.
+        """
         self.generation: LookedUp | None = None
-        """What the look-up by that id told, where it was asked and knew: whether the request was billed, and its cost."""
+        """What the look-up by that id told, where it was asked and knew: whether the request was
+        billed, and its cost.
+        """
         self.drawing: PartialDrawing | None = None
         """Of a request to the Image API: the pictures, previews apart, that had arrived."""
 
@@ -273,7 +291,9 @@ class Untrusted(ConnectionFailed):
 
 
 class OutcomeUnknown(RunError):
-    """The connection broke after the request was sent: it may have been carried out and billed. It was not sent again."""
+    """The connection broke after the request was sent: it may have been carried out and billed. It
+    was not sent again.
+    """
 
 
 class StreamInterrupted(RunError):
@@ -289,8 +309,8 @@ class DeadlineExceeded(RunError):
 
 
 class HookFailed(RunError, UsageError):
-    """A function of the user's that is called beside the tools, a hook or one that makes tools, raised or answered what it
-    must not. `__cause__` is its own error."""
+    """A function of the user's that is called beside the tools, a hook or one that makes tools,
+    raised or answered what it must not. `__cause__` is its own error."""
 
 
 class OutputInvalid(RunError):
@@ -352,7 +372,9 @@ class RateLimited(APIError):
 
 
 class ProviderFailed(APIError):
-    """408, a 5xx, an error inside a 200, and any other status: a redirect (3xx), say, which is never followed."""
+    """408, a 5xx, an error inside a 200, and any other status: a redirect (3xx), say, which is
+    never followed.
+    """
 
 
 def for_status(status: int | None) -> type[APIError]:

@@ -1,4 +1,6 @@
-"""What a run tells while it goes on. Each event is a frozen value; `kind` tells them apart in JSON."""
+"""What a run tells while it goes on. Each event is a frozen value; `kind` tells them apart in
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ __all__ = [
 class TextDelta:
     """Some more of the assistant's text. All of them together are `answer.text`.
 
-    What may be the link of a picture comes when that is decided, the words after such a link when its download has ended.
+    What may be the link of a picture comes when that is decided, the words after such a link when
+    its download has ended.
     """
 
     text: str
@@ -52,12 +55,16 @@ class InvocationStarted:
 
 @dataclass(frozen=True, slots=True)
 class InvocationProgress:
-    """Something that a tool yielded while it runs, or a phase of a server tool (`in_progress`, `generating`)."""
+    """Something that a tool yielded while it runs, or a phase of a server tool (`in_progress`,
+    `generating`).
+    """
 
     invocation: Invocation
     message: str
     event: Event | None = None
-    """Of an agent that is called as a tool: its own event, in which pictures have its own handles."""
+    """Of an agent that is called as a tool: its own event, in which pictures have its own
+    handles.
+    """
     kind: Literal["invocation_progress"] = "invocation_progress"
 
 
@@ -81,7 +88,10 @@ class ImagePreview:
     kind: Literal["image_preview"] = "image_preview"
 
     def __repr__(self) -> str:
-        return f"ImagePreview(item={self.item!r}, index={self.index}, {self.media_type}, {len(self.data)} bytes)"
+        return (
+            f"ImagePreview(item={self.item!r}, index={self.index}, "
+            f"{self.media_type}, {len(self.data)} bytes)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,9 @@ class TurnFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The last event of a run: its answer is ready. `status` is `Answer.status`, and never "interrupted"."""
+    """The last event of a run: its answer is ready. `status` is `Answer.status`, and never
+    "interrupted".
+    """
 
     status: AnswerStatus
     usage: Usage

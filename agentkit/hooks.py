@@ -1,4 +1,5 @@
-"""Hooks: plain functions of the user's that a run calls before and after each request to the model and each tool call.
+"""Hooks: plain functions of the user's that a run calls before and after each request to the model
+and each tool call.
 
     def no_mail_at_night(context: Context) -> Denied | None:
         if context.invocation.name == "send_mail" and datetime.now().hour < 7:
@@ -6,10 +7,11 @@
 
     Agent(…, hooks=Hooks(before_call=no_mail_at_night))
 
-Each may be async; one that is not must not block, for it runs on the event loop. `hooks=[a, b]` nests them, `a` outermost:
-what is before goes `a`, `b`, what is after `b`, `a`. A hook that raises stops the run with a `HookFailed`, which holds the
-run with all that had arrived. No hook can change what was asked, said, spent or drawn, and none is called again for a
-request that is repeated. One that is asked anew with other tools, as OpenRouter refused the server tool that draws
+Each may be async; one that is not must not block, for it runs on the event loop. `hooks=[a, b]`
+nests them, `a` outermost: what is before goes `a`, `b`, what is after `b`, `a`. A hook that raises
+stops the run with a `HookFailed`, which holds the run with all that had arrived. No hook can change
+what was asked, said, spent or drawn, and none is called again for a request that is repeated. One
+that is asked anew with other tools, as OpenRouter refused the server tool that draws
 (`ImageGeneration(fallback=…)`), is another request: `before_request` is called for it too.
 """
 
@@ -31,7 +33,9 @@ __all__ = ["Asking", "Hooks"]
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How the model is asked next. A hook gives it back changed: `replace(asking, instructions=…, settings=…)`."""
+    """How the model is asked next. A hook gives it back changed: `replace(asking, instructions=…,
+    settings=…)`.
+    """
 
     run: Run
     """So far, to look at."""
@@ -43,45 +47,60 @@ class Asking:
 
 BeforeRequest = Callable[[Asking], Asking | Awaitable[Asking | None] | None]
 AfterReply = Callable[[Asking, Message], object]
-BeforeCall = Callable[[Context[Any]], Mapping[str, Any] | Denied | Awaitable[Mapping[str, Any] | Denied | None] | None]
+BeforeCall = Callable[
+    [Context[Any]], Mapping[str, Any] | Denied | Awaitable[Mapping[str, Any] | Denied | None] | None
+]
 AfterCall = Callable[[Context[Any], object], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Functions to be called at four points of a run. Each may be async, and answers None where it changes nothing.
+    """Functions to be called at four points of a run. Each may be async, and answers None where it
+    changes nothing.
 
         before_request(asking: Asking) -> Asking | None
-            Before each request to the model. `asking` has `run`, `instructions`, `settings` and `deps`. Answers
-            `replace(asking, instructions=…, settings=…)`, which holds for this request alone.
+            Before each request to the model. `asking` has `run`, `instructions`, `settings` and
+            `deps`. Answers `replace(asking, instructions=…, settings=…)`, which holds for this
+            request alone.
         after_reply(asking: Asking, reply: Message) -> None
-            After each reply, which `asking.run` has already. Only looks; what it answers is passed over.
+            After each reply, which `asking.run` has already. Only looks; what it answers is passed
+            over.
         before_call(context: Context) -> Mapping[str, Any] | Denied | None
-            Before each tool call, and before a person is asked. `context.invocation` has its `name`, `id` and `arguments`.
-            Answers all arguments anew (JSON values by name), which are checked again; or `Denied("why")`: it is not run.
+            Before each tool call, and before a person is asked. `context.invocation` has its
+            `name`, `id` and `arguments`. Answers all arguments anew (JSON values by name), which
+            are checked again; or `Denied("why")`: it is not run.
         after_call(context: Context, result: object) -> object | None
-            After each tool call that was run. `result` is what the function returned, None where it failed: then
-            `context.invocation.error` says why. Answers what the model is told in its place.
+            After each tool call that was run. `result` is what the function returned, None where it
+            failed: then `context.invocation.error` says why. Answers what the model is told in its
+            place.
 
     One that raises stops the run with `HookFailed`.
     """
 
     before_request: BeforeRequest | None = None
-    """Of how the model is about to be asked. Answers the same with other instructions or settings, for this request."""
+    """Of how the model is about to be asked. Answers the same with other instructions or settings,
+    for this request.
+    """
     after_reply: AfterReply | None = None
-    """Of how it was asked, whose `run` now has the reply, and of the reply. Only looks; raises to stop the run."""
+    """Of how it was asked, whose `run` now has the reply, and of the reply. Only looks; raises to
+    stop the run.
+    """
     before_call: BeforeCall | None = None
-    """Of a tool call whose arguments fit, in `context.invocation`, before a person is asked. Answers other arguments
-    (JSON values by name), which are checked again and are what the person sees; or `Denied("why")`, and it is not run."""
+    """Of a tool call whose arguments fit, in `context.invocation`, before a person is asked.
+    Answers other arguments (JSON values by name), which are checked again and are what the person
+    sees; or `Denied("why")`, and it is not run."""
     after_call: AfterCall | None = None
-    """Of a tool call that was run, in `context.invocation`, and what the function returned (None where it failed, which
-    `invocation.error` says). Answers what the model is told in its place. Pictures and costs of the old result stay."""
+    """Of a tool call that was run, in `context.invocation`, and what the function returned (None
+    where it failed, which `invocation.error` says). Answers what the model is told in its place.
+    Pictures and costs of the old result stay."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value: object = getattr(self, field.name)
             if value is not None and not callable(value):
-                raise UsageError(f"Hooks({field.name}={value!r}): accepted is a function, sync or async, or None")
+                raise UsageError(
+                    f"Hooks({field.name}={value!r}): accepted is a function, sync or async, or None"
+                )
 
 
 def hooks_of(given: object) -> tuple[Hooks, ...]:
@@ -91,7 +110,9 @@ def hooks_of(given: object) -> tuple[Hooks, ...]:
     each = tuple(cast("Iterable[object]", given)) if isinstance(given, Iterable) else (given,)
     for one in each:
         if not isinstance(one, Hooks):
-            raise UsageError(f"Agent(hooks={one!r:.200}): accepted are Hooks(…), and a list of them")
+            raise UsageError(
+                f"Agent(hooks={one!r:.200}): accepted are Hooks(…), and a list of them"
+            )
     return cast("tuple[Hooks, ...]", each)
 
 
@@ -102,10 +123,18 @@ async def before_request(hooks: tuple[Hooks, ...], asking: Asking) -> Asking:
             given = await _called("before_request", each.before_request, asking)
             if isinstance(given, Asking):
                 asking = Asking(asking.run, given.instructions, given.settings, asking.deps)
-                if not isinstance(asking.instructions, str) or not isinstance(asking.settings, ModelSettings):  # pyright: ignore[reportUnnecessaryIsInstance]
-                    raise _misfit("before_request", asking, "instructions as text, and settings as ModelSettings")
+                if not isinstance(asking.instructions, str) or not isinstance(
+                    asking.settings, ModelSettings
+                ):
+                    raise _misfit(
+                        "before_request",
+                        asking,
+                        "instructions as text, and settings as ModelSettings",
+                    )
             elif given is not None:
-                raise _misfit("before_request", given, "None, or the Asking it was given with other values")
+                raise _misfit(
+                    "before_request", given, "None, or the Asking it was given with other values"
+                )
     return asking
 
 
@@ -131,7 +160,9 @@ async def after_call(hooks: tuple[Hooks, ...], context: Context[Any], result: ob
     replaced: object = None
     for each in reversed(hooks):
         if each.after_call is not None:
-            given = await _called("after_call", each.after_call, context, result if replaced is None else replaced)
+            given = await _called(
+                "after_call", each.after_call, context, result if replaced is None else replaced
+            )
             replaced = replaced if given is None else given
     return replaced
 

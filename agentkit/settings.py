@@ -1,4 +1,6 @@
-"""What a user settles beforehand: how the model is asked (`ModelSettings`), and how far a run may go (`Limits`)."""
+"""What a user settles beforehand: how the model is asked (`ModelSettings`), and how far a run may
+go (`Limits`).
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,12 @@ _MEMBERS: tuple[tuple[str, type, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a run may go. Each is checked before the step that would break it; `None` means no limit.
+    """How far a run may go. Each is checked before the step that would break it; `None` means no
+    limit.
 
-    When one is reached and the model still wants tools, one last turn without tools closes the answer in words; where not
-    even that can be paid for, the run stops with what it had. `answer.limit` names the limit. Runs that are to share what
-    they may spend get one `Budget`.
+    When one is reached and the model still wants tools, one last turn without tools closes the
+    answer in words; where not even that can be paid for, the run stops with what it had.
+    `answer.limit` names the limit. Runs that are to share what they may spend get one `Budget`.
     """
 
     turns: int = 16
@@ -45,12 +48,14 @@ class Limits:
     """Tool calls that run at once."""
     seconds: float = 900
     images: int | None = None
-    """Pictures that models and tools give in one run. Once there are so many, the run is closed in words, where no tool may
-    draw. One reply can bring more than were left only where OpenRouter cannot be told (a model that draws by itself)."""
+    """Pictures that models and tools give in one run. Once there are so many, the run is closed in
+    words, where no tool may draw. One reply can bring more than were left only where OpenRouter
+    cannot be told (a model that draws by itself)."""
     cost_usd: float | None = None
-    """USD. A request is sent if its worst known price is left, and that of the closing turn where one may follow: what the
-    catalogue implies, or the dearest such request so far. So the limit is passed at most by what the last request cost
-    more than was known. A cost that the wire does not tell counts as what was known of it beforehand."""
+    """USD. A request is sent if its worst known price is left, and that of the closing turn where
+    one may follow: what the catalogue implies, or the dearest such request so far. So the limit is
+    passed at most by what the last request cost more than was known. A cost that the wire does not
+    tell counts as what was known of it beforehand."""
     output_tokens: int | None = None
 
     def __post_init__(self) -> None:
@@ -65,13 +70,20 @@ class Limits:
             value = getattr(self, name)
             if value is None and name == "cost_usd":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not isfinite(value)
+                or value <= 0
+            ):
                 raise _refuse("Limits", name, value, "a finite number above 0")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How the model is asked, in both APIs. What is None is not sent; `extra` goes into the body as it is, and wins."""
+    """How the model is asked, in both APIs. What is None is not sent; `extra` goes into the body as
+    it is, and wins.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
@@ -81,9 +93,13 @@ class ModelSettings:
     stop: tuple[str, ...] | None = None
     """Chat only: Responses has no such parameter."""
     reasoning: str | Mapping[str, Any] | None = None
-    """An effort (`minimal`, `low`, `medium`, `high`, …), or the whole object: `{"max_tokens": 2000}`."""
+    """An effort (`minimal`, `low`, `medium`, `high`, …), or the whole object: `{"max_tokens":
+    2000}`.
+    """
     tool_choice: str | None = None
-    """`auto`, `none`, `required`, or a tool's name; a server tool's too (`openrouter:image_generation`)."""
+    """`auto`, `none`, `required`, or a tool's name; a server tool's too
+    (`openrouter:image_generation`).
+    """
     parallel_tool_calls: bool | None = None
     provider: Mapping[str, Any] | None = None
     """Provider routing: `{"order": […], "allow_fallbacks": False}`."""
@@ -96,7 +112,9 @@ class ModelSettings:
     """`("image", "text")` makes an image-output model draw by itself."""
     image_config: Mapping[str, Any] | None = None
     session_id: str | None = None
-    """At most 256 characters. A `Conversation` makes one, which keeps it on one provider and its prompt cache."""
+    """At most 256 characters. A `Conversation` makes one, which keeps it on one provider and its
+    prompt cache.
+    """
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
@@ -118,13 +136,17 @@ class ModelSettings:
         for name, low, high in (("temperature", 0.0, 2.0), ("top_p", 0.0, 1.0)):
             value: object = getattr(self, name)
             if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not low <= value <= high
             ):
                 raise _refuse("ModelSettings", name, value, f"a number from {low} to {high}")
         for name, lowest in (("max_tokens", 1), ("seed", None)):
             value = getattr(self, name)
             if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int) or (lowest is not None and value < lowest)
+                isinstance(value, bool)
+                or not isinstance(value, int)
+                or (lowest is not None and value < lowest)
             ):
                 least = "" if lowest is None else f" of at least {lowest}"
                 raise _refuse("ModelSettings", name, value, f"a whole number{least}")

@@ -24,7 +24,9 @@ class EventLog:
         self.events: list[Event] = []
         self.run: Run | None = None
         self.generation_id: str | None = None
-        """Of the request that is under way, or was the last: the key for a look-up where its outcome is unknown."""
+        """Of the request that is under way, or was the last: the key for a look-up where its
+        outcome is unknown.
+        """
         self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -67,10 +69,11 @@ class AnswerStream(Generic[OutputT]):
             async for event in stream: ...
         stream.answer
 
-    Each iteration gives every event from the start. Leaving the block early stops the run, closes its connection and
-    leaves the conversation as it was; `run` holds what had arrived. An error of the run is raised where it is iterated,
-    or else at the end of the block. The conversation is this stream's from the moment the block is entered: entering raises
-    `ConversationBusy` while another turn goes on, and `UsageError` while one waits for a person.
+    Each iteration gives every event from the start. Leaving the block early stops the run, closes
+    its connection and leaves the conversation as it was; `run` holds what had arrived. An error of
+    the run is raised where it is iterated, or else at the end of the block. The conversation is
+    this stream's from the moment the block is entered: entering raises `ConversationBusy` while
+    another turn goes on, and `UsageError` while one waits for a person.
     """
 
     def __init__(self, log: EventLog, begin: Callable[[], asyncio.Task[Answer[OutputT]]]) -> None:
@@ -87,7 +90,10 @@ class AnswerStream(Generic[OutputT]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         task = self._started()
         if kind is None and task.done() and not task.cancelled() and task.exception() is None:
@@ -96,7 +102,12 @@ class AnswerStream(Generic[OutputT]):
         if left_early:
             task.cancel()
         result = (await asyncio.gather(task, return_exceptions=True))[0]
-        if kind is None and not left_early and not self._raised and isinstance(result, BaseException):
+        if (
+            kind is None
+            and not left_early
+            and not self._raised
+            and isinstance(result, BaseException)
+        ):
             raise result
 
     async def __aiter__(self) -> AsyncIterator[Event]:
@@ -117,14 +128,19 @@ class AnswerStream(Generic[OutputT]):
 
     @property
     def answer(self) -> Answer[OutputT]:
-        """The answer of a run that has ended. Raises its error, or `UsageError` while it goes on."""
+        """The answer of a run that has ended. Raises its error, or `UsageError` while it goes
+        on.
+        """
         task = self._started()
         if not task.done():
             raise UsageError(
-                "the run goes on: read the stream to its end, or await stream.finish(), before you ask for its answer"
+                "the run goes on: read the stream to its end, or await "
+                "stream.finish(), before you ask for its answer"
             )
         if task.cancelled():
-            raise UsageError("the run was stopped before its end: stream.run holds what had arrived")
+            raise UsageError(
+                "the run was stopped before its end: stream.run holds what had arrived"
+            )
         return task.result()
 
     @property

@@ -85,7 +85,10 @@ def contents() -> str:
     """The sidebar, as directives at the end of the first page."""
     parts = [(caption, [f"docs/{page}" for page in pages]) for caption, pages in CONTENTS.items()]
     parts.append(("Project", list(PROJECT)))
-    blocks = [["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```"] for caption, pages in parts]
+    blocks = [
+        ["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```"]
+        for caption, pages in parts
+    ]
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -95,12 +98,20 @@ def add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = f"{source[0]}\n\n{contents()}\n"
 
 
-def convert(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+def convert(
+    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+) -> None:
     lines[:] = to_rst(lines)
 
 
 def readable(
-    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, signature: str | None, returns: str | None
+    _app: Sphinx,
+    _what: str,
+    _name: str,
+    _object: object,
+    _options: object,
+    signature: str | None,
+    returns: str | None,
 ) -> tuple[str | None, str | None]:
     """`<factory>`, as dataclasses say it, is no Python, so that Sphinx could not read the signature."""
     return signature.replace("<factory>", "...") if signature else signature, returns
@@ -109,7 +120,9 @@ def readable(
 def unlink_builtins(_app: Sphinx, page: nodes.document) -> None:
     """`bytes` in a signature is the type, whatever attribute of that name there is."""
     for reference in list(page.findall(pending_xref)):
-        if reference.get("reftype") == "class" and hasattr(builtins, reference.get("reftarget", "")):
+        if reference.get("reftype") == "class" and hasattr(
+            builtins, reference.get("reftarget", "")
+        ):
             reference.replace_self(nodes.Text(reference["reftarget"]))
 
 

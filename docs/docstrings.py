@@ -20,7 +20,9 @@ _INDENT = 4
 
 def public_modules() -> list[str]:
     """The list in `docs/architecture.md`."""
-    section = ARCHITECTURE.read_text("utf-8").partition("\n## Public modules\n")[2].partition("\n## ")[0]
+    section = (
+        ARCHITECTURE.read_text("utf-8").partition("\n## Public modules\n")[2].partition("\n## ")[0]
+    )
     return re.findall(r"^- `([\w.]+)`", section, re.MULTILINE)
 
 

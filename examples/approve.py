@@ -1,8 +1,10 @@
-"""A person decides: the run stops before an order is placed, waits on disk, and goes on with a yes or a no.
+"""A person decides: the run stops before an order is placed, waits on disk, and goes on with a yes
+or a no.
 
     OPENROUTER_API_KEY=sk-or-… python examples/approve.py
 
-Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any `OPENROUTER_API_KEY`.
+Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any
+`OPENROUTER_API_KEY`.
 """
 
 import asyncio

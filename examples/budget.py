@@ -1,8 +1,10 @@
-"""Money and pictures that runs share: two agents, and a third that works for one of them, draw on one budget at once.
+"""Money and pictures that runs share: two agents, and a third that works for one of them, draw on
+one budget at once.
 
     OPENROUTER_API_KEY=sk-or-… python examples/budget.py
 
-Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any `OPENROUTER_API_KEY`.
+Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any
+`OPENROUTER_API_KEY`.
 """
 
 import asyncio
@@ -14,7 +16,9 @@ from agentkit import Agent, Answer, Budget, ImageGeneration, OpenRouter
 def told(name: str, answer: Answer) -> None:
     """One run: how it ended, and what it cost."""
     why = f" ({answer.limit})" if answer.limit else ""
-    print(f"{name}: {answer.status}{why}, {len(answer.images)} pictures, ${answer.usage.cost_usd or 0:.4f}")
+    print(
+        f"{name}: {answer.status}{why}, {len(answer.images)} pictures, ${answer.usage.cost_usd or 0:.4f}"
+    )
 
 
 def counted(budget: Budget) -> None:
@@ -25,7 +29,9 @@ def counted(budget: Budget) -> None:
     )
 
 
-async def main(client: OpenRouter | None = None, out: Path = Path("out/budget")) -> tuple[Budget, list[Answer]]:
+async def main(
+    client: OpenRouter | None = None, out: Path = Path("out/budget")
+) -> tuple[Budget, list[Answer]]:
     budget = Budget(cost_usd=0.50, images=2)
     painter = Agent("openai/gpt-5.2", tools=[ImageGeneration(quality="low")], client=client)
     illustrator = painter.as_tool("illustrator", "Illustrates: draws what it is told.")

@@ -1,17 +1,32 @@
-"""Several turns, watched while they go on. After the second one the conversation changes its API, and keeps its memory.
+"""Several turns, watched while they go on. After the second one the conversation changes its API,
+and keeps its memory.
 
     OPENROUTER_API_KEY=sk-or-… python examples/conversation.py
 
-Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any `OPENROUTER_API_KEY`.
+Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any
+`OPENROUTER_API_KEY`.
 """
 
 import asyncio
 from pathlib import Path
 from typing import Literal
 
-from agentkit import Agent, Answer, ImageGeneration, ImageReady, InvocationStarted, OpenRouter, TextDelta, tool
+from agentkit import (
+    Agent,
+    Answer,
+    ImageGeneration,
+    ImageReady,
+    InvocationStarted,
+    OpenRouter,
+    TextDelta,
+    tool,
+)
 
-WISHES = {"English": "Happy birthday!", "Norwegian": "Gratulerer med dagen!", "French": "Joyeux anniversaire !"}
+WISHES = {
+    "English": "Happy birthday!",
+    "Norwegian": "Gratulerer med dagen!",
+    "French": "Joyeux anniversaire !",
+}
 PROMPTS = (
     "My name is Ida, and I need a birthday card. Draw an owl with a balloon.",
     "What is a birthday wish in Norwegian?",
@@ -30,7 +45,9 @@ def birthday_wish(language: Literal["English", "Norwegian", "French"]) -> str:
     return WISHES[language]
 
 
-async def main(client: OpenRouter | None = None, out: Path = Path("out/conversation")) -> list[Answer]:
+async def main(
+    client: OpenRouter | None = None, out: Path = Path("out/conversation")
+) -> list[Answer]:
     agent = Agent(
         "openai/gpt-5.2",
         instructions="You make greeting cards with people. Answer briefly.",

@@ -1,8 +1,10 @@
-"""Three ways to change a picture. Each picture has a handle, by which you, the model and its tools call it.
+"""Three ways to change a picture. Each picture has a handle, by which you, the model and its tools
+call it.
 
     OPENROUTER_API_KEY=sk-or-… python examples/edit_a_picture.py
 
-Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any `OPENROUTER_API_KEY`.
+Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any
+`OPENROUTER_API_KEY`.
 """
 
 import asyncio
@@ -18,14 +20,20 @@ async def dressed(agent: Agent, cat: Image, out: Path) -> Conversation:
     await chat.send(["Put a red hat on the cat in img_1.", cat])
     await chat.send("Put a blue scarf on the cat in img_2.")
     for image in chat.images.values():
-        print(f"  {image.name}: {image.width}×{image.height}, made from {', '.join(image.parents) or 'nothing'}")
+        print(
+            f"  {image.name}: {image.width}×{image.height}, made from {', '.join(image.parents) or 'nothing'}"
+        )
         image.save(out / f"{image.name}.{image.extension}")
     return chat
 
 
-async def main(client: OpenRouter | None = None, out: Path = Path("out/edit_a_picture")) -> list[Image]:
+async def main(
+    client: OpenRouter | None = None, out: Path = Path("out/edit_a_picture")
+) -> list[Image]:
     studio = Studio("openai/gpt-5-image", client=client)
-    cat = (await studio.draw("A ginger cat on a garden wall", quality="low", aspect_ratio="3:2")).image
+    cat = (
+        await studio.draw("A ginger cat on a garden wall", quality="low", aspect_ratio="3:2")
+    ).image
     folders = [out / name for name in ("model", "tools", "studio")]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,11 +43,15 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/edit_a_pi
     by_model = await dressed(painter, cat, folders[0])
 
     print("Any model that can call tools draws and edits with the studio's:")
-    helper = Agent("openai/gpt-5.2", tools=studio.tools(quality="low", aspect_ratio="3:2"), client=client)
+    helper = Agent(
+        "openai/gpt-5.2", tools=studio.tools(quality="low", aspect_ratio="3:2"), client=client
+    )
     by_tools = await dressed(helper, cat, folders[1])
 
     print("The studio without a model in between; here a parent is named by its digest:")
-    hat = (await studio.edit(cat, "Put a red hat on the cat", quality="low", aspect_ratio="3:2")).image
+    hat = (
+        await studio.edit(cat, "Put a red hat on the cat", quality="low", aspect_ratio="3:2")
+    ).image
     print(f"  made from {hat.parents[0][:12]}…, for ${hat.cost_usd}")
     hat.save(folders[2] / f"hat.{hat.extension}")
     print(f"written to {out}")

@@ -1,11 +1,14 @@
-"""The tools of `fox.demo.yaml`: real astronomy, computed here, that can be checked against any almanac."""
+"""The tools of `fox.demo.yaml`: real astronomy, computed here, that can be checked against any
+almanac.
+"""
 
 from datetime import date
 from math import acos, cos, degrees, radians, sin, tan
 
 from agentkit import tool
 
-#: city → latitude and longitude in degrees (north and east are positive), and hours that its standard time is ahead of UTC
+#: city → latitude and longitude in degrees (north and east are positive), and hours that its
+#: standard time is ahead of UTC
 CITIES = {
     "Bergen": (60.39, 5.32, 1),
     "Oslo": (59.91, 10.75, 1),
@@ -50,7 +53,9 @@ def sunset(city: str, day: date) -> str:
         0.000075 + 0.001868 * cos(turn) - 0.032077 * sin(turn) - 0.014615 * cos(2 * turn) - 0.040849 * sin(2 * turn)
     )  # fmt: skip
     # 90.833°: the sun's upper edge, with the bending of light at the horizon
-    height = cos(radians(90.833)) / (cos(radians(latitude)) * cos(tilt)) - tan(radians(latitude)) * tan(tilt)
+    height = cos(radians(90.833)) / (cos(radians(latitude)) * cos(tilt)) - tan(
+        radians(latitude)
+    ) * tan(tilt)
     if height > 1:
         return f"In {city} the sun does not rise on {day}: it is polar night."
     if height < -1:
@@ -76,7 +81,8 @@ def moon_phase(day: date) -> str:
         + 0.214 * sin(2 * moon) + 0.110 * sin(elongation)
     )  # fmt: skip
     lit = (1 - cos(radians(apart))) / 2
-    # The four principal phases are moments; here each stands for the evenings within 12° of it, about a day
+    # The four principal phases are moments; here each stands for the evenings within 12° of it,
+    # about a day
     quarter = round(apart / 90) % 4
     is_principal = abs((apart - 90 * quarter + 180) % 360 - 180) < 12
     name = PHASES[2 * quarter if is_principal else 2 * (int(apart % 360) // 90) + 1]

@@ -2,7 +2,8 @@
 
     OPENROUTER_API_KEY=sk-or-… python examples/image_model.py
 
-Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any `OPENROUTER_API_KEY`.
+Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any
+`OPENROUTER_API_KEY`.
 """
 
 import asyncio

@@ -1,8 +1,10 @@
-"""The Image API by itself: what a picture will cost, a picture, a change to it, and the same request watched.
+"""The Image API by itself: what a picture will cost, a picture, a change to it, and the same
+request watched.
 
     OPENROUTER_API_KEY=sk-or-… python examples/studio.py
 
-Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any `OPENROUTER_API_KEY`.
+Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any
+`OPENROUTER_API_KEY`.
 """
 
 import asyncio
@@ -23,15 +25,25 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/studio"))
     try:
         await studio.draw("A lighthouse on a cliff", resolution="4K")
     except Unsupported as error:
-        print(f"not sent, not paid for: {error.parameter} may be {error.accepted}; others: {', '.join(error.models)}")
+        print(
+            f"not sent, not paid for: {error.parameter} may be {error.accepted}; others: {', '.join(error.models)}"
+        )
 
     price = await studio.price(prompt="A lighthouse on a cliff", quality="low", n=2)
-    print(f"two drafts cost at most ${price:.5f}" if price is not None else "nobody tells what two drafts cost")
+    print(
+        f"two drafts cost at most ${price:.5f}"
+        if price is not None
+        else "nobody tells what two drafts cost"
+    )
     drafts = await studio.draw("A lighthouse on a cliff", n=2, quality="low", aspect_ratio="3:2")
     print(f"{len(drafts.images)} drafts for ${drafts.usage.cost_usd}")
 
-    night = await studio.edit(drafts.images[0], "Make it night, with stars", quality="low", aspect_ratio="3:2")
-    print(f"written to {written(night.image, out / 'night.png')}, made from {night.image.parents[0][:12]}…")
+    night = await studio.edit(
+        drafts.images[0], "Make it night, with stars", quality="low", aspect_ratio="3:2"
+    )
+    print(
+        f"written to {written(night.image, out / 'night.png')}, made from {night.image.parents[0][:12]}…"
+    )
 
     async with studio.stream("A paper boat", quality="low", aspect_ratio="1:1") as stream:
         async for event in stream:

@@ -2,7 +2,8 @@
 
     OPENROUTER_API_KEY=sk-or-… python examples/weather_picture.py
 
-Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any `OPENROUTER_API_KEY`.
+Without a key: run `agentkit emulator`, set `OPENROUTER_BASE_URL` to the address it prints, and any
+`OPENROUTER_API_KEY`.
 """
 
 import asyncio
@@ -24,8 +25,12 @@ def weather(city: str) -> str:
 
 
 async def main(client: OpenRouter | None = None, out: Path = Path("out/weather_picture")) -> Answer:
-    agent = Agent("openai/gpt-5.2", tools=[weather, ImageGeneration(aspect_ratio="16:9")], client=client)
-    answer = await agent.run("How is the weather in Oslo today? Draw a picture of the city in this weather.")
+    agent = Agent(
+        "openai/gpt-5.2", tools=[weather, ImageGeneration(aspect_ratio="16:9")], client=client
+    )
+    answer = await agent.run(
+        "How is the weather in Oslo today? Draw a picture of the city in this weather."
+    )
     for call in answer.invocations:
         print(f"{call.name} {call.arguments}: {call.status}")
     print(answer.text)

@@ -1,4 +1,6 @@
-"""What every test of the agent needs: a running emulator, a client for it, a store in memory, and the four ways to ask."""
+"""What every test of the agent needs: a running emulator, a client for it, a store in memory, and
+the four ways to ask.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,17 @@ settings.load_profile("quick")
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two more than there are cores: many tests wait for a time-out or a server."""
-    return len(os.sched_getaffinity(0)) + 2 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 2
+    return (
+        len(os.sched_getaffinity(0)) + 2
+        if hasattr(os, "sched_getaffinity")
+        else (os.cpu_count() or 1) + 2
+    )
 
 
 def pytest_collection_finish() -> None:
-    """Whatever ten thousand tests consist of stays: no collection of garbage need look at it again."""
+    """Whatever ten thousand tests consist of stays: no collection of garbage need look at it
+    again.
+    """
     gc.collect()
     gc.freeze()
 
@@ -104,8 +112,12 @@ def bench(way: Way, emulator: Emulator, client: OpenRouter, store: MemoryImageSt
     return Bench(way, emulator, client, store)
 
 
-def picture(colour: str = "red", size: tuple[int, int] = (40, 30), format: str = "PNG", noise: int = 0) -> bytes:
-    """The bytes of a small picture; with `noise`, a seed, of one too large to be left alone by the spool."""
+def picture(
+    colour: str = "red", size: tuple[int, int] = (40, 30), format: str = "PNG", noise: int = 0
+) -> bytes:
+    """The bytes of a small picture; with `noise`, a seed, of one too large to be left alone by the
+    spool.
+    """
     if noise:
         grains = Random(noise).randbytes(size[0] * size[1])
         image = PIL.Image.frombytes("L", size, grains).convert("RGB")

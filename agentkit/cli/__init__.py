@@ -1,6 +1,8 @@
-"""The command `agentkit`. What can go wrong is told in one line; a traceback is shown for `--debug` alone.
+"""The command `agentkit`. What can go wrong is told in one line; a traceback is shown for `--debug`
+alone.
 
-Exit codes: 0 all is well, 1 a run failed or was not as expected, 2 the command or its input is wrong, 130 interrupted.
+Exit codes: 0 all is well, 1 a run failed or was not as expected, 2 the command or its input is
+wrong, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,7 +12,17 @@ from collections.abc import Sequence
 
 from agentkit.errors import AgentkitError, UsageError
 
-_NEEDS = {"typer", "rich", "yaml", "jinja2", "markupsafe", "markdown_it", "starlette", "uvicorn", "anyio"}
+_NEEDS = {
+    "typer",
+    "rich",
+    "yaml",
+    "jinja2",
+    "markupsafe",
+    "markdown_it",
+    "starlette",
+    "uvicorn",
+    "anyio",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,8 @@ from agentkit.tools import Denied
 from agentkit.values import Image, Invocation
 from agentkit.values import Text as Words
 
-HELP = """A picture is called by its name: "put a hat on img_1". Before a tool that needs a person's agreement runs, you are asked.
+HELP = """A picture is called by its name: "put a hat on img_1".
+Before a tool that needs a person's agreement runs, you are asked.
 /images         list the pictures of this conversation
 /attach FILE    send a picture with the next message
 /save [FOLDER]  save all pictures (default: pictures)
@@ -29,11 +30,17 @@ _NO = {"", "n", "no"}
 
 
 def talk(
-    chat: Conversation, runner: asyncio.Runner, to: Console | None = None, *, budget: Budget | None = None
+    chat: Conversation,
+    runner: asyncio.Runner,
+    to: Console | None = None,
+    *,
+    budget: Budget | None = None,
 ) -> None:
-    """Read lines, answer each, until `/quit` or the end of the input. What is spent is told from `budget`.
+    """Read lines, answer each, until `/quit` or the end of the input. What is spent is told from
+    `budget`.
 
-    An error of a turn, or Ctrl-C in one, ends that turn alone; the conversation is then as it was before it.
+    An error of a turn, or Ctrl-C in one, ends that turn alone; the conversation is then as it was
+    before it.
     """
     to = to or console()
     attached: list[Image] = []
@@ -62,7 +69,11 @@ def _ask(to: Console, question: str = "\n› ") -> str | None:
 
 
 def _turn(
-    chat: Conversation, prompt: list[str | Image], runner: asyncio.Runner, to: Console, budget: Budget | None
+    chat: Conversation,
+    prompt: list[str | Image],
+    runner: asyncio.Runner,
+    to: Console,
+    budget: Budget | None,
 ) -> None:
     """One turn to its end, with what a person has to say in between."""
     chat.drop()  # a turn that waits still, for the person left it with Ctrl-C
@@ -72,7 +83,9 @@ def _turn(
         for why, call in _waiting(answer):
             decisions[why][call.id] = _approved(call, to) if why == "approval" else _given(call, to)
         before = answer
-        resumed = chat.resume(answer.run, approve=decisions["approval"], results=decisions["result"])
+        resumed = chat.resume(
+            answer.run, approve=decisions["approval"], results=decisions["result"]
+        )
         answer = runner.run(resumed)
         _show_rest(before, answer, to)
     if why := ended(answer):
@@ -125,7 +138,11 @@ def _show_rest(before: Answer[Any], answer: Answer[Any], to: Console) -> None:
     for image in answer.images:
         if image.name not in known:
             put(to, Text.assemble(("▣ ", "magenta"), picture(image)))
-    said = [message for message in answer.messages[len(before.messages) :] if message.role == "assistant"]
+    said = [
+        message
+        for message in answer.messages[len(before.messages) :]
+        if message.role == "assistant"
+    ]
     words = plain.answer([Words(text) for message in said if (text := message.text)])
     if words:
         put(to, Text(words))
@@ -135,7 +152,9 @@ def _so_far(budget: Budget | None) -> str:
     """` · $0.0421 so far, of $0.50`, with what may have been spent besides."""
     if budget is None:
         return ""
-    perhaps = f", perhaps {plain.dollars(budget.uncertain_usd)} more" if budget.uncertain_usd else ""
+    perhaps = (
+        f", perhaps {plain.dollars(budget.uncertain_usd)} more" if budget.uncertain_usd else ""
+    )
     limit = f", of {plain.dollars(budget.cost_usd)}" if budget.cost_usd is not None else ""
     return f" · {plain.dollars(budget.spent_usd)} so far{perhaps}{limit}"
 
@@ -159,6 +178,8 @@ def _obey(words: str, chat: Conversation, attached: list[Image], to: Console) ->
 def _save(chat: Conversation, folder: Path) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [f"saved {image.save(folder)}" for image in chat.images.values()] or ["no pictures yet"]
+        return [f"saved {image.save(folder)}" for image in chat.images.values()] or [
+            "no pictures yet"
+        ]
     except OSError as error:
         return [f"cannot save to {folder}: {error.strerror or error}"]

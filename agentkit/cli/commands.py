@@ -46,7 +46,11 @@ class OneApi(StrEnum):
 
 Live = Annotated[
     bool,
-    typer.Option("--live", envvar="LIVE", help="Talk to OpenRouter (OPENROUTER_API_KEY), not to the emulator."),
+    typer.Option(
+        "--live",
+        envvar="LIVE",
+        help="Talk to OpenRouter (OPENROUTER_API_KEY), not to the emulator.",
+    ),
 ]
 
 
@@ -54,7 +58,8 @@ def invoke(arguments: Sequence[str]) -> int:
     """Run the app; its exit code. Errors that are not of the command line pass through."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows ASCII alone gets a `?`, not an error
+            # A terminal that knows ASCII alone gets a `?`, not an error.
+            stream.reconfigure(errors="replace")
     try:
         app(list(arguments), prog_name="agentkit")
     except SystemExit as end:
@@ -71,7 +76,10 @@ def _show_version(wanted: bool) -> None:
 
 
 Version = Annotated[
-    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    bool,
+    typer.Option(
+        "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
 ]
 
 
@@ -82,9 +90,13 @@ def root(*, version: Version = False) -> None:
 
 @app.command()
 def demo(
-    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="The script, such as examples/fox.demo.yaml.")],
+    script: Annotated[
+        Path, typer.Argument(metavar="SCRIPT", help="The script, such as examples/fox.demo.yaml.")
+    ],
     *,
-    api: Annotated[ApiChoice | None, typer.Option(help="Through which API; by default as the script says.")] = None,
+    api: Annotated[
+        ApiChoice | None, typer.Option(help="Through which API; by default as the script says.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("out/demo"),
     live: Live = False,
 ) -> None:
@@ -99,16 +111,26 @@ def demo(
 
     loaded = load(script)
     tools = load_tools(loaded)
-    chosen: tuple[Api, ...] = loaded.apis if api is None else APIS if api is ApiChoice.both else (api.value,)
+    chosen: tuple[Api, ...] = (
+        loaded.apis if api is None else APIS if api is ApiChoice.both else (api.value,)
+    )
 
     async def played(base_url: str | None, key: str | None, store: FileImageStore) -> list[Played]:
         from agentkit.openrouter.client import OpenRouter
 
         with TerminalView() as view:
-            async with OpenRouter(base_url=base_url, api_key=key, app_name="agentkit demo") as client:
-                return [await play(loaded, each, tools, view, client=client, store=store) for each in chosen]
+            async with OpenRouter(
+                base_url=base_url, api_key=key, app_name="agentkit demo"
+            ) as client:
+                return [
+                    await play(loaded, each, tools, view, client=client, store=store)
+                    for each in chosen
+                ]
 
-    with _openrouter(live=live) as (base_url, key), tempfile.TemporaryDirectory(prefix="agentkit-demo-") as pictures:
+    with (
+        _openrouter(live=live) as (base_url, key),
+        tempfile.TemporaryDirectory(prefix="agentkit-demo-") as pictures,
+    ):
         results = asyncio.run(played(base_url, key, FileImageStore(pictures)))
         page = write(loaded, results, out)
     typer.echo(f"\nReport: {page}")
@@ -125,15 +147,24 @@ def chat(
     model: Annotated[str, typer.Option(help="An OpenRouter slug.")] = "openai/gpt-5.2",
     api: Annotated[OneApi, typer.Option(help="Through which API.")] = OneApi.chat,
     instructions: Annotated[str, typer.Option(help="What the model is told first.")] = "",
-    draw: Annotated[bool, typer.Option(help="Whether the model gets OpenRouter's tool for drawing.")] = True,
+    draw: Annotated[
+        bool, typer.Option(help="Whether the model gets OpenRouter's tool for drawing.")
+    ] = True,
     tool: Annotated[
         list[str] | None,
-        typer.Option(help="One more tool, as in a script: FILE.py:NAME, a server tool, or studio. May be repeated."),
+        typer.Option(
+            help="One more tool, as in a script: FILE.py:NAME, a server "
+            "tool, or studio. May be repeated."
+        ),
     ] = None,
-    budget: Annotated[float | None, typer.Option(metavar="USD", help="What the whole chat may cost.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="USD", help="What the whole chat may cost.")
+    ] = None,
     live: Live = False,
 ) -> None:
-    """Talk with a model that draws. /images lists the pictures, /attach adds one, /save keeps them, /quit ends."""
+    """Talk with a model that draws. /images lists the pictures, /attach adds one, /save keeps them,
+    /quit ends.
+    """
     from agentkit.agent import Agent
     from agentkit.budget import Budget
     from agentkit.cli.chat import talk
@@ -142,9 +173,14 @@ def chat(
     from agentkit.openrouter.client import OpenRouter
 
     shared = Budget(budget)
-    box = named_tools([*(tool or []), *(["openrouter:image_generation"] if draw else [])], Path.cwd())
+    box = named_tools(
+        [*(tool or []), *(["openrouter:image_generation"] if draw else [])], Path.cwd()
+    )
     with _openrouter(live=live) as (base_url, key), asyncio.Runner() as runner:
-        client, store = OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat"), FileImageStore()
+        client, store = (
+            OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat"),
+            FileImageStore(),
+        )
         agent = Agent(
             model,
             instructions=instructions,
@@ -166,10 +202,13 @@ def emulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 0,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     faults: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What goes wrong, and when: see examples/chaos.yaml.")
+        Path | None,
+        typer.Option(metavar="FILE", help="What goes wrong, and when: see examples/chaos.yaml."),
     ] = None,
 ) -> None:
-    """Run an OpenRouter on loopback, whose model follows rules, until Ctrl-C. Prints its address."""
+    """Run an OpenRouter on loopback, whose model follows rules, until Ctrl-C. Prints its
+    address.
+    """
     from agentkit.emulator import ChaosError, Emulator, Faults, faults_from_file
 
     try:
@@ -183,7 +222,9 @@ def emulator(
     except OSError as error:
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     typer.echo(running.base_url)
-    typer.echo(f"OPENROUTER_BASE_URL={running.base_url} OPENROUTER_API_KEY={running.api_key}", err=True)
+    typer.echo(
+        f"OPENROUTER_BASE_URL={running.base_url} OPENROUTER_API_KEY={running.api_key}", err=True
+    )
     if faults is not None:
         typer.echo(f"{len(chaos)} faults from {faults}, seed {chaos.seed}", err=True)
     try:
@@ -200,7 +241,9 @@ def _openrouter(*, live: bool) -> Generator[tuple[str | None, str | None]]:
     """Address and key of OpenRouter: None, None for the real one, which reads the environment."""
     if live:
         if not os.environ.get("OPENROUTER_API_KEY", "").strip():
-            raise MissingKey("--live needs a key: set OPENROUTER_API_KEY; without --live the emulator answers")
+            raise MissingKey(
+                "--live needs a key: set OPENROUTER_API_KEY; without --live the emulator answers"
+            )
         yield None, None
         return
     from agentkit.emulator import Emulator

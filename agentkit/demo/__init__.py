@@ -1,4 +1,5 @@
-"""Demos that are written down: a YAML script of a conversation, played through both APIs, checked, and reported.
+"""Demos that are written down: a YAML script of a conversation, played through both APIs, checked,
+and reported.
 
 script  a file → a `Script`, or an error that names file, line and field
 tools   what the script's `tools:` stand for

@@ -30,10 +30,16 @@ def _problems(expect: Expect, answer: Answer) -> Iterator[str]:
     parents = {name for image in answer.images for name in image.parents}
     for name in expect.parents:
         if name not in parents:
-            yield f"expected an image made from {name}, came images made from {_listing(sorted(parents))}"
+            yield (
+                f"expected an image made from {name}, came images made "
+                f"from {_listing(sorted(parents))}"
+            )
     if len(answer.failures) != expect.failures:
         reasons = "; ".join(_short(each.reason) for each in answer.failures)
-        yield f"expected {expect.failures} failed images, came {len(answer.failures)}{': ' + reasons if reasons else ''}"
+        yield (
+            f"expected {expect.failures} failed images, came "
+            f"{len(answer.failures)}{': ' + reasons if reasons else ''}"
+        )
 
 
 def _tool_problems(expect: Expect, answer: Answer) -> Iterator[str]:
@@ -44,13 +50,21 @@ def _tool_problems(expect: Expect, answer: Answer) -> Iterator[str]:
             wanted = expect.tools.get(name, 0)
             if ran[name] != wanted or (not wanted and any(each.name == name for each in calls)):
                 failed = [
-                    each.error or each.status for each in calls if each.name == name and each.status != "completed"
+                    each.error or each.status
+                    for each in calls
+                    if each.name == name and each.status != "completed"
                 ]
-                yield f"expected {wanted} calls of {name}, came {ran[name]}{f' and failed: {_short(failed[0])}' if failed else ''}"
+                yield (
+                    f"expected {wanted} calls of {name}, came "
+                    f"{ran[name]}{f' and failed: {_short(failed[0])}' if failed else ''}"
+                )
     if expect.together:
         rounds = [len(message.calls) for message in answer.messages if message.calls]
         if len(rounds) != 1:
-            yield f"expected all tools to be called in one reply, came {_listing([str(each) for each in rounds])} calls in {len(rounds)} replies"
+            yield (
+                "expected all tools to be called in one reply, came "
+                f"{_listing([str(each) for each in rounds])} calls in {len(rounds)} replies"
+            )
 
 
 def _is_found(wanted: str, text: str) -> bool:

@@ -1,7 +1,7 @@
 """A play in the terminal: words as they come, tools while they run, pictures as they become ready.
 
-Whole lines are printed and stay; what is still moving (the line being written, the tools that run) is drawn below
-them. Without a terminal nothing moves, and no control character is written.
+Whole lines are printed and stay; what is still moving (the line being written, the tools that run)
+is drawn below them. Without a terminal nothing moves, and no control character is written.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class EventView:
             each.clear()
         if self.console.is_terminal:
             self._note = "…"
-            self._live = Live(self._moving(), console=self.console, refresh_per_second=12, transient=True)
+            self._live = Live(
+                self._moving(), console=self.console, refresh_per_second=12, transient=True
+            )
             self._live.start()
 
     def stop(self) -> None:
@@ -94,7 +96,9 @@ class EventView:
             case InvocationStarted():
                 self._running[event.invocation.id] = call(event.invocation)
             case InvocationProgress():
-                self._running[event.invocation.id] = f"{call(event.invocation)}: {plain.line(event.message)}"
+                self._running[event.invocation.id] = (
+                    f"{call(event.invocation)}: {plain.line(event.message)}"
+                )
             case InvocationFinished():
                 self._running.pop(event.invocation.id, None)
                 self._row(*_outcome(event.invocation))
@@ -131,7 +135,8 @@ class EventView:
 
     def _print_line(self, line: str) -> None:
         alone = _PICTURE.fullmatch(line.strip())
-        if alone and alone[2]:  # a picture of this turn has a row of its own; whether it is one is known at the end
+        # A picture of this turn has a row of its own; whether it is one is known at the end.
+        if alone and alone[2]:
             self._links[alone[2]] = alone[1]
             return
         shown = _PICTURE.sub(lambda match: f"[{match[1] or 'picture'}]", line).rstrip()
@@ -167,7 +172,9 @@ class EventView:
 
 
 class TerminalView:
-    """The `Watcher` of `agentkit demo`. Leaving it gives the terminal its cursor back, whatever happened."""
+    """The `Watcher` of `agentkit demo`. Leaving it gives the terminal its cursor back, whatever
+    happened.
+    """
 
     def __init__(self, to: Console | None = None) -> None:
         self.console = to or console()
@@ -199,19 +206,29 @@ class TerminalView:
     def turn_finished(self, turn: PlayedTurn) -> None:
         self._events.stop()
         for why in (*turn.problems, *((turn.error,) if turn.error else ())):
-            put(self.console, Text.assemble(("✗ ", "bold red"), (plain.line(why, width=400), "red")))
+            put(
+                self.console, Text.assemble(("✗ ", "bold red"), (plain.line(why, width=400), "red"))
+            )
         if turn.answer is not None and (why := ended(turn.answer)):
             put(self.console, Text.assemble(("■ ", "yellow"), why))
         if turn.answer is not None:
-            put(self.console, Text(f"{plain.duration(turn.seconds)} · {used(turn.answer.usage)}", style="dim"))
+            put(
+                self.console,
+                Text(f"{plain.duration(turn.seconds)} · {used(turn.answer.usage)}", style="dim"),
+            )
 
     def conversation_finished(self, played: Played) -> None:
         good = sum(turn.is_good for turn in played.turns)
         verdict = f"{good} of {played.planned} turns as expected"
-        facts = f" · {len(played.images)} pictures · {plain.duration(played.seconds)} · {used(played.usage)}"
+        facts = (
+            f" · {len(played.images)} pictures · "
+            f"{plain.duration(played.seconds)} · {used(played.usage)}"
+        )
         style = "bold green" if played.is_good else "bold red"
         self.console.print()
-        self.console.print(Text.assemble((f"{'✓' if played.is_good else '✗'} {verdict}", style), (facts, "dim")))
+        self.console.print(
+            Text.assemble((f"{'✓' if played.is_good else '✗'} {verdict}", style), (facts, "dim"))
+        )
 
 
 def used(usage: Usage) -> str:
@@ -220,7 +237,9 @@ def used(usage: Usage) -> str:
 
 
 def cost(usage: Usage) -> str:
-    """`$0.0421`; `at least $0.0421` where some reply did not tell its cost; `cost not told` where none did."""
+    """`$0.0421`; `at least $0.0421` where some reply did not tell its cost; `cost not told` where
+    none did.
+    """
     if usage.cost_usd is None:
         return "cost not told" if usage.requests else plain.dollars(0.0)
     return f"{'' if usage.cost_is_whole else 'at least '}{plain.dollars(usage.cost_usd)}"
@@ -236,13 +255,17 @@ _REACHED: Mapping[str, str] = {
 
 
 def ended(answer: Answer[Any]) -> str:
-    """How a run ended that did not simply end, on one line: `limited: the limit in money is reached`."""
+    """How a run ended that did not simply end, on one line: `limited: the limit in money is
+    reached`.
+    """
     match answer.status:
         case "completed":
             return ""
         case "limited":
             limit = answer.limit or "unknown"
-            why = answer.limit_reason or _REACHED.get(limit, f"the limit on {limit.replace('_', ' ')} is reached")
+            why = answer.limit_reason or _REACHED.get(
+                limit, f"the limit on {limit.replace('_', ' ')} is reached"
+            )
         case "refused":
             why = answer.refusal or "no reason was given"
         case "paused":
@@ -262,14 +285,22 @@ def call(invocation: Invocation) -> str:
 
 def arguments(given: Mapping[str, Any]) -> str:
     """`city: "Oslo", days: 2`."""
-    return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
+    return ", ".join(
+        f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in given.items()
+    )
 
 
 def outcome(invocation: Invocation) -> str:
-    """What came of a call: its error, else the names of its pictures (whose links expire), else its result."""
+    """What came of a call: its error, else the names of its pictures (whose links expire), else its
+    result.
+    """
     if invocation.status in {"denied", "cancelled"}:
         why = invocation.error or ""
-        return why if why.startswith(invocation.status) else f"{invocation.status}{': ' + why if why else ''}"
+        return (
+            why
+            if why.startswith(invocation.status)
+            else f"{invocation.status}{': ' + why if why else ''}"
+        )
     return invocation.error or ", ".join(invocation.images) or invocation.result or ""
 
 
@@ -277,7 +308,14 @@ def picture(image: Image) -> str:
     """`img_2 · 1024×576 · 34 kB · $0.0400 · made from img_1 · a fox in the snow`."""
     cost_usd = plain.dollars(image.cost_usd) if image.cost_usd is not None else ""
     about = caption(image)
-    facts = (image.name, plain.pixels(image), plain.kilobytes(image.size), cost_usd, made_from(image), about)
+    facts = (
+        image.name,
+        plain.pixels(image),
+        plain.kilobytes(image.size),
+        cost_usd,
+        made_from(image),
+        about,
+    )
     return plain.line(" · ".join(fact for fact in facts if fact), width=160)
 
 

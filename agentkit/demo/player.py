@@ -66,7 +66,9 @@ class Played:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """`chat, turn 3: expected 2 images, came 1`: a line for each thing that is not as expected."""
+        """`chat, turn 3: expected 2 images, came 1`: a line for each thing that is not as
+        expected.
+        """
         lines = [
             f"{self.api}, turn {turn.number}: {why}"
             for turn in self.turns
@@ -95,11 +97,15 @@ async def play(
     client: OpenRouter,
     store: ImageStore,
 ) -> Played:
-    """Play a script through one API. An error of a run ends the conversation and is told in the result.
+    """Play a script through one API. An error of a run ends the conversation and is told in the
+    result.
 
     Raises `UsageError` where an agent cannot be made of the script.
     """
-    agents = [_agent(script, number, api, tools, client, store) for number in range(1, len(script.turns) + 1)]
+    agents = [
+        _agent(script, number, api, tools, client, store)
+        for number in range(1, len(script.turns) + 1)
+    ]
     chat = agents[0].conversation()
     watcher.conversation_started(script, api)
     started_at, started = time.time(), time.perf_counter()
@@ -117,7 +123,9 @@ async def play(
     return played
 
 
-def _agent(script: Script, number: int, api: Api, tools: Toolbox, client: OpenRouter, store: ImageStore) -> Agent[Any]:
+def _agent(
+    script: Script, number: int, api: Api, tools: Toolbox, client: OpenRouter, store: ImageStore
+) -> Agent[Any]:
     """Who answers in this turn."""
     turn = script.turns[number - 1]
     return Agent(
@@ -151,7 +159,16 @@ async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -
         stopped = run_of(failure)
         answer = None if stopped is None else Answer.of(stopped)
     unmet = problems(turn.expect, answer) if answer is not None and error is None else ()
-    return PlayedTurn(number, turn.say, answer, unmet, error, time.perf_counter() - started, first_word, chat.model)
+    return PlayedTurn(
+        number,
+        turn.say,
+        answer,
+        unmet,
+        error,
+        time.perf_counter() - started,
+        first_word,
+        chat.model,
+    )
 
 
 def _images(chat: Conversation, turns: Sequence[PlayedTurn]) -> Mapping[str, Image]:

@@ -1,7 +1,8 @@
 """YAML with line numbers, within limits.
 
-PyYAML's safe loader forgets where a value stood, and expands an alias bomb. Here the document is walked as nodes: each
-value remembers its line, each alias counts as often as it is used, and what is too large, too deep or said twice is refused.
+PyYAML's safe loader forgets where a value stood, and expands an alias bomb. Here the document is
+walked as nodes: each value remembers its line, each alias counts as often as it is used, and what
+is too large, too deep or said twice is refused.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Document:
     lines: Mapping[Place, int]
 
     def error(self, place: Place, why: str) -> ScriptError:
-        """`FILE:LINE: field turns[2].say: why`; a place that is not there has the line of what should hold it."""
+        """`FILE:LINE: field turns[2].say: why`; a place that is not there has the line of what
+        should hold it.
+        """
         known = place
         while known and known not in self.lines:
             known = known[:-1]
@@ -58,7 +61,10 @@ def parse(text: str, file: str) -> Document:
     import yaml
 
     if len(text) > MAX_CHARACTERS:
-        raise ScriptError(f"{file}:1: the script has {len(text)} characters; accepted are at most {MAX_CHARACTERS}")
+        raise ScriptError(
+            f"{file}:1: the script has {len(text)} characters; "
+            f"accepted are at most {MAX_CHARACTERS}"
+        )
     try:
         _look_at_depth(text, file)
         untyped: Any = yaml
@@ -66,7 +72,9 @@ def parse(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = " ".join(part for part in (error.context, error.problem) if part)
-        raise ScriptError(f"{file}:{mark.line + 1 if mark else 1}: this is no YAML: {why}") from None
+        raise ScriptError(
+            f"{file}:{mark.line + 1 if mark else 1}: this is no YAML: {why}"
+        ) from None
     except yaml.YAMLError as error:
         raise ScriptError(f"{file}:1: this is no YAML: {' '.join(str(error).split())}") from None
     walk = _Walk(file)
@@ -85,7 +93,9 @@ def _look_at_depth(text: str, file: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise ScriptError(f"{file}:{event.start_mark.line + 1}: nested more than {MAX_DEPTH} deep")
+                raise ScriptError(
+                    f"{file}:{event.start_mark.line + 1}: nested more than {MAX_DEPTH} deep"
+                )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -105,17 +115,26 @@ class _Walk:
         self.lines.setdefault(place, line)
         if len(self.lines) > MAX_VALUES or len(place) > MAX_DEPTH:
             raise ScriptError(
-                f"{self.file}:{line}: more than {MAX_VALUES} values or {MAX_DEPTH} levels, aliases expanded"
+                f"{self.file}:{line}: more than {MAX_VALUES} values or "
+                f"{MAX_DEPTH} levels, aliases expanded"
             )
         if isinstance(node, yaml.MappingNode):
-            return {key: self.value(inner, (*place, key)) for key, inner in self._entries(node, place)}
+            return {
+                key: self.value(inner, (*place, key)) for key, inner in self._entries(node, place)
+            }
         if isinstance(node, yaml.SequenceNode):
             return [self.value(inner, (*place, index)) for index, inner in enumerate(node.value)]
+        # A tag such as !!python/name, or a date such as 2026-02-31.
         try:
             return self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:  # a tag such as !!python/name, or a date such as 2026-02-31
+        except (
+            yaml.YAMLError,
+            ValueError,
+        ) as error:
             problem: object = getattr(error, "problem", None)
-            raise ScriptError(f"{self.file}:{line}: field {field_name(place)}: {problem or error}") from None
+            raise ScriptError(
+                f"{self.file}:{line}: field {field_name(place)}: {problem or error}"
+            ) from None
 
     def _entries(self, node: MappingNode, place: Place) -> Iterator[tuple[str, Node]]:
         seen: set[str] = set()
@@ -123,9 +142,14 @@ class _Walk:
             line = key.start_mark.line + 1
             name: object = key.value
             if not isinstance(name, str):
-                raise ScriptError(f"{self.file}:{line}: a key in {field_name(place) or 'the script'} is no plain text")
+                raise ScriptError(
+                    f"{self.file}:{line}: a key in "
+                    f"{field_name(place) or 'the script'} is no plain text"
+                )
             if name in seen:
-                raise ScriptError(f"{self.file}:{line}: field {field_name((*place, name))}: given twice")
+                raise ScriptError(
+                    f"{self.file}:{line}: field {field_name((*place, name))}: given twice"
+                )
             seen.add(name)
             self.lines[*place, name] = line
             yield name, inner

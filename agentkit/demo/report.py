@@ -1,6 +1,8 @@
-"""What was played → a folder for readers: `index.html`, `transcript.md`, `run.json`, `images/API/NAME.EXTENSION`.
+"""What was played → a folder for readers: `index.html`, `transcript.md`, `run.json`,
+`images/API/NAME.EXTENSION`.
 
-The page holds no script and loads nothing but the pictures beside it; its policy says so to the browser.
+The page holds no script and loads nothing but the pictures beside it; its policy says so to the
+browser.
 """
 
 from __future__ import annotations
@@ -39,9 +41,11 @@ class ReportError(AgentkitError):
 
 
 def write(script: Script, played: Sequence[Played], folder: Path) -> Path:
-    """Write the report; the path of its `index.html`. Raises `ReportError` where the folder cannot be written.
+    """Write the report; the path of its `index.html`. Raises `ReportError` where the folder cannot
+    be written.
 
-    Pictures that an earlier report left in `folder/images/API` are removed; nothing else there is touched.
+    Pictures that an earlier report left in `folder/images/API` are removed; nothing else there is
+    touched.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,13 +55,17 @@ def write(script: Script, played: Sequence[Played], folder: Path) -> Path:
         page = folder / "index.html"
         page.write_text(_page(script, shelves), encoding="utf-8")
     except OSError as error:
-        raise ReportError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
+        raise ReportError(
+            f"the report cannot be written to {folder}: {error.strerror or error}"
+        ) from error
     return page
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """One conversation, with the file of each picture as it is from the report's folder; None where its bytes are gone."""
+    """One conversation, with the file of each picture as it is from the report's folder; None where
+    its bytes are gone.
+    """
 
     played: Played
     files: Mapping[str, str | None]
@@ -72,7 +80,11 @@ class Shelf:
 
     def caption(self, image: Image) -> str:
         """What a picture shows; where nobody tells, what was asked for."""
-        turns = (each for each in self.played.turns if each.answer and image.name in each.answer.run.arrived)
+        turns = (
+            each
+            for each in self.played.turns
+            if each.answer and image.name in each.answer.run.arrived
+        )
         asked = next((each.say for each in turns), "")
         return caption(image) or (f"for “{' '.join(asked.split())}”" if asked else "")
 
@@ -85,9 +97,12 @@ def _shelve(played: Played, folder: Path) -> Shelf:
             stale.unlink()
     files: dict[str, str | None] = {}
     for index, image in enumerate(played.images.values(), 1):
-        stem = image.name if HANDLE.match(image.name) else f"img_0{index}"  # a name from outside never becomes a path
+        # A name from outside never becomes a path.
+        stem = image.name if HANDLE.match(image.name) else f"img_0{index}"
         try:
-            files[image.name] = image.save(target / f"{stem}.{image.extension}").relative_to(folder).as_posix()
+            files[image.name] = (
+                image.save(target / f"{stem}.{image.extension}").relative_to(folder).as_posix()
+            )
         except ImageError:
             files[image.name] = None
     return Shelf(played, files)
@@ -98,10 +113,19 @@ def _shelve(played: Played, folder: Path) -> Shelf:
 
 def _record(script: Script, played: Sequence[Played]) -> str:
     conversations = [
-        {"api": each.api, "seconds": round(each.seconds, 3), "turns": [_recorded(turn) for turn in each.turns]}
+        {
+            "api": each.api,
+            "seconds": round(each.seconds, 3),
+            "turns": [_recorded(turn) for turn in each.turns],
+        }
         for each in played
     ]
-    record = {"version": VERSION, "name": script.name, "model": script.model, "conversations": conversations}
+    record = {
+        "version": VERSION,
+        "name": script.name,
+        "model": script.model,
+        "conversations": conversations,
+    }
     return json.dumps(record, indent=1)
 
 
@@ -136,7 +160,9 @@ def _told(turn: PlayedTurn, shelf: Shelf) -> list[str]:
         if turn.answer.invocations:
             blocks.append("\n".join(_called(each) for each in turn.answer.invocations))
         blocks += [
-            markdown.prose(part.text.strip("\n")) if isinstance(part, Text) else _pictured(part, shelf)
+            markdown.prose(part.text.strip("\n"))
+            if isinstance(part, Text)
+            else _pictured(part, shelf)
             for part in turn.answer.shown
         ]
         blocks += [f"> No picture: {markdown.inline(each.reason)}" for each in turn.answer.failures]
@@ -169,7 +195,8 @@ def _summary(played: Played) -> str:
     usage = played.usage
     tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
     return (
-        f"{good} of {played.planned} turns as expected · {len(played.images)} pictures · {usage.requests} requests · {tokens} · "
+        f"{good} of {played.planned} turns as expected · {len(played.images)} pictures "
+        f"· {usage.requests} requests · {tokens} · "
         f"{cost(usage)} · {plain.duration(played.seconds)}"
     )
 
@@ -183,8 +210,14 @@ def _template() -> jinja2.Template:
     from markupsafe import Markup
 
     def safe(value: object) -> object:
-        """What the template prints: control characters made visible, the rest left to autoescape."""
-        return plain.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        """What the template prints: control characters made visible, the rest left to
+        autoescape.
+        """
+        return (
+            plain.visible(value)
+            if isinstance(value, str) and not isinstance(value, Markup)
+            else value
+        )
 
     def prose(words: str) -> Markup:
         return Markup(html.prose(words))  # noqa: S704 - escaped there
@@ -218,7 +251,9 @@ def _page(script: Script, shelves: Sequence[Shelf]) -> str:
         shelves=[_Page(shelf) for shelf in shelves],
         style=Markup(style),  # noqa: S704 - our own file
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        when=datetime.fromtimestamp(min((shelf.played.started_at for shelf in shelves), default=0), UTC),
+        when=datetime.fromtimestamp(
+            min((shelf.played.started_at for shelf in shelves), default=0), UTC
+        ),
         usage=Usage.total(shelf.played.usage for shelf in shelves),
         is_good=all(shelf.played.is_good for shelf in shelves),
     )
@@ -249,8 +284,16 @@ class _Page:
     @cached_property
     def calls(self) -> tuple[int, int]:
         """How many calls of the user's tools there were, and of server tools."""
-        each = [call for turn in self.played.turns if turn.answer is not None for call in turn.answer.invocations]
-        return tuple(sum(call.count for call in each if call.executor == kind) for kind in ("client", "server"))  # pyright: ignore[reportReturnType]
+        each = [
+            call
+            for turn in self.played.turns
+            if turn.answer is not None
+            for call in turn.answer.invocations
+        ]
+        return tuple(
+            sum(call.count for call in each if call.executor == kind)
+            for kind in ("client", "server")
+        )  # pyright: ignore[reportReturnType]
 
     def file(self, image: Image) -> str | None:
         return self.shelf.files.get(image.name)

@@ -1,4 +1,6 @@
-"""The form of a demo script. `load` reads one; what is wrong in it is told by file, line and field."""
+"""The form of a demo script. `load` reads one; what is wrong in it is told by file, line and
+field.
+"""
 
 from __future__ import annotations
 
@@ -45,16 +47,22 @@ def is_pattern(text: str) -> bool:
 Count = Annotated[int, Field(ge=0, le=1000)]
 Words = Annotated[str, Field(min_length=1)]
 Pattern = Annotated[
-    str, Field(min_length=1), BeforeValidator(lambda value: _pattern(value) if isinstance(value, str) else value)
+    str,
+    Field(min_length=1),
+    BeforeValidator(lambda value: _pattern(value) if isinstance(value, str) else value),
 ]
 
 
 class Expect(_Part):
-    """What must be true of a turn's answer. What is left out may be as it likes, but for `status` and `failures`."""
+    """What must be true of a turn's answer. What is left out may be as it likes, but for `status`
+    and `failures`.
+    """
 
     status: AnswerStatus = "completed"
     text: Annotated[list[Pattern], BeforeValidator(_listed)] = []
-    """Each must be found in the answer's words, upper or lower case; `/…/` is a regular expression."""
+    """Each must be found in the answer's words, upper or lower case; `/…/` is a regular
+    expression.
+    """
     tools: Mapping[Words, Count] | None = None
     """How often each of the user's tools ran, and no other ran: `{weather: 2}`."""
     together: bool = False
@@ -74,7 +82,9 @@ STUDIO_TOOLS = ("draw_image", "edit_image")
 
 @dataclass(frozen=True, slots=True)
 class ToolEntry:
-    """One of `tools:`. `name` is a reference (`tools.py:weather`, `package.module:weather`), a server tool's type, or `studio`."""
+    """One of `tools:`. `name` is a reference (`tools.py:weather`, `package.module:weather`), a
+    server tool's type, or `studio`.
+    """
 
     name: str
     parameters: Mapping[str, Any] | None = None
@@ -99,7 +109,8 @@ def _tool(value: object) -> object:
     elif isinstance(value, str) and re.fullmatch(r"[^:\s][^:]*:[A-Za-z_][\w.]*", value):
         return ToolEntry(value)
     raise ValueError(
-        "accepted is FILE.py:NAME, package.module:NAME, a server tool such as openrouter:image_generation: {…}, "
+        "accepted is FILE.py:NAME, package.module:NAME, a server tool such "
+        "as openrouter:image_generation: {…}, "
         "or studio: {model: …}"
     )
 
@@ -108,7 +119,9 @@ Entry = Annotated[ToolEntry, BeforeValidator(_tool)]
 
 
 class Turn(_Part):
-    """What the user says, how it is asked where that is not as in the rest of the script, and what is to come of it."""
+    """What the user says, how it is asked where that is not as in the rest of the script, and what
+    is to come of it.
+    """
 
     say: Words
     model: Words | None = None
@@ -124,7 +137,9 @@ class _Shape(_Part):
     about: str = ""
     model: Words
     instructions: str = ""
-    apis: Annotated[list[Literal["chat", "responses"]], Field(min_length=1, max_length=2)] = list(APIS)
+    apis: Annotated[list[Literal["chat", "responses"]], Field(min_length=1, max_length=2)] = list(
+        APIS
+    )
     tools: list[Entry] = []
     settings: Mapping[str, Any] = {}
     limits: Mapping[str, Any] = {}
@@ -210,10 +225,14 @@ def _check_references(document: Document, shape: _Shape, turn: Turn, index: int)
     for name in turn.expect.tools or ():
         if name not in known:
             place = ("turns", index, "expect", "tools", name)
-            raise document.error(place, f"no such tool in `tools:`, accepted are: {', '.join(known) or 'none'}")
+            raise document.error(
+                place, f"no such tool in `tools:`, accepted are: {', '.join(known) or 'none'}"
+            )
 
 
-def _built(document: Document, at: Place, kind: type[SettingsT], given: Mapping[str, Any]) -> SettingsT:
+def _built(
+    document: Document, at: Place, kind: type[SettingsT], given: Mapping[str, Any]
+) -> SettingsT:
     fields = kind.__dataclass_fields__
     for key in given:
         if key not in fields:
@@ -244,9 +263,13 @@ _ACCEPTED = {
 
 
 def _first(document: Document, error: ValidationError) -> ScriptError:
-    """The error that stands first in the file; one about a missing field yields to one about what is there."""
+    """The error that stands first in the file; one about a missing field yields to one about what
+    is there.
+    """
     found = [(_place(detail), detail) for detail in error.errors(include_url=False)]
-    place, detail = min(found, key=lambda each: (each[1]["type"] == "missing", document.lines.get(each[0], 0)))
+    place, detail = min(
+        found, key=lambda each: (each[1]["type"] == "missing", document.lines.get(each[0], 0))
+    )
     return document.error(place, _why(place, detail))
 
 
@@ -267,11 +290,17 @@ def _why(place: Place, detail: ErrorDetails) -> str:
         case "greater_than_equal" | "less_than_equal":
             return f"{given}accepted is a whole number from 0 to 1000"
         case "too_short" | "too_long":
-            return f"given {context['actual_length']}, accepted are {context.get('min_length', 0) or 'at most'} {context.get('max_length') or 'or more'}"
+            return (
+                f"given {context['actual_length']}, accepted are "
+                f"{context.get('min_length', 0) or 'at most'} "
+                f"{context.get('max_length') or 'or more'}"
+            )
         case "value_error":
             return given + str(context["error"])
         case _:
-            return given + (f"accepted is {_ACCEPTED[kind]}" if kind in _ACCEPTED else detail["msg"])
+            return given + (
+                f"accepted is {_ACCEPTED[kind]}" if kind in _ACCEPTED else detail["msg"]
+            )
 
 
 def _fields_at(place: Place) -> Sequence[str]:

@@ -1,4 +1,6 @@
-"""What a script's `tools:` stand for: functions in Python files beside it, in modules, server tools, and the studio."""
+"""What a script's `tools:` stand for: functions in Python files beside it, in modules, server
+tools, and the studio.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class StudioTools:
 
     options: Mapping[str, Any]
 
-    def made(self, client: OpenRouter | None = None, store: ImageStore | None = None) -> list[Tool[..., Any]]:
+    def made(
+        self, client: OpenRouter | None = None, store: ImageStore | None = None
+    ) -> list[Tool[..., Any]]:
         return Studio(client=client, store=store).tools(**self.options)
 
 
@@ -44,12 +48,16 @@ Loaded = Tool[..., object] | ServerTool | StudioTools
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """The tools of a script, and by the number of a turn (from 1) those that stand in their place."""
+    """The tools of a script, and by the number of a turn (from 1) those that stand in their
+    place.
+    """
 
     shared: Sequence[Loaded] = ()
     own: Mapping[int, Sequence[Loaded]] = field(default_factory=dict[int, Sequence[Loaded]])
 
-    def tools(self, number: int, client: OpenRouter, store: ImageStore) -> list[Tool[..., Any] | ServerTool]:
+    def tools(
+        self, number: int, client: OpenRouter, store: ImageStore
+    ) -> list[Tool[..., Any] | ServerTool]:
         """The tools of this turn."""
         found: list[Tool[..., Any] | ServerTool] = []
         for each in self.own.get(number, self.shared):
@@ -67,11 +75,16 @@ def named_tools(references: Sequence[str], folder: Path) -> Toolbox:
 
 
 def load_tools(script: Script) -> Toolbox:
-    """The script's tools, in order. Raises `ScriptError`; whatever a tool's file raises on import becomes one too."""
+    """The script's tools, in order. Raises `ScriptError`; whatever a tool's file raises on import
+    becomes one too.
+    """
     files: dict[Path, ModuleType] = {}
 
     def loaded(entries: Sequence[ToolEntry], *at: str | int) -> list[Loaded]:
-        return [_made(script, (*at, "tools", index), entry, files) for index, entry in enumerate(entries)]
+        return [
+            _made(script, (*at, "tools", index), entry, files)
+            for index, entry in enumerate(entries)
+        ]
 
     own = {
         number: loaded(turn.tools, "turns", number - 1)
@@ -86,15 +99,23 @@ def _made(script: Script, place: Place, entry: ToolEntry, files: dict[Path, Modu
         return _with_parameters(script, (*place, entry.name), entry.name, entry.parameters)
     source, _, name = entry.name.rpartition(":")
     try:
-        module = _file(script.folder / source, files) if source.endswith(".py") else importlib.import_module(source)
+        module = (
+            _file(script.folder / source, files)
+            if source.endswith(".py")
+            else importlib.import_module(source)
+        )
     except Exception as error:  # a tool's file is the user's code: it can raise anything
-        raise script.error(place, f"{source} cannot be imported: {type(error).__name__}: {error}") from error
+        raise script.error(
+            place, f"{source} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
     found: object = getattr(module, name, None)
     if isinstance(found, Tool):
         return found  # pyright: ignore[reportUnknownVariableType]
     if not callable(found):
         raise script.error(
-            place, f"{source} has no function {name}, accepted are: {', '.join(_offered(module)) or 'none'}"
+            place,
+            f"{source} has no function {name}, accepted are: "
+            f"{', '.join(_offered(module)) or 'none'}",
         )
     try:
         return tool(found)
@@ -136,5 +157,9 @@ def _offered(module: ModuleType) -> list[str]:
         name
         for name, value in inspect.getmembers(module)
         if isinstance(value, Tool)
-        or (inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_"))
+        or (
+            inspect.isfunction(value)
+            and value.__module__ == module.__name__
+            and not name.startswith("_")
+        )
     ]

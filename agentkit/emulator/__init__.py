@@ -1,14 +1,36 @@
-"""An OpenRouter on loopback, for demos and tests: real sockets, real pictures, a model that follows rules.
+"""An OpenRouter on loopback, for demos and tests: real sockets, real pictures, a model that follows
+rules.
 
-It is written from OpenRouter's API alone and imports nothing from the rest of agentkit, so that an error in one cannot
-be cancelled by the same error in the other.
+It is written from OpenRouter's API alone and imports nothing from the rest of agentkit, so that an
+error in one cannot be cancelled by the same error in the other.
 """
 
 from agentkit.emulator.catalogue import Model
 from agentkit.emulator.faults.chaosfile import ChaosError, faults_from_file, faults_from_text
 from agentkit.emulator.faults.faultbook import Faults, Strike
-from agentkit.emulator.faults.values import QUIRKS, Body, Endless, Fault, Lookup, ReplyError, Socket, Status, When
-from agentkit.emulator.script import CallTool, Draw, Failure, Place, Raw, RawReply, Reply, Say, Think, UseServerTool
+from agentkit.emulator.faults.values import (
+    QUIRKS,
+    Body,
+    Endless,
+    Fault,
+    Lookup,
+    ReplyError,
+    Socket,
+    Status,
+    When,
+)
+from agentkit.emulator.script import (
+    CallTool,
+    Draw,
+    Failure,
+    Place,
+    Raw,
+    RawReply,
+    Reply,
+    Say,
+    Think,
+    UseServerTool,
+)
 from agentkit.emulator.server.ledger import Charge
 from agentkit.emulator.server.posts import Post
 from agentkit.emulator.server.server import Emulator

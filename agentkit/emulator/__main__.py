@@ -10,11 +10,21 @@ from agentkit.emulator.server.server import Emulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m agentkit.emulator", description="An OpenRouter on loopback.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
-    parser.add_argument("--url-ttl", type=float, default=3600.0, help="seconds that a temporary image URL lives")
-    parser.add_argument("--chunk-delay", type=float, default=0.0, help="seconds between two pieces of a stream")
+    parser = argparse.ArgumentParser(
+        prog="python -m agentkit.emulator", description="An OpenRouter on loopback."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="port to listen on (default: a free one)"
+    )
+    parser.add_argument(
+        "--url-ttl", type=float, default=3600.0, help="seconds that a temporary image URL lives"
+    )
+    parser.add_argument(
+        "--chunk-delay", type=float, default=0.0, help="seconds between two pieces of a stream"
+    )
     parser.add_argument("--seed", type=int, default=0, help="makes ids and pictures repeatable")
     parser.add_argument("--faults", metavar="FILE", help="a YAML file of what goes wrong, and when")
     given = parser.parse_args(arguments)
@@ -38,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"cannot listen on {given.host}:{given.port}: {error.strerror or error}")
     print(emulator.base_url, flush=True)
     if given.faults:
-        print(f"{len(emulator.faults)} faults, seed {emulator.faults.seed}", file=sys.stderr, flush=True)
+        print(
+            f"{len(emulator.faults)} faults, seed {emulator.faults.seed}",
+            file=sys.stderr,
+            flush=True,
+        )
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -9,7 +9,15 @@ DEFAULT_IMAGE_MODEL = "openai/gpt-5-image"
 CREATED = 1_767_225_600
 VARIANTS = ("free", "nitro", "floor", "online", "exacto", "thinking", "extended")
 
-_SAMPLING = ("temperature", "top_p", "seed", "stop", "max_tokens", "response_format", "structured_outputs")
+_SAMPLING = (
+    "temperature",
+    "top_p",
+    "seed",
+    "stop",
+    "max_tokens",
+    "response_format",
+    "structured_outputs",
+)
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 _REASONING = ("reasoning", "include_reasoning", "reasoning_effort")
 
@@ -33,7 +41,9 @@ REFERENCE_TOKENS = 258
 
 @dataclass(frozen=True, slots=True)
 class ImageEndpoint:
-    """What one provider accepts for a model in the Images API; a parameter without a descriptor is not supported."""
+    """What one provider accepts for a model in the Images API; a parameter without a descriptor is
+    not supported.
+    """
 
     provider_name: str
     provider_slug: str
@@ -51,7 +61,10 @@ class ImageEndpoint:
         line: dict[str, Any] = {"billable": "output_image", "unit": "image"}
         lines: list[dict[str, Any]] = [{**line, "cost_usd": self.price}]
         if "quality" in self.supported:
-            lines += [{**line, "cost_usd": self.price * share, "variant": name} for name, share in QUALITIES.items()]
+            lines += [
+                {**line, "cost_usd": self.price * share, "variant": name}
+                for name, share in QUALITIES.items()
+            ]
         if "input_references" in self.supported:
             reference = round(self.token_price * REFERENCE_TOKENS, 8)
             lines.append({"billable": "input_image", "unit": "image", "cost_usd": reference})
@@ -69,8 +82,8 @@ class ImageEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of the catalogue. `image_api` is set for the models of the Images API; `chat` is false for those that
-    only the Images API serves."""
+    """A model of the catalogue. `image_api` is set for the models of the Images API; `chat` is
+    false for those that only the Images API serves."""
 
     id: str
     name: str
@@ -89,7 +102,9 @@ class Model:
 
     def __post_init__(self) -> None:
         if self.image_api is not None:
-            object.__setattr__(self, "image_api", replace(self.image_api, token_price=self.prompt_price))
+            object.__setattr__(
+                self, "image_api", replace(self.image_api, token_price=self.prompt_price)
+            )
 
     @property
     def draws(self) -> bool:
@@ -138,8 +153,13 @@ class Model:
             "name": self.name,
             "description": self.description,
             "created": CREATED,
-            "architecture": {"input_modalities": list(self.inputs), "output_modalities": list(self.outputs)},
-            "supported_parameters": {name: dict(value) for name, value in self.image_api.supported.items()},
+            "architecture": {
+                "input_modalities": list(self.inputs),
+                "output_modalities": list(self.outputs),
+            },
+            "supported_parameters": {
+                name: dict(value) for name, value in self.image_api.supported.items()
+            },
             "supports_streaming": self.image_api.streaming,
             "endpoints": f"/api/v1/images/models/{self.id}/endpoints",
         }
@@ -216,65 +236,145 @@ _RECRAFT = ImageEndpoint(
 _SEEDREAM = ImageEndpoint(
     provider_name="BytePlus",
     provider_slug="byteplus",
-    supported={"n": between(1, 1), "resolution": choice("1K", "2K"), "aspect_ratio": choice(*RATIOS)},
+    supported={
+        "n": between(1, 1),
+        "resolution": choice("1K", "2K"),
+        "aspect_ratio": choice(*RATIOS),
+    },
     price=0.03,
 )
 
+# Fmt: skip.
 MODELS: tuple[Model, ...] = (
     Model(
-        "openai/gpt-5.2", "OpenAI: GPT-5.2", "OpenAI", "A general model that reasons, sees and calls tools.",
-        inputs=("text", "image", "file"), tokenizer="GPT", prompt_price=1.75e-6, completion_price=14e-6,
-        parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
-    ),
-    Model(
-        "anthropic/claude-sonnet-4.6", "Anthropic: Claude Sonnet 4.6", "Anthropic",
+        "openai/gpt-5.2",
+        "OpenAI: GPT-5.2",
+        "OpenAI",
         "A general model that reasons, sees and calls tools.",
-        inputs=("text", "image", "file"), tokenizer="Claude", context=1_000_000, max_output=64_000,
-        prompt_price=3e-6, completion_price=15e-6, parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
-    ),
-    Model(
-        "google/gemini-2.5-flash", "Google: Gemini 2.5 Flash", "Google AI Studio", "A quick model that sees.",
-        inputs=("text", "image", "file", "audio", "video"), tokenizer="Gemini", context=1_048_576, max_output=65_535,
-        prompt_price=0.3e-6, completion_price=2.5e-6, parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
-    ),
-    Model(
-        "openai/gpt-oss-20b", "OpenAI: gpt-oss-20b", "DeepInfra", "A small model for text alone.",
-        tokenizer="GPT", context=131_072, max_output=32_768, prompt_price=0.03e-6, completion_price=0.14e-6,
+        inputs=("text", "image", "file"),
+        tokenizer="GPT",
+        prompt_price=1.75e-6,
+        completion_price=14e-6,
         parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
     ),
     Model(
-        "google/gemini-3.1-flash-image-preview", "Google: Gemini 3.1 Flash Image", "Google AI Studio",
-        "Answers with text and pictures.",
-        inputs=("text", "image"), outputs=("image", "text"), tokenizer="Gemini", context=65_536, max_output=32_768,
-        prompt_price=0.5e-6, completion_price=3e-6, parameters=_SAMPLING, image_api=_GEMINI_IMAGE,
+        "anthropic/claude-sonnet-4.6",
+        "Anthropic: Claude Sonnet 4.6",
+        "Anthropic",
+        "A general model that reasons, sees and calls tools.",
+        inputs=("text", "image", "file"),
+        tokenizer="Claude",
+        context=1_000_000,
+        max_output=64_000,
+        prompt_price=3e-6,
+        completion_price=15e-6,
+        parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
     ),
     Model(
-        "google/gemini-2.5-flash-image", "Google: Gemini 2.5 Flash Image", "Google AI Studio",
-        "Answers with text and pictures.",
-        inputs=("image", "text"), outputs=("image", "text"), tokenizer="Gemini", context=32_768, max_output=32_768,
-        prompt_price=0.3e-6, completion_price=2.5e-6, parameters=_SAMPLING, image_api=_GEMINI_IMAGE,
+        "google/gemini-2.5-flash",
+        "Google: Gemini 2.5 Flash",
+        "Google AI Studio",
+        "A quick model that sees.",
+        inputs=("text", "image", "file", "audio", "video"),
+        tokenizer="Gemini",
+        context=1_048_576,
+        max_output=65_535,
+        prompt_price=0.3e-6,
+        completion_price=2.5e-6,
+        parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
     ),
     Model(
-        "openai/gpt-5-image", "OpenAI: GPT-5 Image", "OpenAI", "Answers with text and pictures, and calls tools.",
-        inputs=("image", "text", "file"), outputs=("image", "text"), tokenizer="GPT",
-        prompt_price=10e-6, completion_price=10e-6, parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
+        "openai/gpt-oss-20b",
+        "OpenAI: gpt-oss-20b",
+        "DeepInfra",
+        "A small model for text alone.",
+        tokenizer="GPT",
+        context=131_072,
+        max_output=32_768,
+        prompt_price=0.03e-6,
+        completion_price=0.14e-6,
+        parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
+    ),
+    Model(
+        "google/gemini-3.1-flash-image-preview",
+        "Google: Gemini 3.1 Flash Image",
+        "Google AI Studio",
+        "Answers with text and pictures.",
+        inputs=("text", "image"),
+        outputs=("image", "text"),
+        tokenizer="Gemini",
+        context=65_536,
+        max_output=32_768,
+        prompt_price=0.5e-6,
+        completion_price=3e-6,
+        parameters=_SAMPLING,
+        image_api=_GEMINI_IMAGE,
+    ),
+    Model(
+        "google/gemini-2.5-flash-image",
+        "Google: Gemini 2.5 Flash Image",
+        "Google AI Studio",
+        "Answers with text and pictures.",
+        inputs=("image", "text"),
+        outputs=("image", "text"),
+        tokenizer="Gemini",
+        context=32_768,
+        max_output=32_768,
+        prompt_price=0.3e-6,
+        completion_price=2.5e-6,
+        parameters=_SAMPLING,
+        image_api=_GEMINI_IMAGE,
+    ),
+    Model(
+        "openai/gpt-5-image",
+        "OpenAI: GPT-5 Image",
+        "OpenAI",
+        "Answers with text and pictures, and calls tools.",
+        inputs=("image", "text", "file"),
+        outputs=("image", "text"),
+        tokenizer="GPT",
+        prompt_price=10e-6,
+        completion_price=10e-6,
+        parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
         image_api=_OPENAI_IMAGE,
     ),
     Model(
-        "black-forest-labs/flux.2-pro", "Black Forest Labs: FLUX.2 Pro", "Black Forest Labs",
+        "black-forest-labs/flux.2-pro",
+        "Black Forest Labs: FLUX.2 Pro",
+        "Black Forest Labs",
         "Pictures from words and references.",
-        inputs=("text", "image"), outputs=("image",), context=46_864, max_output=46_864,
-        parameters=("seed",), image_api=_FLUX,
+        inputs=("text", "image"),
+        outputs=("image",),
+        context=46_864,
+        max_output=46_864,
+        parameters=("seed",),
+        image_api=_FLUX,
     ),
     Model(
-        "recraft/recraft-v4-vector", "Recraft: V4 Vector", "Recraft", "Vector and raster pictures from words.",
-        outputs=("image",), context=8_192, max_output=8_192, parameters=("seed",), image_api=_RECRAFT, chat=False,
+        "recraft/recraft-v4-vector",
+        "Recraft: V4 Vector",
+        "Recraft",
+        "Vector and raster pictures from words.",
+        outputs=("image",),
+        context=8_192,
+        max_output=8_192,
+        parameters=("seed",),
+        image_api=_RECRAFT,
+        chat=False,
     ),
     Model(
-        "bytedance-seed/seedream-4.5", "ByteDance Seed: Seedream 4.5", "BytePlus", "Pictures from words.",
-        outputs=("image",), context=4_096, max_output=4_096, parameters=("seed",), image_api=_SEEDREAM, chat=False,
+        "bytedance-seed/seedream-4.5",
+        "ByteDance Seed: Seedream 4.5",
+        "BytePlus",
+        "Pictures from words.",
+        outputs=("image",),
+        context=4_096,
+        max_output=4_096,
+        parameters=("seed",),
+        image_api=_SEEDREAM,
+        chat=False,
     ),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +385,9 @@ class Catalogue:
     unavailable: frozenset[str] = frozenset()
 
     def find(self, name: str) -> Model | None:
-        """The model of a slug; a preset, a router and an absent name stand for the default model."""
+        """The model of a slug; a preset, a router and an absent name stand for the default
+        model.
+        """
         base, _, preset = name.partition("@preset/")
         if not base and (preset or not name):
             base = DEFAULT_MODEL

@@ -10,7 +10,9 @@ class Ids:
         self._random = random.Random(seed)
 
     def new(self, prefix: str, length: int = 20) -> str:
-        return prefix + "".join(self._random.choices(string.ascii_letters + string.digits, k=length))
+        return prefix + "".join(
+            self._random.choices(string.ascii_letters + string.digits, k=length)
+        )
 
     def generation(self, kind: str = "") -> str:
         return self.new(f"gen-{kind}{int(time.time())}-")

@@ -31,10 +31,11 @@ class Origin:
 
 @dataclass(slots=True)
 class Job:
-    """Counts what a generation uses while it is encoded, so that a stream that breaks off bills what it produced.
+    """Counts what a generation uses while it is encoded, so that a stream that breaks off bills
+    what it produced.
 
-    `native` says that the pictures come from the model itself and not from the image generation tool;
-    `image_model` is the one that draws.
+    `native` says that the pictures come from the model itself and not from the image generation
+    tool; `image_model` is the one that draws.
     """
 
     id: str
@@ -76,7 +77,9 @@ class Job:
         self.web_searches += search
 
     async def picture(self, draw: Draw) -> Picture | None:
-        """The picture of a drawing, painted once however often it is shown; `None` if the drawing failed."""
+        """The picture of a drawing, painted once however often it is shown; `None` if the drawing
+        failed.
+        """
         if id(draw) in self.pictures:
             return self.pictures[id(draw)]
         if not self.native and self.kind != "images":
@@ -88,7 +91,9 @@ class Job:
         if self.flaw not in ("base64.cut", "base64.broken"):
             self.endings[picture.sha256] = picture.ending
         endpoint = self.image_model.image_api
-        self.image_cost += (endpoint.price if endpoint else 0.04) * QUALITY_FACTOR.get(draw.quality, 1.0)
+        self.image_cost += (endpoint.price if endpoint else 0.04) * QUALITY_FACTOR.get(
+            draw.quality, 1.0
+        )
         return picture
 
     async def preview_texts(self, draw: Draw, picture: Picture, count: int) -> list[str]:
@@ -121,7 +126,9 @@ class Job:
         usage = meter.responses_usage() if self.kind == "responses" else meter.chat_usage()
         return {**usage, **(self.reply.usage or {})}
 
-    def settle(self, *, finish_reason: str | None, cancelled: bool = False, free: bool = False) -> None:
+    def settle(
+        self, *, finish_reason: str | None, cancelled: bool = False, free: bool = False
+    ) -> None:
         """Bill what was produced; the second time does nothing."""
         if self.settled:
             return
@@ -147,7 +154,9 @@ class Job:
         )
 
 
-def drawing_model(catalogue: Catalogue, parameters: Mapping[str, Any], default: str) -> Model | None:
+def drawing_model(
+    catalogue: Catalogue, parameters: Mapping[str, Any], default: str
+) -> Model | None:
     """The model that the image generation tool draws with: its `model` parameter, or `default`."""
     wanted = parameters.get("model", default)
     model = catalogue.find(wanted) if isinstance(wanted, str) else None

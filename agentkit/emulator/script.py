@@ -1,7 +1,8 @@
 """What a reply holds, in the words of neither dialect.
 
-A `Reply` is an ordered list of small values. The same one can be encoded as a chat completion or as a Responses
-result, buffered or streamed, so one scenario runs four ways. `RawReply` is for bytes that must arrive exactly.
+A `Reply` is an ordered list of small values. The same one can be encoded as a chat completion or as
+a Responses result, buffered or streamed, so one scenario runs four ways. `RawReply` is for bytes
+that must arrive exactly.
 """
 
 import json
@@ -23,9 +24,17 @@ Place = Literal[
     "images_data",
     "images_stream",
 ]
+# Fmt: skip.
 Shape = Literal[
-    "url", "data_url", "base64", "imageUrl", "imageB64", "result_url", "result_data_url", "result_base64"
-]  # fmt: skip
+    "url",
+    "data_url",
+    "base64",
+    "imageUrl",
+    "imageB64",
+    "result_url",
+    "result_data_url",
+    "result_base64",
+]
 PLACES: tuple[str, ...] = get_args(Place)
 SHAPES: tuple[str, ...] = get_args(Shape)
 FORMATS = ("png", "jpeg", "webp", "gif", "svg")
@@ -33,8 +42,8 @@ FORMATS = ("png", "jpeg", "webp", "gif", "svg")
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Text of the answer. An annotation is a flat citation: `url`, `title`, and optionally `content`, `start_index`,
-    `end_index`."""
+    """Text of the answer. An annotation is a flat citation: `url`, `title`, and optionally
+    `content`, `start_index`, `end_index`."""
 
     text: str
     annotations: Sequence[Mapping[str, Any]] = ()
@@ -58,16 +67,19 @@ class CallTool:
     id: str | None = None
 
     def arguments_text(self) -> str:
-        return self.arguments if isinstance(self.arguments, str) else json.dumps(dict(self.arguments))
+        return (
+            self.arguments if isinstance(self.arguments, str) else json.dumps(dict(self.arguments))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
     """A picture.
 
-    `places` says where on the wire it appears (empty: where the dialect would put it), `shape` how it is written
-    there. `data` gives the bytes; without it the painter paints `prompt`, on top of `source` if that is given.
-    `size` is width and height in pixels. With `status="error"` the tool failed, and no picture comes.
+    `places` says where on the wire it appears (empty: where the dialect would put it), `shape` how
+    it is written there. `data` gives the bytes; without it the painter paints `prompt`, on top of
+    `source` if that is given. `size` is width and height in pixels. With `status="error"` the tool
+    failed, and no picture comes.
     """
 
     prompt: str
@@ -89,7 +101,9 @@ class Draw:
     def __post_init__(self) -> None:
         for place in self.places:
             if place not in PLACES:
-                raise ValueError(f"places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}")
+                raise ValueError(
+                    f"places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}"
+                )
         if self.shape is not None and self.shape not in SHAPES:
             raise ValueError(f"shape: {self.shape!r} is unknown; accepted: {', '.join(SHAPES)}")
         if self.format not in FORMATS:
@@ -102,7 +116,9 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class UseServerTool:
-    """A server tool other than image generation that ran. Chat shows it in `usage` alone; Responses as an item."""
+    """A server tool other than image generation that ran. Chat shows it in `usage` alone; Responses
+    as an item.
+    """
 
     tool: str
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -110,10 +126,11 @@ class UseServerTool:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Wire JSON that the emulator does not understand, in the place where it stands among the content.
+    """Wire JSON that the emulator does not understand, in the place where it stands among the
+    content.
 
-    `chat` holds fields of the message (streamed: of one delta); `responses` is a whole output item. `chat_chunk` and
-    `responses_event` are whole stream events, which only streamed replies show.
+    `chat` holds fields of the message (streamed: of one delta); `responses` is a whole output item.
+    `chat_chunk` and `responses_event` are whole stream events, which only streamed replies show.
     """
 
     chat: Mapping[str, Any] | None = None
@@ -131,10 +148,11 @@ FailureForm = Literal["http", "body", "choice", "stream", "silent"]
 class Failure:
     """How a reply fails.
 
-    `http`: an error status instead of a reply. The others have status 200: `body`, a top-level `error` alone;
-    `choice`, an error inside the finished reply; `stream`, the content and then a top-level error; `silent`, nothing
-    but `finish_reason: "error"`. In Responses, `event` names the event that ends a stream. A failure by HTTP is not
-    billed unless `billed` is true; the others bill what was produced.
+    `http`: an error status instead of a reply. The others have status 200: `body`, a top-level
+    `error` alone; `choice`, an error inside the finished reply; `stream`, the content and then a
+    top-level error; `silent`, nothing but `finish_reason: "error"`. In Responses, `event` names the
+    event that ends a stream. A failure by HTTP is not billed unless `billed` is true; the others
+    bill what was produced.
     """
 
     message: str = "Provider returned error"
@@ -147,21 +165,26 @@ class Failure:
     billed: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.message, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"message: {self.message!r} was given; the text comes first, then the code")
-        if isinstance(self.code, bool) or not isinstance(self.code, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.message, str):
+            raise TypeError(
+                f"message: {self.message!r} was given; the text comes first, then the code"
+            )
+        if isinstance(self.code, bool) or not isinstance(self.code, int):
             raise TypeError(f"code: {self.code!r} was given; a number such as 502 is accepted")
         if self.form == "http" and not 200 <= self.code <= 599:
-            raise ValueError(f"code: {self.code} was given; an HTTP status from 200 to 599 is accepted")
+            raise ValueError(
+                f"code: {self.code} was given; an HTTP status from 200 to 599 is accepted"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One scripted reply.
 
-    `usage` is merged over the usage that the emulator works out; `chunk` is the number of characters in a text
-    delta; `delay` are seconds before the first byte; `hang` keeps the connection open, silent, after the content
-    and before the end; `cut_after` drops the connection after so many bytes of the body.
+    `usage` is merged over the usage that the emulator works out; `chunk` is the number of
+    characters in a text delta; `delay` are seconds before the first byte; `hang` keeps the
+    connection open, silent, after the content and before the end; `cut_after` drops the connection
+    after so many bytes of the body.
     """
 
     content: Sequence[Item] = ()
@@ -177,7 +200,9 @@ class Reply:
 
     def __post_init__(self) -> None:
         if self.chunk is not None and self.chunk < 1:
-            raise ValueError(f"chunk: {self.chunk} was given; at least 1 character per delta is needed")
+            raise ValueError(
+                f"chunk: {self.chunk} was given; at least 1 character per delta is needed"
+            )
         object.__setattr__(self, "content", tuple(self.content))
 
 

@@ -1,4 +1,6 @@
-"""Pictures: taken off the wire (`Spool`), kept (`ImageStore`), looked at (`inspect`), fetched safely (`Fetcher`)."""
+"""Pictures: taken off the wire (`Spool`), kept (`ImageStore`), looked at (`inspect`), fetched
+safely (`Fetcher`).
+"""
 
 from agentkit.images.base64text import decode_base64
 from agentkit.images.blob import Blob

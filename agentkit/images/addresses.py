@@ -1,7 +1,8 @@
 """Which addresses a URL may lead to: public ones, told by the address itself and never by its name.
 
-Host names are read as a browser reads them (full-width digits are digits), but an IPv4 address in any form other than
-four decimal numbers is refused outright: `2130706433`, `0177.0.0.1` and `127.1` are only ever written to deceive.
+Host names are read as a browser reads them (full-width digits are digits), but an IPv4 address in
+any form other than four decimal numbers is refused outright: `2130706433`, `0177.0.0.1` and `127.1`
+are only ever written to deceive.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ def _networks(*each: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network
     return tuple(ipaddress.ip_network(one) for one in each)
 
 
-#: Not public, by the IANA registries, and what is public in name only: Azure's host, the 6to4 relays, IETF protocols
-#: (Teredo among them), documentation. Python's own `is_global` has differed between its patch releases.
+#: Not public, by the IANA registries, and what is public in name only: Azure's host, the 6to4
+#: relays, IETF protocols (Teredo among them), documentation. Python's own `is_global` has differed
+#: between its patch releases.
 _NOT_PUBLIC = _networks(
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -57,9 +59,16 @@ _NOT_PUBLIC = _networks(
     "3fff::/20",
 )
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-#: What `private=True` opens: the user's own networks. Link-local addresses, where clouds keep their credentials, stay shut.
+#: What `private=True` opens: the user's own networks. Link-local addresses, where clouds keep their
+#: credentials, stay shut.
 _PRIVATE = _networks(
-    "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1/128",
+    "fc00::/7",
 )
 #: AWS and Alibaba put their metadata service into networks that are private, not link-local.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254")))
@@ -110,7 +119,10 @@ class Target:
     def parse(cls, url: str) -> Target:
         """Raises `ImageError` where this is no http(s) URL that may be fetched."""
         if len(url) > _LONGEST_URL or _FORBIDDEN_IN_URL.search(url):
-            raise ImageError("not fetched: the URL is too long, or holds blanks, control characters or backslashes")
+            raise ImageError(
+                "not fetched: the URL is too long, or holds blanks, "
+                "control characters or backslashes"
+            )
         try:
             parts = urlsplit(url)
             scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
@@ -118,7 +130,10 @@ class Target:
         except ValueError:
             raise ImageError("not fetched: this is no URL") from None
         if scheme not in _DEFAULT_PORTS:
-            raise ImageError(f"not fetched: only http and https are, not {scheme[:20] + ':' if scheme else 'a path'}")
+            raise ImageError(
+                "not fetched: only http and https are, not "
+                f"{scheme[:20] + ':' if scheme else 'a path'}"
+            )
         if "@" in parts.netloc:
             raise ImageError("not fetched: the URL holds a user name")
         if "[" in parts.netloc and ":" not in host:
@@ -153,7 +168,9 @@ def _read_host(host: str) -> tuple[str, Address | None]:
 
 
 def read_address(text: str) -> Address:
-    """An address as a resolver gives it; one that is IPv4 inside IPv6 becomes what it is. Raises `ImageError`."""
+    """An address as a resolver gives it; one that is IPv4 inside IPv6 becomes what it is. Raises
+    `ImageError`.
+    """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

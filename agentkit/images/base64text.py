@@ -1,4 +1,6 @@
-"""Base64 as servers write it: escaped for JSON, wrapped, in the URL-safe alphabet, without its padding."""
+"""Base64 as servers write it: escaped for JSON, wrapped, in the URL-safe alphabet, without its
+padding.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _BLANK_INSIDE = re.compile(rb"[^\s][ \t]+[^\s]")
 
 _ESCAPE = re.compile(rb"(\\+)(/|[nrt]|u00[0-9a-fA-F]{2})")
 _OPEN_ESCAPE = re.compile(rb"\\+(?:u[0-9a-fA-F]{0,3})?\Z")
-#: No escape that is understood here is longer: 31 backslashes (five levels of JSON in JSON), `u` and four digits.
+#: No escape that is understood here is longer: 31 backslashes (five levels of JSON in JSON), `u`
+#: and four digits.
 _LONGEST_ESCAPE = 36
 
 
@@ -32,9 +35,11 @@ def standard(text: bytes) -> bytes:
 
 
 def blank_inside(text: bytes, edge: bytes = b"") -> int:
-    """Where in `text` it goes on behind a blank; -1 where it does not. `edge` is how the text before it ended.
+    """Where in `text` it goes on behind a blank; -1 where it does not. `edge` is how the text
+    before it ended.
 
-    Base64 is wrapped and indented, so blanks stand beside line ends. Those between words make it prose.
+    Base64 is wrapped and indented, so blanks stand beside line ends. Those between words make it
+    prose.
     """
     whole = edge + text
     if b" " not in whole and b"\t" not in whole:
@@ -55,21 +60,25 @@ def url_safe(text: bytes) -> bytes:
 
 
 def open_escape(raw: bytes) -> int:
-    """Where an escape begins that may go on behind the end of `raw`; `len(raw)` where there is none."""
+    """Where an escape begins that may go on behind the end of `raw`; `len(raw)` where there is
+    none.
+    """
     found = _OPEN_ESCAPE.search(raw, max(0, len(raw) - _LONGEST_ESCAPE))
     return found.start() if found else len(raw)
 
 
 def unescape(raw: bytes, depth: int) -> bytes:
-    r"""Undo the JSON escapes of a string that stands `depth` JSON strings deep (0: in the document itself).
+    r"""Undo the JSON escapes of a string that stands `depth` JSON strings deep (0: in the document
+    itself).
 
-    Only those that base64 or a data URL can hold are undone: `\/`, `\n`, `\r` (as `\n`), `\t` and `\u00XX`. Any other
-    stays, and its backslash tells that this is no base64.
+    Only those that base64 or a data URL can hold are undone: `\/`, `\n`, `\r` (as `\n`), `\t` and
+    `\u00XX`. Any other stays, and its backslash tells that this is no base64.
     """
     if b"\\" not in raw:
         return raw
     text = raw
-    for level in reversed(range(depth + 1)):  # the quick way for those that come in thousands: PHP escapes each slash
+    # The quick way for those that come in thousands: PHP escapes each slash.
+    for level in reversed(range(depth + 1)):
         for letter, meaning in ((b"/", b"/"), (b"n", b"\n"), (b"r", b"\n")):
             if b"\\" in text:
                 text = text.replace(b"\\" * 2**level + letter, meaning)
@@ -77,7 +86,9 @@ def unescape(raw: bytes, depth: int) -> bytes:
 
 
 def _meaning(escape: re.Match[bytes], depth: int) -> bytes:
-    """Each level of JSON halves the backslashes; before a slash, which needs none, any number of them may be left over."""
+    """Each level of JSON halves the backslashes; before a slash, which needs none, any number of
+    them may be left over.
+    """
     backslashes, letter = len(escape[1]), escape[2]
     if letter == b"/":
         return b"/" if backslashes < 2 ** (depth + 1) else escape[0]
@@ -91,7 +102,8 @@ def _meaning(escape: re.Match[bytes], depth: int) -> bytes:
 def decode_base64(text: str) -> bytes:
     """The bytes of base64 text or of a base64 data URL.
 
-    White space, the URL-safe alphabet and missing padding are accepted. Raises `ImageError` for anything else.
+    White space, the URL-safe alphabet and missing padding are accepted. Raises `ImageError` for
+    anything else.
     """
     import pybase64
 

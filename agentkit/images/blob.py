@@ -13,7 +13,8 @@ from agentkit.values.image_header import MAX_PIXELS
 
 
 class Blob:
-    """The bytes for which a reference stands. They are `keep`-ed, `take`-n or `discard`-ed; the methods may block.
+    """The bytes for which a reference stands. They are `keep`-ed, `take`-n or `discard`-ed; the
+    methods may block.
 
     Each method may be called from any thread, and again.
     """
@@ -65,8 +66,9 @@ class Blob:
     def keep(self) -> Stored:
         """Put the bytes into the store, once, and tell what they are.
 
-        Raises `ImageError` whose message is the reason where they are no usable picture; `kept` then says where they are
-        kept aside. Where the store would not take them, `take` still has them.
+        Raises `ImageError` whose message is the reason where they are no usable picture; `kept`
+        then says where they are kept aside. Where the store would not take them, `take` still has
+        them.
         """
         with self._lock:
             if self._stored is not None:
@@ -80,7 +82,9 @@ class Blob:
             raise BrokenImage(str(self._failure), kept=self.kept) from self._failure.__cause__
 
     def take(self) -> bytes:
-        """The bytes, which are gone from here then: for previews. Raises `ImageError` where there are none."""
+        """The bytes, which are gone from here then: for previews. Raises `ImageError` where there
+        are none.
+        """
         with self._lock:
             data = self._read()
             self._forget()
@@ -92,15 +96,18 @@ class Blob:
             self._forget()
 
     def text(self) -> str:
-        """The string for which the reference stands: white space apart, it is as it came. For strings that are none of
-        the places of a picture, such as a tool call's arguments. Raises `ImageError` where the bytes are gone."""
+        """The string for which the reference stands: white space apart, it is as it came. For
+        strings that are none of the places of a picture, such as a tool call's arguments. Raises
+        `ImageError` where the bytes are gone."""
         import pybase64
 
         with self._lock:
             data = self._read()
         whole = len(data) // 3 * 3 if self._tail else len(data)
         digits = pybase64.b64encode(data[:whole])
-        return self.header + (url_safe(digits + self._tail) if self._dashed else digits + self._tail).decode("ascii")
+        return self.header + (
+            url_safe(digits + self._tail) if self._dashed else digits + self._tail
+        ).decode("ascii")
 
     def _keep(self) -> Stored:
         self._check_there()
@@ -119,7 +126,11 @@ class Blob:
             self._check_there()
         try:
             with storing("read from"):
-                source = self._draft.draft.read_back() if self.kept is None else opened(self._store, self.kept)
+                source = (
+                    self._draft.draft.read_back()
+                    if self.kept is None
+                    else opened(self._store, self.kept)
+                )
                 with source as file:
                     return file.read()
         except StoreError as error:

@@ -1,8 +1,9 @@
 """One long string that may be a picture, decoded while it arrives.
 
-What was decoded need not be held to be given back: as long as the text was plain base64, encoding the bytes again gives
-it, digit for digit. From the first deviation on (an escape, white space, another alphabet), the text is also written down
-as it came. So a string that turns out to be none is restored byte for byte, and memory stays bounded all the same.
+What was decoded need not be held to be given back: as long as the text was plain base64, encoding
+the bytes again gives it, digit for digit. From the first deviation on (an escape, white space,
+another alphabet), the text is also written down as it came. So a string that turns out to be none
+is restored byte for byte, and memory stays bounded all the same.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from enum import Enum, auto
 
 import pybase64
 
-from agentkit.images.base64text import blank_inside, edge_of, is_plain, open_escape, standard, unescape
+from agentkit.images.base64text import (
+    blank_inside,
+    edge_of,
+    is_plain,
+    open_escape,
+    standard,
+    unescape,
+)
 from agentkit.images.drafts import ImageStore, SafeDraft
 from agentkit.values.image_header import HEAD, sniff
 
-#: How many characters of a string are looked at to tell whether it is a picture; HEAD bytes are in fewer, escapes and all.
+#: How many characters of a string are looked at to tell whether it is a picture; HEAD bytes are in
+#: fewer, escapes and all.
 DECISIVE = 4096
 _HEADER = re.compile(rb'(?:[ \t]|\\+[nrt])*[dD][aA][tT][aA]:[^,"]{1,512},')
 _DATA_IMAGE = re.compile(rb"\s*data:(image/[\w.+-]+)\s*(?:;[^;,]*)*;\s*base64\s*,\Z", re.IGNORECASE)
@@ -44,7 +53,9 @@ class Opening:
 
     @classmethod
     def read(cls, start: bytes, depth: int) -> Opening | None:
-        """What `start`, the first DECISIVE bytes of a string or all of it, tells; None where it is no picture's."""
+        """What `start`, the first DECISIVE bytes of a string or all of it, tells; None where it is
+        no picture's.
+        """
         if _NOT_IN_A_STRING.search(start):
             return None
         header, claimed = b"", None
@@ -91,7 +102,9 @@ class State(Enum):
 class Capture:
     """The string after its opening quote. `feed` it, then `finish` or `restore`."""
 
-    def __init__(self, opening: Opening, store: ImageStore, max_bytes: int, key: str | None) -> None:
+    def __init__(
+        self, opening: Opening, store: ImageStore, max_bytes: int, key: str | None
+    ) -> None:
         self.opening = opening
         self.key = key
         self.draft = SafeDraft(store)
@@ -142,10 +155,13 @@ class Capture:
         return self.state
 
     def finish(self) -> State:
-        """The string's end. FULL and INVALID as in `feed`; a single digit left over stays in `tail`: it was cut off."""
+        """The string's end. FULL and INVALID as in `feed`; a single digit left over stays in
+        `tail`: it was cut off.
+        """
         if self.state is not State.GOING:
             return self.state
-        closing = b"\\" * (2**self.opening.depth - 1)  # before the closing quote, as before the opening one
+        # Before the closing quote, as before the opening one.
+        closing = b"\\" * (2**self.opening.depth - 1)
         raw = self._raw
         if _backslashes_behind(raw) != closing:
             self.state = State.INVALID
@@ -174,7 +190,9 @@ class Capture:
         return b"".join((*parts, self._raw))
 
     def swallow(self) -> None:
-        """It is too large for words: whatever it is, what was decoded stays, and nothing more is."""
+        """It is too large for words: whatever it is, what was decoded stays, and nothing more
+        is.
+        """
         self.state, self.broken = State.FULL, True
         self.settle()
 
@@ -247,8 +265,8 @@ class Capture:
         return self.state
 
     def _decode(self, text: bytes) -> State:
-        """Decode whole quanta of the standard alphabet. What is too large is found before what is invalid behind it,
-        so that the slicing of the input makes no difference."""
+        """Decode whole quanta of the standard alphabet. What is too large is found before what is
+        invalid behind it, so that the slicing of the input makes no difference."""
         room = (self._max_bytes - self.draft.draft.size) // 3 * 4 + 4
         try:
             decoded = pybase64.b64decode(text[:room], validate=True)

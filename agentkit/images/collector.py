@@ -1,8 +1,8 @@
 """Turns what was seen of pictures on the wire into pictures in the store, while the stream goes on.
 
-Each value is looked at once, wherever and however often it is seen: a reference that the spool left, a URL, or a short
-piece of base64. Outcomes are given in the order in which the pictures were first seen, so that names do not depend on
-which download was faster.
+Each value is looked at once, wherever and however often it is seen: a reference that the spool
+left, a URL, or a short piece of base64. Outcomes are given in the order in which the pictures were
+first seen, so that names do not depend on which download was faster.
 """
 
 from __future__ import annotations
@@ -67,7 +67,13 @@ class Collector:
         model: str | None,
         tell: Callable[[Sighting, Outcome], None],
     ) -> None:
-        self._spool, self._store, self._fetcher, self._model, self._tell = spool, store, fetcher, model, tell
+        self._spool, self._store, self._fetcher, self._model, self._tell = (
+            spool,
+            store,
+            fetcher,
+            model,
+            tell,
+        )
         self._values: dict[str, asyncio.Task[Stored]] = {}
         self._seen: dict[str, Sighting] = {}
         self._beyond: dict[str, Sighting] = {}
@@ -80,7 +86,9 @@ class Collector:
         self._gate = asyncio.Semaphore(MOST_AT_ONCE)
 
     def see(self, sighting: Sighting) -> None:
-        """Take a picture that was seen; one seen before, by its key, is passed over, and so is one beyond `MAX_PICTURES`."""
+        """Take a picture that was seen; one seen before, by its key, is passed over, and so is one
+        beyond `MAX_PICTURES`.
+        """
         if sighting.key in self._seen or sighting.key in self._beyond:
             return
         new = self._values.keys().isdisjoint(sighting.values)
@@ -90,7 +98,11 @@ class Collector:
             return
         self._pictures += new
         self._seen[sighting.key] = sighting
-        for value in sighting.values[:1] if is_url(sighting.values[0] if sighting.values else "") else sighting.values:
+        for value in (
+            sighting.values[:1]
+            if is_url(sighting.values[0] if sighting.values else "")
+            else sighting.values
+        ):
             self._task(value)
         self._waiting.append(sighting)
         turn = self._turn
@@ -98,11 +110,15 @@ class Collector:
             self._turn = asyncio.create_task(self._settle())
 
     def fetching(self, url: str) -> asyncio.Task[Stored]:
-        """The download of a picture that the words point to, begun before their message is whole."""
+        """The download of a picture that the words point to, begun before their message is
+        whole.
+        """
         return self._task(url)
 
     def preview(self, preview: Preview) -> ImagePreview | None:
-        """The partial picture, in memory; None where it is no picture, or where too many were shown already."""
+        """The partial picture, in memory; None where it is no picture, or where too many were shown
+        already.
+        """
         blob = self._spool.blobs.get(preview.value)
         try:
             data = blob.take() if blob is not None else decode_base64(preview.value)
@@ -119,8 +135,13 @@ class Collector:
         self._tell_beyond()
 
     async def close(self) -> None:
-        """Stop what still goes on; nothing is left running, and no partial picture is left on the disk."""
-        tasks: list[asyncio.Task[Any]] = [*self._values.values(), *([self._turn] if self._turn is not None else [])]
+        """Stop what still goes on; nothing is left running, and no partial picture is left on the
+        disk.
+        """
+        tasks: list[asyncio.Task[Any]] = [
+            *self._values.values(),
+            *([self._turn] if self._turn is not None else []),
+        ]
         for task in tasks:
             task.cancel()
         try:
@@ -134,7 +155,10 @@ class Collector:
         task = self._values.get(value)
         return (
             task.result()
-            if task is not None and task.done() and not task.cancelled() and task.exception() is None
+            if task is not None
+            and task.done()
+            and not task.cancelled()
+            and task.exception() is None
             else None
         )
 
@@ -143,30 +167,48 @@ class Collector:
         return value in self._values
 
     def lost(self) -> frozenset[str]:
-        """Values of pictures that were not had: they are not echoed, or each later turn would be refused for them."""
-        failed = [seen for key, seen in self._seen.items() if isinstance(self.outcomes.get(key), ImageFailure)]
-        values = frozenset(value for sighting in (*failed, *self._beyond.values()) for value in sighting.values)
+        """Values of pictures that were not had: they are not echoed, or each later turn would be
+        refused for them.
+        """
+        failed = [
+            seen
+            for key, seen in self._seen.items()
+            if isinstance(self.outcomes.get(key), ImageFailure)
+        ]
+        values = frozenset(
+            value for sighting in (*failed, *self._beyond.values()) for value in sighting.values
+        )
         return values - {value for value in values if self.had(value) is not None}
 
     def restored(self, text: str) -> str:
-        """Words in which a picture became a reference (a tool call whose argument is one), as they were."""
+        """Words in which a picture became a reference (a tool call whose argument is one), as they
+        were.
+        """
         return self._spool.restore(text)
 
     def references(self, text: str) -> list[str]:
-        """Pictures that came where words belong (a message whose content is one), by their reference."""
+        """Pictures that came where words belong (a message whose content is one), by their
+        reference.
+        """
         return self._spool.references(text)
 
     def see_loose(self, place: Place) -> None:
-        """After a break: the pictures that had arrived, whole or cut, before the event that they belong to was whole."""
+        """After a break: the pictures that had arrived, whole or cut, before the event that they
+        belong to was whole.
+        """
         self._spool.close()
-        claimed = {value for sighting in (*self._seen.values(), *self._beyond.values()) for value in sighting.values}
+        claimed = {
+            value
+            for sighting in (*self._seen.values(), *self._beyond.values())
+            for value in sighting.values
+        }
         for reference, blob in self._spool.blobs.items():
             if reference not in claimed and blob.key != PREVIEW_KEY:
                 self.see(Sighting(f"loose:{reference}", place, (reference,)))
 
     def rescue(self) -> None:
-        """At once, in a cancellation: keep what had arrived whole, and give its outcome. What is not there yet was paid for
-        all the same: a failure names it, with its URL."""
+        """At once, in a cancellation: keep what had arrived whole, and give its outcome. What is
+        not there yet was paid for all the same: a failure names it, with its URL."""
         for sighting in list(self._seen.values()):
             if sighting.key not in self.outcomes:
                 self._settled(sighting, self._outcome_now(sighting))
@@ -202,10 +244,13 @@ class Collector:
     async def echoes(self, raw: tuple[bytes, ...]) -> dict[bytes, BlobRef]:
         """What stands in the raw items for a picture → the stored picture to send in its place.
 
-        References that belong to no place known here (a new kind of item) are kept as well: no image is lost.
+        References that belong to no place known here (a new kind of item) are kept as well: no
+        image is lost.
         """
         refs: dict[bytes, BlobRef] = {}
-        for reference in dict.fromkeys(each for item in raw for each in self._spool.references(item.decode())):
+        for reference in dict.fromkeys(
+            each for item in raw for each in self._spool.references(item.decode())
+        ):
             blob = self._spool.blobs[reference]
             if sha256 := await self._kept(reference, blob):
                 form = "data_url" if blob.media_type else "base64"
@@ -252,7 +297,9 @@ class Collector:
         return await asyncio.to_thread(lambda: store_bytes(self._store, decode_base64(value)))
 
     async def _settle(self) -> None:
-        """One task for all, in order: a chain of tasks, each waiting for the one before, is cancelled recursively."""
+        """One task for all, in order: a chain of tasks, each waiting for the one before, is
+        cancelled recursively.
+        """
         while self._waiting:
             sighting = self._waiting.popleft()
             self._settled(sighting, await self._outcome(sighting))
@@ -270,20 +317,29 @@ class Collector:
                 troubles.append((value, error))
         return self._failed(sighting, troubles)
 
-    def _failed(self, sighting: Sighting, troubles: Sequence[tuple[str, ImageError | StoreError]]) -> ImageFailure:
+    def _failed(
+        self, sighting: Sighting, troubles: Sequence[tuple[str, ImageError | StoreError]]
+    ) -> ImageFailure:
         """Why none of its values gave the picture, and what is left of it."""
         told = [sighting.error] if sighting.error and sighting.place != "text" else []
-        reason = "; ".join(dict.fromkeys((*told, *(str(error) for _, error in troubles)))) or "no picture came"
+        reason = (
+            "; ".join(dict.fromkeys((*told, *(str(error) for _, error in troubles))))
+            or "no picture came"
+        )
         kept: str | None = None
         data: bytes | None = None
         for value, error in troubles:
             kept = kept or (error.kept if isinstance(error, BrokenImage) else None)
             data = data or (self._held(value, error) if kept is None else None)
         url = next((value for value in sighting.values if is_url(value)), None)
-        return ImageFailure(Source(sighting.place, url), url, reason, sighting.invocation_id, kept, data)
+        return ImageFailure(
+            Source(sighting.place, url), url, reason, sighting.invocation_id, kept, data
+        )
 
     def _held(self, value: str, error: ImageError | StoreError) -> bytes | None:
-        """Bytes that the store would not take (the disk is full): they stay in memory, with the failure."""
+        """Bytes that the store would not take (the disk is full): they stay in memory, with the
+        failure.
+        """
         blob = self._spool.blobs.get(value)
         try:
             if blob is not None:
@@ -296,7 +352,10 @@ class Collector:
 
     def _image(self, stored: Stored, sighting: Sighting) -> Image:
         sources = tuple(
-            dict.fromkeys(Source(sighting.place, value if is_url(value) else None) for value in sighting.values)
+            dict.fromkeys(
+                Source(sighting.place, value if is_url(value) else None)
+                for value in sighting.values
+            )
         )
         return Image(
             stored.sha256,

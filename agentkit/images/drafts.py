@@ -1,4 +1,6 @@
-"""Bytes on their way into a store: what a draft is, one in memory, and one that survives whatever its store does."""
+"""Bytes on their way into a store: what a draft is, one in memory, and one that survives whatever
+its store does.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class ImageStore(Blobs, Protocol):
     """Where pictures are kept, by the sha256 of their bytes."""
 
     def create(self) -> Draft:
-        """A new, empty draft. Raises `StoreError` where it is known already that nothing can be written."""
+        """A new, empty draft. Raises `StoreError` where it is known already that nothing can be
+        written.
+        """
         ...
 
     def open(self, sha256: str) -> BinaryIO:
@@ -105,7 +109,9 @@ class MemoryDraft:
 
 
 class GuardedDraft:
-    """A new draft of any store, whose errors are all `StoreError`s. It counts for itself, and its `discard` never fails."""
+    """A new draft of any store, whose errors are all `StoreError`s. It counts for itself, and its
+    `discard` never fails.
+    """
 
     def __init__(self, store: ImageStore) -> None:
         with storing("write to"):
@@ -140,27 +146,33 @@ class GuardedDraft:
     def discard(self) -> None:
         if not self._kept:
             self._size = 0
+        # What is left behind is waste; nothing that anybody waits for is lost.
         try:
             with storing("write to"):
                 self._draft.discard()
-        except StoreError as error:  # what is left behind is waste; nothing that anybody waits for is lost
+        except StoreError as error:
             logger().warning("draft_left_behind", reason=str(error))
 
 
 def check_writable(store: ImageStore) -> None:
-    """Raise `StoreError` where it is known already that nothing can be written: before money is spent."""
+    """Raise `StoreError` where it is known already that nothing can be written: before money is
+    spent.
+    """
     GuardedDraft(store).discard()
 
 
 class SafeDraft:
     """A draft whose writing never fails: where the store refuses, the bytes go on in memory.
 
-    `trouble` is then the store's error: a picture that was paid for is not lost to a full disk. The caller bounds the size.
+    `trouble` is then the store's error: a picture that was paid for is not lost to a full disk. The
+    caller bounds the size.
     """
 
     def __init__(self, store: ImageStore) -> None:
         self.trouble: StoreError | None = None
-        self._cut = False  # the store does not even give back what it had: nothing can be put behind that
+        self._cut = (
+            False  # the store does not even give back what it had: nothing can be put behind that
+        )
         try:
             self.draft: Draft = GuardedDraft(store)
         except StoreError as error:
@@ -178,7 +190,9 @@ class SafeDraft:
             self._go_on_in_memory(before, data)
 
     def _go_on_in_memory(self, before: int, data: bytes | memoryview) -> None:
-        """From `before` bytes that the store had taken, and these, of which it may have taken some."""
+        """From `before` bytes that the store had taken, and these, of which it may have taken
+        some.
+        """
         try:
             with storing("read from"), self.draft.read_back() as file:
                 had = file.read()

@@ -1,8 +1,10 @@
-"""Pictures behind URLs, fetched as if every URL came from an enemy, since the text around it may have.
+"""Pictures behind URLs, fetched as if every URL came from an enemy, since the text around it may
+have.
 
-The name is resolved here, every address that it has is checked, and the connection goes to a checked address with the
-name in `Host` and in the TLS handshake: a DNS that changes its answer changes nothing. Redirects are followed by hand,
-each checked anew. No environment proxy, no cookie, no key is ever used, and no connection is used twice.
+The name is resolved here, every address that it has is checked, and the connection goes to a
+checked address with the name in `Host` and in the TLS handshake: a DNS that changes its answer
+changes nothing. Redirects are followed by hand, each checked anew. No environment proxy, no cookie,
+no key is ever used, and no connection is used twice.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ import asyncio
 import re
 import socket
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,10 +66,11 @@ def _origin_of(url: str) -> tuple[str, str, int]:
 
 
 class Fetcher:
-    """Fetches pictures into a store. `origin`, the `scheme://host:port` of `base_url`, is trusted wherever it lies.
+    """Fetches pictures into a store. `origin`, the `scheme://host:port` of `base_url`, is trusted
+    wherever it lies.
 
-    `resolve` gives the addresses of a host name and port; `transport` carries the requests, which name checked
-    addresses in their URLs. One fetcher serves many tasks, and any event loop.
+    `resolve` gives the addresses of a host name and port; `transport` carries the requests, which
+    name checked addresses in their URLs. One fetcher serves many tasks, and any event loop.
     """
 
     def __init__(
@@ -78,26 +89,35 @@ class Fetcher:
         self._transport = transport
 
     def in_prose(self, url: str, *, bare: bool) -> bool:
-        """May a URL that was found in prose be fetched? One that is `bare` (a link, no Markdown image) only if it looks
-        like a picture's."""
+        """May a URL that was found in prose be fetched? One that is `bare` (a link, no Markdown
+        image) only if it looks like a picture's."""
         try:
             target = Target.parse(url)
         except ImageError:
             return False
         if target.origin != self._origin and not self.policy.allows(target.host):
             return False
-        return not bare or target.host.startswith("images.") or _IMAGE_PATH.search(target.path) is not None
+        return (
+            not bare
+            or target.host.startswith("images.")
+            or _IMAGE_PATH.search(target.path) is not None
+        )
 
     async def fetch(self, url: str) -> Stored:
-        """The picture at `url`, in the store. Raises `ImageError` with the reason in one line; where bytes did arrive
-        that are no whole picture, it is a `BrokenImage` that says where they are."""
+        """The picture at `url`, in the store. Raises `ImageError` with the reason in one line;
+        where bytes did arrive that are no whole picture, it is a `BrokenImage` that says where they
+        are."""
         target = Target.parse(url)
         try:
             async with asyncio.timeout(self.policy.seconds) as deadline:
-                draft = cast("SafeDraft", await self._retrying(deadline.when() or 0.0)(self._download, target))
+                draft = cast(
+                    "SafeDraft",
+                    await self._retrying(deadline.when() or 0.0)(self._download, target),
+                )
         except TimeoutError:
             raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
-        # From here on the thread owns the draft: cancelled or not, it is kept whole or leaves no trace.
+        # From here on the thread owns the draft: cancelled or not, it is kept whole or leaves no
+        # trace.
         return await asyncio.to_thread(self._keep, draft)
 
     async def close(self) -> None:
@@ -106,7 +126,9 @@ class Fetcher:
             await self._transport.aclose()
 
     def _retrying(self, deadline: float) -> AsyncRetrying:
-        """Attempts with a random pause, or with the one that the server asks for, if it ends before the `deadline`."""
+        """Attempts with a random pause, or with the one that the server asks for, if it ends before
+        the `deadline`.
+        """
         import tenacity
 
         loop = asyncio.get_running_loop()
@@ -161,8 +183,8 @@ class Fetcher:
 
     @asynccontextmanager
     async def _carrier(self) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
-        """The transport. Without one of the user's, a new one for each picture: a pooled connection would be found by
-        its address, and serve a second host with the TLS session of the first."""
+        """The transport. Without one of the user's, a new one for each picture: a pooled connection
+        would be found by its address, and serve a second host with the TLS session of the first."""
         if self._transport is not None:
             yield self._transport
             return
@@ -179,7 +201,9 @@ class Fetcher:
         ) as transport:
             yield transport
 
-    async def _get(self, transport: httpx2.AsyncBaseTransport, target: Target) -> SafeDraft | Target:
+    async def _get(
+        self, transport: httpx2.AsyncBaseTransport, target: Target
+    ) -> SafeDraft | Target:
         """One GET: the picture's bytes, or where it redirects to."""
         response = await self._send(transport, target)
         try:
@@ -221,7 +245,12 @@ class Fetcher:
             },
             extensions={
                 "sni_hostname": target.host,
-                "timeout": {"connect": min(_CONNECT_SECONDS, seconds), "read": idle, "write": idle, "pool": seconds},
+                "timeout": {
+                    "connect": min(_CONNECT_SECONDS, seconds),
+                    "read": idle,
+                    "write": idle,
+                    "pool": seconds,
+                },
             },
         )
 
@@ -231,12 +260,16 @@ class Fetcher:
             found = [read_address(str(target.address))]
         else:
             try:
-                found = [read_address(each) for each in await self._resolve(target.host, target.port)]
+                found = [
+                    read_address(each) for each in await self._resolve(target.host, target.port)
+                ]
             except socket.gaierror as error:
                 failure = _TryAgain if error.errno == socket.EAI_AGAIN else ImageError
                 raise failure(f"the host {target.host} is not known") from None
             except OSError as error:
-                raise _TryAgain(f"the host {target.host} cannot be looked up ({error.strerror or error})") from None
+                raise _TryAgain(
+                    f"the host {target.host} cannot be looked up ({error.strerror or error})"
+                ) from None
         if target.origin != self._origin:
             for address in found:
                 if not may_connect(address, private=self.policy.private):
@@ -284,20 +317,31 @@ def _check_status(response: httpx2.Response) -> None:
 def _check_head(head: bytes, response: httpx2.Response) -> None:
     if sniff(head) is None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip()
-        claimed = kind if kind.isascii() and kind.isprintable() and not kind.startswith("image/") else ""
-        raise ImageError(f"not a picture ({claimed[:60] or (describe(head) if head else 'no bytes at all')})")
+        claimed = (
+            kind if kind.isascii() and kind.isprintable() and not kind.startswith("image/") else ""
+        )
+        raise ImageError(
+            f"not a picture ({claimed[:60] or (describe(head) if head else 'no bytes at all')})"
+        )
 
 
 def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """The bytes as they arrive. Not `aiter_raw`, which refuses the ready-made responses of a transport for tests."""
+    """The bytes as they arrive. Not `aiter_raw`, which refuses the ready-made responses of a
+    transport for tests.
+    """
     stream = response.stream
     if not isinstance(stream, AsyncIterable):
-        raise UsageError(f"the transport gave a response that cannot be read asynchronously: {type(stream).__name__}")
+        raise UsageError(
+            "the transport gave a response that cannot be read "
+            f"asynchronously: {type(stream).__name__}"
+        )
     return aiter(stream)
 
 
 async def _decoded(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """The body. A server that compresses unasked is tolerated, in small steps: a bomb meets the limit before memory does."""
+    """The body. A server that compresses unasked is tolerated, in small steps: a bomb meets the
+    limit before memory does.
+    """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding in {"", "identity"}:
         async for chunk in _raw(response):
@@ -332,8 +376,8 @@ _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """What may be fetched. URLs in the image fields of a reply may lie on any public address, and on the origin of
-    `base_url`; `hosts` governs those found in prose.
+    """What may be fetched. URLs in the image fields of a reply may lie on any public address, and
+    on the origin of `base_url`; `hosts` governs those found in prose.
 
     Raises `UsageError` for values that cannot be.
     """
@@ -351,23 +395,33 @@ class FetchPolicy:
 
     def __post_init__(self) -> None:
         if isinstance(self.hosts, str):
-            raise UsageError(f"FetchPolicy(hosts=…) takes a tuple of host names, not the string {self.hosts!r}")
-        hosts = tuple(each.lower() if isinstance(each, str) else each for each in self.hosts)  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(
+                f"FetchPolicy(hosts=…) takes a tuple of host names, not the string {self.hosts!r}"
+            )
+        hosts = tuple(each.lower() if isinstance(each, str) else each for each in self.hosts)
         for each in hosts:
-            if not isinstance(each, str) or not _HOST_PATTERN.match(each):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(each, str) or not _HOST_PATTERN.match(each):
                 raise UsageError(
-                    f"FetchPolicy(hosts=…) takes host names such as 'example.com' or '*.example.com', not {each!r}"
+                    "FetchPolicy(hosts=…) takes host names such as 'example.com' "
+                    f"or '*.example.com', not {each!r}"
                 )
         object.__setattr__(self, "hosts", hosts)
         for name, least in (("max_bytes", 1), ("max_pixels", 1), ("redirects", 0), ("attempts", 1)):
             value: object = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise UsageError(f"FetchPolicy({name}=…) takes a whole number of {least} or more, not {value!r}")
-        if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"FetchPolicy(seconds=…) takes a positive number of seconds, not {self.seconds!r}")
-        if not isinstance(self.private, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise UsageError(
+                    f"FetchPolicy({name}=…) takes a whole number of {least} or more, not {value!r}"
+                )
+        if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):
+            raise UsageError(
+                f"FetchPolicy(seconds=…) takes a positive number of seconds, not {self.seconds!r}"
+            )
+        if not isinstance(self.private, bool):
             raise UsageError(f"FetchPolicy(private=…) takes True or False, not {self.private!r}")
 
     def allows(self, host: str) -> bool:
         """Is this host named by `hosts`?"""
-        return any(host.endswith(each[1:]) if each.startswith("*.") else host == each for each in self.hosts)
+        return any(
+            host.endswith(each[1:]) if each.startswith("*.") else host == each
+            for each in self.hosts
+        )

@@ -1,4 +1,6 @@
-"""Pictures that come from elsewhere than a reply: a user's, or a tool's, put into the store before they are sent."""
+"""Pictures that come from elsewhere than a reply: a user's, or a tool's, put into the store before
+they are sent.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 
-async def ingest(image: Image, store: ImageStore, fetcher: Fetcher, *, scale: bool = False) -> Image:
-    """A picture of the user's or of a tool's, put into the store, its pixels counted; with `scale`, a larger one than
-    models take is made smaller. Raises `ImageError` where it cannot be had or used."""
+async def ingest(
+    image: Image, store: ImageStore, fetcher: Fetcher, *, scale: bool = False
+) -> Image:
+    """A picture of the user's or of a tool's, put into the store, its pixels counted; with `scale`,
+    a larger one than models take is made smaller. Raises `ImageError` where it cannot be had or
+    used."""
     if not image.sha256:
         if image.url is None:
             raise ImageError(f"{image!r} has neither bytes nor a URL")
@@ -35,14 +40,19 @@ async def ingest(image: Image, store: ImageStore, fetcher: Fetcher, *, scale: bo
     policy = fetcher.policy
     if image.size > policy.max_bytes:
         raise ImageError(
-            f"it has {image.size} bytes; accepted are at most {policy.max_bytes} (FetchPolicy(max_bytes=…))"
+            f"it has {image.size} bytes; accepted are at most "
+            f"{policy.max_bytes} (FetchPolicy(max_bytes=…))"
         )
-    stored = await asyncio.to_thread(lambda: store_bytes(store, image.bytes(), max_pixels=policy.max_pixels))
+    stored = await asyncio.to_thread(
+        lambda: store_bytes(store, image.bytes(), max_pixels=policy.max_pixels)
+    )
     return _as(image, stored, store)
 
 
 def ingest_now(image: Image, store: ImageStore) -> Image:
-    """`ingest` in a cancellation, which must not wait: nothing is fetched. Raises `ImageError` and `StoreError`."""
+    """`ingest` in a cancellation, which must not wait: nothing is fetched. Raises `ImageError` and
+    `StoreError`.
+    """
     if image.sha256 and image.blobs == store:
         return image
     return _as(image, store_bytes(store, image.bytes()), store)
@@ -77,7 +87,9 @@ _KEPT = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """How large a picture may be that is given to a model. Providers differ; these are what the common ones take."""
+    """How large a picture may be that is given to a model. Providers differ; these are what the
+    common ones take.
+    """
 
     max_bytes: int = 20 << 20
     max_side: int = 8192
@@ -87,26 +99,36 @@ class InputLimits:
         for name in ("max_bytes", "max_side"):
             value: object = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(f"InputLimits({name}={value!r}): accepted is a whole number of at least 1")
+                raise UsageError(
+                    f"InputLimits({name}={value!r}): accepted is a whole number of at least 1"
+                )
 
     def __str__(self) -> str:
         return f"{self.max_side}×{self.max_side} pixels and {self.max_bytes / (1 << 20):g} MiB"
 
 
 def fitted(image: Image, limits: InputLimits, *, scale: bool = False) -> Image:
-    """The picture, if it is whole and within the limits; with `scale`, a larger one is made smaller, its shape kept.
+    """The picture, if it is whole and within the limits; with `scale`, a larger one is made
+    smaller, its shape kept.
 
-    The picture has to have bytes (`from_url` alone has none yet). It blocks: it reads, decodes and encodes. Raises `ImageError`
-    that says what the picture is and what is accepted. SVG has no pixels, and is never rasterised.
+    The picture has to have bytes (`from_url` alone has none yet). It blocks: it reads, decodes and
+    encodes. Raises `ImageError` that says what the picture is and what is accepted. SVG has no
+    pixels, and is never rasterised.
     """
     if image.width is not None and image.height is not None and _fits(image, limits):
         return image
     with image.open() as file:
         info = inspect(file, max_pixels=_MOST_SCALED if scale else MAX_PIXELS)
-    measured = replace(image, media_type=info.media_type, size=info.size, width=info.width, height=info.height)
+    measured = replace(
+        image, media_type=info.media_type, size=info.size, width=info.width, height=info.height
+    )
     if _fits(measured, limits):
         return measured
-    what = f"{info.width}×{info.height} pixels, {info.size} bytes" if info.width else f"{info.size} bytes of SVG"
+    what = (
+        f"{info.width}×{info.height} pixels, {info.size} bytes"
+        if info.width
+        else f"{info.size} bytes of SVG"
+    )
     if info.width is None or not scale:
         hint = "" if info.width is None else "; scale=True makes it smaller"
         raise ImageError(f"the picture is too large ({what}): accepted are at most {limits}{hint}")
@@ -122,7 +144,9 @@ def _fits(image: Image, limits: InputLimits) -> bool:
 
 
 def _scaled(image: Image, limits: InputLimits) -> Image:
-    """A smaller picture of the same kind, where that is one that is sent; else PNG, or JPEG where nothing shows through."""
+    """A smaller picture of the same kind, where that is one that is sent; else PNG, or JPEG where
+    nothing shows through.
+    """
     from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
     with warnings.catch_warnings():
@@ -134,7 +158,9 @@ def _scaled(image: Image, limits: InputLimits) -> Image:
         except DecompressionBombError as error:  # pragma: no cover - `inspect` refuses it first
             raise ImageError(f"the picture cannot be scaled down: {error}") from None
     side = min(limits.max_side, max(picture.size))
-    side = min(side, int(max(picture.size) * (MAX_PIXELS / (picture.width * picture.height)) ** 0.5) or 1)
+    side = min(
+        side, int(max(picture.size) * (MAX_PIXELS / (picture.width * picture.height)) ** 0.5) or 1
+    )
     while side >= 1:
         picture.thumbnail((side, side))
         data = _encoded(picture, image.media_type)
@@ -154,7 +180,9 @@ def _scaled(image: Image, limits: InputLimits) -> Image:
 
 
 def _encoded(picture: PillowImage, media_type: str) -> bytes:
-    form = _KEPT.get(media_type) or ("PNG" if "A" in picture.mode or "transparency" in picture.info else "JPEG")
+    form = _KEPT.get(media_type) or (
+        "PNG" if "A" in picture.mode or "transparency" in picture.info else "JPEG"
+    )
     if form == "JPEG" and picture.mode not in {"L", "RGB", "CMYK"}:
         picture = picture.convert("RGB")
     file = BytesIO()

@@ -23,7 +23,9 @@ class Stored:
 
 
 class BrokenImage(ImageError):
-    """Bytes that arrived and are no usable picture. `kept` is their sha256 in the store, where they were kept aside."""
+    """Bytes that arrived and are no usable picture. `kept` is their sha256 in the store, where they
+    were kept aside.
+    """
 
     def __init__(self, message: str, *, kept: str | None = None, data: bytes | None = None) -> None:
         super().__init__(message)
@@ -33,7 +35,9 @@ class BrokenImage(ImageError):
 
 
 def store_bytes(store: ImageStore, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Stored:
-    """Keep a picture. Raises `ImageError` for bytes that are none (kept aside, `kept` says where), and `StoreError`."""
+    """Keep a picture. Raises `ImageError` for bytes that are none (kept aside, `kept` says where),
+    and `StoreError`.
+    """
     draft = GuardedDraft(store)
     try:
         draft.write(data)
@@ -48,7 +52,9 @@ def store_bytes(store: ImageStore, data: bytes, *, max_pixels: int = MAX_PIXELS)
 
 
 def inspect_stored(store: ImageStore, sha256: str, *, max_pixels: int = MAX_PIXELS) -> Stored:
-    """`inspect` for what is in a store already. Raises `ImageError`, with `kept`, and `StoreError`."""
+    """`inspect` for what is in a store already. Raises `ImageError`, with `kept`, and
+    `StoreError`.
+    """
     try:
         with storing("read from"), opened(store, sha256) as file:
             info = inspect(file, max_pixels=max_pixels)

@@ -1,12 +1,14 @@
 """Pictures leave the wire here: between the socket and the JSON parser.
 
-The spool sees the bytes of a reply, JSON or lines of it, and passes them on at once; but a long string that is a picture
-in base64 is decoded into the store as it arrives, and a short reference takes its place. Nothing above it holds base64.
+The spool sees the bytes of a reply, JSON or lines of it, and passes them on at once; but a long
+string that is a picture in base64 is decoded into the store as it arrives, and a short reference
+takes its place. Nothing above it holds base64.
 
-It parses no JSON. A picture's string has no quote inside, not even an escaped one, so only the gaps between two quotes
-count: `rfind` leaps from quote to quote, at most `threshold` bytes at a time, and what follows a quote tells whether a
-picture may begin there. A closing quote is never followed by base64, so nothing need be known of what came before, and
-no odd quote in a comment, nor any other garbage, can derail it. A line's end is the end of a string too: none holds one.
+It parses no JSON. A picture's string has no quote inside, not even an escaped one, so only the gaps
+between two quotes count: `rfind` leaps from quote to quote, at most `threshold` bytes at a time,
+and what follows a quote tells whether a picture may begin there. A closing quote is never followed
+by base64, so nothing need be known of what came before, and no odd quote in a comment, nor any
+other garbage, can derail it. A line's end is the end of a string too: none holds one.
 """
 
 from __future__ import annotations
@@ -27,25 +29,34 @@ MAX_IMAGE_BYTES = 64 << 20
 MAX_PICTURES = 256
 """Pictures of one reply that are kept; of those beyond, one `ImageFailure` tells."""
 MAX_STRINGS = 4 * MAX_PICTURES
-"""Pictures in base64 of one reply that are decoded, previews and repetitions counted: each may come in several places."""
+"""Pictures in base64 of one reply that are decoded, previews and repetitions counted: each may come
+in several places.
+"""
 MAX_TOTAL_BYTES = 1 << 30
-"""Bytes of all pictures of one reply; those that came as base64 and those that were fetched are counted apart."""
+"""Bytes of all pictures of one reply; those that came as base64 and those that were fetched are
+counted apart.
+"""
 SALVAGED = 32
 """Characters beyond which a string in text that nobody will read counts."""
 MAX_SALVAGE = 16 << 20
 """Bytes of such text that are looked through."""
 MOST_WORDS = 1 << 20
-"""Bytes of a string that began as a picture, and beyond which it is one even where it does not go on as one."""
+"""Bytes of a string that began as a picture, and beyond which it is one even where it does not go
+on as one.
+"""
 #: How much of what came before a string is remembered: its key, and how deep it is nested.
 _BEFORE = 128
 _DEPTHS = {2**depth - 1: depth for depth in range(5)}
 _KEY = re.compile(rb'"([\w.$-]{1,64})\\*"\s*:\s*\Z')
-#: What stands before a string in JSON that stands in a string; in prose or HTML, something else does.
+#: What stands before a string in JSON that stands in a string; in prose or HTML, something else
+#: does.
 _NESTED = re.compile(rb'[:,\["](?:[ \t]|\\+[nrt])*\Z')
 
 
 def _or_cut(*characters: str) -> str:
-    """A pattern for these characters, or for as many of them as there are before the end of the data."""
+    """A pattern for these characters, or for as many of them as there are before the end of the
+    data.
+    """
     pattern = ""
     for each in reversed(characters):
         pattern = rf"{each}(?:{pattern}|\Z)" if pattern else each
@@ -84,10 +95,12 @@ def too_many_bytes(most: int) -> str:
 
 
 class Spool:
-    """One reply's. `feed` it what arrives, pass on what it returns, and `close` it at the end, or `discard` it.
+    """One reply's. `feed` it what arrives, pass on what it returns, and `close` it at the end, or
+    `discard` it.
 
-    A string of more than `threshold` characters counts. A picture of more than `max_image_bytes`, beyond `MAX_STRINGS` or beyond
-    `max_total_bytes` of all, is not decoded further; its blob says so. `token` makes the references impossible to forge; by default it is random.
+    A string of more than `threshold` characters counts. A picture of more than `max_image_bytes`,
+    beyond `MAX_STRINGS` or beyond `max_total_bytes` of all, is not decoded further; its blob says
+    so. `token` makes the references impossible to forge; by default it is random.
     """
 
     def __init__(
@@ -102,7 +115,8 @@ class Spool:
     ) -> None:
         if threshold < 0 or max_image_bytes <= 0:
             raise UsageError(
-                f"threshold must be 0 or more, and max_image_bytes 1 or more, not {threshold!r} and {max_image_bytes!r}"
+                "threshold must be 0 or more, and max_image_bytes 1 or more, not "
+                f"{threshold!r} and {max_image_bytes!r}"
             )
         self.token = secrets.token_hex(16) if token is None else token
         self._store = store
@@ -126,7 +140,9 @@ class Spool:
         return self._blobs
 
     def feed(self, data: bytes) -> bytes:
-        """More of the body. Returns what can be passed on, each long picture replaced by its reference."""
+        """More of the body. Returns what can be passed on, each long picture replaced by its
+        reference.
+        """
         if self._held:
             data = self._held + data
             self._held = b""
@@ -158,11 +174,15 @@ class Spool:
         return b"".join(out)
 
     def close(self) -> bytes:
-        """The end of the body. Returns what was held back; a picture that is cut off here is kept aside as broken."""
+        """The end of the body. Returns what was held back; a picture that is cut off here is kept
+        aside as broken.
+        """
         out: list[bytes] = []
         held, self._held = self._held, b""
         if held:
-            opening = self._read_opening(held, 0, held[1:]) if len(held) - 1 > self._threshold else None
+            opening = (
+                self._read_opening(held, 0, held[1:]) if len(held) - 1 > self._threshold else None
+            )
             if opening is None:
                 return held
             out.append(held[:1])
@@ -183,9 +203,14 @@ class Spool:
             blob.discard()
 
     def salvage(self, pieces: Iterable[bytes]) -> None:
-        """Take the short pictures, too, out of what had passed and will not be read, since the reply broke off; whole ones only."""
+        """Take the short pictures, too, out of what had passed and will not be read, since the
+        reply broke off; whole ones only.
+        """
         other = Spool(
-            self._store, threshold=SALVAGED, max_image_bytes=self._max_image_bytes, max_pixels=self._max_pixels
+            self._store,
+            threshold=SALVAGED,
+            max_image_bytes=self._max_image_bytes,
+            max_pixels=self._max_pixels,
         )
         left = MAX_SALVAGE
         for piece in (*pieces, self._held):
@@ -206,8 +231,8 @@ class Spool:
     def restore(self, text: str) -> str:
         """`text` with each reference replaced by the string it stands for, wherever in it that is.
 
-        For strings that are no picture's place, a tool call's arguments above all. Raises `ImageError` for a picture that was
-        not kept, or is too large.
+        For strings that are no picture's place, a tool call's arguments above all. Raises
+        `ImageError` for a picture that was not kept, or is too large.
         """
         if self.token not in text:
             return text
@@ -220,7 +245,9 @@ class Spool:
         return reference if blob is None else blob.text()
 
     def _seek(self, data: bytes, position: int) -> tuple[int, Opening | None] | None:
-        """The next quote that opens a long picture string, and how it begins: None where more must arrive to tell."""
+        """The next quote that opens a long picture string, and how it begins: None where more must
+        arrive to tell.
+        """
         reach = self._threshold + 1
         while True:
             quote = data.rfind(b'"', position, position + reach)
@@ -234,7 +261,9 @@ class Spool:
             if _MAY_BEGIN.match(data, quote):
                 end = data.find(b'"', quote + 1)
                 start = data[
-                    quote + 1 : quote + 1 + self._decisive if end < 0 else min(end, quote + 1 + self._decisive)
+                    quote + 1 : quote + 1 + self._decisive
+                    if end < 0
+                    else min(end, quote + 1 + self._decisive)
                 ]
                 if end < 0 and len(start) < self._decisive:
                     if b"\n" not in start and b"\r" not in start:
@@ -268,10 +297,19 @@ class Spool:
         return self._capture
 
     def _pour(self, capture: Capture, data: bytes, start: int, out: list[bytes]) -> int:
-        """Give the string what `data` has of it, and end it where it ends. Returns where the rest begins."""
+        """Give the string what `data` has of it, and end it where it ends. Returns where the rest
+        begins.
+        """
         quote = data.find(b'"', start)
         stop = len(data) if quote < 0 else quote
-        line = min((at for at in (data.find(b"\n", start, stop), data.find(b"\r", start, stop)) if at >= 0), default=-1)
+        line = min(
+            (
+                at
+                for at in (data.find(b"\n", start, stop), data.find(b"\r", start, stop))
+                if at >= 0
+            ),
+            default=-1,
+        )
         if line >= 0:
             stop = line
         state = capture.feed(data[start:stop])
@@ -296,12 +334,17 @@ class Spool:
             out.append(self._finish(capture, self._too_large(capture)) + capture.backslashes)
             return quote
         cut = len(capture.tail.rstrip(b"=")) == 1
-        out.append(self._finish(capture, "cut off: its base64 is not whole" if cut else None) + b"\\" * backslashes)
+        out.append(
+            self._finish(capture, "cut off: its base64 is not whole" if cut else None)
+            + b"\\" * backslashes
+        )
         return quote
 
     def _cut(self, capture: Capture, why: str) -> bytes:
         capture.cut()
-        return self._finish(capture, self._too_large(capture) if capture.state is State.FULL else f"cut off: {why}")
+        return self._finish(
+            capture, self._too_large(capture) if capture.state is State.FULL else f"cut off: {why}"
+        )
 
     def _too_large(self, capture: Capture) -> str:
         if capture.broken:
@@ -313,7 +356,9 @@ class Spool:
         return f"too large: more than {self._max_image_bytes} bytes"
 
     def _give_up(self, capture: Capture) -> bytes:
-        """It is no base64 after all: words, or a picture that is broken, if it has more bytes than words ever have."""
+        """It is no base64 after all: words, or a picture that is broken, if it has more bytes than
+        words ever have.
+        """
         if capture.draft.draft.size > MOST_WORDS:
             capture.swallow()
             return b""
@@ -326,7 +371,8 @@ class Spool:
         self._capture = None
         capture.settle()
         reference = f"{BLOB}:{self.token}:{min(len(self._blobs), MAX_STRINGS) + 1}"
-        if reference in self._blobs:  # all that is beyond the limit has one reference, so that they do not pile up
+        # All that is beyond the limit has one reference, so that they do not pile up.
+        if reference in self._blobs:
             return reference.encode("ascii")
         blob = Blob(
             reference,

@@ -1,7 +1,8 @@
 """Where pictures are kept: content-addressed, written whole or not at all.
 
-A store hands out drafts. Bytes go into a draft as they arrive; `keep` makes them a stored picture, named by their own
-sha256, and `discard` leaves no trace. A store of one's own (a bucket, a database) implements `ImageStore`: four methods.
+A store hands out drafts. Bytes go into a draft as they arrive; `keep` makes them a stored picture,
+named by their own sha256, and `discard` leaves no trace. A store of one's own (a bucket, a
+database) implements `ImageStore`: four methods.
 """
 
 from __future__ import annotations
@@ -29,27 +30,38 @@ _STALE = 24 * 3600.0
 
 
 def check_sha256(sha256: str) -> str:
-    """`sha256` itself. Raises `UsageError` unless it is 64 lowercase hex digits: an id never becomes a path."""
-    if not isinstance(sha256, str) or not _SHA256.match(sha256):  # pyright: ignore[reportUnnecessaryIsInstance]
+    """`sha256` itself. Raises `UsageError` unless it is 64 lowercase hex digits: an id never
+    becomes a path.
+    """
+    if not isinstance(sha256, str) or not _SHA256.match(sha256):
         raise UsageError(f"a picture's sha256 is 64 lowercase hex digits, not {str(sha256)[:80]!r}")
     return sha256
 
 
 def checked_store(owner: str, store: object) -> ImageStore:
     """A store. Raises `UsageError` that says which of its methods are missing."""
-    missing = [name for name in ("create", "delete", "open", "size") if not callable(getattr(store, name, None))]
+    missing = [
+        name
+        for name in ("create", "delete", "open", "size")
+        if not callable(getattr(store, name, None))
+    ]
     if missing:
         made = (
-            f"FileImageStore({store!r:.80})" if isinstance(store, str | os.PathLike) else "FileImageStore('pictures')"
+            f"FileImageStore({store!r:.80})"
+            if isinstance(store, str | os.PathLike)
+            else "FileImageStore('pictures')"
         )
         raise UsageError(
-            f"{owner}(store={store!r:.80}): accepted is an image store, {made} say; this has no {', '.join(missing)}"
+            f"{owner}(store={store!r:.80}): accepted is an image store, {made} "
+            f"say; this has no {', '.join(missing)}"
         )
     return cast("ImageStore", store)
 
 
 def _folder(path: object) -> Path:
-    given: object = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, os.PathLike) else path
+    given: object = (
+        os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, os.PathLike) else path
+    )
     if isinstance(given, str) and "\0" not in given:
         with contextlib.suppress(RuntimeError):  # there is no such user
             return Path(given).expanduser().absolute()
@@ -81,16 +93,21 @@ class MemoryImageStore:
 class FileImageStore:
     """Pictures as files: `FOLDER/ab/abcdef….png`, readable by their owner alone, not encrypted.
 
-    `path` is the folder; by default `AGENTKIT_STORE`, else `agentkit/images` in the user's cache folder. It is made when
-    the first picture is written. `max_bytes` bounds the whole store: a picture beyond it is refused, none is pushed out.
-    Several processes may use one folder.
+    `path` is the folder; by default `AGENTKIT_STORE`, else `agentkit/images` in the user's cache
+    folder. It is made when the first picture is written. `max_bytes` bounds the whole store: a
+    picture beyond it is refused, none is pushed out. Several processes may use one folder.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, max_bytes: int | None = None) -> None:
-        fits = max_bytes is None or (isinstance(max_bytes, int) and not isinstance(max_bytes, bool) and max_bytes > 0)  # pyright: ignore[reportUnnecessaryIsInstance]
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, max_bytes: int | None = None
+    ) -> None:
+        fits = max_bytes is None or (
+            isinstance(max_bytes, int) and not isinstance(max_bytes, bool) and max_bytes > 0
+        )
         if not fits:
             raise UsageError(
-                f"FileImageStore(max_bytes={max_bytes!r:.80}): accepted is a positive number of bytes, or None for no bound"
+                f"FileImageStore(max_bytes={max_bytes!r:.80}): accepted is a positive "
+                "number of bytes, or None for no bound"
             )
         if path is None:
             path = os.environ.get("AGENTKIT_STORE") or None
@@ -106,7 +123,9 @@ class FileImageStore:
         return f"FileImageStore({str(self.path)!r})"
 
     def __eq__(self, other: object) -> bool:
-        """Two are equal that keep their pictures in one folder: a picture of one need not be copied into the other."""
+        """Two are equal that keep their pictures in one folder: a picture of one need not be copied
+        into the other.
+        """
         return self.path == other.path if isinstance(other, FileImageStore) else NotImplemented
 
     def __hash__(self) -> int:
@@ -151,7 +170,8 @@ class FileImageStore:
         """Raise `StoreError` where `more` bytes would go beyond `max_bytes`."""
         if self.max_bytes is not None and (size := self.size()) + more > self.max_bytes:
             raise StoreError(
-                f"the image store {self.path} is full: it holds {size} of max_bytes={self.max_bytes}; "
+                f"the image store {self.path} is full: it holds {size} of "
+                f"max_bytes={self.max_bytes}; "
                 "delete pictures, or set a larger max_bytes"
             )
 
@@ -161,16 +181,22 @@ class FileImageStore:
 
     def _places(self, sha256: str) -> list[Path]:
         folder = self.path / check_sha256(sha256)[:2]
-        return [] if folder.is_symlink() else [folder / f"{sha256}.{suffix}" for suffix in _SUFFIXES]
+        return (
+            [] if folder.is_symlink() else [folder / f"{sha256}.{suffix}" for suffix in _SUFFIXES]
+        )
 
     def _check_writable(self) -> None:
         folder = self.path
         while not os.path.lexists(folder) and folder != folder.parent:
             folder = folder.parent
         if not folder.is_dir():
-            raise StoreError(f"cannot write to the image store {self.path}: {folder} is not a folder")
+            raise StoreError(
+                f"cannot write to the image store {self.path}: {folder} is not a folder"
+            )
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise StoreError(f"cannot write to the image store {self.path}: {folder} is not writable")
+            raise StoreError(
+                f"cannot write to the image store {self.path}: {folder} is not writable"
+            )
 
     def _open_file(self, path: Path) -> BinaryIO:
         try:
@@ -196,7 +222,8 @@ class FileImageStore:
         """Remove what a process that was killed left behind a day ago or more."""
         for entry in self._scan(self.path):
             if entry.name.endswith(PARTIAL) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError):  # another process swept it, or it is not ours: it can wait
+                # Another process swept it, or it is not ours: it can wait.
+                with contextlib.suppress(OSError):
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
                         Path(entry.path).unlink()
 
@@ -204,12 +231,15 @@ class FileImageStore:
 #: How the name of a file that is not a picture yet ends.
 PARTIAL = ".part"
 READ_ONLY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-#: Below this many bytes, a draft gathers before it hashes and writes: system calls cost more than copies.
+#: Below this many bytes, a draft gathers before it hashes and writes: system calls cost more than
+#: copies.
 _GATHER = 1 << 16
 
 
 def _forget(path: str, owner: int, descriptor: int = -1) -> None:
-    """`owner` is the process that made the file: one that it forks ends with the same clean-up, and must not take it away."""
+    """`owner` is the process that made the file: one that it forks ends with the same clean-up, and
+    must not take it away.
+    """
     if descriptor >= 0:
         os.close(descriptor)
     if os.getpid() == owner:
@@ -218,7 +248,9 @@ def _forget(path: str, owner: int, descriptor: int = -1) -> None:
 
 
 class FileDraft:
-    """A temporary file beside the pictures; none is made before `_GATHER` bytes have come, or `keep` is called."""
+    """A temporary file beside the pictures; none is made before `_GATHER` bytes have come, or
+    `keep` is called.
+    """
 
     def __init__(self, store: FileImageStore) -> None:
         self._store = store
@@ -230,7 +262,9 @@ class FileDraft:
         self._descriptor = -1
         self._path = ""
         self._owner = os.getpid()
-        self._cleanup: weakref.finalize[..., FileDraft] | None = None  # also where a draft is simply forgotten
+        self._cleanup: weakref.finalize[..., FileDraft] | None = (
+            None  # also where a draft is simply forgotten
+        )
         self._kept: str | None = None
         self._open = True
         self._lock = threading.Lock()  # a discard from another thread waits for a keep
@@ -263,7 +297,8 @@ class FileDraft:
             raise StoreError("this draft was discarded: it cannot be read")
         if self._written == 0:
             return BytesIO(bytes(self._waiting))
-        with contextlib.suppress(OSError):  # the disk is full: what it has not taken comes from memory
+        # The disk is full: what it has not taken comes from memory.
+        with contextlib.suppress(OSError):
             self._flush()
         try:
             file = os.fdopen(os.open(self._path, READ_ONLY), "rb")
@@ -311,10 +346,16 @@ class FileDraft:
 
     def _target(self) -> Path:
         sha256 = self.sha256
-        return self._store.path / sha256[:2] / f"{sha256}.{EXTENSIONS.get(sniff(self._head) or '', 'bin')}"
+        return (
+            self._store.path
+            / sha256[:2]
+            / f"{sha256}.{EXTENSIONS.get(sniff(self._head) or '', 'bin')}"
+        )
 
     def _lies_at(self, target: Path) -> bool:
-        """Is it in the store already? A link is none of ours, and a file of another length was damaged."""
+        """Is it in the store already? A link is none of ours, and a file of another length was
+        damaged.
+        """
         if target.parent.is_symlink():
             return False
         try:
@@ -341,7 +382,9 @@ class FileDraft:
 
     def _begin(self) -> None:
         self._store.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor, self._path = tempfile.mkstemp(suffix=PARTIAL, prefix=".", dir=self._store.path)
+        self._descriptor, self._path = tempfile.mkstemp(
+            suffix=PARTIAL, prefix=".", dir=self._store.path
+        )
         self._cleanup = weakref.finalize(self, _forget, self._path, self._owner, self._descriptor)
 
     def _close(self) -> None:

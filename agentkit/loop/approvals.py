@@ -1,5 +1,5 @@
-"""Approvals that were used: each holds for one run of one call. Within this process; a copy of a saved run that is resumed
-elsewhere is for whoever keeps the runs."""
+"""Approvals that were used: each holds for one run of one call. Within this process; a copy of a
+saved run that is resumed elsewhere is for whoever keeps the runs."""
 
 from __future__ import annotations
 

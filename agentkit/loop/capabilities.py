@@ -1,8 +1,9 @@
-"""What the model of a run can do, read from the catalogue: the request is built from it, and what cannot work is said
-before it is sent.
+"""What the model of a run can do, read from the catalogue: the request is built from it, and what
+cannot work is said before it is sent.
 
-The catalogue gives advice, never permission. Where it cannot be had, where it does not know the model, or where several
-models may answer (fallbacks, a preset, a router), the run goes as the user said.
+The catalogue gives advice, never permission. Where it cannot be had, where it does not know the
+model, or where several models may answer (fallbacks, a preset, a router), the run goes as the user
+said.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ async def fitted(kit: Kit, run: Run) -> Kit:
     if (problem := cannot(model, kit, run)) is not None:
         parameter, words, able = problem
         others = await _known(catalogue)
-        raise _unsupported(run.model, parameter, words, [other.id for other in others if able(other)])
+        raise _unsupported(
+            run.model, parameter, words, [other.id for other in others if able(other)]
+        )
     picture = None
     if (tool := kit.image_tool) is not None and _counts_money(kit, run):
         painter = await catalogue.image_model(_painter(tool))
@@ -68,8 +71,14 @@ async def _known(catalogue: Catalogue) -> tuple[ChatModel, ...]:
 
 
 async def suggest(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
-    """To a refusal of a model that the catalogue does not know, add the models that may have been meant."""
-    if error.status not in {400, 404} or "model" not in str(error).lower() or error.suggested_models:
+    """To a refusal of a model that the catalogue does not know, add the models that may have been
+    meant.
+    """
+    if (
+        error.status not in {400, 404}
+        or "model" not in str(error).lower()
+        or error.suggested_models
+    ):
         return
     models = await catalogue.all_chat_models()
     if not models or await catalogue.chat_model(slug) is not None:
@@ -77,7 +86,10 @@ async def suggest(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
     from difflib import get_close_matches  # rarely needed
 
     ids = [model.id for model in models]
-    meant = get_close_matches(slug, ids, 3) or [each for each in ids if each.rpartition("/")[2] == slug][:3]
+    meant = (
+        get_close_matches(slug, ids, 3)
+        or [each for each in ids if each.rpartition("/")[2] == slug][:3]
+    )
     if meant:
         error.suggested_models = tuple(meant)
         error.args = (f"{error}; did you mean {' or '.join(meant)}?",)
@@ -87,21 +99,35 @@ Able = Callable[[ChatModel], bool]
 
 
 def cannot(model: ChatModel, kit: Kit, run: Run) -> tuple[str, str, Able] | None:
-    """What this model cannot do of what the run needs: the setting, in words, and what a model has to be able to; or None."""
+    """What this model cannot do of what the run needs: the setting, in words, and what a model has
+    to be able to; or None.
+    """
     wants = kit.settings.modalities or ()
     if "image" in wants and not model.draws:
-        return "modalities", f"it does not draw; its output is {', '.join(model.outputs)}", lambda other: other.draws
+        return (
+            "modalities",
+            f"it does not draw; its output is {', '.join(model.outputs)}",
+            lambda other: other.draws,
+        )
     if kit.tools and not model.calls_tools:
         names = ", ".join([*kit.tools.functions, *(tool.name for tool in kit.tools.server)])
-        return "tools", f"it cannot call tools, and is given {names}", lambda other: other.calls_tools
+        return (
+            "tools",
+            f"it cannot call tools, and is given {names}",
+            lambda other: other.calls_tools,
+        )
     if _prompt(run).images and not model.sees and not _takes_pictures(kit):
         return "prompt", "it cannot see pictures, and no tool takes them", lambda other: other.sees
     return None
 
 
 def _takes_pictures(kit: Kit) -> bool:
-    """Whether a tool may take a picture by its handle; of tools that are made for each turn that is not known before."""
-    return bool(kit.tools.makers) or any(tool.parameters.takes_images for tool in kit.tools.functions.values())
+    """Whether a tool may take a picture by its handle; of tools that are made for each turn that is
+    not known before.
+    """
+    return bool(kit.tools.makers) or any(
+        tool.parameters.takes_images for tool in kit.tools.functions.values()
+    )
 
 
 def _prompt(run: Run) -> Message:
@@ -109,13 +135,15 @@ def _prompt(run: Run) -> Message:
 
 
 def with_modalities(settings: ModelSettings, model: ChatModel) -> ModelSettings:
-    """The settings with the modalities that this model gives: one that draws is asked for pictures, and for words only if
-    it has them."""
+    """The settings with the modalities that this model gives: one that draws is asked for pictures,
+    and for words only if it has them."""
     if not model.draws or not model.outputs:
         return settings
     wanted = settings.modalities
     if wanted is None:
-        return replace(settings, modalities=("image", "text") if "text" in model.outputs else ("image",))
+        return replace(
+            settings, modalities=("image", "text") if "text" in model.outputs else ("image",)
+        )
     fit = tuple(each for each in wanted if each in model.outputs)
     return settings if fit == wanted or not fit else replace(settings, modalities=fit)
 
@@ -124,7 +152,8 @@ def _unsupported(slug: str, parameter: str, words: str, able: Sequence[str]) -> 
     rest = f" and {len(able) - _SUGGESTED} more" if len(able) > _SUGGESTED else ""
     hint = f"; these can: {', '.join(able[:_SUGGESTED])}{rest}" if able else ""
     return Unsupported(
-        f"Agent(model={slug!r}): {words}{hint}. If the catalogue is wrong, Agent(checks=False) sends it all the same",
+        f"Agent(model={slug!r}): {words}{hint}. If the catalogue is wrong, "
+        "Agent(checks=False) sends it all the same",
         model=slug,
         parameter=parameter,
         models=tuple(able),
@@ -141,10 +170,11 @@ def _painter(tool: ServerTool) -> str:
 
 
 def _pricer(model: ChatModel, picture: float | None) -> Callable[[Request], float | None]:
-    """What a request may cost at worst, as far as the catalogue tells: its prompt, its longest reply where that is limited,
-    and one picture of the server tool. OpenRouter is told what is left (`max_cost`), but it looks at that after each step of
-    a server tool, never before the first: so the first picture has to be held here, or any budget could be overshot by it,
-    and where it does not fit, the model is asked for words alone."""
+    """What a request may cost at worst, as far as the catalogue tells: its prompt, its longest
+    reply where that is limited, and one picture of the server tool. OpenRouter is told what is left
+    (`max_cost`), but it looks at that after each step of a server tool, never before the first: so
+    the first picture has to be held here, or any budget could be overshot by it, and where it does
+    not fit, the model is asked for words alone."""
     declared, said = _declared(), _said(model)
 
     def price(request: Request) -> float | None:
@@ -161,7 +191,9 @@ def _pricer(model: ChatModel, picture: float | None) -> Callable[[Request], floa
 
 
 def _declared() -> Callable[[Request], float]:
-    """Tokens of what goes before the messages. Schemas can be long, and are the same in each turn: they are measured once."""
+    """Tokens of what goes before the messages. Schemas can be long, and are the same in each turn:
+    they are measured once.
+    """
     known: dict[bool, tuple[object, float]] = {}
 
     def tokens(request: Request) -> float:
@@ -169,9 +201,15 @@ def _declared() -> Callable[[Request], float]:
         said = (request.instructions, request.functions, server_tools, request.output)
         if (before := known.get(request.closing)) is not None and before[0] == said:
             return before[1]
-        size = len(request.instructions.encode("utf-8", "replace")) + sum(len(write(each)) for each in server_tools)
+        size = len(request.instructions.encode("utf-8", "replace")) + sum(
+            len(write(each)) for each in server_tools
+        )
         for each in request.functions:
-            size += len(each.name) + len(each.description.encode("utf-8", "replace")) + len(write(each.schema))
+            size += (
+                len(each.name)
+                + len(each.description.encode("utf-8", "replace"))
+                + len(write(each.schema))
+            )
         size += len(write(request.output.schema)) if request.output is not None else 0
         known[request.closing] = said, size / _BYTES_A_TOKEN
         return size / _BYTES_A_TOKEN
@@ -180,7 +218,9 @@ def _declared() -> Callable[[Request], float]:
 
 
 def _said(model: ChatModel) -> Callable[[Request], float]:
-    """Tokens of the messages. A request is asked for its price several times before it is sent: they are counted once."""
+    """Tokens of the messages. A request is asked for its price several times before it is sent:
+    they are counted once.
+    """
     known: tuple[object, object, float] = (None, None, 0.0)
 
     def tokens(request: Request) -> float:
@@ -209,7 +249,9 @@ def _pictures(request: Request) -> Iterator[str]:
     for index, message in enumerate(request.messages):
         shown = request.shown.get(index, PLAIN)
         if message.role == "assistant":
-            own = (piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef))
+            own = (
+                piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef)
+            )
         else:
             own = (image.sha256 for image in message.images)
         yield from (sha256 for sha256 in own if sha256 not in shown.hidden)

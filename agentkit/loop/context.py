@@ -40,14 +40,20 @@ class Kit:
     budget: Budget = field(default_factory=Budget)
     """What the run may still use, with all that it shares with others."""
     price: Callable[[Request], float | None] | None = None
-    """What a request may cost at worst, in USD, as far as the catalogue tells. It must not wait for anything."""
+    """What a request may cost at worst, in USD, as far as the catalogue tells. It must not wait for
+    anything.
+    """
     picture_price: float | None = None
-    """How much of that is for a picture of the server tool; None where the catalogue does not tell."""
+    """How much of that is for a picture of the server tool; None where the catalogue does not
+    tell.
+    """
     hooks: tuple[Hooks, ...] = ()
     depth: int = 0
     """How many agents this one works for, each called as a tool by the one before it."""
     approved: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Of the calls that a person agreed to in this sitting: the seal of each → that of the question, which is used up once."""
+    """Of the calls that a person agreed to in this sitting: the seal of each → that of the
+    question, which is used up once.
+    """
     inner: Mapping[str, tuple[Mapping[str, bool | Denied], Mapping[str, object]]] = field(
         default_factory=dict[str, Any]
     )
@@ -84,11 +90,19 @@ class Kit:
     @property
     def image_tool(self) -> ServerTool | None:
         """The server tool that draws, if the agent has one."""
-        tools = (tool for tool in self.tools.server if tool.name.removeprefix("openrouter:") == "image_generation")
+        tools = (
+            tool
+            for tool in self.tools.server
+            if tool.name.removeprefix("openrouter:") == "image_generation"
+        )
         return next(tools, None)
 
     def asked(self, model: str) -> str | None:
-        """The model that will answer, where that is sure before: a preset, a router or fallbacks leave it open."""
+        """The model that will answer, where that is sure before: a preset, a router or fallbacks
+        leave it open.
+        """
         settings = self.settings
-        is_open = settings.models or settings.preset or model.startswith(("openrouter/", "@preset/"))
+        is_open = (
+            settings.models or settings.preset or model.startswith(("openrouter/", "@preset/"))
+        )
         return None if is_open else model

@@ -1,7 +1,9 @@
-"""An agent as a tool of another: what it is given of the caller's means, and what of its run becomes the caller's.
+"""An agent as a tool of another: what it is given of the caller's means, and what of its run
+becomes the caller's.
 
-Its pictures get handles of the caller, and so do the words that name them; its usage is added to the caller's; its
-invocations stand behind the call, under `CALL/ID`; its events are progress of the call. Its messages stay its own.
+Its pictures get handles of the caller, and so do the words that name them; its usage is added to
+the caller's; its invocations stand behind the call, under `CALL/ID`; its events are progress of the
+call. Its messages stay its own.
 """
 
 from __future__ import annotations
@@ -62,27 +64,37 @@ class Errand:
     results: Mapping[str, object] | None = None
 
     def within(self, own: Limits, run: Run | None = None) -> Limits:
-        """The agent's own limits, as far as the caller's reach; what a `run` that goes on has used is on top of these."""
-        seconds, calls, used = (run.seconds, run.tool_calls, run.usage.output_tokens) if run is not None else (0, 0, 0)
+        """The agent's own limits, as far as the caller's reach; what a `run` that goes on has used
+        is on top of these.
+        """
+        seconds, calls, used = (
+            (run.seconds, run.tool_calls, run.usage.output_tokens) if run is not None else (0, 0, 0)
+        )
         tokens = None if self.output_tokens is None else self.output_tokens + used
         return replace(
             own,
             seconds=max(min(own.seconds, self.seconds + seconds), 0.001),
             tool_calls=min(own.tool_calls, self.tool_calls + calls),
-            output_tokens=min((each for each in (own.output_tokens, tokens) if each is not None), default=None),
+            output_tokens=min(
+                (each for each in (own.output_tokens, tokens) if each is not None), default=None
+            ),
         )
 
 
 class Work(Protocol):
     """Does the errand: a run of the agent that was made a tool."""
 
-    def __call__(self, prompt: Sequence[str | Image], task: Errand, log: EventLog) -> Awaitable[Answer[Any]]: ...
+    def __call__(
+        self, prompt: Sequence[str | Image], task: Errand, log: EventLog
+    ) -> Awaitable[Answer[Any]]: ...
 
 
 class SubAgent:
     """The function behind `Agent.as_tool`. Called by hand, it is a run of that agent on its own."""
 
-    def __init__(self, name: str, alone: Callable[[list[str | Image]], Awaitable[Answer[Any]]], work: Work) -> None:
+    def __init__(
+        self, name: str, alone: Callable[[list[str | Image]], Awaitable[Answer[Any]]], work: Work
+    ) -> None:
         self.__name__ = name
         self._alone, self.work = alone, work
 
@@ -153,24 +165,39 @@ def renamed(run: Run, sub: Run) -> dict[str, str]:
 
 
 def absorbed(run: Run, call_id: str, sub: Run, *, images: int, known: int = 0) -> Run:
-    """The caller's run with what its sub-agent spent and did; its pictures are there already, `images` of them new.
+    """The caller's run with what its sub-agent spent and did; its pictures are there already,
+    `images` of them new.
 
-    `known` is how many of `sub.spent` the caller has counted before. What had not ended is cancelled, but where the run
-    waits for a person.
+    `known` is how many of `sub.spent` the caller has counted before. What had not ended is
+    cancelled, but where the run waits for a person.
     """
     handles = renamed(run, sub)
     held = {each.call_id for each in sub.waiting} if sub.status == "paused" else set[str]()
     inner: list[Invocation] = []
     for each in sub.invocations:
-        ended = replace(each, id=f"{call_id}/{each.id}", images=tuple(handles.get(name, name) for name in each.images))
+        ended = replace(
+            each,
+            id=f"{call_id}/{each.id}",
+            images=tuple(handles.get(name, name) for name in each.images),
+        )
         if each.status in {"pending", "running"} and each.id not in held:
-            ended = replace(ended, status="cancelled", error=each.error or "cancelled: the run was stopped")
+            ended = replace(
+                ended, status="cancelled", error=each.error or "cancelled: the run was stopped"
+            )
         inner.append(ended)
     ids = {each.id for each in inner}
     others = [each for each in run.invocations if each.id not in ids]
-    at = next((at for at in range(len(others) - 1, -1, -1) if others[at].id == call_id), len(others) - 1) + 1
+    at = (
+        next(
+            (at for at in range(len(others) - 1, -1, -1) if others[at].id == call_id),
+            len(others) - 1,
+        )
+        + 1
+    )
     failures = tuple(
-        replace(each, invocation_id=f"{call_id}/{each.invocation_id}" if each.invocation_id else call_id)
+        replace(
+            each, invocation_id=f"{call_id}/{each.invocation_id}" if each.invocation_id else call_id
+        )
         for each in sub.failures
     )
     usage = replace(Usage.total(sub.spent[known:]), images=images)

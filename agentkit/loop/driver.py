@@ -1,4 +1,6 @@
-"""The loop: take the next step, wait for it, grow the run, until there is none. The only code that waits for the model."""
+"""The loop: take the next step, wait for it, grow the run, until there is none. The only code that
+waits for the model.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from agentkit.values import Message, Text
 async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
     """Take this run to its end, or to where it waits for a person.
 
-    Raises a `RunError` whose `run` holds all that had arrived; `log.run` holds the same, after a cancellation too.
+    Raises a `RunError` whose `run` holds all that had arrived; `log.run` holds the same, after a
+    cancellation too.
     """
     clock = Clock(run)
     log.run = run
@@ -40,12 +43,20 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
             log.run = decisions.asked_again(so_far, kit)
         elif isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
             words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
-            raise with_run(DeadlineExceeded(words, generation_id=log.generation_id), so_far) from None
+            raise with_run(
+                DeadlineExceeded(words, generation_id=log.generation_id), so_far
+            ) from None
         raise
     log.run = run
     logger().info(
-        "run", run=run.id, agent=kit.name, status=run.status, turns=run.turns, seconds=round(run.seconds, 3), cost_usd=run.usage.cost_usd,
-    )  # fmt: skip
+        "run",
+        run=run.id,
+        agent=kit.name,
+        status=run.status,
+        turns=run.turns,
+        seconds=round(run.seconds, 3),
+        cost_usd=run.usage.cost_usd,
+    )
     answer = Answer.of(run, output)
     log.tell(RunFinished(answer.status, answer.usage))
     return answer
@@ -54,7 +65,9 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
 async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, Any]:
     base, cancellation = kit, tool_calls.Cancellation()
     if run.pending:  # a saved run: what of it may go on is asked anew
-        kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left(), asks=False))
+        kit = fallback.equipped(
+            run, await prepare.equipped(run, base, seconds_left=clock.left(), asks=False)
+        )
         run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
     while True:
         cancellation.heed()
@@ -63,9 +76,14 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
         run = money.explained(run, means, step)
         match step:
             case Ask(closing=closing):
-                kit = fallback.equipped(run, await prepare.equipped(run, base, seconds_left=clock.left()))
+                kit = fallback.equipped(
+                    run, await prepare.equipped(run, base, seconds_left=clock.left())
+                )
                 cancellation.heed()
-                before, run = run, await fallback.ask(run, kit, log, closing=closing, seconds_left=clock.left())
+                before, run = (
+                    run,
+                    await fallback.ask(run, kit, log, closing=closing, seconds_left=clock.left()),
+                )
                 if run is not before:
                     await prepare.replied(run, kit)
                     run = run.grown(seconds=clock.spent())
@@ -76,7 +94,9 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
             case Wait():
                 return replace(run, status="paused", seconds=clock.spent()), None
             case Finish(status=status, reached=reached):
-                ended = run.grown(status=status, closing=reached or run.closing, seconds=clock.spent())
+                ended = run.grown(
+                    status=status, closing=reached or run.closing, seconds=clock.spent()
+                )
                 repaired, output = _read_output(run, kit.output, status)
                 if repaired is None:
                     return ended, output
@@ -88,8 +108,8 @@ async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, 
 
 
 def _read_output(run: Run, output: Output[Any] | None, status: RunStatus) -> tuple[Run | None, Any]:
-    """The value in the last message, if the model was to give one; or the run with one request to repair it, where it was not
-    closed by a limit. Raises `OutputInvalid` the second time."""
+    """The value in the last message, if the model was to give one; or the run with one request to
+    repair it, where it was not closed by a limit. Raises `OutputInvalid` the second time."""
     if output is None or status == "refused" or run.messages[-1].role != "assistant":
         return None, None
     try:
@@ -101,8 +121,13 @@ def _read_output(run: Run, output: Output[Any] | None, status: RunStatus) -> tup
             raise OutputInvalid(
                 f"the reply does not fit {output.schema.name}, after one repair: {error}"
             ) from error.__cause__
-        words = f"Your reply does not fit the schema {output.schema.name}: {error}. Reply again, with nothing but JSON that fits it."
-        return replace(run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1), None
+        words = (
+            f"Your reply does not fit the schema {output.schema.name}: {error}. Reply "
+            "again, with nothing but JSON that fits it."
+        )
+        return replace(
+            run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1
+        ), None
 
 
 class Clock:

@@ -1,7 +1,9 @@
-"""A native tool, else a local one: where OpenRouter refuses the server tool that draws, the studio's tools take its place.
+"""A native tool, else a local one: where OpenRouter refuses the server tool that draws, the
+studio's tools take its place.
 
-A refusal is an error status whose words name server tools, and not a moderation, before any output: nothing was billed, and
-asking again with other tools is another request. What one client was refused for a model is remembered as long as the client lives.
+A refusal is an error status whose words name server tools, and not a moderation, before any output:
+nothing was billed, and asking again with other tools is another request. What one client was
+refused for a model is remembered as long as the client lives.
 """
 
 from __future__ import annotations
@@ -29,8 +31,12 @@ _NAMES = {"draw_image", "edit_image"}
 _refused: WeakKeyDictionary[OpenRouter, set[tuple[str, str]]] = WeakKeyDictionary()
 
 
-async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
-    """The run with one more reply; as it was, where it is to be asked again with other tools. Raises as `spending.ask` does."""
+async def ask(
+    run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float
+) -> Run:
+    """The run with one more reply; as it was, where it is to be asked again with other tools.
+    Raises as `spending.ask` does.
+    """
     try:
         return await money.ask(run, kit, log, closing=closing, seconds_left=seconds_left)
     except APIError as error:
@@ -40,27 +46,40 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
 
 
 def _takes_over(error: APIError, run: Run, kit: Kit) -> bool:
-    """Whether this error says that the server tool cannot be used here, and there is something in its place."""
+    """Whether this error says that the server tool cannot be used here, and there is something in
+    its place.
+    """
     tool = kit.image_tool
-    if not isinstance(tool, ImageGeneration) or tool.fallback is None or error.status not in _REFUSALS:
+    if (
+        not isinstance(tool, ImageGeneration)
+        or tool.fallback is None
+        or error.status not in _REFUSALS
+    ):
         return False
     words = f"{error} {error.raw or ''}"
     if error.reasons or faults.says_refused(words) or not _NAMES_SERVER_TOOLS.search(words):
-        return False  # what was refused for its content must not be drawn, and paid for, another way
+        return (
+            False  # what was refused for its content must not be drawn, and paid for, another way
+        )
     _refused.setdefault(kit.client, set()).add((run.api, run.model))
     logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
     return True
 
 
 def equipped(run: Run, kit: Kit) -> Kit:
-    """The kit with the studio's tools, where this client was refused the server tool for this model."""
+    """The kit with the studio's tools, where this client was refused the server tool for this
+    model.
+    """
     tool = kit.image_tool
     if not isinstance(tool, ImageGeneration) or tool.fallback is None:
         return kit
-    waits = any(each.name in _NAMES for each in run.pending)  # of a run that was saved, in another process
+    # Of a run that was saved, in another process.
+    waits = any(each.name in _NAMES for each in run.pending)
     if not waits and (run.api, run.model) not in _refused.get(kit.client, ()):
         return kit
-    made: dict[str, Tool[..., Any]] = {each.name: each for each in stand_ins(tool.fallback, tool.parameters)}
+    made: dict[str, Tool[..., Any]] = {
+        each.name: each for each in stand_ins(tool.fallback, tool.parameters)
+    }
     tools = replace(
         kit.tools,
         functions={**made, **kit.tools.functions},

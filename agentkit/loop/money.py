@@ -1,6 +1,8 @@
-"""Money, around one request: what it may cost is held before, what it did cost is settled after, come what may.
+"""Money, around one request: what it may cost is held before, what it did cost is settled after,
+come what may.
 
-A run's own limits are a budget too, within those that it shares, so that an agent which works as its tool keeps to them.
+A run's own limits are a budget too, within those that it shares, so that an agent which works as
+its tool keeps to them.
 """
 
 from __future__ import annotations
@@ -26,9 +28,15 @@ from agentkit.values import grown
 
 
 def within_limits(kit: Kit, run: Run) -> Kit:
-    """The kit with a budget of what is left of this run's own limits, within the one that it had."""
+    """The kit with a budget of what is left of this run's own limits, within the one that it
+    had.
+    """
     limits = run.limits
-    usd = None if limits.cost_usd is None else max(fsum((limits.cost_usd, -(run.usage.cost_usd or 0.0))), 0.0)
+    usd = (
+        None
+        if limits.cost_usd is None
+        else max(fsum((limits.cost_usd, -(run.usage.cost_usd or 0.0))), 0.0)
+    )
     images = None if limits.images is None else max(limits.images - len(run.arrived), 0)
     budget = Budget(usd, images, within=[kit.budget])
     if run.dearest_usd > 0:
@@ -37,7 +45,9 @@ def within_limits(kit: Kit, run: Run) -> Kit:
 
 
 def means_of(run: Run, kit: Kit) -> Means:
-    """What is known of the next request, and what is left for it; nothing, where none comes next."""
+    """What is known of the next request, and what is left for it; nothing, where none comes
+    next.
+    """
     if run.pending or run.messages[-1].role == "assistant":
         return Means()
     usd = kit.budget.remaining_usd
@@ -66,19 +76,28 @@ def explained(run: Run, means: Means, step: Step) -> Run:
     return run.grown(limit_reason=why)
 
 
-async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float) -> Run:
-    """The run with one more reply, paid for; the run as it was where another one was faster to take what was left.
+async def ask(
+    run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float
+) -> Run:
+    """The run with one more reply, paid for; the run as it was where another one was faster to take
+    what was left.
 
     Raises as `turn.ask` does.
     """
-    price = 0.0 if kit.budget.remaining_usd is None else _price(run, kit, closing=closing is not None)
+    price = (
+        0.0 if kit.budget.remaining_usd is None else _price(run, kit, closing=closing is not None)
+    )
     draws = kit.may_draw and closing is None
-    hold = kit.budget.reserve(price, int(draws), shape=_shape(run, kit, closing=closing is not None))
+    hold = kit.budget.reserve(
+        price, int(draws), shape=_shape(run, kit, closing=closing is not None)
+    )
     if hold is None:
         return run
     with hold:
         try:
-            after = await turn.ask(run, kit, log, closing=closing, hold=hold, seconds_left=seconds_left)
+            after = await turn.ask(
+                run, kit, log, closing=closing, hold=hold, seconds_left=seconds_left
+            )
         except UsageError:
             hold.release()  # nothing was sent
             raise
@@ -96,8 +115,8 @@ async def ask(run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds
 
 
 def _settled(hold: Hold, before: Run, after: Run) -> Run:
-    """The true cost, where it was told; of a request that broke off, what had come is counted and the rest is uncertain.
-    The run that knows what its dearest request cost."""
+    """The true cost, where it was told; of a request that broke off, what had come is counted and
+    the rest is uncertain. The run that knows what its dearest request cost."""
     fresh = after.spent[len(before.spent) :]
     drawn = len(after.arrived) - len(before.arrived)
     told = [usage.cost_usd for usage in fresh if usage.cost_usd is not None]
@@ -110,8 +129,9 @@ def _settled(hold: Hold, before: Run, after: Run) -> Run:
 
 
 def _was_not_billed(error: RunError, before: Run, kit: Kit) -> bool:
-    """Whether the request surely cost nothing. Usage beside an error means that a reply had begun; without one, an error
-    status bills nothing, but that a server tool may have run before it; any other plain error came before the request."""
+    """Whether the request surely cost nothing. Usage beside an error means that a reply had begun;
+    without one, an error status bills nothing, but that a server tool may have run before it; any
+    other plain error came before the request."""
     if error.generation is not None and error.generation.billed is False:
         return True
     stopped = run_of(error)
@@ -123,14 +143,22 @@ def _was_not_billed(error: RunError, before: Run, kit: Kit) -> bool:
 
 
 def _price(run: Run, kit: Kit, *, closing: bool) -> float:
-    """The worst known price in USD: what the catalogue implies, or the dearest request like it so far; 0 if neither is known."""
+    """The worst known price in USD: what the catalogue implies, or the dearest request like it so
+    far; 0 if neither is known.
+    """
     known = kit.budget.dearest(_shape(run, kit, closing=closing)) or 0.0
-    implied = kit.price(request_of(run, kit, "cost_usd" if closing else None)) if kit.price is not None else None
+    implied = (
+        kit.price(request_of(run, kit, "cost_usd" if closing else None))
+        if kit.price is not None
+        else None
+    )
     return max(known, implied or 0.0)
 
 
 def _shape(run: Run, kit: Kit, *, closing: bool) -> Hashable:
-    """What requests have in common that cost about the same: their model, and what they may do that costs extra."""
+    """What requests have in common that cost about the same: their model, and what they may do that
+    costs extra.
+    """
     if closing:
         return (run.model,)
     draws = ("image",) if "image" in (kit.settings.modalities or ()) else ()

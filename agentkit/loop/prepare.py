@@ -1,5 +1,5 @@
-"""What happens between a reply that asks for tools and the tools: the tools of this turn, the arguments of each call, the
-hooks, and the calls that wait for a person."""
+"""What happens between a reply that asks for tools and the tools: the tools of this turn, the
+arguments of each call, the hooks, and the calls that wait for a person."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _NO_CALL = Invocation("", "")
 
 
 async def equipped(run: Run, kit: Kit, *, seconds_left: float, asks: bool = True) -> Kit:
-    """The kit for what comes next: with the tools that functions make for it, and, before a request, as the hooks want it.
+    """The kit for what comes next: with the tools that functions make for it, and, before a
+    request, as the hooks want it.
 
     Raises `HookFailed` with the run.
     """
@@ -37,7 +38,9 @@ async def equipped(run: Run, kit: Kit, *, seconds_left: float, asks: bool = True
         if kit.tools.makers:
             kit = replace(kit, tools=kit.tools.with_made(await _made(run, kit, seconds_left)))
         if kit.hooks and asks:
-            asking = await before_request(kit.hooks, Asking(run, kit.instructions, kit.settings, kit.deps))
+            asking = await before_request(
+                kit.hooks, Asking(run, kit.instructions, kit.settings, kit.deps)
+            )
             kit = replace(kit, instructions=asking.instructions, settings=asking.settings)
     except HookFailed as error:
         error.run = run
@@ -49,7 +52,9 @@ async def equipped(run: Run, kit: Kit, *, seconds_left: float, asks: bool = True
 
 async def _made(run: Run, kit: Kit, seconds_left: float) -> list[AnyTool]:
     images = MappingProxyType({image.name: image for image in run.images})
-    context = Context[Any](kit.deps, _NO_CALL, images, run.messages, run.usage, seconds_left, kit.budget)
+    context = Context[Any](
+        kit.deps, _NO_CALL, images, run.messages, run.usage, seconds_left, kit.budget
+    )
     tools: list[AnyTool] = []
     for maker in kit.tools.makers:
         try:
@@ -58,7 +63,8 @@ async def _made(run: Run, kit: Kit, seconds_left: float) -> list[AnyTool]:
         except Exception as error:
             name = getattr(maker.function, "__name__", type(maker.function).__name__)
             failure = HookFailed(
-                f"Toolset({name}): the function raised {type(error).__name__}: {str(error)[:500]}; nothing was sent"
+                f"Toolset({name}): the function raised {type(error).__name__}: "
+                f"{str(error)[:500]}; nothing was sent"
             )
             raise with_run(failure, run) from error
         tools += maker.tools(made)
@@ -78,10 +84,11 @@ async def replied(run: Run, kit: Kit) -> None:
 
 
 async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) -> Run:
-    """The run with the arguments of its new calls read and seen by the hooks, and those calls held that wait for a person.
+    """The run with the arguments of its new calls read and seen by the hooks, and those calls held
+    that wait for a person.
 
-    A call whose `arguments` are not None was seen before; whether it waits is asked each time, so nothing that a saved run
-    says lets a call pass. Raises `HookFailed` with the run.
+    A call whose `arguments` are not None was seen before; whether it waits is asked each time, so
+    nothing that a saved run says lets a call pass. Raises `HookFailed` with the run.
     """
     calls = {call.id: call for call in run.messages[-1].calls}
     read: list[Invocation] = []
@@ -134,7 +141,9 @@ def nested_in(run: Run, call_id: str) -> Run | None:
 
 
 def is_agent(tool: Tool[..., Any]) -> bool:
-    """Whether a call of it has a run of its own: what a saved run says of others counts for nothing."""
+    """Whether a call of it has a run of its own: what a saved run says of others counts for
+    nothing.
+    """
     return isinstance(tool.function, SubAgent)
 
 
@@ -145,9 +154,12 @@ def asked(run: Run, invocation: Invocation, why: Literal["agent", "result", "app
 
 
 def _is_asked_for(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> bool:
-    """Whether a person is asked. A call that does not fit is not shown to a person: it will fail."""
+    """Whether a person is asked. A call that does not fit is not shown to a person: it will
+    fail.
+    """
     question = kit.approved.get(run.seal(invocation))
-    if question is not None and not approvals.is_used(question):  # used: some providers give an id to a second call
+    # Used: some providers give an id to a second call.
+    if question is not None and not approvals.is_used(question):
         return False
     try:
         arguments = tool.check(invocation.arguments or {}, images=run.image)
@@ -166,25 +178,38 @@ def needs_approval(tool: Tool[..., Any], arguments: Mapping[str, object]) -> boo
 
 
 async def _hooked(
-    run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit, log: EventLog, seconds_left: float
+    run: Run,
+    invocation: Invocation,
+    tool: Tool[..., Any],
+    kit: Kit,
+    log: EventLog,
+    seconds_left: float,
 ) -> tuple[Run, Invocation | None]:
-    """The call as the hooks want it, or the run in which they refused it. They do not see a call that does not fit."""
+    """The call as the hooks want it, or the run in which they refused it. They do not see a call
+    that does not fit.
+    """
     try:
         tool.check(invocation.arguments or {}, images=run.image)
     except BadArguments:
         return run, invocation
     images = MappingProxyType({image.name: image for image in run.images})
     for hook in (each.before_call for each in kit.hooks if each.before_call is not None):
-        context = Context[Any](kit.deps, invocation, images, run.messages, run.usage, seconds_left, kit.budget)
+        context = Context[Any](
+            kit.deps, invocation, images, run.messages, run.usage, seconds_left, kit.budget
+        )
         try:
             verdict = await before_call(hook, context)
             if isinstance(verdict, Denied):
-                return refused(run, invocation, f"not run: {verdict.reason}", verdict.reason, log), None
+                return refused(
+                    run, invocation, f"not run: {verdict.reason}", verdict.reason, log
+                ), None
             if verdict is not None:
                 tool.check(verdict, images=run.image)
                 invocation = replace(invocation, arguments=verdict)
         except BadArguments as error:
-            raise HookFailed(f"a hook (before_call) changed a call of {tool.name}: {error}") from error
+            raise HookFailed(
+                f"a hook (before_call) changed a call of {tool.name}: {error}"
+            ) from error
     return run, invocation
 
 

@@ -21,21 +21,29 @@ def parts_of(prompt: object) -> list[Text | Image]:
     """The parts of a prompt. Raises `UsageError` for what cannot be one."""
     given = [prompt] if isinstance(prompt, str | Image) else prompt
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
-        raise UsageError(f"the prompt is {type(prompt).__name__}; accepted is a string, an Image, or a list of both")
+        raise UsageError(
+            f"the prompt is {type(prompt).__name__}; accepted is a "
+            "string, an Image, or a list of both"
+        )
     parts: list[Text | Image] = []
     for part in cast("Sequence[object]", given):
         if not isinstance(part, str | Image):
             raise UsageError(
-                f"the prompt holds {part!r:.200}; accepted are strings and Images (Image.from_file, from_bytes, from_url)"
+                f"the prompt holds {part!r:.200}; accepted are strings and Images "
+                "(Image.from_file, from_bytes, from_url)"
             )
         parts.append(Text(part) if isinstance(part, str) else part)
     if not any(isinstance(part, Image) or part.text.strip() for part in parts):
-        raise UsageError(f"the prompt is empty: {prompt!r:.200}; accepted is a string, an Image, or a list of both")
+        raise UsageError(
+            f"the prompt is empty: {prompt!r:.200}; accepted is a "
+            "string, an Image, or a list of both"
+        )
     return parts
 
 
 async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
-    """The run with its prompt as the last message; the user's pictures are stored and named. Its time counts.
+    """The run with its prompt as the last message; the user's pictures are stored and named. Its
+    time counts.
 
     Raises `ImageError` that says which picture cannot be used and why, and `DeadlineExceeded`.
     """
@@ -49,16 +57,25 @@ async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
             for part in given:
                 if isinstance(part, Image):
                     number += 1
-                    run, part = run.with_image(await _usable(part, number, kit, scale=scale), arrived=False)  # noqa: PLW2901
-                parts.append(part)
+                    usable = await _usable(part, number, kit, scale=scale)
+                    run, named = run.with_image(usable, arrived=False)
+                    parts.append(named)
+                else:
+                    parts.append(part)
     except TimeoutError:
-        words = f"the run's limit of {run.limits.seconds:g} seconds is reached, at picture {number} of the prompt"
+        words = (
+            f"the run's limit of {run.limits.seconds:g} seconds is reached, "
+            f"at picture {number} of the prompt"
+        )
         raise DeadlineExceeded(words) from None
-    return run.grown(messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began)
+    return run.grown(
+        messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began
+    )
 
 
 async def in_time(run: Run, work: Awaitable[tuple[Run, Kit]]) -> tuple[Run, Kit]:
-    """What has to be done before the first request, within the time that the run has left, of which it is a part.
+    """What has to be done before the first request, within the time that the run has left, of which
+    it is a part.
 
     Raises `DeadlineExceeded` with the run as it was.
     """
@@ -78,4 +95,6 @@ async def _usable(image: Image, number: int, kit: Kit, *, scale: bool) -> Image:
     try:
         return await ingest(image, kit.store, kit.fetcher, scale=scale)
     except ImageError as error:
-        raise ImageError(f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}") from error
+        raise ImageError(
+            f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}"
+        ) from error

@@ -1,4 +1,6 @@
-"""From a decoded reply to the parts of a message: words and pictures in order, each picture once, at its place in the words."""
+"""From a decoded reply to the parts of a message: words and pictures in order, each picture once,
+at its place in the words.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +40,22 @@ class Assembly:
             else:
                 parts.append(part)
         placed = {
-            part.sha256 for part in parts if isinstance(part, Image) and part.sources[0].place in {"text", "content"}
+            part.sha256
+            for part in parts
+            if isinstance(part, Image) and part.sources[0].place in {"text", "content"}
         }
         return tuple(_once(parts, placed))
 
     def _restored(self, call: ToolCall, collector: Collector) -> ToolCall:
-        """The call with its arguments as they came; it fails where a picture among them was too large to be kept."""
+        """The call with its arguments as they came; it fails where a picture among them was too
+        large to be kept.
+        """
         try:
             arguments = collector.restored(call.arguments)
         except ImageError as error:
-            return replace(call, arguments="{}", fault=call.fault or f"the picture in its arguments is {error}")
+            return replace(
+                call, arguments="{}", fault=call.fault or f"the picture in its arguments is {error}"
+            )
         return call if arguments == call.arguments else replace(call, arguments=arguments)
 
     def _without_references(self, part: Text) -> list[Text | Image]:
@@ -57,7 +65,9 @@ class Assembly:
             image = self._here(f"text:{reference}", "content")
             split: list[Text | Image] = []
             for piece in pieces:
-                before, found, after = piece.text.partition(reference) if isinstance(piece, Text) else ("", "", "")
+                before, found, after = (
+                    piece.text.partition(reference) if isinstance(piece, Text) else ("", "", "")
+                )
                 if isinstance(piece, Image) or not found:
                     split.append(piece)
                     continue
@@ -74,24 +84,34 @@ class Assembly:
         if named is None:
             return None
         return replace(
-            named, sources=tuple(source for source in named.sources if source.place == place)[:1] or (Source("images"),)
+            named,
+            sources=tuple(source for source in named.sources if source.place == place)[:1]
+            or (Source("images"),),
         )
 
     def invocations(
         self, reply: Reply, taken: set[str], timed: Callable[[Invocation], Invocation], turns: int
     ) -> tuple[Invocation, ...]:
-        """The server tools' calls with the names of their pictures, under ids that are not taken."""
+        """The server tools' calls with the names of their pictures, under ids that are not
+        taken.
+        """
         drawn: dict[str, list[str]] = {}
         for part in reply.parts:
             if isinstance(part, Sighting) and part.invocation_id and part.key in self.named:
                 drawn.setdefault(part.invocation_id, []).append(self.named[part.key].name)
-        nobodys = tuple(dict.fromkeys(image.name for image in self.named.values() if image.invocation_id is None))
+        nobodys = tuple(
+            dict.fromkeys(
+                image.name for image in self.named.values() if image.invocation_id is None
+            )
+        )
         found: list[Invocation] = []
         for invocation in reply.server_calls:
             at, images = timed(invocation), tuple(dict.fromkeys(drawn.get(invocation.id, ())))
             hidden = invocation.arguments is None and invocation.name == IMAGE_GENERATION
             found.append(replace(at, images=images or (nobodys if hidden else ())))
-        return tuple(replace(each, id=f"{each.id}_{turns}") if each.id in taken else each for each in found)
+        return tuple(
+            replace(each, id=f"{each.id}_{turns}") if each.id in taken else each for each in found
+        )
 
 
 def _once(parts: Sequence[Part], placed: set[str]) -> list[Part]:

@@ -19,10 +19,15 @@ MAX_SERVER_CALLS = 30
 
 
 def request_of(
-    run: Run, kit: Kit, closing: str | None, hold: Hold | None = None, gone: frozenset[str] = frozenset()
+    run: Run,
+    kit: Kit,
+    closing: str | None,
+    hold: Hold | None = None,
+    gone: frozenset[str] = frozenset(),
 ) -> Request:
-    """The next request of this run, without pictures that are `gone` (sha256). A forced tool choice holds for the first turn
-    only: held on, it would never end. What it may use is what the budget has left, and what is held for it already."""
+    """The next request of this run, without pictures that are `gone` (sha256). A forced tool choice
+    holds for the first turn only: held on, it would never end. What it may use is what the budget
+    has left, and what is held for it already."""
     limits = run.limits
     usd = kit.budget.remaining_usd
     steps, last = _server_calls(run, kit, hold)
@@ -45,7 +50,9 @@ def request_of(
         server_tools=kit.server_tools,
         output=kit.output.schema if kit.output is not None else None,
         stream=kit.stream,
-        tool_choice=kit.settings.tool_choice if run.turns == 0 or kit.settings.tool_choice == "none" else None,
+        tool_choice=kit.settings.tool_choice
+        if run.turns == 0 or kit.settings.tool_choice == "none"
+        else None,
         closing=closing is not None,
         session_id=run.session_id,
         output_tokens_left=None
@@ -53,14 +60,17 @@ def request_of(
         else max(limits.output_tokens - run.usage.output_tokens, 1),
         server_calls_left=steps,
         last_server_call=last,
-        cost_left=None if usd is None else round(max(usd + (hold.cost_usd if hold else 0.0), 0.0), 12),
+        cost_left=None
+        if usd is None
+        else round(max(usd + (hold.cost_usd if hold else 0.0), 0.0), 12),
         shown=sent.shown,
     )
 
 
 async def body_of(run: Run, kit: Kit, closing: str | None, hold: Hold | None) -> tuple[str, Pieces]:
-    """The path and the body of the next request. A picture that was deleted from the store since is told as a line: the
-    conversation outlives it. Raises `StoreError` where the store cannot be read."""
+    """The path and the body of the next request. A picture that was deleted from the store since is
+    told as a line: the conversation outlives it. Raises `StoreError` where the store cannot be
+    read."""
     gone: frozenset[str] = frozenset()
     while True:
         path, body = wire.encode(run.api, request_of(run, kit, closing, hold, gone), kit.encoded)
@@ -79,8 +89,8 @@ def in_words(settings: ModelSettings) -> ModelSettings:
 
 
 def _server_calls(run: Run, kit: Kit, hold: Hold | None) -> tuple[int | None, str | None]:
-    """How many steps server tools may take, and after a call of which of them they stop: of tools that do more than
-    draw, only the last picture can be told."""
+    """How many steps server tools may take, and after a call of which of them they stop: of tools
+    that do more than draw, only the last picture can be told."""
     if not kit.tools.server:
         return None, None
     steps = min(MAX_SERVER_CALLS, max(run.limits.tool_calls - run.tool_calls, 1))

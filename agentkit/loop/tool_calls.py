@@ -1,5 +1,5 @@
-"""Runs the tool calls of a round: at once, each with its time-out, sync functions in threads. An error of a tool is no error
-of the run: it goes back to the model as the call's result."""
+"""Runs the tool calls of a round: at once, each with its time-out, sync functions in threads. An
+error of a tool is no error of the run: it goes back to the model as the call's result."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ from agentkit.tools.threads import in_thread
 from agentkit.values import Image, Invocation, grown
 
 MAX_ERROR = 2000
-_WAITS = "the agent that was asked waits for a person, whom nobody can ask from here (Agent.as_tool passes it on)"
+_WAITS = (
+    "the agent that was asked waits for a person, whom nobody can ask "
+    "from here (Agent.as_tool passes it on)"
+)
 
 
 class Cancellation:
-    """That of the task which drives a run. A tool or a hook that swallows it does not keep the run going; what was cancelled
-    before the run began, as in the cleanup of a task, is not its own."""
+    """That of the task which drives a run. A tool or a hook that swallows it does not keep the run
+    going; what was cancelled before the run began, as in the cleanup of a task, is not its own."""
 
     def __init__(self) -> None:
         self._task = asyncio.current_task()
@@ -49,7 +52,9 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What the calls of one round have in common: the run as it was when they began, and all live things."""
+    """What the calls of one round have in common: the run as it was when they began, and all live
+    things.
+    """
 
     run: Run
     kit: Kit
@@ -70,7 +75,8 @@ class Round:
 
 
 async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: float) -> Run:
-    """The run with these calls answered, in their order. What was done stays done if it is cancelled.
+    """The run with these calls answered, in their order. What was done stays done if it is
+    cancelled.
 
     Raises `HookFailed` with the run, once all calls have ended.
     """
@@ -92,7 +98,8 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
     finally:
         try:
             await _stop(tasks[count:])
-        finally:  # another cancellation came while they were stopped: what is done stays done all the same
+        finally:
+            # Another cancellation came while they were stopped: what is done stays done.
             for ended, seconds in _ended_well(tasks[count:]):
                 run = applied(run, ended, log, seconds)
             for invocation, sub in scene.broken_off:
@@ -115,7 +122,11 @@ async def _stop(tasks: Sequence[asyncio.Task[tuple[Done, float]]]) -> None:
 
 
 def _ended_well(tasks: Sequence[asyncio.Task[tuple[Done, float]]]) -> list[tuple[Done, float]]:
-    return [task.result() for task in tasks if task.done() and not task.cancelled() and task.exception() is None]
+    return [
+        task.result()
+        for task in tasks
+        if task.done() and not task.cancelled() and task.exception() is None
+    ]
 
 
 def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
@@ -123,17 +134,25 @@ def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
     tools = (kit.tools.functions.get(each.name) for each in step.invocations)
     agents = sum(tool is not None and isinstance(tool.function, SubAgent) for tool in tools)
     limits = run.limits
-    tokens = None if limits.output_tokens is None else max(limits.output_tokens - run.usage.output_tokens, 1)
+    tokens = (
+        None
+        if limits.output_tokens is None
+        else max(limits.output_tokens - run.usage.output_tokens, 1)
+    )
     share = max(limits.tool_calls - run.tool_calls, 0) // max(agents, 1)
     return Errand(seconds_left, share, tokens, kit.depth + 1, kit.budget, kit.deps, kit.stream)
 
 
 def _over(invocation: Invocation, limit: str) -> Done:
-    return Done(replace(invocation, status="cancelled", error=f"not run: the limit of {limit} is reached"))
+    return Done(
+        replace(invocation, status="cancelled", error=f"not run: the limit of {limit} is reached")
+    )
 
 
 async def _one(scene: Round, invocation: Invocation) -> tuple[Done, float]:
-    """Run one call: how it ended, and the seconds it took. Whatever its function raises becomes the call's error."""
+    """Run one call: how it ended, and the seconds it took. Whatever its function raises becomes the
+    call's error.
+    """
     async with scene.gate:
         if scene.seconds_left <= 0:
             return _over(invocation, "seconds"), 0.0
@@ -184,28 +203,48 @@ async def _executed(scene: Round, invocation: Invocation) -> Done:
         used.append(handle)
         return image
 
-    given = run.call(invocation.id).arguments if invocation.arguments is None else invocation.arguments
+    given = (
+        run.call(invocation.id).arguments if invocation.arguments is None else invocation.arguments
+    )
     arguments = tool.check(given, images=picture)
     _pass_the_gate(scene, tool, invocation, arguments)
-    seconds = min(scene.seconds_left, tool.timeout) if tool.timeout is not None else scene.seconds_left
+    seconds = (
+        min(scene.seconds_left, tool.timeout) if tool.timeout is not None else scene.seconds_left
+    )
     value = Given.by(await _value(scene, tool, arguments, invocation, seconds))
-    if value.sub is not None and value.sub.status == "paused" and not isinstance(tool.function, SubAgent):
+    if (
+        value.sub is not None
+        and value.sub.status == "paused"
+        and not isinstance(tool.function, SubAgent)
+    ):
         value = replace(value, sub=replace(value.sub, status="limited"))
         stopped = await done(invocation, value, kit, ())
-        return replace(stopped, encoded=None, invocation=replace(stopped.invocation, status="failed", error=_WAITS))
+        return replace(
+            stopped,
+            encoded=None,
+            invocation=replace(stopped.invocation, status="failed", error=_WAITS),
+        )
     parents = tuple(dict.fromkeys(used))
     ended = await done(invocation, value, kit, parents)
     paused = value.sub is not None and value.sub.status == "paused"
     return await _after(scene, ended, value.value) if kit.hooks and not paused else ended
 
 
-def _pass_the_gate(scene: Round, tool: Tool[..., Any], invocation: Invocation, arguments: Mapping[str, object]) -> None:
-    """The last gate before a call is run. Raises `ToolResultError` where a person has to agree and has not, or only once."""
-    if tool.approve is False or (is_agent(tool) and nested_in(scene.run, invocation.id) is not None):
+def _pass_the_gate(
+    scene: Round, tool: Tool[..., Any], invocation: Invocation, arguments: Mapping[str, object]
+) -> None:
+    """The last gate before a call is run. Raises `ToolResultError` where a person has to agree and
+    has not, or only once.
+    """
+    if tool.approve is False or (
+        is_agent(tool) and nested_in(scene.run, invocation.id) is not None
+    ):
         return
     question = scene.kit.approved.get(scene.run.seal(invocation))
     if question is None and needs_approval(tool, arguments):
-        raise ToolResultError("not run: this call needs the approval of a person, who was not asked; make it again")
+        raise ToolResultError(
+            "not run: this call needs the approval of a person, who was not asked; make it again"
+        )
     if question is not None and not approvals.use(question):
         raise ToolResultError("not run: the approval of this call was used before")
 
@@ -214,25 +253,39 @@ async def _after(scene: Round, ended: Done, value: object) -> Done:
     """The end of a call as the hooks want it."""
     kit, run = scene.kit, scene.run
     context = Context[Any](
-        kit.deps, ended.invocation, scene.images, run.messages, run.usage, scene.seconds_left, kit.budget
+        kit.deps,
+        ended.invocation,
+        scene.images,
+        run.messages,
+        run.usage,
+        scene.seconds_left,
+        kit.budget,
     )
+    # The tool was run, and may have been paid for: it is not run again.
     try:
         replaced = await after_call(kit.hooks, context, value)
         return ended if replaced is None else await told(ended, replaced, kit)
     except HookFailed as error:
         return replace(ended, broken=error)
-    except asyncio.CancelledError:  # the tool was run, and may have been paid for: it is not run again
+    except asyncio.CancelledError:
         return replace(ended, broken=HookFailed("a hook (after_call) was cancelled before its end"))
 
 
 def _unknown(name: str, kit: Kit) -> str:
-    if any(name in {server.name, server.name.removeprefix("openrouter:")} for server in kit.tools.server):
+    if any(
+        name in {server.name, server.name.removeprefix("openrouter:")}
+        for server in kit.tools.server
+    ):
         return f"{name!r} is a server tool: it is not called as a function"
     return f"there is no tool {name!r}; there is: {', '.join(kit.tools.functions) or 'none'}"
 
 
 async def _value(
-    scene: Round, tool: Tool[..., Any], arguments: dict[str, object], invocation: Invocation, seconds: float
+    scene: Round,
+    tool: Tool[..., Any],
+    arguments: dict[str, object],
+    invocation: Invocation,
+    seconds: float,
 ) -> object:
     function: Callable[..., Any] = tool.function
     if isinstance(function, SubAgent):
@@ -241,7 +294,15 @@ async def _value(
         run, kit = scene.run, scene.kit
         function = partial(
             function,
-            Context[Any](kit.deps, invocation, scene.images, run.messages, run.usage, seconds, scene.errand.budget),
+            Context[Any](
+                kit.deps,
+                invocation,
+                scene.images,
+                run.messages,
+                run.usage,
+                seconds,
+                scene.errand.budget,
+            ),
         )
     clock = asyncio.timeout(seconds)
     try:
@@ -260,7 +321,11 @@ async def _value(
 
 def _overdue(tool: Tool[..., Any], seconds: float) -> str:
     """A coroutine is cancelled; a thread cannot be stopped, only waited for no longer."""
-    limit = f"its time-out of {seconds:g} s" if tool.timeout == seconds else "the time that the run had left"
+    limit = (
+        f"its time-out of {seconds:g} s"
+        if tool.timeout == seconds
+        else "the time that the run had left"
+    )
     stopped = tool.is_async or tool.is_generator
     end = "was stopped" if stopped else "was given up (its thread may still be running)"
     return f"the tool took longer than {limit} and {end}"
@@ -272,17 +337,29 @@ def _said(error: Exception) -> str:
 
 
 async def _delegated(
-    scene: Round, agent: SubAgent, arguments: dict[str, object], invocation: Invocation, seconds: float
+    scene: Round,
+    agent: SubAgent,
+    arguments: dict[str, object],
+    invocation: Invocation,
+    seconds: float,
 ) -> object:
-    """The answer of an agent. Its own limits end it in time, so that what it has spent and drawn is known."""
+    """The answer of an agent. Its own limits end it in time, so that what it has spent and drawn is
+    known.
+    """
     if scene.kit.depth >= MAX_DEPTH:
-        raise TooDeep(f"not run: agents call one another more than {MAX_DEPTH} deep; do this without {invocation.name}")
+        raise TooDeep(
+            f"not run: agents call one another more than {MAX_DEPTH} deep; "
+            f"do this without {invocation.name}"
+        )
     errand = replace(scene.errand, seconds=seconds)
     if (nested := nested_in(scene.run, invocation.id)) is not None:
         approve, results = scene.kit.inner.get(invocation.id, ({}, {}))
         errand = replace(errand, paused=nested, approve=approve, results=results)
     relay = Relay(invocation, scene.log)
-    prompt = [cast("str", arguments["prompt"]), *cast("list[Image]", arguments.get("pictures") or [])]
+    prompt = [
+        cast("str", arguments["prompt"]),
+        *cast("list[Image]", arguments.get("pictures") or []),
+    ]
     try:
         return await agent.work(prompt, errand, relay)
     except asyncio.CancelledError:
@@ -292,7 +369,9 @@ async def _delegated(
 
 
 async def _generated(generator: Any, invocation: Invocation, log: EventLog) -> object:
-    """The last value that is no `Progress` is the result; others before it are told as progress too."""
+    """The last value that is no `Progress` is the result; others before it are told as progress
+    too.
+    """
     nothing = object()
     result: object = nothing
     try:

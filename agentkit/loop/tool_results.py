@@ -1,4 +1,6 @@
-"""What came of a tool call, and the run that has it: pictures stored and named, costs added, the model's result written."""
+"""What came of a tool call, and the run that has it: pictures stored and named, costs added, the
+model's result written.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Done:
     sub: Run | None = None
     """The run of the agent that was called."""
     broken: HookFailed | None = None
-    """A hook that failed after the tool was run. What the tool did stays done; then the run stops."""
+    """A hook that failed after the tool was run. What the tool did stays done; then the run
+    stops.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ class Given:
 
     @classmethod
     def by(cls, value: object) -> Given:
-        """An `Answer` is another agent's run, whoever asked for it; a `Billed` is a value and its price."""
+        """An `Answer` is another agent's run, whoever asked for it; a `Billed` is a value and its
+        price.
+        """
         if isinstance(value, Billed):
             return cls(value.value, value.usage)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
         if isinstance(value, Answer):
@@ -62,32 +68,57 @@ class Given:
 
 
 async def done(invocation: Invocation, given: Given, kit: Kit, parents: tuple[str, ...]) -> Done:
-    """The end of a call that gave something. What it spent counts, even where the model cannot be told what it gave."""
+    """The end of a call that gave something. What it spent counts, even where the model cannot be
+    told what it gave.
+    """
     try:
         encoded = (
-            encode_words(said(given.sub), drawn(given.sub)) if given.sub is not None else encode_result(given.value)
+            encode_words(said(given.sub), drawn(given.sub))
+            if given.sub is not None
+            else encode_result(given.value)
         )
     except ToolResultError as error:
-        return Done(replace(invocation, status="failed", error=str(error)), usage=given.usage, sub=given.sub)
+        return Done(
+            replace(invocation, status="failed", error=str(error)), usage=given.usage, sub=given.sub
+        )
     pictures = [(image, await _stored(image, kit, invocation.id)) for image in encoded.images]
-    return Done(grown(invocation, status="completed"), encoded, tuple(pictures), parents, given.usage, given.sub)
+    return Done(
+        grown(invocation, status="completed"),
+        encoded,
+        tuple(pictures),
+        parents,
+        given.usage,
+        given.sub,
+    )
 
 
 async def told(ended: Done, replaced: object, kit: Kit) -> Done:
-    """The same end, but the model is told something else. The pictures and costs of what was given stay."""
+    """The same end, but the model is told something else. The pictures and costs of what was given
+    stay.
+    """
     invocation = ended.invocation
     try:
         encoded = encode_result(replaced)
     except ToolResultError as error:
-        return replace(ended, encoded=None, invocation=replace(invocation, status="failed", error=str(error)))
+        return replace(
+            ended, encoded=None, invocation=replace(invocation, status="failed", error=str(error))
+        )
     known = {_key(image) for image, _ in ended.pictures}
-    more = [(each, await _stored(each, kit, invocation.id)) for each in encoded.images if _key(each) not in known]
+    more = [
+        (each, await _stored(each, kit, invocation.id))
+        for each in encoded.images
+        if _key(each) not in known
+    ]
     completed = replace(invocation, status="completed", error=None)
     return replace(ended, encoded=encoded, invocation=completed, pictures=(*ended.pictures, *more))
 
 
-async def failed(invocation: Invocation, words: str, kit: Kit, cause: BaseException | None = None) -> Done:
-    """The end of a call that raised. The run of an agent that broke off keeps what it spent and drew."""
+async def failed(
+    invocation: Invocation, words: str, kit: Kit, cause: BaseException | None = None
+) -> Done:
+    """The end of a call that raised. The run of an agent that broke off keeps what it spent and
+    drew.
+    """
     ended = replace(invocation, status="failed", error=words)
     sub = run_of(cause)
     if sub is None:
@@ -99,10 +130,11 @@ async def failed(invocation: Invocation, words: str, kit: Kit, cause: BaseExcept
 
 async def _stored(image: Image, kit: Kit, call_id: str) -> Image | ImageFailure:
     task = asyncio.current_task()
+    # The tool has ended, and may have been paid for: what it gave is kept.
     try:
         if task is None or not task.cancelling():
             return await ingest(image, kit.store, kit.fetcher)
-    except asyncio.CancelledError:  # the tool has ended, and may have been paid for: what it gave is kept
+    except asyncio.CancelledError:
         pass
     except (ImageError, StoreError) as error:
         return _failure(image, error, call_id)
@@ -133,7 +165,9 @@ def _bytes(image: Image) -> bytes | None:
 
 
 def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -> Run:
-    """The run with one call answered: its pictures named, its result told; or waiting, where the agent it called waits."""
+    """The run with one call answered: its pictures named, its result told; or waiting, where the
+    agent it called waits.
+    """
     run, names, fresh = _with_pictures(run, done, log)
     run = _with_spending(run, done, fresh)
     if done.sub is not None and done.sub.status == "paused":
@@ -141,7 +175,9 @@ def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -
     if run.nested:
         own = done.invocation.id
         waits = tuple(each for each in run.waiting if not each.call_id.startswith(f"{own}/"))
-        run = replace(run, nested=tuple(each for each in run.nested if each.call_id != own), waiting=waits)
+        run = replace(
+            run, nested=tuple(each for each in run.nested if each.call_id != own), waiting=waits
+        )
     if done.encoded is None:
         parts: tuple[Text | Image, ...] = (Text(done.invocation.error or "failed"),)
     else:
@@ -150,7 +186,9 @@ def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -
     ended = grown(
         done.invocation,
         result=None if error else "".join(part.text for part in parts if isinstance(part, Text)),
-        images=tuple(dict.fromkeys(image.name for image in names.values() if isinstance(image, Image))),
+        images=tuple(
+            dict.fromkeys(image.name for image in names.values() if isinstance(image, Image))
+        ),
         cost_usd=_cost(done),
         seconds=seconds,
     )
@@ -159,25 +197,39 @@ def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -
 
 
 def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
-    """The caller's run, which waits because the agent that it called does: for each call of that one by `CALL/ID`."""
-    inner = tuple(Waiting(f"{invocation.id}/{each.call_id}", each.why, each.seal, each.nonce) for each in sub.waiting)
+    """The caller's run, which waits because the agent that it called does: for each call of that
+    one by `CALL/ID`.
+    """
+    inner = tuple(
+        Waiting(f"{invocation.id}/{each.call_id}", each.why, each.seal, each.nonce)
+        for each in sub.waiting
+    )
     others = (each for each in run.waiting if each.call_id != invocation.id)
     held = (*(each for each in others if not each.call_id.startswith(f"{invocation.id}/")), *inner)
-    nested = (*(each for each in run.nested if each.call_id != invocation.id), Nested(invocation.id, sub))
+    nested = (
+        *(each for each in run.nested if each.call_id != invocation.id),
+        Nested(invocation.id, sub),
+    )
     own = [Waiting(invocation.id, "agent", run.seal(invocation))] if sub.waiting else []
     run = run.with_invocation(replace(invocation, status="pending", cost_usd=sub.usage.cost_usd))
     return replace(run, waiting=(*held, *own), nested=nested)
 
 
 def broken_off(run: Run, invocation: Invocation, sub: Run, store: ImageStore, log: EventLog) -> Run:
-    """In a cancellation, which must not wait: what an agent that was called had spent and drawn. The call has no result."""
-    pictures = tuple((image, _stored_now(image, store, invocation.id)) for image in drawn(sub).values())
+    """In a cancellation, which must not wait: what an agent that was called had spent and drawn.
+    The call has no result.
+    """
+    pictures = tuple(
+        (image, _stored_now(image, store, invocation.id)) for image in drawn(sub).values()
+    )
     ended = Done(invocation, None, pictures, sub=sub)
     run, _, fresh = _with_pictures(run, ended, log)
     return _with_spending(run, ended, fresh)
 
 
-def _with_pictures(run: Run, done: Done, log: EventLog) -> tuple[Run, dict[str, Image | ImageFailure], int]:
+def _with_pictures(
+    run: Run, done: Done, log: EventLog
+) -> tuple[Run, dict[str, Image | ImageFailure], int]:
     """The run with the pictures of a call; each as it is now called; and how many are new."""
     names: dict[str, Image | ImageFailure] = {}
     fresh: list[Image] = []
@@ -206,7 +258,13 @@ def _marked(run: Run, done: Done, image: Image, price: float | None) -> Image:
     call_id = done.invocation.id
     if done.sub is None:
         cost = image.cost_usd if image.cost_usd is not None else price
-        return replace(image, name="", invocation_id=call_id, parents=image.parents or done.parents, cost_usd=cost)
+        return replace(
+            image,
+            name="",
+            invocation_id=call_id,
+            parents=image.parents or done.parents,
+            cost_usd=cost,
+        )
     handles = renamed(run, done.sub)
     parents = tuple(handles.get(name, name) for name in image.parents) or done.parents
     inner = f"{call_id}/{image.invocation_id}" if image.invocation_id else call_id

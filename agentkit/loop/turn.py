@@ -1,4 +1,6 @@
-"""One turn of the model: the request is sent, its reply decoded as it arrives, its pictures collected, the run grown."""
+"""One turn of the model: the request is sent, its reply decoded as it arrives, its pictures
+collected, the run grown.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ from dataclasses import replace
 from agentkit import wire
 from agentkit._log import logger
 from agentkit.budget import Hold
-from agentkit.errors import ImageError, OutcomeUnknown, ProtocolError, RunError, StoreError, StreamInterrupted
+from agentkit.errors import (
+    ImageError,
+    OutcomeUnknown,
+    ProtocolError,
+    RunError,
+    StoreError,
+    StreamInterrupted,
+)
 from agentkit.events import (
     ImageFailed,
     ImageReady,
@@ -39,11 +48,19 @@ from agentkit.wire.markdown_stream import Speech
 from agentkit.wire.types import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
 
 _MARGIN = 0.2
-"""Seconds of the run's time that a look-up leaves, so that the error it is about comes before the deadline."""
+"""Seconds of the run's time that a look-up leaves, so that the error it is about comes before the
+deadline.
+"""
 
 
 async def ask(
-    run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float, hold: Hold | None = None
+    run: Run,
+    kit: Kit,
+    log: EventLog,
+    *,
+    closing: str | None,
+    seconds_left: float,
+    hold: Hold | None = None,
 ) -> Run:
     """The run with one more reply. Raises a `RunError` whose `run` has what had arrived."""
     turn, began = Turn(run, kit, log), time.monotonic()
@@ -64,9 +81,12 @@ async def ask(
             log.run = turn.snapshot()
             raise
         error.run = log.run = turn.snapshot()
-        # The frames below hold the reply, in which a server may have repeated the key: no traceback goes into them.
+        # The frames below hold the reply, in which a server may have repeated the key: no traceback
+        # goes into them.
         error.__context__ = None
-        raise error.with_traceback(None) from (None if error is problem else problem.with_traceback(None))
+        raise error.with_traceback(None) from (
+            None if error is problem else problem.with_traceback(None)
+        )
     finally:
         await turn.close()
 
@@ -83,7 +103,9 @@ class Turn:
         self._started: dict[str, float] = {}
         self.generation_id: str | None = None
         self._known: Generation | None = None
-        said = any(message.role == "assistant" and message.text for message in run.messages[run.start :])
+        said = any(
+            message.role == "assistant" and message.text for message in run.messages[run.start :]
+        )
         self._speech = Speech(self._had, "\n\n" if said else "")
         self._waited: set[str] = set()
         self._split = 0
@@ -105,14 +127,23 @@ class Turn:
         if not self._decoder.finished and not exchange.is_stream:
             raise ProtocolError("the reply holds no answer", generation_id=self.generation_id)
         if not self._decoder.finished:
-            raise StreamInterrupted("the stream ended before the reply was whole", generation_id=self.generation_id)
+            raise StreamInterrupted(
+                "the stream ended before the reply was whole", generation_id=self.generation_id
+            )
         if exchange.is_stream and not exchange.done:
             logger().warning("stream_without_done", run=self.run.id, generation=self.generation_id)
         run = await self._finish(reply, closing)
         logger().info(
-            "request", run=run.id, agent=self._kit.name, api=run.api, model=reply.model, generation=self.generation_id, finish=reply.finish,
-            seconds=round(time.monotonic() - began, 3), cost_usd=reply.usage.cost_usd,
-        )  # fmt: skip
+            "request",
+            run=run.id,
+            agent=self._kit.name,
+            api=run.api,
+            model=reply.model,
+            generation=self.generation_id,
+            finish=reply.finish,
+            seconds=round(time.monotonic() - began, 3),
+            cost_usd=reply.usage.cost_usd,
+        )
         return run
 
     def id_in_the_body(self) -> str | None:
@@ -120,7 +151,9 @@ class Turn:
         found = self._decoder.reply().id
         return found if found is not None and found.startswith("gen-") else None
 
-    async def _open(self, stack: AsyncExitStack, path: str, body: Pieces, seconds_left: float) -> Exchange:
+    async def _open(
+        self, stack: AsyncExitStack, path: str, body: Pieces, seconds_left: float
+    ) -> Exchange:
         began = time.monotonic()
 
         def left() -> float:
@@ -132,11 +165,16 @@ class Turn:
         attempts = retrying(server_tools=bool(self._tools), seconds_left=left, look_up=look_up)
         async for attempt in attempts:
             with attempt:
-                return await stack.enter_async_context(self._kit.client.exchange(path, body, self._kit.store))
+                return await stack.enter_async_context(
+                    self._kit.client.exchange(path, body, self._kit.store)
+                )
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _read(self, exchange: Exchange) -> None:
-        decode, hear = self._decoder.feed if exchange.is_stream else self._decoder.whole, self._signal
+        decode, hear = (
+            self._decoder.feed if exchange.is_stream else self._decoder.whole,
+            self._signal,
+        )
 
         def take(event: JsonObject) -> None:
             for signal in decode(event):
@@ -147,7 +185,9 @@ class Turn:
         except OutcomeUnknown as error:
             if not self._decoder.finished:
                 if exchange.is_stream and self._decoder.reply().parts:
-                    raise StreamInterrupted(str(error), generation_id=exchange.generation_id) from None
+                    raise StreamInterrupted(
+                        str(error), generation_id=exchange.generation_id
+                    ) from None
                 raise
             logger().warning("connection_broke_after_finish", run=self.run.id, reason=str(error))
 
@@ -183,31 +223,41 @@ class Turn:
             self._log.tell(TextDelta(text))
 
     def _had(self, url: str, bare: bool) -> bool | None:
-        """Whether the answer has the picture that the words point to. Its download begins here, and what waits is said when
-        it has ended."""
+        """Whether the answer has the picture that the words point to. Its download begins here, and
+        what waits is said when it has ended."""
         collector = self._collector
-        if collector is None or not (self._kit.fetcher.in_prose(url, bare=bare) or collector.knows(url)):
+        if collector is None or not (
+            self._kit.fetcher.in_prose(url, bare=bare) or collector.knows(url)
+        ):
             return False
         task = collector.fetching(url)
         if task.done():
             return collector.had(url) is not None
         if url not in self._waited:
             self._waited.add(url)
-            task.add_done_callback(lambda task: None if task.cancelled() else self._say(self._speech.more()))
+            task.add_done_callback(
+                lambda task: None if task.cancelled() else self._say(self._speech.more())
+            )
         return None
 
     def _server_call(self, invocation: Invocation, phase: str | None) -> None:
         if invocation.id not in self._started:
             self._started[invocation.id] = time.time()
             self._log.tell(
-                InvocationStarted(replace(invocation, status="running", started_at=self._started[invocation.id]))
+                InvocationStarted(
+                    replace(invocation, status="running", started_at=self._started[invocation.id])
+                )
             )
         if phase is not None:
             self._log.tell(InvocationProgress(self._timed(invocation), phase))
 
     def _timed(self, invocation: Invocation) -> Invocation:
         began = self._started.get(invocation.id)
-        seconds = time.time() - began if began is not None and invocation.status not in {"pending", "running"} else None
+        seconds = (
+            time.time() - began
+            if began is not None and invocation.status not in {"pending", "running"}
+            else None
+        )
         return replace(invocation, started_at=began, seconds=seconds)
 
     def _outcome(self, sighting: Sighting, outcome: Outcome) -> None:
@@ -228,18 +278,25 @@ class Turn:
                 )
             return
         if sighting.place == "text" and (
-            sighting.error == "bare" or outcome.url in {failure.url for failure in self.run.failures}
+            sighting.error == "bare"
+            or outcome.url in {failure.url for failure in self.run.failures}
         ):
             return
         self.run = replace(self.run, failures=(*self.run.failures, outcome))
         self._log.tell(ImageFailed(outcome))
-        logger().warning("image_failed", run=self.run.id, place=sighting.place, reason=outcome.reason)
+        logger().warning(
+            "image_failed", run=self.run.id, place=sighting.place, reason=outcome.reason
+        )
 
     def _painted(self, image: Image, sighting: Sighting) -> Image:
-        """The picture with the model that painted it: a server tool's is another than the one that answers, and sees none."""
+        """The picture with the model that painted it: a server tool's is another than the one that
+        answers, and sees none.
+        """
         tool = self._kit.image_tool
         if not sighting.invocation_id and sighting.place != "text" and self._kit.sees:
-            image = replace(image, parents=parents(self.run.messages, self.run.start, self.run.images, image))
+            image = replace(
+                image, parents=parents(self.run.messages, self.run.start, self.run.images, image)
+            )
         if tool is None or not (sighting.invocation_id or sighting.place == "text"):
             return image
         model = tool.parameters.get("model")
@@ -262,7 +319,9 @@ class Turn:
         if reply.finish == "length" and not message.calls and closing is None:
             closing = "max_tokens"
         repeatable = {tool.name for tool in self._kit.tools.functions.values() if tool.repeats}
-        run = self.run.with_reply(message, usage, server_calls=server, closing=closing, repeatable=repeatable)
+        run = self.run.with_reply(
+            message, usage, server_calls=server, closing=closing, repeatable=repeatable
+        )
         if (refusal := _refusal(reply, run)) != run.refusal:
             run = run.grown(refusal=refusal)
         self._log.run = run
@@ -282,33 +341,53 @@ class Turn:
         for part in reply.parts:
             if isinstance(part, Sighting):
                 self._collector.see(part)
-        texts = [(part.text, markdown.find(part.text)) for part in reply.parts if isinstance(part, Text)]
-        shown = {each.url: each for _, links in reversed(texts) for each in reversed(links) if not each.bare}
+        texts = [
+            (part.text, markdown.find(part.text)) for part in reply.parts if isinstance(part, Text)
+        ]
+        shown = {
+            each.url: each
+            for _, links in reversed(texts)
+            for each in reversed(links)
+            if not each.bare
+        }
         for text, links in texts:
             for reference in self._collector.references(text):
                 self._collector.see(Sighting(f"text:{reference}", "content", (reference,)))
-            for link in (shown.get(each.url, each) for each in links):  # a Markdown image says more than a bare link
-                if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(link.url):
+            # A Markdown image says more than a bare link.
+            for link in (shown.get(each.url, each) for each in links):
+                if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(
+                    link.url
+                ):
                     error = "bare" if link.bare else None
-                    self._collector.see(Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error))
+                    self._collector.see(
+                        Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error)
+                    )
 
     @property
     def _assembly(self) -> Assembly:
         return Assembly(self._named, self._collector)
 
     async def rescue(self) -> None:
-        """After an error: wait for the pictures that had arrived already, so that none of them is lost."""
+        """After an error: wait for the pictures that had arrived already, so that none of them is
+        lost.
+        """
         if self._collector is not None:
             self._see_all(self._decoder.reply())
-            self._collector.see_loose("images" if self.run.api == "chat" else "image_generation_call")
+            self._collector.see_loose(
+                "images" if self.run.api == "chat" else "image_generation_call"
+            )
             await self._collector.finish()
             self._say(self._speech.rest())
 
     async def look_up(self, error: RunError, seconds_left: float) -> None:
-        """Where the connection broke and the outcome is open: ask what became of the request, and tell it with the error."""
+        """Where the connection broke and the outcome is open: ask what became of the request, and
+        tell it with the error.
+        """
         if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
             return
-        found = await self._kit.client.generation(error.generation_id, seconds=seconds_left - _MARGIN)
+        found = await self._kit.client.generation(
+            error.generation_id, seconds=seconds_left - _MARGIN
+        )
         if found is not None:
             error.generation = self._known = found
             error.args = (f"{error}; {found}",)
@@ -317,19 +396,27 @@ class Turn:
         """In a cancellation, which must not wait: what had arrived whole is kept."""
         if self._collector is not None:
             self._see_all(self._decoder.reply())
-            self._collector.see_loose("images" if self.run.api == "chat" else "image_generation_call")
+            self._collector.see_loose(
+                "images" if self.run.api == "chat" else "image_generation_call"
+            )
             self._collector.rescue()
             self._say(self._speech.rest())
 
     def snapshot(self) -> Run:
         """The run with what has come of this reply; no call of it can be run."""
         reply = self._decoder.reply()
-        parts = tuple(part for part in self._assembly.parts(reply) if not isinstance(part, ToolCall))
+        parts = tuple(
+            part for part in self._assembly.parts(reply) if not isinstance(part, ToolCall)
+        )
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
         usage = reply.usage
         if self._known is not None and usage.cost_usd is None:
             usage = replace(usage, cost_usd=self._known.cost_usd, priced_requests=usage.requests)
-        spent = (*self.run.spent, usage) if self._collector is not None or self._known is not None else self.run.spent
+        spent = (
+            (*self.run.spent, usage)
+            if self._collector is not None or self._known is not None
+            else self.run.spent
+        )
         return replace(self.run, partial=partial, spent=spent)
 
     async def close(self) -> None:
@@ -338,11 +425,16 @@ class Turn:
 
 
 def _refusal(reply: Reply, run: Run) -> str | None:
-    """Why there is no answer, or not the picture that was asked for: the model's words, or those of the provider that
-    turned the drawing down. A reply with calls goes on, and where a picture came there is an answer."""
+    """Why there is no answer, or not the picture that was asked for: the model's words, or those of
+    the provider that turned the drawing down. A reply with calls goes on, and where a picture came
+    there is an answer."""
     if run.messages[-1].role != "assistant" or run.pending:
         return None
     if reply.refusal is not None or run.arrived:
         return reply.refusal
-    refused = [each.reason for each in run.failures if each.url is None and faults.says_refused(each.reason)]
+    refused = [
+        each.reason
+        for each in run.failures
+        if each.url is None and faults.says_refused(each.reason)
+    ]
     return refused[-1] if refused else None

@@ -1,4 +1,6 @@
-"""OpenRouter over the network: the transport, the money law, the catalogue. No httpx2, aiohttp or openai error leaves it."""
+"""OpenRouter over the network: the transport, the money law, the catalogue. No httpx2, aiohttp or
+openai error leaves it.
+"""
 
 from __future__ import annotations
 

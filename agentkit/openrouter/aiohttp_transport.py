@@ -1,10 +1,13 @@
-"""httpx2 on aiohttp's sockets, which read a streamed delta in a quarter of the time, and a thousand at once in a fifth.
+"""httpx2 on aiohttp's sockets, which read a streamed delta in a quarter of the time, and a thousand
+at once in a fifth.
 
-The SDK brings such a transport too. It keeps cookies, it waits for nothing while a request is written, and it calls a
-reset, a hang-up after the POST and a name that does not resolve alike a connect time-out, so that who trusts its words
-buys a picture twice. Here each error is told by what aiohttp was doing: `ClientConnectorError` and `ConnectionTimeoutError`
-are raised before a connection is there; any other is told as one of these only if no byte of the body was written. aiohttp
-itself sends a request again where a kept connection turns out to be closed, but never a POST.
+The SDK brings such a transport too. It keeps cookies, it waits for nothing while a request is
+written, and it calls a reset, a hang-up after the POST and a name that does not resolve alike a
+connect time-out, so that who trusts its words buys a picture twice. Here each error is told by what
+aiohttp was doing: `ClientConnectorError` and `ConnectionTimeoutError` are raised before a
+connection is there; any other is told as one of these only if no byte of the body was written.
+aiohttp itself sends a request again where a kept connection turns out to be closed, but never a
+POST.
 """
 
 from __future__ import annotations
@@ -32,19 +35,26 @@ _AT_ONCE = 64 * 1024
 _LONG_HEADER = 64 * 1024
 _QUIET = 1.0
 """Seconds without a request after which a kept connection may have been closed unnoticed."""
-_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
+_NOT_SENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """Connections without limit in number. Raises httpx2's own errors, `ConnectError`, `ConnectTimeout` and `ProxyError`
-    only where nothing was sent.
+    """Connections without limit in number. Raises httpx2's own errors, `ConnectError`,
+    `ConnectTimeout` and `ProxyError` only where nothing was sent.
 
-    Of a request's time-outs (its `timeout` extension) `connect` is for the name, the connection and the TLS handshake
-    together, `write` for each slice of its body, `read` for the silence before the headers: once they are there, whoever
-    reads the body minds the time.
+    Of a request's time-outs (its `timeout` extension) `connect` is for the name, the connection and
+    the TLS handshake together, `write` for each slice of its body, `read` for the silence before
+    the headers: once they are there, whoever reads the body minds the time.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext, keepalive: float, proxy: httpx2.Proxy | None = None) -> None:
+    def __init__(
+        self, *, tls: ssl.SSLContext, keepalive: float, proxy: httpx2.Proxy | None = None
+    ) -> None:
         self._proxy = URL(str(proxy.url)) if proxy is not None else None
         self._proxy_headers = _proxy_headers(proxy) if proxy is not None else []
         self._session = aiohttp.ClientSession(
@@ -66,7 +76,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         waits: dict[str, float | None] = request.extensions.get("timeout", {})
         body = _Outgoing(request, waits.get("write"))
         headers = request.headers.multi_items()
-        if request.url.scheme == "http":  # which a proxy reads itself: for https it is asked for a tunnel first
+        # Which a proxy reads itself: for https it is asked for a tunnel first.
+        if request.url.scheme == "http":
             headers += self._proxy_headers
         try:
             reply = await self._session.request(
@@ -98,20 +109,24 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         await self._session.close()
 
     async def _notice_closed_connections(self) -> None:
-        """Let the event loop see which kept connections the server has closed, should it have had no time for it.
+        """Let the event loop see which kept connections the server has closed, should it have had
+        no time for it.
 
-        Otherwise the request would go into such a connection, and its outcome be unknown for no reason.
+        Otherwise the request would go into such a connection, and its outcome be unknown for no
+        reason.
         """
         now = self._clock()
         if now - self._last_used > _QUIET:
-            for _ in range(3):  # the socket is read, the TLS record with it, and the connection told that it is lost
+            # The socket is read, the TLS record with it, and the connection told that it is lost.
+            for _ in range(3):
                 await asyncio.sleep(0)
         self._last_used = now
 
 
 class _Outgoing(aiohttp.Payload):
-    """A request's body on its way out. It keeps the connection in hand, to cut it off where it would be closed politely:
-    only after what waits there has been sent, which a peer that reads no more can put off for ever."""
+    """A request's body on its way out. It keeps the connection in hand, to cut it off where it
+    would be closed politely: only after what waits there has been sent, which a peer that reads no
+    more can put off for ever."""
 
     def __init__(self, request: httpx2.Request, wait: float | None) -> None:
         super().__init__(request.stream, content_type="application/json")
@@ -127,23 +142,34 @@ class _Outgoing(aiohttp.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         await self.write_with_length(writer, None)
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - the name is the base class's
+    ) -> None:
         self._transport = cast("StreamWriter", writer).transport
         if isinstance(self._stream, httpx2.ByteStream) and self.expected <= _AT_ONCE:
             await self._send(writer, b"".join(self._stream))
             return
         sent, now = 0, asyncio.get_running_loop().time
-        async with asyncio.timeout(self._wait) as clock, contextlib.aclosing(self._slices()) as slices:
+        async with (
+            asyncio.timeout(self._wait) as clock,
+            contextlib.aclosing(self._slices()) as slices,
+        ):
             async for piece in slices:
                 await self._send(writer, piece)
                 sent += len(piece)
                 clock.reschedule(None if self._wait is None else now() + self._wait)
         if sent != self.expected:
-            self.failure = httpx2.LocalProtocolError(f"a body of {self.expected} bytes turned out to have {sent}")
+            self.failure = httpx2.LocalProtocolError(
+                f"a body of {self.expected} bytes turned out to have {sent}"
+            )
             raise self.failure
 
     async def _send(self, writer: AbstractStreamWriter, piece: bytes) -> None:
-        self.begun = self.begun or (self._transport is not None and not self._transport.is_closing())
+        self.begun = self.begun or (
+            self._transport is not None and not self._transport.is_closing()
+        )
         await writer.write(piece)
 
     async def _slices(self) -> AsyncGenerator[bytes]:
@@ -164,14 +190,18 @@ class _Outgoing(aiohttp.Payload):
 
 
 class _Arriving(httpx2.AsyncByteStream):
-    """A reply's body while it arrives. A connection whose body was not read to its end is cut off."""
+    """A reply's body while it arrives. A connection whose body was not read to its end is cut
+    off.
+    """
 
     def __init__(self, reply: aiohttp.ClientResponse) -> None:
         self._reply = reply
 
     def stop_watching(self) -> None:
         """The headers are there: from here on whoever reads the body minds the time."""
-        if (connection := self._reply.connection) is not None and (protocol := connection.protocol) is not None:
+        if (connection := self._reply.connection) is not None and (
+            protocol := connection.protocol
+        ) is not None:
             protocol.read_timeout = None
             protocol.start_timeout()  # which ends the one that runs
 
@@ -182,12 +212,12 @@ class _Arriving(httpx2.AsyncByteStream):
                 yield chunk
         except asyncio.CancelledError:
             if content.exception() is None and (arrived := content.read_nowait()):
-                if (
-                    task := asyncio.current_task()
-                ) is not None:  # for a reader to whom these bytes are the end: once more,
+                # For a reader to whom these bytes are the end: once more,.
+                if (task := asyncio.current_task()) is not None:
                     task.uncancel()  # at its next step, and counted once
                     task.cancel()
-                yield arrived  # it may hold the end of a picture: whoever reads takes it before the cancellation goes on
+                # It may hold the end of a picture: it is handed on before the cancellation is.
+                yield arrived
                 await asyncio.sleep(0)
             raise
         except Exception as error:
@@ -205,7 +235,9 @@ def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout
 
 
 def _mapped(error: Exception) -> Exception:
-    """httpx2's name for an error of aiohttp's. Whatever is not known to come before the request was sent comes after."""
+    """httpx2's name for an error of aiohttp's. Whatever is not known to come before the request was
+    sent comes after.
+    """
     words = str(error)
     match error:
         case aiohttp.ConnectionTimeoutError():
@@ -220,7 +252,11 @@ def _mapped(error: Exception) -> Exception:
             return httpx2.ReadTimeout(words)
         case TimeoutError():
             return httpx2.WriteTimeout(words)
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
+        case (
+            aiohttp.ServerDisconnectedError()
+            | aiohttp.ClientPayloadError()
+            | aiohttp.ClientResponseError()
+        ):
             return httpx2.RemoteProtocolError(words)
         case _:
             return httpx2.ReadError(words)
@@ -230,5 +266,7 @@ def _proxy_headers(proxy: httpx2.Proxy) -> list[tuple[str, str]]:
     headers = proxy.headers.multi_items()
     if proxy.raw_auth is not None:
         user, password = proxy.raw_auth
-        headers.append(("Proxy-Authorization", "Basic " + b64encode(user + b":" + password).decode("ascii")))
+        headers.append(
+            ("Proxy-Authorization", "Basic " + b64encode(user + b":" + password).decode("ascii"))
+        )
     return headers

@@ -1,4 +1,6 @@
-"""A request body on its way out: bytes as they are, pictures read from the store and encoded while they are sent."""
+"""A request body on its way out: bytes as they are, pictures read from the store and encoded while
+they are sent.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without
 
 
 async def missing_of(body: Pieces, store: ImageStore) -> frozenset[str]:
-    """The pictures (sha256) of a body that are no longer in the store. Raises `StoreError` where it cannot be read."""
+    """The pictures (sha256) of a body that are no longer in the store. Raises `StoreError` where it
+    cannot be read.
+    """
     wanted = {piece.sha256 for piece in body if isinstance(piece, BlobRef)}
     return await asyncio.to_thread(_missing, wanted, store) if wanted else frozenset()
 
@@ -36,12 +40,14 @@ def _missing(wanted: Iterable[str], store: ImageStore) -> frozenset[str]:
 
 
 def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIterator[bytes], int]:
-    """The body to send and its length in bytes. Raises `ImageError` where a picture is gone from the store, `StoreError`
-    where that cannot be read, then or while it is sent."""
+    """The body to send and its length in bytes. Raises `ImageError` where a picture is gone from
+    the store, `StoreError` where that cannot be read, then or while it is sent."""
     if all(isinstance(piece, bytes) for piece in body):
         data = b"".join(piece for piece in body if isinstance(piece, bytes))
         return data, len(data)
-    length = sum(len(piece) if isinstance(piece, bytes) else _encoded_size(piece, store) for piece in body)
+    length = sum(
+        len(piece) if isinstance(piece, bytes) else _encoded_size(piece, store) for piece in body
+    )
     return _stream(body, store), length
 
 
@@ -54,7 +60,8 @@ def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
         return opened(store, ref.sha256)
     except FileNotFoundError:
         raise ImageError(
-            f"the picture {ref.sha256[:12]}… that the conversation refers to is no longer in the store"
+            f"the picture {ref.sha256[:12]}… that the conversation "
+            "refers to is no longer in the store"
         ) from None
 
 

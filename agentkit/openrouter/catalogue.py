@@ -1,7 +1,9 @@
-"""What a model can do, as OpenRouter's catalogue tells it: fetched when it is first asked for, kept for a while.
+"""What a model can do, as OpenRouter's catalogue tells it: fetched when it is first asked for, kept
+for a while.
 
-The catalogue gives advice. Where it cannot be had, an answer is "not known" and a warning in the log, never an error: no
-request fails because of it. Only who asks for a list itself is told why there is none.
+The catalogue gives advice. Where it cannot be had, an answer is "not known" and a warning in the
+log, never an error: no request fails because of it. Only who asks for a list itself is told why
+there is none.
 """
 
 from __future__ import annotations
@@ -45,31 +47,38 @@ class _Shelf:
     """What was fetched through one client: by path, when and what, an error included."""
 
     kept: dict[str, tuple[float, object]] = field(default_factory=dict[str, tuple[float, object]])
-    flights: Flights = field(default_factory=WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight]])
+    flights: Flights = field(
+        default_factory=WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight]]
+    )
 
 
 _shelves: WeakKeyDictionary[OpenRouter, _Shelf] = WeakKeyDictionary()
 
 
 class Catalogue:
-    """The models that OpenRouter offers. All catalogues of one client share what was fetched; `ttl` is in seconds.
+    """The models that OpenRouter offers. All catalogues of one client share what was fetched; `ttl`
+    is in seconds.
 
     One fetch of a kind goes on at a time; whoever asks meanwhile waits for it.
     """
 
     def __init__(self, client: OpenRouter, *, ttl: float = TTL) -> None:
-        if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not ttl >= 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not ttl >= 0:
             raise UsageError(f"Catalogue(ttl={ttl!r}): accepted is a number of seconds, 0 or more")
         self._client, self._ttl = client, ttl
         self._shelf = _shelves.setdefault(client, _Shelf())
 
     async def chat_model(self, slug: str) -> ChatModel | None:
-        """What is known of a model of Chat Completions and Responses; None where nothing is. Never raises."""
+        """What is known of a model of Chat Completions and Responses; None where nothing is. Never
+        raises.
+        """
         found = await self._known(catalogue.CHAT_MODELS, catalogue.chat_models)
         return _named(slug, found or ())
 
     async def image_model(self, slug: str) -> ImageModel | None:
-        """What is known of a model of the Image API, its endpoints included; None where nothing is. Never raises."""
+        """What is known of a model of the Image API, its endpoints included; None where nothing is.
+        Never raises.
+        """
         found = await self._known(catalogue.IMAGE_MODELS, catalogue.image_models)
         model = _named(slug, found or ())
         if model is None:
@@ -82,7 +91,9 @@ class Catalogue:
         return await self._known(catalogue.CHAT_MODELS, catalogue.chat_models) or ()
 
     async def all_image_models(self) -> tuple[ImageModel, ...]:
-        """Every model of the Image API, without its endpoints; none where they are not known. Never raises."""
+        """Every model of the Image API, without its endpoints; none where they are not known. Never
+        raises.
+        """
         return await self._known(catalogue.IMAGE_MODELS, catalogue.image_models) or ()
 
     async def image_models(self) -> tuple[ImageModel, ...]:
@@ -90,13 +101,20 @@ class Catalogue:
         return await self._asked(catalogue.IMAGE_MODELS, catalogue.image_models)
 
     async def chat_models(self) -> tuple[ChatModel, ...]:
-        """Every model of Chat Completions and Responses. Raises what kept the catalogue from being had."""
+        """Every model of Chat Completions and Responses. Raises what kept the catalogue from being
+        had.
+        """
         return await self._asked(catalogue.CHAT_MODELS, catalogue.chat_models)
 
     async def image_endpoints(self, slug: str) -> tuple[ImageEndpoint, ...]:
-        """The endpoints of an image model. Raises what kept them from being had: `BadRequest` for an unknown model."""
+        """The endpoints of an image model. Raises what kept them from being had: `BadRequest` for
+        an unknown model.
+        """
         if not slug.strip("/"):
-            raise UsageError(f"endpoints({slug!r}): accepted is the slug of a model, such as 'openai/gpt-5-image'")
+            raise UsageError(
+                f"endpoints({slug!r}): accepted is the slug of a model, "
+                "such as 'openai/gpt-5-image'"
+            )
         return await self._asked(catalogue.endpoints_path(_plain(slug)), catalogue.image_endpoints)
 
     async def _known(self, path: str, parse: Callable[[JsonObject], T]) -> T | None:
@@ -110,17 +128,23 @@ class Catalogue:
             raise found
         return found
 
-    async def _look(self, path: str, parse: Callable[[JsonObject], T], *, errors_too: bool) -> T | AgentkitError:
+    async def _look(
+        self, path: str, parse: Callable[[JsonObject], T], *, errors_too: bool
+    ) -> T | AgentkitError:
         if (kept := self._shelf.kept.get(path)) is not None:
             since, found = kept
             failed = isinstance(found, AgentkitError)
-            fresh = time.monotonic() - since < (min(FAILURE_TTL, self._ttl) if failed else self._ttl)
+            fresh = time.monotonic() - since < (
+                min(FAILURE_TTL, self._ttl) if failed else self._ttl
+            )
             if fresh and (errors_too or not failed):
                 return cast("T | AgentkitError", found)
         return cast("T | AgentkitError", await self._join(path, parse))
 
     async def _join(self, path: str, parse: Callable[[JsonObject], object]) -> object:
-        """Wait for the fetch that goes on, or begin one. It is stopped when the last who waits for it goes."""
+        """Wait for the fetch that goes on, or begin one. It is stopped when the last who waits for
+        it goes.
+        """
         flights = self._shelf.flights.setdefault(asyncio.get_running_loop(), {})
         flight = flights.get(path)
         if flight is None:
@@ -146,7 +170,9 @@ class Catalogue:
         except UsageError as error:  # no key, say: mended sooner than any time to live
             return error.with_traceback(None)
         except TimeoutError:
-            found = DeadlineExceeded(f"the catalogue {path} did not come within {PATIENCE:g} seconds")
+            found = DeadlineExceeded(
+                f"the catalogue {path} did not come within {PATIENCE:g} seconds"
+            )
         except AgentkitError as error:
             found = error.with_traceback(None)
         if isinstance(found, AgentkitError):

@@ -1,7 +1,9 @@
-"""The openai SDK as transport: its connection pool, proxies and time-outs, with our own bodies and our own decoding.
+"""The openai SDK as transport: its connection pool, proxies and time-outs, with our own bodies and
+our own decoding.
 
-What the SDK would do by itself and must not is off: it sends nothing again (`agentkit.openrouter.retry` decides that),
-follows no redirect, reads no error body to its end, and adds no header of its own.
+What the SDK would do by itself and must not is off: it sends nothing again
+(`agentkit.openrouter.retry` decides that), follows no redirect, reads no error body to its end, and
+adds no header of its own.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ def _header(value: str | None) -> str | None:
 def _check_texts(**given: object) -> None:
     for name, value in given.items():
         if value is not None and not isinstance(value, str):
-            told = f"…), which is {type(value).__name__}" if name == "api_key" else f"{value!r:.80})"
+            told = (
+                f"…), which is {type(value).__name__}" if name == "api_key" else f"{value!r:.80})"
+            )
             kind = "a string, an http or https URL" if name == "base_url" else "a string"
             raise UsageError(f"OpenRouter({name}={told}: accepted is {kind}")
 
@@ -70,16 +74,19 @@ def _split(base_url: str) -> SplitResult:
         if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
             return parts
     raise UsageError(
-        f"OpenRouter(base_url={redacted(base_url)!r}): accepted is an http or https URL such as {BASE_URL!r}"
+        f"OpenRouter(base_url={redacted(base_url)!r}): accepted is an http "
+        f"or https URL such as {BASE_URL!r}"
     )
 
 
 class OpenRouter:
-    """A connection to OpenRouter, shared by any number of agents; it keeps one connection pool for each event loop.
+    """A connection to OpenRouter, shared by any number of agents; it keeps one connection pool for
+    each event loop.
 
-    `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. Use it as an async context
-    manager, or call `close()`. Raises `MissingKey` at the first request where there is no key. `transport` is the library
-    under the SDK, `"aiohttp"` or `"httpx2"`; by default aiohttp, save where the environment names a SOCKS proxy.
+    `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. Use it as an
+    async context manager, or call `close()`. Raises `MissingKey` at the first request where there
+    is no key. `transport` is the library under the SDK, `"aiohttp"` or `"httpx2"`; by default
+    aiohttp, save where the environment names a SOCKS proxy.
 
     >>> OpenRouter(api_key="sk-or-v1-0123", app_name="My painter")
     OpenRouter('https://openrouter.ai/api/v1')
@@ -96,19 +103,28 @@ class OpenRouter:
         transport: Transport | None = None,
     ) -> None:
         _check_texts(api_key=api_key, base_url=base_url, app_name=app_name, app_url=app_url)
-        self._key = Secret((api_key if api_key is not None else os.environ.get("OPENROUTER_API_KEY", "")).strip())
+        self._key = Secret(
+            (api_key if api_key is not None else os.environ.get("OPENROUTER_API_KEY", "")).strip()
+        )
         self.base_url = (base_url or os.environ.get("OPENROUTER_BASE_URL") or BASE_URL).rstrip("/")
         parts = _split(self.base_url)
         if parts.username or parts.password:
-            raise UsageError("OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key=")
+            raise UsageError(
+                "OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key="
+            )
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.timeouts = Timeouts() if timeouts is None else timeouts
-        if not isinstance(self.timeouts, Timeouts):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.timeouts, Timeouts):
             raise UsageError(f"OpenRouter(timeouts={timeouts!r:.80}): accepted is Timeouts(…)")
         if not self._key.reveal().isascii() or not self._key.reveal().isprintable():
-            raise UsageError("OpenRouter(api_key=…): accepted are the printable ASCII characters of a key")
+            raise UsageError(
+                "OpenRouter(api_key=…): accepted are the printable ASCII characters of a key"
+            )
         if transport is not None and transport not in TRANSPORTS:
-            raise UsageError(f"OpenRouter(transport={transport!r}): accepted are {' and '.join(map(repr, TRANSPORTS))}")
+            raise UsageError(
+                f"OpenRouter(transport={transport!r}): accepted are "
+                f"{' and '.join(map(repr, TRANSPORTS))}"
+            )
         self.transport: Transport | None = transport
         named = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
         self._headers = {name: value for name, value in named.items() if value}
@@ -119,14 +135,19 @@ class OpenRouter:
         return f"OpenRouter({redacted(self.base_url)!r})"
 
     def same_as(self, other: OpenRouter) -> bool:
-        """Whether both speak to the same address with the same key: the environment may have changed in between."""
+        """Whether both speak to the same address with the same key: the environment may have
+        changed in between.
+        """
         return self.base_url == other.base_url and self._key.reveal() == other._key.reveal()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.close()
 
@@ -142,8 +163,10 @@ class OpenRouter:
         if pool is None:
             if not self._key:
                 raise MissingKey(
-                    "there is no API key: set OPENROUTER_API_KEY (or pass OpenRouter(api_key=…)), or start the emulator with "
-                    "`agentkit emulator` and set OPENROUTER_BASE_URL to the address it prints, with any key"
+                    "there is no API key: set OPENROUTER_API_KEY (or pass "
+                    "OpenRouter(api_key=…)), or start the emulator with "
+                    "`agentkit emulator` and set OPENROUTER_BASE_URL to the "
+                    "address it prints, with any key"
                 )
             for other in [each for each in self._pools if each.is_closed()]:
                 del self._pools[other]
@@ -156,7 +179,8 @@ class OpenRouter:
 
         from agentkit.openrouter.strict import StrictClient
 
-        # Not `self`: a client that nobody holds is forgotten, though its connections are still open.
+        # Not `self`: a client that nobody holds is forgotten, though its connections are still
+        # open.
         key, base_url, timeouts = self._key, self.base_url, self.timeouts
         kind, proxy, tls = carrier(base_url, self.transport), proxy_for(base_url), trusted()
         headers = {"User-Agent": f"agentkit/{__version__}", **self._headers}
@@ -164,16 +188,24 @@ class OpenRouter:
         def open_lane() -> Lane:
             sockets = open_carrier(kind, tls=tls, proxy=proxy)
             http = StrictClient(sockets, headers=headers, secret=key.reveal, timeouts=timeouts)
-            return Lane(AsyncOpenAI(api_key=key.reveal(), base_url=base_url, http_client=http, max_retries=0), http)
+            return Lane(
+                AsyncOpenAI(
+                    api_key=key.reveal(), base_url=base_url, http_client=http, max_retries=0
+                ),
+                http,
+            )
 
         return Pool(open_lane, share=None if kind == "aiohttp" else SHARE)
 
     @contextlib.asynccontextmanager
-    async def exchange(self, path: str, body: Pieces, store: ImageStore) -> AsyncGenerator[Exchange]:
-        """Send one request and read its reply. The connection is closed at the end of the block, come what may.
+    async def exchange(
+        self, path: str, body: Pieces, store: ImageStore
+    ) -> AsyncGenerator[Exchange]:
+        """Send one request and read its reply. The connection is closed at the end of the block,
+        come what may.
 
-        Raises `APIError` for an error status, `ConnectionFailed` where nothing was sent, `OutcomeUnknown` where the
-        connection broke after that.
+        Raises `APIError` for an error status, `ConnectionFailed` where nothing was sent,
+        `OutcomeUnknown` where the connection broke after that.
         """
         pool = await self._pool()
         content, length = content_of(body, store)
@@ -181,7 +213,12 @@ class OpenRouter:
         try:
             response = await _guarded(lane.post(path, content, length))
             try:
-                yield Exchange(response, Spool(store), first_byte=self.timeouts.first_byte, idle=self.timeouts.idle)
+                yield Exchange(
+                    response,
+                    Spool(store),
+                    first_byte=self.timeouts.first_byte,
+                    idle=self.timeouts.idle,
+                )
             finally:
                 await response.aclose()
         finally:
@@ -203,18 +240,24 @@ class OpenRouter:
         finally:
             await pool.give_back(lane)
 
-    async def generation(self, generation_id: str, *, seconds: float | None = None) -> Generation | None:
-        """What OpenRouter remembers of a request: whether it was carried out, and what it cost. None where that cannot be had.
+    async def generation(
+        self, generation_id: str, *, seconds: float | None = None
+    ) -> Generation | None:
+        """What OpenRouter remembers of a request: whether it was carried out, and what it cost.
+        None where that cannot be had.
 
-        `generation_id` is an error's, or that of a reply. An unknown one is asked for again for `seconds`, by default
-        `Timeouts.lookup`, since the record is written some time after the request has ended.
+        `generation_id` is an error's, or that of a reply. An unknown one is asked for again for
+        `seconds`, by default `Timeouts.lookup`, since the record is written some time after the
+        request has ended.
         """
         patience = self.timeouts.lookup if seconds is None else min(seconds, self.timeouts.lookup)
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 
 
 async def _guarded(work: Awaitable[T]) -> T:
-    """The result, or our own error, raised outside of any handler so that it holds on to nothing of the SDK's."""
+    """The result, or our own error, raised outside of any handler so that it holds on to nothing of
+    the SDK's.
+    """
     handled = sys.exception()
     problem: AgentkitError | None = None
     try:
@@ -225,7 +268,9 @@ async def _guarded(work: Awaitable[T]) -> T:
 
 
 def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool]) -> None:
-    """Close the connections of a client that was dropped without `close`, each on the loop that it belongs to."""
+    """Close the connections of a client that was dropped without `close`, each on the loop that it
+    belongs to.
+    """
     for loop, pool in list(pools.items()):
         if loop.is_running():
             loop.call_soon_threadsafe(pool.forget)

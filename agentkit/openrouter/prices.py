@@ -1,8 +1,8 @@
 """What a request for pictures will cost at most, as far as the catalogue tells. Pure.
 
-Each endpoint lists what it bills. Where the request leaves something open that decides the price (which provider serves
-it, which quality `auto` turns out to be), the highest counts: a limit in money is kept by what a request may cost. `n` is
-an upper bound too.
+Each endpoint lists what it bills. Where the request leaves something open that decides the price
+(which provider serves it, which quality `auto` turns out to be), the highest counts: a limit in
+money is kept by what a request may cost. `n` is an upper bound too.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _INPUTS = ("input_image", "input_reference")
 
 
 def price(endpoints: Sequence[ImageEndpoint], request: ImageRequest) -> float | None:
-    """USD, at most; None where the catalogue does not tell it (no endpoint, prices by the token of a picture, or by its
-    megapixels where its size is not known).
+    """USD, at most; None where the catalogue does not tell it (no endpoint, prices by the token of
+    a picture, or by its megapixels where its size is not known).
 
     Text that is billed by the token counts as a token for every four characters.
     """
@@ -37,7 +37,9 @@ def eligible(endpoints: Sequence[ImageEndpoint], request: ImageRequest) -> list[
     provider = request.provider or {}
     only, ignored, order = (_names(provider.get(key)) for key in ("only", "ignore", "order"))
     found = [
-        each for each in endpoints if (not only or _is_named(each, only)) and not (ignored and _is_named(each, ignored))
+        each
+        for each in endpoints
+        if (not only or _is_named(each, only)) and not (ignored and _is_named(each, ignored))
     ]
     if order and provider.get("allow_fallbacks") is False:
         found = [each for each in found if _is_named(each, order)]
@@ -52,8 +54,12 @@ def _names(value: object) -> frozenset[str]:
 
 
 def _is_named(endpoint: ImageEndpoint, names: frozenset[str]) -> bool:
-    """Whether the endpoint is among them; the name of a provider's variant (`deepinfra/turbo`) stands for the provider."""
-    return bool(endpoint.names & names) or any(name.partition("/")[0] == endpoint.slug.lower() for name in names)
+    """Whether the endpoint is among them; the name of a provider's variant (`deepinfra/turbo`)
+    stands for the provider.
+    """
+    return bool(endpoint.names & names) or any(
+        name.partition("/")[0] == endpoint.slug.lower() for name in names
+    )
 
 
 def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
@@ -72,15 +78,21 @@ def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
 
 
 def _fitting(lines: list[Price], request: ImageRequest) -> list[Price]:
-    """The lines that may hold: those whose variant is what was asked for, else those that are for none; else, all."""
-    asked = _words(request.size, request.resolution, request.quality, request.background, request.output_format)
+    """The lines that may hold: those whose variant is what was asked for, else those that are for
+    none; else, all.
+    """
+    asked = _words(
+        request.size, request.resolution, request.quality, request.background, request.output_format
+    )
     lines = [line for line in lines if not _excluded(line, request)] or lines
     named = [line for line in lines if line.variant and _words(line.variant) <= asked]
     if named:
         most = max(len(_words(line.variant)) for line in named)
         return [line for line in named if len(_words(line.variant)) == most]
     plain = [line for line in lines if not line.variant]
-    open_quality = request.quality in {None, "auto"} and any(_words(line.variant) & _QUALITIES for line in lines)
+    open_quality = request.quality in {None, "auto"} and any(
+        _words(line.variant) & _QUALITIES for line in lines
+    )
     return lines if open_quality else plain or lines
 
 
@@ -88,15 +100,23 @@ def _excluded(line: Price, request: ImageRequest) -> bool:
     """Whether this line is for another quality, or another size, than was asked for."""
     words = _words(line.variant)
     sizes = frozenset(word for word in words if word.upper() in TIERS or PIXELS.fullmatch(word))
-    quality, size = _words(request.quality) & _QUALITIES, _words(request.size, request.resolution) - {"auto"}
-    return bool((quality and words & _QUALITIES and not quality & words) or (size and sizes and not size & sizes))
+    quality, size = (
+        _words(request.quality) & _QUALITIES,
+        _words(request.size, request.resolution) - {"auto"},
+    )
+    return bool(
+        (quality and words & _QUALITIES and not quality & words)
+        or (size and sizes and not size & sizes)
+    )
 
 
 _QUALITIES = frozenset({"low", "medium", "high"})
 
 
 def _words(*texts: str | None) -> frozenset[str]:
-    return frozenset(word for text in texts if text for word in re.split(r"[^a-z0-9]+", text.lower()) if word)
+    return frozenset(
+        word for text in texts if text for word in re.split(r"[^a-z0-9]+", text.lower()) if word
+    )
 
 
 def _cost(line: Price, request: ImageRequest) -> float | None:
@@ -116,17 +136,25 @@ def _cost(line: Price, request: ImageRequest) -> float | None:
     if line.unit == "image":
         return line.cost_usd * count
     pixels = pixels_of(request)
-    return line.cost_usd * count * pixels / 1_000_000 if line.unit == "megapixel" and pixels is not None else None
+    return (
+        line.cost_usd * count * pixels / 1_000_000
+        if line.unit == "megapixel" and pixels is not None
+        else None
+    )
 
 
 def _megapixels_in(request: ImageRequest) -> float | None:
     """Of the pictures to start from; None where the size of one is not known."""
-    sizes = [image.width * image.height for image in request.references if image.width and image.height]
+    sizes = [
+        image.width * image.height for image in request.references if image.width and image.height
+    ]
     return sum(sizes) / 1_000_000 if len(sizes) == len(request.references) else None
 
 
 def pixels_of(request: ImageRequest) -> int | None:
-    """How many pixels one picture will have; of a tier, as many as its square has. None where the request does not say."""
+    """How many pixels one picture will have; of a tier, as many as its square has. None where the
+    request does not say.
+    """
     if request.size and (match := PIXELS.fullmatch(request.size)):
         return int(match[1]) * int(match[2])
     side = TIERS.get(request.size or request.resolution or "")

@@ -1,16 +1,18 @@
-"""The money law, on tenacity: a request is sent again only where it was surely not accepted or surely not billed.
+"""The money law, on tenacity: a request is sent again only where it was surely not accepted or
+surely not billed.
 
 | what came back | without server tools | with server tools |
 |---|---|---|
 | no connection (nothing was sent) | twice more | twice more |
 | a certificate that cannot be trusted | never | never |
-| 429, 502, 503, 529 before any output | twice more | twice more, where the look-up says that it was not billed |
-| 408, 500, 504, 524 | once more | once more, where the look-up says that it was not billed |
+| 429, 502, 503, 529 before any output | twice more | twice more, if it was not billed |
+| 408, 500, 504, 524 | once more | once more, if it was not billed |
 | 425 | once more | once more |
 | anything else, a broken connection above all | never | never |
 
-`Retry-After` is obeyed up to 120 s and up to the time that the run has left; where `availability.retryable` is
-false, nothing is sent again, whatever the table says.
+Whether it was billed is what the look-up says. `Retry-After` is obeyed up to 120 s and up to the
+time that the run has left; where `availability.retryable` is false, nothing is sent again, whatever
+the table says.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ LookUp = Callable[[str], Awaitable["Generation | None"]]
 
 
 def times_more(error: BaseException) -> int:
-    """How often a request that ended like this may be sent again, where it surely was not billed."""
+    """How often a request that ended like this may be sent again, where it surely was not
+    billed.
+    """
     if isinstance(error, ConnectionFailed):
         return 0 if isinstance(error, Untrusted) else 2
     if not isinstance(error, APIError) or error.retryable is False:
@@ -56,8 +60,9 @@ def times_more(error: BaseException) -> int:
 
 
 def may_have_billed(error: BaseException) -> bool:
-    """Whether a server tool, which bills even where the reply failed, may have run before this error: a refusal comes before
-    any runs, but a time-out (408), a 5xx or a provider's 429 may come after one."""
+    """Whether a server tool, which bills even where the reply failed, may have run before this
+    error: a refusal comes before any runs, but a time-out (408), a 5xx or a provider's 429 may come
+    after one."""
     if not isinstance(error, APIError):
         return False
     return error.status is None or error.status >= 500 or error.status in {408, 429}
@@ -70,7 +75,8 @@ def retrying(
     look_up: LookUp | None = None,
     sleep: Sleep | None = None,
 ) -> Attempts:
-    """Attempts at one request, as the table says; the last error is raised as it is, with what the look-up told.
+    """Attempts at one request, as the table says; the last error is raised as it is, with what the
+    look-up told.
 
     `async for attempt in retrying(…): with attempt: return await …`
     """
@@ -82,7 +88,9 @@ def retrying(
 
 
 class Attempts:
-    """The first attempt, which is the last of nearly every request, goes without tenacity; it decides on `further` ones."""
+    """The first attempt, which is the last of nearly every request, goes without tenacity; it
+    decides on `further` ones.
+    """
 
     def __init__(self, further: Callable[[], AsyncRetrying]) -> None:
         self._further = further
@@ -109,14 +117,20 @@ class Attempts:
         """The first attempt begins."""
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> bool:
         self._error = error if isinstance(error, AgentkitError) else None
         return self._error is not None
 
 
 def _retrying(
-    server_tools: bool, seconds_left: Callable[[], float], look_up: LookUp | None, sleep: Sleep | None
+    server_tools: bool,
+    seconds_left: Callable[[], float],
+    look_up: LookUp | None,
+    sleep: Sleep | None,
 ) -> AsyncRetrying:
     import asyncio
 
@@ -172,7 +186,9 @@ async def look_up(
     seconds: float = PATIENCE,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Generation | None:
-    """The record of this generation, or None where it cannot be had within these seconds. Raises nothing of its own."""
+    """The record of this generation, or None where it cannot be had within these seconds. Raises
+    nothing of its own.
+    """
     from tenacity import AsyncRetrying, retry_if_result, stop_before_delay, wait_exponential
 
     attempts = AsyncRetrying(
@@ -184,7 +200,9 @@ async def look_up(
     )
     try:
         async with asyncio.timeout(max(seconds, 0.0)):
-            found: Generation | Literal["refused"] | None = await attempts(_asked, client, generation_id)
+            found: Generation | Literal["refused"] | None = await attempts(
+                _asked, client, generation_id
+            )
     except TimeoutError:
         return None
     return None if found == "refused" else found

@@ -1,4 +1,6 @@
-"""An HTTP client that sends what it is told and nothing else: what stands between the SDK and the sockets."""
+"""An HTTP client that sends what it is told and nothing else: what stands between the SDK and the
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ _FROM_SDK = frozenset({"authorization", "content-type", "content-length"})
 class StrictClient(httpx2.AsyncClient):
     """No cookies, no redirects, no header but ours and the few of the SDK's that OpenRouter needs.
 
-    An error status is raised as an `APIError` before anyone reads its body to the end; a key that it repeats is taken out.
+    An error status is raised as an `APIError` before anyone reads its body to the end; a key that
+    it repeats is taken out.
     """
 
     def __init__(
@@ -40,8 +43,18 @@ class StrictClient(httpx2.AsyncClient):
         timeouts: Timeouts,
     ) -> None:
         read = timeouts.first_byte
-        self._waits = {"connect": timeouts.connect, "read": read, "write": timeouts.idle, "pool": None}
-        super().__init__(transport=transport, headers=headers, trust_env=False, timeout=httpx2.Timeout(**self._waits))
+        self._waits = {
+            "connect": timeouts.connect,
+            "read": read,
+            "write": timeouts.idle,
+            "pool": None,
+        }
+        super().__init__(
+            transport=transport,
+            headers=headers,
+            trust_env=False,
+            timeout=httpx2.Timeout(**self._waits),
+        )
         self._sender = transport
         self._always = [(name, value) for name, value in self.headers.multi_items()]
         self._secret = secret
@@ -62,12 +75,18 @@ class StrictClient(httpx2.AsyncClient):
         # A dict of its own for each request: `send` changes it.
         extensions = {"timeout": {**self._waits}}
         request = httpx2.Request(
-            method, _parsed(str(url)), content=content, headers=self._always + kept, extensions=extensions
+            method,
+            _parsed(str(url)),
+            content=content,
+            headers=self._always + kept,
+            extensions=extensions,
         )
         request.headers.encoding = _LATIN
         return request
 
-    async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
+    async def send(
+        self, request: httpx2.Request, *, stream: bool = False, **_: Any
+    ) -> httpx2.Response:
         response = await self._sender.handle_async_request(request)
         response.request = request
         response.headers.encoding = _LATIN  # or it would be found out anew at each look
@@ -93,10 +112,16 @@ class StrictClient(httpx2.AsyncClient):
             body = body or bytearray(f"(its body broke off: {type(error).__name__})".encode())
         finally:
             await response.aclose()
-        words = _unpacked(bytes(body[:MAX_ERROR_BODY]), response.headers.get("content-encoding", "identity").lower())
+        words = _unpacked(
+            bytes(body[:MAX_ERROR_BODY]),
+            response.headers.get("content-encoding", "identity").lower(),
+        )
         if status < 400:
             target = redacted(response.headers.get("location", "nowhere"))
-            words = f"a redirect to {target} was not followed: a request that may be billed is sent to one address only; is base_url right?".encode()
+            words = (
+                f"a redirect to {target} was not followed: a request that may be billed is "
+                "sent to one address only; is base_url right?".encode()
+            )
         if len(secret := self._secret()) >= SHORTEST:
             words = words.replace(secret.encode(), "…".encode())
         return faults.from_body(status, words, retry_after=wait, generation_id=generation_id)

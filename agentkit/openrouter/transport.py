@@ -26,7 +26,8 @@ KEEPALIVE = 30.0
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment (or the system's settings, on macOS and Windows) names for this address.
+    """The proxy that the environment (or the system's settings, on macOS and Windows) names for
+    this address.
 
     Raises `UsageError` for one that is not spoken here.
     """
@@ -40,24 +41,31 @@ def proxy_for(url: str) -> str | None:
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if urlsplit(proxy).scheme not in {"http", "https", "socks5", "socks5h"}:
         raise UsageError(
-            f"the environment names the proxy {redacted(proxy)!r} for {url}: accepted are http, https, socks5 and socks5h"
+            f"the environment names the proxy {redacted(proxy)!r} for {url}: "
+            "accepted are http, https, socks5 and socks5h"
         )
     return proxy
 
 
 def carrier(url: str, asked: Transport | None) -> Transport:
-    """The library for requests to this address: the one asked for, else aiohttp, which no SOCKS proxy can be had with."""
+    """The library for requests to this address: the one asked for, else aiohttp, which no SOCKS
+    proxy can be had with.
+    """
     proxy = proxy_for(url)
     socks = proxy is not None and proxy.startswith("socks")
     if socks and asked == "aiohttp":
         raise UsageError(
-            f"OpenRouter(transport='aiohttp') cannot use the proxy {redacted(proxy or '')!r}: 'httpx2' can"
+            "OpenRouter(transport='aiohttp') cannot use the proxy "
+            f"{redacted(proxy or '')!r}: 'httpx2' can"
         )
     return asked or ("httpx2" if socks else "aiohttp")
 
 
-def open_carrier(kind: Transport, *, tls: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncBaseTransport:
-    """A transport with connections of its own; the caller closes it. To be called on the event loop that it serves.
+def open_carrier(
+    kind: Transport, *, tls: ssl.SSLContext, proxy: str | None
+) -> httpx2.AsyncBaseTransport:
+    """A transport with connections of its own; the caller closes it. To be called on the event loop
+    that it serves.
 
     Raises `UsageError` for a SOCKS proxy where the package that speaks SOCKS is not installed.
     """
@@ -68,7 +76,9 @@ def open_carrier(kind: Transport, *, tls: ssl.SSLContext, proxy: str | None) -> 
         from agentkit.openrouter.aiohttp_transport import AiohttpTransport
 
         return AiohttpTransport(tls=tls, keepalive=KEEPALIVE, proxy=through)
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE)
+    limits = httpx2.Limits(
+        max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE
+    )
     try:
         return httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
     except ImportError as error:  # httpx2 imports socksio when a SOCKS proxy is given
@@ -92,8 +102,8 @@ class Lane:
 
         self.sdk, self.http = sdk, http
         self.busy = 0
-        # Absolute, without the SDK's own headers, and with all that it would copy from its defaults: this spares work in
-        # each request.
+        # Absolute, without the SDK's own headers, and with all that it would copy from its
+        # defaults: this spares work in each request.
         self._base_url = str(sdk.base_url).rstrip("/")
         self._headers: Mapping[str, str | Omit] = {
             **{name: Omit() for name in SDK_HEADERS},
@@ -106,7 +116,9 @@ class Lane:
             "idempotency_key": "none",
         }
 
-    async def post(self, path: str, content: bytes | AsyncIterator[bytes], length: int) -> httpx2.Response:
+    async def post(
+        self, path: str, content: bytes | AsyncIterator[bytes], length: int
+    ) -> httpx2.Response:
         """The open response, of which nothing but the headers was read."""
         import httpx2
         from openai import AsyncStream
@@ -138,8 +150,8 @@ class Lane:
 
 
 class Pool:
-    """All lanes of one event loop, which closes them when it shuts down. `open_lane` makes a new one; in each go `share`
-    requests at once, or any number."""
+    """All lanes of one event loop, which closes them when it shuts down. `open_lane` makes a new
+    one; in each go `share` requests at once, or any number."""
 
     def __init__(self, open_lane: Callable[[], Lane], share: int | None) -> None:
         self._open_lane, self._share = open_lane, share
@@ -149,7 +161,9 @@ class Pool:
 
     def take(self) -> Lane:
         """A lane for one request: give it back afterwards."""
-        lane = next((each for each in self._lanes if self._share is None or each.busy < self._share), None)
+        lane = next(
+            (each for each in self._lanes if self._share is None or each.busy < self._share), None
+        )
         if lane is None:
             lane = self._open_lane()
             self._lanes.append(lane)
@@ -157,14 +171,18 @@ class Pool:
         return lane
 
     async def give_back(self, lane: Lane) -> None:
-        """Its request is over. A lane that is idle then is closed where there are more than are kept."""
+        """Its request is over. A lane that is idle then is closed where there are more than are
+        kept.
+        """
         lane.busy -= 1
         if not lane.busy and len(self._lanes) > KEPT and lane in self._lanes:
             self._lanes.remove(lane)
             await lane.http.aclose()
 
     async def watch(self) -> None:
-        """Have the event loop close the connections when it shuts down: it closes generators that are still open."""
+        """Have the event loop close the connections when it shuts down: it closes generators that
+        are still open.
+        """
         self._guard = self._until_shutdown()
         await anext(self._guard)
 
@@ -186,21 +204,33 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. Pictures take minutes, during which only comments come; the total is `Limits.seconds` of each run."""
+    """Seconds. Pictures take minutes, during which only comments come; the total is
+    `Limits.seconds` of each run.
+    """
 
     connect: float = 10
     """For the name, the connection and the TLS handshake."""
     first_byte: float = 300
-    """From the end of the request to the reply's headers, and from these to the first bytes of its body."""
+    """From the end of the request to the reply's headers, and from these to the first bytes of its
+    body.
+    """
     idle: float = 300
     """Between two pieces of a body, the request's included."""
     lookup: float = PATIENCE
-    """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not at all."""
+    """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not
+    at all.
+    """
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_byte", "idle", "lookup"):
             value: object = getattr(self, name)
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+            fits = (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and 0 <= value < float("inf")
+            )
             if not fits or (value == 0 and name != "lookup"):
                 least = "of at least 0" if name == "lookup" else "above 0"
-                raise UsageError(f"Timeouts({name}={value!r}): accepted is a finite number of seconds {least}")
+                raise UsageError(
+                    f"Timeouts({name}={value!r}): accepted is a finite number of seconds {least}"
+                )

@@ -1,4 +1,6 @@
-"""The pure core: what a run is, and what comes next for it. Nothing here waits, sends or knows what time it is."""
+"""The pure core: what a run is, and what comes next for it. Nothing here waits, sends or knows what
+time it is.
+"""
 
 from agentkit.run.history import History
 from agentkit.run.state import HANDLE, Nested, Run, RunStatus, Waiting

@@ -1,11 +1,14 @@
-"""What of a conversation is sent again: which pictures as pictures and which as a line, and which turns not at all.
+"""What of a conversation is sent again: which pictures as pictures and which as a line, and which
+turns not at all.
 
-A picture is dear to send: a megabyte on the wire, a thousand tokens and more for the model. So only the last few go as
-pictures; an older one is told by a line (handle, size, prompt) and comes back when a prompt names its handle.
+A picture is dear to send: a megabyte on the wire, a thousand tokens and more for the model. So only
+the last few go as pictures; an older one is told by a line (handle, size, prompt) and comes back
+when a prompt names its handle.
 
-The conversation is walked through as it grew, so that what was decided for an earlier turn follows from what stood before
-it, and from nothing later. Whatever was sent is therefore sent again in the same bytes, which is what a provider's
-prompt cache needs, until at some turn of the user's several pictures (or turns) go at once. Within a run nothing goes.
+The conversation is walked through as it grew, so that what was decided for an earlier turn follows
+from what stood before it, and from nothing later. Whatever was sent is therefore sent again in the
+same bytes, which is what a provider's prompt cache needs, until at some turn of the user's several
+pictures (or turns) go at once. Within a run nothing goes.
 """
 
 from __future__ import annotations
@@ -18,9 +21,13 @@ from agentkit.errors import UsageError
 from agentkit.values import Api, BlobRef, Image, Message, Text, ToolCall, ToolResult
 
 PICTURE_TOKENS = 1000
-"""What a picture is estimated at; the true number is the provider's secret, and lies between 85 and some 4,000."""
+"""What a picture is estimated at; the true number is the provider's secret, and lies between 85 and
+some 4,000.
+"""
 KEPT_SHARE = 0.7
-"""Of `History.tokens`, what is left standing when turns are left out: room to grow before the next ones go."""
+"""Of `History.tokens`, what is left standing when turns are left out: room to grow before the next
+ones go.
+"""
 _PROMPT = 80
 _LISTED = 20
 _NAMED = re.compile(r"(?<![A-Za-z0-9_])img_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
@@ -32,12 +39,14 @@ _BLIND = "You cannot see pictures here; they are told by their handles."
 class History:
     """How much of the earlier turns is sent again. `None` means all of it.
 
-    `images` is how many pictures of earlier turns stay in sight of the model; those that it has not been shown for longest go
-    first. They go a few at a time (there may be half as many more for a while), since each time costs the provider's prompt
-    cache. A picture that the prompt names (`img_3`) is always sent; so are those of the current run.
+    `images` is how many pictures of earlier turns stay in sight of the model; those that it has not
+    been shown for longest go first. They go a few at a time (there may be half as many more for a
+    while), since each time costs the provider's prompt cache. A picture that the prompt names
+    (`img_3`) is always sent; so are those of the current run.
 
-    `tokens` is an estimate: a quarter of the bytes of what is said, and 1,000 for each picture; instructions and tools are not
-    counted. Whole turns are left out from the front, never the current one. Raises `UsageError` for what cannot be a number.
+    `tokens` is an estimate: a quarter of the bytes of what is said, and 1,000 for each picture;
+    instructions and tools are not counted. Whole turns are left out from the front, never the
+    current one. Raises `UsageError` for what cannot be a number.
     """
 
     images: int | None = 3
@@ -46,9 +55,12 @@ class History:
     def __post_init__(self) -> None:
         for name, lowest in (("images", 0), ("tokens", 1)):
             value: object = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < lowest):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int) or value < lowest
+            ):
                 raise UsageError(
-                    f"History({name}={value!r}): accepted is a whole number of at least {lowest}, or None for all"
+                    f"History({name}={value!r}): accepted is a whole number of at "
+                    f"least {lowest}, or None for all"
                 )
 
     @property
@@ -66,8 +78,8 @@ class Shown:
     hidden: frozenset[str] = frozenset()
     """The pictures of it (sha256) that do not go as pictures."""
     attached: tuple[tuple[str, Image], ...] = ()
-    """Pictures that go beside it as the user's, each with its line: its words name them, or a reply that cannot be echoed
-    had them."""
+    """Pictures that go beside it as the user's, each with its line: its words name them, or a reply
+    that cannot be echoed had them."""
     before: str = ""
     """Told in front of it: that earlier turns were left out."""
 
@@ -96,8 +108,9 @@ def plan(
 ) -> Plan:
     """What is sent for a run whose prompt stands at `start`.
 
-    `images` are all of the conversation; `model` is who is asked, None where that is not known before (fallbacks, presets);
-    `sees` is whether the model takes pictures; those that are `gone` (sha256) were deleted since: they are told as a line.
+    `images` are all of the conversation; `model` is who is asked, None where that is not known
+    before (fallbacks, presets); `sees` is whether the model takes pictures; those that are `gone`
+    (sha256) were deleted since: they are told as a line.
     """
     if not images and not gone and policy.tokens is None:
         return Plan(messages)
@@ -109,8 +122,11 @@ def plan(
     return _told(messages, walk)
 
 
-def parents(messages: Sequence[Message], start: int, images: Sequence[Image], drawn: Image) -> tuple[str, ...]:
-    """What a picture that came in this run was made from: the pictures that its prompt names, else those that it holds.
+def parents(
+    messages: Sequence[Message], start: int, images: Sequence[Image], drawn: Image
+) -> tuple[str, ...]:
+    """What a picture that came in this run was made from: the pictures that its prompt names, else
+    those that it holds.
 
     Nothing beyond that is guessed; a picture that was there before was not made now.
     """
@@ -127,8 +143,8 @@ def echoed(message: Message, api: Api) -> bool:
 
 
 def line(image: Image, asked: str = "") -> str:
-    """The picture in words: `img_3 (1024×768, "a red fox in the snow")`. Where no prompt of its own is known, what the user
-    had `asked` for says what it shows."""
+    """The picture in words: `img_3 (1024×768, "a red fox in the snow")`. Where no prompt of its own
+    is known, what the user had `asked` for says what it shows."""
     about: list[str] = [f"{image.width}×{image.height}"] if image.width and image.height else []
     if words := " ".join((image.prompt or image.alt).split()):
         about.append(f'"{_short(words)}"')
@@ -147,9 +163,22 @@ class _Walk:
     """Goes through a conversation as it grew, and keeps what of it is in sight."""
 
     def __init__(
-        self, policy: History, api: Api, model: str | None, known: dict[str, Image], *, sees: bool, gone: frozenset[str]
+        self,
+        policy: History,
+        api: Api,
+        model: str | None,
+        known: dict[str, Image],
+        *,
+        sees: bool,
+        gone: frozenset[str],
     ) -> None:
-        self._policy, self._model, self._known, self.sees, self._gone = policy, model, known, sees, gone
+        self._policy, self._model, self._known, self.sees, self._gone = (
+            policy,
+            model,
+            known,
+            sees,
+            gone,
+        )
         self._api: Api = api
         self._waiting: list[Image] = []
         self._turns: list[int] = []
@@ -201,9 +230,12 @@ class _Walk:
                 self.attached.setdefault(index, []).append(image)
 
     def _reply(self, index: int, message: Message) -> None:
-        """A reply's own pictures are shown by its echo, if the same model reads it again. To another model or API they are
-        the user's input: an assistant's picture is something that only those who draw know, and that only by their own ids."""
-        refs = tuple(piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef))
+        """A reply's own pictures are shown by its echo, if the same model reads it again. To
+        another model or API they are the user's input: an assistant's picture is something that
+        only those who draw know, and that only by their own ids."""
+        refs = tuple(
+            piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef)
+        )
         if not echoed(message, self._api):
             self._waiting += message.images
             return
@@ -230,7 +262,9 @@ class _Walk:
         most, images = self._policy.most_images, self._policy.images
         if most is None or images is None or len(self.place) <= most:
             return
-        for sha256 in [each for each in self.place if each not in wanted][: len(self.place) - images]:
+        for sha256 in [each for each in self.place if each not in wanted][
+            : len(self.place) - images
+        ]:
             del self.place[sha256]
 
     def _leave_turns(self, index: int) -> None:
@@ -243,7 +277,8 @@ class _Walk:
                 self.place = {sha256: at for sha256, at in self.place.items() if at >= turn}
                 if self._size() <= KEPT_SHARE * limit:
                     break
-        if self.first == index:  # the reply before it is gone, and with it the pictures that would have come from it
+        # The reply before it is gone, and with it the pictures that would have come from it.
+        if self.first == index:
             self.place, self.attached = {}, {}
 
     def _size(self) -> int:
@@ -251,7 +286,9 @@ class _Walk:
 
 
 def _same(made: str | None, asked: str | None) -> bool:
-    """Whether a reply of this model goes back to the same model: a slug may carry a variant, a date, `-preview`."""
+    """Whether a reply of this model goes back to the same model: a slug may carry a variant, a
+    date, `-preview`.
+    """
     if made is None or asked is None:
         return True
     short, long = sorted((made.partition(":")[0], asked.partition(":")[0]), key=len)
@@ -261,7 +298,11 @@ def _same(made: str | None, asked: str | None) -> bool:
 def tokens_of(message: Message) -> int:
     """An estimate without its pictures: a quarter of its bytes."""
     if message.raw:
-        return sum(len(piece) for item in message.raw for piece in item if isinstance(piece, bytes)) // 4 + 4
+        return (
+            sum(len(piece) for item in message.raw for piece in item if isinstance(piece, bytes))
+            // 4
+            + 4
+        )
     size = 0
     for part in message.parts:
         if isinstance(part, Text | ToolResult):
@@ -272,15 +313,21 @@ def tokens_of(message: Message) -> int:
 
 
 def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
-    """The messages that are sent, each picture told once, beside the first message of the user's side that it comes with."""
+    """The messages that are sent, each picture told once, beside the first message of the user's
+    side that it comes with.
+    """
     first, place, lines = walk.first, walk.place, walk.lines
     shown: dict[int, Shown] = {}
-    told = {image.name: image for message in messages[:first] for image in message.images if image.name}
+    told = {
+        image.name: image for message in messages[:first] for image in message.images if image.name
+    }
     before = _left_out([lines[name] for name in told]) if first else ""
     fresh: dict[str, Image] = {}
     blind = not walk.sees
     for index, message in enumerate(messages[first:], first):
-        fresh |= {image.name: image for image in message.images if image.name and image.name not in told}
+        fresh |= {
+            image.name: image for image in message.images if image.name and image.name not in told
+        }
         hidden = frozenset(each for each in walk.own.get(index, ()) if place.get(each) != index)
         beside = [each for each in walk.attached.get(index, ()) if place.get(each.sha256) == index]
         note = ""
@@ -288,7 +335,9 @@ def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
             told |= fresh
             for image in beside:
                 fresh.pop(image.name, None)
-            away = {name for name, image in fresh.items() if place.get(image.sha256, index + 1) > index}
+            away = {
+                name for name, image in fresh.items() if place.get(image.sha256, index + 1) > index
+            }
             note = _note([(lines[name], name in away and walk.sees) for name in fresh])
             note, blind = (f"[{_BLIND}] {note}" if blind else note), False
             fresh = {}
@@ -300,14 +349,18 @@ def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
 
 
 def _note(lines: Sequence[tuple[str, bool]]) -> str:
-    """The lines of pictures, those apart that are away: not in sight though the model could see them."""
+    """The lines of pictures, those apart that are away: not in sight though the model could see
+    them.
+    """
     groups = (("pictures", False), ("pictures that are not shown here", True))
     told = [(title, [words for words, away in lines if away is which]) for title, which in groups]
     return " ".join(f"[{title}: {'; '.join(each)}]" for title, each in told if each)
 
 
 def _left_out(lines: Sequence[str]) -> str:
-    """What stands for turns that were left out: that they were, and the latest of their pictures."""
+    """What stands for turns that were left out: that they were, and the latest of their
+    pictures.
+    """
     if not lines:
         return "[earlier turns were left out]"
     rest = f"; {len(lines) - _LISTED} more before" if len(lines) > _LISTED else ""

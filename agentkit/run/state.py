@@ -38,15 +38,18 @@ HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A call that a person has to decide on (`approval`), whose result comes from outside (`result`), or of an agent
-    (`agent`) which waits for one of both: for its calls there is a `Waiting` each, by `CALL/ID`."""
+    """A call that a person has to decide on (`approval`), whose result comes from outside
+    (`result`), or of an agent (`agent`) which waits for one of both: for its calls there is a
+    `Waiting` each, by `CALL/ID`."""
 
     call_id: str
     why: Literal["approval", "result", "agent"]
     seal: str
     """Binds a decision to this run, call, name and arguments: a changed call needs a new one."""
     nonce: str = ""
-    """Of this question, and in its seal: a call that a person is asked about again needs a new answer."""
+    """Of this question, and in its seal: a call that a person is asked about again needs a new
+    answer.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ class Run:
     dearest_usd: Amount = 0.0
     """The highest cost of its own requests, apart from what its tools spent."""
     partial: Message | None = None
-    """What had arrived of a reply that broke off. It is no part of `messages`, so the history stays whole."""
+    """What had arrived of a reply that broke off. It is no part of `messages`, so the history stays
+    whole.
+    """
     turns: int = 0
     repairs: int = 0
     """Replies that were sent back because they did not fit `output`."""
@@ -95,7 +100,9 @@ class Run:
     stuck: bool = False
     """Whether the model made a call again after it was told that this goes nowhere."""
     closing: str | None = None
-    """The limit that was reached, once the reply that closes the run has come, or none could be paid for."""
+    """The limit that was reached, once the reply that closes the run has come, or none could be
+    paid for.
+    """
     limit_reason: str | None = None
     """Of a limit in money: what was left, and what the next request may have cost, in words."""
     refusal: str | None = None
@@ -119,13 +126,21 @@ class Run:
     def pending(self) -> tuple[Invocation, ...]:
         """Calls of the user's tools that have no result yet."""
         return tuple(
-            [each for each in self.invocations if each.status in {"pending", "running"} and each.executor == "client"]
+            [
+                each
+                for each in self.invocations
+                if each.status in {"pending", "running"} and each.executor == "client"
+            ]
         )
 
     @property
     def tool_calls(self) -> int:
-        """Those that were run or may be; not what a person refused, and what was cancelled: beyond a limit, say."""
-        return sum([each.count for each in self.invocations if each.status not in {"denied", "cancelled"}])
+        """Those that were run or may be; not what a person refused, and what was cancelled: beyond
+        a limit, say.
+        """
+        return sum(
+            [each.count for each in self.invocations if each.status not in {"denied", "cancelled"}]
+        )
 
     def image(self, name: str) -> Image:
         """The picture with this handle. Raises `LookupError` that lists those that exist."""
@@ -138,13 +153,18 @@ class Run:
     def with_image(self, image: Image, *, arrived: bool = True) -> tuple[Self, Image]:
         """This run knowing the picture, and the picture as it is now called.
 
-        The same bytes are one picture: its sources are joined, and what was known of it before stays.
+        The same bytes are one picture: its sources are joined, and what was known of it before
+        stays.
         """
         for index, known in enumerate(self.images):
             if known.sha256 == image.sha256:
                 joined = known.joined(image)
                 images = (*self.images[:index], joined, *self.images[index + 1 :])
-                names = self.arrived if not arrived or joined.name in self.arrived else (*self.arrived, joined.name)
+                names = (
+                    self.arrived
+                    if not arrived or joined.name in self.arrived
+                    else (*self.arrived, joined.name)
+                )
                 return self.grown(images=images, arrived=names), joined
         numbers = [int(match[1]) for each in self.images if (match := HANDLE.match(each.name))]
         named = replace(image, name=f"img_{max(numbers, default=0) + 1}")
@@ -160,18 +180,23 @@ class Run:
         closing: str | None = None,
         repeatable: Collection[str] = (),
     ) -> Self:
-        """This run with one more reply. Each whole call in it becomes a pending invocation, but in a reply that closes the
-        run: there, where a call was cut, and where it is made over and over (by a tool that is not `repeatable`), it is
-        answered at once, so that none dangles in the history."""
+        """This run with one more reply. Each whole call in it becomes a pending invocation, but in
+        a reply that closes the run: there, where a call was cut, and where it is made over and over
+        (by a tool that is not `repeatable`), it is answered at once, so that none dangles in the
+        history."""
         made: list[Invocation] = []
         answered: list[ToolResult] = []
         row, length, stuck = self.last_call, self.calls_in_a_row, False
         for call in reply.calls:
             key = "" if call.name in repeatable else digest(call)
             length = length + 1 if key and key == row else 1
-            stuck = stuck or (length > self.calls_in_a_row > MOST_EQUAL_CALLS and key == self.last_call)
+            stuck = stuck or (
+                length > self.calls_in_a_row > MOST_EQUAL_CALLS and key == self.last_call
+            )
             row = key
-            why = call.fault or (f"the limit of {closing} is reached" if closing else aimless(length))
+            why = call.fault or (
+                f"the limit of {closing} is reached" if closing else aimless(length)
+            )
             if why is None:
                 made.append(Invocation(call.id, call.name))
             else:
@@ -180,7 +205,11 @@ class Run:
                 answered.append(ToolResult(call.id, call.name, (Text(why),), error=True))
         whole = bool(answered) and len(answered) == len(reply.calls)
         return self.grown(
-            messages=(*self.messages, reply, *([Message("tool", tuple(answered))] if whole else [])),
+            messages=(
+                *self.messages,
+                reply,
+                *([Message("tool", tuple(answered))] if whole else []),
+            ),
             invocations=(*self.invocations, *server_calls, *made),
             results=() if whole else tuple(answered),
             spent=(*self.spent, usage),
@@ -193,7 +222,9 @@ class Run:
         )
 
     def with_invocation(self, *changed: Invocation) -> Self:
-        """This run with each invocation in the place of the last one with its id: some providers use an id again each turn."""
+        """This run with each invocation in the place of the last one with its id: some providers
+        use an id again each turn.
+        """
         invocations = self._invocations_with(changed)
         return self if invocations is self.invocations else self.grown(invocations=invocations)
 
@@ -209,7 +240,9 @@ class Run:
         return tuple(invocations) if found else self.invocations
 
     def with_result(self, invocation: Invocation, result: ToolResult) -> Self:
-        """This run with a call answered. Once each call of the round is, a message with all of them follows."""
+        """This run with a call answered. Once each call of the round is, a message with all of them
+        follows.
+        """
         invocations, results = self._invocations_with((invocation,)), (*self.results, result)
         last = self.messages[-1]
         order = {call.id: index for index, call in enumerate(last.calls)}
@@ -228,28 +261,36 @@ class Run:
         raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
 
     def seal(self, invocation: Invocation, nonce: str = "") -> str:
-        """What an approval is bound to: the run, the call, the arguments that are shown and run with, and its question."""
+        """What an approval is bound to: the run, the call, the arguments that are shown and run
+        with, and its question.
+        """
         call = (invocation.id, invocation.name, invocation.arguments, *([nonce] if nonce else []))
         bound = json.dumps([self.id, *call], sort_keys=True, default=str)
         return hashlib.sha256(bound.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The run as JSON, with pictures by reference: their bytes stay in the store. Half a surrogate pair becomes U+FFFD."""
+        """The run as JSON, with pictures by reference: their bytes stay in the store. Half a
+        surrogate pair becomes U+FFFD.
+        """
         from pydantic_core import PydanticSerializationError
 
+        # Words with half a surrogate pair: a tool's error can name such a file.
         try:
             return _codec().dump_json(self).decode()
-        except PydanticSerializationError:  # words with half a surrogate pair: a tool's error can name such a file
-            text = json.dumps(_codec().dump_python(self, mode="json"), ensure_ascii=False, separators=(",", ":"))
+        except PydanticSerializationError:
+            text = json.dumps(
+                _codec().dump_python(self, mode="json"), ensure_ascii=False, separators=(",", ":")
+            )
             return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     @classmethod
     def from_json(cls, text: str | bytes, *, blobs: Blobs | None = None) -> Run:
         """The run that `to_json` wrote. `blobs` is the store its pictures are read from.
 
-        Raises `UsageError` where the text is no run, is of another version, is too large or too deep.
+        Raises `UsageError` where the text is no run, is of another version, is too large or too
+        deep.
         """
-        if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(text, str | bytes):
             raise UsageError(f"Run.from_json({type(text).__name__}): accepted are str and bytes")
         if len(text) > 256 * 1024 * 1024:
             raise UsageError(f"Run.from_json: {len(text)} characters; accepted are at most 256 MiB")
@@ -259,9 +300,14 @@ class Run:
             why = " ".join(str(error).split("\n")[:3])[:200]
             raise UsageError(f"Run.from_json: this is no run that agentkit wrote ({why})") from None
         if run.version != VERSION:
-            raise UsageError(f"Run.from_json(version={str(run.version)[:20]}): accepted is {VERSION}")
+            raise UsageError(
+                f"Run.from_json(version={str(run.version)[:20]}): accepted is {VERSION}"
+            )
         if not 0 <= run.start < len(run.messages):
-            raise UsageError(f"Run.from_json(start={str(run.start)[:20]}): there are {len(run.messages)} messages")
+            raise UsageError(
+                f"Run.from_json(start={str(run.start)[:20]}): there are "
+                f"{len(run.messages)} messages"
+            )
         for name in ("turns", "repairs", "seconds", "started_at", "dearest_usd"):
             _check_number(name, getattr(run, name))
         for each in (*run.spent, *run.images, *run.invocations):
@@ -271,7 +317,9 @@ class Run:
 
 def _check_number(name: str, value: float) -> None:
     if not 0 <= value < 1 << 63:  # which NaN is not either
-        raise UsageError(f"Run.from_json({name}={str(value)[:20]}): accepted is a finite number of at least 0")
+        raise UsageError(
+            f"Run.from_json({name}={str(value)[:20]}): accepted is a finite number of at least 0"
+        )
 
 
 @cache
@@ -287,16 +335,22 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def digest(call: ToolCall) -> str:
-    """The same for calls that differ only in how their arguments are written down: order of keys, white space, escapes."""
+    """The same for calls that differ only in how their arguments are written down: order of keys,
+    white space, escapes.
+    """
     try:
         arguments = _CANONICAL.encode(json.loads(call.arguments or "{}"))
     except (ValueError, RecursionError):
         arguments = call.arguments
-    return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[
+        :16
+    ]
 
 
 def aimless(times: int) -> str | None:
-    """What the model is told in place of the result of a call that it makes for so many times in a row."""
+    """What the model is told in place of the result of a call that it makes for so many times in a
+    row.
+    """
     if times <= MOST_EQUAL_CALLS:
         return None
     return (

@@ -1,26 +1,32 @@
 """The state of one run, and the rules of the loop.
 
-A run is a value. `next_step` looks at one and says what comes next; nothing here waits, sends or knows what time it is:
+A run is a value. `next_step` looks at one and says what comes next; nothing here waits, sends or
+knows what time it is:
 
     Ask     send the messages to the model, with tools, or without them to close the answer in words
     Call    run these tool calls
     Wait    a person has to approve calls, or to give their results
     Finish  the answer is whole
 
-Each thing that happens grows the run by replacement (`with_reply`, `with_result`, …) and the question is put again. So to
-pause, approve, resume, replay or survive a crash is one and the same thing: load the run, take the next step.
+Each thing that happens grows the run by replacement (`with_reply`, `with_result`, …) and the
+question is put again. So to pause, approve, resume, replay or survive a crash is one and the same
+thing: load the run, take the next step.
 
 The states follow from what the run holds, and from nothing else:
 
-    pending calls, none approved yet  → Wait        pending calls that may run  → Call
-    last message is the user's, or holds tool results  → Ask        last message is the assistant's, no calls  → Finish
+    pending calls, none approved yet                   → Wait
+    pending calls that may run                         → Call
+    last message is the user's, or holds tool results  → Ask
+    last message is the assistant's, without calls     → Finish
 
-A limit is looked at before the step that would break it. When one is reached while the model still wants tools, calls
-beyond it get a result that says so, and one last Ask without tools closes the answer in words, if that can be paid for.
-So of money, a request with tools leaves as much as the closing one after it will cost.
+A limit is looked at before the step that would break it. When one is reached while the model still
+wants tools, calls beyond it get a result that says so, and one last Ask without tools closes the
+answer in words, if that can be paid for. So of money, a request with tools leaves as much as the
+closing one after it will cost.
 
-A model that makes the same call over and over goes nowhere: from the third equal call in a row on, none is run, and its
-result says why. If the model has read that and makes the call again, the run is closed in words.
+A model that makes the same call over and over goes nowhere: from the third equal call in a row on,
+none is run, and its result says why. If the model has read that and makes the call again, the run
+is closed in words.
 """
 
 from __future__ import annotations
@@ -35,14 +41,18 @@ from agentkit.values import Invocation, ToolResult
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Send the messages to the model; `closing` names the limit that was reached, and then no tools go with them."""
+    """Send the messages to the model; `closing` names the limit that was reached, and then no tools
+    go with them.
+    """
 
     closing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Run these calls, at most `Limits.parallel` at once; those in `over` are beyond a limit and get a result that says so."""
+    """Run these calls, at most `Limits.parallel` at once; those in `over` are beyond a limit and
+    get a result that says so.
+    """
 
     invocations: tuple[Invocation, ...]
     over: tuple[Invocation, ...] = ()
@@ -87,7 +97,9 @@ def next_step(run: Run, means: Means | None = None) -> Step:
 
 
 CLOSING_SHARE = 0.9
-"""Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to close in words."""
+"""Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to
+close in words.
+"""
 MISFIT = "The arguments do not fit:"
 """How the result of a call begins whose arguments its tool could not take."""
 MOST_REPAIRS = 2
@@ -98,7 +110,9 @@ EPSILON = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What is known of the next request before it is sent: what it may cost, and what is left beside the run's own limits."""
+    """What is known of the next request before it is sent: what it may cost, and what is left
+    beside the run's own limits.
+    """
 
     usd: float | None = None
     """Left in budgets that are shared with other runs; None where there is none."""
@@ -108,7 +122,9 @@ class Means:
     closing_price: float = 0.0
     """Of a request that closes the run in words, likewise."""
     picture: bool | None = None
-    """Whether that price holds a picture's, where a server tool draws: what one costs may not be known."""
+    """Whether that price holds a picture's, where a server tool draws: what one costs may not be
+    known.
+    """
     follows: bool = False
     """Whether a request may have to follow: there are tools whose results go back to the model."""
     draws: bool = True
@@ -123,7 +139,9 @@ def fits(price: float, left: float) -> bool:
 
 
 def room(run: Run) -> int:
-    """How many of the pending calls may be run, in their order; those that wait for a person have their place among them."""
+    """How many of the pending calls may be run, in their order; those that wait for a person have
+    their place among them.
+    """
     if run.seconds >= CLOSING_SHARE * run.limits.seconds:
         return 0
     return max(run.limits.tool_calls - (run.tool_calls - len(run.pending)), 0)
@@ -143,7 +161,9 @@ def limit_reached(run: Run, means: Means) -> str | None:
     if means.draws and means.images is not None and means.images < 1:
         return "images"
     price = means.price + (means.closing_price if means.follows else 0.0)
-    if limits.cost_usd is not None and not fits(price, limits.cost_usd - (run.usage.cost_usd or 0.0)):
+    if limits.cost_usd is not None and not fits(
+        price, limits.cost_usd - (run.usage.cost_usd or 0.0)
+    ):
         return "cost_usd"
     if means.usd is not None and not fits(price, means.usd):
         return "cost_usd"
@@ -169,21 +189,36 @@ def can_close(run: Run, means: Means, reached: str) -> bool:
     """Whether there is anything left to close the run in words with."""
     own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
     left = [usd for usd in (own, means.usd) if usd is not None]
-    return reached != "output_tokens" and means.speaks and all(fits(means.closing_price, usd) for usd in left)
+    return (
+        reached != "output_tokens"
+        and means.speaks
+        and all(fits(means.closing_price, usd) for usd in left)
+    )
 
 
 def reason(run: Run, means: Means, reached: str | None) -> str | None:
-    """For a limit in money: how much was left, and how much the next request may have cost, in words."""
+    """For a limit in money: how much was left, and how much the next request may have cost, in
+    words.
+    """
     if reached != "cost_usd":
         return None
     own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
     left = max(min(usd for usd in (own, means.usd, inf) if usd is not None), 0.0)
     price = means.price + (means.closing_price if means.follows else 0.0)
     if not price:
-        return f"{_dollars(left)} is left" + ("; what a picture costs is not known" if means.picture is False else "")
-    included = {None: "", True: ", a picture included", False: "; what a picture costs is not known"}
+        return f"{_dollars(left)} is left" + (
+            "; what a picture costs is not known" if means.picture is False else ""
+        )
+    included = {
+        None: "",
+        True: ", a picture included",
+        False: "; what a picture costs is not known",
+    }
     then = " and the one that closes the run" if means.follows and means.closing_price else ""
-    return f"{_dollars(left)} is left, and the next request{then} may cost {_dollars(price)} at worst{included[means.picture]}"
+    return (
+        f"{_dollars(left)} is left, and the next request{then} may cost "
+        f"{_dollars(price)} at worst{included[means.picture]}"
+    )
 
 
 def _dollars(amount: float) -> str:

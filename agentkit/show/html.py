@@ -24,23 +24,35 @@ _SHIFT = 2
 
 
 def answer(parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = ()) -> str:
-    """An answer as one `<div>`; its raster pictures are inside it as `data:` URLs, an SVG is only named."""
+    """An answer as one `<div>`; its raster pictures are inside it as `data:` URLs, an SVG is only
+    named.
+    """
     shown = [prose(part.text) if isinstance(part, Text) else picture(part) for part in parts]
-    shown += [f'<p class="agentkit-failure">No picture: {text(each.reason)}</p>' for each in failures]
+    shown += [
+        f'<p class="agentkit-failure">No picture: {text(each.reason)}</p>' for each in failures
+    ]
     return f'<div class="agentkit-answer">{"".join(shown)}</div>'
 
 
 def picture(image: Image) -> str:
-    """A picture as a `<figure>` that holds its bytes; one whose bytes are gone, or an SVG, is told in words."""
+    """A picture as a `<figure>` that holds its bytes; one whose bytes are gone, or an SVG, is told
+    in words.
+    """
     facts = " · ".join(fact for fact in (image.name, pixels(image), kilobytes(image.size)) if fact)
     words = f"<figcaption>{text(caption(image))} <small>{text(facts)}</small></figcaption>"
     if image.media_type not in RASTER_TYPES:
-        return f"<figure>{words}<p>{text(image.media_type or 'a link')}: not shown here</p></figure>"
+        return (
+            f"<figure>{words}<p>{text(image.media_type or 'a link')}: not shown here</p></figure>"
+        )
+    # Its bytes are gone, or it comes from a saved run that somebody changed.
     try:
         source = image.data_url()
-    except AgentkitError as error:  # its bytes are gone, or it comes from a saved run that somebody changed
+    except AgentkitError as error:
         return f"<figure>{words}<p>{text(str(error))}</p></figure>"
-    return f'<figure><img src="{escape(source)}" alt="{text(caption(image))}" style="max-width:100%;height:auto">{words}</figure>'
+    return (
+        f'<figure><img src="{escape(source)}" alt="{text(caption(image))}" '
+        f'style="max-width:100%;height:auto">{words}</figure>'
+    )
 
 
 def text(words: str) -> str:
@@ -49,7 +61,8 @@ def text(words: str) -> str:
 
 
 def prose(words: str) -> str:
-    """The model's Markdown as HTML. Pictures become links; links lead to http, https and mailto alone.
+    """The model's Markdown as HTML. Pictures become links; links lead to http, https and mailto
+    alone.
 
     Without markdown-it-py: escaped paragraphs.
     """

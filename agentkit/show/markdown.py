@@ -1,9 +1,10 @@
-"""An answer as Markdown that is safe in any renderer: one that allows HTML, one that loads pictures on sight.
+"""An answer as Markdown that is safe in any renderer: one that allows HTML, one that loads pictures
+on sight.
 
-The model's Markdown stays Markdown. Two things are taken from it, wherever they stand: the `<` that could open a tag
-becomes `&lt;`, and the `!` that would make a picture of a link is dropped, so that a remote picture is a link to click on.
-Code is left as it is only where every renderer agrees that it is code (`_code`): text made to be read as code by
-one and as HTML by another is treated as HTML.
+The model's Markdown stays Markdown. Two things are taken from it, wherever they stand: the `<` that
+could open a tag becomes `&lt;`, and the `!` that would make a picture of a link is dropped, so that
+a remote picture is a link to click on. Code is left as it is only where every renderer agrees that
+it is code (`_code`): text made to be read as code by one and as HTML by another is treated as HTML.
 """
 
 from __future__ import annotations
@@ -19,14 +20,21 @@ from agentkit.values.image_header import RASTER_TYPES
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _PICTURE = re.compile(r"!+(?=\[)")
-_FENCE_LIKE = re.compile(r"^[^\S\n]*(?:(?:[>*+-]|\d+[.)])[^\S\n]*)*(?:`{3,}|~{3,}).*$", re.MULTILINE)
+_FENCE_LIKE = re.compile(
+    r"^[^\S\n]*(?:(?:[>*+-]|\d+[.)])[^\S\n]*)*(?:`{3,}|~{3,}).*$", re.MULTILINE
+)
 _OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*[\w+#.-]*[ \t]*")
 _SPAN = re.compile(r"`[^`\n]+`")
-_SPECIAL = re.compile(r"([\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore inside a word is only that
+# An underscore inside a word is only that.
+_SPECIAL = re.compile(r"([\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_]))")
 
 
-def answer(parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = (), *, folder: str = "images") -> str:
-    """An answer as Markdown; pictures point to `folder/NAME.EXTENSION`, where `Answer.save` puts them."""
+def answer(
+    parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = (), *, folder: str = "images"
+) -> str:
+    """An answer as Markdown; pictures point to `folder/NAME.EXTENSION`, where `Answer.save` puts
+    them.
+    """
     blocks: list[str] = []
     words = ""
     for part in parts:
@@ -52,9 +60,14 @@ def inline(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """The model's Markdown without HTML and without pictures; a fence that was left open is closed."""
+    """The model's Markdown without HTML and without pictures; a fence that was left open is
+    closed.
+    """
     shown = visible(text)
-    safe = "".join(piece if is_code else _PICTURE.sub("", _TAG.sub("&lt;", piece)) for piece, is_code in _pieces(shown))
+    safe = "".join(
+        piece if is_code else _PICTURE.sub("", _TAG.sub("&lt;", piece))
+        for piece, is_code in _pieces(shown)
+    )
     return safe + _closing(shown)
 
 
@@ -66,7 +79,9 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _code(text: str) -> list[tuple[int, int]]:
-    """Where code stands beyond doubt: none at all, if any fence or backtick could be read in two ways."""
+    """Where code stands beyond doubt: none at all, if any fence or backtick could be read in two
+    ways.
+    """
     fences = _fences(text)
     if fences is None:
         return []
@@ -83,7 +98,9 @@ def _code(text: str) -> list[tuple[int, int]]:
 
 
 def _fences(text: str) -> list[tuple[int, int]] | None:
-    """Fenced blocks, where all fences stand in the first column and open and close in turn; else None."""
+    """Fenced blocks, where all fences stand in the first column and open and close in turn; else
+    None.
+    """
     found: list[tuple[int, int]] = []
     opened: re.Match[str] | None = None
     for each in _FENCE_LIKE.finditer(text):
@@ -105,7 +122,9 @@ def _between(spans: list[tuple[int, int]], length: int) -> list[tuple[int, int]]
 
 
 def _spans(text: str, start: int, end: int) -> list[tuple[int, int]] | None:
-    """Code spans, where all backticks are single, unescaped and paired within their line, outside of tables; else None."""
+    """Code spans, where all backticks are single, unescaped and paired within their line, outside
+    of tables; else None.
+    """
     found: list[tuple[int, int]] = []
     at = start
     for row in text[start:end].split("\n"):

@@ -1,7 +1,7 @@
 """Text for a terminal, where a control character is a command.
 
-`visible` is also the first step of the other sinks: a Markdown file may be shown by `cat`, and a page may be copied into
-a shell.
+`visible` is also the first step of the other sinks: a Markdown file may be shown by `cat`, and a
+page may be copied into a shell.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ _LINE_ENDS = (0x2028, 0x2029)
 
 
 def _escapes() -> dict[int, str]:
-    """C0 as its control picture (`␛`), the rest as Python would write it (`\\x9b`, `\\u202e`), a lone surrogate as U+FFFD."""
+    """C0 as its control picture (`␛`), the rest as Python would write it (`\\x9b`, `\\u202e`), a
+    lone surrogate as U+FFFD.
+    """
     escapes = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
     escapes[0x7F] = "␡"
     escapes |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
@@ -29,7 +31,9 @@ _ESCAPES = _escapes()
 
 
 def visible(text: str) -> str:
-    """The text with every C0, C1 and bidi control but `\\n` and `\\t` made visible; `\\r\\n` becomes `\\n`."""
+    """The text with every C0, C1 and bidi control but `\\n` and `\\t` made visible; `\\r\\n`
+    becomes `\\n`.
+    """
     return text.replace("\r\n", "\n").translate(_ESCAPES)
 
 
@@ -39,22 +43,29 @@ def terminal(text: str) -> str:
 
 
 def line(text: str, *, width: int = 200) -> str:
-    """Text for one line of a terminal: white space folded, cut with `…` after `width` characters."""
+    """Text for one line of a terminal: white space folded, cut with `…` after `width`
+    characters.
+    """
     folded = terminal(" ".join(text.split()))
     return folded if len(folded) <= width else folded[: max(width - 1, 0)] + "…"
 
 
 def call(invocation: Invocation) -> str:
-    """A tool call as a person is asked about it: `pay(euros=3, to="Ada")`, on one line, whole, with nothing in it obeyed."""
+    """A tool call as a person is asked about it: `pay(euros=3, to="Ada")`, on one line, whole, with
+    nothing in it obeyed.
+    """
     given = invocation.arguments or {}
     arguments = ", ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False, default=str)}" for name, value in given.items()
+        f"{name}={json.dumps(value, ensure_ascii=False, default=str)}"
+        for name, value in given.items()
     )
     return terminal(f"{invocation.name}({arguments})").replace("\n", "␊").replace("\t", "␉")
 
 
 def caption(image: Image) -> str:
-    """What a picture shows, in words: its alt text, else the prompt it was drawn from, else its name."""
+    """What a picture shows, in words: its alt text, else the prompt it was drawn from, else its
+    name.
+    """
     return image.alt or image.revised_prompt or image.prompt or image.name or "a picture"
 
 

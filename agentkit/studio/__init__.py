@@ -6,7 +6,8 @@
     drawing.image.save(f"fox.{drawing.image.extension}")
     hat = await studio.edit(drawing.image, "Put a red hat on it")
 
-`studio` takes its client and store from the environment; a `Studio` of one's own takes them as arguments.
+`studio` takes its client and store from the environment; a `Studio` of one's own takes them as
+arguments.
 """
 
 from agentkit.images.ingest import InputLimits, fitted

@@ -1,5 +1,5 @@
-"""Checked before it is paid for: a request against the rules that hold for all models, and against what the catalogue says
-of this one. Pure."""
+"""Checked before it is paid for: a request against the rules that hold for all models, and against
+what the catalogue says of this one. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def check_prompt(owner: str, request: ImageRequest) -> None:
     """Raises `UsageError` for an empty prompt, which no model takes."""
     if not request.prompt.strip():
         raise UsageError(
-            f"{owner}(prompt={request.prompt!r}): the prompt is empty; accepted is text that says what to draw"
+            f"{owner}(prompt={request.prompt!r}): the prompt is empty; "
+            "accepted is text that says what to draw"
         )
 
 
@@ -42,18 +43,21 @@ def check_rules(owner: str, request: ImageRequest) -> None:
         raise UsageError(f"{owner}(n={request.n}): accepted is 1 to {MAX_PICTURES}")
     if len(request.references) > MAX_REFERENCES:
         raise UsageError(
-            f"{owner}: {len(request.references)} pictures are given; accepted are at most {MAX_REFERENCES}"
+            f"{owner}: {len(request.references)} pictures are given; "
+            f"accepted are at most {MAX_REFERENCES}"
         )
     compression = request.output_compression
     if compression is not None and not 0 <= compression <= 100:
         raise UsageError(f"{owner}(output_compression={compression}): accepted is 0 to 100")
     if compression is not None and request.output_format in {"png", "svg"}:
         raise UsageError(
-            f"{owner}(output_compression={compression}, output_format={request.output_format!r}): compression needs jpeg or webp"
+            f"{owner}(output_compression={compression}, "
+            f"output_format={request.output_format!r}): compression needs jpeg or webp"
         )
     if request.background == "transparent" and request.output_format not in {None, "png", "webp"}:
         raise UsageError(
-            f"{owner}(background='transparent', output_format={request.output_format!r}): transparent needs png or webp"
+            f"{owner}(background='transparent', "
+            f"output_format={request.output_format!r}): transparent needs png or webp"
         )
     if request.size is not None:
         _check_size(owner, request, request.size)
@@ -64,22 +68,28 @@ def _check_size(owner: str, request: ImageRequest, size: str) -> None:
     if size in TIERS:
         if request.resolution not in {None, size}:
             raise UsageError(
-                f"{owner}(size={size!r}, resolution={request.resolution!r}): they contradict each other; give one of the two"
+                f"{owner}(size={size!r}, resolution={request.resolution!r}): they "
+                "contradict each other; give one of the two"
             )
         return
     match = PIXELS.fullmatch(size)
     if match is None:
-        raise UsageError(f"{owner}(size={size!r}): accepted is {', '.join(TIERS)}, or WIDTHxHEIGHT such as 1536x1024")
+        raise UsageError(
+            f"{owner}(size={size!r}): accepted is {', '.join(TIERS)}, or "
+            "WIDTHxHEIGHT such as 1536x1024"
+        )
     width, height = int(match[1]), int(match[2])
     tier = TIERS.get(request.resolution or "")
     if tier is not None and not 0.5 < max(width, height) / tier < 2:
         raise UsageError(
-            f"{owner}(size={size!r}, resolution={request.resolution!r}): they contradict each other; give one of the two"
+            f"{owner}(size={size!r}, resolution={request.resolution!r}): they "
+            "contradict each other; give one of the two"
         )
     ratio = _ratio(request.aspect_ratio)
     if ratio is not None and not math.isclose(width / height, ratio, rel_tol=0.02):
         raise UsageError(
-            f"{owner}(size={size!r}, aspect_ratio={request.aspect_ratio!r}): they contradict each other; give one of the two"
+            f"{owner}(size={size!r}, aspect_ratio={request.aspect_ratio!r}): they "
+            "contradict each other; give one of the two"
         )
 
 
@@ -91,8 +101,12 @@ def _ratio(text: str | None) -> float | None:
         return None
 
 
-def check_model(owner: str, request: ImageRequest, model: ImageModel, others: Sequence[ImageModel]) -> None:
-    """What this model does not accept. Raises `Unsupported`, which names what it does, and other models that take the request."""
+def check_model(
+    owner: str, request: ImageRequest, model: ImageModel, others: Sequence[ImageModel]
+) -> None:
+    """What this model does not accept. Raises `Unsupported`, which names what it does, and other
+    models that take the request.
+    """
     faults = _faults_at(request, model)
     if not faults:
         return
@@ -109,8 +123,12 @@ def check_model(owner: str, request: ImageRequest, model: ImageModel, others: Se
     )
 
 
-def _takers(request: ImageRequest, model: ImageModel, others: Sequence[ImageModel]) -> tuple[str, ...]:
-    return tuple(other.id for other in others if other.id != model.id and not _faults_at(request, other))
+def _takers(
+    request: ImageRequest, model: ImageModel, others: Sequence[ImageModel]
+) -> tuple[str, ...]:
+    return tuple(
+        other.id for other in others if other.id != model.id and not _faults_at(request, other)
+    )
 
 
 def _listed(slugs: tuple[str, ...]) -> str:
@@ -130,14 +148,24 @@ def _told(fault: Fault) -> str:
 
 
 def _faults_at(request: ImageRequest, model: ImageModel) -> list[Fault]:
-    """Empty if one of the endpoints that may serve the request accepts all of it; else what the best of them lacks."""
+    """Empty if one of the endpoints that may serve the request accepts all of it; else what the
+    best of them lacks.
+    """
     if not model.endpoints:
         return list(_faults(request, model.parameters))
     endpoints = eligible(model.endpoints, request)
     if not endpoints:
         slugs = ", ".join(endpoint.slug for endpoint in model.endpoints)
-        return [Fault("provider", dict(request.provider or {}), f"a provider that serves it: {slugs}")]
-    return min(([*_faults(request, each.parameters), *_option_faults(request, each)] for each in endpoints), key=len)
+        return [
+            Fault("provider", dict(request.provider or {}), f"a provider that serves it: {slugs}")
+        ]
+    return min(
+        (
+            [*_faults(request, each.parameters), *_option_faults(request, each)]
+            for each in endpoints
+        ),
+        key=len,
+    )
 
 
 def _faults(request: ImageRequest, parameters: Mapping[str, Capability]) -> Iterator[Fault]:
@@ -161,7 +189,9 @@ def _faults(request: ImageRequest, parameters: Mapping[str, Capability]) -> Iter
 
 
 def _size_fault(size: str, parameters: Mapping[str, Capability]) -> Iterator[Fault]:
-    """`size` is OpenRouter's shorthand: a tier is accepted where `resolution` has it, pixels where they are not listed."""
+    """`size` is OpenRouter's shorthand: a tier is accepted where `resolution` has it, pixels where
+    they are not listed.
+    """
     own, tiers = parameters.get("size"), parameters.get("resolution")
     known = [each for each in (own, tiers) if each is not None]
     if not known:
@@ -169,7 +199,11 @@ def _size_fault(size: str, parameters: Mapping[str, Capability]) -> Iterator[Fau
     elif size in TIERS:
         if not any(each.accepts(size) for each in known):
             yield Fault("size", size, str(known[0]))
-    elif own is not None and any(PIXELS.fullmatch(value) for value in own.values) and not own.accepts(size):
+    elif (
+        own is not None
+        and any(PIXELS.fullmatch(value) for value in own.values)
+        and not own.accepts(size)
+    ):
         yield Fault("size", size, str(own))
 
 
@@ -188,9 +222,13 @@ def _option_faults(request: ImageRequest, endpoint: ImageEndpoint) -> Iterator[F
 
 
 def with_moderators(request: ImageRequest, model: ImageModel | None) -> ImageRequest:
-    """The request with the providers that `moderation` is for; where they are not known, the model's author."""
+    """The request with the providers that `moderation` is for; where they are not known, the
+    model's author.
+    """
     if request.moderation is None:
         return request
-    known = tuple(each.slug for each in (model.endpoints if model else ()) if "moderation" in each.passthrough)
+    known = tuple(
+        each.slug for each in (model.endpoints if model else ()) if "moderation" in each.passthrough
+    )
     author = request.model.partition("/")[0].lstrip("~@")
     return replace(request, moderators=known or ((author,) if author else ()))

@@ -1,4 +1,6 @@
-"""What may be asked of the Image API, checked at the door: types always, values by `agentkit.studio.checks`."""
+"""What may be asked of the Image API, checked at the door: types always, values by
+`agentkit.studio.checks`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from agentkit.wire.images import ImageRequest
 
 
 class Options(TypedDict, total=False):
-    """The parameters of a request for pictures. What is not given is not sent: the model's own defaults hold."""
+    """The parameters of a request for pictures. What is not given is not sent: the model's own
+    defaults hold.
+    """
 
     model: str
     """By default the studio's."""
@@ -31,22 +35,37 @@ class Options(TypedDict, total=False):
     moderation: Literal["auto", "low"]
     seed: int
     provider: Mapping[str, Any]
-    """Routing: `only`, `order`, `ignore`, `sort`, `allow_fallbacks`; and `options`, by provider, passed through to it."""
+    """Routing: `only`, `order`, `ignore`, `sort`, `allow_fallbacks`; and `options`, by provider,
+    passed through to it.
+    """
     extra: Mapping[str, Any]
     """Goes into the body as it is, and wins."""
 
 
-_TEXTS = ("aspect_ratio", "resolution", "size", "quality", "output_format", "background", "moderation")
+_TEXTS = (
+    "aspect_ratio",
+    "resolution",
+    "size",
+    "quality",
+    "output_format",
+    "background",
+    "moderation",
+)
 _NUMBERS = ("n", "output_compression", "seed")
 _OBJECTS = ("provider", "extra")
 NAMES = ("model", *_TEXTS, *_NUMBERS, *_OBJECTS)
 
 
 def request_of(
-    owner: str, prompt: str, options: Mapping[str, Any], *, model: str, references: Sequence[Image] = ()
+    owner: str,
+    prompt: str,
+    options: Mapping[str, Any],
+    *,
+    model: str,
+    references: Sequence[Image] = (),
 ) -> ImageRequest:
     """The request. Raises `UsageError` that names what is of a wrong type, or unknown."""
-    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(prompt, str):
         raise UsageError(f"{owner}(prompt={prompt!r}): accepted is text")
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
@@ -57,9 +76,16 @@ def request_of(
 
 def _check(owner: str, name: str, value: object) -> None:
     if name not in NAMES:
-        raise UsageError(f"{owner}({name}={value!r}): there is no such parameter; accepted are {', '.join(NAMES)}")
-    if name == "model" and (not isinstance(value, str) or not value.strip() or any(map(str.isspace, value))):
-        raise UsageError(f"{owner}(model={value!r}): accepted is an OpenRouter slug such as 'openai/gpt-5-image'")
+        raise UsageError(
+            f"{owner}({name}={value!r}): there is no such parameter; "
+            f"accepted are {', '.join(NAMES)}"
+        )
+    if name == "model" and (
+        not isinstance(value, str) or not value.strip() or any(map(str.isspace, value))
+    ):
+        raise UsageError(
+            f"{owner}(model={value!r}): accepted is an OpenRouter slug such as 'openai/gpt-5-image'"
+        )
     if name in _TEXTS and (not isinstance(value, str) or not value):
         raise UsageError(f"{owner}({name}={value!r}): accepted is text")
     if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):

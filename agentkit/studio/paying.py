@@ -1,12 +1,19 @@
-"""Money and pictures of a request to the Image API: what it may cost is held before it is sent, what it did cost is settled
-after, come what may."""
+"""Money and pictures of a request to the Image API: what it may cost is held before it is sent,
+what it did cost is settled after, come what may."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 from agentkit.budget import Budget, Hold
-from agentkit.errors import APIError, BudgetExceeded, ConnectionFailed, ImageError, RunError, UsageError
+from agentkit.errors import (
+    APIError,
+    BudgetExceeded,
+    ConnectionFailed,
+    ImageError,
+    RunError,
+    UsageError,
+)
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price
 from agentkit.studio.values import Drawing
@@ -14,9 +21,14 @@ from agentkit.wire.images import ImageRequest
 
 
 async def paid(
-    request: ImageRequest, budget: Budget, catalogue: Catalogue, draw: Callable[[], Awaitable[Drawing]]
+    request: ImageRequest,
+    budget: Budget,
+    catalogue: Catalogue,
+    draw: Callable[[], Awaitable[Drawing]],
 ) -> Drawing:
-    """What `draw` gives, paid for out of the budget. Raises `BudgetExceeded`, or what `draw` raises."""
+    """What `draw` gives, paid for out of the budget. Raises `BudgetExceeded`, or what `draw`
+    raises.
+    """
     with await _held(request, budget, catalogue) as hold:
         try:
             drawing = await draw()
@@ -58,8 +70,9 @@ def _exceeded(request: ImageRequest, budget: Budget, worst: float, images: int) 
 
 
 def _settle(hold: Hold, error: RunError) -> None:
-    """A cost that the reply or the look-up told is spent, beside an error too. Else all or nothing: what ended with an error
-    status was not billed, nor what failed before it was sent whole; of the rest it is open what it cost."""
+    """A cost that the reply or the look-up told is spent, beside an error too. Else all or nothing:
+    what ended with an error status was not billed, nor what failed before it was sent whole; of the
+    rest it is open what it cost."""
     drawing = error.drawing
     came, told = (len(drawing.images), drawing.usage.cost_usd) if drawing is not None else (0, None)
     if told is not None:
@@ -71,5 +84,9 @@ def _settle(hold: Hold, error: RunError) -> None:
 
 
 def _was_not_sent(error: RunError) -> bool:
-    """A plain error before there was a reply is one of this side: a reference that is gone, a store that cannot be read."""
-    return type(error) is RunError and error.drawing is not None and not error.drawing.usage.requests
+    """A plain error before there was a reply is one of this side: a reference that is gone, a store
+    that cannot be read.
+    """
+    return (
+        type(error) is RunError and error.drawing is not None and not error.drawing.usage.requests
+    )

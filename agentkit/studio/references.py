@@ -1,4 +1,6 @@
-"""Pictures to start from: whatever the user gave, fetched, looked at and put into the store before anything is sent."""
+"""Pictures to start from: whatever the user gave, fetched, looked at and put into the store before
+anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,17 @@ _ACCEPTED = "an Image (Image.from_file, from_bytes, from_url), an http(s) URL, o
 
 
 def pictures_of(owner: str, given: object) -> tuple[Image, ...]:
-    """The pictures that a user gave. Raises `UsageError` for what is none, `ImageError` for a URL that is not http(s)."""
+    """The pictures that a user gave. Raises `UsageError` for what is none, `ImageError` for a URL
+    that is not http(s).
+    """
     each = [given] if isinstance(given, Image | str) else given
     if not isinstance(each, Sequence) or isinstance(each, bytes | bytearray):
         raise UsageError(f"{owner}(images={given!r:.80}): accepted is {_ACCEPTED}")
     pictures = tuple(_picture(owner, one) for one in cast("Sequence[object]", each))
     if not pictures:
-        raise UsageError(f"{owner}(images=[]): there is no picture to change; accepted is {_ACCEPTED}")
+        raise UsageError(
+            f"{owner}(images=[]): there is no picture to change; accepted is {_ACCEPTED}"
+        )
     return pictures
 
 
@@ -36,29 +42,55 @@ def _picture(owner: str, given: object) -> Image:
 
 
 async def stored(
-    pictures: Sequence[Image], store: ImageStore, fetcher: Fetcher, limits: InputLimits, *, scale: bool
+    pictures: Sequence[Image],
+    store: ImageStore,
+    fetcher: Fetcher,
+    limits: InputLimits,
+    *,
+    scale: bool,
 ) -> tuple[Image, ...]:
-    """The pictures as they can be sent. Raises `ImageError` that says which of them cannot, and why."""
+    """The pictures as they can be sent. Raises `ImageError` that says which of them cannot, and
+    why.
+    """
     return tuple(
         [
-            await _stored(image, store, fetcher, limits, scale=scale, which=number if len(pictures) > 1 else None)
+            await _stored(
+                image,
+                store,
+                fetcher,
+                limits,
+                scale=scale,
+                which=number if len(pictures) > 1 else None,
+            )
             for number, image in enumerate(pictures, 1)
         ]
     )
 
 
 async def _stored(
-    image: Image, store: ImageStore, fetcher: Fetcher, limits: InputLimits, *, scale: bool, which: int | None
+    image: Image,
+    store: ImageStore,
+    fetcher: Fetcher,
+    limits: InputLimits,
+    *,
+    scale: bool,
+    which: int | None,
 ) -> Image:
     try:
         if not image.sha256:
             image = await ingest(image, store, fetcher)
-        return await ingest(await asyncio.to_thread(fitted, image, limits, scale=scale), store, fetcher)
+        return await ingest(
+            await asyncio.to_thread(fitted, image, limits, scale=scale), store, fetcher
+        )
     except ImageError as error:
         what = image.name or image.url or (f"number {which}" if which else "")
-        raise ImageError(f"the picture to start from{f' ({what[:200]})' if what else ''}: {error}") from None
+        raise ImageError(
+            f"the picture to start from{f' ({what[:200]})' if what else ''}: {error}"
+        ) from None
 
 
 def names_of(pictures: Sequence[Image]) -> tuple[str, ...]:
-    """What a picture made from these is said to be made from: their handles, or else their sha256."""
+    """What a picture made from these is said to be made from: their handles, or else their
+    sha256.
+    """
     return tuple(dict.fromkeys(image.name or image.sha256 for image in pictures))

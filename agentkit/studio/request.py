@@ -1,4 +1,6 @@
-"""One request to the Image API: sent under the money law, its pictures stored while they arrive, none of them lost."""
+"""One request to the Image API: sent under the money law, its pictures stored while they arrive,
+none of them lost.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ class Desk:
 class Sitting:
     """The state of one request while it goes on. `parents` are what its pictures are made from."""
 
-    def __init__(self, request: ImageRequest, parents: tuple[str, ...], desk: Desk, log: EventLog) -> None:
+    def __init__(
+        self, request: ImageRequest, parents: tuple[str, ...], desk: Desk, log: EventLog
+    ) -> None:
         self.request, self._parents, self._desk, self._log = request, parents, desk, log
         self._decoder = ImagesReply(request.prompt, request.n or 1)
         self._exchange: Exchange | None = None
@@ -61,13 +65,17 @@ class Sitting:
 
     @property
     def drawing(self) -> Drawing:
-        """What has come so far. A cost that is the whole request's is a picture's only where there is no other."""
+        """What has come so far. A cost that is the whole request's is a picture's only where there
+        is no other.
+        """
         usage = self._decoder.reply().usage
         usage = replace(usage, images=len(self._images), requests=int(self._exchange is not None))
         if self._known is not None and usage.cost_usd is None and self._known.cost_usd is not None:
             usage = replace(usage, cost_usd=self._known.cost_usd, priced_requests=usage.requests)
         alone = len(self._images) + len(self._failures) == 1
-        images = tuple(replace(each, cost_usd=usage.cost_usd if alone else None) for each in self._images)
+        images = tuple(
+            replace(each, cost_usd=usage.cost_usd if alone else None) for each in self._images
+        )
         return Drawing(
             images,
             tuple(self._failures),
@@ -79,7 +87,9 @@ class Sitting:
         )
 
     async def take(self) -> Drawing:
-        """Send the request and read its reply. Raises a `RunError` whose `drawing` holds what had arrived."""
+        """Send the request and read its reply. Raises a `RunError` whose `drawing` holds what had
+        arrived.
+        """
         try:
             async with asyncio.timeout(self._desk.seconds):
                 return await self._guarded()
@@ -115,17 +125,23 @@ class Sitting:
             exchange = self._exchange = await self._open(stack)
             self._log.generation_id = exchange.generation_id
             desk = self._desk
-            self._collector = Collector(exchange.spool, desk.store, desk.fetcher, self.request.model, self._outcome)
+            self._collector = Collector(
+                exchange.spool, desk.store, desk.fetcher, self.request.model, self._outcome
+            )
             await self._read(exchange)
         await self._collector.finish()
         reply = self._decoder.reply()
         if reply.error is not None:
             raise reply.error
         if exchange.torn and not self._decoder.finished:
-            raise StreamInterrupted("the stream ended inside an event", generation_id=exchange.generation_id)
+            raise StreamInterrupted(
+                "the stream ended inside an event", generation_id=exchange.generation_id
+            )
         if exchange.is_stream and not exchange.done and not self._decoder.finished:
             count = f"after {len(reply.pictures)} of {self.request.n or 1} pictures"
-            raise StreamInterrupted(f"the stream ended {count if reply.pictures else 'before a picture was whole'}")
+            raise StreamInterrupted(
+                f"the stream ended {count if reply.pictures else 'before a picture was whole'}"
+            )
         if not reply.pictures:
             raise ProtocolError("the reply holds no picture")
         if exchange.is_stream and not exchange.done:
@@ -145,11 +161,15 @@ class Sitting:
         return self._desk.seconds - (time.monotonic() - self._began)
 
     async def _open(self, stack: AsyncExitStack) -> Exchange:
-        """All or nothing: a generation that failed is not billed, so no server tool stands in the way."""
+        """All or nothing: a generation that failed is not billed, so no server tool stands in the
+        way.
+        """
         body = encode(self.request)
         async for attempt in retrying(server_tools=False, seconds_left=self._left):
             with attempt:
-                return await stack.enter_async_context(self._desk.client.exchange(PATH, body, self._desk.store))
+                return await stack.enter_async_context(
+                    self._desk.client.exchange(PATH, body, self._desk.store)
+                )
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _read(self, exchange: Exchange) -> None:
@@ -164,7 +184,11 @@ class Sitting:
             await exchange.read(take)
         except OutcomeUnknown as error:
             if decoder.finished:
-                logger().warning("connection_broke_after_finish", generation=exchange.generation_id, reason=str(error))
+                logger().warning(
+                    "connection_broke_after_finish",
+                    generation=exchange.generation_id,
+                    reason=str(error),
+                )
             elif exchange.is_stream and decoder.begun:
                 raise StreamInterrupted(str(error), generation_id=exchange.generation_id) from None
             else:
@@ -185,7 +209,9 @@ class Sitting:
                 return  # the Image API has none
 
     def _outcome(self, sighting: Sighting, outcome: Outcome) -> None:
-        """One picture more, or one failure, in the order in which they were seen; the same bytes are one picture."""
+        """One picture more, or one failure, in the order in which they were seen; the same bytes
+        are one picture.
+        """
         if isinstance(outcome, ImageFailure):
             self._failures.append(outcome)
             self._log.tell(ImageFailed(outcome))
@@ -216,26 +242,42 @@ class Sitting:
         self._collector.rescue()
 
     def _loose(self, collector: Collector) -> list[Blob]:
-        """See the pictures whose event never ended. Those of a stream are returned: nothing tells them from previews."""
+        """See the pictures whose event never ended. Those of a stream are returned: nothing tells
+        them from previews.
+        """
         assert self._exchange is not None  # noqa: S101 - there is a collector
         spool = self._exchange.spool
         spool.close()
         if (written := self._decoder.unfinished()) is not None:
             collector.see(written)
-        claimed = {value for sighting in self._decoder.reply().pictures for value in sighting.values}
-        loose = [blob for reference, blob in spool.blobs.items() if reference not in claimed | self._previewed]
+        claimed = {
+            value for sighting in self._decoder.reply().pictures for value in sighting.values
+        }
+        loose = [
+            blob
+            for reference, blob in spool.blobs.items()
+            if reference not in claimed | self._previewed
+        ]
         if self._exchange.is_stream:
             self._previewed.update(blob.reference for blob in loose)  # once only
             return loose
         for blob in loose:
-            collector.see(Sighting(f"loose:{blob.reference}", "data", (blob.reference,), prompt=self.request.prompt))
+            collector.see(
+                Sighting(
+                    f"loose:{blob.reference}", "data", (blob.reference,), prompt=self.request.prompt
+                )
+            )
         return []
 
     async def _look_up(self, error: RunError) -> None:
-        """Where the connection broke and the outcome is open: ask what became of the request, and tell it with the error."""
+        """Where the connection broke and the outcome is open: ask what became of the request, and
+        tell it with the error.
+        """
         if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
             return
-        found = await self._desk.client.generation(error.generation_id, seconds=self._left() - _MARGIN)
+        found = await self._desk.client.generation(
+            error.generation_id, seconds=self._left() - _MARGIN
+        )
         if found is not None:
             error.generation = self._known = found
             error.args = (f"{error}; {found}",)

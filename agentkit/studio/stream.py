@@ -22,9 +22,10 @@ class DrawingStream:
             async for event in stream: ...
         stream.result
 
-    Events are `ImagePreview`, `ImageReady`, `ImageFailed`; where an SVG is written, `TextDelta` has its markup, and what the
-    model thinks or drafts meanwhile is a `ReasoningDelta`. Each iteration gives every event from the start. An error is
-    raised where the stream is iterated, or else at the end of the block. Leaving the block early stops the request.
+    Events are `ImagePreview`, `ImageReady`, `ImageFailed`; where an SVG is written, `TextDelta` has
+    its markup, and what the model thinks or drafts meanwhile is a `ReasoningDelta`. Each iteration
+    gives every event from the start. An error is raised where the stream is iterated, or else at
+    the end of the block. Leaving the block early stops the request.
     """
 
     def __init__(self, work: Work) -> None:
@@ -44,14 +45,22 @@ class DrawingStream:
         return await self._work(self._log)
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         task = self._started()
         left_early = not task.done()
         if left_early:
             task.cancel()
         result = (await asyncio.gather(task, return_exceptions=True))[0]
-        if kind is None and not left_early and not self._raised and isinstance(result, BaseException):
+        if (
+            kind is None
+            and not left_early
+            and not self._raised
+            and isinstance(result, BaseException)
+        ):
             raise result
 
     async def __aiter__(self) -> AsyncIterator[Event]:
@@ -76,11 +85,13 @@ class DrawingStream:
         task = self._started()
         if not task.done():
             raise UsageError(
-                "the drawing goes on: read the stream to its end, or await stream.finish(), before you ask for its result"
+                "the drawing goes on: read the stream to its end, or await "
+                "stream.finish(), before you ask for its result"
             )
         if task.cancelled():
             raise UsageError(
-                "the request was stopped before its end; pictures that had arrived were told by their events"
+                "the request was stopped before its end; pictures that had "
+                "arrived were told by their events"
             )
         return task.result()
 

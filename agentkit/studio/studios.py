@@ -1,4 +1,6 @@
-"""`Studio`: OpenRouter's Image API. It draws, edits, streams, tells what models can do and what they cost."""
+"""`Studio`: OpenRouter's Image API. It draws, edits, streams, tells what models can do and what
+they cost.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +42,12 @@ _T = TypeVar("_T")
 class Studio:
     """Draws by OpenRouter's Image API. It holds no state of a request, so one serves many at once.
 
-    `client` defaults to one that is shared, `store` to a folder in the user's cache. `checks=False` sends what was asked
-    without a look at what the catalogue says of the model. `seconds` is for one request, retries included; `ttl` is how long
-    the catalogue is kept. `inputs` bounds pictures to start from. What is drawn counts against `budget` (`Budget`), which
-    agents and other studios may share, and against that of the request. What is drawn, and how, is said to `draw`, `edit` and
-    `stream`: their options are those of `Options`.
+    `client` defaults to one that is shared, `store` to a folder in the user's cache. `checks=False`
+    sends what was asked without a look at what the catalogue says of the model. `seconds` is for
+    one request, retries included; `ttl` is how long the catalogue is kept. `inputs` bounds pictures
+    to start from. What is drawn counts against `budget` (`Budget`), which agents and other studios
+    may share, and against that of the request. What is drawn, and how, is said to `draw`, `edit`
+    and `stream`: their options are those of `Options`.
 
     >>> Studio("black-forest-labs/flux.2-pro")
     Studio('black-forest-labs/flux.2-pro')
@@ -64,13 +67,19 @@ class Studio:
         ttl: float = TTL,
     ) -> None:
         self.model = _check.check_model("Studio(model={!r})", model)
-        self.fetch = _checked("fetch", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)")
-        self.inputs = _checked("inputs", InputLimits() if inputs is None else inputs, InputLimits, "InputLimits(…)")
+        self.fetch = _checked(
+            "fetch", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)"
+        )
+        self.inputs = _checked(
+            "inputs", InputLimits() if inputs is None else inputs, InputLimits, "InputLimits(…)"
+        )
         self.budget = _check.check_optional("budget={!r}", budget, Budget, "Budget(…)")
         self.checks = _checked("checks", checks, bool, "True or False")
         self.seconds = _checked_seconds("seconds", seconds, least="above 0", fits=seconds != 0)
         self._ttl = _checked_seconds("ttl", ttl, least="of at least 0")
-        self._client = None if client is None else _checked("client", client, OpenRouter, "OpenRouter(…)")
+        self._client = (
+            None if client is None else _checked("client", client, OpenRouter, "OpenRouter(…)")
+        )
         self._store = None if store is None else checked_store("Studio", store)
 
     def __repr__(self) -> str:
@@ -91,13 +100,19 @@ class Studio:
         return Catalogue(self.client, ttl=self._ttl)
 
     async def draw(
-        self, prompt: str, *, budget: Budget | None = None, checks: bool | None = None, **options: Unpack[Options]
+        self,
+        prompt: str,
+        *,
+        budget: Budget | None = None,
+        checks: bool | None = None,
+        **options: Unpack[Options],
     ) -> Drawing:
         """Pictures from words.
 
-        Raises `UsageError` for what no model accepts, `Unsupported` for what this one does not, `BudgetExceeded` where the worst
-        known price, or `n`, is more than is left of `budget` and the studio's, before anything is sent; then a `RunError`
-        (`agentkit.errors`) whose `drawing` holds what had arrived. `checks` overrules the studio's.
+        Raises `UsageError` for what no model accepts, `Unsupported` for what this one does not,
+        `BudgetExceeded` where the worst known price, or `n`, is more than is left of `budget` and
+        the studio's, before anything is sent; then a `RunError` (`agentkit.errors`) whose `drawing`
+        holds what had arrived. `checks` overrules the studio's.
         """
         work = self._work("draw", prompt, (), options, budget=budget, checks=checks)
         return await work(EventLog())
@@ -112,14 +127,21 @@ class Studio:
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> Drawing:
-        """Pictures from words and up to 16 pictures: Images, or http(s) URLs, which are fetched here.
+        """Pictures from words and up to 16 pictures: Images, or http(s) URLs, which are fetched
+        here.
 
-        Each is looked at before anything is sent. With `scale`, one that is larger than `inputs` allows is made smaller, else
-        it is refused. `parents` of the new pictures name those that were given. Raises `ImageError` for a picture that
-        cannot be used, else as `draw`.
+        Each is looked at before anything is sent. With `scale`, one that is larger than `inputs`
+        allows is made smaller, else it is refused. `parents` of the new pictures name those that
+        were given. Raises `ImageError` for a picture that cannot be used, else as `draw`.
         """
         work = self._work(
-            "edit", prompt, pictures_of("edit", images), options, scale=scale, budget=budget, checks=checks
+            "edit",
+            prompt,
+            pictures_of("edit", images),
+            options,
+            scale=scale,
+            budget=budget,
+            checks=checks,
         )
         return await work(EventLog())
 
@@ -133,16 +155,31 @@ class Studio:
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> DrawingStream:
-        """As `draw`, or with `images` as `edit`, watched while it goes on: `async with studio.stream("…") as stream`.
+        """As `draw`, or with `images` as `edit`, watched while it goes on: `async with
+        studio.stream("…") as stream`.
 
         A model that sends no previews gives its pictures at once.
         """
         pictures = pictures_of("stream", images) if images else ()
-        work = self._work("stream", prompt, pictures, options, scale=scale, budget=budget, checks=checks, stream=True)
+        work = self._work(
+            "stream",
+            prompt,
+            pictures,
+            options,
+            scale=scale,
+            budget=budget,
+            checks=checks,
+            stream=True,
+        )
         return DrawingStream(work)
 
     def draw_sync(
-        self, prompt: str, *, budget: Budget | None = None, checks: bool | None = None, **options: Unpack[Options]
+        self,
+        prompt: str,
+        *,
+        budget: Budget | None = None,
+        checks: bool | None = None,
+        **options: Unpack[Options],
     ) -> Drawing:
         """`draw` for code that is not async."""
         return run_sync(self.draw(prompt, budget=budget, checks=checks, **options))
@@ -158,10 +195,13 @@ class Studio:
         **options: Unpack[Options],
     ) -> Drawing:
         """`edit` for code that is not async."""
-        return run_sync(self.edit(images, prompt, scale=scale, budget=budget, checks=checks, **options))
+        return run_sync(
+            self.edit(images, prompt, scale=scale, budget=budget, checks=checks, **options)
+        )
 
     async def models(self) -> tuple[ImageModel, ...]:
-        """The models of the Image API and what they accept, from a catalogue that is kept for a while.
+        """The models of the Image API and what they accept, from a catalogue that is kept for a
+        while.
 
         Raises a `RunError` where it cannot be had.
         """
@@ -170,7 +210,8 @@ class Studio:
     async def endpoints(self, model: str | None = None) -> tuple[ImageEndpoint, ...]:
         """The providers of a model (by default the studio's), what each accepts, and what it bills.
 
-        Raises `BadRequest` for a model that is not known, another `RunError` where the catalogue cannot be had.
+        Raises `BadRequest` for a model that is not known, another `RunError` where the catalogue
+        cannot be had.
         """
         return await self.catalogue.image_endpoints(model or self.model)
 
@@ -183,11 +224,13 @@ class Studio:
         images: int | Sequence[Image] = 0,
         **options: Unpack[Options],
     ) -> float | None:
-        """USD that a request to this model with these options costs at most, as the catalogue tells it; None where it does not tell.
+        """USD that a request to this model with these options costs at most, as the catalogue tells
+        it; None where it does not tell.
 
-        `images` is what it starts from: the pictures, or how many they are, which does not tell what those cost that are billed
-        by their size. What the options leave open (the provider, the quality) counts at its highest price, and `n` in full.
-        Raises `UsageError` for options that no model accepts, and nothing else.
+        `images` is what it starts from: the pictures, or how many they are, which does not tell
+        what those cost that are billed by their size. What the options leave open (the provider,
+        the quality) counts at its highest price, and `n` in full. Raises `UsageError` for options
+        that no model accepts, and nothing else.
         """
         given: dict[str, Any] = {**options, "model": slug or options.get("model")}
         references = (Image("", "", 0),) * images if isinstance(images, int) else tuple(images)
@@ -199,8 +242,8 @@ class Studio:
     def tools(self, **options: Unpack[Options]) -> list[Tool[..., Any]]:
         """`draw_image` and `edit_image` for an agent, which draw with these options.
 
-        They keep to the limits of the run, to its `Budget` and to the studio's; one that is both is used once. What they spend
-        is in its usage, their pictures are in its answer.
+        They keep to the limits of the run, to its `Budget` and to the studio's; one that is both is
+        used once. What they spend is in its usage, their pictures are in its answer.
         """
         check_rules("tools", request_of("tools", "", options, model=self.model))
         return tools_of(self, options)
@@ -219,20 +262,35 @@ class Studio:
     ) -> _Work:
         """The request, as far as it can be checked without waiting, ready to be sent."""
         _checked("scale", scale, bool, "True or False", owner=owner)
-        checking = self.checks if checks is None else _checked("checks", checks, bool, "True or False", owner=owner)
+        checking = (
+            self.checks
+            if checks is None
+            else _checked("checks", checks, bool, "True or False", owner=owner)
+        )
         request = request_of(owner, prompt, options, model=self.model, references=pictures)
         check_prompt(owner, request)
         if checking:
             check_rules(owner, request)
-        shared = Budget(within=[self.budget, _check.check_optional("budget={!r}", budget, Budget, "Budget(…)")])
-        return _Work(self, owner, replace(request, stream=stream), shared, scale=scale, checking=checking)
+        shared = Budget(
+            within=[self.budget, _check.check_optional("budget={!r}", budget, Budget, "Budget(…)")]
+        )
+        return _Work(
+            self, owner, replace(request, stream=stream), shared, scale=scale, checking=checking
+        )
 
 
 class _Work:
     """A request that waits to be sent."""
 
     def __init__(
-        self, studio: Studio, owner: str, request: ImageRequest, budget: Budget, *, scale: bool, checking: bool
+        self,
+        studio: Studio,
+        owner: str,
+        request: ImageRequest,
+        budget: Budget,
+        *,
+        scale: bool,
+        checking: bool,
     ) -> None:
         self._studio, self._owner, self._request, self._budget = studio, owner, request, budget
         self._scale, self._checking = scale, checking
@@ -245,17 +303,24 @@ class _Work:
         await asyncio.to_thread(check_writable, store)
         fetcher = Fetcher(studio.fetch, store, origin=client.origin)
         try:
-            references = await stored(request.references, store, fetcher, studio.inputs, scale=self._scale)
+            references = await stored(
+                request.references, store, fetcher, studio.inputs, scale=self._scale
+            )
             parents = names_of(_originals(request.references, references))
             sitting = Sitting(
-                replace(request, references=references), parents, Desk(client, store, fetcher, studio.seconds), log
+                replace(request, references=references),
+                parents,
+                Desk(client, store, fetcher, studio.seconds),
+                log,
             )
             return await paid(sitting.request, self._budget, studio.catalogue, sitting.take)
         finally:
             await fetcher.close()
 
     async def _known_model(self) -> ImageModel | None:
-        """What the catalogue says of the model. Raises `Unsupported` where that is not what is asked."""
+        """What the catalogue says of the model. Raises `Unsupported` where that is not what is
+        asked.
+        """
         catalogue = self._studio.catalogue
         model = await catalogue.image_model(self._request.model)
         if model is not None:
@@ -265,16 +330,28 @@ class _Work:
 
 def _originals(given: Sequence[Image], sent: Sequence[Image]) -> list[Image]:
     """The pictures as the user knows them; one that was only a URL, as it was fetched."""
-    return [one if one.sha256 or one.name else other for one, other in zip(given, sent, strict=True)]
+    return [
+        one if one.sha256 or one.name else other for one, other in zip(given, sent, strict=True)
+    ]
 
 
-def _checked(argument: str, value: _T, kind: type[_T], accepted: str, *, owner: str = "Studio") -> _T:
+def _checked(
+    argument: str, value: _T, kind: type[_T], accepted: str, *, owner: str = "Studio"
+) -> _T:
     if not isinstance(value, kind):
         raise UsageError(f"{owner}({argument}={value!r}): accepted is {accepted}")
     return value
 
 
 def _checked_seconds(argument: str, value: object, *, least: str, fits: bool = True) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0 or not fits:
-        raise UsageError(f"Studio({argument}={value!r}): accepted is a finite number of seconds {least}")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not isfinite(value)
+        or value < 0
+        or not fits
+    ):
+        raise UsageError(
+            f"Studio({argument}={value!r}): accepted is a finite number of seconds {least}"
+        )
     return value

@@ -1,4 +1,6 @@
-"""The studio in an agent's hands: any model that can call tools can draw and edit, within what the run may spend."""
+"""The studio in an agent's hands: any model that can call tools can draw and edit, within what the
+run may spend.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +46,17 @@ class Draws(Protocol):
 
 
 def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
-    """`draw_image` and `edit_image`, which draw with these options; the model chooses words and shape."""
+    """`draw_image` and `edit_image`, which draw with these options; the model chooses words and
+    shape.
+    """
 
     def shaped(aspect_ratio: str | None) -> Options:
         return {**options, "aspect_ratio": aspect_ratio} if aspect_ratio is not None else options
 
     @tool
-    async def draw_image(context: Context[Any], prompt: str, aspect_ratio: str | None = None) -> Result:
+    async def draw_image(
+        context: Context[Any], prompt: str, aspect_ratio: str | None = None
+    ) -> Result:
         """Draw a new picture from words alone. To change a picture that exists, use edit_image.
 
         Args:
@@ -66,9 +72,9 @@ def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
         """Change a picture of this conversation, or make a new one out of several.
 
         Args:
-            images: The picture to change, or the pictures to start from.
-            prompt: What to change, in full: the one who draws sees these pictures and knows nothing else.
-            aspect_ratio: Width to height, such as 1:1, 16:9 or 2:3; left out, as the model likes.
+            images: The picture to change, or the pictures to start from. prompt: What to change, in
+                full: the one who draws sees these pictures and knows nothing else. aspect_ratio:
+                Width to height, such as 1:1, 16:9 or 2:3; left out, as the model likes.
         """
         return await _drawn(context, studio, prompt, images, shaped(aspect_ratio), edit=True)
 
@@ -76,10 +82,16 @@ def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
 
 
 async def _drawn(
-    context: Context[Any], studio: Draws, prompt: str, images: Sequence[Image], options: Options, *, edit: bool = False
+    context: Context[Any],
+    studio: Draws,
+    prompt: str,
+    images: Sequence[Image],
+    options: Options,
+    *,
+    edit: bool = False,
 ) -> Result:
-    """The pictures and what they cost. What had come before an error is a result where there are pictures, or where it was
-    paid for: an error would take the cost from the run."""
+    """The pictures and what they cost. What had come before an error is a result where there are
+    pictures, or where it was paid for: an error would take the cost from the run."""
     budget = context.budget
     try:
         drawing = await (
@@ -89,7 +101,8 @@ async def _drawn(
         )
     except BudgetExceeded as error:
         raise ToolResultError(
-            f"not drawn: it would pass the limit of what may be spent, or of how many pictures are drawn ({error})"
+            "not drawn: it would pass the limit of what may be spent, or of "
+            f"how many pictures are drawn ({error})"
         ) from None
     except RunError as error:
         came = error.drawing

@@ -1,4 +1,6 @@
-"""A function → a tool: its schema, the check of what a model writes, and what the model is told. Nothing is run here."""
+"""A function → a tool: its schema, the check of what a model writes, and what the model is told.
+Nothing is run here.
+"""
 
 from agentkit.tools.arguments import BadArguments, parse_arguments
 from agentkit.tools.context import Context, Denied, Progress

@@ -1,4 +1,6 @@
-"""The arguments of a tool call: JSON text that a model wrote, which may be anything at all, → checked Python values."""
+"""The arguments of a tool call: JSON text that a model wrote, which may be anything at all, →
+checked Python values.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ SHOWN = 8
 
 
 class BadArguments(AgentkitError):
-    """The model called a tool with arguments that do not fit. The message is written for the model."""
+    """The model called a tool with arguments that do not fit. The message is written for the
+    model.
+    """
 
     def __init__(self, problems: Sequence[str], accepted: str = "") -> None:
         self.problems = tuple(problems)
@@ -43,9 +47,9 @@ def no_image(handle: str) -> Image:
 def parse_arguments(text: str) -> dict[str, Any]:
     """The JSON object that a model wrote as the arguments of a call.
 
-    Nothing, or `null`, is no arguments; an object inside a JSON string is taken out, once. Lone surrogates become
-    U+FFFD. Raises `BadArguments` for text that is no JSON object, has a key twice, `NaN` or an infinity, more than
-    1,000,000 bytes or more than 64 levels.
+    Nothing, or `null`, is no arguments; an object inside a JSON string is taken out, once. Lone
+    surrogates become U+FFFD. Raises `BadArguments` for text that is no JSON object, has a key
+    twice, `NaN` or an infinity, more than 1,000,000 bytes or more than 64 levels.
     """
     value = _parse(text)
     if isinstance(value, str):
@@ -58,7 +62,9 @@ def parse_arguments(text: str) -> dict[str, Any]:
 
 
 def check_arguments(
-    parameters: Parameters, arguments: str | Mapping[str, Any], images: Callable[[str], Image] = no_image
+    parameters: Parameters,
+    arguments: str | Mapping[str, Any],
+    images: Callable[[str], Image] = no_image,
 ) -> dict[str, object]:
     """The keyword arguments for the tool's function. Raises `BadArguments`."""
     from pydantic import ValidationError
@@ -66,7 +72,8 @@ def check_arguments(
 
     try:
         values = parse_arguments(arguments) if isinstance(arguments, str) else arguments
-        # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict types too.
+        # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict
+        # types too.
         text = to_json(dict(values), inf_nan_mode="constants")
         model = parameters.model.model_validate_json(text, context={"images": images})
     except BadArguments as error:
@@ -77,14 +84,19 @@ def check_arguments(
         why = f"they could not be checked: {type(error).__name__}: {str(error)[:200]}"
         raise BadArguments([why], summary(parameters.schema)) from error
     passed = model.model_fields_set | parameters.filled
-    return {name: getattr(model, field) for field, name in parameters.names.items() if field in passed}
+    return {
+        name: getattr(model, field) for field, name in parameters.names.items() if field in passed
+    }
 
 
 def summary(schema: Mapping[str, Any]) -> str:
     """A schema's parameters in one short line: `city (string), days (integer, optional)`."""
     required = schema.get("required", ())
     named: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
-    parts = [f"{name} ({_kind(part)}{'' if name in required else ', optional'})" for name, part in named.items()]
+    parts = [
+        f"{name} ({_kind(part)}{'' if name in required else ', optional'})"
+        for name, part in named.items()
+    ]
     line = ", ".join(parts) or "no arguments: {}"
     return line if len(line) <= 600 else f"{line[:600]}…"
 
@@ -93,7 +105,9 @@ def _kind(schema: Mapping[str, Any]) -> str:
     from pydantic_core import to_json
 
     if "enum" in schema:
-        return " | ".join(str(to_json(each, inf_nan_mode="strings"), "utf-8") for each in schema["enum"][:12])
+        return " | ".join(
+            str(to_json(each, inf_nan_mode="strings"), "utf-8") for each in schema["enum"][:12]
+        )
     if "const" in schema:
         return str(to_json(schema["const"], inf_nan_mode="strings"), "utf-8")
     for union in ("anyOf", "oneOf"):
@@ -106,7 +120,10 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _parse(text: str) -> object:
-    if len(text) > MAX_BYTES or len(data := mend_json(text).strip().removeprefix("\ufeff").encode()) > MAX_BYTES:
+    if (
+        len(text) > MAX_BYTES
+        or len(data := mend_json(text).strip().removeprefix("\ufeff").encode()) > MAX_BYTES
+    ):
         raise BadArguments([f"they have more than {MAX_BYTES:,} bytes"])
     if not data:
         return None

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 DepsT_co = TypeVar("DepsT_co", covariant=True, default=Any)
 
 
-@dataclass(frozen=True)  # not slotted: Python 3.11 cannot call `Context[Deps](…)` of a frozen class that is
+@dataclass(
+    frozen=True
+)  # not slotted: Python 3.11 cannot call `Context[Deps](…)` of a frozen class that is
 class Context(Generic[DepsT_co]):
-    """Given to a tool whose first parameter is annotated `Context` or `Context[Deps]`. The model never sees it.
+    """Given to a tool whose first parameter is annotated `Context` or `Context[Deps]`. The model
+    never sees it.
 
     All of it is as it was when the call began.
     """
@@ -33,16 +36,21 @@ class Context(Generic[DepsT_co]):
     usage: Usage = field(default_factory=Usage)
     """What the run had used so far."""
     seconds_left: float | None = None
-    """Until the tool's time-out or the run's limit, whichever comes first; None where there is neither."""
+    """Until the tool's time-out or the run's limit, whichever comes first; None where there is
+    neither.
+    """
     budget: Budget | None = None
-    """What the run may still spend: hand it on to another agent, `agent.run(…, budget=context.budget)`, and both keep to it."""
+    """What the run may still spend: hand it on to another agent, `agent.run(…,
+    budget=context.budget)`, and both keep to it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Yielded by an async generator tool to tell how far it is: `yield Progress("2 of 5 pages")`.
 
-    The last value it yields that is no `Progress` is the tool's result; others before it are told as progress too.
+    The last value it yields that is no `Progress` is the tool's result; others before it are told
+    as progress too.
     """
 
     message: str
@@ -50,6 +58,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A person's no to a tool call, with a reason that the model is told: `approve={"call_7": Denied("too dear")}`."""
+    """A person's no to a tool call, with a reason that the model is told: `approve={"call_7":
+    Denied("too dear")}`.
+    """
 
     reason: str = "denied by the user"

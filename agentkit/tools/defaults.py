@@ -16,20 +16,26 @@ if TYPE_CHECKING:
 
 _PLAIN = (str, bool, int, float, list, tuple, dict)
 _OF_ANOTHER_TYPE = ("_type", "_parsing", "int_from_float")
-"""How pydantic's names for errors of type end. A number beyond a bound may be a mark for "none given", so it passes."""
+"""How pydantic's names for errors of type end. A number beyond a bound may be a mark for "none
+given", so it passes.
+"""
 
 
 def check_defaults(owner: str, model: type[BaseModel], given: Sequence[inspect.Parameter]) -> None:
     """Raises `ToolDefinitionError` for a default that is surely of another type than its parameter.
 
-    Only plain values are looked at: None, an infinity, or an object of the function's own marks that nothing was given.
+    Only plain values are looked at: None, an infinity, or an object of the function's own marks
+    that nothing was given.
     """
     aliases = [str(field.alias) for field in model.model_fields.values()]
-    plain = {alias: each for alias, each in zip(aliases, given, strict=True) if _is_plain(each.default)}
+    plain = {
+        alias: each for alias, each in zip(aliases, given, strict=True) if _is_plain(each.default)
+    }
     for alias, parameter in plain.items():
         for error in _errors(model, alias, parameter.default):
             raise ToolDefinitionError(
-                f"{owner}: the default {parameter.default!r:.100} of its parameter {parameter.name!r} is of another type: "
+                f"{owner}: the default {parameter.default!r:.100} of its parameter "
+                f"{parameter.name!r} is of another type: "
                 f"{error['msg'][:1].lower()}{error['msg'][1:200]}"
             )
 
@@ -39,7 +45,9 @@ def _is_plain(default: object) -> bool:
 
 
 def _errors(model: type[BaseModel], alias: str, default: Any) -> list[ErrorDetails]:
-    """What is wrong with this default, where each of its errors (a union has several) is one of type."""
+    """What is wrong with this default, where each of its errors (a union has several) is one of
+    type.
+    """
     try:
         model.model_validate({alias: default})
     except ValidationError as error:

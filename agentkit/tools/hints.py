@@ -1,4 +1,6 @@
-"""What a function's annotations mean, also where they are text (`from __future__ import annotations`) and name local types."""
+"""What a function's annotations mean, also where they are text (`from __future__ import
+annotations`) and name local types.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,13 @@ def plain(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def resolve(owner: str, function: Callable[..., object], parameter: inspect.Parameter) -> Any:
-    """The type that a parameter is annotated with. Raises `ToolDefinitionError` where there is none that can be had."""
+    """The type that a parameter is annotated with. Raises `ToolDefinitionError` where there is none
+    that can be had.
+    """
     if parameter.annotation is parameter.empty:
         raise ToolDefinitionError(
-            f"{owner}: its parameter {parameter.name!r} has no type; write one, for example {parameter.name}: str"
+            f"{owner}: its parameter {parameter.name!r} has no type; write one, "
+            f"for example {parameter.name}: str"
         )
     behind = plain(function)
     module: Mapping[str, object] = getattr(behind, "__globals__", {})
@@ -36,19 +41,24 @@ def resolve(owner: str, function: Callable[..., object], parameter: inspect.Para
             return get_type_hints(carrier, dict(module), found, include_extras=True)[parameter.name]
         except NameError as error:
             if error.name is None or error.name in found or not _find(error.name, behind, found):
-                raise _unresolved(owner, parameter, f"{error}; is it imported at run time?") from None
+                raise _unresolved(
+                    owner, parameter, f"{error}; is it imported at run time?"
+                ) from None
         except (TypeError, SyntaxError, AttributeError, ValueError) as error:
             raise _unresolved(owner, parameter, str(error)) from None
 
 
 def _unresolved(owner: str, parameter: inspect.Parameter, why: str) -> ToolDefinitionError:
     return ToolDefinitionError(
-        f"{owner}: the type {parameter.annotation!r} of its parameter {parameter.name!r} means nothing: {why}"
+        f"{owner}: the type {parameter.annotation!r} of its parameter "
+        f"{parameter.name!r} means nothing: {why}"
     )
 
 
 def _find(name: str, function: Callable[..., object], found: dict[str, object]) -> bool:
-    """Look a name up where the function was defined: in what it closes over, and in the calls that enclose it."""
+    """Look a name up where the function was defined: in what it closes over, and in the calls that
+    enclose it.
+    """
     if inspect.isfunction(function):
         enclosed = inspect.getclosurevars(function).nonlocals
         if name in enclosed:
@@ -88,7 +98,11 @@ def optional(hint: Any) -> Any:
 
 def mentions(hint: Any, kind: type) -> bool:
     """Whether a hint is `kind`, or holds it in its arguments: `list[Image]`, `Image | None`."""
-    return hint is kind or get_origin(hint) is kind or any(mentions(each, kind) for each in _arguments(hint))
+    return (
+        hint is kind
+        or get_origin(hint) is kind
+        or any(mentions(each, kind) for each in _arguments(hint))
+    )
 
 
 def either(hint: Any, one: type, other: type) -> bool:
@@ -123,8 +137,14 @@ def is_value(hint: Any) -> bool:
 
 
 def of_pillow(hint: Any) -> bool:
-    """Whether a hint is a picture of Pillow's, or holds one in its arguments. Pillow itself is not loaded for this."""
-    is_one = isinstance(hint, type) and hint.__module__.startswith("PIL.") and hint.__name__.endswith("Image")
+    """Whether a hint is a picture of Pillow's, or holds one in its arguments. Pillow itself is not
+    loaded for this.
+    """
+    is_one = (
+        isinstance(hint, type)
+        and hint.__module__.startswith("PIL.")
+        and hint.__name__.endswith("Image")
+    )
     return is_one or any(of_pillow(each) for each in _arguments(hint))
 
 

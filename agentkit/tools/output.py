@@ -35,7 +35,8 @@ class Output(Generic[T]):
         except (PydanticSchemaGenerationError, PydanticUserError) as error:
             reason = str(error).split("\n")[0]
             raise UsageError(
-                f"Agent(output={kind!r}): accepted is a pydantic model or a type with a JSON Schema ({reason})"
+                f"Agent(output={kind!r}): accepted is a pydantic model or a "
+                f"type with a JSON Schema ({reason})"
             ) from None
         self._wrapped = schema.get("type") != "object" and "$ref" not in schema
         if self._wrapped:
@@ -49,7 +50,8 @@ class Output(Generic[T]):
         name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
         if (free := _free_keys(schema)) is not None:
             raise UsageError(
-                f"Agent(output={kind!r}): it is asked for in strict mode, which takes no mapping with free keys, as {free} is; "
+                f"Agent(output={kind!r}): it is asked for in strict mode, which takes no "
+                f"mapping with free keys, as {free} is; "
                 "accepted are named fields"
             )
         self.schema = OutputSchema(name, cast("Mapping[str, Any]", _strict(schema)))
@@ -78,13 +80,18 @@ class Output(Generic[T]):
         except (ValueError, RecursionError) as error:
             raise BadOutput(f"it is no JSON: {error}") from None
         except Exception as error:  # a validator of the user's types may raise anything
-            raise BadOutput(f"it could not be checked: {type(error).__name__}: {str(error)[:200]}") from error
+            raise BadOutput(
+                f"it could not be checked: {type(error).__name__}: {str(error)[:200]}"
+            ) from error
 
 
 def _free_keys(schema: object, where: str = "it") -> str | None:
     """Where in the schema a mapping stands whose keys are not named; None where there is none."""
     if isinstance(schema, list):
-        return next((found for each in cast("list[object]", schema) if (found := _free_keys(each, where))), None)
+        return next(
+            (found for each in cast("list[object]", schema) if (found := _free_keys(each, where))),
+            None,
+        )
     if not isinstance(schema, dict):
         return None
     given = cast("dict[str, object]", schema)
@@ -102,7 +109,9 @@ def _free_keys(schema: object, where: str = "it") -> str | None:
 
 
 def _strict(schema: object, *, names: bool = False) -> object:
-    """The schema as strict mode wants it: no further keys, and every key required. `names`: its keys are a user's own."""
+    """The schema as strict mode wants it: no further keys, and every key required. `names`: its
+    keys are a user's own.
+    """
     if isinstance(schema, list):
         return [_strict(each) for each in cast("list[object]", schema)]
     if not isinstance(schema, dict):

@@ -1,4 +1,6 @@
-"""What a tool returned, which may be any Python value, → the text and pictures that the model is told."""
+"""What a tool returned, which may be any Python value, → the text and pictures that the model is
+told.
+"""
 
 from __future__ import annotations
 
@@ -28,22 +30,27 @@ MAX_CHARACTERS = 100_000
 MAX_DEPTH = 64
 
 ACCEPTED = (
-    "text, numbers, lists, dicts, dataclasses, pydantic models, dates, UUIDs, paths, enums, pictures (Image, Pillow, bytes), "
+    "text, numbers, lists, dicts, dataclasses, pydantic models, dates, UUIDs, paths, "
+    "enums, pictures (Image, Pillow, bytes), "
     "and None"
 )
 
-# Between two halves of a UTF-16 character stands the number of a picture. No text of a tool's can hold such a half: they
-# are mended first.
+# Between two halves of a UTF-16 character stands the number of a picture. No text of a tool's can
+# hold such a half: they are mended first.
 _MARK = re.compile("\udc80([0-9]+)\udc81")
 _WORD_HANDLE = re.compile(r"(?<![\w/])img_[1-9][0-9]{0,8}(?!\w)")
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 Place = tuple[Any, object] | None
-"""Where in a result a value stands: (the place of what holds it, its key); None is the result itself. Told only in errors."""
+"""Where in a result a value stands: (the place of what holds it, its key); None is the result
+itself. Told only in errors.
+"""
 
 
 class ToolResultError(AgentkitError):
-    """A tool returned something that cannot be told to the model. The message names what and where."""
+    """A tool returned something that cannot be told to the model. The message names what and
+    where.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +78,21 @@ class Encoded:
             return f"(a picture that could not be had{f': {mend(image.reason)}' if image else ''})"
 
         # Two that turned out to be one picture have one name by now.
-        distinct = {image.name or index: image for index, image in enumerate(known) if isinstance(image, Image)}
+        distinct = {
+            image.name or index: image
+            for index, image in enumerate(known)
+            if isinstance(image, Image)
+        }
         return (Text(_cut(_MARK.sub(handle, self.template))), *distinct.values())
 
 
 def encode_result(value: object) -> Encoded:
     """What the model is told of a tool's result.
 
-    Text goes as it is; None is `null`; everything else is compact JSON. A picture is taken out of lists, tuples, sets,
-    dicts, dataclasses and pydantic models, and in the JSON its handle takes its place; bytes that are a picture and Pillow
-    images count as pictures. Text is cut at 100,000 characters. Raises `ToolResultError` for what has no such form.
+    Text goes as it is; None is `null`; everything else is compact JSON. A picture is taken out of
+    lists, tuples, sets, dicts, dataclasses and pydantic models, and in the JSON its handle takes
+    its place; bytes that are a picture and Pillow images count as pictures. Text is cut at 100,000
+    characters. Raises `ToolResultError` for what has no such form.
     """
     walk = _Walk()
     plain = walk.json(value, None, 0)
@@ -90,11 +102,13 @@ def encode_result(value: object) -> Encoded:
 
 
 def encode_words(text: str, images: Mapping[str, Image]) -> Encoded:
-    """Words that name pictures by handles that are not the run's: each will get the run's own. Pictures that no word
-    names are listed at the end."""
+    """Words that name pictures by handles that are not the run's: each will get the run's own.
+    Pictures that no word names are listed at the end."""
     order = {name: index for index, name in enumerate(images)}
     text = mend(text)
-    template = _WORD_HANDLE.sub(lambda found: _marked(order[found[0]]) if found[0] in order else found[0], text)
+    template = _WORD_HANDLE.sub(
+        lambda found: _marked(order[found[0]]) if found[0] in order else found[0], text
+    )
     left = [mark for index in order.values() if (mark := _marked(index)) not in template]
     if left:
         template += f"{chr(10) * 2 if template else ''}[pictures: {', '.join(left)}]"
@@ -129,7 +143,9 @@ class _Walk:
         if value is None or kind is int or kind is bool:
             return value
         if depth > MAX_DEPTH:
-            raise ToolResultError(f"{_told(place)[:200]} is nested deeper than {MAX_DEPTH} levels, or holds itself")
+            raise ToolResultError(
+                f"{_told(place)[:200]} is nested deeper than {MAX_DEPTH} levels, or holds itself"
+            )
         image = as_image(value)
         if image is not None:
             return self._mark(image)
@@ -144,22 +160,32 @@ class _Walk:
     def _container(self, value: object, place: Place, depth: int) -> Any:
         if isinstance(value, Mapping):
             items = cast("Mapping[object, object]", value).items()
-            return {_key(key, place): self.json(each, (place, key), depth + 1) for key, each in items}
+            return {
+                _key(key, place): self.json(each, (place, key), depth + 1) for key, each in items
+            }
         if isinstance(value, list | tuple | AbstractSet):
             each_of = cast("list[object]", value)
-            return [self.json(each, (place, index), depth + 1) for index, each in enumerate(each_of)]
+            return [
+                self.json(each, (place, index), depth + 1) for index, each in enumerate(each_of)
+            ]
         if _is_model(value) or _is_dataclass(value):
             own_serializer = hasattr(type(value), "__pydantic_serializer__")
             if not own_serializer or _needs_walk(value, 0):
-                return {name: self.json(each, (place, name), depth + 1) for name, each in _fields(value)}
+                return {
+                    name: self.json(each, (place, name), depth + 1) for name, each in _fields(value)
+                }
         return self._leaf(value, place, depth)
 
     def _leaf(self, value: object, place: Place, depth: int) -> Any:
         kind = type(value).__qualname__
         if isinstance(value, Iterator):
-            raise ToolResultError(f"{_told(place)} is a {kind}, which may have no end; return a list")
+            raise ToolResultError(
+                f"{_told(place)} is a {kind}, which may have no end; return a list"
+            )
         if isinstance(value, bytes | bytearray):
-            raise ToolResultError(f"{_told(place)} is {len(value)} bytes that are no picture; return text")
+            raise ToolResultError(
+                f"{_told(place)} is {len(value)} bytes that are no picture; return text"
+            )
         if isinstance(value, PurePath):
             return mend(str(value))
         from pydantic_core import to_jsonable_python
@@ -168,7 +194,8 @@ class _Walk:
             plain: object = to_jsonable_python(value)
         except (ValueError, TypeError, RecursionError) as error:
             raise ToolResultError(
-                f"{_told(place)} is a {kind}, which cannot be told to the model: {_why(error)}; accepted are {ACCEPTED}"
+                f"{_told(place)} is a {kind}, which cannot be told to the model: "
+                f"{_why(error)}; accepted are {ACCEPTED}"
             ) from None
         # Once more, for what its own serializer gave: lone surrogates, infinities.
         return self.json(plain, place, depth + 1)
@@ -182,7 +209,9 @@ class _Walk:
 
 
 def as_image(value: object) -> Image | None:
-    """The picture that a value is: an `Image`, a Pillow image, the bytes of a picture; None for any other."""
+    """The picture that a value is: an `Image`, a Pillow image, the bytes of a picture; None for any
+    other.
+    """
     if isinstance(value, Image):
         return value if value.name else _from_tool(value)
     if isinstance(value, bytes | bytearray):
@@ -196,7 +225,9 @@ def as_image(value: object) -> Image | None:
 
 def _from_tool(image: Image) -> Image:
     """The picture, with the tool as the place where it was seen."""
-    sources = tuple(Source("tool", source.url) if source.place == "user" else source for source in image.sources)
+    sources = tuple(
+        Source("tool", source.url) if source.place == "user" else source for source in image.sources
+    )
     return replace(image, sources=sources or (Source("tool"),))
 
 
@@ -222,7 +253,9 @@ def _key(key: object, place: Place) -> str:
     try:
         (text,) = cast("dict[str, object]", to_jsonable_python({key: 0}))
     except (ValueError, TypeError) as error:
-        raise ToolResultError(f"{_told(place)} has the key {key!r}, which JSON cannot hold: {_why(error)}") from None
+        raise ToolResultError(
+            f"{_told(place)} has the key {key!r}, which JSON cannot hold: {_why(error)}"
+        ) from None
     return mend(text)
 
 
@@ -247,11 +280,15 @@ def _fields(value: object) -> list[tuple[str, object]]:
     """What a pydantic model or a dataclass holds."""
     if _is_model(value):
         return list(value)
-    return [(each.name, getattr(value, each.name)) for each in dataclasses.fields(cast("Any", value))]
+    return [
+        (each.name, getattr(value, each.name)) for each in dataclasses.fields(cast("Any", value))
+    ]
 
 
 def _needs_walk(value: object, depth: int) -> bool:
-    """Whether pydantic cannot write this alone: a picture is inside, or a lone surrogate. Else its own serializers do it."""
+    """Whether pydantic cannot write this alone: a picture is inside, or a lone surrogate. Else its
+    own serializers do it.
+    """
     if isinstance(value, str):
         return mend(value) != value
     if as_image(value) is not None:
@@ -271,8 +308,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Billed(Generic[T]):
-    """What a tool returns together with what it spent: the model is told `value` alone, the run adds `usage` to its own,
-    and the invocation gets its cost."""
+    """What a tool returns together with what it spent: the model is told `value` alone, the run
+    adds `usage` to its own, and the invocation gets its cost."""
 
     value: T
     usage: Usage

@@ -1,4 +1,6 @@
-"""A function's signature and docstring → the JSON Schema that the model sees, and the pydantic model that checks what it writes."""
+"""A function's signature and docstring → the JSON Schema that the model sees, and the pydantic
+model that checks what it writes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,16 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsona
 from agentkit.errors import ImageError, ToolDefinitionError
 from agentkit.tools.context import Context
 from agentkit.tools.defaults import check_defaults
-from agentkit.tools.hints import either, is_value, mentions, of_pillow, optional, plain, replaced, resolve
+from agentkit.tools.hints import (
+    either,
+    is_value,
+    mentions,
+    of_pillow,
+    optional,
+    plain,
+    replaced,
+    resolve,
+)
 from agentkit.values import Image
 
 if TYPE_CHECKING:
@@ -29,15 +40,21 @@ Parameter = inspect.Parameter
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a tool accepts: as JSON Schema for the model, and as a pydantic model for what the model writes."""
+    """What a tool accepts: as JSON Schema for the model, and as a pydantic model for what the model
+    writes.
+    """
 
     schema: dict[str, Any]
     model: type[BaseModel]
-    """Its fields are `p0`, `p1`, …, so that a parameter may have any name; the aliases are what the model sees."""
+    """Its fields are `p0`, `p1`, …, so that a parameter may have any name; the aliases are what the
+    model sees.
+    """
     names: Mapping[str, str]
     """Field → the function's parameter."""
     filled: frozenset[str]
-    """Fields whose default only pydantic knows (`= Field(3, ge=1)`): they are passed even where the model left them out."""
+    """Fields whose default only pydantic knows (`= Field(3, ge=1)`): they are passed even where the
+    model left them out.
+    """
     takes_context: bool
     is_method: bool
     """Whether an instance has to be bound before the function can be called."""
@@ -52,8 +69,12 @@ class _Handle:
     """For the model a string; for the function the `Image` with that handle."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_after_validator_function(cls._look_up, core_schema.str_schema())
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(
+            cls._look_up, core_schema.str_schema()
+        )
 
     @staticmethod
     def _look_up(handle: str, info: core_schema.ValidationInfo) -> Image:
@@ -69,8 +90,12 @@ class _QuietJsonSchema(GenerateJsonSchema):
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 — pydantic's own attribute
 
 
-def parameters_of(function: Callable[..., object], owner: str, *, strict: bool = False) -> tuple[Parameters, str]:
-    """What `function` accepts, and its description. Raises `ToolDefinitionError`, which names the parameter at fault."""
+def parameters_of(
+    function: Callable[..., object], owner: str, *, strict: bool = False
+) -> tuple[Parameters, str]:
+    """What `function` accepts, and its description. Raises `ToolDefinitionError`, which names the
+    parameter at fault.
+    """
     signature = inspect.signature(function)
     given = list(signature.parameters.values())
     is_method = bool(given) and _is_self(function, given[0])
@@ -98,7 +123,9 @@ def parameters_of(function: Callable[..., object], owner: str, *, strict: bool =
 
 
 def read_docstring(docstring: str) -> tuple[str, Mapping[str, str]]:
-    """What a docstring says of the function, and of each parameter, in Google's, NumPy's or Sphinx's style."""
+    """What a docstring says of the function, and of each parameter, in Google's, NumPy's or
+    Sphinx's style.
+    """
     from docstring_parser import ParseError, parse
 
     text = inspect.cleandoc(docstring)
@@ -108,12 +135,16 @@ def read_docstring(docstring: str) -> tuple[str, Mapping[str, str]]:
         return text, {}
     said = parsed.description or ""
     return said.strip(), {
-        each.arg_name.lstrip("*"): " ".join(each.description.split()) for each in parsed.params if each.description
+        each.arg_name.lstrip("*"): " ".join(each.description.split())
+        for each in parsed.params
+        if each.description
     }
 
 
 def _is_self(function: Callable[..., object], first: Parameter) -> bool:
-    """Whether the first parameter is the instance: a plain function, defined in a class body, that begins with `self`."""
+    """Whether the first parameter is the instance: a plain function, defined in a class body, that
+    begins with `self`.
+    """
     scope = getattr(function, "__qualname__", "").rpartition(".")[0]
     return (
         inspect.isfunction(function)
@@ -131,7 +162,8 @@ def _hint(owner: str, function: Callable[..., object], parameter: Parameter) -> 
     if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
         star = "*" if parameter.kind is Parameter.VAR_POSITIONAL else "**"
         raise ToolDefinitionError(
-            f"{owner}: {star}{parameter.name} cannot be told to the model; accepted are named parameters, "
+            f"{owner}: {star}{parameter.name} cannot be told to the model; "
+            "accepted are named parameters, "
             f"for many values one such as {parameter.name}: list[str]"
         )
     return resolve(owner, function, parameter)
@@ -140,25 +172,30 @@ def _hint(owner: str, function: Callable[..., object], parameter: Parameter) -> 
 def _refuse_misfits(owner: str, parameter: Parameter, hint: Any) -> None:
     if mentions(hint, Context):
         raise ToolDefinitionError(
-            f"{owner}: its parameter {parameter.name!r} is a Context; only the first one may be, and by itself"
+            f"{owner}: its parameter {parameter.name!r} is a Context; only "
+            "the first one may be, and by itself"
         )
     if parameter.kind is Parameter.POSITIONAL_ONLY:
         raise ToolDefinitionError(
-            f"{owner}: its parameter {parameter.name!r} is positional-only; the model gives arguments by name"
+            f"{owner}: its parameter {parameter.name!r} is positional-only; "
+            "the model gives arguments by name"
         )
     if is_value(hint):
         raise ToolDefinitionError(
-            f"{owner}: the annotation {hint!r:.100} of its parameter {parameter.name!r} is a value, not a type; "
+            f"{owner}: the annotation {hint!r:.100} of its parameter "
+            f"{parameter.name!r} is a value, not a type; "
             f"for a default, write {parameter.name}: {type(hint).__name__} = {hint!r:.100}"
         )
     if of_pillow(hint):
         raise ToolDefinitionError(
-            f"{owner}: its parameter {parameter.name!r} is a Pillow image, which the model cannot write; "
+            f"{owner}: its parameter {parameter.name!r} is a Pillow "
+            "image, which the model cannot write; "
             "annotate agentkit.Image, whose to_pillow() gives one"
         )
     if either(hint, Image, str):
         raise ToolDefinitionError(
-            f"{owner}: its parameter {parameter.name!r} is an Image or a str, which cannot be told apart: the model writes both as a string"
+            f"{owner}: its parameter {parameter.name!r} is an Image or a str, which cannot be "
+            "told apart: the model writes both as a string"
         )
 
 
@@ -179,7 +216,9 @@ def _model(
             owner,
             given,
             fields,
-            TypeError("an Image inside another type; accepted are Image, Image | None, list[Image]"),
+            TypeError(
+                "an Image inside another type; accepted are Image, Image | None, list[Image]"
+            ),
         )
     return model
 
@@ -195,10 +234,16 @@ def _field(parameter: Parameter, hint: Any, said: str | None) -> Any:
     default = parameter.default
     if default is None:
         hint = optional(hint)
-    noted = [each for each in (default, *getattr(hint, "__metadata__", ())) if isinstance(each, FieldInfo)]
+    noted = [
+        each
+        for each in (default, *getattr(hint, "__metadata__", ()))
+        if isinstance(each, FieldInfo)
+    ]
     description = next((each.description for each in noted if each.description), said)
     if description is None:
-        description = next((each for each in getattr(hint, "__metadata__", ()) if isinstance(each, str)), None)
+        description = next(
+            (each for each in getattr(hint, "__metadata__", ()) if isinstance(each, str)), None
+        )
     if mentions(hint, Image):
         description = f"{description.rstrip('.')} ({HANDLE_HINT})" if description else HANDLE_HINT
         hint = replaced(hint, Image, Annotated[Image, _Handle])
@@ -210,7 +255,9 @@ def _field(parameter: Parameter, hint: Any, said: str | None) -> Any:
     return hint if default is Parameter.empty or isinstance(default, FieldInfo) else (hint, None)
 
 
-def _offender(owner: str, given: list[Parameter], fields: Mapping[str, Any], error: Exception) -> ToolDefinitionError:
+def _offender(
+    owner: str, given: list[Parameter], fields: Mapping[str, Any], error: Exception
+) -> ToolDefinitionError:
     """The error that says which parameter pydantic could not take."""
     for parameter, (name, field) in zip(given, fields.items(), strict=True):
         try:
@@ -222,7 +269,8 @@ def _offender(owner: str, given: list[Parameter], fields: Mapping[str, Any], err
         if broken:
             reason = str(error).split("\n")[0].rstrip(".")
             return ToolDefinitionError(
-                f"{owner}: the type of its parameter {parameter.name!r} cannot be told to the model: {reason}"
+                f"{owner}: the type of its parameter {parameter.name!r} "
+                f"cannot be told to the model: {reason}"
             )
     return ToolDefinitionError(f"{owner}: its parameters cannot be told to the model: {error}")
 
@@ -231,15 +279,23 @@ def _holds(schema: Any, kind: type) -> bool:
     """Whether a core schema builds a `kind` somewhere."""
     if isinstance(schema, dict):
         parts = cast("Mapping[str, Any]", schema)
-        return parts.get("cls") is kind or any(_holds(part, kind) for key, part in parts.items() if key != "metadata")
-    return isinstance(schema, list | tuple) and any(_holds(part, kind) for part in cast("list[Any]", schema))
+        return parts.get("cls") is kind or any(
+            _holds(part, kind) for key, part in parts.items() if key != "metadata"
+        )
+    return isinstance(schema, list | tuple) and any(
+        _holds(part, kind) for part in cast("list[Any]", schema)
+    )
 
 
-def _schema(owner: str, model: type[BaseModel], given: list[Parameter], hints: Mapping[str, Any]) -> dict[str, Any]:
+def _schema(
+    owner: str, model: type[BaseModel], given: list[Parameter], hints: Mapping[str, Any]
+) -> dict[str, Any]:
     try:
         raw = model.model_json_schema(schema_generator=_QuietJsonSchema)
     except (PydanticUserError, TypeError, ValueError) as error:
-        fields = {f"p{index}": _field(each, hints[each.name], None) for index, each in enumerate(given)}
+        fields = {
+            f"p{index}": _field(each, hints[each.name], None) for index, each in enumerate(given)
+        }
         raise _offender(owner, given, fields, error) from None
     schema = _without_titles(raw)
     for (alias, shown), parameter in zip(list(schema["properties"].items()), given, strict=True):
@@ -268,20 +324,26 @@ _VALUES = frozenset({"default", "const", "enum", "examples", "example"})
 
 
 def _without_titles(node: Any, *, named: bool = False) -> Any:
-    """The schema without the titles that pydantic derives from names; `named`: the keys of this node are names, not keywords."""
+    """The schema without the titles that pydantic derives from names; `named`: the keys of this
+    node are names, not keywords.
+    """
     if isinstance(node, list):
         return [_without_titles(each) for each in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
     return {
-        key: value if key in _VALUES and not named else _without_titles(value, named=key in _NAMED and not named)
+        key: value
+        if key in _VALUES and not named
+        else _without_titles(value, named=key in _NAMED and not named)
         for key, value in cast("dict[str, Any]", node).items()
         if named or key != "title"
     }
 
 
 def _make_strict(node: Any, owner: str, where: str) -> None:
-    """Change the schema to what OpenAI's strict mode accepts: each property required, no others, no defaults."""
+    """Change the schema to what OpenAI's strict mode accepts: each property required, no others, no
+    defaults.
+    """
     if isinstance(node, list):
         for each in cast("list[Any]", node):
             _make_strict(each, owner, where)
@@ -291,7 +353,8 @@ def _make_strict(node: Any, owner: str, where: str) -> None:
     if items.get("type") == "object":
         if items.get("additionalProperties", False) is not False:
             raise ToolDefinitionError(
-                f"{owner}: strict=True takes no mapping with free keys, as {where} is; accepted are named fields"
+                f"{owner}: strict=True takes no mapping with free keys, as "
+                f"{where} is; accepted are named fields"
             )
         items["additionalProperties"] = False
         items["required"] = list(items.setdefault("properties", {}))

@@ -13,7 +13,9 @@ _ESCAPES = re.compile(
 
 
 def mend(text: str) -> str:
-    """The text with surrogate pairs joined and each lone half turned into U+FFFD, so that it is UTF-8."""
+    """The text with surrogate pairs joined and each lone half turned into U+FFFD, so that it is
+    UTF-8.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,8 @@
-"""Threads for sync tools: apart from the event loop's own, so that slow tools never hold up name look-ups or the disk.
+"""Threads for sync tools: apart from the event loop's own, so that slow tools never hold up name
+look-ups or the disk.
 
-They are daemons, so a tool that outlived its time-out never keeps the program from ending; such a thread no longer
-counts, so that it takes no place from another tool.
+They are daemons, so a tool that outlived its time-out never keeps the program from ending; such a
+thread no longer counts, so that it takes no place from another tool.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class _Threads:
                 threading.Thread(target=self._serve, name="agentkit-tool", daemon=True).start()
 
     def give_up(self, job: _Job) -> None:
-        """The caller waits no longer: a job in line is dropped, and the thread of one that runs is replaced."""
+        """The caller waits no longer: a job in line is dropped, and the thread of one that runs is
+        replaced.
+        """
         with self.ready:
             if job.given_up:
                 return

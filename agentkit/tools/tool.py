@@ -30,7 +30,9 @@ Approve = bool | Callable[[Mapping[str, Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[P, R]):
-    """A function that a model can call, and that still is the function: `weather("Oslo")` calls it. Made by `tool`."""
+    """A function that a model can call, and that still is the function: `weather("Oslo")` calls it.
+    Made by `tool`.
+    """
 
     name: str
     description: str
@@ -39,11 +41,15 @@ class Tool(Generic[P, R]):
     timeout: float | None = None
     """Seconds for one call; None leaves it to the limits of the run."""
     approve: Approve = False
-    """Whether a person has to agree to a call; a function is asked with the call's checked arguments."""
+    """Whether a person has to agree to a call; a function is asked with the call's checked
+    arguments.
+    """
     external: bool = False
     """Never run here: the result is given when the run is resumed."""
     repeats: bool = False
-    """Whether the same call may be made over and over, as of a tool that asks how far some work is."""
+    """Whether the same call may be made over and over, as of a tool that asks how far some work
+    is.
+    """
     strict: bool | None = None
     """Whether the provider is told to hold the model to the schema; None tells it nothing."""
     is_async: bool = field(init=False, repr=False, compare=False)
@@ -56,17 +62,20 @@ class Tool(Generic[P, R]):
         object.__setattr__(self, "is_generator", inspect.isasyncgenfunction(called))
         if not NAME.match(self.name):
             raise ToolDefinitionError(
-                f"tool(name={self.name!r}): accepted are 1 to 64 of the characters a-z, A-Z, 0-9, _ and -"
+                f"tool(name={self.name!r}): accepted are 1 to 64 of the "
+                "characters a-z, A-Z, 0-9, _ and -"
             )
         if self.timeout is not None and not _is_positive(self.timeout):
             raise ToolDefinitionError(
-                f"tool(timeout={self.timeout!r}) for {self.name}: accepted is a finite number of seconds above 0, or None"
+                f"tool(timeout={self.timeout!r}) for {self.name}: accepted is a "
+                "finite number of seconds above 0, or None"
             )
         if not isinstance(self.approve, bool) and (
             not callable(self.approve) or inspect.iscoroutinefunction(self.approve)
         ):
             raise ToolDefinitionError(
-                f"tool(approve={self.approve!r}) for {self.name}: accepted are True, False, and a plain function of the arguments"
+                f"tool(approve={self.approve!r}) for {self.name}: accepted are True, False, "
+                "and a plain function of the arguments"
             )
 
         for option, kind, accepted in (
@@ -77,7 +86,9 @@ class Tool(Generic[P, R]):
         ):
             value: object = getattr(self, option)
             if not isinstance(value, kind):
-                raise ToolDefinitionError(f"tool({option}={value!r}) for {self.name}: accepted is {accepted}")
+                raise ToolDefinitionError(
+                    f"tool({option}={value!r}) for {self.name}: accepted is {accepted}"
+                )
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -92,16 +103,17 @@ class Tool(Generic[P, R]):
     def check(
         self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image
     ) -> dict[str, object]:
-        """The keyword arguments for `function`, from the JSON that the model wrote; what it left out is left out.
+        """The keyword arguments for `function`, from the JSON that the model wrote; what it left
+        out is left out.
 
-        `images` gives the picture with a handle, or raises `LookupError` whose message the model is told. Raises
-        `BadArguments`, and nothing else.
+        `images` gives the picture with a handle, or raises `LookupError` whose message the model is
+        told. Raises `BadArguments`, and nothing else.
         """
         return check_arguments(self.parameters, arguments, images)
 
     def needs_approval(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether a person has to agree to a call with these checked arguments. A function is shown the defaults of those
-        that were left out, too; only its plain False lets the call pass."""
+        """Whether a person has to agree to a call with these checked arguments. A function is shown
+        the defaults of those that were left out, too; only its plain False lets the call pass."""
         if isinstance(self.approve, bool):
             return self.approve
         defaults = {
@@ -117,13 +129,17 @@ class Tool(Generic[P, R]):
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Tool[P, R]: ...
     @overload
-    def __get__(self: Tool[Concatenate[S, Q], R], instance: S, owner: type | None = None) -> Tool[Q, R]: ...
+    def __get__(
+        self: Tool[Concatenate[S, Q], R], instance: S, owner: type | None = None
+    ) -> Tool[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Tool[Any, R]:
         """A tool that was defined as a method, bound to its instance."""
         if instance is None or not self.parameters.is_method:
             return self
         bound: Tool[Any, R] = replace(
-            self, function=MethodType(self.function, instance), parameters=replace(self.parameters, is_method=False)
+            self,
+            function=MethodType(self.function, instance),
+            parameters=replace(self.parameters, is_method=False),
         )
         return bound
 
@@ -174,12 +190,14 @@ def tool(
                 city: Its name in English.
             \"\"\"
 
-    The schema comes from the type hints, the descriptions from the docstring (Google's, NumPy's or Sphinx's style). A first
-    parameter annotated `Context` receives what the caller passed; one annotated `Image` the picture that the model named.
+    The schema comes from the type hints, the descriptions from the docstring (Google's, NumPy's or
+    Sphinx's style). A first parameter annotated `Context` receives what the caller passed; one
+    annotated `Image` the picture that the model named.
 
-    `timeout` is in seconds. `approve=True`, or a function of the arguments that does not answer False, makes a call wait
-    for a person. An `external` tool is never run: its result comes from outside. From the third equal call in a
-    row on, a call is not run, but of a tool that `repeats`, such as one that asks how far some work is. Raises `ToolDefinitionError`.
+    `timeout` is in seconds. `approve=True`, or a function of the arguments that does not answer
+    False, makes a call wait for a person. An `external` tool is never run: its result comes from
+    outside. From the third equal call in a row on, a call is not run, but of a tool that `repeats`,
+    such as one that asks how far some work is. Raises `ToolDefinitionError`.
     """
     settings: dict[str, Any] = {
         "timeout": timeout,
@@ -194,20 +212,30 @@ def tool(
 
 
 def make_tool(
-    function: Callable[..., Any], *, name: str | None = None, description: str | None = None, **settings: Any
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    **settings: Any,
 ) -> Tool[..., Any]:
     """What `tool` does, with the function at hand."""
     if isinstance(function, staticmethod):
         function = function.__func__
     _refuse_misfits(function)
     called = name or _name_of(function)
-    if not isinstance(called, str) or not NAME.match(called):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(called, str) or not NAME.match(called):
         raise ToolDefinitionError(
-            f"the tool name {called!r} is not accepted: 1 to 64 of the characters a-z, A-Z, 0-9, _ and -; give one by tool(name=…)"
+            f"the tool name {called!r} is not accepted: 1 to 64 of the characters a-z, "
+            "A-Z, 0-9, _ and -; give one by tool(name=…)"
         )
-    from agentkit.tools.schema import parameters_of  # loads pydantic, which who has no tools does not need
+    # Loads pydantic, which who has no tools does not need.
+    from agentkit.tools.schema import (
+        parameters_of,
+    )
 
-    parameters, documented = parameters_of(function, f"the tool {called}", strict=settings.get("strict") is True)
+    parameters, documented = parameters_of(
+        function, f"the tool {called}", strict=settings.get("strict") is True
+    )
     said = documented if description is None else description
     return Tool(called, said, function, parameters, **settings)
 
@@ -215,16 +243,21 @@ def make_tool(
 def _refuse_misfits(function: object) -> None:
     accepted = "accepted are functions, async functions, async generator functions and methods"
     if isinstance(function, Tool):
-        raise ToolDefinitionError(f"tool({function!r}): it is a tool already; dataclasses.replace changes one")
+        raise ToolDefinitionError(
+            f"tool({function!r}): it is a tool already; dataclasses.replace changes one"
+        )
     if isinstance(function, type):
         raise ToolDefinitionError(f"tool({function.__qualname__}): this is a class; {accepted}")
     if isinstance(function, classmethod):
-        raise ToolDefinitionError("tool() of a classmethod: put @classmethod away, or use tool(TheClass.the_method)")
+        raise ToolDefinitionError(
+            "tool() of a classmethod: put @classmethod away, or use tool(TheClass.the_method)"
+        )
     if not callable(function):
         raise ToolDefinitionError(f"tool({function!r}): {accepted}")
     if inspect.isgeneratorfunction(_called(function)):
         raise ToolDefinitionError(
-            f"tool({_name_of(function)}): it is a sync generator; to tell progress, make it async: async def … yield"
+            f"tool({_name_of(function)}): it is a sync generator; to tell "
+            "progress, make it async: async def … yield"
         )
 
 
@@ -236,8 +269,17 @@ def _name_of(function: object) -> str:
 
 def _called(function: Any) -> Callable[..., object]:
     """What is called when `function` is: itself, or its `__call__`."""
-    return function if inspect.isroutine(function) or issubclass(type(function), partial) else type(function).__call__
+    return (
+        function
+        if inspect.isroutine(function) or issubclass(type(function), partial)
+        else type(function).__call__
+    )
 
 
 def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value > 0
+    )

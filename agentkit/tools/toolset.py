@@ -33,7 +33,8 @@ class Maker:
         for each in flat(normalised(made, f"the tools that {name} returned")):
             if isinstance(each, Maker):
                 raise ToolDefinitionError(
-                    f"{name} returned a Toolset of a function; accepted are tools, and sets of tools"
+                    f"{name} returned a Toolset of a function; accepted "
+                    "are tools, and sets of tools"
                 )
             passed: AnyTool | None = each
             for toolset in self.sets:
@@ -44,14 +45,16 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Toolset:
-    """Some tools as one: under a prefix, or only those that a filter lets through. Sets may hold sets.
+    """Some tools as one: under a prefix, or only those that a filter lets through. Sets may hold
+    sets.
 
         Toolset([read, write, delete], prefix="files_", filter=lambda tool: tool.name != "delete")
         Toolset(lambda context: [search] if context.deps.online else [])
 
-    In the place of a list, a function makes the tools: it is called before each request to the model, with a `Context` of
-    the run so far (whose `invocation` is an empty one), and may be async. `filter` sees the names without this set's
-    prefix; server tools, whose names are OpenRouter's, get no prefix.
+    In the place of a list, a function makes the tools: it is called before each request to the
+    model, with a `Context` of the run so far (whose `invocation` is an empty one), and may be
+    async. `filter` sees the names without this set's prefix; server tools, whose names are
+    OpenRouter's, get no prefix.
     """
 
     tools: tuple[object, ...]
@@ -64,18 +67,24 @@ class Toolset:
         prefix: str = "",
         filter: Callable[[AnyTool], bool] | None = None,  # noqa: A002 — the word for it
     ) -> None:
-        if not isinstance(prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(prefix, str):
             raise ToolDefinitionError(f"Toolset(prefix={prefix!r}): accepted is text")
         if filter is not None and not callable(filter):
-            raise ToolDefinitionError(f"Toolset(filter={filter!r}): accepted is a function of a tool, or None")
-        given = (Maker(tools),) if _is_maker(tools) else tuple(normalised(tools, "Toolset(tools=…)"))
+            raise ToolDefinitionError(
+                f"Toolset(filter={filter!r}): accepted is a function of a tool, or None"
+            )
+        given = (
+            (Maker(tools),) if _is_maker(tools) else tuple(normalised(tools, "Toolset(tools=…)"))
+        )
         object.__setattr__(self, "tools", given)
         object.__setattr__(self, "prefix", prefix)
         object.__setattr__(self, "filter", filter)
         tuple(self)  # a name that the prefix breaks is told here, not later
 
     def __iter__(self) -> Iterator[AnyTool]:
-        """Its tools, with the prefix, those of inner sets included; without those that a function will make."""
+        """Its tools, with the prefix, those of inner sets included; without those that a function
+        will make.
+        """
         return (each for each in self.each() if not isinstance(each, Maker))
 
     def each(self) -> Iterator[AnyTool | Maker]:
@@ -90,7 +99,11 @@ class Toolset:
         """One tool as it comes out of this set: with the prefix, or not at all."""
         if self.filter is not None and not self.filter(each):
             return None
-        return replace(each, name=f"{self.prefix}{each.name}") if self.prefix and isinstance(each, Tool) else each
+        return (
+            replace(each, name=f"{self.prefix}{each.name}")
+            if self.prefix and isinstance(each, Tool)
+            else each
+        )
 
 
 def _is_maker(tools: Iterable[object] | MakeTools) -> TypeIs[MakeTools]:
@@ -115,7 +128,9 @@ class Tools:
 
 
 def collect(tools: Iterable[object]) -> Tools:
-    """The tools that a user gave, checked. Raises `ToolDefinitionError` that names what does not fit."""
+    """The tools that a user gave, checked. Raises `ToolDefinitionError` that names what does not
+    fit.
+    """
     return _gathered(flat(normalised(tools, "tools=…")))
 
 
@@ -127,14 +142,17 @@ def _gathered(tools: Iterable[AnyTool | Maker]) -> Tools:
         if isinstance(each, Maker):
             makers.append(each)
         elif isinstance(each, ServerTool):
-            if each.name.startswith("openrouter:") and any(each.name == other.name for other in server):
+            if each.name.startswith("openrouter:") and any(
+                each.name == other.name for other in server
+            ):
                 raise ToolDefinitionError(
                     f"tools=…: the server tool {each.name} is given twice; accepted is one of each"
                 )
             server.append(each)
         elif each.name in functions:
             raise ToolDefinitionError(
-                f"tools=…: two tools have the name {each.name!r}; give one another by tool(name=…), or a Toolset(prefix=…)"
+                f"tools=…: two tools have the name {each.name!r}; give one another by "
+                "tool(name=…), or a Toolset(prefix=…)"
             )
         else:
             functions[each.name] = each
@@ -142,14 +160,17 @@ def _gathered(tools: Iterable[AnyTool | Maker]) -> Tools:
         short = each.name.removeprefix("openrouter:")
         if short in functions:
             raise ToolDefinitionError(
-                f"tools=…: the tool {short!r} has the name of the server tool {each.name}, which is given too; rename it"
+                f"tools=…: the tool {short!r} has the name of the server tool "
+                f"{each.name}, which is given too; rename it"
             )
     return Tools(functions, tuple(server), tuple(makers))
 
 
 def normalised(tools: object, where: str) -> Iterator[Tool[..., Any] | ServerTool | Toolset]:
     """Each of what a user gave, functions made into tools."""
-    if isinstance(tools, str | bytes | Mapping | Tool | ServerTool) or not isinstance(tools, Iterable):
+    if isinstance(tools, str | bytes | Mapping | Tool | ServerTool) or not isinstance(
+        tools, Iterable
+    ):
         raise UsageError(f"{where}: given is {tools!r}; accepted is a list of {ACCEPTED}")
     for index, each in enumerate(cast("Iterable[object]", tools)):
         yield _normal(each, f"{where}, number {index + 1}")
@@ -159,17 +180,21 @@ def _normal(given: object, where: str) -> Tool[..., Any] | ServerTool | Toolset:
     if isinstance(given, Tool):
         if given.parameters.is_method:
             raise ToolDefinitionError(
-                f"{where}: {given.name} is a method; give that of an instance, as in the_object.{given.name}"
+                f"{where}: {given.name} is a method; give that of an "
+                f"instance, as in the_object.{given.name}"
             )
         return given  # pyright: ignore[reportUnknownVariableType]
     if isinstance(given, ServerTool | Toolset):
         return given
     if isinstance(given, type):
         raise ToolDefinitionError(
-            f"{where}: {given.__qualname__} is a class; accepted are {ACCEPTED}; is it {given.__qualname__}()?"
+            f"{where}: {given.__qualname__} is a class; accepted are "
+            f"{ACCEPTED}; is it {given.__qualname__}()?"
         )
     if not callable(given):
-        raise ToolDefinitionError(f"{where}: given is {given!r:.100}{_hint(given)}; accepted are {ACCEPTED}")
+        raise ToolDefinitionError(
+            f"{where}: given is {given!r:.100}{_hint(given)}; accepted are {ACCEPTED}"
+        )
     return make_tool(given)
 
 

@@ -1,8 +1,8 @@
 """The values that everything else is made of: frozen, slotted, free of sockets, clocks and storage.
 
-A `Message` holds parts in the order in which the model gave them, so text and pictures interleave, and beside them the
-raw items of the dialect that produced it, for a verbatim echo. Money is a float in USD; `None` means that the wire did
-not tell.
+A `Message` holds parts in the order in which the model gave them, so text and pictures interleave,
+and beside them the raw items of the dialect that produced it, for a verbatim echo. Money is a float
+in USD; `None` means that the wire did not tell.
 """
 
 from agentkit.values.blobs import Blobs, MemoryBlobs

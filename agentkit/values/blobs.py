@@ -1,5 +1,6 @@
-"""The door to an image store. One of the user's own (a bucket, a database) raises whatever its library raises: behind this
-door it is a `StoreError`, which everything above knows how to survive."""
+"""The door to an image store. One of the user's own (a bucket, a database) raises whatever its
+library raises: behind this door it is a `StoreError`, which everything above knows how to
+survive."""
 
 from __future__ import annotations
 
@@ -16,12 +17,16 @@ class Blobs(Protocol):
     """Where an image's bytes are read from."""
 
     def open(self, sha256: str) -> BinaryIO:
-        """The bytes with this digest, from their start. Raises `FileNotFoundError` where they are not there."""
+        """The bytes with this digest, from their start. Raises `FileNotFoundError` where they are
+        not there.
+        """
         ...
 
 
 class MemoryBlobs:
-    """Bytes that are held in memory: those of `Image.from_bytes`, until a run puts them into its store."""
+    """Bytes that are held in memory: those of `Image.from_bytes`, until a run puts them into its
+    store.
+    """
 
     __slots__ = ("_data",)
 
@@ -37,17 +42,23 @@ class MemoryBlobs:
 
 @contextmanager
 def storing(doing: str) -> Generator[None]:
-    """Any error of a store's becomes a `StoreError` that says what was being done: `write to`, `read from`."""
+    """Any error of a store's becomes a `StoreError` that says what was being done: `write to`,
+    `read from`.
+    """
     try:
         yield
     except AgentkitError:
         raise
     except Exception as error:
-        raise StoreError(f"cannot {doing} the image store: {type(error).__name__}: {error}") from error
+        raise StoreError(
+            f"cannot {doing} the image store: {type(error).__name__}: {error}"
+        ) from error
 
 
 def opened(blobs: Blobs, sha256: str) -> BinaryIO:
-    """A stored picture, from its start. Raises `FileNotFoundError` where it is not there, `StoreError` for any other error."""
+    """A stored picture, from its start. Raises `FileNotFoundError` where it is not there,
+    `StoreError` for any other error.
+    """
     with storing("read from"):
         try:
             return blobs.open(sha256)

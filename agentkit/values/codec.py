@@ -1,4 +1,6 @@
-"""How values are read back from JSON: marks on their fields, for pydantic, which is loaded only where JSON is read or written."""
+"""How values are read back from JSON: marks on their fields, for pydantic, which is loaded only
+where JSON is read or written.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 class OfContext:
     """The value comes from the context, not from the JSON."""
 
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         from pydantic_core import core_schema
 
         return core_schema.with_info_plain_validator_function(
@@ -28,7 +32,9 @@ class OfContext:
 class _Finite:
     """`1e999` and `NaN`, which readers of JSON take, are no amounts."""
 
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         schema: dict[str, Any] = {**handler(source), "allow_inf_nan": False}
         return cast("CoreSchema", schema)
 
@@ -43,7 +49,9 @@ def _blobs_of_context(value: object, info: ValidationInfo) -> object:
 
 
 def without_field(schema: CoreSchema, name: str) -> CoreSchema:
-    """A dataclass's schema whose JSON leaves this field out, and whose default is looked at like a value."""
+    """A dataclass's schema whose JSON leaves this field out, and whose default is looked at like a
+    value.
+    """
     for each in cast("list[dict[str, Any]]", cast("dict[str, Any]", schema)["schema"]["fields"]):
         if each["name"] == name:
             each["serialization_exclude"] = True
@@ -55,8 +63,8 @@ ValueT = TypeVar("ValueT", bound="DataclassInstance")
 
 
 def grown(value: ValueT, **changes: Any) -> ValueT:
-    """What `dataclasses.replace` gives, at a third of its cost, for a value that checks nothing when it is made. Values grow
-    several times in each turn, so this is felt."""
+    """What `dataclasses.replace` gives, at a third of its cost, for a value that checks nothing
+    when it is made. Values grow several times in each turn, so this is felt."""
     read, slots = _fields(type(value))
     other = object.__new__(type(value))
     for put, each in zip(slots, read(value), strict=False):

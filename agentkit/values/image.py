@@ -1,5 +1,6 @@
-"""Pictures as values: an `Image` is small and names bytes, which a `Blobs` handle reads. The handle is no part of its
-equality or its JSON, and `save` and `from_file` are the only things below floor 3 that touch a disk."""
+"""Pictures as values: an `Image` is small and names bytes, which a `Blobs` handle reads. The handle
+is no part of its equality or its JSON, and `save` and `from_file` are the only things below floor 3
+that touch a disk."""
 
 from __future__ import annotations
 
@@ -61,10 +62,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture: a small value that names bytes in the store. Made by `from_file`, `from_bytes`, `from_url`."""
+    """A picture: a small value that names bytes in the store. Made by `from_file`, `from_bytes`,
+    `from_url`.
+    """
 
     sha256: str
-    """Lowercase hex; empty for a picture that is still only a URL (`from_url`, before a run has fetched it)."""
+    """Lowercase hex; empty for a picture that is still only a URL (`from_url`, before a run has
+    fetched it).
+    """
     media_type: str
     """Told by the bytes, not by what was claimed."""
     size: int
@@ -73,9 +78,10 @@ class Image:
     """Pixels; None where they are not known (SVG, or not looked at yet)."""
     height: int | None = None
     name: str = ""
-    """The handle by which the model, a tool and the user call it: `img_1`, `img_2`, … within a conversation. A conversation
-    gives each picture the next number, whatever name it had before (`replace(image, name="harbour")`): two pictures of one
-    name would be one to the model. `chat.images`, `answer.images` and `answer.messages` have pictures as they are called."""
+    """The handle by which the model, a tool and the user call it: `img_1`, `img_2`, … within a
+    conversation. A conversation gives each picture the next number, whatever name it had before
+    (`replace(image, name="harbour")`): two pictures of one name would be one to the model.
+    `chat.images`, `answer.images` and `answer.messages` have pictures as they are called."""
     alt: str = ""
     prompt: str | None = None
     revised_prompt: str | None = None
@@ -89,50 +95,91 @@ class Image:
     blobs: Annotated[Blobs | None, OfContext()] = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return without_field(handler(source), "blobs")
 
     def joined(self, seen: Image) -> Image:
-        """This picture with what another sight of the same bytes adds: its sources, and what was not known of it yet."""
-        sources = (*self.sources, *(source for source in seen.sources if source not in self.sources))
+        """This picture with what another sight of the same bytes adds: its sources, and what was
+        not known of it yet.
+        """
+        sources = (
+            *self.sources,
+            *(source for source in seen.sources if source not in self.sources),
+        )
         filled: dict[str, Any] = {
             name: getattr(seen, name)
-            for name in ("prompt", "revised_prompt", "model", "invocation_id", "cost_usd", "width", "height", "blobs")
+            for name in (
+                "prompt",
+                "revised_prompt",
+                "model",
+                "invocation_id",
+                "cost_usd",
+                "width",
+                "height",
+                "blobs",
+            )
             if getattr(self, name) is None
         }
-        return replace(self, sources=sources, alt=self.alt or seen.alt, parents=self.parents or seen.parents, **filled)
+        return replace(
+            self,
+            sources=sources,
+            alt=self.alt or seen.alt,
+            parents=self.parents or seen.parents,
+            **filled,
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, *, alt: str = "") -> Self:
         """A picture of these bytes. Raises `ImageError` where they are none that is known here."""
         _check_alt("bytes", alt)
-        if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ImageError(f"Image.from_bytes({data!r:.80}): given is {type(data).__name__}; accepted are bytes")
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ImageError(
+                f"Image.from_bytes({data!r:.80}): given is "
+                f"{type(data).__name__}; accepted are bytes"
+            )
         data = bytes(data)
         media_type = sniff(data[:HEAD])
         if media_type is None:
             raise ImageError(
-                f"these {len(data)} bytes are no picture; accepted: {', '.join(sorted(EXTENSIONS.values()))}"
+                f"these {len(data)} bytes are no picture; accepted: "
+                f"{', '.join(sorted(EXTENSIONS.values()))}"
             )
         digest = hashlib.sha256(data).hexdigest()
-        return cls(digest, media_type, len(data), alt=alt, sources=(Source("user"),), blobs=MemoryBlobs(data))
+        return cls(
+            digest,
+            media_type,
+            len(data),
+            alt=alt,
+            sources=(Source("user"),),
+            blobs=MemoryBlobs(data),
+        )
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, alt: str = "") -> Self:
-        """The picture in a file, read now. Raises `ImageError` where there is none, or one of more than 256 MiB."""
+        """The picture in a file, read now. Raises `ImageError` where there is none, or one of more
+        than 256 MiB.
+        """
         _check_alt("file", alt)
-        if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ImageError(f"Image.from_file({path!r:.80}): given is {type(path).__name__}; accepted is a path")
+        if not isinstance(path, str | os.PathLike):
+            raise ImageError(
+                f"Image.from_file({path!r:.80}): given is {type(path).__name__}; accepted is a path"
+            )
         try:
             info = Path(path).stat()
             if not stat.S_ISREG(info.st_mode):
                 raise ImageError(f"cannot read the picture {os.fspath(path)!r}: it is no file")
             if info.st_size > _LARGEST:
-                raise ImageError(f"{os.fspath(path)!r} has {info.st_size} bytes; accepted are at most {_LARGEST}")
+                raise ImageError(
+                    f"{os.fspath(path)!r} has {info.st_size} bytes; accepted are at most {_LARGEST}"
+                )
             data = Path(path).read_bytes()
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
-            raise ImageError(f"cannot read the picture {os.fspath(path)!r}: {reason or error}") from error
+            raise ImageError(
+                f"cannot read the picture {os.fspath(path)!r}: {reason or error}"
+            ) from error
         try:
             return cls.from_bytes(data, alt=alt)
         except ImageError as error:
@@ -140,19 +187,27 @@ class Image:
 
     @classmethod
     def from_url(cls, url: str, *, alt: str = "") -> Self:
-        """The picture at an http(s) URL. It is fetched, under the agent's `FetchPolicy`, when a run first needs it."""
+        """The picture at an http(s) URL. It is fetched, under the agent's `FetchPolicy`, when a run
+        first needs it.
+        """
         _check_alt("url", alt)
-        if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ImageError(f"Image.from_url({url!r:.80}): given is {type(url).__name__}; accepted is an http(s) URL")
+        if not isinstance(url, str):
+            raise ImageError(
+                f"Image.from_url({url!r:.80}): given is "
+                f"{type(url).__name__}; accepted is an http(s) URL"
+            )
         if _scheme(url) not in {"http", "https"}:
             raise ImageError(
-                f"a picture's URL must be http or https, not {url[:80]!r}; for a file, use Image.from_file"
+                f"a picture's URL must be http or https, not {url[:80]!r}; "
+                "for a file, use Image.from_file"
             )
         return cls("", "", 0, alt=alt, sources=(Source("user", url),))
 
     @property
     def url(self) -> str | None:
-        """The first URL that it was seen at. Such URLs expire: use `bytes()` or `save()` for the picture."""
+        """The first URL that it was seen at. Such URLs expire: use `bytes()` or `save()` for the
+        picture.
+        """
         return next((source.url for source in self.sources if source.url), None)
 
     @property
@@ -162,15 +217,24 @@ class Image:
 
     @property
     def file_name(self) -> str:
-        """`NAME.EXTENSION`, or the beginning of its sha256 where the name is none of ours: it never becomes a path."""
+        """`NAME.EXTENSION`, or the beginning of its sha256 where the name is none of ours: it never
+        becomes a path.
+        """
         stem = self.name if _FILE_STEM.match(self.name) else self.sha256[:12]
         return f"{stem}.{self.extension}"
 
     def open(self) -> BinaryIO:
-        """The bytes as a file. Raises `ImageError` where they are gone, `StoreError` where the store cannot be read."""
+        """The bytes as a file. Raises `ImageError` where they are gone, `StoreError` where the
+        store cannot be read.
+        """
         if self.blobs is None or not self.sha256:
-            lacking = "no store is attached: load its run with Run.from_json(text, blobs=agent.store)"
-            raise ImageError(f"{self!r} has no bytes here: {lacking if self.sha256 else 'it was not fetched yet'}")
+            lacking = (
+                "no store is attached: load its run with Run.from_json(text, blobs=agent.store)"
+            )
+            raise ImageError(
+                f"{self!r} has no bytes here: "
+                f"{lacking if self.sha256 else 'it was not fetched yet'}"
+            )
         try:
             return opened(self.blobs, self.sha256)
         except FileNotFoundError:
@@ -188,13 +252,17 @@ class Image:
         return f"data:{self.media_type};base64,{pybase64.b64encode(self.bytes()).decode('ascii')}"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, whole or not at all, and return its path. A folder gets `NAME.EXTENSION`.
+        """Write the picture to a file, whole or not at all, and return its path. A folder gets
+        `NAME.EXTENSION`.
 
-        Nothing is converted: a JPEG saved as `fox.png` is a JPEG still, as every viewer sees from its first bytes; `extension`
-        is the picture's own. Raises `ImageError` where the folder is not there, or the file cannot be written.
+        Nothing is converted: a JPEG saved as `fox.png` is a JPEG still, as every viewer sees from
+        its first bytes; `extension` is the picture's own. Raises `ImageError` where the folder is
+        not there, or the file cannot be written.
         """
-        if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ImageError(f"save({path!r:.80}): given is {type(path).__name__}; accepted is a path")
+        if not isinstance(path, str | os.PathLike):
+            raise ImageError(
+                f"save({path!r:.80}): given is {type(path).__name__}; accepted is a path"
+            )
         try:
             target = Path(path)
             if target.is_dir():
@@ -209,7 +277,8 @@ class Image:
         return target
 
     def _write(self, target: Path) -> None:
-        partial = target.with_name(f".{secrets.token_hex(8)}.part")  # each its own: threads may save to one path
+        # Each its own: threads may save to one path.
+        partial = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with self.open() as source, partial.open("wb") as file:
                 while chunk := read_some(source, 1 << 20):
@@ -219,17 +288,16 @@ class Image:
             partial.unlink(missing_ok=True)
 
     def to_pillow(self, *, max_pixels: int = MAX_PIXELS) -> PillowImage:
-        """The picture, decoded. Raises `ImageError` for SVG, for more than `max_pixels`, and for bytes that Pillow cannot
-        read."""
+        """The picture, decoded. Raises `ImageError` for SVG, for more than `max_pixels`, and for
+        bytes that Pillow cannot read."""
         import PIL.Image
 
         if self.media_type == "image/svg+xml":
             raise ImageError(f"{self!r} is SVG, which is never rasterised here")
         data = self.bytes()
         try:
-            kind = inspect(BytesIO(data), max_pixels=max_pixels).media_type.removeprefix(
-                "image/"
-            )  # a bomb is never opened
+            # A bomb is never opened.
+            kind = inspect(BytesIO(data), max_pixels=max_pixels).media_type.removeprefix("image/")
             picture = PIL.Image.open(BytesIO(data), formats=[kind])
             if picture.width * picture.height > max_pixels:
                 raise ValueError(f"it has too many pixels ({picture.width}×{picture.height})")
@@ -240,25 +308,34 @@ class Image:
         return picture
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        """Notebook display: raster pictures as themselves; SVG, which can carry a script, as its repr."""
+        """Notebook display: raster pictures as themselves; SVG, which can carry a script, as its
+        repr.
+        """
         import pybase64
 
         plain: dict[str, object] = {"text/plain": repr(self)}
-        if self.media_type in {"image/png", "image/jpeg", "image/gif", "image/webp"} and self.blobs is not None:
+        if (
+            self.media_type in {"image/png", "image/jpeg", "image/gif", "image/webp"}
+            and self.blobs is not None
+        ):
             plain[self.media_type] = pybase64.b64encode(self.bytes()).decode("ascii")
         return plain
 
     def __repr__(self) -> str:
         pixels = f" {self.width}×{self.height}" if self.width and self.height else ""
         what = (
-            f"{self.media_type}{pixels} {self.size} bytes {self.sha256[:12]}" if self.sha256 else (self.url or "")[:60]
+            f"{self.media_type}{pixels} {self.size} bytes {self.sha256[:12]}"
+            if self.sha256
+            else (self.url or "")[:60]
         )
         return f"<Image {self.name + ' ' if self.name else ''}{what}>"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFailure:
-    """A picture that was announced but could not be had. `url` is None where none was given (a failed server-tool call)."""
+    """A picture that was announced but could not be had. `url` is None where none was given (a
+    failed server-tool call).
+    """
 
     source: Source
     url: str | None
@@ -267,11 +344,15 @@ class ImageFailure:
     kept: str | None = None
     """Where bytes did arrive, but are no whole picture: their sha256 in the store."""
     data: bytes | None = field(default=None, compare=False, repr=False)
-    """Where the store would not take the bytes (the disk is full): the bytes themselves. No part of its JSON."""
+    """Where the store would not take the bytes (the disk is full): the bytes themselves. No part of
+    its JSON.
+    """
     kind: Literal["image_failure"] = "image_failure"
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return without_field(handler(source), "data")
 
 
@@ -286,4 +367,6 @@ class BlobRef:
 
 
 Pieces = tuple[bytes | BlobRef, ...]
-"""JSON text with pictures left out: joined, and each reference replaced by its base64, it is the whole."""
+"""JSON text with pictures left out: joined, and each reference replaced by its base64, it is the
+whole.
+"""

@@ -1,8 +1,9 @@
 """What bytes really are: the kind of picture, its size in pixels, and whether it is whole.
 
-Nothing is decoded, so neither a decompression bomb nor endless frames cost anything: the size comes from the header and
-the end from the file's structure, in a bounded number of steps. Pillow would read all text, metadata and comments on the
-way, which a hostile file makes as long as it likes. SVG is recognised and never rasterised: it has no size in pixels.
+Nothing is decoded, so neither a decompression bomb nor endless frames cost anything: the size comes
+from the header and the end from the file's structure, in a bounded number of steps. Pillow would
+read all text, metadata and comments on the way, which a hostile file makes as long as it likes. SVG
+is recognised and never rasterised: it has no size in pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import BinaryIO
 from agentkit.errors import ImageError
 
 MAX_PIXELS = 50_000_000
-#: More segments, boxes or directory entries than this before the size is known, and it is no picture of good faith.
+#: More segments, boxes or directory entries than this before the size is known, and it is no
+#: picture of good faith.
 _STEPS = 4096
 _TAIL = 4096
 _CHUNK = 1 << 20
@@ -33,7 +35,9 @@ _SVG_END = re.compile(rb"</(?:[\w.-]{1,32}:)?svg\s{0,32}>", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What a picture's bytes tell of it. `size` is in bytes; width and height are in pixels, None for SVG."""
+    """What a picture's bytes tell of it. `size` is in bytes; width and height are in pixels, None
+    for SVG.
+    """
 
     media_type: str
     size: int
@@ -42,12 +46,16 @@ class Info:
 
 
 def inspect(file: BinaryIO, *, max_pixels: int = MAX_PIXELS) -> Info:
-    """What the bytes of a seekable file are. Raises `ImageError` that says why they are no usable picture."""
+    """What the bytes of a seekable file are. Raises `ImageError` that says why they are no usable
+    picture.
+    """
     size = file.seek(0, io.SEEK_END)
     head = _at(file, 0, HEAD)
     media_type = sniff(head)
     if media_type is None:
-        raise ImageError(f"not a picture ({describe(head)})" if size else "not a picture (no bytes at all)")
+        raise ImageError(
+            f"not a picture ({describe(head)})" if size else "not a picture (no bytes at all)"
+        )
     try:
         measured = _READERS[media_type](file, head, size)
     except (struct.error, IndexError):
@@ -59,7 +67,8 @@ def inspect(file: BinaryIO, *, max_pixels: int = MAX_PIXELS) -> Info:
         raise ImageError(f"the {_name(media_type)} has no pixels ({width}×{height})")
     if width * height > max_pixels:
         raise ImageError(
-            f"the {_name(media_type)} has too many pixels ({width}×{height}, at most {max_pixels} are accepted)"
+            f"the {_name(media_type)} has too many pixels ({width}×{height}, "
+            f"at most {max_pixels} are accepted)"
         )
     return Info(media_type, size, width, height)
 
@@ -79,7 +88,13 @@ def describe(head: bytes) -> str:
 
 
 def _name(media_type: str) -> str:
-    return EXTENSIONS[media_type].upper().replace("JPG", "JPEG").replace("TIF", "TIFF").replace("WEBP", "WebP")
+    return (
+        EXTENSIONS[media_type]
+        .upper()
+        .replace("JPG", "JPEG")
+        .replace("TIF", "TIFF")
+        .replace("WEBP", "WebP")
+    )
 
 
 def _at(file: BinaryIO, offset: int, length: int) -> bytes:
@@ -150,7 +165,9 @@ def _jpeg(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
 
 
 def _has_end(file: BinaryIO, scan: int, size: int) -> bool:
-    """Is there an EOI behind the start of the scan? Mostly at the very end; some cameras append a film."""
+    """Is there an EOI behind the start of the scan? Mostly at the very end; some cameras append a
+    film.
+    """
     if b"\xff\xd9" in _at(file, max(scan, size - _TAIL), _TAIL):
         return True
     last = b""
@@ -197,7 +214,9 @@ def _bmp(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
 
 
 def _avif(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
-    """Walk the outer boxes; the largest `ispe` in `meta` is the picture itself, others are its tiles and thumbnails."""
+    """Walk the outer boxes; the largest `ispe` in `meta` is the picture itself, others are its
+    tiles and thumbnails.
+    """
     del head
     measured: tuple[int, int] | None = None
     offset = 0
@@ -250,7 +269,9 @@ def _tiff(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
         if where + length > size:
             raise _cut("image/tiff", "its directory points behind its end")
         if tag in {256, 257, 273, 279, 324, 325} and kind in _TIFF_INTEGERS and number <= 1 << 16:
-            entries[tag] = struct.unpack(f"{order}{number}{_TIFF_INTEGERS[kind]}", _at(file, where, length))
+            entries[tag] = struct.unpack(
+                f"{order}{number}{_TIFF_INTEGERS[kind]}", _at(file, where, length)
+            )
     for offsets, lengths in ((273, 279), (324, 325)):
         parts = zip(entries.get(offsets, ()), entries.get(lengths, ()), strict=False)
         if any(start + length > size for start, length in parts):
@@ -279,7 +300,8 @@ _READERS: dict[str, Callable[[BinaryIO, bytes, int], tuple[int, int] | None]] = 
     "image/svg+xml": _svg,
 }
 
-#: media type → the extension that a stored file gets. Raster types first, SVG (never rasterised, never inlined) last.
+#: media type → the extension that a stored file gets. Raster types first, SVG (never rasterised,
+#: never inlined) last.
 EXTENSIONS = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -304,7 +326,9 @@ _AVIF_BRANDS = (b"avif", b"avis")
 
 
 def sniff(head: bytes) -> str | None:
-    """The media type of the picture that starts with `head`, or None where it is not a picture known here."""
+    """The media type of the picture that starts with `head`, or None where it is not a picture
+    known here.
+    """
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -313,7 +337,9 @@ def sniff(head: bytes) -> str | None:
         return "image/gif"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
-    if head[4:8] == b"ftyp" and (head[8:12] in _AVIF_BRANDS or any(brand in head[16:64] for brand in _AVIF_BRANDS)):
+    if head[4:8] == b"ftyp" and (
+        head[8:12] in _AVIF_BRANDS or any(brand in head[16:64] for brand in _AVIF_BRANDS)
+    ):
         return "image/avif"
     if head.startswith(b"BM") and head[6:10] == b"\x00\x00\x00\x00" and len(head) >= 18:
         return "image/bmp"

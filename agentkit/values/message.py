@@ -15,7 +15,9 @@ APIS: tuple[Api, ...] = ("chat", "responses")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words. `citations` are the wire's annotations for them, as they came (`url_citation` and the like)."""
+    """Words. `citations` are the wire's annotations for them, as they came (`url_citation` and the
+    like).
+    """
 
     text: str
     citations: tuple[Mapping[str, Any], ...] = ()
@@ -24,7 +26,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What the model shows of its reasoning. What it hides (encrypted, signed) is in `Message.raw`."""
+    """What the model shows of its reasoning. What it hides (encrypted, signed) is in
+    `Message.raw`.
+    """
 
     text: str
     kind: Literal["reasoning"] = "reasoning"
@@ -38,7 +42,9 @@ class ToolCall:
     name: str
     arguments: str
     fault: str | None = None
-    """Why it is never run, where it must not be: the reply was cut inside it, or two calls came with one id."""
+    """Why it is never run, where it must not be: the reply was cut inside it, or two calls came
+    with one id.
+    """
     kind: Literal["tool_call"] = "tool_call"
 
 
@@ -63,7 +69,9 @@ Role = Literal["user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Message:
-    """One message of a conversation. `raw` are the items of the dialect (`api`) that produced it, echoed verbatim."""
+    """One message of a conversation. `raw` are the items of the dialect (`api`) that produced it,
+    echoed verbatim.
+    """
 
     role: Role
     parts: tuple[Part, ...]
@@ -97,7 +105,9 @@ InvocationStatus = Literal["pending", "running", "completed", "failed", "denied"
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One tool call: of a user's tool (`executor="client"`) or of a server tool (`"server"`, never dispatched here)."""
+    """One tool call: of a user's tool (`executor="client"`) or of a server tool (`"server"`, never
+    dispatched here).
+    """
 
     id: str
     name: str
@@ -114,4 +124,6 @@ class Invocation:
     seconds: Amount | None = None
     cost_usd: Amount | None = None
     count: int = 1
-    """How many calls this stands for: more than 1 only where the wire shows nothing but a number."""
+    """How many calls this stands for: more than 1 only where the wire shows nothing but a
+    number.
+    """

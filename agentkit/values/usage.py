@@ -23,12 +23,16 @@ class Usage:
     images: int = 0
     requests: int = 0
     priced_requests: int = 0
-    """Of `requests`, those whose cost is in `cost_usd`: where it is less, the true cost is higher."""
+    """Of `requests`, those whose cost is in `cost_usd`: where it is less, the true cost is
+    higher.
+    """
     cost_usd: Amount | None = None
 
     @property
     def cost_is_whole(self) -> bool:
-        """Whether `cost_usd` holds the cost of every request; else it is the least that was spent."""
+        """Whether `cost_usd` holds the cost of every request; else it is the least that was
+        spent.
+        """
         return self.priced_requests == self.requests
 
     @classmethod

@@ -1,4 +1,6 @@
-"""The two dialects of OpenRouter. Only this package and the emulator know a key of the wire. Pure: no socket, no clock, no file."""
+"""The two dialects of OpenRouter. Only this package and the emulator know a key of the wire. Pure:
+no socket, no clock, no file.
+"""
 
 from __future__ import annotations
 

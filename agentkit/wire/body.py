@@ -1,5 +1,6 @@
-"""Request bodies as pieces: bytes, and references where a stored picture's base64 goes. Each history item is serialised
-once; a body is joined from what is kept, so that a turn costs what is new."""
+"""Request bodies as pieces: bytes, and references where a stored picture's base64 goes. Each
+history item is serialised once; a body is joined from what is kept, so that a turn costs what is
+new."""
 
 from __future__ import annotations
 
@@ -18,17 +19,23 @@ HOLE = f"\ufdd1{secrets.token_hex(8)}:"
 """Cannot be guessed, so no text that is sent can pass for a picture."""
 
 _STRING = re.compile(rb'(?<=")[^"\\]++(?=\\*")')
-"""What stands between two quotes, in a string of JSON or between two: a key is looked up, not searched for."""
+"""What stands between two quotes, in a string of JSON or between two: a key is looked up, not
+searched for.
+"""
 
 
 class Holes:
-    """Lets JSON be written with pictures left out: `hole` gives a string that `pieces` turns into a reference."""
+    """Lets JSON be written with pictures left out: `hole` gives a string that `pieces` turns into a
+    reference.
+    """
 
     def __init__(self) -> None:
         self._refs: list[BlobRef] = []
 
     def hole(self, image: Image, form: str = "data_url") -> str:
-        self._refs.append(BlobRef(image.sha256, image.media_type, "base64" if form == "base64" else "data_url"))
+        self._refs.append(
+            BlobRef(image.sha256, image.media_type, "base64" if form == "base64" else "data_url")
+        )
         return f"{HOLE}{len(self._refs) - 1}"
 
     def pieces(self, value: object) -> Pieces:
@@ -86,50 +93,73 @@ _HEADS = 4
 
 @dataclass(slots=True)
 class Encoded:
-    """What was serialised before: items by message and by how they are shown, and the heads of requests. It lives as long
-    as its conversation."""
+    """What was serialised before: items by message and by how they are shown, and the heads of
+    requests. It lives as long as its conversation."""
 
     items: dict[tuple[int, str, Shown | None], tuple[Message, tuple[Pieces, ...]]] = field(
         default_factory=dict[tuple[int, str, Shown | None], tuple[Message, tuple[Pieces, ...]]]
     )
-    heads: list[tuple[Request, str, bytes]] = field(default_factory=list[tuple[Request, str, bytes]])
+    heads: list[tuple[Request, str, bytes]] = field(
+        default_factory=list[tuple[Request, str, bytes]]
+    )
     planned: tuple[tuple[Message, ...], Sequence[Image], tuple[object, ...], Plan] | None = None
-    """The latest plan, and what it was made of: what a request may cost is asked several times before it is sent."""
+    """The latest plan, and what it was made of: what a request may cost is asked several times
+    before it is sent.
+    """
 
     def copy(self) -> Encoded:
         """The same, to go its own way from here."""
         return Encoded(dict(self.items), list(self.heads))
 
     def keep_only(self, messages: Sequence[Message]) -> None:
-        """Forget what belongs to other messages than these: those of a turn that failed are not sent again."""
+        """Forget what belongs to other messages than these: those of a turn that failed are not
+        sent again.
+        """
         ids = {id(message) for message in messages}
         self.items = {key: kept for key, kept in self.items.items() if key[0] in ids}
         self.planned = None
 
     def plan(
-        self, messages: tuple[Message, ...], start: int, policy: History, images: Sequence[Image], **more: Any
+        self,
+        messages: tuple[Message, ...],
+        start: int,
+        policy: History,
+        images: Sequence[Image],
+        **more: Any,
     ) -> Plan:
         """`agentkit.run.history.plan`, made once for a state of the conversation."""
         given = (start, policy, more)
         if self.planned is None or (
-            self.planned[0] is not messages or self.planned[1] is not images or self.planned[2] != given
+            self.planned[0] is not messages
+            or self.planned[1] is not images
+            or self.planned[2] != given
         ):
-            self.planned = messages, images, given, plan(messages, start, policy, images=images, **more)
+            self.planned = (
+                messages,
+                images,
+                given,
+                plan(messages, start, policy, images=images, **more),
+            )
         return self.planned[3]
 
     def get(self, message: Message, api: str, shown: Shown) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _told(shown)))
         return kept[1] if kept is not None and kept[0] is message else None
 
-    def put(self, message: Message, api: str, shown: Shown, items: tuple[Pieces, ...]) -> tuple[Pieces, ...]:
+    def put(
+        self, message: Message, api: str, shown: Shown, items: tuple[Pieces, ...]
+    ) -> tuple[Pieces, ...]:
         # The message is held, so its id is not given to another.
         self.items[(id(message), api, _told(shown))] = (message, items)
         return items
 
     def head(self, request: Request, api: str, make: Callable[[Request], JsonObject]) -> bytes:
-        """The body without its messages. Tools and schemas can be long, and are the same in each turn."""
+        """The body without its messages. Tools and schemas can be long, and are the same in each
+        turn.
+        """
         bare = grown(request, messages=(), shown={})
-        if not request.server_tools and request.cost_left is not None:  # which is told to server tools alone
+        # Which is told to server tools alone.
+        if not request.server_tools and request.cost_left is not None:
             bare = grown(bare, cost_left=None)
         for known, of, data in self.heads:
             if of == api and known == bare:
@@ -140,12 +170,16 @@ class Encoded:
 
 
 def _told(shown: Shown) -> Shown | None:
-    """What a message is kept by: for most, which go as they are, that is nothing. A `Shown` is slow to hash."""
+    """What a message is kept by: for most, which go as they are, that is nothing. A `Shown` is slow
+    to hash.
+    """
     return None if shown is PLAIN else shown
 
 
 def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:
-    """Words and pictures as they go: a picture that is gone, or was shown before, is its handle. `gone` learns what is shown."""
+    """Words and pictures as they go: a picture that is gone, or was shown before, is its handle.
+    `gone` learns what is shown.
+    """
     for part in parts:
         if isinstance(part, Image):
             yield Text(f"[{part.name or 'a picture'}]") if part.sha256 in gone else part
@@ -155,7 +189,9 @@ def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:
 
 
 def beside(shown: Shown) -> Iterator[Text | Image]:
-    """What goes with a message behind its own parts: pictures that it names, each after its line, then the note."""
+    """What goes with a message behind its own parts: pictures that it names, each after its line,
+    then the note.
+    """
     for line, image in shown.attached:
         yield from (Text(f"[picture {line}:]"), image)
     if shown.note:
@@ -178,7 +214,9 @@ def settings(request: Request) -> dict[str, Any]:
         "modalities": given.modalities,
         "image_config": given.image_config,
         "session_id": given.session_id or request.session_id,
-        "reasoning": {"effort": given.reasoning} if isinstance(given.reasoning, str) else given.reasoning,
+        "reasoning": {"effort": given.reasoning}
+        if isinstance(given.reasoning, str)
+        else given.reasoning,
         "stop_server_tools_when": _stop_conditions(request),
     }
     return {name: value for name, value in common.items() if value is not None}
@@ -190,7 +228,9 @@ def _stop_conditions(request: Request) -> list[dict[str, Any]] | None:
         return None
     conditions: list[dict[str, Any]] = []
     if request.server_calls_left is not None:
-        conditions.append({"type": "step_count_is", "step_count": max(1, request.server_calls_left)})
+        conditions.append(
+            {"type": "step_count_is", "step_count": max(1, request.server_calls_left)}
+        )
     if request.last_server_call is not None:
         conditions.append({"type": "has_tool_call", "tool_name": request.last_server_call})
     if request.cost_left is not None:

@@ -1,6 +1,7 @@
 """The catalogue as values: what a model accepts and what it costs. Pure: JSON in, values out.
 
-A record that is not as expected is passed over rather than refused: the catalogue is asked for advice, never for permission.
+A record that is not as expected is passed over rather than refused: the catalogue is asked for
+advice, never for permission.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ IMAGE_MODELS = "/images/models"
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What one parameter may be: one of `values` (`enum`), a number from `low` to `high` (`range`), anything (`boolean`)."""
+    """What one parameter may be: one of `values` (`enum`), a number from `low` to `high` (`range`),
+    anything (`boolean`).
+    """
 
     type: str
     values: tuple[str, ...] = ()
@@ -27,11 +30,15 @@ class Capability:
     high: float | None = None
 
     def accepts(self, value: object) -> bool:
-        """Whether this value is among them; a descriptor of a type that is not known here accepts any."""
+        """Whether this value is among them; a descriptor of a type that is not known here accepts
+        any.
+        """
         if self.type == "enum":
             return not self.values or str(value) in self.values
         if self.type == "range" and isinstance(value, int | float):
-            return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+            return (self.low is None or value >= self.low) and (
+                self.high is None or value <= self.high
+            )
         return True
 
     def __str__(self) -> str:
@@ -44,7 +51,9 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One line of what an endpoint bills: `cost_usd` for each `unit` (image, megapixel, token) of `billable`."""
+    """One line of what an endpoint bills: `cost_usd` for each `unit` (image, megapixel, token) of
+    `billable`.
+    """
 
     billable: str
     unit: str
@@ -55,7 +64,9 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ImageEndpoint:
-    """What one provider accepts for a model of the Image API, and what it bills. A parameter without a capability is not supported."""
+    """What one provider accepts for a model of the Image API, and what it bills. A parameter
+    without a capability is not supported.
+    """
 
     provider: str
     slug: str
@@ -74,7 +85,9 @@ class ImageEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ImageModel:
-    """A model of the Image API. `parameters` is what some endpoint of it accepts; the endpoints say it each for itself."""
+    """A model of the Image API. `parameters` is what some endpoint of it accepts; the endpoints say
+    it each for itself.
+    """
 
     id: str
     name: str = ""
@@ -84,7 +97,9 @@ class ImageModel:
     outputs: tuple[str, ...] = ()
     parameters: Mapping[str, Capability] = field(default_factory=dict[str, Capability], hash=False)
     streams: bool = False
-    """Whether some endpoint sends previews; others answer a stream with JSON, which is taken too."""
+    """Whether some endpoint sends previews; others answer a stream with JSON, which is taken
+    too.
+    """
     endpoints: tuple[ImageEndpoint, ...] = ()
     """Empty where they were not asked for, or could not be had."""
 
@@ -103,7 +118,9 @@ class ChatModel:
     """Tokens, of prompt and reply together."""
     max_output_tokens: int | None = None
     prices: Mapping[str, float] = field(default_factory=dict[str, float], hash=False)
-    """USD by what is billed: `prompt` and `completion` for a token, `request`, `image`, … for one. A price that varies is left out."""
+    """USD by what is billed: `prompt` and `completion` for a token, `request`, `image`, … for one.
+    A price that varies is left out.
+    """
 
     @property
     def sees(self) -> bool:
@@ -173,14 +190,22 @@ def image_endpoints(body: JsonObject) -> tuple[ImageEndpoint, ...]:
             parameters=_capabilities(each.get("supported_parameters")),
             passthrough=_strings(each.get("allowed_passthrough_parameters")),
             streams=each.get("supports_streaming") is True,
-            prices=tuple(price for line in objects(each.get("pricing")) if (price := _price(line)) is not None),
+            prices=tuple(
+                price
+                for line in objects(each.get("pricing"))
+                if (price := _price(line)) is not None
+            ),
         )
         for each in objects(body.get("endpoints"))
     )
 
 
 def _price(line: JsonObject) -> Price | None:
-    billable, unit, cost = string(line.get("billable")), string(line.get("unit")), _dollars(line.get("cost_usd"))
+    billable, unit, cost = (
+        string(line.get("billable")),
+        string(line.get("unit")),
+        _dollars(line.get("cost_usd")),
+    )
     return (
         None
         if billable is None or unit is None or cost is None
@@ -204,17 +229,25 @@ def _capability(descriptor: JsonObject) -> Capability:
 def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
-    return tuple(str(each) for each in cast("list[object]", value) if isinstance(each, str | int) and each != "")
+    return tuple(
+        str(each)
+        for each in cast("list[object]", value)
+        if isinstance(each, str | int) and each != ""
+    )
 
 
 def _number(value: object) -> float | None:
     return (
-        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15 else None
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+        else None
     )
 
 
 def _dollars(value: object) -> float | None:
-    """A price, as a number or as a string; OpenRouter says "-1" of one that depends on what a router chooses."""
+    """A price, as a number or as a string; OpenRouter says "-1" of one that depends on what a
+    router chooses.
+    """
     if isinstance(value, str):
         try:
             value = float(value)

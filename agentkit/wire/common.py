@@ -17,7 +17,9 @@ _FIELDS = ("result", "imageB64", "image_b64", "b64_json", "imageUrl", "image_url
 
 
 def picture_values(holder: JsonObject, fields: Sequence[str] = _FIELDS) -> tuple[str, ...]:
-    """Every string in these fields that may be a picture; a field may hold the string, or an object with a `url`."""
+    """Every string in these fields that may be a picture; a field may hold the string, or an object
+    with a `url`.
+    """
     values: list[str] = []
     for field in fields:
         value = holder.get(field)
@@ -28,8 +30,12 @@ def picture_values(holder: JsonObject, fields: Sequence[str] = _FIELDS) -> tuple
 
 
 def picture_of_part(part: JsonObject) -> tuple[str, ...]:
-    """The picture in an entry of `images`, or in a content part of one of the types in `IMAGE_PARTS`."""
-    return picture_values(part, ("image_url", "url", "image", "result", "b64_json", "imageUrl", "imageB64"))
+    """The picture in an entry of `images`, or in a content part of one of the types in
+    `IMAGE_PARTS`.
+    """
+    return picture_values(
+        part, ("image_url", "url", "image", "result", "b64_json", "imageUrl", "imageB64")
+    )
 
 
 def server_status(status: object, *, failed: bool) -> InvocationStatus:
@@ -53,7 +59,14 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
     status = server_status((parsed or {}).get("status"), failed=error is not None)
     cost = own_cost(parsed or {})
     invocation = Invocation(
-        call_id, name, arguments, executor="server", status=status, result=result, error=error, cost_usd=cost
+        call_id,
+        name,
+        arguments,
+        executor="server",
+        status=status,
+        result=result,
+        error=error,
+        cost_usd=cost,
     )
     if name.removeprefix("openrouter:") != "image_generation":
         return invocation, None
@@ -63,7 +76,8 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
         "reasoning_details",
         values,
         prompt=string((arguments or {}).get("prompt")),
-        revised_prompt=string((parsed or {}).get("revisedPrompt")) or string((parsed or {}).get("revised_prompt")),
+        revised_prompt=string((parsed or {}).get("revisedPrompt"))
+        or string((parsed or {}).get("revised_prompt")),
         invocation_id=call_id,
         cost_usd=cost,
         error=None if values else error or "the server tool gave no picture",
@@ -71,8 +85,9 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
 
 
 def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocation, Sighting | None]:
-    """Responses: `openrouter:image_generation`, `image_generation_call`, and any other server tool's output item. `tracked`:
-    the item is a tool's call (a model that draws by itself gives items of the same type)."""
+    """Responses: `openrouter:image_generation`, `image_generation_call`, and any other server
+    tool's output item. `tracked`: the item is a tool's call (a model that draws by itself gives
+    items of the same type)."""
     name = string(item.get("type")) or "openrouter:unknown"
     error = item.get("error")
     words = string(error) or string(obj(error).get("message"))
@@ -81,7 +96,11 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
     prompt = string(item.get("prompt"))
     invocation = Invocation(
         call_id,
-        name if tracked and name != "image_generation_call" else IMAGE_GENERATION if tracked else name,
+        name
+        if tracked and name != "image_generation_call"
+        else IMAGE_GENERATION
+        if tracked
+        else name,
         _arguments_of(item, prompt),
         executor="server",
         status=status,
@@ -92,7 +111,11 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
         return invocation, None
     values = picture_values(item)
     place: Place = "server_tool" if name == IMAGE_GENERATION else "image_generation_call"
-    failure = None if values else words or (f"the server tool ended as {item.get('status')!r} without a picture")
+    failure = (
+        None
+        if values
+        else words or (f"the server tool ended as {item.get('status')!r} without a picture")
+    )
     return invocation, Sighting(
         key,
         place,
@@ -106,8 +129,8 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
 
 
 def is_another(known: JsonObject, item: JsonObject) -> bool:
-    """Responses: whether two whole items that came under one index are two: calls by their id, pictures by what they show.
-    The ids of items prove nothing, since some providers rotate them."""
+    """Responses: whether two whole items that came under one index are two: calls by their id,
+    pictures by what they show. The ids of items prove nothing, since some providers rotate them."""
     if known.get("type") != item.get("type"):
         return True
     if known.get("type") == "function_call":
@@ -126,18 +149,34 @@ def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None
         return parsed
     if prompt is not None:
         return {"prompt": prompt}
-    known = {name: item[name] for name in ("query", "queries", "url", "action") if item.get(name) is not None}
+    known = {
+        name: item[name]
+        for name in ("query", "queries", "url", "action")
+        if item.get(name) is not None
+    }
     return keepable(known) if known else None
 
 
-def uncounted(usage: JsonObject, shown: int, tools: Sequence[str], seed: str) -> Iterator[Invocation]:
+def uncounted(
+    usage: JsonObject, shown: int, tools: Sequence[str], seed: str
+) -> Iterator[Invocation]:
     """Server-tool calls of which the wire shows only how many there were."""
     details = obj(usage.get("server_tool_use_details")) or obj(usage.get("server_tool_use"))
-    executed = whole(details.get("tool_calls_executed")) or whole(details.get("web_search_requests"))
+    executed = whole(details.get("tool_calls_executed")) or whole(
+        details.get("web_search_requests")
+    )
     if (hidden := executed - shown) > 0:
         searched = whole(details.get("web_search_requests")) >= executed
-        name = tools[0] if len(tools) == 1 else "openrouter:web_search" if searched else "openrouter:server_tool"
-        yield Invocation(f"server_{seed}", name, executor="server", status="completed", count=hidden)
+        name = (
+            tools[0]
+            if len(tools) == 1
+            else "openrouter:web_search"
+            if searched
+            else "openrouter:server_tool"
+        )
+        yield Invocation(
+            f"server_{seed}", name, executor="server", status="completed", count=hidden
+        )
 
 
 MOST_USD = 10**9
@@ -164,8 +203,9 @@ def citations(annotations: object) -> tuple[JsonObject, ...]:
 
 
 def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]:
-    """The raw items without pictures that were not had: a message loses its entry, an item that is one goes, and with it the
-    reasoning directly before it, which is refused without the item that followed it."""
+    """The raw items without pictures that were not had: a message loses its entry, an item that is
+    one goes, and with it the reasoning directly before it, which is refused without the item that
+    followed it."""
     if not lost:
         return items
     kept: list[bytes] = []
@@ -181,23 +221,33 @@ def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]
 def _without(data: bytes, lost: frozenset[str]) -> bytes | None:
     """What is left of an item; None where nothing is."""
     item = read_object(data)
-    if string(item.get("type")) in IMAGE_ITEMS and lost.issuperset(picture_values(item)) and picture_values(item):
+    if (
+        string(item.get("type")) in IMAGE_ITEMS
+        and lost.issuperset(picture_values(item))
+        and picture_values(item)
+    ):
         return None
     changed = dict(item)
     for name in ("images", "content"):
         if isinstance(entries := item.get(name), list):
             changed[name] = [
-                each for each in cast("list[object]", entries) if not lost.intersection(picture_of_part(obj(each)))
+                each
+                for each in cast("list[object]", entries)
+                if not lost.intersection(picture_of_part(obj(each)))
             ]
     if changed == item:
         return data
     if changed.get("images") == []:
         del changed["images"]
-    return None if item.get("type") == "message" and changed.get("content") == [] else write(changed)
+    return (
+        None if item.get("type") == "message" and changed.get("content") == [] else write(changed)
+    )
 
 
 def usage_of(usage: JsonObject) -> Usage:
-    """The usage object of either API, whose keys differ. An absent one is a request whose cost is not known."""
+    """The usage object of either API, whose keys differ. An absent one is a request whose cost is
+    not known.
+    """
     given = obj(usage.get("prompt_tokens_details")) or obj(usage.get("input_tokens_details"))
     made = obj(usage.get("completion_tokens_details")) or obj(usage.get("output_tokens_details"))
     server = obj(usage.get("server_tool_use_details"))
@@ -208,7 +258,8 @@ def usage_of(usage: JsonObject) -> Usage:
         cached_tokens=whole(given.get("cached_tokens")),
         reasoning_tokens=whole(made.get("reasoning_tokens")),
         image_tokens=whole(made.get("image_tokens")),
-        server_tool_calls=whole(server.get("tool_calls_executed")) or whole(server.get("web_search_requests")),
+        server_tool_calls=whole(server.get("tool_calls_executed"))
+        or whole(server.get("web_search_requests")),
         requests=1,
         priced_requests=int(cost is not None),
         cost_usd=cost,
@@ -216,9 +267,15 @@ def usage_of(usage: JsonObject) -> Usage:
 
 
 def reasoning_of(item: JsonObject) -> str:
-    """The content where there is any, else the summary: both are the model's words for the same thing."""
+    """The content where there is any, else the summary: both are the model's words for the same
+    thing.
+    """
     for name in ("content", "summary"):
-        words = [mend(text) for part in objects(item.get(name)) if isinstance(text := part.get("text"), str)]
+        words = [
+            mend(text)
+            for part in objects(item.get(name))
+            if isinstance(text := part.get("text"), str)
+        ]
         if any(words):
             return "\n\n".join(words) if name == "summary" else "".join(words)
     return ""
@@ -228,13 +285,15 @@ _REFERENCE = re.compile(rf"{BLOB}:[^:\"]+:\d+".encode())
 
 
 def _bare(event: object) -> bytes:
-    """An event without the references in it: a picture that comes twice is given another each time."""
+    """An event without the references in it: a picture that comes twice is given another each
+    time.
+    """
     return _REFERENCE.sub(b"", write(event))
 
 
 class Repeats:
-    """Tells events that came before, by their sequence number. Where one number is given to events that differ, the numbers
-    of this stream mean nothing, and every event counts."""
+    """Tells events that came before, by their sequence number. Where one number is given to events
+    that differ, the numbers of this stream mean nothing, and every event counts."""
 
     def __init__(self) -> None:
         self._seen: dict[int, object] = {}
@@ -245,7 +304,8 @@ class Repeats:
         if not self._numbered or not isinstance(number, int):
             return False
         mark: object = event
-        if isinstance(delta, str):  # of the many, no more is kept than the words, which the reply keeps too
+        # Of the many, no more is kept than the words, which the reply keeps too.
+        if isinstance(delta, str):
             mark = (event.get("type"), event.get("output_index"), event.get("content_index"), delta)
         if number not in self._seen:
             self._seen[number] = mark

@@ -1,7 +1,9 @@
-"""The raw items of an earlier reply, sent again without pictures that are not to go, and with none carried twice.
+"""The raw items of an earlier reply, sent again without pictures that are not to go, and with none
+carried twice.
 
-An item that loses nothing goes byte for byte. A reply that had nothing but the picture says in words that there was one:
-an empty message is refused by many, and without any the model would think that it had not answered.
+An item that loses nothing goes byte for byte. A reply that had nothing but the picture says in
+words that there was one: an empty message is refused by many, and without any the model would think
+that it had not answered.
 """
 
 from __future__ import annotations
@@ -35,7 +37,10 @@ class _Item:
     def __init__(self, pieces: Pieces) -> None:
         self.refs = [piece for piece in pieces if isinstance(piece, BlobRef)]
         marks = iter(range(len(self.refs)))
-        data = b"".join(piece if isinstance(piece, bytes) else f"{HOLE}{next(marks)}".encode() for piece in pieces)
+        data = b"".join(
+            piece if isinstance(piece, bytes) else f"{HOLE}{next(marks)}".encode()
+            for piece in pieces
+        )
         self.value: dict[str, Any] = dict(read_object(data))
         self.kept: set[int] = set()
 
@@ -43,12 +48,18 @@ class _Item:
         return [int(number) for number in _MARK.findall(write(value).decode())] if self.refs else []
 
     def pieces(self) -> Pieces:
-        """The item as it is now. Of a picture that does not go, its digest stands where its bytes were."""
+        """The item as it is now. Of a picture that does not go, its digest stands where its bytes
+        were.
+        """
         text = _MARK.sub(
-            lambda mark: mark[0] if int(mark[1]) in self.kept else f"sha256:{self.refs[int(mark[1])].sha256}",
+            lambda mark: (
+                mark[0] if int(mark[1]) in self.kept else f"sha256:{self.refs[int(mark[1])].sha256}"
+            ),
             write(self.value).decode(),
         )
-        return cut(text.encode(), {f"{HOLE}{index}".encode(): self.refs[index] for index in self.kept})
+        return cut(
+            text.encode(), {f"{HOLE}{index}".encode(): self.refs[index] for index in self.kept}
+        )
 
 
 class _Sieve:
@@ -70,7 +81,9 @@ class _Sieve:
     def entries(self, item: _Item, name: str) -> None:
         """Of a list of parts in the item, those that pass."""
         if isinstance(entries := item.value.get(name), list):
-            item.value[name] = [each for each in cast("list[object]", entries) if self.passes(item, each)]
+            item.value[name] = [
+                each for each in cast("list[object]", entries) if self.passes(item, each)
+            ]
 
     def rest(self, item: _Item, done: set[int]) -> None:
         """Any further picture, in a place that is not known here."""
@@ -81,13 +94,15 @@ class _Sieve:
 
 
 def as_kept(pieces: Pieces) -> Pieces:
-    """A raw item as a message keeps it: what it holds of pictures is what its echo carries. The record of a server tool tells
-    of them by digest."""
+    """A raw item as a message keeps it: what it holds of pictures is what its echo carries. The
+    record of a server tool tells of them by digest."""
     record = _RECORD.encode()
     if len(pieces) == 1 or not any(record in piece for piece in pieces if isinstance(piece, bytes)):
         return pieces
     item = _Item(pieces)
-    details = [each for each in objects(item.value.get("reasoning_details")) if each.get("type") == _RECORD]
+    details = [
+        each for each in objects(item.value.get("reasoning_details")) if each.get("type") == _RECORD
+    ]
     item.kept = set(range(len(item.refs))).difference(*(item.marks(each) for each in details))
     return item.pieces()
 
@@ -99,13 +114,18 @@ def _untouched(message: Message, hidden: frozenset[str]) -> bool:
 
 
 def chat(message: Message, hidden: frozenset[str]) -> tuple[Pieces, ...]:
-    """The message as it came. `images` and content parts lose what is hidden; `reasoning_details` stay, signatures and all, but
-    the record of a server tool never carries the bytes of a picture: no model looks for one there."""
+    """The message as it came. `images` and content parts lose what is hidden; `reasoning_details`
+    stay, signatures and all, but the record of a server tool never carries the bytes of a picture:
+    no model looks for one there."""
     items = message.raw
     if not _untouched(message, hidden) or _has_record(message):
         sieve = _Sieve(hidden)
         items = tuple(_chat_item(pieces, sieve, message) for pieces in items)
-    return items if message.text or message.calls else tuple(_not_empty(pieces, message) for pieces in items)
+    return (
+        items
+        if message.text or message.calls
+        else tuple(_not_empty(pieces, message) for pieces in items)
+    )
 
 
 def _not_empty(pieces: Pieces, message: Message) -> Pieces:
@@ -122,7 +142,8 @@ def _has_record(message: Message) -> bool:
     """Whether a picture might stand in the record of a server tool."""
     record = _RECORD.encode()
     return any(
-        len(item) > 1 and any(record in each for each in item if isinstance(each, bytes)) for item in message.raw
+        len(item) > 1 and any(record in each for each in item if isinstance(each, bytes))
+        for item in message.raw
     )
 
 
@@ -148,8 +169,8 @@ def _chat_item(pieces: Pieces, sieve: _Sieve, message: Message) -> Pieces:
 
 
 def responses(message: Message, hidden: frozenset[str]) -> tuple[Pieces, ...]:
-    """The items as they came. One whose picture is hidden goes, and with it the reasoning directly before it, which is
-    refused without the item that followed it."""
+    """The items as they came. One whose picture is hidden goes, and with it the reasoning directly
+    before it, which is refused without the item that followed it."""
     if _untouched(message, hidden):
         return message.raw
     sieve = _Sieve(hidden)
@@ -160,7 +181,9 @@ def responses(message: Message, hidden: frozenset[str]) -> tuple[Pieces, ...]:
             continue
         while kept and _Item(kept[-1]).value.get("type") == "reasoning":
             kept.pop()
-    return tuple(kept) or ((write({"type": "message", "role": "assistant", "content": in_words(message.images)}),),)
+    return tuple(kept) or (
+        (write({"type": "message", "role": "assistant", "content": in_words(message.images)}),),
+    )
 
 
 def _responses_item(pieces: Pieces, sieve: _Sieve) -> Pieces | None:
@@ -182,5 +205,7 @@ def _responses_item(pieces: Pieces, sieve: _Sieve) -> Pieces | None:
 
 
 def _stays(item: _Item, value: object) -> bool:
-    """Of the fields of one picture (`result`, `imageB64`, …), the one that is carried, and all that carry none."""
+    """Of the fields of one picture (`result`, `imageB64`, …), the one that is carried, and all that
+    carry none.
+    """
     return not (marks := item.marks(value)) or not item.kept.isdisjoint(marks)

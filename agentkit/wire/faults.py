@@ -1,7 +1,8 @@
 """What an error body means: the object under `error`, wherever it came, becomes a typed error.
 
-The forms: an HTTP error's body; a 200 with a top-level `error`; `choices[].error`; a chunk with an `error` in the middle of
-a stream; no object at all, only `finish_reason: "error"`; Responses' `response.failed`, `response.error` and `error`.
+The forms: an HTTP error's body; a 200 with a top-level `error`; `choices[].error`; a chunk with an
+`error` in the middle of a stream; no object at all, only `finish_reason: "error"`; Responses'
+`response.failed`, `response.error` and `error`.
 """
 
 from __future__ import annotations
@@ -47,13 +48,24 @@ def from_body(
     if not isinstance(error, dict):
         words = body[:200].decode("utf-8", "replace").strip()
         error = {"message": words if words and "<" not in words else _phrase(status)}
-    return from_error(cast("JsonObject", error), status=status, retry_after=retry_after, generation_id=generation_id)
+    return from_error(
+        cast("JsonObject", error),
+        status=status,
+        retry_after=retry_after,
+        generation_id=generation_id,
+    )
 
 
 def from_error(
-    error: JsonObject, *, status: int | None = None, retry_after: float | None = None, generation_id: str | None = None
+    error: JsonObject,
+    *,
+    status: int | None = None,
+    retry_after: float | None = None,
+    generation_id: str | None = None,
 ) -> APIError:
-    """The error for an error object; without an HTTP status (inside a 200), its code tells the kind."""
+    """The error for an error object; without an HTTP status (inside a 200), its code tells the
+    kind.
+    """
     code = error.get("code") if isinstance(error.get("code"), int | str) else error.get("type")
     metadata, availability = obj(error.get("metadata")), obj(error.get("availability"))
     kind = status if status is not None else _status_of(code)
@@ -63,7 +75,12 @@ def from_error(
     raw = metadata.get("raw")
     raw_words = raw if isinstance(raw, str) else None if raw is None else str(raw)
     wait = availability.get("retry_after", metadata.get("retry_after"))
-    if retry_after is None and isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait < 10**15:
+    if (
+        retry_after is None
+        and isinstance(wait, int | float)
+        and not isinstance(wait, bool)
+        and 0 <= wait < 10**15
+    ):
         retry_after = float(wait)
     retryable = availability.get("retryable")
     return for_status(kind)(
@@ -86,7 +103,8 @@ def error_object(value: object) -> JsonObject:
 
 
 _REFUSED = re.compile(
-    r"moderat|safety|content[ _-]?(policy|filter)|polic(y|ies)\b.*violat|violat\w*\b.*polic|usage polic|prohibited|"
+    r"moderat|safety|content[ "
+    r"_-]?(policy|filter)|polic(y|ies)\b.*violat|violat\w*\b.*polic|usage polic|prohibited|"
     r"disallowed|sensitive content|flagged|nsfw|sexual|blocklist|recitation|copyright|likeness",
     re.IGNORECASE,
 )
@@ -94,7 +112,9 @@ _REFUSALS = frozenset({"content_filter", "refusal", "blocklist", "spii", "recita
 
 
 def says_refused(reason: str) -> bool:
-    """Whether a provider's words for why there is no picture are those of moderation, not of a fault."""
+    """Whether a provider's words for why there is no picture are those of moderation, not of a
+    fault.
+    """
     return _REFUSED.search(reason) is not None
 
 
@@ -115,7 +135,9 @@ def bare(native: object, generation_id: str | None = None) -> APIError:
     """The error for a reply that only says `finish_reason: "error"`."""
     why = string(native)
     return ProviderFailed(
-        f"the provider broke off: {why or 'it gave no reason'}", code=why, generation_id=generation_id
+        f"the provider broke off: {why or 'it gave no reason'}",
+        code=why,
+        generation_id=generation_id,
     )
 
 
@@ -123,11 +145,17 @@ def _status_of(code: object) -> int | None:
     if isinstance(code, int) and not isinstance(code, bool):
         return code if 400 <= code < 600 else None
     if isinstance(code, str):
-        return _status_of(int(code)) if code.isdecimal() and len(code) == 3 else _STATUS_OF_CODE.get(code)
+        return (
+            _status_of(int(code))
+            if code.isdecimal() and len(code) == 3
+            else _STATUS_OF_CODE.get(code)
+        )
     return None
 
 
-def _message(error: JsonObject, status: int | None, raw: str | None, metadata: Mapping[str, Any]) -> str:
+def _message(
+    error: JsonObject, status: int | None, raw: str | None, metadata: Mapping[str, Any]
+) -> str:
     words = string(error.get("message")) or _phrase(status)
     if raw and raw not in words:
         words = f"{words} ({raw[:300]})"
@@ -138,11 +166,15 @@ def _message(error: JsonObject, status: int | None, raw: str | None, metadata: M
 
 def _phrase(status: int | None) -> str:
     return (
-        "the service gave no reason" if status is None or status >= 500 else "the request was refused without a reason"
+        "the service gave no reason"
+        if status is None or status >= 500
+        else "the request was refused without a reason"
     )
 
 
 def _strings(value: object) -> tuple[str, ...]:
     return (
-        tuple(each for each in cast("list[object]", value) if isinstance(each, str)) if isinstance(value, list) else ()
+        tuple(each for each in cast("list[object]", value) if isinstance(each, str))
+        if isinstance(value, list)
+        else ()
     )

@@ -1,4 +1,6 @@
-"""What `GET /generation` tells of a request whose reply was lost: whether it was carried out, and what it cost."""
+"""What `GET /generation` tells of a request whose reply was lost: whether it was carried out, and
+what it cost.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ _SECONDS = re.compile(r"\d{1,15}(?:\.\d{0,9})?", re.ASCII)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a `Retry-After` header asks for; 0 for a date that is past, None where it is absent or unusable."""
+    """Seconds that a `Retry-After` header asks for; 0 for a date that is past, None where it is
+    absent or unusable.
+    """
     given = (value or "").strip()
     if _SECONDS.fullmatch(given):
         return float(given)

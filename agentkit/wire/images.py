@@ -1,7 +1,9 @@
-"""The Image API: values → the JSON of `POST /images`, and its replies, buffered or streamed → what was seen of pictures.
+"""The Image API: values → the JSON of `POST /images`, and its replies, buffered or streamed → what
+was seen of pictures.
 
-A provider that cannot stream answers `stream: true` with JSON, so both forms are read by one decoder and give equal replies.
-No recording exists of a stream: its events come from spec and docs alone.
+A provider that cannot stream answers `stream: true` with JSON, so both forms are read by one
+decoder and give equal replies. No recording exists of a stream: its events come from spec and docs
+alone.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _FIELDS = ("b64_json", "url", "image_url", "result")
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One request for pictures. What is None is not sent; `extra` goes into the body as it is, and wins."""
+    """One request for pictures. What is None is not sent; `extra` goes into the body as it is, and
+    wins.
+    """
 
     model: str
     prompt: str
@@ -53,7 +57,10 @@ class ImageRequest:
 def encode(request: ImageRequest) -> Pieces:
     """The body of the request."""
     holes = Holes()
-    references = [{"type": "image_url", "image_url": {"url": holes.hole(image)}} for image in request.references]
+    references = [
+        {"type": "image_url", "image_url": {"url": holes.hole(image)}}
+        for image in request.references
+    ]
     body: dict[str, Any] = {
         "model": request.model,
         "prompt": request.prompt,
@@ -70,7 +77,9 @@ def encode(request: ImageRequest) -> Pieces:
         "provider": _provider(request),
         "stream": request.stream or None,
     }
-    return holes.pieces({**{name: value for name, value in body.items() if value is not None}, **request.extra})
+    return holes.pieces(
+        {**{name: value for name, value in body.items() if value is not None}, **request.extra}
+    )
 
 
 def _provider(request: ImageRequest) -> Mapping[str, Any] | None:
@@ -79,7 +88,10 @@ def _provider(request: ImageRequest) -> Mapping[str, Any] | None:
         return request.provider
     given = request.provider or {}
     options = obj(given.get("options"))
-    moderated = {slug: {"moderation": request.moderation, **obj(options.get(slug))} for slug in request.moderators}
+    moderated = {
+        slug: {"moderation": request.moderation, **obj(options.get(slug))}
+        for slug in request.moderators
+    }
     return {**given, "options": {**options, **moderated}}
 
 
@@ -93,7 +105,9 @@ class ImageReply:
 
 
 class ImagesReply:
-    """Builds the reply from the events of a stream, or from one whole body. `count` is how many pictures were asked for."""
+    """Builds the reply from the events of a stream, or from one whole body. `count` is how many
+    pictures were asked for.
+    """
 
     def __init__(self, prompt: str, count: int) -> None:
         self._prompt, self._count = prompt, count
@@ -108,7 +122,9 @@ class ImagesReply:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is to come: `n` is an upper bound, so a stream with fewer pictures only ends with `[DONE]`."""
+        """Whether nothing more is to come: `n` is an upper bound, so a stream with fewer pictures
+        only ends with `[DONE]`.
+        """
         return self._whole or self._error is not None or len(self._pictures) >= self._count
 
     @property
@@ -153,7 +169,10 @@ class ImagesReply:
         index = given if isinstance(given, int) and not isinstance(given, bool) else self._index + 1
         item = max(self._item + (index <= self._index), len(self._pictures))
         self._item, self._index = min(item, self._count - 1), index
-        return [Preview(f"data:{self._item}", index, value) for value in picture_values(event, _FIELDS)[:1]]
+        return [
+            Preview(f"data:{self._item}", index, value)
+            for value in picture_values(event, _FIELDS)[:1]
+        ]
 
     def _chunk(self, event: JsonObject) -> list[Signal]:
         text = event.get("text")
@@ -182,12 +201,22 @@ class ImagesReply:
     def _written(self) -> tuple[str, ...]:
         """The SVG whose markup came in pieces, as base64."""
         markup = "".join(self._markup)
-        return (pybase64.b64encode(markup.encode("utf-8", "replace")).decode("ascii"),) if markup.strip() else ()
+        return (
+            (pybase64.b64encode(markup.encode("utf-8", "replace")).decode("ascii"),)
+            if markup.strip()
+            else ()
+        )
 
     def unfinished(self) -> Sighting | None:
-        """After a break: the SVG whose markup had come, in part or whole, without the event that ends it."""
+        """After a break: the SVG whose markup had come, in part or whole, without the event that
+        ends it.
+        """
         values = self._written()
-        return Sighting(f"data:{len(self._pictures)}", "data", values, prompt=self._prompt) if values else None
+        return (
+            Sighting(f"data:{len(self._pictures)}", "data", values, prompt=self._prompt)
+            if values
+            else None
+        )
 
     def reply(self) -> ImageReply:
         """What has come so far."""

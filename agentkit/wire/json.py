@@ -1,7 +1,8 @@
 """JSON as the wire has it, made safe to hold: bytes → values, and back.
 
-Providers split surrogate pairs across deltas and let half of one through; a fast parser refuses such text, so there is a
-slower way behind it. What is left over of a pair becomes U+FFFD, never an error.
+Providers split surrogate pairs across deltas and let half of one through; a fast parser refuses
+such text, so there is a slower way behind it. What is left over of a pair becomes U+FFFD, never an
+error.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class UnreadableJson(ValueError):
 
 
 def read(data: bytes) -> Any:
-    """The JSON value in these bytes. Raises `UnreadableJson`; numbers that JSON does not have (`NaN`) become None."""
+    """The JSON value in these bytes. Raises `UnreadableJson`; numbers that JSON does not have
+    (`NaN`) become None.
+    """
     if len(data) > _FEW and sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise UnreadableJson(f"more than {MAX_VALUES} values")
     try:
@@ -46,7 +49,8 @@ def read(data: bytes) -> Any:
         value = json.loads(data, parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
         problem = str(error) or "too deep"
-    if problem:  # not raised while the parser's own error is handled, which holds on to the whole text
+    # Not raised while the parser's own error is handled, which holds on to the whole text.
+    if problem:
         raise UnreadableJson(problem)
     if deeper(value, _DEEPEST):
         raise UnreadableJson(f"more than {_DEEPEST} levels")
@@ -78,7 +82,9 @@ def read_object(data: bytes) -> JsonObject:
 
 
 def write(value: object) -> bytes:
-    """Compact JSON in UTF-8; lone surrogates are mended, and numbers that JSON does not have become null."""
+    """Compact JSON in UTF-8; lone surrogates are mended, and numbers that JSON does not have become
+    null.
+    """
     try:
         text = _COMPACT.encode(value)
     except ValueError:
@@ -87,7 +93,9 @@ def write(value: object) -> bytes:
 
 
 def keepable(value: JsonObject) -> dict[str, Any] | None:
-    """The object as a run may hold and save it: surrogates mended, only numbers that JSON has; None where it is too deep."""
+    """The object as a run may hold and save it: surrogates mended, only numbers that JSON has; None
+    where it is too deep.
+    """
     return None if deeper(value, MAX_DEPTH) else cast("dict[str, Any]", _tame(value, MAX_DEPTH))
 
 
@@ -112,7 +120,9 @@ def mend(text: str) -> str:
 
 
 class Mender:
-    """Joins surrogate pairs that are split across deltas: `more` holds back half a pair until the other half comes."""
+    """Joins surrogate pairs that are split across deltas: `more` holds back half a pair until the
+    other half comes.
+    """
 
     __slots__ = ("_held",)
 

@@ -1,7 +1,7 @@
 """Pictures in the words of an answer: Markdown images, inline and by reference, and bare links.
 
-A link in prose is a claim of the model, so finding one decides nothing: whether it is fetched is for the fetch policy,
-and a picture that was not had stays what it is, a plain link.
+A link in prose is a claim of the model, so finding one decides nothing: whether it is fetched is
+for the fetch policy, and a picture that was not had stays what it is, a plain link.
 """
 
 from __future__ import annotations
@@ -14,22 +14,28 @@ from dataclasses import dataclass
 from agentkit.values import Image, Text
 
 _FENCED = re.compile(
-    r"(?ms)^[ ]{0,3}(?P<fence>`{3,}+(?=[^`\n]*+$)|~{3,}+)[^\n]*+\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
+    r"(?ms)^[ "
+    r"]{0,3}(?P<fence>`{3,}+(?=[^`\n]*+$)|~{3,}+)[^\n]*+\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
 )
 _TICKS = re.compile(r"`+|\n[ \t]*+\n")
 ALT = r"(?:[^\[\]\\\n]|\n(?![ \t]*\n)|\\(?:[^\n]|(?=\n))|\[[^\[\]\n]{0,500}\])"
 """A character, or a pair of brackets, of what a picture is called: all but a blank line."""
 LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,500}\])"
-"""Likewise of what a link is called, which ends with its line: a bracket that never closes is common in words."""
+"""Likewise of what a link is called, which ends with its line: a bracket that never closes is
+common in words.
+"""
 _INLINE = re.compile(
     rf"(?:(?P<bang>!)\[(?P<alt>{ALT}{{0,2000}})\]|\[(?P<label>{LABEL}{{0,2000}})\])"
     r"\(\s{0,8}(?:<(?P<angle>[^<>\n]{1,4000})>"
     r"|(?P<url>[^\s()<>]{1,4000}+(?:\([^\s()]{0,200}+\)[^\s()<>]{0,4000}+){0,8}+))"
     r"(?:\s{1,8}(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?\s{0,8}\)"
 )
-_REFERENCE = re.compile(r"!\[(?P<alt>(?:[^\[\]\n]|\n(?![ \t]*\n)){0,2000})\](?:\[(?P<label>[^\[\]]{0,200})\])?(?!\()")
+_REFERENCE = re.compile(
+    r"!\[(?P<alt>(?:[^\[\]\n]|\n(?![ \t]*\n)){0,2000})\](?:\[(?P<label>[^\[\]]{0,200})\])?(?!\()"
+)
 _DEFINITION = re.compile(
-    r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ \t]{0,8}<?(?P<url>[^\s<>]{1,4000}+)>?[^\n]{0,500}$\n?"
+    r"(?m)^[ ]{0,3}\[(?P<label>[^\[\]\n]{1,200})\]:[ "
+    r"\t]{0,8}<?(?P<url>[^\s<>]{1,4000}+)>?[^\n]{0,500}$\n?"
 )
 _BARE = re.compile(r"<?(?P<url>https?://[^\s<>\"'`\[\]{}|\\^]{1,4000})>?")
 MOST = 64
@@ -46,12 +52,16 @@ class Found:
     url: str
     alt: str
     bare: bool
-    """A link that is no Markdown image (`[…](…)` without the mark, or a URL alone): a picture only by extension or host."""
+    """A link that is no Markdown image (`[…](…)` without the mark, or a URL alone): a picture only
+    by extension or host.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Where a URL is given the label by which pictures refer to it: `text[start:end]` is the whole line."""
+    """Where a URL is given the label by which pictures refer to it: `text[start:end]` is the whole
+    line.
+    """
 
     start: int
     end: int
@@ -87,10 +97,14 @@ def read(text: str, most: int = MOST) -> Reading:
         taken[start:stop] = b"\1" * (stop - start)
     for match in _DEFINITION.finditer(text):
         if not taken[match.start()]:
-            definitions.append(Definition(match.start(), match.end(), match["url"], match["label"].casefold()))
+            definitions.append(
+                Definition(match.start(), match.end(), match["url"], match["label"].casefold())
+            )
             taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
 
-    def take(match: re.Match[str], url: str, alt: str, *, bare: bool = False, end: int | None = None) -> None:
+    def take(
+        match: re.Match[str], url: str, alt: str, *, bare: bool = False, end: int | None = None
+    ) -> None:
         stop = match.end() if end is None else end
         if 1 not in taken[match.start() : stop]:
             taken[match.start() : stop] = b"\1" * (stop - match.start())
@@ -133,7 +147,9 @@ def label_of(match: re.Match[str]) -> str:
 
 
 def _code(text: str) -> Iterator[tuple[int, int]]:
-    """Where code stands: fenced blocks, and spans between two runs of as many back-ticks in one paragraph."""
+    """Where code stands: fenced blocks, and spans between two runs of as many back-ticks in one
+    paragraph.
+    """
     at = 0
     for block in (*_FENCED.finditer(text), None):
         runs: list[tuple[int, int]] = []
@@ -150,7 +166,9 @@ def _code(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _spans(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Each run of back-ticks with the next one that is as long; one without a partner is just text."""
+    """Each run of back-ticks with the next one that is as long; one without a partner is just
+    text.
+    """
     partner: dict[int, int] = {}
     nearest: dict[int, int] = {}
     for index in range(len(runs) - 1, -1, -1):
@@ -167,22 +185,31 @@ def _spans(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _trimmed(match: re.Match[str]) -> tuple[str, int]:
-    """A bare URL without the punctuation that only ends its sentence, or its emphasis: but the signature of a URL may well
-    end with an underscore, so in a query that is taken for emphasis only where one stands before the URL, too."""
+    """A bare URL without the punctuation that only ends its sentence, or its emphasis: but the
+    signature of a URL may well end with an underscore, so in a query that is taken for emphasis
+    only where one stands before the URL, too."""
     url, end = match["url"], match.end()
     if match[0].startswith("<") and match[0].endswith(">"):
         return url, end
     end = match.end("url")
-    emphasis = "_" if "?" not in url or match.string[max(match.start() - 1, 0) : match.start()] == "_" else ""
-    while url and (url[-1] in _TRAILING + emphasis or (url[-1] == ")" and url.count(")") > url.count("("))):
+    emphasis = (
+        "_"
+        if "?" not in url or match.string[max(match.start() - 1, 0) : match.start()] == "_"
+        else ""
+    )
+    while url and (
+        url[-1] in _TRAILING + emphasis or (url[-1] == ")" and url.count(")") > url.count("("))
+    ):
         url, end = url[:-1], end - 1
     return url, end
 
 
 def place(text: Text, had: Callable[[str], Image | None]) -> tuple[Text | Image, ...]:
-    """The words with each picture that was had at its place, and its link gone; the others as plain links.
+    """The words with each picture that was had at its place, and its link gone; the others as plain
+    links.
 
-    No empty paragraph stays behind: the words around a picture, joined again, read as if it had never been there.
+    No empty paragraph stays behind: the words around a picture, joined again, read as if it had
+    never been there.
     """
     words = text.text
     reading = read(words) if "://" in words else Reading()
@@ -212,7 +239,9 @@ def place(text: Text, had: Callable[[str], Image | None]) -> tuple[Text | Image,
 def taken_out(
     words: str, reading: Reading, goes: Callable[[Found | Definition], bool]
 ) -> Iterator[tuple[str, Found | Definition | None]]:
-    """The words up to each link or definition that `goes`, with it; what stays is a plain link. The last come with None."""
+    """The words up to each link or definition that `goes`, with it; what stays is a plain link. The
+    last come with None.
+    """
     at = 0
     each: Found | Definition
     for each in sorted((*reading.found, *reading.definitions), key=lambda each: each.start):
@@ -247,7 +276,9 @@ def _last_said(kept: list[str]) -> str:
 
 
 def _closed(before: str, after: str) -> str:
-    """What follows a picture, without the blank lines or spaces that stood between it and the picture."""
+    """What follows a picture, without the blank lines or spaces that stood between it and the
+    picture.
+    """
     if not before.strip():
         return after.lstrip("\n ") if after.strip() else ""
     gap_before = len(before) - len(before.rstrip("\n"))

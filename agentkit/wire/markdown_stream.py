@@ -1,7 +1,9 @@
-"""The words of a stream as they will stand in the answer: the links of its pictures are out before anyone has read them.
+"""The words of a stream as they will stand in the answer: the links of its pictures are out before
+anyone has read them.
 
-What may be the beginning of a link, or the blank space before one, is held back until more words decide it; a link to a
-picture until the picture was had, or was not and stays a plain link. All other words go on as they come.
+What may be the beginning of a link, or the blank space before one, is held back until more words
+decide it; a link to a picture until the picture was had, or was not and stays a plain link. All
+other words go on as they come.
 """
 
 from __future__ import annotations
@@ -15,15 +17,19 @@ from agentkit.wire import markdown
 from agentkit.wire.markdown import ALT, LABEL, MOST, Definition, Found, Reading
 
 LONGEST = 8000
-"""Characters that are held back at most. Beyond them goes what is not decided, and links to pictures that are under way
-are taken out unseen."""
+"""Characters that are held back at most. Beyond them goes what is not decided, and links to
+pictures that are under way are taken out unseen."""
 Verdict = Callable[[str, bool], bool | None]
-"""Of a URL, and whether it is bare (`prose.Found`): whether the answer has its picture; None where that is not known yet."""
+"""Of a URL, and whether it is bare (`prose.Found`): whether the answer has its picture; None where
+that is not known yet.
+"""
 
 _SHORT = 500
 _MAY_BEGIN = re.compile(r"[\[`~]|://|(?:[!<]|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)\Z")
 """Without one of these, nothing begins here that would have to be held back."""
-_CUT_URL = re.compile(r"(?:!|<?(?:https?://[^\s<>\"'`\[\]{}|\\^]*|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)|<)\Z")
+_CUT_URL = re.compile(
+    r"(?:!|<?(?:https?://[^\s<>\"'`\[\]{}|\\^]*|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)|<)\Z"
+)
 _CUT_LINK = re.compile(
     rf"(?:!\[{ALT}{{0,2000}}+|\[{LABEL}{{0,2000}}+)"
     r"(?:(?:\\|\[[^\[\]\n]{0,500})?\Z"
@@ -39,29 +45,50 @@ _TICKS = re.compile(r"`+")
 
 
 class Spoken:
-    """The words of one text, piece by piece: all that `more` gives, and `rest` at the end, is what `prose.place` leaves."""
+    """The words of one text, piece by piece: all that `more` gives, and `rest` at the end, is what
+    `prose.place` leaves.
+    """
 
-    __slots__ = ("_had", "_head", "_idle", "_left", "_next", "_space", "_told", "_urls", "_verdicts", "_window")
+    __slots__ = (
+        "_had",
+        "_head",
+        "_idle",
+        "_left",
+        "_next",
+        "_space",
+        "_told",
+        "_urls",
+        "_verdicts",
+        "_window",
+    )
 
     def __init__(self, had: Verdict) -> None:
         self._had = had
         self._idle: bool = True
         self._head: str = ""
-        """What tells a reading of the window that words stand before it: their last character, where that matters."""
+        """What tells a reading of the window that words stand before it: their last character,
+        where that matters.
+        """
         self._space: str = ""
         """While idle, blank space at the end of what has come."""
         self._window: str = ""
         self._told: int = 0
-        """Else, the words that are looked at, after what says where they stand; and how many of those shown were given."""
+        """Else, the words that are looked at, after what says where they stand; and how many of
+        those shown were given.
+        """
         self._urls: set[str] = set()
         """Of pictures whose links were taken out."""
         self._verdicts: dict[tuple[str, bool], bool] = {}
         self._left: int = MOST
         self._next: int = 0
-        """How long the window has to be before it is looked at again: a long one is not read for each word."""
+        """How long the window has to be before it is looked at again: a long one is not read for
+        each word.
+        """
 
     def more(self, text: str) -> str:
-        """What can be given on, now that these words have come; without any, now that a picture may have."""
+        """What can be given on, now that these words have come; without any, now that a picture may
+        have.
+        """
         if self._idle and not _MAY_BEGIN.search(text):
             words = self._space + text
             given = words.rstrip()
@@ -74,7 +101,9 @@ class Spoken:
         return self._decided()
 
     def rest(self) -> str:
-        """What is left at the end, when it is known of every picture whether it was had. Nothing may come after it."""
+        """What is left at the end, when it is known of every picture whether it was had. Nothing
+        may come after it.
+        """
         self._open("")
         reading = markdown.read(self._window, self._left)
         for link in reading.found:
@@ -104,7 +133,9 @@ class Spoken:
         given = self._given(reading, end)
         if forced or not _needed(window[:end], reading):
             self._advance(end, reading)
-        self._next = len(self._window) + len(self._window) // 10 if len(self._window) > _SHORT else 0
+        self._next = (
+            len(self._window) + len(self._window) // 10 if len(self._window) > _SHORT else 0
+        )
         return given
 
     def _judged(self, reading: Reading, end: int, *, forced: bool) -> int:
@@ -116,12 +147,19 @@ class Spoken:
             if self._verdict(link.url, bare=link.bare, unknown=True if forced else None) is None:
                 end = min(end, link.start)
         for each in reading.definitions:
-            if each.end <= end and not forced and each.url not in self._urls and self._verdict(each.url) is not False:
+            if (
+                each.end <= end
+                and not forced
+                and each.url not in self._urls
+                and self._verdict(each.url) is not False
+            ):
                 return each.start  # a picture that comes further below may take it away
         return end
 
     def _verdict(self, url: str, *, bare: bool = False, unknown: bool | None = None) -> bool | None:
-        """What was once said of a link holds for all that are like it: words that were given cannot be taken back."""
+        """What was once said of a link holds for all that are like it: words that were given cannot
+        be taken back.
+        """
         had = self._verdicts.get((url, bare))
         if had is None:
             had = self._had(url, bare)
@@ -141,7 +179,9 @@ class Spoken:
         definitions = tuple(each for each in reading.definitions if each.end <= end)
         self._urls.update(each.url for each in found if self._goes(each))
         pieces = [""]
-        for piece, cut in markdown.taken_out(self._window[:end], Reading(found, definitions), self._goes):
+        for piece, cut in markdown.taken_out(
+            self._window[:end], Reading(found, definitions), self._goes
+        ):
             pieces[-1] += piece
             if cut is not None:
                 pieces.append("")
@@ -151,7 +191,9 @@ class Spoken:
         return given
 
     def _advance(self, end: int, reading: Reading) -> None:
-        """Forget what is decided, but for where it leaves us: in code, at the beginning of a line, after words."""
+        """Forget what is decided, but for where it leaves us: in code, at the beginning of a line,
+        after words.
+        """
         window, words = self._window, self._window[:end].rstrip()
         if not words:
             return
@@ -177,7 +219,9 @@ def _head(words: str) -> str:
 
 
 def _certain(window: str) -> str:
-    """The words without an end that only the next ones make something of: back-ticks, a line that may fence code."""
+    """The words without an end that only the next ones make something of: back-ticks, a line that
+    may fence code.
+    """
     if cut := _CUT_FENCE.search(window):
         return window[: cut.start()]
     return window.rstrip("`")
@@ -227,15 +271,21 @@ def _open_ticks(body: str, reading: Reading) -> int:
 
 
 def _needed(decided: str, reading: Reading) -> bool:
-    """Whether later words need these: a definition, back-ticks without a partner, a gap that a picture left at the end."""
+    """Whether later words need these: a definition, back-ticks without a partner, a gap that a
+    picture left at the end.
+    """
     words, end = len(decided.rstrip()), len(decided)
     gap = any(words <= each.end <= end for each in reading.found)
-    return gap or any(each.start < end for each in reading.definitions) or _open_ticks(decided, reading) < end
+    return (
+        gap
+        or any(each.start < end for each in reading.definitions)
+        or _open_ticks(decided, reading) < end
+    )
 
 
 class Speech:
-    """The words of a reply: one text, or several, of which each begins anew (`Words.part`). `before` parts the first words
-    from what was said before."""
+    """The words of a reply: one text, or several, of which each begins anew (`Words.part`).
+    `before` parts the first words from what was said before."""
 
     def __init__(self, had: Verdict, before: str = "") -> None:
         self._had, self._before = had, before
@@ -244,7 +294,9 @@ class Speech:
         """Those that are not at their end, each with what waits for the end of the one before."""
 
     def more(self, text: str = "", part: object = None) -> str:
-        """What can be given on, now that these words have come; without any, now that a picture may have."""
+        """What can be given on, now that these words have come; without any, now that a picture may
+        have.
+        """
         if part == self._part and len(self._texts) == 1:
             given = self._texts[0][0].more(text)
         else:
@@ -253,7 +305,9 @@ class Speech:
 
     def rest(self) -> str:
         """What is left at the end, when it is known of every picture whether it was had."""
-        given = "".join(text for spoken, waiting in self._texts for text in (*waiting, spoken.rest()))
+        given = "".join(
+            text for spoken, waiting in self._texts for text in (*waiting, spoken.rest())
+        )
         self._texts.clear()
         return self._parted(given) if given else given
 

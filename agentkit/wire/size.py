@@ -1,4 +1,6 @@
-"""How much of a reply is held in memory while it is gathered: a stream may go on for long, and what it adds stays."""
+"""How much of a reply is held in memory while it is gathered: a stream may go on for long, and what
+it adds stays.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from typing import Any, cast
 from agentkit.errors import ProtocolError
 
 MAX_HELD = 32 << 20
-"""Bytes, about, that the words, calls and records of one reply may take as values: 8 MB of words alone, or 400,000 deltas."""
+"""Bytes, about, that the words, calls and records of one reply may take as values: 8 MB of words
+alone, or 400,000 deltas.
+"""
 _EACH = 64
 """Bytes of a value beside those of its text; of a delta, about."""
 _COPIES = 4
@@ -33,7 +37,9 @@ class Held:
     def _add(self, size: int) -> None:
         self._size += size
         if self._size > MAX_HELD:
-            raise ProtocolError(f"the reply is too large: its words and records take more than {MAX_HELD} bytes")
+            raise ProtocolError(
+                f"the reply is too large: its words and records take more than {MAX_HELD} bytes"
+            )
 
 
 def _size(text: str) -> int:
@@ -41,7 +47,9 @@ def _size(text: str) -> int:
 
 
 def weight(value: object) -> int:
-    """Bytes that this JSON takes as values, about. Every reply is weighed, so this is written for speed."""
+    """Bytes that this JSON takes as values, about. Every reply is weighed, so this is written for
+    speed.
+    """
     size = 0
     waiting = [value]
     while waiting:

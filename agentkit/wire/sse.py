@@ -1,7 +1,8 @@
 """Server-sent events on bytes: any slicing of the stream gives the same events.
 
-Written against the WHATWG standard (lines end in CR, LF or CRLF; a BOM at the start; several `data:` lines are joined by
-LF; comments are passed over). Only bytes are split, so a U+2028 or U+0085 inside the data is just data.
+Written against the WHATWG standard (lines end in CR, LF or CRLF; a BOM at the start; several
+`data:` lines are joined by LF; comments are passed over). Only bytes are split, so a U+2028 or
+U+0085 inside the data is just data.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class EventStream:
         self._max_line = max_line
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of each event that these bytes complete. Raises `ProtocolError` for a line beyond the cap."""
+        """The data of each event that these bytes complete. Raises `ProtocolError` for a line
+        beyond the cap.
+        """
         if not chunk:
             return []
         if self._is_one_event(chunk):
@@ -56,7 +59,9 @@ class EventStream:
         return self._take(lines)
 
     def _is_one_event(self, chunk: bytes) -> bool:
-        """Whether nothing went before and the chunk is `data: …` and a blank line: so most deltas come."""
+        """Whether nothing went before and the chunk is `data: …` and a blank line: so most deltas
+        come.
+        """
         return (
             chunk.endswith(b"\n\n")
             and chunk.startswith(b"data: ")
@@ -100,7 +105,9 @@ class EventStream:
             raise ProtocolError(f"an event of the stream is longer than {self._max_line} bytes")
 
     def close(self) -> list[bytes]:
-        """The end of the stream: an event whose blank line was cut off counts where its own lines are whole."""
+        """The end of the stream: an event whose blank line was cut off counts where its own lines
+        are whole.
+        """
         rest = b"".join(self._held)
         self._held.clear()
         return self._take([rest[:-1], b""] if rest.endswith(b"\r") else [b""])

@@ -1,7 +1,9 @@
-"""Tool calls as providers really stream them, put in order: without an id, with one id twice, all at `index: 0`.
+"""Tool calls as providers really stream them, put in order: without an id, with one id twice, all
+at `index: 0`.
 
-A new call starts when the id changes, or when a name comes after arguments that are already whole; a name may be split over
-deltas, or repeated in each, the last of which may have no arguments. What is kept in the history is valid JSON in any case.
+A new call starts when the id changes, or when a name comes after arguments that are already whole;
+a name may be split over deltas, or repeated in each, the last of which may have no arguments. What
+is kept in the history is valid JSON in any case.
 """
 
 from __future__ import annotations
@@ -15,7 +17,17 @@ from typing import Any, cast
 import jiter
 
 from agentkit.values import ToolCall
-from agentkit.wire.json import MAX_DEPTH, UnreadableJson, deeper, keepable, mend, obj, read, whole, write
+from agentkit.wire.json import (
+    MAX_DEPTH,
+    UnreadableJson,
+    deeper,
+    keepable,
+    mend,
+    obj,
+    read,
+    whole,
+    write,
+)
 from agentkit.wire.types import JsonObject
 
 _LONGEST = 1_000_000
@@ -30,7 +42,9 @@ class Growing:
     id: str = ""
     name: str = ""
     repeated: bool = False
-    """Whether it began with nothing but the name of the call before: without arguments, it is none."""
+    """Whether it began with nothing but the name of the call before: without arguments, it is
+    none.
+    """
     arguments: list[str] = field(default_factory=list[str])
 
     @property
@@ -46,9 +60,15 @@ class CallBuilder:
         self._current: dict[int, Growing] = {}
 
     def feed(self, delta: JsonObject, *, whole_call: bool = False) -> None:
-        """Take one entry of `tool_calls`: of a stream a delta, of a buffered body a `whole_call`, which has no index."""
+        """Take one entry of `tool_calls`: of a stream a delta, of a buffered body a `whole_call`,
+        which has no index.
+        """
         function = obj(delta.get("function"))
-        call_id, name, arguments = _text(delta.get("id")), _text(function.get("name")), function.get("arguments")
+        call_id, name, arguments = (
+            _text(delta.get("id")),
+            _text(function.get("name")),
+            function.get("arguments"),
+        )
         index = whole(delta.get("index")) if not whole_call else len(self._calls)
         current = self._current.get(index)
         if current is None or _starts_another(current, call_id, name, arguments):
@@ -79,7 +99,10 @@ def _starts_another(current: Growing, call_id: str, name: str, arguments: object
         return True
     if call_id and call_id == current.id and not (isinstance(arguments, str) and arguments.strip()):
         return False  # the same, said once more at its end
-    return current.arguments[-1].rstrip()[-1:] in {"}", '"', ""} and parse_object(current.text) is not None
+    return (
+        current.arguments[-1].rstrip()[-1:] in {"}", '"', ""}
+        and parse_object(current.text) is not None
+    )
 
 
 def _text(value: object) -> str:
@@ -87,8 +110,9 @@ def _text(value: object) -> str:
 
 
 def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tuple[ToolCall, ...]:
-    """The calls with stable ids. Where one id came twice, equal calls are one and different ones both fail;
-    where the reply was `cut` (by `length`), a call whose arguments are not whole is marked so."""
+    """The calls with stable ids. Where one id came twice, equal calls are one and different ones
+    both fail; where the reply was `cut` (by `length`), a call whose arguments are not whole is
+    marked so."""
     settled: list[ToolCall] = []
     given_ids = {given for given, _, _ in calls}
     taken: dict[str, int] = {}
@@ -98,13 +122,19 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
             continue
         seen.add((given, name, arguments))
         call_id = given or f"call_{seed}_{number}"
-        fault = "the reply was cut inside this call" if cut and parse_object(arguments) is None else None
+        fault = (
+            "the reply was cut inside this call"
+            if cut and parse_object(arguments) is None
+            else None
+        )
         if call_id in taken:
             first = settled[taken[call_id]]
             fault = f"two different calls came with the id {call_id!r}"
             settled[taken[call_id]] = ToolCall(first.id, first.name, first.arguments, fault)
             call_id = next(
-                new for turn in count(number) if (new := f"{call_id}_{turn}") not in taken and new not in given_ids
+                new
+                for turn in count(number)
+                if (new := f"{call_id}_{turn}") not in taken and new not in given_ids
             )
         taken[call_id] = len(settled)
         settled.append(ToolCall(call_id, name, arguments, fault))
@@ -112,8 +142,8 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
 
 
 def parse_object(arguments: str) -> dict[str, Any] | None:
-    """The arguments as an object, decoded once more where they came as a string of JSON; None where they are none, or
-    are deeper than a run can keep."""
+    """The arguments as an object, decoded once more where they came as a string of JSON; None where
+    they are none, or are deeper than a run can keep."""
     for _ in range(2):
         try:
             value = read(arguments.encode("utf-8", "surrogatepass"))
@@ -128,8 +158,9 @@ def parse_object(arguments: str) -> dict[str, Any] | None:
 
 
 def for_history(arguments: str) -> str:
-    """The arguments as they may be sent again: as they came if they are an object, else an equal one, else `{}`; so also where
-    they are longer than any tool takes: each later turn would pay for them."""
+    """The arguments as they may be sent again: as they came if they are an object, else an equal
+    one, else `{}`; so also where they are longer than any tool takes: each later turn would pay for
+    them."""
     if len(arguments) > _LONGEST or len(arguments.encode("utf-8", "surrogatepass")) > _LONGEST:
         return "{}"
     if _is_strict(arguments):
@@ -139,7 +170,9 @@ def for_history(arguments: str) -> str:
 
 
 def _is_strict(arguments: str) -> bool:
-    """Whether any parser would take them: no `NaN`, no half of a surrogate pair, no string around the object, not too deep."""
+    """Whether any parser would take them: no `NaN`, no half of a surrogate pair, no string around
+    the object, not too deep.
+    """
     try:
         value = jiter.from_json(arguments.encode(), allow_inf_nan=False)
     except ValueError:

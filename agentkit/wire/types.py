@@ -1,4 +1,6 @@
-"""What the two dialects have in common: a request before it is encoded, a reply after it was decoded."""
+"""What the two dialects have in common: a request before it is encoded, a reply after it was
+decoded.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCal
 JsonObject = Mapping[str, Any]
 IMAGE_GENERATION = "openrouter:image_generation"
 BLOB = "agentkit-blob"
-"""How a reference begins that stands for a picture whose bytes the spool took: `agentkit-blob:TOKEN:NUMBER`."""
+"""How a reference begins that stands for a picture whose bytes the spool took:
+`agentkit-blob:TOKEN:NUMBER`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,9 @@ class Request:
     stream: bool = False
     tool_choice: str | None = None
     closing: bool = False
-    """No tool may be called in this turn: functions stay declared (history names them), server tools do not."""
+    """No tool may be called in this turn: functions stay declared (history names them), server
+    tools do not.
+    """
     session_id: str | None = None
     output_tokens_left: int | None = None
     server_calls_left: int | None = None
@@ -57,17 +63,25 @@ class Request:
     """The server tool after whose call no server tool may run any more."""
     cost_left: float | None = None
     shown: Mapping[int, Shown] = field(default_factory=dict[int, Shown])
-    """By position in `messages`: how that message goes, where it does not go as it is (`agentkit.run.history`)."""
+    """By position in `messages`: how that message goes, where it does not go as it is
+    (`agentkit.run.history`).
+    """
 
     @property
     def max_tokens(self) -> int | None:
-        each = [limit for limit in (self.settings.max_tokens, self.output_tokens_left) if limit is not None]
+        each = [
+            limit
+            for limit in (self.settings.max_tokens, self.output_tokens_left)
+            if limit is not None
+        ]
         return min(each) if each else None
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A picture seen on the wire, not yet had. Of `values` (URLs, base64, references) the first that yields bytes wins."""
+    """A picture seen on the wire, not yet had. Of `values` (URLs, base64, references) the first
+    that yields bytes wins.
+    """
 
     key: str
     """The same for one item of one reply, however often it is seen."""
@@ -116,7 +130,9 @@ ReplyPart = Text | Reasoning | Sighting | ToolCall
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply of the model, whole or as far as it came. `raw` is the JSON of each item to echo, with references inside."""
+    """One reply of the model, whole or as far as it came. `raw` is the JSON of each item to echo,
+    with references inside.
+    """
 
     id: str | None
     model: str | None
@@ -130,7 +146,9 @@ class Reply:
 
 
 class Decoder(Protocol):
-    """Builds a reply from the events of a stream, or from one whole body; both ways give equal replies."""
+    """Builds a reply from the events of a stream, or from one whole body; both ways give equal
+    replies.
+    """
 
     @property
     def finished(self) -> bool:

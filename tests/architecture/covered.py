@@ -1,4 +1,5 @@
-"""Branch coverage of the floors 0 to 3, where nothing waits on chance: `make coverage` runs the tests, then this.
+"""Branch coverage of the floors 0 to 3, where nothing waits on chance: `make coverage` runs the
+tests, then this.
 
     python -m tests.architecture.covered .coverage.json
 
@@ -22,7 +23,9 @@ def main() -> int:
     rows: list[tuple[int, int, str]] = []
     for name, each in files.items():
         parts = Path(name).parts
-        module = parts[parts.index("agentkit") + 1].removesuffix(".py") if "agentkit" in parts else ""
+        module = (
+            parts[parts.index("agentkit") + 1].removesuffix(".py") if "agentkit" in parts else ""
+        )
         if FLOORS.get(module, 9) <= 3:
             of = each["summary"]
             rows.append((of["num_branches"] - of["covered_branches"], of["num_branches"], name))

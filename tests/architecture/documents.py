@@ -1,4 +1,6 @@
-"""The documents that a reader sees, as Markdown: their code blocks, their links and the anchors of their headings."""
+"""The documents that a reader sees, as Markdown: their code blocks, their links and the anchors of
+their headings.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +42,16 @@ def tokens(page: Path) -> list[Token]:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Every code block in one of these languages, of every page; without a language, every block."""
+    """Every code block in one of these languages, of every page; without a language, every
+    block.
+    """
     return [
         Block(page, token.map[0] + 1, token.info.strip(), token.content)
         for page in PAGES
         for token in tokens(page)
-        if token.type == "fence" and token.map and (not languages or token.info.strip() in languages)
+        if token.type == "fence"
+        and token.map
+        and (not languages or token.info.strip() in languages)
     ]
 
 
@@ -66,7 +72,9 @@ def anchors(page: Path) -> set[str]:
     for at, token in enumerate(page_tokens):
         if token.type != "heading_open":
             continue
-        words = "".join(child.content for child in page_tokens[at + 1].children or () if child.content)
+        words = "".join(
+            child.content for child in page_tokens[at + 1].children or () if child.content
+        )
         name = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
         names.add(f"{name}-{found[name]}" if found[name] else name)
         found[name] += 1

@@ -1,4 +1,6 @@
-"""A fresh environment with the built wheel and the packages of its base install, made without a network."""
+"""A fresh environment with the built wheel and the packages of its base install, made without a
+network.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ class Environment:
         }
         return kept | {"AGENTKIT_STORE": str(self.folder / "store")} | changes
 
-    def run(self, *command: str | Path, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str | Path, stdin: str = "", **changes: str
+    ) -> subprocess.CompletedProcess[str]:
         """The finished command, run in the environment's own folder."""
         return subprocess.run(
             command,
@@ -81,7 +85,9 @@ class Environment:
         )
 
     def add(self, requirement: Requirement) -> None:
-        """Install a package, and what it requires, as links to the copies that the tests run with."""
+        """Install a package, and what it requires, as links to the copies that the tests run
+        with.
+        """
         for each in _with_all_that_it_requires(requirement, set()):
             for entry in {file.parts[0] for file in each.files or [] if file.parts[0] != ".."}:
                 link = self.packages / entry
@@ -98,10 +104,11 @@ def build_wheel(folder: Path) -> Wheel:
 
 
 def fresh_environment(folder: Path, wheel: Wheel) -> Environment:
-    """An environment that holds the wheel and the packages that it requires without any extra, and no other.
+    """An environment that holds the wheel and the packages that it requires without any extra, and
+    no other.
 
-    pip installs the wheel from its file and resolves what it requires; no index is asked, so what is
-    missing is an error here.
+    pip installs the wheel from its file and resolves what it requires; no index is asked, so what
+    is missing is an error here.
     """
     venv.create(folder, with_pip=False, symlinks=True)
     made = Environment(folder)
@@ -116,10 +123,14 @@ def fresh_environment(folder: Path, wheel: Wheel) -> Environment:
 def requirements(found: Distribution, extra: str = "") -> list[Requirement]:
     """What a distribution requires on this system, with one of its extras or with none."""
     several = [Requirement(line) for line in found.requires or []]
-    return [each for each in several if each.marker is None or each.marker.evaluate({"extra": extra})]
+    return [
+        each for each in several if each.marker is None or each.marker.evaluate({"extra": extra})
+    ]
 
 
-def _with_all_that_it_requires(requirement: Requirement, seen: set[tuple[str, str]]) -> Iterator[Distribution]:
+def _with_all_that_it_requires(
+    requirement: Requirement, seen: set[tuple[str, str]]
+) -> Iterator[Distribution]:
     found = distribution(requirement.name)
     for extra in ("", *requirement.extras):
         key = (canonicalize_name(requirement.name), extra)

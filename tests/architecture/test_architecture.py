@@ -41,12 +41,24 @@ ORDER = [
     "demo web",
     "cli __main__",
 ]
-"""The import order: a module imports from its own line and from those above it, never from below. An import that only
-a type checker reads counts too, and one inside a function. `docs/architecture.md` explains it."""
+"""The import order: a module imports from its own line and from those above it, never from below.
+An import that only a type checker reads counts too, and one inside a function.
+`docs/architecture.md` explains it."""
 LEVELS = {name: number for number, names in enumerate(ORDER) for name in names.split()}
 PURE = {"errors", "values", "settings", "run", "show", "wire", "_redact", "_check", "_version"}
 EMULATOR_USERS = {"testing", "demo", "cli"}
-IMPURE = {"asyncio", "anyio", "httpx2", "aiohttp", "socket", "time", "threading", "sqlite3", "openai", "subprocess"}
+IMPURE = {
+    "asyncio",
+    "anyio",
+    "httpx2",
+    "aiohttp",
+    "socket",
+    "time",
+    "threading",
+    "sqlite3",
+    "openai",
+    "subprocess",
+}
 
 
 def module_of(path: Path) -> str:
@@ -61,7 +73,9 @@ def package_of(module: str) -> str | None:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, module) of each import of a file: at the top, for type checkers, inside functions; relative ones resolved."""
+    """(line, module) of each import of a file: at the top, for type checkers, inside functions;
+    relative ones resolved.
+    """
     module = module_of(path).split(".")
     package = module if path.name == "__init__.py" else module[:-1]
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -106,7 +120,9 @@ def test_imports_follow_the_order(path: Path) -> None:
 
 
 def test_no_circle_of_modules() -> None:
-    graph = {module_of(path): {name for _, name in imports(path) if name in MODULES} for path in FILES}
+    graph = {
+        module_of(path): {name for _, name in imports(path) if name in MODULES} for path in FILES
+    }
     assert find_circle(graph) is None
 
 
@@ -124,7 +140,11 @@ def test_no_circle_of_the_emulators_folders() -> None:
     graph: dict[str, set[str]] = {}
     for path in FILES:
         if module_of(path).startswith("agentkit.emulator.") and path.parent.name != "emulator":
-            others = {name.split(".")[2] for _, name in imports(path) if name.count(".") > 2 and name in MODULES}
+            others = {
+                name.split(".")[2]
+                for _, name in imports(path)
+                if name.count(".") > 2 and name in MODULES
+            }
             graph.setdefault(path.parent.name, set()).update(others - {path.parent.name})
     assert find_circle(graph) is None
 
@@ -163,24 +183,39 @@ def test_nothing_is_put_off_or_swallowed(path: Path) -> None:
     for word in ("TODO", "FIXME", "NotImplementedError"):
         assert word not in text
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ExceptHandler) and len(node.body) == 1 and isinstance(node.body[0], ast.Pass):
+        if (
+            isinstance(node, ast.ExceptHandler)
+            and len(node.body) == 1
+            and isinstance(node.body[0], ast.Pass)
+        ):
             kind = ast.unparse(node.type) if node.type else "everything"
-            assert kind not in {"Exception", "BaseException", "everything"}, f"{path}:{node.lineno} swallows {kind}"
+            assert kind not in {"Exception", "BaseException", "everything"}, (
+                f"{path}:{node.lineno} swallows {kind}"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_no_yield_inside_a_task_group_or_a_timeout(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.AsyncWith) and any(
-            "TaskGroup" in (each := ast.unparse(item.context_expr)) or "timeout(" in each for item in node.items
+            "TaskGroup" in (each := ast.unparse(item.context_expr)) or "timeout(" in each
+            for item in node.items
         ):
-            assert not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)), (
-                f"{path}:{node.lineno}"
-            )
+            assert not any(
+                isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)
+            ), f"{path}:{node.lineno}"
 
 
 def test_only_wire_and_the_emulator_know_the_keys_of_the_wire() -> None:
-    keys = {"choices", "output_text", "image_url", "function_call_output", "delta", "tool_call_id", "reasoning_details"}
+    keys = {
+        "choices",
+        "output_text",
+        "image_url",
+        "function_call_output",
+        "delta",
+        "tool_call_id",
+        "reasoning_details",
+    }
     for path in FILES:
         module = module_of(path)
         if module.startswith(("agentkit.wire", "agentkit.emulator", "agentkit.values.image")):
@@ -190,9 +225,13 @@ def test_only_wire_and_the_emulator_know_the_keys_of_the_wire() -> None:
                 raise AssertionError(f"{path}:{node.lineno} knows {node.value!r}")
 
 
-@pytest.mark.parametrize("module", [message, usage, image, image_header, events], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [message, usage, image, image_header, events], ids=lambda module: module.__name__
+)
 def test_values_are_frozen_and_slotted(module: Any) -> None:
-    found = [each for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)]
+    found = [
+        each for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)
+    ]
     assert found
     for each in found:
         assert each.__dataclass_params__.frozen, each  # type: ignore[attr-defined]

@@ -1,4 +1,6 @@
-"""What a user gets: the wheel, its install line, its types and its commands, in an environment of their own."""
+"""What a user gets: the wheel, its install line, its types and its commands, in an environment of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,14 @@ from packaging.utils import canonicalize_name
 
 from agentkit import __version__
 from tests.architecture.documents import public_modules
-from tests.architecture.fresh import ROOT, Environment, Wheel, build_wheel, fresh_environment, requirements
+from tests.architecture.fresh import (
+    ROOT,
+    Environment,
+    Wheel,
+    build_wheel,
+    fresh_environment,
+    requirements,
+)
 
 NAME = "agentkit-openrouter"
 MODULE_OF = {"pillow": "PIL", "pyyaml": "yaml", "markdown-it-py": "markdown_it"}
@@ -69,7 +78,11 @@ def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
     found = wheel.distribution
     assert (found.name, found.version) == (NAME, __version__)
     (command,) = found.entry_points
-    assert (command.group, command.name, command.value) == ("console_scripts", "agentkit", "agentkit.cli:main")
+    assert (command.group, command.name, command.value) == (
+        "console_scripts",
+        "agentkit",
+        "agentkit.cli:main",
+    )
     assert "Typing :: Typed" in found.metadata.get_all("Classifier", [])
     assert found.metadata["License-Expression"] == "MIT"
     for url in found.metadata.get_all("Project-URL", []):
@@ -77,7 +90,9 @@ def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
 
 
 def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
-    """By name, and without an extra: a package that only another one requires may go with its next version."""
+    """By name, and without an extra: a package that only another one requires may go with its next
+    version.
+    """
     imported: set[str] = set()
     for path in (ROOT / "agentkit").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -92,11 +107,15 @@ def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
 
 
 def test_install_lines_name_this_distribution_and_its_extras() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     told: list[Requirement] = []
     for path in [*(ROOT / "agentkit").rglob("*.py"), *pages]:
-        lines = re.findall(r"""pip install ["']?((?:agentkit|\.)[\w\[\],-]*)""", path.read_text("utf-8"))
+        lines = re.findall(
+            r"""pip install ["']?((?:agentkit|\.)[\w\[\],-]*)""", path.read_text("utf-8")
+        )
         told += [Requirement(re.sub(r"^\.", NAME, line)) for line in lines]
     assert told
     assert {each.name for each in told} == {NAME}
@@ -155,7 +174,9 @@ def test_a_public_module_is_imported_quietly(module: str, fresh: Environment) ->
 
 
 def told_to_install(place: Environment) -> list[str]:
-    """The install lines that a chat through a SOCKS proxy prints; nothing listens at the proxy's address."""
+    """The install lines that a chat through a SOCKS proxy prints; nothing listens at the proxy's
+    address.
+    """
     proxy = {"https_proxy": "socks5://127.0.0.1:9", "OPENROUTER_API_KEY": "sk-or-any"}
     done = place.run(place.agentkit, "chat", "--live", stdin="Hello!\n", **proxy)
     assert done.returncode == 0, done.stderr
@@ -164,7 +185,16 @@ def told_to_install(place: Environment) -> list[str]:
 
 def test_a_missing_extra_is_named_by_a_line_that_pip_takes(fresh: Environment) -> None:
     assert told_to_install(fresh) == [f'pip install "{NAME}[socks]"']
-    pip = [sys.executable, "-m", "pip", "--python", fresh.python, "install", "--no-index", "--dry-run"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        fresh.python,
+        "install",
+        "--no-index",
+        "--dry-run",
+    ]
     done = fresh.run(*pip, f"{NAME}[socks]")
     assert "No matching distribution found for socksio" in done.stderr, done.stdout
 
@@ -184,7 +214,9 @@ def user_file(fresh: Environment) -> Path:
 def test_mypy_reads_the_types(user_file: Path, fresh: Environment) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", fresh.python]
     done = fresh.run(*command, "--cache-dir", os.devnull, user_file)
-    assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n"), done.stdout
+    assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n"), (
+        done.stdout
+    )
 
 
 def test_basedpyright_reads_the_types(user_file: Path, fresh: Environment) -> None:
@@ -205,8 +237,12 @@ def test_the_install_line_of_the_readme_and_the_line_of_an_error(tmp_path: Path)
     place = Environment(tmp_path / "venv")
     pip = f"{place.python} -m pip"
     line = re.findall(r"pip install [^`\n]+", (ROOT / "README.md").read_text("utf-8"))[0]
-    subprocess.run(line.replace("pip", pip, 1), shell=True, cwd=ROOT, check=True, env=place.variables())
+    subprocess.run(
+        line.replace("pip", pip, 1), shell=True, cwd=ROOT, check=True, env=place.variables()
+    )
     check_commands(place)
     (line,) = told_to_install(place)
-    subprocess.run(line.replace("pip", pip, 1), shell=True, cwd=tmp_path, check=True, env=place.variables())
+    subprocess.run(
+        line.replace("pip", pip, 1), shell=True, cwd=tmp_path, check=True, env=place.variables()
+    )
     assert told_to_install(place) == []

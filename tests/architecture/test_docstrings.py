@@ -10,7 +10,11 @@ import pytest
 
 import agentkit
 
-MODULES = [each.name for each in pkgutil.walk_packages(agentkit.__path__, "agentkit.") if "__main__" not in each.name]
+MODULES = [
+    each.name
+    for each in pkgutil.walk_packages(agentkit.__path__, "agentkit.")
+    if "__main__" not in each.name
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

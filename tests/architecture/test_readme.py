@@ -1,4 +1,6 @@
-"""README and docs: every example runs as it stands, every command parses, every link leads somewhere."""
+"""README and docs: every example runs as it stands, every command parses, every link leads
+somewhere.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ SAID = {
 """What a block with these words prints, among other things."""
 PYTHON = blocks("python")
 SHELL = [
-    (block, line) for block in blocks("sh") for line in block.code.splitlines() if line and not line.startswith("#")
+    (block, line)
+    for block in blocks("sh")
+    for line in block.code.splitlines()
+    if line and not line.startswith("#")
 ]
 YAML = blocks("yaml")
 
@@ -73,11 +78,28 @@ def run(code: str, emulator: Emulator, folder: Path) -> subprocess.CompletedProc
     if "\ndef test_" in code:
         file = folder / "test_example.py"
         file.write_text(code, encoding="utf-8")
-        command += ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-c", os.devnull, str(file)]
+        command += [
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:asyncio",
+            "-c",
+            os.devnull,
+            str(file),
+        ]
     else:
         command += ["-c", code]
     return subprocess.run(
-        command, capture_output=True, encoding="utf-8", env=environment, cwd=folder, check=False, timeout=120
+        command,
+        capture_output=True,
+        encoding="utf-8",
+        env=environment,
+        cwd=folder,
+        check=False,
+        timeout=120,
     )
 
 
@@ -91,7 +113,9 @@ def test_a_block_is_in_a_language_that_is_checked() -> None:
     assert {block.language for block in blocks()} <= {"python", "sh", "yaml", "text"}
 
 
-@pytest.mark.parametrize(("block", "line"), SHELL, ids=lambda value: str(value) if isinstance(value, Block) else None)
+@pytest.mark.parametrize(
+    ("block", "line"), SHELL, ids=lambda value: str(value) if isinstance(value, Block) else None
+)
 def test_a_command_parses(block: Block, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(line, comments=True)
     while words and re.match(r"[A-Z_]+=", words[0]):
@@ -101,7 +125,9 @@ def test_a_command_parses(block: Block, line: str, capsys: pytest.CaptureFixture
         case "agentkit":
             assert main([*rest, "--help"]) == 0, capsys.readouterr().err
         case "make":
-            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+            targets = re.findall(
+                r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+            )
             assert rest[0] in targets
         case "python" | ".venv/bin/python":
             assert rest[0] in {"-m", "-c"} or (ROOT / rest[0]).exists()

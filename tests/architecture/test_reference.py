@@ -1,4 +1,6 @@
-"""The reference, built as `make docs` builds it: every public name has an entry, and it reads without a network."""
+"""The reference, built as `make docs` builds it: every public name has an entry, and it reads
+without a network.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,19 @@ FROM_ELSEWHERE = re.compile(
 
 def built(folder: Path) -> Path:
     """The folder of the pages. A warning of Sphinx is an error."""
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", "-d", folder / "doctrees", "."]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-c",
+        "docs",
+        "-d",
+        folder / "doctrees",
+        ".",
+    ]
     done = subprocess.run(
         [*command, folder / "html"],
         cwd=ROOT,
@@ -39,7 +53,9 @@ def built(folder: Path) -> Path:
 def described(pages: Path, name: str, where: str) -> bool:
     """Whether the entry of this name says anything."""
     page, _, anchor = where.partition("#")
-    entry = BeautifulSoup((pages / page).read_text("utf-8"), "html.parser").find(id=anchor.replace("$", name))
+    entry = BeautifulSoup((pages / page).read_text("utf-8"), "html.parser").find(
+        id=anchor.replace("$", name)
+    )
     body = entry.find_next_sibling("dd") if isinstance(entry, Tag) else None
     return isinstance(body, Tag) and bool(body.find(["p", "pre"], recursive=False))
 
@@ -48,7 +64,10 @@ def test_every_public_name_has_an_entry(tmp_path: Path) -> None:
     pages = built(tmp_path)
     entries = InventoryFile.loads((pages / "objects.inv").read_bytes(), uri="").data
     known = {
-        name: item.uri for kind, items in entries.items() if kind.startswith("py:") for name, item in items.items()
+        name: item.uri
+        for kind, items in entries.items()
+        if kind.startswith("py:")
+        for name, item in items.items()
     }
     missing: list[str] = []
     for module in public_modules():

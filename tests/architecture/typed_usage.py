@@ -1,7 +1,8 @@
 """How the public API is typed: a user's file, which is never run.
 
-Two strict checkers read it: basedpyright in `make check`, and both basedpyright and mypy in a test that installs the
-wheel. A line with ignore comments must be an error for both: an ignore that is not needed is one itself.
+Two strict checkers read it: basedpyright in `make check`, and both basedpyright and mypy in a test
+that installs the wheel. A line with ignore comments must be an error for both: an ignore that is
+not needed is one itself.
 """
 
 from __future__ import annotations
@@ -125,11 +126,17 @@ async def studios() -> None:
     drawing = await studio.draw("a fox", n=2, aspect_ratio="16:9", quality="low")
     assert_type(drawing, Drawing)
     assert_type(drawing.image.parents, tuple[str, ...])
-    assert_type(await studio.edit([drawing.image, "https://example.com/x.png"], "a hat", scale=True), Drawing)
+    assert_type(
+        await studio.edit([drawing.image, "https://example.com/x.png"], "a hat", scale=True),
+        Drawing,
+    )
     assert_type(await studio.price(quality="low"), float | None)
     await studio.draw("a fox", quality="best")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await studio.draw("a fox", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    Agent("openai/gpt-5.2", tools=[ImageGeneration(fallback=Studio("openai/gpt-5-image")), *studio.tools(n=1)])
+    Agent(
+        "openai/gpt-5.2",
+        tools=[ImageGeneration(fallback=Studio("openai/gpt-5-image")), *studio.tools(n=1)],
+    )
 
 
 def before_call(context: Context[int]) -> Denied | None:
@@ -147,13 +154,23 @@ def made(context: Context[int]) -> list[Tool[..., str]]:
 async def together() -> None:
     budget = Budget(cost_usd=1.0, images=3)
     hooks = [Hooks(before_call=before_call), Hooks(before_request=before_request)]
-    agent = Agent("openai/gpt-5.2", tools=[Toolset(made)], budget=budget, history=History(images=1), hooks=hooks)
-    caller = Agent("openai/gpt-5.2", tools=[agent.as_tool("helper", "Helps.", timeout=3.0, approve=True)])
+    agent = Agent(
+        "openai/gpt-5.2",
+        tools=[Toolset(made)],
+        budget=budget,
+        history=History(images=1),
+        hooks=hooks,
+    )
+    caller = Agent(
+        "openai/gpt-5.2", tools=[agent.as_tool("helper", "Helps.", timeout=3.0, approve=True)]
+    )
     answer = await caller.run("x", budget=budget)
     assert_type((answer.limit, answer.refusal), tuple[str | None, str | None])
     assert_type(budget.remaining_usd, float | None)
     assert_type(await OpenRouter().generation("gen-1"), Generation | None)
-    await caller.resume(answer.run, approve={call.id: Denied("why") for call in answer.pending}, results={"a": 3})
+    await caller.resume(
+        answer.run, approve={call.id: Denied("why") for call in answer.pending}, results={"a": 3}
+    )
     await caller.resume(answer.run, approve={"a": "yes"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
 
 

@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks [--quick] [--only WORD] [--samples N] [--transport NAME]` prints the table."""
+"""`python -m tests.benchmarks [--quick] [--only WORD] [--samples N] [--transport NAME]` prints the
+table.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,18 @@ def timed(case: Case, seconds: dict[str, float]) -> str:
         f"{each * 1e3:,.1f} ms" + (f" ({each / base:.2f}×)" if name != Raw.name else "")
         for name, each in seconds.items()
     ]
-    return line([f"≤ {case.goal:g}", *cells, verdict(seconds[Kit.name] / base, case.goal)], case.title)
+    return line(
+        [f"≤ {case.goal:g}", *cells, verdict(seconds[Kit.name] / base, case.goal)], case.title
+    )
 
 
 async def compare(options: argparse.Namespace, sizes: Sizes, origin: str, folder: Path) -> None:
     several = subjects(folder, options.transport)
-    several = [each for each in several if not options.subjects or each.name in {Raw.name, *options.subjects}]
+    several = [
+        each
+        for each in several
+        if not options.subjects or each.name in {Raw.name, *options.subjects}
+    ]
     print(line(["goal", *(each.name for each in several), "agentkit"], ""))
     for case in cases(sizes):
         if options.only in case.title:
@@ -54,26 +62,42 @@ async def compare(options: argparse.Namespace, sizes: Sizes, origin: str, folder
 def memory(several: list[Subject], sizes: Sizes, origin: str, transport: str) -> None:
     for stream in (False, True):
         title = f"its growth of memory, {'streamed' if stream else 'buffered'}"
-        grown = {each.name: growth(origin, each.name, sizes.megabytes, transport, stream=stream) for each in several}
+        grown = {
+            each.name: growth(origin, each.name, sizes.megabytes, transport, stream=stream)
+            for each in several
+        }
         cells = [f"{each:.1f} MiB" for each in grown.values()]
-        print(line([f"≤ {MEMORY_GOAL:g} MiB", *cells, verdict(grown[Kit.name], MEMORY_GOAL)], title), flush=True)
+        print(
+            line([f"≤ {MEMORY_GOAL:g} MiB", *cells, verdict(grown[Kit.name], MEMORY_GOAL)], title),
+            flush=True,
+        )
 
 
 def imports(samples: int) -> None:
     seconds = import_seconds(["openai", "agentkit"], samples)
     ratio = seconds["agentkit"] / seconds["openai"]
     cells = [f"{each * 1e3:.0f} ms ({name})" for name, each in seconds.items()]
-    print(line([f"≤ {IMPORT_GOAL:g}", *cells, f"{ratio:.2f}×", verdict(ratio, IMPORT_GOAL)], "import"))
+    print(
+        line([f"≤ {IMPORT_GOAL:g}", *cells, f"{ratio:.2f}×", verdict(ratio, IMPORT_GOAL)], "import")
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description="agentkit beside raw httpx2 and the openai SDK")
+    parser = argparse.ArgumentParser(
+        prog="make bench", description="agentkit beside raw httpx2 and the openai SDK"
+    )
     parser.add_argument("--quick", action="store_true", help="less work in each case")
-    parser.add_argument("--only", default="", metavar="WORD", help="only the cases with this word in their title")
-    parser.add_argument("--samples", type=int, default=7, help="of each case; the median counts")
-    parser.add_argument("--subjects", nargs="*", default=[], help="beside raw httpx2: all by default")
     parser.add_argument(
-        "--transport", choices=TRANSPORTS, help="agentkit's; by default the one that it takes by itself"
+        "--only", default="", metavar="WORD", help="only the cases with this word in their title"
+    )
+    parser.add_argument("--samples", type=int, default=7, help="of each case; the median counts")
+    parser.add_argument(
+        "--subjects", nargs="*", default=[], help="beside raw httpx2: all by default"
+    )
+    parser.add_argument(
+        "--transport",
+        choices=TRANSPORTS,
+        help="agentkit's; by default the one that it takes by itself",
     )
     options = parser.parse_args()
     sizes = QUICK if options.quick else Sizes()

@@ -1,4 +1,6 @@
-"""The rows of the table: what is done, how often in one sample, and how much of raw httpx2's cost it may be."""
+"""The rows of the table: what is done, how often in one sample, and how much of raw httpx2's cost
+it may be.
+"""
 
 from __future__ import annotations
 
@@ -56,16 +58,24 @@ def cases(sizes: Sizes) -> list[Case]:
         return lambda subject, origin, _: subject.deltas(f"{origin}/deltas-{sizes.deltas}", api)
 
     def image(*, stream: bool) -> Work:
-        return lambda subject, origin, folder: subject.image(f"{origin}/image-{sizes.megabytes}", folder, stream=stream)
+        return lambda subject, origin, folder: subject.image(
+            f"{origin}/image-{sizes.megabytes}", folder, stream=stream
+        )
 
     async def at_once(subject: Subject, origin: str, _: Path) -> object:
-        every = (subject.conversation(f"{origin}/slow-1", TURNS) for _ in range(sizes.conversations))
+        every = (
+            subject.conversation(f"{origin}/slow-1", TURNS) for _ in range(sizes.conversations)
+        )
         return (await asyncio.gather(*every))[-1]
 
     async def drawn(subject: Subject, origin: str, _: Path) -> object:
         return await subject.conversation(f"{origin}/drawn-1", sizes.drawn)
 
-    rounds, mega, many = f"{sizes.rounds} rounds × 4 tools", f"{sizes.megabytes} MB image", sizes.conversations
+    rounds, mega, many = (
+        f"{sizes.rounds} rounds × 4 tools",
+        f"{sizes.megabytes} MB image",
+        sizes.conversations,
+    )
     return [
         Case(f"one plain turn, buffered (× {sizes.turns})", 1.3, plain),
         Case(f"{rounds}, chat", 1.5, tools("chat")),

@@ -1,4 +1,6 @@
-"""Taking the measurements: interleaved samples and their medians, in one process; growth of memory and imports in others."""
+"""Taking the measurements: interleaved samples and their medians, in one process; growth of memory
+and imports in others.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ KIB = 1024
 _IMPORT = "import time; began = time.process_time(); import {}; print(time.process_time() - began)"
 
 
-async def medians(case: Case, subjects: Sequence[Subject], origin: str, folder: Path, samples: int) -> dict[str, float]:
+async def medians(
+    case: Case, subjects: Sequence[Subject], origin: str, folder: Path, samples: int
+) -> dict[str, float]:
     """Seconds of each subject for this case. One sample of each before that is not counted."""
     clock: Callable[[], float] = time.perf_counter if case.wall else time.process_time
     taken: dict[str, list[float]] = {subject.name: [] for subject in subjects}
@@ -42,7 +46,10 @@ def import_seconds(modules: Sequence[str], samples: int) -> dict[str, float]:
     for _ in range(samples):
         for module in modules:
             done = subprocess.run(
-                [sys.executable, "-c", _IMPORT.format(module)], capture_output=True, text=True, check=True
+                [sys.executable, "-c", _IMPORT.format(module)],
+                capture_output=True,
+                text=True,
+                check=True,
             )
             taken[module].append(float(done.stdout))
     return {name: median(each) for name, each in taken.items()}
@@ -81,4 +88,6 @@ def _status(field: str) -> int | None:
         lines = Path("/proc/self/status").read_text().splitlines()
     except FileNotFoundError:  # not Linux
         return None
-    return next((int(line.split()[1]) * KIB for line in lines if line.startswith(f"{field}:")), None)
+    return next(
+        (int(line.split()[1]) * KIB for line in lines if line.startswith(f"{field}:")), None
+    )

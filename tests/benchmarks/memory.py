@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks.memory ORIGIN SUBJECT MEGABYTES STREAM TRANSPORT`: one image in a process of its own, and what it took."""
+"""`python -m tests.benchmarks.memory ORIGIN SUBJECT MEGABYTES STREAM TRANSPORT`: one image in a
+process of its own, and what it took.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from tests.benchmarks.measure import peak_memory, reset_peak
 from tests.benchmarks.subjects import subjects
 
 
-async def main(origin: str, name: str, megabytes: int, transport: Transport | None, *, stream: bool) -> float:
+async def main(
+    origin: str, name: str, megabytes: int, transport: Transport | None, *, stream: bool
+) -> float:
     """MiB above what a first, small image had left."""
     with tempfile.TemporaryDirectory() as folder:
         several = subjects(Path(folder), transport)

@@ -1,4 +1,6 @@
-"""What the benchmark server answers: whole bodies and whole streams, built once, in both dialects."""
+"""What the benchmark server answers: whole bodies and whole streams, built once, in both
+dialects.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ CALLS = 4
 """Parallel tool calls in each round."""
 CITIES = ("Oslo", "Bergen", "Tromsø", "Bodø")
 WORDS = (
-    "The rain has stopped, the harbour lies still, and over the hills the light turns slowly from grey to gold. " * 4
+    "The rain has stopped, the harbour lies still, and over the hills the light turns slowly from grey to gold. "
+    * 4
 )
 DELTA = "gold "
 MODEL = "openai/gpt-5.2"
@@ -41,7 +44,8 @@ def png(megabytes: int) -> bytes:
         (b"IEND", b""),
     )
     framed = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
@@ -57,33 +61,59 @@ def arguments(index: int) -> str:
 
 def _whole(value: object) -> bytes:
     body = json.dumps(value).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 
 def _stream(events: Iterable[object], *, done: bool) -> bytes:
     """Each event a chunk of its own, as providers send them."""
-    datas = [f"data: {json.dumps(event)}\n\n".encode() for event in events] + ([b"data: [DONE]\n\n"] if done else [])
+    datas = [f"data: {json.dumps(event)}\n\n".encode() for event in events] + (
+        [b"data: [DONE]\n\n"] if done else []
+    )
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(data), data) for data in datas)
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     return head + chunks + b"0\r\n\r\n"
 
 
 def _completion(message: dict[str, Any], finish: str = "stop") -> bytes:
     choice = {"index": 0, "finish_reason": finish, "native_finish_reason": finish, "logprobs": None}
-    shared = {"id": "gen-bench", "object": "chat.completion", "created": 1, "model": MODEL, "provider": "OpenAI"}
+    shared = {
+        "id": "gen-bench",
+        "object": "chat.completion",
+        "created": 1,
+        "model": MODEL,
+        "provider": "OpenAI",
+    }
     message = {"role": "assistant", "content": None, "refusal": None, **message}
     return _whole({**shared, "choices": [{**choice, "message": message}], "usage": _CHAT_USAGE})
 
 
 def _chunks(deltas: Iterable[dict[str, Any]]) -> bytes:
-    shared = {"id": "gen-bench", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "provider": "OpenAI"}
+    shared = {
+        "id": "gen-bench",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": MODEL,
+        "provider": "OpenAI",
+    }
 
     def events() -> Iterable[object]:
         for delta in deltas:
-            choice = {"index": 0, "delta": {"role": "assistant", "content": "", **delta}, "finish_reason": None}
+            choice = {
+                "index": 0,
+                "delta": {"role": "assistant", "content": "", **delta},
+                "finish_reason": None,
+            }
             yield {**shared, "choices": [choice]}
-        yield {**shared, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": _CHAT_USAGE}
+        yield {
+            **shared,
+            "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+            "usage": _CHAT_USAGE,
+        }
 
     return _stream(events(), done=True)
 
@@ -111,19 +141,32 @@ def _response(items: list[dict[str, Any]], status: str = "completed") -> dict[st
 
 def _message(text: str) -> dict[str, Any]:
     part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    return {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
 
 
 @cache
 def catalogue() -> bytes:
     """A catalogue of one model, which can do what is measured."""
     can = {"input_modalities": ["text", "image"], "output_modalities": ["text"]}
-    model = {"id": MODEL, "name": MODEL, "architecture": can, "supported_parameters": ["tools", "tool_choice"]}
+    model = {
+        "id": MODEL,
+        "name": MODEL,
+        "architecture": can,
+        "supported_parameters": ["tools", "tool_choice"],
+    }
     return _whole({"data": [model]})
 
 
 def plain(api: str, _size: int) -> bytes:
-    return _completion({"content": WORDS}) if api == "chat" else _whole(_response([_message(WORDS)]))
+    return (
+        _completion({"content": WORDS}) if api == "chat" else _whole(_response([_message(WORDS)]))
+    )
 
 
 def round_of_calls(api: str, number: int) -> bytes:
@@ -157,17 +200,36 @@ def deltas(api: str, count: int) -> bytes:
     at = {"output_index": 0, "item_id": "msg_1"}
     empty = {**_message(""), "status": "in_progress", "content": []}
     said = _message(DELTA * count)
-    text = {"type": "response.output_text.delta", **at, "content_index": 0, "delta": DELTA, "logprobs": []}
+    text = {
+        "type": "response.output_text.delta",
+        **at,
+        "content_index": 0,
+        "delta": DELTA,
+        "logprobs": [],
+    }
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": _response([], "in_progress")},
         {"type": "response.output_item.added", "output_index": 0, "item": empty},
-        {"type": "response.content_part.added", **at, "content_index": 0, "part": {**said["content"][0], "text": ""}},
+        {
+            "type": "response.content_part.added",
+            **at,
+            "content_index": 0,
+            "part": {**said["content"][0], "text": ""},
+        },
         *([text] * count),
-        {"type": "response.output_text.done", **at, "content_index": 0, "text": DELTA * count, "logprobs": []},
+        {
+            "type": "response.output_text.done",
+            **at,
+            "content_index": 0,
+            "text": DELTA * count,
+            "logprobs": [],
+        },
         {"type": "response.output_item.done", "output_index": 0, "item": said},
         {"type": "response.completed", "response": _response([said])},
     ]
-    return _stream(({**event, "sequence_number": number} for number, event in enumerate(events)), done=True)
+    return _stream(
+        ({**event, "sequence_number": number} for number, event in enumerate(events)), done=True
+    )
 
 
 def image(_api: str, megabytes: int) -> bytes:
@@ -184,7 +246,9 @@ def drawn(_api: str, number: int) -> bytes:
     chunk = struct.pack(">I", len(comment) - 4) + comment + struct.pack(">I", zlib.crc32(comment))
     whole = png(1)
     url = "data:image/png;base64," + base64.b64encode(whole[:-12] + chunk + whole[-12:]).decode()
-    return _completion({"content": WORDS, "images": [{"type": "image_url", "image_url": {"url": url}}]})
+    return _completion(
+        {"content": WORDS, "images": [{"type": "image_url", "image_url": {"url": url}}]}
+    )
 
 
 def _picture(megabytes: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""A server that costs next to nothing, in a process of its own, so that only the client is measured.
+"""A server that costs next to nothing, in a process of its own, so that only the client is
+measured.
 
-The path says what to answer: `/tools-10/chat/completions` is a conversation of ten rounds of tool calls. Answers are bytes
-that were built before; requests are not parsed beyond their length.
+The path says what to answer: `/tools-10/chat/completions` is a conversation of ten rounds of tool
+calls. Answers are bytes that were built before; requests are not parsed beyond their length.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ async def serve() -> None:
 def running() -> Iterator[str]:
     """The server in a process of its own; its origin."""
     command = [sys.executable, "-m", "tests.benchmarks.server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             yield f"http://127.0.0.1:{int(process.stdout.readline())}"

@@ -1,4 +1,6 @@
-"""The same work done by each: raw httpx2 with the shortest correct code, the openai SDK's own resources, agentkit."""
+"""The same work done by each: raw httpx2 with the shortest correct code, the openai SDK's own
+resources, agentkit.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ RESPONSES_TOOLS: list[Any] = [{"type": "function", **FUNCTION, "strict": None}]
 
 
 class Subject(Protocol):
-    """One way to do the work. Each method gives what a test can check: the words, or the picture's file."""
+    """One way to do the work. Each method gives what a test can check: the words, or the picture's
+    file.
+    """
 
     name: str
 
@@ -56,7 +60,9 @@ class Raw:
     name = "raw httpx2"
 
     def __init__(self) -> None:
-        self.http = httpx2.AsyncClient(limits=LIMITS, timeout=TIMEOUT, headers={"Authorization": "Bearer sk-or-bench"})
+        self.http = httpx2.AsyncClient(
+            limits=LIMITS, timeout=TIMEOUT, headers={"Authorization": "Bearer sk-or-bench"}
+        )
 
     async def _post(self, url: str, body: dict[str, Any]) -> Any:
         response = await self.http.post(url, json=body)
@@ -71,7 +77,9 @@ class Raw:
 
     async def plain(self, base: str) -> str:
         body = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}]}
-        return (await self._post(f"{base}/chat/completions", body))["choices"][0]["message"]["content"]
+        return (await self._post(f"{base}/chat/completions", body))["choices"][0]["message"][
+            "content"
+        ]
 
     async def tools(self, base: str, api: str) -> str:
         return await (self._chat_tools(base) if api == "chat" else self._responses_tools(base))
@@ -84,7 +92,9 @@ class Raw:
             messages.append(message)
             if not (calls := message.get("tool_calls")):
                 return message["content"]
-            results = await asyncio.gather(*(weather(**json.loads(call["function"]["arguments"])) for call in calls))
+            results = await asyncio.gather(
+                *(weather(**json.loads(call["function"]["arguments"])) for call in calls)
+            )
             for call, result in zip(calls, results, strict=True):
                 messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
 
@@ -97,9 +107,13 @@ class Raw:
             calls = [item for item in output if item["type"] == "function_call"]
             if not calls:
                 return output[-1]["content"][0]["text"]
-            results = await asyncio.gather(*(weather(**json.loads(call["arguments"])) for call in calls))
+            results = await asyncio.gather(
+                *(weather(**json.loads(call["arguments"])) for call in calls)
+            )
             for call, result in zip(calls, results, strict=True):
-                items.append({"type": "function_call_output", "call_id": call["call_id"], "output": result})
+                items.append(
+                    {"type": "function_call_output", "call_id": call["call_id"], "output": result}
+                )
 
     async def deltas(self, base: str, api: str) -> str:
         text = ""
@@ -115,7 +129,11 @@ class Raw:
 
     async def image(self, base: str, folder: Path, *, stream: bool) -> Path:
         url, images = f"{base}/chat/completions", []
-        body = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "modalities": ["image", "text"]}
+        body = {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": PROMPT}],
+            "modalities": ["image", "text"],
+        }
         if stream:
             async for event in self._events(url, body):
                 images += event["choices"][0]["delta"].get("images") or []
@@ -130,7 +148,9 @@ class Raw:
         for _ in range(turns):
             messages.append({"role": "user", "content": PROMPT})
             body = {"model": MODEL, "messages": messages}
-            messages.append((await self._post(f"{base}/chat/completions", body))["choices"][0]["message"])
+            messages.append(
+                (await self._post(f"{base}/chat/completions", body))["choices"][0]["message"]
+            )
         return messages[-1]["content"]
 
     async def close(self) -> None:
@@ -165,7 +185,9 @@ class Sdk:
     async def _chat_tools(self, base: str) -> str:
         messages: list[Any] = [{"role": "user", "content": PROMPT}]
         while True:
-            reply = await self.client(base).chat.completions.create(model=MODEL, messages=messages, tools=CHAT_TOOLS)
+            reply = await self.client(base).chat.completions.create(
+                model=MODEL, messages=messages, tools=CHAT_TOOLS
+            )
             message: Any = reply.choices[0].message
             messages.append(message)
             if not message.tool_calls:
@@ -179,14 +201,20 @@ class Sdk:
     async def _responses_tools(self, base: str) -> str:
         items: list[Any] = [{"role": "user", "content": PROMPT}]
         while True:
-            reply = await self.client(base).responses.create(model=MODEL, input=items, tools=RESPONSES_TOOLS)
+            reply = await self.client(base).responses.create(
+                model=MODEL, input=items, tools=RESPONSES_TOOLS
+            )
             items += reply.output
             calls: list[Any] = [item for item in reply.output if item.type == "function_call"]
             if not calls:
                 return reply.output_text
-            results = await asyncio.gather(*(weather(**json.loads(call.arguments)) for call in calls))
+            results = await asyncio.gather(
+                *(weather(**json.loads(call.arguments)) for call in calls)
+            )
             for call, result in zip(calls, results, strict=True):
-                items.append({"type": "function_call_output", "call_id": call.call_id, "output": result})
+                items.append(
+                    {"type": "function_call_output", "call_id": call.call_id, "output": result}
+                )
 
     async def deltas(self, base: str, api: str) -> str:
         text = ""
@@ -197,7 +225,9 @@ class Sdk:
             async for chunk in chunks:
                 text += chunk.choices[0].delta.content or ""
             return text
-        async for event in await self.client(base).responses.create(model=MODEL, input=PROMPT, stream=True):
+        async for event in await self.client(base).responses.create(
+            model=MODEL, input=PROMPT, stream=True
+        ):
             if event.type == "response.output_text.delta":
                 text += event.delta
         return text
@@ -246,7 +276,9 @@ class Kit:
 
     async def client(self, base: str) -> OpenRouter:
         if base not in self._clients:
-            self._clients[base] = OpenRouter(api_key="sk-or-bench", base_url=base, transport=self._transport)
+            self._clients[base] = OpenRouter(
+                api_key="sk-or-bench", base_url=base, transport=self._transport
+            )
         return self._clients[base]
 
     async def agent(self, base: str, api: str = "chat") -> Agent[Any]:
@@ -255,7 +287,9 @@ class Kit:
             if "tools" in base:
                 options["tools"] = [weather]
             store = FileImageStore(self._folder / "store")
-            self._agents[base, api] = Agent(MODEL, client=await self.client(base), store=store, **options)
+            self._agents[base, api] = Agent(
+                MODEL, client=await self.client(base), store=store, **options
+            )
         return self._agents[base, api]
 
     async def plain(self, base: str) -> str:
@@ -298,6 +332,8 @@ HAS_AIOHTTP = find_spec("aiohttp") is not None
 
 
 def subjects(folder: Path, transport: Transport | None = None) -> list[Subject]:
-    """Raw httpx2 first, agentkit on the transport that is asked for, and the SDK on aiohttp where that is installed."""
+    """Raw httpx2 first, agentkit on the transport that is asked for, and the SDK on aiohttp where
+    that is installed.
+    """
     several: list[Subject] = [Raw(), Sdk(), Kit(folder, transport)]
     return [*several, SdkOnAiohttp()] if HAS_AIOHTTP else several

@@ -1,4 +1,6 @@
-"""Each case once, as small as it can be: what is measured is right. How long it takes is nobody's business here."""
+"""Each case once, as small as it can be: what is measured is right. How long it takes is nobody's
+business here.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def origin() -> Iterator[str]:
 CASES = cases(TINY)
 
 
-@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # what the SDK does on aiohttp
+@pytest.mark.filterwarnings(
+    "ignore:Sending a large body:ResourceWarning"
+)  # what the SDK does on aiohttp
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 async def test_each_subject_gives_the_right_answer(case: Case, origin: str, tmp_path: Path) -> None:
     several = subjects(tmp_path)
@@ -35,7 +39,9 @@ async def test_each_subject_gives_the_right_answer(case: Case, origin: str, tmp_
         if isinstance(result, Path):
             assert result.read_bytes() == png(TINY.megabytes), subject.name
         else:
-            assert result == (DELTA * TINY.deltas if "deltas" in case.title else WORDS), subject.name
+            assert result == (DELTA * TINY.deltas if "deltas" in case.title else WORDS), (
+                subject.name
+            )
     for subject in several:
         await subject.close()
 
@@ -53,7 +59,12 @@ def test_memory_that_is_held_shows_in_the_peak() -> None:
         "from tests.benchmarks.measure import peak_memory, reset_peak; before = reset_peak(); held = b'x' * (32 << 20); "
         "raise SystemExit(peak_memory() - before <= 16 << 20)"
     )  # in an interpreter of its own: this one may hold enough already
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False
+        ).returncode
+        == 0
+    )
 
 
 async def test_an_import_is_timed_in_an_interpreter_of_its_own() -> None:

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-_NETWORK = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname"}
+_NETWORK = {
+    "socket.connect",
+    "socket.sendto",
+    "socket.sendmsg",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+}
 _cut_off: list[str] = []
 
 
@@ -26,7 +32,9 @@ sys.addaudithook(_watch)  # it cannot be taken away again, so it asks each time
 
 @contextmanager
 def cut_off() -> Iterator[None]:
-    """Within the block every attempt to connect, to send a datagram or to look up a name raises `NetworkUsed`."""
+    """Within the block every attempt to connect, to send a datagram or to look up a name raises
+    `NetworkUsed`.
+    """
     _cut_off.append("by a test")
     try:
         yield

@@ -1,7 +1,9 @@
-"""Pictures as cassettes hold them: one flat colour, of the same size and format, in a few hundred bytes.
+"""Pictures as cassettes hold them: one flat colour, of the same size and format, in a few hundred
+bytes.
 
-The colour comes from the picture's digest, so that one picture is always the same placeholder and two are two. A picture
-of one colour is its own placeholder: what was replayed and is sent again stays as it is.
+The colour comes from the picture's digest, so that one picture is always the same placeholder and
+two are two. A picture of one colour is its own placeholder: what was replayed and is sent again
+stays as it is.
 """
 
 import hashlib
@@ -38,7 +40,9 @@ def placeholder(data: bytes) -> bytes:
 
 
 def summary(data: bytes) -> bytes:
-    """What identifies a placeholder, whichever version of a compressor made it: format, size and colour."""
+    """What identifies a placeholder, whichever version of a compressor made it: format, size and
+    colour.
+    """
     opened = _opened(placeholder(data))
     if opened is None:
         return data

@@ -1,4 +1,6 @@
-"""Records every example: `make record` from the emulator, `make record LIVE=1` from OpenRouter, which costs money."""
+"""Records every example: `make record` from the emulator, `make record LIVE=1` from OpenRouter,
+which costs money.
+"""
 
 import argparse
 import asyncio
@@ -40,7 +42,9 @@ async def record_example(name: str, *, live: bool = False, folder: Path = FOLDER
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.cassettes.record", description=__doc__)
-    parser.add_argument("--live", action="store_true", help="from OpenRouter, with OPENROUTER_API_KEY; costs money")
+    parser.add_argument(
+        "--live", action="store_true", help="from OpenRouter, with OPENROUTER_API_KEY; costs money"
+    )
     live = parser.parse_args().live
     with tempfile.TemporaryDirectory() as store:
         os.environ["AGENTKIT_STORE"] = store
@@ -49,7 +53,9 @@ def main() -> None:
             size = file.stat().st_size
             print(f"{file.relative_to(FOLDER.parent)}: {size} bytes")
             if size >= MAX_BYTES:
-                raise SystemExit(f"{file.name} is too large: a cassette has fewer than {MAX_BYTES} bytes")
+                raise SystemExit(
+                    f"{file.name} is too large: a cassette has fewer than {MAX_BYTES} bytes"
+                )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""vcrpy, set up for agentkit: `record` keeps the traffic of a block in `cassettes/`, `play` answers from there alone.
+"""vcrpy, set up for agentkit: `record` keeps the traffic of a block in `cassettes/`, `play` answers
+from there alone.
 
-A request is answered if method, path, query and body are those of a recorded one, pictures compared by size, format and
-placeholder. vcrpy hands out each reply as a whole: how a stream may be cut is tested over real sockets elsewhere.
+A request is answered if method, path, query and body are those of a recorded one, pictures compared
+by size, format and placeholder. vcrpy hands out each reply as a whole: how a stream may be cut is
+tested over real sockets elsewhere.
 """
 
 from __future__ import annotations
@@ -32,18 +34,30 @@ from tests.cassettes.washing import ORIGIN
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cassettes"
-EXAMPLES = ("weather_picture", "conversation", "image_model", "studio", "edit_a_picture", "approve", "budget")
+EXAMPLES = (
+    "weather_picture",
+    "conversation",
+    "image_model",
+    "studio",
+    "edit_a_picture",
+    "approve",
+    "budget",
+)
 EMULATOR = "agentkit's emulator, not OpenRouter"
 MAX_BYTES = 100_000
 
 
 class NotRecorded(AgentkitError):
-    """A request that the cassette does not hold. Being an error of agentkit's, it passes through the client as it is."""
+    """A request that the cassette does not hold. Being an error of agentkit's, it passes through
+    the client as it is.
+    """
 
 
 def example(name: str) -> ModuleType:
     """One of `examples/`, imported anew."""
-    spec = importlib.util.spec_from_file_location(f"examples_{name}", ROOT / "examples" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(
+        f"examples_{name}", ROOT / "examples" / f"{name}.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -56,8 +70,11 @@ def file_of(name: str, folder: Path = FOLDER) -> Path:
 
 
 @contextmanager
-def record(name: str, *, source: str, folder: Path = FOLDER, said: StringIO | None = None) -> Iterator[Cassette]:
-    """Keep the traffic of the block, washed, in place of what the cassette held. A block that fails leaves it alone.
+def record(
+    name: str, *, source: str, folder: Path = FOLDER, said: StringIO | None = None
+) -> Iterator[Cassette]:
+    """Keep the traffic of the block, washed, in place of what the cassette held. A block that fails
+    leaves it alone.
 
     Of the catalogue only the models stay that its requests name, or what the block has `said`.
     """
@@ -74,7 +91,9 @@ def record(name: str, *, source: str, folder: Path = FOLDER, said: StringIO | No
 
 @contextmanager
 def play(name: str, folder: Path = FOLDER) -> Iterator[Cassette]:
-    """Answer every request of the block from the cassette, each recorded reply once. Raises `NotRecorded` for others."""
+    """Answer every request of the block from the cassette, each recorded reply once. Raises
+    `NotRecorded` for others.
+    """
     with Tape.use(
         path=file_of(name, folder),
         persister=Shelf(),
@@ -86,7 +105,9 @@ def play(name: str, folder: Path = FOLDER) -> Iterator[Cassette]:
 
 
 def player() -> OpenRouter:
-    """A client for cassettes: they hold one address only, and vcrpy sees a body that streams on httpx2 alone."""
+    """A client for cassettes: they hold one address only, and vcrpy sees a body that streams on
+    httpx2 alone.
+    """
     return OpenRouter(api_key="any", base_url=f"{ORIGIN}/api/v1", transport="httpx2")
 
 
@@ -97,7 +118,10 @@ class Tape(Cassette):
         can_play = super().can_play_response_for(request)
         if not can_play and self.record_mode == RecordMode.NONE:
             left = [stored for at, stored in enumerate(self.requests) if not self.play_counts[at]]
-            reasons = [f"{stored.method} {stored.path}: {_difference_of(stored, request)}" for stored in left]
+            reasons = [
+                f"{stored.method} {stored.path}: {_difference_of(stored, request)}"
+                for stored in left
+            ]
             raise NotRecorded(
                 f"{request.method} {request.path} is not in {Path(self.path).name}. "
                 f"Left there: {'; '.join(reasons) or 'nothing'}. If it is right as it is, run `make record`"
@@ -117,8 +141,8 @@ def _difference_of(stored: Request, request: Request) -> str:
 
 
 def _compared(request: Request) -> Any:
-    """What of a body counts: all but what washing takes out, and how far server tools may go: of runs that share a
-    budget, it is chance which takes its share first."""
+    """What of a body counts: all but what washing takes out, and how far server tools may go: of
+    runs that share a budget, it is chance which takes its share first."""
     data = washing.body(request.body or b"", {}, picture=summary)
     value = json.loads(data) if data[:1] in {b"{", b"["} else data
     if isinstance(value, dict):
@@ -129,12 +153,22 @@ def _compared(request: Request) -> Any:
 def _difference(recorded: Any, given: Any, at: str = "body") -> str:
     """Where two JSON values differ first, in words; empty if nowhere."""
     if isinstance(recorded, dict) and isinstance(given, dict):
-        pairs = [(f"{at}.{key}", recorded.get(key), given.get(key)) for key in sorted({*recorded, *given})]
+        pairs = [
+            (f"{at}.{key}", recorded.get(key), given.get(key))
+            for key in sorted({*recorded, *given})
+        ]
     elif isinstance(recorded, list) and isinstance(given, list) and len(recorded) == len(given):
-        pairs = [(f"{at}[{number}]", *pair) for number, pair in enumerate(zip(recorded, given, strict=True))]
+        pairs = [
+            (f"{at}[{number}]", *pair)
+            for number, pair in enumerate(zip(recorded, given, strict=True))
+        ]
     else:
-        return "" if recorded == given else f"{at} is {_short(given)}, recorded is {_short(recorded)}"
-    return next((found for place, one, other in pairs if (found := _difference(one, other, place))), "")
+        return (
+            "" if recorded == given else f"{at} is {_short(given)}, recorded is {_short(recorded)}"
+        )
+    return next(
+        (found for place, one, other in pairs if (found := _difference(one, other, place))), ""
+    )
 
 
 def _short(value: Any) -> str:
@@ -143,18 +177,26 @@ def _short(value: Any) -> str:
 
 
 class Shelf:
-    """Where cassettes lie. What goes in is washed as a whole, since what an address becomes is known at the end only."""
+    """Where cassettes lie. What goes in is washed as a whole, since what an address becomes is
+    known at the end only.
+    """
 
     def __init__(self, source: str = "", said: StringIO | None = None) -> None:
         self._source, self._said = source, said
 
-    def load_cassette(self, path: Path, serializer: type[SafeYaml]) -> tuple[list[Request], list[Any]]:
+    def load_cassette(
+        self, path: Path, serializer: type[SafeYaml]
+    ) -> tuple[list[Request], list[Any]]:
         if self._source:
             raise CassetteNotFoundError  # what was recorded before is of no interest to a new recording
         return vcr.serialize.deserialize(path.read_text(encoding="utf-8"), serializer)
 
-    def save_cassette(self, path: Path, cassette_dict: dict[str, Any], serializer: type[SafeYaml]) -> None:
-        slugs = trimming.named(cassette_dict["requests"], "" if self._said is None else self._said.getvalue())
+    def save_cassette(
+        self, path: Path, cassette_dict: dict[str, Any], serializer: type[SafeYaml]
+    ) -> None:
+        slugs = trimming.named(
+            cassette_dict["requests"], "" if self._said is None else self._said.getvalue()
+        )
         requests, addresses = _addressed(cassette_dict["requests"])
         for request in requests:
             request.headers = washing.headers(request.headers)
@@ -183,7 +225,9 @@ def _addressed(requests: list[Request]) -> tuple[list[Request], dict[str, str]]:
         where = f"{parts.path}?{parts.query}" if parts.query else parts.path
         if request.headers.get("accept") == "image/*":
             number = sum("/pictures/" in new for new in addresses.values()) + 1
-            new = addresses.setdefault(origin + where, f"{ORIGIN}/pictures/{number}{Path(parts.path).suffix or '.png'}")
+            new = addresses.setdefault(
+                origin + where, f"{ORIGIN}/pictures/{number}{Path(parts.path).suffix or '.png'}"
+            )
         else:
             addresses[origin] = ORIGIN
             new = ORIGIN + where
@@ -191,15 +235,25 @@ def _addressed(requests: list[Request]) -> tuple[list[Request], dict[str, str]]:
     return moved, addresses
 
 
-def _washed(request: Request, response: dict[str, Any], addresses: dict[str, str], slugs: set[str]) -> dict[str, Any]:
+def _washed(
+    request: Request, response: dict[str, Any], addresses: dict[str, str], slugs: set[str]
+) -> dict[str, Any]:
     response = decode_response(response)
-    encoding = {name.lower(): value for name, value in response["headers"].items()}.get("content-encoding")
+    encoding = {name.lower(): value for name, value in response["headers"].items()}.get(
+        "content-encoding"
+    )
     if encoding:
-        raise ValueError(f"a reply in the content encoding {encoding} cannot be washed, so it is not kept")
+        raise ValueError(
+            f"a reply in the content encoding {encoding} cannot be washed, so it is not kept"
+        )
     kept = washing.headers(response["headers"])
     if "location" in kept:
         kept["location"] = [addresses.get(each, ORIGIN) for each in kept["location"]]
-    body = {"string": washing.body(trimming.trimmed(request, response["body"]["string"], slugs), addresses)}
+    body = {
+        "string": washing.body(
+            trimming.trimmed(request, response["body"]["string"], slugs), addresses
+        )
+    }
     return {"status": response["status"], "headers": kept, "body": body}
 
 
@@ -221,7 +275,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    )
 
 
 _Dumper.add_representer(str, _string)

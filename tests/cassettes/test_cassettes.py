@@ -1,4 +1,6 @@
-"""The examples, played from their cassettes without a network; what the cassettes may hold; how the player refuses."""
+"""The examples, played from their cassettes without a network; what the cassettes may hold; how the
+player refuses.
+"""
 
 import asyncio
 import re
@@ -50,9 +52,17 @@ async def test_weather_picture(tmp_path: Path) -> None:
 
     assert answer.text == "In Oslo there is light snow, -3 °C. This is how I picture it:"
     weather, drawing = answer.invocations
-    assert (weather.name, weather.arguments, weather.status) == ("weather", {"city": "Oslo"}, "completed")
+    assert (weather.name, weather.arguments, weather.status) == (
+        "weather",
+        {"city": "Oslo"},
+        "completed",
+    )
     assert weather.result == "In Oslo there is light snow, -3 °C."
-    assert (drawing.name, drawing.executor, drawing.images) == ("openrouter:image_generation", "server", ("img_1",))
+    assert (drawing.name, drawing.executor, drawing.images) == (
+        "openrouter:image_generation",
+        "server",
+        ("img_1",),
+    )
     assert sizes(answer.images) == [("image/png", 1024, 576)]
     assert answer.usage.requests == 2
     assert answer.usage.cost_usd == pytest.approx(0.043, abs=0.001)
@@ -72,8 +82,15 @@ async def test_conversation(tmp_path: Path) -> None:
     assert wish.text == "The birthday wish for Norwegian: Gratulerer med dagen!"
     assert hat.text.endswith("an owl with a balloon wearing a red hat:")
     assert name.text.endswith("Your name is Ida.")
-    assert [answer.run.api for answer in (card, wish, hat, name)] == ["responses", "responses", "chat", "chat"]
-    assert [(call.name, call.arguments) for call in wish.invocations] == [("birthday_wish", {"language": "Norwegian"})]
+    assert [answer.run.api for answer in (card, wish, hat, name)] == [
+        "responses",
+        "responses",
+        "chat",
+        "chat",
+    ]
+    assert [(call.name, call.arguments) for call in wish.invocations] == [
+        ("birthday_wish", {"language": "Norwegian"})
+    ]
     assert [answer.usage.requests for answer in (card, wish, hat, name)] == [1, 2, 1, 1]
     assert [sizes(answer.images) for answer in (card, wish, hat, name)] == [
         [("image/png", 1024, 1024)],
@@ -170,7 +187,11 @@ async def test_budget(tmp_path: Path) -> None:
             budget, (story, poster, late) = await example("budget").main(client, tmp_path)
     assert tape.all_played
 
-    assert [answer.status for answer in (story, poster, late)] == ["completed", "completed", "limited"]
+    assert [answer.status for answer in (story, poster, late)] == [
+        "completed",
+        "completed",
+        "limited",
+    ]
     assert (late.limit, late.images) == ("images", ())
     assert [call.executor for call in story.invocations] == ["client", "server"]
     assert [len(answer.images) for answer in (story, poster)] == [1, 1]
@@ -187,12 +208,17 @@ def sizes(images: list[Image] | tuple[Image, ...]) -> list[tuple[str, int | None
 async def test_a_request_that_differs_is_refused_and_told_apart(tmp_path: Path) -> None:
     with play("weather_picture") as tape:
         async with player() as client:
-            agent = Agent("openai/gpt-5.2", tools=[ImageGeneration(aspect_ratio="1:1")], client=client)
+            agent = Agent(
+                "openai/gpt-5.2", tools=[ImageGeneration(aspect_ratio="1:1")], client=client
+            )
             with pytest.raises(NotRecorded) as caught:
                 await agent.run("How is the weather in Lisbon?")
     message = str(caught.value)
     assert message.startswith("POST /api/v1/chat/completions is not in weather_picture.yaml.")
-    assert "body.messages[0].content is 'How is the weather in Lisbon?', recorded is 'How is the weather in" in message
+    assert (
+        "body.messages[0].content is 'How is the weather in Lisbon?', recorded is 'How is the weather in"
+        in message
+    )
     assert "make record" in message
     assert tape.play_count == 1  # the catalogue
 
@@ -203,7 +229,9 @@ async def test_another_picture_in_a_request_is_refused(tmp_path: Path) -> None:
     PIL.ImageOps.mirror(Image.from_file(BOAT).to_pillow()).save(picture)  # the same size and format
     with play("image_model"):
         async with player() as client:
-            with pytest.raises(NotRecorded, match=r"body\.messages\[0\]\.content\[1\]\.image_url\.url"):
+            with pytest.raises(
+                NotRecorded, match=r"body\.messages\[0\]\.content\[1\]\.image_url\.url"
+            ):
                 await example("image_model").main(client, tmp_path, picture)
 
 
@@ -227,20 +255,28 @@ async def test_without_a_cassette_there_is_no_network() -> None:
 
 
 def test_the_network_is_back_for_the_next_test() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()),
+    ):
         pass
 
 
 def test_every_example_has_a_cassette_and_every_cassette_an_example() -> None:
     assert sorted(file.stem for file in FOLDER.iterdir()) == sorted(EXAMPLES)
-    assert {file.stem for file in SCRIPTS.glob("*.py") if "async def main(" in file.read_text()} == {*EXAMPLES}
+    assert {
+        file.stem for file in SCRIPTS.glob("*.py") if "async def main(" in file.read_text()
+    } == {*EXAMPLES}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_cassette_is_small_and_says_where_it_comes_from(name: str) -> None:
     data = file_of(name).read_bytes()
     assert len(data) < MAX_BYTES
-    assert re.match(rb"# Recorded by `make record` from (agentkit's emulator, not OpenRouter|OpenRouter), and", data)
+    assert re.match(
+        rb"# Recorded by `make record` from (agentkit's emulator, not OpenRouter|OpenRouter), and",
+        data,
+    )
 
 
 @pytest.mark.parametrize("what", MUST_NOT_BE_KEPT)
@@ -254,7 +290,9 @@ def test_nothing_is_kept_that_must_not_be(name: str, what: str) -> None:
 def test_nothing_of_this_machine_is_kept(name: str) -> None:
     text = file_of(name).read_text(encoding="utf-8")
     assert [
-        path for path in (Path.cwd(), Path.home(), tempfile.gettempdir(), socket.gethostname()) if str(path) in text
+        path
+        for path in (Path.cwd(), Path.home(), tempfile.gettempdir(), socket.gethostname())
+        if str(path) in text
     ] == []
 
 
@@ -264,7 +302,12 @@ def test_only_plain_addresses_and_headers_are_kept(name: str) -> None:
     assert {*re.findall(r"https?://[^/\"'\s)\\]+", text)} == {"https://192.0.2.1"}
     for interaction in SafeYaml.deserialize(text)["interactions"]:
         for side in ("request", "response"):
-            assert {*interaction[side]["headers"]} <= {"accept", "content-type", "x-generation-id", "x-provider-name"}
+            assert {*interaction[side]["headers"]} <= {
+                "accept",
+                "content-type",
+                "x-generation-id",
+                "x-provider-name",
+            }
 
 
 def test_a_cassette_that_would_make_objects_is_not_loaded(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""What of the catalogue a cassette keeps: the models that its requests name, and those that the example speaks of.
+"""What of the catalogue a cassette keeps: the models that its requests name, and those that the
+example speaks of.
 
 The whole catalogue has hundreds of models, and changes every week; an example needs a few of them.
 """
@@ -27,12 +28,18 @@ def named(requests: Iterable[Request], said: str) -> set[str]:
 
 
 def trimmed(request: Request, body: bytes, slugs: Collection[str]) -> bytes:
-    """The reply to a request for the catalogue with these models alone; any other reply as it is."""
-    is_catalogue = request.method == "GET" and _CATALOGUE.fullmatch(request.path.partition("/api/v1")[2])
+    """The reply to a request for the catalogue with these models alone; any other reply as it
+    is.
+    """
+    is_catalogue = request.method == "GET" and _CATALOGUE.fullmatch(
+        request.path.partition("/api/v1")[2]
+    )
     document = _read(body) if is_catalogue else None
     if not isinstance(document, dict) or not isinstance(document.get("data"), list):
         return body
-    kept = [model for model in document["data"] if isinstance(model, dict) and model.get("id") in slugs]
+    kept = [
+        model for model in document["data"] if isinstance(model, dict) and model.get("id") in slugs
+    ]
     counted = {"total_count": len(kept)} if "total_count" in document else {}
     return json.dumps({**document, **counted, "data": kept}, ensure_ascii=False).encode()
 

@@ -1,7 +1,8 @@
 """What is taken out of recorded traffic before it is kept.
 
-Of the headers only those that agentkit reads stay. Of the bodies all stays but secrets, accounts, dates and the pixels of
-pictures; addresses become the one of `ORIGIN`, even where a stream cuts them into several pieces of text.
+Of the headers only those that agentkit reads stay. Of the bodies all stays but secrets, accounts,
+dates and the pixels of pictures; addresses become the one of `ORIGIN`, even where a stream cuts
+them into several pieces of text.
 """
 
 from __future__ import annotations
@@ -16,11 +17,27 @@ from agentkit._redact import redacted
 from tests.cassettes.placeholders import in_text, placeholder
 
 ORIGIN = "https://192.0.2.1"
-"""The address of everything in a cassette. It is one that RFC 5737 keeps for documentation, and no name, since a name
-would be looked up when a picture is fetched from it, and there is no network when a cassette is played."""
+"""The address of everything in a cassette. It is one that RFC 5737 keeps for documentation, and no
+name, since a name would be looked up when a picture is fetched from it, and there is no network
+when a cassette is played."""
 
-_HEADERS = {"accept", "content-type", "location", "retry-after", "x-generation-id", "x-provider-name"}
-_ACCOUNT = {"account_id", "org_id", "organization_id", "safety_identifier", "user", "user_id", "workspace_id"}
+_HEADERS = {
+    "accept",
+    "content-type",
+    "location",
+    "retry-after",
+    "x-generation-id",
+    "x-provider-name",
+}
+_ACCOUNT = {
+    "account_id",
+    "org_id",
+    "organization_id",
+    "safety_identifier",
+    "user",
+    "user_id",
+    "workspace_id",
+}
 _RANDOM = {"session_id"}
 _DATES = {"created", "created_at", "completed_at"}
 _SECRET = re.compile(r"\bsk-[A-Za-z0-9_-]{8,}|\bBearer\s+\S+|\b(?:user|org|wks)_[A-Za-z0-9]{16,}")
@@ -35,11 +52,18 @@ Slot = tuple[Any, Any]
 def headers(given: Mapping[str, Any]) -> dict[str, Any]:
     """Those that stay, by lower-case name; a value may be a string or a list of them."""
     kept = {name.lower(): value for name, value in given.items() if name.lower() in _HEADERS}
-    return {name: _washed(value) if isinstance(value, str) else [*map(_washed, value)] for name, value in kept.items()}
+    return {
+        name: _washed(value) if isinstance(value, str) else [*map(_washed, value)]
+        for name, value in kept.items()
+    }
 
 
-def body(data: bytes, addresses: Mapping[str, str], *, picture: Callable[[bytes], bytes] = placeholder) -> bytes:
-    """A JSON body, a stream of events or a picture, washed. `addresses` says what becomes of each address in it."""
+def body(
+    data: bytes, addresses: Mapping[str, str], *, picture: Callable[[bytes], bytes] = placeholder
+) -> bytes:
+    """A JSON body, a stream of events or a picture, washed. `addresses` says what becomes of each
+    address in it.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -48,11 +72,19 @@ def body(data: bytes, addresses: Mapping[str, str], *, picture: Callable[[bytes]
         _wash([document], addresses, picture)
         return _dumped(document).encode()
     lines = text.split("\n")
-    data_of = {at: _read(line.removeprefix("data:")) for at, line in enumerate(lines) if line.startswith("data:")}
+    data_of = {
+        at: _read(line.removeprefix("data:"))
+        for at, line in enumerate(lines)
+        if line.startswith("data:")
+    }
     events = {at: event for at, event in data_of.items() if event is not None}
     _wash(list(events.values()), addresses, picture)
     for at, line in enumerate(lines):
-        lines[at] = f"data: {_dumped(events[at])}" if at in events else redacted(_replaced([plain(line)], addresses)[0])
+        lines[at] = (
+            f"data: {_dumped(events[at])}"
+            if at in events
+            else redacted(_replaced([plain(line)], addresses)[0])
+        )
     return "\n".join(lines).encode()
 
 
@@ -79,8 +111,12 @@ def _dumped(value: Any) -> str:
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _wash(events: Sequence[Any], addresses: Mapping[str, str], picture: Callable[[bytes], bytes]) -> None:
-    """Wash JSON values in place. Strings at one place of several events are read as one text, which a stream cut."""
+def _wash(
+    events: Sequence[Any], addresses: Mapping[str, str], picture: Callable[[bytes], bytes]
+) -> None:
+    """Wash JSON values in place. Strings at one place of several events are read as one text, which
+    a stream cut.
+    """
     texts: dict[tuple[Any, ...], list[Slot]] = defaultdict(list)
     for event in events:
         kind = (event.get("type"), event.get("output_index")) if isinstance(event, dict) else ()
@@ -93,8 +129,16 @@ def _wash(events: Sequence[Any], addresses: Mapping[str, str], picture: Callable
 
 
 def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Slot]]:
-    """Every string of a JSON value, and where it is; dates and accounts are taken out on the way."""
-    pairs = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    """Every string of a JSON value, and where it is; dates and accounts are taken out on the
+    way.
+    """
+    pairs = list(
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, item in pairs:
         if key in _DATES and isinstance(item, int | float):
             value[key] = 0
@@ -107,11 +151,15 @@ def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ..
 
 
 def _replaced(pieces: list[str], addresses: Mapping[str, str]) -> list[str]:
-    """The pieces of a text with addresses replaced; a new one stands in the piece in which the old one began."""
+    """The pieces of a text with addresses replaced; a new one stands in the piece in which the old
+    one began.
+    """
     text = "".join(pieces)
     if not any(address in text for address in addresses):
         return pieces
-    longest_first = "|".join(re.escape(address) for address in sorted(addresses, key=len, reverse=True))
+    longest_first = "|".join(
+        re.escape(address) for address in sorted(addresses, key=len, reverse=True)
+    )
     letters = [(number, letter) for number, piece in enumerate(pieces) for letter in piece]
     for match in reversed(list(re.finditer(longest_first, text))):
         letters[match.start() : match.end()] = [(letters[match.start()][0], addresses[match[0]])]

@@ -1,7 +1,8 @@
-"""`python -m tests.faults --runs 10000 --seed 1`: the long forms of what the tests here do in short, and their numbers.
+"""`python -m tests.faults --runs 10000 --seed 1`: the long forms of what the tests here do in
+short, and their numbers.
 
-`--runs N`: the money law over N random runs. `--only N`: run N of them alone, and what it found. `--cuts`: each recorded reply
-cut at each byte, and in slices.
+`--runs N`: the money law over N random runs. `--only N`: run N of them alone, and what it found.
+`--cuts`: each recorded reply cut at each byte, and in slices.
 """
 
 from __future__ import annotations
@@ -45,9 +46,17 @@ def main() -> int:
 
     def told(tally: Tally) -> None:
         nonlocal shown
-        print(*tally.findings[shown:], sep="\n", end="\n" if tally.findings[shown:] else "", flush=True)
+        print(
+            *tally.findings[shown:],
+            sep="\n",
+            end="\n" if tally.findings[shown:] else "",
+            flush=True,
+        )
         shown = len(tally.findings)
-        print(f"… {tally.runs:,} runs in {time.monotonic() - began:,.0f} s, wrong: {tally.wrong}", flush=True)
+        print(
+            f"… {tally.runs:,} runs in {time.monotonic() - began:,.0f} s, wrong: {tally.wrong}",
+            flush=True,
+        )
 
     tally = asyncio.run(prove(given.runs, seed, at_once=given.at_once, told=told))
     print(f"{tally}\nin {time.monotonic() - began:,.0f} s")

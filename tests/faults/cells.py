@@ -1,4 +1,6 @@
-"""The words of the table: what a row says, what a cell of it is, and what may be asked of its end."""
+"""The words of the table: what a row says, what a cell of it is, and what may be asked of its
+end.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ PATIENT = Timeouts(connect=5, first_byte=8, idle=8, lookup=2)
 HASTY = Timeouts(connect=5, first_byte=0.7, idle=0.7, lookup=2)
 FORLORN = Timeouts(connect=5, first_byte=8, idle=8, lookup=0.6)
 MIDDLE = {"chat": 5, "responses": 12, "images": 1}
-"""How many events of a stream come before the one that something happens to, the words having begun."""
+"""How many events of a stream come before the one that something happens to, the words having
+begun.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,9 @@ class Outcome:
 
     error: type[RunError] | tuple[type[RunError], ...] | None = None
     sent: int = 1
-    """POSTs of the struck turn, its repetitions included; a turn that goes well is followed by another after its tool."""
+    """POSTs of the struck turn, its repetitions included; a turn that goes well is followed by
+    another after its tool.
+    """
     looked: bool = False
     """Whether `GET /generation` was asked."""
     billed: bool | None = None
@@ -42,7 +48,9 @@ class Outcome:
     """Pictures in what had arrived."""
     failures: int = 0
     ran: Sequence[str] | None = None
-    """The tools that ran in the struck turn; by default `note` where it ends well, and none otherwise."""
+    """The tools that ran in the struck turn; by default `note` where it ends well, and none
+    otherwise.
+    """
     check: Check | None = None
 
 
@@ -51,7 +59,9 @@ GOOD = Outcome()
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One fault. `buffered` or `streamed` None: it has no meaning there. `faults`, and what differs by mode."""
+    """One fault. `buffered` or `streamed` None: it has no meaning there. `faults`, and what differs
+    by mode.
+    """
 
     name: str
     faults: Callable[[Way], Sequence[Fault]]
@@ -80,8 +90,9 @@ class Cell:
 
     @property
     def slow(self) -> bool:
-        """Whether it is left to the long run. The short one plays each row in its first turn, on both APIs, one of them buffered
-        and the other streamed, in turn; and of the later turns each third row."""
+        """Whether it is left to the long run. The short one plays each row in its first turn, on
+        both APIs, one of them buffered and the other streamed, in turn; and of the later turns each
+        third row."""
         if self.moment in ("after_tool", "follow_up"):
             return self.number % 3 != 0
         both = self.way.api in TEXT and set(TEXT) <= set(self.row.apis)
@@ -129,7 +140,14 @@ def socket_row(
     billed: bool | None = None,
     **more: Any,
 ) -> Row:
-    return Row(name, lambda way: [Fault(socket=make(way), billed=billed)], buffered, streamed, phase=phase, **more)
+    return Row(
+        name,
+        lambda way: [Fault(socket=make(way), billed=billed)],
+        buffered,
+        streamed,
+        phase=phase,
+        **more,
+    )
 
 
 def actions(

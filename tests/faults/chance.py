@@ -29,22 +29,50 @@ SIZE = 40
 PICTURES = [picture(size=(SIZE, SIZE + number), noise=number) for number in range(1, 9)]
 """Small ones, but larger than what the spool leaves alone; the tenth is tiny."""
 TINY = picture("blue", (6, 6))
-CODES = (301, 307, 400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 524, 529)
+CODES = (
+    301,
+    307,
+    400,
+    401,
+    402,
+    403,
+    404,
+    408,
+    409,
+    413,
+    422,
+    425,
+    429,
+    500,
+    502,
+    503,
+    504,
+    524,
+    529,
+)
 
 
 def script_of(chance: random.Random, api: str, turns: int) -> list[Reply]:
-    """What the model says in all turns, and more than enough behind it, so that no rule has to paint."""
+    """What the model says in all turns, and more than enough behind it, so that no rule has to
+    paint.
+    """
     if api == "images":
         return [_drawing(chance) for _ in range(turns * 4)]
     found: list[Reply] = []
     for _ in range(turns):
-        found += [_reply(chance, api, calls=chance.randint(1, 2)) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
+        found += [
+            _reply(chance, api, calls=chance.randint(1, 2))
+            for _ in range(chance.choice([0, 0, 1, 1, 2]))
+        ]
         found.append(_reply(chance, api, calls=0))
     return [*found, *[Reply([Say("That is all. (end)")])] * 12]
 
 
 def _drawing(chance: random.Random) -> Reply:
-    draws = [Draw("a fox", data=chance.choice(PICTURES), preview_count=chance.randint(0, 2)) for _ in range(2)]
+    draws = [
+        Draw("a fox", data=chance.choice(PICTURES), preview_count=chance.randint(0, 2))
+        for _ in range(2)
+    ]
     return Reply(draws)
 
 
@@ -104,7 +132,12 @@ def faults_of(chance: random.Random, *, server_tools: bool) -> list[Fault]:
         answer: Any = chance.choice(["unknown", "error"])
         found.append(Fault(lookup=Lookup(answer, polls=chance.choice([None, 1, 2]))))
     if chance.random() < 0.05:
-        found.append(Fault(socket=Socket("reset", at="body", byte=3), when=When(api="generation", probability=0.5)))
+        found.append(
+            Fault(
+                socket=Socket("reset", at="body", byte=3),
+                when=When(api="generation", probability=0.5),
+            )
+        )
     return found
 
 
@@ -118,14 +151,18 @@ def _when(chance: random.Random, **more: Any) -> When:
 
 
 def _status(chance: random.Random, server_tools: bool) -> Fault:
-    """Without server tools an error status says that nothing was billed; with them it may have been."""
+    """Without server tools an error status says that nothing was billed; with them it may have
+    been.
+    """
     wait = chance.choice([0, 0, 0.02, "nan", "Wed, 21 Oct 2015 07:28:00 GMT", 500, None])
     availability = chance.choice([None, None, None, {"retryable": False}, {"retryable": True}])
     status = Status(
         chance.choice(CODES), retry_after=wait, generation_id=chance.random() < 0.7, availability=availability,
         fill=chance.choice([0, 0, 200_000]),
     )  # fmt: skip
-    may_bill = server_tools and status.code >= 400 and status.code != 425  # which says that it was not accepted
+    may_bill = (
+        server_tools and status.code >= 400 and status.code != 425
+    )  # which says that it was not accepted
     billed = True if may_bill and chance.random() < 0.5 else None
     broken = Socket("cut", at="body", byte=chance.randrange(60)) if chance.random() < 0.15 else None
     return Fault(status=status, billed=billed, socket=broken, when=_when(chance))
@@ -162,7 +199,9 @@ def _error(chance: random.Random, server_tools: bool) -> Fault:
     form: Any = chance.choice(["body", "choice", "stream", "silent"])
     event: Any = chance.choice(["response.failed", "response.error", "error"])
     code = chance.choice([400, 402, 403, 429, 500, 502, 503])
-    return Fault(error=ReplyError(form, code, event=event, content=chance.random() < 0.6), when=_when(chance))
+    return Fault(
+        error=ReplyError(form, code, event=event, content=chance.random() < 0.6), when=_when(chance)
+    )
 
 
 def _quirks(chance: random.Random, server_tools: bool) -> Fault:
@@ -179,10 +218,15 @@ def _picture(chance: random.Random, server_tools: bool) -> Fault:
     when = _when(chance, api="pictures")
     kind = chance.randrange(4)
     if kind == 0:
-        return Fault(status=Status(chance.choice([403, 404, 429, 500, 503]), retry_after=0), when=when)
+        return Fault(
+            status=Status(chance.choice([403, 404, 429, 500, 503]), retry_after=0), when=when
+        )
     if kind == 1:
         return Fault(
-            socket=Socket(chance.choice(["cut", "reset", "stall"]), at="body", byte=chance.randrange(900)), when=when
+            socket=Socket(
+                chance.choice(["cut", "reset", "stall"]), at="body", byte=chance.randrange(900)
+            ),
+            when=when,
         )  # type: ignore[arg-type]
     if kind == 2:
         return Fault(body="html", when=when)  # type: ignore[arg-type]

@@ -182,12 +182,22 @@ def deadline_rows() -> Iterator[Row]:
 
 
 def gone_rows() -> Iterator[Row]:
-    """No connection can be made: the only failure that surely costs nothing, and is tried twice more."""
+    """No connection can be made: the only failure that surely costs nothing, and is tried twice
+    more.
+    """
     none = Outcome(ConnectionFailed, sent=0, id=False, pictures=0, check=says("nothing was billed"))
 
     def nothing(_: Way) -> Sequence[Fault]:
         return []
 
-    yield Row("the server is gone", nothing, none, none, phase="connecting", more={"stops": True}, seconds=5)
+    yield Row(
+        "the server is gone",
+        nothing,
+        none,
+        none,
+        phase="connecting",
+        more={"stops": True},
+        seconds=5,
+    )
     yield Row("a name that does not exist", nothing, none, none, phase="connecting", moments=("first",), seconds=8,
               more={"base_url": "http://nobody.invalid/api/v1"})  # fmt: skip

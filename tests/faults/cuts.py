@@ -15,7 +15,12 @@ async def whole(hearing: Ears, one: Recorded) -> Heard:
 
 
 async def try_cuts(
-    one: Recorded, cuts: Sequence[int], *, at_once: int = 8, hearing: Ears | None = None, clean: bool = False
+    one: Recorded,
+    cuts: Sequence[int],
+    *,
+    at_once: int = 8,
+    hearing: Ears | None = None,
+    clean: bool = False,
 ) -> list[str]:
     """What is wrong at which of these bytes."""
     if hearing is None:
@@ -46,10 +51,15 @@ async def try_slices(one: Recorded, *, seed: int, times: int = 2, hearing: Ears)
     ways: list[tuple[str, list[bytes]]] = [
         ("one byte at a time", [one.body[at : at + 1] for at in range(len(one.body))])
     ]
-    ways += [("random slices", list(sliced(one.body, chance, chance.choice([3, 40, 700])))) for _ in range(times)]
+    ways += [
+        ("random slices", list(sliced(one.body, chance, chance.choice([3, 40, 700]))))
+        for _ in range(times)
+    ]
     wrong: list[str] = []
     for name, pieces in ways:
-        heard = await hearing.hear(one.api, pieces, stream=one.stream, length=len(one.body), slow=True, seconds=60)
+        heard = await hearing.hear(
+            one.api, pieces, stream=one.stream, length=len(one.body), slow=True, seconds=60
+        )
         if summary(heard) != full:
             wrong.append(f"{one}, {name}: {summary(heard)} is not {full}")
     return wrong
@@ -62,10 +72,14 @@ async def every_byte(told: Callable[[str], None]) -> list[str]:
     async with ears(8) as hearing:
         for clean in (False, True):
             for one in recorded():
-                found = await try_cuts(one, range(len(one.body) + (0 if clean else 1)), hearing=hearing, clean=clean)
+                found = await try_cuts(
+                    one, range(len(one.body) + (0 if clean else 1)), hearing=hearing, clean=clean
+                )
                 total += len(one.body)
                 wrong += found
-                told(f"{one}: {len(one.body):,} bytes {'ended' if clean else 'cut'} at each, {len(found)} wrong")
+                told(
+                    f"{one}: {len(one.body):,} bytes {'ended' if clean else 'cut'} at each, {len(found)} wrong"
+                )
                 if not clean:
                     wrong += await try_slices(one, seed=len(wrong), times=5, hearing=hearing)
     told(f"{len(recorded())} replies, {total:,} cuts, {len(wrong)} wrong")

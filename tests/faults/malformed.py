@@ -1,4 +1,6 @@
-"""Replies that are not what they should be: good ones, spoiled in one place each, by name; for all six ways."""
+"""Replies that are not what they should be: good ones, spoiled in one place each, by name; for all
+six ways.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +150,9 @@ def _with(value: Json, path: tuple[str | int, ...], change: Callable[[Any, Any],
 
 
 def _spoiled(value: Json) -> Iterator[tuple[str, Json]]:
-    """The object with each of its fields gone, or odd: one oddity for each field in turn, so that the table stays small."""
+    """The object with each of its fields gone, or odd: one oddity for each field in turn, so that
+    the table stays small.
+    """
     odd = list(ODD.items())
     for number, path in enumerate(_paths(value)):
         told = ".".join(map(str, path))
@@ -156,7 +160,10 @@ def _spoiled(value: Json) -> Iterator[tuple[str, Json]]:
             yield f"without {told}", _with(value, path, lambda inner, key: inner.pop(key))
         for step in (0, 5, 11):
             name, given = odd[(number + step) % len(odd)]
-            yield f"{told} is {name}", _with(value, path, lambda inner, key, given=given: inner.__setitem__(key, given))  # type: ignore[misc]
+            yield (
+                f"{told} is {name}",
+                _with(value, path, lambda inner, key, given=given: inner.__setitem__(key, given)),
+            )  # type: ignore[misc]
 
 
 def _fields(one: Recorded) -> Iterator[tuple[str, bytes]]:
@@ -177,15 +184,24 @@ def _fields(one: Recorded) -> Iterator[tuple[str, bytes]]:
             continue
         kinds.add(kind)
         for name, spoiled in _spoiled(value):
-            changed = [*events[:index], b"data: " + json.dumps(spoiled).encode(), *events[index + 1 :]]
+            changed = [
+                *events[:index],
+                b"data: " + json.dumps(spoiled).encode(),
+                *events[index + 1 :],
+            ]
             yield f"event {index}: {name}", b"\n\n".join(changed) + b"\n\n"
 
 
 def could_finish(api: str, body: bytes, *, stream: bool) -> bool:
-    """Whether a finish can be seen anywhere in it, by a reader that is as generous as can be. What ends well without is a lie."""
+    """Whether a finish can be seen anywhere in it, by a reader that is as generous as can be. What
+    ends well without is a lie.
+    """
     found = list(_objects(body))
     if api == "images":
-        ended = any(str(each.get("type")).endswith("completed") or isinstance(each.get("data"), list) for each in found)
+        ended = any(
+            str(each.get("type")).endswith("completed") or isinstance(each.get("data"), list)
+            for each in found
+        )
     elif api == "responses":
         ends = ("completed", "incomplete")
         ended = any(
@@ -229,7 +245,9 @@ SLOW = 6.0
 
 
 async def judge(cases: Iterable[Malformed], *, at_once: int = 8) -> Verdict:
-    """Whether each ends in an answer or in one of agentkit's own errors, in time, and in no answer that cannot be."""
+    """Whether each ends in an answer or in one of agentkit's own errors, in time, and in no answer
+    that cannot be.
+    """
     verdict, waiting = Verdict(), iter(cases)
     async with ears(at_once) as hearing:
 

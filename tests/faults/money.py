@@ -1,4 +1,5 @@
-"""The money law over random runs: agents, studios and conversations under random faults, and what the emulator's books say of it.
+"""The money law over random runs: agents, studios and conversations under random faults, and what
+the emulator's books say of it.
 
 python -m tests.faults --runs 10000 --seed 1
 """
@@ -14,7 +15,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit import Agent, Answer, FetchPolicy, ImageGeneration, Limits, OpenRouter, WebSearch, tool
+from agentkit import (
+    Agent,
+    Answer,
+    FetchPolicy,
+    ImageGeneration,
+    Limits,
+    OpenRouter,
+    WebSearch,
+    tool,
+)
 from agentkit.emulator import Emulator, Fault, Faults, Post, RecordedRequest
 from agentkit.errors import AgentkitError, RunError
 from agentkit.images.store import MemoryImageStore
@@ -69,13 +79,16 @@ class Tally:
             f"exceptions that are not agentkit's own: {self.foreign}",
             f"turns beyond their limit of {LIMIT:g} s by more than {LATE:g} s: {self.hangs} (slowest {self.slowest:.2f} s)",
             f"false successes: {self.false}; errors that show the key: {self.leaks}",
-            "outcomes: " + ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common()),
+            "outcomes: "
+            + ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common()),
             *self.findings[:20],
         ]
         return "\n".join(lines)
 
 
-async def prove(runs: int, seed: int, *, at_once: int = 20, told: Callable[[Tally], None] | None = None) -> Tally:
+async def prove(
+    runs: int, seed: int, *, at_once: int = 20, told: Callable[[Tally], None] | None = None
+) -> Tally:
     """So many runs, each from a seed of its own that is made of `seed` and its number."""
     tally, numbers = Tally(), iter(range(runs))
 
@@ -105,10 +118,16 @@ class Run:
         chance, tally = self.chance, self.tally
         turns = chance.randint(1, 3)
         faults = faults_of(chance, server_tools=self.server)
-        with Emulator(seed=self.seed % 2**31, faults=Faults(faults, seed=self.seed % 2**31)) as emulator:
+        with Emulator(
+            seed=self.seed % 2**31, faults=Faults(faults, seed=self.seed % 2**31)
+        ) as emulator:
             emulator.play(script_of(chance, self.api, turns))
-            waits = Timeouts(connect=2, first_byte=1.5, idle=1.5, lookup=chance.choice([0, 0.1, 0.3]))
-            async with OpenRouter(api_key=KEY, base_url=emulator.base_url, timeouts=waits) as client:
+            waits = Timeouts(
+                connect=2, first_byte=1.5, idle=1.5, lookup=chance.choice([0, 0.1, 0.3])
+            )
+            async with OpenRouter(
+                api_key=KEY, base_url=emulator.base_url, timeouts=waits
+            ) as client:
                 ask = self._studio(client) if self.api == "images" else self._chat(client)
                 for turn in range(turns):
                     await self._turn(turn, ask, emulator)
@@ -131,7 +150,9 @@ class Run:
             return f"sunny in {city}"
 
         server: list[Any] = (
-            [ImageGeneration(), *([WebSearch()] if chance.random() < 0.3 else [])] if self.server else []
+            [ImageGeneration(), *([WebSearch()] if chance.random() < 0.3 else [])]
+            if self.server
+            else []
         )
         agent = Agent(
             MODEL,
@@ -159,7 +180,9 @@ class Run:
         return ask
 
     def _studio(self, client: OpenRouter) -> Callable[[str], Any]:
-        studio = Studio("openai/gpt-5-image", client=client, store=self.store, checks=False, seconds=LIMIT)
+        studio = Studio(
+            "openai/gpt-5-image", client=client, store=self.store, checks=False, seconds=LIMIT
+        )
 
         async def ask(prompt: str) -> Drawing:
             if not self.stream:
@@ -173,12 +196,16 @@ class Run:
         tally, began, sent = self.tally, time.monotonic(), len(emulator.posts)
         tally.turns += 1
         try:
-            answer = await asyncio.wait_for(ask(f"Turn {turn} of {self.seed}: draw a fox of {SIZE} pixels"), LIMIT + 60)
+            answer = await asyncio.wait_for(
+                ask(f"Turn {turn} of {self.seed}: draw a fox of {SIZE} pixels"), LIMIT + 60
+            )
         except AgentkitError as error:
             tally.outcomes[type(error).__name__] += 1
             if isinstance(error, RunError):
                 so_far = error.drawing or error.run
-                self.reasons += [failure.reason for failure in so_far.failures] if so_far is not None else []
+                self.reasons += (
+                    [failure.reason for failure in so_far.failures] if so_far is not None else []
+                )
             if type(error).__module__ != "agentkit.errors":
                 self._found("foreign", f"{type(error)}")
             if KEY in f"{error} {error!r}":
@@ -193,25 +220,36 @@ class Run:
             if (why := falsely(answer, emulator, stream=self.stream)) is not None:
                 self._found("false", why)
         if any(not post.whole for post in emulator.posts[sent:-1]):
-            self._found("unproved", "a request that had broken off on its way was followed by another")
+            self._found(
+                "unproved", "a request that had broken off on its way was followed by another"
+            )
         seconds = time.monotonic() - began
         tally.slowest = max(tally.slowest, seconds)
         if seconds > LIMIT + LATE:
             self._found("hangs", f"{seconds:.1f} s")
 
     def _books(
-        self, posts: Sequence[Post], repeats: Sequence[tuple[Post, Post]], requests: Sequence[RecordedRequest]
+        self,
+        posts: Sequence[Post],
+        repeats: Sequence[tuple[Post, Post]],
+        requests: Sequence[RecordedRequest],
     ) -> None:
         tally = self.tally
         tally.posts += len(posts)
         tally.repeats += len(repeats)
         for before, again in repeats:
-            if before.whole and not before.known_unbilled:  # what broke off on its way is seen in `_turn`
+            if (
+                before.whole and not before.known_unbilled
+            ):  # what broke off on its way is seen in `_turn`
                 self._found("unproved", f"{before} came again as {again}")
         bodies = Counter(
-            (each.path, json.dumps(each.body, sort_keys=True)) for each in requests if each.method == "POST"
+            (each.path, json.dumps(each.body, sort_keys=True))
+            for each in requests
+            if each.method == "POST"
         )
-        if sum(count - 1 for count in bodies.values()) > len(repeats):  # a count of our own, beside the emulator's
+        if sum(count - 1 for count in bodies.values()) > len(
+            repeats
+        ):  # a count of our own, beside the emulator's
             self._found("unproved", "equal bodies that the emulator does not call equal")
         tally.billed_pictures += sum(len(post.images) for post in posts)
         delivered = {sha256 for post in posts for sha256 in post.delivered}
@@ -230,7 +268,9 @@ class Run:
 
 
 def falsely(answer: Any, emulator: Emulator, *, stream: bool) -> str | None:
-    """Why an answer that says it is whole cannot be, by what the emulator did to its last reply; else None."""
+    """Why an answer that says it is whole cannot be, by what the emulator did to its last reply;
+    else None.
+    """
     if isinstance(answer, Drawing):
         return None if answer.images or answer.failures else "a drawing of nothing"
     if answer.status != "completed":
@@ -238,7 +278,9 @@ def falsely(answer: Any, emulator: Emulator, *, stream: bool) -> str | None:
     last = emulator.posts[-1]
     if last.complete and last.fault is None:
         return None if "(end)" in answer.messages[-1].text else "the end of the text is missing"
-    struck = {number: fault for number, fault, _, _ in emulator.faults.counts()}.get(last.fault or 0)
+    struck = {number: fault for number, fault, _, _ in emulator.faults.counts()}.get(
+        last.fault or 0
+    )
     if struck is None or not never_whole(struck, stream=stream):
         return None
     return f"completed, though its last reply was struck by {struck}: {last}"

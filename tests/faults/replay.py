@@ -1,4 +1,6 @@
-"""A server that replays recorded bytes: cut at any byte, cleanly or not, and in slices of any size."""
+"""A server that replays recorded bytes: cut at any byte, cleanly or not, and in slices of any
+size.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,10 @@ class Replayer:
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        lines = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head.split("\r\n"))}
+        lines = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in head.split("\r\n"))
+        }
         await reader.readexactly(int(lines.get("content-length", "0")))
         play = self.plays.get(lines.get("authorization", "").removeprefix("Bearer "))
         if not head.startswith("POST") or play is None:
@@ -144,7 +149,12 @@ async def hear(
         else:
             dialect: Any = api
             agent = Agent(
-                "a/b", api=dialect, client=client, store=heard.store, tools=[note], limits=Limits(seconds=seconds)
+                "a/b",
+                api=dialect,
+                client=client,
+                store=heard.store,
+                tools=[note],
+                limits=Limits(seconds=seconds),
             )
             heard.answer = await _asked(agent, stream=stream)
     except AgentkitError as error:
@@ -177,7 +187,10 @@ class Ears:
         waits = Timeouts(connect=5, first_byte=5, idle=5, lookup=0)
         self._free: asyncio.Queue[tuple[str, OpenRouter]] = asyncio.Queue()
         self._all = [
-            (f"key-{number}", OpenRouter(api_key=f"key-{number}", base_url=replayer.url, timeouts=waits))
+            (
+                f"key-{number}",
+                OpenRouter(api_key=f"key-{number}", base_url=replayer.url, timeouts=waits),
+            )
             for number in range(count)
         ]
         for each in self._all:
@@ -221,7 +234,11 @@ def cut_is_right(one: Recorded, whole: Heard, cut: int, heard: Heard, *, clean: 
     almost = clean and one.stream and not one.fails and one.finish - 3 <= cut < one.finish
     """All but the blank line: an event may count that ends with the stream."""
     if (done or almost) and heard.error is None:
-        return None if essence(heard) == essence(whole) else f"another answer: {heard.answer!r}, not {whole.answer!r}"
+        return (
+            None
+            if essence(heard) == essence(whole)
+            else f"another answer: {heard.answer!r}, not {whole.answer!r}"
+        )
     if heard.error is None and one.fails:
         return "success, though the reply is an error"
     if heard.error is None and cut == len(one.body):
@@ -234,11 +251,20 @@ def cut_is_right(one: Recorded, whole: Heard, cut: int, heard: Heard, *, clean: 
     ):
         return f"{type(heard.error).__name__} though the finish was there: {heard.error}"
     if heard.error is None:
-        some = clean and one.api == "images" and one.stream and len(heard.answer.images) == whole_pictures(one, cut)
-        return None if some else "success without a finish"  # of the Image API `n` is an upper bound
-    if type(heard.error) not in (OutcomeUnknown, StreamInterrupted, *((ProtocolError,) if clean else ())) and not (
-        one.fails and isinstance(heard.error, APIError)
-    ):
+        some = (
+            clean
+            and one.api == "images"
+            and one.stream
+            and len(heard.answer.images) == whole_pictures(one, cut)
+        )
+        return (
+            None if some else "success without a finish"
+        )  # of the Image API `n` is an upper bound
+    if type(heard.error) not in (
+        OutcomeUnknown,
+        StreamInterrupted,
+        *((ProtocolError,) if clean else ()),
+    ) and not (one.fails and isinstance(heard.error, APIError)):
         return f"{type(heard.error).__name__}: {heard.error}"
     if heard.so_far is None:
         return "nothing of what had arrived"
@@ -283,8 +309,20 @@ def summary(heard: Heard) -> Any:
     answer = heard.answer
     if heard.error is not None:
         so_far = heard.so_far
-        return type(heard.error), str(heard.error), getattr(so_far, "text", ""), [each.sha256 for each in so_far.images]
+        return (
+            type(heard.error),
+            str(heard.error),
+            getattr(so_far, "text", ""),
+            [each.sha256 for each in so_far.images],
+        )
     if not hasattr(answer, "text"):
         return [each.sha256 for each in answer.images], answer.usage.cost_usd
     raw = [message.raw for message in answer.messages]
-    return answer.text, [each.sha256 for each in answer.images], answer.usage, answer.status, raw, heard.ran
+    return (
+        answer.text,
+        [each.sha256 for each in answer.images],
+        answer.usage,
+        answer.status,
+        raw,
+        heard.ran,
+    )

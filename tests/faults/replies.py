@@ -32,43 +32,92 @@ def wrong_body_rows() -> Iterator[Row]:
     wrong = Outcome(ProtocolError, id=True, pictures=0)
     for kind in ("html", "null", "array"):
         moments = MOMENTS if kind == "html" else ("first",)
-        yield Row(kind, lambda _, kind=kind: [Fault(body=Body(kind))], wrong, wrong, phase=phase, moments=moments)  # type: ignore[misc, arg-type]
+        yield Row(
+            kind,
+            lambda _, kind=kind: [Fault(body=Body(kind))],
+            wrong,
+            wrong,
+            phase=phase,
+            moments=moments,
+        )  # type: ignore[misc, arg-type]
     empty = [Fault(body="empty")]  # type: ignore[arg-type]
     yield Row("empty", lambda _: empty, wrong, replace(CUT, pictures=0), phase=phase)
     proxy = [Fault(body=Body("not_json"))]
-    yield Row("a proxy's words", lambda _: proxy, wrong, replace(CUT, pictures=0), phase=phase, moments=("first",))
+    yield Row(
+        "a proxy's words",
+        lambda _: proxy,
+        wrong,
+        replace(CUT, pictures=0),
+        phase=phase,
+        moments=("first",),
+    )
     cut = [Fault(body=Body("cut_json"))]
     yield Row("cut JSON", lambda _: cut, replace(wrong, pictures=None), None, phase=phase)
     plain = [Fault(body=Body("wrong_type"))]
     yield Row("another content type", lambda _: plain, GOOD, None, phase=phase, moments=("first",))
     yield Row(
-        "a stream as text/plain", lambda _: plain, None, replace(wrong, pictures=None), phase=phase, moments=("first",)
+        "a stream as text/plain",
+        lambda _: plain,
+        None,
+        replace(wrong, pictures=None),
+        phase=phase,
+        moments=("first",),
     )
     whole = [Fault(body=Body("unstreamed"))]
-    yield Row("JSON where a stream was asked for", lambda _: whole, None, GOOD, ("responses",), ("first",), phase=phase)
+    yield Row(
+        "JSON where a stream was asked for",
+        lambda _: whole,
+        None,
+        GOOD,
+        ("responses",),
+        ("first",),
+        phase=phase,
+    )
 
 
 def inner_error_rows() -> Iterator[Row]:
     """A 200 that holds an error: never success, never asked again."""
     phase = "inside a 200"
 
-    def row(form: str, code: int, kind: type[RunError], apis: Sequence[str], *, content: bool, **more: Any) -> Row:
+    def row(
+        form: str,
+        code: int,
+        kind: type[RunError],
+        apis: Sequence[str],
+        *,
+        content: bool,
+        **more: Any,
+    ) -> Row:
         event = more.pop("event", "response.failed")
         made = ReplyError(form, code, "The provider went away", event=event, content=content)  # type: ignore[arg-type]
         words = says("provider") if form == "silent" else says("The provider went away")
         broken = Outcome(kind, check=words)
         name = f"{code} as {form}{'' if event == 'response.failed' else f' ({event})'}{'' if content else ', before any output'}"
-        buffered = None if form == "stream" and apis == ("images",) else broken  # buffered, it is a 502
+        buffered = (
+            None if form == "stream" and apis == ("images",) else broken
+        )  # buffered, it is a 502
         return Row(name, lambda _: [Fault(error=made)], buffered, broken, apis, phase=phase, **more)
 
     for content in (True, False):
         for form in ("body", "choice", "stream", "silent"):
             yield row(form, 502, ProviderFailed, TEXT, content=content)
         for event in ("response.error", "error"):
-            yield row("stream", 502, ProviderFailed, ("responses",), content=content, event=event, moments=("first",))
+            yield row(
+                "stream",
+                502,
+                ProviderFailed,
+                ("responses",),
+                content=content,
+                event=event,
+                moments=("first",),
+            )
         for form in ("body", "stream"):
             yield row(form, 502, ProviderFailed, ("images",), content=content, moments=("first",))
-        for code, kind in ((429, RateLimited), (403, PermissionRefused), (402, InsufficientCredits)):
+        for code, kind in (
+            (429, RateLimited),
+            (403, PermissionRefused),
+            (402, InsufficientCredits),
+        ):
             for form in ("choice", "stream"):
                 yield row(form, code, kind, ("chat",), content=content, moments=("first",))
             yield row("body", code, kind, ("images",), content=content, moments=("first",))
@@ -77,10 +126,20 @@ def inner_error_rows() -> Iterator[Row]:
 def quirk_rows() -> Iterator[Row]:
     """Small defects that change nothing, or only a call, or only a picture."""
 
-    def row(quirk: str, outcome: Outcome, apis: Sequence[str] = TEXT, *, streamed_only: bool = False) -> Row:
+    def row(
+        quirk: str, outcome: Outcome, apis: Sequence[str] = TEXT, *, streamed_only: bool = False
+    ) -> Row:
         buffered = None if streamed_only else outcome
         phase = "a defect in the reply"
-        return Row(quirk, lambda _: [Fault(quirks=(quirk,))], buffered, outcome, apis, ("first",), phase=phase)  # type: ignore[arg-type]
+        return Row(
+            quirk,
+            lambda _: [Fault(quirks=(quirk,))],
+            buffered,
+            outcome,
+            apis,
+            ("first",),
+            phase=phase,
+        )  # type: ignore[arg-type]
 
     for name in ("duplicated", "shuffled", "two_finishes", "one_finish", "no_done", "usage_apart", "crlf", "cr", "bom", "split_data",
                  "comments", "empty_events", "event_names"):  # fmt: skip

@@ -1,4 +1,6 @@
-"""One cell of the matrix, played: an agent or a studio on an emulator that misbehaves, and all that can be seen of it."""
+"""One cell of the matrix, played: an agent or a studio on an emulator that misbehaves, and all that
+can be seen of it.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Way:
         return f"{self.api}-{'streamed' if self.stream else 'buffered'}"
 
 
-WAYS = tuple(Way(api, stream) for api in ("chat", "responses", "images") for stream in (False, True))
+WAYS = tuple(
+    Way(api, stream) for api in ("chat", "responses", "images") for stream in (False, True)
+)
 
 
 @dataclass
@@ -89,7 +93,9 @@ class Scene:
     way: Way
     moment: Moment = "first"
     faults: Sequence[Fault] = ()
-    timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=5, first_byte=5, idle=5, lookup=0.15))
+    timeouts: Timeouts = field(
+        default_factory=lambda: Timeouts(connect=5, first_byte=5, idle=5, lookup=0.15)
+    )
     limits: Limits = field(default_factory=lambda: Limits(seconds=20))
     server_tools: bool = False
     fetch: FetchPolicy = field(default_factory=lambda: FetchPolicy(seconds=5, attempts=2))
@@ -105,13 +111,17 @@ def draw(scene: Scene) -> Draw:
         return Draw("a fox", data=FOX, shape="url" if by_url else None)
     if scene.way.api == "chat":
         return Draw("a fox", ("message_images",), data=FOX, shape="url" if by_url else None)
-    return Draw("a fox", ("image_generation_call",), data=FOX, shape="result_url" if by_url else None)
+    return Draw(
+        "a fox", ("image_generation_call",), data=FOX, shape="result_url" if by_url else None
+    )
 
 
 def replies(scene: Scene) -> list[Reply]:
     """What the model says: before the struck turn, in it, and after the tool that it asks for."""
     if scene.way.api == "images":
-        before_it = [Reply([Draw("a hare", data=HARE, shape="url")])] if scene.moment == "reference" else []
+        before_it = (
+            [Reply([Draw("a hare", data=HARE, shape="url")])] if scene.moment == "reference" else []
+        )
         return [*before_it, Reply([draw(scene), Draw("a hen", data=HEN, preview_count=1)])]
     struck = Reply([Say(WORDS), draw(scene), Say(MORE), CallTool("note", {"text": "a fox"})])
     before = {
@@ -122,16 +132,22 @@ def replies(scene: Scene) -> list[Reply]:
 
 
 def aimed(scene: Scene) -> list[Fault]:
-    """The faults, from the struck POST on: those of other requests (pictures, look-ups) as they are."""
+    """The faults, from the struck POST on: those of other requests (pictures, look-ups) as they
+    are.
+    """
     shift = 0 if scene.way.api == "images" or scene.moment in ("first", "download") else 1
     found: list[Fault] = []
     for fault in scene.faults:
-        early = fault.socket is not None and fault.socket.at == "accept"  # whatever the connection is for
+        early = (
+            fault.socket is not None and fault.socket.at == "accept"
+        )  # whatever the connection is for
         if early or fault.when.api not in (None, scene.way.api) or fault.lookup is not None:
             found.append(fault)
             continue
         nth = fault.when.nth or (1,)
-        found.append(replace(fault, when=replace(fault.when, nth=tuple(each + shift for each in nth))))
+        found.append(
+            replace(fault, when=replace(fault.when, nth=tuple(each + shift for each in nth)))
+        )
     return found
 
 
@@ -145,7 +161,10 @@ async def play(scene: Scene) -> Seen:
             emulator.faults.add(*aimed(scene))
         origin = emulator.origin
         client = OpenRouter(
-            api_key=KEY, base_url=scene.base_url or emulator.base_url, timeouts=scene.timeouts, transport=None
+            api_key=KEY,
+            base_url=scene.base_url or emulator.base_url,
+            timeouts=scene.timeouts,
+            transport=None,
         )
         async with client:
             began = time.monotonic()
@@ -178,7 +197,9 @@ def missing(store: MemoryImageStore, wanted: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-async def _played(scene: Scene, seen: Seen, emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def _played(
+    scene: Scene, seen: Seen, emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     if scene.way.api == "images":
         if scene.stops:
             emulator.stop()
@@ -207,7 +228,9 @@ async def _played(scene: Scene, seen: Seen, emulator: Emulator, client: OpenRout
     seen.kept = chat.messages == before
 
 
-def _agent(scene: Scene, seen: Seen, emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> Agent[Any]:
+def _agent(
+    scene: Scene, seen: Seen, emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> Agent[Any]:
     @tool
     async def weather(city: str) -> str:
         """The weather in a city."""
@@ -224,7 +247,15 @@ def _agent(scene: Scene, seen: Seen, emulator: Emulator, client: OpenRouter, sto
 
     tools = [weather, note, *([ImageGeneration()] if scene.server_tools else [])]
     api: Any = scene.way.api
-    return Agent(MODEL, api=api, client=client, store=store, tools=tools, limits=scene.limits, fetch=scene.fetch)
+    return Agent(
+        MODEL,
+        api=api,
+        client=client,
+        store=store,
+        tools=tools,
+        limits=scene.limits,
+        fetch=scene.fetch,
+    )
 
 
 async def _asked(chat: Any, prompt: str, *, stream: bool) -> Any:
@@ -236,7 +267,11 @@ async def _asked(chat: Any, prompt: str, *, stream: bool) -> Any:
 
 async def _drawn(studio: Studio, start: Sequence[str], *, stream: bool) -> Drawing:
     if not stream:
-        drawn = studio.edit(start, "a fox and a hen", n=2) if start else studio.draw("a fox and a hen", n=2)
+        drawn = (
+            studio.edit(start, "a fox and a hen", n=2)
+            if start
+            else studio.draw("a fox and a hen", n=2)
+        )
         return await drawn
     async with studio.stream("a fox and a hen", start, n=2) as watched:
         return await watched.finish()
@@ -250,7 +285,9 @@ async def _caught(seen: Seen, work: Any) -> None:
 
 
 def established(origin: str) -> int:
-    """Connections to this port of loopback that stand, as the client's side has them; 0 where the system does not tell."""
+    """Connections to this port of loopback that stand, as the client's side has them; 0 where the
+    system does not tell.
+    """
     port = f"{int(origin.rpartition(':')[2]):04X}"
     count = 0
     with contextlib.suppress(OSError):

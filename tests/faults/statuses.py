@@ -1,4 +1,6 @@
-"""Error statuses, what they say of a second attempt, and what the look-up says of a request that is lost."""
+"""Error statuses, what they say of a second attempt, and what the look-up says of a request that is
+lost.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ REFUSALS: dict[int, type[RunError]] = {
     400: BadRequest, 401: AuthenticationFailed, 402: InsufficientCredits, 403: PermissionRefused, 404: BadRequest,
     409: BadRequest, 413: BadRequest, 422: BadRequest,
 }  # fmt: skip
-TWICE: dict[int, type[RunError]] = {429: RateLimited, 502: ProviderFailed, 503: ProviderFailed, 529: ProviderFailed}
+TWICE: dict[int, type[RunError]] = {
+    429: RateLimited,
+    502: ProviderFailed,
+    503: ProviderFailed,
+    529: ProviderFailed,
+}
 ONCE: dict[int, type[RunError]] = {
     408: ProviderFailed, 425: ProviderFailed, 500: ProviderFailed, 504: ProviderFailed, 524: ProviderFailed
 }  # fmt: skip
@@ -44,37 +51,64 @@ ONCE: dict[int, type[RunError]] = {
 
 def status(code: int, *, strikes: int = 4, **more: Any) -> Callable[[Way], Sequence[Fault]]:
     more.setdefault("retry_after", 0 if code in TWICE or code in ONCE else None)
-    return lambda _: [Fault(status=Status(code, **more), when=When(nth=tuple(range(1, strikes + 1))))]
+    return lambda _: [
+        Fault(status=Status(code, **more), when=When(nth=tuple(range(1, strikes + 1))))
+    ]
 
 
 def status_rows() -> Iterator[Row]:
     phase = "waiting for headers"
     for code, kind in REFUSALS.items():
         refused = Outcome(
-            kind, id=True, pictures=0, check=both(has(status=code, raw="in their words"), says("in their words"))
+            kind,
+            id=True,
+            pictures=0,
+            check=both(has(status=code, raw="in their words"), says("in their words")),
         )
         moments = MOMENTS if code in (402, 422) else ("first",)
-        yield Row(str(code), status(code, raw="in their words"), refused, refused, phase=phase, moments=moments)
+        yield Row(
+            str(code),
+            status(code, raw="in their words"),
+            refused,
+            refused,
+            phase=phase,
+            moments=moments,
+        )
     moderated = Outcome(PermissionRefused, check=has(reasons=("violence",), status=403))
-    yield Row("403 with reasons", status(403), moderated, moderated, phase=phase, moments=("first",))
+    yield Row(
+        "403 with reasons", status(403), moderated, moderated, phase=phase, moments=("first",)
+    )
     suggested = Outcome(BadRequest, check=has(suggested_models=("a/b", "c/d"), retryable=False))
     known = {"code": "model_not_found", "retryable": False, "fallback_models": ["a/b", "c/d"]}
     yield Row(
-        "404 with other models", status(404, availability=known), suggested, suggested, phase=phase, moments=("first",)
+        "404 with other models",
+        status(404, availability=known),
+        suggested,
+        suggested,
+        phase=phase,
+        moments=("first",),
     )
     for code, kind in {**TWICE, **ONCE}.items():
         most = 3 if code in TWICE else 2
         moments = MOMENTS if code in (503, 500) else ("first",)
         again = Outcome(sent=2)
-        yield Row(f"{code} once", status(code, strikes=1), again, again, phase=phase, moments=moments)
+        yield Row(
+            f"{code} once", status(code, strikes=1), again, again, phase=phase, moments=moments
+        )
         given_up = Outcome(kind, sent=most, check=has(status=code))
         yield Row(f"{code} always", status(code), given_up, given_up, phase=phase, moments=moments)
     no_more = Outcome(ProviderFailed, check=has(status=503, retryable=False))
     yield Row(
-        "503 that is not retryable", status(503, availability={"retryable": False}), no_more, no_more, phase=phase
+        "503 that is not retryable",
+        status(503, availability={"retryable": False}),
+        no_more,
+        no_more,
+        phase=phase,
     )
     for code in (301, 302, 303, 307, 308):
-        names = Outcome(ProviderFailed, check=both(has(status=code), says("https://elsewhere.example/")))
+        names = Outcome(
+            ProviderFailed, check=both(has(status=code), says("https://elsewhere.example/"))
+        )
         yield Row(f"{code}", status(code), names, names, phase=phase, moments=("first",))
 
 
@@ -87,24 +121,58 @@ def wait_rows() -> Iterator[Row]:
     for value in (121, 86_400, 1e12):
         told = Outcome(RateLimited, check=has(retry_after=float(value)))
         yield Row(
-            f"Retry-After: {value:g}", status(429, retry_after=value), told, told, phase=phase, moments=("first",)
+            f"Retry-After: {value:g}",
+            status(429, retry_after=value),
+            told,
+            told,
+            phase=phase,
+            moments=("first",),
         )
     short = {"limits": Limits(seconds=1.5)}
     told = Outcome(RateLimited, check=has(retry_after=3.0))
     made = status(429, retry_after=3)
-    yield Row("Retry-After beyond the run", made, told, told, phase=phase, moments=("first", "after_tool"), more=short)
+    yield Row(
+        "Retry-After beyond the run",
+        made,
+        told,
+        told,
+        phase=phase,
+        moments=("first", "after_tool"),
+        more=short,
+    )
 
 
 def server_tool_rows() -> Iterator[Row]:
-    """With server tools in the request, an error status proves nothing: only the look-up does, and a 404 there says nothing."""
+    """With server tools in the request, an error status proves nothing: only the look-up does, and
+    a 404 there says nothing.
+    """
     phase, tools = "waiting for headers, with server tools", {"server_tools": True}
     for code, kind in {**TWICE, **ONCE}.items():
         if code == 425:
             again = Outcome(sent=2)
-            yield Row("425 once", status(425, strikes=1), again, again, TEXT, ("first",), phase=phase, more=tools)
+            yield Row(
+                "425 once",
+                status(425, strikes=1),
+                again,
+                again,
+                TEXT,
+                ("first",),
+                phase=phase,
+                more=tools,
+            )
             continue
         unproved = Outcome(kind, looked=True, id=True, check=has(status=code))
-        yield Row(f"{code}, not known", status(code), unproved, unproved, TEXT, ("first",), FORLORN, phase, more=tools)
+        yield Row(
+            f"{code}, not known",
+            status(code),
+            unproved,
+            unproved,
+            TEXT,
+            ("first",),
+            FORLORN,
+            phase,
+            more=tools,
+        )
     for code, kind in ((502, ProviderFailed), (500, ProviderFailed)):
         paid = Outcome(kind, looked=True, id=True, billed=True, check=has(status=code))
 
@@ -122,16 +190,37 @@ def server_tool_rows() -> Iterator[Row]:
         def once(way: Way, code: int = code) -> Sequence[Fault]:
             return [*status(code, strikes=1)(way), free]
 
-        yield Row(f"{code} once, not billed", once, again, again, TEXT, moments, phase=phase, more=tools)
+        yield Row(
+            f"{code} once, not billed", once, again, again, TEXT, moments, phase=phase, more=tools
+        )
         # The last is not looked up: it is not sent again in any case.
-        given_up = Outcome(kind, sent=3 if code in TWICE else 2, looked=True, id=True, check=has(status=code))
+        given_up = Outcome(
+            kind, sent=3 if code in TWICE else 2, looked=True, id=True, check=has(status=code)
+        )
 
         def always(way: Way, code: int = code) -> Sequence[Fault]:
             return [*status(code)(way), free]
 
-        yield Row(f"{code} always, not billed", always, given_up, given_up, TEXT, ("first",), phase=phase, more=tools)
+        yield Row(
+            f"{code} always, not billed",
+            always,
+            given_up,
+            given_up,
+            TEXT,
+            ("first",),
+            phase=phase,
+            more=tools,
+        )
     no_id = Outcome(ProviderFailed, id=False, check=has(status=502))
-    yield Row("502 without an id", status(502, generation_id=False), no_id, no_id, TEXT, phase=phase, more=tools)
+    yield Row(
+        "502 without an id",
+        status(502, generation_id=False),
+        no_id,
+        no_id,
+        TEXT,
+        phase=phase,
+        more=tools,
+    )
     silent = Outcome(OutcomeUnknown, id=False)
     yield Row(
         "reset",
@@ -161,7 +250,11 @@ def lookup_rows() -> Iterator[Row]:
         )  # type: ignore[misc]
     late = [*lost, Fault(lookup=Lookup("unknown", polls=1))]
     yield Row(
-        "look-up: known at last", lambda _: late, NAMED, replace(NAMED, billed=None), phase="before the first token"
+        "look-up: known at last",
+        lambda _: late,
+        NAMED,
+        replace(NAMED, billed=None),
+        phase="before the first token",
     )
     silent = [*lost, Fault(socket=Socket("stall"), when=When(api="generation"))]
     yield Row(
@@ -194,4 +287,11 @@ def error_body_rows() -> Iterator[Row]:
         ("another shape", Status(400, json={"detail": [{"msg": "no"}]})),
         ("words alone", Status(400, json={"error": "no"})),
     ):
-        yield Row(name, lambda _, made=made: [Fault(status=made)], read, read, phase=phase, moments=("first",))  # type: ignore[misc]
+        yield Row(
+            name,
+            lambda _, made=made: [Fault(status=made)],
+            read,
+            read,
+            phase=phase,
+            moments=("first",),
+        )  # type: ignore[misc]

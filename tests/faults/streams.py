@@ -1,4 +1,6 @@
-"""Replies as the emulator writes them, recorded once: small ones, so that they can be cut at every byte."""
+"""Replies as the emulator writes them, recorded once: small ones, so that they can be cut at every
+byte.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +13,37 @@ from functools import cache
 from typing import Any
 from urllib.request import Request, urlopen
 
-from agentkit.emulator import CallTool, Draw, Emulator, Fault, Reply, ReplyError, Say, Think, UseServerTool
+from agentkit.emulator import (
+    CallTool,
+    Draw,
+    Emulator,
+    Fault,
+    Reply,
+    ReplyError,
+    Say,
+    Think,
+    UseServerTool,
+)
 from tests.conftest import picture
 
 RED, BLUE = picture("red", (5, 4)), picture("blue", (4, 5))
 NOISY = picture(size=(50, 40), noise=7)
 """Large enough for the spool to take it out of the stream as it comes."""
 PATHS = {"chat": "/chat/completions", "responses": "/responses", "images": "/images"}
-NOTE = {"url": "https://example.com/a", "title": "A page", "content": "words", "start_index": 0, "end_index": 5}
+NOTE = {
+    "url": "https://example.com/a",
+    "title": "A page",
+    "content": "words",
+    "start_index": 0,
+    "end_index": 5,
+}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><rect width="4" height="4"/></svg>'
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A whole reply. `finish`: from how many bytes on the reply is known to be whole; `pictures`: for each, where its
-    last byte is, by its data."""
+    """A whole reply. `finish`: from how many bytes on the reply is known to be whole; `pictures`:
+    for each, where its last byte is, by its data."""
 
     name: str
     api: str
@@ -51,30 +69,58 @@ def _scripts() -> list[tuple[str, str, Sequence[Any], Sequence[str]]]:
         ("citations", [Say("words and more", (NOTE,))], ()),
         (
             "server tool",
-            [UseServerTool("openrouter:web_search", {"action": {"type": "search", "query": "q"}}), Say("Found.")],
+            [
+                UseServerTool(
+                    "openrouter:web_search", {"action": {"type": "search", "query": "q"}}
+                ),
+                Say("Found."),
+            ],
             (),
         ),
         ("CRLF", [Say("one two"), call], ("stream.crlf",)),
         ("split data", [Say("one two")], ("stream.split_data",)),
         ("comments", [Say("one")], ("stream.comments", "stream.event_names")),
     ]
-    found = [(name, api, content, quirks) for name, content, quirks in both for api in ("chat", "responses")]
+    found = [
+        (name, api, content, quirks)
+        for name, content, quirks in both
+        for api in ("chat", "responses")
+    ]
     chat = [
         ("reasoning", [Think("I think", signature="c2ln"), Say("so")]),
         ("message_images", [Say("See: "), Draw("a", ("message_images",), data=RED), Say(" there")]),
         (
             "two pictures",
-            [Draw("a", ("message_images",), data=RED), Say("and"), Draw("b", ("message_images",), data=BLUE)],
+            [
+                Draw("a", ("message_images",), data=RED),
+                Say("and"),
+                Draw("b", ("message_images",), data=BLUE),
+            ],
         ),
         ("content_parts", [Say("See: "), Draw("a", ("content_parts",), data=RED)]),
-        ("a large picture", [Say("See: "), Draw("a", ("message_images",), data=NOISY), Say("it"), call]),
+        (
+            "a large picture",
+            [Say("See: "), Draw("a", ("message_images",), data=NOISY), Say("it"), call],
+        ),
     ]
     responses = [
         ("reasoning", [Think("I think", encrypted="gAAAAAabc"), Say("so")]),
-        ("image_generation_call", [Say("See: "), Draw("a", ("image_generation_call",), data=RED), Say("it")]),
-        ("bare base64", [Draw("a", ("image_generation_call",), data=RED, shape="result_base64"), call]),
-        ("server_tool_item", [Draw("a", ("server_tool_item",), data=BLUE, shape="imageB64"), Say("it")]),
-        ("partial_image", [Draw("a", ("image_generation_call", "partial_image"), data=RED, preview_count=1)]),
+        (
+            "image_generation_call",
+            [Say("See: "), Draw("a", ("image_generation_call",), data=RED), Say("it")],
+        ),
+        (
+            "bare base64",
+            [Draw("a", ("image_generation_call",), data=RED, shape="result_base64"), call],
+        ),
+        (
+            "server_tool_item",
+            [Draw("a", ("server_tool_item",), data=BLUE, shape="imageB64"), Say("it")],
+        ),
+        (
+            "partial_image",
+            [Draw("a", ("image_generation_call", "partial_image"), data=RED, preview_count=1)],
+        ),
         ("a large picture", [Draw("a", ("image_generation_call",), data=NOISY), Say("it")]),
     ]
     images = [
@@ -97,11 +143,22 @@ def recorded() -> tuple[Recorded, ...]:
         for name, api, content, quirks in _scripts():
             found.append(_record(emulator, name, api, content, quirks, stream=True))
         for api in ("chat", "responses"):
-            found.append(_record(emulator, "an error at the end", api, [Say("Half")], (), stream=True, error=True))
+            found.append(
+                _record(
+                    emulator, "an error at the end", api, [Say("Half")], (), stream=True, error=True
+                )
+            )
             whole = [Say("See: "), Draw("a", data=RED), CallTool("note", {"text": "x"})]
             found.append(_record(emulator, "whole", api, whole, (), stream=False))
         found.append(
-            _record(emulator, "whole", "images", [Draw("a", data=RED), Draw("b", data=BLUE)], (), stream=False)
+            _record(
+                emulator,
+                "whole",
+                "images",
+                [Draw("a", data=RED), Draw("b", data=BLUE)],
+                (),
+                stream=False,
+            )
         )
     return tuple(found)
 
@@ -129,7 +186,11 @@ def _record(
     headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
     with urlopen(Request(emulator.base_url + PATHS[api], sent, headers), timeout=20) as reply:
         body = reply.read()
-    drawn = [item.data for item in content if isinstance(item, Draw) and item.data and item.format != "svg"]
+    drawn = [
+        item.data
+        for item in content
+        if isinstance(item, Draw) and item.data and item.format != "svg"
+    ]
     found = Recorded(name, api, stream, body, pictures=tuple(_ends(body, drawn)), fails=error)
     return replace(found, finish=_finish(found))
 
@@ -153,7 +214,9 @@ _FINISHES = {
 
 
 def _finish(found: Recorded) -> int:
-    """Behind the blank line of the event that ends it; of the Image API, of the last picture that was asked for, or of `[DONE]`."""
+    """Behind the blank line of the event that ends it; of the Image API, of the last picture that
+    was asked for, or of `[DONE]`.
+    """
     if not found.stream:
         return len(found.body)
     marks = list(_FINISHES[found.api].finditer(found.body))

@@ -1,7 +1,9 @@
-"""The table: each fault, where it strikes, and what is right for it. Cells are made from it; nothing is said twice.
+"""The table: each fault, where it strikes, and what is right for it. Cells are made from it;
+nothing is said twice.
 
-A row says what to inject and, for buffered and streamed replies, what has to come of it. What holds for every cell alike (one of
-agentkit's own errors, nothing paid twice, no picture lost, no task left, the conversation as before) is in `test_matrix.py`.
+A row says what to inject and, for buffered and streamed replies, what has to come of it. What holds
+for every cell alike (one of agentkit's own errors, nothing paid twice, no picture lost, no task
+left, the conversation as before) is in `test_matrix.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,13 @@ from tests.faults.downloads import deadline_rows as download_deadline_rows
 from tests.faults.downloads import download_rows, reference_rows
 from tests.faults.replies import inner_error_rows, quirk_rows, wrong_body_rows
 from tests.faults.scene import WAYS
-from tests.faults.statuses import error_body_rows, lookup_rows, server_tool_rows, status_rows, wait_rows
+from tests.faults.statuses import (
+    error_body_rows,
+    lookup_rows,
+    server_tool_rows,
+    status_rows,
+    wait_rows,
+)
 
 ROWS: tuple[Row, ...] = (
     *connection_rows(), *body_rows(), *deadline_rows(), *status_rows(), *wait_rows(), *server_tool_rows(), *lookup_rows(),

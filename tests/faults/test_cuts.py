@@ -1,4 +1,6 @@
-"""Replies that are cut, and that come in slices. `python -m tests.faults --cuts` cuts at every byte."""
+"""Replies that are cut, and that come in slices. `python -m tests.faults --cuts` cuts at every
+byte.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,17 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("one", ALL, ids=str)
 async def test_cut_anywhere(one: Recorded) -> None:
-    """A typed error with what had arrived, or the answer where its finish had been seen: at a few bytes, and around those that matter."""
+    """A typed error with what had arrived, or the answer where its finish had been seen: at a few
+    bytes, and around those that matter.
+    """
     chance = random.Random(str(one))
-    critical = [one.finish + step for step in (-2, -1, 0, 1) if 0 <= one.finish + step < len(one.body)]
+    critical = [
+        one.finish + step for step in (-2, -1, 0, 1) if 0 <= one.finish + step < len(one.body)
+    ]
     ends = [end + step for end, _ in one.pictures for step in (-2, 0)]
-    cuts = sorted({*chance.sample(range(len(one.body)), CUTS), *critical, *ends, 0, 1, len(one.body) - 1})
+    cuts = sorted(
+        {*chance.sample(range(len(one.body)), CUTS), *critical, *ends, 0, 1, len(one.body) - 1}
+    )
     async with ears(4) as hearing:
         full = await whole(hearing, one)
         assert isinstance(full.error, ProviderFailed) if one.fails else full.error is None
@@ -45,7 +53,9 @@ async def test_cut_anywhere(one: Recorded) -> None:
 
 
 async def test_a_wrong_answer_is_seen() -> None:
-    """The judge itself: it would see a success without a finish, a picture lost, a tool that ran."""
+    """The judge itself: it would see a success without a finish, a picture lost, a tool that
+    ran.
+    """
     one = next(one for one in ALL if one.stream and one.pictures and one.api == "chat")
     async with ears(1) as hearing:
         full = await whole(hearing, one)
@@ -53,9 +63,17 @@ async def test_a_wrong_answer_is_seen() -> None:
         half = await hearing.hear(one.api, [one.body[:cut]], stream=True, length=len(one.body))
     assert cut_is_right(one, full, cut, half, clean=False) is None
     assert cut_is_right(one, full, cut, full, clean=False) == "success without a finish"
-    assert "lost" in str(cut_is_right(one, full, cut, Heard(error=half.error, posts=1), clean=False))
-    assert "tool ran" in str(
-        cut_is_right(one, full, cut, Heard(error=half.error, posts=1, ran=1, store=half.store), clean=False)
+    assert "lost" in str(
+        cut_is_right(one, full, cut, Heard(error=half.error, posts=1), clean=False)
     )
-    assert "ValueError" in str(cut_is_right(one, full, cut, Heard(error=ValueError("x")), clean=False))
-    assert "though the finish was there" in str(cut_is_right(one, full, len(one.body), half, clean=False))
+    assert "tool ran" in str(
+        cut_is_right(
+            one, full, cut, Heard(error=half.error, posts=1, ran=1, store=half.store), clean=False
+        )
+    )
+    assert "ValueError" in str(
+        cut_is_right(one, full, cut, Heard(error=ValueError("x")), clean=False)
+    )
+    assert "though the finish was there" in str(
+        cut_is_right(one, full, len(one.body), half, clean=False)
+    )

@@ -45,10 +45,14 @@ async def quiet() -> None:
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize("mute", [False, True], ids=["untrusted certificate", "no handshake"])
 async def test_tls_that_fails(way: Way, mute: bool) -> None:
-    """A certificate that cannot be trusted is not tried again; a handshake that never comes is, since nothing was sent."""
+    """A certificate that cannot be trusted is not tried again; a handshake that never comes is,
+    since nothing was sent.
+    """
     async with serving(answers, tls=True, mute=mute) as peer:
         url = f"https://localhost:{peer.port}/api/v1"
-        async with OpenRouter(api_key=KEY, base_url=url, timeouts=Timeouts(connect=0.2, lookup=0)) as client:
+        async with OpenRouter(
+            api_key=KEY, base_url=url, timeouts=Timeouts(connect=0.2, lookup=0)
+        ) as client:
             with pytest.raises(ConnectionFailed) as caught:
                 await ask(client, way)
         assert isinstance(caught.value, ConnectionFailed)
@@ -70,7 +74,9 @@ STALLS = {
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize("phase", [*STALLS, "in a tool", "while an image downloads"])
 async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
-    """Connections are closed, no task is left, the conversation is as before, nothing is asked again."""
+    """Connections are closed, no task is left, the conversation is as before, nothing is asked
+    again.
+    """
     if way.api == "images" and phase == "in a tool":
         pytest.skip("the Image API has no tools")
     reached = asyncio.Event()
@@ -87,17 +93,32 @@ async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
         if phase in STALLS:
             emulator.faults.add(Fault(socket=STALLS[phase]))
         elif phase != "in a tool":
-            emulator.faults.add(Fault(socket=Socket("stall", at="body", byte=100), when=When(api="pictures")))
+            emulator.faults.add(
+                Fault(socket=Socket("stall", at="body", byte=100), when=When(api="pictures"))
+            )
         moment: Any = "download" if phase == "while an image downloads" else "first"
         emulator.play(replies(Scene(way, moment)))
-        async with OpenRouter(api_key=KEY, base_url=emulator.base_url, timeouts=Timeouts(lookup=5)) as client:
+        async with OpenRouter(
+            api_key=KEY, base_url=emulator.base_url, timeouts=Timeouts(lookup=5)
+        ) as client:
             if way.api == "images":
                 studio = Studio("openai/gpt-5-image", client=client, store=store, checks=False)
                 chat = None
-                work: Any = _watched(studio.stream("a fox", n=2)) if way.stream else studio.draw("a fox", n=2)
+                work: Any = (
+                    _watched(studio.stream("a fox", n=2))
+                    if way.stream
+                    else studio.draw("a fox", n=2)
+                )
             else:
                 api: Any = way.api
-                agent = Agent(MODEL, api=api, client=client, store=store, tools=[note], limits=Limits(seconds=60))
+                agent = Agent(
+                    MODEL,
+                    api=api,
+                    client=client,
+                    store=store,
+                    tools=[note],
+                    limits=Limits(seconds=60),
+                )
                 chat = agent.conversation()
                 work = _watched(chat.stream("A fox")) if way.stream else chat.send("A fox")
             task = asyncio.ensure_future(work)

@@ -1,4 +1,6 @@
-"""Replies that are not what they should be: an error of agentkit's own, in time, and no false success."""
+"""Replies that are not what they should be: an error of agentkit's own, in time, and no false
+success.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.unit.openrouter.peer import PEM
 
 ALL = list(table())
 EACH = 4
-"""Of the replies with one odd field, every so many are tried here, the others where time does not count."""
+"""Of the replies with one odd field, every so many are tried here, the others where time does not
+count.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +64,9 @@ def test_the_judge_sees_what_is_wrong() -> None:
     bad = Malformed("x", "chat", True, b"data: {}\n\n", may_end_well=True)
     assert "false success" in str(wrong_with(bad, Heard(posts=1)))
     assert "KeyError" in str(wrong_with(bad, Heard(error=KeyError("x"), posts=1)))
-    assert "without what had arrived" in str(wrong_with(bad, Heard(error=ProtocolError("x"), posts=1)))
+    assert "without what had arrived" in str(
+        wrong_with(bad, Heard(error=ProtocolError("x"), posts=1))
+    )
     assert not could_finish("chat", b'data: {"choices":[{"finish_reason":null}]}\n\n', stream=True)
     assert could_finish("chat", b'data: {"choices":[{"finish_reason":"stop"}]}\n\n', stream=True)
 
@@ -78,19 +84,32 @@ WORDS = [
     "image_generation.completed", "image_generation.partial_image", "image_generation.text_chunk", "{}", '{"text":"a"}',
     "data:image/png;base64,iVBORw0KGgo=", "http://127.0.0.1:1/x.png", "\ud83d", "",
 ]  # fmt: skip
-leaves = st.none() | st.booleans() | st.integers(-2, 2**70) | st.floats() | st.sampled_from(WORDS) | st.text(max_size=6)
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2**70)
+    | st.floats()
+    | st.sampled_from(WORDS)
+    | st.text(max_size=6)
+)
 values = st.recursive(
     leaves,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5)
+    ),
     max_leaves=14,
 )
-events = st.lists(st.dictionaries(st.sampled_from(KEYS), values, min_size=1, max_size=5), min_size=1, max_size=5)
+events = st.lists(
+    st.dictionaries(st.sampled_from(KEYS), values, min_size=1, max_size=5), min_size=1, max_size=5
+)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @given(events=events, done=st.booleans())
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_anything_that_looks_like_a_reply(way: Way, events: list[dict], done: bool) -> None:
     if way.stream:

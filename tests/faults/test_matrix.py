@@ -48,7 +48,8 @@ async def seen_in(cell: Cell) -> Seen:
 
 
 @pytest.mark.parametrize(
-    "cell", [pytest.param(each, id=str(each), marks=[pytest.mark.slow] * each.slow) for each in CELLS]
+    "cell",
+    [pytest.param(each, id=str(each), marks=[pytest.mark.slow] * each.slow) for each in CELLS],
 )
 async def test_a_cell(cell: Cell) -> None:
     seen, outcome = await seen_in(cell), cell.outcome

@@ -25,9 +25,14 @@ async def test_nothing_is_paid_twice_and_nothing_is_lost(few_certificates: None)
     assert tally.struck > RUNS / 2
     assert tally.repeats > 0
     assert tally.delivered > RUNS / 2
-    assert {"completed", "drawn", "StreamInterrupted", "OutcomeUnknown", "ProviderFailed", "ProtocolError"} <= set(
-        tally.outcomes
-    )
+    assert {
+        "completed",
+        "drawn",
+        "StreamInterrupted",
+        "OutcomeUnknown",
+        "ProviderFailed",
+        "ProtocolError",
+    } <= set(tally.outcomes)
 
 
 def test_the_numbers_are_told() -> None:

@@ -1,4 +1,6 @@
-"""`python -m tests.fuzz [--target sse] [--seconds 600] [--seed N]`: fuzzes, and leaves what it finds in `out/fuzz/`."""
+"""`python -m tests.fuzz [--target sse] [--seconds 600] [--seed N]`: fuzzes, and leaves what it
+finds in `out/fuzz/`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Mutation from a corpus, with a dictionary; what is kept grows the corpus where it does something new.
+"""Mutation from a corpus, with a dictionary; what is kept grows the corpus where it does something
+new.
 
-A target has a `check`, which raises for a finding and otherwise tells, in a word or two, what the input did. An input whose
-word was not seen before is kept: a poor man's coverage, which needs no instrumentation and costs nothing.
+A target has a `check`, which raises for a finding and otherwise tells, in a word or two, what the
+input did. An input whose word was not seen before is kept: a poor man's coverage, which needs no
+instrumentation and costs nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Finding:
-    """An input that must not do what it did. `python -m tests.fuzz --target NAME --replay FILE` does it again."""
+    """An input that must not do what it did. `python -m tests.fuzz --target NAME --replay FILE`
+    does it again.
+    """
 
     target: str
     data: bytes
@@ -45,8 +49,12 @@ class Outcome:
     finding: Finding | None
 
 
-def fuzz(target: Target, *, seconds: float, seed: int = 0, runs: int | None = None, slow: float = 2.0) -> Outcome:
-    """Until the time is up, so many runs are done, or something is found. A run of more than `slow` seconds is a finding."""
+def fuzz(
+    target: Target, *, seconds: float, seed: int = 0, runs: int | None = None, slow: float = 2.0
+) -> Outcome:
+    """Until the time is up, so many runs are done, or something is found. A run of more than `slow`
+    seconds is a finding.
+    """
     chance = random.Random(seed)
     corpus = list(target.corpus)
     seen: set[Hashable] = set()

@@ -1,4 +1,6 @@
-"""What is fuzzed, against what: a plain reader written from the standard, the same input in other slices, or its own echo."""
+"""What is fuzzed, against what: a plain reader written from the standard, the same input in other
+slices, or its own echo.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from tests.fuzz.engine import Target, slices
 
 
 def read_events(data: bytes) -> list[bytes]:
-    """The events of a whole stream by the WHATWG standard; the last counts without its blank line, if its lines are whole."""
+    """The events of a whole stream by the WHATWG standard; the last counts without its blank line,
+    if its lines are whole.
+    """
     text = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     lines = text.split(b"\n")[:-1]
     events: list[bytes] = []
@@ -65,18 +69,29 @@ def check_sse(data: bytes, chance: random.Random) -> Hashable:
 
 def _picture(kind: str, size: tuple[int, int] = (9, 9)) -> bytes:
     file = BytesIO()
-    PIL.Image.frombytes("RGB", size, random.Random(1).randbytes(size[0] * size[1] * 3)).save(file, kind)
+    PIL.Image.frombytes("RGB", size, random.Random(1).randbytes(size[0] * size[1] * 3)).save(
+        file, kind
+    )
     return file.getvalue()
 
 
-_PICTURES = [_picture(kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "BMP")] + [b"<svg>" + b"x" * 300 + b"</svg>"]
+_PICTURES = [_picture(kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "BMP")] + [
+    b"<svg>" + b"x" * 300 + b"</svg>"
+]
 _TEXTS = [base64.b64encode(each) for each in _PICTURES]
 
 
 def unwrapped(text: bytes) -> bytes:
-    r"""Without white space and escapes, which base64 may lose on its way (`\/`, `\n`, `\u002b`, line ends), in one alphabet."""
+    r"""Without white space and escapes, which base64 may lose on its way (`\/`, `\n`, `\u002b`,
+    line ends), in one alphabet.
+    """
     plain = re.sub(rb"\\+u00([0-9a-fA-F]{2})", lambda found: bytes((int(found[1], 16),)), text)
-    return re.sub(rb"\\+[nrt]|\s", b"", plain).replace(b"\\", b"").replace(b"-", b"+").replace(b"_", b"/")
+    return (
+        re.sub(rb"\\+[nrt]|\s", b"", plain)
+        .replace(b"\\", b"")
+        .replace(b"-", b"+")
+        .replace(b"_", b"/")
+    )
 
 
 def check_spool(data: bytes, chance: random.Random) -> Hashable:
@@ -94,7 +109,9 @@ def check_spool(data: bytes, chance: random.Random) -> Hashable:
         return "none", len(data) // 1_000
     told = b""
     if b"TOKEN" not in data and all(blob.reason is None for blob in blobs.values()):
-        restored = re.sub(rb"agentkit-blob:TOKEN:\d+", lambda found: blobs[found[0].decode()].text().encode(), out)
+        restored = re.sub(
+            rb"agentkit-blob:TOKEN:\d+", lambda found: blobs[found[0].decode()].text().encode(), out
+        )
         told = b"restored"
         assert unwrapped(restored) == unwrapped(data), "the text is not the same"
     for blob in blobs.values():
@@ -111,7 +128,10 @@ _ALPHABET = re.compile(r"[A-Za-z0-9+/]*\Z")
 
 def check_base64(data: bytes, chance: random.Random) -> Hashable:
     text = data.decode("utf-8", "surrogateescape" if chance.random() < 0.1 else "replace")
-    body = re.sub(r"\A\s*data:[^,;]*(?:;[^,;]*)*;base64\s*,", "", text[:1024], flags=re.IGNORECASE) + text[1024:]
+    body = (
+        re.sub(r"\A\s*data:[^,;]*(?:;[^,;]*)*;base64\s*,", "", text[:1024], flags=re.IGNORECASE)
+        + text[1024:]
+    )
     digits = re.sub(r"[ \t\r\n\f\v]", "", body).replace("-", "+").replace("_", "/")
     bare = digits.rstrip("=")
     good = _ALPHABET.match(bare) is not None and len(bare) % 4 != 1
@@ -135,7 +155,9 @@ def check_base64(data: bytes, chance: random.Random) -> Hashable:
 
 
 @tool
-def painted(title: str, size: int = 3, tags: list[str] | None = None, box: dict[str, float] | None = None) -> str:
+def painted(
+    title: str, size: int = 3, tags: list[str] | None = None, box: dict[str, float] | None = None
+) -> str:
     """A tool with parameters of many kinds.
 
     Args:
@@ -149,7 +171,9 @@ def _depth(value: object) -> int:
     while level := [
         inner
         for each in level
-        for inner in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+        for inner in (
+            each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+        )
     ]:
         deep += 1
     return deep
@@ -186,18 +210,39 @@ def check_arguments_text(data: bytes, chance: random.Random) -> Hashable:
 def _run() -> Run:
     call = ToolCall("call_1", "weather", '{"city":"Oslo"}')
     image = Image(
-        "a" * 64, "image/png", 9, 2, 2, name="img_1", alt="a fox", prompt="fox", parents=("img_1",), cost_usd=0.04
+        "a" * 64,
+        "image/png",
+        9,
+        2,
+        2,
+        name="img_1",
+        alt="a fox",
+        prompt="fox",
+        parents=("img_1",),
+        cost_usd=0.04,
     )
-    done = Invocation("call_1", "weather", {"city": "Oslo"}, status="completed", result="-4 °C", seconds=0.2)
+    done = Invocation(
+        "call_1", "weather", {"city": "Oslo"}, status="completed", result="-4 °C", seconds=0.2
+    )
     messages = (
         Message("user", (Text("Draw"),)),
-        Message("assistant", (Text("Here:"), image, call), ((b'{"role":"assistant"}',),), "chat", "a/b"),
+        Message(
+            "assistant", (Text("Here:"), image, call), ((b'{"role":"assistant"}',),), "chat", "a/b"
+        ),
         Message("tool", (ToolResult("call_1", "weather", (Text("-4 °C"), image)),)),
         Message("assistant", (Text("Done."),), (), "chat", "a/b"),
     )
     usage = Usage(input_tokens=9, output_tokens=3, requests=1, priced_requests=1, cost_usd=0.01)
     return Run(
-        "run_1", "a/b", "chat", messages, 0, invocations=(done,), images=(image,), arrived=("img_1",), spent=(usage,)
+        "run_1",
+        "a/b",
+        "chat",
+        messages,
+        0,
+        invocations=(done,),
+        images=(image,),
+        arrived=("img_1",),
+        spent=(usage,),
     )
 
 

@@ -1,4 +1,6 @@
-"""A short run of each target; `make fuzz` is the long one. And: the fuzzer finds what there is to find."""
+"""A short run of each target; `make fuzz` is the long one. And: the fuzzer finds what there is to
+find.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def test_a_short_run_finds_nothing(name: str) -> None:
     if outcome.finding is not None:
         told = "".join(traceback.format_exception(outcome.finding.error))
         pytest.fail(f"{outcome.finding.data!r} with seed {outcome.finding.seed}:\n{told}")
-    assert outcome.kept > len(TARGETS[name].corpus), "no input did anything new: the target is blind"
+    assert outcome.kept > len(TARGETS[name].corpus), (
+        "no input did anything new: the target is blind"
+    )
 
 
 def test_what_is_wrong_is_found_and_made_small() -> None:

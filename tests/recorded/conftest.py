@@ -1,5 +1,6 @@
-"""Where what others wrote lies, beside the repository: recorded traffic and OpenRouter's OpenAPI document. Neither is part
-of the repository, so the tests that need them say so and are skipped where they are absent."""
+"""Where what others wrote lies, beside the repository: recorded traffic and OpenRouter's OpenAPI
+document. Neither is part of the repository, so the tests that need them say so and are skipped
+where they are absent."""
 
 from __future__ import annotations
 
@@ -23,4 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if item.path.name == "test_recorded.py":
-            item.add_marker(pytest.mark.skip(reason=f"the recorded traffic is not there: {WIRE}"), append=False)
+            item.add_marker(
+                pytest.mark.skip(reason=f"the recorded traffic is not there: {WIRE}"), append=False
+            )

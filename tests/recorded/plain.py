@@ -1,4 +1,6 @@
-"""A second, plain reading of a recorded reply: straight from its JSON, sharing nothing with the decoders under test."""
+"""A second, plain reading of a recorded reply: straight from its JSON, sharing nothing with the
+decoders under test.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class Plain:
     echo: list[Any] = field(default_factory=list)
     """What the next request has to hold of it: reasoning details, or output items."""
     also: list[Any] = field(default_factory=list)
-    """Output items as `output_item.done` had them: ids and encrypted reasoning may be others in `response.completed`."""
+    """Output items as `output_item.done` had them: ids and encrypted reasoning may be others in
+    `response.completed`.
+    """
 
     def numbers(self) -> dict[str, Any]:
         """The usage, under the names that agentkit gives."""
@@ -63,7 +67,9 @@ class Plain:
             "cached_tokens": given.get("cached_tokens") or 0,
             "reasoning_tokens": made.get("reasoning_tokens") or 0,
             "image_tokens": made.get("image_tokens") or 0,
-            "server_tool_calls": server.get("tool_calls_executed") or server.get("web_search_requests") or 0,
+            "server_tool_calls": server.get("tool_calls_executed")
+            or server.get("web_search_requests")
+            or 0,
             "cost_usd": usage.get("cost"),
         }
 
@@ -81,9 +87,13 @@ def read(recording: Recording) -> Plain:
 
 
 def bytes_of(value: str) -> bytes | None:
-    """What this base64 holds, bare or in a data URL; None where it is none: cut in the middle, its publisher's dots inside."""
+    """What this base64 holds, bare or in a data URL; None where it is none: cut in the middle, its
+    publisher's dots inside.
+    """
     try:
-        return base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
+        return base64.b64decode(
+            value.partition(",")[2] if value.startswith("data:") else value, validate=True
+        )
     except binascii.Error:
         return None
 
@@ -115,9 +125,13 @@ def _chat(plain: Plain, documents: list[Any], holder: str) -> None:
         if error := document.get("error"):
             _fail(plain, error, ERRORS.get(error["code"]))
     if plain.finish == "error" and plain.error is None:
-        plain.error, plain.words = ProviderFailed, documents[-1]["choices"][0]["native_finish_reason"]
+        plain.error, plain.words = (
+            ProviderFailed,
+            documents[-1]["choices"][0]["native_finish_reason"],
+        )
     plain.calls = [
-        (call["id"], call["name"], json.loads(call["arguments"] or "{}")) for _, call in sorted(calls.items())
+        (call["id"], call["name"], json.loads(call["arguments"] or "{}"))
+        for _, call in sorted(calls.items())
     ]
 
 
@@ -128,11 +142,19 @@ def _message(plain: Plain, message: dict[str, Any], calls: dict[int, dict[str, s
     plain.annotations += message.get("annotations") or []
     for detail in message.get("reasoning_details") or ():
         same = [
-            each for each in plain.echo if each.get("index") == detail.get("index") and each["type"] == detail["type"]
+            each
+            for each in plain.echo
+            if each.get("index") == detail.get("index") and each["type"] == detail["type"]
         ]
         if same:
-            joined = {name: same[0].get(name, "") + detail[name] for name in ("text", "summary") if detail.get(name)}
-            same[0].update({name: value for name, value in detail.items() if value is not None} | joined)
+            joined = {
+                name: same[0].get(name, "") + detail[name]
+                for name in ("text", "summary")
+                if detail.get(name)
+            }
+            same[0].update(
+                {name: value for name, value in detail.items() if value is not None} | joined
+            )
         else:
             plain.echo.append(dict(detail))
     for number, call in enumerate(message.get("tool_calls") or ()):
@@ -164,13 +186,17 @@ def _responses(plain: Plain, documents: list[Any]) -> None:
         match item["type"]:
             case "message":
                 said.append("".join(part.get("text", "") for part in item["content"]))
-                plain.annotations += [each for part in item["content"] for each in part.get("annotations", ())]
+                plain.annotations += [
+                    each for part in item["content"] for each in part.get("annotations", ())
+                ]
             case "reasoning":
-                plain.reasoning += "".join(part["text"] for part in item.get("content") or ()) or "\n\n".join(
-                    part["text"] for part in item.get("summary") or ()
-                )
+                plain.reasoning += "".join(
+                    part["text"] for part in item.get("content") or ()
+                ) or "\n\n".join(part["text"] for part in item.get("summary") or ())
             case "function_call":
-                plain.calls.append((item["call_id"], item["name"], json.loads(item["arguments"] or "{}")))
+                plain.calls.append(
+                    (item["call_id"], item["name"], json.loads(item["arguments"] or "{}"))
+                )
             case "image_generation_call":
                 plain.pictures.append(item["result"])
     plain.text = "\n\n".join(each for each in said if each)

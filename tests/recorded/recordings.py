@@ -46,12 +46,16 @@ def recordings() -> list[Recording]:
 def image_bodies() -> list[Path]:
     """Bodies of image APIs, OpenRouter's and others': base64 in any place of a JSON document."""
     folders = ("ruby_llm-image-apis", "ruby_llm-openrouter")
-    return [path for folder in folders for path in sorted((WIRE / folder).glob("image_*.response.json"))]
+    return [
+        path for folder in folders for path in sorted((WIRE / folder).glob("image_*.response.json"))
+    ]
 
 
 def _of(meta_path: Path) -> Iterator[Recording]:
     meta = json.loads(meta_path.read_text())
-    request = json.loads(meta_path.with_name(meta_path.name.replace(".meta.json", ".request.json")).read_text())
+    request = json.loads(
+        meta_path.with_name(meta_path.name.replace(".meta.json", ".request.json")).read_text()
+    )
     path = str(request.get("path")).partition("?")[0]
     if path.endswith("/chat/completions"):
         api: Api = "chat"

@@ -1,4 +1,6 @@
-"""OpenRouter's OpenAPI document as validators, with the known gaps between it and the real traffic."""
+"""OpenRouter's OpenAPI document as validators, with the known gaps between it and the real
+traffic.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ BASE = "spec:/openrouter"
 
 @dataclass(frozen=True)
 class Gap:
-    """What the traffic does that the spec forbids. `mend` changes the component so that it lets this through, nothing more."""
+    """What the traffic does that the spec forbids. `mend` changes the component so that it lets
+    this through, nothing more.
+    """
 
     component: str
     reason: str
@@ -50,7 +54,9 @@ def told_by_the_extension(*names: str) -> Callable[[dict[str, Any]], None]:
 def also(
     name: str, schema_too: dict[str, Any], *, within: tuple[str | int, ...] = ()
 ) -> Callable[[dict[str, Any]], None]:
-    """This property may also be like that. `within`: the steps to the object that has it, where that is not the component."""
+    """This property may also be like that. `within`: the steps to the object that has it, where
+    that is not the component.
+    """
 
     def mend(schema: Any) -> None:
         for step in within:
@@ -76,7 +82,9 @@ PLACE_5 = (
 )
 GAPS: tuple[Gap, ...] = (
     Gap(
-        "ChatResult", "Recorded buffered replies lack it, or hold it only now and then.", optional("system_fingerprint")
+        "ChatResult",
+        "Recorded buffered replies lack it, or hold it only now and then.",
+        optional("system_fingerprint"),
     ),
     Gap(
         "BaseResponsesResult",
@@ -88,10 +96,22 @@ GAPS: tuple[Gap, ...] = (
     Gap("OutputItemDoneEvent", NARROW, told_by_the_extension("item")),
     Gap("BaseContentPartAddedEvent", NARROW, told_by_the_extension("part")),
     Gap("BaseContentPartDoneEvent", NARROW, told_by_the_extension("part")),
-    Gap("ChatStreamDelta", PLACE_5, also("content", {"type": "array", "items": CHAT_PART}, within=("properties",))),
+    Gap(
+        "ChatStreamDelta",
+        PLACE_5,
+        also("content", {"type": "array", "items": CHAT_PART}, within=("properties",)),
+    ),
     Gap("OutputMessage", PLACE_5, also("items", PICTURE_PART, within=("properties", "content"))),
-    Gap("ContentPartAddedEvent", PLACE_5, also("part", PICTURE_PART, within=("allOf", 1, "properties"))),
-    Gap("ContentPartDoneEvent", PLACE_5, also("part", PICTURE_PART, within=("allOf", 1, "properties"))),
+    Gap(
+        "ContentPartAddedEvent",
+        PLACE_5,
+        also("part", PICTURE_PART, within=("allOf", 1, "properties")),
+    ),
+    Gap(
+        "ContentPartDoneEvent",
+        PLACE_5,
+        also("part", PICTURE_PART, within=("allOf", 1, "properties")),
+    ),
 )
 
 
@@ -119,15 +139,23 @@ class Spec:
     def validator(self, component: str) -> Any:
         """One for each component, or JSON pointer into the document, built once."""
         if component not in self._validators:
-            registry = jsonschema_rs.Registry([(BASE, self.document)], draft=jsonschema_rs.Draft202012)
+            registry = jsonschema_rs.Registry(
+                [(BASE, self.document)], draft=jsonschema_rs.Draft202012
+            )
             pointer = component if component.startswith("/") else f"/components/schemas/{component}"
             schema = {"$ref": f"{BASE}#{quote(pointer)}"}
-            self._validators[component] = jsonschema_rs.Draft202012Validator(schema, registry=registry)
+            self._validators[component] = jsonschema_rs.Draft202012Validator(
+                schema, registry=registry
+            )
         return self._validators[component]
 
     def faults(self, component: str, value: Any) -> list[str]:
-        """What is wrong with this value, the likeliest branch of a union first told; nothing where it is as the spec says."""
-        return [line for error in self.validator(component).iter_errors(value) for line in _told(error)][:20]
+        """What is wrong with this value, the likeliest branch of a union first told; nothing where
+        it is as the spec says.
+        """
+        return [
+            line for error in self.validator(component).iter_errors(value) for line in _told(error)
+        ][:20]
 
 
 def _told(error: Any, depth: int = 0) -> Iterator[str]:

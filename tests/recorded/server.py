@@ -1,4 +1,6 @@
-"""A server on loopback that answers each request with the next of some replies, byte for byte, cut as it is told."""
+"""A server on loopback that answers each request with the next of some replies, byte for byte, cut
+as it is told.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,17 @@ class Replayer:
         self.connections[writer] = asyncio.current_task()
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-                self.bodies.append(json.loads(await reader.readexactly(int(length.partition(b":")[2]))))
-                await self._answer(writer, self.replies.popleft() if len(self.replies) > 1 else self.replies[0])
+                length = next(
+                    line
+                    for line in head.lower().split(b"\r\n")
+                    if line.startswith(b"content-length:")
+                )
+                self.bodies.append(
+                    json.loads(await reader.readexactly(int(length.partition(b":")[2])))
+                )
+                await self._answer(
+                    writer, self.replies.popleft() if len(self.replies) > 1 else self.replies[0]
+                )
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client has what it wanted
         finally:

@@ -1,4 +1,6 @@
-"""The spec drives the emulator: requests that schemathesis makes up from it get no 5xx, and nothing that the spec does not have."""
+"""The spec drives the emulator: requests that schemathesis makes up from it get no 5xx, and nothing
+that the spec does not have.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def generation(emulator: Emulator) -> str:
     """The id of a reply that was billed."""
     if not emulator.ledger:
         body = {"model": MODELS[0], "messages": [{"role": "user", "content": "Hello"}]}
-        httpx2.post(f"{emulator.base_url}/chat/completions", json=body, headers=KEY, trust_env=False)
+        httpx2.post(
+            f"{emulator.base_url}/chat/completions", json=body, headers=KEY, trust_env=False
+        )
     return emulator.ledger[0].generation_id
 
 
@@ -76,17 +80,25 @@ def faults(spec: Spec, path: str, response: Any) -> list[str]:
     told = spec.document["paths"][path][SERVED[path]]["responses"]
     status, body = str(response.status_code), response.content
     kind = response.headers["content-type"]
-    kind = (kind if isinstance(kind, str) else kind[0]).partition(";")[0]  # schemathesis has lists of values
+    kind = (kind if isinstance(kind, str) else kind[0]).partition(";")[
+        0
+    ]  # schemathesis has lists of values
     if status not in told or kind not in told[status]["content"]:
         return [f"HTTP {status} with {kind} is not in the spec: {body[:200]!r}"]
     steps = ("paths", path, SERVED[path], "responses", status, "content", kind, "schema")
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    values = [{"data": event} for event in events_in(body)] if kind == "text/event-stream" else [json.loads(body)]
+    values = (
+        [{"data": event} for event in events_in(body)]
+        if kind == "text/event-stream"
+        else [json.loads(body)]
+    )
     return [fault for value in values for fault in spec.faults(pointer, value)]
 
 
 def made_plausible(body: dict[str, Any], path: str, model: str, prompt: str | None) -> None:
-    """Made-up bodies are turned down at the door: a model that is served, and a plain prompt, let their other fields be read."""
+    """Made-up bodies are turned down at the door: a model that is served, and a plain prompt, let
+    their other fields be read.
+    """
     body["model"] = model
     for name in ("models", "store", "background", "previous_response_id"):
         body.pop(name, None)
@@ -105,7 +117,11 @@ def test_no_answer_to_a_post_is_outside_the_spec(
     statuses: Counter[int] = Counter()
     models = MODELS[1:] if path == "/images" else MODELS[:3]
 
-    @given(case=operations[path].as_strategy(), model=st.sampled_from((*models, None)), prompt=st.sampled_from(PROMPTS))
+    @given(
+        case=operations[path].as_strategy(),
+        model=st.sampled_from((*models, None)),
+        prompt=st.sampled_from(PROMPTS),
+    )
     @BOUNDED
     def ask(case: Any, model: str | None, prompt: str | None) -> None:
         if model is not None and isinstance(case.body, dict):
@@ -137,7 +153,9 @@ def test_no_answer_to_a_get_is_outside_the_spec(
     ask()
 
 
-@pytest.mark.parametrize("path", ["/chat/completions", "/responses", "/images", "/generation?id=gen-1", "/key"])
+@pytest.mark.parametrize(
+    "path", ["/chat/completions", "/responses", "/images", "/generation?id=gen-1", "/key"]
+)
 def test_without_a_key(path: str, spec: Spec, emulator: Emulator) -> None:
     bare = path.partition("?")[0]
     response = httpx2.request(SERVED[bare], emulator.base_url + path, trust_env=False)
@@ -147,17 +165,25 @@ def test_without_a_key(path: str, spec: Spec, emulator: Emulator) -> None:
 
 def post(emulator: Emulator, path: str, reply: Reply, *, stream: bool) -> httpx2.Response:
     emulator.play([reply])
-    body: dict[str, Any] = {"model": "openai/gpt-5-image" if path == "/images" else MODELS[0], "stream": stream}
+    body: dict[str, Any] = {
+        "model": "openai/gpt-5-image" if path == "/images" else MODELS[0],
+        "stream": stream,
+    }
     made_plausible(body, path, body["model"], "Draw a fox")
     return httpx2.post(emulator.base_url + path, json=body, headers=KEY, trust_env=False)
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_each_error_status_has_the_body_of_the_spec(path: str, spec: Spec, emulator: Emulator) -> None:
+def test_each_error_status_has_the_body_of_the_spec(
+    path: str, spec: Spec, emulator: Emulator
+) -> None:
     for status in map(int, spec.document["paths"][path]["post"]["responses"]):
         if status >= 400:
             failure = Failure(
-                "No.", status, metadata={"provider_name": "OpenAI", "raw": "{}"}, error_type="provider_error"
+                "No.",
+                status,
+                metadata={"provider_name": "OpenAI", "raw": "{}"},
+                error_type="provider_error",
             )
             response = post(emulator, path, Reply(error=failure), stream=False)
             assert response.status_code == status
@@ -177,7 +203,10 @@ def test_an_error_inside_a_200_is_in_the_spec(
 
 def test_a_failed_drawing_is_in_the_spec(spec: Spec, emulator: Emulator) -> None:
     for form in ("http", "choice", "silent", "stream"):
-        reply = Reply([Draw("a fox", preview_count=1, size=(64, 48))], error=Failure("Upstream broke", 502, form))  # type: ignore[arg-type]
+        reply = Reply(
+            [Draw("a fox", preview_count=1, size=(64, 48))],
+            error=Failure("Upstream broke", 502, form),
+        )  # type: ignore[arg-type]
         buffered = post(emulator, "/images", reply, stream=False)
         assert buffered.status_code == 502
         assert faults(spec, "/images", buffered) == []

@@ -1,4 +1,6 @@
-"""Replies that others recorded, served byte for byte from a loopback server to an agent, and held against a plain reading."""
+"""Replies that others recorded, served byte for byte from a loopback server to an agent, and held
+against a plain reading.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,24 @@ JSON = {"content-type": "application/json"}
 DONE_TURN = {
     "chat": {
         "id": "gen-closing",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Done."}, "finish_reason": "stop"}],
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Done."},
+                "finish_reason": "stop",
+            }
+        ],
     },
     "responses": {
         "id": "gen-closing",
         "status": "completed",
-        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Done."}]}],
+        "output": [
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "Done."}],
+            }
+        ],
     },
 }
 
@@ -62,14 +76,18 @@ def closing(recording: Recording) -> Canned:
     return Canned((json.dumps(DONE_TURN[recording.api]).encode(),), JSON)
 
 
-def recorded_tool(name: str, arguments: dict[str, Any], calls: list[tuple[str, dict[str, Any]]]) -> object:
+def recorded_tool(
+    name: str, arguments: dict[str, Any], calls: list[tuple[str, dict[str, Any]]]
+) -> object:
     """A tool that takes what the recorded call gives, and writes it down."""
 
     def recorded(**given: Any) -> str:
         calls.append((name, given))
         return f"result {len(calls)}"
 
-    parameters = [Parameter(each, Parameter.KEYWORD_ONLY, annotation=Any, default=None) for each in arguments]
+    parameters = [
+        Parameter(each, Parameter.KEYWORD_ONLY, annotation=Any, default=None) for each in arguments
+    ]
     recorded.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return tool(recorded, name=name, description="As it was called.")
 
@@ -87,9 +105,16 @@ async def talking(
     async with replaying([canned(recording, *sizes), closing(recording)]) as server:
         if expected.error is not None:
             server.replies.pop()
-        async with OpenRouter(api_key="sk-or-test", base_url=server.base_url, timeouts=Timeouts(lookup=0)) as client:
+        async with OpenRouter(
+            api_key="sk-or-test", base_url=server.base_url, timeouts=Timeouts(lookup=0)
+        ) as client:
             agent = Agent(
-                "vendor/model", tools=tools, api=recording.api, client=client, store=MemoryImageStore(), checks=False
+                "vendor/model",
+                tools=tools,
+                api=recording.api,
+                client=client,
+                store=MemoryImageStore(),
+                checks=False,
             )
             yield agent.conversation(), server, done
 
@@ -110,14 +135,23 @@ def first_reply(run: Run) -> Message:
 
 def check_message(message: Message, expected: Plain) -> None:
     assert message.text == expected.text
-    assert "".join(part.text for part in message.parts if isinstance(part, Reasoning)) == expected.reasoning
-    assert [(call.id, call.name, json.loads(call.arguments or "{}")) for call in message.calls] == expected.calls
-    citations = [dict(each) for part in message.parts if isinstance(part, Text) for each in part.citations]
+    assert (
+        "".join(part.text for part in message.parts if isinstance(part, Reasoning))
+        == expected.reasoning
+    )
+    assert [
+        (call.id, call.name, json.loads(call.arguments or "{}")) for call in message.calls
+    ] == expected.calls
+    citations = [
+        dict(each) for part in message.parts if isinstance(part, Text) for each in part.citations
+    ]
     assert citations == expected.annotations
 
 
 def check_pictures(answer: Answer[Any], expected: Plain, store: ImageStore) -> None:
-    """Whole pictures are had; those that their publisher cut stand beside them as failures, with what arrived kept aside."""
+    """Whole pictures are had; those that their publisher cut stand beside them as failures, with
+    what arrived kept aside.
+    """
     whole = [data for value in expected.pictures if (data := plain.picture(value)) is not None]
     assert [image.bytes() for image in answer.images] == whole
     cut = [value for value in expected.pictures if plain.picture(value) is None]
@@ -134,12 +168,15 @@ def check_usage(run: Run, expected: Plain) -> None:
     assert usage.priced_requests == int(expected.usage.get("cost") is not None)
 
 
-def check_echo(body: dict[str, Any], recording: Recording, expected: Plain, done: list[Any]) -> None:
+def check_echo(
+    body: dict[str, Any], recording: Recording, expected: Plain, done: list[Any]
+) -> None:
     """What the next request sends back of the reply."""
     if recording.api == "chat":
         (message,) = [each for each in body["messages"] if each["role"] == "assistant"]
         assert message.get("reasoning_details", []) == expected.echo
-        # a message that is empty without its picture, which a recording cuts off, has a word in it: some providers refuse none
+        # a message that is empty without its picture, which a recording cuts off, has a word in it:
+        # some providers refuse none
         assert (message["content"] or "") == expected.text or (
             message["content"] == "(no answer)" and not expected.text
         )
@@ -160,10 +197,14 @@ def check_echo(body: dict[str, Any], recording: Recording, expected: Plain, done
             for each in items
             if each.get("type") == "function_call"
         ]
-        answered = [each["call_id"] for each in body["input"] if each.get("type") == "function_call_output"]
+        answered = [
+            each["call_id"] for each in body["input"] if each.get("type") == "function_call_output"
+        ]
     assert calls == expected.calls
     assert answered == [call_id for call_id, _, _ in expected.calls]
-    assert sorted(done, key=str) == sorted(((name, given) for _, name, given in expected.calls), key=str)
+    assert sorted(done, key=str) == sorted(
+        ((name, given) for _, name, given in expected.calls), key=str
+    )
 
 
 async def check(recording: Recording, *sizes: int) -> None:
@@ -176,9 +217,13 @@ async def check(recording: Recording, *sizes: int) -> None:
         check_message(first_reply(answer.run), expected)
         check_pictures(answer, expected, chat.agent.store)
         check_usage(answer.run, expected)
-        assert answer.status == ("limited" if expected.finish in {"length", "incomplete"} else "completed")
+        assert answer.status == (
+            "limited" if expected.finish in {"length", "incomplete"} else "completed"
+        )
         if recording.is_stream:
-            assert words == "\n\n".join(each for each in (expected.text, "Done." if expected.calls else "") if each)
+            assert words == "\n\n".join(
+                each for each in (expected.text, "Done." if expected.calls else "") if each
+            )
         if not expected.calls:
             await chat.send("And then?")
         assert len(server.bodies) == 2
@@ -217,28 +262,41 @@ async def test_cut_at_random_the_answer_is_the_same(recording: Recording) -> Non
 
 
 def decoded(recording: Recording, pieces: list[bytes]) -> tuple[Reply, str]:
-    """The reply as the decoder reads it from these pieces, and the words that it told on the way."""
-    spool, events, reading = Spool(MemoryImageStore(), token="t"), EventStream(), decoder(recording.api, ())
+    """The reply as the decoder reads it from these pieces, and the words that it told on the
+    way.
+    """
+    spool, events, reading = (
+        Spool(MemoryImageStore(), token="t"),
+        EventStream(),
+        decoder(recording.api, ()),
+    )
     words: list[str] = []
     for piece in [*pieces, b""]:
         passed = spool.feed(piece) if piece else spool.close()
         for data in events.feed(passed) if piece else [*events.feed(passed), *events.close()]:
             if data != DONE:
-                words += [each.text for each in reading.feed(read_object(data)) if isinstance(each, Words)]
+                words += [
+                    each.text for each in reading.feed(read_object(data)) if isinstance(each, Words)
+                ]
     return reading.reply(), "".join(words)
 
 
 @pytest.mark.parametrize("recording", STREAMS, ids=str)
 def test_byte_by_byte_the_reply_is_the_same(recording: Recording) -> None:
     body = recording.body
-    whole, slices = decoded(recording, [body]), decoded(recording, [body[at : at + 1] for at in range(len(body))])
+    whole, slices = (
+        decoded(recording, [body]),
+        decoded(recording, [body[at : at + 1] for at in range(len(body))]),
+    )
     assert _plainly(slices[0]) == _plainly(whole[0])
     assert slices[1] == whole[1]
     assert slices[0].finish == (plain.read(recording).finish)
 
 
 def _plainly(reply: Reply) -> Reply:
-    """The reply with its error, an exception, as the words of it: equal errors are not one and the same."""
+    """The reply with its error, an exception, as the words of it: equal errors are not one and the
+    same.
+    """
     return replace(reply, error=repr(reply.error) if reply.error is not None else None)  # type: ignore[arg-type]
 
 

@@ -1,5 +1,5 @@
-"""What the client and the emulator say to each other, gathered once: the scenario table in all four ways, and some talks that
-use what the table does not."""
+"""What the client and the emulator say to each other, gathered once: the scenario table in all four
+ways, and some talks that use what the table does not."""
 
 from __future__ import annotations
 
@@ -31,8 +31,16 @@ from tests.conftest import WAYS, picture
 from tests.recorded.recordings import recordings
 from tests.unit.loop.test_scenarios import BIG, SCENARIOS, paint, weather
 
-REQUEST = {"chat": "ChatRequest", "responses": "ResponsesRequest", "images": "ImageGenerationRequest"}
-RESULT = {"chat": "ChatResult", "responses": "OpenResponsesResult", "images": "ImageGenerationResponse"}
+REQUEST = {
+    "chat": "ChatRequest",
+    "responses": "ResponsesRequest",
+    "images": "ImageGenerationRequest",
+}
+RESULT = {
+    "chat": "ChatResult",
+    "responses": "OpenResponsesResult",
+    "images": "ImageGenerationResponse",
+}
 EVENT = {
     "chat": "ChatStreamingResponse", "responses": "ResponsesStreamingResponse", "images": "ImageStreamingResponse",
 }  # fmt: skip
@@ -62,7 +70,11 @@ class Said:
 
 def events_in(body: bytes) -> list[Any]:
     """The JSON of each event of a stream."""
-    lines = (line.removeprefix(b"data:").strip() for line in body.split(b"\n") if line.startswith(b"data:"))
+    lines = (
+        line.removeprefix(b"data:").strip()
+        for line in body.split(b"\n")
+        if line.startswith(b"data:")
+    )
     return [json.loads(line) for line in lines if line != b"[DONE]"]
 
 
@@ -70,10 +82,16 @@ def recorded() -> list[Said]:
     """OpenRouter's own successful replies; those that were only quoted somewhere are not whole."""
     said: list[Said] = []
     for each in recordings():
-        if each.from_openrouter and each.status == 200 and not each.name.startswith("quoted-errors/"):
+        if (
+            each.from_openrouter
+            and each.status == 200
+            and not each.name.startswith("quoted-errors/")
+        ):
             for document in each.documents:
                 component, value = (
-                    (EVENT[each.api], {"data": document}) if each.is_stream else (RESULT[each.api], document)
+                    (EVENT[each.api], {"data": document})
+                    if each.is_stream
+                    else (RESULT[each.api], document)
                 )
                 said.append(Said("openrouter", component, value, each.name))
     return said
@@ -83,7 +101,9 @@ async def gathered() -> list[Said]:
     with Emulator() as emulator:
         async with (
             OpenRouter(api_key="sk-or-test", base_url=emulator.base_url) as client,
-            httpx2.AsyncClient(headers={"authorization": "Bearer sk-or-test"}, trust_env=False) as http,
+            httpx2.AsyncClient(
+                headers={"authorization": "Bearer sk-or-test"}, trust_env=False
+            ) as http,
         ):
             listener = _Listener(emulator, client, http)
             return [said async for said in listener.everything()]
@@ -131,11 +151,17 @@ class _Listener:
 
     def agent(self, api: Api, **options: Any) -> Agent[Any]:
         options.setdefault("model", "openai/gpt-5.2")
-        return Agent(options.pop("model"), api=api, client=self.client, store=MemoryImageStore(), **options)
+        return Agent(
+            options.pop("model"), api=api, client=self.client, store=MemoryImageStore(), **options
+        )
 
     async def again(self, before: int, about: str) -> AsyncIterator[Said]:
-        """The requests since then, and what is answered when they are sent once more, read as bytes."""
-        sent: list[RecordedRequest] = [each for each in self.emulator.requests[before:] if each.method == "POST"]
+        """The requests since then, and what is answered when they are sent once more, read as
+        bytes.
+        """
+        sent: list[RecordedRequest] = [
+            each for each in self.emulator.requests[before:] if each.method == "POST"
+        ]
         assert sent
         replies, self.played = self.played, []
         self.emulator.play(replies)
@@ -160,11 +186,15 @@ class _Listener:
             models=("anthropic/claude-sonnet-4.6",), plugins=({"id": "web", "max_results": 3},),
             image_config={"aspect_ratio": "16:9"}, session_id="s-1", extra={"metadata": {"purpose": "test"}},
         )  # fmt: skip
-        agent = self.agent(api, instructions="Be brief.", tools=[weather], settings=settings, output=Place)
+        agent = self.agent(
+            api, instructions="Be brief.", tools=[weather], settings=settings, output=Place
+        )
         self.play(Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say('{"city": "Oslo"}')]))
         await agent.run("The weather in Oslo?")
         painter = self.agent(
-            api, model="google/gemini-2.5-flash-image", settings=ModelSettings(modalities=("image", "text"))
+            api,
+            model="google/gemini-2.5-flash-image",
+            settings=ModelSettings(modalities=("image", "text")),
         )
         self.play(Reply([Say("Look:"), Draw("a fox", data=BIG)]))
         await painter.run("Draw a fox")
@@ -185,25 +215,35 @@ class _Listener:
         await self.agent(api, tools=[ImageGeneration()], settings=forced).run("a fox in the snow")
 
     async def pictures_and_another_api(self, api: Api) -> None:
-        """All that a history can hold, echoed to the API it came from, then sent to the other and back."""
-        chat = self.agent(api, tools=[paint, weather, ImageGeneration(), WebSearch()]).conversation()
+        """All that a history can hold, echoed to the API it came from, then sent to the other and
+        back.
+        """
+        chat = self.agent(
+            api, tools=[paint, weather, ImageGeneration(), WebSearch()]
+        ).conversation()
         self.play(
                 Reply([Think("Hm.", encrypted="QUJD" * 40, signature="c2ln"), CallTool("paint", {"colour": "green"})]),
                 Reply([Say("Here:", [{"url": "https://example.org", "title": "E", "start_index": 0, "end_index": 3}]),
                        Draw("a fox", data=BIG)]),
                 Reply([Draw("a hare", places=("message_images",), data=picture("blue", (9, 9))), Say("And a hare.")]),
         )  # fmt: skip
-        await chat.send(["Like this", Image.from_bytes(BIG), "and this", Image.from_bytes(picture("red"))])
+        await chat.send(
+            ["Like this", Image.from_bytes(BIG), "and this", Image.from_bytes(picture("red"))]
+        )
         await chat.send("More")
         other: Api = "responses" if api == "chat" else "chat"
         for chat.api in (other, api):
-            self.play(Reply([Think("So."), CallTool("weather", {"city": "Rome"})]), Reply([Say("Well.")]))
+            self.play(
+                Reply([Think("So."), CallTool("weather", {"city": "Rome"})]), Reply([Say("Well.")])
+            )
             await chat.send("And now?")
         self.play(Reply([Say("Once upon")], finish_reason="length"))
         await chat.send("Tell")
 
     async def pictures_by_the_image_api(self) -> None:
-        """All that a request for pictures can hold; a model that streams, one that does not, and one that writes SVG."""
+        """All that a request for pictures can hold; a model that streams, one that does not, and
+        one that writes SVG.
+        """
         studio = Studio(client=self.client, store=MemoryImageStore())
         await studio.draw(
             "a fox", n=2, size="1024x1024", aspect_ratio="1:1", quality="low", output_format="webp", background="opaque",
@@ -212,7 +252,13 @@ class _Listener:
                       "options": {"openai": {"input_fidelity": "high"}}},
         )  # fmt: skip
         pictures = [Image.from_bytes(BIG), Image.from_bytes(picture("red"))]
-        await studio.edit(pictures, "both", provider={"only": ["openai"], "ignore": ["azure"]}, resolution="1K")
-        for model in ("openai/gpt-5-image", "black-forest-labs/flux.2-pro", "recraft/recraft-v4-vector"):
+        await studio.edit(
+            pictures, "both", provider={"only": ["openai"], "ignore": ["azure"]}, resolution="1K"
+        )
+        for model in (
+            "openai/gpt-5-image",
+            "black-forest-labs/flux.2-pro",
+            "recraft/recraft-v4-vector",
+        ):
             async with studio.stream("a fox", model=model) as stream:
                 await stream.finish()

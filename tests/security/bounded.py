@@ -2,8 +2,9 @@
 
     python -m tests.security.bounded ORIGIN API STREAM SECONDS
 
-A first request, which the server answers decently, warms everything up. Then one line of JSON tells of the second: how it
-ended, the seconds it took, and the megabytes by which the process grew at most.
+A first request, which the server answers decently, warms everything up. Then one line of JSON tells
+of the second: how it ended, the seconds it took, and the megabytes by which the process grew at
+most.
 """
 
 from __future__ import annotations
@@ -33,24 +34,46 @@ async def ask(agent: Agent, *, stream: bool) -> str:
             answer = await agent.run("Go")
     except AgentkitError as error:
         return f"{type(error).__name__}: {error}"
-    return "; ".join(failure.reason for failure in answer.failures) or f"completed: {answer.text[:60]}"
+    return (
+        "; ".join(failure.reason for failure in answer.failures) or f"completed: {answer.text[:60]}"
+    )
 
 
-async def main(origin: str, api: Literal["chat", "responses"], stream: bool, seconds: float, folder: str) -> None:
+async def main(
+    origin: str, api: Literal["chat", "responses"], stream: bool, seconds: float, folder: str
+) -> None:
     timeouts = Timeouts(first_byte=60, idle=60, lookup=0)
     store = FileImageStore(folder)
-    async with OpenRouter(api_key="sk-or-v1-0123", base_url=f"{origin}/api/v1", timeouts=timeouts) as client:
+    async with OpenRouter(
+        api_key="sk-or-v1-0123", base_url=f"{origin}/api/v1", timeouts=timeouts
+    ) as client:
         await ask(Agent("a/b", api=api, client=client, store=store), stream=stream)
         before, began = reset_peak(), time.monotonic()
         limits = Limits(seconds=seconds)
-        told = await ask(Agent("a/b", api=api, client=client, store=store, limits=limits), stream=stream)
+        told = await ask(
+            Agent("a/b", api=api, client=client, store=store, limits=limits), stream=stream
+        )
         took = time.monotonic() - began
-    print(json.dumps({"told": told, "seconds": round(took, 2), "megabytes": round((peak_memory() - before) / MB)}))
+    print(
+        json.dumps(
+            {
+                "told": told,
+                "seconds": round(took, 2),
+                "megabytes": round((peak_memory() - before) / MB),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
     _, where, dialect, way, most = sys.argv
     with tempfile.TemporaryDirectory() as pictures:
         asyncio.run(
-            main(where, "responses" if dialect == "responses" else "chat", way == "stream", float(most), pictures)
+            main(
+                where,
+                "responses" if dialect == "responses" else "chat",
+                way == "stream",
+                float(most),
+                pictures,
+            )
         )

@@ -1,4 +1,6 @@
-"""A headless Chromium whose every request, to whatever host, comes to a server of the test that writes it down."""
+"""A headless Chromium whose every request, to whatever host, comes to a server of the test that
+writes it down.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
 PAGE = "http://page.test/"
 
 _OURS = {"html", "head", "meta", "title", "body", "section", "script", "pre", "main"}
@@ -124,7 +129,9 @@ class Seen:
     asked: list[str]
     """What was loaded."""
     odd: list[str]
-    """Attributes that could execute or load, and links that lead elsewhere than http, https and mailto."""
+    """Attributes that could execute or load, and links that lead elsewhere than http, https and
+    mailto.
+    """
     tags: set[str]
     """Elements other than those of the frame."""
     sections: int
@@ -138,7 +145,9 @@ def page_of(fragments: list[str]) -> bytes:
 
 
 def look(page: bytes, profile: Path) -> Seen:
-    """Open a page made by `page_of`, fire every event at every element of it, and tell what came of it."""
+    """Open a page made by `page_of`, fire every event at every element of it, and tell what came of
+    it.
+    """
     assert CHROMIUM is not None
     recorder = Recorder(page)
     with recorder.serving():
@@ -155,4 +164,6 @@ def look(page: bytes, profile: Path) -> Seen:
     found = re.search(r'<pre id="result">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, f"the page did not come to its end: {done.stdout[-2000:]} {done.stderr[-2000:]}"
     told: dict[str, Any] = json.loads(unescape(found[1]))
-    return Seen(told["hits"], recorder.asked, told["odd"], set(told["tags"]) - _OURS, told["sections"])
+    return Seen(
+        told["hits"], recorder.asked, told["odd"], set(told["tags"]) - _OURS, told["sections"]
+    )

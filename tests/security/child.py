@@ -1,9 +1,11 @@
-"""Hostile pictures through all that agentkit does with one, in a process of its own that may have 512 MB.
+"""Hostile pictures through all that agentkit does with one, in a process of its own that may have
+512 MB.
 
     python -m tests.security.child FOLDER
 
-FOLDER holds the pictures. For each, one line of JSON is printed: its file, the seconds of the processor, and what came of each step:
-`ok`, `refused: …` for an `ImageError`, anything else for any other exception. A crash leaves its line out.
+FOLDER holds the pictures. For each, one line of JSON is printed: its file, the seconds of the
+processor, and what came of each step: `ok`, `refused: …` for an `ImageError`, anything else for any
+other exception. A crash leaves its line out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A net in which every name has an address, with a resolver and a transport that write down what they are asked for."""
+"""A net in which every name has an address, with a resolver and a transport that write down what
+they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from tests.security.urls import NAMES, PUBLIC
 def noise(size: int = 90_000) -> bytes:
     """A PNG whose pixels do not compress: 100 wide, of about `size` bytes."""
     file = BytesIO()
-    PIL.Image.frombytes("RGB", (100, size // 300), random.Random(1).randbytes(size)).save(file, "PNG")
+    PIL.Image.frombytes("RGB", (100, size // 300), random.Random(1).randbytes(size)).save(
+        file, "PNG"
+    )
     return file.getvalue()
 
 
@@ -25,7 +29,9 @@ ORIGIN = "http://localhost:9/api/v1"
 
 
 class Net:
-    """`names` says which addresses a name has, one that is not in it is public; `answer` is what every host answers."""
+    """`names` says which addresses a name has, one that is not in it is public; `answer` is what
+    every host answers.
+    """
 
     def __init__(
         self,
@@ -53,4 +59,6 @@ class Net:
     def fetcher(self, origin: str | None = ORIGIN, **policy: object) -> Fetcher:
         transport = httpx2.MockTransport(self.handle)
         made = FetchPolicy(**policy)  # type: ignore[arg-type]
-        return Fetcher(made, MemoryImageStore(), origin=origin, resolve=self.resolve, transport=transport)
+        return Fetcher(
+            made, MemoryImageStore(), origin=origin, resolve=self.resolve, transport=transport
+        )

@@ -1,4 +1,6 @@
-"""A server on loopback that answers each request with given bytes, or does worse; and keeps what it was asked."""
+"""A server on loopback that answers each request with given bytes, or does worse; and keeps what it
+was asked.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,26 @@ def http(body: bytes, status: int = 200, kind: str = "application/json", **heade
         f"content-type: {kind}",
         *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
     ]
-    return "\r\n".join([*lines, f"content-length: {len(body)}", "connection: close", "", ""]).encode() + body
+    return (
+        "\r\n".join([*lines, f"content-length: {len(body)}", "connection: close", "", ""]).encode()
+        + body
+    )
 
 
 def start(kind: str = "text/event-stream", **headers: str) -> bytes:
     """The head of a reply whose body ends with the connection."""
-    lines = [f"content-type: {kind}", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()), "connection: close"]
+    lines = [
+        f"content-type: {kind}",
+        *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
+        "connection: close",
+    ]
     return "\r\n".join(["HTTP/1.1 200 X", *lines, "", ""]).encode()
 
 
 class Peer:
-    """Answers each POST with the next of `script`, the last again and again; each GET with `get`."""
+    """Answers each POST with the next of `script`, the last again and again; each GET with
+    `get`.
+    """
 
     def __init__(self, *script: Script, get: Script = b"") -> None:
         self.script, self.get = list(script), get
@@ -41,7 +52,12 @@ class Peer:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             self.heads.append(head)
             length = next(
-                (int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0
+                (
+                    int(line[15:])
+                    for line in head.lower().split("\r\n")
+                    if line.startswith("content-length:")
+                ),
+                0,
             )
             await reader.readexactly(length)
             step = self.get

@@ -1,4 +1,6 @@
-"""Pictures made to do harm: bombs, lies, ends that never come, two formats in one file. Each is built when it is asked for."""
+"""Pictures made to do harm: bombs, lies, ends that never come, two formats in one file. Each is
+built when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Build = Callable[[], bytes]
 REFUSED: dict[str, Build] = {}
 """The inspector must refuse these."""
 ODD: dict[str, Build] = {}
-"""These have a picture's header and end, or are SVG: they may be stored, but nothing may come of showing or decoding them."""
+"""These have a picture's header and end, or are SVG: they may be stored, but nothing may come of
+showing or decoding them.
+"""
 
 
 def refused(name: str) -> Callable[[Build], Build]:
@@ -54,7 +58,13 @@ def header(width: int, height: int, depth: int = 8, colour: int = 2, interlaced:
 
 
 def png(width: int, height: int, *more: bytes, pixels: bytes = b"") -> bytes:
-    return SIGNATURE + header(width, height) + b"".join(more) + chunk(b"IDAT", zlib.compress(pixels)) + END
+    return (
+        SIGNATURE
+        + header(width, height)
+        + b"".join(more)
+        + chunk(b"IDAT", zlib.compress(pixels))
+        + END
+    )
 
 
 def white(megabytes: int) -> bytes:
@@ -122,7 +132,9 @@ REFUSED |= {
     "PNG, 50,000 × 50,000": lambda: png(50_000, 50_000),
     "PNG, 2³¹ × 2³¹": lambda: png(2**31, 2**31),
     "PNG, 2³² - 1 × 2³² - 1": lambda: png(2**32 - 1, 2**32 - 1),
-    "PNG, 12,000 × 12,000 and all there": lambda: SIGNATURE + header(12_000, 12_000) + chunk(b"IDAT", white(412)) + END,
+    "PNG, 12,000 × 12,000 and all there": lambda: (
+        SIGNATURE + header(12_000, 12_000) + chunk(b"IDAT", white(412)) + END
+    ),
     "PNG of no width": lambda: png(0, 9),
     "PNG of no height": lambda: png(9, 0),
     "PNG, its signature alone": lambda: SIGNATURE,
@@ -189,14 +201,22 @@ REFUSED |= {
     "JPEG that ends at once": lambda: b"\xff\xd8\xff\xd9",
     "JPEG, three bytes of it": lambda: b"\xff\xd8\xff",
     "JPEG cut in the middle": lambda: whole("JPEG")[:900],
-    "JPEG cut, its end in the thumbnail": lambda: _jpeg(_segment(0xE1, b"Exif\0\0" + whole("JPEG", (4, 4))))[:-99],
+    "JPEG cut, its end in the thumbnail": lambda: _jpeg(
+        _segment(0xE1, b"Exif\0\0" + whole("JPEG", (4, 4)))
+    )[:-99],
 }
 
 # GIF
 
 
 def _gif(width: int, height: int, *blocks: bytes, end: bytes = b";") -> bytes:
-    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + b"".join(blocks) + end
+    return (
+        b"GIF89a"
+        + struct.pack("<HHBBB", width, height, 0x80, 0, 0)
+        + b"\0\0\0\xff\xff\xff"
+        + b"".join(blocks)
+        + end
+    )
 
 
 def _frame(width: int = 1, height: int = 1, left: int = 0, top: int = 0) -> bytes:
@@ -232,12 +252,20 @@ def _riff(*chunks: bytes, length: int | None = None) -> bytes:
 
 
 def _webp_chunk(kind: bytes, data: bytes, length: int | None = None) -> bytes:
-    return kind + struct.pack("<I", len(data) if length is None else length) + data + b"\0" * (len(data) % 2)
+    return (
+        kind
+        + struct.pack("<I", len(data) if length is None else length)
+        + data
+        + b"\0" * (len(data) % 2)
+    )
 
 
 def _vp8x(width: int, height: int, flags: int = 0) -> bytes:
     return _webp_chunk(
-        b"VP8X", bytes((flags, 0, 0, 0)) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        b"VP8X",
+        bytes((flags, 0, 0, 0))
+        + (width - 1).to_bytes(3, "little")
+        + (height - 1).to_bytes(3, "little"),
     )
 
 
@@ -265,7 +293,9 @@ ODD |= {
 REFUSED |= {
     "WebP of 4 GB": lambda: b"RIFF\xff\xff\xff\xffWEBPVP8X" + bytes(200),
     "WebP of 16,777,216 × 16,777,216": lambda: _riff(_vp8x(1 << 24, 1 << 24), whole("WEBP")[12:]),
-    "WebP, lossless, 16,384 × 16,384": lambda: _riff(_webp_chunk(b"VP8L", b"\x2f\xff\xff\xff\x0f" + bytes(99))),
+    "WebP, lossless, 16,384 × 16,384": lambda: _riff(
+        _webp_chunk(b"VP8L", b"\x2f\xff\xff\xff\x0f" + bytes(99))
+    ),
     "WebP of an unknown chunk": lambda: _riff(_webp_chunk(b"HAHA", bytes(200))),
     "WebP cut in its header": lambda: b"RIFF\x04\0\0\0WEBPVP8X",
     "WebP without a key frame": lambda: _riff(_webp_chunk(b"VP8 ", bytes(200))),
@@ -318,7 +348,9 @@ REFUSED |= {
     "AVIF, 2³² - 1 × 2³² - 1": lambda: _avif_of(2**32 - 1, 2**32 - 1),
     "AVIF with boxes of no size": lambda: FTYP + struct.pack(">I4s", 1, b"free") + bytes(99),
     "AVIF with a box of 2⁶³": lambda: FTYP + struct.pack(">I4sQ", 1, b"mdat", 1 << 63),
-    "AVIF with a box of 2⁶⁴ - 1": lambda: FTYP + struct.pack(">I4sQ", 1, b"meta", (1 << 64) - 1) + bytes(99),
+    "AVIF with a box of 2⁶⁴ - 1": lambda: (
+        FTYP + struct.pack(">I4sQ", 1, b"meta", (1 << 64) - 1) + bytes(99)
+    ),
     "AVIF of a million boxes": lambda: FTYP + box(b"free", b"") * 1_000_000,
     "AVIF with a box of 4 GB": lambda: FTYP + box(b"mdat", b"", 0xFFFF_FFFF),
     "AVIF with a box of seven bytes": lambda: FTYP + box(b"mdat", bytes(99), 7),
@@ -331,17 +363,27 @@ REFUSED |= {
 
 
 def _bmp(
-    width: int, height: int, *, length: int = 0, bits: int = 24, compression: int = 0, rest: bytes = bytes(400)
+    width: int,
+    height: int,
+    *,
+    length: int = 0,
+    bits: int = 24,
+    compression: int = 0,
+    rest: bytes = bytes(400),
 ) -> bytes:
     return (
         b"BM"
-        + struct.pack("<IIIIiiHHIIiiII", length, 0, 54, 40, width, height, 1, bits, compression, 0, 0, 0, 0, 0)
+        + struct.pack(
+            "<IIIIiiHHIIiiII", length, 0, 54, 40, width, height, 1, bits, compression, 0, 0, 0, 0, 0
+        )
         + rest
     )
 
 
 def _tiff(*entries: tuple[int, int, int, int], rest: bytes = bytes(200)) -> bytes:
-    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *each) for each in entries)
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", *each) for each in entries
+    )
     return b"II*\0\x08\0\0\0" + directory + bytes(4) + rest
 
 
@@ -440,7 +482,9 @@ def _zipped(data: bytes) -> bytes:
 ODD |= {
     "PNG and ZIP": lambda: _zipped(whole("PNG")),
     "JPEG and ZIP": lambda: _zipped(whole("JPEG")),
-    "PNG and HTML": lambda: png(9, 9, chunk(b"tEXt", b"a\0<html><script>alert(1)</script>"), pixels=bytes(252)),
+    "PNG and HTML": lambda: png(
+        9, 9, chunk(b"tEXt", b"a\0<html><script>alert(1)</script>"), pixels=bytes(252)
+    ),
     "JPEG and PHP": lambda: _jpeg(_segment(0xFE, b"<?php system($_GET[0]); ?>")),
     "PNG and HTML behind its end": lambda: whole("PNG") + b"<script>alert(1)</script>",
     "JPEG and PDF": lambda: _jpeg(_segment(0xFE, b"%PDF-1.7 1 0 obj")),
@@ -481,6 +525,26 @@ def cuts() -> Iterator[tuple[str, bytes]]:
     for kind in ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF"):
         data = whole(kind)
         for at in sorted(
-            {1, 2, 7, 8, 11, 12, 15, 16, 17, 23, 24, 25, 26, 29, 30, 33, len(data) // 3, len(data) // 2, len(data) - 13}
+            {
+                1,
+                2,
+                7,
+                8,
+                11,
+                12,
+                15,
+                16,
+                17,
+                23,
+                24,
+                25,
+                26,
+                29,
+                30,
+                33,
+                len(data) // 3,
+                len(data) // 2,
+                len(data) - 13,
+            }
         ):
             yield f"{kind} cut at {at}", data[:at]

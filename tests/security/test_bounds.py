@@ -1,4 +1,6 @@
-"""Replies without an end: stopped within the limit of time and a second, in the limit of memory and 64 MB."""
+"""Replies without an end: stopped within the limit of time and a second, in the limit of memory and
+64 MB.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ SECONDS = 3.0
 
 WELL = {
     "id": "gen-1",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Well."}}],
+    "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Well."}}
+    ],
 }
 WELL_RESPONSES = {
     "id": "resp-1", "status": "completed", "object": "response",
@@ -64,7 +68,11 @@ EVENT = b'data: {"id":"gen-1","choices":[{"index":0,"delta":{"content":"'
 JSON_START = b'{"id":"gen-1","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"'
 IMAGE_START = b'{"id":"gen-1","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Well.","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
 IMAGE_END = b'"}}]}}]}'
-RECORDS = (b'data: {"id":"g","choices":[{"index":0,"delta":{"annotations":[' + b'{"a":1},' * 30 + b"{}]}}]}\n\n") * 1000
+RECORDS = (
+    b'data: {"id":"g","choices":[{"index":0,"delta":{"annotations":['
+    + b'{"a":1},' * 30
+    + b"{}]}}]}\n\n"
+) * 1000
 CALLS = b"".join(
     b'data: {"id":"g","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"%d","function":{"name":"x"}}]}}]}\n\n'
     % number
@@ -125,7 +133,13 @@ ATTACKS = {
 
 def packed() -> bytes:
     deflate = zlib.compressobj(9, wbits=31)
-    body = b"".join([deflate.compress(JSON_START), *(deflate.compress(b"x" * MB) for _ in range(400)), deflate.flush()])
+    body = b"".join(
+        [
+            deflate.compress(JSON_START),
+            *(deflate.compress(b"x" * MB) for _ in range(400)),
+            deflate.flush(),
+        ]
+    )
     return http(body, content_encoding="gzip")
 
 
@@ -133,7 +147,14 @@ async def attacked(script: Script, api: str, *, stream: bool) -> dict[str, Any]:
     well = WELL if api == "chat" else WELL_RESPONSES
     first = http(json.dumps(well).encode())
     async with peering(first, script) as peer:
-        command = ["-m", "tests.security.bounded", peer.origin, api, "stream" if stream else "whole", str(SECONDS)]
+        command = [
+            "-m",
+            "tests.security.bounded",
+            peer.origin,
+            api,
+            "stream" if stream else "whole",
+            str(SECONDS),
+        ]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
@@ -168,9 +189,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("name", "api"), [case if case in QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in CASES]
+    ("name", "api"),
+    [case if case in QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
 )
-async def test_what_never_ends_is_stopped(name: str, api: str, record_property: Callable[[str, object], None]) -> None:
+async def test_what_never_ends_is_stopped(
+    name: str, api: str, record_property: Callable[[str, object], None]
+) -> None:
     attack = ATTACKS[name]
     came = await attacked(attack.script or packed(), api, stream=attack.stream)
     record_property("came", came)

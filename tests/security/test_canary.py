@@ -1,4 +1,6 @@
-"""A key that servers repeat, in every way there is to fail, is in nothing that agentkit says, writes or raises."""
+"""A key that servers repeat, in every way there is to fail, is in nothing that agentkit says,
+writes or raises.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def leaks(key: str, text: str) -> list[str]:
 
 def chat(**message: object) -> bytes:
     said = {"role": "assistant", "content": "Well.", **message}
-    return json.dumps({"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": said}]}).encode()
+    return json.dumps(
+        {"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": said}]}
+    ).encode()
 
 
 def call(name: str, arguments: str) -> bytes:
@@ -64,7 +68,12 @@ def call(name: str, arguments: str) -> bytes:
 
 def error(key: str, code: object = 401) -> dict[str, object]:
     """An error object that has the key in each field that it may have."""
-    metadata = {"raw": f"Authorization: Bearer {key}", "provider_name": key, "reasons": [key], "error_type": key}
+    metadata = {
+        "raw": f"Authorization: Bearer {key}",
+        "provider_name": key,
+        "reasons": [key],
+        "error_type": key,
+    }
     return {
         "message": f"no such key: {key}",
         "code": code,
@@ -75,12 +84,16 @@ def error(key: str, code: object = 401) -> dict[str, object]:
 
 def events(*each: object) -> bytes:
     return start() + b"".join(
-        b"data: " + (one if isinstance(one, bytes) else json.dumps(one).encode()) + b"\n\n" for one in each
+        b"data: " + (one if isinstance(one, bytes) else json.dumps(one).encode()) + b"\n\n"
+        for one in each
     )
 
 
 def delta(words: str) -> dict[str, object]:
-    return {"id": "gen-1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": words}}]}
+    return {
+        "id": "gen-1",
+        "choices": [{"index": 0, "delta": {"role": "assistant", "content": words}}],
+    }
 
 
 async def silence(writer: asyncio.StreamWriter) -> None:
@@ -149,7 +162,8 @@ def logs(stream: bool) -> Iterator[list[str]]:
     handler, root = Held(), logging.getLogger()
     before = root.level
     ours = {
-        name: logging.getLogger(name) for name in ("agentkit", "asyncio", "openai", "httpx2", "aiohttp", "httpcore2")
+        name: logging.getLogger(name)
+        for name in ("agentkit", "asyncio", "openai", "httpx2", "aiohttp", "httpcore2")
     }
     levels = {name: each.level for name, each in ours.items()}
     root.addHandler(handler)
@@ -178,13 +192,29 @@ async def tells(words: str) -> str:
 
 
 async def attempt(
-    peer: Peer, key: Secret, *, stream: bool, seconds: float = 10, transport: Transport | None = None
+    peer: Peer,
+    key: Secret,
+    *,
+    stream: bool,
+    seconds: float = 10,
+    transport: Transport | None = None,
 ) -> tuple[AgentkitError | None, Agent, Answer | None]:
-    """One run. The key stands in no local variable of this frame or of any above: tracebacks show these."""
+    """One run. The key stands in no local variable of this frame or of any above: tracebacks show
+    these.
+    """
     client = OpenRouter(
-        api_key=key.reveal(), base_url=f"{peer.origin}/api/v1", transport=transport, timeouts=Timeouts(lookup=0.3)
+        api_key=key.reveal(),
+        base_url=f"{peer.origin}/api/v1",
+        transport=transport,
+        timeouts=Timeouts(lookup=0.3),
     )
-    agent = Agent("a/b", client=client, store=MemoryImageStore(), tools=[tells], limits=Limits(seconds=seconds))
+    agent = Agent(
+        "a/b",
+        client=client,
+        store=MemoryImageStore(),
+        tools=[tells],
+        limits=Limits(seconds=seconds),
+    )
     try:
         if not stream:
             return None, agent, await agent.run("Go")
@@ -215,8 +245,14 @@ def told(error: AgentkitError) -> Iterator[tuple[str, str]]:
     """All that an error says, its causes included."""
     for each in chain(error):
         name = type(each).__name__
-        yield f"{name}, words", f"{each} {each!r} {each.args!r} {each.__notes__ if hasattr(each, '__notes__') else ''}"
-        yield f"{name}, fields", repr({field: value for field, value in vars(each).items() if field != "run"})
+        yield (
+            f"{name}, words",
+            f"{each} {each!r} {each.args!r} {each.__notes__ if hasattr(each, '__notes__') else ''}",
+        )
+        yield (
+            f"{name}, fields",
+            repr({field: value for field, value in vars(each).items() if field != "run"}),
+        )
     yield "traceback", "".join(traceback.format_exception(error))
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     yield "traceback with locals", "".join(shown.format())
@@ -238,7 +274,10 @@ def outputs(
     error: AgentkitError | None, agent: Agent, answer: Answer | None, folder: Path
 ) -> Iterator[tuple[str, str]]:
     """All that there is to see afterwards."""
-    yield "repr of the agent", f"{agent!r} {agent.client!r} {vars(agent.client)!r} {agent.conversation()!r}"
+    yield (
+        "repr of the agent",
+        f"{agent!r} {agent.client!r} {vars(agent.client)!r} {agent.conversation()!r}",
+    )
     said = None
     if error is not None:
         yield from told(error)
@@ -248,14 +287,18 @@ def outputs(
             yield "the run", f"{error.run!r} {error.run.to_json()}"
     if answer is not None:
         yield from kept(answer, folder / "answer")
-    script = demo_script.read("name: x\nmodel: a/b\nturns:\n- say: hello\n", "x.demo.yaml", folder=folder)
+    script = demo_script.read(
+        "name: x\nmodel: a/b\nturns:\n- say: hello\n", "x.demo.yaml", folder=folder
+    )
     report.write(script, [played(turn(answer, error=said))], folder / "report")
     for file in sorted((folder / "report").rglob("*.*")):
         yield f"report, {file.name}", file.read_bytes().decode("latin-1")
 
 
 def is_told_on_purpose(failure: str, output: str) -> bool:
-    """What a model wrote itself as an argument of a call, and the address that it gave of a picture, are content."""
+    """What a model wrote itself as an argument of a call, and the address that it gave of a
+    picture, are content.
+    """
     content = {
         "the run",
         "run.json",
@@ -271,7 +314,12 @@ def is_told_on_purpose(failure: str, output: str) -> bool:
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("kind", KEYS)
 async def test_no_key_is_told(
-    kind: str, failure: str, stream: bool, tmp_path: Path, logs: list[str], capfd: pytest.CaptureFixture[str]
+    kind: str,
+    failure: str,
+    stream: bool,
+    tmp_path: Path,
+    logs: list[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     key = KEYS[kind]
     post, get = FAILURES[failure](key)
@@ -282,7 +330,9 @@ async def test_no_key_is_told(
         task = asyncio.create_task(work)  # the traceback begins in it
         await asyncio.wait([task])
         error, agent, answer = task.result()
-        assert any(f"Bearer {key}" in head for head in peer.heads), "the key was never sent: nothing is tested"
+        assert any(f"Bearer {key}" in head for head in peer.heads), (
+            "the key was never sent: nothing is tested"
+        )
     assert error is not None or (answer is not None and answer.failures)
     for output, text in outputs(error, agent, answer, tmp_path):
         if not is_told_on_purpose(failure, output):
@@ -297,7 +347,11 @@ async def test_no_key_is_told(
 @pytest.mark.parametrize("kind", KEYS)
 async def test_no_key_is_recorded(kind: str, tmp_path: Path) -> None:
     key = KEYS[kind]
-    steps = [FAILURES[name](key)[0] for name in FAILURES if name.startswith(("4", "200 with an", "an error in"))]
+    steps = [
+        FAILURES[name](key)[0]
+        for name in FAILURES
+        if name.startswith(("4", "200 with an", "an error in"))
+    ]
     async with peering(*steps) as peer:
         with record("canary", source="a test", folder=tmp_path):
             for _ in steps:

@@ -1,5 +1,5 @@
-"""A reply with a thousand pictures: so many are kept as one reply may have, a failure tells of the others, and the book-keeping
-takes no time that grows with the square of their number."""
+"""A reply with a thousand pictures: so many are kept as one reply may have, a failure tells of the
+others, and the book-keeping takes no time that grows with the square of their number."""
 
 from __future__ import annotations
 
@@ -52,11 +52,18 @@ def streamed(*events: dict[str, Any]) -> bytes:
 
 def deltas(each: list[dict[str, Any]]) -> bytes:
     events = [{"id": "gen-1", "choices": [{"index": 0, "delta": delta}]} for delta in each]
-    return streamed(*events, {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    return streamed(
+        *events, {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    )
 
 
 def item(number: int, kind: str = "image_generation_call", size: int = 0) -> dict[str, Any]:
-    return {"type": kind, "id": f"ig_{number}", "status": "completed", "result": text_of(number, size)}
+    return {
+        "type": kind,
+        "id": f"ig_{number}",
+        "status": "completed",
+        "result": text_of(number, size),
+    }
 
 
 def record(number: int) -> dict[str, Any]:
@@ -70,7 +77,10 @@ def whole_response(output: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def done(output: list[dict[str, Any]]) -> bytes:
-    added = [{"type": "response.output_item.done", "output_index": n, "item": each} for n, each in enumerate(output)]
+    added = [
+        {"type": "response.output_item.done", "output_index": n, "item": each}
+        for n, each in enumerate(output)
+    ]
     return streamed(*added, {"type": "response.completed", "response": whole_response(output)})
 
 
@@ -94,9 +104,13 @@ async def test_a_reply_with_a_thousand_pictures(name: str) -> None:
     api, reply = REPLIES[name]
     async with (
         peering(reply, streamed() if reply.startswith(start()) else http(b"{}")) as peer,
-        OpenRouter(api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)) as client,
+        OpenRouter(
+            api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)
+        ) as client,
     ):
-        chat = Agent("a/b", api=api, client=client, store=MemoryImageStore(), checks=False).conversation()
+        chat = Agent(
+            "a/b", api=api, client=client, store=MemoryImageStore(), checks=False
+        ).conversation()
         began = time.process_time()
         if reply.startswith(start()):
             async with chat.stream("Go") as stream:
@@ -116,10 +130,14 @@ async def test_a_reply_with_a_thousand_pictures(name: str) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_drawing_with_a_thousand_pictures(stream: bool) -> None:
     events = [{"type": "image_generation.completed", "b64_json": text_of(n)} for n in NUMBERS]
-    reply = streamed(*events) if stream else http(json.dumps({"created": 0, "data": events}).encode())
+    reply = (
+        streamed(*events) if stream else http(json.dumps({"created": 0, "data": events}).encode())
+    )
     async with (
         peering(reply) as peer,
-        OpenRouter(api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)) as client,
+        OpenRouter(
+            api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)
+        ) as client,
     ):
         studio = Studio("a/b", client=client, store=MemoryImageStore(), checks=False)
         if stream:
@@ -134,7 +152,10 @@ async def test_a_drawing_with_a_thousand_pictures(stream: bool) -> None:
 def test_the_spool_decodes_no_more_than_so_many() -> None:
     store = MemoryImageStore()
     spool = Spool(store, threshold=64)
-    passed = b"".join(spool.feed(f'["{text_of(n)}"]\n'.encode()) for n in range(MAX_STRINGS + 50)) + spool.close()
+    passed = (
+        b"".join(spool.feed(f'["{text_of(n)}"]\n'.encode()) for n in range(MAX_STRINGS + 50))
+        + spool.close()
+    )
     assert len(spool.blobs) == MAX_STRINGS + 1
     assert passed.count(b"\n") == passed.count(spool.token.encode()) == MAX_STRINGS + 50
     *kept, beyond = spool.blobs.values()
@@ -175,7 +196,9 @@ async def test_nor_are_more_fetched() -> None:
     failed = [each for each in told if isinstance(each, ImageFailure)]
     assert len(told) == 40
     assert 20 < len(failed) < 40
-    assert {each.reason for each in failed} == {f"the pictures of one reply have more than {len(data)} bytes"}
+    assert {each.reason for each in failed} == {
+        f"the pictures of one reply have more than {len(data)} bytes"
+    }
     assert all(each.url for each in failed)
 
 
@@ -184,7 +207,9 @@ async def test_a_million_events_are_too_many() -> None:
     endless = start() + words + b"data:\n\n" * MAX_EVENTS
     async with (
         peering(endless) as peer,
-        OpenRouter(api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)) as client,
+        OpenRouter(
+            api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)
+        ) as client,
     ):
         agent = Agent("a/b", client=client, store=MemoryImageStore(), checks=False)
         with pytest.raises(ProtocolError, match=f"more than {MAX_EVENTS} events") as caught:

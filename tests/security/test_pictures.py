@@ -1,4 +1,6 @@
-"""Hostile pictures harm nothing: no crash, no exception but agentkit's own, within two seconds and 512 MB."""
+"""Hostile pictures harm nothing: no crash, no exception but agentkit's own, within two seconds and
+512 MB.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ from typing import Any
 from tests.security.pictures import ODD, REFUSED, Build, cuts
 
 SECONDS = 2.0
-TABLE: dict[str, Build] = {**REFUSED, **ODD, **{name: (lambda data=data: data) for name, data in cuts()}}
+TABLE: dict[str, Build] = {
+    **REFUSED,
+    **ODD,
+    **{name: (lambda data=data: data) for name, data in cuts()},
+}
 NAMES = list(TABLE)
 
 
@@ -26,11 +32,18 @@ def outcomes(folder: Path) -> Mapping[str, Any]:
         (folder / f"{number:04d}.in").write_bytes(TABLE[name]())
     command = [sys.executable, "-m", "tests.security.child", str(folder)]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[2]
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=Path(__file__).parents[2],
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     found = {NAMES[int(line["file"][:4])]: line for line in lines}
-    assert done.returncode == 0, f"crashed at {NAMES[len(lines)]!r}: {done.returncode} {done.stderr[-2000:]}"
+    assert done.returncode == 0, (
+        f"crashed at {NAMES[len(lines)]!r}: {done.returncode} {done.stderr[-2000:]}"
+    )
     return found
 
 
@@ -48,16 +61,24 @@ def harm(told: Mapping[str, Any]) -> list[str]:
 def passed_for_a_picture(told: Mapping[str, str]) -> list[str]:
     """Steps that took what is no picture for one."""
     wrong = [
-        step for step in ("inspect", "store", "to_pillow") if not told.get(step, "refused: ").startswith("refused: ")
+        step
+        for step in ("inspect", "store", "to_pillow")
+        if not told.get(step, "refused: ").startswith("refused: ")
     ]
-    return wrong + [f"store says {told['store']!r}, inspect {told['inspect']!r}"] * (told["store"] != told["inspect"])
+    return wrong + [f"store says {told['store']!r}, inspect {told['inspect']!r}"] * (
+        told["store"] != told["inspect"]
+    )
 
 
 def test_no_picture_does_harm(tmp_path: Path) -> None:
     """All in one test, for making the pictures takes longer than looking at them."""
     came = outcomes(tmp_path)
     assert {name: found for name in NAMES if (found := harm(came[name]))} == {}
-    assert {name: found for name in REFUSED if (found := passed_for_a_picture(came[name]["steps"]))} == {}
+    assert {
+        name: found for name in REFUSED if (found := passed_for_a_picture(came[name]["steps"]))
+    } == {}
     svgs = [name for name in ODD if name.startswith("SVG")]
     assert svgs
-    assert [name for name in svgs if not came[name]["steps"]["to_pillow"].startswith("refused: ")] == []
+    assert [
+        name for name in svgs if not came[name]["steps"]["to_pillow"].startswith("refused: ")
+    ] == []

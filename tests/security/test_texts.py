@@ -1,4 +1,6 @@
-"""What a model writes commands no terminal and no page: every control is shown, nothing executes, nothing loads."""
+"""What a model writes commands no terminal and no page: every control is shown, nothing executes,
+nothing loads.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,17 @@ def picture(words: str) -> Image:
     PIL.Image.new("RGB", (2, 2), "orange").save(file, "PNG")
     data = file.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    return Image(digest, "image/png", len(data), 2, 2, words, alt=words, prompt=words, blobs=MemoryBlobs(data))
+    return Image(
+        digest,
+        "image/png",
+        len(data),
+        2,
+        2,
+        words,
+        alt=words,
+        prompt=words,
+        blobs=MemoryBlobs(data),
+    )
 
 
 def answer_parts(words: str) -> tuple[tuple[Text | Image, ...], tuple[ImageFailure, ...]]:
@@ -102,7 +114,12 @@ def test_the_browser_would_tell(browse: Callable[[list[str]], Seen]) -> None:
         "<select",
     )
     raw = [each for each in HTML if not any(word in each for word in harmless)]
-    seen = browse(["<p>safe</p>", *[each for each in raw if each.count("<script") == each.count("</script>")][:60]])
+    seen = browse(
+        [
+            "<p>safe</p>",
+            *[each for each in raw if each.count("<script") == each.count("</script>")][:60],
+        ]
+    )
     assert len(seen.hits) >= 20
     assert len(seen.asked) >= 8
     assert len(seen.odd) >= 20
@@ -112,7 +129,9 @@ def test_the_browser_would_tell(browse: Callable[[list[str]], Seen]) -> None:
 def test_nothing_executes_or_loads(sink: str, browse: Callable[[list[str]], Seen]) -> None:
     seen = browse([TO_PAGE[sink](words) for words in (*HTML, *TERMINAL)])
     assert (seen.hits, seen.asked) == ([], [])
-    assert [each for each in seen.odd if not (sink.startswith("our Markdown") and "A href=" in each)] == []
+    assert [
+        each for each in seen.odd if not (sink.startswith("our Markdown") and "A href=" in each)
+    ] == []
     assert seen.tags <= TAGS | ({"h1", "h2"} if sink.startswith("our Markdown") else set())
     assert seen.sections == len(HTML) + len(TERMINAL)
 

@@ -1,4 +1,6 @@
-"""No URL, redirect or name leads to an address that is not public: not one connection is made to it."""
+"""No URL, redirect or name leads to an address that is not public: not one connection is made to
+it.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def to(location: str, status: int = 302) -> httpx2.Response:
 
 @dataclass(frozen=True)
 class Chain:
-    """Redirects that begin at `https://start.example/`: where they lead, and what of it may be connected to."""
+    """Redirects that begin at `https://start.example/`: where they lead, and what of it may be
+    connected to.
+    """
 
     locations: Sequence[str]
     connected: int
@@ -65,14 +69,22 @@ CHAINS = {
     "to loopback": Chain(["http://127.0.0.1/"], 1, "no public address"),
     "to loopback, in decimal": Chain(["http://2130706433/"], 1, "only hides it"),
     "to loopback, by the fifth hop": Chain(
-        ["https://a.example/", "https://b.example/", "/c", "//d.example/", "http://[::1]/"], 5, "no public address"
+        ["https://a.example/", "https://b.example/", "/c", "//d.example/", "http://[::1]/"],
+        5,
+        "no public address",
     ),
-    "to a metadata service": Chain(["http://169.254.169.254/latest/meta-data/"], 1, "no public address", (307,)),
-    "to a metadata service, by name": Chain(["http://metadata.google.internal/"], 1, "no public address", (301,)),
+    "to a metadata service": Chain(
+        ["http://169.254.169.254/latest/meta-data/"], 1, "no public address", (307,)
+    ),
+    "to a metadata service, by name": Chain(
+        ["http://metadata.google.internal/"], 1, "no public address", (301,)
+    ),
     "to IPv4 inside IPv6": Chain(["https://[::ffff:10.0.0.1]/"], 1, "no public address", (308,)),
     "to NAT64": Chain(["https://[64:ff9b::a9fe:a9fe]/"], 1, "no public address", (303,)),
     "to full-width digits": Chain(["https://１２７。０。０。１/"], 1, "no public address"),
-    "to a name with one bad address": Chain(["https://last-is-bad.example/"], 1, "no public address"),
+    "to a name with one bad address": Chain(
+        ["https://last-is-bad.example/"], 1, "no public address"
+    ),
     "to a file": Chain(["file:///etc/passwd"], 1, "only http and https"),
     "to gopher": Chain(["gopher://127.0.0.1:6379/_FLUSHALL"], 1, "only http and https"),
     "to a data URL": Chain(["data:image/svg+xml,<svg onload=alert(1)>"], 1, "not fetched"),
@@ -84,10 +96,14 @@ CHAINS = {
     "to nothing": Chain([""], 1, "without a target"),
     "to no URL": Chain(["http://[::1"], 1, "no URL"),
     "to a zone": Chain(["http://[fe80::1%25eth0]/"], 1, "zone"),
-    "in a circle": Chain(["https://a.example/", "https://start.example/"], 6, "more than 5 redirects"),
+    "in a circle": Chain(
+        ["https://a.example/", "https://start.example/"], 6, "more than 5 redirects"
+    ),
     "to itself": Chain(["/"], 6, "more than 5 redirects"),
     "six times": Chain([f"https://h{n}.example/" for n in range(9)], 6, "more than 5 redirects"),
-    "once, where none may be": Chain(["https://a.example/"], 1, "more than 0 redirects", policy={"redirects": 0}),
+    "once, where none may be": Chain(
+        ["https://a.example/"], 1, "more than 0 redirects", policy={"redirects": 0}
+    ),
     "from https down to loopback over http": Chain(
         ["http://plain.example/", "http://localhost/"], 2, "no public address"
     ),
@@ -95,7 +111,10 @@ CHAINS = {
     "to the origin by another scheme": Chain(["https://localhost:9/"], 1, "no public address"),
     "to a port that is none": Chain(["https://start.example:0/"], 1, "port 0"),
     "to link-local, where private may be": Chain(
-        ["http://10.0.0.1/", "http://169.254.169.254/"], 2, "no public address", policy={"private": True}
+        ["http://10.0.0.1/", "http://169.254.169.254/"],
+        2,
+        "no public address",
+        policy={"private": True},
     ),
 }
 
@@ -119,7 +138,9 @@ async def test_each_hop_of_a_chain_is_checked(name: str) -> None:
 
 
 async def test_good_chains_arrive() -> None:
-    hops = iter([to("http://plain.example/b", 301), to("../c?x#y", 303), to("//third.example:8443/d", 307)])
+    hops = iter(
+        [to("http://plain.example/b", 301), to("../c?x#y", 303), to("//third.example:8443/d", 307)]
+    )
     net = Net(answer=lambda _: next(hops, httpx2.Response(200, content=PNG)))
     assert (await net.fetcher().fetch("https://start.example/a/")).size == len(PNG)
     hosts = ["start.example", "plain.example", "plain.example", "third.example:8443"]
@@ -127,7 +148,9 @@ async def test_good_chains_arrive() -> None:
     assert [request.extensions["sni_hostname"] for request in net.requests] == [
         host.partition(":")[0] for host in hosts
     ]
-    assert not any("referer" in request.headers or "cookie" in request.headers for request in net.requests)
+    assert not any(
+        "referer" in request.headers or "cookie" in request.headers for request in net.requests
+    )
 
 
 LOOPBACK, METADATA = ["127.0.0.1"], ["169.254.169.254"]
@@ -135,12 +158,20 @@ REBINDINGS: dict[str, tuple[list[list[str]], list[int], list[str]]] = {
     "public, then loopback": ([[PUBLIC], LOOPBACK], [500, 200], [PUBLIC]),
     "public, then metadata": ([[PUBLIC], METADATA], [503, 200], [PUBLIC]),
     "public, then both": ([[PUBLIC], [PUBLIC, *LOOPBACK]], [429, 200], [PUBLIC]),
-    "public twice, then loopback": ([[PUBLIC], [SECOND], LOOPBACK], [500, 500, 200], [PUBLIC, SECOND]),
+    "public twice, then loopback": (
+        [[PUBLIC], [SECOND], LOOPBACK],
+        [500, 500, 200],
+        [PUBLIC, SECOND],
+    ),
     "loopback at once": ([LOOPBACK, [PUBLIC]], [200], []),
     "both at once": ([[PUBLIC, *LOOPBACK]], [200], []),
     "IPv4 in IPv6 later": ([[PUBLIC], ["::ffff:127.0.0.1"]], [500, 200], [PUBLIC]),
     "a redirect to itself, resolved anew": ([[PUBLIC], LOOPBACK], [302, 200], [PUBLIC]),
-    "a redirect to itself, to metadata": ([[PUBLIC], [SECOND], METADATA], [302, 302, 200], [PUBLIC, SECOND]),
+    "a redirect to itself, to metadata": (
+        [[PUBLIC], [SECOND], METADATA],
+        [302, 302, 200],
+        [PUBLIC, SECOND],
+    ),
     "nothing, later": ([[PUBLIC], ["0.0.0.0"]], [500, 200], [PUBLIC]),
 }
 
@@ -155,10 +186,19 @@ async def test_a_name_that_changes_its_answer_is_never_believed(name: str) -> No
 
     def answer(_: httpx2.Request) -> httpx2.Response:
         code = next(codes)
-        return to("https://rebind.example/again") if code == 302 else httpx2.Response(code, content=PNG)
+        return (
+            to("https://rebind.example/again")
+            if code == 302
+            else httpx2.Response(code, content=PNG)
+        )
 
     net = Net(answer=answer)
-    fetcher = Fetcher(FetchPolicy(), MemoryImageStore(), resolve=rebinding, transport=httpx2.MockTransport(net.handle))
+    fetcher = Fetcher(
+        FetchPolicy(),
+        MemoryImageStore(),
+        resolve=rebinding,
+        transport=httpx2.MockTransport(net.handle),
+    )
     with pytest.raises(ImageError, match="no public address"):
         await fetcher.fetch("https://rebind.example/a.png")
     assert net.connected == connected
@@ -198,8 +238,12 @@ asyncio.run(main())
 
 
 def test_the_interpreter_itself_sees_no_socket_connect() -> None:
-    """Below every seam: CPython's audit events of the real transport, with proxies set. The last fetch proves that they are seen."""
-    done = subprocess.run([sys.executable, "-c", AUDITED], capture_output=True, text=True, check=True, timeout=60)
+    """Below every seam: CPython's audit events of the real transport, with proxies set. The last
+    fetch proves that they are seen.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", AUDITED], capture_output=True, text=True, check=True, timeout=60
+    )
     refused, events, control = json.loads(done.stdout)
     assert refused == len(FORBIDDEN)
     assert events == []

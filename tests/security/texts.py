@@ -35,7 +35,9 @@ TERMINAL: list[str] = [
 RUN = "pwned(1)"
 """What must never be called on the page of the test."""
 LOAD = "http://evil.example/"
-"""What must never be asked for: in the test, every host is a server that writes down what it is asked."""
+"""What must never be asked for: in the test, every host is a server that writes down what it is
+asked.
+"""
 
 _ELEMENTS = [
     f"<script>{RUN}</script>", f"<ScRiPt>{RUN}</sCrIpT>", f"<script\n>{RUN}</script\n>", f"<script/x>{RUN}</script>", f"<script src={LOAD}1.js></script>", "<script src=//evil.example/2.js></script>",

@@ -1,4 +1,6 @@
-"""URLs that an enemy may put where a picture's address belongs, and such as must not be refused for it."""
+"""URLs that an enemy may put where a picture's address belongs, and such as must not be refused for
+it.
+"""
 
 from __future__ import annotations
 

@@ -58,30 +58,40 @@ def test_texts_of_one_message_are_joined_and_messages_are_apart() -> None:
 
 
 def test_pictures_without_a_place_follow_the_words_of_their_message() -> None:
-    answer = Answer.of(run_of((picture("a"), Text("Here."), picture("b", "reasoning_details")), (Text("Done."),)))
+    answer = Answer.of(
+        run_of((picture("a"), Text("Here."), picture("b", "reasoning_details")), (Text("Done."),))
+    )
     assert shape(answer) == ["Here.", "<a>", "<b>", "\n\nDone."]
 
 
 def test_placed_pictures_stand_where_the_words_show_them() -> None:
-    answer = Answer.of(run_of((Text("A "), picture("a", "text"), Text(" B "), picture("b", "content"), Text(" C"))))
+    answer = Answer.of(
+        run_of((Text("A "), picture("a", "text"), Text(" B "), picture("b", "content"), Text(" C")))
+    )
     assert shape(answer) == ["A ", "<a>", " B ", "<b>", " C"]
     assert answer.text == "A  B  C"
 
 
 def test_a_picture_that_came_twice_stands_once_at_its_place_in_the_words() -> None:
-    answer = Answer.of(run_of((picture("a", "images"), Text("See "), picture("a", "text"), Text("."))))
+    answer = Answer.of(
+        run_of((picture("a", "images"), Text("See "), picture("a", "text"), Text(".")))
+    )
     assert shape(answer) == ["See ", "<a>", "."]
     (image,) = answer.images
     assert [source.place for source in image.sources] == ["images", "text"]
 
 
 def test_a_picture_drawn_in_one_message_and_shown_in_the_next_stands_in_the_next() -> None:
-    answer = Answer.of(run_of((Text("Drawing."), picture("a")), (Text("Look: "), picture("a", "text"))))
+    answer = Answer.of(
+        run_of((Text("Drawing."), picture("a")), (Text("Look: "), picture("a", "text")))
+    )
     assert shape(answer) == ["Drawing.\n\nLook: ", "<a>"]
 
 
 def test_a_picture_shown_twice_in_the_words_stands_at_the_first() -> None:
-    answer = Answer.of(run_of((Text("x "), picture("a", "text"), Text(" y "), picture("a", "text"))))
+    answer = Answer.of(
+        run_of((Text("x "), picture("a", "text"), Text(" y "), picture("a", "text")))
+    )
     assert shape(answer) == ["x ", "<a>", " y "]
 
 
@@ -102,7 +112,14 @@ def test_pictures_that_tools_returned_are_shown_behind_the_words() -> None:
     run, placed = run.with_image(replace(fox, alt="a fox"))
     result = Message("tool", (ToolResult("c", "chart", (named, placed)),))
     there = replace(placed, sources=(Source("text"),))
-    run = replace(run, messages=(*run.messages, result, Message("assistant", (Text("See "), there, Text(" there.")))))
+    run = replace(
+        run,
+        messages=(
+            *run.messages,
+            result,
+            Message("assistant", (Text("See "), there, Text(" there."))),
+        ),
+    )
     answer = Answer.of(run)
     assert [part.name for part in answer.shown if isinstance(part, Image)] == ["img_2", "img_1"]
     assert answer.shown[: len(answer.parts)] == answer.parts
@@ -121,14 +138,20 @@ def test_the_users_pictures_are_none_of_the_answers() -> None:
 
 def test_only_this_runs_messages_are_in_the_answer() -> None:
     run = run_of((Text("old"),), (Text("new"),))
-    run = replace(run, messages=(*run.messages[:2], Message("user", (Text("more"),)), run.messages[2]), start=2)
+    run = replace(
+        run,
+        messages=(*run.messages[:2], Message("user", (Text("more"),)), run.messages[2]),
+        start=2,
+    )
     answer = Answer.of(run)
     assert answer.text == "new"
     assert [message.text for message in answer.messages] == ["more", "new"]
 
 
 def test_a_partial_reply_is_shown_and_is_no_message() -> None:
-    run = replace(run_of((Text("Whole."),)), partial=Message("assistant", (Text("Half"), picture("p"))))
+    run = replace(
+        run_of((Text("Whole."),)), partial=Message("assistant", (Text("Half"), picture("p")))
+    )
     answer = Answer.of(run)
     assert answer.text == "Whole.\n\nHalf"
     assert len(answer.messages) == 2
@@ -146,7 +169,9 @@ def test_a_run_that_has_no_end_yet_is_interrupted() -> None:
 def test_failures_usage_pending_calls_and_output_are_carried_over() -> None:
     failure = ImageFailure(Source("images", "https://x/"), "https://x/", "HTTP 403")
     calls = (Invocation("1", "a"), Invocation("2", "b", executor="server", status="completed"))
-    answer = Answer.of(run_of(failures=(failure,), invocations=calls, spent=(Usage(1), Usage(2))), {"x": 1})
+    answer = Answer.of(
+        run_of(failures=(failure,), invocations=calls, spent=(Usage(1), Usage(2))), {"x": 1}
+    )
     assert (answer.failures, answer.usage.input_tokens, answer.output) == ((failure,), 3, {"x": 1})
     assert answer.pending == (calls[0],)
 
@@ -164,15 +189,25 @@ def test_saving_writes_words_run_and_pictures(tmp_path: Path) -> None:
     target = Answer.of(run).save(tmp_path / "out")
     assert (target / "images" / "img_1.gif").read_bytes() == image.bytes()
     assert "img_1.gif" in (target / "answer.md").read_text(encoding="utf-8")
-    assert Run.from_json((target / "run.json").read_text(encoding="utf-8"), blobs=MemoryBlobs(image.bytes())) == run
+    assert (
+        Run.from_json(
+            (target / "run.json").read_text(encoding="utf-8"), blobs=MemoryBlobs(image.bytes())
+        )
+        == run
+    )
 
 
 def test_what_can_be_saved_is_saved_before_an_error_tells_of_the_rest(tmp_path: Path) -> None:
     here, gone, late = (Image.from_bytes(b"GIF89a" + bytes([each]) * 20) for each in (1, 2, 3))
     run = run_of((Text("Here."), here, replace(gone, blobs=MemoryBlobs()), late))
-    with pytest.raises(ImageError, match=r"all but 1 of 3 pictures: .*img_2 .*no longer in the store"):
+    with pytest.raises(
+        ImageError, match=r"all but 1 of 3 pictures: .*img_2 .*no longer in the store"
+    ):
         Answer.of(run).save(tmp_path)
-    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["img_1.gif", "img_3.gif"]
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == [
+        "img_1.gif",
+        "img_3.gif",
+    ]
     assert "Here." in (tmp_path / "answer.md").read_text("utf-8")
     assert Run.from_json((tmp_path / "run.json").read_text("utf-8")).id == run.id
 
@@ -188,7 +223,9 @@ def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 def test_saving_where_a_file_lies(tmp_path: Path) -> None:
     (tmp_path / "out.png").write_bytes(b"mine")
-    with pytest.raises(UsageError, match=r"Answer\.save\(.*out\.png.*\): .*a file; accepted is a folder"):
+    with pytest.raises(
+        UsageError, match=r"Answer\.save\(.*out\.png.*\): .*a file; accepted is a folder"
+    ):
         Answer.of(run_of((Text("Here."),))).save(tmp_path / "out.png")
     with pytest.raises(UsageError, match="a file; accepted is a folder"):
         Answer.of(run_of((Text("Here."),))).save(tmp_path / "out.png" / "inside")
@@ -200,7 +237,9 @@ def test_the_repr_is_one_short_line() -> None:
     assert len(words) < 130
 
 
-places: st.SearchStrategy[Place] = st.sampled_from(["images", "text", "content", "reasoning_details", "server_tool"])
+places: st.SearchStrategy[Place] = st.sampled_from(
+    ["images", "text", "content", "reasoning_details", "server_tool"]
+)
 parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, st.sampled_from(["", "a", " ", "word"])),
     st.builds(picture, st.sampled_from("abc"), places),
@@ -219,5 +258,7 @@ def test_nothing_is_lost_and_no_picture_stands_twice(replies: list[tuple[Part, .
     assert {image.sha256 for image in answer.images} == given_pictures
     assert all(isinstance(part, Image) or part.text for part in answer.parts)
     assert answer.text == "\n\n".join(
-        words for parts in replies if (words := "".join(part.text for part in parts if isinstance(part, Text)))
+        words
+        for parts in replies
+        if (words := "".join(part.text for part in parts if isinstance(part, Text)))
     )

@@ -1,4 +1,6 @@
-"""A bad setting is an error at once, which names the argument, what was given and what is accepted."""
+"""A bad setting is an error at once, which names the argument, what was given and what is
+accepted.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,14 @@ def test_any_limit_is_taken_or_a_usage_error(name: str, value: Any) -> None:
 
 def test_good_edges_are_accepted() -> None:
     Limits(turns=1, tool_calls=0, parallel=1, seconds=0.1, images=0, cost_usd=0.01, output_tokens=1)
-    ModelSettings(temperature=0, top_p=1, max_tokens=1, seed=-1, session_id="x" * 256, reasoning={"max_tokens": 5})
+    ModelSettings(
+        temperature=0,
+        top_p=1,
+        max_tokens=1,
+        seed=-1,
+        session_id="x" * 256,
+        reasoning={"max_tokens": 5},
+    )
     ModelSettings(stop=(), modalities=("image",), parallel_tool_calls=False)
 
 

@@ -10,16 +10,32 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from agentkit.emulator.faults.faultbook import Faults
-from agentkit.emulator.faults.values import Body, Endless, Fault, Lookup, ReplyError, Socket, Status, When
+from agentkit.emulator.faults.values import (
+    Body,
+    Endless,
+    Fault,
+    Lookup,
+    ReplyError,
+    Socket,
+    Status,
+    When,
+)
 from agentkit.emulator.loose import as_list, as_object
 
 MAX_SIZE = 1_000_000
 MAX_DEPTH = 32
 MAX_SEED = 2**32
 _FAULT = TypeAdapter(Fault)
+# Fmt: skip.
 _PARTS: dict[str, type] = {
-    "status": Status, "body": Body, "error": ReplyError, "endless": Endless, "lookup": Lookup, "socket": Socket, "when": When,
-}  # fmt: skip
+    "status": Status,
+    "body": Body,
+    "error": ReplyError,
+    "endless": Endless,
+    "lookup": Lookup,
+    "socket": Socket,
+    "when": When,
+}
 Lines = Mapping[tuple[str | int, ...], int]
 Loc = tuple[str | int, ...]
 
@@ -29,7 +45,9 @@ class ChaosError(ValueError):
 
 
 def faults_from_file(path: Path | str) -> Faults:
-    """Faults from a YAML file (JSON is YAML). Raises `ChaosError`, also where the file cannot be read."""
+    """Faults from a YAML file (JSON is YAML). Raises `ChaosError`, also where the file cannot be
+    read.
+    """
     path = Path(path)
     try:
         text = path.read_text("utf-8")
@@ -56,13 +74,18 @@ def faults_from_value(value: Any, *, name: str = "faults", lines: Lines | None =
         listed, known = [known], None
     if known is not None:
         if strange := [key for key in known if key not in ("seed", "faults")]:
-            raise ChaosError(f"{_at(name, lines, (strange[0],))}: {strange[0]!r} is unknown; accepted: seed, faults")
+            raise ChaosError(
+                f"{_at(name, lines, (strange[0],))}: {strange[0]!r} is "
+                "unknown; accepted: seed, faults"
+            )
         listed = as_list(known["faults"])
     if listed is None:
         raise ChaosError(f"{name}: a list of faults is needed, or `faults:` with one")
     seed = (known or {}).get("seed")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-        raise ChaosError(f"{_at(name, lines, ('seed',))}: seed: {seed!r} was given; a whole number is accepted")
+        raise ChaosError(
+            f"{_at(name, lines, ('seed',))}: seed: {seed!r} was given; a whole number is accepted"
+        )
     prefix: Loc = ("faults",) if known is not None else ()
     found = [_fault(one, (*prefix, number), name, lines) for number, one in enumerate(listed)]
     return Faults(found, seed=random.randrange(MAX_SEED) if seed is None else seed)
@@ -75,7 +98,11 @@ def as_json(fault: Fault) -> dict[str, Any]:
 
 def _sparse(value: Any) -> Any:
     known = as_object(value)
-    return value if known is None else {key: _sparse(one) for key, one in known.items() if one is not None}
+    return (
+        value
+        if known is None
+        else {key: _sparse(one) for key, one in known.items() if one is not None}
+    )
 
 
 def _fault(value: Any, at: Loc, name: str, lines: Lines) -> Fault:
@@ -85,7 +112,9 @@ def _fault(value: Any, at: Loc, name: str, lines: Lines) -> Fault:
         first = error.errors(include_url=False)[0]
         here = _keys(first["loc"], value)
         where = ".".join(str(key) for key in here) or "a fault"
-        raise ChaosError(f"{_at(name, lines, (*at, *here))}: {where}: {_reason(first, here)}") from None
+        raise ChaosError(
+            f"{_at(name, lines, (*at, *here))}: {where}: {_reason(first, here)}"
+        ) from None
 
 
 def _keys(loc: Sequence[str | int], value: Any) -> Loc:
@@ -98,7 +127,9 @@ def _keys(loc: Sequence[str | int], value: Any) -> Loc:
                 value = known[str(key)]
             elif key == loc[-1] and isinstance(key, str) and key.isidentifier():
                 found.append(key)
-        elif (members := as_list(value)) is not None and isinstance(key, int) and key < len(members):
+        elif (
+            (members := as_list(value)) is not None and isinstance(key, int) and key < len(members)
+        ):
             found.append(key)
             value = members[key]
     return tuple(found)
@@ -114,7 +145,10 @@ def _reason(error: Mapping[str, Any], here: Loc) -> str:
         case "missing_argument" | "missing":
             return "is needed"
         case "literal_error":
-            return f"{given} was given; accepted: {error['ctx']['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+            return (
+                f"{given} was given; accepted: "
+                f"{error['ctx']['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+            )
         case "dataclass_type":
             return f"{given} was given; a mapping is accepted"
         case "value_error":
@@ -134,7 +168,9 @@ def _at(name: str, lines: Lines, at: Loc) -> str:
 
 
 def _loaded(text: str, name: str) -> tuple[Any, Lines]:
-    """The value, and the line of each place in it. No tag makes an object, no alias a bomb, no key comes twice."""
+    """The value, and the line of each place in it. No tag makes an object, no alias a bomb, no key
+    comes twice.
+    """
     try:
         import yaml as pyyaml
     except ImportError as error:
@@ -144,13 +180,18 @@ def _loaded(text: str, name: str) -> tuple[Any, Lines]:
         depth = 0
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             depth += type(token).__name__.endswith(("SequenceStartToken", "MappingStartToken"))
-            depth -= type(token).__name__.endswith(("SequenceEndToken", "MappingEndToken", "BlockEndToken"))
+            depth -= type(token).__name__.endswith(
+                ("SequenceEndToken", "MappingEndToken", "BlockEndToken")
+            )
             if depth > MAX_DEPTH:
                 raise ChaosError(
-                    f"{name}:{token.start_mark.line + 1}: nested too deeply; at most {MAX_DEPTH} is accepted"
+                    f"{name}:{token.start_mark.line + 1}: nested too deeply; "
+                    f"at most {MAX_DEPTH} is accepted"
                 )
             if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
-                raise ChaosError(f"{name}:{token.start_mark.line + 1}: anchors and aliases are not accepted")
+                raise ChaosError(
+                    f"{name}:{token.start_mark.line + 1}: anchors and aliases are not accepted"
+                )
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines: dict[Loc, int] = {}
         _map(yaml, node, (), lines, name)
@@ -162,7 +203,9 @@ def _loaded(text: str, name: str) -> tuple[Any, Lines]:
     except (RecursionError, ValueError) as error:
         if isinstance(error, ChaosError):
             raise
-        raise ChaosError(f"{name}: {'nested too deeply' if isinstance(error, RecursionError) else error}") from error
+        raise ChaosError(
+            f"{name}: {'nested too deeply' if isinstance(error, RecursionError) else error}"
+        ) from error
 
 
 def _map(yaml: Any, node: Any, at: Loc, lines: dict[Loc, int], name: str) -> None:

@@ -18,7 +18,9 @@ def edit(quirk: str, api: str, value: Json, *, whole: bool) -> Json:
     """The value with one defect in it, if it has a place for it."""
     match quirk:
         case "calls.no_id":
-            return _each_call(value, lambda call: {k: v for k, v in call.items() if k not in ("id", "call_id")})
+            return _each_call(
+                value, lambda call: {k: v for k, v in call.items() if k not in ("id", "call_id")}
+            )
         case "calls.index_zero" if api == "chat":
             return _each_call(value, lambda call: {**call, "index": 0})
         case "unknown.field":
@@ -71,7 +73,9 @@ def _with_item(value: Json) -> Json:
 
 
 def _in_choices(value: Json, key: str, fields: Json) -> Json:
-    choices = [{**choice, key: {**choice.get(key, {}), **fields}} for choice in value.get("choices", [])]
+    choices = [
+        {**choice, key: {**choice.get(key, {}), **fields}} for choice in value.get("choices", [])
+    ]
     return {**value, "choices": choices}
 
 
@@ -86,12 +90,19 @@ def _choice(event: Event) -> Json:
 def _finished(event: Event) -> bool:
     if isinstance(event, bytes):
         return False
-    ended = ("response.completed", "response.failed", "response.incomplete", "image_generation.completed")
+    ended = (
+        "response.completed",
+        "response.failed",
+        "response.incomplete",
+        "image_generation.completed",
+    )
     return bool(_choice(event).get("finish_reason")) or event.get("type") in ended
 
 
 def _repeatable(event: Event, api: str) -> bool:
-    """A chunk of chat has no number: one that holds text or a piece of arguments cannot be told from a new one."""
+    """A chunk of chat has no number: one that holds text or a piece of arguments cannot be told
+    from a new one.
+    """
     if isinstance(event, bytes):
         return event.startswith(b":")
     delta = _choice(event).get("delta", {})
@@ -100,11 +111,17 @@ def _repeatable(event: Event, api: str) -> bool:
 
 
 def _duplicated(events: Sequence[Event], api: str) -> list[Event]:
-    return [each for event in events for each in ([event, event] if _repeatable(event, api) else [event])]
+    return [
+        each
+        for event in events
+        for each in ([event, event] if _repeatable(event, api) else [event])
+    ]
 
 
 def _shuffled(events: Sequence[Event], api: str) -> list[Event]:
-    """Pieces of different calls or items take turns, the last one first; those of one stay in order."""
+    """Pieces of different calls or items take turns, the last one first; those of one stay in
+    order.
+    """
 
     def key(event: Event) -> int | None:
         if isinstance(event, bytes):
@@ -120,7 +137,12 @@ def _shuffled(events: Sequence[Event], api: str) -> list[Event]:
         if (index := key(event)) is not None:
             groups.setdefault(index, []).append(event)
     queues = [groups[index] for index in sorted(groups, reverse=True)]
-    turns = [queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)]
+    turns = [
+        queue[turn]
+        for turn in range(max(map(len, queues), default=0))
+        for queue in queues
+        if turn < len(queue)
+    ]
     mixed = iter(turns)
     return [next(mixed) if key(event) is not None else event for event in events]
 
@@ -166,7 +188,13 @@ def _renamed(events: Sequence[Event], *, repeated: bool) -> list[Event]:
         if name:
             names[call["index"]] = name
         middle = len(name or "") // 2
-        written = [names.get(call["index"], "")] if repeated else [name[:middle], name[middle:]] if name else [None]
+        written = (
+            [names.get(call["index"], "")]
+            if repeated
+            else [name[:middle], name[middle:]]
+            if name
+            else [None]
+        )
         for number, part in enumerate(written):
             function = {**call["function"], **({} if part is None else {"name": part})}
             first = call if number == 0 else {"index": call["index"]}
@@ -200,11 +228,17 @@ SHAPES: dict[str, Callable[[Sequence[Event], str], list[Event]]] = {
     "stream.shuffled": _shuffled,
     "stream.two_finishes": lambda events, _: _finishes(events, 2),
     "stream.one_finish": lambda events, _: _finishes(events, 1),
-    "stream.no_finish": lambda events, _: [event for event in _finishes(events, 0) if event != DONE],
+    "stream.no_finish": lambda events, _: [
+        event for event in _finishes(events, 0) if event != DONE
+    ],
     "stream.no_done": lambda events, _: [event for event in events if event != DONE],
     "stream.usage_apart": _usage_apart,
-    "calls.split_name": lambda events, api: _renamed(events, repeated=False) if api == "chat" else list(events),
-    "calls.repeated_name": lambda events, api: _renamed(events, repeated=True) if api == "chat" else list(events),
+    "calls.split_name": lambda events, api: (
+        _renamed(events, repeated=False) if api == "chat" else list(events)
+    ),
+    "calls.repeated_name": lambda events, api: (
+        _renamed(events, repeated=True) if api == "chat" else list(events)
+    ),
     "unknown.event": _unknown_events,
 }
 
@@ -226,7 +260,9 @@ def _split_data(pieces: Sequence[bytes]) -> list[bytes]:
 def _named(pieces: Sequence[bytes]) -> list[bytes]:
     """With `event:`, `id:` and `retry:` lines, and without the space after the colon."""
     return [
-        piece if not piece.startswith(b"data: ") else b"event:message\nid:%d\nretry:1000\ndata:" % number + piece[6:]
+        piece
+        if not piece.startswith(b"data: ")
+        else b"event:message\nid:%d\nretry:1000\ndata:" % number + piece[6:]
         for number, piece in enumerate(pieces)
     ]
 

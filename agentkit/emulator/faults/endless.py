@@ -8,28 +8,71 @@ from agentkit.emulator.wire.sse import COMMENT, DONE
 
 PIECE = 65_536
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x04\0\0\0\x04\0\x08\x02\0\0\0"
+# Fmt: skip.
 _TEXT = {
-    ("chat", True): (b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"', b'"}}]}\n\n'),
-    ("chat", False): (b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"',
-                      b'"},"finish_reason":"stop"}]}'),
-    ("responses", True): (b'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"', b'"}\n\n'),
-    ("responses", False): ((b'{"object":"response","status":"completed","output":[{"type":"message","role":"assistant","content":'
-                           b'[{"type":"output_text","text":"'), b'"}]}]}'),
-    ("images", True): (b'data: {"type":"image_generation.text_chunk","phase":"content","text":"', b'"}\n\n'),
+    ("chat", True): (
+        (b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"'),
+        b'"}}]}\n\n',
+    ),
+    ("chat", False): (
+        b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"',
+        b'"},"finish_reason":"stop"}]}',
+    ),
+    ("responses", True): (
+        (
+            b"data: "
+            b'{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"'
+        ),
+        b'"}\n\n',
+    ),
+    ("responses", False): (
+        (
+            b'{"object":"response","status":"completed","output":[{"type":"message","role":"assistant","content":'
+            b'[{"type":"output_text","text":"'
+        ),
+        b'"}]}]}',
+    ),
+    ("images", True): (
+        (b'data: {"type":"image_generation.text_chunk","phase":"content","text":"'),
+        b'"}\n\n',
+    ),
     ("images", False): (b'{"created":0,"data":[],"note":"', b'"}'),
-}  # fmt: skip
+}
+# Fmt: skip.
 _IMAGE = {
-    ("chat", True): ((b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"images":[{"type":"image_url","image_url":'
-                     b'{"url":"data:image/png;base64,'), b'"}}]}}]}\n\n'),
-    ("chat", False): ((b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"","images":'
-                      b'[{"type":"image_url","image_url":{"url":"data:image/png;base64,'), b'"}}]},"finish_reason":"stop"}]}'),
-    ("responses", True): ((b'data: {"type":"response.output_item.done","output_index":0,"item":{"type":"image_generation_call",'
-                          b'"status":"completed","result":"'), b'"}}\n\n'),
-    ("responses", False): ((b'{"object":"response","status":"completed","output":[{"type":"image_generation_call",'
-                           b'"status":"completed","result":"'), b'"}]}'),
+    ("chat", True): (
+        (
+            b"data: "
+            b'{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"images":[{"type":"image_url","image_url":'
+            b'{"url":"data:image/png;base64,'
+        ),
+        b'"}}]}}]}\n\n',
+    ),
+    ("chat", False): (
+        (
+            b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"","images":'
+            b'[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
+        ),
+        b'"}}]},"finish_reason":"stop"}]}',
+    ),
+    ("responses", True): (
+        (
+            b"data: "
+            b'{"type":"response.output_item.done","output_index":0,"item":{"type":"image_generation_call",'
+            b'"status":"completed","result":"'
+        ),
+        b'"}}\n\n',
+    ),
+    ("responses", False): (
+        (
+            b'{"object":"response","status":"completed","output":[{"type":"image_generation_call",'
+            b'"status":"completed","result":"'
+        ),
+        b'"}]}',
+    ),
     ("images", True): (b'data: {"type":"image_generation.completed","b64_json":"', b'"}\n\n'),
     ("images", False): (b'{"created":0,"data":[{"b64_json":"', b'"}]}'),
-}  # fmt: skip
+}
 _BASE64_OF_PNG = b"iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAIAAADwf7zU"
 
 

@@ -42,7 +42,8 @@ class _Entry:
 
 
 class Faults:
-    """Faults, in order; of those whose turn it is the first one strikes. May be changed while the emulator runs.
+    """Faults, in order; of those whose turn it is the first one strikes. May be changed while the
+    emulator runs.
 
     `seed` makes `probability` repeatable. Used from any thread.
     """
@@ -60,7 +61,7 @@ class Faults:
     def add(self, *faults: Fault) -> list[int]:
         """Put faults into force, after those that are; their numbers."""
         for fault in faults:
-            if not isinstance(fault, Fault):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(fault, Fault):
                 raise TypeError(f"faults: {fault!r} was given; a Fault is accepted")
         with self._lock:
             first = self._number + 1
@@ -104,12 +105,20 @@ class Faults:
             return list(self._strikes)
 
     def counts(self) -> list[tuple[int, Fault, int, int]]:
-        """For each fault in force: its number, itself, how many requests fitted, how often it struck."""
+        """For each fault in force: its number, itself, how many requests fitted, how often it
+        struck.
+        """
         with self._lock:
-            return [(entry.number, entry.fault, entry.fitting, entry.struck) for entry in self._entries]
+            return [
+                (entry.number, entry.fault, entry.fitting, entry.struck) for entry in self._entries
+            ]
 
-    def choose(self, seen: Seen, *, at: str | None = None, generation: str | None = None) -> Strike | None:
-        """The fault for a request, counted as struck. `at`: only those that strike that early; `generation`: the id that is looked up."""
+    def choose(
+        self, seen: Seen, *, at: str | None = None, generation: str | None = None
+    ) -> Strike | None:
+        """The fault for a request, counted as struck. `at`: only those that strike that early;
+        `generation`: the id that is looked up.
+        """
         with self._lock:
             struck: _Entry | None = None
             for entry in self._entries:
@@ -172,7 +181,9 @@ def seen_of(api: str, path: str, body: Any) -> Seen:
 
 
 def _phase(turns: Sequence[Any]) -> Phase:
-    kinds = [(turn.get("role"), turn.get("type")) for turn in map(as_object, turns) if turn is not None]
+    kinds = [
+        (turn.get("role"), turn.get("type")) for turn in map(as_object, turns) if turn is not None
+    ]
     for role, kind in reversed(kinds):
         if role == "tool" or kind == "function_call_output":
             return "after_tool"

@@ -1,4 +1,6 @@
-"""Small defects of a reply: in what it holds, in the JSON of its events, and in the lines that carry them."""
+"""Small defects of a reply: in what it holds, in the JSON of its events, and in the lines that
+carry them.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -21,15 +23,27 @@ def bent_reply(reply: Reply, fault: Fault | None) -> Reply:
         return reply
     error = fault.error
     if error is not None:
-        failure = Failure(error.message, error.code, error.form, error.metadata, error.error_type, event=error.event)
+        failure = Failure(
+            error.message,
+            error.code,
+            error.form,
+            error.metadata,
+            error.error_type,
+            event=error.event,
+        )
         reply = replace(reply, error=failure, content=reply.content if error.content else ())
     for quirk in fault.quirks:
         group, _, kind = quirk.partition(".")
         if group == "arguments":
             reply = _calls(
-                reply, lambda call, kind=kind: replace(call, arguments=_arguments(kind, call.arguments_text()))
+                reply,
+                lambda call, kind=kind: replace(
+                    call, arguments=_arguments(kind, call.arguments_text())
+                ),
             )
-            reply = replace(reply, chunk=reply.chunk or PIECE) if kind in ("large", "deep") else reply
+            reply = (
+                replace(reply, chunk=reply.chunk or PIECE) if kind in ("large", "deep") else reply
+            )
         elif group == "text":
             reply = _texts(reply, kind)
         elif group == "calls":
@@ -38,7 +52,12 @@ def bent_reply(reply: Reply, fault: Fault | None) -> Reply:
 
 
 def _calls(reply: Reply, change: Callable[[CallTool], CallTool]) -> Reply:
-    return replace(reply, content=tuple(change(item) if isinstance(item, CallTool) else item for item in reply.content))
+    return replace(
+        reply,
+        content=tuple(
+            change(item) if isinstance(item, CallTool) else item for item in reply.content
+        ),
+    )
 
 
 def _arguments(kind: str, text: str) -> str:
@@ -70,10 +89,15 @@ def _texts(reply: Reply, kind: str) -> Reply:
         "controls": " \x1b[31mred\x1b[0m \x07\u202eback\u202c",
         "unicode": " \N{FOX FACE} na\u00efve \u6f22\u5b57",
     }[kind]
-    items = [replace(item, text=item.text + added) if isinstance(item, Say) else item for item in reply.content]
+    items = [
+        replace(item, text=item.text + added) if isinstance(item, Say) else item
+        for item in reply.content
+    ]
     if not any(isinstance(item, Say) for item in items):
         items.insert(0, Say(added))
-    return replace(reply, content=tuple(items), chunk=1 if kind == "split_surrogates" else reply.chunk)
+    return replace(
+        reply, content=tuple(items), chunk=1 if kind == "split_surrogates" else reply.chunk
+    )
 
 
 def _with_calls(reply: Reply, kind: str) -> Reply:
@@ -86,7 +110,10 @@ def _with_calls(reply: Reply, kind: str) -> Reply:
             return _with_one_id(reply)
         case "cut":
             cut = _calls(
-                reply, lambda call: replace(call, arguments=call.arguments_text()[: len(call.arguments_text()) // 2])
+                reply,
+                lambda call: replace(
+                    call, arguments=call.arguments_text()[: len(call.arguments_text()) // 2]
+                ),
             )
             return replace(cut, finish_reason="length")
         case "wrong_finish":
@@ -101,8 +128,12 @@ def _with_one_id(reply: Reply) -> Reply:
     if not calls:
         return reply
     shared = calls[0].id or "call_same"
-    items: list[Item] = [replace(item, id=shared) if isinstance(item, CallTool) else item for item in reply.content]
-    return replace(reply, content=(*items, replace(calls[0], id=shared)) if len(calls) == 1 else tuple(items))
+    items: list[Item] = [
+        replace(item, id=shared) if isinstance(item, CallTool) else item for item in reply.content
+    ]
+    return replace(
+        reply, content=(*items, replace(calls[0], id=shared)) if len(calls) == 1 else tuple(items)
+    )
 
 
 # On the wire
@@ -120,10 +151,16 @@ def bend_events(quirks: Sequence[str], api: str, pieces: Sequence[bytes]) -> lis
     """The pieces of a stream with the defects that show in them."""
     events: list[Event] = [_parsed(piece) for piece in pieces]
     for quirk in quirks:
-        events = [edit(quirk, api, event, whole=False) if isinstance(event, dict) else event for event in events]
+        events = [
+            edit(quirk, api, event, whole=False) if isinstance(event, dict) else event
+            for event in events
+        ]
         if quirk in SHAPES:
             events = SHAPES[quirk](events, api)
-    written = [event if isinstance(event, bytes) else b"data: " + encode(event) + b"\n\n" for event in events]
+    written = [
+        event if isinstance(event, bytes) else b"data: " + encode(event) + b"\n\n"
+        for event in events
+    ]
     for quirk in quirks:
         if quirk in LINES:
             written = LINES[quirk](written)

@@ -5,16 +5,22 @@ from collections.abc import Iterator
 
 from agentkit.emulator.faults.values import Socket
 
+# Fmt: skip.
 FINISHES = (
-    b'"finish_reason":"', b'"type":"response.completed"', b'"type":"response.failed"', b'"type":"response.incomplete"',
-    b'"type":"response.error"', b'data: {"type":"error"', b'"type":"image_generation.completed"',
-)  # fmt: skip
+    b'"finish_reason":"',
+    b'"type":"response.completed"',
+    b'"type":"response.failed"',
+    b'"type":"response.incomplete"',
+    b'"type":"response.error"',
+    b'data: {"type":"error"',
+    b'"type":"image_generation.completed"',
+)
 _SEVERAL_BYTES = re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])")
 
 
 class Spot:
-    """Splits the pieces of a body where a fault strikes. A piece of a stream is one event, with its blank line; a body that is
-    not streamed is one piece."""
+    """Splits the pieces of a body where a fault strikes. A piece of a stream is one event, with its
+    blank line; a body that is not streamed is one piece."""
 
     def __init__(self, fault: Socket) -> None:
         self._fault = fault

@@ -1,7 +1,8 @@
 """Faults to inject, as values: what goes wrong, and when.
 
-One `Fault` holds one or more effects, which work together: `Fault(status=Status(503), socket=Socket("stall", at="body",
-byte=10))` is an error body that stalls at its eleventh byte. The same names are the keys of a YAML or JSON file.
+One `Fault` holds one or more effects, which work together: `Fault(status=Status(503),
+socket=Socket("stall", at="body", byte=10))` is an error body that stalls at its eleventh byte. The
+same names are the keys of a YAML or JSON file.
 """
 
 from collections.abc import Mapping
@@ -13,28 +14,71 @@ from pydantic.dataclasses import dataclass
 Api = Literal["chat", "responses", "images", "generation", "pictures", "models", "any"]
 Phase = Literal["first", "after_tool", "follow_up"]
 Action = Literal["cut", "reset", "stall", "slice", "drip", "end"]
-Where = Literal["accept", "request", "response", "body", "event", "character", "finish", "done", "end"]
-BodyKind = Literal["html", "empty", "cut_json", "not_json", "null", "array", "wrong_type", "unstreamed"]
+Where = Literal[
+    "accept", "request", "response", "body", "event", "character", "finish", "done", "end"
+]
+BodyKind = Literal[
+    "html", "empty", "cut_json", "not_json", "null", "array", "wrong_type", "unstreamed"
+]
 EndlessKind = Literal["line", "base64", "comments", "empty_events", "events", "bytes"]
+# Fmt: skip.
 Quirk = Literal[
-    "arguments.empty", "arguments.double", "arguments.invalid", "arguments.large", "arguments.deep", "arguments.nan",
-    "arguments.duplicate_keys", "arguments.array",
-    "calls.no_id", "calls.same_id", "calls.index_zero", "calls.split_name", "calls.repeated_name", "calls.cut",
-    "calls.unknown_tool", "calls.server_tool", "calls.wrong_finish",
-    "text.lone_surrogate", "text.split_surrogates", "text.separators", "text.controls", "text.unicode",
-    "stream.duplicated", "stream.shuffled", "stream.two_finishes", "stream.one_finish", "stream.no_finish", "stream.no_done",
-    "stream.usage_apart", "stream.crlf", "stream.cr", "stream.bom", "stream.split_data", "stream.comments",
-    "stream.empty_events", "stream.event_names",
-    "unknown.item", "unknown.event", "unknown.field", "unknown.enum",
-    "base64.spaced", "base64.urlsafe", "base64.unpadded", "base64.cut", "base64.broken", "base64.wrong_type",
-]  # fmt: skip
+    "arguments.empty",
+    "arguments.double",
+    "arguments.invalid",
+    "arguments.large",
+    "arguments.deep",
+    "arguments.nan",
+    "arguments.duplicate_keys",
+    "arguments.array",
+    "calls.no_id",
+    "calls.same_id",
+    "calls.index_zero",
+    "calls.split_name",
+    "calls.repeated_name",
+    "calls.cut",
+    "calls.unknown_tool",
+    "calls.server_tool",
+    "calls.wrong_finish",
+    "text.lone_surrogate",
+    "text.split_surrogates",
+    "text.separators",
+    "text.controls",
+    "text.unicode",
+    "stream.duplicated",
+    "stream.shuffled",
+    "stream.two_finishes",
+    "stream.one_finish",
+    "stream.no_finish",
+    "stream.no_done",
+    "stream.usage_apart",
+    "stream.crlf",
+    "stream.cr",
+    "stream.bom",
+    "stream.split_data",
+    "stream.comments",
+    "stream.empty_events",
+    "stream.event_names",
+    "unknown.item",
+    "unknown.event",
+    "unknown.field",
+    "unknown.enum",
+    "base64.spaced",
+    "base64.urlsafe",
+    "base64.unpadded",
+    "base64.cut",
+    "base64.broken",
+    "base64.wrong_type",
+]
 QUIRKS: tuple[str, ...] = get_args(Quirk)
 BILLABLE = ("chat", "responses", "images")
 _STRICT = ConfigDict(extra="forbid")
 
 
 def _one(key: str) -> BeforeValidator:
-    """A bare value stands for the field that matters most: `status: 503`, `body: html`, `socket: reset`."""
+    """A bare value stands for the field that matters most: `status: 503`, `body: html`, `socket:
+    reset`.
+    """
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str | int) else value)
 
 
@@ -51,9 +95,9 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class When:
     """Which requests a fault strikes; all that is given has to hold.
 
-    `api`: by default the three that cost money. `path` and `model` are globs. `phase`: the first turn, a turn after a tool
-    ran, or a later prompt. `nth`: which of the requests that fit otherwise, from 1. `times`: at most so often.
-    `probability`: by a random number from the seed.
+    `api`: by default the three that cost money. `path` and `model` are globs. `phase`: the first
+    turn, a turn after a tool ran, or a later prompt. `nth`: which of the requests that fit
+    otherwise, from 1. `times`: at most so often. `probability`: by a random number from the seed.
     """
 
     api: Api | None = None
@@ -70,8 +114,9 @@ class When:
 class Status:
     """An HTTP status instead of a reply, with the body that OpenRouter or a provider gives with it.
 
-    `raw`: the provider's own words, in `metadata.raw`. `json` or `text` replace the whole body. `fill` makes it so many
-    bytes longer. `retry_after` goes out as it is. `generation_id`: whether the header is there.
+    `raw`: the provider's own words, in `metadata.raw`. `json` or `text` replace the whole body.
+    `fill` makes it so many bytes longer. `retry_after` goes out as it is. `generation_id`: whether
+    the header is there.
     """
 
     code: Annotated[int, Field(ge=300, le=599)]
@@ -91,8 +136,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Body:
-    """A 200 whose body is not what it should be. `wrong_type` is the right body as text/plain, `unstreamed` a whole JSON body
-    where a stream was asked for; `text` and `content_type` replace what the kind would give."""
+    """A 200 whose body is not what it should be. `wrong_type` is the right body as text/plain,
+    `unstreamed` a whole JSON body where a stream was asked for; `text` and `content_type` replace
+    what the kind would give."""
 
     kind: BodyKind = "html"
     text: str | None = None
@@ -103,9 +149,9 @@ class Body:
 class ReplyError:
     """An error inside a 200, in one of its five forms.
 
-    `body`: a top-level `error` alone; `choice`: in the finished reply; `stream`: after the content, before the end;
-    `silent`: only `finish_reason: "error"`; in Responses, `event` names the event that ends the stream. With
-    `content` false it comes before any output.
+    `body`: a top-level `error` alone; `choice`: in the finished reply; `stream`: after the content,
+    before the end; `silent`: only `finish_reason: "error"`; in Responses, `event` names the event
+    that ends the stream. With `content` false it comes before any output.
     """
 
     form: Literal["body", "choice", "stream", "silent"] = "stream"
@@ -119,10 +165,11 @@ class ReplyError:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Endless:
-    """A body without an end, or with one after `bytes` bytes. `pause`: seconds between its pieces, each up to 64 KiB or one event.
+    """A body without an end, or with one after `bytes` bytes. `pause`: seconds between its pieces,
+    each up to 64 KiB or one event.
 
-    `line`: one string that goes on; `base64`: the same as an image; `comments`, `empty_events`, `events`: of a stream
-    (buffered: white space before the JSON); `bytes`: a picture's file.
+    `line`: one string that goes on; `base64`: the same as an image; `comments`, `empty_events`,
+    `events`: of a stream (buffered: white space before the JSON); `bytes`: a picture's file.
     """
 
     kind: EndlessKind = "line"
@@ -132,8 +179,9 @@ class Endless:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Lookup:
-    """What `GET /generation` answers for each id: `unknown` is a 404, `error` a 500, for the first `polls` (none: always);
-    then what is true. `free`: of a request that never began, a record that says so, where there is none by default."""
+    """What `GET /generation` answers for each id: `unknown` is a 404, `error` a 500, for the first
+    `polls` (none: always); then what is true. `free`: of a request that never began, a record that
+    says so, where there is none by default."""
 
     answer: Literal["unknown", "error", "free"] = "unknown"
     polls: Count | None = None
@@ -143,12 +191,14 @@ class Lookup:
 class Socket:
     """What happens to the bytes of a connection, and from where on.
 
-    `cut`: a clean FIN; `reset`: a RST; `stall`: silence, for `seconds` (none: until the client goes); `slice`: `size` bytes at
-    a time; `drip`: `rate` bytes a second; `end`: the response is closed as if it were whole.
-    `at`: `accept`, as soon as the connection stands; `request`, after `byte` bytes of the request's body; `response`, at that byte of
-    the response, its headers included; `body`, of its body; `event`, after so many events; `character`, inside the first UTF-8 character
-    of several bytes; `finish`, before the event with the finish reason; `done`, before `[DONE]`; `end`, after the body, before the mark of its end. `byte`
-    counts on from each of them.
+    `cut`: a clean FIN; `reset`: a RST; `stall`: silence, for `seconds` (none: until the client
+    goes); `slice`: `size` bytes at a time; `drip`: `rate` bytes a second; `end`: the response is
+    closed as if it were whole. `at`: `accept`, as soon as the connection stands; `request`, after
+    `byte` bytes of the request's body; `response`, at that byte of the response, its headers
+    included; `body`, of its body; `event`, after so many events; `character`, inside the first
+    UTF-8 character of several bytes; `finish`, before the event with the finish reason; `done`,
+    before `[DONE]`; `end`, after the body, before the mark of its end. `byte` counts on from each
+    of them.
     """
 
     action: Action = "cut"
@@ -162,10 +212,14 @@ class Socket:
 
     def __post_init__(self) -> None:
         if self.at in ("accept", "request") and self.action not in ("cut", "reset", "stall"):
-            raise ValueError(f"action: {self.action!r} has no meaning at {self.at!r}; accepted: cut, reset, stall")
+            raise ValueError(
+                f"action: {self.action!r} has no meaning at "
+                f"{self.at!r}; accepted: cut, reset, stall"
+            )
         if self.action == "end" and self.at == "response":
             raise ValueError(
-                "at: a response can be ended only in its body; accepted: body, event, character, finish, done, end"
+                "at: a response can be ended only in its body; accepted: body, "
+                "event, character, finish, done, end"
             )
         if self.event and self.at != "event":
             raise ValueError(f"event: counts only at 'event', and at is {self.at!r}")
@@ -175,8 +229,9 @@ class Socket:
 class Fault:
     """One fault: its effects, and when they strike.
 
-    `billed`: true, the reply is made and billed in full whatever the client sees of it; false, the request is not
-    accepted and costs nothing; by default as it would be: a status is not billed, what breaks off bills what was produced.
+    `billed`: true, the reply is made and billed in full whatever the client sees of it; false, the
+    request is not accepted and costs nothing; by default as it would be: a status is not billed,
+    what breaks off bills what was produced.
     """
 
     status: Annotated[Status | None, _one("code")] = None
@@ -191,21 +246,37 @@ class Fault:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        replacing = [key for key in ("status", "body", "endless", "lookup") if getattr(self, key) is not None]
+        replacing = [
+            key for key in ("status", "body", "endless", "lookup") if getattr(self, key) is not None
+        ]
         inside = [key for key in ("error", "quirks") if getattr(self, key)]
         if not (replacing or inside or self.socket):
-            raise ValueError("no effect was given; accepted: status, body, error, quirks, endless, lookup, socket")
+            raise ValueError(
+                "no effect was given; accepted: status, body, error, "
+                "quirks, endless, lookup, socket"
+            )
         if len(replacing) > 1 or (inside and replacing and replacing != ["body"]):
             raise ValueError(
-                f"{' and '.join([*replacing, *inside])} cannot strike the same reply: give each a fault of its own"
+                f"{' and '.join([*replacing, *inside])} cannot strike the same "
+                "reply: give each a fault of its own"
             )
         if self.lookup is not None and self.when.api not in (None, "generation"):
             raise ValueError(f"lookup: concerns GET /generation, and when.api is {self.when.api!r}")
         if self.billed is False and (inside or self.body or self.endless or self._in_the_reply):
-            raise ValueError("billed: a request that was not accepted has no reply in which this fault could strike")
-        if self.early and (replacing or inside or self.when.model or self.when.stream is not None or self.when.phase):
             raise ValueError(
-                f"socket.at: nothing of the request's body is known yet at {self.socket and self.socket.at!r}"
+                "billed: a request that was not accepted has no reply in "
+                "which this fault could strike"
+            )
+        if self.early and (
+            replacing
+            or inside
+            or self.when.model
+            or self.when.stream is not None
+            or self.when.phase
+        ):
+            raise ValueError(
+                "socket.at: nothing of the request's body is known yet at "
+                f"{self.socket and self.socket.at!r}"
             )
 
     @property
@@ -217,7 +288,9 @@ class Fault:
     def _in_the_reply(self) -> bool:
         if self.socket is None or self.status is not None or self.early:
             return False
-        ends = self.socket.action in ("cut", "reset") or (self.socket.action == "stall" and self.socket.seconds is None)
+        ends = self.socket.action in ("cut", "reset") or (
+            self.socket.action == "stall" and self.socket.seconds is None
+        )
         return self.socket.at != "response" or self.socket.byte > 0 or not ends
 
     @property

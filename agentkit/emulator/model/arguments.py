@@ -27,18 +27,26 @@ from agentkit.emulator.model.words import (
 )
 
 _PLACE = frozenset(
-    stem(w) for w in bag("city place location town country region where origin destination station airport")
+    stem(w)
+    for w in bag("city place location town country region where origin destination station airport")
 )
 _PROSE = frozenset(
     stem(w)
-    for w in bag("""query question prompt text message topic subject content body instruction request task note""")
+    for w in bag(
+        """query question prompt text message topic subject content body instruction request task note"""
+    )
 )
-_LONG = frozenset(stem(w) for w in bag("summary description answer explanation reason caption story comment"))
-_PERSON = frozenset(stem(w) for w in bag("name person who recipient author owner user customer guest"))
+_LONG = frozenset(
+    stem(w) for w in bag("summary description answer explanation reason caption story comment")
+)
+_PERSON = frozenset(
+    stem(w) for w in bag("name person who recipient author owner user customer guest")
+)
 _IMAGE = frozenset(stem(w) for w in bag("image picture photo img drawing painting sketch"))
 _DAYS = row("monday tuesday wednesday thursday friday saturday sunday")
 _LEAD = re.compile(
-    r"^(?:please|can you|could you|would you|now|search|look up|find|tell me|show me|what is|what's|what are|who is|for|about"
+    r"^(?:please|can you|could you|would you|now|search|look up|find|tell me|show "
+    r"me|what is|what's|what are|who is|for|about"
     r"|send|write|say|note|remember|translate|a|the|an|me|us|to|that)\b[\s,:]*",
     re.IGNORECASE,
 )
@@ -47,10 +55,11 @@ MISSING = object()
 
 @dataclass(slots=True)
 class Filler:
-    """Takes values out of `text`, then of `clause`'s surroundings, then of `memory` (what was said before).
+    """Takes values out of `text`, then of `clause`'s surroundings, then of `memory` (what was said
+    before).
 
-    `handles` are the names of the pictures in the conversation, the latest last. With `compose` nothing stays empty:
-    a structured answer has to say something.
+    `handles` are the names of the pictures in the conversation, the latest last. With `compose`
+    nothing stays empty: a structured answer has to say something.
     """
 
     text: str
@@ -86,14 +95,22 @@ class Filler:
             if known is None:
                 return {}
             if "$ref" in known:
-                target: dict[str, Any] = as_object(self.definitions.get(str(known["$ref"]).rsplit("/", 1)[-1])) or {}
+                target: dict[str, Any] = (
+                    as_object(self.definitions.get(str(known["$ref"]).rsplit("/", 1)[-1])) or {}
+                )
                 schema = {**target, **{key: value for key, value in known.items() if key != "$ref"}}
                 continue
             options = as_list(known.get("anyOf") or known.get("oneOf") or known.get("allOf"))
             if not options:
                 return known
-            real = [one for option in options if (one := as_object(option)) and one.get("type") != "null"]
-            rest = {key: value for key, value in known.items() if key not in ("anyOf", "oneOf", "allOf")}
+            real = [
+                one
+                for option in options
+                if (one := as_object(option)) and one.get("type") != "null"
+            ]
+            rest = {
+                key: value for key, value in known.items() if key not in ("anyOf", "oneOf", "allOf")
+            }
             schema = {**real[0], **rest} if real else rest
         return {}
 
@@ -137,7 +154,8 @@ class Filler:
     def _enum(self, options: Sequence[Any]) -> Any:
         said = content(self.text) | {word.lower() for word in words(self.text)}
         scored = [
-            (overlap({stem(w) for w in words(str(option))} | {str(option).lower()}, said), option) for option in options
+            (overlap({stem(w) for w in words(str(option))} | {str(option).lower()}, said), option)
+            for option in options
         ]
         best = max(scored, key=lambda pair: pair[0])
         return best[1] if best[0] else options[0] if self.compose else MISSING
@@ -149,7 +167,9 @@ class Filler:
         mine = {stem(word) for word in name_words(name)}
         tokens = number_tokens(self.text)
         near = [index for index, token in enumerate(tokens) if stem(token) in mine]
-        chosen = min(found, key=lambda pair: min((abs(pair[0] - index) for index in near), default=0))
+        chosen = min(
+            found, key=lambda pair: min((abs(pair[0] - index) for index in near), default=0)
+        )
         self._used.add(chosen)
         low, high = (
             schema.get("minimum", schema.get("exclusiveMinimum")),
@@ -165,7 +185,9 @@ class Filler:
         said = [stem(word) for word in words(self.text)]
         for index, word in enumerate(said):
             if word in mine:
-                return not {"not", "no", "without", "don't", "never"} & set(said[max(0, index - 3) : index])
+                return not {"not", "no", "without", "don't", "never"} & set(
+                    said[max(0, index - 3) : index]
+                )
         return MISSING
 
     def _array(self, name: str, schema: Mapping[str, Any], depth: int) -> Any:
@@ -190,7 +212,12 @@ class Filler:
     def _listed(self, name: str, schema: Mapping[str, Any]) -> list[str]:
         if (handles := _about_image(name, schema)) and not self.compose:
             return held(self.text, self.handles)
-        return (handles and named(self.text)) or quoted(self.text) or _enumerated(self.text) or entities(self.text)
+        return (
+            (handles and named(self.text))
+            or quoted(self.text)
+            or _enumerated(self.text)
+            or entities(self.text)
+        )
 
     def _string(self, name: str, schema: Mapping[str, Any]) -> Any:
         value = self._plain_string(name, schema)
@@ -200,7 +227,9 @@ class Filler:
         return value[:longest] if isinstance(longest, int) else value
 
     def _plain_string(self, name: str, schema: Mapping[str, Any]) -> Any:
-        if isinstance(schema.get("pattern"), str) and (match := _search(schema["pattern"], self.text)):
+        if isinstance(schema.get("pattern"), str) and (
+            match := _search(schema["pattern"], self.text)
+        ):
             return match
         formatted = _formatted(str(schema.get("format", "")), name, self.text)
         if formatted is not None:
@@ -227,7 +256,13 @@ class Filler:
         return self._leftover()
 
     def _place(self, mine: set[str]) -> Any:
-        role = "from" if mine & {"origin", stem("source")} else "to" if stem("destination") in mine else None
+        role = (
+            "from"
+            if mine & {"origin", stem("source")}
+            else "to"
+            if stem("destination") in mine
+            else None
+        )
         if role is not None:
             marked = re.search(rf"\b{role}\s+((?:[A-Z][\w'\u2019-]*\s?)+)", self.text)
             if marked:
@@ -248,7 +283,11 @@ class Filler:
         found = self._once([*quoted(self.text), *entities(self.text)])
         if found is not MISSING:
             return found
-        left = [word for word in words(self.text) if word.lower() not in STOP and stem(word) not in self.skip]
+        left = [
+            word
+            for word in words(self.text)
+            if word.lower() not in STOP and stem(word) not in self.skip
+        ]
         return self._once([" ".join(left)]) if left else MISSING
 
 
@@ -290,10 +329,18 @@ def _date(text: str, *, strict: bool) -> str | None:
         return written[0]
     today = datetime.now(UTC).date()
     low = text.lower()
-    low += " today" if re.search(r"\b(?:this|in the|at) (?:morning|noon|afternoon|evening|night)\b", low) else ""
+    low += (
+        " today"
+        if re.search(r"\b(?:this|in the|at) (?:morning|noon|afternoon|evening|night)\b", low)
+        else ""
+    )
+    # Fmt: skip.
     near: dict[str, date] = {
-        "today": today, "tonight": today, "tomorrow": today + timedelta(1), "yesterday": today - timedelta(1),
-    }  # fmt: skip
+        "today": today,
+        "tonight": today,
+        "tomorrow": today + timedelta(1),
+        "yesterday": today - timedelta(1),
+    }
     for number, day in enumerate(_DAYS):
         near[day] = today + timedelta((number - today.weekday()) % 7)
     said = next((word for word in words(low) if word in near), None)
@@ -342,7 +389,13 @@ def _fallback(name: str, schema: Mapping[str, Any], text: str) -> Any:
         return schema["enum"][0]
     kind = schema.get("type", "string")
     low = schema.get("minimum", 1)
-    empty: dict[str, Any] = {"integer": int(low), "number": float(low), "boolean": False, "array": [], "object": {}}
+    empty: dict[str, Any] = {
+        "integer": int(low),
+        "number": float(low),
+        "boolean": False,
+        "array": [],
+        "object": {},
+    }
     if isinstance(kind, str) and kind in empty:
         return empty[kind]
     if schema.get("format") == "date":

@@ -8,10 +8,15 @@ from agentkit.emulator.model.drawing import colour_in
 from agentkit.emulator.model.words import COLOURS, NUMBERS, STOP, bag, content, words
 
 _START = re.compile(
-    r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank you|wonderful|please|yes|hm+|can you|could you|would you)[\s,!.]+)*"
-    r"(?:and\s+|but\s+)?(?:now\b|this time\b|again\b|the same\b|same\b|make (?:it|him|her|them|this|that|the|everything|img_)|put\b|add\b|give (?:it|him|her|them|the|img_)"
-    r"|remove\b|take away\b|change\b|turn (?:it|him|her|them|this|that|the|img_)|replace\b|with\b|without\b|in the style\b|in the\b|at (?:night|dawn|dusk|sunset|sunrise|noon)\b"
-    r"|let (?:it|him|her|them|the)\b|zoom\b|brighter\b|darker\b|another version\b|edit\b|modify\b|redraw\b|repaint\b|as an?\b|try\b)",
+    r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank "
+    r"you|wonderful|please|yes|hm+|can you|could you|would you)[\s,!.]+)*"
+    r"(?:and\s+|but\s+)?(?:now\b|this time\b|again\b|the same\b|same\b|make "
+    r"(?:it|him|her|them|this|that|the|everything|img_)|put\b|add\b|give (?:it|him|her|them|the|img_)"
+    r"|remove\b|take away\b|change\b|turn "
+    r"(?:it|him|her|them|this|that|the|img_)|replace\b|with\b|without\b|in the style\b|in "
+    r"the\b|at (?:night|dawn|dusk|sunset|sunrise|noon)\b"
+    r"|let (?:it|him|her|them|the)\b|zoom\b|brighter\b|darker\b|another "
+    r"version\b|edit\b|modify\b|redraw\b|repaint\b|as an?\b|try\b)",
     re.IGNORECASE,
 )
 _OBJECT = r"(?:it|him|her|them|this|that|these|everything|the (?:\w+ )?\w+|img_\d+)"
@@ -20,7 +25,8 @@ _WEARABLE = bag(
 )
 _TIME = re.compile(
     r",?\s*\b(?:(?:at|by|in)\s+(?:the\s+)?)?(?:night(?:time)?|dawn|dusk|sunset|sunrise|noon|midday|midnight|daylight|daytime|morning|evening"
-    r"|afternoon|twilight|moonlight)\b|,?\s*\bby day\b|,?\s*\bunder (?:the stars|a starry sky|the moon)\b",
+    r"|afternoon|twilight|moonlight)\b|,?\s*\bby day\b|,?\s*\bunder "
+    r"(?:the stars|a starry sky|the moon)\b",
     re.IGNORECASE,
 )
 _WEATHER = re.compile(
@@ -29,20 +35,24 @@ _WEATHER = re.compile(
 )
 _SEASON = re.compile(r",?\s*\bin (?:the\s+)?(?:spring|summer|autumn|fall|winter)\b", re.IGNORECASE)
 _STYLE = re.compile(
-    r",?\s*\b(?:as an?|in|in the style of an?)\s+(?:water-?colou?r|oil painting|pixel art|pencil sketch|cartoon|sketch|line drawing|woodcut|collage)(?: style)?\b",
+    r",?\s*\b(?:as an?|in|in the style of an?)\s+(?:water-?colou?r|oil painting|pixel "
+    r"art|pencil sketch|cartoon|sketch|line drawing|woodcut|collage)(?: style)?\b",
     re.IGNORECASE,
 )
 _QUESTION = re.compile(
-    r"^(?:and\s+|so\s+|now\s+)?(?:what|who|why|when|where|how|which|is|are|do|does|did)\b", re.IGNORECASE
+    r"^(?:and\s+|so\s+|now\s+)?(?:what|who|why|when|where|how|which|is|are|do|does|did)\b",
+    re.IGNORECASE,
 )
-_OF_TEXT = bag("""shorter longer rhyme rhyming formal sentence word words text haiku poem story answer list email""")
+_OF_TEXT = bag(
+    """shorter longer rhyme rhyming formal sentence word words text haiku poem story answer list email"""
+)
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A picture of the conversation: its name, what was asked for, its bytes where the request carries them, and
-    whose it is."""
+    """A picture of the conversation: its name, what was asked for, its bytes where the request
+    carries them, and whose it is."""
 
     handle: str
     prompt: str | None
@@ -53,7 +63,9 @@ class Known:
 
 
 def asks_for_change(text: str, *, fresh: bool) -> bool:
-    """Whether the prompt wants a picture changed. `fresh` says that the picture came just before, or with it."""
+    """Whether the prompt wants a picture changed. `fresh` says that the picture came just before,
+    or with it.
+    """
     if _QUESTION.match(text) or re.match(r"(?:now\s+)?add\s+\d", text, re.IGNORECASE):
         return False
     if not fresh and set(words(text.lower())) & _OF_TEXT:
@@ -65,7 +77,9 @@ def asks_for_change(text: str, *, fresh: bool) -> bool:
 
 
 def refers_back(text: str) -> bool:
-    """Whether a wish for a picture is a wish about one that is there: `make the second picture darker`."""
+    """Whether a wish for a picture is a wish about one that is there: `make the second picture
+    darker`.
+    """
     return bool(
         re.search(
             r"\b(?:make|turn|change|let|give|edit)\s+(?:it|him|her|them|this|that|img_\d+|the\s+(?:first|second|third|fourth|last|previous|other|same|picture|image"
@@ -84,21 +98,28 @@ def same_again(prompt: str, gallery: Sequence[Known]) -> str:
             prompt,
             re.IGNORECASE,
         )
-        wanted = content(match[1]) if match and not STOP & set(match[1].lower().split()) else set[str]()
-        for known in gallery:  # the first: what a later change made of it, such as the night, was asked for once
+        wanted = (
+            content(match[1]) if match and not STOP & set(match[1].lower().split()) else set[str]()
+        )
+        # The first: what a later change made of it, such as the night, was asked for once.
+        for known in gallery:
             if match and wanted and known.prompt and wanted <= content(known.prompt):
                 return merged(known.prompt, match[2])
     return prompt
 
 
 def picture_meant(text: str, gallery: Sequence[Known]) -> Known:
-    """The picture that the prompt speaks of: by handle, by number, by what it shows, or the latest."""
+    """The picture that the prompt speaks of: by handle, by number, by what it shows, or the
+    latest.
+    """
     for handle in re.findall(r"\bimg_\d+\b", text):
         named = next((known for known in gallery if known.handle == handle), None)
         if named is not None:
             return named
     ordinal = re.search(
-        r"\bthe (first|second|third|fourth)\b(?: (?:one|picture|image|drawing|painting))?", text, re.IGNORECASE
+        r"\bthe (first|second|third|fourth)\b(?: (?:one|picture|image|drawing|painting))?",
+        text,
+        re.IGNORECASE,
     )
     if ordinal and _ORDINALS[ordinal[1].lower()] < len(gallery):
         return gallery[_ORDINALS[ordinal[1].lower()]]
@@ -111,13 +132,24 @@ def _nouns(prompt: str) -> set[str]:
 
 
 def change_in(text: str) -> str:
-    """What is to be different, as a phrase that can follow the old prompt: `at night`, `wearing a hat`."""
+    """What is to be different, as a phrase that can follow the old prompt: `at night`, `wearing a
+    hat`.
+    """
     rest = text.strip().rstrip(".!?").strip()
+    # Fmt: skip.
     rest = re.sub(
-        r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank you|wonderful|please|yes|now|and|but|this time|again|can you|could you|would you|try|then)\b[\s,!.]*)+",
-        "", rest, flags=re.IGNORECASE,
-    )  # fmt: skip
-    rest = re.sub(r"[\s,]*\b(?:please|now|instead|thanks|for me|this time|again)$", "", rest, flags=re.IGNORECASE)
+        r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank "
+        r"you|wonderful|please|yes|now|and|but|this time|again|can you|could you|would you|try|then)\b[\s,!.]*)+",
+        "",
+        rest,
+        flags=re.IGNORECASE,
+    )
+    rest = re.sub(
+        r"[\s,]*\b(?:please|now|instead|thanks|for me|this time|again)$",
+        "",
+        rest,
+        flags=re.IGNORECASE,
+    )
     for pattern, build in _FORMS:
         match = re.match(pattern, rest, re.IGNORECASE)
         if match:
@@ -156,29 +188,54 @@ def _put(match: re.Match[str]) -> str:
 
 def _made(match: re.Match[str]) -> str:
     rest = re.sub(r"^(?:to|into|be|look like|look)\s+", "", match[1], flags=re.IGNORECASE)
-    if re.fullmatch(r"(?:night|dawn|dusk|sunset|sunrise|noon|midnight)(?:time)?", rest, re.IGNORECASE):
+    if re.fullmatch(
+        r"(?:night|dawn|dusk|sunset|sunrise|noon|midnight)(?:time)?", rest, re.IGNORECASE
+    ):
         return f"at {rest}"
     if re.fullmatch(r"(?:winter|summer|spring|autumn|fall)", rest, re.IGNORECASE):
         return f"in {rest}"
     if weather := re.fullmatch(r"(rain|snow)(?:y|ing)?", rest, re.IGNORECASE):
         return f"in the {weather[1].lower()}"
-    if re.match(r"an?\s+(?:water-?colou?r|oil painting|pencil|sketch|cartoon|pixel|woodcut)", rest, re.IGNORECASE):
+    if re.match(
+        r"an?\s+(?:water-?colou?r|oil painting|pencil|sketch|cartoon|pixel|woodcut)",
+        rest,
+        re.IGNORECASE,
+    ):
         return f"as {rest}"
     if worn := re.match(r"(?:wear|have|hold|carry)\s+(.*)", rest, re.IGNORECASE):
         return _worn(worn[1])
     return rest
 
 
+# Fmt: skip.
 _FORMS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
-    (r"(?:put|add)\s+(.+?)(?:\s+((?:on|onto|to|in|into|above|behind|beside|over|under|next to|at)\s+.+))?$", _put),
-    (rf"give\s+{_OBJECT}\s+((?:an?|some|two|three|red|blue|green|big|small|its|the)\s+.+)$", lambda m: _worn(m[1])),
+    (
+        r"(?:put|add)\s+(.+?)(?:\s+((?:on|onto|to|in|into|above|behind|beside|over|under|next to|at)\s+.+))?$",
+        _put,
+    ),
+    (
+        rf"give\s+{_OBJECT}\s+((?:an?|some|two|three|red|blue|green|big|small|its|the)\s+.+)$",
+        lambda m: _worn(m[1]),
+    ),
     (r"give\s+(?:it|him|her|them)\s+(.+)$", lambda m: _worn(m[1])),
-    (r"(?:remove|take away|without|get rid of|leave out|lose)\s+(?:the\s+|an?\s+|its\s+|his\s+|her\s+)?(.+?)(?:\s+(?:from|on|in)\s+.+)?$", lambda m: f"without the {m[1]}"),
-    (r"(?:change|replace|turn)\s+the\s+(background|sky|colou?rs?)\s+(?:to|with|by|into)\s+(.+)$", lambda m: f"with a {m[2]} {m[1]}".replace("a a ", "a ")),
+    (
+        (
+            r"(?:remove|take away|without|get rid of|leave "
+            r"out|lose)\s+(?:the\s+|an?\s+|its\s+|his\s+|her\s+)?(.+?)(?:\s+(?:from|on|in)\s+.+)?$"
+        ),
+        lambda m: f"without the {m[1]}",
+    ),
+    (
+        r"(?:change|replace|turn)\s+the\s+(background|sky|colou?rs?)\s+(?:to|with|by|into)\s+(.+)$",
+        lambda m: f"with a {m[2]} {m[1]}".replace("a a ", "a "),
+    ),
     (rf"(?:make|turn|change|let|have)\s+{_OBJECT}\s+(.+)$", _made),
-    (r"(?:the\s+)?same(?:\s+(?:picture|image|one|thing|scene|fox|again))?[\s,]*(?:but\s+)?(.+)$", lambda m: m[1]),
+    (
+        r"(?:the\s+)?same(?:\s+(?:picture|image|one|thing|scene|fox|again))?[\s,]*(?:but\s+)?(.+)$",
+        lambda m: m[1],
+    ),
     (r"another version(?:\s+of it)?[\s,]*(.*)$", lambda m: m[1] or "another version"),
-)  # fmt: skip
+)
 
 
 def merged(prompt: str, change: str) -> str:
@@ -186,13 +243,22 @@ def merged(prompt: str, change: str) -> str:
     base = prompt.strip().rstrip(".")
     if lost := re.match(r"without\s+(?:the\s+)?(.+)", change, re.IGNORECASE):
         return _without(base, lost[1])
-    for kind, lost in ((_TIME, _TIME), (_WEATHER, _WEATHER), (_SEASON, _SEASON), (_SEASON, _WEATHER), (_STYLE, _STYLE)):
+    for kind, lost in (
+        (_TIME, _TIME),
+        (_WEATHER, _WEATHER),
+        (_SEASON, _SEASON),
+        (_SEASON, _WEATHER),
+        (_STYLE, _STYLE),
+    ):
         if kind.search(change):
             base = lost.sub("", base).strip(" ,") or base
     colour = colour_in(change)
     if colour is not None and len(words(change)) <= 2:
         return _recoloured(base, change)
-    close = re.match(r"(?:at|in|by|with|wearing|under|on|as|during)\b", change, re.IGNORECASE) and "," not in base
+    close = (
+        re.match(r"(?:at|in|by|with|wearing|under|on|as|during)\b", change, re.IGNORECASE)
+        and "," not in base
+    )
     return f"{base}{' ' if close else ', '}{change}" if change else base
 
 
@@ -201,7 +267,10 @@ def _recoloured(base: str, change: str) -> str:
     if old is not None:
         return re.sub(rf"\b{old}\b", change, base, count=1, flags=re.IGNORECASE)
     return re.sub(
-        r"^((?:an?|the|one|two|three)\s+)?", lambda match: f"{_article(match[1], change)}{change} ", base, count=1
+        r"^((?:an?|the|one|two|three)\s+)?",
+        lambda match: f"{_article(match[1], change)}{change} ",
+        base,
+        count=1,
     )
 
 

@@ -7,14 +7,24 @@ from typing import Any
 
 from agentkit.emulator.loose import as_list, as_object
 from agentkit.emulator.model.arguments import Filler
-from agentkit.emulator.model.words import GENERIC, STOP, bag, clauses, content, name_words, places, stem
+from agentkit.emulator.model.words import (
+    GENERIC,
+    STOP,
+    bag,
+    clauses,
+    content,
+    name_words,
+    places,
+    stem,
+)
 from agentkit.emulator.script import CallTool
 from agentkit.emulator.wire.ask import Tool
 
 _FOLLOW_UP = re.compile(r"^(?:and|what about|how about|and what about|also)\b", re.IGNORECASE)
 _SUM = re.compile(r"\d\s*(?:[-+*/\u00d7\u00f7^x]|plus|minus|times|divided by)\s*\d", re.IGNORECASE)
 _CALCULATORS = {
-    stem(word) for word in bag("calculate calculator calc math arithmetic evaluate compute add multiply sum")
+    stem(word)
+    for word in bag("calculate calculator calc math arithmetic evaluate compute add multiply sum")
 }
 _PLACES = {stem(word) for word in bag("city place location town country where")}
 _VERBS = {stem(word) for word in bag("get set fetch find show make draw paint create run do")}
@@ -45,13 +55,16 @@ def plan(
 ) -> list[Planned]:
     """The calls for a prompt, in the order in which it asks for them.
 
-    `forced`: at least one, whatever the prompt says. `strict`: the prompt asks for a picture too, so only a tool that
-    it names counts. `follow_up`: the tools used before, the latest first, one of which `and in Bergen?` means. `facts`: the prompt with
-    what earlier calls brought, for arguments that the prompt alone does not give.
+    `forced`: at least one, whatever the prompt says. `strict`: the prompt asks for a picture too,
+    so only a tool that it names counts. `follow_up`: the tools used before, the latest first, one
+    of which `and in Bergen?` means. `facts`: the prompt with what earlier calls brought, for
+    arguments that the prompt alone does not give.
     """
     scored = [(_score(tool, prompt), tool) for tool in tools]
     chosen = [
-        tool for (total, named), tool in scored if total >= (4 if strict and not named else 3 if not named else 2)
+        tool
+        for (total, named), tool in scored
+        if total >= (4 if strict and not named else 3 if not named else 2)
     ]
     if strict:
         chosen = [tool for (_, named), tool in scored if named and tool in chosen]
@@ -82,7 +95,9 @@ def _score(tool: Tool, prompt: str) -> tuple[int, bool]:
     described = {stem(w) for w in content(tool.description)} - {stem(w) for w in GENERIC}
     properties = _property_words(tool.schema)
     named = len(name & said)
-    total = 3 * named + 2 * len((described - name) & said) + len((properties - described - name) & said)
+    total = (
+        3 * named + 2 * len((described - name) & said) + len((properties - described - name) & said)
+    )
     if _SUM.search(prompt) and (name | described) & _CALCULATORS:
         return total + 3, True
     if tool.name in prompt:
@@ -113,11 +128,15 @@ def _position(tool: Tool, prompt: str) -> int:
     return len(prompt)
 
 
-def _filled(tool: Tool, prompt: str, memory: str, handles: Sequence[str], facts: str, *, alone: bool) -> list[Planned]:
+def _filled(
+    tool: Tool, prompt: str, memory: str, handles: Sequence[str], facts: str, *, alone: bool
+) -> list[Planned]:
     clause = prompt if alone else _clause(tool, prompt)
     properties = as_object(tool.schema.get("properties")) or {}
     place_keys = [
-        key for key, one in properties.items() if {stem(w) for w in name_words(key)} & _PLACES and _is_text(one)
+        key
+        for key, one in properties.items()
+        if {stem(w) for w in name_words(key)} & _PLACES and _is_text(one)
     ]
     several = list(dict.fromkeys(places(clause)))
     if len(place_keys) == 1 and len(several) > 1 and re.search(r"\band\b|,|&", clause):
@@ -131,7 +150,12 @@ def _filled(tool: Tool, prompt: str, memory: str, handles: Sequence[str], facts:
 
 
 def _fill(tool: Tool, text: str, memory: str, handles: Sequence[str]) -> Planned:
-    filler = Filler(text, memory=memory, handles=handles, skip=frozenset(_name_stems(tool) | content(tool.description)))
+    filler = Filler(
+        text,
+        memory=memory,
+        handles=handles,
+        skip=frozenset(_name_stems(tool) | content(tool.description)),
+    )
     arguments = filler.fill(tool.schema)
     return Planned(tool, arguments, tuple(filler.missing))
 
@@ -149,7 +173,9 @@ def _with_only(clause: str, kept: str, all_of_them: Sequence[str]) -> str:
 
 
 def _clause(tool: Tool, prompt: str) -> str:
-    """The part of the prompt that asks for this tool, with the parts after it that name only its values."""
+    """The part of the prompt that asks for this tool, with the parts after it that name only its
+    values.
+    """
     parts = clauses(prompt)
     if not parts:
         return prompt

@@ -1,5 +1,6 @@
-"""Functions that draw: where a model has neither pictures of its own nor a server tool for them, a wish for a picture
-becomes a call of a function such as `draw_image(prompt)` or `edit_image(images, prompt)`, known by its name."""
+"""Functions that draw: where a model has neither pictures of its own nor a server tool for them, a
+wish for a picture becomes a call of a function such as `draw_image(prompt)` or `edit_image(images,
+prompt)`, known by its name."""
 
 from __future__ import annotations
 
@@ -24,14 +25,21 @@ def drawer(tools: Sequence[Tool], *, edits: bool) -> Tool | None:
     verbs = _EDITS if edits else _DRAWS
     for tool in tools:
         named = set(name_words(tool.name))
-        if named & verbs and named & _PICTURES and _words_of(tool) and (not edits or _pictures_of(tool)):
+        if (
+            named & verbs
+            and named & _PICTURES
+            and _words_of(tool)
+            and (not edits or _pictures_of(tool))
+        ):
             return tool
     return None
 
 
 def names(tools: Sequence[Tool]) -> set[str]:
     """Of all functions that draw or change pictures."""
-    return {tool.name for tool in tools if drawer([tool], edits=False) or drawer([tool], edits=True)}
+    return {
+        tool.name for tool in tools if drawer([tool], edits=False) or drawer([tool], edits=True)
+    }
 
 
 def call(tool: Tool, wish: Wish, prompt: str) -> CallTool:

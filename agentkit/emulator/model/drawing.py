@@ -18,11 +18,13 @@ _WISH = re.compile(
     re.IGNORECASE,
 )
 _REFUSAL = re.compile(
-    rf"\b(?:don'?t|do not|never|without|no need to|stop)\s+(?:{_STRONG}|{_WEAK}|any\s+{_NOUN}|{_STRONG}ing)",
+    r"\b(?:don'?t|do not|never|without|no need "
+    rf"to|stop)\s+(?:{_STRONG}|{_WEAK}|any\s+{_NOUN}|{_STRONG}ing)",
     re.IGNORECASE,
 )
 _LOOKING_BACK = re.compile(
-    r"^how (?!about)|^when\b|^where\b|\b(?:did|have|had) (?:you|we|i)\b|\byou (?:drew|painted|made)\b|\bhow many\b|\bdescribe\b|\bwhat(?:'s| is| do you see)\b"
+    r"^how (?!about)|^when\b|^where\b|\b(?:did|have|had) (?:you|we|i)\b|\byou "
+    r"(?:drew|painted|made)\b|\bhow many\b|\bdescribe\b|\bwhat(?:'s| is| do you see)\b"
     r"|\bwho\b|\bwhy\b|\bwhich\b|\bdo you\b|\bwhat (?:was|were|are|did|have)\b",
     re.IGNORECASE,
 )
@@ -30,21 +32,30 @@ _ABOUT_PICTURES = re.compile(
     rf"\b{_WEAK}\b[^.!?]*?\b(?:examples?|ideas?|tips?|reasons?|advice|opinions?|difference|when|how|why|whether|what|if)\b[^.!?]*?\b{_NOUN}\b",
     re.IGNORECASE,
 )
-_COUNT = re.compile(rf"\b(two|three|four|2|3|4|a couple of|both)\s+(?:\w+\s+){{0,2}}?{_NOUN}\b", re.IGNORECASE)
+_COUNT = re.compile(
+    rf"\b(two|three|four|2|3|4|a couple of|both)\s+(?:\w+\s+){{0,2}}?{_NOUN}\b", re.IGNORECASE
+)
 _LEAD = re.compile(
-    r"^(?:(?:please|now|then|ok|okay|great|thanks|thank you|hi|hello|hey|and|also|next|first|so|well|finally|yes|perfect|nice|lovely"
-    r"|can you|could you|would you|will you|i want you to|i want|i'd like you to|i'd like|i would like you to|i would like|i need"
+    r"^(?:(?:please|now|then|ok|okay|great|thanks|thank "
+    r"you|hi|hello|hey|and|also|next|first|so|well|finally|yes|perfect|nice|lovely"
+    r"|can you|could you|would you|will you|i want you to|i want|i'd like you to|i'd "
+    r"like|i would like you to|i would like|i need"
     r"|let's|let us|try to|kindly|use .{1,40}? and|use it to|with it)\b[\s,!:]*|[\s,!.:]+)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
-    r",?\s*(?:\b(?:in|as|at|with|on)\s+)?(?:a\s+|an\s+)?(?:\b(?:transparent background|\d{2,4}\s?x\s?\d{2,4}(?: pixels)?|\d{1,2}:\d{1,2}"
-    r"(?: format| aspect ratio)?|png|jpe?g|webp|svg|square format|wide format)\b)(?:\s+file|\s+format)?",
+    r",?\s*(?:\b(?:in|as|at|with|on)\s+)?(?:a\s+|an\s+)?(?:\b(?:transparent "
+    r"background|\d{2,4}\s?x\s?\d{2,4}(?: pixels)?|\d{1,2}:\d{1,2}"
+    r"(?: format| aspect ratio)?|png|jpe?g|webp|svg|square "
+    r"format|wide format)\b)(?:\s+file|\s+format)?",
     re.IGNORECASE,
 )
-_TAIL = re.compile(r"[\s,]*\b(?:please|for me|thanks|thank you|for us|if you can)\b[\s.!?]*$", re.IGNORECASE)
+_TAIL = re.compile(
+    r"[\s,]*\b(?:please|for me|thanks|thank you|for us|if you can)\b[\s.!?]*$", re.IGNORECASE
+)
 _PREPOSITION = re.compile(
-    r"^(?:at|in|by|with|during|under|as|on|near|from|while|wearing|without|against|beside|over)\b", re.IGNORECASE
+    r"^(?:at|in|by|with|during|under|as|on|near|from|while|wearing|without|against|beside|over)\b",
+    re.IGNORECASE,
 )
 
 
@@ -92,7 +103,11 @@ def subjects(text: str, topic: str | None = None) -> list[str]:
     asking = _asking(text)
     match = _COUNT.search(asking)
     wanted = (
-        int(NUMBERS.get(match[1].lower(), 2)) if match and not match[1].isdigit() else int(match[1]) if match else 1
+        int(NUMBERS.get(match[1].lower(), 2))
+        if match and not match[1].isdigit()
+        else int(match[1])
+        if match
+        else 1
     )
     if re.search(r"\btwice\b", asking, re.IGNORECASE):
         wanted, asking = 2, re.sub(r",?\s*\btwice\b", "", asking, flags=re.IGNORECASE)
@@ -121,28 +136,46 @@ def _asking(text: str) -> str:
 
 def _apart(text: str) -> list[str]:
     """`draw a fox, then paint an owl` asks twice."""
-    parts = re.split(rf",?\s*(?:\band\b|\bthen\b|,|;)\s*(?:then\s+|also\s+)?(?={_STRONG}\b)", text, flags=re.IGNORECASE)
-    return [part for part in parts if re.search(r"\w", part) and (len(parts) == 1 or _WISH.search(part))] or [text]
+    parts = re.split(
+        rf",?\s*(?:\band\b|\bthen\b|,|;)\s*(?:then\s+|also\s+)?(?={_STRONG}\b)",
+        text,
+        flags=re.IGNORECASE,
+    )
+    return [
+        part for part in parts if re.search(r"\w", part) and (len(parts) == 1 or _WISH.search(part))
+    ] or [text]
 
 
 def _one_and_one(text: str, wanted: int) -> list[str]:
-    """`two pictures of the fox: one in spring and one in winter` → the fox in spring, the fox in winter."""
-    several_things = re.search(rf"\b(?:two|three|four|2|3|4)\s+(?!(?:\w+\s+)?{_NOUN})\w+s\b", text, re.IGNORECASE)
+    """`two pictures of the fox: one in spring and one in winter` → the fox in spring, the fox in
+    winter.
+    """
+    several_things = re.search(
+        rf"\b(?:two|three|four|2|3|4)\s+(?!(?:\w+\s+)?{_NOUN})\w+s\b", text, re.IGNORECASE
+    )
     marks = list(
         re.finditer(
-            rf"\b(?:one|once|another|the other|the second)\b(?:\s+(?:one|{_NEUTRAL}))?\s*(?:of|showing|for|:)?\s+(?!of\b)",
+            r"\b(?:one|once|another|the other|the "
+            rf"second)\b(?:\s+(?:one|{_NEUTRAL}))?\s*(?:of|showing|for|:)?\s+(?!of\b)",
             text,
             re.IGNORECASE,
         )
     )
-    later_only = len(marks) == 1 and re.search(r"\band\s+(?:also\s+)?$", text[: marks[0].start()], re.IGNORECASE)
+    later_only = len(marks) == 1 and re.search(
+        r"\band\s+(?:also\s+)?$", text[: marks[0].start()], re.IGNORECASE
+    )
     if not several_things and (len(marks) > 1 or later_only):
         head = _clean(text[: marks[0].start()].rstrip(" ,:;-—"))
         ends = [mark.start() for mark in marks[1:]] + [len(text)]
-        tails = [text[mark.end() : end].strip(" ,:;.") for mark, end in zip(marks, ends, strict=True)]
+        tails = [
+            text[mark.end() : end].strip(" ,:;.") for mark, end in zip(marks, ends, strict=True)
+        ]
         tails = [re.sub(r"[\s,;]*\band$", "", tail) for tail in tails]
         if later_only:
-            return [re.sub(r"[\s,;]*\band(?:\s+also)?$", "", head), *(_under(head, tail) for tail in tails)]
+            return [
+                re.sub(r"[\s,;]*\band(?:\s+also)?$", "", head),
+                *(_under(head, tail) for tail in tails),
+            ]
         return [_under(head, tail) for tail in tails if tail]
     if wanted > 1:
         body = _clean(text)
@@ -159,7 +192,11 @@ def _under(head: str, tail: str) -> str:
     if _PREPOSITION.match(tail):
         return f"{head} {tail}"
     bare = words(tail)
-    return f"{head}, {tail}" if len(bare) <= 2 and bare[:1] and bare[0].lower() not in ("a", "an", "the") else tail
+    return (
+        f"{head}, {tail}"
+        if len(bare) <= 2 and bare[:1] and bare[0].lower() not in ("a", "an", "the")
+        else tail
+    )
 
 
 def _clean(text: str) -> str:
@@ -176,9 +213,16 @@ def _clean(text: str) -> str:
         else rest
     )
     rest = re.sub(rf"^{_WEAK}\s+(?:(?:me|us)\b\s*)?", "", rest, count=1, flags=re.IGNORECASE)
-    count = r"(?:(?:a|an|the|one|another|two|three|four|\d|a couple of|some)\s+)?(?:(?:more|new|nice|small|little|quick|different)\s+)*"
+    count = (
+        r"(?:(?:a|an|the|one|another|two|three|four|\d|a couple "
+        r"of|some)\s+)?(?:(?:more|new|nice|small|little|quick|different)\s+)*"
+    )
     rest = re.sub(
-        rf"^{count}{_NEUTRAL}\b\s*(?:of|showing|that shows?|for|with|:|,|—)?\s*", "", rest, count=1, flags=re.IGNORECASE
+        rf"^{count}{_NEUTRAL}\b\s*(?:of|showing|that shows?|for|with|:|,|—)?\s*",
+        "",
+        rest,
+        count=1,
+        flags=re.IGNORECASE,
     )
     rest = _OPTION.sub("", rest)
     for _ in range(3):
@@ -198,7 +242,9 @@ def _resolve(subject: str, text: str, topic: str | None) -> str:
         return subject
     wish = _WISH.search(text)
     earlier = re.search(
-        r"\b(?:about|of)\s+([^.,;!?]+?)(?:\s+and)?\s*$", text[: wish.start()] if wish else "", re.IGNORECASE
+        r"\b(?:about|of)\s+([^.,;!?]+?)(?:\s+and)?\s*$",
+        text[: wish.start()] if wish else "",
+        re.IGNORECASE,
     )
     base = _single(earlier[1].strip()) if earlier else topic
     if base is None:
@@ -229,10 +275,16 @@ def spoken_part(text: str) -> str:
     """What a prompt asks for in words before it asks for a picture."""
     wish = _WISH.search(text)
     before = (
-        re.sub(r"[\s,]*(?:\band\b|\bthen\b)?\s*(?:(?:then|also|please)\s*)?$", "", text[: wish.start()]) if wish else ""
+        re.sub(
+            r"[\s,]*(?:\band\b|\bthen\b)?\s*(?:(?:then|also|please)\s*)?$", "", text[: wish.start()]
+        )
+        if wish
+        else ""
     )
     asks = re.search(
-        r"\b(?:tell|explain|what|who|why|how|write|haiku|poem|story|my name is|i am|i'm)\b", before, re.IGNORECASE
+        r"\b(?:tell|explain|what|who|why|how|write|haiku|poem|story|my name is|i am|i'm)\b",
+        before,
+        re.IGNORECASE,
     )
     return before if asks else ""
 
@@ -241,7 +293,8 @@ def redraws(text: str) -> bool:
     """Whether a prompt with a drawing verb speaks of a picture that is already there."""
     return bool(
         re.search(
-            rf"\b{_STRONG}\s+(?:it|that|this|them|him|her|the same|img_\d+)\b|\b(?:redraw|repaint)\b|\bsame picture\b",
+            rf"\b{_STRONG}\s+(?:it|that|this|them|him|her|the "
+            r"same|img_\d+)\b|\b(?:redraw|repaint)\b|\bsame picture\b",
             text,
             re.IGNORECASE,
         )

@@ -12,12 +12,16 @@ from agentkit.emulator.wire.ask import PastPicture, Turn
 
 _MARKDOWN = re.compile(r"!\[([^\]]*)\]\((\S+?)\)")
 _HANDLE = re.compile(r"\bimg_\d+\b")
-_GROUP = re.compile(r"\[(picture|[^:\[\]]*pictures)( that are not shown here)?:?(.*?)\](?= \[|$)", re.DOTALL)
+_GROUP = re.compile(
+    r"\[(picture|[^:\[\]]*pictures)( that are not shown here)?:?(.*?)\](?= \[|$)", re.DOTALL
+)
 _ENTRY = re.compile(r"(?:^|; )\s*(img_\d+)(?: \((.*?)\))?(?=; |$)", re.DOTALL)
 
 
 def gallery_of(turns: Sequence[Turn], studio: Studio) -> list[Known]:
-    """Named by the handles that the client wrote beside them, or `img_1`, `img_2`, … as they come."""
+    """Named by the handles that the client wrote beside them, or `img_1`, `img_2`, … as they
+    come.
+    """
     found: list[Known] = []
     keys: dict[str, int] = {}
     asked = ""
@@ -36,13 +40,19 @@ def gallery_of(turns: Sequence[Turn], studio: Studio) -> list[Known]:
 
 
 def _name(found: list[Known], told: int, aside: str) -> None:
-    """Give the latest pictures the names that the client tells; one that it did not send again is known by its prompt."""
+    """Give the latest pictures the names that the client tells; one that it did not send again is
+    known by its prompt.
+    """
     fresh = [index for index in range(told, len(found)) if not found[index].named]
     for _, absent, entries in _GROUP.findall(aside):
         for handle, about in _ENTRY.findall(entries.strip()):
-            prompt = about[about.find('"') + 1 : about.rfind('"')].rstrip("…") if '"' in about else ""
+            prompt = (
+                about[about.find('"') + 1 : about.rfind('"')].rstrip("…") if '"' in about else ""
+            )
             meant = [
-                index for index in fresh if not absent or (prompt and (found[index].prompt or "").startswith(prompt))
+                index
+                for index in fresh
+                if not absent or (prompt and (found[index].prompt or "").startswith(prompt))
             ]
             if meant:
                 found[meant[0]] = replace(found[meant[0]], handle=handle, named=True)
@@ -64,7 +74,13 @@ def _guess(asked: str, number: int) -> str | None:
 
 
 def _add(
-    found: list[Known], keys: dict[str, int], picture: PastPicture, guess: str | None, studio: Studio, *, mine: bool
+    found: list[Known],
+    keys: dict[str, int],
+    picture: PastPicture,
+    guess: str | None,
+    studio: Studio,
+    *,
+    mine: bool,
 ) -> None:
     data = studio.look_up(picture.where)
     names = [picture.where] if picture.where else []

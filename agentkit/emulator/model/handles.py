@@ -12,6 +12,8 @@ def named(text: str) -> list[str]:
 
 
 def held(text: str, handles: Sequence[str]) -> list[str]:
-    """Of the pictures that there are, those that a text names; where it names no picture at all, the latest."""
+    """Of the pictures that there are, those that a text names; where it names no picture at all,
+    the latest.
+    """
     said = named(text)
     return [each for each in said if each in handles] if said else list(handles[-1:])

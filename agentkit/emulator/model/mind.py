@@ -1,7 +1,8 @@
 """The model that is none: rules that decide what a reply holds.
 
-Nothing here learns or understands. The rules look at the words of the latest prompt, at the tools on offer and at the
-conversation that came with the request, and build a `Reply`: words, calls of tools, pictures.
+Nothing here learns or understands. The rules look at the words of the latest prompt, at the tools
+on offer and at the conversation that came with the request, and build a `Reply`: words, calls of
+tools, pictures.
 """
 
 import re
@@ -34,7 +35,11 @@ class Mind:
         self._ask = ask
         self._ids = ids
         self._gallery = gallery_of(ask.turns, studio)
-        users = [index for index, turn in enumerate(ask.turns) if turn.role == "user" and turn.text.strip()]
+        users = [
+            index
+            for index, turn in enumerate(ask.turns)
+            if turn.role == "user" and turn.text.strip()
+        ]
         start = _start_of_turn(ask.turns, users)
         self._prompt = ask.turns[start].text.strip() if start >= 0 else ""
         self._earlier = [ask.turns[index].text.strip() for index in users if index < start]
@@ -75,7 +80,9 @@ class Mind:
             case "none":
                 return [Say(self._in_words())]
             case "function":
-                return self._calls(self._forced([tool for tool in self._ask.tools if tool.name == name]))
+                return self._calls(
+                    self._forced([tool for tool in self._ask.tools if tool.name == name])
+                )
             case "required":
                 return self._required()
             case "server" if name in (IMAGE_TOOL, PLAIN_IMAGE_TOOL):
@@ -83,7 +90,9 @@ class Mind:
             case _:
                 wishes = self._pictures.wishes()
         handed = [] if wishes or kind != "auto" else self._handed()
-        planned = self._planned(drawing=bool(wishes or handed), but=drawers.names(self._ask.tools) if handed else ())
+        planned = self._planned(
+            drawing=bool(wishes or handed), but=drawers.names(self._ask.tools) if handed else ()
+        )
         question = ask_back(planned)
         if planned and question is None:
             return self._calls(planned)
@@ -93,7 +102,9 @@ class Mind:
             return [*handed[: None if self._ask.parallel else 1]]
         if question is not None:
             return [Say(question)]
-        return self._server_tools(forced=name if kind == "server" else None) or [Say(self._in_words())]
+        return self._server_tools(forced=name if kind == "server" else None) or [
+            Say(self._in_words())
+        ]
 
     def _required(self) -> list[Item]:
         """Some tool has to be used: the one that is asked for, or else the one that fits best."""
@@ -124,7 +135,9 @@ class Mind:
         return calls
 
     def _planned(self, *, drawing: bool, but: Collection[str] = ()) -> list[Planned]:
-        """The calls that the prompt asks for and that were not made yet, `but` those of these names."""
+        """The calls that the prompt asks for and that were not made yet, `but` those of these
+        names.
+        """
         done = {(outcome.call.name, _normal(outcome.call.arguments)) for outcome in self._outcomes}
         names_done = {name for name, _ in done}
         text = self._prompt
@@ -146,7 +159,8 @@ class Mind:
         return [
             one
             for one in found
-            if (one.tool.name, _normal(one.call().arguments_text())) not in done and not (done and one.missing)
+            if (one.tool.name, _normal(one.call().arguments_text())) not in done
+            and not (done and one.missing)
         ]
 
     def _calls(self, planned: Sequence[Planned]) -> list[Item]:
@@ -180,12 +194,18 @@ class Mind:
             return list(draws)
         lead = f"{told(self._outcomes)} " if self._outcomes else self._words_before()
         if not draws:
-            return [Say(f"{lead}I may not draw any more: the limits of this request do not allow it.")]
+            return [
+                Say(f"{lead}I may not draw any more: the limits of this request do not allow it.")
+            ]
         if len(draws) == 1:
-            said = SHOWN_AFTER_RESULTS if self._outcomes else intro(draws[0].prompt, wishes[0].change)
+            said = (
+                SHOWN_AFTER_RESULTS if self._outcomes else intro(draws[0].prompt, wishes[0].change)
+            )
             return [Say(lead + said), draws[0]]
         items: list[Item] = []
-        for number, (text, draw) in enumerate(zip(intros([draw.prompt for draw in draws]), draws, strict=True)):
+        for number, (text, draw) in enumerate(
+            zip(intros([draw.prompt for draw in draws]), draws, strict=True)
+        ):
             items += [Say((lead if number == 0 else "") + text), draw]
         return items
 
@@ -208,9 +228,17 @@ class Mind:
         ):
             now = datetime.now(UTC)
             fields = {"datetime": now.isoformat(timespec="seconds"), "timezone": "UTC"}
-            return [UseServerTool("openrouter:datetime", fields), Say(f"It is {now:%H:%M} UTC on {now:%A, %d %B %Y}.")]
-        search = next((name for name in ("openrouter:web_search", "web_search") if name in tools), None)
-        if search and (forced == search or re.search(r"\b(?:search|look up|latest|news|on the web|online)\b", low)):
+            return [
+                UseServerTool("openrouter:datetime", fields),
+                Say(f"It is {now:%H:%M} UTC on {now:%A, %d %B %Y}."),
+            ]
+        search = next(
+            (name for name in ("openrouter:web_search", "web_search") if name in tools), None
+        )
+        if search and (
+            forced == search
+            or re.search(r"\b(?:search|look up|latest|news|on the web|online)\b", low)
+        ):
             return self._searched()
         return []
 
@@ -227,14 +255,15 @@ class Mind:
         }
         sources = [{"type": "url", "url": url}]
         used = UseServerTool(
-            "openrouter:web_search", {"action": {"type": "search", "query": query, "sources": sources}}
+            "openrouter:web_search",
+            {"action": {"type": "search", "query": query, "sources": sources}},
         )
         return [used, Say(text, (note,))]
 
 
 def _start_of_turn(turns: Sequence[Turn], users: Sequence[int]) -> int:
-    """The prompt that is to be answered. A message of the user that follows tool results and holds a picture of theirs
-    belongs to the results, not to a new turn."""
+    """The prompt that is to be answered. A message of the user that follows tool results and holds
+    a picture of theirs belongs to the results, not to a new turn."""
     if not users:
         return -1
     last = users[-1]

@@ -27,7 +27,9 @@ FORMATS = ("png", "jpeg", "webp", "svg")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A picture to draw, and the change that it is, if it changes an earlier one, whose handle is `meant`."""
+    """A picture to draw, and the change that it is, if it changes an earlier one, whose handle is
+    `meant`.
+    """
 
     draw: Draw
     change: str | None = None
@@ -36,8 +38,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """`topic` is what the conversation was about before, `facts` what tools have brought for this prompt. `attached`
-    says that the prompt came with a picture, `fresh` that a picture came with it or just before it."""
+    """`topic` is what the conversation was about before, `facts` what tools have brought for this
+    prompt. `attached` says that the prompt came with a picture, `fresh` that a picture came with it
+    or just before it."""
 
     ask: Ask
     prompt: str
@@ -86,7 +89,9 @@ class Pictures:
     def _is_change(self, *, asked: bool) -> bool:
         if redraws(self.prompt):
             return True
-        return asks_for_change(self.prompt, fresh=self.fresh) and (not asked or refers_back(self.prompt))
+        return asks_for_change(self.prompt, fresh=self.fresh) and (
+            not asked or refers_back(self.prompt)
+        )
 
     def _changed(self) -> Wish:
         known = picture_meant(self.prompt, self.gallery)
@@ -102,7 +107,10 @@ class Pictures:
 
     def _subject(self) -> str | None:
         """What `it` stands for: the latest picture, or what was spoken of last."""
-        return next((known.prompt for known in reversed(self.gallery) if known.prompt), None) or self.topic
+        return (
+            next((known.prompt for known in reversed(self.gallery) if known.prompt), None)
+            or self.topic
+        )
 
     def _draw(self, prompt: str, root: str, source: bytes | None) -> Draw:
         """`root` is the prompt that the picture began with: it keeps its seed through changes."""
@@ -122,7 +130,8 @@ class Pictures:
             format=kind,
             seed=zlib.crc32(root.encode("utf-8", "replace")) if seed is None else seed,
             source=source,
-            transparent=(said.transparent or given.get("background") == "transparent") and kind in ("png", "webp"),
+            transparent=(said.transparent or given.get("background") == "transparent")
+            and kind in ("png", "webp"),
             quality=str(given.get("quality", "auto")),
             compression=compression,
             preview_count=max(0, min(3, _whole(given.get("partial_images")) or 0)),

@@ -21,19 +21,25 @@ from agentkit.emulator.model.words import (
 )
 from agentkit.emulator.wire.ask import Ask
 
-_NAME = re.compile(r"\b(?:my name is|call me|i am called|i'm called|i am|i'm)\s+([A-ZÀ-Þ][\w'\u2019-]+)", re.IGNORECASE)
+_NAME = re.compile(
+    r"\b(?:my name is|call me|i am called|i'm called|i am|i'm)\s+([A-ZÀ-Þ][\w'\u2019-]+)",
+    re.IGNORECASE,
+)
 NAMED = re.compile(r"\b(?:my name is|call me|i am|i'm)\s+[A-ZÀ-Þ][\w'\u2019-]+", re.IGNORECASE)
 _MINE = re.compile(r"\bmy ([\w ]{2,30}?) (?:is|are) ([^.,!?;]+)", re.IGNORECASE)
 _WHAT_MINE = re.compile(
-    r"\b(?:what(?:'s| is| are| was)|which is|do you (?:know|remember)) my ([\w ]{2,30}?)\s*(?:\?|$|again)",
+    r"\b(?:what(?:'s| is| are| was)|which is|do you (?:know|remember)) "
+    r"my ([\w ]{2,30}?)\s*(?:\?|$|again)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    r"(?:(?:hi|hello|hey|good (?:morning|evening|afternoon|day))\b[\w\s]{0,12}|(?:my name is|i am|i'm|call me) [A-ZÀ-Þ][\w'\u2019-]+|thanks|thank you)[\s,.!]*$",
+    r"(?:(?:hi|hello|hey|good (?:morning|evening|afternoon|day))\b[\w\s]{0,12}|(?:my name is|i "
+    r"am|i'm|call me) [A-ZÀ-Þ][\w'\u2019-]+|thanks|thank you)[\s,.!]*$",
     re.IGNORECASE,
 )
 _INTRODUCED = re.compile(
-    r"\s*((?:(?:hi|hello|hey)\b[\s,!.]*)?(?:my name is|i am|i'm|call me)\s+(?-i:[A-ZÀ-Þ])[\w'\u2019-]+)\s*(?:[,;:—–-]\s*|\s)(?:and\s+|so\s+|but\s+)?(?=\w+\s+\w)(.+)",
+    r"\s*((?:(?:hi|hello|hey)\b[\s,!.]*)?(?:my name is|i am|i'm|call "
+    r"me)\s+(?-i:[A-ZÀ-Þ])[\w'\u2019-]+)\s*(?:[,;:—–-]\s*|\s)(?:and\s+|so\s+|but\s+)?(?=\w+\s+\w)(.+)",
     re.IGNORECASE | re.DOTALL,
 )
 _ASKS = re.compile(
@@ -41,7 +47,9 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _OURS = re.compile(
-    r"\b(?:did|have|had) (?:you|we|i)\b|\byou (?:drew|draw|painted|made|paint)\b|\bour\b|\bso far\b", re.IGNORECASE
+    r"\b(?:did|have|had) (?:you|we|i)\b|\byou "
+    r"(?:drew|draw|painted|made|paint)\b|\bour\b|\bso far\b",
+    re.IGNORECASE,
 )
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -52,9 +60,13 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
 
 
 class Words:
-    """Says something to the latest prompt of a conversation. `earlier` are the user's prompts before it."""
+    """Says something to the latest prompt of a conversation. `earlier` are the user's prompts
+    before it.
+    """
 
-    def __init__(self, ask: Ask, prompt: str, earlier: Sequence[str], gallery: Sequence[Known]) -> None:
+    def __init__(
+        self, ask: Ask, prompt: str, earlier: Sequence[str], gallery: Sequence[Known]
+    ) -> None:
         self._ask = ask
         self._prompt = prompt
         self._earlier = earlier
@@ -75,15 +87,26 @@ class Words:
                 .partition("!")[0]
                 .partition(".")[0]
             )
-            return f"{hello}. {Words(self._ask, rest, [*self._earlier, self._prompt], self._gallery).ruled()}"
+            return (
+                f"{hello}. "
+                f"{Words(self._ask, rest, [*self._earlier, self._prompt], self._gallery).ruled()}"
+            )
         return self.ruled()
 
     def ruled(self) -> str:
         """What the first rule that has something to say answers."""
+        # Fmt: skip.
         rules = (
-            self._memory, self._own_pictures, self._about_self, self._sum, self._capital, self._writing, self._greeting,
-            self._statement, self._fact,
-        )  # fmt: skip
+            self._memory,
+            self._own_pictures,
+            self._about_self,
+            self._sum,
+            self._capital,
+            self._writing,
+            self._greeting,
+            self._statement,
+            self._fact,
+        )
         for rule in rules:
             found = rule()
             if found:
@@ -101,7 +124,9 @@ class Words:
             low,
         ):
             return self._recall_prompt(low)
-        if re.search(r"\b(?:summari[sz]e|sum up|recap)\b.*\b(?:conversation|chat|talk|so far|we)\b", low):
+        if re.search(
+            r"\b(?:summari[sz]e|sum up|recap)\b.*\b(?:conversation|chat|talk|so far|we)\b", low
+        ):
             if not self._earlier:
                 return "There is nothing to sum up yet: this is your first message."
             told = [_quote(one) for one in self._earlier]
@@ -140,16 +165,25 @@ class Words:
         pictures = r"(?:pictures?|images?|drawings?|paintings?|photos?)"
         if not re.search(rf"\b(?:draw|drew|drawn|paint|painted|{pictures})\b", low):
             return None
-        if re.search(rf"\b(?:an?|any|every|each)\s+(?:\w+\s+)?{pictures}\b", low) and not _OURS.search(low):
+        if re.search(
+            rf"\b(?:an?|any|every|each)\s+(?:\w+\s+)?{pictures}\b", low
+        ) and not _OURS.search(low):
             return None
-        if re.search(r"\bwhat\b|\bwhich\b|\bhow many\b|\bdescribe\b|\blist\b|\bdid you\b|\bremember\b", low):
+        if re.search(
+            r"\bwhat\b|\bwhich\b|\bhow many\b|\bdescribe\b|\blist\b|\bdid you\b|\bremember\b", low
+        ):
             shown = [known.prompt for known in self._gallery if known.prompt]
             if re.search(rf"\bhow many\b.*{pictures}", low):
                 number = len(self._gallery)
-                return f"There {'is' if number == 1 else 'are'} {count_word(number)} picture{'' if number == 1 else 's'} in our conversation."
+                return (
+                    f"There {'is' if number == 1 else 'are'} {count_word(number)} "
+                    f"picture{'' if number == 1 else 's'} in our conversation."
+                )
             if not self._gallery:
                 return "There is no picture in our conversation yet."
-            if re.search(rf"\b(?:this|the|that)\s+{pictures[:-1]})\b", low) and "you" not in low.replace("you see", ""):
+            if re.search(
+                rf"\b(?:this|the|that)\s+{pictures[:-1]})\b", low
+            ) and "you" not in low.replace("you see", ""):
                 return self._seen(self._gallery[-1])
             if shown:
                 return f"So far I have drawn {listing([_small(one) for one in shown])}."
@@ -158,7 +192,10 @@ class Words:
     def _seen(self, known: Known) -> str:
         if known.prompt:
             return f"I see {_small(known.prompt)}."
-        return "I see the picture that you sent, though I know only the ones that I painted myself by what they show."
+        return (
+            "I see the picture that you sent, though I know only the ones that "
+            "I painted myself by what they show."
+        )
 
     def _about_self(self) -> str | None:
         low = self._prompt.lower()
@@ -166,13 +203,19 @@ class Words:
             told = next((turn.text for turn in self._ask.turns if turn.role == "system"), "")
             role = re.search(r"\byou are ([^.\n]{3,80})", told, re.IGNORECASE)
             name = f"I am {role[1]}. In truth I am" if role else "I am"
-            return f"{name} a small set of rules that stands in for {self._ask.model.id}: no language model, but quick and free of charge."
+            return (
+                f"{name} a small set of rules that stands in for {self._ask.model.id}: no "
+                "language model, but quick and free of charge."
+            )
         if re.search(r"\bwhat can you do\b|\bhelp me\?|\bhow can you help\b", low):
             tools = [tool.name for tool in self._ask.tools] + [
                 name.rpartition(":")[2] for name in self._ask.server_tools
             ]
             with_tools = f" I can also use {listing(tools)}." if tools else ""
-            return f"I answer in words, remember what you told me, and draw what you describe.{with_tools}"
+            return (
+                "I answer in words, remember what you told me, and draw "
+                f"what you describe.{with_tools}"
+            )
         return None
 
     def _sum(self) -> str | None:
@@ -205,14 +248,21 @@ class Words:
 
     def _greeting(self) -> str | None:
         low = self._prompt.lower().strip(" .!?")
-        name = self._name() or next((match[1] for match in _NAME.finditer(self._prompt) if match[1][0].isupper()), None)
+        name = self._name() or next(
+            (match[1] for match in _NAME.finditer(self._prompt) if match[1][0].isupper()), None
+        )
         introduced = _NAME.search(self._prompt)
         if introduced and introduced[1][0].isupper():
             return f"Nice to meet you, {introduced[1]}. What shall we do?"
         to_you = f", {name}" if name else ""
-        if re.fullmatch(r"(?:hi|hello|hey|good (?:morning|evening|afternoon|day))(?: (?:there|you|all))?", low):
+        if re.fullmatch(
+            r"(?:hi|hello|hey|good (?:morning|evening|afternoon|day))(?: (?:there|you|all))?", low
+        ):
             return f"Hello{to_you}! What shall we do today?"
-        if re.match(r"(?:thanks|thank you|great|lovely|perfect|nice|wonderful)\b", low) and len(low.split()) < 8:
+        if (
+            re.match(r"(?:thanks|thank you|great|lovely|perfect|nice|wonderful)\b", low)
+            and len(low.split()) < 8
+        ):
             return f"You are welcome{to_you}. Tell me what you would like next."
         if re.match(r"(?:bye|goodbye|see you)\b", low):
             return f"Goodbye{to_you}, it was a pleasure."
@@ -232,17 +282,30 @@ class Words:
         topic = _topic(self._prompt)
         if "haiku" in low:
             thing = topic or "snow"
-            return f"{capital(thing)}, quiet now,\nthe morning holds its breath for\none small step of light."
+            return (
+                f"{capital(thing)}, quiet now,\nthe morning holds its "
+                "breath for\none small step of light."
+            )
         if re.search(r"\b(?:poem|verse|rhyme)\b", low):
             thing = topic or "the sea"
-            return f"I went to look for {thing} one day,\nand found the light along the way;\nit asked me nothing, only stayed,\nand kept the colours that it made."
+            return (
+                f"I went to look for {thing} one day,\nand found the light along the "
+                "way;\nit asked me nothing, only stayed,\nand kept the colours that it made."
+            )
         if re.search(r"\bstory\b", low):
             thing = topic or "a fox"
-            return f"Once there was {thing}, at the edge of a quiet wood. One evening a light stood between the trees, and it followed. It came home with a story, and this is it."
+            return (
+                f"Once there was {thing}, at the edge of a quiet wood. One evening a light "
+                "stood between the trees, and it followed. It came home "
+                "with a story, and this is it."
+            )
         if re.search(r"\b(?:names?|titles?|captions?)\b", low) and re.search(
             r"\b(?:suggest|give|think|find|list|write|ideas?|good)\b", low
         ):
-            return f"Here are three: “{capital(topic or 'Ember')}”, “First Light” and “The Quiet Hour”."
+            return (
+                f"Here are three: “{capital(topic or 'Ember')}”, “First "
+                "Light” and “The Quiet Hour”."
+            )
         return None
 
     def _fact(self) -> str | None:
@@ -253,7 +316,8 @@ class Words:
         first, _, rest = known.partition(". ")
         return (
             f"{first}."
-            if re.search(r"\bone sentence\b|\bbriefly\b|\bin short\b", self._prompt, re.IGNORECASE) and rest
+            if re.search(r"\bone sentence\b|\bbriefly\b|\bin short\b", self._prompt, re.IGNORECASE)
+            and rest
             else known
         )
 
@@ -264,8 +328,14 @@ class Words:
         about = f" about {topic}" if topic else ""
         return pick(
             (
-                f"I know too little{about} to say more: I follow rules and am no language model. I can draw, use your tools, and remember what you tell me.",
-                f"That is beyond what my rules know{about}. Ask me to draw it, or give me a tool that knows.",
+                (
+                    f"I know too little{about} to say more: I follow rules and am no language "
+                    "model. I can draw, use your tools, and remember what you tell me."
+                ),
+                (
+                    f"That is beyond what my rules know{about}. Ask me to draw "
+                    "it, or give me a tool that knows."
+                ),
             ),
             self._prompt,
         )
@@ -284,8 +354,14 @@ def _evaluate(node: ast.AST) -> float:
 
 
 def _topic(prompt: str) -> str:
-    found = re.search(r"\b(?:about|of|for|on|called)\s+((?:(?:an?|the)\s+)?[^.,;!?]{2,40})", prompt, re.IGNORECASE)
-    return re.sub(r"\s+(?:in|with|please|and)\b.*$", "", found[1].strip(), flags=re.IGNORECASE) if found else ""
+    found = re.search(
+        r"\b(?:about|of|for|on|called)\s+((?:(?:an?|the)\s+)?[^.,;!?]{2,40})", prompt, re.IGNORECASE
+    )
+    return (
+        re.sub(r"\s+(?:in|with|please|and)\b.*$", "", found[1].strip(), flags=re.IGNORECASE)
+        if found
+        else ""
+    )
 
 
 def _quote(text: str) -> str:
@@ -296,7 +372,8 @@ def _small(prompt: str) -> str:
     """A prompt as the object of a sentence."""
     return (
         prompt[:1].lower() + prompt[1:]
-        if prompt[:2].istitle() and prompt.split(maxsplit=1)[0].lower() in ("a", "an", "the", "two", "three")
+        if prompt[:2].istitle()
+        and prompt.split(maxsplit=1)[0].lower() in ("a", "an", "the", "two", "three")
         else prompt
     )
 
@@ -305,8 +382,12 @@ def intro(prompt: str, changed: str | None) -> str:
     """What is said before one picture."""
     shown = shorten(_small(prompt), 160)
     if changed:
-        return pick((f"Here it is again, {changed}:", f"I changed the picture. This is {shown}:"), prompt)
-    return pick((f"Here is {shown}:", f"I painted {shown}:", f"This is {shown}, as you asked:"), prompt)
+        return pick(
+            (f"Here it is again, {changed}:", f"I changed the picture. This is {shown}:"), prompt
+        )
+    return pick(
+        (f"Here is {shown}:", f"I painted {shown}:", f"This is {shown}, as you asked:"), prompt
+    )
 
 
 def intros(prompts: Sequence[str]) -> list[str]:
@@ -314,7 +395,8 @@ def intros(prompts: Sequence[str]) -> list[str]:
     ordinals = ("first", "second", "third", "fourth")
     start = f"Here are {count_word(len(prompts))} pictures. "
     told = [
-        sentence(f"The {ordinals[min(index, 3)]} shows {shorten(_small(prompt), 140)}").rstrip(".") + ":"
+        sentence(f"The {ordinals[min(index, 3)]} shows {shorten(_small(prompt), 140)}").rstrip(".")
+        + ":"
         for index, prompt in enumerate(prompts)
     ]
     return [start + told[0], *told[1:]]

@@ -43,13 +43,24 @@ class Outcome:
     @property
     def failed(self) -> bool:
         return bool(
-            re.match(r"\s*(?:error\b|traceback\b|\w*error:|.{0,40}\b(?:failed|timed out)\b)", self.text, re.IGNORECASE)
-        ) or ("error" in loose_json(self.text) and loose_json(self.text)["error"] not in (None, "", False))
+            re.match(
+                r"\s*(?:error\b|traceback\b|\w*error:|.{0,40}\b(?:failed|timed out)\b)",
+                self.text,
+                re.IGNORECASE,
+            )
+        ) or (
+            "error" in loose_json(self.text)
+            and loose_json(self.text)["error"] not in (None, "", False)
+        )
 
     @property
     def refused(self) -> bool:
         return bool(
-            re.match(r"\W*(?:denied|cancelled|canceled|not approved|rejected|refused)\b", self.text, re.IGNORECASE)
+            re.match(
+                r"\W*(?:denied|cancelled|canceled|not approved|rejected|refused)\b",
+                self.text,
+                re.IGNORECASE,
+            )
         )
 
     @property
@@ -57,7 +68,11 @@ class Outcome:
         """The handles of the pictures that a function drew, where the call was of one that does."""
         if self.failed or self.refused or not _DRAWN & set(name_words(self.call.name)):
             return ()
-        return [name for name in as_list(loose_json(self.text).get("images")) or () if isinstance(name, str)]
+        return [
+            name
+            for name in as_list(loose_json(self.text).get("images")) or ()
+            if isinstance(name, str)
+        ]
 
 
 def told(outcomes: Sequence[Outcome]) -> str:
@@ -80,7 +95,9 @@ def _one(outcome: Outcome) -> str:
     if outcome.refused:
         return f"I was not allowed to use {outcome.call.name}, so I go on without it."
     if outcome.failed:
-        why = loose_json(outcome.text).get("error") or re.sub(r"^\s*error:?\s*", "", outcome.text, flags=re.IGNORECASE)
+        why = loose_json(outcome.text).get("error") or re.sub(
+            r"^\s*error:?\s*", "", outcome.text, flags=re.IGNORECASE
+        )
         return sentence(f"I could not get the {noun}{about}: {shorten(str(why), 160)}")
     if outcome.drawn:
         prompt = shorten(str(loose_json(outcome.call.arguments).get("prompt", "a picture")), 160)
@@ -121,7 +138,8 @@ def _about(call: PastCall) -> str:
 
 def _is_sentence(text: str) -> bool:
     return len(text.split()) >= 4 and (
-        text.rstrip().endswith((".", "!", "?")) or bool(re.search(r"\b(?:is|are|was|will|has|have)\b", text))
+        text.rstrip().endswith((".", "!", "?"))
+        or bool(re.search(r"\b(?:is|are|was|will|has|have)\b", text))
     )
 
 
@@ -150,7 +168,11 @@ def _spoken(value: Any, given: set[str], depth: int = 0) -> str:
 
 def _spoken_group(value: object, given: set[str], depth: int) -> str:
     if (members := as_list(value)) is not None:
-        return listing([_spoken(member, given, depth + 1) for member in members[:12]]) if members else "nothing"
+        return (
+            listing([_spoken(member, given, depth + 1) for member in members[:12]])
+            if members
+            else "nothing"
+        )
     if (fields := as_object(value)) is not None:
         return _fields(fields, given, depth) if depth < 4 else "…"
     return str(value)
@@ -166,5 +188,7 @@ def _fields(value: Mapping[str, Any], given: set[str], depth: int) -> str:
         parts = name_words(key)
         unit = _UNITS.get(parts[-1], "") if len(parts) > 1 or parts[-1:] == ["celsius"] else ""
         label = " ".join(parts[:-1] if unit else parts)
-        said.append(text if key in _SPOKEN else f"{label} {text}{' ' + unit if unit else ''}".strip())
+        said.append(
+            text if key in _SPOKEN else f"{label} {text}{' ' + unit if unit else ''}".strip()
+        )
     return ", ".join(said)

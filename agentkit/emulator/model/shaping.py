@@ -1,4 +1,6 @@
-"""Brings a reply into the form that the request asks for: JSON by a schema, stop sequences, a limit of tokens."""
+"""Brings a reply into the form that the request asks for: JSON by a schema, stop sequences, a limit
+of tokens.
+"""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +21,9 @@ def structured(schema: Mapping[str, Any] | None, prompt: str, results: str, spok
 
 
 def cut_short(reply: Reply, ask: Ask) -> Reply:
-    """The reply up to the first stop sequence or the token limit; four characters count as one token."""
+    """The reply up to the first stop sequence or the token limit; four characters count as one
+    token.
+    """
     left = None if ask.max_tokens is None else max(0, ask.max_tokens) * 4
     kept: list[Item] = []
     for item in reply.content:

@@ -33,13 +33,35 @@ STARTERS = STOP | bag(
     july august september october november december english french german spanish celsius fahrenheit remind
     explain choose pick suggest"""
 )
+# Fmt: skip.
 SYNONYMS: dict[str, str] = {
-    "rain": "weather", "rainy": "weather", "sunny": "weather", "forecast": "weather", "temperature": "weather",
-    "cold": "weather", "warm": "weather", "umbrella": "weather", "clock": "time", "hour": "time", "plus": "calculate",
-    "times": "calculate", "multiply": "calculate", "sum": "calculate", "divide": "calculate", "dice": "roll",
-    "die": "roll", "colour": "color", "colours": "color", "colors": "color", "photo": "image", "picture": "image",
-    "mail": "email", "euros": "currency", "dollars": "currency", "exchange": "currency",
-}  # fmt: skip
+    "rain": "weather",
+    "rainy": "weather",
+    "sunny": "weather",
+    "forecast": "weather",
+    "temperature": "weather",
+    "cold": "weather",
+    "warm": "weather",
+    "umbrella": "weather",
+    "clock": "time",
+    "hour": "time",
+    "plus": "calculate",
+    "times": "calculate",
+    "multiply": "calculate",
+    "sum": "calculate",
+    "divide": "calculate",
+    "dice": "roll",
+    "die": "roll",
+    "colour": "color",
+    "colours": "color",
+    "colors": "color",
+    "photo": "image",
+    "picture": "image",
+    "mail": "email",
+    "euros": "currency",
+    "dollars": "currency",
+    "exchange": "currency",
+}
 NUMBERS = {
     word: value
     for value, word in enumerate(
@@ -49,10 +71,34 @@ NUMBERS = {
         )
     )
 } | {"dozen": 12, "hundred": 100, "couple": 2}
+# Fmt: skip.
 COLOURS = (
-    "red", "orange", "yellow", "green", "blue", "purple", "violet", "pink", "brown", "black", "white", "grey", "gray",
-    "golden", "gold", "silver", "turquoise", "teal", "crimson", "scarlet", "beige", "cyan", "magenta", "indigo", "lilac",
-)  # fmt: skip
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "violet",
+    "pink",
+    "brown",
+    "black",
+    "white",
+    "grey",
+    "gray",
+    "golden",
+    "gold",
+    "silver",
+    "turquoise",
+    "teal",
+    "crimson",
+    "scarlet",
+    "beige",
+    "cyan",
+    "magenta",
+    "indigo",
+    "lilac",
+)
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|(?<!\w)'([^']+)'(?!\w)|«([^»]+)»|`([^`]+)`")
@@ -111,7 +157,9 @@ def entities(text: str) -> list[str]:
             parts.pop(0)
             starts = False
         if parts:
-            doubtful = starts and len(parts) == 1 and not re.match(r"\s*(?:,|and\b)", text[match.end() :])
+            doubtful = (
+                starts and len(parts) == 1 and not re.match(r"\s*(?:,|and\b)", text[match.end() :])
+            )
             (first if doubtful else inside).append(" ".join(parts))
     return list(dict.fromkeys(inside or first))
 
@@ -154,7 +202,9 @@ def clauses(text: str) -> list[str]:
     """The parts of a prompt that may each ask for something of their own."""
     parts: list[str] = []
     for sentence in sentences(text):
-        parts += re.split(r"\s*[;,]\s+(?:and\s+)?|\s+(?:and then|then|and also|and|plus|as well as)\s+", sentence)
+        parts += re.split(
+            r"\s*[;,]\s+(?:and\s+)?|\s+(?:and then|then|and also|and|plus|as well as)\s+", sentence
+        )
     return [part.strip() for part in parts if part and part.strip()]
 
 

@@ -7,7 +7,9 @@ from .pen import Point
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Places in the subject's own units. `crown` is the top of the skull between the ears, where a hat sits."""
+    """Places in the subject's own units. `crown` is the top of the skull between the ears, where a
+    hat sits.
+    """
 
     crown: Point
     head: float  # width of the head at the brim of a hat

@@ -23,7 +23,9 @@ def window(pen: Pen, x: float, y: float, w: float, h: float) -> None:
     if dark:
         pen.glow(x + w / 2, y + h / 2, w * 2.2, h * 1.8, LAMPLIGHT, 0.4)
     pen.box(x - w * 0.12, y - h * 0.1, w * 1.24, h * 1.2, (244, 238, 226))
-    pen.box(x, y, w, h, (LAMPLIGHT, (250, 182, 90)) if dark else (_GLASS, (150, 178, 200)), lit=dark)
+    pen.box(
+        x, y, w, h, (LAMPLIGHT, (250, 182, 90)) if dark else (_GLASS, (150, 178, 200)), lit=dark
+    )
     pen.box(x + w * 0.44, y, w * 0.12, h, (244, 238, 226))
     pen.box(x, y + h * 0.45, w, h * 0.1, (244, 238, 226))
 
@@ -34,7 +36,9 @@ def house(pen: Pen, colour: Colour | None) -> None:
     pen.shadow(0.62)
     pen.box(0.2, 0.72, 0.11, 0.24, (150, 92, 78))
     for i, (x, y) in enumerate(((0.27, 1.0), (0.31, 1.07), (0.38, 1.13))):
-        pen.oval(x, y, 0.045 + i * 0.014, 0.036 + i * 0.01, (240, 238, 238), 0.6 - i * 0.14, soft=True)
+        pen.oval(
+            x, y, 0.045 + i * 0.014, 0.036 + i * 0.01, (240, 238, 238), 0.6 - i * 0.14, soft=True
+        )
     pen.box(-0.42, 0.0, 0.84, 0.5, (lighter(wall, 0.1), darker(wall, 0.12)))
     pen.poly([(-0.52, 0.46), (-0.3, 0.84), (0.3, 0.84), (0.52, 0.46)], (roof, darker(roof, 0.25)))
     for row in range(4):
@@ -73,7 +77,10 @@ def _turret(pen: Pen, x: float, w: float, h: float, stone: Colour, roof: Colour)
     pen.box(x - w / 2, 0.0, w, h, (lighter(stone, 0.14), darker(stone, 0.16)))
     pen.box(x + w * 0.2, 0.0, w * 0.3, h, darker(stone, 0.3), 0.25)
     pen.box(x - w * 0.58, h - 0.03, w * 1.16, 0.045, darker(stone, 0.1))
-    pen.poly([(x - w * 0.62, h), (x, h + w * 1.35), (x + w * 0.62, h)], (lighter(roof, 0.15), darker(roof, 0.15)))
+    pen.poly(
+        [(x - w * 0.62, h), (x, h + w * 1.35), (x + w * 0.62, h)],
+        (lighter(roof, 0.15), darker(roof, 0.15)),
+    )
     window(pen, x - 0.028, h - 0.16, 0.056, 0.09)
     top = h + w * 1.35
     pen.line([(x, top - 0.01), (x, top + 0.09)], 0.01, (80, 70, 80))
@@ -99,7 +106,13 @@ def lighthouse(pen: Pen, colour: Colour | None) -> None:
     )
     for x, y, w in ((-0.34, -0.02, 0.14), (0.3, -0.04, 0.16), (0.02, -0.08, 0.2)):
         pen.blob(
-            [(x - w, y - 0.06), (x - w * 0.4, y + 0.05), (x + w * 0.5, y + 0.03), (x + w, y - 0.06)], darker(rock, 0.15)
+            [
+                (x - w, y - 0.06),
+                (x - w * 0.4, y + 0.05),
+                (x + w * 0.5, y + 0.03),
+                (x + w, y - 0.06),
+            ],
+            darker(rock, 0.15),
         )
     left = [(-0.13, 0.12), (-0.09, 0.74)]
 
@@ -108,7 +121,8 @@ def lighthouse(pen: Pen, colour: Colour | None) -> None:
         return -(x0 + (x1 - x0) * (y - y0) / (y1 - y0))
 
     pen.poly(
-        [(-edge(0.12), 0.12), (edge(0.12), 0.12), (edge(0.74), 0.74), (-edge(0.74), 0.74)], (WHITE, (226, 224, 226))
+        [(-edge(0.12), 0.12), (edge(0.12), 0.12), (edge(0.74), 0.74), (-edge(0.74), 0.74)],
+        (WHITE, (226, 224, 226)),
     )
     for low, high in ((0.12, 0.25), (0.38, 0.51), (0.63, 0.74)):
         pen.poly(
@@ -116,7 +130,12 @@ def lighthouse(pen: Pen, colour: Colour | None) -> None:
             (lighter(band, 0.08), darker(band, 0.06)),
         )
     pen.poly(
-        [(edge(0.12) * 0.35, 0.12), (edge(0.12), 0.12), (edge(0.74), 0.74), (edge(0.74) * 0.35, 0.74)],
+        [
+            (edge(0.12) * 0.35, 0.12),
+            (edge(0.12), 0.12),
+            (edge(0.74), 0.74),
+            (edge(0.74) * 0.35, 0.74),
+        ],
         (40, 34, 66),
         0.2,
     )
@@ -133,10 +152,20 @@ def _lamp_room(pen: Pen, band: Colour) -> None:
         pen.line([(-0.115 + i * 0.038, 0.755), (-0.115 + i * 0.038, 0.8)], 0.007, (66, 62, 76))
     pen.line([(-0.12, 0.8), (0.12, 0.8)], 0.009, (66, 62, 76))
     shine = is_dark(pen.light)
-    pen.box(-0.062, 0.757, 0.124, 0.105, ((255, 246, 196), (255, 214, 120)) if shine else (196, 224, 236), lit=shine)
+    pen.box(
+        -0.062,
+        0.757,
+        0.124,
+        0.105,
+        ((255, 246, 196), (255, 214, 120)) if shine else (196, 224, 236),
+        lit=shine,
+    )
     for x in (-0.06, -0.02, 0.02, 0.06):
         pen.line([(x, 0.757), (x, 0.862)], 0.008, (66, 62, 76))
-    pen.blob([(-0.085, 0.86), (-0.05, 0.92), (0, 0.955), (0.05, 0.92), (0.085, 0.86)], (band, darker(band, 0.3)))
+    pen.blob(
+        [(-0.085, 0.86), (-0.05, 0.92), (0, 0.955), (0.05, 0.92), (0.085, 0.86)],
+        (band, darker(band, 0.3)),
+    )
     pen.line([(0, 0.95), (0, 1.0)], 0.01, (66, 62, 76))
 
 
@@ -158,7 +187,10 @@ def beams(pen: Pen) -> None:
 def windmill(pen: Pen, colour: Colour | None) -> None:
     wall = colour or (236, 226, 208)
     pen.shadow(0.4)
-    pen.poly([(-0.2, 0.0), (0.2, 0.0), (0.12, 0.56), (-0.12, 0.56)], (lighter(wall, 0.1), darker(wall, 0.16)))
+    pen.poly(
+        [(-0.2, 0.0), (0.2, 0.0), (0.12, 0.56), (-0.12, 0.56)],
+        (lighter(wall, 0.1), darker(wall, 0.16)),
+    )
     pen.blob([(-0.15, 0.55), (-0.1, 0.67), (0, 0.72), (0.1, 0.67), (0.15, 0.55)], (128, 70, 58))
     pen.round_box(-0.06, 0.0, 0.12, 0.19, 0.04, (110, 74, 58))
     window(pen, -0.035, 0.33, 0.07, 0.09)
@@ -176,7 +208,9 @@ def tower(pen: Pen, colour: Colour | None) -> None:
     wall = colour or (228, 220, 206)
     pen.shadow(0.5)
     pen.box(-0.1, 0.0, 0.5, 0.34, (lighter(wall, 0.08), darker(wall, 0.12)))
-    pen.poly([(-0.14, 0.33), (0.0, 0.52), (0.34, 0.52), (0.45, 0.33)], ((120, 92, 98), (88, 66, 80)))
+    pen.poly(
+        [(-0.14, 0.33), (0.0, 0.52), (0.34, 0.52), (0.45, 0.33)], ((120, 92, 98), (88, 66, 80))
+    )
     pen.box(-0.3, 0.0, 0.24, 0.62, (lighter(wall, 0.14), darker(wall, 0.1)))
     pen.poly([(-0.33, 0.61), (-0.18, 0.98), (-0.03, 0.61)], ((104, 140, 128), (74, 104, 104)))
     pen.line([(-0.18, 0.96), (-0.18, 1.07)], 0.013, (220, 180, 90))
@@ -190,20 +224,37 @@ def tower(pen: Pen, colour: Colour | None) -> None:
 
 def tree(pen: Pen, colour: Colour | None, season: str = "summer", seed: int = 0) -> None:
     """A broad-leaved tree; bare in winter, in flower in spring."""
-    leaf = colour or {"autumn": (220, 128, 54), "spring": (244, 178, 196), "winter": (222, 232, 242)}.get(
-        season, (98, 158, 88)
-    )
+    leaf = colour or {
+        "autumn": (220, 128, 54),
+        "spring": (244, 178, 196),
+        "winter": (222, 232, 242),
+    }.get(season, (98, 158, 88))
     bark = (104, 76, 62)
     pen.shadow(0.34)
-    pen.limb([(0.0, 0.0), (0.015, 0.24), (-0.01, 0.52)], (0.14, 0.085, 0.05), (bark, darker(bark, 0.2)))
-    for end in ((-0.24, 0.62), (0.26, 0.66), (-0.1, 0.82), (0.12, 0.84), (-0.36, 0.74), (0.38, 0.8)):
-        pen.limb([(0.0, 0.3), (end[0] * 0.55, 0.3 + (end[1] - 0.3) * 0.5), end], (0.06, 0.035, 0.01), bark)
+    pen.limb(
+        [(0.0, 0.0), (0.015, 0.24), (-0.01, 0.52)], (0.14, 0.085, 0.05), (bark, darker(bark, 0.2))
+    )
+    for end in (
+        (-0.24, 0.62),
+        (0.26, 0.66),
+        (-0.1, 0.82),
+        (0.12, 0.84),
+        (-0.36, 0.74),
+        (0.38, 0.8),
+    ):
+        pen.limb(
+            [(0.0, 0.3), (end[0] * 0.55, 0.3 + (end[1] - 0.3) * 0.5), end],
+            (0.06, 0.035, 0.01),
+            bark,
+        )
     if season == "winter" and colour is None:
         for x, y in ((-0.24, 0.63), (0.26, 0.67), (-0.1, 0.83), (0.12, 0.85)):
             pen.limb([(x * 0.5, 0.3 + (y - 0.3) * 0.52), (x, y)], (0.014, 0.02), WHITE)
         return
     rng = random.Random(seed)
-    for depth, tone in enumerate((darker(leaf, 0.24), leaf, lighter(leaf, 0.14), lighter(leaf, 0.3))):
+    for depth, tone in enumerate(
+        (darker(leaf, 0.24), leaf, lighter(leaf, 0.14), lighter(leaf, 0.3))
+    ):
         for i in range(7 - depth):
             a = math.tau * i / (7 - depth) + depth * 0.6
             spread = 0.24 - depth * 0.045
@@ -250,9 +301,21 @@ def pine(pen: Pen, colour: Colour | None, season: str = "summer") -> None:
 def palm(pen: Pen, colour: Colour | None) -> None:
     leaf = colour or (84, 152, 92)
     pen.shadow(0.3)
-    pen.limb([(-0.1, 0.0), (-0.03, 0.3), (0.06, 0.7)], (0.09, 0.06, 0.045), ((176, 132, 92), (130, 92, 68)))
+    pen.limb(
+        [(-0.1, 0.0), (-0.03, 0.3), (0.06, 0.7)],
+        (0.09, 0.06, 0.045),
+        ((176, 132, 92), (130, 92, 68)),
+    )
     for i, (x, y) in enumerate(
-        ((0.46, 0.66), (-0.34, 0.66), (0.36, 0.9), (-0.22, 0.92), (0.5, 0.8), (-0.38, 0.82), (0.1, 1.0))
+        (
+            (0.46, 0.66),
+            (-0.34, 0.66),
+            (0.36, 0.9),
+            (-0.22, 0.92),
+            (0.5, 0.8),
+            (-0.38, 0.82),
+            (0.1, 1.0),
+        )
     ):
         pen.limb(
             [(0.06, 0.71), ((0.06 + x) / 2, max(0.74, y) + 0.06), (x, y)],
@@ -270,7 +333,9 @@ def tent(pen: Pen, colour: Colour | None) -> None:
     dark = is_dark(pen.light)
     if dark:
         pen.glow(0, 0.25, 0.9, 0.7, LAMPLIGHT, 0.6)
-    pen.poly([(-0.26, 0.0), (0.0, 0.66), (0.26, 0.0)], LAMPLIGHT if dark else darker(c, 0.6), lit=dark)
+    pen.poly(
+        [(-0.26, 0.0), (0.0, 0.66), (0.26, 0.0)], LAMPLIGHT if dark else darker(c, 0.6), lit=dark
+    )
     pen.poly([(0.0, 0.66), (0.26, 0.0), (0.4, 0.0)], lighter(c, 0.25))
 
 

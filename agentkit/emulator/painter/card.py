@@ -1,4 +1,6 @@
-"""A card for what cannot be painted: its name, well lettered, in a wreath. And the caption of a poster."""
+"""A card for what cannot be painted: its name, well lettered, in a wreath. And the caption of a
+poster.
+"""
 
 # fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
 
@@ -31,7 +33,9 @@ def draw_card(stage: Stage) -> None:
     lines = _lines(words.title())
     size = min(0.17, *(0.56 / max(0.1, text_width(line, 1.0)) for line in lines))
     for i, line in enumerate(lines):
-        pen.letters(0.0, (len(lines) - 1) * size * 0.6 - i * size * 1.2, size, line, darker(accent, 0.35))
+        pen.letters(
+            0.0, (len(lines) - 1) * size * 0.6 - i * size * 1.2, size, line, darker(accent, 0.35)
+        )
 
 
 def _lines(words: str) -> list[str]:
@@ -42,7 +46,10 @@ def _lines(words: str) -> list[str]:
 def _wreath(pen: Pen, accent: Colour) -> None:
     leaf = lighter(accent, 0.3)
     for side in (-1, 1):
-        arc = [(side * 0.37 * math.cos(math.radians(a)), 0.37 * math.sin(math.radians(a))) for a in range(-84, 70, 14)]
+        arc = [
+            (side * 0.37 * math.cos(math.radians(a)), 0.37 * math.sin(math.radians(a)))
+            for a in range(-84, 70, 14)
+        ]
         pen.limb(arc, (0.008, 0.005), darker(accent, 0.1))
         for i, (x, y) in enumerate(arc[:-1]):
             turn = math.degrees(math.atan2(y, x))
@@ -62,7 +69,9 @@ def _wreath(pen: Pen, accent: Colour) -> None:
 
 def _medallion(pen: Pen, accent: Colour) -> None:
     for i in range(12):
-        pen.at(0, 0, 1, angle=i * 30).oval(0, 0.13, 0.045, 0.12, lighter(accent, 0.2 + 0.3 * (i % 2)), 0.9)
+        pen.at(0, 0, 1, angle=i * 30).oval(
+            0, 0.13, 0.045, 0.12, lighter(accent, 0.2 + 0.3 * (i % 2)), 0.9
+        )
     pen.oval(0, 0, 0.07, 0.07, (240, 196, 96))
 
 

@@ -16,40 +16,82 @@ from .vehicles import VEHICLES
 Beast = Callable[[Pen, Colour | None], Anchors]
 Thing = Callable[[Pen, Colour | None], None]
 
+# Fmt: skip.
 _LIVING: dict[str, Beast] = {
     **{kind: (lambda pen, colour, kind=kind: furry.draw(pen, kind, colour)) for kind in BREEDS},
     **{kind: grazers.grazing(kind) for kind in grazers.GRAZERS},
-    "owl": beasts.owl, "penguin": beasts.penguin, "bird": beasts.bird, "dragon": beasts.dragon,
+    "owl": beasts.owl,
+    "penguin": beasts.penguin,
+    "bird": beasts.bird,
+    "dragon": beasts.dragon,
     "duck": lambda pen, colour: beasts.bird(pen, colour, "duck"),
     "chicken": lambda pen, colour: beasts.bird(pen, colour, "chicken"),
-    "fish": critters.fish, "whale": critters.whale, "octopus": critters.octopus, "turtle": critters.turtle,
+    "fish": critters.fish,
+    "whale": critters.whale,
+    "octopus": critters.octopus,
+    "turtle": critters.turtle,
     "dolphin": lambda pen, colour: critters.whale(pen, colour, slim=True),
-    "snail": critters.snail, "hedgehog": critters.hedgehog, "frog": critters.frog, "butterfly": critters.butterfly,
-    "person": folk.person, "astronaut": folk.astronaut, "robot": folk.robot, "snowman": folk.snowman, "ghost": folk.ghost,
+    "snail": critters.snail,
+    "hedgehog": critters.hedgehog,
+    "frog": critters.frog,
+    "butterfly": critters.butterfly,
+    "person": folk.person,
+    "astronaut": folk.astronaut,
+    "robot": folk.robot,
+    "snowman": folk.snowman,
+    "ghost": folk.ghost,
     "child": lambda pen, colour: folk.person(pen, colour, "child"),
     "wizard": lambda pen, colour: folk.person(pen, colour, "wizard"),
-}  # fmt: skip
+}
+# Fmt: skip.
 _THINGS: dict[str, Thing] = {
-    "house": buildings.house, "castle": buildings.castle, "lighthouse": buildings.lighthouse, "palm": buildings.palm,
-    "windmill": buildings.windmill, "tower": buildings.tower, "tent": buildings.tent, "bridge": buildings.bridge,
-    "flower": objects.flower, "mushroom": objects.mushroom, "cactus": objects.cactus, "cake": objects.cake,
-    "cup": objects.cup, "teapot": objects.teapot, "book": objects.book, "apple": objects.apple, "pumpkin": objects.pumpkin,
-    "gift": objects.gift, "campfire": objects.campfire, "guitar": objects.guitar, "ball": objects.ball,
-    "planet": objects.planet, "star": objects.star,
+    "house": buildings.house,
+    "castle": buildings.castle,
+    "lighthouse": buildings.lighthouse,
+    "palm": buildings.palm,
+    "windmill": buildings.windmill,
+    "tower": buildings.tower,
+    "tent": buildings.tent,
+    "bridge": buildings.bridge,
+    "flower": objects.flower,
+    "mushroom": objects.mushroom,
+    "cactus": objects.cactus,
+    "cake": objects.cake,
+    "cup": objects.cup,
+    "teapot": objects.teapot,
+    "book": objects.book,
+    "apple": objects.apple,
+    "pumpkin": objects.pumpkin,
+    "gift": objects.gift,
+    "campfire": objects.campfire,
+    "guitar": objects.guitar,
+    "ball": objects.ball,
+    "planet": objects.planet,
+    "star": objects.star,
     "heart": lambda pen, colour: wardrobe.heart(pen.at(0, 0.5, 3.0), colour),
     "umbrella": lambda pen, colour: wardrobe.umbrella(pen.at(0.08, 0.18, 0.82), colour),
     "lantern": lambda pen, colour: wardrobe.lantern(pen.at(0, 0.92, 4.0), colour),
     "kite": lambda pen, colour: wardrobe.kite(pen.at(-0.2, 0.0), colour),
     "hat": lambda pen, colour: _headgear(pen, "hat", colour),
     "crown": lambda pen, colour: _headgear(pen, "crown", colour),
-}  # fmt: skip
+}
 
-# Where those aboard stand: height of the deck, its width, and their size, in units of the vessel's height.
+# Where those aboard stand: height of the deck, its width, and their size, in units of the vessel's
+# height.
+# Fmt: skip.
 _DECKS: dict[str, tuple[float, float, float]] = {
-    "boat": (0.13, 0.62, 0.5), "ship": (0.34, 0.9, 0.5), "car": (0.36, 0.6, 0.62), "train": (0.3, 1.9, 0.5),
-    "bicycle": (0.7, 0.3, 0.75), "balloon": (0.06, 0.13, 0.24), "airship": (0.14, 0.4, 0.3), "rocket": (0.5, 0.1, 0.3),
-    "plane": (0.6, 0.8, 0.5), "whale": (0.52, 0.5, 0.6), "turtle": (0.66, 0.4, 0.6),
-}  # fmt: skip
+    "boat": (0.13, 0.62, 0.5),
+    "ship": (0.34, 0.9, 0.5),
+    "car": (0.36, 0.6, 0.62),
+    "train": (0.3, 1.9, 0.5),
+    "bicycle": (0.7, 0.3, 0.75),
+    "balloon": (0.06, 0.13, 0.24),
+    "airship": (0.14, 0.4, 0.3),
+    "rocket": (0.5, 0.1, 0.3),
+    "plane": (0.6, 0.8, 0.5),
+    "whale": (0.52, 0.5, 0.6),
+    "turtle": (0.66, 0.4, 0.6),
+}
 _BACK = (0.56, 0.3, 0.5)
 
 
@@ -85,7 +127,9 @@ def place(stage: Stage, size: tuple[int, int], actor: Actor) -> Pen:
     return Pen(stage.pen.shapes, x, actor.y * height, actor.size * unit, actor.mirror, light=light)
 
 
-def draw_actor(stage: Stage, size: tuple[int, int], actor: Actor, riders: Iterable[Actor], index: int) -> None:
+def draw_actor(
+    stage: Stage, size: tuple[int, int], actor: Actor, riders: Iterable[Actor], index: int
+) -> None:
     pen = place(stage, size, actor)
     _hover(stage, pen, actor)
     colour = _colour(actor.colour)
@@ -139,6 +183,8 @@ def perform(pen: Pen, actor: Actor) -> None:
     draw(pen, colour)
     # Scarves lie under glasses, and what is held comes before everything.
     order = ("cape", "scarf", "bowtie", "glasses", "hat", "tophat", "wizardhat", "crown")
-    worn = sorted(actor.wears, key=lambda item: order.index(item.kind) if item.kind in order else len(order))
+    worn = sorted(
+        actor.wears, key=lambda item: order.index(item.kind) if item.kind in order else len(order)
+    )
     for item in worn:
         wardrobe.dress(pen, at, item.kind, _colour(item.colour))

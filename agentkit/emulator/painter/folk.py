@@ -19,7 +19,13 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
     for side in (-1, 1):
         pen.limb([(0.06 * side, 0.3), (0.07 * side, 0.06)], (0.11, 0.09), (74, 78, 104))
         pen.blob(
-            [(0.02 * side, 0.07), (0.1 * side, 0.09), (0.16 * side, 0.03), (0.13 * side, 0.0), (0.03 * side, 0.0)],
+            [
+                (0.02 * side, 0.07),
+                (0.1 * side, 0.09),
+                (0.16 * side, 0.03),
+                (0.13 * side, 0.0),
+                (0.03 * side, 0.0),
+            ],
             (104, 66, 50),
         )
     hem = 0.06 if kind == "wizard" else 0.22
@@ -39,14 +45,25 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
     pen.line([(0, 0.58), (0.0, hem + 0.02)], 0.01, darker(coat, 0.35), 0.7)
     for i in range(3):
         pen.oval(0.022, 0.5 - i * 0.09, 0.011, 0.011, lighter(coat, 0.6))
-    pen.limb([(-0.12, 0.57), (-0.2, 0.42), (-0.19, 0.31)], (0.1, 0.09, 0.08), (coat, darker(coat, 0.2)))
-    pen.limb([(0.12, 0.57), (0.22, 0.45), (0.25, 0.38)], (0.1, 0.09, 0.08), (coat, darker(coat, 0.2)))
+    pen.limb(
+        [(-0.12, 0.57), (-0.2, 0.42), (-0.19, 0.31)], (0.1, 0.09, 0.08), (coat, darker(coat, 0.2))
+    )
+    pen.limb(
+        [(0.12, 0.57), (0.22, 0.45), (0.25, 0.38)], (0.1, 0.09, 0.08), (coat, darker(coat, 0.2))
+    )
     pen.oval(-0.19, 0.285, 0.04, 0.04, _SKIN)
     pen.oval(0.26, 0.36, 0.04, 0.04, _SKIN)
     r = 0.175 if small else 0.15
     y = 0.62 + r
     _head(pen, kind, hair, y, r)
-    return Anchors((0, y + r * 0.62), r * 2.1, (0, 0.61), 0.22, ((-0.062, y - 0.01), (0.062, y - 0.01)), (0.26, 0.36))
+    return Anchors(
+        (0, y + r * 0.62),
+        r * 2.1,
+        (0, 0.61),
+        0.22,
+        ((-0.062, y - 0.01), (0.062, y - 0.01)),
+        (0.26, 0.36),
+    )
 
 
 def _head(pen: Pen, kind: str, hair: Colour, y: float, r: float) -> None:
@@ -72,7 +89,13 @@ def _head(pen: Pen, kind: str, hair: Colour, y: float, r: float) -> None:
     pen.line([(-0.035, y - 0.07), (0, y - 0.083), (0.035, y - 0.07)], 0.009, (164, 84, 76))
     if kind == "wizard":
         pen.blob(
-            [(-0.11, y - 0.06), (0.11, y - 0.06), (0.08, y - 0.24), (0, y - 0.34), (-0.08, y - 0.24)],
+            [
+                (-0.11, y - 0.06),
+                (0.11, y - 0.06),
+                (0.08, y - 0.24),
+                (0, y - 0.34),
+                (-0.08, y - 0.24),
+            ],
             (WHITE, (214, 214, 226)),
         )
 
@@ -92,7 +115,15 @@ def astronaut(pen: Pen, colour: Colour | None) -> Anchors:
         )
         pen.oval(0.29 * side, 0.3 + 0.18 * (side > 0), 0.06, 0.06, (228, 116, 66))
     pen.blob(
-        [(0, 0.6), (0.17, 0.56), (0.19, 0.4), (0.16, 0.24), (-0.16, 0.24), (-0.19, 0.4), (-0.17, 0.56)],
+        [
+            (0, 0.6),
+            (0.17, 0.56),
+            (0.19, 0.4),
+            (0.16, 0.24),
+            (-0.16, 0.24),
+            (-0.19, 0.4),
+            (-0.17, 0.56),
+        ],
         (lighter(suit, 0.2), shade),
     )
     pen.round_box(-0.1, 0.36, 0.2, 0.12, 0.02, (196, 202, 214))
@@ -107,7 +138,9 @@ def astronaut(pen: Pen, colour: Colour | None) -> Anchors:
         pen.oval(0.075 * side, 0.71, 0.02, 0.012, (246, 160, 140))
     pen.line([(-0.025, 0.695), (0, 0.685), (0.025, 0.695)], 0.008, (164, 84, 76))
     pen.limb([(-0.12, 0.77), (-0.1, 0.84), (-0.03, 0.87)], (0.012, 0.022, 0.008), WHITE, 0.8)
-    return Anchors((0, 0.93), 0.34, (0, 0.57), 0.28, ((-0.045, 0.745), (0.045, 0.745)), (0.29, 0.48))
+    return Anchors(
+        (0, 0.93), 0.34, (0, 0.57), 0.28, ((-0.045, 0.745), (0.045, 0.745)), (0.29, 0.48)
+    )
 
 
 def robot(pen: Pen, colour: Colour | None) -> Anchors:
@@ -117,7 +150,11 @@ def robot(pen: Pen, colour: Colour | None) -> Anchors:
     for side in (-1, 1):
         pen.line([(0.1 * side, 0.3), (0.1 * side, 0.08)], 0.06, joint)
         pen.round_box(0.1 * side - 0.085, 0.0, 0.17, 0.09, 0.035, (metal, dark))
-        pen.limb([(0.19 * side, 0.5), (0.28 * side, 0.42), (0.29 * side, 0.36)], (0.055, 0.05, 0.05), joint)
+        pen.limb(
+            [(0.19 * side, 0.5), (0.28 * side, 0.42), (0.29 * side, 0.36)],
+            (0.055, 0.05, 0.05),
+            joint,
+        )
         pen.oval(0.2 * side, 0.51, 0.06, 0.06, (lighter(metal, 0.2), dark))
         pen.blob(
             [
@@ -149,7 +186,9 @@ def robot(pen: Pen, colour: Colour | None) -> Anchors:
         pen.glow(0.08 * side, 0.755, 0.1, 0.1, (110, 236, 246), 0.6)
         pen.oval(0.08 * side, 0.755, 0.042, 0.046, (126, 242, 250), lit=True)
         pen.oval(0.08 * side + 0.014, 0.77, 0.013, 0.013, WHITE, lit=True)
-    pen.limb([(-0.05, 0.69), (0, 0.675), (0.05, 0.69)], (0.014, 0.014, 0.014), (126, 242, 250), lit=True)
+    pen.limb(
+        [(-0.05, 0.69), (0, 0.675), (0.05, 0.69)], (0.014, 0.014, 0.014), (126, 242, 250), lit=True
+    )
     return Anchors((0, 0.87), 0.42, (0, 0.585), 0.26, ((-0.08, 0.755), (0.08, 0.755)), (0.29, 0.34))
 
 
@@ -159,7 +198,11 @@ def snowman(pen: Pen, colour: Colour | None) -> Anchors:
     for y, r in ((0.22, 0.27), (0.56, 0.2), (0.82, 0.145)):
         pen.oval(0, y, r, r * 0.94, (snow, mix(snow, (150, 180, 220), 0.5)))
     for side in (-1, 1):
-        pen.limb([(0.17 * side, 0.58), (0.32 * side, 0.66), (0.42 * side, 0.76)], (0.026, 0.02, 0.01), (110, 78, 58))
+        pen.limb(
+            [(0.17 * side, 0.58), (0.32 * side, 0.66), (0.42 * side, 0.76)],
+            (0.026, 0.02, 0.01),
+            (110, 78, 58),
+        )
         eye(pen, 0.052 * side, 0.85, 0.018)
     pen.limb([(0, 0.81), (0.15, 0.785)], (0.045, 0.006), (242, 138, 52))
     for i in range(3):

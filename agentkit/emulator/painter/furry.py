@@ -17,14 +17,25 @@ def draw(pen: Pen, kind: str, colour: Colour | None) -> Anchors:
     _ears(head, fur)
     _head(head, fur)
     _face(head, fur)
-    return Anchors((0.0, 0.80), 0.34 * fur.cheeks, (0.0, 0.475), 0.31, ((-0.095, 0.665), (0.095, 0.665)), (0.2, 0.24))
+    return Anchors(
+        (0.0, 0.80),
+        0.34 * fur.cheeks,
+        (0.0, 0.475),
+        0.31,
+        ((-0.095, 0.665), (0.095, 0.665)),
+        (0.2, 0.24),
+    )
 
 
 def _tail(pen: Pen, fur: Fur) -> None:
     coat = (fur.coat, darker(fur.coat, 0.22))
     match fur.tail:
         case "bushy":
-            pen.limb([(0.12, 0.07), (0.34, 0.06), (0.48, 0.2), (0.44, 0.4)], (0.08, 0.2, 0.24, 0.05), coat)
+            pen.limb(
+                [(0.12, 0.07), (0.34, 0.06), (0.48, 0.2), (0.44, 0.4)],
+                (0.08, 0.2, 0.24, 0.05),
+                coat,
+            )
             pen.blob(
                 [
                     (0.37, 0.31),
@@ -40,9 +51,15 @@ def _tail(pen: Pen, fur: Fur) -> None:
             )
         case "plume":
             pen.limb(
-                [(0.1, 0.06), (0.36, 0.1), (0.42, 0.36), (0.32, 0.5), (0.4, 0.62)], (0.08, 0.2, 0.24, 0.18, 0.06), coat
+                [(0.1, 0.06), (0.36, 0.1), (0.42, 0.36), (0.32, 0.5), (0.4, 0.62)],
+                (0.08, 0.2, 0.24, 0.18, 0.06),
+                coat,
             )
-            pen.limb([(0.3, 0.14), (0.38, 0.36), (0.33, 0.46)], (0.03, 0.08, 0.03), lighter(fur.coat, 0.3))
+            pen.limb(
+                [(0.3, 0.14), (0.38, 0.36), (0.33, 0.46)],
+                (0.03, 0.08, 0.03),
+                lighter(fur.coat, 0.3),
+            )
         case "thin" | "tuft":
             pen.limb(
                 [(0.1, 0.05), (0.34, 0.05), (0.44, 0.18), (0.38, 0.3), (0.46, 0.42)],
@@ -50,11 +67,18 @@ def _tail(pen: Pen, fur: Fur) -> None:
                 coat,
             )
             if fur.tail == "tuft":
-                pen.blob([(0.42, 0.36), (0.5, 0.36), (0.52, 0.47), (0.47, 0.52), (0.41, 0.46)], fur.dark)
+                pen.blob(
+                    [(0.42, 0.36), (0.5, 0.36), (0.52, 0.47), (0.47, 0.52), (0.41, 0.46)], fur.dark
+                )
         case "ringed":
             spine = [(0.1, 0.06), (0.34, 0.06), (0.46, 0.2), (0.44, 0.42)]
             pen.limb(spine, (0.09, 0.13, 0.13, 0.09), coat)
-            for x, y, turn in ((0.3, 0.055, 90), (0.42, 0.14, 120), (0.462, 0.26, 170), (0.445, 0.38, 190)):
+            for x, y, turn in (
+                (0.3, 0.055, 90),
+                (0.42, 0.14, 120),
+                (0.462, 0.26, 170),
+                (0.445, 0.38, 190),
+            ):
                 pen.oval(x, y, 0.065, 0.022, fur.dark, turn=turn)
         case "puff":
             pen.oval(0.26, 0.1, 0.075, 0.07, (fur.light, mix(fur.light, fur.coat, 0.5)))
@@ -81,7 +105,9 @@ def _body(pen: Pen, fur: Fur) -> None:
         coat,
     )
     for side in (-1, 1):
-        pen.oval(0.185 * b * side, 0.13, 0.095, 0.13, (fur.coat, darker(fur.coat, 0.16)), turn=-14 * side)
+        pen.oval(
+            0.185 * b * side, 0.13, 0.095, 0.13, (fur.coat, darker(fur.coat, 0.16)), turn=-14 * side
+        )
         pen.oval(0.2 * b * side, 0.028, 0.085, 0.036, (lighter(paws, 0.1), darker(paws, 0.15)))
     _chest(pen, fur)
     for side in (-1, 1):
@@ -92,10 +118,19 @@ def _body(pen: Pen, fur: Fur) -> None:
             (leg, darker(leg, 0.12)),
         )
         if fur.mask in {"fox", "bandit"}:
-            pen.limb([(0.079 * side, 0.17), (0.075 * side, 0.04)], (0.088, 0.088), (mix(fur.coat, paws, 0.4), paws))
+            pen.limb(
+                [(0.079 * side, 0.17), (0.075 * side, 0.04)],
+                (0.088, 0.088),
+                (mix(fur.coat, paws, 0.4), paws),
+            )
         pen.oval(0.078 * side, 0.03, 0.066, 0.036, (lighter(paws, 0.12), paws))
         for toe in (-0.022, 0.022):
-            pen.line([(0.078 * side + toe, 0.012), (0.078 * side + toe, 0.032)], 0.006, darker(paws, 0.4), 0.6)
+            pen.line(
+                [(0.078 * side + toe, 0.012), (0.078 * side + toe, 0.032)],
+                0.006,
+                darker(paws, 0.4),
+                0.6,
+            )
     _coat_marks(pen, fur)
 
 
@@ -133,7 +168,10 @@ def _coat_marks(pen: Pen, fur: Fur) -> None:
             y = 0.38 - i * 0.09
             edge = (0.185 + i * 0.034) * fur.bulk * side
             pen.limb(
-                [(edge, y), (edge * 0.78, y + 0.008), (edge * 0.6, y - 0.014)], (0.024, 0.018, 0.004), fur.dark, 0.8
+                [(edge, y), (edge * 0.78, y + 0.008), (edge * 0.6, y - 0.014)],
+                (0.024, 0.018, 0.004),
+                fur.dark,
+                0.8,
             )
 
 
@@ -143,9 +181,23 @@ def _ears(head: Pen, fur: Fur) -> None:
     match fur.ears:
         case "pointed" | "tufted":
             tip = fur.dark if fur.mask == "fox" else fur.coat
-            head.both([(0.05, 0.12), (0.125, 0.215), (0.19, 0.31), (0.205, 0.29), (0.215, 0.16), (0.2, 0.03)], coat)
-            head.both([(0.155, 0.255), (0.19, 0.312), (0.207, 0.288), (0.212, 0.215), (0.185, 0.215)], tip)
-            head.both([(0.095, 0.12), (0.145, 0.19), (0.18, 0.245), (0.188, 0.19), (0.185, 0.09)], inner)
+            head.both(
+                [
+                    (0.05, 0.12),
+                    (0.125, 0.215),
+                    (0.19, 0.31),
+                    (0.205, 0.29),
+                    (0.215, 0.16),
+                    (0.2, 0.03),
+                ],
+                coat,
+            )
+            head.both(
+                [(0.155, 0.255), (0.19, 0.312), (0.207, 0.288), (0.212, 0.215), (0.185, 0.215)], tip
+            )
+            head.both(
+                [(0.095, 0.12), (0.145, 0.19), (0.18, 0.245), (0.188, 0.19), (0.185, 0.09)], inner
+            )
             if fur.ears == "tufted":
                 for side in (-1, 1):
                     head.limb([(0.18 * side, 0.27), (0.205 * side, 0.36)], (0.05, 0.006), fur.dark)
@@ -153,15 +205,48 @@ def _ears(head: Pen, fur: Fur) -> None:
             ear = fur.dark if fur.mask == "panda" else fur.coat
             size = 0.098 if fur.muzzle > 1 else 0.12
             head.eyes(0.165, 0.15, size, size, (ear, darker(ear, 0.12)))
-            head.eyes(0.165, 0.146, size * 0.6, size * 0.6, inner if fur.mask != "panda" else lighter(ear, 0.12))
+            head.eyes(
+                0.165,
+                0.146,
+                size * 0.6,
+                size * 0.6,
+                inner if fur.mask != "panda" else lighter(ear, 0.12),
+            )
         case "floppy":
             head.both(
-                [(0.08, 0.16), (0.17, 0.17), (0.25, 0.1), (0.27, -0.06), (0.22, -0.14), (0.18, -0.02)],
+                [
+                    (0.08, 0.16),
+                    (0.17, 0.17),
+                    (0.25, 0.1),
+                    (0.27, -0.06),
+                    (0.22, -0.14),
+                    (0.18, -0.02),
+                ],
                 (fur.dark, darker(fur.dark, 0.2)),
             )
         case "long":
-            head.both([(0.03, 0.1), (0.035, 0.26), (0.08, 0.42), (0.125, 0.43), (0.145, 0.28), (0.125, 0.08)], coat)
-            head.both([(0.06, 0.14), (0.065, 0.27), (0.092, 0.38), (0.115, 0.37), (0.118, 0.26), (0.1, 0.12)], inner)
+            head.both(
+                [
+                    (0.03, 0.1),
+                    (0.035, 0.26),
+                    (0.08, 0.42),
+                    (0.125, 0.43),
+                    (0.145, 0.28),
+                    (0.125, 0.08),
+                ],
+                coat,
+            )
+            head.both(
+                [
+                    (0.06, 0.14),
+                    (0.065, 0.27),
+                    (0.092, 0.38),
+                    (0.115, 0.37),
+                    (0.118, 0.26),
+                    (0.1, 0.12),
+                ],
+                inner,
+            )
 
 
 def _mane(head: Pen, fur: Fur) -> None:
@@ -177,7 +262,10 @@ def _mane(head: Pen, fur: Fur) -> None:
             (0.22, -0.22),
             (0.1, -0.24),
         ]
-        head.blob([(x * radius, y * radius) for x, y in [*ring, *((-x, y) for x, y in reversed(ring))]], tone)
+        head.blob(
+            [(x * radius, y * radius) for x, y in [*ring, *((-x, y) for x, y in reversed(ring))]],
+            tone,
+        )
 
 
 def _head(head: Pen, fur: Fur) -> None:
@@ -217,7 +305,15 @@ def _head(head: Pen, fur: Fur) -> None:
         )
     if fur.ears == "floppy":
         head.both(
-            [(0.1, 0.15), (0.17, 0.16), (0.25, 0.09), (0.265, -0.07), (0.215, -0.13), (0.19, -0.02), (0.17, 0.06)],
+            [
+                (0.1, 0.15),
+                (0.17, 0.16),
+                (0.25, 0.09),
+                (0.265, -0.07),
+                (0.215, -0.13),
+                (0.19, -0.02),
+                (0.17, 0.06),
+            ],
             (fur.dark, darker(fur.dark, 0.2)),
         )
     _mask(head, fur)
@@ -241,7 +337,14 @@ def _mask(head: Pen, fur: Fur) -> None:
                 fur.light,
             )
             head.blob(
-                [(0.0, 0.09), (0.05, 0.03), (0.055, -0.04), (0.0, -0.07), (-0.055, -0.04), (-0.05, 0.03)],
+                [
+                    (0.0, 0.09),
+                    (0.05, 0.03),
+                    (0.055, -0.04),
+                    (0.0, -0.07),
+                    (-0.055, -0.04),
+                    (-0.05, 0.03),
+                ],
                 (lighter(fur.coat, 0.1), fur.coat),
             )
         case "tabby" | "tiger":
@@ -249,16 +352,26 @@ def _mask(head: Pen, fur: Fur) -> None:
                 head.limb([(x, 0.165), (x * 0.8, 0.085)], (0.03, 0.006), fur.dark, 0.85)
             for side in (-1, 1):
                 for y in (-0.02, -0.065):
-                    head.limb([(0.235 * side, y), (0.16 * side, y - 0.005)], (0.022, 0.005), fur.dark, 0.8)
+                    head.limb(
+                        [(0.235 * side, y), (0.16 * side, y - 0.005)], (0.022, 0.005), fur.dark, 0.8
+                    )
         case "panda":
-            head.both([(0.05, 0.05), (0.11, 0.075), (0.16, 0.0), (0.15, -0.055), (0.08, -0.04)], fur.dark)
+            head.both(
+                [(0.05, 0.05), (0.11, 0.075), (0.16, 0.0), (0.15, -0.055), (0.08, -0.04)], fur.dark
+            )
         case "bandit":
-            head.both([(0.02, 0.05), (0.12, 0.07), (0.21, -0.02), (0.17, -0.06), (0.06, -0.035)], fur.dark)
+            head.both(
+                [(0.02, 0.05), (0.12, 0.07), (0.21, -0.02), (0.17, -0.06), (0.06, -0.035)], fur.dark
+            )
         case "patch":
             head.blob(
-                [(0.03, 0.06), (0.1, 0.09), (0.16, 0.03), (0.14, -0.05), (0.07, -0.04)], mix(fur.coat, fur.dark, 0.55)
+                [(0.03, 0.06), (0.1, 0.09), (0.16, 0.03), (0.14, -0.05), (0.07, -0.04)],
+                mix(fur.coat, fur.dark, 0.55),
             )
-            head.blob([(-0.02, 0.17), (0.02, 0.17), (0.035, 0.03), (0.0, -0.01), (-0.035, 0.03)], fur.light)
+            head.blob(
+                [(-0.02, 0.17), (0.02, 0.17), (0.035, 0.03), (0.0, -0.01), (-0.035, 0.03)],
+                fur.light,
+            )
         case "plain" | "mane":
             pass
     if fur.mask != "fox":
@@ -282,7 +395,13 @@ def _muzzle(head: Pen, fur: Fur) -> None:
 
 
 def _face(head: Pen, fur: Fur) -> None:
-    iris = (96, 158, 92) if fur.mask == "tabby" else (200, 140, 52) if fur.mask in {"fox", "tiger"} else (94, 62, 46)
+    iris = (
+        (96, 158, 92)
+        if fur.mask == "tabby"
+        else (200, 140, 52)
+        if fur.mask in {"fox", "tiger"}
+        else (94, 62, 46)
+    )
     big = 1.12 if fur.mask in {"tabby", "plain"} else 1.0
     dark = fur.mask in {"panda", "bandit"}
     if dark:
@@ -294,9 +413,15 @@ def _face(head: Pen, fur: Fur) -> None:
         head.oval(0.098 * side + 0.012, 0.022, 0.012, 0.013, WHITE)
         head.oval(0.098 * side - 0.01, -0.012, 0.005, 0.006, WHITE, 0.8)
     if not dark:
-        head.eyes(0.168 * fur.cheeks, -0.062, 0.035, 0.02, (240, 130, 110)) if fur.mask == "plain" else None
+        head.eyes(
+            0.168 * fur.cheeks, -0.062, 0.035, 0.02, (240, 130, 110)
+        ) if fur.mask == "plain" else None
     nose_y = -0.118 if fur.mask == "fox" else -0.068
-    nose = INK if fur.mask in {"fox", "patch", "panda", "bandit", "mane"} or fur.muzzle > 1 else (206, 112, 116)
+    nose = (
+        INK
+        if fur.mask in {"fox", "patch", "panda", "bandit", "mane"} or fur.muzzle > 1
+        else (206, 112, 116)
+    )
     n = 0.85 + 0.15 * fur.muzzle
     head.blob(
         [
@@ -313,8 +438,13 @@ def _face(head: Pen, fur: Fur) -> None:
     low = nose_y - 0.02
     for side in (-1, 1):
         head.line(
-            [(0.0, low), (0.018 * side, low - 0.02), (0.042 * side, low - 0.014)], 0.008, darker(fur.dark, 0.4), 0.85
+            [(0.0, low), (0.018 * side, low - 0.02), (0.042 * side, low - 0.014)],
+            0.008,
+            darker(fur.dark, 0.4),
+            0.85,
         )
         if fur.mask in {"tabby", "tiger"} or (fur.mask == "plain" and fur.muzzle < 1):
             for rise in (0.012, -0.012):
-                head.line([(0.09 * side, -0.09), (0.28 * side, -0.085 + rise * 2.6)], 0.004, WHITE, 0.75)
+                head.line(
+                    [(0.09 * side, -0.09), (0.28 * side, -0.085 + rise * 2.6)], 0.004, WHITE, 0.75
+                )

@@ -39,7 +39,10 @@ def ground_of(stage: Stage) -> Tones:
 def mountains(stage: Stage) -> None:
     """Two ranges, the farther one paler, with snow on the tops and light from one side."""
     rng = stage.rng("mountains")
-    for depth, low, high, rock in ((0.6, 0.26, 0.44, (104, 118, 152)), (0.32, 0.15, 0.3, (88, 98, 126))):
+    for depth, low, high, rock in (
+        (0.6, 0.26, 0.44, (104, 118, 152)),
+        (0.32, 0.15, 0.3, (88, 98, 126)),
+    ):
         pen, x = stage.far(depth), -0.2
         while x < stage.wide + 0.1:
             h = rng.uniform(low, high)
@@ -53,7 +56,11 @@ def _peak(stage: Stage, pen: Pen, x: float, h: float, w: float, rock: Colour) ->
     top, base = HORIZON + h, HORIZON - 0.06
 
     def slope(side: int) -> list[Point]:
-        steps = [(0.0, 0.0), *((t + rng.uniform(-0.03, 0.03), t) for t in (0.16, 0.3, 0.46, 0.62, 0.8)), (1.0, 1.0)]
+        steps = [
+            (0.0, 0.0),
+            *((t + rng.uniform(-0.03, 0.03), t) for t in (0.16, 0.3, 0.46, 0.62, 0.8)),
+            (1.0, 1.0),
+        ]
         return [(x + side * w * a, top - (top - base) * b) for a, b in steps]
 
     left, right = slope(-1), slope(1)
@@ -88,12 +95,16 @@ def hills(stage: Stage) -> None:
     for i, (base, rise, depth) in enumerate(
         ((HORIZON + 0.06, 0.06, 0.6), (HORIZON + 0.01, 0.05, 0.38), (HORIZON - 0.06, 0.045, 0.16))
     ):
-        height = stage.ridge(stage.far(depth), base, rise, (mix(light, dark, 0.25 * i), dark), f"hill{i}")
+        height = stage.ridge(
+            stage.far(depth), base, rise, (mix(light, dark, 0.25 * i), dark), f"hill{i}"
+        )
         if "desert" not in stage.scene.settings:
             _copses(stage, stage.far(depth), height, 0.035 + 0.02 * i, f"copse{i}")
 
 
-def _copses(stage: Stage, pen: Pen, height: Callable[[float], float], size: float, purpose: str) -> None:
+def _copses(
+    stage: Stage, pen: Pen, height: Callable[[float], float], size: float, purpose: str
+) -> None:
     """Small trees along a hill."""
     rng = stage.rng(purpose)
     for _ in range(int(5 * max(1.0, stage.wide))):
@@ -106,9 +117,11 @@ def _copses(stage: Stage, pen: Pen, height: Callable[[float], float], size: floa
 
 def _far_tree(stage: Stage, pen: Pen, x: float, y: float, h: float, *, conifer: bool) -> None:
     season = stage.scene.season
-    green: Colour = {"winter": (176, 196, 216), "autumn": (206, 116, 50), "spring": (150, 190, 116)}.get(
-        season, (76, 132, 84)
-    )
+    green: Colour = {
+        "winter": (176, 196, 216),
+        "autumn": (206, 116, 50),
+        "spring": (150, 190, 116),
+    }.get(season, (76, 132, 84))
     if conifer:
         green = (136, 164, 178) if season == "winter" else (54, 104, 86)
         pen.poly(
@@ -162,7 +175,9 @@ def ground(stage: Stage, top: float) -> None:
     """The near ground, with what grows or lies on it."""
     light, dark = ground_of(stage)
     stage.ridge(stage.pen, top, 0.02, (light, dark), "ground")
-    stage.pen.glow(stage.wide / 2, 0.1, stage.wide * 0.55, 0.2, lighter(stage.light.on(light), 0.4), 0.35)
+    stage.pen.glow(
+        stage.wide / 2, 0.1, stage.wide * 0.55, 0.2, lighter(stage.light.on(light), 0.4), 0.35
+    )
     rng = stage.rng("tufts")
     sandy = light in {_SAND[0], (242, 204, 138)}
     winter = stage.scene.season == "winter" or "arctic" in stage.scene.settings
@@ -170,10 +185,18 @@ def ground(stage: Stage, top: float) -> None:
         y = top * (0.94 - rng.random() ** 0.8 * 0.95)
         x, s = rng.uniform(0, stage.wide), 0.012 + 0.03 * (1 - y / max(0.01, top))
         if winter:
-            stage.pen.limb([(x - s, y), (x, y + s * 0.25), (x + s, y)], (0.002, s * 0.22, 0.002), (176, 198, 228), 0.5)
+            stage.pen.limb(
+                [(x - s, y), (x, y + s * 0.25), (x + s, y)],
+                (0.002, s * 0.22, 0.002),
+                (176, 198, 228),
+                0.5,
+            )
         elif sandy:
             stage.pen.limb(
-                [(x - s * 2, y), (x, y + s * 0.3), (x + s * 2, y)], (0.001, s * 0.14, 0.001), darker(dark, 0.1), 0.4
+                [(x - s * 2, y), (x, y + s * 0.3), (x + s * 2, y)],
+                (0.001, s * 0.14, 0.001),
+                darker(dark, 0.1),
+                0.4,
             )
         else:
             _tuft(stage, x, y, s, rng.random())
@@ -183,14 +206,18 @@ def _tuft(stage: Stage, x: float, y: float, s: float, luck: float) -> None:
     light, dark = ground_of(stage)
     for lean in (-0.5, 0.0, 0.45):
         stage.pen.limb(
-            [(x + lean * s * 0.4, y), (x + lean * s, y + s)], (s * 0.16, s * 0.03), mix(light, darker(dark, 0.3), 0.7)
+            [(x + lean * s * 0.4, y), (x + lean * s, y + s)],
+            (s * 0.16, s * 0.03),
+            mix(light, darker(dark, 0.3), 0.7),
         )
     if stage.scene.season == "autumn":
         if luck < 0.7:
             tone = ((214, 90, 44), (236, 160, 60), (180, 66, 46))[int(luck * 10) % 3]
             stage.pen.oval(x + s, y, s * 0.34, s * 0.2, tone, turn=luck * 300)
     elif luck < 0.55:
-        tone = ((250, 246, 238), (250, 214, 96), (238, 140, 160), (170, 140, 214))[int(luck * 100) % 4]
+        tone = ((250, 246, 238), (250, 214, 96), (238, 140, 160), (170, 140, 214))[
+            int(luck * 100) % 4
+        ]
         for i in range(5):
             stage.pen.at(x, y + s * 1.05, s * 0.3, angle=i * 72).oval(0, 0.5, 0.34, 0.45, tone)
         stage.pen.oval(x, y + s * 1.05, s * 0.1, s * 0.1, (244, 184, 70))
@@ -280,7 +307,8 @@ def icebergs(stage: Stage) -> None:
         x, s, y = rng.uniform(0, stage.wide), rng.uniform(0.06, 0.16), HORIZON - 0.02 * (i % 3)
         pen = stage.far(0.3 - 0.08 * (i % 3)).at(x, y, s)
         pen.poly(
-            [(-1.0, 0), (-0.7, 0.7), (-0.2, 0.55), (0.1, 1.1), (0.5, 0.6), (1.0, 0)], ((250, 252, 255), (184, 212, 234))
+            [(-1.0, 0), (-0.7, 0.7), (-0.2, 0.55), (0.1, 1.1), (0.5, 0.6), (1.0, 0)],
+            ((250, 252, 255), (184, 212, 234)),
         )
         pen.poly([(0.1, 1.1), (0.5, 0.6), (1.0, 0), (0.2, 0), (0.3, 0.5)], (140, 180, 214), 0.5)
 
@@ -301,5 +329,10 @@ def lake_line(stage: Stage, top: float) -> None:
     while x < stage.wide:
         h = rng.uniform(0.05, 0.11)
         _far_tree(stage, pen, x, top - 0.004, h, conifer=rng.random() < 0.6)
-        pen.poly([(x - h * 0.2, top), (x + h * 0.2, top), (x, top - h * 0.7)], (60, 104, 96), 0.24, soft=True)
+        pen.poly(
+            [(x - h * 0.2, top), (x + h * 0.2, top), (x, top - h * 0.7)],
+            (60, 104, 96),
+            0.24,
+            soft=True,
+        )
         x += rng.uniform(0.02, 0.05) + 0.02 * math.sin(x * 7)

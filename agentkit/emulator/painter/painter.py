@@ -1,9 +1,10 @@
 """The painter: it stands in for an image model, offline. Words in, a picture of them out.
 
-It reads the prompt for what it knows (subjects, colours, clothes, hour, weather, season, place, manner), composes a
-scene and paints it with Pillow. The scene travels in the picture's EXIF description, so that an edit of a picture painted
-here paints the same scene again with the change; a picture from elsewhere is kept, graded and added to. The same prompt,
-size and seed give the same bytes.
+It reads the prompt for what it knows (subjects, colours, clothes, hour, weather, season, place,
+manner), composes a scene and paints it with Pillow. The scene travels in the picture's EXIF
+description, so that an edit of a picture painted here paints the same scene again with the change;
+a picture from elsewhere is kept, graded and added to. The same prompt, size and seed give the same
+bytes.
 """
 
 import io
@@ -35,9 +36,10 @@ def paint(
 ) -> bytes:
     """Paints `prompt`; with `source`, changes that picture as the prompt asks.
 
-    `size` is width and height in pixels, `format` one of png, jpeg and webp, `quality` 0 to 100 (png ignores it).
-    `transparent` gives the subjects alone on a clear ground, in png and webp. Any prompt is accepted, an empty one too.
-    Raises ValueError for a size, format or quality that cannot be, and for a source that is no picture.
+    `size` is width and height in pixels, `format` one of png, jpeg and webp, `quality` 0 to 100
+    (png ignores it). `transparent` gives the subjects alone on a clear ground, in png and webp. Any
+    prompt is accepted, an empty one too. Raises ValueError for a size, format or quality that
+    cannot be, and for a source that is no picture.
     """
     _check(size, format, quality, transparent=transparent)
     reading = read(prompt)
@@ -53,25 +55,38 @@ def paint(
     scene = revise(before, reading)
     if scene == before:
         scene = _refined(before, reading)
-    clear = clear or (picture.mode == "RGBA" and format != "jpeg" and not reading.settings and not reading.background)
+    clear = clear or (
+        picture.mode == "RGBA"
+        and format != "jpeg"
+        and not reading.settings
+        and not reading.background
+    )
     return _encode(render(scene, size, transparent=clear), format, quality, scene)
 
 
 def paint_svg(prompt: str, size: tuple[int, int] = (1024, 1024), seed: int | None = None) -> bytes:
-    """The picture of `prompt` as an SVG document: shapes and gradients, no script, nothing loaded from outside."""
+    """The picture of `prompt` as an SVG document: shapes and gradients, no script, nothing loaded
+    from outside.
+    """
     _check(size, "png", 90, transparent=False)
     scene = compose(read(prompt), _seed(prompt, seed))
-    return to_svg(shapes_of(scene, size), size, prompt[:200], manner_of(scene)).encode("utf-8", "replace")
+    return to_svg(shapes_of(scene, size), size, prompt[:200], manner_of(scene)).encode(
+        "utf-8", "replace"
+    )
 
 
 def preview(data: bytes, step: int, steps: int) -> bytes:
-    """What a picture looked like at `step` (from 0) of `steps` before it was done: coarse at first. A PNG."""
+    """What a picture looked like at `step` (from 0) of `steps` before it was done: coarse at first.
+    A PNG.
+    """
     picture = _open(data).convert("RGB")
     done = min(1.0, max(0.0, (step + 1) / (steps + 1)))
     coarse = max(1.0, max(picture.size) / (10 + 90 * done**2))
     size = (max(1, round(picture.width / coarse)), max(1, round(picture.height / coarse)))
     small = scaled(picture, size, Image.Resampling.BOX)
-    rough = scaled(small, picture.size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(coarse * 0.4))
+    rough = scaled(small, picture.size, Image.Resampling.BICUBIC).filter(
+        ImageFilter.GaussianBlur(coarse * 0.4)
+    )
     out = io.BytesIO()
     rough.save(out, "PNG", compress_level=4)
     return out.getvalue()
@@ -81,7 +96,8 @@ def _check(size: tuple[int, int], encoding: str, quality: int, *, transparent: b
     width, height = size
     if width < 1 or height < 1 or width * height > MAX_PIXELS or max(size) > 16_000:
         raise ValueError(
-            f"size is {width}x{height}; accepted is 1x1 and more, up to {MAX_PIXELS} pixels and 16000 a side"
+            f"size is {width}x{height}; accepted is 1x1 and more, up to "
+            f"{MAX_PIXELS} pixels and 16000 a side"
         )
     if encoding not in _FORMATS:
         raise ValueError(f"format is {encoding!r}; accepted are {', '.join(_FORMATS)}")
@@ -101,11 +117,16 @@ def _open(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"the source has {picture.width}x{picture.height} pixels; accepted are {MAX_PIXELS}")
+                raise ValueError(
+                    f"the source has {picture.width}x{picture.height} "
+                    f"pixels; accepted are {MAX_PIXELS}"
+                )
             picture.load()
             return picture.copy()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the source ({len(data)} bytes) is not a picture that Pillow can read") from error
+        raise ValueError(
+            f"the source ({len(data)} bytes) is not a picture that Pillow can read"
+        ) from error
 
 
 def _scene_in(picture: Image.Image) -> Scene | None:

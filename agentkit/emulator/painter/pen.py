@@ -1,6 +1,8 @@
-"""A pen that records shapes. Everything is drawn as a list of shapes first, and becomes pixels or SVG afterwards.
+"""A pen that records shapes. Everything is drawn as a list of shapes first, and becomes pixels or
+SVG afterwards.
 
-A pen has its own coordinates: x to the right, y up, the origin where the thing stands and 1.0 about as tall as it is.
+A pen has its own coordinates: x to the right, y up, the origin where the thing stands and 1.0 about
+as tall as it is.
 """
 
 import math
@@ -18,8 +20,8 @@ Fill = Colour | tuple[Colour, Colour]  # one colour, or a gradient from top to b
 class Shape:
     """One shape in pixels of the final picture, y down.
 
-    An `area` is a filled polygon; a `glow` fades from the middle of the box that its two points span; a `text` is
-    centred on its first point, with the height of a line in `measure`.
+    An `area` is a filled polygon; a `glow` fades from the middle of the box that its two points
+    span; a `text` is centred on its first point, with the height of a line in `measure`.
     """
 
     kind: Literal["area", "glow", "text"]
@@ -34,7 +36,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """What the hour and the air do to a colour: a tint by which it is multiplied, then haze mixed in."""
+    """What the hour and the air do to a colour: a tint by which it is multiplied, then haze mixed
+    in.
+    """
 
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     haze: Colour = (255, 255, 255)
@@ -50,13 +54,26 @@ def smooth(points: Sequence[Point], *, closed: bool, steps: int = 7) -> list[Poi
     n = len(points)
     out: list[Point] = []
     for i in range(n if closed else n - 1):
-        quad = [points[(i + k) % n] if closed else points[min(n - 1, max(0, i + k))] for k in (-1, 0, 1, 2)]
+        quad = [
+            points[(i + k) % n] if closed else points[min(n - 1, max(0, i + k))]
+            for k in (-1, 0, 1, 2)
+        ]
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad
         for step in range(steps):
             t = step / steps
             u, v, w = t, t * t, t * t * t
-            x = 0.5 * (2 * bx + (cx - ax) * u + (2 * ax - 5 * bx + 4 * cx - dx) * v + (3 * bx - ax - 3 * cx + dx) * w)
-            y = 0.5 * (2 * by + (cy - ay) * u + (2 * ay - 5 * by + 4 * cy - dy) * v + (3 * by - ay - 3 * cy + dy) * w)
+            x = 0.5 * (
+                2 * bx
+                + (cx - ax) * u
+                + (2 * ax - 5 * bx + 4 * cx - dx) * v
+                + (3 * bx - ax - 3 * cx + dx) * w
+            )
+            y = 0.5 * (
+                2 * by
+                + (cy - ay) * u
+                + (2 * ay - 5 * by + 4 * cy - dy) * v
+                + (3 * by - ay - 3 * cy + dy) * w
+            )
             out.append((x, y))
     if not closed:
         out.append(points[-1])
@@ -65,7 +82,9 @@ def smooth(points: Sequence[Point], *, closed: bool, steps: int = 7) -> list[Poi
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Draws into `shapes`, from its own place, at its own scale (pixels per unit) and angle, under its own light."""
+    """Draws into `shapes`, from its own place, at its own scale (pixels per unit) and angle, under
+    its own light.
+    """
 
     shapes: list[Shape]
     x: float
@@ -75,13 +94,20 @@ class Pen:
     angle: float = 0.0
     light: Light = Light()
 
-    def at(self, x: float, y: float, scale: float = 1.0, *, angle: float = 0.0, mirror: bool = False) -> "Pen":
+    def at(
+        self, x: float, y: float, scale: float = 1.0, *, angle: float = 0.0, mirror: bool = False
+    ) -> "Pen":
         """A pen with its origin at (x, y) of this one. `angle` is in degrees, anticlockwise."""
         px, py = self.place((x, y))
         turn = -angle if self.mirror else angle
         mirrored = self.mirror != mirror
         return replace(
-            self, x=px, y=py, scale=self.scale * scale, angle=self.angle + math.radians(turn), mirror=mirrored
+            self,
+            x=px,
+            y=py,
+            scale=self.scale * scale,
+            angle=self.angle + math.radians(turn),
+            mirror=mirrored,
         )
 
     def place(self, point: Point) -> Point:
@@ -92,18 +118,32 @@ class Pen:
         return (self.x + x * cos - y * sin, self.y - x * sin - y * cos)
 
     def poly(
-        self, points: Sequence[Point], fill: Fill, alpha: float = 1.0, *, lit: bool = False, soft: bool = False
+        self,
+        points: Sequence[Point],
+        fill: Fill,
+        alpha: float = 1.0,
+        *,
+        lit: bool = False,
+        soft: bool = False,
     ) -> None:
         """A polygon. What is `lit` shines by itself: the hour does not darken it."""
         light = Light() if lit else self.light
         outline = tuple(self.place(point) for point in points)
         if len(fill) == 2:
-            self.shapes.append(Shape("area", outline, light.on(fill[0]), light.on(fill[1]), alpha, soft))
+            self.shapes.append(
+                Shape("area", outline, light.on(fill[0]), light.on(fill[1]), alpha, soft)
+            )
         else:
             self.shapes.append(Shape("area", outline, light.on(fill), None, alpha, soft))
 
     def blob(
-        self, points: Sequence[Point], fill: Fill, alpha: float = 1.0, *, lit: bool = False, soft: bool = False
+        self,
+        points: Sequence[Point],
+        fill: Fill,
+        alpha: float = 1.0,
+        *,
+        lit: bool = False,
+        soft: bool = False,
     ) -> None:
         """A closed curve through the points."""
         self.poly(smooth(points, closed=True), fill, alpha, lit=lit, soft=soft)
@@ -128,32 +168,66 @@ class Pen:
     ) -> None:
         n = min(56, max(8, int(math.sqrt(max(rx, ry) * self.scale) * 4)))
         cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-        ring = [(rx * math.cos(math.tau * i / n), ry * math.sin(math.tau * i / n)) for i in range(n)]
-        self.poly([(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in ring], fill, alpha, lit=lit, soft=soft)
+        ring = [
+            (rx * math.cos(math.tau * i / n), ry * math.sin(math.tau * i / n)) for i in range(n)
+        ]
+        self.poly(
+            [(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in ring],
+            fill,
+            alpha,
+            lit=lit,
+            soft=soft,
+        )
 
     def eyes(self, x: float, y: float, rx: float, ry: float, fill: Fill) -> None:
         """A pair of ovals, mirrored across the y axis."""
         self.oval(-x, y, rx, ry, fill)
         self.oval(x, y, rx, ry, fill)
 
-    def box(self, x: float, y: float, w: float, h: float, fill: Fill, alpha: float = 1.0, *, lit: bool = False) -> None:
+    def box(
+        self,
+        x: float,
+        y: float,
+        w: float,
+        h: float,
+        fill: Fill,
+        alpha: float = 1.0,
+        *,
+        lit: bool = False,
+    ) -> None:
         """A rectangle from its lower left corner."""
         self.poly([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], fill, alpha, lit=lit)
 
     def round_box(self, x: float, y: float, w: float, h: float, r: float, fill: Fill) -> None:
         """A rectangle with round corners of radius `r`."""
-        corners = ((x + w - r, y + h - r, 0), (x + r, y + h - r, 90), (x + r, y + r, 180), (x + w - r, y + r, 270))
+        corners = (
+            (x + w - r, y + h - r, 0),
+            (x + r, y + h - r, 90),
+            (x + r, y + r, 180),
+            (x + w - r, y + r, 270),
+        )
         arc = [
-            (cx + r * math.cos(math.radians(start + 15 * i)), cy + r * math.sin(math.radians(start + 15 * i)))
+            (
+                cx + r * math.cos(math.radians(start + 15 * i)),
+                cy + r * math.sin(math.radians(start + 15 * i)),
+            )
             for cx, cy, start in corners
             for i in range(7)
         ]
         self.poly(arc, fill)
 
     def limb(
-        self, points: Sequence[Point], widths: Sequence[float], fill: Fill, alpha: float = 1.0, *, lit: bool = False
+        self,
+        points: Sequence[Point],
+        widths: Sequence[float],
+        fill: Fill,
+        alpha: float = 1.0,
+        *,
+        lit: bool = False,
     ) -> None:
-        """A stroke along a curve whose width changes from point to point, with round ends: a tail, an arm, a branch."""
+        """A stroke along a curve whose width changes from point to point, with round ends: a tail,
+        an arm, a branch.
+        """
         spine = smooth(points, closed=False)
         left: list[Point] = []
         right: list[Point] = []
@@ -174,7 +248,9 @@ class Pen:
         self.limb(points, (width, width), fill, alpha)
 
     def glow(self, x: float, y: float, rx: float, ry: float, colour: Colour, alpha: float) -> None:
-        """A soft ellipse of light or shadow that fades to nothing at its rim. The hour does not touch it."""
+        """A soft ellipse of light or shadow that fades to nothing at its rim. The hour does not
+        touch it.
+        """
         (px, py), sx, sy = self.place((x, y)), rx * self.scale, ry * self.scale
         box = ((px - sx, py - sy), (px + sx, py + sy))
         self.shapes.append(Shape("glow", box, colour, alpha=alpha, soft=True))
@@ -186,7 +262,14 @@ class Pen:
     def letters(self, x: float, y: float, height: float, text: str, colour: Colour) -> None:
         point = self.place((x, y))
         self.shapes.append(
-            Shape("text", (point,), self.light.on(colour), text=text, measure=height * self.scale, soft=True)
+            Shape(
+                "text",
+                (point,),
+                self.light.on(colour),
+                text=text,
+                measure=height * self.scale,
+                soft=True,
+            )
         )
 
 
@@ -195,4 +278,7 @@ def _cap(a: Point, b: Point) -> list[Point]:
     cx, cy = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
     dx, dy = a[0] - cx, a[1] - cy
     turns = (math.radians(-30 * i) for i in range(1, 6))
-    return [(cx + dx * math.cos(t) - dy * math.sin(t), cy + dx * math.sin(t) + dy * math.cos(t)) for t in turns]
+    return [
+        (cx + dx * math.cos(t) - dy * math.sin(t), cy + dx * math.sin(t) + dy * math.cos(t))
+        for t in turns
+    ]

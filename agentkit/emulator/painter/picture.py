@@ -13,7 +13,12 @@ from .scene import Scene
 from .stage import Stage, set_stage
 from .weather import draw_weather
 
-_MANNERS: dict[str | None, Manner] = {"ink": "ink", "blueprint": "blueprint", "poster": "flat", "pixel": "flat"}
+_MANNERS: dict[str | None, Manner] = {
+    "ink": "ink",
+    "blueprint": "blueprint",
+    "poster": "flat",
+    "pixel": "flat",
+}
 
 
 def manner_of(scene: Scene) -> Manner:

@@ -1,4 +1,6 @@
-"""The two operations of Pillow that its own types leave partly unknown where numpy is not installed."""
+"""The two operations of Pillow that its own types leave partly unknown where numpy is not
+installed.
+"""
 
 from collections.abc import Callable
 
@@ -15,7 +17,9 @@ def scaled(
     box: Box | None = None,
     gap: float | None = None,
 ) -> Image.Image:
-    """The image, or its part within `box`, in another size; `gap` lets a large reduction take two steps."""
+    """The image, or its part within `box`, in another size; `gap` lets a large reduction take two
+    steps.
+    """
     return image.resize(size, how, box, gap)  # pyright: ignore[reportUnknownMemberType]
 
 

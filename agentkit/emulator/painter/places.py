@@ -13,7 +13,9 @@ from .sky import HORIZON, draw_sky, stars
 from .stage import Stage
 
 _WATER = frozenset({"sea", "lake", "beach", "island", "arctic"})
-_AFLOAT = frozenset({"boat", "ship", "whale", "dolphin", "fish", "octopus", "lighthouse", "bridge", "duck"})
+_AFLOAT = frozenset(
+    {"boat", "ship", "whale", "dolphin", "fish", "octopus", "lighthouse", "bridge", "duck"}
+)
 _AIRBORNE = frozenset({"balloon", "airship", "plane", "kite", "star", "planet", "rocket"})
 
 
@@ -48,7 +50,12 @@ def draw_place(stage: Stage) -> None:
     else:
         land.hills(stage)
         land.ground(stage, 0.26)
-    if stage.scene.time == "night" and stage.scene.season == "summer" and not stage.grey and not wet:
+    if (
+        stage.scene.time == "night"
+        and stage.scene.season == "summer"
+        and not stage.grey
+        and not wet
+    ):
         land.sparkle(stage, int(16 * stage.wide))
 
 
@@ -80,7 +87,11 @@ def _city(stage: Stage) -> None:
         pen.box(x, base, width, h, ((118, 128, 158), (142, 150, 176)))
         if tall and rng.random() < 0.3:
             pen.poly(
-                [(x, base + h), (x + width / 2, base + h + rng.uniform(0.03, 0.1)), (x + width, base + h)],
+                [
+                    (x, base + h),
+                    (x + width / 2, base + h + rng.uniform(0.03, 0.1)),
+                    (x + width, base + h),
+                ],
                 (118, 128, 158),
             )
         x += width * rng.uniform(0.8, 1.3)
@@ -106,7 +117,9 @@ _WALLS: tuple[Colour, ...] = (
 )
 
 
-def _facade(stage: Stage, x: float, base: float, width: float, h: float, index: int, *, gabled: bool) -> None:
+def _facade(
+    stage: Stage, x: float, base: float, width: float, h: float, index: int, *, gabled: bool
+) -> None:
     rng = stage.rng(f"facade{index}")
     pen = stage.far(0.1)
     wall = rng.choice(_WALLS) if gabled else mix(rng.choice(_WALLS), (130, 136, 156), 0.55)
@@ -115,7 +128,11 @@ def _facade(stage: Stage, x: float, base: float, width: float, h: float, index: 
         roof = rng.choice(((126, 70, 62), (84, 84, 104), (104, 62, 64)))
         peak = width * rng.uniform(0.45, 0.7)
         pen.poly(
-            [(x - 0.004, base + h), (x + width / 2, base + h + peak), (x + width + 0.004, base + h)],
+            [
+                (x - 0.004, base + h),
+                (x + width / 2, base + h + peak),
+                (x + width + 0.004, base + h),
+            ],
             (lighter(roof, 0.1), darker(roof, 0.2)),
         )
         if stage.scene.season == "winter":
@@ -138,7 +155,9 @@ def _facade(stage: Stage, x: float, base: float, width: float, h: float, index: 
             wx, wy = x + width * (column + 0.28) / columns, base + 0.022 + row * 0.044
             lit = dark and rng.random() < 0.6
             glass: Colour = LAMPLIGHT if lit else (70, 88, 118) if dark else (92, 116, 144)
-            pen.box(wx - 0.002, wy - 0.002, width * 0.44 / columns + 0.004, 0.029, lighter(wall, 0.55))
+            pen.box(
+                wx - 0.002, wy - 0.002, width * 0.44 / columns + 0.004, 0.029, lighter(wall, 0.55)
+            )
             pen.box(wx, wy, width * 0.44 / columns, 0.025, glass, lit=lit)
     if dark:
         stage.pen.glow(x + width / 2, base + h * 0.4, width * 1.2, h * 0.7, (255, 200, 120), 0.25)
@@ -150,7 +169,9 @@ def _street(stage: Stage) -> None:
     snowy = stage.scene.season == "winter"
     stone: Colour = (238, 242, 248) if snowy else (120, 122, 140) if wet else (190, 180, 170)
     pen, wide, top = stage.pen, stage.wide, HORIZON - 0.03
-    pen.poly([(0, 0), (wide, 0), (wide, top), (0, top)], (darker(stone, 0.06), lighter(stone, 0.12)))
+    pen.poly(
+        [(0, 0), (wide, 0), (wide, top), (0, top)], (darker(stone, 0.06), lighter(stone, 0.12))
+    )
     rng = stage.rng("cobbles")
     for row in range(9):
         y = top * (1 - ((row + 1) / 9) ** 1.6)
@@ -158,7 +179,10 @@ def _street(stage: Stage) -> None:
         for _ in range(int(11 * wide)):
             x = rng.uniform(0, wide)
             pen.line(
-                [(x, y), (x + rng.uniform(-0.01, 0.01), y + 0.012 + 0.03 * row / 9)], 0.002, darker(stone, 0.2), 0.4
+                [(x, y), (x + rng.uniform(-0.01, 0.01), y + 0.012 + 0.03 * row / 9)],
+                0.002,
+                darker(stone, 0.2),
+                0.4,
             )
     if wet:
         for _ in range(int(16 * wide)):
@@ -177,7 +201,11 @@ def _street_lamp(stage: Stage, x: float, y: float) -> None:
         pen.glow(0, 0.0, 0.5, 0.14, LAMPLIGHT, 0.5)
     pen.limb([(0, 0), (0, 0.86)], (0.05, 0.026), iron)
     pen.box(-0.05, 0.0, 0.1, 0.05, iron)
-    pen.poly([(-0.05, 0.86), (0.05, 0.86), (0.075, 1.0), (-0.075, 1.0)], (255, 236, 176), lit=is_dark(stage.light))
+    pen.poly(
+        [(-0.05, 0.86), (0.05, 0.86), (0.075, 1.0), (-0.075, 1.0)],
+        (255, 236, 176),
+        lit=is_dark(stage.light),
+    )
     pen.poly([(-0.09, 1.0), (0, 1.07), (0.09, 1.0)], iron)
 
 
@@ -195,10 +223,17 @@ def _room(stage: Stage) -> None:
     x, y = wide * 0.5 + (wide * 0.2 if wide > 1.2 else 0) - ww / 2, 0.5
     pen.box(x - 0.02, y - 0.02, ww + 0.04, wh + 0.04, (250, 246, 238))
     pen.box(x, y, ww, wh, (stage.sky[0], stage.sky[2]), lit=True)
-    pen.limb([(x, y + 0.05), (x + ww * 0.4, y + 0.1), (x + ww, y + 0.06)], (0.1, 0.12, 0.1), (118, 160, 108))
+    pen.limb(
+        [(x, y + 0.05), (x + ww * 0.4, y + 0.1), (x + ww, y + 0.06)],
+        (0.1, 0.12, 0.1),
+        (118, 160, 108),
+    )
     if stage.scene.time == "night":
         pen.oval(x + ww * 0.7, y + wh * 0.75, 0.03, 0.03, (252, 250, 232), lit=True)
-    for bar in ([(x + ww / 2, y), (x + ww / 2, y + wh)], [(x, y + wh * 0.5), (x + ww, y + wh * 0.5)]):
+    for bar in (
+        [(x + ww / 2, y), (x + ww / 2, y + wh)],
+        [(x, y + wh * 0.5), (x + ww, y + wh * 0.5)],
+    ):
         pen.line(bar, 0.012, (250, 246, 238))
     for side, edge in ((-1, x - 0.02), (1, x + ww + 0.02)):
         curtain: Colour = (196, 104, 92)
@@ -214,7 +249,9 @@ def _room(stage: Stage) -> None:
         )
     pen.glow(x + ww / 2, y, 0.6, 0.6, (255, 244, 214), 0.3)
     wood: Colour = (166, 112, 74)
-    pen.poly([(0, 0), (wide, 0), (wide, 0.27), (0, 0.27)], (lighter(wood, 0.18), darker(wood, 0.16)))
+    pen.poly(
+        [(0, 0), (wide, 0), (wide, 0.27), (0, 0.27)], (lighter(wood, 0.18), darker(wood, 0.16))
+    )
     for k in range(5):
         pen.limb(
             [(0, 0.23 - k * 0.05), (wide * 0.5, 0.235 - k * 0.052), (wide, 0.228 - k * 0.05)],
@@ -228,9 +265,16 @@ def _plain(stage: Stage) -> None:
     """A quiet ground with a halo."""
     tone = named(stage.scene.background or stage.scene.tint, stage.sky[1])
     pen, wide = stage.pen, stage.wide
-    pen.poly([(0, 0), (wide, 0), (wide, 1), (0, 1)], (darker(tone, 0.06), lighter(tone, 0.5)), lit=True, soft=True)
+    pen.poly(
+        [(0, 0), (wide, 0), (wide, 1), (0, 1)],
+        (darker(tone, 0.06), lighter(tone, 0.5)),
+        lit=True,
+        soft=True,
+    )
     r = min(0.44, wide * 0.44)
-    pen.oval(wide / 2, 0.52, r, r, (lighter(tone, 0.6), lighter(tone, 0.34)), 0.8, lit=True, soft=True)
+    pen.oval(
+        wide / 2, 0.52, r, r, (lighter(tone, 0.6), lighter(tone, 0.34)), 0.8, lit=True, soft=True
+    )
     pen.glow(wide / 2, 0.6, r * 1.6, r * 1.4, (255, 252, 240), 0.5)
 
 
@@ -242,7 +286,11 @@ def _underwater(stage: Stage) -> None:
     for _ in range(int(7 * wide)):
         x, s = rng.uniform(-0.1, wide), rng.uniform(0.02, 0.07)
         pen.poly(
-            [(x, 1), (x + s, 1), (x + s * 4 - 0.1, 0.1), (x - 0.1 - s, 0.1)], (230, 252, 250), 0.09, lit=True, soft=True
+            [(x, 1), (x + s, 1), (x + s * 4 - 0.1, 0.1), (x - 0.1 - s, 0.1)],
+            (230, 252, 250),
+            0.09,
+            lit=True,
+            soft=True,
         )
     stage.ridge(stage.far(0), 0.18, 0.03, ((196, 196, 160), (120, 150, 150)), "seabed")
     for i in range(int(15 * wide)):
@@ -250,14 +298,21 @@ def _underwater(stage: Stage) -> None:
         if i % 3:
             tone = rng.choice(((52, 136, 104), (84, 158, 96), (40, 112, 110)))
             pen.limb(
-                [(x, 0.08), (x + 0.02, 0.08 + h * 0.4), (x - 0.02, 0.08 + h * 0.7), (x + 0.015, 0.08 + h)],
+                [
+                    (x, 0.08),
+                    (x + 0.02, 0.08 + h * 0.4),
+                    (x - 0.02, 0.08 + h * 0.7),
+                    (x + 0.015, 0.08 + h),
+                ],
                 (0.022, 0.02, 0.016, 0.003),
                 tone,
             )
         else:
             tone = rng.choice(((232, 110, 110), (240, 160, 96), (190, 120, 190)))
             for a in (-40, -14, 14, 40):
-                pen.at(x, 0.08, h * 0.55, angle=a).limb([(0, 0), (0.05, 0.6), (0, 1)], (0.2, 0.16, 0.14), tone)
+                pen.at(x, 0.08, h * 0.55, angle=a).limb(
+                    [(0, 0), (0.05, 0.6), (0, 1)], (0.2, 0.16, 0.14), tone
+                )
     for _ in range(int(26 * wide)):
         x, y, r = rng.uniform(0, wide), rng.uniform(0.2, 0.98), rng.uniform(0.003, 0.012)
         pen.oval(x, y, r, r, (226, 248, 252), 0.35, lit=True)
@@ -266,12 +321,19 @@ def _underwater(stage: Stage) -> None:
 
 def _space(stage: Stage) -> None:
     pen, wide = stage.pen, stage.wide
-    pen.poly([(0, 0), (wide, 0), (wide, 1), (0, 1)], ((14, 14, 42), (38, 26, 78)), lit=True, soft=True)
+    pen.poly(
+        [(0, 0), (wide, 0), (wide, 1), (0, 1)], ((14, 14, 42), (38, 26, 78)), lit=True, soft=True
+    )
     rng = stage.rng("nebula")
     for tone in ((120, 70, 190), (200, 80, 150), (60, 110, 210), (90, 60, 170)):
         for _ in range(3):
             pen.glow(
-                rng.uniform(0, wide), rng.uniform(0.1, 0.95), rng.uniform(0.25, 0.5), rng.uniform(0.12, 0.3), tone, 0.3
+                rng.uniform(0, wide),
+                rng.uniform(0.1, 0.95),
+                rng.uniform(0.25, 0.5),
+                rng.uniform(0.12, 0.3),
+                tone,
+                0.3,
             )
     stars(stage, 170)
     for _ in range(int(70 * wide)):
@@ -291,13 +353,17 @@ def _space(stage: Stage) -> None:
 def _lunar(stage: Stage) -> None:
     """The moon's own ground, with the earth above it."""
     pen, wide = stage.pen, stage.wide
-    pen.poly([(0, 0), (wide, 0), (wide, 1), (0, 1)], ((8, 10, 28), (30, 32, 66)), lit=True, soft=True)
+    pen.poly(
+        [(0, 0), (wide, 0), (wide, 1), (0, 1)], ((8, 10, 28), (30, 32, 66)), lit=True, soft=True
+    )
     stars(stage, 150)
     x, y, r = wide * 0.78, 0.78, 0.12
     pen.glow(x, y, r * 2.2, r * 2.2, (120, 180, 250), 0.6)
     pen.oval(x, y, r, r, ((120, 190, 240), (34, 86, 170)), lit=True)
     for dx, dy, a, b in ((-0.3, 0.3, 0.4, 0.24), (0.3, -0.1, 0.3, 0.4), (-0.35, -0.45, 0.24, 0.16)):
-        pen.oval(x + dx * r, y + dy * r, a * r, b * r, (110, 176, 110), 0.95, turn=30 * dx, lit=True)
+        pen.oval(
+            x + dx * r, y + dy * r, a * r, b * r, (110, 176, 110), 0.95, turn=30 * dx, lit=True
+        )
     pen.limb(
         [(x - r * 0.8, y + r * 0.1), (x, y + r * 0.2), (x + r * 0.7, y + r * 0.5)],
         (0.004, 0.02, 0.004),

@@ -1,4 +1,6 @@
-"""A prompt → what it asks for. One pass over the words; whatever is not understood is passed over."""
+"""A prompt → what it asks for. One pass over the words; whatever is not understood is passed
+over.
+"""
 
 import re
 import unicodedata
@@ -10,18 +12,42 @@ from .colour import NAMED
 
 _LONGEST = 400  # words that are read; a longer prompt has said by then what it wants
 
+# Fmt: skip.
 _PHRASES: tuple[tuple[str, str], ...] = (
-    ("(cup|mug|glass) of (hot )?(coffee|tea|cocoa|chocolate|milk)", "cup"), ("hot air balloon", "balloon"),
-    ("teddy bear", "bear"), ("top hat", "tophat"), ("wizard hat", "wizardhat"), ("witch hat", "wizardhat"),
-    ("bow tie", "bowtie"), ("northern light", "aurora"), ("northern lights", "aurora"),
-    ("under water", "underwater"), ("on the moon", "on lunar"), ("moon landing", "lunar"),
-    ("black and white", "monochrome"), ("golden hour", "dusk"), ("blue hour", "dusk"), ("pixel art", "pixel"),
-    ("oil painting", "oil"), ("line art", "ink"), ("line drawing", "ink"), ("living room", "room"),
-    ("space ship", "spaceship"), ("christmas tree", "winter pine"), ("light house", "lighthouse"),
-    ("(pine|palm|fir) trees?", r"\1"), ("birthday cake", "cake"), ("reflected in", "reflection"),
-    ("take off", "remove"), ("takes off", "remove"), ("get rid of", "remove"), ("star fish", "fish"),
-    ("coffee table", "table"), ("at sea", "at the sea"), ("robin hood", "person"),
-)  # fmt: skip
+    (("(cup|mug|glass) of (hot )?(coffee|tea|cocoa|chocolate|milk)"), "cup"),
+    ("hot air balloon", "balloon"),
+    ("teddy bear", "bear"),
+    ("top hat", "tophat"),
+    ("wizard hat", "wizardhat"),
+    ("witch hat", "wizardhat"),
+    ("bow tie", "bowtie"),
+    ("northern light", "aurora"),
+    ("northern lights", "aurora"),
+    ("under water", "underwater"),
+    ("on the moon", "on lunar"),
+    ("moon landing", "lunar"),
+    ("black and white", "monochrome"),
+    ("golden hour", "dusk"),
+    ("blue hour", "dusk"),
+    ("pixel art", "pixel"),
+    ("oil painting", "oil"),
+    ("line art", "ink"),
+    ("line drawing", "ink"),
+    ("living room", "room"),
+    ("space ship", "spaceship"),
+    ("christmas tree", "winter pine"),
+    ("light house", "lighthouse"),
+    ("(pine|palm|fir) trees?", r"\1"),
+    ("birthday cake", "cake"),
+    ("reflected in", "reflection"),
+    ("take off", "remove"),
+    ("takes off", "remove"),
+    ("get rid of", "remove"),
+    ("star fish", "fish"),
+    ("coffee table", "table"),
+    ("at sea", "at the sea"),
+    ("robin hood", "person"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +92,9 @@ class Reading:
 
 def plain(text: str) -> str:
     """The text in the letters that Pillow's own font has: ASCII, without accents."""
-    eased = text.translate(str.maketrans({"ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ß": "ss", "ł": "l", "đ": "d"}))
+    eased = text.translate(
+        str.maketrans({"ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ß": "ss", "ł": "l", "đ": "d"})
+    )
     return "".join(c for c in unicodedata.normalize("NFKD", eased) if " " <= c <= "~")
 
 
@@ -74,7 +102,10 @@ def tokens_of(prompt: str) -> list[str]:
     """Lower-case words and the punctuation that separates clauses."""
     text = re.sub(r'"[^"]*"|“[^”]*”|«[^»]*»', " ", prompt[:8000].lower())
     # An emoji speaks by its name: "fox face".
-    text = "".join(f" {unicodedata.name(c, '').lower()} " if unicodedata.category(c) == "So" else c for c in text)
+    text = "".join(
+        f" {unicodedata.name(c, '').lower()} " if unicodedata.category(c) == "So" else c
+        for c in text
+    )
     text = " ".join(re.findall(r"[^\W_]+|[,.;:!?]", plain(text)))
     for phrase, short in _PHRASES:
         text = re.sub(rf"\b{phrase}\b", short, text)
@@ -88,7 +119,9 @@ def look_up(table: dict[str, str], word: str) -> tuple[str, bool] | None:
     singles = [word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y"]
     if word.endswith("ves"):
         singles += [word[:-3] + "f", word[:-3] + "fe"]
-    return next(((table[single], True) for single in singles if single != word and single in table), None)
+    return next(
+        ((table[single], True) for single in singles if single != word and single in table), None
+    )
 
 
 @dataclass(slots=True)
@@ -132,7 +165,8 @@ class _Reader:
 
     def pause(self) -> None:
         """The end of a clause: a colour that found no noun belongs to the one before."""
-        if self.traded is not None:  # "change the hat to blue": no other hat came, so this one stays
+        # "change the hat to blue": no other hat came, so this one stays.
+        if self.traded is not None:
             self._put_on(replace(self.traded, colour=self.colour or self.traded.colour))
             self.traded, self.colour = None, None
         if self.colour is not None:
@@ -143,19 +177,25 @@ class _Reader:
     def _colour_last(self, colour: str) -> None:
         done = self.done
         if self.last == "mention" and done.mentions:
-            self.done = replace(done, mentions=(*done.mentions[:-1], replace(done.mentions[-1], colour=colour)))
+            self.done = replace(
+                done, mentions=(*done.mentions[:-1], replace(done.mentions[-1], colour=colour))
+            )
         elif self.last == "wear" and done.mentions:
             owner = done.mentions[-1]
             wears = (*owner.wears[:-1], replace(owner.wears[-1], colour=colour))
             self.done = replace(done, mentions=(*done.mentions[:-1], replace(owner, wears=wears)))
         elif self.last == "loose" and done.wears:
-            self.done = replace(done, wears=(*done.wears[:-1], replace(done.wears[-1], colour=colour)))
+            self.done = replace(
+                done, wears=(*done.wears[:-1], replace(done.wears[-1], colour=colour))
+            )
         elif self.last == "":
             self.done = replace(done, tint=colour)
 
     def modifier(self, word: str, following: str) -> bool:
         """A word that says something of a noun to come, or of those before it."""
-        if word in NAMED or (word in {"dark", "light", "bright", "pale", "deep"} and following in NAMED):
+        if word in NAMED or (
+            word in {"dark", "light", "bright", "pale", "deep"} and following in NAMED
+        ):
             self.colour = word if word in NAMED else None
         elif word in w.COUNTS or (word.isdigit() and 1 < int(word[:4]) < 10):
             self.count = w.COUNTS[word] if word in w.COUNTS else int(word)
@@ -182,7 +222,9 @@ class _Reader:
         elif (style := look_up(w.STYLES, word)) is not None:
             self.done = replace(done, style=style[0])
         elif (time := look_up(w.TIMES, word)) is not None and not self.negated:
-            shining = {"moonlit": {"moon"}, "moonlight": {"moon"}, "starry": {"stars"}}.get(word, set[str]())
+            shining = {"moonlit": {"moon"}, "moonlight": {"moon"}, "starry": {"stars"}}.get(
+                word, set[str]()
+            )
             self.done = replace(done, time=time[0], weather=done.weather | shining)
         elif (weather := look_up(w.WEATHER, word)) is not None:
             self._weather(weather[0])
@@ -239,7 +281,10 @@ class _Reader:
     def _put_on(self, item: Wear) -> None:
         """Gives the thing to the living one named last, or leaves it without a wearer."""
         done = self.done
-        owner = next((i for i in reversed(range(len(done.mentions))) if done.mentions[i].kind in w.LIVING), None)
+        owner = next(
+            (i for i in reversed(range(len(done.mentions))) if done.mentions[i].kind in w.LIVING),
+            None,
+        )
         if owner is None:
             self.done, self.last = replace(done, wears=(*done.wears, item)), "loose"
             return
@@ -274,7 +319,9 @@ def read(prompt: str) -> Reading:
 
 
 def _subject(tokens: list[str], spoken: list[str]) -> str:
-    """The words that an unknown subject goes by: the first noun phrase, as far as one can tell without a dictionary."""
+    """The words that an unknown subject goes by: the first noun phrase, as far as one can tell
+    without a dictionary.
+    """
     known = set(spoken)
     phrase: list[str] = []
     for word in tokens:

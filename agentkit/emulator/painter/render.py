@@ -28,7 +28,16 @@ def restyle(shape: Shape, manner: Manner) -> Shape | None:
             if shape.bottom is None or shape.soft:
                 return shape
             top = mix(shape.top, shape.bottom, 0.4)
-            return Shape(shape.kind, shape.points, top, None, shape.alpha, shape.soft, shape.text, shape.measure)
+            return Shape(
+                shape.kind,
+                shape.points,
+                top,
+                None,
+                shape.alpha,
+                shape.soft,
+                shape.text,
+                shape.measure,
+            )
         case "ink":
             tone = _wash
         case "blueprint":
@@ -37,7 +46,9 @@ def restyle(shape: Shape, manner: Manner) -> Shape | None:
         return None
     bottom = None if shape.bottom is None else tone(shape.bottom)
     top = INK if shape.kind == "text" and manner == "ink" else tone(shape.top)
-    return Shape(shape.kind, shape.points, top, bottom, shape.alpha, shape.soft, shape.text, shape.measure)
+    return Shape(
+        shape.kind, shape.points, top, bottom, shape.alpha, shape.soft, shape.text, shape.measure
+    )
 
 
 def _wash(colour: Colour) -> Colour:
@@ -56,19 +67,31 @@ def outline_of(manner: Manner) -> Colour | None:
 
 
 def supersampling(size: tuple[int, int]) -> float:
-    """How many times finer than the picture it is drawn: small pictures need it most, huge ones can least afford it."""
+    """How many times finer than the picture it is drawn: small pictures need it most, huge ones can
+    least afford it.
+    """
     area = size[0] * size[1]
-    return 3.0 if area <= 300_000 else 2.0 if area <= 1_700_000 else 1.5 if area <= 3_200_000 else 1.0
+    return (
+        3.0 if area <= 300_000 else 2.0 if area <= 1_700_000 else 1.5 if area <= 3_200_000 else 1.0
+    )
 
 
 class Raster:
-    """A canvas that is drawn on at a multiple of its size. With `cut_out` it also keeps what the shapes cover."""
+    """A canvas that is drawn on at a multiple of its size. With `cut_out` it also keeps what the
+    shapes cover.
+    """
 
-    def __init__(self, size: tuple[int, int], *, cut_out: bool = False, base: Image.Image | None = None) -> None:
+    def __init__(
+        self, size: tuple[int, int], *, cut_out: bool = False, base: Image.Image | None = None
+    ) -> None:
         self.size = size
         self.scale = supersampling(size)
         fine = (max(1, round(size[0] * self.scale)), max(1, round(size[1] * self.scale)))
-        self.image = Image.new("RGB", fine, (236, 232, 224)) if base is None else scaled(base.convert("RGB"), fine)
+        self.image = (
+            Image.new("RGB", fine, (236, 232, 224))
+            if base is None
+            else scaled(base.convert("RGB"), fine)
+        )
         self.mask = Image.new("L", fine, 0) if cut_out else None
         self._draw = ImageDraw.Draw(self.image, "RGBA")
         self._cover = ImageDraw.Draw(self.mask) if self.mask is not None else None
@@ -132,7 +155,9 @@ class Raster:
             y = first + (last - first) * (i + 0.5) / steps
             column += bytes(mix(shape.top, shape.bottom or shape.top, (y - top) / span))
         ramp = Image.frombytes("RGB", (1, steps), bytes(column))
-        ramp = scaled(scaled(ramp, (1, last - first)), (right - left, last - first), Image.Resampling.NEAREST)
+        ramp = scaled(
+            scaled(ramp, (1, last - first)), (right - left, last - first), Image.Resampling.NEAREST
+        )
         mask = Image.new("L", ramp.size, 0)
         local = [(x - left, y - first) for x, y in points]
         ImageDraw.Draw(mask).polygon(local, round(255 * shape.alpha))
@@ -147,11 +172,17 @@ class Raster:
         (ax, ay), (bx, by) = self._fine(shape)
         width, height = round(bx - ax), round(by - ay)
         left, top = max(0, round(-ax)), max(0, round(-ay))
-        right, low = min(width, round(self.image.width - ax)), min(height, round(self.image.height - ay))
+        right, low = (
+            min(width, round(self.image.width - ax)),
+            min(height, round(self.image.height - ay)),
+        )
         if right <= left or low <= top or self.mask is not None:
             return
-        # radial_gradient runs from 0 in the middle to 181 where its edges are nearest: turned and squared, it fades.
-        fade = toned(Image.radial_gradient("L"), lambda i: shape.alpha * 255 * max(0.0, 1 - i / 181) ** 2)
+        # radial_gradient runs from 0 in the middle to 181 where its edges are nearest: turned and
+        # squared, it fades.
+        fade = toned(
+            Image.radial_gradient("L"), lambda i: shape.alpha * 255 * max(0.0, 1 - i / 181) ** 2
+        )
         box = (left * 256 / width, top * 256 / height, right * 256 / width, low * 256 / height)
         fade = scaled(fade, (right - left, low - top), box=box)
         self.image.paste(shape.top, (round(ax) + left, round(ay) + top), fade)
@@ -170,7 +201,9 @@ def text_width(text: str, height: float) -> float:
 
 
 def to_svg(shapes: Sequence[Shape], size: tuple[int, int], title: str, manner: Manner) -> str:
-    """The same picture as an SVG document of paths and gradients, with no script and no reference to outside."""
+    """The same picture as an SVG document of paths and gradients, with no script and no reference
+    to outside.
+    """
     defs: list[str] = []
     body: list[str] = []
     line = outline_of(manner)
@@ -182,7 +215,8 @@ def to_svg(shapes: Sequence[Shape], size: tuple[int, int], title: str, manner: M
     width, height = size
     clean = "".join(c if c.isprintable() else " " for c in title)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
+        f'height="{height}" viewBox="0 0 {width} {height}">'
         f"<title>{escape(clean)}</title><defs>{''.join(defs)}</defs>{''.join(body)}</svg>\n"
     )
 
@@ -193,18 +227,22 @@ def _element(shape: Shape, defs: list[str], stroke: str) -> str:
         case "text":
             (x, y) = shape.points[0]
             return (
-                f'<text x="{x:.1f}" y="{y:.1f}" font-size="{shape.measure:.1f}" text-anchor="middle" '
-                f'dominant-baseline="central" font-family="sans-serif" fill="{_hex(shape.top)}">{escape(shape.text)}</text>'
+                f'<text x="{x:.1f}" y="{y:.1f}" '
+                f'font-size="{shape.measure:.1f}" text-anchor="middle" '
+                'dominant-baseline="central" font-family="sans-serif" '
+                f'fill="{_hex(shape.top)}">{escape(shape.text)}</text>'
             )
         case "glow":
             (ax, ay), (bx, by) = shape.points
             stop = f'<stop stop-color="{_hex(shape.top)}"'
             defs.append(
-                f'<radialGradient id="g{len(defs)}">{stop}/>{stop[:-1]}" offset=".5" stop-opacity=".25"/>'
+                f'<radialGradient id="g{len(defs)}">{stop}/>{stop[:-1]}" '
+                'offset=".5" stop-opacity=".25"/>'
                 f'{stop[:-1]}" offset="1" stop-opacity="0"/></radialGradient>'
             )
             return (
-                f'<ellipse cx="{(ax + bx) / 2:.1f}" cy="{(ay + by) / 2:.1f}" rx="{(bx - ax) / 2:.1f}" '
+                f'<ellipse cx="{(ax + bx) / 2:.1f}" '
+                f'cy="{(ay + by) / 2:.1f}" rx="{(bx - ax) / 2:.1f}" '
                 f'ry="{(by - ay) / 2:.1f}" fill="url(#g{len(defs) - 1})"{opacity}/>'
             )
         case "area":

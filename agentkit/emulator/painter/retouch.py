@@ -19,15 +19,21 @@ from .wardrobe import dress
 from .weather import draw_weather
 
 # What the hour does to a photograph: a colour that multiplies it, and its brightness.
+# Fmt: skip.
 _GRADES: dict[str, tuple[Colour, float]] = {
-    "night": ((96, 116, 190), 0.72), "dusk": ((255, 176, 140), 0.9), "dawn": ((255, 214, 200), 1.04), "day": ((255, 252, 240), 1.12),
-}  # fmt: skip
+    "night": ((96, 116, 190), 0.72),
+    "dusk": ((255, 176, 140), 0.9),
+    "dawn": ((255, 214, 200), 1.04),
+    "day": ((255, 252, 240), 1.12),
+}
 
 
 def retouch(source: Image.Image, reading: Reading, size: tuple[int, int], seed: str) -> Image.Image:
     """The source in its new format, with what the words ask for."""
     image = ImageOps.fit(source.convert("RGB"), size, Image.Resampling.LANCZOS)
-    scene = replace(compose(replace(reading, wears=()), seed), card="", style=reading.style, settings=("plain",))
+    scene = replace(
+        compose(replace(reading, wears=()), seed), card="", style=reading.style, settings=("plain",)
+    )
     image = _graded(image, reading)
     raster = Raster(size, base=image)
     raster.draw(_additions(scene, reading, size), "full")
@@ -45,11 +51,15 @@ def _graded(image: Image.Image, reading: Reading) -> Image.Image:
     time = reading.time or ("night" if reading.weather & {"moon", "stars"} else None)
     if time is not None:
         tint, brightness = _GRADES[time]
-        image = ImageEnhance.Brightness(ImageChops.multiply(image, Image.new("RGB", image.size, tint))).enhance(
-            brightness
-        )
+        image = ImageEnhance.Brightness(
+            ImageChops.multiply(image, Image.new("RGB", image.size, tint))
+        ).enhance(brightness)
     if reading.weather & {"rain", "storm", "fog", "cloud"}:
-        image = Image.blend(ImageEnhance.Color(image).enhance(0.6), Image.new("RGB", image.size, (130, 140, 156)), 0.22)
+        image = Image.blend(
+            ImageEnhance.Color(image).enhance(0.6),
+            Image.new("RGB", image.size, (130, 140, 156)),
+            0.22,
+        )
     season = {"winter": (214, 228, 250), "autumn": (255, 206, 150), "spring": (255, 236, 240)}.get(
         "winter" if "snow" in reading.weather else reading.season or ""
     )

@@ -1,4 +1,6 @@
-"""A scene: what a picture shows and where. It travels inside the picture, so that an edit can paint it again."""
+"""A scene: what a picture shows and where. It travels inside the picture, so that an edit can paint
+it again.
+"""
 
 import json
 import math
@@ -12,29 +14,111 @@ from .reading import Mention, Reading, Wear
 _SKY = frozenset({"balloon", "airship", "plane", "kite", "star", "planet", "rocket"})
 _SWIMMERS = frozenset({"fish", "whale", "dolphin", "octopus"})
 _FAR = frozenset(
-    {"lighthouse", "castle", "house", "windmill", "tower", "tree", "pine", "palm", "bridge", "ship", "train", "tent"}
+    {
+        "lighthouse",
+        "castle",
+        "house",
+        "windmill",
+        "tower",
+        "tree",
+        "pine",
+        "palm",
+        "bridge",
+        "ship",
+        "train",
+        "tent",
+    }
 )
 _TABLE = frozenset({"cake", "cup", "teapot", "book", "apple", "gift", "guitar"})
 _SHORES = frozenset({"sea", "lake", "beach", "arctic", "island"})
+# Fmt: skip.
 _SIZES = {
-    "lighthouse": 0.8, "castle": 0.62, "house": 0.5, "windmill": 0.68, "tower": 0.7, "tree": 0.68, "pine": 0.66,
-    "palm": 0.66, "boat": 0.58, "ship": 0.5, "car": 0.34, "train": 0.36, "bicycle": 0.4, "balloon": 0.56, "airship": 0.34,
-    "rocket": 0.66, "plane": 0.3, "whale": 0.42, "elephant": 0.56, "giraffe": 0.72, "horse": 0.54, "dragon": 0.62,
-    "mouse": 0.36, "snail": 0.34, "hedgehog": 0.34, "butterfly": 0.4, "bird": 0.4, "chicken": 0.4, "frog": 0.36,
-    "duck": 0.4, "turtle": 0.34, "fish": 0.34, "apple": 0.42, "cup": 0.46, "campfire": 0.34, "ball": 0.3, "bridge": 0.4,
-    "mushroom": 0.44, "flower": 0.56, "star": 0.36, "planet": 0.42, "kite": 0.4, "tent": 0.36, "child": 0.48,
-}  # fmt: skip
+    "lighthouse": 0.8,
+    "castle": 0.62,
+    "house": 0.5,
+    "windmill": 0.68,
+    "tower": 0.7,
+    "tree": 0.68,
+    "pine": 0.66,
+    "palm": 0.66,
+    "boat": 0.58,
+    "ship": 0.5,
+    "car": 0.34,
+    "train": 0.36,
+    "bicycle": 0.4,
+    "balloon": 0.56,
+    "airship": 0.34,
+    "rocket": 0.66,
+    "plane": 0.3,
+    "whale": 0.42,
+    "elephant": 0.56,
+    "giraffe": 0.72,
+    "horse": 0.54,
+    "dragon": 0.62,
+    "mouse": 0.36,
+    "snail": 0.34,
+    "hedgehog": 0.34,
+    "butterfly": 0.4,
+    "bird": 0.4,
+    "chicken": 0.4,
+    "frog": 0.36,
+    "duck": 0.4,
+    "turtle": 0.34,
+    "fish": 0.34,
+    "apple": 0.42,
+    "cup": 0.46,
+    "campfire": 0.34,
+    "ball": 0.3,
+    "bridge": 0.4,
+    "mushroom": 0.44,
+    "flower": 0.56,
+    "star": 0.36,
+    "planet": 0.42,
+    "kite": 0.4,
+    "tent": 0.36,
+    "child": 0.48,
+}
+# Fmt: skip.
 _WIDE = {
-    "horse": 1.25, "cow": 1.35, "sheep": 1.2, "pig": 1.3, "elephant": 1.3, "deer": 1.1, "unicorn": 1.25, "zebra": 1.25,
-    "dragon": 1.35, "whale": 1.9, "fish": 1.5, "dolphin": 1.6, "car": 2.0, "train": 2.6, "bicycle": 1.5, "ship": 1.6,
-    "boat": 1.0, "castle": 1.25, "house": 1.1, "bridge": 2.2, "airship": 2.2, "plane": 1.9, "turtle": 1.6, "camel": 1.3,
-    "snail": 1.4, "hedgehog": 1.4, "dinosaur": 1.3, "lighthouse": 0.6, "rocket": 0.5, "pine": 0.6, "flower": 0.5,
-}  # fmt: skip
+    "horse": 1.25,
+    "cow": 1.35,
+    "sheep": 1.2,
+    "pig": 1.3,
+    "elephant": 1.3,
+    "deer": 1.1,
+    "unicorn": 1.25,
+    "zebra": 1.25,
+    "dragon": 1.35,
+    "whale": 1.9,
+    "fish": 1.5,
+    "dolphin": 1.6,
+    "car": 2.0,
+    "train": 2.6,
+    "bicycle": 1.5,
+    "ship": 1.6,
+    "boat": 1.0,
+    "castle": 1.25,
+    "house": 1.1,
+    "bridge": 2.2,
+    "airship": 2.2,
+    "plane": 1.9,
+    "turtle": 1.6,
+    "camel": 1.3,
+    "snail": 1.4,
+    "hedgehog": 1.4,
+    "dinosaur": 1.3,
+    "lighthouse": 0.6,
+    "rocket": 0.5,
+    "pine": 0.6,
+    "flower": 0.5,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A subject in its place: `x` and `y` (its feet) as fractions of the picture, `size` (its height) of its unit."""
+    """A subject in its place: `x` and `y` (its feet) as fractions of the picture, `size` (its
+    height) of its unit.
+    """
 
     kind: str
     x: float
@@ -66,17 +150,24 @@ class Scene:
 
     @staticmethod
     def from_json(text: str) -> "Scene":
-        """Raises ValueError, TypeError or KeyError where the text is no scene: anybody can make such a file."""
+        """Raises ValueError, TypeError or KeyError where the text is no scene: anybody can make
+        such a file.
+        """
         raw = json.loads(text)
         fields = {name: raw[name] for name in Scene.__slots__}
         strings = [fields[name] for name in ("city", "style", "background", "tint")]
         texts = [fields[name] for name in ("seed", "time", "season", "caption", "card")]
-        if not all(s is None or isinstance(s, str) for s in strings) or not all(isinstance(s, str) for s in texts):
+        if not all(s is None or isinstance(s, str) for s in strings) or not all(
+            isinstance(s, str) for s in texts
+        ):
             raise TypeError("a scene's words are strings")
         for name in ("weather", "settings"):
             fields[name] = tuple(str(item)[:40] for item in list(fields[name])[:12])
         fields["actors"] = tuple(_actor(item) for item in list(fields["actors"])[:40])
-        if any(a.aboard is not None and not 0 <= a.aboard < len(fields["actors"]) for a in fields["actors"]):
+        if any(
+            a.aboard is not None and not 0 <= a.aboard < len(fields["actors"])
+            for a in fields["actors"]
+        ):
             raise ValueError("an actor is aboard of nothing")
         return Scene(**fields)
 
@@ -86,15 +177,22 @@ def _actor(raw: object) -> Actor:
         raise TypeError("an actor is an object")
     item = cast("dict[str, object]", raw)
     numbers = [float(cast("float", item[name])) for name in ("x", "y", "size")]
-    if not all(math.isfinite(n) and -2 <= n <= 3 for n in numbers) or item["kind"] not in w.LIVING | w.THINGS:
+    if (
+        not all(math.isfinite(n) and -2 <= n <= 3 for n in numbers)
+        or item["kind"] not in w.LIVING | w.THINGS
+    ):
         raise ValueError("an actor lies outside of the picture, or is not known")
     wears = cast("list[dict[str, str | None]]", item["wears"])
     aboard = item["aboard"]
+    # Fmt: skip.
     return Actor(
-        str(item["kind"]), *numbers, colour=_word(item["colour"]),
+        str(item["kind"]),
+        *numbers,
+        colour=_word(item["colour"]),
         wears=tuple(Wear(str(wear["kind"]), _word(wear["colour"])) for wear in wears[:12]),
-        mirror=bool(item["mirror"]), aboard=aboard if isinstance(aboard, int) else None,
-    )  # fmt: skip
+        mirror=bool(item["mirror"]),
+        aboard=aboard if isinstance(aboard, int) else None,
+    )
 
 
 def _word(value: object) -> str | None:
@@ -107,7 +205,9 @@ def compose(reading: Reading, seed: str) -> Scene:
     mentions = reading.mentions
     if not mentions and reading.wears:
         # A hat with nobody to wear it is the subject itself.
-        mentions = tuple(Mention(item.kind, item.colour) for item in reading.wears if item.kind in w.THINGS)
+        mentions = tuple(
+            Mention(item.kind, item.colour) for item in reading.wears if item.kind in w.THINGS
+        )
     for mention in mentions:
         scene = _enter(scene, mention)
     scene = _arrange(scene)
@@ -124,11 +224,19 @@ def revise(scene: Scene, reading: Reading) -> Scene:
     scene = _leave(scene, reading.removed)
     for mention in reading.mentions:
         scene = _alter(scene, mention)
-    hosts = [i for i, actor in enumerate(scene.actors) if actor.kind in w.LIVING] or list(range(len(scene.actors)))
+    hosts = [i for i, actor in enumerate(scene.actors) if actor.kind in w.LIVING] or list(
+        range(len(scene.actors))
+    )
     for i in hosts[:1]:
-        scene = _change(scene, i, replace(scene.actors[i], wears=_dressed(scene.actors[i].wears, reading.wears)))
+        scene = _change(
+            scene, i, replace(scene.actors[i], wears=_dressed(scene.actors[i].wears, reading.wears))
+        )
     if reading.tint and hosts:
-        scene = _change(replace(scene, tint=None), hosts[0], replace(scene.actors[hosts[0]], colour=reading.tint))
+        scene = _change(
+            replace(scene, tint=None),
+            hosts[0],
+            replace(scene.actors[hosts[0]], colour=reading.tint),
+        )
     return _stand(_board(scene, reading)) if any(m.carries for m in reading.mentions) else scene
 
 
@@ -139,7 +247,11 @@ def _set(scene: Scene, reading: Reading) -> Scene:
         weather -= {"moon", "stars"} - reading.weather
     if "sun" in reading.weather:
         weather -= {"rain", "storm", "fog", "cloud"} - reading.weather
-    dark = reading.time is None and scene.time == "day" and weather & {"moon", "stars", "aurora", "fireworks"}
+    dark = (
+        reading.time is None
+        and scene.time == "day"
+        and weather & {"moon", "stars", "aurora", "fireworks"}
+    )
     wintry = reading.season is None and "snow" in weather
     thaw = reading.season is None and "snow" in reading.removed and scene.season == "winter"
     return replace(
@@ -159,12 +271,20 @@ def _set(scene: Scene, reading: Reading) -> Scene:
 def _natural(scene: Scene, reading: Reading) -> tuple[str, ...]:
     """The place where such a subject is at home, where the words name none."""
     kinds = {actor.kind for actor in scene.actors}
+    # Fmt: skip.
     homes = (
-        ({"boat", "ship", "lighthouse", "whale", "dolphin"}, "sea"), ({"fish", "octopus"}, "underwater"),
-        ({"astronaut"}, "lunar"), ({"rocket", "planet"}, "space"), ({"camel", "cactus"}, "desert"),
-        ({"penguin"}, "arctic"), ({"deer", "owl", "bear", "wolf", "squirrel", "mushroom"}, "forest"),
-        ({"palm"}, "beach"), (_TABLE, "room"), ({"bridge"}, "lake"), ({"star", "heart", "hat", "crown"}, "plain"),
-    )  # fmt: skip
+        ({"boat", "ship", "lighthouse", "whale", "dolphin"}, "sea"),
+        ({"fish", "octopus"}, "underwater"),
+        ({"astronaut"}, "lunar"),
+        ({"rocket", "planet"}, "space"),
+        ({"camel", "cactus"}, "desert"),
+        ({"penguin"}, "arctic"),
+        ({"deer", "owl", "bear", "wolf", "squirrel", "mushroom"}, "forest"),
+        ({"palm"}, "beach"),
+        (_TABLE, "room"),
+        ({"bridge"}, "lake"),
+        ({"star", "heart", "hat", "crown"}, "plain"),
+    )
     if not kinds:
         return ("plain",) if reading.unknown else ("hills",)
     return next(((place,) for members, place in homes if kinds & members), ("hills",))
@@ -172,14 +292,18 @@ def _natural(scene: Scene, reading: Reading) -> tuple[str, ...]:
 
 def _enter(scene: Scene, mention: Mention) -> Scene:
     new = tuple(
-        Actor(mention.kind, -1.0, 0.0, _SIZES.get(mention.kind, 0.52), mention.colour, mention.wears)
+        Actor(
+            mention.kind, -1.0, 0.0, _SIZES.get(mention.kind, 0.52), mention.colour, mention.wears
+        )
         for _ in range(mention.count)
     )
     return replace(scene, actors=(*scene.actors, *new)[:24])
 
 
 def _arrange(scene: Scene) -> Scene:
-    """Gives a place to each actor that has none (`x` below zero): side by side, large far things behind the rest."""
+    """Gives a place to each actor that has none (`x` below zero): side by side, large far things
+    behind the rest.
+    """
     rng = random.Random(f"{scene.seed}:places:{len(scene.actors)}")
     loose = [i for i, actor in enumerate(scene.actors) if actor.x < 0]
     near = [i for i in loose if scene.actors[i].kind not in _FAR | _SKY]
@@ -201,7 +325,9 @@ def _arrange(scene: Scene) -> Scene:
     return scene
 
 
-def _spots(n: int, wide: list[float], taken: list[float], rng: random.Random, *, behind: bool) -> list[float]:
+def _spots(
+    n: int, wide: list[float], taken: list[float], rng: random.Random, *, behind: bool
+) -> list[float]:
     if behind:
         side = rng.random() < 0.5
         return [round(0.8 - 0.6 * ((i + side) % 2) + rng.uniform(-0.06, 0.06), 3) for i in range(n)]
@@ -219,7 +345,9 @@ def _spots(n: int, wide: list[float], taken: list[float], rng: random.Random, *,
 def _board(scene: Scene, reading: Reading) -> Scene:
     """Puts the living that were named before a vessel aboard of it."""
     carrier = next((m.kind for m in reading.mentions if m.carries), None)
-    at = next((i for i, a in enumerate(scene.actors) if a.kind == carrier and a.aboard is None), None)
+    at = next(
+        (i for i, a in enumerate(scene.actors) if a.kind == carrier and a.aboard is None), None
+    )
     if at is None:
         return scene
     vessel = replace(scene.actors[at], x=0.5, size=max(scene.actors[at].size, 0.56))
@@ -240,10 +368,18 @@ def _stand(scene: Scene) -> Scene:
     for i, actor in enumerate(scene.actors):
         jitter = rng.uniform(-0.012, 0.022)
         if actor.kind in _SKY and not flat:
-            y = (0.86 if actor.kind == "rocket" else 0.62) if len(scene.actors) == 1 else 0.46 + jitter * 4
+            y = (
+                (0.86 if actor.kind == "rocket" else 0.62)
+                if len(scene.actors) == 1
+                else 0.46 + jitter * 4
+            )
         elif actor.kind in _SWIMMERS and "underwater" in scene.settings:
             y = 0.7 + jitter * 6
-        elif actor.kind in _FAR - {"lighthouse", "ship", "bridge"} and not alone and _SHORES & set(scene.settings):
+        elif (
+            actor.kind in _FAR - {"lighthouse", "ship", "bridge"}
+            and not alone
+            and _SHORES & set(scene.settings)
+        ):
             y = 0.84 + jitter  # on dry land
         elif actor.kind in _FAR:
             y = 0.86 + jitter if alone else 0.74 + jitter
@@ -259,7 +395,9 @@ def _alter(scene: Scene, mention: Mention) -> Scene:
     old = mention.replaces
     if old is not None and any(a.kind == old for a in scene.actors):
         changed = tuple(
-            replace(a, kind=mention.kind, colour=mention.colour, wears=_dressed(a.wears, mention.wears))
+            replace(
+                a, kind=mention.kind, colour=mention.colour, wears=_dressed(a.wears, mention.wears)
+            )
             if a.kind == old
             else a
             for a in scene.actors
@@ -271,7 +409,9 @@ def _alter(scene: Scene, mention: Mention) -> Scene:
     for i in here:
         actor = scene.actors[i]
         dressed = _dressed(actor.wears, mention.wears)
-        scene = _change(scene, i, replace(actor, colour=mention.colour or actor.colour, wears=dressed))
+        scene = _change(
+            scene, i, replace(actor, colour=mention.colour or actor.colour, wears=dressed)
+        )
     return scene
 
 
@@ -282,7 +422,9 @@ def _leave(scene: Scene, removed: frozenset[str]) -> Scene:
         replace(
             scene.actors[i],
             wears=tuple(item for item in scene.actors[i].wears if item.kind not in removed),
-            aboard=renumbered.get(-1 if scene.actors[i].aboard is None else scene.actors[i].aboard or 0),
+            aboard=renumbered.get(
+                -1 if scene.actors[i].aboard is None else scene.actors[i].aboard or 0
+            ),
         )
         for i in kept
     )
@@ -290,11 +432,15 @@ def _leave(scene: Scene, removed: frozenset[str]) -> Scene:
 
 
 def _dressed(old: tuple[Wear, ...], new: tuple[Wear, ...]) -> tuple[Wear, ...]:
-    """One of each kind: a second hat takes the place of the first, and keeps its colour unless it has its own."""
+    """One of each kind: a second hat takes the place of the first, and keeps its colour unless it
+    has its own.
+    """
     wardrobe = {item.kind: item for item in old}
     for item in new:
         before = wardrobe.get(item.kind)
-        wardrobe[item.kind] = replace(item, colour=item.colour or (before.colour if before else None))
+        wardrobe[item.kind] = replace(
+            item, colour=item.colour or (before.colour if before else None)
+        )
     return tuple(wardrobe.values())
 
 

@@ -15,7 +15,12 @@ def draw_sky(stage: Stage) -> None:
     top, middle, low = stage.sky
     pen, wide = stage.far(0), stage.wide
     half = HORIZON + 0.3
-    pen.poly([(0, half - 0.002), (wide, half - 0.002), (wide, 1.0), (0, 1.0)], (top, middle), lit=True, soft=True)
+    pen.poly(
+        [(0, half - 0.002), (wide, half - 0.002), (wide, 1.0), (0, 1.0)],
+        (top, middle),
+        lit=True,
+        soft=True,
+    )
     pen.poly([(0, 0), (wide, 0), (wide, half), (0, half)], (middle, low), lit=True, soft=True)
     pen.poly([(0, 0), (wide, 0), (wide, HORIZON), (0, HORIZON)], low, lit=True, soft=True)
     night = stage.scene.time == "night"
@@ -53,7 +58,9 @@ def sun_at(stage: Stage) -> Point:
     """Where the sun or the moon stands: off the middle, where the subject is not."""
     rng = stage.rng("sun")
     side = rng.choice((0.2, 0.24, 0.77, 0.81))
-    height = {"day": 0.82, "night": 0.81, "dawn": HORIZON + 0.12, "dusk": HORIZON + 0.1}.get(stage.scene.time, 0.82)
+    height = {"day": 0.82, "night": 0.81, "dawn": HORIZON + 0.12, "dusk": HORIZON + 0.1}.get(
+        stage.scene.time, 0.82
+    )
     return (stage.wide * side, height + rng.uniform(-0.02, 0.03))
 
 
@@ -87,11 +94,22 @@ def moon(stage: Stage, x: float, y: float, r: float) -> None:
 
 
 def cloud(
-    stage: Stage, x: float, y: float, w: float, tone: tuple[Colour, Colour], purpose: str, alpha: float = 0.9
+    stage: Stage,
+    x: float,
+    y: float,
+    w: float,
+    tone: tuple[Colour, Colour],
+    purpose: str,
+    alpha: float = 0.9,
 ) -> None:
     """A heap of cloud with a flat base, `w` wide."""
     rng = stage.rng(purpose)
-    peaks = ((-0.36, 0.1), (-0.16, 0.22 * rng.uniform(0.8, 1.2)), (0.08, 0.28 * rng.uniform(0.8, 1.2)), (0.31, 0.14))
+    peaks = (
+        (-0.36, 0.1),
+        (-0.16, 0.22 * rng.uniform(0.8, 1.2)),
+        (0.08, 0.28 * rng.uniform(0.8, 1.2)),
+        (0.31, 0.14),
+    )
     points: list[Point] = [(-0.5, 0.0), (-0.46, 0.06)]
     for i, (px, py) in enumerate(peaks):
         points += [(px - 0.08, py * 0.86), (px, py), (px + 0.08, py * 0.86)]
@@ -130,10 +148,20 @@ def _clouds(stage: Stage) -> None:
 def _rainbow(stage: Stage) -> None:
     x, r = stage.wide * 0.5, min(0.62, stage.wide * 0.56)
     for i, tone in enumerate(
-        ((230, 84, 84), (242, 158, 76), (250, 222, 104), (118, 194, 122), (92, 156, 220), (146, 110, 200))
+        (
+            (230, 84, 84),
+            (242, 158, 76),
+            (250, 222, 104),
+            (118, 194, 122),
+            (92, 156, 220),
+            (146, 110, 200),
+        )
     ):
         arc = [
-            (x + (r - i * 0.02) * math.cos(math.pi * k / 16), 0.3 + (r - i * 0.02) * math.sin(math.pi * k / 16))
+            (
+                x + (r - i * 0.02) * math.cos(math.pi * k / 16),
+                0.3 + (r - i * 0.02) * math.sin(math.pi * k / 16),
+            )
             for k in range(17)
         ]
         stage.pen.limb(arc, (0.021, 0.021), tone, 0.5, lit=True)
@@ -144,13 +172,22 @@ def _aurora(stage: Stage) -> None:
     for base, tone in ((0.62, (90, 240, 170)), (0.72, (70, 210, 200)), (0.78, (150, 120, 230))):
         phase, n = rng.uniform(0, 6), 40
         line = [
-            (stage.wide * i / n, base + 0.06 * math.sin(i * 0.3 + phase) + 0.03 * math.sin(i * 0.8 + phase))
+            (
+                stage.wide * i / n,
+                base + 0.06 * math.sin(i * 0.3 + phase) + 0.03 * math.sin(i * 0.8 + phase),
+            )
             for i in range(n + 1)
         ]
         for k in range(7):
             lift = 0.035 * (k + 1)
             stage.pen.poly(
-                [*line, *((x, y + lift * (1 + 0.3 * math.sin(x * 9 + phase))) for x, y in reversed(line))],
+                [
+                    *line,
+                    *(
+                        (x, y + lift * (1 + 0.3 * math.sin(x * 9 + phase)))
+                        for x, y in reversed(line)
+                    ),
+                ],
                 tone,
                 0.085,
                 lit=True,
@@ -185,12 +222,19 @@ def _lightning(stage: Stage) -> None:
 def _fireworks(stage: Stage) -> None:
     rng = stage.rng("fireworks")
     for tone in ((255, 150, 110), (140, 210, 255), (255, 220, 120), (210, 150, 255)):
-        x, y, r = rng.uniform(0.1, 0.9) * stage.wide, rng.uniform(0.66, 0.9), rng.uniform(0.08, 0.14)
+        x, y, r = (
+            rng.uniform(0.1, 0.9) * stage.wide,
+            rng.uniform(0.66, 0.9),
+            rng.uniform(0.08, 0.14),
+        )
         stage.pen.glow(x, y, r * 1.5, r * 1.5, tone, 0.6)
         for i in range(22):
             a = math.tau * i / 22
             c, s = math.cos(a), math.sin(a)
             stage.pen.limb(
-                [(x + c * r * 0.25, y + s * r * 0.25), (x + c * r, y + s * r)], (0.001, 0.005), tone, lit=True
+                [(x + c * r * 0.25, y + s * r * 0.25), (x + c * r, y + s * r)],
+                (0.001, 0.005),
+                tone,
+                lit=True,
             )
             stage.pen.oval(x + c * r * 1.08, y + s * r * 1.08, 0.004, 0.004, WHITE, lit=True)

@@ -15,7 +15,12 @@ _SKIES: dict[str, tuple[Colour, Colour, Colour]] = {
     "dusk": ((60, 52, 112), (206, 98, 108), (255, 188, 112)),
     "night": ((12, 17, 46), (27, 41, 92), (74, 92, 148)),
 }
-_TINTS = {"day": (1.0, 1.0, 1.0), "dawn": (1.0, 0.92, 0.9), "dusk": (0.97, 0.8, 0.8), "night": (0.5, 0.57, 0.82)}
+_TINTS = {
+    "day": (1.0, 1.0, 1.0),
+    "dawn": (1.0, 0.92, 0.9),
+    "dusk": (0.97, 0.8, 0.8),
+    "night": (0.5, 0.57, 0.82),
+}
 _GREY: dict[str, Colour] = {
     "day": (156, 166, 178),
     "dawn": (170, 156, 162),
@@ -27,7 +32,9 @@ OVERCAST = frozenset({"rain", "storm", "fog", "cloud", "snow"})
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Its pen has the origin in the lower left corner; 1.0 is the height of the picture, `wide` its width."""
+    """Its pen has the origin in the lower left corner; 1.0 is the height of the picture, `wide` its
+    width.
+    """
 
     pen: Pen
     scene: Scene
@@ -43,7 +50,9 @@ class Stage:
         return bool(OVERCAST & set(self.scene.weather)) and "sun" not in self.scene.weather
 
     def rng(self, purpose: str) -> random.Random:
-        """A stream of chance of its own for each part, so that a change of one leaves the others as they were."""
+        """A stream of chance of its own for each part, so that a change of one leaves the others as
+        they were.
+        """
         return random.Random(f"{self.scene.seed}:{purpose}")
 
     def far(self, depth: float) -> Pen:
@@ -59,7 +68,8 @@ class Stage:
         """A soft line of hills across the picture. Returns its height at each x."""
         rng = self.rng(purpose)
         waves = [
-            (rng.uniform(0.6, 1.1) / k, rng.uniform(1.6, 2.6) * k, rng.uniform(0, math.tau)) for k in (1.0, 2.1, 4.3)
+            (rng.uniform(0.6, 1.1) / k, rng.uniform(1.6, 2.6) * k, rng.uniform(0, math.tau))
+            for k in (1.0, 2.1, 4.3)
         ]
         total = sum(a for a, _, _ in waves)
 
@@ -69,7 +79,13 @@ class Stage:
         n = max(24, int(self.wide * 40))
         line = [(self.wide * i / n, height(self.wide * i / n)) for i in range(n + 1)]
         pen.poly(
-            [(-0.02, -0.02), (-0.02, line[0][1]), *line, (self.wide + 0.02, line[-1][1]), (self.wide + 0.02, -0.02)],
+            [
+                (-0.02, -0.02),
+                (-0.02, line[0][1]),
+                *line,
+                (self.wide + 0.02, line[-1][1]),
+                (self.wide + 0.02, -0.02),
+            ],
             fill,
         )
         return height

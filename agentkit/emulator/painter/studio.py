@@ -15,7 +15,14 @@ from PIL import Image, ImageFilter
 
 from agentkit.emulator.script import Draw
 
-Flaw = Literal["base64.spaced", "base64.urlsafe", "base64.unpadded", "base64.cut", "base64.broken", "base64.wrong_type"]
+Flaw = Literal[
+    "base64.spaced",
+    "base64.urlsafe",
+    "base64.unpadded",
+    "base64.cut",
+    "base64.broken",
+    "base64.wrong_type",
+]
 FLAWS: tuple[Flaw, ...] = get_args(Flaw)
 _URLSAFE = str.maketrans("+/", "-_")
 ENDING = 64
@@ -41,7 +48,9 @@ class Picture:
         text = base64.b64encode(self.data).decode("ascii")
         match self.flaw:
             case "base64.spaced":
-                return "\n".join(text[start : start + 76] for start in range(0, len(text), 76)) + " \t"
+                return (
+                    "\n".join(text[start : start + 76] for start in range(0, len(text), 76)) + " \t"
+                )
             case "base64.urlsafe":
                 return text.translate(_URLSAFE)
             case "base64.unpadded":
@@ -81,7 +90,9 @@ class Loan:
 
 
 class Studio:
-    """`origin` is known once the server listens. `ttl` are the seconds that a temporary URL lives."""
+    """`origin` is known once the server listens. `ttl` are the seconds that a temporary URL
+    lives.
+    """
 
     def __init__(self, *, ttl: float, seed: int) -> None:
         self.origin = ""
@@ -123,7 +134,9 @@ class Studio:
         return self._prompts.get(hashlib.sha256(data).hexdigest())
 
     def look_up(self, where: str | None) -> bytes | None:
-        """The bytes behind a data URL, bare base64, or a URL of this origin; nothing is fetched from elsewhere."""
+        """The bytes behind a data URL, bare base64, or a URL of this origin; nothing is fetched
+        from elsewhere.
+        """
         if not where:
             return None
         if self.origin and where.startswith(f"{self.origin}/i/"):
@@ -140,7 +153,11 @@ class Studio:
     def _paint(self, draw: Draw) -> bytes:
         from agentkit.emulator.painter import painter
 
-        seed = draw.seed if draw.seed is not None else zlib.crc32(draw.prompt.encode("utf-8", "replace"))
+        seed = (
+            draw.seed
+            if draw.seed is not None
+            else zlib.crc32(draw.prompt.encode("utf-8", "replace"))
+        )
         seed = (seed ^ self._seed * 2_654_435_761) & 0x7FFF_FFFF
         width, height = draw.size or (1024, 1024)
         size = (max(16, min(width, MAX_SIDE)), max(16, min(height, MAX_SIDE)))
@@ -164,7 +181,9 @@ class Studio:
             small = full.convert("RGB")
         small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         blurred = small.filter(ImageFilter.BoxBlur(radius=2 * (count - step)))
-        rough = Image.blend(Image.new("RGB", small.size, (188, 188, 188)), blurred, (step + 1) / (count + 1))
+        rough = Image.blend(
+            Image.new("RGB", small.size, (188, 188, 188)), blurred, (step + 1) / (count + 1)
+        )
         return _encoded(rough, "PNG")
 
 

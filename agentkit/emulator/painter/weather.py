@@ -30,7 +30,9 @@ def _fog(stage: Stage) -> None:
     for _ in range(int(16 * max(1.0, stage.wide))):
         x, y = rng.uniform(0, stage.wide), rng.uniform(0.04, 0.62)
         stage.pen.glow(x, y, rng.uniform(0.3, 0.6), rng.uniform(0.05, 0.13), stage.sky[2], 0.62)
-    stage.pen.poly([(0, 0), (stage.wide, 0), (stage.wide, 1), (0, 1)], stage.sky[2], 0.16, lit=True, soft=True)
+    stage.pen.poly(
+        [(0, 0), (stage.wide, 0), (stage.wide, 1), (0, 1)], stage.sky[2], 0.16, lit=True, soft=True
+    )
 
 
 def _rain(stage: Stage) -> None:
@@ -48,7 +50,9 @@ def _rain(stage: Stage) -> None:
     for _ in range(int(26 * stage.wide)):
         x, y = rng.uniform(0, stage.wide), rng.uniform(0.01, 0.2)
         r = 0.008 + 0.014 * (1 - y / 0.2)
-        ring = [(x + r * math.cos(a * 0.524), y + r * 0.34 * math.sin(a * 0.524)) for a in range(13)]
+        ring = [
+            (x + r * math.cos(a * 0.524), y + r * 0.34 * math.sin(a * 0.524)) for a in range(13)
+        ]
         stage.pen.limb(ring, (0.0016, 0.0016), (232, 242, 250), 0.6, lit=True)
 
 
@@ -63,7 +67,11 @@ def _snow(stage: Stage) -> None:
 def _wind(stage: Stage) -> None:
     rng = stage.rng("wind")
     for _ in range(int(7 * max(1.0, stage.wide))):
-        x, y, n = rng.uniform(-0.1, stage.wide * 0.9), rng.uniform(0.3, 0.92), rng.uniform(0.14, 0.3)
+        x, y, n = (
+            rng.uniform(-0.1, stage.wide * 0.9),
+            rng.uniform(0.3, 0.92),
+            rng.uniform(0.14, 0.3),
+        )
         curl = [
             (x, y),
             (x + n * 0.5, y + 0.012),
@@ -80,7 +88,9 @@ def _leaves(stage: Stage) -> None:
     tones: tuple[Colour, ...] = ((214, 88, 44), (238, 162, 58), (184, 66, 46), (226, 126, 50))
     for _ in range(int(20 * max(0.8, min(3.0, stage.wide)))):
         s = rng.uniform(0.008, 0.02)
-        pen = stage.pen.at(rng.uniform(0, stage.wide), rng.uniform(0.1, 0.95), s, angle=rng.uniform(0, 360))
+        pen = stage.pen.at(
+            rng.uniform(0, stage.wide), rng.uniform(0.1, 0.95), s, angle=rng.uniform(0, 360)
+        )
         tone = rng.choice(tones)
         pen.blob([(-1, 0), (0, 0.5), (1, 0), (0, -0.5)], tone)
         pen.line([(-1.3, 0), (0.6, 0)], 0.08, (120, 60, 40))
@@ -88,9 +98,18 @@ def _leaves(stage: Stage) -> None:
 
 def _confetti(stage: Stage) -> None:
     rng = stage.rng("confetti")
-    tones: tuple[Colour, ...] = ((230, 90, 90), (250, 200, 80), (110, 180, 220), (130, 200, 130), (200, 130, 210))
+    tones: tuple[Colour, ...] = (
+        (230, 90, 90),
+        (250, 200, 80),
+        (110, 180, 220),
+        (130, 200, 130),
+        (200, 130, 210),
+    )
     for _ in range(int(90 * max(0.8, min(3.0, stage.wide)))):
         pen = stage.pen.at(
-            rng.uniform(0, stage.wide), rng.uniform(0.1, 1), rng.uniform(0.006, 0.012), angle=rng.uniform(0, 360)
+            rng.uniform(0, stage.wide),
+            rng.uniform(0.1, 1),
+            rng.uniform(0.006, 0.012),
+            angle=rng.uniform(0, 360),
         )
         pen.poly([(-1, -0.5), (1, -0.5), (1, 0.5), (-1, 0.5)], rng.choice(tones))

@@ -135,7 +135,18 @@ gift: present
 
 # Worn wherever they are named; the rest of WEARABLE only after "with", "holding" and the like.
 ALWAYS_WORN = frozenset(
-    {"hat", "tophat", "wizardhat", "crown", "scarf", "glasses", "umbrella", "lantern", "bowtie", "cape"}
+    {
+        "hat",
+        "tophat",
+        "wizardhat",
+        "crown",
+        "scarf",
+        "glasses",
+        "umbrella",
+        "lantern",
+        "bowtie",
+        "cape",
+    }
 )
 HOLDING = _words("""
     with holding holds hold carrying carries wearing wears wear reading drinking flying playing gives give put add
@@ -237,11 +248,32 @@ mono: monochrome noir greyscale grayscale
 sepia: vintage
 """)
 
+# Fmt: skip.
 COUNTS = {
-    "two": 2, "both": 2, "pair": 2, "couple": 2, "three": 3, "trio": 3, "several": 3, "few": 3, "some": 3, "four": 4,
-    "five": 5, "group": 4, "six": 6, "seven": 7, "family": 3, "many": 6, "flock": 7, "herd": 5, "crowd": 7, "eight": 8,
-    "nine": 9, "dozen": 9, "lots": 7,
-}  # fmt: skip
+    "two": 2,
+    "both": 2,
+    "pair": 2,
+    "couple": 2,
+    "three": 3,
+    "trio": 3,
+    "several": 3,
+    "few": 3,
+    "some": 3,
+    "four": 4,
+    "five": 5,
+    "group": 4,
+    "six": 6,
+    "seven": 7,
+    "family": 3,
+    "many": 6,
+    "flock": 7,
+    "herd": 5,
+    "crowd": 7,
+    "eight": 8,
+    "nine": 9,
+    "dozen": 9,
+    "lots": 7,
+}
 
 NEGATION = _words("""
     without no remove removing minus delete erase not instead lose drop never

@@ -1,4 +1,6 @@
-"""The control endpoints, beside the API: faults put into force and taken out while the emulator runs, and its books."""
+"""The control endpoints, beside the API: faults put into force and taken out while the emulator
+runs, and its books.
+"""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -88,7 +90,11 @@ async def _clear(state: State, _: Request) -> Response:
 
 async def _remove(state: State, request: Request) -> Response:
     number: int = request.path_params["number"]
-    return Response(status_code=204) if state.faults.remove(number) else _refused(404, f"there is no fault {number}")
+    return (
+        Response(status_code=204)
+        if state.faults.remove(number)
+        else _refused(404, f"there is no fault {number}")
+    )
 
 
 async def _posts(state: State, _: Request) -> Response:

@@ -33,10 +33,11 @@ class Witness:
 class Outgoing:
     """A response on its way out; it is called as an ASGI application.
 
-    `delay` are seconds before the first byte, `pause` between two pieces of the body. `hang` stays silent after the
-    body and never ends it; `cut_after` drops the connection after so many bytes of it; `fault` is what else happens to the
-    bytes. `left` is called when the connection ends before the response does. `endings` are the ends of the base64 texts that
-    the witness looks for, by SHA-256, known by the time that they are sent.
+    `delay` are seconds before the first byte, `pause` between two pieces of the body. `hang` stays
+    silent after the body and never ends it; `cut_after` drops the connection after so many bytes of
+    it; `fault` is what else happens to the bytes. `left` is called when the connection ends before
+    the response does. `endings` are the ends of the base64 texts that the witness looks for, by
+    SHA-256, known by the time that they are sent.
     """
 
     status: int
@@ -56,7 +57,9 @@ class Outgoing:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         line: Line = scope["state"]["line"]
         line.calm()
-        feeding = asyncio.create_task(self._feed(send, line, with_body=scope.get("method") != "HEAD"))
+        feeding = asyncio.create_task(
+            self._feed(send, line, with_body=scope.get("method") != "HEAD")
+        )
         watching = asyncio.create_task(_gone(receive))
         try:
             await asyncio.wait((feeding, watching), return_when=asyncio.FIRST_COMPLETED)
@@ -77,26 +80,39 @@ class Outgoing:
             await asyncio.sleep(self.delay)
         if self.fault is not None and self.fault.at == "response":
             line.arm(self.fault, after=self.fault.byte)
-        await self._send(send, line, {"type": "http.response.start", "status": self.status, "headers": self._headers()})
+        await self._send(
+            send,
+            line,
+            {"type": "http.response.start", "status": self.status, "headers": self._headers()},
+        )
         if self.witness is not None:
             line.mark(partial(self.witness.answered, self.status))
         if with_body:
             await self._feed_body(send, line)
         if self.hang:
             await asyncio.Event().wait()
-        await self._send(send, line, {"type": "http.response.body", "body": b"", "more_body": False})
+        await self._send(
+            send, line, {"type": "http.response.body", "body": b"", "more_body": False}
+        )
         if self.witness is not None:
             line.mark(self.witness.completed)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        headers = {"content-type": self.content_type, **{name.lower(): value for name, value in self.headers.items()}}
+        headers = {
+            "content-type": self.content_type,
+            **{name.lower(): value for name, value in self.headers.items()},
+        }
         if isinstance(self.body, bytes) and self._framed:
             headers.setdefault("content-length", str(len(self.body)))
-        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        return [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ]
 
     @property
     def _framed(self) -> bool:
-        """Whether the length is told before. A body that ends early as if it were whole, or has a mark of its end, cannot tell it."""
+        """Whether the length is told before. A body that ends early as if it were whole, or has a
+        mark of its end, cannot tell it.
+        """
         told = self.fault is None or (self.fault.action != "end" and self.fault.at != "end")
         return isinstance(self.body, bytes) and told
 
@@ -122,7 +138,9 @@ class Outgoing:
         """The fault strikes here; whether it ends the response."""
         assert self.fault is not None  # noqa: S101 - only a fault has a spot
         if self.fault.action == "end":
-            await self._send(send, line, {"type": "http.response.body", "body": b"", "more_body": False})
+            await self._send(
+                send, line, {"type": "http.response.body", "body": b"", "more_body": False}
+            )
             return True
         line.arm(self.fault)
         return line.dead
@@ -130,14 +148,17 @@ class Outgoing:
     async def _part(self, send: Send, line: Line, part: bytes) -> None:
         if not part:
             return
-        await self._send(send, line, {"type": "http.response.body", "body": part, "more_body": True})
+        await self._send(
+            send, line, {"type": "http.response.body", "body": part, "more_body": True}
+        )
         if self.witness is None:
             return
         trailing = 0 if self._framed else 2  # the CRLF after a chunk
         seen = self._before + part  # an ending may be split between two parts
         for sha256, ending in self.endings.items():
             found = seen.rfind(ending)
-            beyond = len(seen) - found - len(ending) - 1  # the quote that ends it has to be there too
+            # The quote that ends it has to be there too.
+            beyond = len(seen) - found - len(ending) - 1
             if found >= 0 and 0 <= beyond < len(part):
                 line.mark(partial(self.witness.delivered, sha256), back=trailing + beyond)
         self._before = seen[-REACH:]

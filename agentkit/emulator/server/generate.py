@@ -16,10 +16,21 @@ from agentkit.emulator.script import Json, Place, RawReply, Reply
 from agentkit.emulator.server.delivery import Outgoing
 from agentkit.emulator.server.posts import Kind
 from agentkit.emulator.server.state import State
-from agentkit.emulator.wire.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask, ask_of_chat, ask_of_responses
+from agentkit.emulator.wire.ask import (
+    IMAGE_TOOL,
+    PLAIN_IMAGE_TOOL,
+    Ask,
+    ask_of_chat,
+    ask_of_responses,
+)
 from agentkit.emulator.wire.bodies import ChatBody, ImagesBody, ResponsesBody, read
 from agentkit.emulator.wire.chat import ChatEncoder, as_problem
-from agentkit.emulator.wire.images import ImagesEncoder, check_parameters, choose_image_model, reply_to
+from agentkit.emulator.wire.images import (
+    ImagesEncoder,
+    check_parameters,
+    choose_image_model,
+    reply_to,
+)
 from agentkit.emulator.wire.items import read_items
 from agentkit.emulator.wire.problems import Problem, invalid
 from agentkit.emulator.wire.responses import ResponsesEncoder
@@ -70,7 +81,9 @@ async def answer_responses(state: State, request: Request, value: Any) -> Outgoi
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = _job(state, request, ask, scripted, "responses", body.session_id)
-    return await _send(job, ResponsesEncoder(job, state.ids, _echo(body, value)), state, stream=body.stream)
+    return await _send(
+        job, ResponsesEncoder(job, state.ids, _echo(body, value)), state, stream=body.stream
+    )
 
 
 async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
@@ -88,7 +101,8 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
         reply=scripted,
         studio=state.studio,
         ledger=state.ledger,
-        prompt_tokens=ceil(len(body.prompt) / 4) + TOKENS_PER_PICTURE * len(body.input_references or ()),
+        prompt_tokens=ceil(len(body.prompt) / 4)
+        + TOKENS_PER_PICTURE * len(body.input_references or ()),
         flaw=_flaw(request),
         origin=_origin(request, streamed=body.stream and endpoint.streaming),
     )
@@ -115,7 +129,9 @@ def _named(state: State, request: Request, kind: str = "") -> str:
     return found
 
 
-def _job(state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, session_id: str | None) -> Job:
+def _job(
+    state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, session_id: str | None
+) -> Job:
     native = ask.native
     tool = ask.image_tool or {}
     image_model: Model | None = ask.model
@@ -125,8 +141,12 @@ def _job(state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, ses
             raise invalid(f"{tool.get('model')} is not a valid image generation model")
     assert image_model is not None  # noqa: S101 - a native model draws itself
     pictures = sum(len(turn.pictures) for turn in ask.turns if turn.role in ("user", "tool"))
-    text = sum(len(turn.text) + sum(len(call.arguments) for call in turn.calls) for turn in ask.turns)
-    text += sum(len(tool.name) + len(tool.description) + len(repr(tool.schema)) for tool in ask.tools)
+    text = sum(
+        len(turn.text) + sum(len(call.arguments) for call in turn.calls) for turn in ask.turns
+    )
+    text += sum(
+        len(tool.name) + len(tool.description) + len(repr(tool.schema)) for tool in ask.tools
+    )
     return Job(
         id=_named(state, request),
         kind=kind,
@@ -150,7 +170,9 @@ def _own_places(ask: Ask) -> tuple[Place, ...]:
     return ("image_generation_call",) if plain else ()
 
 
-def _origin(request: Request, *, streamed: bool, session_id: str | None = None, media: int = 0) -> Origin:
+def _origin(
+    request: Request, *, streamed: bool, session_id: str | None = None, media: int = 0
+) -> Origin:
     return Origin(
         streamed=streamed,
         referer=request.headers.get("http-referer"),
@@ -183,7 +205,9 @@ async def _send(job: Job, encoder: Encoder, state: State, *, stream: bool) -> Ou
     except Problem as problem:
         return Outgoing(problem.status, JSON, encode(problem.body()), headers)
     status = (
-        reply.error.code if reply.error is not None and job.kind == "images" and reply.error.form != "body" else 200
+        reply.error.code
+        if reply.error is not None and job.kind == "images" and reply.error.form != "body"
+        else 200
     )
     return Outgoing(
         status,
@@ -203,7 +227,13 @@ def _turned_down(job: Job, headers: Mapping[str, str]) -> Outgoing:
     job.settle(finish_reason=None, free=not reply.error.billed)
     body = reply.error.body if reply.error.body is not None else as_problem(reply.error).body()
     return Outgoing(
-        reply.error.code, JSON, encode(body), headers, delay=reply.delay, hang=reply.hang, cut_after=reply.cut_after
+        reply.error.code,
+        JSON,
+        encode(body),
+        headers,
+        delay=reply.delay,
+        hang=reply.hang,
+        cut_after=reply.cut_after,
     )
 
 
@@ -230,14 +260,32 @@ def _raw(reply: RawReply) -> Outgoing:
 
 
 def _echo(body: ResponsesBody, value: Mapping[str, Any]) -> Json:
-    """What a response repeats of its request. Only function tools are repeated: the spec knows no form for others."""
+    """What a response repeats of its request. Only function tools are repeated: the spec knows no
+    form for others.
+    """
+    # Fmt: skip.
     defaults: Json = {
-        "background": False, "frequency_penalty": 0, "presence_penalty": 0, "instructions": None, "max_output_tokens": None,
-        "max_tool_calls": None, "metadata": {}, "parallel_tool_calls": True, "previous_response_id": None,
-        "prompt_cache_key": None, "reasoning": None, "safety_identifier": None, "service_tier": "default",
-        "store": False, "temperature": 1, "text": {"format": {"type": "text"}}, "tool_choice": "auto",
-        "top_p": 1, "truncation": "disabled", "user": None,
-    }  # fmt: skip
+        "background": False,
+        "frequency_penalty": 0,
+        "presence_penalty": 0,
+        "instructions": None,
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "prompt_cache_key": None,
+        "reasoning": None,
+        "safety_identifier": None,
+        "service_tier": "default",
+        "store": False,
+        "temperature": 1,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "top_p": 1,
+        "truncation": "disabled",
+        "user": None,
+    }
     kept = {name: value[name] for name in defaults if value.get(name) is not None}
     if kept.get("service_tier") in ("auto", "fast"):
         kept["service_tier"] = "default"

@@ -20,14 +20,30 @@ from agentkit.emulator.wire.sse import DONE, encode
 JSON = "application/json"
 EVENTS = "text/event-stream"
 PROVIDER = "Emulated"
-HTML = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"
+HTML = (
+    b"<!DOCTYPE html><html><head><title>502 Bad "
+    b"Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"
+)
+# Fmt: skip.
 MESSAGES = {
-    400: "Invalid request", 401: "User not found.", 402: "Insufficient credits. Add more at https://openrouter.ai/credits",
-    403: "Your input was flagged by the provider", 404: "No endpoints found for this model", 408: "Request timed out",
-    409: "Conflict", 413: "Payload too large", 422: "Provider returned error", 425: "Too early", 429: "Provider returned error",
-    500: "Internal Server Error", 502: "Provider returned error", 503: "No available model provider meets your routing requirements",
-    504: "Gateway timeout", 524: "A timeout occurred", 529: "Provider is overloaded",
-}  # fmt: skip
+    400: "Invalid request",
+    401: "User not found.",
+    402: "Insufficient credits. Add more at https://openrouter.ai/credits",
+    403: "Your input was flagged by the provider",
+    404: "No endpoints found for this model",
+    408: "Request timed out",
+    409: "Conflict",
+    413: "Payload too large",
+    422: "Provider returned error",
+    425: "Too early",
+    429: "Provider returned error",
+    500: "Internal Server Error",
+    502: "Provider returned error",
+    503: "No available model provider meets your routing requirements",
+    504: "Gateway timeout",
+    524: "A timeout occurred",
+    529: "Provider is overloaded",
+}
 MODERATION = {
     "reasons": ["violence"],
     "flagged_input": "the prompt",
@@ -52,7 +68,9 @@ async def arrived(state: State, request: Request, api: str) -> bytes:
         whole = not piece
     if fault.action == "stall":
         line.pause_reading()
-        await (asyncio.sleep(fault.seconds) if fault.seconds is not None else asyncio.Event().wait())
+        await (
+            asyncio.sleep(fault.seconds) if fault.seconds is not None else asyncio.Event().wait()
+        )
         line.resume_reading()
         return bytes(content) + b"".join([piece async for piece in pieces])
     if api in BILLABLE:
@@ -65,7 +83,9 @@ async def arrived(state: State, request: Request, api: str) -> bytes:
 async def struck(
     state: State, request: Request, api: str, value: Any, answer: Callable[[], Awaitable[Outgoing]]
 ) -> Outgoing:
-    """The response to a request, with what a fault makes of it; `answer` makes and bills the true one."""
+    """The response to a request, with what a fault makes of it; `answer` makes and bills the true
+    one.
+    """
     seen = seen_of(api, request.url.path, value)
     wanted = request.query_params.get("id") if api == "generation" else None
     strike = state.faults.choose(seen, generation=wanted)
@@ -81,7 +101,9 @@ async def struck(
         outgoing = turned_away(Status(404 if fault.lookup.answer == "unknown" else 500), {})
         state.ledger.posts.looked_up(wanted or "", None)
     elif fault.status is not None and not fault.billed:
-        outgoing = turned_away(fault.status, _id_header(state, number) if fault.status.generation_id else {})
+        outgoing = turned_away(
+            fault.status, _id_header(state, number) if fault.status.generation_id else {}
+        )
     elif fault.billed is False:
         outgoing = Outgoing(200, JSON, b"{}")  # no byte of it gets out
     else:
@@ -95,7 +117,14 @@ async def _free(state: State, wanted: str, answer: Callable[[], Awaitable[Outgoi
     if state.ledger.generation(wanted) is not None:
         return await answer()
     state.ledger.posts.looked_up(wanted, 0.0)
-    record = {"id": wanted, "total_cost": 0, "usage": 0, "is_byok": False, "cancelled": False, "finish_reason": "error"}
+    record = {
+        "id": wanted,
+        "total_cost": 0,
+        "usage": 0,
+        "is_byok": False,
+        "cancelled": False,
+        "finish_reason": "error",
+    }
     return Outgoing(200, JSON, encode({"data": record}))
 
 
@@ -113,7 +142,9 @@ async def _bent(fault: Fault, api: str, outgoing: Outgoing, *, stream: bool) -> 
         outgoing.body = await _whole(outgoing.body)
     if outgoing.status != 200:
         return outgoing
-    known = {name: value for name, value in outgoing.headers.items() if name.lower() == "x-generation-id"}
+    known = {
+        name: value for name, value in outgoing.headers.items() if name.lower() == "x-generation-id"
+    }
     if fault.status is not None:
         return turned_away(fault.status, known if fault.status.generation_id else {})
     if fault.endless is not None:
@@ -149,7 +180,11 @@ async def _quirky(quirks: tuple[str, ...], api: str, outgoing: Outgoing) -> None
 
 
 async def _bad_body(bad: Body, outgoing: Outgoing) -> None:
-    pieces = [outgoing.body] if isinstance(outgoing.body, bytes) else [piece async for piece in outgoing.body]
+    pieces = (
+        [outgoing.body]
+        if isinstance(outgoing.body, bytes)
+        else [piece async for piece in outgoing.body]
+    )
     whole = b"".join(pieces)
     last = next((piece for piece in reversed(pieces) if piece not in (DONE, b"")), b"")
     if bad.kind != "wrong_type" or bad.text is not None:
@@ -161,7 +196,10 @@ async def _bad_body(bad: Body, outgoing: Outgoing) -> None:
             whole[: len(whole) - len(last) // 2 - (len(DONE) if len(pieces) > 1 else 0)],
             outgoing.content_type,
         ),
-        "not_json": (b"upstream connect error or disconnect/reset before headers", outgoing.content_type),
+        "not_json": (
+            b"upstream connect error or disconnect/reset before headers",
+            outgoing.content_type,
+        ),
         "null": (b"null", JSON),
         "array": (b"[]", JSON),
         "wrong_type": (whole, "text/plain"),
@@ -225,7 +263,9 @@ def _content(status: Status) -> bytes:
 
 async def _filled(content: bytes, size: int) -> AsyncIterator[bytes]:
     """The body with a long string in front of its last brace, never held as a whole."""
-    opened, closed = (content[:-1] + b',"padding":"', b'"}') if content.endswith(b"}") else (content, b"")
+    opened, closed = (
+        (content[:-1] + b',"padding":"', b'"}') if content.endswith(b"}") else (content, b"")
+    )
     yield opened
     for start in range(0, size, PIECE):
         yield b"x" * min(PIECE, size - start)

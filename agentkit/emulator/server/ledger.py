@@ -12,7 +12,9 @@ from agentkit.emulator.server.posts import Kind, Posts
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One generation that was billed: its cost in USD, and how many of its pictures were paid for."""
+    """One generation that was billed: its cost in USD, and how many of its pictures were paid
+    for.
+    """
 
     generation_id: str
     model: str
@@ -44,7 +46,10 @@ class Meter:
     def tool_use(self) -> dict[str, int] | None:
         if not self.server_calls:
             return None
-        used = {"tool_calls_requested": self.server_calls, "tool_calls_executed": self.server_results}
+        used = {
+            "tool_calls_requested": self.server_calls,
+            "tool_calls_executed": self.server_results,
+        }
         return {**used, "web_search_requests": self.web_searches} if self.web_searches else used
 
     def chat_usage(self) -> dict[str, Any]:
@@ -63,7 +68,9 @@ class Meter:
             "cost_details": {
                 "upstream_inference_cost": self.cost,
                 "upstream_inference_prompt_cost": round(self.prompt_cost, 8),
-                "upstream_inference_completions_cost": round(self.completion_cost + self.image_cost, 8),
+                "upstream_inference_completions_cost": round(
+                    self.completion_cost + self.image_cost, 8
+                ),
             },
             "completion_tokens_details": {
                 "reasoning_tokens": self.reasoning_tokens,
@@ -79,7 +86,10 @@ class Meter:
             "input_tokens": self.prompt_tokens,
             "input_tokens_details": {"cached_tokens": 0},
             "output_tokens": self.completion_tokens,
-            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens, "image_tokens": self.image_tokens},
+            "output_tokens_details": {
+                "reasoning_tokens": self.reasoning_tokens,
+                "image_tokens": self.image_tokens,
+            },
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "cost": self.cost,
             "is_byok": False,
@@ -95,7 +105,9 @@ class Meter:
 
 
 class Ledger:
-    """The charges in the order in which they were made, and a record of every generation that ended."""
+    """The charges in the order in which they were made, and a record of every generation that
+    ended.
+    """
 
     def __init__(self) -> None:
         self.charges: list[Charge] = []
@@ -106,7 +118,9 @@ class Ledger:
         """Close a generation: bill it, unless it is free, and keep what `GET /generation` shows."""
         if charge.cost_usd > 0:
             self.charges.append(charge)
-            self.posts.bill(charge.generation_id, charge.cost_usd, facts["pictures"] if charge.images else ())
+            self.posts.bill(
+                charge.generation_id, charge.cost_usd, facts["pictures"] if charge.images else ()
+            )
         self._generations[charge.generation_id] = _record(charge, meter, facts)
 
     def generation(self, generation_id: str) -> dict[str, Any] | None:
@@ -118,11 +132,23 @@ class Ledger:
 
 def _record(charge: Charge, meter: Meter, facts: Mapping[str, Any]) -> dict[str, Any]:
     seconds = time.monotonic() - facts["started"]
+    # Fmt: skip.
     never: Sequence[str] = (
-        "app_id", "cache_discount", "moderation_latency", "service_tier", "num_input_audio_prompt",
-        "num_search_results", "num_fetches", "web_search_engine", "external_user", "preset_id", "router",
-        "provider_responses", "workspace_id", "upstream_id",
-    )  # fmt: skip
+        "app_id",
+        "cache_discount",
+        "moderation_latency",
+        "service_tier",
+        "num_input_audio_prompt",
+        "num_search_results",
+        "num_fetches",
+        "web_search_engine",
+        "external_user",
+        "preset_id",
+        "router",
+        "provider_responses",
+        "workspace_id",
+        "upstream_id",
+    )
     return {
         **dict.fromkeys(never),
         "id": charge.generation_id,

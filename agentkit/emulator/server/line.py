@@ -1,4 +1,6 @@
-"""The connection under HTTP: a transport that can be cut, reset, stalled, sliced and dripped, to the byte."""
+"""The connection under HTTP: a transport that can be cut, reset, stalled, sliced and dripped, to
+the byte.
+"""
 
 import asyncio
 import contextlib
@@ -49,7 +51,9 @@ class Line(asyncio.Transport):
         self._strike = self._pace = None
 
     def mark(self, arrived: Callable[[], None], *, back: int = 0) -> None:
-        """Call `arrived` once all that was written so far, but for the last `back` bytes, is in the socket."""
+        """Call `arrived` once all that was written so far, but for the last `back` bytes, is in the
+        socket.
+        """
         self._marks.append((self._passed + len(self._queue) - back, arrived))
         self.look()
 
@@ -90,7 +94,9 @@ class Line(asyncio.Transport):
             import fcntl
             import termios
 
-            answer = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0" * 4)
+            answer = fcntl.ioctl(
+                self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0" * 4
+            )
         except (ImportError, OSError):
             return waiting
         return waiting + int(struct.unpack("i", answer)[0])
@@ -120,7 +126,13 @@ class Line(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.dead or not data:
             return
-        if not self._queue and self._strike is None and self._pace is None and not self._stalled and not self._waiting:
+        if (
+            not self._queue
+            and self._strike is None
+            and self._pace is None
+            and not self._stalled
+            and not self._waiting
+        ):
             self._pass(data)
             return
         self._queue += data
@@ -131,9 +143,8 @@ class Line(asyncio.Transport):
 
     def _pass(self, data: bytes | bytearray | memoryview) -> None:
         self._transport.write(data)
-        if (
-            self._transport.is_closing() and not self._closing
-        ):  # the client has gone, and what is written is thrown away
+        # The client has gone, and what is written is thrown away.
+        if self._transport.is_closing() and not self._closing:
             self.lost(BrokenPipeError())
             return
         self._passed += len(data)

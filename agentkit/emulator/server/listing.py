@@ -6,20 +6,50 @@ from typing import Any
 from agentkit.emulator.catalogue import Catalogue, Model
 from agentkit.emulator.wire.problems import invalid
 
+# Fmt: skip.
 _CATEGORIES = (
-    "programming", "roleplay", "marketing", "marketing/seo", "technology", "science", "translation", "legal",
-    "finance", "health", "trivia", "academia",
-)  # fmt: skip
-_MODALITIES = ("text", "image", "embeddings", "audio", "video", "rerank", "speech", "transcription", "file", "all")
+    "programming",
+    "roleplay",
+    "marketing",
+    "marketing/seo",
+    "technology",
+    "science",
+    "translation",
+    "legal",
+    "finance",
+    "health",
+    "trivia",
+    "academia",
+)
+_MODALITIES = (
+    "text",
+    "image",
+    "embeddings",
+    "audio",
+    "video",
+    "rerank",
+    "speech",
+    "transcription",
+    "file",
+    "all",
+)
 _SORTS: dict[str, Callable[[Model], float]] = {
     "pricing-low-to-high": lambda model: model.prompt_price + model.completion_price,
     "pricing-high-to-low": lambda model: -model.prompt_price - model.completion_price,
     "context-high-to-low": lambda model: -model.context,
 }
+# Fmt: skip.
 _OTHER_SORTS = (
-    "most-popular", "newest", "top-weekly", "throughput-high-to-low", "latency-low-to-high",
-    "intelligence-high-to-low", "coding-high-to-low", "agentic-high-to-low", "design-arena-elo-high-to-low",
-)  # fmt: skip
+    "most-popular",
+    "newest",
+    "top-weekly",
+    "throughput-high-to-low",
+    "latency-low-to-high",
+    "intelligence-high-to-low",
+    "coding-high-to-low",
+    "agentic-high-to-low",
+    "design-arena-elo-high-to-low",
+)
 _WORDS = {
     "category": _CATEGORIES,
     "sort": (*_SORTS, *_OTHER_SORTS),
@@ -39,7 +69,9 @@ def list_models(catalogue: Catalogue, query: Mapping[str, str]) -> dict[str, Any
     found = [
         model
         for model in catalogue.models
-        if _fits(model, query) and low <= model.prompt_price * 1e6 <= high and model.context >= least
+        if _fits(model, query)
+        and low <= model.prompt_price * 1e6 <= high
+        and model.context >= least
     ]
     key = _SORTS.get(query.get("sort", ""))
     if key is not None:
@@ -48,7 +80,11 @@ def list_models(catalogue: Catalogue, query: Mapping[str, str]) -> dict[str, Any
     limit = int(_number(query, "limit", 1000.0 if "offset" not in query else 500.0))
     if not 1 <= limit <= 1000:
         raise invalid("Invalid limit: a number from 1 to 1000 is required")
-    following = f"/api/v1/models?offset={offset + limit}&limit={limit}" if offset + limit < len(found) else None
+    following = (
+        f"/api/v1/models?offset={offset + limit}&limit={limit}"
+        if offset + limit < len(found)
+        else None
+    )
     page = [model.record() for model in found[offset : offset + limit]]
     return {"data": page, "total_count": len(found), "links": {"next": following}}
 
@@ -72,9 +108,13 @@ def _split(query: Mapping[str, str], name: str) -> list[str]:
 
 def _fits(model: Model, query: Mapping[str, str]) -> bool:
     outputs = _split(query, "output_modalities") or ["text"]
-    unknown = [word for word in (*outputs, *_split(query, "input_modalities")) if word not in _MODALITIES]
+    unknown = [
+        word for word in (*outputs, *_split(query, "input_modalities")) if word not in _MODALITIES
+    ]
     if unknown:
-        raise invalid(f"Invalid modality: {unknown[0]!r}; expected some of {', '.join(_MODALITIES)}")
+        raise invalid(
+            f"Invalid modality: {unknown[0]!r}; expected some of {', '.join(_MODALITIES)}"
+        )
     if "all" not in outputs and not set(outputs) & set(model.outputs):
         return False
     if not set(_split(query, "input_modalities")) <= set(model.inputs):

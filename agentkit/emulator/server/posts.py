@@ -1,4 +1,6 @@
-"""What became of each request that costs money: what was billed, what the client was told, which pictures it got."""
+"""What became of each request that costs money: what was billed, what the client was told, which
+pictures it got.
+"""
 
 import hashlib
 import threading
@@ -13,11 +15,12 @@ Kind = Literal["chat", "responses", "images"]
 class Post:
     """One billable POST that was received.
 
-    `digest`: the SHA-256 of its body, or of what had come of it where it broke off (`whole` is then false). `fault`: the number of the
-    fault that struck it. `status`: the one whose headers are in the socket, if any are. `images`: the SHA-256 of each
-    picture that was billed; `delivered`: of those, the ones that are in the socket to their last byte, in the reply or by their
-    URL. `complete`: the reply is in the socket to its end. `lookups`: what `GET /generation` told the client of it: the cost, or
-    `None` for "not found".
+    `digest`: the SHA-256 of its body, or of what had come of it where it broke off (`whole` is then
+    false). `fault`: the number of the fault that struck it. `status`: the one whose headers are in
+    the socket, if any are. `images`: the SHA-256 of each picture that was billed; `delivered`: of
+    those, the ones that are in the socket to their last byte, in the reply or by their URL.
+    `complete`: the reply is in the socket to its end. `lookups`: what `GET /generation` told the
+    client of it: the cost, or `None` for "not found".
     """
 
     number: int
@@ -36,7 +39,9 @@ class Post:
 
     @property
     def known_unbilled(self) -> bool:
-        """Whether the client had proof that it was not billed: it was told of an error, or looked it up, and it was so."""
+        """Whether the client had proof that it was not billed: it was told of an error, or looked
+        it up, and it was so.
+        """
         told = (self.status is not None and self.status >= 400) or 0.0 in self.lookups
         return told and not self.billed
 
@@ -51,11 +56,15 @@ class Posts:
     _fetched: set[str] = field(default_factory=set[str])
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def receive(self, kind: Kind, content: bytes, *, whole: bool = True, fault: int | None = None) -> int:
+    def receive(
+        self, kind: Kind, content: bytes, *, whole: bool = True, fault: int | None = None
+    ) -> int:
         """Enter a request; its number, from 0."""
         with self._lock:
             number = len(self._posts)
-            self._posts.append(Post(number, kind, hashlib.sha256(content).hexdigest(), whole, fault))
+            self._posts.append(
+                Post(number, kind, hashlib.sha256(content).hexdigest(), whole, fault)
+            )
             return number
 
     def struck(self, number: int, fault: int) -> None:

@@ -36,9 +36,21 @@ def application(state: State) -> Starlette:
         return Route(path, _endpoint(state, _reading(read), api, keyed=keyed), methods=["GET"])
 
     routes = [
-        Route("/api/v1/chat/completions", _endpoint(state, answer_chat, "chat", keyed=True), methods=["POST"]),
-        Route("/api/v1/responses", _endpoint(state, answer_responses, "responses", keyed=True), methods=["POST"]),
-        Route("/api/v1/images", _endpoint(state, answer_images, "images", keyed=True), methods=["POST"]),
+        Route(
+            "/api/v1/chat/completions",
+            _endpoint(state, answer_chat, "chat", keyed=True),
+            methods=["POST"],
+        ),
+        Route(
+            "/api/v1/responses",
+            _endpoint(state, answer_responses, "responses", keyed=True),
+            methods=["POST"],
+        ),
+        Route(
+            "/api/v1/images",
+            _endpoint(state, answer_images, "images", keyed=True),
+            methods=["POST"],
+        ),
         get("/api/v1/images/models", _image_models),
         get("/api/v1/images/models/{author}/{slug}/endpoints", _endpoints),
         get("/api/v1/models", _models),
@@ -88,15 +100,23 @@ def _endpoint(
 
             outgoing = await struck(state, request, api, value, answer)
         except Problem as problem:
-            outgoing = Outgoing(problem.status, JSON, encode(problem.body()), headers=_retry_after(problem))
+            outgoing = Outgoing(
+                problem.status, JSON, encode(problem.body()), headers=_retry_after(problem)
+            )
         except RecursionError:
-            outgoing = Outgoing(400, JSON, encode(invalid("The request is nested too deeply").body()))
+            outgoing = Outgoing(
+                400, JSON, encode(invalid("The request is nested too deeply").body())
+            )
         except Exception:  # noqa: BLE001 - a bug of the emulator: it is told in the log, and masked on the wire as OpenRouter does
             _log.exception("%s %s failed", request.method, request.url.path)
-            outgoing = Outgoing(500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}}))
+            outgoing = Outgoing(
+                500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}})
+            )
         if number is not None:
             outgoing.witness = Witness(
-                partial(posts.answered, number), partial(posts.deliver, number=number), partial(posts.completed, number)
+                partial(posts.answered, number),
+                partial(posts.deliver, number=number),
+                partial(posts.completed, number),
             )
         return outgoing
 
@@ -153,7 +173,9 @@ async def _lost(_: Request, error: Exception) -> Response:
 
 
 def _image_models(state: State, _: Request) -> Outgoing:
-    found = [model.image_record() for model in state.catalogue.models if model.image_api is not None]
+    found = [
+        model.image_record() for model in state.catalogue.models if model.image_api is not None
+    ]
     return Outgoing(200, JSON, encode({"data": found}))
 
 
@@ -183,13 +205,29 @@ def _generation(state: State, request: Request) -> Outgoing:
 def _key(state: State, _: Request) -> Outgoing:
     used = round(state.ledger.total(), 8)
     usage = dict.fromkeys(("usage", "usage_daily", "usage_weekly", "usage_monthly"), used)
-    byok = dict.fromkeys(("byok_usage", "byok_usage_daily", "byok_usage_weekly", "byok_usage_monthly"), 0)
+    byok = dict.fromkeys(
+        ("byok_usage", "byok_usage_daily", "byok_usage_weekly", "byok_usage_monthly"), 0
+    )
+    # Fmt: skip.
     key = {
-        "label": "sk-or-v1-emu...tor", "limit": None, "limit_remaining": None, "limit_reset": None, **usage, **byok,
-        "is_free_tier": False, "is_management_key": False, "is_provisioning_key": False, "include_byok_in_limit": False,
-        "creator_user_id": None, "expires_at": None,
-        "rate_limit": {"requests": -1, "interval": "10s", "note": "This field is deprecated and safe to ignore."},
-    }  # fmt: skip
+        "label": "sk-or-v1-emu...tor",
+        "limit": None,
+        "limit_remaining": None,
+        "limit_reset": None,
+        **usage,
+        **byok,
+        "is_free_tier": False,
+        "is_management_key": False,
+        "is_provisioning_key": False,
+        "include_byok_in_limit": False,
+        "creator_user_id": None,
+        "expires_at": None,
+        "rate_limit": {
+            "requests": -1,
+            "interval": "10s",
+            "note": "This field is deprecated and safe to ignore.",
+        },
+    }
     return Outgoing(200, JSON, encode({"data": key}))
 
 
@@ -202,4 +240,10 @@ def _picture(state: State, request: Request) -> Outgoing:
     age = ceil(loan.until - time.monotonic())
     sha256 = hashlib.sha256(loan.data).hexdigest()
     witness = Witness(lambda _: None, lambda _: None, partial(state.ledger.posts.fetched, sha256))
-    return Outgoing(200, loan.media_type, loan.data, {"cache-control": f"private, max-age={age}"}, witness=witness)
+    return Outgoing(
+        200,
+        loan.media_type,
+        loan.data,
+        {"cache-control": f"private, max-age={age}"},
+        witness=witness,
+    )

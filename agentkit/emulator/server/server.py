@@ -31,10 +31,11 @@ class Emulator:
         with Emulator() as emulator:
             client = OpenAI(base_url=emulator.base_url, api_key=emulator.api_key)
 
-    `image_places`: where pictures that the rules draw appear (names of `Place`; empty: each dialect's own place).
-    `url_ttl`: seconds that a temporary image URL lives. `chunk_delay`: seconds between two pieces of a stream.
-    `seed`: makes ids and pictures repeatable. `models`: the catalogue. `unavailable`: ids in it that no provider
-    serves at the moment. `api_key`: the only key that is accepted; by default any is. `port`: 0 for a free one.
+    `image_places`: where pictures that the rules draw appear (names of `Place`; empty: each
+    dialect's own place). `url_ttl`: seconds that a temporary image URL lives. `chunk_delay`:
+    seconds between two pieces of a stream. `seed`: makes ids and pictures repeatable. `models`: the
+    catalogue. `unavailable`: ids in it that no provider serves at the moment. `api_key`: the only
+    key that is accepted; by default any is. `port`: 0 for a free one.
     """
 
     def __init__(
@@ -53,14 +54,19 @@ class Emulator:
     ) -> None:
         for place in image_places:
             if place not in PLACES:
-                raise ValueError(f"image_places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}")
+                raise ValueError(
+                    f"image_places: {place!r} is no place for an image; "
+                    f"accepted: {', '.join(PLACES)}"
+                )
         self.api_key = api_key or API_KEY
         self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed=seed)
         self._host = host
         self._port = port
         self._studio = Studio(ttl=url_ttl, seed=seed)
         self._state = State(
-            catalogue=Catalogue(MODELS if models is None else tuple(models), frozenset(unavailable)),
+            catalogue=Catalogue(
+                MODELS if models is None else tuple(models), frozenset(unavailable)
+            ),
             studio=self._studio,
             ids=Ids(seed),
             api_key=api_key,
@@ -74,7 +80,9 @@ class Emulator:
     @property
     def origin(self) -> str:
         if not self._studio.origin:
-            raise RuntimeError("the emulator is not running: use it in a `with` block, or call start() first")
+            raise RuntimeError(
+                "the emulator is not running: use it in a `with` block, or call start() first"
+            )
         return self._studio.origin
 
     @property
@@ -94,7 +102,9 @@ class Emulator:
 
     @property
     def posts(self) -> list[Post]:
-        """What became of every request that costs money, in order, down to the last byte that a client can have read."""
+        """What became of every request that costs money, in order, down to the last byte that a
+        client can have read.
+        """
         self._catch_up()
         return self._state.ledger.posts.all()
 
@@ -109,7 +119,9 @@ class Emulator:
             self._server.catch_up()
 
     def play(self, replies: Scripted | Sequence[Scripted]) -> None:
-        """Dictate the next replies: one for each accepted POST. When they are used up, the rules answer again."""
+        """Dictate the next replies: one for each accepted POST. When they are used up, the rules
+        answer again.
+        """
         self._state.play([replies] if isinstance(replies, Scripted) else list(replies))
 
     def expire_urls(self) -> None:
@@ -153,21 +165,29 @@ class Emulator:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.stop()
 
     async def __aenter__(self) -> Self:
         return self.start()
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         await anyio.to_thread.run_sync(self.stop)
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. It names its protocol, since asyncio sets TCP_NODELAY only on such: without it, each answer on
-    a kept connection waits 40 ms for an acknowledgement."""
+    """A listening socket. It names its protocol, since asyncio sets TCP_NODELAY only on such:
+    without it, each answer on a kept connection waits 40 ms for an acknowledgement."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

@@ -1,4 +1,6 @@
-"""uvicorn, except that it stops at once: an emulator that a test is done with owes its clients nothing."""
+"""uvicorn, except that it stops at once: an emulator that a test is done with owes its clients
+nothing.
+"""
 
 import asyncio
 import concurrent.futures
@@ -60,4 +62,5 @@ class Server(uvicorn.Server):
         await asyncio.gather(*running, return_exceptions=True)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await asyncio.sleep(0)  # an aborted transport tells its protocol in the next turn of the loop
+        # An aborted transport tells its protocol in the next turn of the loop.
+        await asyncio.sleep(0)

@@ -15,7 +15,9 @@ from agentkit.emulator.server.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request as it came: header names in lower case, the body parsed if it was JSON, its size in bytes."""
+    """A request as it came: header names in lower case, the body parsed if it was JSON, its size in
+    bytes.
+    """
 
     method: str
     path: str

@@ -1,4 +1,6 @@
-"""What a request asks, in the words of neither dialect: the form in which the rules see a conversation."""
+"""What a request asks, in the words of neither dialect: the form in which the rules see a
+conversation.
+"""
 
 import json
 import re
@@ -42,8 +44,8 @@ Dialect = Literal["chat", "responses"]
 
 @dataclass(frozen=True, slots=True)
 class PastPicture:
-    """A picture in the conversation: where its bytes are (a URL, a data URL, bare base64 or nothing) and what was
-    asked for, where that is known."""
+    """A picture in the conversation: where its bytes are (a URL, a data URL, bare base64 or
+    nothing) and what was asked for, where that is known."""
 
     where: str | None = None
     prompt: str | None = None
@@ -83,7 +85,9 @@ class Ask:
     model: Model
     turns: Sequence[Turn]
     tools: Sequence[Tool] = ()
-    server_tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    server_tools: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict[str, Mapping[str, Any]]
+    )
     choice: str = "auto"
     modalities: frozenset[str] = frozenset({"text"})
     image_config: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -121,12 +125,16 @@ def ask_of_chat(body: ChatBody, model: Model) -> Ask:
             servers[tool.type] = tool.parameters or {}
         else:
             function = tool.function
-            functions.append(Tool(function.name, function.description or "", function.parameters or {}))
+            functions.append(
+                Tool(function.name, function.description or "", function.parameters or {})
+            )
     chosen = body.tool_choice
     if isinstance(chosen, NamedChoice):
         choice = f"function:{chosen.function.name}"
     else:
-        choice = chosen if isinstance(chosen, str) else f"server:{chosen.type}" if chosen else "auto"
+        choice = (
+            chosen if isinstance(chosen, str) else f"server:{chosen.type}" if chosen else "auto"
+        )
     wanted = body.response_format
     effort = body.reasoning_effort
     return Ask(
@@ -155,7 +163,9 @@ def ask_of_responses(body: ResponsesBody, items: Sequence[InputItem], model: Mod
         if isinstance(tool, FlatFunctionTool):
             functions.append(Tool(tool.name, tool.description or "", tool.parameters or {}))
         else:
-            servers[tool.type] = tool.parameters if tool.parameters is not None else (tool.model_extra or {})
+            servers[tool.type] = (
+                tool.parameters if tool.parameters is not None else (tool.model_extra or {})
+            )
     chosen = body.tool_choice
     named = getattr(chosen, "name", None)
     wanted = body.text.format if body.text else None
@@ -188,16 +198,24 @@ def _common(body: Common, model: Model) -> dict[str, Any]:
 
 
 def _reasons(body: Common) -> bool:
-    return body.reasoning is not None and body.reasoning.effort != "none" and body.reasoning.enabled is not False
+    return (
+        body.reasoning is not None
+        and body.reasoning.effort != "none"
+        and body.reasoning.enabled is not False
+    )
 
 
-_ASIDE = re.compile(r"\[(?:img_\d+|(?:picture |pictures|earlier turns|You cannot see).*)\]", re.DOTALL)
+_ASIDE = re.compile(
+    r"\[(?:img_\d+|(?:picture |pictures|earlier turns|You cannot see).*)\]", re.DOTALL
+)
 
 
 def _user_turn(texts: Sequence[str], pictures: Sequence[PastPicture]) -> Turn:
     """What the user said, apart from what the client says for itself, which stands in brackets."""
     asides = [text for text in texts if _ASIDE.fullmatch(text)]
-    return Turn("user", "\n".join(text for text in texts if text not in asides), pictures, asides=asides)
+    return Turn(
+        "user", "\n".join(text for text in texts if text not in asides), pictures, asides=asides
+    )
 
 
 def _text_and_pictures(parts: Sequence[UserPart | EchoPart]) -> tuple[list[str], list[PastPicture]]:
@@ -228,7 +246,8 @@ def _chat_turn(message: SystemMessage | UserMessage | AssistantMessage | ToolMes
                     pictures.append(_picture_of_detail(detail.arguments, detail.result))
             pictures.extend(PastPicture(image.image_url.url) for image in message.images or ())
             calls = [
-                PastCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
+                PastCall(call.id, call.function.name, call.function.arguments)
+                for call in message.tool_calls or ()
             ]
             return Turn("assistant", text, pictures, calls)
 
@@ -236,7 +255,9 @@ def _chat_turn(message: SystemMessage | UserMessage | AssistantMessage | ToolMes
 def _picture_of_detail(arguments: str | None, result: str | None) -> PastPicture:
     prompt, where = loose_json(arguments).get("prompt"), loose_json(result)
     url = where.get("imageUrl") or where.get("result") or where.get("imageB64")
-    return PastPicture(url if isinstance(url, str) else None, prompt if isinstance(prompt, str) else None)
+    return PastPicture(
+        url if isinstance(url, str) else None, prompt if isinstance(prompt, str) else None
+    )
 
 
 def loose_json(text: str | None) -> dict[str, Any]:

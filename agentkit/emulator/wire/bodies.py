@@ -1,8 +1,18 @@
-"""The request bodies that are accepted, as pydantic models: what does not fit is a 400 before anything else."""
+"""The request bodies that are accepted, as pydantic models: what does not fit is a 400 before
+anything else.
+"""
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+)
 
 from agentkit.emulator.loose import as_object
 from agentkit.emulator.wire.problems import Problem, invalid
@@ -54,11 +64,15 @@ def _part_kind(value: object) -> str:
 
 
 UserPart = Annotated[
-    Annotated[TextPart, Tag("text")] | Annotated[ImagePart, Tag("image_url")] | Annotated[MediaPart, Tag("media")],
+    Annotated[TextPart, Tag("text")]
+    | Annotated[ImagePart, Tag("image_url")]
+    | Annotated[MediaPart, Tag("media")],
     Discriminator(_part_kind),
 ]
 EchoPart = Annotated[
-    Annotated[TextPart, Tag("text")] | Annotated[ImagePart, Tag("image_url")] | Annotated[LoosePart, Tag("media")],
+    Annotated[TextPart, Tag("text")]
+    | Annotated[ImagePart, Tag("image_url")]
+    | Annotated[LoosePart, Tag("media")],
     Discriminator(_part_kind),
 ]
 
@@ -110,7 +124,9 @@ class ToolMessage(Part):
     tool_call_id: str
 
 
-Message = Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+Message = Annotated[
+    SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")
+]
 
 
 class Function(Part):
@@ -145,10 +161,12 @@ def _tool_kind(value: object) -> str:
 
 
 ChatTool = Annotated[
-    Annotated[ChatFunctionTool, Tag("function")] | Annotated[ServerTool, Tag("server")], Discriminator(_tool_kind)
+    Annotated[ChatFunctionTool, Tag("function")] | Annotated[ServerTool, Tag("server")],
+    Discriminator(_tool_kind),
 ]
 ResponsesTool = Annotated[
-    Annotated[FlatFunctionTool, Tag("function")] | Annotated[ServerTool, Tag("server")], Discriminator(_tool_kind)
+    Annotated[FlatFunctionTool, Tag("function")] | Annotated[ServerTool, Tag("server")],
+    Discriminator(_tool_kind),
 ]
 
 
@@ -178,15 +196,22 @@ def _choice_kind(value: object) -> str:
 
 
 ChatChoice = Annotated[
-    Annotated[Word, Tag("word")] | Annotated[NamedChoice, Tag("function")] | Annotated[ServerToolChoice, Tag("server")],
+    Annotated[Word, Tag("word")]
+    | Annotated[NamedChoice, Tag("function")]
+    | Annotated[ServerToolChoice, Tag("server")],
     Discriminator(_choice_kind),
 ]
 
 
 class AllowedChoice(Part):
+    # Fmt: skip.
     type: Literal[
-        "allowed_tools", "apply_patch", "shell", "web_search_preview", "web_search_preview_2025_03_11"
-    ]  # fmt: skip
+        "allowed_tools",
+        "apply_patch",
+        "shell",
+        "web_search_preview",
+        "web_search_preview_2025_03_11",
+    ]
 
 
 ResponsesChoice = Annotated[
@@ -225,7 +250,9 @@ class Reasoning(Part):
 
 
 class StopWhen(Part):
-    type: Literal["step_count_is", "has_tool_call", "max_tokens_used", "max_cost", "finish_reason_is"]
+    type: Literal[
+        "step_count_is", "has_tool_call", "max_tokens_used", "max_cost", "finish_reason_is"
+    ]
     step_count: Int | None = None
     tool_name: str | None = None
     max_tokens: Int | None = None
@@ -325,6 +352,9 @@ def read(kind: type[Body], value: object) -> Body:
 
 
 def _complaint(error: ValidationError) -> Problem:
-    shown = [f"{'.'.join(str(step) for step in found['loc']) or 'body'}: {found['msg']}" for found in error.errors()]
+    shown = [
+        f"{'.'.join(str(step) for step in found['loc']) or 'body'}: {found['msg']}"
+        for found in error.errors()
+    ]
     rest = f" (and {len(shown) - 3} more)" if len(shown) > 3 else ""
     return invalid("Invalid input: " + "; ".join(shown[:3]) + rest)

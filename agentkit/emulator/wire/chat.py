@@ -1,4 +1,6 @@
-"""A reply as a chat completion, buffered and streamed. Both are made from the same steps, so they say the same."""
+"""A reply as a chat completion, buffered and streamed. Both are made from the same steps, so they
+say the same.
+"""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -7,7 +9,17 @@ from typing import Any
 
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.job import Job
-from agentkit.emulator.script import CallTool, Draw, Failure, Json, Place, Raw, Say, Think, UseServerTool
+from agentkit.emulator.script import (
+    CallTool,
+    Draw,
+    Failure,
+    Json,
+    Place,
+    Raw,
+    Say,
+    Think,
+    UseServerTool,
+)
 from agentkit.emulator.wire.ask import IMAGE_TOOL
 from agentkit.emulator.wire.places import link_text, places_of, reference
 from agentkit.emulator.wire.problems import Problem
@@ -82,7 +94,9 @@ class ChatEncoder:
         for item in self._job.reply.content:
             match item:
                 case Say():
-                    yield Text(self._prose(item.text), tuple(citation(note) for note in item.annotations))
+                    yield Text(
+                        self._prose(item.text), tuple(citation(note) for note in item.annotations)
+                    )
                 case Think():
                     for step in self._thought(item):
                         yield step
@@ -117,7 +131,9 @@ class ChatEncoder:
         steps: list[Step] = []
         style = REASONING_FORMAT.get(self._job.model.provider, "unknown")
         if think.text or think.signature:
-            kind = "reasoning.summary" if think.encrypted and not think.signature else "reasoning.text"
+            kind = (
+                "reasoning.summary" if think.encrypted and not think.signature else "reasoning.text"
+            )
             detail: Json = {"type": kind, "format": style, "index": self._details}
             detail["summary" if kind == "reasoning.summary" else "text"] = think.text
             if think.signature:
@@ -125,7 +141,12 @@ class ChatEncoder:
             steps.append(ReasoningText(detail))
             self._details += 1
         if think.encrypted:
-            hidden = {"type": "reasoning.encrypted", "data": think.encrypted, "format": style, "index": self._details}
+            hidden = {
+                "type": "reasoning.encrypted",
+                "data": think.encrypted,
+                "format": style,
+                "index": self._details,
+            }
             steps.append(Fields({"reasoning_details": [{**hidden, "id": self._ids.new("rs_")}]}))
             self._details += 1
         return steps
@@ -134,7 +155,9 @@ class ChatEncoder:
         arguments = call.arguments_text()
         self._job.wrote(call.name + arguments)
         index, self._calls = self._calls, self._calls + 1
-        return Call(call.id if call.id is not None else self._ids.new("call_"), call.name, arguments, index)
+        return Call(
+            call.id if call.id is not None else self._ids.new("call_"), call.name, arguments, index
+        )
 
     async def _drawing(self, draw: Draw) -> AsyncIterator[Step]:
         picture = await self._job.picture(draw)
@@ -156,7 +179,9 @@ class ChatEncoder:
         if place != "message_images":
             raise AssertionError(f"{place} has no form in chat")
         index, self._images = self._images, self._images + 1
-        return Fields({"images": [{"type": "image_url", "image_url": {"url": url}, "index": index}]})
+        return Fields(
+            {"images": [{"type": "image_url", "image_url": {"url": url}, "index": index}]}
+        )
 
     def _detail(self, draw: Draw, url: str | None) -> Fields:
         if url is None:
@@ -205,9 +230,14 @@ class ChatEncoder:
                 message["content"] = None
         finish, native = self._finish()
         self._settle(finish)
+        # Fmt: skip.
         choice: Json = {
-            "index": 0, "finish_reason": finish, "native_finish_reason": native, "logprobs": None, "message": message,
-        }  # fmt: skip
+            "index": 0,
+            "finish_reason": finish,
+            "native_finish_reason": native,
+            "logprobs": None,
+            "message": message,
+        }
         whole: Json = {**self._head("chat.completion"), "system_fingerprint": None}
         if error is not None and error.form in ("choice", "stream"):
             (choice if error.form == "choice" else whole)["error"] = error_object(error)
@@ -228,7 +258,13 @@ class ChatEncoder:
                 yield data(delta)
         if error is not None and error.form == "stream":
             finish: str | None = None
-            frames = [{**self._chunk({"content": ""}, None), "error": error_object(error), "usage": self._job.usage()}]
+            frames = [
+                {
+                    **self._chunk({"content": ""}, None),
+                    "error": error_object(error),
+                    "usage": self._job.usage(),
+                }
+            ]
         else:
             finish, native = self._finish()
             last = self._chunk({"content": ""}, finish, native)
@@ -257,15 +293,21 @@ class ChatEncoder:
                 first = {"index": step.index, "id": step.id, "type": "function"}
                 deltas = [_call_delta({**first, "function": {"name": step.name, "arguments": ""}})]
                 for piece in pieces(step.arguments, size):
-                    deltas.append(_call_delta({"index": step.index, "function": {"arguments": piece}}))
+                    deltas.append(
+                        _call_delta({"index": step.index, "function": {"arguments": piece}})
+                    )
             case WholeChunk(value=value):
                 return [value]
         return [self._chunk(delta, None) for delta in deltas]
 
     def _chunk(self, delta: Json, finish: str | None, native: str | None = None) -> Json:
+        # Fmt: skip.
         choice: Json = {
-            "index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": finish, "native_finish_reason": native,
-        }  # fmt: skip
+            "index": 0,
+            "delta": {"role": "assistant", **delta},
+            "finish_reason": finish,
+            "native_finish_reason": native,
+        }
         return {**self._head("chat.completion.chunk"), "choices": [choice]}
 
     def _head(self, kind: str) -> Json:
@@ -282,7 +324,9 @@ def _call_delta(call: Json) -> Json:
 
 
 def _reasoning_deltas(detail: Json, size: int) -> list[Json]:
-    """The text in fragments that share an index; the signature comes late, in a fragment of its own."""
+    """The text in fragments that share an index; the signature comes late, in a fragment of its
+    own.
+    """
     key = "summary" if detail["type"] == "reasoning.summary" else "text"
     base = {name: detail[name] for name in ("type", "format", "index")}
     deltas: list[Json] = [
@@ -309,12 +353,16 @@ def _fold(message: Json, blocks: list[Json], step: Step) -> None:
             if notes:
                 message.setdefault("annotations", []).extend(notes)
         case ReasoningText(detail=detail):
-            message["reasoning"] = (message["reasoning"] or "") + (detail.get("text") or detail.get("summary") or "")
+            message["reasoning"] = (message["reasoning"] or "") + (
+                detail.get("text") or detail.get("summary") or ""
+            )
             message.setdefault("reasoning_details", []).append(detail)
         case Fields(value=value):
             for name, new in value.items():
                 old = message.get(name)
-                message[name] = [*old, *new] if isinstance(old, list) and isinstance(new, list) else new
+                message[name] = (
+                    [*old, *new] if isinstance(old, list) and isinstance(new, list) else new
+                )
         case ImageBlock(part=part):
             blocks.append(part)
         case Call():
@@ -332,7 +380,10 @@ def citation(note: Mapping[str, Any]) -> Json:
 def error_object(error: Failure) -> Json:
     found: Json = {"code": error.code, "message": error.message}
     if error.error_type is not None or error.metadata is not None:
-        found["metadata"] = {**({"error_type": error.error_type} if error.error_type else {}), **(error.metadata or {})}
+        found["metadata"] = {
+            **({"error_type": error.error_type} if error.error_type else {}),
+            **(error.metadata or {}),
+        }
     return found
 
 

@@ -15,10 +15,31 @@ from agentkit.emulator.wire.places import AS_LINK, previews_of
 from agentkit.emulator.wire.problems import Problem, invalid
 from agentkit.emulator.wire.sse import DONE, data, pieces
 
+# Fmt: skip.
 RATIOS = (
-    "1:1", "1:2", "1:4", "1:8", "2:1", "2:3", "3:2", "3:4", "4:1", "4:3", "4:5", "5:4", "8:1", "9:16", "16:9", "9:19.5",
-    "19.5:9", "9:20", "20:9", "9:21", "21:9", "auto",
-)  # fmt: skip
+    "1:1",
+    "1:2",
+    "1:4",
+    "1:8",
+    "2:1",
+    "2:3",
+    "3:2",
+    "3:4",
+    "4:1",
+    "4:3",
+    "4:5",
+    "5:4",
+    "8:1",
+    "9:16",
+    "16:9",
+    "9:19.5",
+    "19.5:9",
+    "9:20",
+    "20:9",
+    "9:21",
+    "21:9",
+    "auto",
+)
 TIERS = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 _PIXELS = re.compile(r"(\d{2,5})x(\d{2,5})\Z")
 
@@ -32,8 +53,14 @@ def choose_image_model(body: ImagesBody, catalogue: Catalogue) -> tuple[Model, I
     endpoint = model.image_api
     names = {endpoint.provider_slug.lower(), endpoint.provider_name.lower()}
     only, ignored = _names(body.provider, "only"), _names(body.provider, "ignore")
-    if (only and not names & set(only)) or names & set(ignored) or model.id in catalogue.unavailable:
-        raise Problem(404, f"No allowed providers are available for the selected model {body.model}")
+    if (
+        (only and not names & set(only))
+        or names & set(ignored)
+        or model.id in catalogue.unavailable
+    ):
+        raise Problem(
+            404, f"No allowed providers are available for the selected model {body.model}"
+        )
     return model, endpoint
 
 
@@ -50,8 +77,8 @@ def _names(provider: Mapping[str, Any] | None, key: str) -> list[str]:
 def check_parameters(body: ImagesBody, endpoint: ImageEndpoint) -> None:
     """The limits that hold for all models, then those of this endpoint's descriptors.
 
-    An aspect ratio that a provider lacks is clamped to its nearest, and a quality or compression that it lacks is
-    ignored; anything else without a descriptor is a 400.
+    An aspect ratio that a provider lacks is clamped to its nearest, and a quality or compression
+    that it lacks is ignored; anything else without a descriptor is a 400.
     """
     if body.n is not None and not 1 <= body.n <= 10:
         raise invalid("n must be between 1 and 10")
@@ -71,7 +98,11 @@ def check_parameters(body: ImagesBody, endpoint: ImageEndpoint) -> None:
             raise invalid("input_references must be http(s) URLs or base64 data URLs of images")
     wanted = {
         "n": body.n,
-        "resolution": body.resolution if body.size is None else body.size if body.size in TIERS else None,
+        "resolution": body.resolution
+        if body.size is None
+        else body.size
+        if body.size in TIERS
+        else None,
         "background": body.background,
         "output_format": body.output_format,
         "input_references": len(references) or None,
@@ -108,17 +139,23 @@ def _check_supported(name: str, value: object, descriptor: Mapping[str, Any] | N
     match descriptor["type"]:
         case "enum":
             if value not in descriptor["values"]:
-                raise invalid(f"Invalid {name} '{value}': this model supports {', '.join(descriptor['values'])}")
+                raise invalid(
+                    f"Invalid {name} '{value}': this model supports "
+                    f"{', '.join(descriptor['values'])}"
+                )
         case "range":
             if not descriptor["min"] <= value <= descriptor["max"]:
                 raise invalid(
-                    f"Invalid {name} {value}: this model supports {descriptor['min']:g} to {descriptor['max']:g}"
+                    f"Invalid {name} {value}: this model supports "
+                    f"{descriptor['min']:g} to {descriptor['max']:g}"
                 )
         case _:
             return
 
 
-def size_in_pixels(size: object = None, resolution: object = None, ratio: object = None) -> tuple[int, int]:
+def size_in_pixels(
+    size: object = None, resolution: object = None, ratio: object = None
+) -> tuple[int, int]:
     """Width and height for the parameters of a request, at most 2048 pixels a side."""
     pixels = _PIXELS.match(size) if isinstance(size, str) else None
     if pixels is not None:
@@ -126,12 +163,18 @@ def size_in_pixels(size: object = None, resolution: object = None, ratio: object
     tier = size if isinstance(size, str) and size in TIERS else resolution
     side = min(TIERS.get(tier, 1024) if isinstance(tier, str) else 1024, MAX_SIDE)
     across, down = _ratio(ratio)
-    width, height = (side, round(side * down / across)) if across >= down else (round(side * across / down), side)
+    width, height = (
+        (side, round(side * down / across))
+        if across >= down
+        else (round(side * across / down), side)
+    )
     return max(64, width // 16 * 16), max(64, height // 16 * 16)
 
 
 def _ratio(ratio: object) -> tuple[float, float]:
-    found = re.match(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)\Z", ratio) if isinstance(ratio, str) else None
+    found = (
+        re.match(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)\Z", ratio) if isinstance(ratio, str) else None
+    )
     across, down = (float(found[1]), float(found[2])) if found else (1.0, 1.0)
     return (across, down) if across > 0 and down > 0 else (1.0, 1.0)
 
@@ -209,17 +252,27 @@ class ImagesEncoder:
     async def _drawn(self) -> AsyncIterator[bytes]:
         for item in self._job.reply.content:
             if isinstance(item, Say):
-                yield data({"type": "image_generation.text_chunk", "phase": "reasoning", "text": item.text})
+                yield data(
+                    {"type": "image_generation.text_chunk", "phase": "reasoning", "text": item.text}
+                )
         shown = [(draw, picture) async for draw, picture in self._pictures()]
         for draw, picture in shown:
             if draw.format == "svg":
                 markup = picture.data.decode("utf-8", "replace")
                 for piece in pieces(markup, max(1, -(-len(markup) // 4))):
-                    yield data({"type": "image_generation.text_chunk", "phase": "content", "text": piece})
+                    yield data(
+                        {"type": "image_generation.text_chunk", "phase": "content", "text": piece}
+                    )
                 continue
-            for number, preview in enumerate(await self._job.preview_texts(draw, picture, previews_of(draw))):
+            for number, preview in enumerate(
+                await self._job.preview_texts(draw, picture, previews_of(draw))
+            ):
                 yield data(
-                    {"type": "image_generation.partial_image", "partial_image_index": number, "b64_json": preview}
+                    {
+                        "type": "image_generation.partial_image",
+                        "partial_image_index": number,
+                        "b64_json": preview,
+                    }
                 )
         if self._job.reply.error is not None:
             return
@@ -231,11 +284,16 @@ class ImagesEncoder:
 
 
 def _picture(draw: Draw, picture: Picture) -> Json:
-    """One entry of `data`: base64, or a URL where the script wants one (OpenAI's own Image API gives both)."""
+    """One entry of `data`: base64, or a URL where the script wants one (OpenAI's own Image API
+    gives both).
+    """
     if draw.shape in AS_LINK:
         return {"url": picture.url}
     return {"b64_json": picture.base64, "media_type": picture.claimed}
 
 
 def _stream_error(error: Failure) -> Json:
-    return {"type": "error", "error": {**error_object(error), "code": str(error.code), "type": None, "param": None}}
+    return {
+        "type": "error",
+        "error": {**error_object(error), "code": str(error.code), "type": None, "param": None},
+    }

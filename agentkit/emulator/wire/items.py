@@ -8,20 +8,45 @@ from pydantic import Field
 from agentkit.emulator.wire.bodies import Int, Part, read
 from agentkit.emulator.wire.problems import invalid
 
+# Fmt: skip.
 _OTHERS = {
-    "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
-    "local_shell_call", "local_shell_call_output", "shell_call", "shell_call_output", "apply_patch_call",
-    "apply_patch_call_output", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call",
-    "custom_tool_call", "custom_tool_call_output", "compaction", "context_compaction", "additional_tools",
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "computer_call",
+    "computer_call_output",
+    "local_shell_call",
+    "local_shell_call_output",
+    "shell_call",
+    "shell_call_output",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "mcp_list_tools",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_call",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "compaction",
+    "context_compaction",
+    "additional_tools",
     "agent_message",
-}  # fmt: skip
+}
 
 
 class ContentPart(Part):
+    # Fmt: skip.
     type: Literal[
-        "input_text", "input_image", "input_file", "input_audio", "input_video",
-        "output_text", "output_image", "refusal", "text",
-    ]  # fmt: skip
+        "input_text",
+        "input_image",
+        "input_file",
+        "input_audio",
+        "input_video",
+        "output_text",
+        "output_image",
+        "refusal",
+        "text",
+    ]
     text: str | None = None
     image_url: str | dict[str, Any] | None = None
 
@@ -101,7 +126,9 @@ _KINDS: dict[str, type[Part]] = {
 
 
 def read_items(items: list[dict[str, Any]], *, seen: Collection[str]) -> list[InputItem]:
-    """The input, item by item. `seen` are the types of items that were sent out before: they may come back."""
+    """The input, item by item. `seen` are the types of items that were sent out before: they may
+    come back.
+    """
     return [_read_item(item, place, seen) for place, item in enumerate(items)]
 
 
@@ -111,7 +138,8 @@ def _read_item(item: dict[str, Any], place: int, seen: Collection[str]) -> Input
         raise invalid(f"Invalid input: input.{place}.type: a string is required")
     if kind == "item_reference":
         raise invalid(
-            f"Item with id '{item.get('id')}' not found. Items are not persisted when `store` is set to false."
+            f"Item with id '{item.get('id')}' not found. Items are not "
+            "persisted when `store` is set to false."
         )
     model = _KINDS.get(kind)
     if model is None:
@@ -129,4 +157,6 @@ def _check_parts(message: MessageItem, place: int) -> None:
         return
     for index, part in enumerate(message.content):
         if part.type.endswith("text") and part.text is None:
-            raise invalid(f"Invalid input: input.{place}.content.{index}.text: a string is required")
+            raise invalid(
+                f"Invalid input: input.{place}.content.{index}.text: a string is required"
+            )

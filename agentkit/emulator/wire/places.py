@@ -34,8 +34,12 @@ _AS_DATA = ("data_url", "base64", "imageB64", "result_data_url", "result_base64"
 AS_LINK = ("url", "imageUrl", "result_url")
 
 
-def places_of(draw: Draw, dialect: Dialect, *, native: bool, preferred: Sequence[Place] = ()) -> tuple[Place, ...]:
-    """The places of a picture in a dialect: those of the drawing, those preferred, or the dialect's own."""
+def places_of(
+    draw: Draw, dialect: Dialect, *, native: bool, preferred: Sequence[Place] = ()
+) -> tuple[Place, ...]:
+    """The places of a picture in a dialect: those of the drawing, those preferred, or the dialect's
+    own.
+    """
     kin = _KIN[dialect]
     for wanted in (draw.places, preferred, _DEFAULT[dialect, native]):
         found: dict[Place, None] = {}
@@ -53,7 +57,9 @@ def previews_of(draw: Draw) -> int:
 
 
 def reference(draw: Draw, picture: Picture, *, link: bool) -> str:
-    """The picture as a temporary URL or as a data URL; `link` says which, unless the drawing's shape does."""
+    """The picture as a temporary URL or as a data URL; `link` says which, unless the drawing's
+    shape does.
+    """
     if draw.shape in _AS_DATA:
         link = False
     elif draw.shape in AS_LINK:
@@ -66,7 +72,9 @@ def link_text(draw: Draw, picture: Picture, place: Place) -> str:
     url = reference(draw, picture, link=True)
     if place == "bare_link":
         return url
-    alt = " ".join((draw.revised_prompt or draw.prompt).split()).translate(str.maketrans("[]", "()"))
+    alt = " ".join((draw.revised_prompt or draw.prompt).split()).translate(
+        str.maketrans("[]", "()")
+    )
     return f"![{alt[:120]}]({url})"
 
 

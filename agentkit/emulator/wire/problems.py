@@ -8,7 +8,9 @@ from typing import Any
 class Problem(Exception):
     """A request that is turned down, with the status and the body that OpenRouter would answer."""
 
-    def __init__(self, status: int, message: str, *, metadata: Mapping[str, Any] | None = None, **fields: Any) -> None:
+    def __init__(
+        self, status: int, message: str, *, metadata: Mapping[str, Any] | None = None, **fields: Any
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message

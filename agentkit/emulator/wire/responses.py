@@ -7,10 +7,27 @@ from typing import Any
 
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.job import Job
-from agentkit.emulator.script import CallTool, Draw, Failure, Json, Place, Raw, Say, Think, UseServerTool
+from agentkit.emulator.script import (
+    CallTool,
+    Draw,
+    Failure,
+    Json,
+    Place,
+    Raw,
+    Say,
+    Think,
+    UseServerTool,
+)
 from agentkit.emulator.wire.ask import IMAGE_TOOL
 from agentkit.emulator.wire.chat import REASONING_FORMAT, failure_body
-from agentkit.emulator.wire.places import call_result, item_fields, link_text, places_of, previews_of, reference
+from agentkit.emulator.wire.places import (
+    call_result,
+    item_fields,
+    link_text,
+    places_of,
+    previews_of,
+    reference,
+)
 from agentkit.emulator.wire.sse import DONE, data, pieces
 
 ERROR_CODES = {429: "rate_limit_exceeded", 400: "invalid_prompt"}
@@ -54,7 +71,9 @@ class ResponsesEncoder:
         groups: list[Group] = []
         for item in self._job.reply.content:
             if isinstance(item, Draw):
-                for place in places_of(item, "responses", native=self._job.native, preferred=self._job.places):
+                for place in places_of(
+                    item, "responses", native=self._job.native, preferred=self._job.places
+                ):
                     shown = Shown(item, place)
                     if place in ("markdown", "bare_link", "content_parts"):
                         _message(groups).contents.append(shown)
@@ -85,7 +104,13 @@ class ResponsesEncoder:
         finish = reply.finish_reason or ("tool_calls" if called else "stop")
         error = reply.error
         self._job.settle(finish_reason="error" if error else finish)
-        status = "failed" if error or finish == "error" else "incomplete" if finish in _INCOMPLETE else "completed"
+        status = (
+            "failed"
+            if error or finish == "error"
+            else "incomplete"
+            if finish in _INCOMPLETE
+            else "completed"
+        )
         closed = self._response(status)
         closed["output"] = self._output
         closed["output_text"] = "".join(_texts(self._output))
@@ -95,7 +120,10 @@ class ResponsesEncoder:
         if finish in _INCOMPLETE:
             closed["incomplete_details"] = {"reason": _INCOMPLETE[finish]}
         if error is not None and error.form != "silent":
-            closed["error"] = {"code": ERROR_CODES.get(error.code, "server_error"), "message": error.message}
+            closed["error"] = {
+                "code": ERROR_CODES.get(error.code, "server_error"),
+                "message": error.message,
+            }
             closed["error_type"] = error.error_type or ERROR_TYPES.get(error.code, "server")
         return closed
 
@@ -126,7 +154,9 @@ class ResponsesEncoder:
             yield DONE
             return
         for kind in ("created", "in_progress"):
-            yield self._event({"type": f"response.{kind}", "response": self._response("in_progress")})
+            yield self._event(
+                {"type": f"response.{kind}", "response": self._response("in_progress")}
+            )
         for group in self._groups():
             async for event in self._item(group):
                 yield self._event(event)
@@ -138,8 +168,16 @@ class ResponsesEncoder:
         if error is None or error.event == "response.failed":
             return {"type": f"response.{closed['status']}", "response": closed}
         if error.event == "error":
-            return {"type": "error", "code": str(error.code), "message": error.message, "param": None}
-        return {"type": "response.error", "error": {"code": str(error.code), "message": error.message}}
+            return {
+                "type": "error",
+                "code": str(error.code),
+                "message": error.message,
+                "param": None,
+            }
+        return {
+            "type": "response.error",
+            "error": {"code": str(error.code), "message": error.message},
+        }
 
     def _event(self, event: Json) -> bytes:
         number, self._sequence = self._sequence, self._sequence + 1
@@ -188,7 +226,12 @@ class ResponsesEncoder:
                 yield event
             text = []
             part = {"type": "output_image", "image_url": reference(piece.draw, picture, link=False)}
-            where = {"item_id": item["id"], "output_index": index, "content_index": len(content), "part": part}
+            where = {
+                "item_id": item["id"],
+                "output_index": index,
+                "content_index": len(content),
+                "part": part,
+            }
             yield {"type": "response.content_part.added", **where}
             yield {"type": "response.content_part.done", **where}
             content.append(part)
@@ -196,7 +239,9 @@ class ResponsesEncoder:
             yield event
         yield self._done({**item, "status": "completed", "content": content}, index)
 
-    def _text_part(self, says: Sequence[Say], item_id: str, index: int, content: list[Json]) -> list[Json]:
+    def _text_part(
+        self, says: Sequence[Say], item_id: str, index: int, content: list[Json]
+    ) -> list[Json]:
         if not says:
             return []
         text, notes = _joined(says)
@@ -204,10 +249,16 @@ class ResponsesEncoder:
         where: Json = {"item_id": item_id, "output_index": index, "content_index": len(content)}
         part: Json = {"type": "output_text", "text": text, "annotations": notes}
         events: list[Json] = [
-            {"type": "response.content_part.added", **where, "part": {**part, "text": "", "annotations": []}}
+            {
+                "type": "response.content_part.added",
+                **where,
+                "part": {**part, "text": "", "annotations": []},
+            }
         ]
-        for piece in pieces(text, self._job.reply.chunk or self._job.chunk):
-            events.append({"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []})  # noqa: PERF401
+        events += [
+            {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
+            for piece in pieces(text, self._job.reply.chunk or self._job.chunk)
+        ]
         for number, note in enumerate(notes):
             note_event = {"annotation_index": number, "annotation": note}
             events.append({"type": "response.output_text.annotation.added", **where, **note_event})
@@ -250,9 +301,13 @@ class ResponsesEncoder:
         yield _added({**item, "arguments": "", "status": "in_progress"}, index)
         for piece in pieces(arguments, self._job.reply.chunk or self._job.chunk):
             yield {"type": "response.function_call_arguments.delta", **where, "delta": piece}
+        # Fmt: skip.
         yield {
-            "type": "response.function_call_arguments.done", **where, "name": call.name, "arguments": arguments,
-        }  # fmt: skip
+            "type": "response.function_call_arguments.done",
+            **where,
+            "name": call.name,
+            "arguments": arguments,
+        }
         yield self._done({**item, "arguments": arguments, "status": "completed"}, index)
 
     async def _image_item(self, shown: Shown, index: int) -> AsyncIterator[Json]:
@@ -261,7 +316,11 @@ class ResponsesEncoder:
         kind = IMAGE_TOOL if own else "image_generation_call"
         item: Json = {"id": self._ids.new("ig_tmp_", 11), "type": kind}
         where: Json = {"item_id": item["id"], "output_index": index}
-        pending = {**item, "status": "in_progress", **({"prompt": draw.prompt} if own else {"result": None})}
+        pending = {
+            **item,
+            "status": "in_progress",
+            **({"prompt": draw.prompt} if own else {"result": None}),
+        }
         yield _added(pending, index)
         yield {"type": "response.image_generation_call.in_progress", **where}
         yield {"type": "response.image_generation_call.generating", **where}
@@ -269,7 +328,9 @@ class ResponsesEncoder:
         if picture is None:
             yield self._done({**pending, **_failed(draw, own=own)}, index)
             return
-        for number, preview in enumerate(await self._job.preview_texts(draw, picture, previews_of(draw))):
+        for number, preview in enumerate(
+            await self._job.preview_texts(draw, picture, previews_of(draw))
+        ):
             partial = {"partial_image_index": number, "partial_image_b64": preview}
             yield {"type": "response.image_generation_call.partial_image", **where, **partial}
         yield {"type": "response.image_generation_call.completed", **where}
@@ -287,7 +348,12 @@ class ResponsesEncoder:
 
     async def _tool_item(self, use: UseServerTool, index: int) -> AsyncIterator[Json]:
         self._job.used_tool(search=use.tool == "openrouter:web_search")
-        item: Json = {"id": self._ids.new("st_tmp_", 11), "type": use.tool, "status": "completed", **use.fields}
+        item: Json = {
+            "id": self._ids.new("st_tmp_", 11),
+            "type": use.tool,
+            "status": "completed",
+            **use.fields,
+        }
         yield _added({**item, "status": "in_progress"}, index)
         yield self._done(item, index)
 
@@ -328,7 +394,12 @@ def _joined(says: Sequence[Say]) -> tuple[str, list[Json]]:
     linked = False
     for say in says:
         is_link = bool(say.annotations and say.annotations[0].get("link"))
-        apart = text and not text.endswith("\n") and not say.text.startswith("\n") and (is_link or linked)
+        apart = (
+            text
+            and not text.endswith("\n")
+            and not say.text.startswith("\n")
+            and (is_link or linked)
+        )
         text += ("\n\n" if apart else "") + say.text
         linked = is_link
         if not is_link:
@@ -340,4 +411,10 @@ def _joined(says: Sequence[Say]) -> tuple[str, list[Json]]:
 
 
 def _texts(output: Sequence[Json]) -> list[str]:
-    return [part["text"] for item in output if item["type"] == "message" for part in item["content"] if "text" in part]
+    return [
+        part["text"]
+        for item in output
+        if item["type"] == "message"
+        for part in item["content"]
+        if "text" in part
+    ]

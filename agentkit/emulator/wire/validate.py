@@ -5,22 +5,59 @@ from collections.abc import Mapping, Sequence
 
 from agentkit.emulator.catalogue import Catalogue, Model
 from agentkit.emulator.wire.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask
-from agentkit.emulator.wire.bodies import AssistantMessage, ChatBody, Common, ResponsesBody, ToolMessage
-from agentkit.emulator.wire.items import FunctionCallItem, FunctionCallOutputItem, InputItem, MessageItem, ReasoningItem
+from agentkit.emulator.wire.bodies import (
+    AssistantMessage,
+    ChatBody,
+    Common,
+    ResponsesBody,
+    ToolMessage,
+)
+from agentkit.emulator.wire.items import (
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    InputItem,
+    MessageItem,
+    ReasoningItem,
+)
 from agentkit.emulator.wire.problems import Problem, invalid, upstream
 
+# Fmt: skip.
 SERVER_TOOLS = frozenset(
     f"openrouter:{name}"
     for name in (
-        "image_generation", "web_search", "web_fetch", "datetime", "advisor", "subagent", "fusion", "bash", "files",
+        "image_generation",
+        "web_search",
+        "web_fetch",
+        "datetime",
+        "advisor",
+        "subagent",
+        "fusion",
+        "bash",
+        "files",
         "experimental__search_models",
     )
-)  # fmt: skip
+)
+# Fmt: skip.
 RESPONSES_ONLY = frozenset(
-    {"openrouter:apply_patch", "openrouter:shell", "openrouter:tool_search", PLAIN_IMAGE_TOOL, "file_search",
-     "computer_use_preview", "code_interpreter", "mcp", "local_shell", "shell", "apply_patch", "custom", "namespace"}
-)  # fmt: skip
-SHORTHANDS = frozenset({"web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_2025_08_26"})
+    {
+        "openrouter:apply_patch",
+        "openrouter:shell",
+        "openrouter:tool_search",
+        PLAIN_IMAGE_TOOL,
+        "file_search",
+        "computer_use_preview",
+        "code_interpreter",
+        "mcp",
+        "local_shell",
+        "shell",
+        "apply_patch",
+        "custom",
+        "namespace",
+    }
+)
+SHORTHANDS = frozenset(
+    {"web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_2025_08_26"}
+)
 
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _SIZE = re.compile(r"(auto|512|[124]K|\d{2,5}x\d{2,5})\Z")
@@ -44,9 +81,13 @@ def choose_model(body: Common, catalogue: Catalogue) -> Model:
             "retryable": True,
             "retry_after": 1,
             "requested_models": names,
-            "fallback_models": [m.id for m in catalogue.models if m.chat and m.id not in catalogue.unavailable][:3],
+            "fallback_models": [
+                m.id for m in catalogue.models if m.chat and m.id not in catalogue.unavailable
+            ][:3],
         }
-        raise Problem(503, "No instances available for the requested model", availability=availability)
+        raise Problem(
+            503, "No instances available for the requested model", availability=availability
+        )
     return served
 
 
@@ -56,7 +97,9 @@ def check_common(body: Common, catalogue_model: Model) -> None:
     if body.metadata is not None:
         _check_metadata(body.metadata)
     if body.temperature is not None and not 0 <= body.temperature <= 2:
-        raise upstream("Invalid 'temperature': must be between 0 and 2.", provider=catalogue_model.provider)
+        raise upstream(
+            "Invalid 'temperature': must be between 0 and 2.", provider=catalogue_model.provider
+        )
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
@@ -81,9 +124,14 @@ def _check_tools(ask: Ask) -> None:
     for tool in ask.tools:
         if not _FUNCTION_NAME.match(tool.name):
             raise invalid(
-                f"Invalid function name '{tool.name[:80]}': use a-z, A-Z, 0-9, underscores and dashes, at most 64 characters"
+                f"Invalid function name '{tool.name[:80]}': use a-z, A-Z, 0-9, "
+                "underscores and dashes, at most 64 characters"
             )
-    known = SERVER_TOOLS | SHORTHANDS | (RESPONSES_ONLY if ask.dialect == "responses" else frozenset[str]())
+    known = (
+        SERVER_TOOLS
+        | SHORTHANDS
+        | (RESPONSES_ONLY if ask.dialect == "responses" else frozenset[str]())
+    )
     for kind in ask.server_tools:
         if kind not in known:
             raise invalid(f"Invalid tool type '{kind}'")
@@ -92,7 +140,8 @@ def _check_tools(ask: Ask) -> None:
             404,
             "No endpoints found that support tool use. Try disabling "
             f'"{ask.tools[0].name if ask.tools else next(iter(ask.server_tools))}". '
-            "To learn more about provider routing, visit: https://openrouter.ai/docs/guides/routing/provider-selection",
+            "To learn more about provider routing, visit: "
+            "https://openrouter.ai/docs/guides/routing/provider-selection",
         )
 
 
@@ -100,12 +149,18 @@ def _check_choice(ask: Ask) -> None:
     kind, _, name = ask.choice.partition(":")
     provider = ask.model.provider
     if kind == "function" and name not in {tool.name for tool in ask.tools}:
-        raise upstream(f"Tool choice '{name}' not found in 'tools' parameter.", provider=provider, param="tool_choice")
+        raise upstream(
+            f"Tool choice '{name}' not found in 'tools' parameter.",
+            provider=provider,
+            param="tool_choice",
+        )
     if kind == "server" and name not in ask.server_tools:
         raise invalid(f"tool_choice names '{name}', which is not among the tools of the request")
     if kind == "required" and not (ask.tools or ask.server_tools):
         raise upstream(
-            "'tool_choice' is only allowed when 'tools' are specified.", provider=provider, param="tool_choice"
+            "'tool_choice' is only allowed when 'tools' are specified.",
+            provider=provider,
+            param="tool_choice",
         )
 
 
@@ -113,13 +168,19 @@ def _check_abilities(ask: Ask) -> None:
     missing = ask.modalities - set(ask.model.outputs)
     if missing:
         wanted = ", ".join(sorted(ask.modalities))
-        raise Problem(404, f"No endpoints found that support the requested output modalities: {wanted}")
-    if not ask.model.sees and any(turn.role in ("user", "tool") and turn.pictures for turn in ask.turns):
+        raise Problem(
+            404, f"No endpoints found that support the requested output modalities: {wanted}"
+        )
+    if not ask.model.sees and any(
+        turn.role in ("user", "tool") and turn.pictures for turn in ask.turns
+    ):
         raise Problem(404, "No endpoints found that support image input")
 
 
 def check_image_parameters(parameters: Mapping[str, object]) -> None:
-    """The parameters of the image generation tool, which share their names with those of the Images API."""
+    """The parameters of the image generation tool, which share their names with those of the Images
+    API.
+    """
     allowed: dict[str, Sequence[object]] = {
         "quality": ("auto", "low", "medium", "high"),
         "background": ("auto", "transparent", "opaque"),
@@ -129,29 +190,39 @@ def check_image_parameters(parameters: Mapping[str, object]) -> None:
     for name, values in allowed.items():
         if name in parameters and parameters[name] not in values:
             raise invalid(
-                f"Invalid image parameter {name}: {parameters[name]!r}; expected one of {', '.join(map(str, values))}"
+                f"Invalid image parameter {name}: {parameters[name]!r}; expected "
+                f"one of {', '.join(map(str, values))}"
             )
-    if parameters.get("background") == "transparent" and parameters.get("output_format", "png") not in ("png", "webp"):
+    if parameters.get("background") == "transparent" and parameters.get(
+        "output_format", "png"
+    ) not in ("png", "webp"):
         raise invalid("Transparent background requires output_format png or webp")
     compression = parameters.get("output_compression")
-    if compression is not None and not (isinstance(compression, int | float) and 0 <= compression <= 100):
+    if compression is not None and not (
+        isinstance(compression, int | float) and 0 <= compression <= 100
+    ):
         raise invalid("output_compression must be between 0 and 100")
     size = parameters.get("size")
     if size is not None and not (isinstance(size, str) and _SIZE.match(size)):
         raise invalid(f"Invalid image parameter size: {size!r}")
     ratio = parameters.get("aspect_ratio")
-    if ratio is not None and not (isinstance(ratio, str) and re.match(r"(auto|[\d.]+:[\d.]+)\Z", ratio)):
+    if ratio is not None and not (
+        isinstance(ratio, str) and re.match(r"(auto|[\d.]+:[\d.]+)\Z", ratio)
+    ):
         raise invalid(f"Invalid image parameter aspect_ratio: {ratio!r}")
 
 
 def check_chat_pairs(body: ChatBody, model: Model) -> None:
-    """Each tool message answers a call of the assistant's message before it, and each call is answered."""
+    """Each tool message answers a call of the assistant's message before it, and each call is
+    answered.
+    """
     open_calls: list[str] = []
     for message in body.messages:
         if isinstance(message, ToolMessage):
             if message.tool_call_id not in open_calls:
                 raise upstream(
-                    "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
+                    "Invalid parameter: messages with role 'tool' must be a "
+                    "response to a preceding message with "
                     f"'tool_calls'. No call has the id '{message.tool_call_id}'.",
                     provider=model.provider,
                     param="messages",
@@ -167,8 +238,10 @@ def check_chat_pairs(body: ChatBody, model: Model) -> None:
 def _all_answered(open_calls: Sequence[str], model: Model) -> None:
     if open_calls:
         raise upstream(
-            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
-            f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(open_calls)}",
+            "An assistant message with 'tool_calls' must be followed by "
+            "tool messages responding to each "
+            "'tool_call_id'. The following tool_call_ids did not have response "
+            f"messages: {', '.join(open_calls)}",
             provider=model.provider,
             param="messages",
         )
@@ -180,7 +253,10 @@ def check_stateless(body: ResponsesBody) -> None:
     if body.store:
         raise invalid("store: true is not supported. The Responses API is stateless.")
     if body.previous_response_id is not None:
-        raise invalid("previous_response_id is not supported. Send the full conversation history in `input` instead.")
+        raise invalid(
+            "previous_response_id is not supported. Send the full "
+            "conversation history in `input` instead."
+        )
     if body.background:
         raise invalid("background: true is not supported. The Responses API is stateless.")
 
@@ -195,12 +271,17 @@ def check_items(items: Sequence[InputItem], model: Model) -> None:
             param="input",
         )
     for call_id in sorted(calls - outputs):
-        raise upstream(f"No tool output found for function call {call_id}.", provider=model.provider, param="input")
+        raise upstream(
+            f"No tool output found for function call {call_id}.",
+            provider=model.provider,
+            param="input",
+        )
     for index, item in enumerate(items):
         after = items[index + 1] if index + 1 < len(items) else None
         if isinstance(item, ReasoningItem) and not _follows_reasoning(after):
             raise upstream(
-                f"Item '{item.id}' of type 'reasoning' was provided without its required following item.",
+                f"Item '{item.id}' of type 'reasoning' was provided "
+                "without its required following item.",
                 provider=model.provider,
                 param="input",
             )

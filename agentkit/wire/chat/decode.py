@@ -1,5 +1,5 @@
-"""Chat Completions: from the wire to a reply. A stream is gathered into the message that a buffered body would hold, and
-both are then read by the same code, so that they cannot differ."""
+"""Chat Completions: from the wire to a reply. A stream is gathered into the message that a buffered
+body would hold, and both are then read by the same code, so that they cannot differ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import Any, cast
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire import faults
-from agentkit.wire.common import IMAGE_PARTS, citations, picture_of_part, server_detail, uncounted, usage_of
+from agentkit.wire.common import (
+    IMAGE_PARTS,
+    citations,
+    picture_of_part,
+    server_detail,
+    uncounted,
+    usage_of,
+)
 from agentkit.wire.json import Mender, mend, obj, objects, string, write
 from agentkit.wire.size import Held
 from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
@@ -23,7 +30,9 @@ _JOINED = ("text", "summary", "data", "arguments", "result")
 
 
 class ChatReply:
-    """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the request carried."""
+    """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the
+    request carried.
+    """
 
     def __init__(self, server_tools: Sequence[str] = ()) -> None:
         self._tools = tuple(server_tools)
@@ -45,7 +54,8 @@ class ChatReply:
         self._error: APIError | None = None
         self._ended = False
         self._seen: set[str] = set()
-        self._numbers: dict[int, int] = {}  # of the server tools' calls, by the identity of their record
+        # Of the server tools' calls, by the identity of their record.
+        self._numbers: dict[int, int] = {}
         self._touched: dict[int, dict[str, Any]] = {}
         self._untold: dict[int, dict[str, Any]] = {}
         self._told: set[int] = set()
@@ -99,7 +109,9 @@ class ChatReply:
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
         details = objects(delta.get("reasoning_details"))
         if not isinstance(reasoning, str):
-            reasoning = "".join(str(each.get("text") or each.get("summary") or "") for each in details)
+            reasoning = "".join(
+                str(each.get("text") or each.get("summary") or "") for each in details
+            )
         if reasoning and (shown := self._mend_reasoning.more(reasoning)):
             self._reasoning.append(shown)
             signals.append(Words(shown, "reasoning"))
@@ -149,11 +161,17 @@ class ChatReply:
         return [_image_sighting(len(self._images) - 1, values)]
 
     def _detail(self, fragment: JsonObject) -> None:
-        """Join the fragments of one reasoning detail, which share `index` and `type`; a signature comes late."""
+        """Join the fragments of one reasoning detail, which share `index` and `type`; a signature
+        comes late.
+        """
         kind, index, call_id = (fragment.get(name) for name in ("type", "index", "tool_call_id"))
         called = kind == "reasoning.server_tool_call"
         if isinstance(index, int | str):
-            key = (index, string(kind), string(call_id) if called and "tool_call_id" in fragment else _ANY)
+            key = (
+                index,
+                string(kind),
+                string(call_id) if called and "tool_call_id" in fragment else _ANY,
+            )
             if (known := self._growing.get(key)) is not None:
                 _join(known, fragment)
                 self._touch(known, called=called)
@@ -162,7 +180,9 @@ class ChatReply:
         self._details.append(detail)
         self._touch(detail, called=called)
         if isinstance(index, int | str):
-            self._growing[index, string(kind), string(call_id)] = self._growing[index, string(kind), _ANY] = detail
+            self._growing[index, string(kind), string(call_id)] = self._growing[
+                index, string(kind), _ANY
+            ] = detail
 
     def _touch(self, detail: dict[str, Any], *, called: bool) -> None:
         if called:
@@ -171,14 +191,18 @@ class ChatReply:
                 self._touched[number] = self._untold[number] = detail
 
     def _server_signals(self) -> list[Signal]:
-        """The calls of server tools whose record is whole now, each once. Only what is new is looked at, and at the end all."""
+        """The calls of server tools whose record is whole now, each once. Only what is new is
+        looked at, and at the end all.
+        """
         signals: list[Signal] = []
         looked_at, self._touched = self._touched, {}
         if self.finished:
             looked_at, self._untold = self._untold, {}
         for number, detail in sorted(looked_at.items()):
             invocation, sighting = self._server_call(number, detail)
-            if invocation.result is None or (not self.finished and parse_object(invocation.result) is None):
+            if invocation.result is None or (
+                not self.finished and parse_object(invocation.result) is None
+            ):
                 continue  # the rest of the result comes in a later fragment
             self._told.add(number)
             self._untold.pop(number, None)
@@ -197,10 +221,14 @@ class ChatReply:
         return invocation, sighting
 
     def _server_details(self) -> list[dict[str, Any]]:
-        return [detail for detail in self._details if detail.get("type") == "reasoning.server_tool_call"]
+        return [
+            detail for detail in self._details if detail.get("type") == "reasoning.server_tool_call"
+        ]
 
     def reply(self) -> Reply:
-        """What has come so far: server tools' pictures, words with what stands in them, `images`, calls."""
+        """What has come so far: server tools' pictures, words with what stands in them, `images`,
+        calls.
+        """
         self._say_rest()
         server: list[Invocation] = []
         parts: list[ReplyPart] = [Reasoning("".join(self._reasoning))] if self._reasoning else []
@@ -210,7 +238,10 @@ class ChatReply:
             if sighting is not None:
                 parts.append(sighting)
         parts += self._content_parts()
-        parts += [_image_sighting(number, picture_of_part(entry)) for number, entry in enumerate(self._images)]
+        parts += [
+            _image_sighting(number, picture_of_part(entry))
+            for number, entry in enumerate(self._images)
+        ]
         cut = self._finish in {"length", "content_filter"} or not self.finished
         calls = settle(self._calls.calls(), seed=self._seed, cut=cut)
         parts += calls
@@ -263,7 +294,9 @@ class ChatReply:
     def _content_parts(self) -> list[ReplyPart]:
         parts: list[ReplyPart] = []
         pieces, number = self._pieces(), 0
-        last = max((index for index, piece in enumerate(pieces) if isinstance(piece, str)), default=-1)
+        last = max(
+            (index for index, piece in enumerate(pieces) if isinstance(piece, str)), default=-1
+        )
         for index, piece in enumerate(pieces):
             if isinstance(piece, str):
                 parts.append(Text(piece, citations(self._annotations) if index == last else ()))
@@ -274,13 +307,21 @@ class ChatReply:
         return parts
 
     def _message(self, calls: Sequence[ToolCall]) -> Mapping[str, Any]:
-        """The message to echo: what OpenRouter wants back, in order, and nothing that providers reject."""
+        """The message to echo: what OpenRouter wants back, in order, and nothing that providers
+        reject.
+        """
         pieces = self._pieces()
         if any(not isinstance(piece, str) for piece in pieces):
-            content: object = [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
+            content: object = [
+                {"type": "text", "text": piece} if isinstance(piece, str) else piece
+                for piece in pieces
+            ]
         else:
             content = "".join(cast("list[str]", pieces))
-        message: dict[str, Any] = {"role": "assistant", "content": content or ("" if not calls else None)}
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": content or ("" if not calls else None),
+        }
         if calls:
             message["tool_calls"] = [
                 {
@@ -300,7 +341,9 @@ class ChatReply:
 
 
 def _only_words(chunk: JsonObject) -> str | None:
-    """The words of a chunk that brings nothing else, as most do; None where it has to be looked through."""
+    """The words of a chunk that brings nothing else, as most do; None where it has to be looked
+    through.
+    """
     choices = chunk.get("choices")
     if not isinstance(choices, list) or len(cast("list[object]", choices)) != 1:
         return None
@@ -309,7 +352,11 @@ def _only_words(chunk: JsonObject) -> str | None:
         return None
     choice = cast("JsonObject", choice)
     delta = choice.get("delta")
-    if choice.get("finish_reason") or choice.get("error") or choice.get("index", 0) not in (0, None):
+    if (
+        choice.get("finish_reason")
+        or choice.get("error")
+        or choice.get("index", 0) not in (0, None)
+    ):
         return None
     if not isinstance(delta, dict):
         return None

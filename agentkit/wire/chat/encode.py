@@ -8,7 +8,16 @@ from typing import Any
 from agentkit.run.history import PLAIN, Shown, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
-from agentkit.wire.body import Encoded, Holes, around, beside, fitting_choice, settings, visible, words
+from agentkit.wire.body import (
+    Encoded,
+    Holes,
+    around,
+    beside,
+    fitting_choice,
+    settings,
+    visible,
+    words,
+)
 from agentkit.wire.json import write
 from agentkit.wire.tool_calls import for_history
 from agentkit.wire.types import Request
@@ -43,12 +52,20 @@ def _head(request: Request) -> dict[str, Any]:
     if request.output is not None:
         schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
         own["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return {**head, **{name: value for name, value in own.items() if value is not None}, **given.extra}
+    return {
+        **head,
+        **{name: value for name, value in own.items() if value is not None},
+        **given.extra,
+    }
 
 
 def _function(request: Request, index: int) -> dict[str, Any]:
     spec = request.functions[index]
-    function: dict[str, Any] = {"name": spec.name, "description": spec.description, "parameters": spec.schema}
+    function: dict[str, Any] = {
+        "name": spec.name,
+        "description": spec.description,
+        "parameters": spec.schema,
+    }
     if spec.strict is not None:
         function["strict"] = spec.strict
     return {"type": "function", "function": function}
@@ -80,7 +97,9 @@ def _items(message: Message, shown: Shown, cache: Encoded) -> tuple[Pieces, ...]
 def _user(message: Message, shown: Shown) -> Pieces:
     holes = Holes()
     own = visible(message.parts, set(shown.hidden))
-    content = _content([*([Text(shown.before)] if shown.before else []), *own, *beside(shown)], holes)
+    content = _content(
+        [*([Text(shown.before)] if shown.before else []), *own, *beside(shown)], holes
+    )
     if len(content) == 1 and content[0]["type"] == "text":
         return holes.pieces({"role": "user", "content": content[0]["text"]})
     return holes.pieces({"role": "user", "content": content})
@@ -96,7 +115,9 @@ def _content(parts: Iterable[Text | Image], holes: Holes) -> list[dict[str, Any]
 
 
 def _assistant(message: Message) -> Pieces:
-    """A message of the other API, or of none, from its words and calls. Its pictures go as the user's (`history`)."""
+    """A message of the other API, or of none, from its words and calls. Its pictures go as the
+    user's (`history`).
+    """
     item: dict[str, Any] = {"role": "assistant", "content": words(message)}
     if calls := message.calls:
         item["content"] = item["content"] or None
@@ -115,12 +136,16 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
-    """One item for each result; pictures follow in a user's message, since many providers refuse them in a tool's."""
+    """One item for each result; pictures follow in a user's message, since many providers refuse
+    them in a tool's.
+    """
     items: list[Pieces] = []
     follow: list[Text | Image] = []
     gone = set(shown.hidden)
     for result in (part for part in message.parts if isinstance(part, ToolResult)):
-        items.append((write({"role": "tool", "tool_call_id": result.call_id, "content": result.text}),))
+        items.append(
+            (write({"role": "tool", "tool_call_id": result.call_id, "content": result.text}),)
+        )
         if images := [part for part in visible(result.parts, gone) if isinstance(part, Image)]:
             names = ", ".join(image.name for image in images)
             follow += [Text(f"Pictures from {result.name} ({names}):"), *images]

@@ -1,5 +1,6 @@
-"""The Responses API: from the wire to a reply. Items are gathered by `output_index`, since some providers rotate their ids
-between events; `response.completed` may bring them all once more, and adds only what was missing."""
+"""The Responses API: from the wire to a reply. Items are gathered by `output_index`, since some
+providers rotate their ids between events; `response.completed` may bring them all once more, and
+adds only what was missing."""
 
 from __future__ import annotations
 
@@ -64,11 +65,15 @@ class _Item:
 
 
 class ResponsesReply:
-    """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the request carried."""
+    """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the
+    request carried.
+    """
 
     def __init__(self, server_tools: Sequence[str] = ()) -> None:
         self._tools = tuple(server_tools)
-        self._draws = any(tool.removeprefix("openrouter:") == "image_generation" for tool in server_tools)
+        self._draws = any(
+            tool.removeprefix("openrouter:") == "image_generation" for tool in server_tools
+        )
         self._held = Held()
         self._id: str | None = None
         self._model: str | None = None
@@ -83,7 +88,12 @@ class ResponsesReply:
 
     @property
     def finished(self) -> bool:
-        return self._error is not None or self._status in {"completed", "incomplete", "failed", "cancelled"}
+        return self._error is not None or self._status in {
+            "completed",
+            "incomplete",
+            "failed",
+            "cancelled",
+        }
 
     def whole(self, body: JsonObject) -> list[Signal]:
         self._held.value(body)
@@ -115,11 +125,19 @@ class ResponsesReply:
             return [Words(words, "reasoning")]
         item.said.append(words)
         part = whole(event.get("output_index")) * _MOST_TEXTS + whole(event.get("content_index"))
-        return [Words(words if len(item.said) > 1 else self._gap_before(item) + words, "text", part)]
+        return [
+            Words(words if len(item.said) > 1 else self._gap_before(item) + words, "text", part)
+        ]
 
     def _gap_before(self, item: _Item) -> str:
-        """A blank line where another message of this reply has spoken before: each is a message of its own."""
-        return _GAP if any(any(other.said) for other in self._items.values() if other is not item) else ""
+        """A blank line where another message of this reply has spoken before: each is a message of
+        its own.
+        """
+        return (
+            _GAP
+            if any(any(other.said) for other in self._items.values() if other is not item)
+            else ""
+        )
 
     def _rare(self, kind: str | None, event: JsonObject) -> list[Signal]:
         match kind:
@@ -133,14 +151,22 @@ class ResponsesReply:
             case "response.image_generation_call.partial_image":
                 value = string(event.get("partial_image_b64"))
                 key = f"item:{whole(event.get('output_index'))}"
-                return [Preview(key, whole(event.get("partial_image_index")), value)] if value else []
-            case "response.image_generation_call.in_progress" | "response.image_generation_call.generating":
+                return (
+                    [Preview(key, whole(event.get("partial_image_index")), value)] if value else []
+                )
+            case (
+                "response.image_generation_call.in_progress"
+                | "response.image_generation_call.generating"
+            ):
                 return self._phase(event, kind.rsplit(".", 1)[1])
             case "response.created" | "response.in_progress":
                 return self._response(obj(event.get("response")), final=False)
             case "response.completed" | "response.incomplete" | "response.failed":
                 return self._response(obj(event.get("response")))
-            case _ if (error := faults.error_object(event.get("error"))) or kind in {"error", "response.error"}:
+            case _ if (error := faults.error_object(event.get("error"))) or kind in {
+                "error",
+                "response.error",
+            }:
                 self._error = faults.from_error(error or event, generation_id=self._id)
             case _:
                 pass  # an event that is not known here says nothing that is needed
@@ -159,26 +185,38 @@ class ResponsesReply:
             item.item = obj(event.get("item"))
         if item.type in _PLAIN or not item.type or not self._is_call(item.type):
             return []
-        return [ServerCall(self._server(whole(event.get("output_index")), item, running=True)[0], "in_progress")]
+        return [
+            ServerCall(
+                self._server(whole(event.get("output_index")), item, running=True)[0], "in_progress"
+            )
+        ]
 
     def _phase(self, event: JsonObject, phase: str) -> list[Signal]:
         item = self._item(event)
         if not self._is_call(item.type):
             return []
-        return [ServerCall(self._server(whole(event.get("output_index")), item, running=True)[0], phase)]
+        return [
+            ServerCall(self._server(whole(event.get("output_index")), item, running=True)[0], phase)
+        ]
 
-    def _server(self, index: int, known: _Item, *, running: bool = False) -> tuple[Invocation, Sighting | None]:
+    def _server(
+        self, index: int, known: _Item, *, running: bool = False
+    ) -> tuple[Invocation, Sighting | None]:
         item = {**known.item, "status": "in_progress"} if running else known.item
         invocation, sighting = server_item(item, f"item:{index}", tracked=self._is_call(known.type))
         known.call_id = known.call_id or (
-            invocation.id if invocation.id != f"item:{index}" else f"{(self._id or 'reply')[-12:]}_{index}"
+            invocation.id
+            if invocation.id != f"item:{index}"
+            else f"{(self._id or 'reply')[-12:]}_{index}"
         )
         if sighting is not None and sighting.invocation_id:
             sighting = replace(sighting, invocation_id=known.call_id)
         return replace(invocation, id=known.call_id), sighting
 
     def _is_call(self, kind: str) -> bool:
-        """Whether an item of this type is a tool's call: a model that draws by itself gives image items too."""
+        """Whether an item of this type is a tool's call: a model that draws by itself gives image
+        items too.
+        """
         if kind in _PLAIN or (not kind.startswith("openrouter:") and not kind.endswith("_call")):
             return False  # a compaction, a list of tools: kept and echoed, but nothing was called
         return kind not in IMAGE_ITEMS or self._draws or kind == IMAGE_GENERATION
@@ -193,7 +231,11 @@ class ResponsesReply:
         if known.type == "message" and not known.said:
             known.said.append(_text_of(item))
             part = index * _MOST_TEXTS
-            signals += [Words(self._gap_before(known) + known.said[0], "text", part)] if known.said[0] else []
+            signals += (
+                [Words(self._gap_before(known) + known.said[0], "text", part)]
+                if known.said[0]
+                else []
+            )
         elif known.type == "message" and rest:
             known.said.append(rest)
             last = max(0, len(objects(item.get("content"))) - 1)
@@ -212,7 +254,8 @@ class ResponsesReply:
             invocation, sighting = self._server(index, known)
             if self._is_call(known.type):
                 signals.append(ServerCall(invocation))
-            if sighting is not None and sighting.values:  # what is still missing may come with `response.completed`
+            # What is still missing may come with `response.completed`.
+            if sighting is not None and sighting.values:
                 signals.append(sighting)
         return signals
 
@@ -227,13 +270,19 @@ class ResponsesReply:
         return self._free
 
     def _places(self, output: list[JsonObject]) -> list[int]:
-        """Where the items of the whole response belong. Some providers leave items out of it, or give them in another
-        order than they were streamed in: then the first of a type is the first of that type, and so on."""
-        known = [self._items[index].type if index in self._items else "" for index in range(len(output))]
+        """Where the items of the whole response belong. Some providers leave items out of it, or
+        give them in another order than they were streamed in: then the first of a type is the first
+        of that type, and so on."""
+        known = [
+            self._items[index].type if index in self._items else "" for index in range(len(output))
+        ]
         types = [string(item.get("type")) or "" for item in output]
         if all(before in {"", after} for before, after in zip(known, types, strict=True)):
             return list(range(len(output)))
-        free = {kind: [index for index, item in sorted(self._items.items()) if item.type == kind] for kind in types}
+        free = {
+            kind: [index for index, item in sorted(self._items.items()) if item.type == kind]
+            for kind in types
+        }
         fresh = count(max(self._items) + 1)
         return [free[kind].pop(0) if free[kind] else next(fresh) for kind in types]
 
@@ -243,7 +292,9 @@ class ResponsesReply:
         if usage := obj(response.get("usage")):
             self._usage = usage
         if error := faults.error_object(response.get("error")):
-            error_type = {"error_type": kind} if (kind := string(response.get("error_type"))) else {}
+            error_type = (
+                {"error_type": kind} if (kind := string(response.get("error_type"))) else {}
+            )
             self._error = faults.from_error({**error_type, **error}, generation_id=self._id)
         if not final:
             return []
@@ -254,11 +305,15 @@ class ResponsesReply:
         self._status = string(response.get("status")) or self._status
         self._incomplete = string(obj(response.get("incomplete_details")).get("reason"))
         if self._status in {"failed", "cancelled"} and self._error is None:
-            self._error = faults.bare(response.get("error_type") or f"status: {self._status}", self._id)
+            self._error = faults.bare(
+                response.get("error_type") or f"status: {self._status}", self._id
+            )
         return signals
 
     def reply(self) -> Reply:
-        """What has come so far. Where the stream was cut, items that were not done give only their words."""
+        """What has come so far. Where the stream was cut, items that were not done give only their
+        words.
+        """
         parts: list[ReplyPart] = []
         raw: list[tuple[str, bytes]] = []
         server: list[Invocation] = []
@@ -271,7 +326,11 @@ class ResponsesReply:
                 spoke = spoke or any(isinstance(part, Text) for part in spoken)
                 refusal += _refusal_of(known.item)
             elif known.type == "reasoning":
-                parts += [Reasoning(words)] if (words := "".join(known.reasoned) or reasoning_of(known.item)) else []
+                parts += (
+                    [Reasoning(words)]
+                    if (words := "".join(known.reasoned) or reasoning_of(known.item))
+                    else []
+                )
             elif known.type == "function_call":
                 parts += [calls[index]] if index in calls else []
             elif known.type and known.done:
@@ -279,7 +338,11 @@ class ResponsesReply:
                 server += [invocation] if self._is_call(known.type) else []
                 parts += [sighting] if sighting is not None else []
             if known.type == "function_call":
-                raw += [(known.type, write(self._echoed(known.item, calls[index])))] if index in calls else []
+                raw += (
+                    [(known.type, write(self._echoed(known.item, calls[index])))]
+                    if index in calls
+                    else []
+                )
             elif known.done:
                 raw.append((known.type, write(known.item)))
         while raw and raw[-1][0] == "reasoning":
@@ -310,7 +373,9 @@ class ResponsesReply:
                 whole_text = known.item.get("arguments") if known.done else None
                 arguments = whole_text if isinstance(whole_text, str) else "".join(known.arguments)
                 call_id = string(known.item.get("call_id")) or string(known.item.get("id")) or ""
-                found.append((index, (call_id, string(known.item.get("name")) or "", mend(arguments))))
+                found.append(
+                    (index, (call_id, string(known.item.get("name")) or "", mend(arguments)))
+                )
         cut = self._status != "completed"
         settled = settle([call for _, call in found], seed=(self._id or "reply")[-12:], cut=cut)
         by_call = iter(settled)
@@ -325,7 +390,9 @@ class ResponsesReply:
 
 
 def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
-    """Words and pictures of a message item; where it never came whole, the words that were streamed."""
+    """Words and pictures of a message item; where it never came whole, the words that were
+    streamed.
+    """
     content = objects(known.item.get("content")) if known.done else []
     if not content:
         if rest := known.mender.rest():
@@ -353,8 +420,14 @@ def _after_gap(parts: list[ReplyPart]) -> list[ReplyPart]:
 def _text_of(item: JsonObject) -> str:
     if isinstance(content := item.get("content"), str):
         return mend(content)
-    return "".join(mend(text) for part in objects(content) if isinstance(text := part.get("text"), str))
+    return "".join(
+        mend(text) for part in objects(content) if isinstance(text := part.get("text"), str)
+    )
 
 
 def _refusal_of(item: JsonObject) -> str:
-    return "".join(mend(text) for part in objects(item.get("content")) if isinstance(text := part.get("refusal"), str))
+    return "".join(
+        mend(text)
+        for part in objects(item.get("content"))
+        if isinstance(text := part.get("refusal"), str)
+    )

@@ -8,7 +8,16 @@ from typing import Any
 from agentkit.run.history import PLAIN, Shown, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
-from agentkit.wire.body import Encoded, Holes, around, beside, fitting_choice, settings, visible, words
+from agentkit.wire.body import (
+    Encoded,
+    Holes,
+    around,
+    beside,
+    fitting_choice,
+    settings,
+    visible,
+    words,
+)
 from agentkit.wire.json import write
 from agentkit.wire.tool_calls import for_history
 from agentkit.wire.types import Request
@@ -55,7 +64,11 @@ def _head(request: Request) -> dict[str, Any]:
                 "schema": request.output.schema,
             }
         }
-    return {**settings(request), **{name: value for name, value in own.items() if value is not None}, **given.extra}
+    return {
+        **settings(request),
+        **{name: value for name, value in own.items() if value is not None},
+        **given.extra,
+    }
 
 
 def _tool_choice(request: Request) -> object:
@@ -97,8 +110,9 @@ def _content(parts: Iterable[Text | Image], holes: Holes) -> list[dict[str, Any]
 
 
 def _assistant(message: Message) -> tuple[Pieces, ...]:
-    """A message of the other API, or of none, from its words and calls. Its pictures go as the user's (`history`): an
-    `image_generation_call` with an id that no provider gave rests on nothing."""
+    """A message of the other API, or of none, from its words and calls. Its pictures go as the
+    user's (`history`): an `image_generation_call` with an id that no provider gave rests on
+    nothing."""
     items: list[Pieces] = []
     said = words(message)
     if not said and not message.calls and message.images:
@@ -121,7 +135,9 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
-    """One item for each result, with its pictures; what else goes beside them follows as the user's."""
+    """One item for each result, with its pictures; what else goes beside them follows as the
+    user's.
+    """
     items: list[Pieces] = []
     gone = set(shown.hidden)
     for result in (part for part in message.parts if isinstance(part, ToolResult)):
@@ -129,7 +145,11 @@ def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
         images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
         said = [Text(result.text)] if result.text else []
         output: object = _content([*said, *images], holes) if images else result.text
-        items.append(holes.pieces({"type": "function_call_output", "call_id": result.call_id, "output": output}))
+        items.append(
+            holes.pieces(
+                {"type": "function_call_output", "call_id": result.call_id, "output": output}
+            )
+        )
     if follow := list(beside(shown)):
         items.append(_user(follow))
     return tuple(items)

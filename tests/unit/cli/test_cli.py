@@ -27,14 +27,26 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def environment(**changes: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENROUTER_", "LIVE"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OPENROUTER_", "LIVE"))
+    }
     return kept | changes
 
 
-def run(*arguments: str, module: str = "agentkit", stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, module: str = "agentkit", stdin: str = "", **changes: str
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=60, env=environment(**changes), check=False
+        command,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(**changes),
+        check=False,
     )
 
 
@@ -53,7 +65,13 @@ def test_a_demo_is_played_shown_and_reported(script: Path, tmp_path: Path) -> No
     assert "Responses API" in done.stdout
     assert done.stdout.count("✓ 2 of 2 turns as expected") == 2
     assert not CONTROL.search(done.stdout)
-    for file in ("index.html", "transcript.md", "run.json", "images/chat/img_1.png", "images/responses/img_1.png"):
+    for file in (
+        "index.html",
+        "transcript.md",
+        "run.json",
+        "images/chat/img_1.png",
+        "images/responses/img_1.png",
+    ):
         assert (tmp_path / "out" / file).is_file()
 
 
@@ -71,26 +89,41 @@ def test_a_broken_script_is_exit_2_and_one_line(script: Path, tmp_path: Path) ->
     assert done.returncode == 2
     assert done.stdout == ""
     assert (
-        done.stderr == f'agentkit: {script}:8: field turns[1].expect.images: given "two", accepted is a whole number\n'
+        done.stderr
+        == f'agentkit: {script}:8: field turns[1].expect.images: given "two", accepted is a whole number\n'
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["demo", "none.yaml"], 2, "agentkit: none.yaml: the script cannot be read: No such file or directory\n"),
+        (
+            ["demo", "none.yaml"],
+            2,
+            "agentkit: none.yaml: the script cannot be read: No such file or directory\n",
+        ),
         (["demo", "x", "--api", "soap"], 2, "'soap' is not one of 'chat', 'responses', 'both'"),
         (["demo"], 2, "Missing argument 'SCRIPT'"),
         (["paint"], 2, "No such command 'paint'"),
         (["emulator", "--port", "99999"], 2, "Invalid value for '--port'"),
         (["emulator", "--host", "203.0.113.1"], 2, "agentkit: cannot listen on 203.0.113.1:0: "),
         (["chat", "--live"], 2, "agentkit: --live needs a key: set OPENROUTER_API_KEY"),
-        (["chat", "--budget", "-1"], 2, "agentkit: Budget(cost_usd=-1.0): accepted is a finite number of USD"),
-        (["chat", "--tool", "paint"], 2, 'agentkit: --tool:1: field tools[0]: given "paint", accepted is FILE.py:NAME'),
+        (
+            ["chat", "--budget", "-1"],
+            2,
+            "agentkit: Budget(cost_usd=-1.0): accepted is a finite number of USD",
+        ),
+        (
+            ["chat", "--tool", "paint"],
+            2,
+            'agentkit: --tool:1: field tools[0]: given "paint", accepted is FILE.py:NAME',
+        ),
         (["chat", "--model", "no such model"], 2, "agentkit: Agent(model='no such model')"),
     ],
 )
-def test_wrong_use_is_exit_2_without_a_traceback(arguments: list[str], code: int, told: str) -> None:
+def test_wrong_use_is_exit_2_without_a_traceback(
+    arguments: list[str], code: int, told: str
+) -> None:
     done = run(*arguments)
     assert done.returncode == code
     assert told in done.stderr
@@ -119,7 +152,9 @@ def test_version_and_help() -> None:
 
 def test_a_missing_package_is_told_in_one_line() -> None:
     code = "import sys; sys.modules['typer'] = None\nfrom agentkit.cli import main\nsys.exit(main(['--version']))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 2
     assert done.stderr == "agentkit: typer is not installed: pip install agentkit-openrouter\n"
 
@@ -195,7 +230,12 @@ def test_a_chat_asks_a_person_before_a_tool_runs(tmp_path: Path) -> None:
         "nearly",
         "Order prints of img_1, copies: 5.",
     ]
-    tools = ["--tool", f"{tmp_path / 'shop.py'}:order_print", "--tool", f"{tmp_path / 'shop.py'}:ask_printer"]
+    tools = [
+        "--tool",
+        f"{tmp_path / 'shop.py'}:order_print",
+        "--tool",
+        f"{tmp_path / 'shop.py'}:ask_printer",
+    ]
     done = run("chat", *tools, stdin="\n".join(lines), AGENTKIT_STORE=str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     assert '? order_print(picture="img_1", copies=3)' in done.stdout
@@ -210,17 +250,31 @@ def test_a_chat_asks_a_person_before_a_tool_runs(tmp_path: Path) -> None:
 
 def test_a_chat_edits_with_the_studio_and_tells_the_cost_so_far(tmp_path: Path) -> None:
     lines = ["Draw a blue owl.", "Put a red hat on the owl in img_1.", "/images"]
-    done = run("chat", "--no-draw", "--tool", "studio", stdin="\n".join(lines), AGENTKIT_STORE=str(tmp_path / "store"))
+    done = run(
+        "chat",
+        "--no-draw",
+        "--tool",
+        "studio",
+        stdin="\n".join(lines),
+        AGENTKIT_STORE=str(tmp_path / "store"),
+    )
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"▣ img_2 · 1024×1024 · .* · \$0\.0\d+ · made from img_1 · a blue owl wearing a red hat", done.stdout
+        r"▣ img_2 · 1024×1024 · .* · \$0\.0\d+ · made from img_1 · a blue owl wearing a red hat",
+        done.stdout,
     )
     first, second = (float(each) for each in re.findall(r"\$(\d\.\d+) so far", done.stdout))
     assert 0 < first < second
 
 
 def test_a_chat_stops_at_its_budget_and_says_why(tmp_path: Path) -> None:
-    done = run("chat", "--budget", "0.02", stdin="Draw a blue owl.\n", AGENTKIT_STORE=str(tmp_path / "store"))
+    done = run(
+        "chat",
+        "--budget",
+        "0.02",
+        stdin="Draw a blue owl.\n",
+        AGENTKIT_STORE=str(tmp_path / "store"),
+    )
     assert done.returncode == 0, done.stderr
     assert "■ limited: $0.0200 is left, and the next request may cost $" in done.stdout
     assert "at worst, a picture included" in done.stdout
@@ -229,7 +283,9 @@ def test_a_chat_stops_at_its_budget_and_says_why(tmp_path: Path) -> None:
 
 
 def test_the_end_of_the_input_ends_a_chat(tmp_path: Path) -> None:
-    done = run("chat", "--api", "responses", stdin="Hello!\n", AGENTKIT_STORE=str(tmp_path / "store"))
+    done = run(
+        "chat", "--api", "responses", stdin="Hello!\n", AGENTKIT_STORE=str(tmp_path / "store")
+    )
     assert done.returncode == 0, done.stderr
     assert "Hello" in done.stdout
 
@@ -237,14 +293,23 @@ def test_the_end_of_the_input_ends_a_chat(tmp_path: Path) -> None:
 def test_an_interrupt_ends_a_demo_quietly(tmp_path: Path) -> None:
     script = tmp_path / "long.demo.yaml"
     script.write_text(SCRIPT + "  - say: Tell me a story about a fox.\n" * 90)
-    command = [sys.executable, "-m", "agentkit", "demo", str(script), "--out", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        "-m",
+        "agentkit",
+        "demo",
+        str(script),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-        # A shell that starts the tests in the background has them, and what they start, ignore interrupts.
+        # A shell that starts the tests in the background has them, and what they start, ignore
+        # interrupts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         assert process.stdout is not None

@@ -21,7 +21,9 @@ def drawn(name: str, colour: str = "orange", **fields: object) -> Image:
         "blobs": MemoryBlobs(data),
         "sources": (Source("content"),),
     }
-    return Image(hashlib.sha256(data).hexdigest(), "image/png", len(data), name=name, **(known | fields))  # type: ignore[arg-type]
+    return Image(
+        hashlib.sha256(data).hexdigest(), "image/png", len(data), name=name, **(known | fields)
+    )  # type: ignore[arg-type]
 
 
 def answered(
@@ -36,15 +38,17 @@ def answered(
     refusal: str | None = None,
     closing: str | None = None,
 ) -> Answer:
-    """The answer of a run that ended with these parts; `rounds` says how many calls each earlier reply held, `returned`
-    which pictures came from tools."""
+    """The answer of a run that ended with these parts; `rounds` says how many calls each earlier
+    reply held, `returned` which pictures came from tools."""
     images = (*returned, *(part for part in parts if isinstance(part, Image)))
     messages = [Message("user", (Text(say),))]
     for number, size in enumerate(rounds):
         calls = tuple(ToolCall(f"call_{number}_{index}", "weather", "{}") for index in range(size))
         messages += [
             Message("assistant", calls),
-            Message("tool", tuple(ToolResult(call.id, call.name, (Text("fine"),)) for call in calls)),
+            Message(
+                "tool", tuple(ToolResult(call.id, call.name, (Text("fine"),)) for call in calls)
+            ),
         ]
     run = Run(
         "run_1",
@@ -73,7 +77,9 @@ def answered(
 
 
 def failed_picture(reason: str = "404") -> ImageFailure:
-    return ImageFailure(Source("text", "https://example.org/x.png"), "https://example.org/x.png", reason)
+    return ImageFailure(
+        Source("text", "https://example.org/x.png"), "https://example.org/x.png", reason
+    )
 
 
 def played(*turns: PlayedTurn, api: Api = "chat", planned: int | None = None) -> Played:

@@ -11,9 +11,16 @@ from tests.unit.demo.hand_made import answered, drawn, failed_picture
 
 
 def called(
-    name: str, *, status: str = "completed", executor: str = "client", count: int = 1, error: str | None = None
+    name: str,
+    *,
+    status: str = "completed",
+    executor: str = "client",
+    count: int = 1,
+    error: str | None = None,
 ) -> Invocation:
-    return Invocation(f"id_{name}", name, {}, executor=executor, status=status, count=count, error=error)  # type: ignore[arg-type]
+    return Invocation(
+        f"id_{name}", name, {}, executor=executor, status=status, count=count, error=error
+    )  # type: ignore[arg-type]
 
 
 BOTH = (called("weather"), called("sunset"))
@@ -26,7 +33,10 @@ BOTH = (called("weather"), called("sunset"))
         ({"text": "THE fox"}, answered(Text("It is the Fox."))),
         ({"text": [r"/it .* fox/", "fox."]}, answered(Text("It is\nthe fox."))),
         ({"images": 1, "parents": "img_1"}, answered(drawn("img_2", parents=("img_1",)))),
-        ({"tools": {"weather": 1, "sunset": 1}, "together": True}, answered(invocations=BOTH, rounds=(2,))),
+        (
+            {"tools": {"weather": 1, "sunset": 1}, "together": True},
+            answered(invocations=BOTH, rounds=(2,)),
+        ),
         ({"tools": {}}, answered(Text("no tools"))),
         ({"server_tools": 3}, answered(invocations=(called("draw", executor="server", count=3),))),
         ({"status": "limited"}, answered(status="limited")),

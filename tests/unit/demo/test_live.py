@@ -26,7 +26,11 @@ URL = "https://images.example/a.png?token=x"
 
 def shown(*events: object, terminal: bool = False) -> str:
     to = io.StringIO()
-    view = EventView(Console(file=to, force_terminal=terminal, width=100, highlight=False, markup=False, emoji=False))
+    view = EventView(
+        Console(
+            file=to, force_terminal=terminal, width=100, highlight=False, markup=False, emoji=False
+        )
+    )
     view.start()
     for event in events:
         view.show(event)  # type: ignore[arg-type]
@@ -44,7 +48,9 @@ def call(status: str = "pending", **fields: object) -> Invocation:
 
 
 def test_words_tools_and_pictures_in_order() -> None:
-    finished = InvocationFinished(call("completed", result="-4 °C\nsnow", seconds=0.5, cost_usd=0.01))
+    finished = InvocationFinished(
+        call("completed", result="-4 °C\nsnow", seconds=0.5, cost_usd=0.01)
+    )
     told = shown(
         TextDelta("Let me "), TextDelta("look.\n"), InvocationStarted(call()), InvocationProgress(call(), "asking"), finished,
         TextDelta("It snows."), ready(), ImageFailed(failed_picture("404")),
@@ -74,7 +80,8 @@ def test_a_link_to_a_picture_that_came_is_left_out() -> None:
 
 def test_a_failed_call_says_why() -> None:
     assert (
-        shown(InvocationFinished(call("failed", error="no such city"))) == '  ✗ weather(city: "Oslo") → no such city\n'
+        shown(InvocationFinished(call("failed", error="no such city")))
+        == '  ✗ weather(city: "Oslo") → no such city\n'
     )
     unknown = Invocation("s", "openrouter:web_search", None, "server", "completed", count=3)
     assert shown(InvocationFinished(unknown)) == "  ✓ openrouter:web_search ×3\n"
@@ -84,20 +91,27 @@ def test_a_failed_call_says_why() -> None:
     "event",
     [
         TextDelta("\x1b[2J\x1b]0;owned\x07 \x9b31m \u202e [bold]x[/bold] :fox:\r"),
-        InvocationFinished(Invocation("c", "\x1b[2J", {"\x1b[2J": "\u202e"}, status="completed", result="\x1b[2J")),
+        InvocationFinished(
+            Invocation("c", "\x1b[2J", {"\x1b[2J": "\u202e"}, status="completed", result="\x1b[2J")
+        ),
         ImageReady(drawn("img_1", alt="\x1b[2J\u202e")),
         ImageFailed(failed_picture("\x1b[2J\u202e")),
     ],
 )
 def test_control_characters_are_shown_not_obeyed(event: object) -> None:
     told = shown(event)
-    assert not any((ord(char) < 32 and char != "\n") or 0x7F <= ord(char) < 0xA0 or char == "\u202e" for char in told)
+    assert not any(
+        (ord(char) < 32 and char != "\n") or 0x7F <= ord(char) < 0xA0 or char == "\u202e"
+        for char in told
+    )
     assert "\x1b[2J\x1b]0" not in shown(event, terminal=True)
     assert "\u202e" not in shown(event, terminal=True)
 
 
 def test_without_a_terminal_nothing_moves() -> None:
-    told = shown(ReasoningDelta("hm"), InvocationStarted(call()), ImagePreview("i", 0, b"x", "image/png"))
+    told = shown(
+        ReasoningDelta("hm"), InvocationStarted(call()), ImagePreview("i", 0, b"x", "image/png")
+    )
     assert told == ""
 
 

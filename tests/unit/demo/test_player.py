@@ -1,4 +1,6 @@
-"""A script is played for real, against the emulator: the whole example once, and what can go wrong."""
+"""A script is played for real, against the emulator: the whole example once, and what can go
+wrong.
+"""
 
 import asyncio
 import json
@@ -43,7 +45,11 @@ class Recorder:
 
 def small(*says: str, **expect: object) -> Script:
     turns = [{"say": each, "expect": expect} for each in says]
-    return read(json.dumps({"name": "x", "model": "openai/gpt-5.2", "turns": turns}), "x.yaml", folder=Path())
+    return read(
+        json.dumps({"name": "x", "model": "openai/gpt-5.2", "turns": turns}),
+        "x.yaml",
+        folder=Path(),
+    )
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
@@ -58,17 +64,30 @@ async def test_the_fox_is_played_as_expected(
     assert len(played.turns) == len(fox.turns) >= 6
     assert len({image.sha256 for image in played.images.values()}) == len(played.images) == 6
     assert played.usage.cost_usd
-    assert {type(each) for each in recorder.seen} >= {str, TextDelta, ImageReady, RunFinished, PlayedTurn, Played}
+    assert {type(each) for each in recorder.seen} >= {
+        str,
+        TextDelta,
+        ImageReady,
+        RunFinished,
+        PlayedTurn,
+        Played,
+    }
     page = write(fox, [played], tmp_path).read_text("utf-8")
     assert "every turn as expected" in page
     assert len(list((tmp_path / "images" / api).iterdir())) == 6
     scarf, hat, glasses = (turn.answer for turn in played.turns[5:8])
     assert scarf and hat and glasses  # noqa: PT018
-    assert [call.executor for call in (*scarf.invocations, *hat.invocations, *glasses.invocations)] == [
+    assert [
+        call.executor for call in (*scarf.invocations, *hat.invocations, *glasses.invocations)
+    ] == [
         "server",
         "client",
     ]
-    assert [played.images[name].parents for name in ("img_4", "img_5", "img_6")] == [(), ("img_4",), ("img_5",)]
+    assert [played.images[name].parents for name in ("img_4", "img_5", "img_6")] == [
+        (),
+        ("img_4",),
+        ("img_5",),
+    ]
     assert played.images["img_5"].cost_usd
     assert played.turns[7].model == "google/gemini-2.5-flash-image"
     assert played.turns[8].model == "openai/gpt-5.2"
@@ -80,15 +99,27 @@ async def test_an_expectation_that_is_not_met_is_told_and_the_play_goes_on(
     client: OpenRouter, store: MemoryImageStore
 ) -> None:
     played = await play(
-        small("Hello!", "Hello again!", images=1), "chat", Toolbox(), Recorder(), client=client, store=store
+        small("Hello!", "Hello again!", images=1),
+        "chat",
+        Toolbox(),
+        Recorder(),
+        client=client,
+        store=store,
     )
     assert not played.is_good
-    assert played.failed == ("chat, turn 1: expected 1 images, came 0", "chat, turn 2: expected 1 images, came 0")
+    assert played.failed == (
+        "chat, turn 1: expected 1 images, came 0",
+        "chat, turn 2: expected 1 images, came 0",
+    )
 
 
-async def test_an_error_ends_the_conversation(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_an_error_ends_the_conversation(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     emulator.play([Reply([Say("Fine.")]), Reply([], error=Failure("no credits", 402))])
-    played = await play(small("One", "Two", "Three"), "responses", Toolbox(), Recorder(), client=client, store=store)
+    played = await play(
+        small("One", "Two", "Three"), "responses", Toolbox(), Recorder(), client=client, store=store
+    )
     assert [turn.error is None for turn in played.turns] == [True, False]
     assert "InsufficientCredits" in str(played.turns[1].error)
     assert played.failed[-1] == "responses: 1 turns were not played"

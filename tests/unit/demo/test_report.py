@@ -1,4 +1,6 @@
-"""The report holds all that was played, and nothing that a browser or a reader's terminal would obey."""
+"""The report holds all that was played, and nothing that a browser or a reader's terminal would
+obey.
+"""
 
 import base64
 import hashlib
@@ -21,7 +23,9 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=y> ![p](https://evil.exam
 
 def script(name: str = "A demo", about: str = "About it.") -> Script:
     return read(
-        json.dumps({"name": name, "about": about, "model": "a/b", "turns": [{"say": "hi"}]}), "x", folder=Path()
+        json.dumps({"name": name, "about": about, "model": "a/b", "turns": [{"say": "hi"}]}),
+        "x",
+        folder=Path(),
     )
 
 
@@ -53,10 +57,22 @@ class Page(HTMLParser):
 
 def both() -> tuple[Played, Played]:
     weather = Invocation(
-        "call_1", "weather", {"city": "Oslo", "days": 2}, status="completed", result="-4 °C", seconds=0.25
+        "call_1",
+        "weather",
+        {"city": "Oslo", "days": 2},
+        status="completed",
+        result="-4 °C",
+        seconds=0.25,
     )
     draw = Invocation(
-        "s_1", "openrouter:image_generation", None, "server", "completed", images=("img_1",), cost_usd=0.04, count=2
+        "s_1",
+        "openrouter:image_generation",
+        None,
+        "server",
+        "completed",
+        images=("img_1",),
+        cost_usd=0.04,
+        count=2,
     )
     fox, owl = drawn("img_1"), drawn("img_2", "navy", parents=("img_1",))
     first = turn(
@@ -80,16 +96,33 @@ def test_all_that_was_played_is_in_the_page(tmp_path: Path) -> None:
         assert words in page.words, words
     assert page.all("strong")
     sources = [str(each["src"]) for each in page.all("img")]
-    assert set(sources) == {f"images/{api}/img_{number}.png" for api in ("chat", "responses") for number in (1, 2)}
+    assert set(sources) == {
+        f"images/{api}/img_{number}.png" for api in ("chat", "responses") for number in (1, 2)
+    }
     assert all((tmp_path / source).read_bytes().startswith(b"\x89PNG") for source in sources)
     assert all(each["alt"] for each in page.all("img"))
 
 
-def test_a_picture_that_a_tool_returned_is_shown_once_with_what_it_was_made_from(tmp_path: Path) -> None:
+def test_a_picture_that_a_tool_returned_is_shown_once_with_what_it_was_made_from(
+    tmp_path: Path,
+) -> None:
     fox = drawn("img_1")
-    hat = drawn("img_2", "navy", prompt="", parents=("img_1",), cost_usd=0.034, model="x/painter", sources=())
+    hat = drawn(
+        "img_2",
+        "navy",
+        prompt="",
+        parents=("img_1",),
+        cost_usd=0.034,
+        model="x/painter",
+        sources=(),
+    )
     edit = Invocation(
-        "call_1", "edit_image", {"images": ["img_1"]}, status="completed", images=("img_2",), cost_usd=0.034
+        "call_1",
+        "edit_image",
+        {"images": ["img_1"]},
+        status="completed",
+        images=("img_2",),
+        cost_usd=0.034,
     )
     answer = answered(fox, Text("There it is."), say="a hat", invocations=(edit,), returned=(hat,))
     write(script(), [played(turn(answer, say="a  hat on it", model="x/other"))], tmp_path)
@@ -109,13 +142,24 @@ def test_a_picture_that_a_tool_returned_is_shown_once_with_what_it_was_made_from
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"status": "refused", "refusal": HOSTILE}, "refused: <script>alert(1)</script><img src=x onerror=y>"),
+        (
+            {"status": "refused", "refusal": HOSTILE},
+            "refused: <script>alert(1)</script><img src=x onerror=y>",
+        ),
         ({"status": "limited", "closing": "images"}, "limited: the limit on pictures is reached"),
-        ({"status": "limited", "closing": "tool_calls"}, "limited: the limit on tool calls is reached"),
-        ({"status": "limited", "closing": "cost_usd"}, "limited: what is left of the money does not pay for"),
+        (
+            {"status": "limited", "closing": "tool_calls"},
+            "limited: the limit on tool calls is reached",
+        ),
+        (
+            {"status": "limited", "closing": "cost_usd"},
+            "limited: what is left of the money does not pay for",
+        ),
     ],
 )
-def test_a_run_that_was_refused_or_limited_says_so(tmp_path: Path, fields: dict[str, str], words: str) -> None:
+def test_a_run_that_was_refused_or_limited_says_so(
+    tmp_path: Path, fields: dict[str, str], words: str
+) -> None:
     answer = answered(Text("No."), **fields)  # type: ignore[arg-type]
     page = Page(write(script(), [played(turn(answer))], tmp_path).read_text("utf-8"))
     assert words in page.words
@@ -134,20 +178,36 @@ def test_words_and_pictures_stand_in_order(tmp_path: Path) -> None:
     text = write(script(), both()[:1], tmp_path).read_text("utf-8")
     places = [
         text.index(words)
-        for words in ("Before.", 'src="images/chat/img_1.png"', "After.", 'src="images/chat/img_2.png"')
+        for words in (
+            "Before.",
+            'src="images/chat/img_1.png"',
+            "After.",
+            'src="images/chat/img_2.png"',
+        )
     ]
     assert places == sorted(places)
     transcript = (tmp_path / "transcript.md").read_text("utf-8")
     places = [
         transcript.index(words)
-        for words in ("weather", "Before.", "(images/chat/img_1.png)", "After.", "(images/chat/img_2.png)", "404")
+        for words in (
+            "weather",
+            "Before.",
+            "(images/chat/img_1.png)",
+            "After.",
+            "(images/chat/img_2.png)",
+            "404",
+        )
     ]
     assert places == sorted(places)
 
 
 def test_the_page_needs_no_script_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     page = Page(write(script(), both(), tmp_path).read_text("utf-8"))
-    policy = next(each["content"] for each in page.all("meta") if each.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        each["content"]
+        for each in page.all("meta")
+        if each.get("http-equiv") == "Content-Security-Policy"
+    )
     digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
     assert (
         policy
@@ -179,7 +239,9 @@ def test_hostile_words_stay_words(tmp_path: Path) -> None:
     assert "<script" not in re.sub(r"\\<", "", transcript)
     assert "![p]" not in transcript
     for file in ("index.html", "transcript.md", "run.json"):
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", (tmp_path / file).read_text("utf-8"))
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", (tmp_path / file).read_text("utf-8")
+        )
 
 
 def test_names_of_pictures_never_become_paths(tmp_path: Path) -> None:
@@ -191,7 +253,13 @@ def test_names_of_pictures_never_become_paths(tmp_path: Path) -> None:
 
 def test_an_svg_is_linked_and_lost_bytes_are_told(tmp_path: Path) -> None:
     data = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
-    svg = Image(hashlib.sha256(data).hexdigest(), "image/svg+xml", len(data), name="img_1", blobs=MemoryBlobs(data))
+    svg = Image(
+        hashlib.sha256(data).hexdigest(),
+        "image/svg+xml",
+        len(data),
+        name="img_1",
+        blobs=MemoryBlobs(data),
+    )
     answer = answered(svg, drawn("img_2", blobs=None))
     page = Page(write(script(), [played(turn(answer))], tmp_path).read_text("utf-8"))
     assert not page.all("img")
@@ -221,7 +289,11 @@ def test_a_second_report_replaces_only_its_own_pictures(tmp_path: Path) -> None:
     (tmp_path / "images/chat/img_9.jpg").write_text("stale")
     write(script(), both(), tmp_path)
     assert (tmp_path / "images/mine.png").read_text() == "mine"
-    assert sorted(each.name for each in (tmp_path / "images/chat").iterdir()) == ["img_1.png", "img_2.png", "mine.png"]
+    assert sorted(each.name for each in (tmp_path / "images/chat").iterdir()) == [
+        "img_1.png",
+        "img_2.png",
+        "mine.png",
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

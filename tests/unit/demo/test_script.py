@@ -160,14 +160,25 @@ OTHER = """\
 def test_a_turn_may_ask_another_model_in_another_way_with_other_tools(
     client: OpenRouter, store: MemoryImageStore
 ) -> None:
-    made = script(GOOD + OTHER + "settings: {seed: 1, temperature: 0}\ntools: [openrouter:image_generation]\n")
+    made = script(
+        GOOD + OTHER + "settings: {seed: 1, temperature: 0}\ntools: [openrouter:image_generation]\n"
+    )
     plain, other = made.turns
-    assert [made.model_of(turn) for turn in made.turns] == ["openai/gpt-5.2", "google/gemini-2.5-flash-image"]
+    assert [made.model_of(turn) for turn in made.turns] == [
+        "openai/gpt-5.2",
+        "google/gemini-2.5-flash-image",
+    ]
     assert made.settings_of(plain) == ModelSettings(seed=1, temperature=0)
-    assert made.settings_of(other) == ModelSettings(seed=7, temperature=0, modalities=("image", "text"))
+    assert made.settings_of(other) == ModelSettings(
+        seed=7, temperature=0, modalities=("image", "text")
+    )
     box = load_tools(made)
     assert [each.name for each in box.tools(1, client, store)] == ["openrouter:image_generation"]
-    assert [each.name for each in box.tools(2, client, store)] == ["draw_image", "edit_image", "openrouter:datetime"]
+    assert [each.name for each in box.tools(2, client, store)] == [
+        "draw_image",
+        "edit_image",
+        "openrouter:datetime",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -187,9 +198,15 @@ def test_what_is_wrong_in_a_turn_of_its_own(old: str, new: str, message: str) ->
     assert str(error.value).startswith(message)
 
 
-def test_tools_without_a_script(client: OpenRouter, store: MemoryImageStore, tmp_path: Path) -> None:
+def test_tools_without_a_script(
+    client: OpenRouter, store: MemoryImageStore, tmp_path: Path
+) -> None:
     box = named_tools(["studio", "openrouter:web_search"], tmp_path)
-    assert [each.name for each in box.tools(1, client, store)] == ["draw_image", "edit_image", "openrouter:web_search"]
+    assert [each.name for each in box.tools(1, client, store)] == [
+        "draw_image",
+        "edit_image",
+        "openrouter:web_search",
+    ]
     with pytest.raises(ScriptError, match=r"field tools\[0\]: absent.py cannot be imported"):
         named_tools(["absent.py:fine"], tmp_path)
 

@@ -30,13 +30,18 @@ class Wire:
 
     def chat(self, prompt, **fields):
         messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
-        return self._ok("/chat/completions", {"model": "openai/gpt-5.2", "messages": messages, **fields})
+        return self._ok(
+            "/chat/completions", {"model": "openai/gpt-5.2", "messages": messages, **fields}
+        )
 
     def responses(self, prompt, **fields):
         return self._ok("/responses", {"model": "openai/gpt-5.2", "input": prompt, **fields})
 
     def images(self, prompt: str, **fields):
-        return self._ok("/images", {"model": "openai/gpt-5-image", "prompt": prompt, "size": "1024x1024", **fields})
+        return self._ok(
+            "/images",
+            {"model": "openai/gpt-5-image", "prompt": prompt, "size": "1024x1024", **fields},
+        )
 
     def message(self, prompt, **fields):
         return self.chat(prompt, **fields)["choices"][0]["message"]
@@ -47,16 +52,26 @@ class Wire:
     def calls(self, prompt, tools, **fields) -> list[tuple[str, dict]]:
         tools = [{"type": "function", "function": tool} for tool in tools]
         found = self.message(prompt, tools=tools, **fields).get("tool_calls", [])
-        return [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in found]
+        return [
+            (call["function"]["name"], json.loads(call["function"]["arguments"])) for call in found
+        ]
 
     def drawn(self, prompt, *, tool: dict | None = None, **fields) -> list[str]:
         """The prompts of the pictures that the image generation tool drew."""
         fields.setdefault(
-            "tools", [{"type": "openrouter:image_generation", "parameters": {"size": "64x64", **(tool or {})}}]
+            "tools",
+            [
+                {
+                    "type": "openrouter:image_generation",
+                    "parameters": {"size": "64x64", **(tool or {})},
+                }
+            ],
         )
         details = self.message(prompt, **fields).get("reasoning_details", [])
         return [
-            json.loads(one["arguments"])["prompt"] for one in details if one["type"] == "reasoning.server_tool_call"
+            json.loads(one["arguments"])["prompt"]
+            for one in details
+            if one["type"] == "reasoning.server_tool_call"
         ]
 
     def _ok(self, path: str, body):
@@ -172,18 +187,28 @@ def decode():
 
 @pytest.fixture(scope="session")
 def spec():
-    """Checks a value against a schema of the spec: `spec("ChatResult", value)` raises where it does not fit."""
+    """Checks a value against a schema of the spec: `spec("ChatResult", value)` raises where it does
+    not fit.
+    """
     if not SPEC.exists():
         pytest.skip("OpenRouter's spec is not at hand")
     jsonschema_rs = pytest.importorskip("jsonschema_rs")
     yaml = pytest.importorskip("yaml")
-    loaded = yaml.load(SPEC.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loaded = yaml.load(
+        SPEC.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
     validators: dict[str, object] = {}
 
     def check(name: str, value) -> None:
         if name not in validators:
-            schema = {"$ref": f"#/components/schemas/{name}"} if not name.startswith("/") else _answer_of(loaded, name)
-            validators[name] = jsonschema_rs.Draft202012Validator({**schema, "components": loaded["components"]})
+            schema = (
+                {"$ref": f"#/components/schemas/{name}"}
+                if not name.startswith("/")
+                else _answer_of(loaded, name)
+            )
+            validators[name] = jsonschema_rs.Draft202012Validator(
+                {**schema, "components": loaded["components"]}
+            )
         validators[name].validate(value)
 
     return check
@@ -191,4 +216,6 @@ def spec():
 
 def _answer_of(loaded: dict, path: str) -> dict:
     method = "get" if "get" in loaded["paths"][path] else "post"
-    return loaded["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+    return loaded["paths"][path][method]["responses"]["200"]["content"]["application/json"][
+        "schema"
+    ]

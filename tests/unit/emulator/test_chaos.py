@@ -6,11 +6,22 @@ from pathlib import Path
 import pytest
 
 from agentkit.cli import main as command
-from agentkit.emulator import ChaosError, Fault, Socket, Status, When, faults_from_file, faults_from_text
+from agentkit.emulator import (
+    ChaosError,
+    Fault,
+    Socket,
+    Status,
+    When,
+    faults_from_file,
+    faults_from_text,
+)
 from agentkit.emulator.__main__ import main as module
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "chaos.yaml"
-CHAT = ("/chat/completions", {"model": "openai/gpt-5.2", "messages": [{"role": "user", "content": "hello"}]})
+CHAT = (
+    "/chat/completions",
+    {"model": "openai/gpt-5.2", "messages": [{"role": "user", "content": "hello"}]},
+)
 
 
 def test_a_file_says_what_python_says() -> None:
@@ -30,7 +41,9 @@ def test_a_file_says_what_python_says() -> None:
     first, second, third = faults
     assert faults.seed == 3
     assert first == Fault(status=Status(503), when=When(nth=(2,), api="chat"))
-    assert second == Fault(status=Status(502, retry_after=1.5), socket=Socket("stall", at="body", byte=10), name="torn")
+    assert second == Fault(
+        status=Status(502, retry_after=1.5), socket=Socket("stall", at="body", byte=10), name="torn"
+    )
     assert third.quirks == ("arguments.nan",)
 
 
@@ -73,7 +86,9 @@ def test_a_file_that_cannot_be_used(tmp_path, text: str, told: str) -> None:
     path.write_text(text)
     with pytest.raises(ChaosError) as caught:
         faults_from_file(path)
-    assert str(caught.value).removeprefix(f"{tmp_path}/").startswith(told) or told in str(caught.value)
+    assert str(caught.value).removeprefix(f"{tmp_path}/").startswith(told) or told in str(
+        caught.value
+    )
     assert "\n" not in str(caught.value)
 
 
@@ -101,10 +116,17 @@ def control(wire, method: str, path: str = "/control/faults", **options):
 
 def test_faults_come_and_go(wire) -> None:
     added = control(
-        wire, "POST", json={"seed": 5, "faults": [{"status": 503, "when": {"times": 1}}, {"status": {"code": 502}}]}
+        wire,
+        "POST",
+        json={
+            "seed": 5,
+            "faults": [{"status": 503, "when": {"times": 1}}, {"status": {"code": 502}}],
+        },
     )
     assert (added.status_code, added.json()) == (201, {"numbers": [1, 2], "seed": 5})
-    assert control(wire, "POST", json={"socket": "reset", "when": {"api": "models"}}).json()["numbers"] == [3]
+    assert control(wire, "POST", json={"socket": "reset", "when": {"api": "models"}}).json()[
+        "numbers"
+    ] == [3]
     assert [wire.post(*CHAT).status_code for _ in range(2)] == [503, 502]
     told = control(wire, "GET").json()
     assert told["faults"][0] == {
@@ -114,7 +136,10 @@ def test_faults_come_and_go(wire) -> None:
         "struck": 1,
     }
     assert [strike["number"] for strike in told["strikes"]] == [1, 2]
-    assert [post["status"] for post in control(wire, "GET", "/control/posts").json()["posts"]] == [503, 502]
+    assert [post["status"] for post in control(wire, "GET", "/control/posts").json()["posts"]] == [
+        503,
+        502,
+    ]
     assert control(wire, "DELETE", "/control/faults/2").status_code == 204
     assert control(wire, "DELETE", "/control/faults/2").status_code == 404
     assert wire.post(*CHAT).status_code == 200
@@ -147,4 +172,7 @@ def test_what_control_refuses(wire, options: dict, status: int) -> None:
     assert answer.status_code == status
     assert len(wire.emulator.faults) == 0
     if options.get("json"):
-        assert "'" not in answer.json()["error"]["message"] or "statsu" in answer.json()["error"]["message"]
+        assert (
+            "'" not in answer.json()["error"]["message"]
+            or "statsu" in answer.json()["error"]["message"]
+        )

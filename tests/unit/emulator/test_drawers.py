@@ -18,7 +18,9 @@ def studio() -> tuple[list[object], list[tuple[str, object]]]:
         return {"images": [Image.from_bytes(picture(size=(40, 30 + len(calls))))]}
 
     @tool
-    def edit_image(images: list[Image], prompt: str, aspect_ratio: str | None = None) -> dict[str, list[Image]]:
+    def edit_image(
+        images: list[Image], prompt: str, aspect_ratio: str | None = None
+    ) -> dict[str, list[Image]]:
         """Change a picture."""
         calls.append(("edit", ([image.name for image in images], prompt, aspect_ratio)))
         return {"images": [Image.from_bytes(picture(size=(40, 30 + len(calls))))]}
@@ -33,7 +35,9 @@ def studio() -> tuple[list[object], list[tuple[str, object]]]:
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-async def test_functions_that_draw_are_called(api: str, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_functions_that_draw_are_called(
+    api: str, client: OpenRouter, store: MemoryImageStore
+) -> None:
     tools, calls = studio()
     chat = Agent("openai/gpt-5.2", tools=tools, client=client, store=store, api=api).conversation()  # type: ignore[arg-type]
     said = [

@@ -1,4 +1,6 @@
-"""Each fault, as it shows on a raw socket or to a plain HTTP client; and the books that the emulator keeps of what it did."""
+"""Each fault, as it shows on a raw socket or to a plain HTTP client; and the books that the
+emulator keeps of what it did.
+"""
 
 import base64
 import hashlib
@@ -36,7 +38,14 @@ BODIES = {
 }
 
 
-def raw(emulator: Emulator, body=None, *, path: str = "/chat/completions", wait: float = 3, sent: int | None = None):
+def raw(
+    emulator: Emulator,
+    body=None,
+    *,
+    path: str = "/chat/completions",
+    wait: float = 3,
+    sent: int | None = None,
+):
     """All that comes over a plain socket, and how it ended: `fin`, `rst` or `silence`."""
     port = int(emulator.origin.rpartition(":")[2])
     content = json.dumps(body if body is not None else HELLO).encode()
@@ -82,7 +91,9 @@ def body_of(received: bytes) -> bytes:
 # The socket
 
 
-@pytest.mark.parametrize(("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")])
+@pytest.mark.parametrize(
+    ("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")]
+)
 @pytest.mark.parametrize("byte", [0, 1, 15, 40, 300])
 def test_a_response_ends_at_a_byte(emulator, action: str, ending: str, byte: int) -> None:
     emulator.faults.add(Fault(socket=Socket(action, byte=byte)))
@@ -90,15 +101,21 @@ def test_a_response_ends_at_a_byte(emulator, action: str, ending: str, byte: int
     assert (len(received), how) == (byte, ending)
 
 
-@pytest.mark.parametrize(("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")])
+@pytest.mark.parametrize(
+    ("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")]
+)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_body_ends_at_a_byte(emulator, action: str, ending: str, stream: bool) -> None:
     emulator.faults.add(Fault(socket=Socket(action, at="body", byte=57)))
-    received, how = raw(emulator, {**HELLO, "stream": stream}, wait=0.15 if action == "stall" else 3)
+    received, how = raw(
+        emulator, {**HELLO, "stream": stream}, wait=0.15 if action == "stall" else 3
+    )
     assert (len(body_of(received)), how) == (57, ending)
 
 
-@pytest.mark.parametrize(("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")])
+@pytest.mark.parametrize(
+    ("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")]
+)
 def test_a_connection_ends_as_soon_as_it_stands(emulator, action: str, ending: str) -> None:
     emulator.faults.add(Fault(socket=Socket(action, at="accept"), when=When(times=1)))
     assert raw(emulator, wait=0.15 if action == "stall" else 3) == (b"", ending)
@@ -106,7 +123,9 @@ def test_a_connection_ends_as_soon_as_it_stands(emulator, action: str, ending: s
     assert raw(emulator)[0].startswith(b"HTTP/1.1 200")
 
 
-@pytest.mark.parametrize(("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")])
+@pytest.mark.parametrize(
+    ("action", "ending"), [("cut", "fin"), ("reset", "rst"), ("stall", "silence")]
+)
 def test_a_request_breaks_off_on_its_way(emulator, action: str, ending: str) -> None:
     emulator.faults.add(Fault(socket=Socket(action, at="request", byte=20)))
     received, how = raw(emulator, wait=0.15 if action == "stall" else 3, sent=30)
@@ -198,7 +217,9 @@ def test_a_kept_connection_is_well_again(wire) -> None:
 # Statuses
 
 
-@pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 524, 529])
+@pytest.mark.parametrize(
+    "code", [400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 524, 529]
+)
 def test_a_status(wire, code: int) -> None:
     wire.emulator.faults.add(Fault(status=Status(code)))
     for api, (path, body) in BODIES.items():
@@ -213,18 +234,31 @@ def test_a_status(wire, code: int) -> None:
 
 def test_the_details_of_a_status(wire) -> None:
     wire.emulator.faults.add(
-        Fault(status=Status(429, raw="slow down", retry_after="Wed, 21 Oct 2015 07:28:00 GMT", generation_id=False)),
+        Fault(
+            status=Status(
+                429,
+                raw="slow down",
+                retry_after="Wed, 21 Oct 2015 07:28:00 GMT",
+                generation_id=False,
+            )
+        ),
     )
     answer = wire.post("/responses", BODIES["responses"][1])
     assert answer.json()["error"]["metadata"]["raw"] == "slow down"
     assert answer.headers["retry-after"] == "Wed, 21 Oct 2015 07:28:00 GMT"
     assert "x-generation-id" not in answer.headers
     wire.emulator.faults.clear()
-    wire.emulator.faults.add(Fault(status=Status(503, availability={"code": "down", "retryable": False})))
-    assert wire.post("/chat/completions", HELLO).json()["error"]["availability"]["retryable"] is False
+    wire.emulator.faults.add(
+        Fault(status=Status(503, availability={"code": "down", "retryable": False}))
+    )
+    assert (
+        wire.post("/chat/completions", HELLO).json()["error"]["availability"]["retryable"] is False
+    )
     wire.emulator.faults.clear()
     wire.emulator.faults.add(Fault(status=Status(403)))
-    assert wire.post("/chat/completions", HELLO).json()["error"]["metadata"]["reasons"] == ["violence"]
+    assert wire.post("/chat/completions", HELLO).json()["error"]["metadata"]["reasons"] == [
+        "violence"
+    ]
     wire.emulator.faults.clear()
     wire.emulator.faults.add(Fault(status=Status(307, location="http://127.0.0.1:1/x")))
     assert wire.post("/chat/completions", HELLO).headers["location"] == "http://127.0.0.1:1/x"
@@ -239,7 +273,11 @@ def test_a_status_after_all_was_billed(wire, png, api: str, stream: bool) -> Non
     answer = wire.post(path, {**body, "stream": stream})
     assert answer.status_code == 504
     (post,) = wire.emulator.posts
-    assert (post.billed, post.images, post.delivered) == (True, (hashlib.sha256(png).hexdigest(),), ())
+    assert (post.billed, post.images, post.delivered) == (
+        True,
+        (hashlib.sha256(png).hexdigest(),),
+        (),
+    )
     assert post.generation_id == answer.headers["x-generation-id"]
     assert not post.known_unbilled
     assert wire.emulator.ledger[0].images == 1
@@ -301,11 +339,15 @@ def test_an_error_before_any_output(wire) -> None:
 @pytest.mark.parametrize("kind", ["line", "base64", "comments", "empty_events", "events"])
 @pytest.mark.parametrize("api", BODIES)
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_is_endless_ends_where_it_is_told_to(wire, png, kind: str, api: str, stream: bool) -> None:
+def test_what_is_endless_ends_where_it_is_told_to(
+    wire, png, kind: str, api: str, stream: bool
+) -> None:
     path, body = BODIES[api]
     body = {**body, "stream": stream}
     wire.emulator.play(Reply([Draw("a", data=png)]))
-    wire.emulator.faults.add(Fault(endless=Endless(kind, bytes=300_000 if kind in ("line", "base64") else 3_000)))
+    wire.emulator.faults.add(
+        Fault(endless=Endless(kind, bytes=300_000 if kind in ("line", "base64") else 3_000))
+    )
     answer = wire.post(path, body)
     streamed = answer.headers["content-type"] == "text/event-stream"
     assert streamed == stream
@@ -321,7 +363,9 @@ def test_what_is_endless_ends_where_it_is_told_to(wire, png, kind: str, api: str
 def test_what_is_endless_goes_on_until_the_client_leaves(wire) -> None:
     wire.emulator.faults.add(Fault(endless="line"))
     got = 0
-    with wire.http.stream("POST", f"{wire.emulator.base_url}/chat/completions", json=HELLO) as answer:
+    with wire.http.stream(
+        "POST", f"{wire.emulator.base_url}/chat/completions", json=HELLO
+    ) as answer:
         for piece in answer.iter_raw():
             got += len(piece)
             if got > 5_000_000:
@@ -342,7 +386,9 @@ def quirky(wire, quirk: str, reply: Reply, *, api: str = "chat", stream: bool = 
     return wire.post(path, {**body, "stream": stream})
 
 
-TWO_CALLS = Reply([CallTool("weather", {"city": "Oslo"}, "call_1"), CallTool("clock", {"zone": "UTC"}, "call_2")])
+TWO_CALLS = Reply(
+    [CallTool("weather", {"city": "Oslo"}, "call_1"), CallTool("clock", {"zone": "UTC"}, "call_2")]
+)
 
 
 @pytest.mark.parametrize(
@@ -376,29 +422,53 @@ def test_arguments(wire, fold, sse, quirk: str, expected, api: str) -> None:
 def test_calls(wire, fold, sse) -> None:
     def deltas(quirk: str):
         chunks = sse(quirky(wire, quirk, TWO_CALLS).text)
-        return [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
+        return [
+            call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])
+        ]
 
     def whole(quirk: str):
         return quirky(wire, quirk, TWO_CALLS, stream=False).json()["choices"][0]
 
-    assert all("id" not in call for call in [*deltas("calls.no_id"), *whole("calls.no_id")["message"]["tool_calls"]])
+    assert all(
+        "id" not in call
+        for call in [*deltas("calls.no_id"), *whole("calls.no_id")["message"]["tool_calls"]]
+    )
     assert {call["id"] for call in whole("calls.same_id")["message"]["tool_calls"]} == {"call_1"}
     assert {call["index"] for call in deltas("calls.index_zero")} == {0}
-    names = [call["function"]["name"] for call in deltas("calls.split_name") if "name" in call["function"]]
+    names = [
+        call["function"]["name"]
+        for call in deltas("calls.split_name")
+        if "name" in call["function"]
+    ]
     assert names == ["wea", "ther", "cl", "ock"]
     assert all("name" in call["function"] for call in deltas("calls.repeated_name"))
-    assert whole("calls.unknown_tool")["message"]["tool_calls"][0]["function"]["name"] == "no_such_tool"
-    assert whole("calls.server_tool")["message"]["tool_calls"][0]["function"]["name"] == "openrouter:image_generation"
+    assert (
+        whole("calls.unknown_tool")["message"]["tool_calls"][0]["function"]["name"]
+        == "no_such_tool"
+    )
+    assert (
+        whole("calls.server_tool")["message"]["tool_calls"][0]["function"]["name"]
+        == "openrouter:image_generation"
+    )
     assert whole("calls.wrong_finish")["finish_reason"] == "stop"
     cut = whole("calls.cut")
     assert cut["finish_reason"] == "length"
     assert cut["message"]["tool_calls"][0]["function"]["arguments"] == '{"city":'
-    responses = quirky(wire, "calls.no_id", TWO_CALLS, api="responses", stream=False).json()["output"]
+    responses = quirky(wire, "calls.no_id", TWO_CALLS, api="responses", stream=False).json()[
+        "output"
+    ]
     assert all("call_id" not in item for item in responses)
     shuffled = [call["index"] for call in deltas("stream.shuffled")]
     assert sorted(shuffled) != shuffled
     one = Reply([CallTool("weather", {"city": "Oslo"}, "call_1")])
-    assert len(quirky(wire, "calls.same_id", one, stream=False).json()["choices"][0]["message"]["tool_calls"]) == 2
+    assert (
+        len(
+            quirky(wire, "calls.same_id", one, stream=False).json()["choices"][0]["message"][
+                "tool_calls"
+            ]
+        )
+        == 2
+    )
 
 
 def test_finishes(wire) -> None:
@@ -409,7 +479,11 @@ def test_finishes(wire) -> None:
 
     assert finishes("stream.two_finishes").count('"finish_reason":"stop"') == 2
     one = finishes("stream.one_finish")
-    assert (one.count('"finish_reason":"stop"'), '"usage"' in one, "[DONE]" in one) == (1, True, True)
+    assert (one.count('"finish_reason":"stop"'), '"usage"' in one, "[DONE]" in one) == (
+        1,
+        True,
+        True,
+    )
     none = finishes("stream.no_finish")
     assert ('"finish_reason":"stop"' in none, "[DONE]" in none) == (False, False)
     assert "[DONE]" not in finishes("stream.no_done")
@@ -426,7 +500,10 @@ def test_lines(wire) -> None:
     assert b'data: {\ndata: "id":' in quirky(wire, "stream.split_data", reply).content
     assert b": \n\n" in quirky(wire, "stream.comments", reply).content
     assert b"\ndata:\n\n" in quirky(wire, "stream.empty_events", reply).content
-    assert b"event:message\nid:1\nretry:1000\ndata:{" in quirky(wire, "stream.event_names", reply).content
+    assert (
+        b"event:message\nid:1\nretry:1000\ndata:{"
+        in quirky(wire, "stream.event_names", reply).content
+    )
 
 
 def test_texts(wire, sse) -> None:
@@ -434,9 +511,9 @@ def test_texts(wire, sse) -> None:
     split = quirky(wire, "text.split_surrogates", reply).text
     assert '"\\ud83e"' in split
     assert '"\\udd8a"' in split
-    assert json.loads(quirky(wire, "text.lone_surrogate", reply, stream=False).text)["choices"][0]["message"][
-        "content"
-    ].endswith("\ud83d!")
+    assert json.loads(quirky(wire, "text.lone_surrogate", reply, stream=False).text)["choices"][0][
+        "message"
+    ]["content"].endswith("\ud83d!")
     assert "\u2028" in quirky(wire, "text.separators", reply).text
     assert "\\u001b[31m" in quirky(wire, "text.controls", reply, stream=False).text
 
@@ -450,7 +527,9 @@ def test_duplicates_and_unknown_things(wire, sse) -> None:
         for event in sse(quirky(wire, "unknown.event", reply, api="responses").text)
     )
     assert (
-        quirky(wire, "unknown.item", reply, api="responses", stream=False).json()["output"][-1]["type"]
+        quirky(wire, "unknown.item", reply, api="responses", stream=False).json()["output"][-1][
+            "type"
+        ]
         == "openrouter:hologram"
     )
     assert "hologram" in quirky(wire, "unknown.field", reply, stream=False).json()
@@ -459,13 +538,20 @@ def test_duplicates_and_unknown_things(wire, sse) -> None:
 
 @pytest.mark.parametrize(
     ("quirk", "whole"),
-    [("spaced", True), ("urlsafe", True), ("unpadded", True), ("cut", False), ("broken", False), ("wrong_type", True)],
+    [
+        ("spaced", True),
+        ("urlsafe", True),
+        ("unpadded", True),
+        ("cut", False),
+        ("broken", False),
+        ("wrong_type", True),
+    ],
 )
 def test_base64(wire, png, quirk: str, whole: bool) -> None:
     reply = Reply([Draw("a", data=png, places=["message_images"])])
-    url = quirky(wire, f"base64.{quirk}", reply, stream=False).json()["choices"][0]["message"]["images"][0][
-        "image_url"
-    ]["url"]
+    url = quirky(wire, f"base64.{quirk}", reply, stream=False).json()["choices"][0]["message"][
+        "images"
+    ][0]["image_url"]["url"]
     head, _, text = url.partition(",")
     assert (head == "data:text/plain;base64") == (quirk == "wrong_type")
     text = re.sub(r"\s", "", text).translate(str.maketrans("-_", "+/")).rstrip("=")
@@ -479,7 +565,9 @@ def test_base64(wire, png, quirk: str, whole: bool) -> None:
 def test_every_quirk_leaves_an_answer_in_every_way(wire, png, quirk: str) -> None:
     for api in BODIES:
         for stream in (False, True):
-            reply = Reply([Draw("a", data=png), *([] if api == "images" else [Say("hi"), *TWO_CALLS.content])])
+            reply = Reply(
+                [Draw("a", data=png), *([] if api == "images" else [Say("hi"), *TWO_CALLS.content])]
+            )
             assert quirky(wire, quirk, reply, api=api, stream=stream).status_code == 200
 
 
@@ -524,7 +612,9 @@ def test_look_ups(wire) -> None:
 
 
 def statuses(wire, *bodies) -> list[int]:
-    return [wire.post(*BODIES[body] if isinstance(body, str) else body).status_code for body in bodies]
+    return [
+        wire.post(*BODIES[body] if isinstance(body, str) else body).status_code for body in bodies
+    ]
 
 
 def test_when(wire) -> None:
@@ -533,7 +623,8 @@ def test_when(wire) -> None:
     assert statuses(wire, "chat", "responses", "chat", "chat", "chat") == [200, 200, 503, 503, 200]
     faults.clear()
     faults.add(
-        Fault(status=Status(503), when=When(model="openai/*", times=1)), Fault(status=Status(502), when=When(times=1))
+        Fault(status=Status(503), when=When(model="openai/*", times=1)),
+        Fault(status=Status(502), when=When(times=1)),
     )
     assert statuses(wire, "chat", "chat", "chat") == [503, 502, 200]
     faults.clear()
@@ -551,7 +642,11 @@ def test_phases(wire) -> None:
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call_1", "content": "x"},
     ]
-    later = [*first, {"role": "assistant", "content": "Hi"}, {"role": "user", "content": "and now?"}]
+    later = [
+        *first,
+        {"role": "assistant", "content": "Hi"},
+        {"role": "user", "content": "and now?"},
+    ]
     for phase, wanted in {
         "first": [503, 200, 200],
         "after_tool": [200, 503, 200],
@@ -560,14 +655,22 @@ def test_phases(wire) -> None:
         wire.emulator.faults.clear()
         wire.emulator.faults.add(Fault(status=Status(503), when=When(phase=phase)))
         assert (
-            statuses(wire, *[("/chat/completions", {**HELLO, "messages": turns}) for turns in (first, after, later)])
+            statuses(
+                wire,
+                *[
+                    ("/chat/completions", {**HELLO, "messages": turns})
+                    for turns in (first, after, later)
+                ],
+            )
             == wanted
         )
 
 
 def test_chance_is_repeatable(wire_to) -> None:
     def run(seed: int) -> list[int]:
-        with Emulator(faults=Faults([Fault(status=Status(503), when=When(probability=0.5))], seed=seed)) as emulator:
+        with Emulator(
+            faults=Faults([Fault(status=Status(503), when=When(probability=0.5))], seed=seed)
+        ) as emulator:
             return statuses(wire_to(emulator), *["chat"] * 20)
 
     assert run(1) == run(1) != run(2)
@@ -581,7 +684,10 @@ def test_chance_is_repeatable(wire_to) -> None:
         ({"status": Status(500), "body": Body()}, "cannot strike the same reply"),
         ({"status": {"code": 200}}, "greater than or equal to 300"),
         ({"quirks": "arguments.nan "}, "Input should be 'arguments.empty'"),
-        ({"socket": Socket("cut", at="accept"), "when": When(model="x")}, "nothing of the request's body is known"),
+        (
+            {"socket": Socket("cut", at="accept"), "when": When(model="x")},
+            "nothing of the request's body is known",
+        ),
         ({"body": Body(), "billed": False}, "has no reply in which"),
         ({"lookup": Lookup(), "when": When(api="chat")}, "concerns GET /generation"),
     ],
@@ -618,11 +724,21 @@ def test_a_hang_up_after_the_post(emulator, action: str) -> None:
 
 @pytest.mark.parametrize("api", BODIES)
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_picture_is_delivered_with_its_last_byte(wire, emulator, png, api: str, stream: bool) -> None:
+def test_a_picture_is_delivered_with_its_last_byte(
+    wire, emulator, png, api: str, stream: bool
+) -> None:
     path, body = BODIES[api]
     body, text = {**body, "stream": stream}, base64.b64encode(png)
     reply = Reply(
-        [Draw("a", data=png, places={"chat": ["message_images"], "responses": ["image_generation_call"]}.get(api, ()))]
+        [
+            Draw(
+                "a",
+                data=png,
+                places={"chat": ["message_images"], "responses": ["image_generation_call"]}.get(
+                    api, ()
+                ),
+            )
+        ]
     )
     emulator.play(reply)
     whole = wire.post(path, body).content
@@ -635,7 +751,11 @@ def test_a_picture_is_delivered_with_its_last_byte(wire, emulator, png, api: str
         received = body_of(raw(emulator, body, path=path)[0])
         until(lambda: emulator.posts[-1].billed)
         assert text in received
-        assert (len(emulator.posts[-1].images), len(emulator.posts[-1].delivered), emulator.posts[-1].complete) == (
+        assert (
+            len(emulator.posts[-1].images),
+            len(emulator.posts[-1].delivered),
+            emulator.posts[-1].complete,
+        ) == (
             1,
             delivered,
             False,

@@ -29,7 +29,9 @@ values = st.recursive(
     | st.integers(-3, 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 FIELDS = [
@@ -64,11 +66,22 @@ FIELDS = [
     "include",
 ]
 message = st.fixed_dictionaries(
-    {"role": st.sampled_from(["user", "assistant", "system", "tool"]), "content": st.text(max_size=40) | values},
-    optional={"tool_calls": values, "tool_call_id": values, "reasoning_details": values, "images": values},
+    {
+        "role": st.sampled_from(["user", "assistant", "system", "tool"]),
+        "content": st.text(max_size=40) | values,
+    },
+    optional={
+        "tool_calls": values,
+        "tool_call_id": values,
+        "reasoning_details": values,
+        "images": values,
+    },
 )
 tool = st.fixed_dictionaries(
-    {"type": st.just("function"), "function": st.fixed_dictionaries({"name": st.just("f"), "parameters": values})}
+    {
+        "type": st.just("function"),
+        "function": st.fixed_dictionaries({"name": st.just("f"), "parameters": values}),
+    }
 )
 body = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6).flatmap(
     lambda odd: st.fixed_dictionaries(
@@ -83,7 +96,9 @@ body = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6).flatmap(
 
 
 @settings(
-    max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=70,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(body=body, path=st.sampled_from(PATHS))
 def test_odd_values(wire, body, path: str) -> None:
@@ -164,7 +179,9 @@ schemas = st.dictionaries(
 
 
 @settings(
-    max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=70,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(prompts=st.lists(prompts, min_size=1, max_size=3), properties=schemas, forced=st.booleans())
 def test_odd_prompts(wire, prompts: list[str], properties, forced: bool) -> None:

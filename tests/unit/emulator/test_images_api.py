@@ -58,10 +58,16 @@ def opened(one: dict) -> Image.Image:
 def test_formats_and_sizes(wire, form: str) -> None:
     (one,) = wire.images("a red fox in the snow", output_format=form, size="96x64")["data"]
     picture = opened(one)
-    assert (picture.format, picture.size, one["media_type"]) == (form.upper(), (96, 64), f"image/{form}")
+    assert (picture.format, picture.size, one["media_type"]) == (
+        form.upper(),
+        (96, 64),
+        f"image/{form}",
+    )
 
 
-@pytest.mark.parametrize(("ratio", "size"), [("16:9", (512, 288)), ("2:3", (336, 512)), ("1:8", (288, 512))])
+@pytest.mark.parametrize(
+    ("ratio", "size"), [("16:9", (512, 288)), ("2:3", (336, 512)), ("1:8", (288, 512))]
+)
 def test_aspect_ratios_are_clamped_to_what_the_model_knows(wire, ratio: str, size) -> None:
     fields = {"model": "black-forest-labs/flux.2-pro", "size": "512", "aspect_ratio": ratio}
     assert opened(wire.images("a red fox", **fields)["data"][0]).size == size
@@ -85,7 +91,9 @@ def test_vector_graphics(wire) -> None:
     assert one["media_type"] == "image/svg+xml"
     assert b"<svg" in base64.b64decode(one["b64_json"])
     events = wire.images("a red fox", model="recraft/recraft-v4-vector", size="1K", stream=True)
-    markup = "".join(event["text"] for event in events if event["type"] == "image_generation.text_chunk")
+    markup = "".join(
+        event["text"] for event in events if event["type"] == "image_generation.text_chunk"
+    )
     assert base64.b64decode(events[-1]["b64_json"]).decode() == markup
 
 
@@ -96,8 +104,13 @@ def test_transparency(wire) -> None:
 
 def test_a_reference_is_what_is_changed(wire, decode) -> None:
     (before,) = wire.images("a red fox in the snow", size="128x128")["data"]
-    reference = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{before['b64_json']}"}}
-    (after,) = wire.images("a red fox in the snow at night", size="128x128", input_references=[reference])["data"]
+    reference = {
+        "type": "image_url",
+        "image_url": {"url": f"data:image/png;base64,{before['b64_json']}"},
+    }
+    (after,) = wire.images(
+        "a red fox in the snow at night", size="128x128", input_references=[reference]
+    )["data"]
     assert after != before
 
 
@@ -121,15 +134,27 @@ def test_it_is_all_or_nothing(wire, png, stream: bool) -> None:
     wire.emulator.play(Reply([Draw("a", data=png), Draw("b", status="error", error="Refused")]))
     if stream:
         (event,) = wire.images("a", stream=True)
-        assert (event["type"], event["error"]["message"], event["error"]["code"]) == ("error", "Refused", "502")
+        assert (event["type"], event["error"]["message"], event["error"]["code"]) == (
+            "error",
+            "Refused",
+            "502",
+        )
     else:
-        assert wire.error("/images", {"model": "openai/gpt-5-image", "prompt": "a"})[1]["message"] == "Refused"
+        assert (
+            wire.error("/images", {"model": "openai/gpt-5-image", "prompt": "a"})[1]["message"]
+            == "Refused"
+        )
     assert wire.emulator.ledger == []
 
 
 def test_a_stream_can_fail_after_its_previews(wire, png) -> None:
-    wire.emulator.play(Reply([Draw("a", data=png, preview_count=1)], error=Failure("Gone", 502, form="stream")))
-    assert [event["type"] for event in wire.images("a", stream=True)] == ["image_generation.partial_image", "error"]
+    wire.emulator.play(
+        Reply([Draw("a", data=png, preview_count=1)], error=Failure("Gone", 502, form="stream"))
+    )
+    assert [event["type"] for event in wire.images("a", stream=True)] == [
+        "image_generation.partial_image",
+        "error",
+    ]
     assert wire.emulator.ledger == []
 
 
@@ -137,10 +162,17 @@ def test_the_catalogue_of_image_models(wire) -> None:
     models = {model["id"]: model for model in wire.get("/images/models").json()["data"]}
     assert models["openai/gpt-5-image"]["supports_streaming"]
     assert not models["black-forest-labs/flux.2-pro"]["supports_streaming"]
-    assert "svg" in models["recraft/recraft-v4-vector"]["supported_parameters"]["output_format"]["values"]
+    assert (
+        "svg"
+        in models["recraft/recraft-v4-vector"]["supported_parameters"]["output_format"]["values"]
+    )
     (endpoint,) = wire.get("/images/models/openai/gpt-5-image/endpoints").json()["endpoints"]
     assert endpoint["provider_tag"] is None
-    assert endpoint["pricing"][0] == {"billable": "output_image", "unit": "image", "cost_usd": 0.042}
+    assert endpoint["pricing"][0] == {
+        "billable": "output_image",
+        "unit": "image",
+        "cost_usd": 0.042,
+    }
     assert wire.get("/images/models/openai/gpt-5.2/endpoints").status_code == 404
 
 
@@ -157,5 +189,11 @@ def test_the_catalogue_of_models(wire) -> None:
     assert ids("?supported_parameters=tools&input_modalities=image") >= {"openai/gpt-5.2"}
     assert ids("?q=claude") == {"anthropic/claude-sonnet-4.6"}
     assert len(ids("?limit=2&offset=1")) == 2
-    for query in ("?output_modalities=smell", "?limit=0", "?offset=x", "?sort=best", "?category=cats"):
+    for query in (
+        "?output_modalities=smell",
+        "?limit=0",
+        "?offset=x",
+        "?sort=best",
+        "?category=cats",
+    ):
         assert wire.get(f"/models{query}").status_code == 400

@@ -27,12 +27,17 @@ def test_every_reply_is_billed_once_at_the_price_that_it_tells(wire, png) -> Non
         "chat",
     )
     assert found["usage"]["cost"] == charge.cost_usd == pytest.approx(0.042 * 1.25, rel=0.02)
-    assert found["usage"]["server_tool_use_details"] == {"tool_calls_requested": 2, "tool_calls_executed": 2}
+    assert found["usage"]["server_tool_use_details"] == {
+        "tool_calls_requested": 2,
+        "tool_calls_executed": 2,
+    }
 
 
 def test_native_pictures_cost_image_tokens(wire, png) -> None:
     wire.emulator.play(Reply([Draw("a", data=png)]))
-    usage = wire.chat("hi", model="google/gemini-2.5-flash-image", modalities=["image", "text"])["usage"]
+    usage = wire.chat("hi", model="google/gemini-2.5-flash-image", modalities=["image", "text"])[
+        "usage"
+    ]
     assert usage["completion_tokens_details"]["image_tokens"] == usage["completion_tokens"] == 1290
     assert "server_tool_use_details" not in usage
 
@@ -43,14 +48,20 @@ def test_a_stream_that_the_client_leaves_bills_what_was_produced(wire_to, png) -
     with Emulator(chunk_delay=0.02) as emulator:
         wire = wire_to(emulator)
         emulator.play(Reply([Draw("a", data=png), Say("x" * 4000), Draw("b", data=png)], chunk=10))
-        with wire.http.stream("POST", f"{emulator.base_url}/responses", json={"input": "hi", "stream": True}) as answer:
+        with wire.http.stream(
+            "POST", f"{emulator.base_url}/responses", json={"input": "hi", "stream": True}
+        ) as answer:
             generation = answer.headers["x-generation-id"]
             next(piece for piece in answer.iter_text() if "output_text.delta" in piece)
         wait_for(lambda: emulator.ledger)
         (charge,) = emulator.ledger
         assert (charge.generation_id, charge.images) == (generation, 1)
         told = wire.get(f"/generation?id={generation}").json()["data"]
-        assert (told["cancelled"], told["streamed"], told["total_cost"]) == (True, True, charge.cost_usd)
+        assert (told["cancelled"], told["streamed"], told["total_cost"]) == (
+            True,
+            True,
+            charge.cost_usd,
+        )
 
 
 def test_a_buffered_reply_bills_in_full_even_if_the_client_left(wire) -> None:
@@ -61,9 +72,13 @@ def test_a_buffered_reply_bills_in_full_even_if_the_client_left(wire) -> None:
 
 
 def test_a_failure_by_http_can_bill_what_ran(wire) -> None:
-    wire.emulator.play(Reply([Say("x")], error=Failure(code=500, billed=True), usage={"cost": 0.05}))
+    wire.emulator.play(
+        Reply([Say("x")], error=Failure(code=500, billed=True), usage={"cost": 0.05})
+    )
     generation = wire.post("/responses", {"input": "hi"}).headers["x-generation-id"]
-    assert [(charge.generation_id, charge.cost_usd) for charge in wire.emulator.ledger] == [(generation, 0.05)]
+    assert [(charge.generation_id, charge.cost_usd) for charge in wire.emulator.ledger] == [
+        (generation, 0.05)
+    ]
 
 
 @pytest.mark.parametrize("query", ["", "?id="])
@@ -89,4 +104,8 @@ def test_image_generations_have_ids_of_their_own(wire, png) -> None:
     assert answer.headers["x-generation-id"].startswith("gen-img-")
     assert answer.headers["x-provider-name"] == "OpenAI"
     (charge,) = wire.emulator.ledger
-    assert (charge.kind, charge.images, charge.cost_usd) == ("images", 1, answer.json()["usage"]["cost"])
+    assert (charge.kind, charge.images, charge.cost_usd) == (
+        "images",
+        1,
+        answer.json()["usage"]["cost"],
+    )

@@ -55,10 +55,16 @@ def test_it_runs_until_it_is_stopped() -> None:
 
 
 async def test_it_serves_many_at_once_in_an_async_test() -> None:
-    async with Emulator() as emulator, httpx2.AsyncClient(headers={"authorization": "Bearer x"}) as client:
+    async with (
+        Emulator() as emulator,
+        httpx2.AsyncClient(headers={"authorization": "Bearer x"}) as client,
+    ):
         emulator.play([Reply([Say("slow")], delay=0.3)] * 10)
         answers = await asyncio.gather(
-            *(client.post(f"{emulator.base_url}/responses", json={"input": "hi"}) for _ in range(10))
+            *(
+                client.post(f"{emulator.base_url}/responses", json={"input": "hi"})
+                for _ in range(10)
+            )
         )
         assert {answer.json()["output_text"] for answer in answers} == {"slow"}
         assert len(emulator.ledger) == 10
@@ -106,7 +112,10 @@ def test_requests_are_recorded(wire) -> None:
 def test_one_key_can_be_demanded(wire_to) -> None:
     with Emulator(api_key="sk-right") as emulator:
         wire = wire_to(emulator)
-        assert wire.error("/responses", {"input": "hi"}) == (401, {"message": "User not found.", "code": 401})
+        assert wire.error("/responses", {"input": "hi"}) == (
+            401,
+            {"message": "User not found.", "code": 401},
+        )
         wire.http.headers["authorization"] = f"Bearer {emulator.api_key}"
         assert wire.responses("hi")["status"] == "completed"
 
@@ -126,6 +135,8 @@ def test_the_command_line() -> None:
         url = process.stdout.readline().strip()
         assert httpx2.get(f"{url}/models").status_code == 200
         process.terminate()
-    wrong = subprocess.run([*command, "--port", "70000"], capture_output=True, text=True, check=False)
+    wrong = subprocess.run(
+        [*command, "--port", "70000"], capture_output=True, text=True, check=False
+    )
     assert wrong.returncode == 2
     assert "--port: 70000 was given" in wrong.stderr

@@ -22,11 +22,18 @@ WEATHER = function(
     unit={"enum": ["celsius", "fahrenheit"], "default": "celsius"},
 )
 PALETTE = function(
-    "palette", "Colours that suit a mood.", ("mood",), mood={**TEXT, "description": "a mood such as calm"}
+    "palette",
+    "Colours that suit a mood.",
+    ("mood",),
+    mood={**TEXT, "description": "a mood such as calm"},
 )
 CLOCK = function("local_time", "The time of day in a city.", ("city",), city=TEXT)
 DICE = function(
-    "roll_dice", "Roll dice.", ("sides",), sides={"type": "integer"}, count={"type": "integer", "default": 1}
+    "roll_dice",
+    "Roll dice.",
+    ("sides",),
+    sides={"type": "integer"},
+    count={"type": "integer", "default": 1},
 )
 FLIGHT = function(
     "book_flight",
@@ -37,9 +44,14 @@ FLIGHT = function(
     date={**TEXT, "format": "date"},
     passengers={"type": "integer", "minimum": 1},
 )
-MAIL = function("send_email", "Send an email.", ("to", "message"), to={**TEXT, "format": "email"}, message=TEXT)
+MAIL = function(
+    "send_email", "Send an email.", ("to", "message"), to={**TEXT, "format": "email"}, message=TEXT
+)
 CROP = function(
-    "crop", "Crop a picture.", ("image",), image={**TEXT, "description": "the handle of an image, such as img_1"}
+    "crop",
+    "Crop a picture.",
+    ("image",),
+    image={**TEXT, "description": "the handle of an image, such as img_1"},
 )
 ALL = [WEATHER, PALETTE, CLOCK, DICE, FLIGHT, MAIL, CROP]
 
@@ -71,7 +83,10 @@ def test_tools_are_chosen_and_their_arguments_filled(wire, prompt: str, wanted) 
 
 def test_a_missing_argument_is_asked_for(wire) -> None:
     tools = [{"type": "function", "function": WEATHER}]
-    assert wire.text("What is the weather?", tools=tools) == "I can do that with weather. Which city do you mean?"
+    assert (
+        wire.text("What is the weather?", tools=tools)
+        == "I can do that with weather. Which city do you mean?"
+    )
 
 
 def turn(role: str, text: str) -> dict:
@@ -80,13 +95,22 @@ def turn(role: str, text: str) -> dict:
 
 def after(prompt: str, *calls: tuple[str, dict, str]) -> list[dict]:
     made = [
-        {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        {
+            "id": f"call_{n}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(arguments)},
+        }
         for n, (name, arguments, _) in enumerate(calls)
     ]
     results = [
-        {"role": "tool", "tool_call_id": f"call_{n}", "content": result} for n, (_, _, result) in enumerate(calls)
+        {"role": "tool", "tool_call_id": f"call_{n}", "content": result}
+        for n, (_, _, result) in enumerate(calls)
     ]
-    return [turn("user", prompt), {"role": "assistant", "content": None, "tool_calls": made}, *results]
+    return [
+        turn("user", prompt),
+        {"role": "assistant", "content": None, "tool_calls": made},
+        *results,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -130,14 +154,18 @@ def test_a_later_turn_can_mean_the_same_tool(wire) -> None:
         turn("assistant", "Snow."),
         turn("user", "And in Bergen?"),
     ]
-    assert [(name, arguments["city"]) for name, arguments in wire.calls(messages, ALL)] == [("weather", "Bergen")]
+    assert [(name, arguments["city"]) for name, arguments in wire.calls(messages, ALL)] == [
+        ("weather", "Bergen")
+    ]
 
 
 def test_tool_choice(wire) -> None:
     assert wire.calls("What's the weather in Oslo?", ALL, tool_choice="none") == []
     assert len(wire.calls("Hello!", ALL, tool_choice="required")) == 1
     named = {"type": "function", "function": {"name": "palette"}}
-    assert [name for name, _ in wire.calls("What's the weather in Oslo?", ALL, tool_choice=named)] == ["palette"]
+    assert [
+        name for name, _ in wire.calls("What's the weather in Oslo?", ALL, tool_choice=named)
+    ] == ["palette"]
     assert wire.drawn("Hello!", tool_choice={"type": "openrouter:image_generation"}) == ["Hello!"]
     assert wire.drawn("Draw a fox", tool_choice="none") == []
     tools = [{"type": "openrouter:image_generation", "parameters": {"size": "64x64"}}]
@@ -157,8 +185,14 @@ DRAWINGS = [
         "Draw two pictures: one of an owl in a tree and one of a lighthouse at dusk.",
         ["an owl in a tree", "a lighthouse at dusk"],
     ),
-    ("Draw two pictures of the fox: one in spring and one in winter", ["the fox in spring", "the fox in winter"]),
-    ("Paint a fox twice, once in spring and once in winter", ["a fox in spring", "a fox in winter"]),
+    (
+        "Draw two pictures of the fox: one in spring and one in winter",
+        ["the fox in spring", "the fox in winter"],
+    ),
+    (
+        "Paint a fox twice, once in spring and once in winter",
+        ["a fox in spring", "a fox in winter"],
+    ),
     ("Draw a cat and another of a dog", ["a cat", "a dog"]),
     ("Draw a cat, then paint a dog", ["a cat", "a dog"]),
     ("Draw two foxes", ["two foxes"]),
@@ -199,9 +233,9 @@ def test_an_earlier_picture_is_changed(wire, prompt: str, wanted: str) -> None:
     messages = [turn("user", "Draw a red fox in the snow"), before, turn("user", prompt)]
     assert wire.drawn(messages) == [wanted]
     items = wire.responses("Draw a red fox in the snow", tools=tools)["output"]
-    output = wire.responses([turn("user", "Draw a red fox in the snow"), *items, turn("user", prompt)], tools=tools)[
-        "output"
-    ]
+    output = wire.responses(
+        [turn("user", "Draw a red fox in the snow"), *items, turn("user", prompt)], tools=tools
+    )["output"]
     assert [item["prompt"] for item in output if item["type"] != "message"] == [wanted]
 
 
@@ -241,7 +275,10 @@ def test_a_change_keeps_the_size(wire, decode) -> None:
         turn("user", "Now at night"),
     ]
     changed = wire.message(messages, **fields)
-    assert Image.open(io.BytesIO(decode(changed["images"][0]["image_url"]["url"]))).size == (128, 64)
+    assert Image.open(io.BytesIO(decode(changed["images"][0]["image_url"]["url"]))).size == (
+        128,
+        64,
+    )
     assert "at night" in changed["content"]
 
 
@@ -251,12 +288,20 @@ def test_a_given_picture_is_changed(wire) -> None:
     url = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     prompt = {
         "role": "user",
-        "content": [{"type": "text", "text": "Put a hat on it"}, {"type": "image_url", "image_url": {"url": url}}],
+        "content": [
+            {"type": "text", "text": "Put a hat on it"},
+            {"type": "image_url", "image_url": {"url": url}},
+        ],
     }
     message = wire.message(
-        [prompt], model="google/gemini-2.5-flash-image", modalities=["image", "text"], image_config={"size": "64x64"}
+        [prompt],
+        model="google/gemini-2.5-flash-image",
+        modalities=["image", "text"],
+        image_config={"size": "64x64"},
     )
-    found = Image.open(io.BytesIO(base64.b64decode(message["images"][0]["image_url"]["url"].partition(",")[2])))
+    found = Image.open(
+        io.BytesIO(base64.b64decode(message["images"][0]["image_url"]["url"].partition(",")[2]))
+    )
     red, _, blue = found.convert("RGB").resize((1, 1)).getpixel((0, 0))
     assert blue > red + 60
     assert "hat" in message["content"]
@@ -280,7 +325,10 @@ def test_models_that_draw_themselves(wire, decode) -> None:
         "image_config": {"aspect_ratio": "16:9", "image_size": "512"},
     }
     message = wire.message("Draw a fox", modalities=["image", "text"], **fields)
-    assert Image.open(io.BytesIO(decode(message["images"][0]["image_url"]["url"]))).size == (512, 288)
+    assert Image.open(io.BytesIO(decode(message["images"][0]["image_url"]["url"]))).size == (
+        512,
+        288,
+    )
     assert "reasoning_details" not in message
     alone = wire.message("a fox", modalities=["image"], **fields)
     assert (alone["content"], len(alone["images"])) == ("", 1)
@@ -303,7 +351,11 @@ def test_by_default_each_dialect_has_its_own_place(wire) -> None:
     "fields",
     [
         {"stop_server_tools_when": [{"type": "step_count_is", "step_count": 1}]},
-        {"stop_server_tools_when": [{"type": "has_tool_call", "tool_name": "openrouter:image_generation"}]},
+        {
+            "stop_server_tools_when": [
+                {"type": "has_tool_call", "tool_name": "openrouter:image_generation"}
+            ]
+        },
         {"stop_server_tools_when": [{"type": "max_cost", "max_cost_in_dollars": 0.01}]},
         {"max_tool_calls": 1},
     ],
@@ -329,7 +381,10 @@ def test_the_conversation_is_remembered(wire) -> None:
         ("What is my name?", "Your name is Ada."),
         ("What's my favourite colour?", "Your favourite colour is teal."),
         ("What did I ask first?", "The first thing that you asked was: “Hello! My name is Ada”."),
-        ("What did I say just before this?", "Just before this you asked: “My favourite colour is teal”."),
+        (
+            "What did I say just before this?",
+            "Just before this you asked: “My favourite colour is teal”.",
+        ),
         ("How many pictures did you draw?", "There are zero pictures in our conversation."),
         (
             "Please sum up our conversation.",
@@ -362,7 +417,13 @@ SCHEMA = {
         "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
     },
     "required": ["title", "count", "kind", "tags", "place"],
-    "$defs": {"Place": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
+    "$defs": {
+        "Place": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        }
+    },
 }
 
 
@@ -370,7 +431,8 @@ def test_answers_follow_a_schema(wire) -> None:
     jsonschema_rs = pytest.importorskip("jsonschema_rs")
     prompt = 'List 3 facts titled "Foxes at dusk" about a mammal in Oslo'
     chat = wire.text(
-        prompt, response_format={"type": "json_schema", "json_schema": {"name": "facts", "schema": SCHEMA}}
+        prompt,
+        response_format={"type": "json_schema", "json_schema": {"name": "facts", "schema": SCHEMA}},
     )
     text = {"format": {"type": "json_schema", "name": "facts", "schema": SCHEMA}}
     responses = wire.responses(prompt, text=text)["output_text"]
@@ -393,14 +455,19 @@ def test_a_limit_of_tokens_cuts_the_answer(wire, stream: bool) -> None:
     assert choice["finish_reason"] == "length"
     result = wire.responses("Tell me about foxes.", max_output_tokens=5, stream=stream)
     result = result[-1]["response"] if stream else result
-    assert (result["status"], result["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    assert (result["status"], result["incomplete_details"]) == (
+        "incomplete",
+        {"reason": "max_output_tokens"},
+    )
     assert len(result["output_text"]) == 20
 
 
 def test_a_call_can_be_cut_by_the_limit(wire) -> None:
-    choice = wire.chat("What's the weather in Oslo?", tools=[{"type": "function", "function": WEATHER}], max_tokens=4)[
-        "choices"
-    ][0]
+    choice = wire.chat(
+        "What's the weather in Oslo?",
+        tools=[{"type": "function", "function": WEATHER}],
+        max_tokens=4,
+    )["choices"][0]
     assert choice["finish_reason"] == "length"
     with pytest.raises(ValueError):
         json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"])
@@ -411,15 +478,16 @@ def test_stop_sequences(wire) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "kind"), [("anthropic/claude-sonnet-4.6", "reasoning.text"), ("openai/gpt-5.2", "reasoning.encrypted")]
+    ("model", "kind"),
+    [("anthropic/claude-sonnet-4.6", "reasoning.text"), ("openai/gpt-5.2", "reasoning.encrypted")],
 )
 def test_models_that_reason(wire, model: str, kind: str) -> None:
     details = wire.message("hi", model=model, reasoning={"effort": "low"})["reasoning_details"]
     assert details[-1]["type"] == kind
     assert (
-        wire.chat("hi", model=model, reasoning={"effort": "low"})["usage"]["completion_tokens_details"][
-            "reasoning_tokens"
-        ]
+        wire.chat("hi", model=model, reasoning={"effort": "low"})["usage"][
+            "completion_tokens_details"
+        ]["reasoning_tokens"]
         > 0
     )
     assert "reasoning_details" not in wire.message("hi", model=model, reasoning={"effort": "none"})
@@ -476,7 +544,10 @@ PAINTER = function(
 
 @pytest.mark.parametrize(
     "prompt",
-    ["Ask the painter for a poster of Oslo and owls", 'Ask the painter for a poster of "Oslo", owls and img_7'],
+    [
+        "Ask the painter for a poster of Oslo and owls",
+        'Ask the painter for a poster of "Oslo", owls and img_7',
+    ],
 )
 def test_pictures_are_handles_that_the_conversation_holds(wire, prompt: str) -> None:
     ((name, arguments),) = wire.calls(prompt, [PAINTER])

@@ -14,8 +14,14 @@ IMAGE = [{"type": "openrouter:image_generation", "parameters": {"size": "64x64"}
     ("prompt", "answer"),
     [
         ("My name is Ada, what is 2 + 2?", "Nice to meet you, Ada. 2 + 2 = 4"),
-        ("I am Ada and what is the capital of France?", "Nice to meet you, Ada. The capital of France is Paris."),
-        ("Hello, my name is Eve and can you tell me about owls?", "Nice to meet you, Eve. Owls fly"),
+        (
+            "I am Ada and what is the capital of France?",
+            "Nice to meet you, Ada. The capital of France is Paris.",
+        ),
+        (
+            "Hello, my name is Eve and can you tell me about owls?",
+            "Nice to meet you, Eve. Owls fly",
+        ),
         ("I'm Ada, a painter", "Nice to meet you, Ada. What shall we do?"),
     ],
 )
@@ -40,7 +46,12 @@ def test_a_question_about_pictures_is_none_about_ours(wire, prompt: str) -> None
 
 @pytest.mark.parametrize(
     "prompt",
-    ["Show me a picture of a fox", "Give me an image of an owl", "Draw an example of a good picture", "Make a poster"],
+    [
+        "Show me a picture of a fox",
+        "Give me an image of an owl",
+        "Draw an example of a good picture",
+        "Make a poster",
+    ],
 )
 def test_a_wish_for_a_picture_is_still_one(wire, prompt: str) -> None:
     assert len(wire.drawn(prompt)) == 1
@@ -82,7 +93,11 @@ def test_an_evening_is_no_date(wire, prompt: str, date: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [((402, "x"), "the text comes first"), (("x", "402"), "code: '402' was given"), (("x", 42), "from 200 to 599")],
+    [
+        ((402, "x"), "the text comes first"),
+        (("x", "402"), "code: '402' was given"),
+        (("x", 42), "from 200 to 599"),
+    ],
 )
 def test_a_failure_is_checked_when_it_is_made(given: tuple, told: str) -> None:
     with pytest.raises((TypeError, ValueError), match=told):

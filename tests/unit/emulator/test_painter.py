@@ -1,4 +1,6 @@
-"""The painter: the same words give the same picture, other words another one, and no words break it."""
+"""The painter: the same words give the same picture, other words another one, and no words break
+it.
+"""
 
 import io
 import random
@@ -40,7 +42,9 @@ def difference(a: Image.Image, b: Image.Image) -> float:
 
 def changed(a: Image.Image, b: Image.Image) -> float:
     """The part of the picture in which the two differ visibly."""
-    mask = ImageChops.difference(a, b).convert("L").point([255 if i > 24 else 0 for i in range(256)])
+    mask = (
+        ImageChops.difference(a, b).convert("L").point([255 if i > 24 else 0 for i in range(256)])
+    )
     return ImageStat.Stat(mask).mean[0] / 255
 
 
@@ -52,7 +56,9 @@ def foreign() -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("style", ["", "watercolour of ", "oil painting of ", "pixel art of ", "ink sketch of "])
+@pytest.mark.parametrize(
+    "style", ["", "watercolour of ", "oil painting of ", "pixel art of ", "ink sketch of "]
+)
 def test_same_words_size_and_seed_give_the_same_bytes(style: str) -> None:
     prompt = f"{style}a red fox in the snow at dusk"
     assert paint(prompt, size=SMALL, seed=7) == paint(prompt, size=SMALL, seed=7)
@@ -68,7 +74,9 @@ def test_size_is_what_was_asked(size: tuple[int, int]) -> None:
     assert picture(paint("a lighthouse by the sea", size=size)).size == size
 
 
-@pytest.mark.parametrize(("encoding", "signature"), [("png", b"\x89PNG"), ("jpeg", b"\xff\xd8\xff"), ("webp", b"RIFF")])
+@pytest.mark.parametrize(
+    ("encoding", "signature"), [("png", b"\x89PNG"), ("jpeg", b"\xff\xd8\xff"), ("webp", b"RIFF")]
+)
 def test_format_is_what_was_asked(encoding: str, signature: bytes) -> None:
     data = paint("a cat", size=SMALL, format=encoding)
     assert data.startswith(signature)
@@ -76,12 +84,16 @@ def test_format_is_what_was_asked(encoding: str, signature: bytes) -> None:
 
 
 def test_lower_quality_takes_fewer_bytes() -> None:
-    assert len(paint("a cat", size=SMALL, format="jpeg", quality=10)) < len(paint("a cat", size=SMALL, format="jpeg"))
+    assert len(paint("a cat", size=SMALL, format="jpeg", quality=10)) < len(
+        paint("a cat", size=SMALL, format="jpeg")
+    )
 
 
 @pytest.mark.parametrize("encoding", ["png", "webp"])
 def test_transparent_gives_the_subject_alone(encoding: str) -> None:
-    alpha = picture(paint("a fox in the forest", size=SMALL, transparent=True, format=encoding)).getchannel("A")
+    alpha = picture(
+        paint("a fox in the forest", size=SMALL, transparent=True, format=encoding)
+    ).getchannel("A")
     assert alpha.getpixel((3, 3)) == 0
     assert alpha.getpixel((80, 110)) == 255
     covered = ImageStat.Stat(alpha).mean[0] / 255
@@ -105,12 +117,18 @@ def test_what_cannot_be_is_refused_by_name(options: dict[str, object], message: 
 
 
 def test_night_is_darker_than_dusk_and_dusk_than_day() -> None:
-    night, dusk, day = (brightness(painted(f"a fox in a meadow {time}")) for time in ("at night", "at dusk", "by day"))
+    night, dusk, day = (
+        brightness(painted(f"a fox in a meadow {time}"))
+        for time in ("at night", "at dusk", "by day")
+    )
     assert night + 15 < dusk < day - 15
 
 
 def test_a_colour_goes_to_its_noun() -> None:
-    red, blue = painted("a red cat", seed=3, transparent=True), painted("a blue cat", seed=3, transparent=True)
+    red, blue = (
+        painted("a red cat", seed=3, transparent=True),
+        painted("a blue cat", seed=3, transparent=True),
+    )
     assert redness(red) > redness(blue) + 5
     cat = paint("a cat in a meadow", size=SMALL)
     in_red, in_blue = painted("add a red hat", source=cat), painted("add a blue hat", source=cat)
@@ -119,7 +137,9 @@ def test_a_colour_goes_to_its_noun() -> None:
 
 
 def test_winter_is_whiter_than_summer_and_autumn_redder() -> None:
-    winter, summer, autumn = (painted(f"a hill in {season}", seed=1) for season in ("winter", "summer", "autumn"))
+    winter, summer, autumn = (
+        painted(f"a hill in {season}", seed=1) for season in ("winter", "summer", "autumn")
+    )
     assert brightness(winter) > brightness(summer) + 10
     assert redness(autumn) > redness(summer) + 10
 
@@ -152,12 +172,17 @@ star tent bridge planet campfire kite guitar ball"""
 
 def test_every_subject_is_seen() -> None:
     for subject in KNOWN.split():
-        alpha = picture(paint(f"a {subject}", size=(64, 64), seed=1, transparent=True)).getchannel("A")
+        alpha = picture(paint(f"a {subject}", size=(64, 64), seed=1, transparent=True)).getchannel(
+            "A"
+        )
         assert 0.01 < ImageStat.Stat(alpha).mean[0] / 255 < 0.9, subject
 
 
 def test_more_subjects_cover_more_of_the_picture() -> None:
-    one, three = (picture(paint(f"{n}", size=SMALL, transparent=True)).getbbox() for n in ("a cat", "three cats"))
+    one, three = (
+        picture(paint(f"{n}", size=SMALL, transparent=True)).getbbox()
+        for n in ("a cat", "three cats")
+    )
     assert one is not None
     assert three is not None
     assert three[2] - three[0] > one[2] - one[0]
@@ -206,7 +231,16 @@ def test_an_edit_in_words_that_mean_nothing_still_changes_a_little() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["make it night", "add rain", "add a cat", "put a hat on it", "as a watercolour", "make it blue", "hmm"]
+    "words",
+    [
+        "make it night",
+        "add rain",
+        "add a cat",
+        "put a hat on it",
+        "as a watercolour",
+        "make it blue",
+        "hmm",
+    ],
 )
 def test_a_picture_from_elsewhere_is_changed_and_kept(words: str) -> None:
     plain = Image.open(io.BytesIO(foreign())).convert("RGB").resize((240, 200))
@@ -215,7 +249,13 @@ def test_a_picture_from_elsewhere_is_changed_and_kept(words: str) -> None:
 
 
 def test_a_forged_scene_is_taken_for_a_picture_from_elsewhere() -> None:
-    for note in ("{", "{}", '{"seed":1}', "[" * 5000, '{"seed":"","actors":[{"kind":"fox","x":1e999}]}'):
+    for note in (
+        "{",
+        "{}",
+        '{"seed":1}',
+        "[" * 5000,
+        '{"seed":"","actors":[{"kind":"fox","x":1e999}]}',
+    ):
         exif = Image.Exif()
         exif[ExifTags.Base.ImageDescription] = note
         out = io.BytesIO()
@@ -240,7 +280,8 @@ def test_any_words_are_painted_and_edited(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["", "fox " * 2500, "שועל אדום בשלג", "\ud83d", "\x00\x1b[31m", "字" * 10_000, '"' * 999]
+    "prompt",
+    ["", "fox " * 2500, "שועל אדום בשלג", "\ud83d", "\x00\x1b[31m", "字" * 10_000, '"' * 999],
 )
 def test_hostile_prompts_are_painted(prompt: str) -> None:
     assert picture(paint(prompt, size=(48, 32))).size == (48, 32)
@@ -251,7 +292,9 @@ def test_the_svg_is_the_same_each_time_and_holds_no_markup_of_the_prompt() -> No
     assert svg == paint_svg("a fox <script>alert(1)</script> & a cat \x00", (200, 100), 5)
     root = ET.fromstring(svg)
     assert (root.get("width"), root.get("height")) == ("200", "100")
-    assert not [node for node in root.iter() if node.tag.endswith(("script", "image", "foreignObject"))]
+    assert not [
+        node for node in root.iter() if node.tag.endswith(("script", "image", "foreignObject"))
+    ]
     assert len([node for node in root.iter() if node.tag.endswith("path")]) > 100
 
 

@@ -25,7 +25,10 @@ def test_message_images(wire, fold, png, decode) -> None:
     images = wire.message("hi")["images"]
     streamed = fold(wire.chat("hi", stream=True))["images"]
     for found in (images, streamed):
-        assert [(image["type"], image["index"]) for image in found] == [("image_url", 0), ("image_url", 1)]
+        assert [(image["type"], image["index"]) for image in found] == [
+            ("image_url", 0),
+            ("image_url", 1),
+        ]
         assert decode(found[0]["image_url"]["url"]) == png
 
 
@@ -33,7 +36,17 @@ def test_message_images(wire, fold, png, decode) -> None:
 @pytest.mark.parametrize("shape", [None, "data_url"])
 def test_server_tool_call(wire, fold, png, decode, stream: bool, shape) -> None:
     wire.emulator.play(
-        Reply([Draw("a fox", data=png, places=("server_tool_call",), shape=shape, revised_prompt="A fox!")])
+        Reply(
+            [
+                Draw(
+                    "a fox",
+                    data=png,
+                    places=("server_tool_call",),
+                    shape=shape,
+                    revised_prompt="A fox!",
+                )
+            ]
+        )
     )
     message = fold(wire.chat("hi", stream=True)) if stream else wire.message("hi")
     detail = message["reasoning_details"][0]
@@ -50,11 +63,15 @@ def test_server_tool_call(wire, fold, png, decode, stream: bool, shape) -> None:
 @pytest.mark.parametrize("place", ["markdown", "bare_link"])
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_links_in_the_text(wire, fold, png, stream: bool, place, api: str) -> None:
-    wire.emulator.play(Reply([Say("Before."), Draw("a [red] fox", data=png, places=(place,)), Say("After.")]))
+    wire.emulator.play(
+        Reply([Say("Before."), Draw("a [red] fox", data=png, places=(place,)), Say("After.")])
+    )
     if api == "chat":
         text = fold(wire.chat("hi", stream=True))["content"] if stream else wire.text("hi")
     else:
-        result = wire.responses("hi", stream=True)[-1]["response"] if stream else wire.responses("hi")
+        result = (
+            wire.responses("hi", stream=True)[-1]["response"] if stream else wire.responses("hi")
+        )
         text = result["output_text"]
     before, link, after = text.split("\n\n")
     assert (before, after) == ("Before.", "After.")
@@ -90,27 +107,53 @@ FIELDS = [
 @pytest.mark.parametrize(("shape", "field"), FIELDS)
 def test_server_tool_item(wire, png, decode, stream: bool, shape, field: str) -> None:
     wire.emulator.play(Reply([Draw("a fox", data=png, places=("server_tool_item",), shape=shape)]))
-    item = wire.responses("hi", stream=True)[-2]["item"] if stream else wire.responses("hi")["output"][0]
-    assert (item["type"], item["status"], item["prompt"]) == ("openrouter:image_generation", "completed", "a fox")
+    item = (
+        wire.responses("hi", stream=True)[-2]["item"]
+        if stream
+        else wire.responses("hi")["output"][0]
+    )
+    assert (item["type"], item["status"], item["prompt"]) == (
+        "openrouter:image_generation",
+        "completed",
+        "a fox",
+    )
     assert len({"imageUrl", "imageB64", "result"} & set(item)) == 1
     value = item[field]
     if value.startswith("http"):
         assert wire.http.get(value).content == png
     else:
-        assert (decode(value) if value.startswith("data:") else base64.b64decode(value, validate=True)) == png
+        assert (
+            decode(value) if value.startswith("data:") else base64.b64decode(value, validate=True)
+        ) == png
 
 
 @pytest.mark.parametrize("shape", [None, "base64", "url"])
 def test_image_generation_call(wire, png, decode, shape) -> None:
     wire.emulator.play(
-        Reply([Draw("a fox", data=png, places=("image_generation_call",), shape=shape, revised_prompt="A fox!")])
+        Reply(
+            [
+                Draw(
+                    "a fox",
+                    data=png,
+                    places=("image_generation_call",),
+                    shape=shape,
+                    revised_prompt="A fox!",
+                )
+            ]
+        )
     )
     item = wire.responses("hi")["output"][0]
-    assert (item["type"], item["prompt"], item["revised_prompt"]) == ("image_generation_call", "a fox", "A fox!")
+    assert (item["type"], item["prompt"], item["revised_prompt"]) == (
+        "image_generation_call",
+        "a fox",
+        "A fox!",
+    )
     if shape == "url":
         assert wire.http.get(item["result"]).content == png
     else:
-        assert (base64.b64decode(item["result"], validate=True) if shape else decode(item["result"])) == png
+        assert (
+            base64.b64decode(item["result"], validate=True) if shape else decode(item["result"])
+        ) == png
 
 
 def test_partial_images_are_previews_and_never_the_picture(wire, png) -> None:
@@ -135,11 +178,15 @@ def test_partial_images_are_previews_and_never_the_picture(wire, png) -> None:
 def test_a_place_that_a_dialect_lacks_has_kin(wire, png, place, chat: str, responses: str) -> None:
     wire.emulator.play([Reply([Draw("a fox", data=png, places=(place,))])] * 2)
     assert len(wire.message("hi")[chat]) == 1
-    assert [item["type"] for item in wire.responses("hi")["output"] if item["type"] != "message"] == [responses]
+    assert [
+        item["type"] for item in wire.responses("hi")["output"] if item["type"] != "message"
+    ] == [responses]
 
 
 def test_one_picture_in_two_places_is_paid_once(wire, png) -> None:
-    wire.emulator.play(Reply([Draw("a fox", data=png, places=("server_tool_call", "markdown", "message_images"))]))
+    wire.emulator.play(
+        Reply([Draw("a fox", data=png, places=("server_tool_call", "markdown", "message_images"))])
+    )
     message = wire.message("hi")
     assert message["images"]
     assert message["reasoning_details"]
@@ -151,7 +198,11 @@ def test_one_picture_in_two_places_is_paid_once(wire, png) -> None:
 def test_a_drawing_that_failed(wire, fold, stream: bool) -> None:
     failed = Draw("a fox", status="error", error="The prompt was refused")
     wire.emulator.play(
-        [Reply([failed]), Reply([failed]), Reply([Draw("a fox", status="error", places=("image_generation_call",))])]
+        [
+            Reply([failed]),
+            Reply([failed]),
+            Reply([Draw("a fox", status="error", places=("image_generation_call",))]),
+        ]
     )
     message = fold(wire.chat("hi", stream=True)) if stream else wire.message("hi")
     assert json.loads(message["reasoning_details"][0]["result"]) == {
@@ -160,7 +211,11 @@ def test_a_drawing_that_failed(wire, fold, stream: bool) -> None:
     }
     assert message["content"] == ""
     own, call = (wire.responses("hi")["output"][0] for _ in range(2))
-    assert (own["status"], own["result"], own["error"]) == ("incomplete", None, "The prompt was refused")
+    assert (own["status"], own["result"], own["error"]) == (
+        "incomplete",
+        None,
+        "The prompt was refused",
+    )
     assert (call["status"], call["result"]) == ("failed", None)
     assert all(charge.images == 0 for charge in wire.emulator.ledger)
 
@@ -175,12 +230,17 @@ def test_the_emulator_can_prefer_a_place(wire_to) -> None:
 def test_the_plain_tool_answers_with_its_own_item(wire) -> None:
     tools = [{"type": "image_generation", "size": "64x64", "partial_images": 1}]
     events = wire.responses("Draw a fox", tools=tools, stream=True)
-    assert [item["type"] for item in events[-1]["response"]["output"]] == ["message", "image_generation_call"]
+    assert [item["type"] for item in events[-1]["response"]["output"]] == [
+        "message",
+        "image_generation_call",
+    ]
     assert sum(event["type"].endswith("partial_image") for event in events) == 1
 
 
 def test_unknown_places_are_told_at_once() -> None:
-    with pytest.raises(ValueError, match="places: 'moon' is no place for an image; accepted: message_images"):
+    with pytest.raises(
+        ValueError, match="places: 'moon' is no place for an image; accepted: message_images"
+    ):
         Draw("a fox", places=("moon",))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="image_places: 'moon'"):
         Emulator(image_places=("moon",))  # type: ignore[arg-type]

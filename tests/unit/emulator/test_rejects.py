@@ -1,18 +1,28 @@
-"""What OpenRouter turns down, the emulator turns down, in OpenRouter's form and before anything is billed."""
+"""What OpenRouter turns down, the emulator turns down, in OpenRouter's form and before anything is
+billed.
+"""
 
 import json
 
 import pytest
 
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+}
 FLAT = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
 USER = {"role": "user", "content": "hi"}
 CALLING = {
     "role": "assistant",
     "content": None,
-    "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}],
+    "tool_calls": [
+        {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    ],
 }
-PICTURE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}
+PICTURE = {
+    "role": "user",
+    "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}],
+}
 
 CHAT = [
     ("unknown model", {"model": "nobody/nothing"}, 400, "nobody/nothing is not a valid model ID"),
@@ -48,9 +58,13 @@ CHAT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fields", "status", "words"), [case[1:] for case in CHAT], ids=[case[0] for case in CHAT])
+@pytest.mark.parametrize(
+    ("fields", "status", "words"), [case[1:] for case in CHAT], ids=[case[0] for case in CHAT]
+)
 def test_chat_turns_down(wire, fields, status: int, words: str | None) -> None:
-    found, error = wire.error("/chat/completions", {"model": "openai/gpt-5.2", "messages": [USER], **fields})
+    found, error = wire.error(
+        "/chat/completions", {"model": "openai/gpt-5.2", "messages": [USER], **fields}
+    )
     assert found == status
     assert (words or "") in error["message"]
     assert wire.emulator.ledger == []
@@ -84,7 +98,9 @@ RESPONSES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fields", "words"), [case[1:] for case in RESPONSES], ids=[case[0] for case in RESPONSES])
+@pytest.mark.parametrize(
+    ("fields", "words"), [case[1:] for case in RESPONSES], ids=[case[0] for case in RESPONSES]
+)
 def test_responses_turns_down(wire, fields, words: str | None) -> None:
     status, error = wire.error("/responses", {"model": "openai/gpt-5.2", "input": "hi", **fields})
     assert status == 400
@@ -123,7 +139,10 @@ def test_without_a_key_nothing_is_done(wire, path: str, header: str | None) -> N
     wire.http.headers.pop("authorization")
     if header is not None:
         wire.http.headers["authorization"] = header
-    assert wire.error(path, {"messages": [USER]}) == (401, {"message": "No auth credentials found", "code": 401})
+    assert wire.error(path, {"messages": [USER]}) == (
+        401,
+        {"message": "No auth credentials found", "code": 401},
+    )
 
 
 def test_unknown_paths_and_methods(wire) -> None:
@@ -138,7 +157,9 @@ def test_models_out_of_service(wire_to) -> None:
 
     with Emulator(unavailable=["openai/gpt-5.2"]) as emulator:
         wire = wire_to(emulator)
-        status, error = wire.error("/chat/completions", {"model": "openai/gpt-5.2", "messages": [USER]})
+        status, error = wire.error(
+            "/chat/completions", {"model": "openai/gpt-5.2", "messages": [USER]}
+        )
         assert status == 503
         assert error["availability"]["requested_models"] == ["openai/gpt-5.2"]
         found = wire.chat("hi", models=["anthropic/claude-sonnet-4.6"])
@@ -146,7 +167,8 @@ def test_models_out_of_service(wire_to) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["@preset/mine", "openai/gpt-5.2@preset/mine", "openai/gpt-5.2:nitro", None, "openrouter/auto"]
+    "model",
+    ["@preset/mine", "openai/gpt-5.2@preset/mine", "openai/gpt-5.2:nitro", None, "openrouter/auto"],
 )
 def test_other_names_of_a_model(wire, model: str | None) -> None:
     assert wire.chat("hi", model=model)["model"] == "openai/gpt-5.2"

@@ -26,9 +26,15 @@ def test_http_failures_are_not_billed(wire) -> None:
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "7"
     assert answer.json() == {
-        "error": {"message": "Slow down", "code": 429, "metadata": {"raw": "wait", "provider_name": "X"}}
+        "error": {
+            "message": "Slow down",
+            "code": 429,
+            "metadata": {"raw": "wait", "provider_name": "X"},
+        }
     }
-    assert wire.error("/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})[0] == 429
+    assert (
+        wire.error("/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})[0] == 429
+    )
     assert wire.emulator.ledger == []
 
 
@@ -74,7 +80,10 @@ def test_an_error_in_mid_stream(wire) -> None:
 def test_a_silent_error(wire) -> None:
     wire.emulator.play([Reply(error=Failure(form="silent"))] * 2)
     choice = wire.chat("hi")["choices"][0]
-    assert (choice["finish_reason"], choice["native_finish_reason"]) == ("error", "MALFORMED_FUNCTION_CALL")
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == (
+        "error",
+        "MALFORMED_FUNCTION_CALL",
+    )
     assert "error" not in choice
     assert wire.responses("hi")["error"] is None
 
@@ -99,14 +108,24 @@ def test_unknown_items_and_events(wire) -> None:
     output = wire.responses("hi")["output"]
     assert output[:2] == [item, other]
     assert (
-        wire.responses([{"role": "user", "content": "hi"}, *output, {"role": "user", "content": "and?"}])["status"]
+        wire.responses(
+            [{"role": "user", "content": "hi"}, *output, {"role": "user", "content": "and?"}]
+        )["status"]
         == "completed"
     )
 
 
 def test_unknown_fields_of_a_message(wire, fold) -> None:
     wire.emulator.play(
-        [Reply([Say("x"), Raw(chat={"hologram": [1]}, chat_chunk={"object": "hologram", "choices": []})])] * 2
+        [
+            Reply(
+                [
+                    Say("x"),
+                    Raw(chat={"hologram": [1]}, chat_chunk={"object": "hologram", "choices": []}),
+                ]
+            )
+        ]
+        * 2
     )
     assert wire.message("hi")["hologram"] == [1]
     chunks = wire.chat("hi", stream=True)
@@ -134,7 +153,10 @@ def test_usage_and_finish_reason_can_be_dictated(wire) -> None:
     assert found["choices"][0]["native_finish_reason"] == "SAFETY"
     assert wire.emulator.ledger[0].cost_usd == 0.5
     result = wire.responses("hi")
-    assert (result["status"], result["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
+    assert (result["status"], result["incomplete_details"]) == (
+        "incomplete",
+        {"reason": "content_filter"},
+    )
 
 
 def test_raw_bytes(wire) -> None:
@@ -159,7 +181,10 @@ def test_a_connection_can_break_off(wire, stream: bool) -> None:
     received: list[bytes] = []
     body = {"input": "hi", "stream": stream}
     url = wire.emulator.base_url + "/responses"
-    with wire.http.stream("POST", url, json=body) as answer, pytest.raises(httpx2.RemoteProtocolError):
+    with (
+        wire.http.stream("POST", url, json=body) as answer,
+        pytest.raises(httpx2.RemoteProtocolError),
+    ):
         received.extend(answer.iter_raw())
     assert len(b"".join(received)) == 120
 
@@ -182,7 +207,11 @@ def test_a_delay(wire) -> None:
 
 def test_text_comes_in_pieces_of_the_asked_size(wire) -> None:
     wire.emulator.play(Reply([Say("abcdefgh")], chunk=3))
-    deltas = [event["delta"] for event in wire.responses("hi", stream=True) if event["type"].endswith("text.delta")]
+    deltas = [
+        event["delta"]
+        for event in wire.responses("hi", stream=True)
+        if event["type"].endswith("text.delta")
+    ]
     assert deltas == ["abc", "def", "gh"]
 
 

@@ -1,4 +1,6 @@
-"""What is sent fits OpenRouter's spec, says the same in all four ways, and comes in the recorded order."""
+"""What is sent fits OpenRouter's spec, says the same in all four ways, and comes in the recorded
+order.
+"""
 
 import json
 
@@ -88,21 +90,36 @@ def test_the_same_reply_says_the_same_in_four_ways(wire, fold, png) -> None:
         assert text["annotations"][0]["url"] == "https://example.com/a"
     assert message["annotations"][0]["url_citation"]["title"] == "A"
 
-    wanted = [("call_1", "weather", '{"city": "Oslo"}'), ("call_2", "weather", '{"city": "Bergen"}')]
-    assert [(c["id"], c["function"]["name"], c["function"]["arguments"]) for c in message["tool_calls"]] == wanted
+    wanted = [
+        ("call_1", "weather", '{"city": "Oslo"}'),
+        ("call_2", "weather", '{"city": "Bergen"}'),
+    ]
+    assert [
+        (c["id"], c["function"]["name"], c["function"]["arguments"]) for c in message["tool_calls"]
+    ] == wanted
     assert [(c["id"], c["name"], c["arguments"]) for c in streamed["tool_calls"].values()] == wanted
     for items in (output, completed):
         calls = [item for item in items if item["type"] == "function_call"]
         assert [(c["call_id"], c["name"], c["arguments"]) for c in calls] == wanted
 
     assert message["reasoning"] == streamed["reasoning"] == "I should look."
-    assert message["reasoning_details"][0]["signature"] == streamed["reasoning_details"][0]["signature"] == "sig"
+    assert (
+        message["reasoning_details"][0]["signature"]
+        == streamed["reasoning_details"][0]["signature"]
+        == "sig"
+    )
     assert output[0]["content"][0]["text"] == completed[0]["content"][0]["text"] == "I should look."
 
 
 def test_usage_is_the_same_in_four_ways(wire, png) -> None:
     wire.emulator.play(
-        [Reply([Say("Twelve chars"), Draw("a fox", data=png, places=("server_tool_call",))], chunk=5)] * 4
+        [
+            Reply(
+                [Say("Twelve chars"), Draw("a fox", data=png, places=("server_tool_call",))],
+                chunk=5,
+            )
+        ]
+        * 4
     )
     wire.chat("hello")
     wire.chat("hello", stream=True)
@@ -112,7 +129,9 @@ def test_usage_is_the_same_in_four_ways(wire, png) -> None:
 
 
 def test_images_in_responses_streams_come_in_the_recorded_order(wire, png) -> None:
-    wire.emulator.play(Reply([Draw("a fox", data=png, places=("image_generation_call",), preview_count=2)]))
+    wire.emulator.play(
+        Reply([Draw("a fox", data=png, places=("image_generation_call",), preview_count=2)])
+    )
     events = wire.responses("hello", stream=True)
     assert [event["type"].removeprefix("response.") for event in events] == [
         "created", "in_progress", "output_item.added", "image_generation_call.in_progress",
@@ -132,10 +151,16 @@ def test_streams_begin_with_a_comment(wire) -> None:
 def test_function_calls_stream_their_arguments(wire) -> None:
     wire.emulator.play(Reply([CallTool("weather", {"city": "Oslo"})], chunk=4))
     events = wire.responses("hello", stream=True)
-    deltas = [event["delta"] for event in events if event["type"] == "response.function_call_arguments.delta"]
+    deltas = [
+        event["delta"]
+        for event in events
+        if event["type"] == "response.function_call_arguments.delta"
+    ]
     assert len(deltas) > 2
     assert json.loads("".join(deltas)) == {"city": "Oslo"}
-    assert next(e for e in events if e["type"].endswith("arguments.done"))["arguments"] == "".join(deltas)
+    assert next(e for e in events if e["type"].endswith("arguments.done"))["arguments"] == "".join(
+        deltas
+    )
 
 
 def test_encrypted_reasoning_comes_only_when_asked_for(wire) -> None:
@@ -155,7 +180,9 @@ def test_the_image_api_fits_the_spec(wire, spec, stream: bool) -> None:
         return
     for event in found:
         spec("ImageStreamingResponse", {"data": event})
-    assert [event["type"] for event in found] == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
+    assert [event["type"] for event in found] == ["image_generation.partial_image"] * 2 + [
+        "image_generation.completed"
+    ]
 
 
 def test_discovery_fits_the_spec(wire, spec) -> None:
@@ -175,7 +202,10 @@ def test_a_generation_fits_the_spec(wire, spec) -> None:
 
 
 def test_requests_echo_in_responses(wire, spec) -> None:
-    tools = [{"type": "function", "name": "weather", "parameters": WEATHER}, {"type": "openrouter:image_generation"}]
+    tools = [
+        {"type": "function", "name": "weather", "parameters": WEATHER},
+        {"type": "openrouter:image_generation"},
+    ]
     result = wire.responses(
         "hi",
         tools=tools,

@@ -16,9 +16,17 @@ def test_a_link_gives_the_picture_without_a_key(wire, png) -> None:
     assert ".jpg?token=" in link
     wire.http.headers.pop("authorization")
     answer = wire.http.get(link)
-    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, png, "image/jpeg")
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (
+        200,
+        png,
+        "image/jpeg",
+    )
     head = wire.http.head(link)
-    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(png)))
+    assert (head.status_code, head.content, head.headers["content-length"]) == (
+        200,
+        b"",
+        str(len(png)),
+    )
 
 
 def test_a_link_without_its_token_is_dead(wire, png) -> None:

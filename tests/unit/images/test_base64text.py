@@ -60,13 +60,17 @@ def test_any_bytes_come_back(data: bytes, width: int):
 
 @given(st.text(alphabet="ab+/=-_\n\r\t /\\", max_size=40), st.integers(0, 3))
 def test_escapes_are_undone_as_a_decoder_undoes_them(text: str, depth: int):
-    """Where `unescape` leaves no backslash, it says what JSON says; `\\n` may stand for any white space."""
+    """Where `unescape` leaves no backslash, it says what JSON says; `\\n` may stand for any white
+    space.
+    """
     raw = text
     for _ in range(depth + 1):
         raw = json.dumps(raw)[1:-1].replace("/", "\\/")
     if "\\" not in text:
         read = unescape(raw.encode(), depth).decode()
-        assert read.translate(str.maketrans("\r\t", "\n\n")) == text.translate(str.maketrans("\r\t", "\n\n"))
+        assert read.translate(str.maketrans("\r\t", "\n\n")) == text.translate(
+            str.maketrans("\r\t", "\n\n")
+        )
     else:
         assert b"\\" in unescape(raw.encode(), depth)
 
@@ -75,4 +79,6 @@ def test_escapes_are_undone_as_a_decoder_undoes_them(text: str, depth: int):
 def test_no_escape_is_undone_that_json_would_refuse(text: str):
     read = unescape(text.encode(), 0)
     if b"\\" not in read:
-        assert json.loads(f'"{text}"').replace("\r", "\n").encode("latin-1") == read.replace(b"\r", b"\n")
+        assert json.loads(f'"{text}"').replace("\r", "\n").encode("latin-1") == read.replace(
+            b"\r", b"\n"
+        )

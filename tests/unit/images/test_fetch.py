@@ -1,4 +1,6 @@
-"""Pictures behind URLs: real servers on loopback, and a recording transport for what must never be connected to."""
+"""Pictures behind URLs: real servers on loopback, and a recording transport for what must never be
+connected to.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ Handler = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
 
 
 def reply(body: bytes = PNG, status: int = 200, **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} X", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]
     if not {"content_length", "transfer_encoding"} & headers.keys():
         lines.append(f"content-length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -35,7 +40,9 @@ def files(folder: Path) -> list[Path]:
 
 
 class Server:
-    """Answers each request from `script`, the last answer again and again; keeps what it was asked."""
+    """Answers each request from `script`, the last answer again and again; keeps what it was
+    asked.
+    """
 
     def __init__(self, *script: bytes | Handler) -> None:
         self.script = list(script)
@@ -47,7 +54,9 @@ class Server:
         self.open += 1
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)}
+            headers = {
+                k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)
+            }
             path = head[0].split(" ")[1]
             self.requests.append((path, headers))
             step = self.script[min(len(self.requests), len(self.script)) - 1]
@@ -91,19 +100,28 @@ async def test_a_picture():
         stored = await fetcher.fetch(f"{server.origin}/a%20b.png?x=1&y=ü#part")
         assert await fetcher.fetch(f"{server.origin}/again") == stored
         await fetcher.close()
-    assert (stored.media_type, stored.width, stored.height, stored.size) == ("image/png", 100, 300, len(PNG))
+    assert (stored.media_type, stored.width, stored.height, stored.size) == (
+        "image/png",
+        100,
+        300,
+        len(PNG),
+    )
     with store.open(stored.sha256) as file:
         assert file.read() == PNG
     (path, headers), (_, again) = server.requests
     assert path == "/a%20b.png?x=1&y=%C3%BC"
     assert headers["host"] == server.origin.removeprefix("http://")
-    assert not {"authorization", "cookie", "referer", "proxy-authorization"} & (headers | again).keys()
+    assert (
+        not {"authorization", "cookie", "referer", "proxy-authorization"} & (headers | again).keys()
+    )
 
 
 async def test_a_name_is_looked_up():
     async with serving(reply()) as server:
         origin = server.origin.replace("127.0.0.1", "localhost")
-        assert (await Fetcher(FetchPolicy(), MemoryImageStore(), origin=origin).fetch(origin)).size == len(PNG)
+        assert (
+            await Fetcher(FetchPolicy(), MemoryImageStore(), origin=origin).fetch(origin)
+        ).size == len(PNG)
         with pytest.raises(ImageError, match="localhost is no public address"):
             await Fetcher(FetchPolicy(), MemoryImageStore()).fetch(origin)
     assert len(server.requests) == 1
@@ -127,7 +145,10 @@ async def test_environment_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch)
         (reply(PNG, 206), "HTTP 206"),
         (reply(b"", 304), "HTTP 304"),
         (reply(b"", 302), "HTTP 302 without a target"),
-        (reply(b"<html>Sign in</html>", content_type="text/html; charset=utf-8"), r"not a picture \(text/html\)"),
+        (
+            reply(b"<html>Sign in</html>", content_type="text/html; charset=utf-8"),
+            r"not a picture \(text/html\)",
+        ),
         (reply(b'{"error":1}', content_type="image/png"), r"not a picture \(JSON\)"),
         (reply(b"<html>" + b"x" * 5_000), r"not a picture \(text/html\)"),
         (reply(b"x", content_type="\x1b[31m"), r"not a picture \(text\)"),
@@ -135,7 +156,10 @@ async def test_environment_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch)
         (reply(PNG[:-50]), r"the PNG is cut off \(\d+ bytes are missing\)"),
         (reply(content_encoding="br"), "its content encoding 'br' was not asked for"),
         (reply(content_encoding="gzip"), "its content encoding is broken"),
-        (reply(gzip.compress(PNG)[:-20], content_encoding="gzip"), "cut off: its compressed body does not end"),
+        (
+            reply(gzip.compress(PNG)[:-20], content_encoding="gzip"),
+            "cut off: its compressed body does not end",
+        ),
     ],
 )
 async def test_what_cannot_be_had_says_why(answer: bytes, why: str):
@@ -223,7 +247,9 @@ async def test_the_total_time_is_limited(slow: Handler, tmp_path: Path):
     origin = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     started = asyncio.get_running_loop().time()
     with pytest.raises(ImageError, match=r"it took longer than 0\.3 s|timed out"):
-        await Fetcher(FetchPolicy(seconds=0.3), FileImageStore(tmp_path), origin=origin).fetch(origin)
+        await Fetcher(FetchPolicy(seconds=0.3), FileImageStore(tmp_path), origin=origin).fetch(
+            origin
+        )
     assert asyncio.get_running_loop().time() - started < 2
     listening.close()
     assert files(tmp_path) == []
@@ -247,7 +273,9 @@ async def endless(path: str, headers: dict[str, str], writer: asyncio.StreamWrit
 )
 async def test_the_size_is_limited(answer: bytes | Handler, tmp_path: Path):
     async with serving(answer) as server:
-        fetcher = Fetcher(FetchPolicy(max_bytes=1_000_000), FileImageStore(tmp_path), origin=server.origin)
+        fetcher = Fetcher(
+            FetchPolicy(max_bytes=1_000_000), FileImageStore(tmp_path), origin=server.origin
+        )
         with pytest.raises(ImageError, match="too large: more than 1000000 bytes"):
             await fetcher.fetch(server.origin)
     assert files(tmp_path) == []
@@ -295,14 +323,19 @@ async def test_a_full_store_loses_no_picture(tmp_path: Path):
 
 
 async def test_redirects():
-    async with serving(reply(b"", 302, location="/b?x"), reply(b"", 308, location="../c.png#d"), reply()) as server:
+    async with serving(
+        reply(b"", 302, location="/b?x"), reply(b"", 308, location="../c.png#d"), reply()
+    ) as server:
         assert (await fetched(server, "/a/a.png")).size == len(PNG)
     assert [path for path, _ in server.requests] == ["/a/a.png", "/b?x", "/c.png"]
     async with serving(reply(b"", 302, location="/again")) as server:
         with pytest.raises(ImageError, match="more than 3 redirects"):
             await fetched(server, redirects=3)
     assert len(server.requests) == 4
-    async with serving(reply()) as other, serving(reply(b"", 301, location=other.origin + "/x.png")) as server:
+    async with (
+        serving(reply()) as other,
+        serving(reply(b"", 301, location=other.origin + "/x.png")) as server,
+    ):
         with pytest.raises(ImageError, match="no public address"):
             await fetched(server)
         assert (await fetched(server, private=True)).size == len(PNG)
@@ -310,12 +343,18 @@ async def test_redirects():
 
 
 def make_certificate(folder: Path, name: str) -> None:
-    command = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {folder}/key -out {folder}/cert -days 2"
+    command = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {folder}/key -out {folder}/cert -days 2"
+    )
     extension = f"subjectAltName=DNS:{name}"
-    subprocess.run([*command.split(), "-subj", "/CN=x", "-addext", extension], check=True, capture_output=True)
+    subprocess.run(
+        [*command.split(), "-subj", "/CN=x", "-addext", extension], check=True, capture_output=True
+    )
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command to make a certificate")
+@pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="needs the openssl command to make a certificate"
+)
 async def test_tls_speaks_to_the_name_at_the_checked_address(tmp_path: Path):
     make_certificate(tmp_path, "images.example")
     names: list[str | None] = []
@@ -326,12 +365,16 @@ async def test_tls_speaks_to_the_name_at_the_checked_address(tmp_path: Path):
     port = listening.sockets[0].getsockname()[1]
 
     net = Net({"images.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
-    transport = httpx2.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=f"{tmp_path}/cert"), trust_env=False)
+    transport = httpx2.AsyncHTTPTransport(
+        verify=ssl.create_default_context(cafile=f"{tmp_path}/cert"), trust_env=False
+    )
     policy = FetchPolicy(private=True, attempts=1)
     fetcher = Fetcher(policy, MemoryImageStore(), resolve=net.resolve, transport=transport)
     assert (await fetcher.fetch(f"https://images.example:{port}/a.png")).size == len(PNG)
     with pytest.raises(ImageError, match=r"no connection .*(certificate|hostname)"):
-        await Fetcher(policy, MemoryImageStore(), resolve=net.resolve).fetch(f"https://images.example:{port}/a.png")
+        await Fetcher(policy, MemoryImageStore(), resolve=net.resolve).fetch(
+            f"https://images.example:{port}/a.png"
+        )
     await fetcher.close()
     assert names == ["images.example", "images.example"]
     listening.close()
@@ -350,7 +393,11 @@ async def test_the_next_address_is_tried_where_one_does_not_answer():
 
 @pytest.mark.parametrize(
     ("error", "times"),
-    [(socket.gaierror(socket.EAI_NONAME, "x"), 1), (socket.gaierror(socket.EAI_AGAIN, "x"), 2), (OSError(5, "x"), 2)],
+    [
+        (socket.gaierror(socket.EAI_NONAME, "x"), 1),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), 2),
+        (OSError(5, "x"), 2),
+    ],
 )
 async def test_a_name_that_is_not_known(error: OSError, times: int):
     asked: list[str] = []
@@ -359,8 +406,12 @@ async def test_a_name_that_is_not_known(error: OSError, times: int):
         asked.append(host)
         raise error
 
-    with pytest.raises(ImageError, match=r"the host nowhere\.example (is not known|cannot be looked up)"):
-        await Fetcher(FetchPolicy(attempts=2), MemoryImageStore(), resolve=resolve).fetch("https://nowhere.example/")
+    with pytest.raises(
+        ImageError, match=r"the host nowhere\.example (is not known|cannot be looked up)"
+    ):
+        await Fetcher(FetchPolicy(attempts=2), MemoryImageStore(), resolve=resolve).fetch(
+            "https://nowhere.example/"
+        )
     assert len(asked) == times
     with pytest.raises(ImageError, match="has no address"):
         await Net({"empty.example": []}).fetcher(attempts=1).fetch("https://empty.example/")
@@ -483,7 +534,9 @@ async def test_but_not_beyond_the_time_for_one_picture(absurd: str):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("unusable", ["-1", "nan", "inf", "soon", "", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "unusable", ["-1", "nan", "inf", "soon", "", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"]
+)
 async def test_what_is_no_time_is_no_reason_to_stop(unusable: str):
     async with serving(reply(b"", 503, retry_after=unusable), reply()) as server:
         assert (await fetched(server)).size == len(PNG)

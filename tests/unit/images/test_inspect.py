@@ -23,7 +23,9 @@ KINDS = ["PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF"]
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9"><path d="M0 0"/></svg>\n'
 
 
-def picture(kind: str, width: int = 37, height: int = 21, mode: str = "RGB", **options: object) -> bytes:
+def picture(
+    kind: str, width: int = 37, height: int = 21, mode: str = "RGB", **options: object
+) -> bytes:
     file = BytesIO()
     bands = len(PIL.Image.new(mode, (1, 1)).getbands())
     noise = random.Random(1).randbytes(width * height * bands)
@@ -43,7 +45,9 @@ PICTURES = {kind: picture(kind) for kind in KINDS} | {
     "PNG, palette": picture("PNG", mode="P"),
     "TIFF, deflated": picture("TIFF", compression="tiff_adobe_deflate"),
     "GIF, animated": picture(
-        "GIF", save_all=True, append_images=[PIL.Image.new("RGB", (37, 21), c) for c in ("red", "blue")]
+        "GIF",
+        save_all=True,
+        append_images=[PIL.Image.new("RGB", (37, 21), c) for c in ("red", "blue")],
     ),
     "PNG, one pixel": picture("PNG", 1, 1),
     "wide": picture("PNG", 3000, 1),
@@ -103,11 +107,17 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
 )
 def test_svg_has_no_size_in_pixels(data: bytes):
     info = inspect(BytesIO(data))
-    assert (info.media_type, info.width, info.height, info.size) == ("image/svg+xml", None, None, len(data))
+    assert (info.media_type, info.width, info.height, info.size) == (
+        "image/svg+xml",
+        None,
+        None,
+        len(data),
+    )
 
 
 @pytest.mark.parametrize(
-    "data", [SVG[:-8], b"<svg><!-- </svg> -->", b"<svg></svg><script>", b"<!-- a --><svg><!-- b -->"]
+    "data",
+    [SVG[:-8], b"<svg><!-- </svg> -->", b"<svg></svg><script>", b"<!-- a --><svg><!-- b -->"],
 )
 def test_svg_that_does_not_end(data: bytes):
     with pytest.raises(ImageError, match="the SVG is cut off"):
@@ -120,7 +130,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 def png(width: int, height: int, *more: bytes) -> bytes:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(more) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + header + b"".join(more) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
 
 
 def test_the_limit_of_pixels():
@@ -153,7 +165,12 @@ def test_storing_bytes():
     store = MemoryImageStore()
     stored = store_bytes(store, PICTURES["GIF"])
     assert stored.sha256 == hashlib.sha256(PICTURES["GIF"]).hexdigest()
-    assert (stored.media_type, stored.width, stored.height, stored.size) == ("image/gif", 37, 21, len(PICTURES["GIF"]))
+    assert (stored.media_type, stored.width, stored.height, stored.size) == (
+        "image/gif",
+        37,
+        21,
+        len(PICTURES["GIF"]),
+    )
     with pytest.raises(BrokenImage, match="cut off") as caught:
         store_bytes(store, PICTURES["PNG"][:-9])
     assert caught.value.kept == hashlib.sha256(PICTURES["PNG"][:-9]).hexdigest()
@@ -183,7 +200,9 @@ def hostile() -> dict[str, bytes]:
         "JPEG with a segment of no length": b"\xff\xd8\xff\xe0\x00\x00" + bytes(100),
         "JPEG without a frame": b"\xff\xd8\xff\xda\x00\x02\xff\xd9",
         "JPEG that ends at once": b"\xff\xd8\xff\xd9",
-        "GIF with a comment of 8 MB": b"GIF89a\x09\0\x09\0\0\0\0!\xfe" + (b"\xff" + bytes(255)) * (big // 256) + b"\0;",
+        "GIF with a comment of 8 MB": b"GIF89a\x09\0\x09\0\0\0\0!\xfe"
+        + (b"\xff" + bytes(255)) * (big // 256)
+        + b"\0;",
         "GIF of no pixels": b"GIF89a\0\0\0\0\0\0\0\0;",
         "WebP of 4 GB": b"RIFF\xff\xff\xff\xffWEBPVP8X" + bytes(200),
         "WebP of an unknown chunk": b"RIFF\x10\0\0\0WEBPHAHA" + bytes(200),
@@ -193,9 +212,14 @@ def hostile() -> dict[str, bytes]:
         "AVIF with a box of 2^63": AVIF_START + struct.pack(">I4sQ", 1, b"mdat", 1 << 63),
         "AVIF of a million boxes": AVIF_START + _box(b"free", b"") * 1_000_000,
         "AVIF without a size": AVIF_START + _box(b"meta", bytes(100)),
-        "AVIF with a million sizes": AVIF_START + _box(b"meta", b"ispe\0\0\0\0\0\0\0\0\0\0\0\0" * 60_000),
-        "BMP of 4 GB": b"BM\xff\xff\xff\xff\0\0\0\0" + struct.pack("<IIii", 54, 40, 9, 9) + bytes(200),
-        "BMP of negative pixels": b"BM\0\0\0\0\0\0\0\0" + struct.pack("<IIii", 54, 40, -9, 9) + bytes(200),
+        "AVIF with a million sizes": AVIF_START
+        + _box(b"meta", b"ispe\0\0\0\0\0\0\0\0\0\0\0\0" * 60_000),
+        "BMP of 4 GB": b"BM\xff\xff\xff\xff\0\0\0\0"
+        + struct.pack("<IIii", 54, 40, 9, 9)
+        + bytes(200),
+        "BMP of negative pixels": b"BM\0\0\0\0\0\0\0\0"
+        + struct.pack("<IIii", 54, 40, -9, 9)
+        + bytes(200),
         "TIFF whose directory points to itself": TIFF_START
         + struct.pack("<H", 65_535)
         + struct.pack("<HHII", 256, 4, 1 << 30, 8) * 600,
@@ -209,7 +233,9 @@ def hostile() -> dict[str, bytes]:
 
 
 def reason(data: bytes) -> str:
-    """Why this is no usable picture; empty where it is one. Any other error than an `ImageError` is one of the test."""
+    """Why this is no usable picture; empty where it is one. Any other error than an `ImageError` is
+    one of the test.
+    """
     try:
         inspect(BytesIO(data))
     except ImageError as error:
@@ -225,7 +251,8 @@ def test_hostile_pictures_cost_neither_time_nor_memory():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in hostile() if not name.startswith(("PNG of", "PNG with a", "GIF with"))]
+    "name",
+    [name for name in hostile() if not name.startswith(("PNG of", "PNG with a", "GIF with"))],
 )
 def test_hostile_pictures_are_refused(name: str):
     with pytest.raises(ImageError):
@@ -239,7 +266,8 @@ def test_pillow_is_not_imported():
 
 
 heads = st.sampled_from(
-    [data[:40] for data in PICTURES.values()] + [b"\xff\xd8\xff", AVIF_START, TIFF_START, b"<svg>", b"BM" + bytes(16)]
+    [data[:40] for data in PICTURES.values()]
+    + [b"\xff\xd8\xff", AVIF_START, TIFF_START, b"<svg>", b"BM" + bytes(16)]
 )
 
 
@@ -251,6 +279,8 @@ def test_nothing_but_an_image_error_is_raised(head: bytes, rest: bytes):
 @given(st.sampled_from(sorted(PICTURES)), st.data())
 def test_a_damaged_picture_raises_nothing_else_either(name: str, data: st.DataObject):
     broken = bytearray(PICTURES[name])
-    for place in data.draw(st.lists(st.integers(0, min(300, len(broken)) - 1), min_size=1, max_size=6)):
+    for place in data.draw(
+        st.lists(st.integers(0, min(300, len(broken)) - 1), min_size=1, max_size=6)
+    ):
         broken[place] = data.draw(st.integers(0, 255))
     assert "\n" not in reason(bytes(broken))

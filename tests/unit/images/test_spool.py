@@ -32,7 +32,11 @@ def picture(kind: str = "PNG", size: int = 6_000, seed: int = 1) -> bytes:
     """A real picture of about `size` bytes."""
     noise = random.Random(seed).randbytes(size)
     if kind == "SVG":
-        return b'<svg xmlns="http://www.w3.org/2000/svg"><!--' + noise.hex().encode()[:size] + b"--></svg>"
+        return (
+            b'<svg xmlns="http://www.w3.org/2000/svg"><!--'
+            + noise.hex().encode()[:size]
+            + b"--></svg>"
+        )
     image = PIL.Image.frombytes("RGB", (50, size // 150), noise[: 150 * (size // 150)])
     file = BytesIO()
     image.save(file, kind, **({"quality": 100} if kind in {"JPEG", "WEBP", "AVIF"} else {}))
@@ -56,9 +60,9 @@ def everyhow(body: bytes, **options: object) -> tuple[bytes, Spool]:
     for size in SLICES:
         out, other = run(body, size, **options)
         assert out == first
-        assert [(b.reference, b.key, b.reason, b.size, b.media_type) for b in other.blobs.values()] == [
-            (b.reference, b.key, b.reason, b.size, b.media_type) for b in spool.blobs.values()
-        ]
+        assert [
+            (b.reference, b.key, b.reason, b.size, b.media_type) for b in other.blobs.values()
+        ] == [(b.reference, b.key, b.reason, b.size, b.media_type) for b in spool.blobs.values()]
         other.discard()
     return first, spool
 
@@ -74,7 +78,9 @@ def test_each_kind_of_picture_is_taken_out(kind: str, form: str):
     data = picture(kind, 15_000)
     text = base64.b64encode(data).decode()
     media_type = f"image/{kind.lower()}"
-    body = json.dumps({"b64_json": text if form == "bare" else f"data:{media_type};base64,{text}", "n": 1}).encode()
+    body = json.dumps(
+        {"b64_json": text if form == "bare" else f"data:{media_type};base64,{text}", "n": 1}
+    ).encode()
     out, spool = everyhow(body)
     blob = only(spool)
     assert json.loads(out) == {"b64_json": blob.reference, "n": 1}
@@ -96,13 +102,17 @@ WRITINGS: dict[str, Callable[[str], str]] = {
     "every sign escaped": lambda text: (
         json.dumps(text).replace("/", "\\u002F").replace("+", "\\u002b").replace("=", "\\u003d")
     ),
-    "wrapped": lambda text: json.dumps("\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + "\n"),
+    "wrapped": lambda text: json.dumps(
+        "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + "\n"
+    ),
     "white space around": lambda text: json.dumps(f" \n{text}\t "),
     "letters escaped": lambda text: (
         '"' + text[:30] + "".join(f"\\u{ord(each):04x}" for each in text[30:60]) + text[60:] + '"'
     ),
     "no padding": lambda text: json.dumps(text.rstrip("=")),
-    "upper case": lambda text: json.dumps(text.replace("data:image/png;base64", "DATA:Image/PNG;BASE64")),
+    "upper case": lambda text: json.dumps(
+        text.replace("data:image/png;base64", "DATA:Image/PNG;BASE64")
+    ),
     "parameters": lambda text: json.dumps(text.replace("/png;", "/png;charset=utf-8;name=a.png;")),
 }
 
@@ -156,7 +166,8 @@ def test_a_json_string_in_a_json_string():
 PASSING = {
     "short": "iVBORw0KGgo" + "A" * 4_000,
     "prose": "word and more " * 1_000,
-    "encrypted reasoning": "gAAAAAB" + base64.urlsafe_b64encode(random.Random(3).randbytes(31_500)).decode(),
+    "encrypted reasoning": "gAAAAAB"
+    + base64.urlsafe_b64encode(random.Random(3).randbytes(31_500)).decode(),
     "invalid in the middle": B64[:5_000] + "!" + B64[5_000:],
     "invalid at the end": B64 + "!",
     "a quote inside": B64[:5_000] + '"' + B64[5_000:],
@@ -166,7 +177,8 @@ PASSING = {
     "too much padding": B64.rstrip("=") + "===",
     "not ASCII": B64[:5_000] + "é" + B64[5_000:],
     "invalid behind escapes": "/9j/" * 2_000 + "\n" + "A" * 400 + "?" + "A" * 10,
-    "no picture": "data:image/png;base64," + base64.b64encode(random.Random(4).randbytes(9_000)).decode(),
+    "no picture": "data:image/png;base64,"
+    + base64.b64encode(random.Random(4).randbytes(9_000)).decode(),
     "text in a data URL": "data:image/svg+xml;utf8,<svg>" + "x" * 9_000,
     "another kind of data": "data:application/pdf;base64," + B64,
     "a picture in prose": "Look: " + URL,
@@ -181,7 +193,11 @@ PASSING = {
 @pytest.mark.parametrize("nested", [False, True])
 def test_every_other_string_passes_byte_for_byte(name: str, nested: bool):
     value: object = {"text": PASSING[name], "n": [1, "x"]}
-    for body in (json.dumps(value), json.dumps(value).replace("/", "\\/"), json.dumps(value, ensure_ascii=False)):
+    for body in (
+        json.dumps(value),
+        json.dumps(value).replace("/", "\\/"),
+        json.dumps(value, ensure_ascii=False),
+    ):
         text = (json.dumps({"arguments": body}) if nested else body).encode()
         out, spool = everyhow(text)
         assert out == text
@@ -224,7 +240,9 @@ def test_lines_of_sse(end: str):
     body = end.join(lines).encode()
     out, spool = everyhow(body)
     first, second = spool.blobs.values()
-    assert out.decode() == end.join(lines).replace(URL, second.reference).replace(B64, first.reference)
+    assert out.decode() == end.join(lines).replace(URL, second.reference).replace(
+        B64, first.reference
+    )
     assert (first.key, second.key) == ("partial_image_b64", "result")
 
 
@@ -255,7 +273,9 @@ def test_a_picture_that_is_cut_off_is_kept_aside(cut: int, end: str):
 def test_a_short_body_that_is_cut_off(cut: str, pictures: int):
     body = ('{"a":"' + B64[:2_000] + cut).encode()
     out, spool = everyhow(body, threshold=100)
-    assert [blob.reason for blob in spool.blobs.values()] == ["cut off: the reply ended inside it"] * pictures
+    assert [blob.reason for blob in spool.blobs.values()] == [
+        "cut off: the reply ended inside it"
+    ] * pictures
     assert out == (b'{"a":"agentkit-blob:TOKEN:1' if pictures else body)
 
 
@@ -281,12 +301,17 @@ def test_a_whole_string_of_half_a_picture_is_kept_aside():
 
 
 @pytest.mark.parametrize("limit", [4_000, len(PNG) - 1])
-@pytest.mark.parametrize("text", [URL, B64 + "!" + B64, B64 + '\\"' + B64], ids=["good", "bad", "quoted"])
+@pytest.mark.parametrize(
+    "text", [URL, B64 + "!" + B64, B64 + '\\"' + B64], ids=["good", "bad", "quoted"]
+)
 def test_a_picture_that_is_too_large(limit: int, text: str):
     body = json.dumps({"a": {"result": text}, "b": json.dumps({"x": URL})}).encode()
     out, spool = everyhow(body, max_image_bytes=limit)
     first, second = spool.blobs.values()
-    assert json.loads(out) == {"a": {"result": first.reference}, "b": json.dumps({"x": second.reference})}
+    assert json.loads(out) == {
+        "a": {"result": first.reference},
+        "b": json.dumps({"x": second.reference}),
+    }
     with pytest.raises(ImageError, match=f"too large: more than {limit} bytes"):
         first.keep()
     assert first.kept is None
@@ -373,7 +398,9 @@ def test_a_disk_that_is_full_in_the_middle_loses_no_picture(tmp_path: Path):
         body = json.dumps([text, wrapped + "!"]).encode()
         out, spool = run(body, 10_000, store=FileImageStore(tmp_path))
         assert json.loads(out) == [only(spool).reference, wrapped + "!"]
-        with pytest.raises(ImageError, match=f"cannot write to the image store {tmp_path}: File too large"):
+        with pytest.raises(
+            ImageError, match=f"cannot write to the image store {tmp_path}: File too large"
+        ):
             only(spool).keep()
         assert only(spool).take() == data
     finally:
@@ -389,7 +416,12 @@ def test_memory_does_not_grow_with_the_picture(tmp_path: Path):
     spool = Spool(FileImageStore(tmp_path))
     with memoryview(body) as view:
         tracemalloc.start()
-        out = b"".join([spool.feed(bytes(view[start : start + 65_536])) for start in range(0, len(body), 65_536)])
+        out = b"".join(
+            [
+                spool.feed(bytes(view[start : start + 65_536]))
+                for start in range(0, len(body), 65_536)
+            ]
+        )
         stored = only(spool).keep()
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -408,7 +440,9 @@ def test_wrong_arguments():
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("size", [700, 1 << 12, 1 << 16])
 def test_a_large_picture_with_a_fault_inside_stays_a_picture(nested: bool, size: int) -> None:
-    """It is not given back as words, which nobody could hold: its bytes are kept aside, up to the fault."""
+    """It is not given back as words, which nobody could hold: its bytes are kept aside, up to the
+    fault.
+    """
     store = MemoryImageStore()
     data = PNG + bytes(3 << 19)
     text = base64.b64encode(data).decode()
@@ -416,7 +450,10 @@ def test_a_large_picture_with_a_fault_inside_stays_a_picture(nested: bool, size:
     document = json.dumps({"a": inner, "b": 1}) if nested else inner[:-1] + ',"b":1}'
     spool = Spool(store)
     passed = (
-        b"".join(spool.feed(document[at : at + size].encode()) for at in range(0, len(document), size)) + spool.close()
+        b"".join(
+            spool.feed(document[at : at + size].encode()) for at in range(0, len(document), size)
+        )
+        + spool.close()
     )
     assert len(passed) < 500
     assert json.loads(passed)["b"] == 1

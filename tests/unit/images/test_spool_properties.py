@@ -34,33 +34,48 @@ def _picture(kind: str, size: int) -> bytes:
     return file.getvalue()
 
 
-PICTURES = [_picture(kind, size) for kind in ("PNG", "JPEG", "GIF", "SVG") for size in (1_600, 2_501, 5_002)]
+PICTURES = [
+    _picture(kind, size) for kind in ("PNG", "JPEG", "GIF", "SVG") for size in (1_600, 2_501, 5_002)
+]
 
 #: By number, since Hypothesis prints what it chooses from.
-pictures = st.integers(0, len(PICTURES) - 1).map(lambda number: base64.b64encode(PICTURES[number]).decode())
+pictures = st.integers(0, len(PICTURES) - 1).map(
+    lambda number: base64.b64encode(PICTURES[number]).decode()
+)
 picture_strings = st.one_of(
     pictures,
     pictures.map(lambda text: text.rstrip("=")),
     pictures.map(lambda text: text.replace("+", "-").replace("/", "_")),
     pictures.map(lambda text: "\n  ".join(text[at : at + 76] for at in range(0, len(text), 76))),
-    st.tuples(st.sampled_from(["data:image/png;base64,", "Data:image/JPEG;charset=x;Base64,"]), pictures).map("".join),
+    st.tuples(
+        st.sampled_from(["data:image/png;base64,", "Data:image/JPEG;charset=x;Base64,"]), pictures
+    ).map("".join),
 )
 #: What only looks like one; each is as long as a picture, so nothing but its content tells.
 look_alikes = st.one_of(
-    st.tuples(pictures, st.integers(0, 4_000), st.sampled_from(["!", "=", "==", "\\", '"', "é", "\u2028", "\x00"])).map(
-        lambda each: each[0][: each[1]] + each[2] + each[0][each[1] :]
-    ),
+    st.tuples(
+        pictures,
+        st.integers(0, 4_000),
+        st.sampled_from(["!", "=", "==", "\\", '"', "é", "\u2028", "\x00"]),
+    ).map(lambda each: each[0][: each[1]] + each[2] + each[0][each[1] :]),
     st.tuples(pictures, st.integers(1, 9_000)).map(lambda each: each[0][: each[1]]),
     st.integers(0, 5).map(lambda seed: "/9j/" + "prose with a lie at its head " * 200 + str(seed)),
-    st.integers(0, 5).map(lambda seed: base64.urlsafe_b64encode(random.Random(seed).randbytes(31_500)).decode()),
     st.integers(0, 5).map(
-        lambda seed: "data:image/png;base64," + base64.b64encode(random.Random(seed).randbytes(4_000)).decode()
+        lambda seed: base64.urlsafe_b64encode(random.Random(seed).randbytes(31_500)).decode()
+    ),
+    st.integers(0, 5).map(
+        lambda seed: (
+            "data:image/png;base64,"
+            + base64.b64encode(random.Random(seed).randbytes(4_000)).decode()
+        )
     ),
     st.text(alphabet=' \\"/\n:,[]{}iVBO', max_size=30),
     st.text(max_size=30),
     pictures.map(lambda text: f"Here: {text} and there"),
 )
-scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False))
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)
+)
 
 
 def documents(strings: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
@@ -69,7 +84,9 @@ def documents(strings: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         lambda inner: st.one_of(
             st.lists(inner, max_size=4),
             st.dictionaries(
-                st.one_of(st.text(max_size=12), st.sampled_from(["b64_json", "result", "a b"])), inner, max_size=4
+                st.one_of(st.text(max_size=12), st.sampled_from(["b64_json", "result", "a b"])),
+                inner,
+                max_size=4,
             ),
             inner.map(json.dumps),
         ),
@@ -80,7 +97,9 @@ def documents(strings: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     value = draw(documents(st.one_of(picture_strings, look_alikes)))
-    text = json.dumps(value, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, None, 1])))
+    text = json.dumps(
+        value, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, None, 1]))
+    )
     if draw(st.booleans()):
         text = text.replace("/", "\\/")
     return text.encode("utf-8", "surrogatepass")
@@ -133,7 +152,11 @@ def assert_same(plain: Any, got: Any, spool: Spool) -> None:
         assert plain == got
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(bodies(), slicings, st.sampled_from([4_096, 4_096, 300, 5_000]))
 def test_any_json_in_any_slices(body: bytes, sizes: list[int], threshold: int):
     whole, _ = spooled(body, [1 << 30], threshold)
@@ -144,18 +167,31 @@ def test_any_json_in_any_slices(body: bytes, sizes: list[int], threshold: int):
         assert out == body
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.lists(picture_strings, min_size=1, max_size=4), slicings)
 def test_each_long_picture_is_taken_out(strings: list[str], sizes: list[int]):
     value = [{"result": text, "i": place} for place, text in enumerate(strings)]
     out, spool = spooled(json.dumps(value).encode(), sizes, 1_000)
     assert [item["result"] for item in json.loads(out)] == list(spool.blobs)
-    assert [blob.take() for blob in spool.blobs.values()] == [decode_base64(text) for text in strings]
+    assert [blob.take() for blob in spool.blobs.values()] == [
+        decode_base64(text) for text in strings
+    ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(
-    st.lists(st.one_of(bodies().map(lambda body: json.dumps(json.loads(body)).encode()), st.none()), max_size=4),
+    st.lists(
+        st.one_of(bodies().map(lambda body: json.dumps(json.loads(body)).encode()), st.none()),
+        max_size=4,
+    ),
     st.sampled_from([b"\n", b"\r", b"\r\n"]),
     slicings,
 )
@@ -177,7 +213,18 @@ def test_lines_of_sse_in_any_slices(events: list[bytes | None], end: bytes, size
     st.lists(
         st.one_of(
             st.sampled_from(
-                [b'"', b"\\", b"\n", b"=", b"data:image/png;base64,", b"iVBORw0KGgo", b"/9j/", b":", b"\\u00", b"2b"]
+                [
+                    b'"',
+                    b"\\",
+                    b"\n",
+                    b"=",
+                    b"data:image/png;base64,",
+                    b"iVBORw0KGgo",
+                    b"/9j/",
+                    b":",
+                    b"\\u00",
+                    b"2b",
+                ]
             ),
             st.binary(max_size=10),
             st.integers(0, 3).map(lambda number: base64.b64encode(PICTURES[number])),
@@ -193,12 +240,18 @@ def test_garbage_in_any_slices(parts: list[bytes], sizes: list[int], threshold: 
     whole, first = spooled(body, [1 << 30], threshold)
     out, spool = spooled(body, sizes, threshold)
     assert out == whole
-    assert [(b.reason, b.size) for b in spool.blobs.values()] == [(b.reason, b.size) for b in first.blobs.values()]
+    assert [(b.reason, b.size) for b in spool.blobs.values()] == [
+        (b.reason, b.size) for b in first.blobs.values()
+    ]
     if not spool.blobs:
         assert out == body
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(bodies(), slicings, st.floats(0, 1))
 def test_a_body_cut_anywhere(body: bytes, sizes: list[int], where: float):
     cut = body[: int(len(body) * where)]

@@ -20,7 +20,15 @@ from typing import BinaryIO
 import pytest
 
 from agentkit.errors import StoreError, UsageError
-from agentkit.images import Draft, Fetcher, FetchPolicy, FileImageStore, ImageStore, MemoryImageStore, store_bytes
+from agentkit.images import (
+    Draft,
+    Fetcher,
+    FetchPolicy,
+    FileImageStore,
+    ImageStore,
+    MemoryImageStore,
+    store_bytes,
+)
 from agentkit.images.ingest import ingest
 from agentkit.values import Image
 from tests.conftest import picture
@@ -81,7 +89,17 @@ def test_a_discarded_draft_is_gone(store: ImageStore):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "../../etc/passwd", "a" * 63, "A" * 64, "a" * 65, "a" * 64 + "\n", "g" * 64, "/" + "a" * 63]
+    "name",
+    [
+        "",
+        "../../etc/passwd",
+        "a" * 63,
+        "A" * 64,
+        "a" * 65,
+        "a" * 64 + "\n",
+        "g" * 64,
+        "/" + "a" * 63,
+    ],
 )
 def test_a_digest_is_never_a_path(store: ImageStore, name: str):
     for method in (store.open, store.delete):
@@ -162,7 +180,9 @@ def test_a_child_that_ends_takes_nothing_of_its_parents_along(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     digest = hashlib.sha256(bytes(200_000) + b"rest").hexdigest()
     assert (done.stdout, done.stderr) == (f"{digest} True\n", "")
-    assert files(tmp_path) == [f"{digest[:2]}/{digest}.bin"], "and its own drafts the parent takes along"
+    assert files(tmp_path) == [f"{digest[:2]}/{digest}.bin"], (
+        "and its own drafts the parent takes along"
+    )
 
 
 def test_a_draft_whose_file_was_taken_away_says_so(tmp_path: Path):
@@ -214,7 +234,9 @@ async def test_two_stores_of_one_folder_are_one(tmp_path: Path):
     assert one != FileImageStore(tmp_path / "x")
     assert one != MemoryImageStore()
     stored = store_bytes(one, picture())
-    image = replace(Image.from_bytes(picture()), width=stored.width, height=stored.height, blobs=one)
+    image = replace(
+        Image.from_bytes(picture()), width=stored.width, height=stored.height, blobs=one
+    )
     here, there = Watched(tmp_path), Watched(tmp_path / "x")
     assert (await ingest(image, here, Fetcher(FetchPolicy(), here))).sha256 == stored.sha256
     assert here.asked == [], "it is neither read nor written again"
@@ -272,7 +294,9 @@ def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path):
     data = random.Random(1).randbytes(300_000)
     draft = store.create()
     with full_disk(100_000):
-        with pytest.raises(StoreError, match=f"cannot write to the image store {tmp_path}: File too large"):
+        with pytest.raises(
+            StoreError, match=f"cannot write to the image store {tmp_path}: File too large"
+        ):
             write_slowly(draft, data)
         written = draft.size
         with draft.read_back() as file:

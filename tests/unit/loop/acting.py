@@ -1,5 +1,6 @@
-"""What a model is made to say in the state machine: turns as small values that Hypothesis draws, and the replies that play
-them on the emulator. Every word, call and piece of reasoning is marked by a word of its own, so that it is known again."""
+"""What a model is made to say in the state machine: turns as small values that Hypothesis draws,
+and the replies that play them on the emulator. Every word, call and piece of reasoning is marked by
+a word of its own, so that it is known again."""
 
 from __future__ import annotations
 
@@ -36,7 +37,13 @@ PICTURES = 6
 def mirrored(png: bytes, note: str) -> bytes:
     """Another picture made of one: the same with a comment in front of its last chunk."""
     comment = b"tEXt" + f"n\0{note}".encode()
-    return png[:-12] + (len(comment) - 4).to_bytes(4) + comment + crc32(comment).to_bytes(4) + png[-12:]
+    return (
+        png[:-12]
+        + (len(comment) - 4).to_bytes(4)
+        + comment
+        + crc32(comment).to_bytes(4)
+        + png[-12:]
+    )
 
 
 @tool
@@ -88,9 +95,22 @@ def ask_ada(note: str) -> str:
 
 
 TOOLS: list[Any] = [look, camera, album, mirror, show, fail, buy, ask_ada]
-PLAIN = ("look", "camera", "album", "mirror", "show", "fail", "buy", "ask_ada", "nonsense", "broken")
+PLAIN = (
+    "look",
+    "camera",
+    "album",
+    "mirror",
+    "show",
+    "fail",
+    "buy",
+    "ask_ada",
+    "nonsense",
+    "broken",
+)
 POSTING = ("draw_image", "edit_image", "refused_image", "paint", "shop")
-"""Calls that make requests of their own: one in a round, or nobody could say which reply is whose."""
+"""Calls that make requests of their own: one in a round, or nobody could say which reply is
+whose.
+"""
 WAITING = {"buy", "ask_ada", "shop"}
 
 Place = Literal[
@@ -104,7 +124,9 @@ IN_ITEMS = {"message_images", "server_tool_call", "server_tool_item", "image_gen
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture that the model or its server tool draws; or one that was announced and is not to be had."""
+    """A picture that the model or its server tool draws; or one that was announced and is not to be
+    had.
+    """
 
     places: tuple[Place, ...]
     shape: Literal["url", "data_url", "base64"] | None
@@ -225,12 +247,21 @@ class Writer:
         prompt = f"a drawing of {self.word('fox')}"
         if drawing.fate == "dead":
             url = f"{self.origin}/{self.word('dead')}/{DEAD}"
-            item = {"type": "image_generation_call", "id": self.word("ig"), "status": "completed", "result": url}
-            return Raw(chat={"images": [{"type": "image_url", "image_url": {"url": url}}]}, responses=item)
+            item = {
+                "type": "image_generation_call",
+                "id": self.word("ig"),
+                "status": "completed",
+                "result": url,
+            }
+            return Raw(
+                chat={"images": [{"type": "image_url", "image_url": {"url": url}}]}, responses=item
+            )
         if drawing.fate == "failed":
             places = [each for each in drawing.places if each in IN_ITEMS] or ["server_tool_call"]
             return Draw(prompt, places=places, status="error", error="the brush broke")
-        return Draw(prompt, places=drawing.places, shape=drawing.wire_shape, data=paint(drawing.pick))
+        return Draw(
+            prompt, places=drawing.places, shape=drawing.wire_shape, data=paint(drawing.pick)
+        )
 
     def call(self, kind: str, handle: str, picks: tuple[int, int]) -> CallTool:
         note, call_id = self.word("note"), self.word("call")

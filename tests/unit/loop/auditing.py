@@ -1,4 +1,6 @@
-"""What is looked at after each step of the state machine: the requests that the server got, and the answer."""
+"""What is looked at after each step of the state machine: the requests that the server got, and the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +29,27 @@ PER_PICTURE = 300
 def asked(requests: Sequence[RecordedRequest]) -> list[RecordedRequest]:
     """Those that ask a model in words."""
     return [
-        each for each in requests if each.method == "POST" and each.path.endswith(("/chat/completions", "/responses"))
+        each
+        for each in requests
+        if each.method == "POST" and each.path.endswith(("/chat/completions", "/responses"))
     ]
 
 
-def audit_requests(requests: Sequence[RecordedRequest], run: Run | None, writer: Writer, policy: History) -> None:
-    """No orphan, no reasoning without what followed it, no picture twice, none that a blind model cannot see; and in the
-    requests of this run itself, no handle that is not there or means another picture, and no more than is allowed."""
+def audit_requests(
+    requests: Sequence[RecordedRequest], run: Run | None, writer: Writer, policy: History
+) -> None:
+    """No orphan, no reasoning without what followed it, no picture twice, none that a blind model
+    cannot see; and in the requests of this run itself, no handle that is not there or means another
+    picture, and no more than is allowed."""
     for request in asked(requests):
         body = request.body
         words = _LONG.sub("<base64>", json.dumps(orphans.items_of(body)))
         told = f"{request.path} to {body['model']}: {words[-6000:]}"
         assert (found := orphans.complaints(body)) == [], (found, told)
-        assert (found := orphans.parted(body, writer.followers, writer.pictures_behind)) == [], (found, told)
+        assert (found := orphans.parted(body, writer.followers, writer.pictures_behind)) == [], (
+            found,
+            told,
+        )
         carried = orphans.pictures(orphans.items_of(body))
         if body["model"] in BLIND:
             assert not carried, (carried, told)
@@ -50,8 +60,17 @@ def audit_requests(requests: Sequence[RecordedRequest], run: Run | None, writer:
         if run is not None and body.get("session_id") == run.session_id:
             _audit_pictures(body, run, policy, told)
             bare = len(text.encode()) - sum(each.length for each in carried)
-            allowed = HEAD + PER_ITEM * len(orphans.items_of(body)) + PER_PICTURE * len(run.images) + writer.said
-            assert request.size <= sum(each.length for each in carried) + allowed, (bare, allowed, told)
+            allowed = (
+                HEAD
+                + PER_ITEM * len(orphans.items_of(body))
+                + PER_PICTURE * len(run.images)
+                + writer.said
+            )
+            assert request.size <= sum(each.length for each in carried) + allowed, (
+                bare,
+                allowed,
+                told,
+            )
 
 
 def _audit_pictures(body: Mapping[str, Any], run: Run, policy: History, told: str) -> None:
@@ -72,7 +91,9 @@ def _audit_pictures(body: Mapping[str, Any], run: Run, policy: History, told: st
     known_before = {image.sha256 for image in run.images if image.name not in run.arrived}
     own = {image.sha256 for message in run.messages[run.start :] for image in message.images}
     if body["model"] not in BLIND:
-        missing = ((named & known_before) | {image.sha256 for image in prompt.images}) - set(carried)
+        missing = ((named & known_before) | {image.sha256 for image in prompt.images}) - set(
+            carried
+        )
         assert not missing, ("named or given in the prompt, and not sent", missing, told)
     if policy.images is not None:
         most = policy.images + (policy.images + 1) // 2
@@ -95,7 +116,9 @@ def audit_answer(answer: Answer[Any], run: Run) -> None:
         assert run.waiting
     else:
         assert not answer.pending, answer.pending
-        assert all(each.status not in {"pending", "running"} for each in answer.invocations), answer.invocations
+        assert all(each.status not in {"pending", "running"} for each in answer.invocations), (
+            answer.invocations
+        )
         assert not run.nested
         audit_messages(run.messages)
     known = {image.name for image in run.images}
@@ -107,10 +130,16 @@ def audit_answer(answer: Answer[Any], run: Run) -> None:
 
 
 def audit_messages(messages: Sequence[Message], *, unfinished: bool = False) -> None:
-    """Each call has its result in the message right after it, and each result its call; but for the last, `unfinished`."""
+    """Each call has its result in the message right after it, and each result its call; but for the
+    last, `unfinished`.
+    """
     for index, message in enumerate(messages):
         after = messages[index + 1] if index + 1 < len(messages) else None
-        results = [part.call_id for part in after.parts if isinstance(part, ToolResult)] if after is not None else []
+        results = (
+            [part.call_id for part in after.parts if isinstance(part, ToolResult)]
+            if after is not None
+            else []
+        )
         if message.role == "assistant" and not (unfinished and after is None):
             assert [call.id for call in message.calls] == results, (message, after)
         elif message.role == "user" and after is not None:
@@ -118,13 +147,17 @@ def audit_messages(messages: Sequence[Message], *, unfinished: bool = False) -> 
 
 
 def expected_pictures(run: Run, posts: Sequence[Post], *, whole: bool) -> set[str]:
-    """What must have come in this run: all that was billed, or at least what the server got rid of; and what tools gave."""
+    """What must have come in this run: all that was billed, or at least what the server got rid of;
+    and what tools gave.
+    """
     drawn = {sha256 for post in posts for sha256 in (post.images if whole else post.delivered)}
     return drawn.union(*(given_by(each, run) for each in run.invocations))
 
 
 def audit_costs(answer: Answer[Any], charges: Sequence[Charge], posts: Sequence[Post]) -> None:
-    """The usage is what the server billed, to the last request; one that it turned down counts for nothing."""
+    """The usage is what the server billed, to the last request; one that it turned down counts for
+    nothing.
+    """
     billed = sum(charge.cost_usd for charge in charges)
     assert abs((answer.usage.cost_usd or 0.0) - billed) < 1e-9, (answer.usage, charges)
     assert answer.usage.requests == sum(post.status == 200 for post in posts), (answer.usage, posts)

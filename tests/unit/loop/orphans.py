@@ -1,4 +1,5 @@
-"""What has to hold of a request's body in either dialect: judged from the APIs alone, with nothing of agentkit in it.
+"""What has to hold of a request's body in either dialect: judged from the APIs alone, with nothing
+of agentkit in it.
 
 Each checker gives its complaints as words; none means that all is well.
 """
@@ -39,7 +40,9 @@ def strings(value: object) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Carried:
-    """A picture that stands in a request: the sha256 of its bytes, and how many characters it takes."""
+    """A picture that stands in a request: the sha256 of its bytes, and how many characters it
+    takes.
+    """
 
     sha256: str
     length: int
@@ -47,14 +50,18 @@ class Carried:
 
 def _carried(text: str) -> Carried | None:
     try:
-        data = base64.b64decode(text.translate(str.maketrans("-_", "+/")) + "=" * (-len(text) % 4), validate=True)
+        data = base64.b64decode(
+            text.translate(str.maketrans("-_", "+/")) + "=" * (-len(text) % 4), validate=True
+        )
     except (binascii.Error, ValueError):
         return None
     return Carried(hashlib.sha256(data).hexdigest(), len(text))
 
 
 def pictures(value: object) -> list[Carried]:
-    """The pictures in a request, wherever they stand: as data URLs, inside other text too, and as bare base64."""
+    """The pictures in a request, wherever they stand: as data URLs, inside other text too, and as
+    bare base64.
+    """
     found: list[Carried] = []
     for text in strings(value):
         for match in _DATA.finditer(text):
@@ -119,7 +126,9 @@ def _unreadable(arguments: Iterator[str]) -> Iterator[str]:
 
 def is_theirs(item: Json) -> bool:
     """Whether an item of Responses was the model's."""
-    return item.get("role", "assistant") == "assistant" and item.get("type") != "function_call_output"
+    return (
+        item.get("role", "assistant") == "assistant" and item.get("type") != "function_call_output"
+    )
 
 
 def _responses(items: Sequence[Json]) -> Iterator[str]:
@@ -156,9 +165,12 @@ def _responses(items: Sequence[Json]) -> Iterator[str]:
         yield "the last word is the assistant's"
 
 
-def parted(body: Json, followers: Mapping[str, str], pictures_behind: Mapping[str, str]) -> list[str]:
-    """Reasoning that lost what followed it. `followers`: the secret of each reasoning → a word of the item behind it. Where
-    that is a picture (`pictures_behind`), chat keeps the reasoning in its message; in Responses it has to go with it."""
+def parted(
+    body: Json, followers: Mapping[str, str], pictures_behind: Mapping[str, str]
+) -> list[str]:
+    """Reasoning that lost what followed it. `followers`: the secret of each reasoning → a word of
+    the item behind it. Where that is a picture (`pictures_behind`), chat keeps the reasoning in its
+    message; in Responses it has to go with it."""
     items = items_of(body)
     found: list[str] = []
     followers = followers if "messages" in body else {**followers, **pictures_behind}
@@ -167,13 +179,17 @@ def parted(body: Json, followers: Mapping[str, str], pictures_behind: Mapping[st
         for secret in (each for each in followers if each in told):
             kept = told if "messages" in body else json.dumps(items[index + 1 : index + 2])
             if followers[secret] not in kept:
-                found.append(f"item {index}: the reasoning {secret!r} stands without {followers[secret]!r} behind it")
+                found.append(
+                    f"item {index}: the reasoning {secret!r} stands without {followers[secret]!r} behind it"
+                )
     return found
 
 
 def handles(body: Json) -> set[str]:
     """Every handle that the request tells or repeats."""
-    return {name for item in items_of(body) for text in strings(item) for name in HANDLE.findall(text)}
+    return {
+        name for item in items_of(body) for text in strings(item) for name in HANDLE.findall(text)
+    }
 
 
 def shown(body: Json) -> list[tuple[str, str]]:

@@ -105,7 +105,9 @@ class Step:
         assert (self.talk.chat.messages, list(self.talk.chat.images.values())) == self.before
 
     def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The posts and the charges of this run, those of earlier sittings too, by their numbers."""
+        """The posts and the charges of this run, those of earlier sittings too, by their
+        numbers.
+        """
         now = self._counts()
         posts, charges = (self.was.posts, self.was.charges) if self.was is not None else ((), ())
         return (*posts, *range(self.counts[1], now[1])), (*charges, *range(self.counts[2], now[2]))
@@ -119,21 +121,28 @@ class Step:
         return [ledger[at] for at in self._own()[1]]
 
     def stopped(self, run: Run | None, handle: str) -> None:
-        """The turn broke off: the conversation is as it was, and the run holds all that had come."""
+        """The turn broke off: the conversation is as it was, and the run holds all that had
+        come.
+        """
         assert run is not None
         self.settled, self.run = True, run
         assert (self.talk.chat.messages, list(self.talk.chat.images.values())) == self.before
         if self.tidy:
-            # a picture that was lent out before, by its URL, counts as delivered wherever it is drawn again
+            # a picture that was lent out before, by its URL, counts as delivered wherever it is
+            # drawn again
             before = {
-                sha256 for post in self.world.emulator.posts[: min(self._own()[0], default=0)] for sha256 in post.images
+                sha256
+                for post in self.world.emulator.posts[: min(self._own()[0], default=0)]
+                for sha256 in post.images
             }
             had = {image.sha256 for image in run.images}
             missing = auditing.expected_pictures(run, self._posts(), whole=False) - had - before
             assert not missing, ("lost in a break", missing)
         auditing.audit_messages(run.messages, unfinished=True)
         posts, charges = self._own()
-        self.talk.open = Open(run, (), handle, whole=False, tidy=self.tidy, posts=posts, charges=charges)
+        self.talk.open = Open(
+            run, (), handle, whole=False, tidy=self.tidy, posts=posts, charges=charges
+        )
 
     def answered(self, answer: Answer[Any], then: Open) -> None:
         """The turn ended, or waits."""
@@ -148,12 +157,16 @@ class Step:
         expected = auditing.expected_pictures(run, posts, whole=then.whole) if self.tidy else set()
         if not then.whole:
             first = min(self._own()[0], default=0)
-            expected -= {sha256 for post in self.world.emulator.posts[:first] for sha256 in post.images}
+            expected -= {
+                sha256 for post in self.world.emulator.posts[:first] for sha256 in post.images
+            }
         assert expected | then.given <= had, ("lost", expected - had)
         assert chat.waiting == (run if answer.status == "paused" else None)
         if answer.status == "paused":
             assert (chat.messages, list(chat.images.values())) == self.before
-            self.talk.open = Open(run, then.left, then.handle, then.whole, self.tidy, then.given, *self._own())
+            self.talk.open = Open(
+                run, then.left, then.handle, then.whole, self.tidy, then.given, *self._own()
+            )
             return
         assert chat.messages == run.messages
         assert chat.messages[: len(self.before[0])] == self.before[0]
@@ -180,7 +193,9 @@ async def asking(chat: Conversation[Any], prompt: Any, way: Way) -> Answer[Any]:
 
 
 async def leaving(chat: Conversation[Any], prompt: Any, events: int) -> Answer[Any] | Run | None:
-    """A stream that is left after so many events: the answer, where it ended before that, else its run."""
+    """A stream that is left after so many events: the answer, where it ended before that, else its
+    run.
+    """
     try:
         async with chat.stream(prompt) as stream:
             async for _ in stream:

@@ -1,4 +1,6 @@
-"""What the catalogue knows of a model: the request is built from it, and what cannot work is said before it is sent."""
+"""What the catalogue knows of a model: the request is built from it, and what cannot work is said
+before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from agentkit import FetchPolicy, Image, ImageGeneration, Limits, Message, ModelSettings, OpenRouter, Run, Text, tool
+from agentkit import (
+    FetchPolicy,
+    Image,
+    ImageGeneration,
+    Limits,
+    Message,
+    ModelSettings,
+    OpenRouter,
+    Run,
+    Text,
+    tool,
+)
 from agentkit.emulator import Emulator, Failure, Fault, Reply, Say, When
 from agentkit.errors import BadRequest, Unsupported
 from agentkit.images.fetch import Fetcher
@@ -55,7 +68,9 @@ async def test_a_model_that_draws_is_asked_for_pictures(bench: Bench) -> None:
 
 
 async def test_a_model_that_gives_nothing_but_pictures_is_not_asked_for_words(bench: Bench) -> None:
-    agent = bench.agent(model=DRAWS_ONLY, checks=True, settings=ModelSettings(modalities=("image", "text")))
+    agent = bench.agent(
+        model=DRAWS_ONLY, checks=True, settings=ModelSettings(modalities=("image", "text"))
+    )
     assert len((await bench.ask(agent, "Draw a fox")).images) == 1
     assert asked(bench.emulator)[0]["modalities"] == ["image"]
 
@@ -73,9 +88,16 @@ REFUSED: list[tuple[dict[str, Any], Any, str, list[str], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("options", "prompt", "parameter", "words", "able"), REFUSED, ids=lambda each: str(each)[:30])
+@pytest.mark.parametrize(
+    ("options", "prompt", "parameter", "words", "able"), REFUSED, ids=lambda each: str(each)[:30]
+)
 async def test_what_cannot_work_is_said_before_it_is_sent(
-    options: dict[str, Any], prompt: Any, parameter: str, words: Sequence[str], able: str, bench: Bench
+    options: dict[str, Any],
+    prompt: Any,
+    parameter: str,
+    words: Sequence[str],
+    able: str,
+    bench: Bench,
 ) -> None:
     with pytest.raises(Unsupported) as caught:
         await bench.ask(bench.agent(checks=True, **options), prompt)
@@ -88,19 +110,25 @@ async def test_what_cannot_work_is_said_before_it_is_sent(
     assert not asked(bench.emulator)
 
 
-@pytest.mark.parametrize(("options", "prompt", "parameter", "words", "able"), REFUSED, ids=lambda each: str(each)[:30])
+@pytest.mark.parametrize(
+    ("options", "prompt", "parameter", "words", "able"), REFUSED, ids=lambda each: str(each)[:30]
+)
 async def test_without_checks_it_is_sent_all_the_same(
     options: dict[str, Any], prompt: Any, parameter: str, words: Any, able: str, bench: Bench
 ) -> None:
     with pytest.raises(BadRequest):  # OpenRouter itself says so
         await bench.ask(bench.agent(checks=False, **options), prompt)
-    assert paths(bench.emulator) in (["/chat/completions"], ["/responses"])  # the catalogue was not even asked
+    assert paths(bench.emulator) in (
+        ["/chat/completions"],
+        ["/responses"],
+    )  # the catalogue was not even asked
 
 
 async def test_a_model_that_cannot_see_is_given_handles_alone(bench: Bench) -> None:
     bench.emulator.play([Reply([Say("I see.")])])
     await bench.ask(
-        bench.agent(model=TEXT_ONLY, tools=[size], checks=True), ["What size?", Image.from_bytes(picture())]
+        bench.agent(model=TEXT_ONLY, tools=[size], checks=True),
+        ["What size?", Image.from_bytes(picture())],
     )
     body = json.dumps(asked(bench.emulator)[0])
     assert "img_1" in body
@@ -123,7 +151,9 @@ BROKEN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
-async def test_a_catalogue_that_cannot_be_had_fails_no_run(broken: dict[str, Any], bench: Bench) -> None:
+async def test_a_catalogue_that_cannot_be_had_fails_no_run(
+    broken: dict[str, Any], bench: Bench
+) -> None:
     bench.emulator.faults.add(Fault(**broken, when=When(api="models")))
     bench.emulator.play([Reply([Say("As the user said.")])])
     agent = bench.agent(model=DRAWS_WITHOUT_TOOLS, checks=True)
@@ -148,7 +178,9 @@ async def test_fallback_models_leave_it_open(bench: Bench) -> None:
 
 
 async def test_an_unknown_model_brings_the_ones_that_may_be_meant(bench: Bench) -> None:
-    with pytest.raises(BadRequest, match=r"not a valid model ID.*did you mean openai/gpt-5\.2.*\?") as caught:
+    with pytest.raises(
+        BadRequest, match=r"not a valid model ID.*did you mean openai/gpt-5\.2.*\?"
+    ) as caught:
         await bench.ask(bench.agent(model="openai/gpt5.2", checks=True), "Go")
     assert caught.value.suggested_models[0] == "openai/gpt-5.2"
     asked_for = paths(bench.emulator)
@@ -179,7 +211,9 @@ async def test_nothing_is_suggested_where_it_would_not_help(
         assert caught.value.suggested_models == ()
 
 
-async def priced(client: OpenRouter, store: MemoryImageStore, *messages: Message, **more: Any) -> float:
+async def priced(
+    client: OpenRouter, store: MemoryImageStore, *messages: Message, **more: Any
+) -> float:
     """Of a request, how many tokens its price stands for."""
     prompt = Message("user", (Text("Go"),))
     run = Run("r1", "openai/gpt-5.2", "chat", (prompt,), 0, Limits(cost_usd=1))
@@ -220,6 +254,10 @@ OWL = Image.from_bytes(picture("brown"))
     ids=["words", "cjk", "result", "call", "pictures", "hidden", "result picture", "shown", "raw", "instructions", "functions", "server tools", "output"],
 )  # fmt: skip
 async def test_all_that_is_sent_is_in_the_price(
-    messages: list[Message], more: dict[str, Any], tokens: int, client: OpenRouter, store: MemoryImageStore
+    messages: list[Message],
+    more: dict[str, Any],
+    tokens: int,
+    client: OpenRouter,
+    store: MemoryImageStore,
 ) -> None:
     assert await priced(client, store, *messages, **more) == pytest.approx(tokens, rel=0.05)

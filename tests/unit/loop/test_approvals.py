@@ -1,4 +1,6 @@
-"""Approvals: bound to the run, the call and what the person saw; used once; only True approves. And results from outside."""
+"""Approvals: bound to the run, the call and what the person saw; used once; only True approves. And
+results from outside.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,11 @@ async def test_another_process_goes_on(bench: Bench, tmp_path: Path) -> None:
         [
             Reply(
                 [
-                    Draw("a receipt", data=BIG, places=("message_images",) if bench.way.api == "chat" else ()),
+                    Draw(
+                        "a receipt",
+                        data=BIG,
+                        places=("message_images",) if bench.way.api == "chat" else (),
+                    ),
                     Say("Here."),
                 ]
             ),
@@ -85,7 +91,9 @@ async def test_another_process_goes_on(bench: Bench, tmp_path: Path) -> None:
     assert answer.status == "paused"
     (tmp_path / "run.json").write_text(answer.run.to_json(), encoding="utf-8")
     command = [sys.executable, "-c", OTHER_PROCESS, bench.emulator.base_url, str(tmp_path)]
-    done = await asyncio.to_thread(lambda: subprocess.run(command, capture_output=True, text=True, check=False))
+    done = await asyncio.to_thread(
+        lambda: subprocess.run(command, capture_output=True, text=True, check=False)
+    )
     assert done.stderr == ""
     assert done.stdout.strip() == f"paid 3 with img_1 of {len(BIG)} bytes | Done. | 2"
 
@@ -143,7 +151,9 @@ def already_running(run: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "forge", [without_waits, without_the_invocation, already_running], ids=lambda forge: forge.__name__
+    "forge",
+    [without_waits, without_the_invocation, already_running],
+    ids=lambda forge: forge.__name__,
 )
 async def test_a_saved_run_cannot_say_that_it_was_approved(
     bench: Bench, forge: Callable[[dict[str, Any]], None]
@@ -169,7 +179,9 @@ def other_run(run: dict[str, Any]) -> None:
     run["id"] = "run_of_someone_else"
 
 
-@pytest.mark.parametrize("forge", [other_arguments, other_name, other_run], ids=lambda forge: forge.__name__)
+@pytest.mark.parametrize(
+    "forge", [other_arguments, other_name, other_run], ids=lambda forge: forge.__name__
+)
 async def test_what_was_changed_after_it_was_shown_is_not_run(
     bench: Bench, forge: Callable[[dict[str, Any]], None]
 ) -> None:
@@ -190,7 +202,9 @@ async def test_what_is_run_is_what_was_shown(bench: Bench) -> None:
     for part in saved["messages"][-1]["parts"]:
         if part["kind"] == "tool_call":
             part["arguments"] = '{"euros": 3000}'
-    resumed = await agent.resume(Run.from_json(json.dumps(saved), blobs=bench.store), approve={"p": True})
+    resumed = await agent.resume(
+        Run.from_json(json.dumps(saved), blobs=bench.store), approve={"p": True}
+    )
     assert (resumed.status, spent) == ("completed", [3])
 
 
@@ -238,7 +252,14 @@ async def test_a_function_that_breaks_or_hesitates_asks(bench: Bench) -> None:
         return "paid"
 
     bench.emulator.play(
-        [Reply([CallTool("breaks", {"euros": 1}, id="a"), CallTool("hesitates", {"euros": 1}, id="b")])]
+        [
+            Reply(
+                [
+                    CallTool("breaks", {"euros": 1}, id="a"),
+                    CallTool("hesitates", {"euros": 1}, id="b"),
+                ]
+            )
+        ]
     )
     answer = await bench.ask(bench.agent(tools=[breaks, hesitates]), "Pay")
     assert [each.id for each in answer.pending] == ["a", "b"]
@@ -250,7 +271,11 @@ async def test_some_now_and_some_later(bench: Bench) -> None:
     agent = bench.agent(tools=[pay])
     answer = await bench.ask(agent, "Pay")
     first = await agent.resume(answer.run, approve={"p1": True})
-    assert (first.status, spent, [each.id for each in first.pending]) == ("paused", [1], ["p2", "p3"])
+    assert (first.status, spent, [each.id for each in first.pending]) == (
+        "paused",
+        [1],
+        ["p2", "p3"],
+    )
     bench.emulator.play([DONE])
     last = await agent.resume(first.run, approve={"p2": Denied("no"), "p3": True})
     assert (last.status, spent) == ("completed", [1, 3])
@@ -285,14 +310,18 @@ async def test_results_from_outside(bench: Bench) -> None:
     with pytest.raises(UsageError, match="no call with this id waits for that"):
         await agent.resume(answer.run, approve={"q": True})
     with pytest.raises(ImageError):
-        await agent.resume(answer.run, results={"q": Image.from_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 60)})
+        await agent.resume(
+            answer.run, results={"q": Image.from_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 60)}
+        )
     saved = json.loads(answer.run.to_json())
     saved["invocations"][0]["arguments"] = {"question": "!"}
     with pytest.raises(UsageError, match="changed after it was shown"):
         await agent.resume(Run.from_json(json.dumps(saved), blobs=bench.store), results={"q": 1})
     approval = json.loads(answer.run.to_json())
     approval["waiting"][0]["why"] = "approval"
-    still = await agent.resume(Run.from_json(json.dumps(approval), blobs=bench.store), approve={"q": True})
+    still = await agent.resume(
+        Run.from_json(json.dumps(approval), blobs=bench.store), approve={"q": True}
+    )
     assert still.status == "paused"
     bench.emulator.play([DONE])
     resumed = await agent.resume(answer.run, results={"q": {"it": [BIG]}})
@@ -315,7 +344,9 @@ async def test_what_a_person_is_shown_obeys_nothing(bench: Bench) -> None:
     assert not set("\u202e\u2066") & set(shown)
     assert shown.startswith('pay(to="Ada')
     assert shown.count("free") == 3
-    assert "\n" not in plain.call(replace(answer.pending[0], name="pay\n\x1b[2K", arguments={"a\nb": 1}))
+    assert "\n" not in plain.call(
+        replace(answer.pending[0], name="pay\n\x1b[2K", arguments={"a\nb": 1})
+    )
 
 
 async def test_a_turn_that_is_kept_has_no_dangling_call(bench: Bench) -> None:
@@ -347,7 +378,9 @@ async def test_a_context_of_the_resumed_run(bench: Bench) -> None:
 
 
 async def test_a_check_that_fails_once_opens_no_door(bench: Bench) -> None:
-    """A call that does not fit is not shown to a person, so where it fits a moment later it is not run either."""
+    """A call that does not fit is not shown to a person, so where it fits a moment later it is not
+    run either.
+    """
     spent: list[str] = []
     looked_up: list[str] = []
 
@@ -391,7 +424,9 @@ async def test_the_last_gate_asks_a_function_too(bench: Bench) -> None:
     assert (spent, answer.invocations[0].status) == ([], "failed")
 
 
-async def test_a_saved_run_that_claims_an_agent_behind_a_tool_lets_nothing_pass(bench: Bench) -> None:
+async def test_a_saved_run_that_claims_an_agent_behind_a_tool_lets_nothing_pass(
+    bench: Bench,
+) -> None:
     spent, pay = purse()
     bench.emulator.play([PAY])
     agent = bench.agent(tools=[pay])

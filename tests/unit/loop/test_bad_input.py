@@ -1,4 +1,6 @@
-"""A wrong argument is told at once: which one, what was given, what is accepted. Nothing is sent."""
+"""A wrong argument is told at once: which one, what was given, what is accepted. Nothing is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from agentkit import Agent, FileImageStore, Image, ImageGeneration, Limits, ModelSettings, OpenRouter, ServerTool, tool
+from agentkit import (
+    Agent,
+    FileImageStore,
+    Image,
+    ImageGeneration,
+    Limits,
+    ModelSettings,
+    OpenRouter,
+    ServerTool,
+    tool,
+)
 from agentkit.emulator import CallTool, Emulator, Reply, Say
 from agentkit.errors import AgentkitError, ImageError, MissingKey, StoreError, UsageError
 from agentkit.images.store import MemoryImageStore
@@ -48,7 +60,10 @@ WRONG: list[tuple[Any, list[str]]] = [
         lambda: Agent("a/b", settings=ModelSettings(tool_choice="fly"), tools=[weather]),
         ["tool_choice", "fly", "weather"],
     ),
-    (lambda: Agent("a/b", settings=ModelSettings(tool_choice="required")), ["tool_choice", "no tools"]),
+    (
+        lambda: Agent("a/b", settings=ModelSettings(tool_choice="required")),
+        ["tool_choice", "no tools"],
+    ),
     (lambda: Agent("a/b", client="key"), ["client", "OpenRouter"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", client=0), ["client", "0", "OpenRouter"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", settings={}), ["settings", "{}", "ModelSettings"]),  # type: ignore[arg-type]
@@ -56,7 +71,10 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: Agent("a/b", history=0), ["history", "0", "History"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", fetch=[]), ["fetch", "[]", "FetchPolicy"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", name=42), ["name", "42", "string"]),  # type: ignore[arg-type]
-    (lambda: Agent("a/b", store="pictures"), ["Agent(store='pictures')", "FileImageStore('pictures')"]),  # type: ignore[arg-type]
+    (
+        lambda: Agent("a/b", store="pictures"),
+        ["Agent(store='pictures')", "FileImageStore('pictures')"],
+    ),  # type: ignore[arg-type]
     (lambda: Agent("a/b", store=5), ["Agent(store=5)", "FileImageStore(", "create, delete, open"]),  # type: ignore[arg-type]
     (lambda: Studio(store=""), ["Studio(store='')", "FileImageStore("]),  # type: ignore[arg-type]
     (lambda: Studio(model=None), ["Studio(model=None)", "openai/gpt-5"]),  # type: ignore[arg-type]
@@ -71,7 +89,10 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: FileImageStore(max_bytes=True), ["max_bytes", "True"]),
     (lambda: FileImageStore(max_bytes=1.5), ["max_bytes", "1.5"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", output=Emulator), ["output", "Emulator"]),
-    (lambda: Agent("a/b", output=dict[str, int]), ["output", "dict[str, int]", "free keys", "named fields"]),
+    (
+        lambda: Agent("a/b", output=dict[str, int]),
+        ["output", "dict[str, int]", "free keys", "named fields"],
+    ),
     (lambda: Agent("a/b", output=list[dict[str, int]]), ["output", "free keys"]),
     (lambda: Agent("a/b", output=Counts), ["output", "Counts", "free keys", "counts"]),
     (lambda: ModelSettings(temperature=9), ["temperature", "9", "0.0 to 2.0"]),
@@ -81,7 +102,10 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: Limits(turns=0), ["turns", "0", "at least 1"]),
     (lambda: Limits(seconds=float("nan")), ["seconds", "nan"]),
     (lambda: Limits(cost_usd=-1), ["cost_usd", "-1"]),
-    (lambda: ImageGeneration(background="transparent", output_format="jpeg"), ["transparent", "png", "webp"]),
+    (
+        lambda: ImageGeneration(background="transparent", output_format="jpeg"),
+        ["transparent", "png", "webp"],
+    ),
     (lambda: ImageGeneration(output_compression=101), ["output_compression", "101", "100"]),
     (lambda: ServerTool("weather"), ["weather", "openrouter:"]),
     (lambda: OpenRouter(base_url="ftp://x"), ["base_url", "ftp://x", "http"]),
@@ -114,8 +138,12 @@ def test_a_wrong_argument_names_itself(make: Any, words: list[str]) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("prompt", ["", "  ", [], 3, None, b"bytes", ["x", 3], {"text": "x"}], ids=repr)
-async def test_a_wrong_prompt(prompt: Any, emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+@pytest.mark.parametrize(
+    "prompt", ["", "  ", [], 3, None, b"bytes", ["x", 3], {"text": "x"}], ids=repr
+)
+async def test_a_wrong_prompt(
+    prompt: Any, emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     agent = Agent("openai/gpt-5.2", client=client, store=store)
     with pytest.raises(UsageError, match="accepted"):
         await agent.run(prompt)
@@ -137,7 +165,9 @@ async def test_a_picture_that_is_broken_or_gone(
     assert not [request for request in emulator.requests if request.method == "POST"]
 
 
-async def test_no_key_names_both_ways_out(monkeypatch: pytest.MonkeyPatch, store: MemoryImageStore) -> None:
+async def test_no_key_names_both_ways_out(
+    monkeypatch: pytest.MonkeyPatch, store: MemoryImageStore
+) -> None:
     monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
     monkeypatch.delenv("OPENROUTER_BASE_URL", raising=False)
     with pytest.raises(MissingKey) as caught:
@@ -146,10 +176,17 @@ async def test_no_key_names_both_ways_out(monkeypatch: pytest.MonkeyPatch, store
     assert "agentkit emulator" in str(caught.value)
 
 
-async def test_a_store_that_cannot_be_written(tmp_path: Path, emulator: Emulator, client: OpenRouter) -> None:
+async def test_a_store_that_cannot_be_written(
+    tmp_path: Path, emulator: Emulator, client: OpenRouter
+) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], client=client, store=FileImageStore(blocked / "images"))
+    agent = Agent(
+        "openai/gpt-5.2",
+        tools=[ImageGeneration()],
+        client=client,
+        store=FileImageStore(blocked / "images"),
+    )
     with pytest.raises(StoreError, match="file"):
         await agent.run("Draw a fox")
     assert not [request for request in emulator.requests if request.method == "POST"]

@@ -1,4 +1,6 @@
-"""When something breaks: nothing that had arrived is lost, nothing is sent twice, no error is another request's."""
+"""When something breaks: nothing that had arrived is lost, nothing is sent twice, no error is
+another request's.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ def chat_body(images: list[str], **more: Any) -> bytes:
         "images": [{"type": "image_url", "image_url": {"url": url}} for url in images],
     }
     return json.dumps(
-        {"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}], **more}
+        {
+            "id": "gen-1",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            **more,
+        }
     ).encode()
 
 
@@ -65,7 +71,12 @@ class Scripted:
         self.handlers.add(asyncio.current_task())  # type: ignore[arg-type]
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(
-            (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0
+            (
+                int(line.split(b":")[1])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length")
+            ),
+            0,
         )
         await reader.readexactly(length)
         self.posts += head.startswith(b"POST")
@@ -97,7 +108,9 @@ async def scripted() -> AsyncIterator[Any]:
 
     def agent(server: Scripted, **options: Any) -> Agent[Any]:
         client = OpenRouter(
-            api_key="sk-or-v1-canary-0123", base_url=f"{server.url}/api/v1", timeouts=Timeouts(lookup=0)
+            api_key="sk-or-v1-canary-0123",
+            base_url=f"{server.url}/api/v1",
+            timeouts=Timeouts(lookup=0),
         )
         clients.append(client)
         return Agent("a/b", client=client, store=MemoryImageStore(), checks=False, **options)
@@ -142,7 +155,9 @@ async def test_a_picture_cut_inside_is_a_failure_with_its_bytes_kept_aside(scrip
 async def test_the_deadline_in_the_middle_of_a_slow_picture(scripted: Any) -> None:
     async with (
         Scripted(hang=True) as slow,
-        Scripted(http(chat_body([f"{slow.url}/slow.png", data_url(SMALL), data_url(BIG)]))) as server,
+        Scripted(
+            http(chat_body([f"{slow.url}/slow.png", data_url(SMALL), data_url(BIG)]))
+        ) as server,
     ):
         from agentkit import FetchPolicy
 
@@ -156,7 +171,12 @@ async def test_the_deadline_in_the_middle_of_a_slow_picture(scripted: Any) -> No
 
 async def test_a_broken_picture_is_not_echoed(bench: Bench) -> None:
     cut = BIG[:-200]
-    bench.emulator.play([Reply([Say("Look:"), Draw("a", places=("message_images",), data=cut)]), Reply([Say("Fine.")])])
+    bench.emulator.play(
+        [
+            Reply([Say("Look:"), Draw("a", places=("message_images",), data=cut)]),
+            Reply([Say("Fine.")]),
+        ]
+    )
     chat = bench.agent().conversation()
     answer = await bench.ask(chat, "Go")
     assert len(answer.failures) == 1
@@ -196,7 +216,11 @@ def test_a_sync_form_on_its_own_loop_says_so(emulator: Emulator) -> None:
 
     emulator.play([Reply([CallTool("nested")]), Reply([Say("Well.")])])
     outer = Agent(
-        "openai/gpt-5.2", tools=[nested], client=inner.client, store=MemoryImageStore(), limits=Limits(seconds=10)
+        "openai/gpt-5.2",
+        tools=[nested],
+        client=inner.client,
+        store=MemoryImageStore(),
+        limits=Limits(seconds=10),
     )
     assert "await the async form" in (outer.run_sync("Go").invocations[0].error or "")
 
@@ -204,7 +228,9 @@ def test_a_sync_form_on_its_own_loop_says_so(emulator: Emulator) -> None:
 async def test_no_key_in_any_corner_of_an_error(scripted: Any) -> None:
     for answer in (b"", b"HTTP/1.1 401 No\r\ncontent-length: 20\r\n\r\nsk-or-v1-canary-0123"):
         async with Scripted(answer) as server:
-            task = asyncio.create_task(scripted(server).run("Go"))  # the traceback begins inside agentkit
+            task = asyncio.create_task(
+                scripted(server).run("Go")
+            )  # the traceback begins inside agentkit
             await asyncio.wait([task])
             error = task.exception()
             assert isinstance(error, RunError)
@@ -262,7 +288,9 @@ async def test_whole_calls_of_a_buffered_body(bench: Bench) -> None:
 
     bench.emulator.play(
         [
-            Reply([CallTool("count", {"number": 1}, id="a"), CallTool("count", {"number": 1}, id="a")]),
+            Reply(
+                [CallTool("count", {"number": 1}, id="a"), CallTool("count", {"number": 1}, id="a")]
+            ),
             Reply([Say("Done.")]),
         ]
     )
@@ -307,7 +335,9 @@ class Slow(BaseModel):
         raise TimeoutError("the directory took too long") if x == 1 else KeyError("no such row")
 
 
-@pytest.mark.parametrize(("x", "words"), [(1, "TimeoutError: the directory took too long"), (2, "KeyError")])
+@pytest.mark.parametrize(
+    ("x", "words"), [(1, "TimeoutError: the directory took too long"), (2, "KeyError")]
+)
 async def test_a_validator_that_breaks_is_no_deadline(bench: Bench, x: int, words: str) -> None:
     bench.emulator.play([Reply([Say(f'{{"x": {x}}}')])] * 2)
     with pytest.raises(OutputInvalid, match=words) as caught:
@@ -343,7 +373,9 @@ async def test_an_error_that_comes_after_finish_was_given_up_is_raised_at_the_en
 ) -> None:
     emulator.play([Reply(error=Failure("No foxes", 403), delay=0.2)])
     agent = Agent("openai/gpt-5.2", client=client, store=store, checks=False)
-    watched: Any = (agent if kind == "agent" else Studio(client=client, store=store, checks=False)).stream("a fox")
+    watched: Any = (
+        agent if kind == "agent" else Studio(client=client, store=store, checks=False)
+    ).stream("a fox")
     with pytest.raises(APIError, match="No foxes"):
         async with watched as stream:
             with pytest.raises(TimeoutError):

@@ -1,4 +1,6 @@
-"""Limits in money and pictures: held before each request, settled after it, shared where a `Budget` says so."""
+"""Limits in money and pictures: held before each request, settled after it, shared where a `Budget`
+says so.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def body(bench: Bench, number: int = -1) -> Any:
 
 
 async def test_a_run_leaves_enough_to_close_in_words(bench: Bench) -> None:
-    bench.emulator.play([calls(1), calls(2), calls(3), says("That is all I could afford."), says("never")])
+    bench.emulator.play(
+        [calls(1), calls(2), calls(3), says("That is all I could afford."), says("never")]
+    )
     answer = await bench.ask(bench.agent(tools=[look], limits=Limits(cost_usd=0.45)), "Go")
     assert (answer.status, answer.limit) == ("limited", "cost_usd")
     assert answer.text.endswith("That is all I could afford.")
@@ -95,7 +99,11 @@ async def test_runs_share_a_budget_one_after_another(bench: Bench) -> None:
     answers = [await bench.ask(agent, f"Go {number}") for number in range(3)]
     assert [each.status for each in answers] == ["completed", "completed", "limited"]
     assert len(bench.emulator.requests) == 2
-    assert (budget.spent_usd, budget.reserved_usd, budget.uncertain_usd) == (pytest.approx(0.2), 0, 0)
+    assert (budget.spent_usd, budget.reserved_usd, budget.uncertain_usd) == (
+        pytest.approx(0.2),
+        0,
+        0,
+    )
     assert budget.remaining_usd == pytest.approx(0.05)
 
 
@@ -136,7 +144,13 @@ def test_runs_on_several_threads_share_one() -> None:
 
         def agent() -> Agent[Any]:
             client = OpenRouter(api_key="sk-or-test", base_url=emulator.base_url)
-            return Agent("openai/gpt-5.2", client=client, store=MemoryImageStore(), budget=budget, checks=False)
+            return Agent(
+                "openai/gpt-5.2",
+                client=client,
+                store=MemoryImageStore(),
+                budget=budget,
+                checks=False,
+            )
 
         async def alone() -> str:
             mine = agent()
@@ -146,7 +160,9 @@ def test_runs_on_several_threads_share_one() -> None:
         asyncio.run(alone())
         shared = agent()
         works = [lambda: asyncio.run(alone())] * 3 + [lambda: shared.run_sync("Go").status] * 3
-        threads = [threading.Thread(target=lambda work=work: statuses.append(work())) for work in works]
+        threads = [
+            threading.Thread(target=lambda work=work: statuses.append(work())) for work in works
+        ]
         for each in threads:
             each.start()
         for each in threads:
@@ -179,7 +195,9 @@ async def test_what_the_catalogue_implies_is_held_before_the_first_request(bench
     answer = await drive(run, kit, EventLog())
     assert (answer.status, answer.limit, answer.text) == ("limited", "cost_usd", "In words.")
     assert set(seen) == {("openai/gpt-5.2", False), ("openai/gpt-5.2", True)}
-    roomy = await drive(replace(run, limits=Limits(cost_usd=0.2)), kit_of(bench, price=price), EventLog())
+    roomy = await drive(
+        replace(run, limits=Limits(cost_usd=0.2)), kit_of(bench, price=price), EventLog()
+    )
     assert roomy.status == "completed"
 
 
@@ -209,7 +227,16 @@ async def test_another_limit_has_no_reason_in_money(bench: Bench) -> None:
 def kit_of(bench: Bench, **options: Any) -> Kit:
     fetcher = Fetcher(FetchPolicy(), bench.store, origin=bench.client.origin)
     tools = collect([ImageGeneration()])
-    return Kit(bench.client, bench.store, fetcher, tools, "", ModelSettings(), stream=bench.way.stream, **options)
+    return Kit(
+        bench.client,
+        bench.store,
+        fetcher,
+        tools,
+        "",
+        ModelSettings(),
+        stream=bench.way.stream,
+        **options,
+    )
 
 
 async def test_what_a_broken_request_cost_is_looked_up(bench: Bench) -> None:
@@ -236,8 +263,12 @@ async def test_a_refused_request_costs_nothing(bench: Bench) -> None:
     ("status", "uncertain"),
     [(408, 1), (429, 1), (500, 1), (503, 1), (400, 0), (402, 0), (403, 0), (404, 0), (425, 0)],
 )
-async def test_before_an_error_a_server_tool_may_have_run(status: int, uncertain: int, bench: Bench) -> None:
-    """What is not sent again since it may have been billed is not free either; a refusal comes before any tool runs."""
+async def test_before_an_error_a_server_tool_may_have_run(
+    status: int, uncertain: int, bench: Bench
+) -> None:
+    """What is not sent again since it may have been billed is not free either; a refusal comes
+    before any tool runs.
+    """
     budget = Budget(cost_usd=1)
     budget.learn(("openai/gpt-5.2", "openrouter:image_generation"), 0.2)
     failed = RawReply(status, b'{"error": {"message": "no"}}', headers={"Retry-After": "0"})
@@ -245,14 +276,19 @@ async def test_before_an_error_a_server_tool_may_have_run(status: int, uncertain
     with pytest.raises(APIError) as caught:
         await bench.ask(bench.agent(tools=[ImageGeneration()], budget=budget), "Draw a fox")
     assert (caught.value.status, caught.value.generation) == (status, None)
-    assert (budget.uncertain_requests, budget.uncertain_usd) == (uncertain, pytest.approx(0.2 * uncertain))
+    assert (budget.uncertain_requests, budget.uncertain_usd) == (
+        uncertain,
+        pytest.approx(0.2 * uncertain),
+    )
     assert (budget.reserved_usd, budget.spent_usd) == (0, 0)
     assert len(bench.emulator.requests) == (2 if status == 425 else 1)
 
 
 async def test_an_error_whose_usage_was_told_is_settled(bench: Bench) -> None:
     budget = Budget(cost_usd=1)
-    bench.emulator.play([Reply([Say("half")], error=Failure("broke", 502, form="choice"), usage={"cost": 0.07})])
+    bench.emulator.play(
+        [Reply([Say("half")], error=Failure("broke", 502, form="choice"), usage={"cost": 0.07})]
+    )
     with pytest.raises(Exception, match="broke"):
         await bench.ask(bench.agent(budget=budget), "Go")
     assert (budget.spent_usd, budget.uncertain_requests) == (0.07, 0)
@@ -283,13 +319,19 @@ async def test_a_cost_that_is_not_told_keeps_what_was_held(bench: Bench) -> None
     open_ = (await bench.ask(agent, "Go")).usage
     assert (whole.cost_is_whole, open_.cost_is_whole) == (True, False)
     assert (open_.cost_usd, open_.requests, open_.priced_requests) == (None, 1, 0)
-    assert (budget.spent_usd, budget.uncertain_usd, budget.uncertain_requests) == (0.1, pytest.approx(0.1), 1)
+    assert (budget.spent_usd, budget.uncertain_usd, budget.uncertain_requests) == (
+        0.1,
+        pytest.approx(0.1),
+        1,
+    )
 
 
 async def test_openrouter_is_told_what_is_left(bench: Bench) -> None:
     budget = Budget(cost_usd=0.5)
     bench.emulator.play([says(), says()])
-    agent = bench.agent(tools=[WebSearch(), Datetime()], limits=Limits(cost_usd=0.45, tool_calls=5), budget=budget)
+    agent = bench.agent(
+        tools=[WebSearch(), Datetime()], limits=Limits(cost_usd=0.45, tool_calls=5), budget=budget
+    )
     for left in (0.45, 0.4):  # of the run, then of the budget
         await bench.ask(agent, "Go")
         stops = body(bench)["stop_server_tools_when"]
@@ -314,11 +356,17 @@ async def test_it_is_told_how_many_pictures_are_left(bench: Bench) -> None:
 async def test_without_a_picture_left_none_is_asked_for(bench: Bench) -> None:
     budget = Budget(images=1)
     agent = bench.agent(tools=[ImageGeneration()], budget=budget)
-    bench.emulator.play([Reply([Say("Here."), Draw("a fox", data=BIG)]), says("I may not draw any more.")])
+    bench.emulator.play(
+        [Reply([Say("Here."), Draw("a fox", data=BIG)]), says("I may not draw any more.")]
+    )
     first = await bench.ask(agent, "Draw a fox")
     second = await bench.ask(agent, "Draw another")
     assert (first.status, len(first.images)) == ("completed", 1)
-    assert (second.status, second.limit, second.text) == ("limited", "images", "I may not draw any more.")
+    assert (second.status, second.limit, second.text) == (
+        "limited",
+        "images",
+        "I may not draw any more.",
+    )
     assert "image_generation" not in str(body(bench).get("tools"))
     assert (budget.spent_images, budget.remaining_images, budget.reserved_images) == (1, 0, 0)
 
@@ -355,7 +403,12 @@ async def test_a_tool_hands_what_is_left_to_another_agent(bench: Bench) -> None:
     shared = Budget()
     agent = bench.agent(tools=[ask_helper], limits=Limits(cost_usd=0.35, parallel=1))
     answer = await bench.ask(agent, "Go", budget=shared)
-    assert [each.result for each in answer.invocations] == ["completed", "completed", "limited", "limited"]
+    assert [each.result for each in answer.invocations] == [
+        "completed",
+        "completed",
+        "limited",
+        "limited",
+    ]
     assert shared.spent_usd == pytest.approx(0.3)
     assert (answer.status, answer.limit) == ("limited", "cost_usd")
 
@@ -379,7 +432,9 @@ async def test_a_paused_run_goes_on_with_what_its_own_limit_leaves(bench: Bench)
     assert budget.spent_usd == 0
 
 
-async def test_what_a_tool_spent_is_not_the_price_of_a_request_once_the_run_goes_on(bench: Bench) -> None:
+async def test_what_a_tool_spent_is_not_the_price_of_a_request_once_the_run_goes_on(
+    bench: Bench,
+) -> None:
     @tool(approve=True)
     def pay(usd: int) -> str:
         """Pays."""
@@ -397,7 +452,12 @@ async def test_what_a_tool_spent_is_not_the_price_of_a_request_once_the_run_goes
             says("All done.", 0.001),
         ]
     )
-    tools = [*studio.tools(), bench.agent(model="google/gemini-2.5-flash").as_tool("helper", "Thinks."), pay, look]
+    tools = [
+        *studio.tools(),
+        bench.agent(model="google/gemini-2.5-flash").as_tool("helper", "Thinks."),
+        pay,
+        look,
+    ]
     agent = bench.agent(tools=tools, limits=Limits(cost_usd=0.27))
     paused = await bench.ask(agent, "Go")
     assert (paused.status, paused.run.dearest_usd) == ("paused", 0.002)
@@ -407,7 +467,9 @@ async def test_what_a_tool_spent_is_not_the_price_of_a_request_once_the_run_goes
     assert answer.usage.cost_usd == pytest.approx(0.248)
 
 
-async def test_what_a_request_that_broke_had_cost_is_known_to_the_run_that_goes_on(bench: Bench) -> None:
+async def test_what_a_request_that_broke_had_cost_is_known_to_the_run_that_goes_on(
+    bench: Bench,
+) -> None:
     broken = Reply([Say("half")], error=Failure("broke", 502, form="choice"), usage={"cost": 0.07})
     bench.emulator.play([calls(1, 0.01), broken, says("never")])
     agent = bench.agent(tools=[look], limits=Limits(cost_usd=0.14))
@@ -437,13 +499,20 @@ async def test_with_a_budget_the_history_is_walked_no_more_often_than_without(be
 
     async def walked(**options: Any) -> int:
         bench.emulator.play([says(), calls(1), says()])
-        chat = bench.agent(tools=[look], history=Watched(images=2), checks=True, **options).conversation()
+        chat = bench.agent(
+            tools=[look], history=Watched(images=2), checks=True, **options
+        ).conversation()
         await bench.ask(chat, ["Look", Image.from_bytes(picture())])
         looks.clear()
         assert (await bench.ask(chat, "Again")).status == "completed"
         return len(looks)
 
-    assert await walked() == await walked(budget=Budget(50.0)) == await walked(limits=Limits(cost_usd=5.0)) == 4
+    assert (
+        await walked()
+        == await walked(budget=Budget(50.0))
+        == await walked(limits=Limits(cost_usd=5.0))
+        == 4
+    )
 
 
 async def test_a_picture_has_its_cost_where_the_wire_tells_it(bench: Bench) -> None:
@@ -455,11 +524,20 @@ async def test_a_picture_has_its_cost_where_the_wire_tells_it(bench: Bench) -> N
         "result": '{"status": "ok", "imageUrl": "%s", "cost": 0.04}',
     }
     with_url = {**detail, "result": detail["result"] % picture_url(OTHER)}
-    item = {"type": "openrouter:image_generation", "id": "ig_1", "status": "completed", "usage": {"cost": 0.04}}
-    told = Raw(chat={"reasoning_details": [with_url]}, responses={**item, "result": picture_url(OTHER)})
+    item = {
+        "type": "openrouter:image_generation",
+        "id": "ig_1",
+        "status": "completed",
+        "usage": {"cost": 0.04},
+    }
+    told = Raw(
+        chat={"reasoning_details": [with_url]}, responses={**item, "result": picture_url(OTHER)}
+    )
     bench.emulator.play([Reply([told, Draw("an owl", data=BIG), Say("Two.")])])
     answer = await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw both")
-    assert {each.sha256: each.cost_usd for each in answer.images}.keys() == {each.sha256 for each in answer.images}
+    assert {each.sha256: each.cost_usd for each in answer.images}.keys() == {
+        each.sha256 for each in answer.images
+    }
     assert sorted((each.cost_usd for each in answer.images), key=str) == [0.04, None]
     assert sorted((each.cost_usd for each in answer.invocations), key=str) == [0.04, None]
 
@@ -500,7 +578,11 @@ def test_a_budget_tells_of_itself() -> None:
     with budget.reserve(0.25, 1) or pytest.fail("there is room"):
         assert (budget.reserved_usd, budget.reserved_images) == (0.25, 1)
         assert (budget.remaining_usd, budget.remaining_images) == (0.75, 1)
-    assert (budget.uncertain_usd, budget.uncertain_images, budget.uncertain_requests) == (0.25, 1, 1)
+    assert (budget.uncertain_usd, budget.uncertain_images, budget.uncertain_requests) == (
+        0.25,
+        1,
+        1,
+    )
     assert repr(budget).startswith("Budget(cost_usd=1, images=2, spent_usd=0.0")
     assert (Budget().remaining_usd, Budget().remaining_images) == (None, None)
     assert Budget(cost_usd=0).reserve() is None
@@ -509,8 +591,13 @@ def test_a_budget_tells_of_itself() -> None:
 costs = st.floats(0, 1).map(lambda value: round(value, 4))
 
 
-@given(st.floats(0, 3), st.lists(st.tuples(costs, st.sampled_from(["settle", "release", "keep", "open"])), max_size=20))
-def test_what_is_held_at_its_true_price_never_passes_the_limit(limit: float, requests: list[tuple[float, str]]) -> None:
+@given(
+    st.floats(0, 3),
+    st.lists(st.tuples(costs, st.sampled_from(["settle", "release", "keep", "open"])), max_size=20),
+)
+def test_what_is_held_at_its_true_price_never_passes_the_limit(
+    limit: float, requests: list[tuple[float, str]]
+) -> None:
     budget = Budget(cost_usd=limit)
     for cost, end in requests:
         hold = budget.reserve(cost)
@@ -548,7 +635,12 @@ def test_never_more_than_the_limit_and_the_requests_in_flight(
             await asyncio.gather(*(one() for _ in range(parallel)))
 
     with Emulator() as emulator:
-        emulator.play([calls(number, price) if number % 3 else says(cost=price) for number, price in enumerate(prices)])
+        emulator.play(
+            [
+                calls(number, price) if number % 3 else says(cost=price)
+                for number, price in enumerate(prices)
+            ]
+        )
         asyncio.run(all_of_them(emulator))
         served = prices[: len(emulator.requests)]
     assert sum(served) <= limit + sum(sorted(served)[-parallel:]) + 1e-9

@@ -31,11 +31,16 @@ from tests.conftest import Bench, picture
 KEY = "sk-or-v1-0123456789abcdef0123456789"
 
 
-async def test_the_headers(emulator: Emulator, store: MemoryImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_headers(
+    emulator: Emulator, store: MemoryImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "https://elsewhere.example" if name.endswith("URL") else "theirs")
     async with OpenRouter(
-        api_key=KEY, base_url=emulator.base_url, app_name="Painter", app_url="https://painter.example"
+        api_key=KEY,
+        base_url=emulator.base_url,
+        app_name="Painter",
+        app_url="https://painter.example",
     ) as client:
         await Agent("openai/gpt-5.2", client=client, store=store).run("Hello")
     headers = emulator.requests[0].headers
@@ -43,7 +48,9 @@ async def test_the_headers(emulator: Emulator, store: MemoryImageStore, monkeypa
     assert headers["x-openrouter-title"] == "Painter"
     assert headers["http-referer"] == "https://painter.example"
     assert headers["user-agent"].startswith("agentkit/")
-    assert not [name for name in headers if name.startswith(("x-stainless", "openai")) or name == "cookie"]
+    assert not [
+        name for name in headers if name.startswith(("x-stainless", "openai")) or name == "cookie"
+    ]
     assert "theirs" not in str(headers)
 
 
@@ -64,9 +71,13 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
-async def test_a_typed_error_with_the_providers_words(status: int, kind: type[APIError], bench: Bench) -> None:
+async def test_a_typed_error_with_the_providers_words(
+    status: int, kind: type[APIError], bench: Bench
+) -> None:
     failure = Failure(
-        "Provider returned error", code=status, metadata={"raw": "the kiln is cold", "provider_name": "Kiln"}
+        "Provider returned error",
+        code=status,
+        metadata={"raw": "the kiln is cold", "provider_name": "Kiln"},
     )
     bench.emulator.play([Reply([], error=failure, headers={"Retry-After": "0"})] * 3)
     with pytest.raises(kind, match="the kiln is cold") as caught:
@@ -97,7 +108,9 @@ async def test_with_a_server_tool_a_request_is_sent_again_once_the_look_up_says_
 async def test_with_a_server_tool_nothing_is_sent_again_without_proof(
     status: int, header: dict[str, str], bench: Bench
 ) -> None:
-    bench.emulator.play([RawReply(status, b'{"error": {"message": "no"}}', headers={"Retry-After": "0", **header})])
+    bench.emulator.play(
+        [RawReply(status, b'{"error": {"message": "no"}}', headers={"Retry-After": "0", **header})]
+    )
     with pytest.raises(APIError) as caught:
         await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw a fox")
     assert caught.value.generation is None
@@ -106,13 +119,18 @@ async def test_with_a_server_tool_nothing_is_sent_again_without_proof(
 
 async def test_a_retry_that_helps(bench: Bench) -> None:
     bench.emulator.play(
-        [Reply([], error=Failure("busy", code=429), headers={"Retry-After": "0"}), Reply([Say("Here.")])]
+        [
+            Reply([], error=Failure("busy", code=429), headers={"Retry-After": "0"}),
+            Reply([Say("Here.")]),
+        ]
     )
     assert (await bench.ask(bench.agent(), "Go")).text == "Here."
 
 
 async def test_a_retry_that_would_take_too_long(bench: Bench) -> None:
-    bench.emulator.play([Reply([], error=Failure("busy", code=429), headers={"Retry-After": "121"})])
+    bench.emulator.play(
+        [Reply([], error=Failure("busy", code=429), headers={"Retry-After": "121"})]
+    )
     with pytest.raises(RateLimited) as caught:
         await bench.ask(bench.agent(), "Go")
     assert caught.value.retry_after == 121
@@ -156,7 +174,9 @@ def test_retry_after_values() -> None:
 
 async def test_what_is_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="agentkit")
-    bench.emulator.play([Reply([Say("Here."), Draw("a fox", data=picture(size=(160, 120), noise=90))])])
+    bench.emulator.play(
+        [Reply([Say("Here."), Draw("a fox", data=picture(size=(160, 120), noise=90))])]
+    )
     await bench.ask(bench.agent(tools=[ImageGeneration()], name="painter-of-owls"), "Go")
     said = caplog.text
     assert said.count("agent='painter-of-owls'") == 2, "the lines of the request and of the run"
@@ -175,8 +195,12 @@ async def test_an_application_that_configured_structlog(bench: Bench) -> None:
     assert isinstance(logs, list)
 
 
-def test_sync_inside_and_outside_a_running_loop(emulator: Emulator, store: MemoryImageStore) -> None:
-    agent = Agent("openai/gpt-5.2", client=OpenRouter(api_key=KEY, base_url=emulator.base_url), store=store)
+def test_sync_inside_and_outside_a_running_loop(
+    emulator: Emulator, store: MemoryImageStore
+) -> None:
+    agent = Agent(
+        "openai/gpt-5.2", client=OpenRouter(api_key=KEY, base_url=emulator.base_url), store=store
+    )
     assert agent.run_sync("Hello").status == "completed"
     chat = agent.conversation()
     chat.send_sync("My name is Ada.")
@@ -204,7 +228,11 @@ print(Agent("openai/gpt-5.2").run_sync("Hello").status)
         "HOME": "/tmp",
     }
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=environment, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     assert (done.stdout.split(), done.stderr) == (["completed", "completed"], "")
 
@@ -224,10 +252,14 @@ async def test_many_conversations_share_one_client(
 
 
 async def test_a_key_never_shows(bench: Bench) -> None:
-    bench.emulator.play([RawReply(401, b'{"error":{"message":"bad key sk-or-test-key","code":401}}')])
+    bench.emulator.play(
+        [RawReply(401, b'{"error":{"message":"bad key sk-or-test-key","code":401}}')]
+    )
     with pytest.raises(AuthenticationFailed) as caught:
         await bench.ask(bench.agent(), "Go")
-    assert "sk-or-test-key" not in repr(caught.value) + repr(bench.client) + str(vars(bench.client)["_key"])
+    assert "sk-or-test-key" not in repr(caught.value) + repr(bench.client) + str(
+        vars(bench.client)["_key"]
+    )
 
 
 def test_text_is_a_value() -> None:

@@ -28,7 +28,18 @@ from agentkit import (
     TextDelta,
     tool,
 )
-from agentkit.emulator import CallTool, Draw, Emulator, Fault, RawReply, Reply, Say, Socket, Think, When
+from agentkit.emulator import (
+    CallTool,
+    Draw,
+    Emulator,
+    Fault,
+    RawReply,
+    Reply,
+    Say,
+    Socket,
+    Think,
+    When,
+)
 from agentkit.errors import (
     APIError,
     ConversationBusy,
@@ -79,7 +90,13 @@ async def test_what_the_wire_gave_is_echoed_verbatim(bench: Bench) -> None:
     secret = "QUJDRA" * 400
     bench.emulator.play(
         [
-            Reply([Think("Hm.", encrypted=secret), Say("One."), CallTool("weather", '{"city":  "Oslo"}', id="call_a")]),
+            Reply(
+                [
+                    Think("Hm.", encrypted=secret),
+                    Say("One."),
+                    CallTool("weather", '{"city":  "Oslo"}', id="call_a"),
+                ]
+            ),
             Reply([Say("Two.")]),
         ]
     )
@@ -120,8 +137,14 @@ async def test_a_fork_is_a_second_future(bench: Bench) -> None:
     await bench.ask(other, "My favourite colour is green.")
     assert len(chat.messages) == 2
     assert len(other.messages) == 4
-    sessions = {request.body["session_id"] for request in bench.emulator.requests if request.method == "POST"}
-    assert sessions == {chat.session_id} == {other.session_id}  # the prompt cache of what was said is for both
+    sessions = {
+        request.body["session_id"]
+        for request in bench.emulator.requests
+        if request.method == "POST"
+    }
+    assert (
+        sessions == {chat.session_id} == {other.session_id}
+    )  # the prompt cache of what was said is for both
 
 
 async def test_the_users_pictures_are_numbered_and_sent(bench: Bench) -> None:
@@ -175,7 +198,9 @@ async def test_what_failed_is_not_kept_in_memory(bench: Bench) -> None:
 async def test_the_failure_of_another_run_leaves_the_turn_that_waits(bench: Bench) -> None:
     agent = bench.agent(tools=[pay])
     chat, other = agent.conversation(), agent.conversation()
-    bench.emulator.play([Reply([CallTool("pay", {"usd": 1})]), Reply([CallTool("pay", {"usd": 2})])])
+    bench.emulator.play(
+        [Reply([CallTool("pay", {"usd": 1})]), Reply([CallTool("pay", {"usd": 2})])]
+    )
     own, foreign = await bench.ask(chat, "One"), await bench.ask(other, "Two")
     refused = RawReply(400, b'{"error":{"message":"no","code":400}}')
     bench.emulator.play([refused])
@@ -220,9 +245,13 @@ async def silence() -> AsyncIterator[str]:
     server.close()
 
 
-async def test_the_time_of_a_run_holds_for_the_look_into_the_catalogue(silence: str, store: MemoryImageStore) -> None:
+async def test_the_time_of_a_run_holds_for_the_look_into_the_catalogue(
+    silence: str, store: MemoryImageStore
+) -> None:
     async with OpenRouter(api_key="sk-or-test", base_url=f"{silence}/api/v1") as client:
-        chat = Agent("openai/gpt-5.2", client=client, store=store, limits=Limits(seconds=0.3)).conversation()
+        chat = Agent(
+            "openai/gpt-5.2", client=client, store=store, limits=Limits(seconds=0.3)
+        ).conversation()
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match=r"limit of 0\.3 seconds") as caught:
             await chat.send("Hello")
@@ -241,7 +270,9 @@ async def test_what_the_catalogue_took_is_time_of_the_run(bench: Bench) -> None:
     assert 0.4 <= answer.run.seconds < 5
 
 
-async def test_the_time_of_a_run_holds_for_results_that_are_fetched(bench: Bench, silence: str) -> None:
+async def test_the_time_of_a_run_holds_for_results_that_are_fetched(
+    bench: Bench, silence: str
+) -> None:
     @tool(external=True)
     def photo() -> Image:
         """A photo."""
@@ -256,7 +287,10 @@ async def test_the_time_of_a_run_holds_for_results_that_are_fetched(bench: Bench
         await chat.resume(paused.run, results={call_id: Image.from_url(f"{silence}/a.png")})
     assert time.monotonic() - began < 3
     assert caught.value.run is not None
-    assert (caught.value.run.status, chat.waiting) == ("paused", paused.run)  # nothing was decided yet
+    assert (caught.value.run.status, chat.waiting) == (
+        "paused",
+        paused.run,
+    )  # nothing was decided yet
 
 
 async def test_one_turn_at_a_time(bench: Bench) -> None:
@@ -287,7 +321,9 @@ async def test_cancelled_between_tools_leaves_no_trace(bench: Bench) -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_leaving_a_stream_early(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_leaving_a_stream_early(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     emulator.play([Reply([Say("word " * 2000)], chunk=5)])
     chat = Agent("openai/gpt-5.2", client=client, store=store).conversation()
     async with chat.stream("Talk") as stream:
@@ -336,7 +372,9 @@ async def test_text_arrives_before_the_stream_ends(
 async def test_pictures_are_fetched_while_the_stream_goes_on(
     client: OpenRouter, emulator: Emulator, store: MemoryImageStore
 ) -> None:
-    emulator.play([Reply([Draw("a fox", places=("server_tool_call",), data=BIG), Say("…")], hang=True)])
+    emulator.play(
+        [Reply([Draw("a fox", places=("server_tool_call",), data=BIG), Say("…")], hang=True)]
+    )
     agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], client=client, store=store)
     async with agent.stream("Go") as stream:
         async with asyncio.timeout(5):
@@ -354,7 +392,11 @@ async def test_a_cut_stream_is_no_success(
     emulator.play(
         [
             Reply(
-                [Say("Here: "), Draw("a fox", places=("message_images",), data=BIG), Say("x" * 5000)],
+                [
+                    Say("Here: "),
+                    Draw("a fox", places=("message_images",), data=BIG),
+                    Say("x" * 5000),
+                ],
                 cut_after=int(len(BIG) * 1.4),
                 chunk=50,
             )
@@ -367,7 +409,9 @@ async def test_a_cut_stream_is_no_success(
 
 
 async def test_html_with_200_is_a_protocol_error(bench: Bench) -> None:
-    bench.emulator.play([RawReply(200, b"<html><body>Welcome to the hotel</body></html>", "text/html")])
+    bench.emulator.play(
+        [RawReply(200, b"<html><body>Welcome to the hotel</body></html>", "text/html")]
+    )
     with pytest.raises(ProtocolError, match="HTML"):
         await bench.ask(bench.agent(), "Go")
 
@@ -382,7 +426,10 @@ async def test_approval_in_another_process(bench: Bench) -> None:
         return f"bought for {euros}"
 
     bench.emulator.play(
-        [Reply([CallTool("buy", {"euros": 5}, id="a"), CallTool("buy", {"euros": 50}, id="b")]), Reply([Say("Done.")])]
+        [
+            Reply([CallTool("buy", {"euros": 5}, id="a"), CallTool("buy", {"euros": 50}, id="b")]),
+            Reply([Say("Done.")]),
+        ]
     )
     agent = bench.agent(tools=[buy])
     answer = await bench.ask(agent, "Buy")
@@ -424,7 +471,9 @@ async def test_an_external_result(bench: Bench) -> None:
         """Asks Ada."""
         raise AssertionError("never run")
 
-    bench.emulator.play([Reply([CallTool("ask_ada", {"question": "?"}, id="q")]), Reply([Say("Thanks.")])])
+    bench.emulator.play(
+        [Reply([CallTool("ask_ada", {"question": "?"}, id="q")]), Reply([Say("Thanks.")])]
+    )
     agent = bench.agent(tools=[ask_ada])
     answer = await bench.ask(agent, "Ask")
     assert answer.status == "paused"
@@ -441,7 +490,10 @@ async def test_structured_output_is_repaired_once(bench: Bench) -> None:
         degrees: int
 
     bench.emulator.play(
-        [Reply([Say('{"city": "Oslo"}')]), Reply([Say('```json\n{"city": "Oslo", "degrees": 7}\n```')])]
+        [
+            Reply([Say('{"city": "Oslo"}')]),
+            Reply([Say('```json\n{"city": "Oslo", "degrees": 7}\n```')]),
+        ]
     )
     answer = await bench.ask(bench.agent(output=Report), "Report")
     assert answer.output == Report(city="Oslo", degrees=7)
@@ -451,7 +503,9 @@ async def test_structured_output_is_repaired_once(bench: Bench) -> None:
         await bench.ask(bench.agent(output=Report), "Report")
 
 
-async def test_progress_of_a_generator_tool(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_progress_of_a_generator_tool(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     @tool
     async def count(to: int) -> Any:
         """Counts."""
@@ -460,7 +514,9 @@ async def test_progress_of_a_generator_tool(emulator: Emulator, client: OpenRout
         yield "counted"
 
     emulator.play([Reply([CallTool("count", {"to": 2})]), Reply([Say("Done.")])])
-    async with Agent("openai/gpt-5.2", tools=[count], client=client, store=store).stream("Go") as stream:
+    async with Agent("openai/gpt-5.2", tools=[count], client=client, store=store).stream(
+        "Go"
+    ) as stream:
         seen = [event.message async for event in stream if isinstance(event, InvocationProgress)]
     assert seen == ["at 0", "at 1"]
     assert stream.answer.invocations[0].result == "counted"

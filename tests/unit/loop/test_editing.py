@@ -1,4 +1,6 @@
-"""Changing a picture with a model that draws by itself: what it gets back of the one before, and what the new one knows."""
+"""Changing a picture with a model that draws by itself: what it gets back of the one before, and
+what the new one knows.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ async def test_the_picture_goes_back_with_what_was_thought_of_it(bench: Bench) -
     secret = "c2lnbmVk" * 40
     bench.emulator.play(
         [
-            Reply([Think("A fox, then.", encrypted=secret), Say("A fox."), Draw("a fox", data=FOX)]),
+            Reply(
+                [Think("A fox, then.", encrypted=secret), Say("A fox."), Draw("a fox", data=FOX)]
+            ),
             Reply([Draw("a blue fox", data=CAT)]),
         ]
     )
@@ -42,7 +46,11 @@ async def test_the_picture_goes_back_with_what_was_thought_of_it(bench: Bench) -
     assert secret in words
     assert words.count(fox.data_url()) == 1
     kinds = [item.get("type") or item["role"] for item in echoed]
-    assert kinds == (["assistant"] if bench.way.api == "chat" else ["reasoning", "message", "image_generation_call"])
+    assert kinds == (
+        ["assistant"]
+        if bench.way.api == "chat"
+        else ["reasoning", "message", "image_generation_call"]
+    )
     told = 'for "Draw a fox"' if bench.way.api == "chat" else '"a fox"'  # chat tells no prompt
     assert f"[pictures: img_1 (60×40, {told})]" in str(last(bench.emulator)[-1])
 
@@ -93,7 +101,9 @@ async def test_a_server_tool_takes_no_picture_so_its_own_have_no_parents(bench: 
 
 @pytest.mark.parametrize("model", ["google/gemini-2.5-flash-image", "openai/gpt-5-image"])
 async def test_another_model_gets_the_picture_as_input(bench: Bench, model: str) -> None:
-    """An assistant's picture means something to the model that drew it; an id of its drawing, only to its provider."""
+    """An assistant's picture means something to the model that drew it; an id of its drawing, only
+    to its provider.
+    """
     bench.emulator.play([Reply([Draw("a fox", data=FOX)]), Reply([Draw("a blue fox", data=CAT)])])
     chat = drawer(bench).conversation()
     await bench.ask(chat, "Draw a fox")
@@ -111,7 +121,9 @@ async def test_the_emulator_changes_the_picture_that_is_named(bench: Bench) -> N
     """No script: the emulator reads the names that stand beside the pictures, as a model would."""
     chat = drawer(bench).conversation()
     await bench.ask(chat, "Draw a red fox in the snow")
-    bench.emulator.play([Reply([Draw(f"noise {n}", data=picture(size=(20, 20), noise=n))]) for n in range(1, 7)])
+    bench.emulator.play(
+        [Reply([Draw(f"noise {n}", data=picture(size=(20, 20), noise=n))]) for n in range(1, 7)]
+    )
     for _ in range(6):
         await bench.ask(chat, "Draw some noise")
     answer = await bench.ask(chat, "Make img_1 blue")

@@ -1,4 +1,6 @@
-"""`ImageGeneration(fallback=studio)`: the server tool where it can be had, the studio's tools where it is refused."""
+"""`ImageGeneration(fallback=studio)`: the server tool where it can be had, the studio's tools where
+it is refused.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,12 @@ async def test_the_studio_where_it_is_refused(bench: Bench) -> None:
 
 async def test_a_forced_drawing_is_forced_there_too(bench: Bench) -> None:
     bench.emulator.play(
-        [REFUSED, Reply([CallTool("draw_image", {"prompt": "a fox"})]), Reply([Draw("a fox")]), Reply([Say("There.")])]
+        [
+            REFUSED,
+            Reply([CallTool("draw_image", {"prompt": "a fox"})]),
+            Reply([Draw("a fox")]),
+            Reply([Say("There.")]),
+        ]
     )
     settings = ModelSettings(tool_choice="openrouter:image_generation")
     agent = bench.agent(tools=[ImageGeneration(fallback=studio_of(bench))], settings=settings)
@@ -85,14 +92,19 @@ async def test_a_forced_drawing_is_forced_there_too(bench: Bench) -> None:
 async def test_another_error_is_an_error(reply: RawReply, bench: Bench) -> None:
     bench.emulator.play([reply])
     with pytest.raises(APIError):
-        await bench.ask(bench.agent(tools=[ImageGeneration(fallback=studio_of(bench))]), "Draw a fox")
+        await bench.ask(
+            bench.agent(tools=[ImageGeneration(fallback=studio_of(bench))]), "Draw a fox"
+        )
     assert len(posts(bench)) == 1
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        {"message": "The image_generation request was refused", "metadata": {"reasons": ["violence"]}},
+        {
+            "message": "The image_generation request was refused",
+            "metadata": {"reasons": ["violence"]},
+        },
         {"message": "image_generation: your prompt was flagged by our moderation"},
         {
             "message": "Provider returned error",
@@ -101,7 +113,9 @@ async def test_another_error_is_an_error(reply: RawReply, bench: Bench) -> None:
     ],
     ids=["reasons", "words", "raw"],
 )
-async def test_what_moderation_refused_is_not_drawn_by_another_tool(error: dict[str, Any], bench: Bench) -> None:
+async def test_what_moderation_refused_is_not_drawn_by_another_tool(
+    error: dict[str, Any], bench: Bench
+) -> None:
     refused = RawReply(403, json.dumps({"error": {"code": 403, **error}}).encode())
     bench.emulator.play([refused, Reply([CallTool("draw_image", {"prompt": "gore"})])])
     agent = bench.agent(tools=[ImageGeneration(fallback=studio_of(bench))])
@@ -119,10 +133,13 @@ async def test_without_a_fallback_a_refusal_is_an_error(bench: Bench) -> None:
         await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw a fox")
 
 
-def test_options_that_the_studio_cannot_draw_with_are_refused_at_once(store: MemoryImageStore) -> None:
+def test_options_that_the_studio_cannot_draw_with_are_refused_at_once(
+    store: MemoryImageStore,
+) -> None:
     studio = Studio(store=store)
     with pytest.raises(
-        UsageError, match=r"ImageGeneration\(fallback=…\): the studio cannot draw like this: .*contradict"
+        UsageError,
+        match=r"ImageGeneration\(fallback=…\): the studio cannot draw like this: .*contradict",
     ):
         ImageGeneration(size="1024x1024", aspect_ratio="16:9", fallback=studio)
     assert ImageGeneration(aspect_ratio="16:9", fallback=studio).fallback is studio

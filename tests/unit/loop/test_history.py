@@ -21,7 +21,9 @@ MEGABYTE = picture(size=(640, 640), noise=1)
 
 
 def drawing(seed: int, data: bytes | None = None) -> Reply:
-    """A reply with reasoning, words and a picture of noise, which no format makes smaller: 14 KB, if it is not given."""
+    """A reply with reasoning, words and a picture of noise, which no format makes smaller: 14 KB,
+    if it is not given.
+    """
     data = data or picture(size=(120, 120), noise=seed)
     return Reply([Think("Hm."), Say(f"Fox {seed}."), Draw(f"fox {seed}", data=data)])
 
@@ -29,7 +31,13 @@ def drawing(seed: int, data: bytes | None = None) -> Reply:
 def numbered(png: bytes, number: int) -> bytes:
     """Another picture of that size: the same with a comment in front of its last chunk."""
     comment = b"tEXt" + f"n\0{number:06d}".encode()
-    return png[:-12] + (len(comment) - 4).to_bytes(4) + comment + crc32(comment).to_bytes(4) + png[-12:]
+    return (
+        png[:-12]
+        + (len(comment) - 4).to_bytes(4)
+        + comment
+        + crc32(comment).to_bytes(4)
+        + png[-12:]
+    )
 
 
 def posts(emulator: Emulator) -> list[Any]:
@@ -38,7 +46,10 @@ def posts(emulator: Emulator) -> list[Any]:
 
 def sent(bench: Bench, request: Any) -> list[str]:
     """The items of a request, each as JSON."""
-    return [json.dumps(item) for item in request.body["messages" if bench.way.api == "chat" else "input"]]
+    return [
+        json.dumps(item)
+        for item in request.body["messages" if bench.way.api == "chat" else "input"]
+    ]
 
 
 def pictures_in(request: Any) -> int:
@@ -65,7 +76,9 @@ async def test_the_fortieth_turn_sends_no_more_than_the_sixth(bench: Bench) -> N
     assert chat.images["img_1"].bytes() == picture(size=(120, 120), noise=1)
 
 
-async def test_with_pictures_of_a_megabyte(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_with_pictures_of_a_megabyte(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     chat = Agent(NATIVE, client=client, store=store).conversation()
     emulator.play([drawing(number + 1, numbered(MEGABYTE, number)) for number in range(40)])
     sizes: list[int] = []
@@ -82,7 +95,9 @@ async def test_what_was_sent_is_sent_again_but_when_pictures_leave(bench: Bench)
     bodies = [sent(bench, request) for request in posts(bench.emulator)]
     kept = [after[: len(before)] == before for before, after in pairwise(bodies)]
     assert kept.count(False) == 5, "once in three turns, from the seventh on"
-    assert all(after[:3] == before[:3] for before, after in list(pairwise(bodies))[6:]), "and never from the start"
+    assert all(after[:3] == before[:3] for before, after in list(pairwise(bodies))[6:]), (
+        "and never from the start"
+    )
 
 
 async def test_a_picture_of_long_ago_comes_back_by_its_name(bench: Bench) -> None:
@@ -114,15 +129,25 @@ async def test_old_turns_are_left_out_whole(bench: Bench) -> None:
         """Look out of the window."""
         return "rain " * 200
 
-    bench.emulator.play([reply for n in range(12) for reply in (Reply([Think("?"), CallTool("look")]), drawing(n + 1))])
-    chat = bench.agent(model="openai/gpt-5-image", tools=[look], history=History(tokens=4000)).conversation()
+    bench.emulator.play(
+        [
+            reply
+            for n in range(12)
+            for reply in (Reply([Think("?"), CallTool("look")]), drawing(n + 1))
+        ]
+    )
+    chat = bench.agent(
+        model="openai/gpt-5-image", tools=[look], history=History(tokens=4000)
+    ).conversation()
     for _ in range(12):
         answer = await bench.ask(chat, "Look, then draw")
         assert answer.status == "completed", "the emulator turns orphans down"
     requests = posts(bench.emulator)
     assert "earlier turns were left out; their pictures: img_1 (" in sent(bench, requests[-1])[0]
     assert "left out" not in sent(bench, requests[3])[0]
-    assert max(request.size for request in requests[12:]) < 2 * max(request.size for request in requests[:8])
+    assert max(request.size for request in requests[12:]) < 2 * max(
+        request.size for request in requests[:8]
+    )
 
 
 async def test_a_tools_pictures_become_lines_too(bench: Bench) -> None:
@@ -131,7 +156,9 @@ async def test_a_tools_pictures_become_lines_too(bench: Bench) -> None:
         """Take a picture."""
         return ["click", picture(size=(120, 120), noise=seed)]
 
-    script = [(Reply([CallTool("camera", {"seed": n + 1})]), Reply([Say("Taken.")])) for n in range(7)]
+    script = [
+        (Reply([CallTool("camera", {"seed": n + 1})]), Reply([Say("Taken.")])) for n in range(7)
+    ]
     bench.emulator.play([reply for turn in script for reply in turn])
     chat = bench.agent(tools=[camera]).conversation()
     for _ in range(7):
@@ -162,7 +189,10 @@ async def test_another_api_and_another_model_get_pictures_as_input(bench: Bench)
     assert ['"role": "user"' in item for item in items if "data:image" in item] == [True, True]
     chat.api = other
     await bench.ask(chat, "And img_2?")
-    items = [json.dumps(item) for item in posts(bench.emulator)[-1].body["messages" if other == "chat" else "input"]]
+    items = [
+        json.dumps(item)
+        for item in posts(bench.emulator)[-1].body["messages" if other == "chat" else "input"]
+    ]
     assert ['"role": "user"' in item for item in items if "data:image" in item] == [True, True]
     assert list(chat.images) == ["img_1", "img_2"]
 
@@ -189,7 +219,13 @@ def _reopened(run: Run) -> dict[str, Any]:
 
 async def test_a_server_tools_picture_goes_only_when_it_is_named(bench: Bench) -> None:
     """Its bytes were never in the reply that chat echoes: a link was, which has expired by then."""
-    bench.emulator.play([Reply([Draw("a fox", data=picture(noise=3))]), Reply([Say("Nice.")]), Reply([Say("Framed.")])])
+    bench.emulator.play(
+        [
+            Reply([Draw("a fox", data=picture(noise=3))]),
+            Reply([Say("Nice.")]),
+            Reply([Say("Framed.")]),
+        ]
+    )
     chat = bench.agent(tools=[ImageGeneration()]).conversation()
     await bench.ask(chat, "Draw a fox")
     await bench.ask(chat, "Do you like it?")
@@ -205,7 +241,9 @@ def test_a_wrong_policy_is_told_at_once() -> None:
         Agent("a/b", history=3)  # type: ignore[arg-type]
 
 
-async def test_a_picture_that_was_deleted_is_told_and_the_conversation_goes_on(bench: Bench) -> None:
+async def test_a_picture_that_was_deleted_is_told_and_the_conversation_goes_on(
+    bench: Bench,
+) -> None:
     chat = bench.agent(model=NATIVE, history=History(images=None)).conversation()
     bench.emulator.play([drawing(1), drawing(2), Reply([Say("Fine.")]), Reply([Say("So.")])])
     await bench.ask(chat, "Draw fox 1")

@@ -68,7 +68,9 @@ async def test_all_four_in_order(bench: Bench) -> None:
         return Hooks(before_request, after_reply, before_call, after_call)
 
     bench.emulator.play(ASKS)
-    answer = await bench.ask(bench.agent(tools=[weather], hooks=[hooks("a"), hooks("b")]), "Go", deps="Ada")
+    answer = await bench.ask(
+        bench.agent(tools=[weather], hooks=[hooks("a"), hooks("b")]), "Go", deps="Ada"
+    )
     assert answer.text == "It rains."
     assert seen == [
         "a asks 0", "b asks 0", "b heard 1 1", "a heard 1 1",
@@ -99,16 +101,24 @@ async def test_instructions_and_settings_of_one_request(bench: Bench) -> None:
     def second(asking: Asking) -> Asking | None:
         if asking.run.turns != 1:
             return None
-        return replace(asking, instructions="Be brief.", settings=replace(asking.settings, temperature=0.5))
+        return replace(
+            asking, instructions="Be brief.", settings=replace(asking.settings, temperature=0.5)
+        )
 
     bench.emulator.play([*ASKS, Reply([Say("Again.")])])
-    agent = bench.agent(tools=[weather], instructions="Be kind.", hooks=Hooks(before_request=second))
+    agent = bench.agent(
+        tools=[weather], instructions="Be kind.", hooks=Hooks(before_request=second)
+    )
     chat = agent.conversation()
     await bench.ask(chat, "Go")
     await bench.ask(chat, "And?")
     assert ["Be brief." in sent(bench, at) for at in range(3)] == [False, True, False]
     assert ["Be kind." in sent(bench, at) for at in range(3)] == [True, False, True]
-    assert [bench.emulator.requests[at].body.get("temperature") for at in range(3)] == [None, 0.5, None]
+    assert [bench.emulator.requests[at].body.get("temperature") for at in range(3)] == [
+        None,
+        0.5,
+        None,
+    ]
 
 
 async def test_other_arguments_are_run_and_the_history_shows_what_was_asked(bench: Bench) -> None:
@@ -124,7 +134,10 @@ async def test_other_arguments_are_run_and_the_history_shows_what_was_asked(benc
 
 async def test_a_call_is_refused(bench: Bench) -> None:
     seen: list[str] = []
-    hooks = [Hooks(before_call=lambda _: Denied("not before seven")), Hooks(before_call=lambda _: seen.append("inner"))]
+    hooks = [
+        Hooks(before_call=lambda _: Denied("not before seven")),
+        Hooks(before_call=lambda _: seen.append("inner")),
+    ]
     bench.emulator.play(ASKS)
     answer = await bench.ask(bench.agent(tools=[weather], hooks=hooks), "Go")
     (call,) = answer.invocations
@@ -172,7 +185,9 @@ async def test_a_person_sees_what_the_hook_made_of_it(bench: Bench) -> None:
     assert answer.status == "paused"
     assert answer.pending[0].arguments == {"city": "Oslo", "days": 7}
     bench.emulator.play([Reply([Say("Done.")])])
-    resumed = await agent.resume(Run.from_json(answer.run.to_json(), blobs=bench.store), approve={"c": True})
+    resumed = await agent.resume(
+        Run.from_json(answer.run.to_json(), blobs=bench.store), approve={"c": True}
+    )
     assert resumed.invocations[0].result == "Oslo 7"
     assert seen == [{"city": "Oslo"}]
 
@@ -191,7 +206,10 @@ async def test_a_hook_that_raises_stops_the_run_and_loses_nothing(bench: Bench, 
         ran.append(word)
         return word
 
-    replies = [Reply([CallTool("note", {"word": word}) for word in ("one", "two")]), Reply([Say("Done.")])]
+    replies = [
+        Reply([CallTool("note", {"word": word}) for word in ("one", "two")]),
+        Reply([Say("Done.")]),
+    ]
     bench.emulator.play(replies)
     with pytest.raises(HookFailed, match=f"explode .{point}. raised RuntimeError: boom") as caught:
         await bench.ask(bench.agent(tools=[note], hooks=Hooks(**{point: explode})), "Go")
@@ -227,21 +245,30 @@ async def test_a_hook_that_hangs_is_stopped_by_the_limit(bench: Bench) -> None:
 
     bench.emulator.play(ASKS)
     with pytest.raises(DeadlineExceeded) as caught:
-        await bench.ask(bench.agent(hooks=Hooks(before_call=hang), tools=[weather], limits=Limits(seconds=1.5)), "Go")
+        await bench.ask(
+            bench.agent(hooks=Hooks(before_call=hang), tools=[weather], limits=Limits(seconds=1.5)),
+            "Go",
+        )
     assert caught.value.run is not None
     assert caught.value.run.turns == 1
 
 
 async def test_hooks_do_not_see_calls_that_do_not_fit(bench: Bench) -> None:
-    bench.emulator.play([Reply([CallTool("weather", {"town": "Oslo"}), CallTool("fly")]), Reply([Say("Sorry.")])])
+    bench.emulator.play(
+        [Reply([CallTool("weather", {"town": "Oslo"}), CallTool("fly")]), Reply([Say("Sorry.")])]
+    )
     answer = await bench.ask(bench.agent(tools=[weather], hooks=Hooks(before_call=explode)), "Go")
     assert [each.status for each in answer.invocations] == ["failed", "failed"]
 
 
 async def test_limits_stand_whatever_a_hook_does(bench: Bench) -> None:
     bench.emulator.play([ASKS[0], ASKS[0], Reply([Say("Enough.")])])
-    hooks = Hooks(before_request=lambda asking: replace(asking, settings=ModelSettings(max_tokens=9)))
-    answer = await bench.ask(bench.agent(tools=[weather], hooks=hooks, limits=Limits(turns=2)), "Go")
+    hooks = Hooks(
+        before_request=lambda asking: replace(asking, settings=ModelSettings(max_tokens=9))
+    )
+    answer = await bench.ask(
+        bench.agent(tools=[weather], hooks=hooks, limits=Limits(turns=2)), "Go"
+    )
     assert (answer.status, answer.text) == ("limited", "Enough.")
 
 
@@ -274,11 +301,16 @@ async def test_after_call_is_told_once_of_an_agent_that_paused_in_between(bench:
         return "paid"
 
     def after(context: Context[Any], result: object) -> None:
-        seen.append((context.invocation.name, context.invocation.status, getattr(result, "text", result)))
+        seen.append(
+            (context.invocation.name, context.invocation.status, getattr(result, "text", result))
+        )
 
     clerk = bench.agent(tools=[pay]).as_tool("clerk", "Pays.")
     agent = bench.agent(tools=[clerk], hooks=Hooks(after_call=after))
-    asks = [Reply([CallTool("clerk", {"prompt": "Pay"}, id="c")]), Reply([CallTool("pay", {"euros": 1}, id="p")])]
+    asks = [
+        Reply([CallTool("clerk", {"prompt": "Pay"}, id="c")]),
+        Reply([CallTool("pay", {"euros": 1}, id="p")]),
+    ]
     bench.emulator.play(asks)
     answer = await bench.ask(agent, "Go")
     assert (answer.status, seen) == ("paused", [])
@@ -305,7 +337,10 @@ async def test_a_saved_run_cannot_bring_a_call_past_the_hooks(bench: Bench) -> N
         arguments = context.invocation.arguments or {}
         return Denied("not home") if arguments.get("to", "home") != "home" else None
 
-    calls = [CallTool("wait_for", {"sign": "x"}, id="w"), CallTool("send_mail", {"to": "home"}, id="m")]
+    calls = [
+        CallTool("wait_for", {"sign": "x"}, id="w"),
+        CallTool("send_mail", {"to": "home"}, id="m"),
+    ]
     bench.emulator.play([Reply(calls), Reply([Say("Done.")])])
     agent = bench.agent(tools=[wait_for, send_mail], hooks=Hooks(before_call=guard))
     answer = await bench.ask(agent, "Go")
@@ -313,7 +348,9 @@ async def test_a_saved_run_cannot_bring_a_call_past_the_hooks(bench: Bench) -> N
     (mail,) = (each for each in saved["invocations"] if each["id"] == "m")
     mail.update(status="pending", arguments={"to": "evil"}, result=None)
     saved["results"] = []
-    resumed = await agent.resume(Run.from_json(json.dumps(saved), blobs=bench.store), approve={"w": True})
+    resumed = await agent.resume(
+        Run.from_json(json.dumps(saved), blobs=bench.store), approve={"w": True}
+    )
     assert (resumed.status, sent_to) == ("completed", ["home", "home"])
     for part in saved["messages"][-1]["parts"]:
         if part.get("id") == "m":

@@ -1,4 +1,6 @@
-"""Pictures that a user gives: refused by name before anything is sent, made smaller only where that is allowed."""
+"""Pictures that a user gives: refused by name before anything is sent, made smaller only where that
+is allowed.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ async def test_one_behind_a_url_is_named(bench: Bench) -> None:
 async def test_a_scheme_that_is_not_http(bench: Bench, scheme: str) -> None:
     with pytest.raises(ImageError, match=f"http or https, not '{scheme}:"):
         Image.from_url(f"{scheme}://host/a.png")
-    forged = replace(RED, sha256="", size=0, sources=(Source("user", f"{scheme}://host/a.png"),), blobs=None)
+    forged = replace(
+        RED, sha256="", size=0, sources=(Source("user", f"{scheme}://host/a.png"),), blobs=None
+    )
     assert "picture 1 of the prompt" in await refused(bench, forged)
 
 
@@ -97,7 +101,9 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
         Image.from_file(path)
 
 
-@pytest.mark.parametrize("prompt", [[RED, Path("cat.png")], [RED, b"x"], {"image": RED}, [["x"]], (3,)], ids=repr)
+@pytest.mark.parametrize(
+    "prompt", [[RED, Path("cat.png")], [RED, b"x"], {"image": RED}, [["x"]], (3,)], ids=repr
+)
 async def test_a_wrong_prompt(bench: Bench, prompt: Any) -> None:
     with pytest.raises(UsageError, match="accepted"):
         await bench.ask(bench.agent(), prompt)
@@ -126,8 +132,12 @@ async def test_the_time_to_fetch_it_is_the_runs(bench: Bench) -> None:
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}/a.png"
-        async with OpenRouter(api_key="sk-or-test-key", base_url=f"http://127.0.0.1:{port}/api/v1") as client:
-            agent = bench.agent(client=client, limits=Limits(seconds=0.3), fetch=FetchPolicy(private=True))
+        async with OpenRouter(
+            api_key="sk-or-test-key", base_url=f"http://127.0.0.1:{port}/api/v1"
+        ) as client:
+            agent = bench.agent(
+                client=client, limits=Limits(seconds=0.3), fetch=FetchPolicy(private=True)
+            )
             with pytest.raises(DeadlineExceeded, match="picture 2 of the prompt"):
                 await bench.ask(agent, [RED, Image.from_url(url)])
     assert not bench.emulator.requests

@@ -1,4 +1,6 @@
-"""A run that is stopped in the middle: it stops for good, and what it was doing is not done again behind anyone's back."""
+"""A run that is stopped in the middle: it stops for good, and what it was doing is not done again
+behind anyone's back.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def stubborn(seconds: float = 5) -> Any:
     return hold_on, begun
 
 
-async def running(bench: Bench, agent: Agent[Any], begun: asyncio.Event) -> tuple[Any, asyncio.Task[Any]]:
+async def running(
+    bench: Bench, agent: Agent[Any], begun: asyncio.Event
+) -> tuple[Any, asyncio.Task[Any]]:
     """A conversation with a turn that is in the middle of something."""
     chat = agent.conversation()
     task = asyncio.create_task(bench.ask(chat, "Go"))
@@ -42,7 +46,9 @@ async def running(bench: Bench, agent: Agent[Any], begun: asyncio.Event) -> tupl
     return chat, task
 
 
-async def test_a_tool_that_swallows_the_cancellation_ends_the_run_all_the_same(bench: Bench) -> None:
+async def test_a_tool_that_swallows_the_cancellation_ends_the_run_all_the_same(
+    bench: Bench,
+) -> None:
     hold_on, begun = stubborn()
     bench.emulator.play([Reply([CallTool("hold_on")]), SAID])
     chat, task = await running(bench, bench.agent(tools=[hold_on]), begun)
@@ -89,7 +95,9 @@ async def test_the_calls_beside_it_are_stopped_too(bench: Bench) -> None:
     assert ended == ["stopped"]
 
 
-@pytest.mark.parametrize("point", ["before_request", "after_reply", "before_call", "after_call", "maker"])
+@pytest.mark.parametrize(
+    "point", ["before_request", "after_reply", "before_call", "after_call", "maker"]
+)
 async def test_a_hook_that_swallows_the_deadline_pays_no_more(bench: Bench, point: str) -> None:
     async def swallow(*_: object) -> None:
         try:
@@ -108,7 +116,9 @@ async def test_a_hook_that_swallows_the_deadline_pays_no_more(bench: Bench, poin
 
     bench.emulator.play([Reply([CallTool("look")]), SAID])
     more: dict[str, Any] = (
-        {"tools": [look, Toolset(made)]} if point == "maker" else {"hooks": Hooks(**{point: swallow})}
+        {"tools": [look, Toolset(made)]}
+        if point == "maker"
+        else {"hooks": Hooks(**{point: swallow})}
     )
     agent = bench.agent(**{"tools": [look], "limits": Limits(seconds=0.7), **more})
     chat = agent.conversation()
@@ -190,7 +200,9 @@ async def test_an_approved_call_that_was_interrupted_is_asked_for_anew(bench: Be
         await bench.agent(tools=[pay]).resume(again, approve={"p": True})
 
 
-async def test_without_a_conversation_it_is_asked_for_anew_by_a_resume_without_a_decision(bench: Bench) -> None:
+async def test_without_a_conversation_it_is_asked_for_anew_by_a_resume_without_a_decision(
+    bench: Bench,
+) -> None:
     begun, reached, pay = slow_purse()
     bench.emulator.play([Reply([CallTool("pay", {"euros": 3}, id="p")])])
     agent = bench.agent(tools=[pay])
@@ -246,7 +258,9 @@ async def test_what_waits_is_what_a_person_decides_on(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_what_was_done_before_the_interruption_is_not_done_again(bench: Bench, times: int) -> None:
+async def test_what_was_done_before_the_interruption_is_not_done_again(
+    bench: Bench, times: int
+) -> None:
     """Nor where it is interrupted once more while a tool is slow to stop."""
     begun, reached, pay = slow_purse()
     ran: list[str] = []
@@ -269,12 +283,21 @@ async def test_what_was_done_before_the_interruption_is_not_done_again(bench: Be
     assert chat.waiting is not None
     assert verdicts(chat.waiting) == {"p": True, "slow": True}
     bench.emulator.play([SAID])
-    resumed = await chat.resume(chat.waiting, approve={"p": Denied("enough"), "slow": Denied("enough")})
-    assert [each.status for each in resumed.invocations] == ["completed", "denied", "denied", "completed"]
+    resumed = await chat.resume(
+        chat.waiting, approve={"p": Denied("enough"), "slow": Denied("enough")}
+    )
+    assert [each.status for each in resumed.invocations] == [
+        "completed",
+        "denied",
+        "denied",
+        "completed",
+    ]
     assert (ran, begun) == (["a", "slow", "b"], [3])
 
 
-async def test_a_resumed_turn_that_is_interrupted_after_its_tools_goes_on_from_there(bench: Bench) -> None:
+async def test_a_resumed_turn_that_is_interrupted_after_its_tools_goes_on_from_there(
+    bench: Bench,
+) -> None:
     begun, asked = [], asyncio.Event()
 
     @tool(approve=True)
@@ -312,7 +335,9 @@ async def test_a_call_of_an_agent_that_was_interrupted_is_asked_for_anew(bench: 
     assert chat.waiting is not None
     assert [each.id for each in Answer.of(chat.waiting).pending] == ["c/p"]
     bench.emulator.play([Reply([Say("Paid.")]), SAID])
-    resumed = await chat.resume(Run.from_json(chat.waiting.to_json(), blobs=bench.store), approve={"c/p": True})
+    resumed = await chat.resume(
+        Run.from_json(chat.waiting.to_json(), blobs=bench.store), approve={"c/p": True}
+    )
     assert (resumed.text, resumed.status, begun) == ("It goes on.", "completed", [3, 3])
     assert [(each.id, each.status, each.result) for each in resumed.invocations] == [
         ("c", "completed", "Paid."), ("c/p", "completed", "paid 3")
@@ -320,7 +345,9 @@ async def test_a_call_of_an_agent_that_was_interrupted_is_asked_for_anew(bench: 
     assert resumed.usage.requests == 4
 
 
-async def test_an_agent_that_was_interrupted_after_its_call_goes_on_from_there(bench: Bench) -> None:
+async def test_an_agent_that_was_interrupted_after_its_call_goes_on_from_there(
+    bench: Bench,
+) -> None:
     begun, asked = [], asyncio.Event()
 
     @tool(approve=True)
@@ -344,5 +371,8 @@ async def test_an_agent_that_was_interrupted_after_its_call_goes_on_from_there(b
     bench.emulator.play([Reply([Say("Paid.")]), SAID])
     resumed = await chat.resume(chat.waiting)
     assert (resumed.text, resumed.status, begun) == ("It goes on.", "completed", [3])
-    assert [(each.id, each.status) for each in resumed.invocations] == [("c", "completed"), ("c/p", "completed")]
+    assert [(each.id, each.status) for each in resumed.invocations] == [
+        ("c", "completed"),
+        ("c/p", "completed"),
+    ]
     assert resumed.usage.requests == 4

@@ -42,8 +42,12 @@ async def test_tool_calls(bench: Bench) -> None:
 
 
 async def test_images(bench: Bench) -> None:
-    bench.emulator.play([Reply([Draw("a", data=BIG), CallTool("look", {"at": "it"})]), Reply([Say("One it is.")])])
-    answer = await bench.ask(bench.agent(tools=[look, ImageGeneration()], limits=Limits(images=1)), "Go")
+    bench.emulator.play(
+        [Reply([Draw("a", data=BIG), CallTool("look", {"at": "it"})]), Reply([Say("One it is.")])]
+    )
+    answer = await bench.ask(
+        bench.agent(tools=[look, ImageGeneration()], limits=Limits(images=1)), "Go"
+    )
     assert answer.status == "limited"
     assert len(answer.images) == 1
     assert "openrouter:image_generation" not in str(bench.emulator.requests[-1].body.get("tools"))
@@ -51,16 +55,28 @@ async def test_images(bench: Bench) -> None:
 
 async def test_cost(bench: Bench) -> None:
     bench.emulator.play([calls(1, 0), Reply([Say("Too dear.")])])
-    answer = await bench.ask(bench.agent(tools=[look, ImageGeneration()], limits=Limits(cost_usd=0.0000001)), "Go")
+    answer = await bench.ask(
+        bench.agent(tools=[look, ImageGeneration()], limits=Limits(cost_usd=0.0000001)), "Go"
+    )
     assert answer.status == "limited"
     told = bench.emulator.requests[0].body["stop_server_tools_when"]
     assert {"type": "max_cost", "max_cost_in_dollars": 0.0000001} in told
 
 
 async def test_output_tokens(bench: Bench) -> None:
-    bench.emulator.play([Reply([CallTool("look", {"at": "it"})], usage={"completion_tokens": 90, "output_tokens": 90})])
+    bench.emulator.play(
+        [
+            Reply(
+                [CallTool("look", {"at": "it"})],
+                usage={"completion_tokens": 90, "output_tokens": 90},
+            )
+        ]
+    )
     answer = await bench.ask(
-        bench.agent(tools=[look], limits=Limits(output_tokens=80), settings=ModelSettings(max_tokens=500)), "Go"
+        bench.agent(
+            tools=[look], limits=Limits(output_tokens=80), settings=ModelSettings(max_tokens=500)
+        ),
+        "Go",
     )
     assert answer.status == "limited"
     sent = bench.emulator.requests[0].body
@@ -101,7 +117,12 @@ async def test_parallel(bench: Bench) -> None:
         running -= 1
         return number
 
-    bench.emulator.play([Reply([CallTool("work", {"number": number}) for number in range(7)]), Reply([Say("Done.")])])
+    bench.emulator.play(
+        [
+            Reply([CallTool("work", {"number": number}) for number in range(7)]),
+            Reply([Say("Done.")]),
+        ]
+    )
     answer = await bench.ask(bench.agent(tools=[work], limits=Limits(parallel=3)), "Go")
     assert most == 3
     assert [call.result for call in answer.invocations] == [str(number) for number in range(7)]
@@ -131,9 +152,14 @@ async def test_a_call_that_had_to_queue_gets_the_time_that_is_left_then(bench: B
         return "worked"
 
     bench.emulator.play(
-        [Reply([CallTool("work", {"number": number}) for number in range(3)]), Reply([Say("That is all.")])]
+        [
+            Reply([CallTool("work", {"number": number}) for number in range(3)]),
+            Reply([Say("That is all.")]),
+        ]
     )
-    answer = await bench.ask(bench.agent(tools=[work], limits=Limits(seconds=1.6, parallel=1)), "Go")
+    answer = await bench.ask(
+        bench.agent(tools=[work], limits=Limits(seconds=1.6, parallel=1)), "Go"
+    )
     assert (answer.status, answer.limit, answer.text) == ("limited", "seconds", "That is all.")
     assert [each.status for each in answer.invocations] == ["completed", "failed", "cancelled"]
     assert "longer than the time that the run had left" in (answer.invocations[1].error or "")

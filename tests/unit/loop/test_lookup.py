@@ -26,13 +26,17 @@ async def test_what_became_of_a_request_whose_reply_broke_off(bench: Bench) -> N
     assert found.id == caught.value.generation_id
     assert str(found) in str(caught.value)
     assert caught.value.run is not None
-    assert caught.value.run.usage.cost_usd == found.cost_usd  # a cost that only the look-up told is counted
+    assert (
+        caught.value.run.usage.cost_usd == found.cost_usd
+    )  # a cost that only the look-up told is counted
     assert posts(bench) == 1
 
 
 async def test_a_look_up_that_never_knows(bench: Bench) -> None:
     bench.emulator.play([STORY])
-    bench.emulator.faults.add(Fault(socket=Socket("cut", at="body", byte=600)), Fault(lookup=Lookup("unknown")))
+    bench.emulator.faults.add(
+        Fault(socket=Socket("cut", at="body", byte=600)), Fault(lookup=Lookup("unknown"))
+    )
     with pytest.raises((OutcomeUnknown, StreamInterrupted)) as caught:
         await bench.ask(bench.agent(), "Go")
     assert caught.value.generation is None
@@ -56,7 +60,9 @@ async def test_the_id_of_the_body_where_no_header_tells_it(way: Way, bench: Benc
 
 
 async def test_without_an_id_nothing_is_asked(bench: Bench) -> None:
-    bench.emulator.faults.add(Fault(socket=Socket("reset", at="response"), billed=True, when=When(times=1)))
+    bench.emulator.faults.add(
+        Fault(socket=Socket("reset", at="response"), billed=True, when=When(times=1))
+    )
     with pytest.raises(OutcomeUnknown) as caught:
         await bench.ask(bench.agent(), "Go")
     assert caught.value.generation_id is None

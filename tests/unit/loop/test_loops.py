@@ -46,11 +46,18 @@ def calls(*arguments: Any, name: str = "look") -> Reply:
 HERE = {"at": "here"}
 
 
-async def test_the_third_equal_call_is_steered_and_the_next_ends_the_run_in_words(bench: Bench) -> None:
+async def test_the_third_equal_call_is_steered_and_the_next_ends_the_run_in_words(
+    bench: Bench,
+) -> None:
     bench.emulator.play([calls(HERE)] * 4 + [Reply([Say("I give up.")])])
     answer = await bench.ask(bench.agent(tools=[look]), "Go")
     assert ran == ["here", "here"]
-    assert [each.status for each in answer.invocations] == ["completed", "completed", "cancelled", "cancelled"]
+    assert [each.status for each in answer.invocations] == [
+        "completed",
+        "completed",
+        "cancelled",
+        "cancelled",
+    ]
     assert "3 times in a row with the same arguments" in (answer.invocations[2].error or "")
     assert (answer.status, answer.limit, answer.text) == ("limited", "repeats", "I give up.")
     assert len(bench.emulator.requests) == 5
@@ -58,7 +65,9 @@ async def test_the_third_equal_call_is_steered_and_the_next_ends_the_run_in_word
 
 
 async def test_the_model_reads_the_steering_and_may_go_on(bench: Bench) -> None:
-    bench.emulator.play([*[calls(HERE)] * 3, calls({"at": "there"}), *[calls(HERE)] * 2, Reply([Say("Found it.")])])
+    bench.emulator.play(
+        [*[calls(HERE)] * 3, calls({"at": "there"}), *[calls(HERE)] * 2, Reply([Say("Found it.")])]
+    )
     answer = await bench.ask(bench.agent(tools=[look]), "Go")
     assert ran == ["here", "here", "there", "here", "here"]
     assert (answer.status, answer.limit, answer.text) == ("completed", None, "Found it.")
@@ -95,7 +104,12 @@ async def test_calls_that_fail_count_too(bench: Bench) -> None:
     bench.emulator.play([calls({}, name="fail")] * 4 + [Reply([Say("No.")])])
     answer = await bench.ask(bench.agent(tools=[fail]), "Go")
     assert ran == ["fail", "fail"]
-    assert [each.status for each in answer.invocations] == ["failed", "failed", "cancelled", "cancelled"]
+    assert [each.status for each in answer.invocations] == [
+        "failed",
+        "failed",
+        "cancelled",
+        "cancelled",
+    ]
     assert answer.limit == "repeats"
 
 
@@ -103,7 +117,12 @@ async def test_so_do_arguments_that_are_no_json_and_tools_that_do_not_exist(benc
     for reply in (calls("{oops"), calls({}, name="fly")):
         bench.emulator.play([reply] * 4 + [Reply([Say("No.")])])
         answer = await bench.ask(bench.agent(tools=[look]), "Go")
-        assert [each.status for each in answer.invocations] == ["failed", "failed", "cancelled", "cancelled"]
+        assert [each.status for each in answer.invocations] == [
+            "failed",
+            "failed",
+            "cancelled",
+            "cancelled",
+        ]
         assert answer.limit == "repeats"
 
 
@@ -154,7 +173,9 @@ async def test_a_call_that_needs_approval_is_not_asked_for_a_third_time(bench: B
     assert [each.status for each in answer.invocations] == ["denied", "denied", "cancelled"]
 
 
-async def test_arguments_that_never_fit_are_repaired_twice_and_then_the_run_is_closed(bench: Bench) -> None:
+async def test_arguments_that_never_fit_are_repaired_twice_and_then_the_run_is_closed(
+    bench: Bench,
+) -> None:
     wrong = [calls({"at": [number]}) for number in range(9)]
     bench.emulator.play([*wrong[:3], Reply([Say("I cannot look.")])])
     answer = await bench.ask(bench.agent(tools=[look]), "Go")

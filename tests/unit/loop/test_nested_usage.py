@@ -1,4 +1,6 @@
-"""What agents spend that are called as tools is in the caller's usage, field by field, each request once."""
+"""What agents spend that are called as tools is in the caller's usage, field by field, each request
+once.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ OWN = Usage(
 def told(number: int, api: str, *, calls: int = 0) -> dict[str, Any]:
     """Usage as the wire tells it, different in each field and for each request."""
     details = (
-        {"server_tool_use_details": {"tool_calls_requested": calls, "tool_calls_executed": calls}} if calls else {}
+        {"server_tool_use_details": {"tool_calls_requested": calls, "tool_calls_executed": calls}}
+        if calls
+        else {}
     )
     seen, said = 1000 * number, 100 * number
     inside = {"cached_tokens": 10 * number}
@@ -47,7 +51,9 @@ def of(*numbers: int, **more: Any) -> Usage:
 
 
 def same(usage: Usage, expected: Usage) -> None:
-    assert {name: getattr(usage, name) for name in FIELDS} == {name: getattr(expected, name) for name in FIELDS}
+    assert {name: getattr(usage, name) for name in FIELDS} == {
+        name: getattr(expected, name) for name in FIELDS
+    }
 
 
 @tool
@@ -63,7 +69,10 @@ def staff(bench: Bench, *tools: object) -> tuple[Agent[Any], Agent[Any], Agent[A
     return bench.agent(tools=[editor.as_tool("edit", "Edits.")]), editor, painter
 
 
-EDIT, PAINT = CallTool("edit", {"prompt": "a fox"}, id="e"), CallTool("paint", {"prompt": "a fox"}, id="p")
+EDIT, PAINT = (
+    CallTool("edit", {"prompt": "a fox"}, id="e"),
+    CallTool("paint", {"prompt": "a fox"}, id="p"),
+)
 
 
 async def test_every_field_of_every_request(bench: Bench) -> None:
@@ -87,11 +96,19 @@ async def test_every_field_of_every_request(bench: Bench) -> None:
     expected = Usage.total([own, OWN])
     same(
         answer.usage,
-        Usage(**{**{name: getattr(expected, name) for name in FIELDS}, "images": 1, "server_tool_calls": calls}),
+        Usage(
+            **{
+                **{name: getattr(expected, name) for name in FIELDS},
+                "images": 1,
+                "server_tool_calls": calls,
+            }
+        ),
     )
     assert calls == 1 + OWN.server_tool_calls
     same(chat.usage, answer.usage)
-    edited, painted = (next(each for each in answer.invocations if each.id == call) for call in ("e", "e/p"))
+    edited, painted = (
+        next(each for each in answer.invocations if each.id == call) for call in ("e", "e/p")
+    )
     assert (edited.cost_usd, painted.cost_usd) == (2 + 4 + 8 + 16 + 0.25, 4 + 8 + 0.25)
 
 

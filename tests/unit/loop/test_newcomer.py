@@ -1,4 +1,6 @@
-"""What somebody who has read the README alone runs into: each mistake is told at once, and what is obvious works."""
+"""What somebody who has read the README alone runs into: each mistake is told at once, and what is
+obvious works.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def agent(emulator: Emulator, client: Any, store: MemoryImageStore) -> Agent[Any
 # One turn at a time
 
 
-async def test_a_stream_has_the_conversation_from_its_first_line_on(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_a_stream_has_the_conversation_from_its_first_line_on(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play([said("streamed")])
     chat = agent.conversation()
     async with chat.stream("One") as stream:
@@ -56,7 +60,9 @@ async def test_a_stream_has_the_conversation_from_its_first_line_on(agent: Agent
     assert [message.text for message in chat.messages] == ["One", "streamed"]
 
 
-async def test_of_two_streams_the_second_is_refused_where_it_is_entered(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_of_two_streams_the_second_is_refused_where_it_is_entered(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play([said("first"), said("second")])
     chat = agent.conversation()
     one, two = chat.stream("One"), chat.stream("Two")
@@ -68,7 +74,9 @@ async def test_of_two_streams_the_second_is_refused_where_it_is_entered(agent: A
         assert (await two.finish()).text == "second"
 
 
-async def test_a_stream_that_was_made_and_never_entered_holds_nothing(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_a_stream_that_was_made_and_never_entered_holds_nothing(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play([said("Fine.")])
     chat = agent.conversation()
     never = chat.stream("Never")
@@ -99,7 +107,13 @@ async def test_a_turn_that_waits_is_not_lost_by_the_next_prompt(bench: Bench) ->
     with pytest.raises(UsageError) as caught:
         await bench.ask(chat, "Hello")
     assert len(bench.emulator.requests) == sent
-    for words in (paused.run.id, "'p'", "chat.resume(run, approve=", "chat.adopt(run)", "chat.drop()"):
+    for words in (
+        paused.run.id,
+        "'p'",
+        "chat.resume(run, approve=",
+        "chat.adopt(run)",
+        "chat.drop()",
+    ):
         assert words in str(caught.value)
     assert chat.waiting == paused.run
     bench.emulator.play([said("Paid."), said("Hello.")])
@@ -134,7 +148,9 @@ async def test_what_ends_a_wait(agent: Agent[Any], emulator: Emulator) -> None:
     assert "Paid." in [message.text for message in chat.messages]
 
 
-async def test_a_resumed_turn_that_fails_waits_no_more(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_a_resumed_turn_that_fails_waits_no_more(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play(paying(Reply(error=Failure("no", 400))))
     chat = agent.conversation()
     paused = await chat.send("Pay")
@@ -156,7 +172,9 @@ async def test_a_turn_that_waits_twice(agent: Agent[Any], emulator: Emulator) ->
         await chat.send("Hello")
 
 
-async def test_a_fork_of_a_conversation_that_waits_is_free(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_a_fork_of_a_conversation_that_waits_is_free(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play(paying(said("Hello."), said("Paid."), said("Paid too.")))
     chat = agent.conversation()
     paused = await chat.send("Pay")
@@ -183,7 +201,9 @@ async def test_a_fork_of_a_conversation_that_waits_is_free(agent: Agent[Any], em
         ("model", "two words", "openai/gpt-5.2"),
     ],
 )
-def test_api_and_model_are_looked_at_when_they_are_set(agent: Agent[Any], name: str, value: Any, accepted: str) -> None:
+def test_api_and_model_are_looked_at_when_they_are_set(
+    agent: Agent[Any], name: str, value: Any, accepted: str
+) -> None:
     chat = agent.conversation()
     with pytest.raises(UsageError) as caught:
         setattr(chat, name, value)
@@ -199,12 +219,22 @@ async def test_what_is_no_run(agent: Agent[Any], emulator: Emulator) -> None:
     emulator.play(paying())
     chat = agent.conversation()
     answer = await chat.send("Pay")
-    for value in (answer, answer.run.to_json(), answer.run.to_json().encode(), None, {"id": 1}, RunError("x")):
+    for value in (
+        answer,
+        answer.run.to_json(),
+        answer.run.to_json().encode(),
+        None,
+        {"id": 1},
+        RunError("x"),
+    ):
         for use in (chat.resume, agent.resume):
             with pytest.raises(UsageError) as caught:
                 await use(value)  # type: ignore[arg-type]
             _names(caught.value, type(value).__name__)
-        for take in (chat.adopt, lambda run: agent.conversation(run=run) if run is not None else chat.adopt(run)):
+        for take in (
+            chat.adopt,
+            lambda run: agent.conversation(run=run) if run is not None else chat.adopt(run),
+        ):
             with pytest.raises(UsageError) as caught:
                 take(value)  # type: ignore[arg-type]
             _names(caught.value, type(value).__name__)
@@ -232,19 +262,38 @@ async def test_decisions_that_are_no_mapping(
         assert ("Denied" in str(caught.value)) == (argument == "approve")
 
 
-async def test_a_decision_of_the_wrong_kind_names_what_waits_for_what(agent: Agent[Any], emulator: Emulator) -> None:
-    emulator.play([Reply([CallTool("pay", {"euros": 3}, id="p"), CallTool("ask_ada", {"question": "?"}, id="q")])])
+async def test_a_decision_of_the_wrong_kind_names_what_waits_for_what(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
+    emulator.play(
+        [
+            Reply(
+                [
+                    CallTool("pay", {"euros": 3}, id="p"),
+                    CallTool("ask_ada", {"question": "?"}, id="q"),
+                ]
+            )
+        ]
+    )
     answer = await agent.run("Pay and ask")
-    for decisions in ({"results": {"p": "paid"}}, {"approve": {"q": True}}, {"approve": {"z": True}}):
+    for decisions in (
+        {"results": {"p": "paid"}},
+        {"approve": {"q": True}},
+        {"approve": {"z": True}},
+    ):
         with pytest.raises(UsageError) as caught:
             await agent.resume(answer.run, **decisions)  # type: ignore[arg-type]
-        assert "waiting: 'p' for an approval (approve=), 'q' for a result (results=)" in str(caught.value)
+        assert "waiting: 'p' for an approval (approve=), 'q' for a result (results=)" in str(
+            caught.value
+        )
 
 
 # What a run that stopped says of itself
 
 
-async def test_a_run_that_an_error_stopped_is_interrupted(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_a_run_that_an_error_stopped_is_interrupted(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play([Reply(error=Failure("no", 400))])
     with pytest.raises(APIError) as caught:
         await agent.run("Hello")
@@ -254,7 +303,9 @@ async def test_a_run_that_an_error_stopped_is_interrupted(agent: Agent[Any], emu
     assert "interrupted" in repr(so_far)
 
 
-async def test_bytes_of_a_run_that_was_loaded_without_a_store(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_bytes_of_a_run_that_was_loaded_without_a_store(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play([Reply([Draw("a fox", data=BIG), Say("Here.")])])
     drawn = await replaced(agent, tools=[ImageGeneration()]).run("Draw")
     text = drawn.run.to_json()
@@ -302,7 +353,9 @@ async def test_a_turn_that_waits_is_loaded_waiting(agent: Agent[Any], emulator: 
     assert len(again.messages) == 6
 
 
-async def test_a_turn_that_failed_is_loaded_and_goes_on(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_a_turn_that_failed_is_loaded_and_goes_on(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play([Reply(error=Failure("no", 400)), said("Better."), said("Well.")])
     chat = agent.conversation()
     with pytest.raises(APIError) as caught:
@@ -314,7 +367,9 @@ async def test_a_turn_that_failed_is_loaded_and_goes_on(agent: Agent[Any], emula
     assert (await loaded(agent, caught.value.run).send("Other")).text == "Well."
 
 
-async def test_a_picture_of_earlier_turns_stays_where_it_comes_again(agent: Agent[Any], emulator: Emulator) -> None:
+async def test_a_picture_of_earlier_turns_stays_where_it_comes_again(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
     emulator.play([said("A cat."), *paying()])
     chat = agent.conversation()
     await chat.send(["What is it?", Image.from_bytes(BIG)])

@@ -45,7 +45,11 @@ SAID = {"type": "message", "role": "assistant", "content": "y"}
 
 @pytest.mark.parametrize(
     "messages",
-    [[USER], [USER, calls("a", "b"), result("b"), result("a")], [USER, calls("a"), result("a"), USER]],
+    [
+        [USER],
+        [USER, calls("a", "b"), result("b"), result("a")],
+        [USER, calls("a"), result("a"), USER],
+    ],
 )
 def test_good_chats(messages: list[Any]) -> None:
     assert orphans.complaints({"messages": messages}) == []
@@ -97,7 +101,9 @@ def test_pictures_are_found_wherever_they_are() -> None:
     bare = url.partition(",")[2]
     for value in (url, f"see {url}!", bare, json.dumps({"imageUrl": url})):
         assert len(orphans.pictures({"a": [{"b": value}]})) == 1
-    twice = {"messages": [{"role": "user", "content": [{"image_url": {"url": url}}, {"text": bare}]}]}
+    twice = {
+        "messages": [{"role": "user", "content": [{"image_url": {"url": url}}, {"text": bare}]}]
+    }
     assert any("2 times" in each for each in orphans.complaints(twice))
     assert orphans.pictures(["gAAAAA" * 40]) == []
 

@@ -1,4 +1,6 @@
-"""A store of one's own, on a bucket say, has errors of its own: none of them loses an answer that was paid for."""
+"""A store of one's own, on a bucket say, has errors of its own: none of them loses an answer that
+was paid for.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,9 @@ READS = ["open", "torn"]
 @pytest.mark.parametrize("broken", [*WRITES, *READS, "read_back", "size", "sha256"])
 async def test_the_answer_stands(bench: Bench, broken: str):
     place = "message_images" if bench.way.api == "chat" else "image_generation_call"
-    bench.emulator.play([Reply([Say("here"), Draw("fox", data=DATA, places=[place])], usage={"cost": 0.2})])
+    bench.emulator.play(
+        [Reply([Say("here"), Draw("fox", data=DATA, places=[place])], usage={"cost": 0.2})]
+    )
     answer = await bench.ask(bench.agent(store=Bucket(broken), tools=[ImageGeneration()]), "draw")
     assert (answer.text, answer.status, answer.usage.cost_usd) == ("here", "completed", 0.2)
     if broken in {*WRITES, *READS}:
@@ -121,14 +125,18 @@ async def test_a_tools_picture_fails_and_the_run_goes_on(bench: Bench, broken: s
 
 
 @pytest.mark.parametrize("broken", READS)
-async def test_a_picture_that_cannot_be_sent_again_stops_the_run_that_goes_on_later(bench: Bench, broken: str):
+async def test_a_picture_that_cannot_be_sent_again_stops_the_run_that_goes_on_later(
+    bench: Bench, broken: str
+):
     bucket = Bucket(broken)
     agent = bench.agent(store=bucket, tools=[fox])
     bench.emulator.play([Reply([CallTool("fox")], usage={"cost": 0.2}), Reply([Say("done")])])
     with pytest.raises(RunError, match="cannot read from the image store: BucketError") as caught:
         await bench.ask(agent, "draw")
     assert caught.value.run is not None
-    assert not isinstance(caught.value, OutcomeUnknown), "a body that was cut here was never whole there"
+    assert not isinstance(caught.value, OutcomeUnknown), (
+        "a body that was cut here was never whole there"
+    )
     assert caught.value.run.usage.cost_usd == 0.2
     bucket.well = True
     assert (await agent.resume(caught.value.run)).text == "done"

@@ -1,4 +1,6 @@
-"""A run that is stopped after a tool has ended, and before its result is told: what was paid for is not paid for again."""
+"""A run that is stopped after a tool has ended, and before its result is told: what was paid for is
+not paid for again.
+"""
 
 from __future__ import annotations
 

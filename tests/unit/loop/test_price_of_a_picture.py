@@ -1,4 +1,6 @@
-"""What is held for the picture that a server tool may draw: what was asked for, not the dearest that there is."""
+"""What is held for the picture that a server tool may draw: what was asked for, not the dearest
+that there is.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,21 @@ BIG = picture(size=(160, 120), noise=90)
 
 
 @pytest.mark.parametrize(("quality", "draws"), [("low", True), ("high", False), (None, False)])
-async def test_a_small_budget_draws_what_it_can_pay(bench: Bench, quality: Any, draws: bool) -> None:
+async def test_a_small_budget_draws_what_it_can_pay(
+    bench: Bench, quality: Any, draws: bool
+) -> None:
     studio = Studio(client=bench.client, store=bench.store)
     low, high = await studio.price(quality="low"), await studio.price(quality="high")
     assert low is not None
     assert high is not None
-    bench.emulator.play([Reply([Say("Here: "), *([Draw("a fox", data=BIG)] if draws else [])], usage={"cost": 0.0})])
-    agent = bench.agent(tools=[ImageGeneration(quality=quality)], checks=True, budget=Budget(cost_usd=(low + high) / 2))
+    bench.emulator.play(
+        [Reply([Say("Here: "), *([Draw("a fox", data=BIG)] if draws else [])], usage={"cost": 0.0})]
+    )
+    agent = bench.agent(
+        tools=[ImageGeneration(quality=quality)],
+        checks=True,
+        budget=Budget(cost_usd=(low + high) / 2),
+    )
     answer = await bench.ask(agent, "Draw a fox")
     assert len(answer.images) == draws
     assert answer.status == ("completed" if draws else "limited")
@@ -46,7 +56,12 @@ class ByTheToken(ImageEndpoint):
 @pytest.mark.parametrize("api", ["chat", "responses"])
 async def test_a_picture_whose_price_is_not_known_is_not_said_to_be_included(api: Any) -> None:
     painter = Model(
-        "a/painter", "P", "P", "Paints.", outputs=("image",), image_api=ByTheToken("Painter", "painter", {}, 0.04)
+        "a/painter",
+        "P",
+        "P",
+        "Paints.",
+        outputs=("image",),
+        image_api=ByTheToken("Painter", "painter", {}, 0.04),
     )
     with Emulator(models=[*MODELS, painter]) as emulator:
         async with OpenRouter(api_key="sk-or-test", base_url=emulator.base_url) as client:

@@ -18,7 +18,13 @@ BIG = picture(size=(160, 120), noise=90)
 
 def refusal(words: str) -> Raw:
     part = {"type": "refusal", "refusal": words}
-    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+    message = {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
     return Raw(chat={"refusal": words}, responses=message)
 
 
@@ -54,17 +60,25 @@ async def test_a_content_filter(bench: Bench) -> None:
 
 
 async def test_an_image_model_whose_filter_gave_nothing(bench: Bench) -> None:
-    bench.emulator.play([Reply([], finish_reason="content_filter", native_finish_reason="IMAGE_SAFETY")])
+    bench.emulator.play(
+        [Reply([], finish_reason="content_filter", native_finish_reason="IMAGE_SAFETY")]
+    )
     settings = ModelSettings(modalities=("image", "text"))
-    answer = await bench.ask(bench.agent(model="google/gemini-2.5-flash-image", settings=settings), "Draw it")
+    answer = await bench.ask(
+        bench.agent(model="google/gemini-2.5-flash-image", settings=settings), "Draw it"
+    )
     assert answer.status == "refused"
     assert len(bench.emulator.requests) == 1
 
 
-@pytest.mark.parametrize("words", [SAFETY, "moderation_blocked", "This violates our usage policies."])
+@pytest.mark.parametrize(
+    "words", [SAFETY, "moderation_blocked", "This violates our usage policies."]
+)
 async def test_a_server_tool_whose_picture_was_refused(bench: Bench, words: str) -> None:
     """The provider's words are the refusal, the model's the text."""
-    bench.emulator.play([Reply([Draw("blood", status="error", error=words), Say("Sorry, they would not draw it.")])])
+    bench.emulator.play(
+        [Reply([Draw("blood", status="error", error=words), Say("Sorry, they would not draw it.")])]
+    )
     answer = await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw blood")
     assert (answer.status, answer.refusal) == ("refused", words)
     assert answer.text == "Sorry, they would not draw it."
@@ -75,14 +89,18 @@ async def test_a_server_tool_whose_picture_was_refused(bench: Bench, words: str)
 
 
 async def test_a_fault_is_no_refusal(bench: Bench) -> None:
-    bench.emulator.play([Reply([Draw("a fox", status="error", error="upstream timed out"), Say("It broke.")])])
+    bench.emulator.play(
+        [Reply([Draw("a fox", status="error", error="upstream timed out"), Say("It broke.")])]
+    )
     answer = await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw a fox")
     assert (answer.status, answer.refusal) == ("completed", None)
     assert [each.reason for each in answer.failures] == ["upstream timed out"]
 
 
 async def test_one_picture_that_came_is_an_answer(bench: Bench) -> None:
-    bench.emulator.play([Reply([Draw("a fox", data=BIG), Draw("blood", status="error", error=SAFETY), Say("One.")])])
+    bench.emulator.play(
+        [Reply([Draw("a fox", data=BIG), Draw("blood", status="error", error=SAFETY), Say("One.")])]
+    )
     answer = await bench.ask(bench.agent(tools=[ImageGeneration()]), "Draw a fox and blood")
     assert (answer.status, len(answer.images), len(answer.failures)) == ("completed", 1, 1)
 
@@ -95,10 +113,16 @@ async def test_calls_beside_a_refused_picture_are_run(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("form", ["http", "body", "choice"])
-async def test_moderation_of_the_request_is_an_error_with_its_reasons(bench: Bench, form: Any) -> None:
+async def test_moderation_of_the_request_is_an_error_with_its_reasons(
+    bench: Bench, form: Any
+) -> None:
     metadata = {"reasons": ["violence"], "flagged_input": "blood", "provider_name": "OpenAI"}
     failure = Failure(
-        "Your input was flagged", 403, form=form, metadata=metadata, error_type="content_policy_violation"
+        "Your input was flagged",
+        403,
+        form=form,
+        metadata=metadata,
+        error_type="content_policy_violation",
     )
     bench.emulator.play([Reply([], error=failure)])
     with pytest.raises(PermissionRefused, match="flagged") as caught:

@@ -1,4 +1,6 @@
-"""A run that ends while a picture is still on its way: it was paid for, so it is in the store, or a failure names it."""
+"""A run that ends while a picture is still on its way: it was paid for, so it is in the store, or a
+failure names it.
+"""
 
 from __future__ import annotations
 
@@ -66,13 +68,23 @@ class Full(MemoryImageStore):
 
 
 async def test_at_once_each_picture_has_its_outcome() -> None:
-    """What a cancellation finds: a URL, a picture that the disk does not take, one that is broken, one that never came."""
+    """What a cancellation finds: a URL, a picture that the disk does not take, one that is broken,
+    one that never came.
+    """
     store, told = Full(), []
     small = picture("blue", (8, 8))
     collector = Collector(
-        Spool(store), store, Fetcher(FetchPolicy(), store), None, lambda _, outcome: told.append(outcome)
+        Spool(store),
+        store,
+        Fetcher(FetchPolicy(), store),
+        None,
+        lambda _, outcome: told.append(outcome),
     )
-    values = ["https://images.openrouter.ai/fox.png", base64.b64encode(small).decode(), "bm90IGEgcGljdHVyZQ=="]
+    values = [
+        "https://images.openrouter.ai/fox.png",
+        base64.b64encode(small).decode(),
+        "bm90IGEgcGljdHVyZQ==",
+    ]
     for number, value in enumerate(values):
         collector.see(Sighting(f"images:{number}", "images", (value,)))
     collector.see(Sighting("server:0", "server_tool", (), error="the tool failed"))

@@ -45,7 +45,9 @@ async def test_a_conversation_goes_on_as_a_stream(bench: Bench) -> None:
     assert len(said) > 2
     assert bench.emulator.requests[-1].body["stream"] is True
     assert before + "".join(said) == resumed.answer.text == "Let me pay.\n\nIt is paid."
-    assert [event.invocation.status for event in events if isinstance(event, InvocationFinished)] == ["completed"]
+    assert [
+        event.invocation.status for event in events if isinstance(event, InvocationFinished)
+    ] == ["completed"]
     assert isinstance(events[-1], RunFinished)
     assert spent == [3]
     assert chat.waiting is None

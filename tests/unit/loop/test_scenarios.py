@@ -1,4 +1,6 @@
-"""One table of scenarios, each run in all four ways: chat and Responses, buffered and streamed. The answers must be equal."""
+"""One table of scenarios, each run in all four ways: chat and Responses, buffered and streamed. The
+answers must be equal.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ from typing import Any
 import pytest
 from typing_extensions import TypedDict
 
-from agentkit import Agent, Answer, Image, ImageGeneration, ModelSettings, OpenRouter, Text, TextDelta, WebSearch, tool
+from agentkit import (
+    Agent,
+    Answer,
+    Image,
+    ImageGeneration,
+    ModelSettings,
+    OpenRouter,
+    Text,
+    TextDelta,
+    WebSearch,
+    tool,
+)
 from agentkit.emulator import CallTool, Draw, Emulator, Raw, Reply, Say, Think, UseServerTool
 from agentkit.images.store import MemoryImageStore
 from tests.conftest import WAYS, Way, picture
@@ -136,7 +149,12 @@ def drawn(answer: Answer[Any]) -> None:
         ("img_1",),
     )
     image = answer.images[0]
-    assert (image.prompt, image.width, image.height, image.media_type) == ("a fox", 160, 120, "image/png")
+    assert (image.prompt, image.width, image.height, image.media_type) == (
+        "a fox",
+        160,
+        120,
+        "image/png",
+    )
 
 
 def drawn_in_words(answer: Answer[Any]) -> None:
@@ -196,29 +214,70 @@ SCENARIOS = [
     Scenario("words", (Reply([Say("Hello, ✨ wörld 🦊!")], chunk=3),), hello),
     Scenario(
         "citations",
-        (Reply([Say("See there.", [{"url": "https://example.org", "title": "E", "start_index": 0, "end_index": 3}])]),),
+        (
+            Reply(
+                [
+                    Say(
+                        "See there.",
+                        [
+                            {
+                                "url": "https://example.org",
+                                "title": "E",
+                                "start_index": 0,
+                                "end_index": 3,
+                            }
+                        ],
+                    )
+                ]
+            ),
+        ),
         cited,
     ),
     Scenario("reasoning", (Reply([Think("Let me think."), Say("42")]),), reasoned),
-    Scenario("encrypted reasoning", (Reply([Think("Let me think.", encrypted="QUJD" * 9000), Say("42")]),), reasoned),
     Scenario(
-        "one call", (Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("It rains.")])), one_call, (weather,)
+        "encrypted reasoning",
+        (Reply([Think("Let me think.", encrypted="QUJD" * 9000), Say("42")]),),
+        reasoned,
+    ),
+    Scenario(
+        "one call",
+        (Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("It rains.")])),
+        one_call,
+        (weather,),
     ),
     Scenario(
         "two calls at once",
         (
-            Reply([Say("Let me see."), CallTool("weather", {"city": "Oslo"}), CallTool("weather", {"city": "Rome"})]),
+            Reply(
+                [
+                    Say("Let me see."),
+                    CallTool("weather", {"city": "Oslo"}),
+                    CallTool("weather", {"city": "Rome"}),
+                ]
+            ),
             Reply([Say("Both wet.")]),
         ),
         two_calls,
         (weather,),
     ),
-    Scenario("a tool that fails", (Reply([CallTool("broken")]), Reply([Say("Well.")])), failing, (broken,)),
-    Scenario("an unknown tool", (Reply([CallTool("fly")]), Reply([Say("Well.")])), unknown_tool, (weather,)),
+    Scenario(
+        "a tool that fails",
+        (Reply([CallTool("broken")]), Reply([Say("Well.")])),
+        failing,
+        (broken,),
+    ),
+    Scenario(
+        "an unknown tool",
+        (Reply([CallTool("fly")]), Reply([Say("Well.")])),
+        unknown_tool,
+        (weather,),
+    ),
     Scenario(
         "arguments that do not fit",
         (
-            Reply([CallTool("weather", '{"city": ["Oslo"]}'), CallTool("weather", '{"town": "Oslo"}')]),
+            Reply(
+                [CallTool("weather", '{"city": ["Oslo"]}'), CallTool("weather", '{"town": "Oslo"}')]
+            ),
             Reply([Say("Well.")]),
         ),
         bad_arguments,
@@ -230,7 +289,12 @@ SCENARIOS = [
         tool_picture,
         (paint,),
     ),
-    Scenario("server tool, default places", (Reply([Say("Here:"), draws()]),), drawn, (ImageGeneration(),)),
+    Scenario(
+        "server tool, default places",
+        (Reply([Say("Here:"), draws()]),),
+        drawn,
+        (ImageGeneration(),),
+    ),
     Scenario(
         "server tool, only in its record",
         (Reply([draws("server_tool_call"), Say("Done.")]),),
@@ -256,8 +320,16 @@ SCENARIOS = [
         (ImageGeneration(),),
     ),
     Scenario("message images", (Reply([Say("Look:"), draws("message_images")]),), one_picture),
-    Scenario("message images, small", (Reply([Say("Look:"), draws("message_images", data=SMALL)]),), one_picture),
-    Scenario("message images, URL", (Reply([Say("Look:"), draws("message_images", shape="url")]),), one_picture),
+    Scenario(
+        "message images, small",
+        (Reply([Say("Look:"), draws("message_images", data=SMALL)]),),
+        one_picture,
+    ),
+    Scenario(
+        "message images, URL",
+        (Reply([Say("Look:"), draws("message_images", shape="url")]),),
+        one_picture,
+    ),
     Scenario(
         "image generation call, base64",
         (Reply([Say("Look:"), draws("image_generation_call", shape="base64")]),),
@@ -265,9 +337,15 @@ SCENARIOS = [
         (ImageGeneration(),),
     ),
     Scenario(
-        "Markdown in the text", (Reply([Say("Before.\n\n"), draws("markdown"), Say("\n\nAfter.")]),), drawn_in_words
+        "Markdown in the text",
+        (Reply([Say("Before.\n\n"), draws("markdown"), Say("\n\nAfter.")]),),
+        drawn_in_words,
     ),
-    Scenario("content parts", (Reply([Say("Look: "), draws("content_parts"), Say("nice.")]),), one_picture),
+    Scenario(
+        "content parts",
+        (Reply([Say("Look: "), draws("content_parts"), Say("nice.")]),),
+        one_picture,
+    ),
     Scenario(
         "previews",
         (Reply([draws("partial_image", "image_generation_call", preview_count=2), Say("Done.")]),),
@@ -280,7 +358,12 @@ SCENARIOS = [
         twice_the_same,
         (ImageGeneration(),),
     ),
-    Scenario("two pictures", (Reply([Say("Two:"), draws(), draws(data=OTHER)]),), two_pictures, (ImageGeneration(),)),
+    Scenario(
+        "two pictures",
+        (Reply([Say("Two:"), draws(), draws(data=OTHER)]),),
+        two_pictures,
+        (ImageGeneration(),),
+    ),
     Scenario("the same picture twice", (Reply([draws("message_images")]),), twice_the_same),
     Scenario(
         "a drawing that failed",
@@ -289,7 +372,10 @@ SCENARIOS = [
         (ImageGeneration(),),
     ),
     Scenario(
-        "a web search", (Reply([UseServerTool("openrouter:web_search"), Say("Found.")]),), searched, (WebSearch(),)
+        "a web search",
+        (Reply([UseServerTool("openrouter:web_search"), Say("Found.")]),),
+        searched,
+        (WebSearch(),),
     ),
     Scenario(
         "unknown items and events",
@@ -298,7 +384,12 @@ SCENARIOS = [
                 [
                     Raw(
                         chat={"aura": "green"},
-                        responses={"type": "telepathy", "id": "x1", "status": "completed", "aura": "green"},
+                        responses={
+                            "type": "telepathy",
+                            "id": "x1",
+                            "status": "completed",
+                            "aura": "green",
+                        },
                     ),
                     Raw(
                         chat_chunk={"object": "chat.mood", "mood": 3},
@@ -313,7 +404,10 @@ SCENARIOS = [
     Scenario("cut by length", (Reply([Say("Once upon")], finish_reason="length"),), cut_short),
     Scenario(
         "a call cut by length",
-        (Reply([CallTool("weather", '{"city": "Os')], finish_reason="length"), Reply([Say("Sorry.")])),
+        (
+            Reply([CallTool("weather", '{"city": "Os')], finish_reason="length"),
+            Reply([Say("Sorry.")]),
+        ),
         cut_call,
         (weather,),
     ),
@@ -328,21 +422,40 @@ SCENARIOS = [
 
 
 def told(answer: Answer[Any], *, across: bool) -> dict[str, Any]:
-    """What must be the same: everything but ids, times and prices. `across` the APIs also but what one of them does not
-    carry for the same picture: its prompt, and a Markdown link with its alternative text."""
+    """What must be the same: everything but ids, times and prices. `across` the APIs also but what
+    one of them does not carry for the same picture: its prompt, and a Markdown link with its
+    alternative text."""
     return {
         "text": answer.text,
         "parts": [
-            part.text if isinstance(part, Text) else (part.name, part.sha256, None if across else part.alt)
+            part.text
+            if isinstance(part, Text)
+            else (part.name, part.sha256, None if across else part.alt)
             for part in answer.parts
         ],
         "images": [
-            (i.name, i.sha256, i.media_type, i.width, i.height, None if across else i.prompt, i.model, i.parents)
+            (
+                i.name,
+                i.sha256,
+                i.media_type,
+                i.width,
+                i.height,
+                None if across else i.prompt,
+                i.model,
+                i.parents,
+            )
             for i in answer.images
         ],
         "failures": [failure.reason for failure in answer.failures],
         "invocations": [
-            (i.name, i.arguments if i.executor == "client" else None, i.executor, i.status, i.images, i.count)
+            (
+                i.name,
+                i.arguments if i.executor == "client" else None,
+                i.executor,
+                i.status,
+                i.images,
+                i.count,
+            )
             for i in answer.invocations
         ],
         "status": answer.status,
@@ -371,7 +484,9 @@ async def play(scenario: Scenario, way: Way) -> Answer[Any]:
             if not way.stream:
                 return await agent.run(scenario.prompt)  # type: ignore[arg-type]
             async with agent.stream(scenario.prompt) as stream:  # type: ignore[arg-type]
-                said = "".join([event.text async for event in stream if isinstance(event, TextDelta)])
+                said = "".join(
+                    [event.text async for event in stream if isinstance(event, TextDelta)]
+                )
             assert said == stream.answer.text
             return stream.answer
 
@@ -390,11 +505,21 @@ async def test_equal_in_all_four_ways(scenario: Scenario) -> None:
         assert places(buffered) == places(streamed), api
 
 
-async def test_a_forced_server_tool(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
-    for api, wanted in (("chat", {"type": "openrouter:image_generation"}), ("responses", "required")):
+async def test_a_forced_server_tool(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
+    for api, wanted in (
+        ("chat", {"type": "openrouter:image_generation"}),
+        ("responses", "required"),
+    ):
         settings = ModelSettings(tool_choice="openrouter:image_generation")
         agent = Agent(
-            "openai/gpt-5.2", tools=[ImageGeneration()], api=api, client=client, store=store, settings=settings
+            "openai/gpt-5.2",
+            tools=[ImageGeneration()],
+            api=api,
+            client=client,
+            store=store,
+            settings=settings,
         )  # type: ignore[arg-type]
         answer = await agent.run("a fox in the snow")
         assert len(answer.images) == 1

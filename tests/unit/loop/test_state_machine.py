@@ -1,8 +1,10 @@
-"""Conversations that do everything in any order: talk, draw, edit, call tools, pause, break, are left, forked, saved, loaded,
-moved to another API and model. After each step the requests that the server got are judged, and no picture is lost or doubled.
+"""Conversations that do everything in any order: talk, draw, edit, call tools, pause, break, are
+left, forked, saved, loaded, moved to another API and model. After each step the requests that the
+server got are judged, and no picture is lost or doubled.
 
-A short run belongs to every test run; `STATE_MACHINE_EXAMPLES=2000 pytest -m slow` makes a long one. Hypothesis prints the
-steps of the shortest failure, and a `@reproduce_failure` that plays it again.
+A short run belongs to every test run; `STATE_MACHINE_EXAMPLES=2000 pytest -m slow` makes a long
+one. Hypothesis prints the steps of the shortest failure, and a `@reproduce_failure` that plays it
+again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from agentkit import Agent, Answer, Conversation, Denied, History, Image, ImageGeneration, OpenRouter, Run
+from agentkit import (
+    Agent,
+    Answer,
+    Conversation,
+    Denied,
+    History,
+    Image,
+    ImageGeneration,
+    OpenRouter,
+    Run,
+)
 from agentkit.emulator import Emulator, Failure, Reply, Say
 from agentkit.errors import RunError, UsageError
 from agentkit.images.store import MemoryImageStore
@@ -33,7 +45,18 @@ from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
 from tests.unit.loop import acting, auditing
 from tests.unit.loop.acting import PICTURES, Round, Writer, paint
-from tests.unit.loop.stepping import CALLERS, DRAWERS, Open, Step, Talk, Way, World, asking, hereafter, leaving
+from tests.unit.loop.stepping import (
+    CALLERS,
+    DRAWERS,
+    Open,
+    Step,
+    Talk,
+    Way,
+    World,
+    asking,
+    hereafter,
+    leaving,
+)
 
 MOST_TALKS = 3
 
@@ -69,7 +92,9 @@ prompts = st.builds(
 afters = st.builds(
     After,
     st.sampled_from(["later", "resume", "resume", "adopt"]),
-    st.lists(st.sampled_from(["yes", "no", "denied", "later", "picture"]), min_size=1, max_size=3).map(tuple),
+    st.lists(
+        st.sampled_from(["yes", "no", "denied", "later", "picture"]), min_size=1, max_size=3
+    ).map(tuple),
     acting.endings,
     st.booleans(),
 )
@@ -83,7 +108,9 @@ class Conversations(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.emulator = Emulator().start()
         self.client = OpenRouter(
-            api_key="sk-or-test-key", base_url=self.emulator.base_url, timeouts=Timeouts(lookup=0.05)
+            api_key="sk-or-test-key",
+            base_url=self.emulator.base_url,
+            timeouts=Timeouts(lookup=0.05),
         )
         self.store = MemoryImageStore()
         self.writer = Writer(self.emulator.origin)
@@ -101,12 +128,16 @@ class Conversations(RuleBasedStateMachine):
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(asyncio.wait_for(work, 30))
 
-    @initialize(images=st.sampled_from([3, 1, 0, None]), tokens=st.sampled_from([None, None, 300, 2000]))
+    @initialize(
+        images=st.sampled_from([3, 1, 0, None]), tokens=st.sampled_from([None, None, 300, 2000])
+    )
     def begin(self, images: int | None, tokens: int | None) -> None:
         self.world = World(self.emulator, self.writer, History(images=images, tokens=tokens))
         common: dict[str, Any] = {"client": self.client, "store": self.store}
         studio = Studio(client=self.client, store=self.store)
-        painter = Agent("openai/gpt-5.2", tools=[ImageGeneration()], **common).as_tool("paint", "Paints.")
+        painter = Agent("openai/gpt-5.2", tools=[ImageGeneration()], **common).as_tool(
+            "paint", "Paints."
+        )
         shop = Agent("openai/gpt-5.2", tools=[acting.buy], **common).as_tool("shop", "Shops.")
         tools = [*acting.TOOLS, *studio.tools(), painter, shop, ImageGeneration(size="64x64")]
         self.caller = Agent("openai/gpt-5.2", tools=tools, history=self.world.policy, **common)
@@ -161,7 +192,9 @@ class Conversations(RuleBasedStateMachine):
         prompt: Prompt,
         after: tuple[After, After],
     ) -> None:
-        """A turn with calls of tools; it may stop to wait for a person, who may decide on one call after the other."""
+        """A turn with calls of tools; it may stop to wait for a person, who may decide on one call
+        after the other.
+        """
         talk, way = self.talk(which, way)
         self.undisturbed(talk, way, (end,) if way.draws else (*turn, end), prompt)
         for each in after:
@@ -172,7 +205,9 @@ class Conversations(RuleBasedStateMachine):
         replies, left = self.writer.script(rounds, handle)
         with self.step(talk) as step:
             step.play(replies)
-            step.answered(self.wait(asking(talk.chat, self.words(talk, prompt), way)), hereafter(left, handle))
+            step.answered(
+                self.wait(asking(talk.chat, self.words(talk, prompt), way)), hereafter(left, handle)
+            )
 
     @rule(which=which, way=ways, name=st.integers(0, 30))
     def talk_freely(self, which: int, way: Way | None, name: int) -> None:
@@ -211,7 +246,9 @@ class Conversations(RuleBasedStateMachine):
         handle = talk.handle(prompt.names[0] if prompt.names else 0)
         turn = () if way.draws else tuple(each for each in turn if not each.waits)
         replies, _ = self.writer.script(turn, handle)
-        broken: dict[str, Any] = {"cut_after": cut} if form == "cut" else {"error": Failure("it broke", 400, form=form)}
+        broken: dict[str, Any] = (
+            {"cut_after": cut} if form == "cut" else {"error": Failure("it broke", 400, form=form)}
+        )
         with self.step(talk) as step:
             step.play([*replies, self.writer.reply(end, handle, chunk=50, **broken)])
             try:
@@ -220,7 +257,9 @@ class Conversations(RuleBasedStateMachine):
                 step.stopped(error.run, handle)
             else:
                 assert form == "cut", "an error was taken for an answer"
-                step.answered(answer, hereafter((), handle, whole=False))  # its end, with the cost, may not have come
+                step.answered(
+                    answer, hereafter((), handle, whole=False)
+                )  # its end, with the cost, may not have come
         self.settle(talk, after)
 
     @rule(
@@ -253,15 +292,17 @@ class Conversations(RuleBasedStateMachine):
             replies.append(self.writer.reply(end, handle, chunk=3, hang=hang))
         with self.step(talk, tidy=False) as step:
             step.play(replies)
-            left = self.wait(leaving(talk.chat, self.words(talk, prompt), min(events, 4) if hang else events))
+            left = self.wait(
+                leaving(talk.chat, self.words(talk, prompt), min(events, 4) if hang else events)
+            )
             if isinstance(left, Answer):
                 step.answered(left, hereafter((end,), handle))
             else:
                 step.stopped(left, handle)
         self.settle(talk, after)
 
-    # What becomes of a run that is open. No precondition asks for one: what is open when a stream is left depends on the
-    # clock, and Hypothesis wants each choice to be the same again.
+    # What becomes of a run that is open. No precondition asks for one: what is open when a stream
+    # is left depends on the clock, and Hypothesis wants each choice to be the same again.
 
     @rule(which=which, after=afters)
     def come_back(self, which: int, after: After) -> None:
@@ -279,18 +320,26 @@ class Conversations(RuleBasedStateMachine):
 
     def resume(self, talk: Talk, was: Open, run: Run, after: After) -> None:
         approve, results, came = decisions(run, after, len(talk.known))
-        replies = [Reply([Say(self.writer.word("shopped"))]) for call_id in approve if "/" in call_id]
+        replies = [
+            Reply([Say(self.writer.word("shopped"))]) for call_id in approve if "/" in call_id
+        ]
         left = was.left
         if {*approve, *results} >= {each.call_id for each in run.waiting if each.why != "agent"}:
             more, left = self.writer.script(was.left or (after.end,), was.handle)
             replies += more
-        goes_on = talk.chat.messages == run.messages[: run.start] and run.status in {"running", "paused"}
+        goes_on = talk.chat.messages == run.messages[: run.start] and run.status in {
+            "running",
+            "paused",
+        }
         with self.step(talk, was, tidy=was.tidy) as step:
             talk.chat.agent = self.drawer if run.model in DRAWERS else self.caller
             if goes_on:
                 step.play(replies)
                 answer = self.wait(talk.chat.resume(run, approve=approve, results=results))
-                step.answered(answer, Open(answer.run, left, was.handle, was.whole, was.tidy, came | was.given))
+                step.answered(
+                    answer,
+                    Open(answer.run, left, was.handle, was.whole, was.tidy, came | was.given),
+                )
                 return
             with pytest.raises(UsageError, match="does not go on|has ended"):
                 self.wait(talk.chat.resume(run, approve=approve, results=results))
@@ -306,7 +355,9 @@ class Conversations(RuleBasedStateMachine):
             answer = talk.chat.adopt(run)
             assert answer.status != "paused"
             assert len(talk.chat.messages) >= len(run.messages)
-            assert {image.sha256 for image in run.images} == {image.sha256 for image in talk.chat.images.values()}
+            assert {image.sha256 for image in run.images} == {
+                image.sha256 for image in talk.chat.images.values()
+            }
             step.answered(answer, Open(answer.run, (), was.handle, False, was.tidy, was.given))
 
     # Futures
@@ -341,7 +392,9 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(which=which, way=ways, prompt=prompts)
     def twins_ask_the_same(self, which: int, way: Way | None, prompt: Prompt) -> None:
-        """What was serialised before, and what is serialised anew from a saved run, is one request."""
+        """What was serialised before, and what is serialised anew from a saved run, is one
+        request.
+        """
         talk = self.talks[which % len(self.talks)]
         way = way or talk.way
         if talk.last is None:
@@ -370,8 +423,12 @@ class Conversations(RuleBasedStateMachine):
             assert list(now) == [f"img_{number}" for number in range(1, len(now) + 1)]
 
 
-def decisions(run: Run, after: After, number: int) -> tuple[dict[str, bool | Denied], dict[str, Any], set[str]]:
-    """What a person says of the calls that wait: verdicts, results, and the pictures among these."""
+def decisions(
+    run: Run, after: After, number: int
+) -> tuple[dict[str, bool | Denied], dict[str, Any], set[str]]:
+    """What a person says of the calls that wait: verdicts, results, and the pictures among
+    these.
+    """
     approve: dict[str, bool | Denied] = {}
     results: dict[str, Any] = {}
     came: set[str] = set()

@@ -1,4 +1,6 @@
-"""What a stream says, delta by delta, is what its answer says: links to pictures are out of both."""
+"""What a stream says, delta by delta, is what its answer says: links to pictures are out of
+both.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ WAYS = [Way("chat", True), Way("responses", True)]
 
 @contextmanager
 def gallery(gate: threading.Event | None = None) -> Iterator[str]:
-    """An image host on loopback: `/fox.png` is a picture, which waits for the gate, all else is missing."""
+    """An image host on loopback: `/fox.png` is a picture, which waits for the gate, all else is
+    missing.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -88,7 +92,9 @@ async def test_turns_are_apart_as_in_the_answer(bench: Bench) -> None:
         """The weather."""
         return "rain"
 
-    bench.emulator.play([Reply([Say("Let me see."), CallTool("weather")]), Reply([Say("It rains.")])])
+    bench.emulator.play(
+        [Reply([Say("Let me see."), CallTool("weather")]), Reply([Say("It rains.")])]
+    )
     stream = bench.agent(tools=[weather]).stream("Go on")
     assert await said(stream) == stream.answer.text == "Let me see.\n\nIt rains."
 
@@ -114,7 +120,12 @@ async def test_only_the_words_after_a_picture_wait_for_it(bench: Bench) -> None:
 async def test_what_had_arrived_of_a_broken_stream_is_said(bench: Bench) -> None:
     with gallery() as origin:
         bench.emulator.play(
-            [Reply([Say(f"One ![a]({origin}/fox.png) two [b and more and more and more and more")], chunk=4)]
+            [
+                Reply(
+                    [Say(f"One ![a]({origin}/fox.png) two [b and more and more and more and more")],
+                    chunk=4,
+                )
+            ]
         )
         bench.emulator.faults.add(Fault(socket=Socket("cut", at="event", event=16)))
         heard: list[str] = []

@@ -1,4 +1,6 @@
-"""Agents as tools: what they draw, spend and do becomes the caller's; what limits the caller limits them."""
+"""Agents as tools: what they draw, spend and do becomes the caller's; what limits the caller limits
+them.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ async def test_what_it_draws_spends_and_does_is_the_callers(bench: Bench) -> Non
         ]
     )
     store = MemoryImageStore()
-    boss = bench.agent(tools=[painter(bench, store=store).as_tool("paint", "Paints."), ImageGeneration()])
+    boss = bench.agent(
+        tools=[painter(bench, store=store).as_tool("paint", "Paints."), ImageGeneration()]
+    )
     chat = boss.conversation()
     await bench.ask(chat, "Draw a hare")
     answer = await bench.ask(chat, "Let it be painted")
@@ -82,7 +86,12 @@ async def test_what_it_draws_spends_and_does_is_the_callers(bench: Bench) -> Non
     assert image.invocation_id is not None
     assert image.invocation_id.startswith("call_3/")
     call, inner, drew = answer.invocations
-    assert (call.id, call.name, call.status, call.result) == ("call_3", "paint", "completed", "Here is img_2.")
+    assert (call.id, call.name, call.status, call.result) == (
+        "call_3",
+        "paint",
+        "completed",
+        "Here is img_2.",
+    )
     assert (call.cost_usd, call.images) == (2.5, ("img_2",))
     assert (inner.id, inner.name, inner.result) == ("call_3/call_1", "look", "saw foxes")
     assert (drew.executor, drew.images) == ("server", ("img_2",))
@@ -113,12 +122,20 @@ async def test_pictures_are_given_by_handle(bench: Bench) -> None:
 
 
 async def test_its_events_are_progress_of_the_call(bench: Bench) -> None:
-    bench.emulator.play([ASK, Reply([Say("A fox: "), Draw("a fox", data=BIG)]), Reply([Say("Done.")])])
+    bench.emulator.play(
+        [ASK, Reply([Say("A fox: "), Draw("a fox", data=BIG)]), Reply([Say("Done.")])]
+    )
     boss = bench.agent(tools=[painter(bench).as_tool("paint", "Paints.")])
     async with boss.stream("Go") as stream:
         events = [event async for event in stream]
-    progress = [event for event in events if isinstance(event, InvocationProgress) and event.invocation.id == "call_3"]
-    assert "A fox:" in "".join(each.message for each in progress if isinstance(each.event, TextDelta))
+    progress = [
+        event
+        for event in events
+        if isinstance(event, InvocationProgress) and event.invocation.id == "call_3"
+    ]
+    assert "A fox:" in "".join(
+        each.message for each in progress if isinstance(each.event, TextDelta)
+    )
     assert any(isinstance(each.event, ImageReady) for each in progress)
     assert [event.image.name for event in events if isinstance(event, ImageReady)] == ["img_1"]
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Done."
@@ -153,7 +170,9 @@ async def test_limits_are_shared(bench: Bench) -> None:
         ]
     )
     worker = painter(bench).as_tool("paint", "Paints.")
-    answer = await bench.ask(bench.agent(tools=[worker], limits=Limits(images=1, tool_calls=4)), "Go")
+    answer = await bench.ask(
+        bench.agent(tools=[worker], limits=Limits(images=1, tool_calls=4)), "Go"
+    )
     assert answer.status == "limited"
     assert "openrouter:image_generation" in str(json.loads(sent(bench, 1))["tools"])
     assert "openrouter:image_generation" not in str(json.loads(sent(bench, 2))["tools"])
@@ -231,7 +250,10 @@ async def test_a_cancellation_keeps_what_was_drawn(bench: Bench) -> None:
     bench.emulator.play(
         [
             ASK,
-            Reply([Draw("a fox", data=BIG), CallTool("look", {"at": "it"}, id="call_1")], usage=priced(2)),
+            Reply(
+                [Draw("a fox", data=BIG), CallTool("look", {"at": "it"}, id="call_1")],
+                usage=priced(2),
+            ),
             Reply([Say("late")], delay=5),
         ]
     )
@@ -253,7 +275,9 @@ async def test_agents_that_call_one_another_in_a_circle_are_stopped(bench: Bench
     deep = Reply([CallTool("again", {"prompt": "deeper"}, id="call_1")])
     bench.emulator.play([deep] * 6 + [Reply([Say("Enough.")])] * 6)
     agents: list[Agent[Any]] = []
-    agents.append(bench.agent(tools=[Toolset(lambda _: [agents[0].as_tool("again", "Calls itself.")])]))
+    agents.append(
+        bench.agent(tools=[Toolset(lambda _: [agents[0].as_tool("again", "Calls itself.")])])
+    )
     answer = await bench.ask(agents[0], "Go")
     assert answer.text == "Enough."
     assert len(answer.invocations) == 6
@@ -263,9 +287,14 @@ async def test_agents_that_call_one_another_in_a_circle_are_stopped(bench: Bench
 
 async def test_two_at_once(bench: Bench) -> None:
     both = [CallTool("ask", {"prompt": f"Say {word}"}, id=word) for word in ("one", "two")]
-    bench.emulator.play([Reply(both), Reply([Say("a word")]), Reply([Say("a word")]), Reply([Say("Both.")])])
+    bench.emulator.play(
+        [Reply(both), Reply([Say("a word")]), Reply([Say("a word")]), Reply([Say("Both.")])]
+    )
     answer = await bench.ask(bench.agent(tools=[bench.agent().as_tool("ask", "Asks.")]), "Go")
-    assert [(each.id, each.result) for each in answer.invocations] == [("one", "a word"), ("two", "a word")]
+    assert [(each.id, each.result) for each in answer.invocations] == [
+        ("one", "a word"),
+        ("two", "a word"),
+    ]
     assert answer.usage.requests == 4
 
 
@@ -276,7 +305,12 @@ async def test_it_gets_the_callers_deps(bench: Bench) -> None:
         return context.deps
 
     bench.emulator.play(
-        [Reply([CallTool("ask", {"prompt": "?"})]), Reply([CallTool("who")]), Reply([Say("x")]), Reply([Say("y")])]
+        [
+            Reply([CallTool("ask", {"prompt": "?"})]),
+            Reply([CallTool("who")]),
+            Reply([Say("x")]),
+            Reply([Say("y")]),
+        ]
     )
     worker = bench.agent(tools=[who]).as_tool("ask", "Asks.")
     answer = await bench.ask(bench.agent(tools=[worker]), "Go", deps="Ada")
@@ -310,7 +344,9 @@ async def test_what_waits_for_a_person_is_the_callers_to_ask(bench: Bench) -> No
     with pytest.raises(UsageError, match="call_3/b"):
         await boss.resume(answer.run, approve={"call_3": True})
     run = Run.from_json(answer.run.to_json(), blobs=bench.store)
-    bench.emulator.play([Reply([Say("Bought.")], usage=priced(4)), Reply([Say("All done.")], usage=priced(8))])
+    bench.emulator.play(
+        [Reply([Say("Bought.")], usage=priced(4)), Reply([Say("All done.")], usage=priced(8))]
+    )
     resumed = await boss.resume(run, approve={"call_3/b": True})
     assert (resumed.status, resumed.text, spent) == ("completed", "All done.", [3])
     assert [(each.id, each.status) for each in resumed.invocations] == [
@@ -327,7 +363,10 @@ async def test_a_denied_call_of_a_sub_agent(bench: Bench) -> None:
     spent: list[int] = []
     boss = buying(bench, spent)
     bench.emulator.play(
-        [Reply([CallTool("shop", {"prompt": "Tea"}, id="call_3")]), Reply([CallTool("buy", {"euros": 3}, id="b")])]
+        [
+            Reply([CallTool("shop", {"prompt": "Tea"}, id="call_3")]),
+            Reply([CallTool("buy", {"euros": 3}, id="b")]),
+        ]
     )
     answer = await bench.ask(boss, "Shop")
     bench.emulator.play([Reply([Say("Not bought.")]), Reply([Say("Pity.")])])
@@ -340,7 +379,10 @@ async def test_a_denied_call_of_a_sub_agent(bench: Bench) -> None:
 async def test_a_turn_that_waits_for_a_sub_agent_can_be_kept(bench: Bench) -> None:
     boss = buying(bench, [])
     bench.emulator.play(
-        [Reply([CallTool("shop", {"prompt": "Tea"}, id="call_3")]), Reply([CallTool("buy", {"euros": 3}, id="b")])]
+        [
+            Reply([CallTool("shop", {"prompt": "Tea"}, id="call_3")]),
+            Reply([CallTool("buy", {"euros": 3}, id="b")]),
+        ]
     )
     chat = boss.conversation()
     answer = await bench.ask(chat, "Shop")
@@ -351,7 +393,9 @@ async def test_a_turn_that_waits_for_a_sub_agent_can_be_kept(bench: Bench) -> No
 
 
 async def test_the_agent_itself_can_need_approval(bench: Bench) -> None:
-    worker = bench.agent().as_tool("shop", "Shops.", approve=lambda arguments: "tea" in arguments["prompt"])
+    worker = bench.agent().as_tool(
+        "shop", "Shops.", approve=lambda arguments: "tea" in arguments["prompt"]
+    )
     boss = bench.agent(tools=[worker])
     bench.emulator.play([Reply([CallTool("shop", {"prompt": "tea"}, id="call_3")])])
     answer = await bench.ask(boss, "Shop")
@@ -412,7 +456,9 @@ async def test_a_tool_cannot_pass_on_that_an_agent_waits(bench: Bench) -> None:
 def test_words_keep_all_but_the_handles(text: str) -> None:
     red, blue = Image.from_bytes(picture("red", (3, 3))), Image.from_bytes(picture("blue", (3, 3)))
     own = {red.sha256: replace(red, name="img_40"), blue.sha256: replace(blue, name="img_50")}
-    (words, *_) = encode_words(text, {"img_1": red, "img_2": blue}).parts(lambda image: own[image.sha256])
+    (words, *_) = encode_words(text, {"img_1": red, "img_2": blue}).parts(
+        lambda image: own[image.sha256]
+    )
     assert isinstance(words, Text)
     body = words.text.partition("\n\n[pictures: ")[0] if "[pictures: " in words.text else words.text
     body = body.removeprefix("[pictures: img_40, img_50]")

@@ -26,18 +26,28 @@ def look(image: str) -> str:
 def reply(message: dict[str, Any]) -> bytes:
     message = {"role": "assistant", "content": "", **message}
     return http(
-        json.dumps({"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}).encode()
+        json.dumps(
+            {"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+        ).encode()
     )
 
 
 async def test_a_picture_that_is_too_large_for_an_argument() -> None:
     url = "data:image/png;base64," + base64.b64encode(picture() + bytes(MAX_IMAGE_BYTES)).decode()
-    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": json.dumps({"image": url})}}
+    call = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "look", "arguments": json.dumps({"image": url})},
+    }
     async with (
         peering(reply({"tool_calls": [call]}), reply({"content": "Well."})) as peer,
-        OpenRouter(api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)) as client,
+        OpenRouter(
+            api_key="sk-or-v1-0123", base_url=f"{peer.origin}/api/v1", timeouts=Timeouts(lookup=0)
+        ) as client,
     ):
-        answer = await Agent("a/b", client=client, store=MemoryImageStore(), tools=[look], checks=False).run("Go")
+        answer = await Agent(
+            "a/b", client=client, store=MemoryImageStore(), tools=[look], checks=False
+        ).run("Go")
     assert answer.text == "Well."
     assert ran == []
     (invocation,) = answer.invocations

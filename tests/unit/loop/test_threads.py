@@ -147,7 +147,9 @@ async def test_threads_are_used_again_and_lost_ones_are_replaced() -> None:
     release.set()
 
 
-async def test_a_loop_that_is_gone_is_nobodys_error(client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_a_loop_that_is_gone_is_nobodys_error(
+    client: OpenRouter, store: MemoryImageStore
+) -> None:
     begun, release = threading.Event(), threading.Event()
 
     def work() -> None:

@@ -31,7 +31,9 @@ def search(words: str) -> str:
 
 def offered(bench: Bench, number: int) -> list[str]:
     tools = bench.emulator.requests[number].body.get("tools", [])
-    return [each.get("name") or each.get("function", {}).get("name") or each["type"] for each in tools]
+    return [
+        each.get("name") or each.get("function", {}).get("name") or each["type"] for each in tools
+    ]
 
 
 async def test_made_for_each_request(bench: Bench) -> None:
@@ -53,18 +55,24 @@ async def test_made_for_each_request(bench: Bench) -> None:
     assert offered(bench, 0) == ["search", "files_read"]
     assert offered(bench, 1) == ["search", "files_write", "openrouter:image_generation"]
     assert [each.result for each in answer.invocations] == ["read a", None, "wrote c"]
-    assert "there is no tool 'files_read'; there is: search, files_write" in (answer.invocations[1].error or "")
+    assert "there is no tool 'files_read'; there is: search, files_write" in (
+        answer.invocations[1].error or ""
+    )
     assert seen == [(1, "Ada", 0), (3, "Ada", 1), (5, "Ada", 2)]
 
 
 async def test_sets_hold_sets_of_functions(bench: Bench) -> None:
     inner = Toolset(
-        lambda _: [read, Toolset([write], prefix="x_")], prefix="b_", filter=lambda each: each.name != "x_write"
+        lambda _: [read, Toolset([write], prefix="x_")],
+        prefix="b_",
+        filter=lambda each: each.name != "x_write",
     )
     outer = Toolset([search, inner], prefix="a_")
     assert [each.name for each in outer] == ["a_search"]
     bench.emulator.play([Reply([Say("Done.")])])
-    await bench.ask(bench.agent(tools=[outer], settings=ModelSettings(tool_choice="a_b_read")), "Go")
+    await bench.ask(
+        bench.agent(tools=[outer], settings=ModelSettings(tool_choice="a_b_read")), "Go"
+    )
     assert offered(bench, 0) == ["a_search", "a_b_read"]
 
 
@@ -84,7 +92,9 @@ MISFITS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("function", "words"), MISFITS, ids=range(len(MISFITS)))
-async def test_a_function_that_fails_is_told_before_the_request(bench: Bench, function: Any, words: str) -> None:
+async def test_a_function_that_fails_is_told_before_the_request(
+    bench: Bench, function: Any, words: str
+) -> None:
     prefix = "y" if words.startswith("1 to") else ""
     with pytest.raises(UsageError, match=words) as caught:
         await bench.ask(bench.agent(tools=[search, Toolset(function, prefix=prefix)]), "Go")

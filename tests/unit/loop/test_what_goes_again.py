@@ -18,7 +18,12 @@ FOXES = [picture(size=(48, 36), noise=seed) for seed in range(1, 8)]
 def lost(bench: Bench, number: int = 1) -> Raw:
     """A picture at a URL that leads nowhere."""
     url = f"{bench.emulator.origin}/nowhere/{number}.png"
-    item = {"type": "image_generation_call", "id": f"ig_{number}", "status": "completed", "result": url}
+    item = {
+        "type": "image_generation_call",
+        "id": f"ig_{number}",
+        "status": "completed",
+        "result": url,
+    }
     return Raw(chat={"images": [{"type": "image_url", "image_url": {"url": url}}]}, responses=item)
 
 
@@ -29,9 +34,13 @@ def last(bench: Bench) -> Any:
 
 
 async def test_pictures_of_another_model_count_as_well(bench: Bench) -> None:
-    """They go as the user's input to a model that did not draw them, and no more of them than `History` says."""
+    """They go as the user's input to a model that did not draw them, and no more of them than
+    `History` says.
+    """
     for images, most in ((0, 0), (1, 1), (3, 3), (None, 7)):
-        bench.emulator.play([Reply([Draw("a fox", data=fox) for fox in FOXES]), Reply([Say("Yes.")])])
+        bench.emulator.play(
+            [Reply([Draw("a fox", data=fox) for fox in FOXES]), Reply([Say("Yes.")])]
+        )
         chat = bench.agent(model=NATIVE, history=History(images=images), checks=True).conversation()
         await bench.ask(chat, "Draw foxes")
         chat.model = "openai/gpt-5.2"
@@ -51,7 +60,9 @@ async def test_those_that_are_named_or_given_again_go_once(bench: Bench) -> None
 
 
 async def test_reasoning_goes_with_a_picture_that_was_not_had(bench: Bench) -> None:
-    bench.emulator.play([Reply([Think("Hm.", encrypted="gAAAA1"), lost(bench), Say("Here.")]), Reply([Say("No.")])])
+    bench.emulator.play(
+        [Reply([Think("Hm.", encrypted="gAAAA1"), lost(bench), Say("Here.")]), Reply([Say("No.")])]
+    )
     chat = bench.agent().conversation()
     answer = await bench.ask(chat, "Draw a fox")
     assert len(answer.failures) == 1
@@ -69,7 +80,11 @@ async def test_an_empty_reply_is_not_sent_as_an_empty_message(bench: Bench) -> N
         chat = bench.agent().conversation()
         await bench.ask(chat, "Draw a fox")
         await bench.ask(chat, "Is it there?")
-        said = [item.get("content") for item in orphans.items_of(last(bench)) if item.get("role") == "assistant"]
+        said = [
+            item.get("content")
+            for item in orphans.items_of(last(bench))
+            if item.get("role") == "assistant"
+        ]
         assert said == (["(no answer)"] if bench.way.api == "chat" else [])
 
 
@@ -79,7 +94,11 @@ async def test_nor_to_the_other_api(bench: Bench) -> None:
     await bench.ask(chat, "Draw a fox")
     chat.api = "responses" if chat.api == "chat" else "chat"
     await bench.ask(chat, "Is it there?")
-    said = [item.get("content") for item in orphans.items_of(last(bench)) if item.get("role") == "assistant"]
+    said = [
+        item.get("content")
+        for item in orphans.items_of(last(bench))
+        if item.get("role") == "assistant"
+    ]
     assert said == (["(no answer)"] if chat.api == "chat" else [])
 
 
@@ -124,7 +143,10 @@ async def test_a_picture_too_small_for_the_spool_is_one_like_any_other(bench: Be
 async def test_an_adopted_run_waits_for_nobody(bench: Bench) -> None:
     shop = bench.agent(tools=[buy]).as_tool("shop", "Shops.")
     bench.emulator.play(
-        [Reply([CallTool("shop", {"prompt": "x"}, id="a")]), Reply([CallTool("buy", {"note": "x"}, id="b")])]
+        [
+            Reply([CallTool("shop", {"prompt": "x"}, id="a")]),
+            Reply([CallTool("buy", {"note": "x"}, id="b")]),
+        ]
     )
     chat = bench.agent(tools=[shop]).conversation()
     paused = await bench.ask(chat, "Shop")

@@ -39,12 +39,16 @@ def transport(request: pytest.FixtureRequest) -> Transport:
 
 @pytest.fixture
 async def connect(transport: Transport) -> AsyncIterator[Connect]:
-    """Makes clients for an address; time-outs by name. Whatever they began is over when the test is."""
+    """Makes clients for an address; time-outs by name. Whatever they began is over when the test
+    is.
+    """
     clients: list[OpenRouter] = []
 
     def make(url: str, **options: Any) -> OpenRouter:
         waits = {"connect": 5, "first_byte": 5, "idle": 5, **options}
-        clients.append(OpenRouter(api_key=KEY, base_url=url, transport=transport, timeouts=Timeouts(**waits)))
+        clients.append(
+            OpenRouter(api_key=KEY, base_url=url, transport=transport, timeouts=Timeouts(**waits))
+        )
         return clients[-1]
 
     yield make
@@ -56,7 +60,11 @@ async def connect(transport: Transport) -> AsyncIterator[Connect]:
 
 
 async def ask(
-    client: OpenRouter, body: Any = BODY, *, store: Any = None, into: list[dict[str, Any]] | None = None
+    client: OpenRouter,
+    body: Any = BODY,
+    *,
+    store: Any = None,
+    into: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """One POST: the JSON objects of its reply, which also go `into` a list as they come."""
     told: list[Any] = [] if into is None else into

@@ -16,10 +16,21 @@ PEM = Path(__file__).with_name("loopback.pem")
 OK = b'{"id":"gen-1","choices":[]}'
 
 
-def reply(body: bytes = OK, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
+def reply(
+    body: bytes = OK, *headers: str, status: str = "200 OK", length: int | None = None
+) -> bytes:
     """A whole reply with its Content-Length (a wrong one, if you like)."""
-    given = ["Content-Type: application/json", *headers, f"Content-Length: {len(body) if length is None else length}"]
-    return f"HTTP/1.1 {status}\r\n".encode() + "".join(f"{line}\r\n" for line in given).encode() + b"\r\n" + body
+    given = [
+        "Content-Type: application/json",
+        *headers,
+        f"Content-Length: {len(body) if length is None else length}",
+    ]
+    return (
+        f"HTTP/1.1 {status}\r\n".encode()
+        + "".join(f"{line}\r\n" for line in given).encode()
+        + b"\r\n"
+        + body
+    )
 
 
 def stream(*headers: str) -> bytes:
@@ -52,21 +63,29 @@ class Request:
 class Line:
     """One connection as the server has it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
+    ) -> None:
         self.reader, self.writer, self._peer = reader, writer, peer
 
     async def head(self) -> Request:
-        """The next request without its body. Raises `IncompleteReadError` where the client has gone."""
+        """The next request without its body. Raises `IncompleteReadError` where the client has
+        gone.
+        """
         raw = await self.reader.readuntil(b"\r\n\r\n")
         first, *lines = raw.decode("latin-1").split("\r\n")[:-2]
-        headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        headers = [
+            (name, value.strip()) for name, _, value in (line.partition(":") for line in lines)
+        ]
         request = Request(first, headers, b"")
         self._peer.requests.append(request)
         return request
 
     async def request(self) -> Request:
         request = await self.head()
-        request.body = await self.reader.readexactly(int((request.values("content-length") or ["0"])[0]))
+        request.body = await self.reader.readexactly(
+            int((request.values("content-length") or ["0"])[0])
+        )
         return request
 
     async def send(self, *pieces: bytes) -> None:
@@ -115,8 +134,12 @@ class Peer:
 
 
 @asynccontextmanager
-async def serving(handler: Handler, *, tls: bool = False, mute: bool = False) -> AsyncIterator[Peer]:
-    """A server for the block. `tls`: it shows the certificate of `PEM`; with `mute` it never answers a handshake."""
+async def serving(
+    handler: Handler, *, tls: bool = False, mute: bool = False
+) -> AsyncIterator[Peer]:
+    """A server for the block. `tls`: it shows the certificate of `PEM`; with `mute` it never
+    answers a handshake.
+    """
     peer = Peer("")
     tasks: set[asyncio.Task[None]] = set()
 

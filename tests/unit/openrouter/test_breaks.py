@@ -1,6 +1,8 @@
-"""Each way in which a connection fails, over either transport: what is told, and that nothing is sent twice.
+"""Each way in which a connection fails, over either transport: what is told, and that nothing is
+sent twice.
 
-`ConnectionFailed` says that a request may be sent again. It is told only where the request surely was not accepted.
+`ConnectionFailed` says that a request may be sent again. It is told only where the request surely
+was not accepted.
 """
 
 from __future__ import annotations
@@ -13,13 +15,33 @@ from typing import Any
 
 import pytest
 
-from agentkit.errors import APIError, ConnectionFailed, OutcomeUnknown, ProtocolError, RunError, Untrusted
+from agentkit.errors import (
+    APIError,
+    ConnectionFailed,
+    OutcomeUnknown,
+    ProtocolError,
+    RunError,
+    Untrusted,
+)
 from agentkit.openrouter.retry import times_more
 from tests.unit.openrouter.conftest import Connect, ask
-from tests.unit.openrouter.peer import END, OK, Handler, Line, answers, chunk, event, reply, serving, stream
+from tests.unit.openrouter.peer import (
+    END,
+    OK,
+    Handler,
+    Line,
+    answers,
+    chunk,
+    event,
+    reply,
+    serving,
+    stream,
+)
 
 
-async def refused(url: str, open_client: Connect, kind: type[RunError] = ConnectionFailed, **waits: float) -> RunError:
+async def refused(
+    url: str, open_client: Connect, kind: type[RunError] = ConnectionFailed, **waits: float
+) -> RunError:
     """The error of a request to this address, and nothing of the key or of the libraries in it."""
     with pytest.raises(RunError) as caught:
         await asyncio.wait_for(ask(open_client(url, **waits)), 10)
@@ -150,7 +172,9 @@ AFTER = [
 
 
 @pytest.mark.parametrize("handler", AFTER, ids=lambda handler: handler.__name__)
-async def test_after_the_request_was_sent_the_outcome_is_unknown(handler: Handler, connect: Connect) -> None:
+async def test_after_the_request_was_sent_the_outcome_is_unknown(
+    handler: Handler, connect: Connect
+) -> None:
     async with serving(handler) as peer:
         error = await refused(peer.url, connect, OutcomeUnknown)
         assert len(peer.requests) == 1
@@ -174,7 +198,9 @@ async def test_a_body_without_a_length_that_is_reset(connect: Connect) -> None:
         line.reset()
 
     async with serving(handler) as peer:
-        with pytest.raises((OutcomeUnknown, ProtocolError)) as caught:  # either way it is not sent again
+        with pytest.raises(
+            (OutcomeUnknown, ProtocolError)
+        ) as caught:  # either way it is not sent again
             await ask(connect(peer.url))
         assert times_more(caught.value) == 0
         assert len(peer.requests) == 1
@@ -192,7 +218,9 @@ async def test_what_had_arrived_before_the_break_was_told(connect: Connect) -> N
 
 
 def quiet(*pieces: bytes, pause: float = 5.0) -> Handler:
-    """Sends these pieces, with a pause before each but the first, and then waits for the client to go."""
+    """Sends these pieces, with a pause before each but the first, and then waits for the client to
+    go.
+    """
 
     async def handler(line: Line) -> None:
         await line.request()
@@ -211,7 +239,10 @@ SILENT = {
     "no first byte of the stream": (quiet(stream()), {"first_byte": 0.2}),
     "no more of the body": (quiet(reply(OK[:9], length=len(OK))), {"idle": 0.2}),
     "no more of the stream": (quiet(stream() + event(1)), {"idle": 0.2}),
-    "no more after a while": (quiet(stream() + event(1), *[chunk(b": hold\n\n")] * 3, pause=0.1), {"idle": 0.3}),
+    "no more after a while": (
+        quiet(stream() + event(1), *[chunk(b": hold\n\n")] * 3, pause=0.1),
+        {"idle": 0.3},
+    ),
 }
 
 
@@ -233,7 +264,10 @@ async def test_the_first_byte_may_take_longer_than_a_pause_later(connect: Connec
 
 async def test_a_pause_may_take_longer_than_the_first_byte(connect: Connect) -> None:
     async with serving(quiet(stream() + event(1), event(2) + END, pause=0.5)) as peer:
-        assert await ask(connect(peer.url, idle=3, first_byte=0.2)) == [{"number": 1}, {"number": 2}]
+        assert await ask(connect(peer.url, idle=3, first_byte=0.2)) == [
+            {"number": 1},
+            {"number": 2},
+        ]
 
 
 async def test_comments_keep_a_stream_alive(connect: Connect) -> None:
@@ -278,7 +312,9 @@ async def test_an_error_body_of_300_megabytes_is_not_read(connect: Connect) -> N
     assert len(str(caught.value)) < 70_000
 
 
-@pytest.mark.parametrize("broken", ["stalls", "trickles", "is cut", "is reset", "is no gzip", "is a bomb"])
+@pytest.mark.parametrize(
+    "broken", ["stalls", "trickles", "is cut", "is reset", "is no gzip", "is a bomb"]
+)
 async def test_an_error_whose_body(broken: str, connect: Connect) -> None:
     async def handler(line: Line) -> None:
         await line.request()
@@ -288,7 +324,11 @@ async def test_an_error_whose_body(broken: str, connect: Connect) -> None:
             await line.send(reply(bomb, packed, "X-Generation-Id: gen-3", status="503 Busy"))
             return
         also = (packed,) if broken == "is no gzip" else ()
-        await line.send(reply(b"the kiln is cold", *also, "X-Generation-Id: gen-3", status="503 Busy", length=500))
+        await line.send(
+            reply(
+                b"the kiln is cold", *also, "X-Generation-Id: gen-3", status="503 Busy", length=500
+            )
+        )
         if broken == "is reset":
             await asyncio.sleep(0.05)
             line.reset()
@@ -324,7 +364,11 @@ async def test_a_redirect_is_not_followed(status: int, connect: Connect) -> None
     async def handler(line: Line) -> None:
         await line.request()
         await line.send(
-            reply(b"", f"Location: {peer.origin}/elsewhere?key=sk-or-v1-secretsecret", status=f"{status} Go")
+            reply(
+                b"",
+                f"Location: {peer.origin}/elsewhere?key=sk-or-v1-secretsecret",
+                status=f"{status} Go",
+            )
         )
 
     async with serving(handler) as peer:

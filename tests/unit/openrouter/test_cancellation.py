@@ -1,4 +1,6 @@
-"""A request is cancelled: its connection is closed, whatever was going on, and the client goes on."""
+"""A request is cancelled: its connection is closed, whatever was going on, and the client goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ import pytest
 
 from agentkit.openrouter.transport import Transport
 from tests.unit.openrouter.conftest import Connect, ask
-from tests.unit.openrouter.peer import OK, Handler, Line, Peer, in_a_stream, never_answers, reply, serving
+from tests.unit.openrouter.peer import (
+    OK,
+    Handler,
+    Line,
+    Peer,
+    in_a_stream,
+    never_answers,
+    reply,
+    serving,
+)
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -101,7 +112,9 @@ async def test_cancelled_while_it_connects(connect: Connect) -> None:
         for caller in callers:
             caller.setblocking(False)
             caller.connect_ex(full.getsockname())
-        await cancelled(asyncio.create_task(ask(connect(f"http://127.0.0.1:{full.getsockname()[1]}/api/v1"))))
+        await cancelled(
+            asyncio.create_task(ask(connect(f"http://127.0.0.1:{full.getsockname()[1]}/api/v1")))
+        )
         for caller in callers:
             caller.close()
 

@@ -1,4 +1,6 @@
-"""A cancellation that comes together with the last bytes: they are taken, and the cancellation goes on."""
+"""A cancellation that comes together with the last bytes: they are taken, and the cancellation goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ async def test_a_cancellation_is_not_lost(transport: Any) -> None:
 
 
 async def test_a_time_out_that_strikes_late_loses_nothing() -> None:
-    """A loop that had no time (something blocks it) finds the last bytes and the time-out in one turn."""
+    """A loop that had no time (something blocks it) finds the last bytes and the time-out in one
+    turn.
+    """
 
     async def block(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -86,10 +90,14 @@ async def test_a_time_out_that_strikes_late_loses_nothing() -> None:
     waits = Timeouts(first_byte=0.2, idle=0.2, lookup=0)
     async with (
         server,
-        OpenRouter(api_key="sk-or-test", base_url=f"http://127.0.0.1:{port}/v1", timeouts=waits) as client,
+        OpenRouter(
+            api_key="sk-or-test", base_url=f"http://127.0.0.1:{port}/v1", timeouts=waits
+        ) as client,
         client.exchange("/chat/completions", (b"{}",), MemoryImageStore()) as exchange,
     ):
-        with contextlib.suppress(OutcomeUnknown):  # it did strike, which a reply that is whole need not mind
+        with contextlib.suppress(
+            OutcomeUnknown
+        ):  # it did strike, which a reply that is whole need not mind
             await exchange.read(seen.append)
     assert len(seen) == 2
     assert exchange.done

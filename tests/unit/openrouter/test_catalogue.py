@@ -15,7 +15,13 @@ from agentkit.emulator import Emulator
 from agentkit.errors import BadRequest, MissingKey, ProviderFailed, UsageError
 from agentkit.openrouter.catalogue import Catalogue
 
-MODELS = {"data": [{"id": "a/b", "architecture": {"output_modalities": ["image"]}}, {"id": "a/b:free"}, {"id": "a/c"}]}
+MODELS = {
+    "data": [
+        {"id": "a/b", "architecture": {"output_modalities": ["image"]}},
+        {"id": "a/b:free"},
+        {"id": "a/c"},
+    ]
+}
 
 
 class Shelf:
@@ -33,7 +39,8 @@ class Shelf:
             await asyncio.sleep(self.delay)
             body = self.body.encode()
             writer.write(
-                f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
+                f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+                + body
             )
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -61,7 +68,12 @@ async def test_what_the_emulator_offers(client: OpenRouter, emulator: Emulator) 
     catalogue = Catalogue(client)
     general = await catalogue.chat_model("openai/gpt-5.2")
     assert general is not None
-    assert (general.sees, general.draws, general.calls_tools, general.context_length) == (True, False, True, 400_000)
+    assert (general.sees, general.draws, general.calls_tools, general.context_length) == (
+        True,
+        False,
+        True,
+        400_000,
+    )
     assert general.prices["completion"] == pytest.approx(14e-6)
     painter = await catalogue.chat_model("google/gemini-2.5-flash-image")
     assert painter is not None
@@ -77,7 +89,13 @@ async def test_what_the_emulator_offers(client: OpenRouter, emulator: Emulator) 
 
 async def test_a_variant_is_its_model_unless_it_is_listed(lender: OpenRouter) -> None:
     catalogue = Catalogue(lender)
-    for slug, found in {"a/b": "a/b", "a/b:free": "a/b:free", "a/c:nitro": "a/c", "a/d": None, "": None}.items():
+    for slug, found in {
+        "a/b": "a/b",
+        "a/b:free": "a/b:free",
+        "a/c:nitro": "a/c",
+        "a/d": None,
+        "": None,
+    }.items():
         model = await catalogue.chat_model(slug)
         assert (model.id if model else None) == found
 
@@ -114,7 +132,9 @@ def test_several_event_loops_share_it(emulator: Emulator) -> None:
     assert len(emulator.requests) == 2
 
 
-@pytest.mark.parametrize(("status", "body"), [(500, "{}"), (404, "{}"), (200, "<html>"), (200, "[]"), (200, "")])
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, "{}"), (404, "{}"), (200, "<html>"), (200, "[]"), (200, "")]
+)
 async def test_an_error_is_not_known_for_a_short_while(
     shelf: Shelf, lender: OpenRouter, status: int, body: str
 ) -> None:
@@ -130,7 +150,9 @@ async def test_an_error_is_not_known_for_a_short_while(
     assert await catalogue.chat_model("a/b") is not None
 
 
-async def test_who_asks_for_a_list_is_told_why_there_is_none(shelf: Shelf, lender: OpenRouter) -> None:
+async def test_who_asks_for_a_list_is_told_why_there_is_none(
+    shelf: Shelf, lender: OpenRouter
+) -> None:
     shelf.status = 500
     with pytest.raises(ProviderFailed):
         await Catalogue(lender).image_models()
@@ -155,7 +177,9 @@ async def test_a_key_that_is_missing_is_no_catalogues_business(shelf: Shelf) -> 
             await Catalogue(client).chat_models()
 
 
-async def test_whoever_stops_waiting_stops_only_themselves(shelf: Shelf, lender: OpenRouter) -> None:
+async def test_whoever_stops_waiting_stops_only_themselves(
+    shelf: Shelf, lender: OpenRouter
+) -> None:
     shelf.delay = 0.2
     catalogue = Catalogue(lender)
     impatient, patient = (asyncio.create_task(catalogue.chat_model("a/b")) for _ in range(2))

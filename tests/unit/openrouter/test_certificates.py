@@ -1,4 +1,6 @@
-"""Certificates are read once, and where they cannot be, that is said, and nothing that had arrived is lost."""
+"""Certificates are read once, and where they cannot be, that is said, and nothing that had arrived
+is lost.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +29,28 @@ def test_they_are_read_once_for_each_place(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
     async with OpenRouter(api_key=KEY, base_url="https://127.0.0.1:9/api/v1") as client:
-        with pytest.raises(UsageError, match=r"certificates cannot be read \(SSL_CERT_FILE='.*gone\.pem'"):
+        with pytest.raises(
+            UsageError, match=r"certificates cannot be read \(SSL_CERT_FILE='.*gone\.pem'"
+        ):
             await client.get("/models")
 
 
-async def test_a_file_that_is_gone_when_a_picture_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_file_that_is_gone_when_a_picture_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with Emulator() as emulator:
-        emulator.play([Reply([Say("Hello.")]), Reply([Say("A ![fox](http://127.0.0.1:9/fox.png) for you.")])])
+        emulator.play(
+            [Reply([Say("Hello.")]), Reply([Say("A ![fox](http://127.0.0.1:9/fox.png) for you.")])]
+        )
         async with OpenRouter(api_key=KEY, base_url=emulator.base_url) as client:
             policy = FetchPolicy(hosts=("127.0.0.1",), private=True)
-            agent = Agent("openai/gpt-5.2", client=client, store=MemoryImageStore(), fetch=policy, checks=False)
+            agent = Agent(
+                "openai/gpt-5.2",
+                client=client,
+                store=MemoryImageStore(),
+                fetch=policy,
+                checks=False,
+            )
             await agent.run("Hello")
             monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
             answer = await agent.run("Draw")

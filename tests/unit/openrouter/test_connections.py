@@ -1,4 +1,6 @@
-"""Connections over either transport: kept, shared, closed when they should be, and no task left behind."""
+"""Connections over either transport: kept, shared, closed when they should be, and no task left
+behind.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,17 @@ from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter.aiohttp_transport import AiohttpTransport
 from agentkit.openrouter.transport import Transport
 from tests.unit.openrouter.conftest import BODY, KEY, Connect, ask
-from tests.unit.openrouter.peer import END, OK, Line, event, in_a_stream, never_answers, reply, serving, stream
+from tests.unit.openrouter.peer import (
+    END,
+    OK,
+    Line,
+    event,
+    in_a_stream,
+    never_answers,
+    reply,
+    serving,
+    stream,
+)
 
 
 async def test_one_connection_serves_one_request_after_another(connect: Connect) -> None:
@@ -64,8 +76,8 @@ async def test_a_kept_connection_that_the_server_closes(connect: Connect) -> Non
 
 
 class Thread:
-    """A server on a thread of its own, for a test that keeps the event loop busy. It answers once on each connection,
-    and closes it as soon as it is told."""
+    """A server on a thread of its own, for a test that keeps the event loop busy. It answers once
+    on each connection, and closes it as soon as it is told."""
 
     def __init__(self) -> None:
         self.posts = 0
@@ -101,7 +113,9 @@ def thread() -> Iterator[Thread]:
     server.close()
 
 
-async def test_a_kept_connection_that_is_closed_while_the_event_loop_is_busy(connect: Connect, thread: Thread) -> None:
+async def test_a_kept_connection_that_is_closed_while_the_event_loop_is_busy(
+    connect: Connect, thread: Thread
+) -> None:
     client = connect(thread.url)
     await ask(client)
     thread.hang_up()
@@ -111,7 +125,9 @@ async def test_a_kept_connection_that_is_closed_while_the_event_loop_is_busy(con
 
 
 async def test_a_kept_connection_that_closes_before_the_first_byte_is_written() -> None:
-    """Nothing of the request was sent, so it is told as a connection that was not had, and may be sent again."""
+    """Nothing of the request was sent, so it is told as a connection that was not had, and may be
+    sent again.
+    """
 
     async def handler(line: Line) -> None:
         await line.request()
@@ -161,7 +177,9 @@ async def test_a_hundred_at_once(connect: Connect) -> None:
 
     async with serving(handler) as peer:
         client = connect(peer.url)
-        replies = await asyncio.gather(*(ask(client, (b'{"number":%d}' % number,)) for number in range(100)))
+        replies = await asyncio.gather(
+            *(ask(client, (b'{"number":%d}' % number,)) for number in range(100))
+        )
         assert replies == [[{"number": number}] for number in range(100)]
         assert peer.lines == 100
 

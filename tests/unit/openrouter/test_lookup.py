@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from agentkit.errors import APIError, AuthenticationFailed, BadRequest, ConnectionFailed, ProviderFailed
+from agentkit.errors import (
+    APIError,
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionFailed,
+    ProviderFailed,
+)
 from agentkit.openrouter.retry import look_up
 from agentkit.wire.generation import Generation, generation_of
 
@@ -29,7 +35,9 @@ class Told:
 
 
 def record(**more: Any) -> dict[str, Any]:
-    return {"data": {"id": "gen-1", "total_cost": 0.04, "finish_reason": "stop", "model": "a/b", **more}}
+    return {
+        "data": {"id": "gen-1", "total_cost": 0.04, "finish_reason": "stop", "model": "a/b", **more}
+    }
 
 
 class Sleeps:
@@ -56,7 +64,13 @@ async def test_the_id_is_quoted() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [UNKNOWN, ProviderFailed("broken", status=500), ConnectionFailed("refused"), APIError("?", status=429)]
+    "error",
+    [
+        UNKNOWN,
+        ProviderFailed("broken", status=500),
+        ConnectionFailed("refused"),
+        APIError("?", status=429),
+    ],
 )
 async def test_patience_ends(error: Exception) -> None:
     told = Told(error)
@@ -101,6 +115,8 @@ def test_what_was_billed(more: Mapping[str, Any], billed: bool | None) -> None:
     assert found.billed is billed
 
 
-@pytest.mark.parametrize("body", [{}, {"data": None}, {"data": []}, {"data": {"id": 7}}, {"data": {"id": ""}}])
+@pytest.mark.parametrize(
+    "body", [{}, {"data": None}, {"data": []}, {"data": {"id": 7}}, {"data": {"id": ""}}]
+)
 def test_what_is_no_record(body: Mapping[str, Any]) -> None:
     assert generation_of(body) is None

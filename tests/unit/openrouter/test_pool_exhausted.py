@@ -21,7 +21,9 @@ async def test_a_pool_that_is_exhausted(crowded: int, sent: int, server_tools: b
 
     async def ask() -> str:
         nonlocal asked
-        async for attempt in retrying(server_tools=server_tools, seconds_left=lambda: 60.0, sleep=no_pause):
+        async for attempt in retrying(
+            server_tools=server_tools, seconds_left=lambda: 60.0, sleep=no_pause
+        ):
             with attempt:
                 asked += 1
                 if asked <= crowded:

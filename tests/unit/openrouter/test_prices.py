@@ -33,7 +33,9 @@ BOTH = endpoint(
 )  # fmt: skip
 MEGAPIXELS = endpoint(out(0.01, "megapixel"))
 TOKENS = endpoint(out(4e-5, "token"))
-INPUTS = endpoint(out(0.04), Price("input_image", "image", 0.002), Price("input_text", "token", 1e-5))
+INPUTS = endpoint(
+    out(0.04), Price("input_image", "image", 0.002), Price("input_text", "token", 1e-5)
+)
 PICTURE = Image("a" * 64, "image/png", 10, 1000, 500)
 
 CASES: list[tuple[ImageEndpoint, dict[str, Any], float | None]] = [
@@ -60,7 +62,11 @@ CASES: list[tuple[ImageEndpoint, dict[str, Any], float | None]] = [
     (TOKENS, {}, None),
     (INPUTS, {"prompt": "x" * 10}, 0.04003),
     (INPUTS, {"references": (PICTURE, PICTURE)}, 0.04401),
-    (endpoint(out(0.04), Price("input_image", "megapixel", 0.01)), {"references": (PICTURE,)}, 0.045),
+    (
+        endpoint(out(0.04), Price("input_image", "megapixel", 0.01)),
+        {"references": (PICTURE,)},
+        0.045,
+    ),
     (endpoint(out(0.04), Price("input_image", "token", 1e-5)), {"references": (PICTURE,)}, None),
     (endpoint(out(0.04), Price("input_image", "token", 1e-5)), {}, 0.04),
     (endpoint(out(0.04), Price("input_font", "image", 1.0)), {}, 0.04),
@@ -76,7 +82,11 @@ def test_a_price(at: ImageEndpoint, options: dict[str, Any], cost: float | None)
 
 
 def test_the_dearest_of_those_that_may_serve() -> None:
-    each = [endpoint(out(0.1), slug="a"), endpoint(out(0.3), slug="b", tag="b/fast"), endpoint(slug="c")]
+    each = [
+        endpoint(out(0.1), slug="a"),
+        endpoint(out(0.3), slug="b", tag="b/fast"),
+        endpoint(slug="c"),
+    ]
 
     def at(**provider: Any) -> tuple[list[str], float | None]:
         request = ImageRequest("m", "x", provider=provider or None)

@@ -41,7 +41,9 @@ async def socks(line: Line) -> None:
     _, methods = await line.reader.readexactly(2)
     await line.reader.readexactly(methods)
     await line.send(b"\x05\x00")  # no authentication
-    *_, length = await line.reader.readexactly(5)  # version, command, reserved, kind of address: a name
+    *_, length = await line.reader.readexactly(
+        5
+    )  # version, command, reserved, kind of address: a name
     await line.reader.readexactly(length + 2)
     await line.send(b"\x05\x00\x00\x01" + bytes(6))
     await answers(line)
@@ -58,7 +60,9 @@ async def test_http(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy"])
-async def test_https(name: str, connect: Connect, trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_https(
+    name: str, connect: Connect, trusted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serving(answers, tls=True) as peer, serving(tunnel) as proxy:
         monkeypatch.setenv(name, proxy.origin.replace("//", "//ada:secret@"))
         client = connect(peer.url)
@@ -100,7 +104,9 @@ async def test_a_proxy_that_refuses(connect: Connect, monkeypatch: pytest.Monkey
             await ask(connect("https://openrouter.example/api/v1"))
 
 
-async def test_a_proxy_that_hangs_up_after_the_request(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_hangs_up_after_the_request(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def handler(line: Line) -> None:
         await line.request()
 
@@ -111,8 +117,13 @@ async def test_a_proxy_that_hangs_up_after_the_request(connect: Connect, monkeyp
         assert len(proxy.requests) == 1
 
 
-async def test_a_tunnel_in_which_the_handshake_fails(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with serving(answers, tls=True) as peer, serving(tunnel) as proxy:  # whose certificate nobody trusts
+async def test_a_tunnel_in_which_the_handshake_fails(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        serving(answers, tls=True) as peer,
+        serving(tunnel) as proxy,
+    ):  # whose certificate nobody trusts
         monkeypatch.setenv("https_proxy", proxy.origin)
         with pytest.raises(ConnectionFailed, match="nothing was sent"):
             await ask(connect(peer.url))
@@ -121,7 +132,11 @@ async def test_a_tunnel_in_which_the_handshake_fails(connect: Connect, monkeypat
 
 def test_which_transport_speaks_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "https://openrouter.example/api/v1"
-    assert (proxy_for(url), carrier(url, None), carrier(url, "httpx2")) == (None, "aiohttp", "httpx2")
+    assert (proxy_for(url), carrier(url, None), carrier(url, "httpx2")) == (
+        None,
+        "aiohttp",
+        "httpx2",
+    )
     monkeypatch.setenv("https_proxy", "proxy.example:3128")
     assert (proxy_for(url), carrier(url, None)) == ("http://proxy.example:3128", "aiohttp")
     monkeypatch.setenv("https_proxy", "socks5://ada:secret@proxy.example")
@@ -145,16 +160,22 @@ async def test_socks(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert request.values("host") == ["openrouter.example"]
 
 
-async def test_socks_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_socks_without_its_extra_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("http_proxy", "socks5://ada:verysecret@127.0.0.1:1")
     async with OpenRouter(api_key=KEY, base_url="http://openrouter.example/api/v1") as client:
-        with pytest.raises(UsageError, match=r'pip install "agentkit-openrouter\[socks\]"') as caught:
+        with pytest.raises(
+            UsageError, match=r'pip install "agentkit-openrouter\[socks\]"'
+        ) as caught:
             await ask(client)
     assert "verysecret" not in str(caught.value)
 
 
-async def test_an_impossible_proxy_is_told_at_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_impossible_proxy_is_told_at_the_first_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("http_proxy", "gopher://proxy.example")
     async with OpenRouter(api_key=KEY, base_url="http://openrouter.example/api/v1") as client:
         with pytest.raises(UsageError, match="gopher"):

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from agentkit import OpenRouter, __version__
-from agentkit.errors import AgentkitError, BadRequest, ImageError, OutcomeUnknown, ProtocolError, UsageError
+from agentkit.errors import (
+    AgentkitError,
+    BadRequest,
+    ImageError,
+    OutcomeUnknown,
+    ProtocolError,
+    UsageError,
+)
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter.transport import TRANSPORTS
 from agentkit.values import BlobRef
@@ -19,7 +26,9 @@ from tests.unit.openrouter.conftest import BODY, KEY, Connect, ask
 from tests.unit.openrouter.peer import END, OK, Line, answers, chunk, event, reply, serving, stream
 
 
-async def test_the_headers_are_ours_and_no_others(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_headers_are_ours_and_no_others(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, "theirs")
     async with serving(answers) as peer:
@@ -44,7 +53,9 @@ async def test_the_headers_are_ours_and_no_others(connect: Connect, monkeypatch:
 async def test_the_names_of_the_application(transport: Any) -> None:
     async with serving(answers) as peer:
         named = {"app_name": "Bø\r\nX-Evil: 1", "app_url": "https://painter.example"}
-        async with OpenRouter(api_key=KEY, base_url=peer.url, transport=transport, **named) as client:
+        async with OpenRouter(
+            api_key=KEY, base_url=peer.url, transport=transport, **named
+        ) as client:
             await ask(client)
         (request,) = peer.requests
         assert request.values("x-openrouter-title") == ["B%C3%B8%0D%0AX-Evil%3A 1"]
@@ -67,7 +78,10 @@ async def test_cookies_are_not_kept(connect: Connect) -> None:
 
 async def test_a_get(connect: Connect) -> None:
     async with serving(answers) as peer:
-        assert await connect(peer.url).get("/generation?id=gen-1%2F2") == {"id": "gen-1", "choices": []}
+        assert await connect(peer.url).get("/generation?id=gen-1%2F2") == {
+            "id": "gen-1",
+            "choices": [],
+        }
         (request,) = peer.requests
         assert request.line == "GET /api/v1/generation?id=gen-1%2F2 HTTP/1.1"
         assert request.values("authorization") == [f"Bearer {KEY}"]
@@ -113,7 +127,9 @@ async def test_a_picture_that_is_gone(connect: Connect) -> None:
 
 
 class Vanishing(MemoryImageStore):
-    """A store that loses its pictures between the counting and the sending, or finds them changed."""
+    """A store that loses its pictures between the counting and the sending, or finds them
+    changed.
+    """
 
     def __init__(self, later: bytes | None) -> None:
         super().__init__()
@@ -160,12 +176,18 @@ async def test_a_packed_body(encoding: str, streamed: bool, connect: Connect) ->
     async def handler(line: Line) -> None:
         await line.request()
         if streamed:
-            await line.send(stream(header), *(chunk(body[at : at + 7]) for at in range(0, len(body), 7)), chunk(b""))
+            await line.send(
+                stream(header),
+                *(chunk(body[at : at + 7]) for at in range(0, len(body), 7)),
+                chunk(b""),
+            )
         else:
             await line.send(reply(body, header))
 
     async with serving(handler) as peer:
-        assert await ask(connect(peer.url)) == [{"number": 1} if streamed else {"id": "gen-1", "choices": []}]
+        assert await ask(connect(peer.url)) == [
+            {"number": 1} if streamed else {"id": "gen-1", "choices": []}
+        ]
 
 
 async def test_brotli(connect: Connect) -> None:

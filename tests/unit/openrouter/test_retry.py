@@ -1,4 +1,6 @@
-"""What is sent again, how often and when: the money law's table, without a socket and without waiting."""
+"""What is sent again, how often and when: the money law's table, without a socket and without
+waiting.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +22,31 @@ from agentkit.openrouter.retry import retrying
 from agentkit.wire.generation import Generation
 
 
-def status(code: int, after: float | None = None, generation_id: str | None = None, **more: bool) -> APIError:
+def status(
+    code: int, after: float | None = None, generation_id: str | None = None, **more: bool
+) -> APIError:
     return ProviderFailed("no", status=code, retry_after=after, generation_id=generation_id, **more)
 
 
 async def attempts(
-    outcomes: Sequence[Exception | str], *, server_tools: bool = False, seconds: float = 900, billed: bool | None = None
+    outcomes: Sequence[Exception | str],
+    *,
+    server_tools: bool = False,
+    seconds: float = 900,
+    billed: bool | None = None,
 ) -> tuple[Exception | str, int, list[float]]:
-    """What comes of a request that ends like this, one after another: the end, how many were sent, the pauses."""
+    """What comes of a request that ends like this, one after another: the end, how many were sent,
+    the pauses.
+    """
     sent, naps = 0, []
 
     async def sleep(pause: float) -> None:
         naps.append(pause)
 
     async def look_up(generation_id: str) -> Generation | None:
-        return None if billed is None else Generation(generation_id, cost_usd=0.04 if billed else 0.0)
+        return (
+            None if billed is None else Generation(generation_id, cost_usd=0.04 if billed else 0.0)
+        )
 
     async def send() -> str:
         nonlocal sent
@@ -67,7 +79,9 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "times"), TABLE, ids=lambda value: str(getattr(value, "status", value))[:20])
+@pytest.mark.parametrize(
+    ("error", "times"), TABLE, ids=lambda value: str(getattr(value, "status", value))[:20]
+)
 async def test_how_often(error: AgentkitError, times: int) -> None:
     raised, sent, naps = await attempts([error])
     assert raised is error
@@ -88,11 +102,15 @@ async def test_one_that_helps() -> None:
 async def test_with_server_tools_only_what_was_not_billed(billed: bool | None, times: int) -> None:
     error = status(503, generation_id="gen-1")
     assert (await attempts([error], server_tools=True, billed=billed))[1] == times
-    assert (await attempts([status(503)], server_tools=True, billed=billed))[1] == 1  # no id, no proof
+    assert (await attempts([status(503)], server_tools=True, billed=billed))[
+        1
+    ] == 1  # no id, no proof
     assert (await attempts([ConnectionFailed("no")], server_tools=True, billed=billed))[1] == 3
 
 
-@pytest.mark.parametrize(("after", "seconds", "naps"), [(0, 900, [0]), (7, 900, [7]), (121, 900, []), (30, 20, [])])
+@pytest.mark.parametrize(
+    ("after", "seconds", "naps"), [(0, 900, [0]), (7, 900, [7]), (121, 900, []), (30, 20, [])]
+)
 async def test_the_wait_that_is_asked_for(after: float, seconds: float, naps: list[float]) -> None:
     assert (await attempts([status(500, after)], seconds=seconds))[2] == naps
 

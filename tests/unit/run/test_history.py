@@ -18,7 +18,13 @@ MODEL = "a/b"
 
 
 def image(number: int, **more: Any) -> Image:
-    given = {"prompt": f"fox {number}", "width": 40, "height": 30, "sources": (Source("images"),), **more}
+    given = {
+        "prompt": f"fox {number}",
+        "width": 40,
+        "height": 30,
+        "sources": (Source("images"),),
+        **more,
+    }
     return Image(f"{number:064x}", "image/png", 3, name=f"img_{number}", **given)
 
 
@@ -28,7 +34,11 @@ def user(*parts: str | Image) -> Message:
 
 def drew(*images: Image, api: Api = "chat", model: str = MODEL, words: str = "Here.") -> Message:
     """A reply whose raw item carries these pictures."""
-    raw: list[bytes | BlobRef] = [b'{"role":"assistant","content":"', words.encode(), b'","images":["']
+    raw: list[bytes | BlobRef] = [
+        b'{"role":"assistant","content":"',
+        words.encode(),
+        b'","images":["',
+    ]
     for each in images:
         raw += [BlobRef(each.sha256, each.media_type), b'","']
     return Message("assistant", (Text(words), *images), ((*raw, b'"]}'),), api, model)
@@ -57,7 +67,9 @@ def carried(sent: Plan, api: Api = "chat") -> list[str]:
         raw = message.raw if echoed(message, api) else ()
         refs = {piece.sha256 for item in raw for piece in item if isinstance(piece, BlobRef)}
         own = (
-            message.images if message.role != "assistant" else [each for each in message.images if each.sha256 in refs]
+            message.images
+            if message.role != "assistant"
+            else [each for each in message.images if each.sha256 in refs]
         )
         found += [each.name for each in own if each.sha256 not in shown.hidden]
         found += [each.name for _, each in shown.attached]
@@ -86,19 +98,26 @@ def test_the_last_pictures_stay_and_leave_a_few_at_a_time() -> None:
 
 @pytest.mark.parametrize(("images", "counts"), [(0, [0, 0, 0]), (1, [1, 2, 1]), (None, [1, 2, 3])])
 def test_other_numbers(images: int | None, counts: list[int]) -> None:
-    assert [len(carried(planned(talk(turns), History(images=images)))) for turns in (1, 2, 3)] == counts
+    assert [
+        len(carried(planned(talk(turns), History(images=images)))) for turns in (1, 2, 3)
+    ] == counts
 
 
 def test_each_picture_is_told_once_with_what_is_known_of_it() -> None:
     sent = planned(talk(6))
     notes = [sent.shown[index].note for index in range(2, 13, 2)]
-    assert notes[:3] == [f'[pictures that are not shown here: img_{n} (40×30, "fox {n}")]' for n in (1, 2, 3)]
+    assert notes[:3] == [
+        f'[pictures that are not shown here: img_{n} (40×30, "fox {n}")]' for n in (1, 2, 3)
+    ]
     assert notes[3:] == [f'[pictures: img_{n} (40×30, "fox {n}")]' for n in (4, 5, 6)]
 
 
 def test_a_line() -> None:
     assert line(image(1, prompt="a\n  fox ]")) == 'img_1 (40×30, "a fox ]")'
-    assert line(image(2, prompt=None, width=None, sources=(Source("user"),))) == "img_2 (from the user)"
+    assert (
+        line(image(2, prompt=None, width=None, sources=(Source("user"),)))
+        == "img_2 (from the user)"
+    )
     assert line(image(3, prompt=None, width=None)) == "img_3"
     assert line(image(3, prompt=None), "Make it\nblue") == 'img_3 (40×30, for "Make it blue")'
     assert len(line(image(4, prompt="x" * 500))) < 110
@@ -108,7 +127,9 @@ def test_a_name_in_the_prompt_brings_a_picture_back() -> None:
     sent = planned((*talk(7)[:-1], user("Make img_1 blue, not img_99 or img_2x")))
     assert [each.name for _, each in sent.shown[14].attached] == ["img_1"]
     later = planned((*sent.messages, drew(image(8)), user("Nice")))
-    assert [each.name for _, each in later.shown[14].attached] == ["img_1"], "it stays in sight at its new place"
+    assert [each.name for _, each in later.shown[14].attached] == ["img_1"], (
+        "it stays in sight at its new place"
+    )
     assert "img_1" in carried(later)
 
 
@@ -131,20 +152,29 @@ def test_within_a_run_nothing_leaves() -> None:
     results: tuple[Message, ...] = ()
     for number in range(6, 12):
         call = Message("assistant", (ToolCall(f"c{number}", "chart", "{}"),))
-        results = (*results, call, Message("tool", (ToolResult(f"c{number}", "chart", (Text("ok"), image(number))),)))
+        results = (
+            *results,
+            call,
+            Message("tool", (ToolResult(f"c{number}", "chart", (Text("ok"), image(number))),)),
+        )
     sent = planned((*talk(5), *results, user("Your reply does not fit")), start=start)
     assert {f"img_{number}" for number in range(6, 12)} <= set(carried(sent))
 
 
 def test_the_prompts_own_pictures_always_go() -> None:
     sent = planned(
-        (*talk(6)[:-1], user("What are these?", *(image(number) for number in range(20, 26)))), History(images=0)
+        (*talk(6)[:-1], user("What are these?", *(image(number) for number in range(20, 26)))),
+        History(images=0),
     )
     assert carried(sent) == [f"img_{number}" for number in range(20, 26)]
 
 
 def test_a_picture_is_shown_where_it_came_first() -> None:
-    messages = (user("Look", image(1)), Message("assistant", (Text("A cat."),)), user("Look again", image(1)))
+    messages = (
+        user("Look", image(1)),
+        Message("assistant", (Text("A cat."),)),
+        user("Look again", image(1)),
+    )
     sent = planned(messages)
     assert sent.shown[2].hidden == {image(1).sha256}
     assert carried(sent) == ["img_1"]
@@ -153,7 +183,10 @@ def test_a_picture_is_shown_where_it_came_first() -> None:
 def test_for_another_api_or_model_a_replys_pictures_are_the_users_input() -> None:
     for more in ({"api": "responses"}, {"model": "c/d"}, {"model": "a/b-image"}):
         sent = planned(talk(2), **more)
-        assert [[each.name for _, each in sent.shown[index].attached] for index in (2, 4)] == [["img_1"], ["img_2"]]
+        assert [[each.name for _, each in sent.shown[index].attached] for index in (2, 4)] == [
+            ["img_1"],
+            ["img_2"],
+        ]
         assert carried(sent, more.get("api", "chat")) == ["img_1", "img_2"]
     for same in ("a/b:free", "a/b-2025-12-11", None):
         assert not any(each.attached for each in planned(talk(2), model=same).shown.values()), same
@@ -161,14 +194,20 @@ def test_for_another_api_or_model_a_replys_pictures_are_the_users_input() -> Non
 
 def test_a_picture_that_the_wire_gave_only_as_a_link_is_sent_when_it_is_named() -> None:
     said = Message(
-        "assistant", (Text("Here."), image(1)), ((b'{"role":"assistant","content":"Here."}',),), "chat", MODEL
+        "assistant",
+        (Text("Here."), image(1)),
+        ((b'{"role":"assistant","content":"Here."}',),),
+        "chat",
+        MODEL,
     )
     assert carried(planned((user("Draw"), said, user("Nice")))) == []
     assert carried(planned((user("Draw"), said, user("Frame img_1")))) == ["img_1"]
 
 
 def test_a_model_that_sees_nothing_is_told_so_once() -> None:
-    sent = planned((user("Look", image(9)), Message("assistant", (Text("?"),)), *talk(2)), sees=False)
+    sent = planned(
+        (user("Look", image(9)), Message("assistant", (Text("?"),)), *talk(2)), sees=False
+    )
     notes = [sent.shown[index].note for index in sorted(sent.shown) if sent.shown[index].note]
     assert ["cannot see" in note for note in notes] == [True, False, False]
     assert 'img_1 (40×30, "fox 1")' in notes[1]
@@ -180,7 +219,9 @@ def test_turns_leave_from_the_front_with_room_to_grow() -> None:
     policy = History(images=None, tokens=10 * PICTURE_TOKENS)
     kept = [planned(messages[: 2 * turn + 1], policy) for turn in range(1, 31)]
     assert all(len(carried(each)) <= 10 for each in kept)
-    assert all(each.messages[0].role == "user" and each.messages[-1].role == "user" for each in kept)
+    assert all(
+        each.messages[0].role == "user" and each.messages[-1].role == "user" for each in kept
+    )
     firsts = [carried(each)[0] for each in kept]
     assert 4 < len(set(firsts)) < 9, "several leave at once, and then none for some turns"
     assert kept[0].shown[0].before == "" if 0 in kept[0].shown else True
@@ -200,7 +241,9 @@ def test_a_picture_of_a_turn_that_was_left_out_can_be_named() -> None:
 def test_the_current_run_never_leaves() -> None:
     long = user("x" * 10_000)
     sent = planned(
-        (*talk(2)[:-1], long, Message("assistant", (ToolCall("c", "w", "{}"),))), History(tokens=10), start=4
+        (*talk(2)[:-1], long, Message("assistant", (ToolCall("c", "w", "{}"),))),
+        History(tokens=10),
+        start=4,
     )
     assert sent.messages[0] is long
 
@@ -208,7 +251,10 @@ def test_the_current_run_never_leaves() -> None:
 def test_parents() -> None:
     images = tuple(image(number) for number in (1, 2, 3))
     new = image(9)
-    assert parents([user("Put the hat of img_2 on img_1 and img_8")], 0, images, new) == ("img_2", "img_1")
+    assert parents([user("Put the hat of img_2 on img_1 and img_8")], 0, images, new) == (
+        "img_2",
+        "img_1",
+    )
     assert parents([user("Mix ", image(3), image(1))], 0, images, new) == ("img_3", "img_1")
     assert parents([user("Like img_1 but with ", image(3))], 0, images, new) == ("img_1",)
     assert parents([user("Now at night")], 0, images, new) == ()
@@ -216,7 +262,9 @@ def test_parents() -> None:
 
 
 numbers = st.integers(1, 9)
-words = st.lists(st.sampled_from(["a", "fox", "img_1", "img_3", "img_7", "img_99", "ünï"]), max_size=4).map(" ".join)
+words = st.lists(
+    st.sampled_from(["a", "fox", "img_1", "img_3", "img_7", "img_99", "ünï"]), max_size=4
+).map(" ".join)
 apis = st.sampled_from(["chat", "responses"])
 
 
@@ -227,7 +275,10 @@ def turns(draw: Any) -> list[Message]:
     found: list[Message] = [user(draw(words), *given)]
     for _ in range(draw(st.integers(0, 2))):
         call = f"c{draw(numbers)}"
-        reply = drew(*(image(number) for number in draw(st.lists(numbers, max_size=2, unique=True))), api=draw(apis))
+        reply = drew(
+            *(image(number) for number in draw(st.lists(numbers, max_size=2, unique=True))),
+            api=draw(apis),
+        )
         found.append(replace(reply, parts=(*reply.parts, ToolCall(call, "w", "{}"))))
         shown = tuple(image(number) for number in draw(st.lists(numbers, max_size=2, unique=True)))
         found.append(Message("tool", (ToolResult(call, "w", (Text("ok"), *shown)),)))
@@ -241,7 +292,9 @@ policies = st.builds(History, st.none() | st.integers(0, 4), st.none() | st.inte
 
 
 @given(conversations, words, policies, apis, st.booleans())
-def test_any_conversation(talked: list[list[Message]], asked: str, policy: History, api: Api, sees: bool) -> None:
+def test_any_conversation(
+    talked: list[list[Message]], asked: str, policy: History, api: Api, sees: bool
+) -> None:
     messages = (*(message for turn in talked for message in turn), user(asked))
     sent = planned(messages, policy, api=api, sees=sees)
     assert sent.messages == messages[len(messages) - len(sent.messages) :], "only from the front"
@@ -254,7 +307,10 @@ def test_any_conversation(talked: list[list[Message]], asked: str, policy: Histo
     for name in set(asked.split()) & {each.name for message in messages for each in message.images}:
         assert name in names, "what is named is sent"
     if policy.most_images is not None:
-        assert len(names) <= policy.most_images + len(messages[-1].images) + len(set(asked.split())) + 2 * 3
+        assert (
+            len(names)
+            <= policy.most_images + len(messages[-1].images) + len(set(asked.split())) + 2 * 3
+        )
     told = "".join(shown.note + shown.before + str(shown.attached) for shown in sent.shown.values())
     for each in {each.name for message in messages for each in message.images}:
         assert each in told, "each handle is told"
@@ -275,7 +331,9 @@ def test_what_was_sent_is_sent_again_until_something_leaves(
             same = now.messages[:count] == before.messages and all(
                 now.shown.get(index) == before.shown.get(index) for index in range(count)
             )
-            left = set(carried(before, api)) - set(carried(replace(now, messages=now.messages[:count]), api))
+            left = set(carried(before, api)) - set(
+                carried(replace(now, messages=now.messages[:count]), api)
+            )
             assert same or left or len(now.messages) < len(messages)
         before = now
         messages = (*messages, *turn[1:])

@@ -42,7 +42,9 @@ def reply(*parts: Any) -> Message:
 
 def asked(run: Run, *names: str, **usage: Any) -> Run:
     """The run after a reply that calls these tools."""
-    calls = [ToolCall(f"c{len(run.invocations) + index}", name, "{}") for index, name in enumerate(names)]
+    calls = [
+        ToolCall(f"c{len(run.invocations) + index}", name, "{}") for index, name in enumerate(names)
+    ]
     return run.with_reply(reply(*calls), Usage(requests=1, **usage))
 
 
@@ -71,7 +73,10 @@ def test_calls_are_run_then_asked_again() -> None:
     assert run.messages[-1].role == "assistant"
     run = answered(run, run.invocations[0])
     assert next_step(run) == Ask()
-    assert [part.call_id for part in run.messages[-1].parts if isinstance(part, ToolResult)] == ["c0", "c1"]
+    assert [part.call_id for part in run.messages[-1].parts if isinstance(part, ToolResult)] == [
+        "c0",
+        "c1",
+    ]
     assert run.results == ()
 
 
@@ -79,7 +84,11 @@ def test_results_stand_in_the_order_of_the_calls() -> None:
     run = asked(fresh(), "a", "b", "c")
     for number in (2, 0, 1):
         run = answered(run, run.invocations[number])
-    assert [part.name for part in run.messages[-1].parts if isinstance(part, ToolResult)] == ["a", "b", "c"]
+    assert [part.name for part in run.messages[-1].parts if isinstance(part, ToolResult)] == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_calls_that_wait_for_a_person_hold_the_run_once_the_others_are_done() -> None:
@@ -110,10 +119,14 @@ LIMITED: list[tuple[Limits, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("limits", "usage", "name"), LIMITED)
-def test_a_limit_is_met_with_one_last_turn_in_words(limits: Limits, usage: dict[str, Any], name: str) -> None:
+def test_a_limit_is_met_with_one_last_turn_in_words(
+    limits: Limits, usage: dict[str, Any], name: str
+) -> None:
     run = all_answered(asked(fresh(limits=limits), "a", **usage))
     assert next_step(run) == Ask(closing=name)
-    assert next_step(run.with_reply(reply(Text("so far")), Usage(), closing=name)) == Finish("limited")
+    assert next_step(run.with_reply(reply(Text("so far")), Usage(), closing=name)) == Finish(
+        "limited"
+    )
 
 
 def test_without_money_left_not_even_the_last_turn_is_asked() -> None:
@@ -141,7 +154,9 @@ MONEY: list[tuple[Means, Step]] = [
 
 
 @pytest.mark.parametrize(("means", "step"), MONEY)
-def test_a_request_is_asked_for_if_it_and_the_one_after_it_can_be_paid(means: Means, step: Step) -> None:
+def test_a_request_is_asked_for_if_it_and_the_one_after_it_can_be_paid(
+    means: Means, step: Step
+) -> None:
     assert next_step(fresh(limits=Limits(cost_usd=0.5)), means) == step
 
 
@@ -159,7 +174,9 @@ def repeated(count: int, arguments: str = "{}", **options: Any) -> Run:
 
 
 def test_the_third_equal_call_is_answered_and_not_run_and_the_next_closes_the_run() -> None:
-    assert [each.status for each in repeated(4).invocations] == ["completed"] * 2 + ["cancelled"] * 2
+    assert [each.status for each in repeated(4).invocations] == ["completed"] * 2 + [
+        "cancelled"
+    ] * 2
     assert next_step(repeated(3)) == Ask()
     assert next_step(repeated(4)) == Ask(closing="repeats")
     assert "3 times in a row" in (repeated(3).invocations[-1].error or "")
@@ -176,12 +193,16 @@ def test_a_tool_that_may_repeat_is_not_counted() -> None:
 
 
 def test_equal_calls_in_one_reply_count_and_are_steered_before_the_run_is_closed() -> None:
-    run = fresh().with_reply(reply(*(ToolCall(f"c{number}", "look", "{}") for number in range(5))), Usage())
+    run = fresh().with_reply(
+        reply(*(ToolCall(f"c{number}", "look", "{}") for number in range(5))), Usage()
+    )
     assert [each.id for each in run.pending] == ["c0", "c1"]
     assert next_step(all_answered(run)) == Ask()
 
 
-@pytest.mark.parametrize("arguments", ["", "{oops", "[" * 5000, "NaN", '"\\ud83d"', '{"x": "\ud83d"}'])
+@pytest.mark.parametrize(
+    "arguments", ["", "{oops", "[" * 5000, "NaN", '"\\ud83d"', '{"x": "\ud83d"}']
+)
 def test_any_arguments_can_be_compared(arguments: str) -> None:
     assert repeated(3, arguments).invocations[-1].status == "cancelled"
 
@@ -222,7 +243,9 @@ def test_calls_beyond_the_limit_are_told_apart() -> None:
 
 
 def test_server_calls_count_against_the_same_limit() -> None:
-    server = Invocation("s", "openrouter:web_search", executor="server", status="completed", count=3)
+    server = Invocation(
+        "s", "openrouter:web_search", executor="server", status="completed", count=3
+    )
     run = fresh(limits=Limits(tool_calls=4)).with_reply(
         reply(ToolCall("a", "a", "{}"), ToolCall("b", "b", "{}")), Usage(), server_calls=(server,)
     )
@@ -236,10 +259,15 @@ def test_denied_calls_do_not_count() -> None:
 
 
 def test_a_call_in_the_closing_reply_is_answered_and_not_run() -> None:
-    run = fresh().with_reply(reply(Text("a"), ToolCall("c", "draw", "{}")), Usage(), closing="turns")
+    run = fresh().with_reply(
+        reply(Text("a"), ToolCall("c", "draw", "{}")), Usage(), closing="turns"
+    )
     assert next_step(run) == Finish("limited")
     (invocation,) = run.invocations
-    assert (invocation.status, invocation.error) == ("cancelled", "not run: the limit of turns is reached")
+    assert (invocation.status, invocation.error) == (
+        "cancelled",
+        "not run: the limit of turns is reached",
+    )
     result = run.messages[-1].parts[0]
     assert isinstance(result, ToolResult)
     assert result.error
@@ -252,7 +280,10 @@ def test_a_cut_call_is_answered_and_the_whole_one_beside_it_runs() -> None:
     assert [each.id for each in run.pending] == ["c0"]
     assert next_step(run) == Call(run.pending)
     run = answered(run, run.pending[0])
-    assert [part.error for part in run.messages[-1].parts if isinstance(part, ToolResult)] == [False, True]
+    assert [part.error for part in run.messages[-1].parts if isinstance(part, ToolResult)] == [
+        False,
+        True,
+    ]
     assert next_step(run) == Ask()
 
 
@@ -273,13 +304,24 @@ def test_an_id_that_comes_again_in_a_later_turn_leaves_the_earlier_call_as_it_wa
 
 
 def test_a_reply_clears_what_had_arrived_of_the_one_that_broke_off() -> None:
-    assert fresh(partial=reply(Text("half"))).with_reply(reply(Text("whole")), Usage()).partial is None
+    assert (
+        fresh(partial=reply(Text("half"))).with_reply(reply(Text("whole")), Usage()).partial is None
+    )
 
 
 def test_pictures_are_numbered_and_the_same_bytes_are_one() -> None:
-    run, first = fresh().with_image(Image("a" * 64, "image/png", 1, sources=(Source("images"),), prompt="a fox"))
+    run, first = fresh().with_image(
+        Image("a" * 64, "image/png", 1, sources=(Source("images"),), prompt="a fox")
+    )
     run, second = run.with_image(Image("b" * 64, "image/png", 1))
-    seen = Image("a" * 64, "image/png", 1, sources=(Source("text", "https://x/a.png"),), prompt="other", alt="fox")
+    seen = Image(
+        "a" * 64,
+        "image/png",
+        1,
+        sources=(Source("text", "https://x/a.png"),),
+        prompt="other",
+        alt="fox",
+    )
     run, again = run.with_image(seen)
     assert (first.name, second.name, again.name) == ("img_1", "img_2", "img_1")
     assert again.sources == (Source("images"), Source("text", "https://x/a.png"))
@@ -315,14 +357,24 @@ def test_a_picture_that_is_not_there_is_told_with_those_that_are() -> None:
 def test_a_seal_binds_run_call_name_and_arguments() -> None:
     run = fresh()
     call = Invocation("c", "buy", {"what": "tea", "euros": 3})
-    others = [replace(call, id="d"), replace(call, name="sell"), replace(call, arguments={"what": "tea", "euros": 4})]
+    others = [
+        replace(call, id="d"),
+        replace(call, name="sell"),
+        replace(call, arguments={"what": "tea", "euros": 4}),
+    ]
     assert len({run.seal(call), *map(run.seal, others), replace(run, id="r2").seal(call)}) == 5
-    assert run.seal(call) == run.seal(replace(call, arguments={"euros": 3, "what": "tea"}, status="running"))
+    assert run.seal(call) == run.seal(
+        replace(call, arguments={"euros": 3, "what": "tea"}, status="running")
+    )
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     max_leaves=6,
 )
@@ -342,7 +394,8 @@ parts = st.one_of(
     st.builds(ToolResult, words, words, st.lists(texts | images, max_size=3).map(tuple), st.booleans()),
 )  # fmt: skip
 pieces = st.lists(
-    words.map(str.encode) | st.builds(BlobRef, shas, st.just("image/png"), st.sampled_from(["data_url", "base64"])),
+    words.map(str.encode)
+    | st.builds(BlobRef, shas, st.just("image/png"), st.sampled_from(["data_url", "base64"])),
     max_size=3,
 ).map(tuple)
 messages = st.builds(

@@ -45,7 +45,9 @@ HOSTILE = [
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\u2028\u2029\ud800-\udfff]"
 )
-nasty = st.text(alphabet=[*"`~<>![]()\\|:-*_ \n\t#ab/\"'=&;.1", "\x1b", "\u202e", "\r"], max_size=60)
+nasty = st.text(
+    alphabet=[*"`~<>![]()\\|:-*_ \n\t#ab/\"'=&;.1", "\x1b", "\u202e", "\r"], max_size=60
+)
 
 
 def png(colour: str = "orange") -> bytes:
@@ -56,8 +58,21 @@ def png(colour: str = "orange") -> bytes:
 
 def picture(**fields: object) -> Image:
     data = png()
-    made = Image(hashlib.sha256(data).hexdigest(), "image/png", len(data), 4, 3, name="img_1", blobs=MemoryBlobs(data))
-    return type(made)(**({name: getattr(made, name) for name in made.__dataclass_fields__ if name != "kind"} | fields))  # type: ignore[arg-type]
+    made = Image(
+        hashlib.sha256(data).hexdigest(),
+        "image/png",
+        len(data),
+        4,
+        3,
+        name="img_1",
+        blobs=MemoryBlobs(data),
+    )
+    return type(made)(
+        **(
+            {name: getattr(made, name) for name in made.__dataclass_fields__ if name != "kind"}
+            | fields
+        )
+    )  # type: ignore[arg-type]
 
 
 class Page(HTMLParser):
@@ -87,7 +102,9 @@ def tokens(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("sink", [plain.terminal, markdown.prose, markdown.inline, html.text, html.prose])
+@pytest.mark.parametrize(
+    "sink", [plain.terminal, markdown.prose, markdown.inline, html.text, html.prose]
+)
 def test_no_sink_lets_a_control_character_through(text: str, sink: object) -> None:
     shown = sink(text)  # type: ignore[operator]
     assert not CONTROLS.search(shown)
@@ -164,7 +181,13 @@ def test_markdown_keeps_what_is_harmless(text: str) -> None:
 def test_markdown_answer_in_order() -> None:
     failure = ImageFailure(Source("text"), "https://x", "the *server* said 404\n<b>")
     shown = markdown.answer(
-        (Text("Before:"), picture(prompt="a [red] fox\n<b>"), Text("```\nopen"), picture(name="img 2/..")), (failure,)
+        (
+            Text("Before:"),
+            picture(prompt="a [red] fox\n<b>"),
+            Text("```\nopen"),
+            picture(name="img 2/.."),
+        ),
+        (failure,),
     )
     assert shown == (
         "Before:\n\n![a \\[red\\] fox \\<b\\>](images/img_1.png)\n\n```\nopen\n```\n\n![img 2/..](images/"
@@ -174,12 +197,17 @@ def test_markdown_answer_in_order() -> None:
 
 
 def test_markdown_links_to_an_svg() -> None:
-    assert markdown.picture(picture(media_type="image/svg+xml"), folder="my images") == "[img_1](my%20images/img_1.svg)"
+    assert (
+        markdown.picture(picture(media_type="image/svg+xml"), folder="my images")
+        == "[img_1](my%20images/img_1.svg)"
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_page_gets_no_markup_of_the_models(text: str) -> None:
-    page = Page(html.answer((Text(text), picture(alt=text)), (ImageFailure(Source("data"), None, text),)))
+    page = Page(
+        html.answer((Text(text), picture(alt=text)), (ImageFailure(Source("data"), None, text),))
+    )
     allowed = {
         "div",
         "p",
@@ -220,11 +248,20 @@ def test_a_remote_picture_is_a_link() -> None:
     assert html.prose("![a fox](https://example.org/fox.png)") == (
         '<p><a href="https://example.org/fox.png" rel="noopener noreferrer nofollow">a fox</a></p>\n'
     )
-    assert html.prose("[![a fox](https://example.org/fox.png)](https://example.org)").count("<a ") == 1
+    assert (
+        html.prose("[![a fox](https://example.org/fox.png)](https://example.org)").count("<a ") == 1
+    )
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "data:text/html,x", "//evil.example", "file:///etc/passwd", "vbscript:x"]
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//evil.example",
+        "file:///etc/passwd",
+        "vbscript:x",
+    ],
 )
 def test_links_lead_to_the_web_alone(url: str) -> None:
     assert "<a" not in html.prose(f"[a]({url})")
@@ -236,7 +273,13 @@ def test_headings_fit_into_a_page() -> None:
 
 def test_an_svg_is_never_inlined() -> None:
     data = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
-    svg = Image(hashlib.sha256(data).hexdigest(), "image/svg+xml", len(data), name="img_1", blobs=MemoryBlobs(data))
+    svg = Image(
+        hashlib.sha256(data).hexdigest(),
+        "image/svg+xml",
+        len(data),
+        name="img_1",
+        blobs=MemoryBlobs(data),
+    )
     shown = html.answer((svg,))
     assert "img_1" in shown
     assert {tag for tag, _ in Page(shown).tags} == {"div", "figure", "figcaption", "small", "p"}
@@ -249,9 +292,23 @@ def test_a_picture_whose_bytes_are_gone_is_told_in_words() -> None:
 
 
 def test_amounts_for_people() -> None:
-    assert [plain.dollars(each) for each in (None, 0.0, 0.01234, 2.5)] == ["–", "$0.00", "$0.0123", "$2.50"]
-    assert [plain.duration(each) for each in (None, 0.0123, 3.44, 125.0)] == ["–", "12 ms", "3.4 s", "2 min 5 s"]
-    assert [plain.kilobytes(each) for each in (12, 34_100, 1_200_000)] == ["12 B", "34 kB", "1.2 MB"]
+    assert [plain.dollars(each) for each in (None, 0.0, 0.01234, 2.5)] == [
+        "–",
+        "$0.00",
+        "$0.0123",
+        "$2.50",
+    ]
+    assert [plain.duration(each) for each in (None, 0.0123, 3.44, 125.0)] == [
+        "–",
+        "12 ms",
+        "3.4 s",
+        "2 min 5 s",
+    ]
+    assert [plain.kilobytes(each) for each in (12, 34_100, 1_200_000)] == [
+        "12 B",
+        "34 kB",
+        "1.2 MB",
+    ]
 
 
 def test_without_markdown_it_words_are_escaped_paragraphs() -> None:
@@ -259,5 +316,7 @@ def test_without_markdown_it_words_are_escaped_paragraphs() -> None:
         "import sys; sys.modules['markdown_it'] = None\n"
         "from agentkit.show import html\nprint(html.prose('a <b>\\n\\n![x](https://example.org)'), end='')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "<p>a &lt;b&gt;</p><p>![x](https://example.org)</p>"

@@ -35,7 +35,11 @@ def completed(data: bytes, **more: Any) -> dict[str, Any]:
 
 
 def partial(data: bytes, index: int = 0) -> dict[str, Any]:
-    return {"type": "image_generation.partial_image", "partial_image_index": index, "b64_json": b64(data)}
+    return {
+        "type": "image_generation.partial_image",
+        "partial_image_index": index,
+        "b64_json": b64(data),
+    }
 
 
 def sse(*events: Any, done: bool = True) -> bytes:
@@ -44,12 +48,16 @@ def sse(*events: Any, done: bool = True) -> bytes:
 
 
 def body(*pictures: bytes, **more: Any) -> bytes:
-    return json.dumps({"created": 0, "data": [{"b64_json": b64(each)} for each in pictures], **more}).encode()
+    return json.dumps(
+        {"created": 0, "data": [{"b64_json": b64(each)} for each in pictures], **more}
+    ).encode()
 
 
 @dataclass
 class Line:
-    """A server that answers each POST with the next of `answers`, and then hangs up, or waits where it is told to."""
+    """A server that answers each POST with the next of `answers`, and then hangs up, or waits where
+    it is told to.
+    """
 
     answers: list[tuple[bytes, str, bool]] = field(default_factory=list)
     """The bytes of the body, its media type, and whether its end comes."""
@@ -73,7 +81,9 @@ class Line:
                 head = f"HTTP/1.1 {status}\r\ncontent-length: {len(found)}\r\nconnection: close\r\n\r\n"
                 writer.write(head.encode() + found)
                 return
-            lengths = [line for line in head.lower().splitlines() if line.startswith("content-length")]
+            lengths = [
+                line for line in head.lower().splitlines() if line.startswith("content-length")
+            ]
             self.posts.append(json.loads(await reader.readexactly(int(lengths[0].split(":")[1]))))
             data, kind, whole = self.answers.pop(0)
             writer.write(

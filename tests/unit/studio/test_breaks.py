@@ -1,4 +1,6 @@
-"""When something breaks: no picture that had arrived is lost, and no request is sent twice that may have been billed."""
+"""When something breaks: no picture that had arrived is lost, and no request is sent twice that may
+have been billed.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +62,13 @@ async def test_a_buffered_body_that_breaks_after_a_picture(line: Line, at_line: 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_became_of_it_is_asked_and_told(line: Line, at_line: Made, stream: bool) -> None:
-    line.record = json.dumps({"data": {"id": "gen-img-1", "total_cost": 0.25, "cancelled": False}}).encode()
-    line.say(*((sse(partial(BIG), done=False), EVENTS) if stream else (body(BIG)[:-6], JSON)), whole=False)
+    line.record = json.dumps(
+        {"data": {"id": "gen-img-1", "total_cost": 0.25, "cancelled": False}}
+    ).encode()
+    line.say(
+        *((sse(partial(BIG), done=False), EVENTS) if stream else (body(BIG)[:-6], JSON)),
+        whole=False,
+    )
     error = await broken(at_line(lookup=5), stream=stream)
     assert isinstance(error, StreamInterrupted if stream else OutcomeUnknown)
     assert error.generation is not None
@@ -72,7 +79,9 @@ async def test_what_became_of_it_is_asked_and_told(line: Line, at_line: Made, st
     assert len(line.posts) == 1
 
 
-async def test_a_buffered_body_that_breaks_inside_a_picture(line: Line, at_line: Made, store: MemoryImageStore) -> None:
+async def test_a_buffered_body_that_breaks_inside_a_picture(
+    line: Line, at_line: Made, store: MemoryImageStore
+) -> None:
     line.say(body(BIG)[:9000], whole=False)
     error = await broken(at_line(), stream=False)
     assert images(error) == []
@@ -90,7 +99,9 @@ async def test_a_body_cut_cleanly_is_no_reply(line: Line, at_line: Made) -> None
 
 
 @pytest.mark.parametrize("whole", [False, True])
-async def test_a_stream_that_breaks_after_one_of_two(line: Line, at_line: Made, whole: bool) -> None:
+async def test_a_stream_that_breaks_after_one_of_two(
+    line: Line, at_line: Made, whole: bool
+) -> None:
     line.say(sse(partial(OTHER), completed(BIG), done=False), EVENTS, whole=whole)
     error = await broken(at_line(), stream=True, n=2)
     assert isinstance(error, StreamInterrupted)
@@ -110,14 +121,18 @@ async def test_fewer_pictures_than_were_asked_for_are_all_there_are_once_the_str
 
 
 @pytest.mark.parametrize("pictures", [(BIG, OTHER), (BIG, BIG)], ids=["two", "one twice"])
-async def test_all_that_were_asked_for_need_no_done(line: Line, at_line: Made, pictures: tuple[bytes, ...]) -> None:
+async def test_all_that_were_asked_for_need_no_done(
+    line: Line, at_line: Made, pictures: tuple[bytes, ...]
+) -> None:
     line.say(sse(*map(completed, pictures), done=False), EVENTS)
     async with at_line().stream("a fox", n=2) as watched:
         drawing = await watched.finish()
     assert [image.bytes() for image in drawing.images] == list(dict.fromkeys(pictures))
 
 
-async def test_a_connection_that_breaks_after_the_last_picture_is_no_error(line: Line, at_line: Made) -> None:
+async def test_a_connection_that_breaks_after_the_last_picture_is_no_error(
+    line: Line, at_line: Made
+) -> None:
     line.say(sse(completed(BIG, usage={"cost": 0.25}), done=False), EVENTS, whole=False)
     async with at_line().stream("a fox") as watched:
         drawing = await watched.finish()
@@ -130,7 +145,9 @@ async def test_a_connection_that_breaks_after_the_last_picture_is_no_error(line:
 async def test_a_stream_that_breaks_inside_an_event(
     line: Line, at_line: Made, store: MemoryImageStore, event: dict[str, Any], cut: int
 ) -> None:
-    """Nothing tells a preview from a picture there: it is no picture of the drawing, and it is not lost."""
+    """Nothing tells a preview from a picture there: it is no picture of the drawing, and it is not
+    lost.
+    """
     line.say(sse(partial(OTHER), event, done=False)[:-cut], EVENTS, whole=False)
     error = await broken(at_line(), stream=True)
     assert isinstance(error, StreamInterrupted)
@@ -141,14 +158,19 @@ async def test_a_stream_that_breaks_inside_an_event(
     assert BIG.startswith(store.open(failure.kept).read())
 
 
-async def test_only_previews_and_then_nothing(line: Line, at_line: Made, store: MemoryImageStore) -> None:
+async def test_only_previews_and_then_nothing(
+    line: Line, at_line: Made, store: MemoryImageStore
+) -> None:
     line.say(sse(partial(OTHER), partial(BIG, 1), done=False), EVENTS)
     assert isinstance(await broken(at_line(), stream=True), StreamInterrupted)
     assert store.size() == 0
 
 
 async def test_an_error_event_after_a_picture(line: Line, at_line: Made) -> None:
-    problem = {"type": "error", "error": {"message": "The provider broke", "code": "upstream_error", "type": None}}
+    problem = {
+        "type": "error",
+        "error": {"message": "The provider broke", "code": "upstream_error", "type": None},
+    }
     line.say(sse(completed(BIG), problem), EVENTS)
     error = await broken(at_line(), stream=True, n=2)
     assert isinstance(error, ProviderFailed)
@@ -157,9 +179,19 @@ async def test_an_error_event_after_a_picture(line: Line, at_line: Made) -> None
 
 
 @pytest.mark.parametrize(
-    "data", [b'{"created":0,"data":[]}', b'{"created":0}', b'{"data":{}}', b"{}", b'{"data":[1,"x"]}', b'{"data":null}']
+    "data",
+    [
+        b'{"created":0,"data":[]}',
+        b'{"created":0}',
+        b'{"data":{}}',
+        b"{}",
+        b'{"data":[1,"x"]}',
+        b'{"data":null}',
+    ],
 )
-async def test_a_body_without_a_picture_is_no_success(line: Line, at_line: Made, data: bytes) -> None:
+async def test_a_body_without_a_picture_is_no_success(
+    line: Line, at_line: Made, data: bytes
+) -> None:
     line.say(data)
     assert isinstance(await broken(at_line(), stream=False), ProtocolError)
 
@@ -182,7 +214,9 @@ async def test_the_deadline_after_a_picture(line: Line, at_line: Made) -> None:
     assert images(error) == [BIG]
 
 
-async def test_a_cancelled_request_keeps_what_had_come(line: Line, at_line: Made, store: MemoryImageStore) -> None:
+async def test_a_cancelled_request_keeps_what_had_come(
+    line: Line, at_line: Made, store: MemoryImageStore
+) -> None:
     line.hang = True
     line.say(sse(completed(BIG), done=False), EVENTS, whole=False)
     seen: list[Any] = []
@@ -192,11 +226,20 @@ async def test_a_cancelled_request_keeps_what_had_come(line: Line, at_line: Made
             break
     assert isinstance(seen[0], ImageReady)
     assert seen[0].image.bytes() == BIG
-    assert not [task for task in asyncio.all_tasks() if "agentkit" in repr(task.get_coro()) and not task.done()]
+    assert not [
+        task
+        for task in asyncio.all_tasks()
+        if "agentkit" in repr(task.get_coro()) and not task.done()
+    ]
 
 
 async def test_an_unknown_event_is_passed_over(line: Line, at_line: Made) -> None:
-    events = ({"type": "image_generation.heartbeat", "x": 1}, {"odd": True}, completed(BIG), {"type": "usage"})
+    events = (
+        {"type": "image_generation.heartbeat", "x": 1},
+        {"odd": True},
+        completed(BIG),
+        {"type": "usage"},
+    )
     line.say(b": OPENROUTER PROCESSING\n\n" + sse(*events), EVENTS)
     async with at_line().stream("a fox") as stream:
         assert (await stream.finish()).image.bytes() == BIG
@@ -216,7 +259,11 @@ async def test_markup_that_never_got_its_last_event(line: Line, at_line: Made) -
 
 
 async def test_markup_whose_last_event_has_no_bytes(line: Line, at_line: Made) -> None:
-    thought = {"type": "image_generation.text_chunk", "phase": "draft", "text": "<svg>a circle?</svg>"}
+    thought = {
+        "type": "image_generation.text_chunk",
+        "phase": "draft",
+        "text": "<svg>a circle?</svg>",
+    }
     chunk = {"type": "image_generation.text_chunk", "phase": "content", "text": SVG.decode()}
     line.say(sse(thought, chunk, {"type": "image_generation.completed", "created": 0}), EVENTS)
     async with at_line().stream("a fox") as stream:
@@ -229,10 +276,16 @@ async def test_another_form_of_the_same_picture(line: Line, at_line: Made) -> No
     """A data URL in place of base64, a claimed type that is wrong, and white space inside."""
     text = b64(BIG)
     entries = [{"b64_json": f"data:image/jpeg;base64,{text}", "media_type": "image/jpeg"}]
-    entries += [{"b64_json": text[:80] + "\r\n" + text[80:]}, {"url": f"data:image/png;base64,{b64(SMALL)}"}]
+    entries += [
+        {"b64_json": text[:80] + "\r\n" + text[80:]},
+        {"url": f"data:image/png;base64,{b64(SMALL)}"},
+    ]
     line.say(json.dumps({"data": entries, "usage": {"cost": 10**400}}).encode())
     drawing = await at_line().draw("a fox", n=3)
-    assert [(image.media_type, image.bytes()) for image in drawing.images] == [("image/png", BIG), ("image/png", SMALL)]
+    assert [(image.media_type, image.bytes()) for image in drawing.images] == [
+        ("image/png", BIG),
+        ("image/png", SMALL),
+    ]
     assert drawing.usage.cost_usd is None
 
 
@@ -263,7 +316,13 @@ async def test_a_store_that_fills_up_meanwhile_loses_no_picture(
 
 
 async def test_a_picture_that_is_none_is_told_as_a_failure(line: Line, at_line: Made) -> None:
-    line.say(sse({"type": "image_generation.completed", "b64_json": "bm90IGEgcGljdHVyZQ=="}, completed(BIG)), EVENTS)
+    line.say(
+        sse(
+            {"type": "image_generation.completed", "b64_json": "bm90IGEgcGljdHVyZQ=="},
+            completed(BIG),
+        ),
+        EVENTS,
+    )
     async with at_line().stream("two", n=2) as stream:
         events = [event async for event in stream]
     assert [type(event) for event in events] == [ImageFailed, ImageReady]

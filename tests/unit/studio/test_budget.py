@@ -25,7 +25,11 @@ def drawn(emulator: Emulator) -> float:
 
 
 def posts(emulator: Emulator) -> int:
-    return sum(request.path.endswith("/images") for request in emulator.requests if request.method == "POST")
+    return sum(
+        request.path.endswith("/images")
+        for request in emulator.requests
+        if request.method == "POST"
+    )
 
 
 @pytest.fixture
@@ -38,13 +42,19 @@ def paying(client: OpenRouter, store: MemoryImageStore, shared: Budget) -> Studi
     return Studio(client=client, store=store, budget=shared)
 
 
-async def test_what_is_drawn_is_spent_at_its_true_cost(paying: Studio, shared: Budget, emulator: Emulator) -> None:
+async def test_what_is_drawn_is_spent_at_its_true_cost(
+    paying: Studio, shared: Budget, emulator: Emulator
+) -> None:
     drawing = await paying.draw("a fox", n=2)
     edited = await paying.edit(drawing.image, "in the snow")
     async with paying.stream("a boat") as stream:
         await stream.finish()
     costs = [each.usage.cost_usd for each in (drawing, edited, stream.result)]
-    assert shared.spent_usd == pytest.approx(sum(cost or 0.0 for cost in costs)) == pytest.approx(drawn(emulator))
+    assert (
+        shared.spent_usd
+        == pytest.approx(sum(cost or 0.0 for cost in costs))
+        == pytest.approx(drawn(emulator))
+    )
     assert shared.spent_images == len(drawing.images) + 2
     assert (shared.reserved_usd, shared.uncertain_usd, shared.reserved_images) == (0, 0, 0)
 
@@ -57,7 +67,9 @@ async def test_what_is_drawn_is_spent_at_its_true_cost(paying: Studio, shared: B
         (Budget(images=0), "asks for 1 picture, and 0 are left"),
     ],
 )
-async def test_what_cannot_be_paid_is_not_sent(studio: Studio, emulator: Emulator, budget: Budget, words: str) -> None:
+async def test_what_cannot_be_paid_is_not_sent(
+    studio: Studio, emulator: Emulator, budget: Budget, words: str
+) -> None:
     for ask in (
         lambda: studio.draw("a fox", budget=budget),
         lambda: studio.edit(Image.from_bytes(picture()), "a hat", budget=budget),
@@ -87,7 +99,9 @@ def test_the_sync_forms(studio: Studio) -> None:
             ask()
 
 
-async def test_the_price_of_the_quality_that_is_asked_for_is_held(studio: Studio, emulator: Emulator) -> None:
+async def test_the_price_of_the_quality_that_is_asked_for_is_held(
+    studio: Studio, emulator: Emulator
+) -> None:
     low, high = (await studio.price(quality="low"), await studio.price(quality="high"))
     assert low is not None
     assert high is not None
@@ -100,10 +114,13 @@ async def test_the_price_of_the_quality_that_is_asked_for_is_held(studio: Studio
     assert budget.spent_images == posts(emulator) == 1
 
 
-async def test_parallel_drawings_do_not_pass_it_together(studio: Studio, emulator: Emulator) -> None:
+async def test_parallel_drawings_do_not_pass_it_together(
+    studio: Studio, emulator: Emulator
+) -> None:
     budget = Budget(images=2)
     done = await asyncio.gather(
-        *(studio.draw(f"fox {number}", budget=budget) for number in range(5)), return_exceptions=True
+        *(studio.draw(f"fox {number}", budget=budget) for number in range(5)),
+        return_exceptions=True,
     )
     assert sum(isinstance(each, BudgetExceeded) for each in done) == 3
     assert budget.spent_images == posts(emulator) == 2
@@ -125,7 +142,12 @@ async def test_what_failed_is_not_spent_and_what_is_unknown_may_be(
     emulator.play([Reply(error=Failure("No foxes", 403))])
     with pytest.raises(APIError):
         await paying.draw("a fox")
-    assert (shared.spent_usd, shared.uncertain_usd, shared.uncertain_requests, shared.reserved_usd) == (0, 0, 0, 0)
+    assert (
+        shared.spent_usd,
+        shared.uncertain_usd,
+        shared.uncertain_requests,
+        shared.reserved_usd,
+    ) == (0, 0, 0, 0)
 
 
 async def test_a_broken_connection_is_uncertain(line: Any, store: MemoryImageStore) -> None:
@@ -148,7 +170,10 @@ UNTOLD = [(body(error=HALF), JSON), (sse({"type": "error", "error": HALF}), EVEN
 
 @pytest.mark.parametrize(
     ("reply", "kind", "cost"),
-    [*((reply, kind, 0.4) for reply, kind in TOLD), *((reply, kind, None) for reply, kind in UNTOLD)],
+    [
+        *((reply, kind, 0.4) for reply, kind in TOLD),
+        *((reply, kind, None) for reply, kind in UNTOLD),
+    ],
     ids=["told", "told-streamed", "untold", "untold-streamed"],
 )
 async def test_a_cost_told_beside_an_error_is_spent(
@@ -157,16 +182,27 @@ async def test_a_cost_told_beside_an_error_is_spent(
     budget = Budget(cost_usd=1.0, images=3)
     line.say(reply, kind)
     with pytest.raises(APIError, match="half") as caught:
-        await (finished(at_line(), budget) if kind == EVENTS else at_line().draw("a fox", budget=budget))
+        await (
+            finished(at_line(), budget)
+            if kind == EVENTS
+            else at_line().draw("a fox", budget=budget)
+        )
     assert caught.value.drawing is not None
     assert caught.value.drawing.usage.cost_usd == cost
     assert (budget.spent_usd, budget.spent_images, budget.remaining_images) == (cost or 0.0, 0, 3)
     assert (budget.reserved_usd, budget.uncertain_usd, budget.uncertain_requests) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("reply", "cost"), [(TOLD[0][0], 0.4), (UNTOLD[0][0], 0.0)], ids=["told", "untold"])
+@pytest.mark.parametrize(
+    ("reply", "cost"), [(TOLD[0][0], 0.4), (UNTOLD[0][0], 0.0)], ids=["told", "untold"]
+)
 async def test_a_run_knows_what_a_drawing_that_failed_cost(
-    bench: Bench, at_line: Callable[..., Studio], line: Line, emulator: Emulator, reply: bytes, cost: float
+    bench: Bench,
+    at_line: Callable[..., Studio],
+    line: Line,
+    emulator: Emulator,
+    reply: bytes,
+    cost: float,
 ) -> None:
     budget = Budget(cost_usd=5.0)
     line.say(reply)
@@ -175,7 +211,9 @@ async def test_a_run_knows_what_a_drawing_that_failed_cost(
     answer = await bench.ask(bench.agent(tools=at_line().tools(), budget=budget), "Draw a fox")
     assert answer.usage.cost_usd == pytest.approx(cost) == pytest.approx(budget.spent_usd)
     (invocation,) = answer.invocations
-    assert (invocation.status, invocation.cost_usd) == (("completed", cost) if cost else ("failed", None))
+    assert (invocation.status, invocation.cost_usd) == (
+        ("completed", cost) if cost else ("failed", None)
+    )
     assert "half" in (invocation.result or invocation.error or "")
 
 
@@ -202,7 +240,12 @@ async def test_a_request_that_was_not_sent_whole_is_not_uncertain(
     studio = Studio(client=client, store=Forgetful(opens), budget=budget)
     with pytest.raises(RunError, match="no longer in the store"):
         await studio.edit(Image.from_bytes(picture()), "a hat")
-    assert (drawn(emulator), budget.spent_usd, budget.reserved_usd, budget.reserved_images) == (0, 0, 0, 0)
+    assert (drawn(emulator), budget.spent_usd, budget.reserved_usd, budget.reserved_images) == (
+        0,
+        0,
+        0,
+        0,
+    )
     assert (budget.uncertain_usd, budget.uncertain_images, budget.uncertain_requests) == (0, 0, 0)
 
 
@@ -211,12 +254,18 @@ async def test_a_studio_and_an_agent_with_one_budget_count_each_picture_once(
 ) -> None:
     call = CallTool("draw_image", {"prompt": "a fox"})
     emulator.play(
-        [Reply([call], usage=FREE), Reply([Draw("a fox", data=picture())]), Reply([Say("Done.")], usage=FREE)]
+        [
+            Reply([call], usage=FREE),
+            Reply([Draw("a fox", data=picture())]),
+            Reply([Say("Done.")], usage=FREE),
+        ]
     )
     answer = await bench.ask(bench.agent(tools=paying.tools(), budget=shared), "Draw a fox")
     assert len(answer.images) == 1
     assert shared.spent_images == 1
-    assert shared.spent_usd == pytest.approx(drawn(emulator)) == pytest.approx(answer.usage.cost_usd)
+    assert (
+        shared.spent_usd == pytest.approx(drawn(emulator)) == pytest.approx(answer.usage.cost_usd)
+    )
     assert (shared.reserved_usd, shared.uncertain_usd) == (0, 0)
 
 

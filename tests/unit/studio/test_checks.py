@@ -46,7 +46,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("options", "words"), WRONG, ids=lambda value: str(value)[:50])
-async def test_what_no_model_accepts(studio: Studio, emulator: Emulator, options: dict[str, Any], words: str) -> None:
+async def test_what_no_model_accepts(
+    studio: Studio, emulator: Emulator, options: dict[str, Any], words: str
+) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         await studio.draw("a fox", **options)
     assert next(iter(options)) in str(caught.value)
@@ -57,7 +59,9 @@ async def test_what_no_model_accepts(studio: Studio, emulator: Emulator, options
 
 @pytest.mark.parametrize("prompt", ["", "  \n", None, 3, b"fox"])
 @pytest.mark.parametrize("checks", [True, False])
-async def test_a_prompt_that_is_none(studio: Studio, emulator: Emulator, prompt: Any, checks: bool) -> None:
+async def test_a_prompt_that_is_none(
+    studio: Studio, emulator: Emulator, prompt: Any, checks: bool
+) -> None:
     with pytest.raises(UsageError, match="prompt"):
         await studio.draw(prompt, checks=checks)
     assert emulator.requests == []
@@ -83,7 +87,12 @@ UNSUPPORTED: list[tuple[dict[str, Any], str, str | None, set[str]]] = [
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:40],
 )
 async def test_what_this_model_does_not_accept(
-    studio: Studio, emulator: Emulator, options: dict[str, Any], parameter: str, accepted: str | None, takers: set[str]
+    studio: Studio,
+    emulator: Emulator,
+    options: dict[str, Any],
+    parameter: str,
+    accepted: str | None,
+    takers: set[str],
 ) -> None:
     if not takers:
         options = {**options, "model": VECTOR}
@@ -106,7 +115,11 @@ async def test_what_this_model_does_not_accept(
     [
         ({"provider": {"only": ["nobody"]}}, "provider", "openai"),
         ({"provider": {"ignore": ["OpenAI"]}}, "provider", "openai"),
-        ({"provider": {"options": {"openai": {"steps": 3}}}}, "provider.options.openai.steps", "input_fidelity"),
+        (
+            {"provider": {"options": {"openai": {"steps": 3}}}},
+            "provider.options.openai.steps",
+            "input_fidelity",
+        ),
         ({"model": FLUX, "moderation": "low"}, "moderation", None),
     ],
 )
@@ -147,16 +160,24 @@ async def test_too_many_pictures(studio: Studio, emulator: Emulator) -> None:
     ],
     ids=str,
 )
-async def test_what_is_let_through(studio: Studio, emulator: Emulator, options: dict[str, Any]) -> None:
-    emulator.play(Reply([Draw("a", data=BIG)]) if "provider" not in options else RawReply(body=body(BIG)))
+async def test_what_is_let_through(
+    studio: Studio, emulator: Emulator, options: dict[str, Any]
+) -> None:
+    emulator.play(
+        Reply([Draw("a", data=BIG)]) if "provider" not in options else RawReply(body=body(BIG))
+    )
     if "provider" in options:
-        with pytest.raises(BadRequest, match="No allowed providers"):  # by the emulator, which knows no variants
+        with pytest.raises(
+            BadRequest, match="No allowed providers"
+        ):  # by the emulator, which knows no variants
             await studio.draw("a fox", **options)
         return
     assert (await studio.draw("a fox", **options)).image.bytes() == BIG
 
 
-async def test_the_checks_can_be_turned_off(emulator: Emulator, client: OpenRouter, store: MemoryImageStore) -> None:
+async def test_the_checks_can_be_turned_off(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
     with pytest.raises(BadRequest, match="supports 1K"):
         await Studio(client=client, store=store).draw("a fox", resolution="4K", checks=False)
     unchecked = Studio(client=client, store=store, checks=False)
@@ -212,7 +233,10 @@ async def test_models_endpoints_and_price(studio: Studio, emulator: Emulator) ->
     assert models[VECTOR].parameters["output_format"].values == ("svg", "png", "webp")
     assert (models[VECTOR].streams, models[FLUX].streams) == (True, False)
     (endpoint,) = await studio.endpoints(FLUX)
-    assert (endpoint.slug, endpoint.passthrough) == ("black-forest-labs", ("guidance", "steps", "safety_tolerance"))
+    assert (endpoint.slug, endpoint.passthrough) == (
+        "black-forest-labs",
+        ("guidance", "steps", "safety_tolerance"),
+    )
     assert await studio.price(FLUX) == pytest.approx(0.03)
     assert await studio.price("nobody/nothing") is None
     with pytest.raises(UsageError, match="1 to 10"):
@@ -229,7 +253,12 @@ PRICED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(
     ("options", "images"),
-    [(each, images) for each in PRICED for images in (0, 2) if not (images and each.get("model") == VECTOR)],
+    [
+        (each, images)
+        for each in PRICED
+        for images in (0, 2)
+        if not (images and each.get("model") == VECTOR)
+    ],
     ids=str,
 )
 async def test_it_costs_no_more_than_the_price_that_was_told(
@@ -240,7 +269,9 @@ async def test_it_costs_no_more_than_the_price_that_was_told(
     price = await studio.price(prompt="a fox", images=images, **options)
     assert price is not None
     given = [Image.from_bytes(BIG)] * images
-    drawing = await (studio.edit(given, "a fox", **options) if given else studio.draw("a fox", **options))
+    drawing = await (
+        studio.edit(given, "a fox", **options) if given else studio.draw("a fox", **options)
+    )
     cost = drawing.usage.cost_usd
     assert cost is not None
     assert cost <= price + 1e-9

@@ -1,4 +1,6 @@
-"""Pictures that the Image API gives as URLs: fetched under the same policy as any other, and named where they cannot be had."""
+"""Pictures that the Image API gives as URLs: fetched under the same policy as any other, and named
+where they cannot be had.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ async def test_a_forbidden_address(line: Line, at_line: Made, url: str, stream: 
 
 
 @pytest.mark.parametrize("url", FORBIDDEN)
-async def test_a_picture_to_start_from_at_a_forbidden_address(line: Line, at_line: Made, url: str) -> None:
+async def test_a_picture_to_start_from_at_a_forbidden_address(
+    line: Line, at_line: Made, url: str
+) -> None:
     with pytest.raises(ImageError, match="not fetched"):
         await at_line().edit(url, "a hat on it")
     assert line.posts == []
@@ -56,5 +60,8 @@ async def test_one_that_is_not_there_and_one_that_is_too_large(line: Line, at_li
     line.say(json.dumps({"data": [{"url": url} for url in urls]}).encode())
     drawing = await at_line(fetch=FetchPolicy(max_bytes=len(SMALL) - 1)).draw("two", n=2)
     assert [failure.url for failure in drawing.failures] == urls
-    assert ["404" in drawing.failures[0].reason, "too large" in drawing.failures[1].reason] == [True, True]
+    assert ["404" in drawing.failures[0].reason, "too large" in drawing.failures[1].reason] == [
+        True,
+        True,
+    ]
     assert (len(line.posts), len(line.gets)) == (1, 2)

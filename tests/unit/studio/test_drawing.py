@@ -39,7 +39,9 @@ both = pytest.mark.parametrize("ask", [buffered, streamed])
 
 
 @both
-async def test_a_picture_from_words(ask: How, studio: Studio, store: MemoryImageStore, emulator: Emulator) -> None:
+async def test_a_picture_from_words(
+    ask: How, studio: Studio, store: MemoryImageStore, emulator: Emulator
+) -> None:
     drawing = await ask(studio, "a red fox", size="1024x1024", output_format="webp", seed=4)
     image = drawing.image
     assert (image.media_type, image.width, image.height) == ("image/webp", 1024, 1024)
@@ -53,7 +55,9 @@ async def test_a_picture_from_words(ask: How, studio: Studio, store: MemoryImage
 
 
 @both
-async def test_several_pictures_have_no_cost_of_their_own(ask: How, studio: Studio, emulator: Emulator) -> None:
+async def test_several_pictures_have_no_cost_of_their_own(
+    ask: How, studio: Studio, emulator: Emulator
+) -> None:
     emulator.play(Reply([Draw("a", data=BIG), Draw("b", data=OTHER), Draw("c", data=SMALL)]))
     drawing = await ask(studio, "three", n=3)
     assert [image.bytes() for image in drawing.images] == [BIG, OTHER, SMALL]
@@ -94,20 +98,28 @@ async def test_what_is_sent(studio: Studio, emulator: Emulator) -> None:
 async def test_previews_come_before_the_picture_and_are_not_kept(
     studio: Studio, store: MemoryImageStore, emulator: Emulator
 ) -> None:
-    emulator.play(Reply([Draw("a", data=BIG, preview_count=2), Draw("b", data=OTHER, preview_count=1)]))
+    emulator.play(
+        Reply([Draw("a", data=BIG, preview_count=2), Draw("b", data=OTHER, preview_count=1)])
+    )
     async with studio.stream("two", n=2) as stream:
         events = [event async for event in stream]
         again = [event async for event in stream]
     assert events == again
     previews = [event for event in events if isinstance(event, ImagePreview)]
-    assert [(preview.item, preview.index) for preview in previews] == [("data:0", 0), ("data:0", 1), ("data:1", 0)]
+    assert [(preview.item, preview.index) for preview in previews] == [
+        ("data:0", 0),
+        ("data:0", 1),
+        ("data:1", 0),
+    ]
     ready = [event.image for event in events if isinstance(event, ImageReady)]
     assert [image.sha256 for image in ready] == [image.sha256 for image in stream.result.images]
     assert events.index(previews[-1]) < len(events) - len(ready)
     assert store.size() == len(BIG) + len(OTHER)
 
 
-async def test_a_model_that_cannot_stream_answers_all_the_same(studio: Studio, emulator: Emulator) -> None:
+async def test_a_model_that_cannot_stream_answers_all_the_same(
+    studio: Studio, emulator: Emulator
+) -> None:
     async with studio.stream("a fox", model=FLUX, resolution="512") as stream:
         events = [event async for event in stream]
     assert [type(event) for event in events] == [ImageReady]
@@ -126,7 +138,9 @@ async def test_vector_graphics_are_kept_as_they_are(studio: Studio) -> None:
         image.to_pillow()
 
 
-async def test_editing_sends_the_pictures_and_names_the_parents(studio: Studio, emulator: Emulator) -> None:
+async def test_editing_sends_the_pictures_and_names_the_parents(
+    studio: Studio, emulator: Emulator
+) -> None:
     emulator.play([Reply([Draw("a", data=data)]) for data in (BIG, OTHER, SMALL)])
     fox = (await studio.draw("a fox", seed=1)).image
     given = Image.from_bytes(picture("red"))
@@ -139,7 +153,9 @@ async def test_editing_sends_the_pictures_and_names_the_parents(studio: Studio, 
         assert (await stream.finish()).image.parents == (drawing.image.sha256,)
 
 
-async def test_a_picture_with_a_handle_is_a_parent_by_it(studio: Studio, emulator: Emulator) -> None:
+async def test_a_picture_with_a_handle_is_a_parent_by_it(
+    studio: Studio, emulator: Emulator
+) -> None:
     emulator.play(Reply([Draw("a", data=OTHER)]))
     named = replace(Image.from_bytes(BIG), name="img_3")
     assert (await studio.edit(named, "again")).image.parents == ("img_3",)
@@ -156,7 +172,9 @@ async def test_a_url_is_fetched_and_sent_as_what_it_is(studio: Studio, emulator:
 
 def test_the_sync_forms(emulator: Emulator) -> None:
     emulator.play([Reply([Draw("a", data=data)]) for data in (BIG, OTHER)])
-    studio = Studio(client=OpenRouter(api_key="k", base_url=emulator.base_url), store=MemoryImageStore())
+    studio = Studio(
+        client=OpenRouter(api_key="k", base_url=emulator.base_url), store=MemoryImageStore()
+    )
     fox = studio.draw_sync("a fox", seed=3).image
     assert studio.edit_sync(fox, "at night").image.parents == (fox.sha256,)
 
@@ -171,8 +189,12 @@ async def test_all_or_nothing(ask: How, studio: Studio, emulator: Emulator) -> N
     assert emulator.ledger == []
 
 
-async def test_an_error_after_previews_is_raised_once_from_a_stream(studio: Studio, emulator: Emulator) -> None:
-    emulator.play(Reply([Draw("a", data=BIG, preview_count=1)], error=Failure("Gone", 502, form="stream")))
+async def test_an_error_after_previews_is_raised_once_from_a_stream(
+    studio: Studio, emulator: Emulator
+) -> None:
+    emulator.play(
+        Reply([Draw("a", data=BIG, preview_count=1)], error=Failure("Gone", 502, form="stream"))
+    )
     seen: list[Any] = []
     with pytest.raises(ProviderFailed, match="Gone"):
         async with studio.stream("a fox") as stream:
@@ -182,13 +204,17 @@ async def test_an_error_after_previews_is_raised_once_from_a_stream(studio: Stud
     assert sum(request.method == "POST" for request in emulator.requests) == 1
 
 
-async def test_it_is_asked_again_where_nothing_was_billed(studio: Studio, emulator: Emulator) -> None:
+async def test_it_is_asked_again_where_nothing_was_billed(
+    studio: Studio, emulator: Emulator
+) -> None:
     emulator.play([Reply(error=Failure("Busy", 503)), Reply([Draw("a", data=BIG)])])
     assert (await studio.draw("a fox")).image.bytes() == BIG
     assert sum(request.method == "POST" for request in emulator.requests) == 2
 
 
-async def test_a_broken_picture_is_a_failure_and_its_bytes_are_kept(studio: Studio, emulator: Emulator) -> None:
+async def test_a_broken_picture_is_a_failure_and_its_bytes_are_kept(
+    studio: Studio, emulator: Emulator
+) -> None:
     emulator.play(Reply([Draw("a", data=BIG[:-400])]))
     drawing = await studio.draw("a fox")
     assert drawing.images == ()
@@ -223,7 +249,9 @@ async def test_a_stream_is_used_in_its_order(studio: Studio) -> None:
 
 async def test_many_at_once_on_one_studio(studio: Studio, emulator: Emulator) -> None:
     emulator.play([Reply([Draw("a", data=picture("red", (n + 9, 9)))]) for n in range(6)])
-    drawings = await asyncio.gather(*(studio.draw(f"fox {n}", model=FLUX, resolution="512") for n in range(6)))
+    drawings = await asyncio.gather(
+        *(studio.draw(f"fox {n}", model=FLUX, resolution="512") for n in range(6))
+    )
     assert len({drawing.image.sha256 for drawing in drawings}) == 6
     assert sum(request.method == "GET" for request in emulator.requests) == 2  # the catalogue, once
 

@@ -1,4 +1,6 @@
-"""Pictures to start from: what is refused before anything is sent, and what is made smaller where the user allowed it."""
+"""Pictures to start from: what is refused before anything is sent, and what is made smaller where
+the user allowed it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def posted(emulator: Emulator) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://x/y.png", "gopher://x", "data:image/png;base64,AAAA", "fox.png"]
+    "url",
+    ["file:///etc/passwd", "ftp://x/y.png", "gopher://x", "data:image/png;base64,AAAA", "fox.png"],
 )
 async def test_a_url_that_is_not_http(studio: Studio, emulator: Emulator, url: str) -> None:
     with pytest.raises(ImageError, match="http or https") as caught:
@@ -36,7 +39,9 @@ async def test_a_url_that_is_not_http(studio: Studio, emulator: Emulator, url: s
     assert emulator.requests == []
 
 
-@pytest.mark.parametrize("given", [None, 3, b"\x89PNG", {}, [], [3], [None], Path("x.png")], ids=repr)
+@pytest.mark.parametrize(
+    "given", [None, 3, b"\x89PNG", {}, [], [3], [None], Path("x.png")], ids=repr
+)
 async def test_what_is_no_picture(studio: Studio, emulator: Emulator, given: Any) -> None:
     with pytest.raises(UsageError, match=r"edit\(images="):
         await studio.edit(given, "a hat")
@@ -60,10 +65,14 @@ async def test_a_url_that_must_not_be_fetched(client: OpenRouter, emulator: Emul
     assert posted(emulator) == []
 
 
-async def test_a_large_picture_is_scaled_only_if_that_was_allowed(client: OpenRouter, emulator: Emulator) -> None:
+async def test_a_large_picture_is_scaled_only_if_that_was_allowed(
+    client: OpenRouter, emulator: Emulator
+) -> None:
     studio = Studio(client=client, store=MemoryImageStore(), inputs=InputLimits(max_side=100))
     given = Image.from_bytes(BIG)
-    with pytest.raises(ImageError, match=r"too large \(160×120 pixels, \d+ bytes\).*100×100.*scale=True"):
+    with pytest.raises(
+        ImageError, match=r"too large \(160×120 pixels, \d+ bytes\).*100×100.*scale=True"
+    ):
         await studio.edit(given, "a hat")
     assert posted(emulator) == []
     drawing = await studio.edit(given, "a hat", scale=True)
@@ -115,7 +124,9 @@ def test_svg_is_never_rasterised() -> None:
         fitted(Image.from_bytes(svg), InputLimits(max_bytes=1000), scale=True)
 
 
-@pytest.mark.parametrize("options", [{"max_bytes": 0}, {"max_side": True}, {"max_side": "8K"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"max_bytes": 0}, {"max_side": True}, {"max_side": "8K"}], ids=str
+)
 def test_limits_that_cannot_be(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"InputLimits\("):
         InputLimits(**options)

@@ -1,4 +1,6 @@
-"""What a model wrote as arguments: either checked values, or `BadArguments` with words that the model can act on."""
+"""What a model wrote as arguments: either checked values, or `BadArguments` with words that the
+model can act on.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Node(BaseModel):
 
 
 @tool
-def weather(city: str, days: Annotated[int, Field(ge=1, le=7)] = 1, unit: Literal["c", "f"] = "c") -> str:
+def weather(
+    city: str, days: Annotated[int, Field(ge=1, le=7)] = 1, unit: Literal["c", "f"] = "c"
+) -> str:
     """Today's weather."""
     return city
 
@@ -142,7 +146,9 @@ def test_a_huge_number_is_kept():
 
 def test_each_field_is_told_of_but_not_endlessly():
     with pytest.raises(BadArguments) as caught:
-        anything.check(json.dumps({"many": {str(index): ["x"] for index in range(50)}, "tree": {"name": 3}}))
+        anything.check(
+            json.dumps({"many": {str(index): ["x"] for index in range(50)}, "tree": {"name": 3}})
+        )
     assert "tree.name: input should be a valid string" in str(caught.value)
     assert len(caught.value.problems) == 9
     assert caught.value.problems[-1] == "and 43 more"
@@ -174,7 +180,13 @@ def test_arguments_that_were_parsed_before():
 
 
 @pytest.mark.parametrize(
-    "raised", [ValueError("no good"), KeyError("no good"), RuntimeError("no good"), RecursionError("no good")]
+    "raised",
+    [
+        ValueError("no good"),
+        KeyError("no good"),
+        RuntimeError("no good"),
+        RecursionError("no good"),
+    ],
 )
 def test_a_validator_of_the_user_may_raise_anything(raised: Exception):
     def refuse(value: str) -> str:
@@ -238,11 +250,20 @@ def test_any_text(text: str):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["name", "children", "x"]) | st.text(), inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=())),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["name", "children", "x"]) | st.text(), inner)
+    ),
     max_leaves=12,
 )
-NAMES = st.sampled_from(["city", "days", "unit", "tree", "free", "number", "many", "picture", "pictures", "other"])
+NAMES = st.sampled_from(
+    ["city", "days", "unit", "tree", "free", "number", "many", "picture", "pictures", "other"]
+)
 
 
 @settings(deadline=None)

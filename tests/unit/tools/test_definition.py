@@ -1,4 +1,6 @@
-"""What a function becomes: names, schema, descriptions, and the errors of a function that cannot be a tool."""
+"""What a function becomes: names, schema, descriptions, and the errors of a function that cannot be
+a tool.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,12 @@ def test_schema_of_a_simple_function():
         "required": ["city"],
         "additionalProperties": False,
     }
-    assert (weather.timeout, weather.approve, weather.external, weather.strict) == (None, False, False, None)
+    assert (weather.timeout, weather.approve, weather.external, weather.strict) == (
+        None,
+        False,
+        False,
+        None,
+    )
     assert (weather.takes_context, weather.is_async, weather.is_generator) == (False, False, False)
     assert weather("Oslo", days=2) == "Oslo 2"
 
@@ -115,7 +122,9 @@ def test_nested_types_stand_in_defs_without_titles():
 
 def test_parameters_may_have_any_name():
     @tool
-    def awkward(schema: str, model_config: int, _private: str, p0: str, copy: str = "x") -> None: ...
+    def awkward(
+        schema: str, model_config: int, _private: str, p0: str, copy: str = "x"
+    ) -> None: ...
 
     assert set(awkward.schema["properties"]) == {"schema", "model_config", "_private", "p0", "copy"}
     values = awkward.check('{"schema":"a","model_config":1,"_private":"b","p0":"c"}')
@@ -148,7 +157,9 @@ def test_defaults():
     assert shown["h"]["description"] == "a word"
     assert keep.check('{"h":null}') == {"d": 3, "h": None}
     assert "required" not in keep.schema
-    assert keep.check("{}") == {"d": 3}, "the function knows its own defaults; only pydantic's have to be passed"
+    assert keep.check("{}") == {"d": 3}, (
+        "the function knows its own defaults; only pydantic's have to be passed"
+    )
 
 
 def test_kinds_of_function():
@@ -183,10 +194,15 @@ def test_local_types_under_postponed_annotations():
         x: int
 
     @tool
-    def use(local: Local, more: list[Local], maybe: Annotated[Optional[Local], "perhaps"] = None) -> Unknown:  # noqa: F821, UP045
+    def use(
+        local: Local, more: list[Local], maybe: Annotated[Local | None, "perhaps"] = None
+    ) -> Unknown:  # noqa: F821
         ...
 
-    assert use.check('{"local":{"x":1},"more":[{"x":2}]}') == {"local": Local(x=1), "more": [Local(x=2)]}
+    assert use.check('{"local":{"x":1},"more":[{"x":2}]}') == {
+        "local": Local(x=1),
+        "more": [Local(x=2)],
+    }
 
 
 def _maker() -> Callable[..., Any]:
@@ -218,7 +234,9 @@ def test_a_wrapped_function_keeps_its_signature():
         """Paint it."""
 
     assert paint.description == "Paint it."
-    assert paint.check('{"place":{"title":"Oslo","lat":1}}') == {"place": Place(title="Oslo", lat=1)}
+    assert paint.check('{"place":{"title":"Oslo","lat":1}}') == {
+        "place": Place(title="Oslo", lat=1)
+    }
 
 
 def test_methods():
@@ -298,7 +316,9 @@ def test_strict_schema():
     assert plan.schema["properties"]["unit"] == {"type": "string", "enum": ["c", "f"]}
     assert plan.schema["$defs"]["Size"]["required"] == ["width", "height"]
     assert plan.schema["$defs"]["Size"]["additionalProperties"] is False
-    with pytest.raises(ToolDefinitionError, match=r"strict=True takes no mapping with free keys.*words"):
+    with pytest.raises(
+        ToolDefinitionError, match=r"strict=True takes no mapping with free keys.*words"
+    ):
 
         @tool(strict=True)
         def count(words: dict[str, int]) -> None: ...

@@ -61,7 +61,17 @@ def test_docstring_styles(docstring: str):
 
 @pytest.mark.parametrize(
     "docstring",
-    [None, "", "   ", "One: two: three", "Args:\n", "Args:\n    x", "Example::\n\n    code", ":param", "\ud800"],
+    [
+        None,
+        "",
+        "   ",
+        "One: two: three",
+        "Args:\n",
+        "Args:\n    x",
+        "Example::\n\n    code",
+        ":param",
+        "\ud800",
+    ],
 )
 def test_odd_docstrings_are_no_error(docstring: str | None):
     def odd(x: int): ...

@@ -1,4 +1,6 @@
-"""What cannot be a tool: each refusal names the parameter, the name or the setting, and says what is accepted."""
+"""What cannot be a tool: each refusal names the parameter, the name or the setting, and says what
+is accepted.
+"""
 
 from __future__ import annotations
 
@@ -129,10 +131,20 @@ def _with_default(annotation: Any, default: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("annotation", "default"),
-    [(int, "no"), (str, 5), (int, 1.5), (list[str], "a"), (list[int], ["x"]), (int | float, "x"), (dict[str, int], [])],
+    [
+        (int, "no"),
+        (str, 5),
+        (int, 1.5),
+        (list[str], "a"),
+        (list[int], ["x"]),
+        (int | float, "x"),
+        (dict[str, int], []),
+    ],
 )
 def test_a_default_of_another_type(annotation: Any, default: Any):
-    with pytest.raises(ToolDefinitionError, match=r"the tool bad: the default .* of its parameter 'thing'"):
+    with pytest.raises(
+        ToolDefinitionError, match=r"the tool bad: the default .* of its parameter 'thing'"
+    ):
         tool(_with_default(annotation, default))
 
 

@@ -176,7 +176,11 @@ def test_a_picture_alone():
 
 def test_pictures_in_containers_leave_their_handles():
     kept = dataclasses.replace(BLUE, name="img_2")
-    value = {"before": kept, "after": [RED, {"again": kept}], "note": "img_2 became\udc800\udc81 red"}
+    value = {
+        "before": kept,
+        "after": [RED, {"again": kept}],
+        "note": "img_2 became\udc800\udc81 red",
+    }
     words, *images = encode_result(value).parts(numbered(kept))
     assert words == Text(
         '{"before":"img_2","after":["img_7",{"again":"img_2"}],"note":"img_2 became\ufffd0\ufffd red"}'
@@ -200,10 +204,14 @@ def test_pictures_in_models_and_dataclasses():
         albums: tuple[Album, ...]
         frame: Frame
 
-    page = Page(RED, (Album(title="A", cover=BLUE), Album(title="B", cover=RED)), Frame({"it": BLUE}))
+    page = Page(
+        RED, (Album(title="A", cover=BLUE), Album(title="B", cover=RED)), Frame({"it": BLUE})
+    )
     words, *images = encode_result(page).parts(numbered())
     albums = '[{"title":"A","cover":"img_8"},{"title":"B","cover":"img_7"}]'
-    assert words == Text(f'{{"picture":"img_7","albums":{albums},"frame":{{"around":{{"it":"img_8"}}}}}}')
+    assert words == Text(
+        f'{{"picture":"img_7","albums":{albums},"frame":{{"around":{{"it":"img_8"}}}}}}'
+    )
     assert len(images) == 2
 
 
@@ -211,11 +219,15 @@ def test_a_picture_that_could_not_be_had():
     far = Image.from_url("https://example.com/a.png")
     encoded = encode_result([far, RED])
     assert encoded.images[0].sources == (Source("tool", "https://example.com/a.png"),)
-    words, *images = encoded.parts(lambda image: dataclasses.replace(image, name="img_1") if image.sha256 else None)
+    words, *images = encoded.parts(
+        lambda image: dataclasses.replace(image, name="img_1") if image.sha256 else None
+    )
     assert words == Text('["(a picture that could not be had)","img_1"]')
     assert len(images) == 1
     mirrors = encode_result([far, Image.from_url("https://mirror.example/a.png")])
-    words, *images = mirrors.parts(lambda image: dataclasses.replace(RED, name="img_1", sources=image.sources))
+    words, *images = mirrors.parts(
+        lambda image: dataclasses.replace(RED, name="img_1", sources=image.sources)
+    )
     assert words == Text('["img_1","img_1"]'), "two links to the same bytes are one picture"
     assert len(images) == 1
 
@@ -227,7 +239,24 @@ def test_bytes_that_are_a_picture(kind: Any):
 
 
 @pytest.mark.parametrize(
-    "mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16", "PA", "RGBa"]
+    "mode",
+    [
+        "1",
+        "L",
+        "LA",
+        "P",
+        "RGB",
+        "RGBA",
+        "CMYK",
+        "YCbCr",
+        "HSV",
+        "LAB",
+        "I",
+        "F",
+        "I;16",
+        "PA",
+        "RGBa",
+    ],
 )
 def test_pillow_images_become_png(mode: str):
     (image,) = encode_result([PIL.Image.new(mode, (3, 2))]).images
@@ -258,7 +287,8 @@ def test_a_long_result_is_cut():
         | st.text(st.characters(exclude_categories=()))
         | st.binary(),
         lambda inner: (
-            st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=())) | st.integers(), inner)
+            st.lists(inner)
+            | st.dictionaries(st.text(st.characters(exclude_categories=())) | st.integers(), inner)
         ),
         max_leaves=10,
     )

@@ -73,7 +73,12 @@ from agentkit.tools.server_tools import Datetime, ImageGeneration, ServerTool, W
             },
         ),
         (
-            WebFetch(engine="openrouter", max_uses=1, max_content_tokens=1000, blocked_domains=["*.example.com"]),
+            WebFetch(
+                engine="openrouter",
+                max_uses=1,
+                max_content_tokens=1000,
+                blocked_domains=["*.example.com"],
+            ),
             {
                 "type": "openrouter:web_fetch",
                 "parameters": {
@@ -86,15 +91,24 @@ from agentkit.tools.server_tools import Datetime, ImageGeneration, ServerTool, W
         ),
         (
             Datetime("America/Argentina/Buenos_Aires"),
-            {"type": "openrouter:datetime", "parameters": {"timezone": "America/Argentina/Buenos_Aires"}},
+            {
+                "type": "openrouter:datetime",
+                "parameters": {"timezone": "America/Argentina/Buenos_Aires"},
+            },
         ),
         (Datetime(), {"type": "openrouter:datetime"}),
         (
             ServerTool("openrouter:advisor", {"model": "x/y"}),
             {"type": "openrouter:advisor", "parameters": {"model": "x/y"}},
         ),
-        (ServerTool("openrouter:experimental__search_models"), {"type": "openrouter:experimental__search_models"}),
-        (ServerTool("image_generation", {"partial_images": 2}), {"type": "image_generation", "partial_images": 2}),
+        (
+            ServerTool("openrouter:experimental__search_models"),
+            {"type": "openrouter:experimental__search_models"},
+        ),
+        (
+            ServerTool("image_generation", {"partial_images": 2}),
+            {"type": "image_generation", "partial_images": 2},
+        ),
         (ServerTool("mcp", {"server_label": "x"}), {"type": "mcp", "server_label": "x"}),
     ],
 )
@@ -184,10 +198,23 @@ def test_domains_are_allowed_or_excluded():
 
 
 @pytest.mark.parametrize(
-    "type_", ["function", "custom", "image-generation", "openrouter:", "openrouter:A b", "openrouter:x\n", "", 3, None]
+    "type_",
+    [
+        "function",
+        "custom",
+        "image-generation",
+        "openrouter:",
+        "openrouter:A b",
+        "openrouter:x\n",
+        "",
+        3,
+        None,
+    ],
 )
 def test_unknown_types(type_: Any):
-    with pytest.raises(UsageError, match=re.escape(f"ServerTool(type={type_!r})") + ".*image_generation"):
+    with pytest.raises(
+        UsageError, match=re.escape(f"ServerTool(type={type_!r})") + ".*image_generation"
+    ):
         ServerTool(type_)
 
 
@@ -201,7 +228,9 @@ def test_a_server_tool_is_a_value():
     given = {"model": "x/y", "list": [1]}
     made = ServerTool("openrouter:advisor", given)
     given["list"].append(2)  # type: ignore[attr-defined]
-    assert made.parameters == {"model": "x/y", "list": [1]}, "what the caller changes later changes nothing"
+    assert made.parameters == {"model": "x/y", "list": [1]}, (
+        "what the caller changes later changes nothing"
+    )
     assert ImageGeneration(size="1K") == ImageGeneration(size="1K") != ImageGeneration(size="2K")
     assert len({ImageGeneration(), ImageGeneration(), WebSearch()}) == 2
     assert repr(ImageGeneration(size="1K", seed=3)) == "ImageGeneration(size='1K', seed=3)"
@@ -229,6 +258,8 @@ def test_a_near_miss_of_a_parameter(name: str, meant: str):
         ImageGeneration(**{name: "x"})
 
 
-@pytest.mark.parametrize("name", ["n", "seed", "style", "strength", "background_color", "image_size", "resolution"])
+@pytest.mark.parametrize(
+    "name", ["n", "seed", "style", "strength", "background_color", "image_size", "resolution"]
+)
 def test_other_parameters_pass(name: str):
     assert ImageGeneration(**{name: "x"}).parameters == {name: "x"}

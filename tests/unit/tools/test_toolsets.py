@@ -35,19 +35,32 @@ def test_functions_tools_and_server_tools_in_order():
     assert list(tools.functions) == ["read", "write"]
     assert tools.functions["read"].description == "Read a file."
     assert tools.functions["write"] is write
-    assert [each.name for each in tools.server] == ["openrouter:image_generation", "openrouter:web_search"]
+    assert [each.name for each in tools.server] == [
+        "openrouter:image_generation",
+        "openrouter:web_search",
+    ]
     assert tools
     assert not collect([])
     assert list(collect(each for each in (read,)).functions) == ["read"]
 
 
 def test_toolset():
-    files = Toolset([read, write, remove, WebSearch()], prefix="files_", filter=lambda each: each.name != "delete")
+    files = Toolset(
+        [read, write, remove, WebSearch()],
+        prefix="files_",
+        filter=lambda each: each.name != "delete",
+    )
     tools = collect([files, Toolset([remove], prefix="x-")])
     assert list(tools.functions) == ["files_read", "files_write", "x-delete"]
     assert [each.name for each in tools.server] == ["openrouter:web_search"]
-    assert tools.functions["files_write"].check('{"path":"a","words":"b"}') == {"path": "a", "words": "b"}
-    assert list(collect([Toolset([files], prefix="my_")]).functions) == ["my_files_read", "my_files_write"]
+    assert tools.functions["files_write"].check('{"path":"a","words":"b"}') == {
+        "path": "a",
+        "words": "b",
+    }
+    assert list(collect([Toolset([files], prefix="my_")]).functions) == [
+        "my_files_read",
+        "my_files_write",
+    ]
     with pytest.raises(dataclasses.FrozenInstanceError):
         files.prefix = "y"  # type: ignore[misc]
 
@@ -73,7 +86,10 @@ def test_methods():
             "'image_generation' has the name of the server tool",
         ),
         ([tool(name="web_search")(read), ServerTool("web_search")], "'web_search' has the name"),
-        ([ImageGeneration(), ImageGeneration(size="1K")], "openrouter:image_generation is given twice"),
+        (
+            [ImageGeneration(), ImageGeneration(size="1K")],
+            "openrouter:image_generation is given twice",
+        ),
         ([ImageGeneration], r"number 1: ImageGeneration is a class.*ImageGeneration\(\)"),
         ([read, "write"], "number 2: given is 'write'; accepted are functions"),
         ([None], "given is None"),
@@ -94,7 +110,9 @@ def test_refused(given: Any, said: str):
 
 
 def test_a_name_without_its_server_tool_is_free():
-    assert list(collect([tool(name="web_search")(read), ImageGeneration()]).functions) == ["web_search"]
+    assert list(collect([tool(name="web_search")(read), ImageGeneration()]).functions) == [
+        "web_search"
+    ]
 
 
 def test_a_toolset_is_checked_when_it_is_made():
@@ -120,7 +138,10 @@ def test_small_values():
 
 def test_what_holds_tools_is_told_how_to_be_given():
     client = OpenRouter(api_key="k")
-    studio, agent = Studio("openai/gpt-5-image", client=client), Agent("openai/gpt-5.2", client=client)
+    studio, agent = (
+        Studio("openai/gpt-5-image", client=client),
+        Agent("openai/gpt-5.2", client=client),
+    )
     for given, said in (
         (studio, r"number 2.*\*the_studio\.tools\(\)"),
         (studio.tools(), r"number 2.*a list inside the list.*\*the_list"),

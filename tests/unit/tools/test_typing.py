@@ -46,7 +46,14 @@ assert_type(tool(plain, name="other")(3), str)
 assert_type(weather.schema, dict[str, Any])
 """
 
-BAD = ["weather(3)", "weather()", "weather('Oslo', day=2)", "Desk().tidy('x')", "tool(timeout='3')", "wait(3, 1.5)"]
+BAD = [
+    "weather(3)",
+    "weather()",
+    "weather('Oslo', day=2)",
+    "Desk().tidy('x')",
+    "tool(timeout='3')",
+    "wait(3, 1.5)",
+]
 
 
 def test_types(tmp_path: Path):

@@ -25,13 +25,20 @@ def test_the_kinds(format: str, wanted: str) -> None:
     assert wanted in EXTENSIONS
 
 
-@pytest.mark.parametrize("head", [b"", b"<html>", b"%PDF-1.7", b"RIFF....WAVE", b"{}", b"<svgx>", b"\x89PNG"])
+@pytest.mark.parametrize(
+    "head", [b"", b"<html>", b"%PDF-1.7", b"RIFF....WAVE", b"{}", b"<svgx>", b"\x89PNG"]
+)
 def test_what_is_no_picture(head: bytes) -> None:
     assert sniff(head) is None
 
 
 @pytest.mark.parametrize(
-    "head", [b"<svg>", b"\xef\xbb\xbf <?xml version='1.0'?>\n<!-- a -->\n<!-- b --><!DOCTYPE svg x><svg ", b"<SVG\n"]
+    "head",
+    [
+        b"<svg>",
+        b"\xef\xbb\xbf <?xml version='1.0'?>\n<!-- a -->\n<!-- b --><!DOCTYPE svg x><svg ",
+        b"<SVG\n",
+    ],
 )
 def test_svg(head: bytes) -> None:
     assert sniff(head) == "image/svg+xml"

@@ -22,7 +22,17 @@ from agentkit.errors import ImageError
 from agentkit.images import BrokenImage
 from agentkit.run import Run
 from agentkit.tools import ToolResultError
-from agentkit.values import Image, MemoryBlobs, Message, Reasoning, Source, Text, ToolCall, ToolResult, Usage
+from agentkit.values import (
+    Image,
+    MemoryBlobs,
+    Message,
+    Reasoning,
+    Source,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from agentkit.values.image_header import EXTENSIONS, sniff
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
@@ -46,7 +56,9 @@ def own_dataclasses(module: object) -> list[type]:
     ]
 
 
-@pytest.mark.parametrize("kind", sorted({*own_dataclasses(values), *own_dataclasses(events)}, key=lambda k: k.__name__))
+@pytest.mark.parametrize(
+    "kind", sorted({*own_dataclasses(values), *own_dataclasses(events)}, key=lambda k: k.__name__)
+)
 def test_every_value_is_frozen_and_slotted(kind: type) -> None:
     assert kind.__dataclass_params__.frozen
     assert "__slots__" in vars(kind)
@@ -54,7 +66,11 @@ def test_every_value_is_frozen_and_slotted(kind: type) -> None:
 
 def test_a_picture_is_made_of_bytes_and_reads_them_back() -> None:
     image = Image.from_bytes(PNG, alt="a fox")
-    assert (image.sha256, image.media_type, image.size) == (hashlib.sha256(PNG).hexdigest(), "image/png", len(PNG))
+    assert (image.sha256, image.media_type, image.size) == (
+        hashlib.sha256(PNG).hexdigest(),
+        "image/png",
+        len(PNG),
+    )
     assert image.sources == (Source("user"),)
     assert image.bytes() == PNG
     assert image.data_url().startswith("data:image/png;base64,iVBORw0KGgo")
@@ -77,7 +93,9 @@ def test_any_bytes_are_a_picture_or_an_error(data: bytes) -> None:
         assert "png" in str(error)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://x/", "data:image/png;base64,AAAA", "cat.png", ""])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "gopher://x/", "data:image/png;base64,AAAA", "cat.png", ""]
+)
 def test_a_pictures_url_is_http(url: str) -> None:
     with pytest.raises(ImageError, match="http or https"):
         Image.from_url(url)
@@ -119,7 +137,9 @@ def test_many_threads_may_save_to_one_path(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         saved = list(pool.map(lambda _: image.save(tmp_path / "a.png"), range(80)))
     assert saved == [tmp_path / "a.png"] * 80
-    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("a.png", image.size)]
+    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [
+        ("a.png", image.size)
+    ]
 
 
 def test_a_picture_that_cannot_be_written_is_an_image_error(tmp_path: Path) -> None:
@@ -131,7 +151,9 @@ def test_a_picture_that_cannot_be_written_is_an_image_error(tmp_path: Path) -> N
     with pytest.raises(ImageError, match="given is int; accepted is a path"):
         image.save(5)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
-    assert image.save(tmp_path / f"{'a' * 240}.png").is_file(), "the name has room where the file system has"
+    assert image.save(tmp_path / f"{'a' * 240}.png").is_file(), (
+        "the name has room where the file system has"
+    )
 
 
 def test_the_handle_to_the_bytes_is_no_part_of_a_picture() -> None:
@@ -199,20 +221,30 @@ def test_the_docs_tell_each_status_of_an_error() -> None:
     for status in range(300, 600):
         kind = errors.for_status(status)
         told = [line for line in (errors.__doc__ or "").splitlines() if str(status) in line]
-        assert kind is errors.ProviderFailed or (len(told) == 1 and f" {kind.__name__} " in told[0]), status
+        assert kind is errors.ProviderFailed or (
+            len(told) == 1 and f" {kind.__name__} " in told[0]
+        ), status
         assert kind is errors.ProviderFailed or str(status) in (kind.__doc__ or "")
 
 
 def test_the_error_tree_is_the_one_that_its_docstring_draws() -> None:
-    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+    kinds = [
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, Exception)
+    ]
     assert errors.__doc__ is not None
     for kind in kinds:
-        assert f" {kind.__name__} " in errors.__doc__ or f"{kind.__name__}\n" in errors.__doc__, kind
+        assert f" {kind.__name__} " in errors.__doc__ or f"{kind.__name__}\n" in errors.__doc__, (
+            kind
+        )
         assert issubclass(kind, errors.AgentkitError)
     assert issubclass(errors.UsageError, ValueError)
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a", "a.picture", "a.png", "a.WEBP", "2026.11.21"])
+@pytest.mark.parametrize(
+    "name", ["a.jpg", "a.JPEG", "a", "a.picture", "a.png", "a.WEBP", "2026.11.21"]
+)
 def test_saving_converts_nothing(name: str, tmp_path: Path) -> None:
     saved = Image.from_bytes(HEADS["image/jpeg"]).save(tmp_path / name)
     assert saved == tmp_path / name
@@ -228,7 +260,11 @@ def test_saving_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
         Image.from_bytes(PNG).save(tmp_path / "file" / "a.png")
 
 
-PUBLIC = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.AgentkitError)]
+PUBLIC = [
+    each
+    for each in vars(errors).values()
+    if isinstance(each, type) and issubclass(each, errors.AgentkitError)
+]
 
 
 @pytest.mark.parametrize("kind", [*PUBLIC, BrokenImage, ToolResultError, ScriptError])
@@ -241,7 +277,9 @@ def test_every_error_survives_the_way_to_another_process(kind: type[errors.Agent
     error = kind("what happened", **needed)
     if isinstance(error, errors.RunError):
         image = Image.from_bytes(PNG)
-        error.run = Run("r", "m", "chat", (Message("user", (Text("draw"), image)),), 0, images=(image,))
+        error.run = Run(
+            "r", "m", "chat", (Message("user", (Text("draw"), image)),), 0, images=(image,)
+        )
         error.generation_id = "gen-1"
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         again = pickle.loads(pickle.dumps(error, protocol))

@@ -21,7 +21,9 @@ USAGE = {
 READ = Usage(5, 7, 1, 2, 3, requests=1, priced_requests=1, cost_usd=0.25)
 
 
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+def chunk(
+    delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any
+) -> dict[str, Any]:
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
     return {"id": "gen-abc", "model": "a/b", "choices": choices, **more}
 
@@ -34,7 +36,11 @@ def streamed(*chunks: dict[str, Any], tools: tuple[str, ...] = ()) -> Reply:
 
 
 def buffered(
-    message: dict[str, Any], *, finish: str | None = "stop", tools: tuple[str, ...] = (), **more: Any
+    message: dict[str, Any],
+    *,
+    finish: str | None = "stop",
+    tools: tuple[str, ...] = (),
+    **more: Any,
 ) -> Reply:
     reply = ChatReply(tools)
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
@@ -64,13 +70,27 @@ def mended(words: str) -> str:
 
 def message_item(words: str, **more: Any) -> dict[str, Any]:
     part = {"type": "output_text", "text": words, "annotations": []}
-    return {"type": "message", "id": "m1", "role": "assistant", "status": "completed", "content": [part], **more}
+    return {
+        "type": "message",
+        "id": "m1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+        **more,
+    }
 
 
 def body(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
     usage = {"input_tokens": 5, "output_tokens": 7, "cost": 0.25, "input_tokens_details": {"cached_tokens": 1},
              "output_tokens_details": {"reasoning_tokens": 2, "image_tokens": 3}}  # fmt: skip
-    return {"id": "resp-abc", "model": "a/b", "status": "completed", "output": [*items], "usage": usage, **more}
+    return {
+        "id": "resp-abc",
+        "model": "a/b",
+        "status": "completed",
+        "output": [*items],
+        "usage": usage,
+        **more,
+    }
 
 
 def whole_responses(*items: dict[str, Any], tools: tuple[str, ...] = (), **more: Any) -> Reply:
@@ -96,20 +116,32 @@ def events_of(
         if item["type"] == "message":
             for part in item["content"]:
                 events += [
-                    {"type": "response.output_text.delta", "delta": letter, **at} for letter in part.get("text", "")
+                    {"type": "response.output_text.delta", "delta": letter, **at}
+                    for letter in part.get("text", "")
                 ]
-                events.append({"type": "response.output_text.done", "text": part.get("text", ""), **at})
+                events.append(
+                    {"type": "response.output_text.done", "text": part.get("text", ""), **at}
+                )
         if item["type"] == "reasoning":
             for part in item.get("summary", []):
-                events.append({"type": "response.reasoning_summary_text.delta", "delta": part["text"], **at})
+                events.append(
+                    {"type": "response.reasoning_summary_text.delta", "delta": part["text"], **at}
+                )
         if item["type"] == "function_call":
             events += [
-                {"type": "response.function_call_arguments.delta", "delta": each, **at} for each in item["arguments"]
+                {"type": "response.function_call_arguments.delta", "delta": each, **at}
+                for each in item["arguments"]
             ]
         events.append(
-            {"type": "response.output_item.done", "item": {**item, **({"id": f"last{index}"} if rotate else {})}, **at}
+            {
+                "type": "response.output_item.done",
+                "item": {**item, **({"id": f"last{index}"} if rotate else {})},
+                **at,
+            }
         )
-    events.append({"type": "response.completed", "response": body(*items) if final is None else final})
+    events.append(
+        {"type": "response.completed", "response": body(*items) if final is None else final}
+    )
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
@@ -142,6 +174,11 @@ PICTURE = {
     "prompt": "a fox",
     "revisedPrompt": "a red fox",
 }
-OWN = {"type": "image_generation_call", "id": "ig2", "status": "completed", "result": "data:image/png;base64,AAAA"}
+OWN = {
+    "type": "image_generation_call",
+    "id": "ig2",
+    "status": "completed",
+    "result": "data:image/png;base64,AAAA",
+}
 UNKNOWN = {"type": "hologram", "id": "h1", "new": {"a": [1]}}
 ITEMS = (THOUGHT, PICTURE, OWN, message_item("Here it is."), UNKNOWN, CALL)

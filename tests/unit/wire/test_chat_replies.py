@@ -30,7 +30,9 @@ from tests.unit.wire.replies import (
 
 
 def test_chat_streamed_equals_buffered() -> None:
-    details = [{"type": "reasoning.text", "text": "hm, so", "index": 0, "format": "f", "signature": "sig"}]
+    details = [
+        {"type": "reasoning.text", "text": "hm, so", "index": 0, "format": "f", "signature": "sig"}
+    ]
     call = {"id": "c1", "type": "function", "function": {"name": "w", "arguments": '{"a":1}'}}
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}, "index": 0}
     message = {"content": "Hello", "reasoning": "hm, so", "reasoning_details": details, "images": [image],
@@ -57,29 +59,56 @@ def test_chat_streamed_equals_buffered() -> None:
     )
     assert whole.usage == READ
     assert raw(whole) == [
-        {"role": "assistant", "content": "Hello", "tool_calls": [call], "reasoning_details": details, "images": [image]}
+        {
+            "role": "assistant",
+            "content": "Hello",
+            "tool_calls": [call],
+            "reasoning_details": details,
+            "images": [image],
+        }
     ]
 
 
 def test_two_chunks_with_a_finish_and_usage_with_empty_choices() -> None:
     reply = streamed(
-        chunk({"content": "a"}), chunk({}, "stop"), chunk({"content": ""}, "stop"), chunk(usage=USAGE), chunk()
+        chunk({"content": "a"}),
+        chunk({}, "stop"),
+        chunk({"content": ""}, "stop"),
+        chunk(usage=USAGE),
+        chunk(),
     )
     assert (text(reply), reply.finish, reply.usage) == ("a", "stop", READ)
 
 
 def test_an_absent_cost_is_not_known() -> None:
-    for usage in ({}, {"prompt_tokens": 1}, {"cost": None}, {"cost": "1"}, {"cost": True}, {"cost": -1}):
+    for usage in (
+        {},
+        {"prompt_tokens": 1},
+        {"cost": None},
+        {"cost": "1"},
+        {"cost": True},
+        {"cost": -1},
+    ):
         assert buffered({"content": "a"}, usage=usage).usage.cost_usd is None
     assert buffered({"content": "a"}, usage={"cost": 0}).usage.cost_usd == 0.0
 
 
 def test_another_choice_is_passed_over() -> None:
-    assert text(streamed(chunk({"content": "a"}), {"choices": [{"index": 1, "delta": {"content": "b"}}]})) == "a"
+    assert (
+        text(
+            streamed(
+                chunk({"content": "a"}), {"choices": [{"index": 1, "delta": {"content": "b"}}]}
+            )
+        )
+        == "a"
+    )
 
 
 def test_what_is_not_known_is_kept_and_echoed() -> None:
-    details = [{"type": "reasoning.new", "secret": {"a": [1]}}, {"type": "reasoning.encrypted", "data": "xyz"}]
+    details = [
+        {"type": "reasoning.new", "secret": {"a": [1]}},
+        {"type": "reasoning.encrypted", "data": "xyz"},
+    ]
     content = [
         {"type": "text", "text": "a"},
         {"type": "hologram", "url": "https://x.ai/h"},
@@ -98,12 +127,18 @@ def test_details_of_different_kinds_with_one_index_stay_apart() -> None:
         {"type": "reasoning.text", "text": "a", "index": 0},
         {"type": "reasoning.encrypted", "data": "x", "index": 0},
     ]
-    assert raw(buffered({"content": "", "reasoning_details": details}))[0]["reasoning_details"] == details
+    assert (
+        raw(buffered({"content": "", "reasoning_details": details}))[0]["reasoning_details"]
+        == details
+    )
 
 
 def test_reasoning_without_words_of_its_own_is_read_from_the_details() -> None:
     reply = buffered(
-        {"content": "a", "reasoning_details": [{"type": "reasoning.summary", "summary": "short", "index": 0}]}
+        {
+            "content": "a",
+            "reasoning_details": [{"type": "reasoning.summary", "summary": "short", "index": 0}],
+        }
     )
     assert reply.parts[0] == Reasoning("short")
 
@@ -119,7 +154,12 @@ def test_pictures_in_content_parts_stand_between_the_words() -> None:
         Text("One "), Sighting("content:0", "content", (URL,)), Text(" two ", (cited[0],)),
         Sighting("content:1", "content", ("data:image/png;base64,AAAA",)),
     )  # fmt: skip
-    assert streamed(*(chunk({"content": [part]}) for part in content), chunk({"annotations": cited}, "stop")) == whole
+    assert (
+        streamed(
+            *(chunk({"content": [part]}) for part in content), chunk({"annotations": cited}, "stop")
+        )
+        == whole
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +174,9 @@ def test_pictures_in_content_parts_stand_between_the_words() -> None:
 )
 @pytest.mark.parametrize("content", ["", None, "words"])
 def test_pictures_beside_the_content(entry: dict[str, Any], content: str | None) -> None:
-    assert [each.values for each in sightings(buffered({"content": content, "images": [entry]}))] == [(URL,)]
+    assert [
+        each.values for each in sightings(buffered({"content": content, "images": [entry]}))
+    ] == [(URL,)]
     reply = ChatReply()
     signals = reply.feed(chunk({"content": content, "images": [entry]}, "stop"))
     assert [each for each in signals if isinstance(each, Sighting)] == sightings(reply.reply())
@@ -142,7 +184,10 @@ def test_pictures_beside_the_content(entry: dict[str, Any], content: str | None)
 
 def test_the_same_picture_in_two_chunks_is_seen_once() -> None:
     entry = {"image_url": {"url": URL}}
-    assert len(sightings(streamed(chunk({"images": [entry]}), chunk({"images": [entry]}, "stop")))) == 1
+    assert (
+        len(sightings(streamed(chunk({"images": [entry]}), chunk({"images": [entry]}, "stop"))))
+        == 1
+    )
 
 
 def server_detail(result: str | None = None, **more: Any) -> dict[str, Any]:
@@ -153,12 +198,19 @@ def server_detail(result: str | None = None, **more: Any) -> dict[str, Any]:
 
 def test_a_server_tools_call_in_the_details() -> None:
     result = json.dumps({"status": "ok", "imageUrl": URL, "revisedPrompt": "a red fox"})
-    reply = buffered({"content": "Here.", "reasoning_details": [server_detail(result)]}, tools=(DRAW,))
+    reply = buffered(
+        {"content": "Here.", "reasoning_details": [server_detail(result)]}, tools=(DRAW,)
+    )
     (call,) = reply.server_calls
     assert call == Invocation("t1", DRAW, {"prompt": "a fox"}, "server", "completed", result)
     assert sightings(reply) == [
         Sighting(
-            "server:0", "reasoning_details", (URL,), prompt="a fox", revised_prompt="a red fox", invocation_id="t1"
+            "server:0",
+            "reasoning_details",
+            (URL,),
+            prompt="a fox",
+            revised_prompt="a red fox",
+            invocation_id="t1",
         )
     ]
     assert raw(reply)[0]["reasoning_details"] == [server_detail(result)]
@@ -169,12 +221,18 @@ def test_a_server_tools_result_that_comes_in_fragments_is_seen_when_it_is_whole(
     result = json.dumps({"status": "ok", "imageUrl": URL})
     reply, signals = ChatReply((DRAW,)), list[Signal]()
     fragment = {"type": "reasoning.server_tool_call", "index": 0}
-    for detail in (server_detail(), {**fragment, "result": result[:at]}, {**fragment, "result": result[at:]}):
+    for detail in (
+        server_detail(),
+        {**fragment, "result": result[:at]},
+        {**fragment, "result": result[at:]},
+    ):
         signals += reply.feed(chunk({"reasoning_details": [detail]}))
     signals += reply.feed(chunk({"content": "Done."}, "stop"))
     assert [each.values for each in signals if isinstance(each, Sighting)] == [(URL,)]
     assert [each.values for each in sightings(reply.reply())] == [(URL,)]
-    whole = buffered({"content": "Done.", "reasoning_details": [server_detail(result)]}, tools=(DRAW,))
+    whole = buffered(
+        {"content": "Done.", "reasoning_details": [server_detail(result)]}, tools=(DRAW,)
+    )
     assert reply.reply().server_calls == whole.server_calls
 
 
@@ -188,7 +246,11 @@ def test_a_server_tool_that_failed_is_a_failure_with_its_words() -> None:
 
 def test_several_server_calls_without_ids_are_told_apart() -> None:
     details = [
-        {"type": "reasoning.server_tool_call", "tool_name": DRAW, "result": json.dumps({"imageUrl": f"{URL}?{n}"})}
+        {
+            "type": "reasoning.server_tool_call",
+            "tool_name": DRAW,
+            "result": json.dumps({"imageUrl": f"{URL}?{n}"}),
+        }
         for n in range(2)
     ]
     reply = buffered({"content": "", "reasoning_details": details})
@@ -197,23 +259,42 @@ def test_several_server_calls_without_ids_are_told_apart() -> None:
 
 
 def test_server_calls_of_which_only_the_number_is_known() -> None:
-    usage = {**USAGE, "server_tool_use_details": {"tool_calls_requested": 3, "tool_calls_executed": 3}}
+    usage = {
+        **USAGE,
+        "server_tool_use_details": {"tool_calls_requested": 3, "tool_calls_executed": 3},
+    }
     reply = buffered({"content": "a"}, usage=usage, tools=("openrouter:datetime",))
     (call,) = reply.server_calls
-    assert (call.name, call.count, call.arguments, call.executor) == ("openrouter:datetime", 3, None, "server")
+    assert (call.name, call.count, call.arguments, call.executor) == (
+        "openrouter:datetime",
+        3,
+        None,
+        "server",
+    )
     assert reply.usage.server_tool_calls == 3
     searched = {**USAGE, "server_tool_use_details": {"web_search_requests": 1}}
-    assert buffered({"content": "a"}, usage=searched, tools=(DRAW, "x")).server_calls[0].name == "openrouter:web_search"
+    assert (
+        buffered({"content": "a"}, usage=searched, tools=(DRAW, "x")).server_calls[0].name
+        == "openrouter:web_search"
+    )
 
 
 def test_refusals() -> None:
     assert buffered({"content": None, "refusal": "I will not."}).refusal == "I will not."
-    assert streamed(chunk({"refusal": "I will "}), chunk({"refusal": "not."}, "stop")).refusal == "I will not."
+    assert (
+        streamed(chunk({"refusal": "I will "}), chunk({"refusal": "not."}, "stop")).refusal
+        == "I will not."
+    )
     assert "content filter" in (buffered({"content": "a"}, finish="content_filter").refusal or "")
     assert buffered({"content": "a", "refusal": None}).refusal is None
 
 
-MALFORMED = {"index": 0, "delta": {}, "finish_reason": "error", "native_finish_reason": "MALFORMED_FUNCTION_CALL"}
+MALFORMED = {
+    "index": 0,
+    "delta": {},
+    "finish_reason": "error",
+    "native_finish_reason": "MALFORMED_FUNCTION_CALL",
+}
 CHAT_ERRORS: dict[str, tuple[list[dict[str, Any]], type[APIError], str]] = {
     "alone": ([{"error": {"code": 429, "message": "slow down"}}], RateLimited, "slow down"),
     "in the choice": (
@@ -250,7 +331,11 @@ def test_a_buffered_200_that_is_an_error() -> None:
     reply.whole({"error": {"code": 403, "message": "no"}, "user_id": "u"})
     assert reply.finished
     assert str(reply.reply().error) == "no"
-    choice = {"message": {"content": "half"}, "finish_reason": "error", "error": {"code": 502, "message": "broke"}}
+    choice = {
+        "message": {"content": "half"},
+        "finish_reason": "error",
+        "error": {"code": 502, "message": "broke"},
+    }
     assert str(buffered({}, finish="error").error).startswith("the provider broke off")
     reply = ChatReply()
     reply.whole({"choices": [choice]})
@@ -260,12 +345,21 @@ def test_a_buffered_200_that_is_an_error() -> None:
 @pytest.mark.parametrize("finish", ["length", "content_filter"])
 @pytest.mark.parametrize("arguments", ["", '{"a'])
 def test_a_call_that_was_cut_is_marked_whatever_cut_it(finish: str, arguments: str) -> None:
-    """A filter stops a reply where it stands, as in Responses: no arguments yet are not no arguments."""
+    """A filter stops a reply where it stands, as in Responses: no arguments yet are not no
+    arguments.
+    """
     function = {"name": "w", "arguments": arguments}
     for reply in (
-        streamed(chunk({"tool_calls": [{"index": 0, "id": "c1", "function": function}]}), chunk({}, finish)),
+        streamed(
+            chunk({"tool_calls": [{"index": 0, "id": "c1", "function": function}]}),
+            chunk({}, finish),
+        ),
         buffered(
-            {"content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]}, finish=finish
+            {
+                "content": None,
+                "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+            },
+            finish=finish,
         ),
     ):
         (call,) = (part for part in reply.parts if isinstance(part, ToolCall))
@@ -292,15 +386,24 @@ def test_calls_are_calls_whatever_the_finish_says() -> None:
 def test_a_stream_that_was_cut_is_not_finished_and_keeps_what_came() -> None:
     reply = ChatReply()
     reply.feed(chunk({"content": "Once"}))
-    reply.feed(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "w", "arguments": '{"a'}}]}))
+    reply.feed(
+        chunk(
+            {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "w", "arguments": '{"a'}}]}
+        )
+    )
     assert not reply.finished
     assert text(reply.reply()) == "Once"
-    assert [part.fault is not None for part in reply.reply().parts if isinstance(part, ToolCall)] == [True]
+    assert [
+        part.fault is not None for part in reply.reply().parts if isinstance(part, ToolCall)
+    ] == [True]
 
 
 @given(halves)
 def test_surrogates_split_over_chunks_are_joined_and_halves_replaced(pieces: list[str]) -> None:
-    events = [read_object(json.dumps(chunk({"content": piece, "reasoning": piece})).encode()) for piece in pieces]
+    events = [
+        read_object(json.dumps(chunk({"content": piece, "reasoning": piece})).encode())
+        for piece in pieces
+    ]
     reply = ChatReply()
     signals: list[Signal] = []
     for event in events:

@@ -1,4 +1,6 @@
-"""Requests in both dialects: what is said, called, returned and drawn is all in them, however the conversation came about."""
+"""Requests in both dialects: what is said, called, returned and drawn is all in them, however the
+conversation came about.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,13 @@ DRAW = {"type": "openrouter:image_generation"}
 
 
 def picture(letter: str, name: str = "") -> Image:
-    return Image(letter * 64, "image/png", 3, name=name or f"img_{ord(letter) - 96}", sources=(Source("images"),))
+    return Image(
+        letter * 64,
+        "image/png",
+        3,
+        name=name or f"img_{ord(letter) - 96}",
+        sources=(Source("images"),),
+    )
 
 
 def joined_bytes(pieces: Pieces) -> bytes:
@@ -68,7 +76,9 @@ def planned(api: Api, *messages: Message, **more: Any) -> Request:
     """The request for a conversation whose last message is its prompt's, as an agent makes it."""
     images = [image for message in messages for image in message.images]
     policy = more.pop("policy", History(images=None))
-    sent = plan(messages, len(messages) - 1, policy, api=api, images=images, sees=more.pop("sees", True))
+    sent = plan(
+        messages, len(messages) - 1, policy, api=api, images=images, sees=more.pop("sees", True)
+    )
     return request(*sent.messages, shown=sent.shown, **more)
 
 
@@ -77,7 +87,10 @@ def user(*parts: Any) -> Message:
 
 
 def test_the_paths() -> None:
-    assert [encode(api, request(), Encoded())[0] for api in APIS] == ["/chat/completions", "/responses"]
+    assert [encode(api, request(), Encoded())[0] for api in APIS] == [
+        "/chat/completions",
+        "/responses",
+    ]
 
 
 def test_users_words_and_pictures_in_order() -> None:
@@ -132,10 +145,19 @@ def test_tool_results_with_pictures() -> None:
 @both
 def test_notes_stand_beside_their_message(api: Api) -> None:
     results = Message(
-        "tool", (ToolResult("c1", "chart", (Text("drawn"), picture("a"))), ToolResult("c2", "w", (Text("x"),)))
+        "tool",
+        (
+            ToolResult("c1", "chart", (Text("drawn"), picture("a"))),
+            ToolResult("c2", "w", (Text("x"),)),
+        ),
     )
     calls = Message("assistant", (ToolCall("c1", "chart", "{}"), ToolCall("c2", "w", "{}")))
-    sent = body(api, request(user("x"), calls, results, user("y"), shown={0: Shown("[note 0]"), 2: Shown("[note 2]")}))
+    sent = body(
+        api,
+        request(
+            user("x"), calls, results, user("y"), shown={0: Shown("[note 0]"), 2: Shown("[note 2]")}
+        ),
+    )
     items = [json.dumps(item) for item in sent["messages" if api == "chat" else "input"]]
     assert "[note 0]" in items[0]
     assert sum("[note 2]" in item for item in items) == 1
@@ -155,9 +177,23 @@ def test_raw_items_of_the_same_dialect_are_echoed_byte_for_byte(api: Api) -> Non
 @both
 def test_messages_of_the_other_dialect_are_written_anew_from_their_parts(api: Api) -> None:
     other: Api = "responses" if api == "chat" else "chat"
-    parts = (Reasoning("hidden"), Text("One "), picture("a"), Text("two"), ToolCall("c1", "weather", '{"city":"Oslo"}'))
+    parts = (
+        Reasoning("hidden"),
+        Text("One "),
+        picture("a"),
+        Text("two"),
+        ToolCall("c1", "weather", '{"city":"Oslo"}'),
+    )
     message = Message("assistant", parts, ((b'{"foreign":1}',),), other)
-    sent = body(api, planned(api, user("x"), message, Message("tool", (ToolResult("c1", "weather", (Text("rain"),)),))))
+    sent = body(
+        api,
+        planned(
+            api,
+            user("x"),
+            message,
+            Message("tool", (ToolResult("c1", "weather", (Text("rain"),)),)),
+        ),
+    )
     if api == "chat":
         assert sent["messages"][1] == {
             "role": "assistant", "content": "One two",
@@ -174,7 +210,11 @@ def test_messages_of_the_other_dialect_are_written_anew_from_their_parts(api: Ap
             {"type": "input_text", "text": '[picture img_1 (for "x"):]'},
             {"type": "input_image", "detail": "auto", "image_url": url("a")},
         ]
-        assert (call["call_id"], call["name"], call["arguments"]) == ("c1", "weather", '{"city":"Oslo"}')
+        assert (call["call_id"], call["name"], call["arguments"]) == (
+            "c1",
+            "weather",
+            '{"city":"Oslo"}',
+        )
 
 
 @both
@@ -191,7 +231,10 @@ def test_a_model_that_sees_nothing_gets_lines(api: Api) -> None:
 
 @both
 def test_broken_arguments_are_never_sent(api: Api) -> None:
-    calls = tuple(ToolCall(f"c{n}", "w", text) for n, text in enumerate(['{"a', "", '"{\\"a\\":1}"', '{"a":NaN}']))
+    calls = tuple(
+        ToolCall(f"c{n}", "w", text)
+        for n, text in enumerate(['{"a', "", '"{\\"a\\":1}"', '{"a":NaN}'])
+    )
     sent = body(api, request(user("x"), Message("assistant", calls)))
     written = (
         [call["function"]["arguments"] for call in sent["messages"][1]["tool_calls"]]
@@ -217,7 +260,10 @@ def test_tool_choice(choice: str, chat: Any, responses: Any) -> None:
 
 @both
 def test_without_tools_there_is_nothing_to_choose(api: Api) -> None:
-    assert not {"tool_choice", "tools", "stop_server_tools_when"} & body(api, request(tool_choice="required")).keys()
+    assert (
+        not {"tool_choice", "tools", "stop_server_tools_when"}
+        & body(api, request(tool_choice="required")).keys()
+    )
 
 
 def test_tools_of_both_kinds() -> None:
@@ -225,7 +271,12 @@ def test_tools_of_both_kinds() -> None:
     assert body("chat", asked)["tools"] == [
         {
             "type": "function",
-            "function": {"name": "weather", "description": "The weather.", "parameters": SPEC.schema, "strict": True},
+            "function": {
+                "name": "weather",
+                "description": "The weather.",
+                "parameters": SPEC.schema,
+                "strict": True,
+            },
         },
         DRAW,
     ]
@@ -237,12 +288,21 @@ def test_tools_of_both_kinds() -> None:
 @both
 def test_the_closing_turn_has_no_tool_that_can_be_called(api: Api) -> None:
     sent = body(
-        api, request(functions=(SPEC,), server_tools=(DRAW,), tool_choice="required", closing=True, cost_left=1.0)
+        api,
+        request(
+            functions=(SPEC,),
+            server_tools=(DRAW,),
+            tool_choice="required",
+            closing=True,
+            cost_left=1.0,
+        ),
     )
     assert sent["tool_choice"] == "none"
     assert [tool["type"] for tool in sent["tools"]] == ["function"]
     assert "stop_server_tools_when" not in sent
-    assert not {"tools", "tool_choice"} & body(api, request(server_tools=(DRAW,), closing=True)).keys()
+    assert (
+        not {"tools", "tool_choice"} & body(api, request(server_tools=(DRAW,), closing=True)).keys()
+    )
 
 
 def test_the_schema_of_the_output() -> None:
@@ -251,7 +311,12 @@ def test_the_schema_of_the_output() -> None:
         "type": "json_schema", "json_schema": {"name": "Fox", "strict": True, "schema": {"type": "object"}},
     }  # fmt: skip
     assert body("responses", asked)["text"] == {
-        "format": {"type": "json_schema", "name": "Fox", "strict": True, "schema": {"type": "object"}}
+        "format": {
+            "type": "json_schema",
+            "name": "Fox",
+            "strict": True,
+            "schema": {"type": "object"},
+        }
     }
 
 
@@ -261,12 +326,25 @@ def test_limits_are_told_while_server_tools_run(api: Api) -> None:
     assert sent["stop_server_tools_when"] == [
         {"type": "step_count_is", "step_count": 3}, {"type": "max_cost", "max_cost_in_dollars": 0.5},
     ]  # fmt: skip
-    assert body(api, request(server_tools=(DRAW,), server_calls_left=0))["stop_server_tools_when"][0]["step_count"] == 1
-    assert "stop_server_tools_when" not in body(api, request(functions=(SPEC,), server_calls_left=3))
+    assert (
+        body(api, request(server_tools=(DRAW,), server_calls_left=0))["stop_server_tools_when"][0][
+            "step_count"
+        ]
+        == 1
+    )
+    assert "stop_server_tools_when" not in body(
+        api, request(functions=(SPEC,), server_calls_left=3)
+    )
 
 
 def test_the_lower_of_the_token_limits_is_sent() -> None:
-    for settings, left, sent in ((100, 50, 50), (50, 100, 50), (None, 7, 7), (7, None, 7), (None, None, None)):
+    for settings, left, sent in (
+        (100, 50, 50),
+        (50, 100, 50),
+        (None, 7, 7),
+        (7, None, 7),
+        (None, None, None),
+    ):
         asked = request(settings=ModelSettings(max_tokens=settings), output_tokens_left=left)
         assert body("chat", asked).get("max_tokens") == sent
         assert body("responses", asked).get("max_output_tokens") == sent
@@ -296,7 +374,9 @@ def test_settings_by_their_names(api: Api) -> None:
 def test_what_is_not_set_is_not_sent(api: Api) -> None:
     sent = body(api, request())
     assert sent.keys() - {"include"} == {"model", "messages" if api == "chat" else "input"}
-    assert body(api, request(settings=ModelSettings(reasoning={"max_tokens": 5})))["reasoning"] == {"max_tokens": 5}
+    assert body(api, request(settings=ModelSettings(reasoning={"max_tokens": 5})))["reasoning"] == {
+        "max_tokens": 5
+    }
 
 
 def test_responses_keeps_no_state_there() -> None:
@@ -315,7 +395,10 @@ def test_what_was_encoded_once_is_the_same_bytes_later(api: Api) -> None:
     before, after = joined_bytes(first), joined_bytes(longer)
     assert after.startswith(before[: -len(b"]}")])
     assert all(encoded.items[key][1] is items for key, (_, items) in kept.items())
-    assert joined_bytes(encode(api, request(*history, shown={0: Shown("[n]")}), Encoded())[1]) == before
+    assert (
+        joined_bytes(encode(api, request(*history, shown={0: Shown("[n]")}), Encoded())[1])
+        == before
+    )
 
 
 @both
@@ -325,7 +408,11 @@ def test_a_note_that_changes_is_not_taken_from_what_was_kept(api: Api) -> None:
         json.dumps(body(api, request(message, shown=shown), encoded))
         for shown in ({}, {0: Shown("[one]")}, {0: Shown("[two]")})
     ]
-    assert [("[one]" in each, "[two]" in each) for each in sent] == [(False, False), (True, False), (False, True)]
+    assert [("[one]" in each, "[two]" in each) for each in sent] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 @both
@@ -334,7 +421,9 @@ def test_equal_messages_of_two_turns_are_both_sent(api: Api) -> None:
     assert json.dumps(sent).count("again") == 2
 
 
-@pytest.mark.parametrize("words", ["\ufdd1blob:0", '"\ufdd1blob:0"', 'say "\ufdd10000000000000000:0"', '\\"', "\u2028"])
+@pytest.mark.parametrize(
+    "words", ["\ufdd1blob:0", '"\ufdd1blob:0"', 'say "\ufdd10000000000000000:0"', '\\"', "\u2028"]
+)
 @both
 def test_words_cannot_pass_for_a_picture(api: Api, words: str) -> None:
     sent = json.dumps(body(api, request(user(words, picture("a")))), ensure_ascii=False)
@@ -343,7 +432,10 @@ def test_words_cannot_pass_for_a_picture(api: Api, words: str) -> None:
 
 
 def test_references_are_cut_out_at_any_depth_of_quotes() -> None:
-    refs = {b"ref:1": BlobRef("a" * 64, "image/png"), b"ref:11": BlobRef("b" * 64, "image/png", "base64")}
+    refs = {
+        b"ref:1": BlobRef("a" * 64, "image/png"),
+        b"ref:11": BlobRef("b" * 64, "image/png", "base64"),
+    }
     inner = json.dumps({"image": "ref:11"})
     data = json.dumps({"a": "ref:1", "b": "see ref:1", "c": inner, "d": "ref:11"}).encode()
     assert json.loads(joined_bytes(cut(data, refs))) == {
@@ -357,21 +449,30 @@ def test_neighbouring_bytes_are_joined() -> None:
     assert joined([(b"a", b"b"), (b"c", ref), (b"",), (b"d",)]) == (b"abc", ref, b"d")
 
 
-said = st.text(max_size=12) | st.sampled_from(['"', "\\", "\ufdd1blob:0", '{"a":1}', "\ud83d", "é😀"])
+said = st.text(max_size=12) | st.sampled_from(
+    ['"', "\\", "\ufdd1blob:0", '{"a":1}', "\ud83d", "é😀"]
+)
 drawn = st.sampled_from("abcd").map(picture)
 call_ids = st.sampled_from(["c1", "c2", "call_é"])
-arguments = st.dictionaries(st.sampled_from("xyz"), st.integers() | st.sampled_from(["é", "q"]), max_size=2).map(
-    json.dumps
-)
+arguments = st.dictionaries(
+    st.sampled_from("xyz"), st.integers() | st.sampled_from(["é", "q"]), max_size=2
+).map(json.dumps)
 assistants = st.lists(
     st.one_of(
         st.builds(Text, said), drawn, st.builds(Reasoning, said), st.builds(ToolCall, call_ids, st.just("w"), arguments),
         st.just(ImageFailure(Source("images"), None, "gone")),
     ), max_size=5,
 ).map(lambda parts: Message("assistant", tuple(parts)))  # fmt: skip
-results = st.builds(ToolResult, call_ids, st.just("w"), st.lists(st.builds(Text, said) | drawn, max_size=3).map(tuple))
+results = st.builds(
+    ToolResult,
+    call_ids,
+    st.just("w"),
+    st.lists(st.builds(Text, said) | drawn, max_size=3).map(tuple),
+)
 tools = st.lists(results, min_size=1, max_size=3).map(lambda parts: Message("tool", tuple(parts)))
-users = st.lists(st.builds(Text, said) | drawn, max_size=4).map(lambda parts: Message("user", tuple(parts)))
+users = st.lists(st.builds(Text, said) | drawn, max_size=4).map(
+    lambda parts: Message("user", tuple(parts))
+)
 histories = st.lists(users | assistants | tools, min_size=1, max_size=5)
 
 
@@ -388,7 +489,9 @@ def strings(value: Any) -> list[str]:
 
 
 @given(st.sampled_from(APIS), st.sampled_from([None, *APIS]), histories)
-def test_any_conversation_written_anew_keeps_everything(api: Api, came: Api | None, history: list[Message]) -> None:
+def test_any_conversation_written_anew_keeps_everything(
+    api: Api, came: Api | None, history: list[Message]
+) -> None:
     foreign = None if came == api else came
     messages = [replace(message, api=foreign) for message in history]
     sent = body(api, planned(api, *messages, user("x")))
@@ -409,12 +512,20 @@ def test_any_conversation_written_anew_keeps_everything(api: Api, came: Api | No
                     mended(each.text) in whole for each in part.parts if isinstance(each, Text)
                 )
     calls = [call for message in messages for call in message.calls]
-    answers = [part for message in messages for part in message.parts if isinstance(part, ToolResult)]
+    answers = [
+        part for message in messages for part in message.parts if isinstance(part, ToolResult)
+    ]
     if api == "chat":
-        assert [call["id"] for item in items for call in item.get("tool_calls", ())] == [call.id for call in calls]
-        assert [item["tool_call_id"] for item in items if item["role"] == "tool"] == [part.call_id for part in answers]
+        assert [call["id"] for item in items for call in item.get("tool_calls", ())] == [
+            call.id for call in calls
+        ]
+        assert [item["tool_call_id"] for item in items if item["role"] == "tool"] == [
+            part.call_id for part in answers
+        ]
     else:
-        assert [item["call_id"] for item in items if item["type"] == "function_call"] == [call.id for call in calls]
+        assert [item["call_id"] for item in items if item["type"] == "function_call"] == [
+            call.id for call in calls
+        ]
         assert [item["call_id"] for item in items if item["type"] == "function_call_output"] == [
             part.call_id for part in answers
         ]

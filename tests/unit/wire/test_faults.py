@@ -55,7 +55,9 @@ def test_the_status_tells_the_kind(status: int, kind: type[APIError]) -> None:
         (True, ProviderFailed, None), ([400], ProviderFailed, None),
     ],
 )  # fmt: skip
-def test_inside_a_200_the_code_tells_the_kind(code: Any, kind: type[APIError], status: int | None) -> None:
+def test_inside_a_200_the_code_tells_the_kind(
+    code: Any, kind: type[APIError], status: int | None
+) -> None:
     error = from_error({"message": "No.", "code": code})
     assert type(error) is kind
     assert (error.status, str(error)) == (status, "No.")
@@ -73,7 +75,10 @@ def test_the_providers_own_words_are_told() -> None:
 
 
 def test_words_that_are_told_already_are_not_told_twice() -> None:
-    assert str(from_body(400, body(message="too long: 5", metadata={"raw": "too long"}))) == "HTTP 400: too long: 5"
+    assert (
+        str(from_body(400, body(message="too long: 5", metadata={"raw": "too long"})))
+        == "HTTP 400: too long: 5"
+    )
 
 
 def test_endless_words_are_cut() -> None:
@@ -83,7 +88,9 @@ def test_endless_words_are_cut() -> None:
 
 
 def test_moderation_names_its_reasons() -> None:
-    error = from_body(403, body(message="Flagged", metadata={"reasons": ["violence", 5], "flagged_input": "x"}))
+    error = from_body(
+        403, body(message="Flagged", metadata={"reasons": ["violence", 5], "flagged_input": "x"})
+    )
     assert error.reasons == ("violence",)
     assert "[violence]" in str(error)
 
@@ -98,7 +105,9 @@ def test_availability_is_read() -> None:
     ("given_", "told"),
     [(1e12, 1e12), (86_400, 86_400.0), (0, 0.0), (-1, None), (float("inf"), None), (float("nan"), None), (10**400, None), (True, None)],
 )  # fmt: skip
-def test_an_absurd_wait_in_a_body_is_told_and_an_unusable_one_is_not(given_: float, told: float | None) -> None:
+def test_an_absurd_wait_in_a_body_is_told_and_an_unusable_one_is_not(
+    given_: float, told: float | None
+) -> None:
     """As of the header: who asks for a thousand years is not asked again at once."""
     assert from_body(429, body(availability={"retry_after": given_})).retry_after == told
 
@@ -146,7 +155,10 @@ anything = st.recursive(
 )  # fmt: skip
 
 
-@given(st.sampled_from([200, 400, 403, 429, 500, 599]), anything | st.dictionaries(st.just("error"), anything))
+@given(
+    st.sampled_from([200, 400, 403, 429, 500, 599]),
+    anything | st.dictionaries(st.just("error"), anything),
+)
 def test_any_body_is_an_error(status: int, value: Any) -> None:
     error = from_body(status, json.dumps(value).encode())
     assert isinstance(error, APIError)
@@ -154,7 +166,11 @@ def test_any_body_is_an_error(status: int, value: Any) -> None:
     (error.raw or "").encode()
 
 
-@given(st.dictionaries(st.sampled_from(["message", "code", "type", "metadata", "availability"]), anything))
+@given(
+    st.dictionaries(
+        st.sampled_from(["message", "code", "type", "metadata", "availability"]), anything
+    )
+)
 def test_any_error_object_inside_a_200_is_an_error(value: dict[str, Any]) -> None:
     str(from_error(value)).encode()
 

@@ -11,7 +11,9 @@ from agentkit.openrouter.retry import retrying
 from agentkit.wire.generation import Generation, generation_of
 
 OPEN = {"total_cost": 0, "is_byok": True, "upstream_inference_cost": None}
-"""With a key of the user's own, the account pays nothing; what the provider billed to that key is not told."""
+"""With a key of the user's own, the account pays nothing; what the provider billed to that key is
+not told.
+"""
 
 
 def record(**told: Any) -> Generation:
@@ -54,7 +56,9 @@ async def test_with_a_server_tool_it_is_sent_again_only_where_surely_nobody_paid
         return None
 
     with pytest.raises(RateLimited):
-        async for attempt in retrying(server_tools=True, seconds_left=lambda: 60, look_up=look_up, sleep=nap):
+        async for attempt in retrying(
+            server_tools=True, seconds_left=lambda: 60, look_up=look_up, sleep=nap
+        ):
             with attempt:
                 times += 1
                 raise RateLimited("busy", status=503, generation_id="gen-1")

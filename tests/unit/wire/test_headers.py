@@ -56,7 +56,10 @@ def test_what_is_no_time(value: str | None) -> None:
     assert retry_after(value, NOW) is None
 
 
-@given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ [+-]?\w+"))
+@given(
+    st.text(max_size=40)
+    | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ [+-]?\w+")
+)
 def test_any_text_is_a_number_of_seconds_or_nothing(value: str) -> None:
     seconds = retry_after(value, NOW)
     assert seconds is None or seconds >= 0

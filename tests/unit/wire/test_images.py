@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from agentkit.errors import APIError, ProviderFailed
 from agentkit.values import BlobRef, Image, MemoryBlobs
-from agentkit.wire.catalogue import Capability, ChatModel, chat_models, endpoints_path, image_endpoints, image_models
+from agentkit.wire.catalogue import (
+    Capability,
+    ChatModel,
+    chat_models,
+    endpoints_path,
+    image_endpoints,
+    image_models,
+)
 from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
 from agentkit.wire.json import read_object
 from agentkit.wire.sse import DONE, EventStream
@@ -24,7 +31,9 @@ RED = Image.from_bytes(picture("red"))
 
 def test_a_request_with_pictures_holds_no_base64() -> None:
     pieces = encode(ImageRequest("a/b", 'say "hi"\n', (RED, RED), n=2, stream=True, extra={"n": 3}))
-    assert [piece for piece in pieces if isinstance(piece, BlobRef)] == [BlobRef(RED.sha256, "image/png")] * 2
+    assert [piece for piece in pieces if isinstance(piece, BlobRef)] == [
+        BlobRef(RED.sha256, "image/png")
+    ] * 2
     text = b"".join(piece if isinstance(piece, bytes) else b"X" for piece in pieces)
     assert json.loads(text) == {
         "model": "a/b", "prompt": 'say "hi"\n', "n": 3, "stream": True,
@@ -39,10 +48,16 @@ def test_what_is_not_given_is_not_sent() -> None:
 
 def test_moderation_is_an_option_of_those_who_take_it_and_gives_way_to_what_is_there() -> None:
     routing = {"sort": "price", "options": {"openai": {"moderation": "auto"}, "x": {"y": 1}}}
-    request = ImageRequest("a/b", "x", moderation="low", moderators=("openai", "azure"), provider=routing)
+    request = ImageRequest(
+        "a/b", "x", moderation="low", moderators=("openai", "azure"), provider=routing
+    )
     assert json.loads(encode(request)[0])["provider"] == {  # type: ignore[arg-type]
         "sort": "price",
-        "options": {"openai": {"moderation": "auto"}, "azure": {"moderation": "low"}, "x": {"y": 1}},
+        "options": {
+            "openai": {"moderation": "auto"},
+            "azure": {"moderation": "low"},
+            "x": {"y": 1},
+        },
     }
 
 
@@ -51,7 +66,11 @@ def done(value: str, **more: Any) -> dict[str, Any]:
 
 
 def partial(index: object, value: str = "p") -> dict[str, Any]:
-    return {"type": "image_generation.partial_image", "partial_image_index": index, "b64_json": value}
+    return {
+        "type": "image_generation.partial_image",
+        "partial_image_index": index,
+        "b64_json": value,
+    }
 
 
 def chunk(text: str, phase: str = "content") -> dict[str, Any]:
@@ -72,7 +91,11 @@ def test_both_forms_give_equal_replies() -> None:
     }
     whole = ImagesReply("a fox", 2)
     signals = whole.whole(
-        {"created": 0, "data": [{"b64_json": "A"}, {"b64_json": "B", "revised_prompt": "r"}], "usage": usage}
+        {
+            "created": 0,
+            "data": [{"b64_json": "A"}, {"b64_json": "B", "revised_prompt": "r"}],
+            "usage": usage,
+        }
     )
     streamed, decoder = heard(done("A"), done("B", revised_prompt="r", usage=usage), count=2)
     assert signals == streamed == list(decoder.reply().pictures)
@@ -105,15 +128,22 @@ def test_events_as_the_specs_schema_writes_them() -> None:
     ],
     ids=str,
 )
-def test_which_picture_a_preview_belongs_to(indexes: list[Any], count: int, keys: list[str]) -> None:
+def test_which_picture_a_preview_belongs_to(
+    indexes: list[Any], count: int, keys: list[str]
+) -> None:
     events = [done("A") if index == "done" else partial(index) for index in indexes]
     signals, _ = heard(*events, count=count)
-    assert [signal.key for signal in signals if isinstance(signal, Preview)] == [f"data:{key}" for key in keys]
+    assert [signal.key for signal in signals if isinstance(signal, Preview)] == [
+        f"data:{key}" for key in keys
+    ]
 
 
 def test_markup_comes_in_pieces_even_inside_a_character() -> None:
     signals, decoder = heard(
-        chunk("<svg>\ud83e"), chunk("hm", "reasoning"), chunk("\udd8a</svg>"), {**chunk("x"), "text": 3}
+        chunk("<svg>\ud83e"),
+        chunk("hm", "reasoning"),
+        chunk("\udd8a</svg>"),
+        {**chunk("x"), "text": 3},
     )
     words = [signal for signal in signals if isinstance(signal, Words)]
     assert words == [Words("<svg>", "text"), Words("hm", "reasoning"), Words("🦊</svg>", "text")]
@@ -143,7 +173,9 @@ def test_an_error_in_the_stream(event: dict[str, Any]) -> None:
     assert len(decoder.reply().pictures) == 1
 
 
-@pytest.mark.parametrize("event", [{}, {"type": 3}, {"type": "image_generation.new"}, {"type": "ping", "data": None}])
+@pytest.mark.parametrize(
+    "event", [{}, {"type": 3}, {"type": "image_generation.new"}, {"type": "ping", "data": None}]
+)
 def test_what_is_not_known_is_passed_over(event: dict[str, Any]) -> None:
     signals, decoder = heard(event)
     assert (signals, decoder.finished, decoder.begun) == ([], False, False)
@@ -155,13 +187,21 @@ EVENTS = st.one_of(
     st.builds(partial, st.integers(-1, 3), TEXTS),
     st.builds(chunk, TEXTS, st.sampled_from(["content", "reasoning", "draft", "new"])),
     st.just({"type": "error", "error": {"message": "no"}}),
-    st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(), st.none(), st.lists(TEXTS, max_size=2)), max_size=3),
+    st.dictionaries(
+        TEXTS, st.one_of(TEXTS, st.integers(), st.none(), st.lists(TEXTS, max_size=2)), max_size=3
+    ),
 )
 
 
-@given(st.lists(EVENTS, max_size=8), st.lists(st.integers(1, 60), max_size=40), st.sampled_from(["\n", "\r\n", "\r"]))
+@given(
+    st.lists(EVENTS, max_size=8),
+    st.lists(st.integers(1, 60), max_size=40),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
 @example([done("A")], [1] * 40, "\r\n")
-def test_any_slicing_of_a_stream_gives_the_same(events: list[Any], cuts: list[int], end: str) -> None:
+def test_any_slicing_of_a_stream_gives_the_same(
+    events: list[Any], cuts: list[int], end: str
+) -> None:
     lines = [f"data: {json.dumps(event)}{end}{end}: c{end}" for event in events]
     data = ("".join(lines) + f"data: [DONE]{end}{end}").encode()
     pieces, at = [], 0
@@ -177,7 +217,14 @@ def _read(pieces: list[bytes]) -> tuple[Any, ...]:
     assert found[-1] == DONE
     signals = [signal for each in found[:-1] for signal in decoder.feed(read_object(each))]
     reply = decoder.reply()
-    return signals, reply.pictures, reply.usage, str(reply.error), decoder.finished, decoder.unfinished()
+    return (
+        signals,
+        reply.pictures,
+        reply.usage,
+        str(reply.error),
+        decoder.finished,
+        decoder.unfinished(),
+    )
 
 
 @given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS),
@@ -186,7 +233,11 @@ def _read(pieces: list[bytes]) -> tuple[Any, ...]:
                                          "supported_parameters", "values", "b64_json", "image_url", "x"]), inner, max_size=5)),
                     max_leaves=20))  # fmt: skip
 def test_no_json_breaks_a_reader(value: Any) -> None:
-    body = value if isinstance(value, dict) else {"data": value, "endpoints": value, "error": value, "usage": value}
+    body = (
+        value
+        if isinstance(value, dict)
+        else {"data": value, "endpoints": value, "error": value, "usage": value}
+    )
     for kind in (
         "image_generation.completed",
         "image_generation.partial_image",
@@ -209,13 +260,20 @@ def test_a_catalogue_of_image_models() -> None:
         "supports_streaming": True,
     }  # fmt: skip
     (model,) = image_models({"data": [record, {"name": "without an id"}, 3]})
-    assert (model.id, model.inputs, model.outputs, model.streams) == ("a/b", ("text",), ("image",), True)
+    assert (model.id, model.inputs, model.outputs, model.streams) == (
+        "a/b",
+        ("text",),
+        ("image",),
+        True,
+    )
     assert model.parameters["n"] == Capability("range", (), 1, 4)
     accepted = {
         ("n", 4): True, ("n", 5): False, ("n", 0): False, ("seed", 99): True, ("resolution", "2K"): True,
         ("resolution", "4K"): False, ("odd", "x"): True,
     }  # fmt: skip
-    assert {(name, value): model.parameters[name].accepts(value) for name, value in accepted} == accepted
+    assert {
+        (name, value): model.parameters[name].accepts(value) for name, value in accepted
+    } == accepted
     assert {name: str(each) for name, each in model.parameters.items()} == {
         "n": "1 to 4", "seed": "any", "resolution": "1K, 2K", "odd": "any",
     }  # fmt: skip
@@ -232,7 +290,12 @@ def test_endpoints_of_an_image_model() -> None:
     assert endpoint.names == {"b", "b/fast"}
     assert endpoint.passthrough == ("steps",)
     (price,) = endpoint.prices
-    assert (price.billable, price.unit, price.cost_usd, price.variant) == ("output_image", "image", 0.5, "2K")
+    assert (price.billable, price.unit, price.cost_usd, price.variant) == (
+        "output_image",
+        "image",
+        0.5,
+        "2K",
+    )
     assert endpoints_path("a/b c?d") == "/images/models/a/b%20c%3Fd/endpoints"
 
 
@@ -244,7 +307,14 @@ def test_a_catalogue_of_chat_models() -> None:
     }  # fmt: skip
     assert chat_models({"data": [record]}) == (
         ChatModel(
-            "a/b", "B", ("text", "image"), ("text",), ("tools", "seed"), 1000, 100, {"prompt": 1e-6, "completion": 2e-6}
+            "a/b",
+            "B",
+            ("text", "image"),
+            ("text",),
+            ("tools", "seed"),
+            1000,
+            100,
+            {"prompt": 1e-6, "completion": 2e-6},
         ),
     )
     (model,) = chat_models({"data": [record]})

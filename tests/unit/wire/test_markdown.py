@@ -1,4 +1,6 @@
-"""Pictures in the words of an answer: found where Markdown shows one, and put where they were shown."""
+"""Pictures in the words of an answer: found where Markdown shows one, and put where they were
+shown.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def had(*urls: str) -> Callable[[str], Image | None]:
 def marked(text: str, *urls: str) -> str:
     """The words with `<a>` where the picture stands that was at `…/a.png`."""
     return "".join(
-        part.text if isinstance(part, Text) else f"<{part.sha256[0]}>" for part in place(Text(text), had(*urls))
+        part.text if isinstance(part, Text) else f"<{part.sha256[0]}>"
+        for part in place(Text(text), had(*urls))
     )
 
 
@@ -264,7 +267,8 @@ def test_any_words_are_read(text: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["One.", "Two.", "Three."]), max_size=4), st.lists(st.booleans(), min_size=5, max_size=5)
+    st.lists(st.sampled_from(["One.", "Two.", "Three."]), max_size=4),
+    st.lists(st.booleans(), min_size=5, max_size=5),
 )
 def test_paragraphs_stay_paragraphs(paragraphs: list[str], pictures: list[bool]) -> None:
     blocks: list[str] = []

@@ -22,14 +22,21 @@ URLS = (U, V, "https://x.ai/", U + "?t=a_", U + "?t=a")
 def kept(text: str, had: Callable[[str], bool]) -> str:
     """What the answer says."""
     parts = place(
-        Text(text), lambda url: Image("0" * 64, "image/png", 1, sources=(Source("text", url),)) if had(url) else None
+        Text(text),
+        lambda url: (
+            Image("0" * 64, "image/png", 1, sources=(Source("text", url),)) if had(url) else None
+        ),
     )
     return "".join(part.text for part in parts if isinstance(part, Text))
 
 
 def sliced(text: str, cuts: Sequence[int]) -> list[str]:
     at = sorted({cut % (len(text) + 1) for cut in cuts})
-    return [text[start:end] for start, end in zip([0, *at], [*at, len(text)], strict=True) if start < end]
+    return [
+        text[start:end]
+        for start, end in zip([0, *at], [*at, len(text)], strict=True)
+        if start < end
+    ]
 
 
 class Downloads:
@@ -45,7 +52,9 @@ class Downloads:
         return self.had(url) if self.ended or self.asked[url] > self.after else None
 
 
-def spoken(text: str, slices: Sequence[str], had: Callable[[str], bool], after: int = 0) -> list[str]:
+def spoken(
+    text: str, slices: Sequence[str], had: Callable[[str], bool], after: int = 0
+) -> list[str]:
     downloads = Downloads(had, after)
     words = Spoken(downloads)
     given: list[str] = []
@@ -70,8 +79,12 @@ sets = st.sets(st.sampled_from(URLS))
 @given(markdown, cuts, sets, st.integers(0, 3))
 @example(f"`![a]({U})`", [12, 30, 40], {U}, 0)
 @example(f"One.\n\n![a]({U})\n\nTwo.", [5, 6, 50], {U}, 1)
-def test_what_is_given_is_what_the_answer_says(text: str, where: list[int], had: set[str], after: int) -> None:
-    assert "".join(spoken(text, sliced(text, where), had.__contains__, after)) == kept(text, had.__contains__)
+def test_what_is_given_is_what_the_answer_says(
+    text: str, where: list[int], had: set[str], after: int
+) -> None:
+    assert "".join(spoken(text, sliced(text, where), had.__contains__, after)) == kept(
+        text, had.__contains__
+    )
 
 
 @settings(max_examples=200)
@@ -142,7 +155,9 @@ def test_hostile_words_take_no_time(name: str) -> None:
     text = BOMBS[name][:50_000] + " https://x.ai/end.png"
     words = Spoken(lambda *_: None)
     began = time.perf_counter()
-    given = sum(len(words.more(text[at : at + 10])) for at in range(0, len(text), 10)) + len(words.rest())
+    given = sum(len(words.more(text[at : at + 10])) for at in range(0, len(text), 10)) + len(
+        words.rest()
+    )
     assert time.perf_counter() - began < 3
     assert given or name == "blank lines"
 
@@ -170,24 +185,45 @@ def item(kind: str, text: str) -> JsonObject:
 
 
 def delta(text: str) -> JsonObject:
-    return {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": text}
+    return {
+        "type": "response.output_text.delta",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": text,
+    }
 
 
-DONE: JsonObject = {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}
+DONE: JsonObject = {
+    "type": "response.completed",
+    "response": {"id": "r", "status": "completed", "output": []},
+}
 CUT_PAIRS: list[tuple[Api, list[JsonObject]]] = [
     ("chat", [chat({"content": "Hi "}), chat({"content": "there \ud83d"}), chat({}, "length")]),
     ("chat", [chat({"content": "Hi there \ud83d"}, "length")]),
-    ("chat", [chat({"content": "Hi there \ud83d"}), {"id": "gen-1", "error": {"code": 502, "message": "gone"}}]),
-    ("responses", [delta("Hi "), delta("there \ud83d"), item("output_text", "Hi there \ud83d"), DONE]),
+    (
+        "chat",
+        [
+            chat({"content": "Hi there \ud83d"}),
+            {"id": "gen-1", "error": {"code": 502, "message": "gone"}},
+        ],
+    ),
+    (
+        "responses",
+        [delta("Hi "), delta("there \ud83d"), item("output_text", "Hi there \ud83d"), DONE],
+    ),
     ("responses", [delta("\ud83d"), item("output_text", "\ud83d"), DONE]),
 ]
 
 
 @pytest.mark.parametrize(("api", "events"), CUT_PAIRS)
-def test_half_a_pair_at_the_end_is_said_as_the_answer_has_it(api: Api, events: list[JsonObject]) -> None:
+def test_half_a_pair_at_the_end_is_said_as_the_answer_has_it(
+    api: Api, events: list[JsonObject]
+) -> None:
     gathered = decoder(api, [])
     signals = [signal for event in events for signal in gathered.feed(event)]
-    heard = "".join(signal.text for signal in signals if isinstance(signal, Words) and signal.what == "text")
+    heard = "".join(
+        signal.text for signal in signals if isinstance(signal, Words) and signal.what == "text"
+    )
     words = "".join(part.text for part in gathered.reply().parts if isinstance(part, Text))
     assert heard == words
     assert words.endswith("\ufffd")
@@ -198,9 +234,16 @@ def test_half_a_pair_at_the_end_is_said_as_the_answer_has_it(api: Api, events: l
 def test_half_a_pair_at_the_end_of_a_body_is_said(finish: str | None) -> None:
     gathered = decoder("chat", [])
     message = {"content": "Hi \ud83d", "reasoning": "so \ud83d"}
-    signals = gathered.whole({"id": "gen-1", "choices": [{"index": 0, "message": message, "finish_reason": finish}]})
+    signals = gathered.whole(
+        {"id": "gen-1", "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+    )
     heard = [(signal.what, signal.text) for signal in signals if isinstance(signal, Words)]
-    assert heard == [("reasoning", "so "), ("text", "Hi "), ("text", "\ufffd"), ("reasoning", "\ufffd")]
+    assert heard == [
+        ("reasoning", "so "),
+        ("text", "Hi "),
+        ("text", "\ufffd"),
+        ("reasoning", "\ufffd"),
+    ]
 
 
 @pytest.mark.parametrize(

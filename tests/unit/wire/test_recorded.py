@@ -1,6 +1,8 @@
-"""Traffic that was recorded, if it lies beside the repository: both decoders against a plain second reading of each file.
+"""Traffic that was recorded, if it lies beside the repository: both decoders against a plain second
+reading of each file.
 
-The recordings belong to others and are no part of this repository, so where they are absent these tests are skipped.
+The recordings belong to others and are no part of this repository, so where they are absent these
+tests are skipped.
 """
 
 from __future__ import annotations
@@ -28,25 +30,38 @@ CASES = sorted(
     and "image-apis" not in path.parent.name
     and "NOT-RECORDED" not in path.parent.name
 )
-pytestmark = pytest.mark.skipif(not CASES, reason="no recorded traffic lies beside the repository (../shared/wire)")
+pytestmark = pytest.mark.skipif(
+    not CASES, reason="no recorded traffic lies beside the repository (../shared/wire)"
+)
 
 
 def events_of(data: bytes) -> list[dict[str, Any]]:
     """The events of a recorded stream, read as plainly as can be."""
     blocks = re.split(r"\r?\n\r?\n", data.decode())
-    lines = [line[5:].strip() for block in blocks for line in block.splitlines() if line.startswith("data:")]
+    lines = [
+        line[5:].strip()
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith("data:")
+    ]
     return [json.loads(line) for line in lines if line and line != "[DONE]"]
 
 
 def api_of(path: Path) -> str | None:
     """The API that a recording is of, told by what it holds; None for another one."""
     data = path.read_bytes()
-    first = next(iter(events_of(data)), {}) if path.suffix == ".sse" else json.loads(data or b"null")
+    first = (
+        next(iter(events_of(data)), {}) if path.suffix == ".sse" else json.loads(data or b"null")
+    )
     if not isinstance(first, dict):
         return None
     if "choices" in first or first.get("object") == "chat.completion.chunk":
         return "chat"
-    if first.get("object") == "response" or "output" in first or str(first.get("type", "")).startswith("response."):
+    if (
+        first.get("object") == "response"
+        or "output" in first
+        or str(first.get("type", "")).startswith("response.")
+    ):
         return "responses"
     return None
 
@@ -85,7 +100,11 @@ def words(reply: Reply) -> str:
 
 
 def calls(reply: Reply) -> list[tuple[str, str, Any]]:
-    return [(part.id, part.name, loaded(part.arguments)) for part in reply.parts if isinstance(part, ToolCall)]
+    return [
+        (part.id, part.name, loaded(part.arguments))
+        for part in reply.parts
+        if isinstance(part, ToolCall)
+    ]
 
 
 def loaded(arguments: str) -> Any:
@@ -131,7 +150,11 @@ def test_a_buffered_chat_reply(path: Path) -> None:
     if isinstance(message.get("reasoning"), str):
         assert thought == message["reasoning"]
     check_usage(reply, body.get("usage"), "prompt_tokens", "completion_tokens")
-    assert (reply.id, reply.model, reply.finish) == (body["id"], body.get("model"), choice["finish_reason"])
+    assert (reply.id, reply.model, reply.finish) == (
+        body["id"],
+        body.get("model"),
+        choice["finish_reason"],
+    )
     assert (reply.error is None) == ("error" not in body and "error" not in choice)
     (echoed,) = [json.loads(item) for item in reply.raw]
     assert echoed.get("reasoning_details") == (message.get("reasoning_details") or None)
@@ -151,7 +174,8 @@ def test_a_streamed_chat_reply(path: Path) -> None:
     named: dict[tuple[int, str], list[str]] = {}
     for call in (call for delta in deltas for call in delta.get("tool_calls") or ()):
         key = next(
-            (known for known in named if known[0] == call["index"]), (call["index"], call["function"].get("name"))
+            (known for known in named if known[0] == call["index"]),
+            (call["index"], call["function"].get("name")),
         )
         named.setdefault(key, []).append(call["function"].get("arguments") or "")
     assert [(name, arguments) for _, name, arguments in calls(reply)] == [
@@ -168,12 +192,16 @@ def test_a_streamed_chat_reply(path: Path) -> None:
 def said_in(output: list[dict[str, Any]]) -> str:
     """The words of its messages, a blank line between one and the next."""
     messages = [item["content"] for item in output if item["type"] == "message"]
-    return "\n\n".join(filter(None, ("".join(part.get("text") or "" for part in message) for message in messages)))
+    return "\n\n".join(
+        filter(None, ("".join(part.get("text") or "" for part in message) for message in messages))
+    )
 
 
 def called_in(output: list[dict[str, Any]]) -> list[tuple[str, str, Any]]:
     return [
-        (item["call_id"], item["name"], loaded(item["arguments"])) for item in output if item["type"] == "function_call"
+        (item["call_id"], item["name"], loaded(item["arguments"]))
+        for item in output
+        if item["type"] == "function_call"
     ]
 
 
@@ -184,7 +212,9 @@ def test_a_buffered_responses_reply(path: Path) -> None:
     assert finished == (body.get("status") not in {"queued", "in_progress"})
     assert words(reply) == said_in(body["output"]) == spoken
     assert calls(reply) == called_in(body["output"])
-    assert pictures(reply) == sum(item["type"] == "image_generation_call" for item in body["output"])
+    assert pictures(reply) == sum(
+        item["type"] == "image_generation_call" for item in body["output"]
+    )
     check_usage(reply, body.get("usage"), "input_tokens", "output_tokens")
     assert (reply.error is None) == (body.get("error") is None)
     echoed = [json.loads(item) for item in reply.raw]
@@ -205,11 +235,22 @@ def test_a_streamed_responses_reply(path: Path) -> None:
         for event in events
         if event["type"] in {"response.completed", "response.incomplete", "response.failed"}
     ]
-    ended = {event["output_index"]: event["item"] for event in events if event["type"] == "response.output_item.done"}
-    done = [item for _, item in sorted({**dict(enumerate(final[-1]["output"] if final else ())), **ended}.items())]
+    ended = {
+        event["output_index"]: event["item"]
+        for event in events
+        if event["type"] == "response.output_item.done"
+    }
+    done = [
+        item
+        for _, item in sorted(
+            {**dict(enumerate(final[-1]["output"] if final else ())), **ended}.items()
+        )
+    ]
     reply, finished, spoken, _ = decode("responses", path)
     assert finished == bool(final)
-    deltas = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+    deltas = "".join(
+        event["delta"] for event in events if event["type"] == "response.output_text.delta"
+    )
     assert words(reply) == said_in(done) == spoken
     assert deltas in {"", spoken}
     assert calls(reply) == called_in(done)
@@ -229,7 +270,9 @@ def test_a_streamed_responses_reply(path: Path) -> None:
     ],
 )
 def test_a_recorded_error_has_the_providers_words(path: Path) -> None:
-    status = json.loads(path.with_name(path.name.replace(".response.", ".meta.")).read_bytes())["status"]
+    status = json.loads(path.with_name(path.name.replace(".response.", ".meta.")).read_bytes())[
+        "status"
+    ]
     body = json.loads(path.read_bytes())["error"]
     error = from_body(status, path.read_bytes())
     assert error.status == status

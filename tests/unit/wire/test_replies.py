@@ -28,14 +28,18 @@ wild = st.recursive(
     | st.integers(-2, 3)
     | st.floats()
     | st.sampled_from(["", "x", "\ud83d", "{}", '{"a":1}', *KINDS]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6)
+    ),
     max_leaves=12,
 )
 wild_events = st.lists(st.dictionaries(st.sampled_from(KEYS), wild, max_size=6), max_size=4)
 
 
 @given(st.sampled_from(["chat", "responses"]), wild_events, st.booleans())
-def test_nothing_that_is_json_breaks_a_decoder(api: Any, events: list[dict[str, Any]], stream: bool) -> None:
+def test_nothing_that_is_json_breaks_a_decoder(
+    api: Any, events: list[dict[str, Any]], stream: bool
+) -> None:
     reply = decoder(api, (DRAW,))
     for event in events:
         (reply.feed if stream else reply.whole)(read_object(json.dumps(event).encode()))

@@ -50,12 +50,25 @@ def test_responses_streamed_equals_buffered() -> None:
 
 def test_the_words_are_told_as_they_come_and_once() -> None:
     _, signals = fed(events_of(*ITEMS), (DRAW,))
-    assert "".join(each.text for each in signals if isinstance(each, Words) and each.what == "text") == "Here it is."
-    assert "".join(each.text for each in signals if isinstance(each, Words) and each.what == "reasoning") == "hm"
+    assert (
+        "".join(each.text for each in signals if isinstance(each, Words) and each.what == "text")
+        == "Here it is."
+    )
+    assert (
+        "".join(
+            each.text for each in signals if isinstance(each, Words) and each.what == "reasoning"
+        )
+        == "hm"
+    )
 
 
 def test_both_dialects_give_equal_parts() -> None:
-    chat = buffered({"content": "Hi", "tool_calls": [{"id": "c1", "function": {"name": "w", "arguments": '{"a":1}'}}]})
+    chat = buffered(
+        {
+            "content": "Hi",
+            "tool_calls": [{"id": "c1", "function": {"name": "w", "arguments": '{"a":1}'}}],
+        }
+    )
     assert chat.parts == whole_responses(message_item("Hi"), CALL).parts
 
 
@@ -69,7 +82,12 @@ def test_rotated_ids_change_nothing_but_ids() -> None:
 
 
 @pytest.mark.parametrize(
-    "final", [{"status": "completed"}, {"status": "completed", "output": []}, {"output": None, "status": "completed"}]
+    "final",
+    [
+        {"status": "completed"},
+        {"status": "completed", "output": []},
+        {"output": None, "status": "completed"},
+    ],
 )
 def test_completed_without_output_keeps_what_was_streamed(final: dict[str, Any]) -> None:
     reply, _ = fed(events_of(*ITEMS, final=final), (DRAW,))
@@ -84,7 +102,11 @@ def test_items_that_all_came_under_one_index_are_all_kept(whole: bool) -> None:
     drawn = {**OWN, "id": "ig3", "result": "data:image/png;base64,BBBB"}
     items = (CALL, other, OWN, drawn)
     final = body(*items) if whole else {"status": "completed", "output": []}
-    done = [{"type": "response.output_item.done", "output_index": 0, "item": each} for each in items for _ in range(2)]
+    done = [
+        {"type": "response.output_item.done", "output_index": 0, "item": each}
+        for each in items
+        for _ in range(2)
+    ]
     reply, signals = fed([*done, {"type": "response.completed", "response": final}], (DRAW,))
     assert [part.id for part in reply.parts if isinstance(part, ToolCall)] == ["c1", "c2"]
     values = [("data:image/png;base64,AAAA",), ("data:image/png;base64,BBBB",)]
@@ -120,7 +142,13 @@ def test_sequence_numbers_that_were_seen_are_passed_over(data: st.DataObject) ->
     events = events_of(*ITEMS)
     again: list[dict[str, Any]] = []
     for number, event in enumerate(events):
-        again += [event, *(events[data.draw(st.integers(0, number))] for _ in range(data.draw(st.integers(0, 1))))]
+        again += [
+            event,
+            *(
+                events[data.draw(st.integers(0, number))]
+                for _ in range(data.draw(st.integers(0, 1)))
+            ),
+        ]
     assert fed(again, (DRAW,))[0] == fed(events, (DRAW,))[0]
 
 
@@ -132,7 +160,9 @@ def test_a_picture_that_comes_twice_says_no_words_twice() -> None:
         drawn = {**event.get("item", {}), "result": f"agentkit-blob:0af:{number}"}
         twice.append({**event, "item": drawn} if event.get("output_index") == 0 else event)
     reply, signals = fed(twice, (DRAW,))
-    assert "".join(each.text for each in signals if isinstance(each, Words)) == text(reply) == "Hi you"
+    assert (
+        "".join(each.text for each in signals if isinstance(each, Words)) == text(reply) == "Hi you"
+    )
     assert len(sightings(reply)) == 1
 
 
@@ -156,7 +186,8 @@ def test_events_that_are_not_known_say_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "read"), [(("a", "b"), "a\n\nb"), (("", "b"), "b"), (("a", ""), "a"), (("", "", "c"), "c")]
+    ("texts", "read"),
+    [(("a", "b"), "a\n\nb"), (("", "b"), "b"), (("a", ""), "a"), (("", "", "c"), "c")],
 )
 def test_messages_of_one_reply_are_a_blank_line_apart(texts: tuple[str, ...], read: str) -> None:
     items = [message_item(words, id=f"m{number}") for number, words in enumerate(texts)]
@@ -233,18 +264,29 @@ def test_a_buffered_responses_200_that_is_an_error() -> None:
 
 def test_responses_calls_that_are_cut_or_double() -> None:
     cut = {**CALL, "call_id": "c2", "arguments": '{"a'}
-    reply = whole_responses(CALL, CALL, cut, status="incomplete", incomplete_details={"reason": "max_output_tokens"})
-    assert [(part.id, part.fault is None) for part in reply.parts if isinstance(part, ToolCall)] == [
+    reply = whole_responses(
+        CALL, CALL, cut, status="incomplete", incomplete_details={"reason": "max_output_tokens"}
+    )
+    assert [
+        (part.id, part.fault is None) for part in reply.parts if isinstance(part, ToolCall)
+    ] == [
         ("c1", True),
         ("c2", False),
     ]
     assert reply.finish == "length"
-    assert [(item["call_id"], item["arguments"]) for item in raw(reply)] == [("c1", '{"a":1}'), ("c2", "{}")]
+    assert [(item["call_id"], item["arguments"]) for item in raw(reply)] == [
+        ("c1", '{"a":1}'),
+        ("c2", "{}"),
+    ]
 
 
 def test_each_call_that_is_answered_is_echoed_even_if_its_item_never_came_whole() -> None:
     final = body(status="incomplete", incomplete_details={"reason": "max_output_tokens"})
-    events = [event for event in events_of(CALL, final=final) if event["type"] != "response.output_item.done"]
+    events = [
+        event
+        for event in events_of(CALL, final=final)
+        if event["type"] != "response.output_item.done"
+    ]
     reply, _ = fed(events)
     (call,) = (part for part in reply.parts if isinstance(part, ToolCall))
     assert [item["call_id"] for item in raw(reply)] == [call.id]
@@ -274,7 +316,9 @@ SERVER_ITEMS: list[tuple[dict[str, Any], tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(("item", "values", "place"), SERVER_ITEMS)
-def test_pictures_in_output_items(item: dict[str, Any], values: tuple[str, ...], place: str) -> None:
+def test_pictures_in_output_items(
+    item: dict[str, Any], values: tuple[str, ...], place: str
+) -> None:
     (seen,) = sightings(whole_responses({"id": "i1", "status": "completed", **item}, tools=(DRAW,)))
     assert (seen.values, seen.place, seen.invocation_id, seen.error) == (values, place, "i1", None)
     streamed_reply, _ = fed(events_of({"id": "i1", "status": "completed", **item}), (DRAW,))
@@ -283,14 +327,20 @@ def test_pictures_in_output_items(item: dict[str, Any], values: tuple[str, ...],
 
 def test_provenance_of_a_server_tools_item() -> None:
     reply = whole_responses(PICTURE, tools=(DRAW,))
-    assert reply.server_calls == (Invocation("ig1", DRAW, {"prompt": "a fox"}, "server", "completed"),)
-    assert (sightings(reply)[0].prompt, sightings(reply)[0].revised_prompt) == ("a fox", "a red fox")
+    assert reply.server_calls == (
+        Invocation("ig1", DRAW, {"prompt": "a fox"}, "server", "completed"),
+    )
+    assert (sightings(reply)[0].prompt, sightings(reply)[0].revised_prompt) == (
+        "a fox",
+        "a red fox",
+    )
 
 
 @pytest.mark.parametrize("status", ["failed", "incomplete"])
 def test_a_server_tools_item_without_a_picture_is_a_failure(status: str) -> None:
     reply = whole_responses(
-        {"type": DRAW, "id": "i", "status": status, "error": {"message": "moderated"}}, tools=(DRAW,)
+        {"type": DRAW, "id": "i", "status": status, "error": {"message": "moderated"}},
+        tools=(DRAW,),
     )
     assert (reply.server_calls[0].status, reply.server_calls[0].error) == ("failed", "moderated")
     assert (sightings(reply)[0].values, sightings(reply)[0].error) == ((), "moderated")
@@ -303,9 +353,18 @@ def test_a_model_that_draws_by_itself_calls_no_tool() -> None:
 
 
 def test_other_server_tools_items_are_tracked() -> None:
-    item = {"type": "web_search_call", "id": "ws", "status": "completed", "action": {"type": "search", "query": "fox"}}
+    item = {
+        "type": "web_search_call",
+        "id": "ws",
+        "status": "completed",
+        "action": {"type": "search", "query": "fox"},
+    }
     (call,) = whole_responses(item, message_item("a")).server_calls
-    assert (call.name, call.arguments, call.executor) == ("web_search_call", {"action": item["action"]}, "server")
+    assert (call.name, call.arguments, call.executor) == (
+        "web_search_call",
+        {"action": item["action"]},
+        "server",
+    )
 
 
 def test_previews_are_no_pictures() -> None:
@@ -321,7 +380,9 @@ def test_previews_are_no_pictures() -> None:
             **at,
         },
     )
-    reply, signals = fed([{**event, "sequence_number": number} for number, event in enumerate(events)], (DRAW,))
+    reply, signals = fed(
+        [{**event, "sequence_number": number} for number, event in enumerate(events)], (DRAW,)
+    )
     assert [each for each in signals if isinstance(each, Preview)] == [Preview("item:0", 1, "AAAA")]
     assert len(sightings(reply)) == 1
     assert "generating" in [each.phase for each in signals if isinstance(each, ServerCall)]
@@ -329,7 +390,10 @@ def test_previews_are_no_pictures() -> None:
 
 @given(halves)
 def test_surrogates_split_over_events_are_joined_and_halves_replaced(pieces: list[str]) -> None:
-    events = [{"type": "response.output_text.delta", "output_index": 0, "delta": piece} for piece in pieces]
+    events = [
+        {"type": "response.output_text.delta", "output_index": 0, "delta": piece}
+        for piece in pieces
+    ]
     reply, _ = fed([dict(read_object(json.dumps(event).encode())) for event in events])
     assert text(reply) == mended("".join(pieces))
     assert text(whole_responses(message_item("".join(pieces)))) == mended("".join(pieces))
@@ -344,9 +408,16 @@ def test_one_number_for_all_events_loses_none_of_them(number: int) -> None:
 
 def test_words_that_come_twice_under_one_number_for_all_are_said_twice() -> None:
     events = events_of(message_item("ha ha "))
-    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "ha "}
+    delta = {
+        "type": "response.output_text.delta",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": "ha ",
+    }
     others = [each for each in events if not each["type"].endswith(".delta")]
-    at = 1 + next(index for index, each in enumerate(others) if each["type"] == "response.output_item.added")
+    at = 1 + next(
+        index for index, each in enumerate(others) if each["type"] == "response.output_item.added"
+    )
     stream = [*others[:at], delta, delta, *others[at:]]
     reply, signals = fed([{**each, "sequence_number": 1} for each in stream])
     assert text(reply) == "ha ha "

@@ -1,4 +1,6 @@
-"""Server-sent events: however the bytes are cut, and however lines end, the events are those of the standard."""
+"""Server-sent events: however the bytes are cut, and however lines end, the events are those of the
+standard.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from agentkit.wire.sse import DONE, EventStream
 
 
 def reference(stream: bytes) -> list[bytes]:
-    """The standard, read slowly: lines, then fields, then events; what is cut at the very end counts by whole lines."""
+    """The standard, read slowly: lines, then fields, then events; what is cut at the very end
+    counts by whole lines.
+    """
     lines = re.split(rb"\r\n|\n|\r", stream.removeprefix(b"\xef\xbb\xbf"))
     lines[-1] = b""  # a line without its end is no line; and the end of the stream ends the event
     events: list[bytes] = []
@@ -46,12 +50,35 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 ends = st.sampled_from([b"\n", b"\r", b"\r\n"])
 values = st.sampled_from(
-    ["", " ", "x", '{"a":1}', "[DONE]", "a\u2028b", "a\u0085b", "é\ufeff", ": no comment", "data: x", "\x0b\x0c\x1c"]
+    [
+        "",
+        " ",
+        "x",
+        '{"a":1}',
+        "[DONE]",
+        "a\u2028b",
+        "a\u0085b",
+        "é\ufeff",
+        ": no comment",
+        "data: x",
+        "\x0b\x0c\x1c",
+    ]
 ).map(str.encode)
 lines = st.one_of(
-    st.builds(lambda space, value: b"data:" + space + value, st.sampled_from([b"", b" ", b"  "]), values),
+    st.builds(
+        lambda space, value: b"data:" + space + value, st.sampled_from([b"", b" ", b"  "]), values
+    ),
     st.sampled_from(
-        [b"", b"data", b": OPENROUTER PROCESSING", b":", b"event: x", b"id: 1", b"retry: 5", b"dataset: y"]
+        [
+            b"",
+            b"data",
+            b": OPENROUTER PROCESSING",
+            b":",
+            b"event: x",
+            b"id: 1",
+            b"retry: 5",
+            b"dataset: y",
+        ]
     ),
     values,
 )
@@ -74,7 +101,9 @@ def test_any_slicing_gives_the_events_of_the_standard(stream: bytes, places: lis
 
 @given(streams)
 def test_one_byte_at_a_time(stream: bytes) -> None:
-    assert decoded(*(stream[index : index + 1] for index in range(len(stream)))) == reference(stream)
+    assert decoded(*(stream[index : index + 1] for index in range(len(stream)))) == reference(
+        stream
+    )
 
 
 @given(st.binary(max_size=80), st.lists(st.integers(0, 80), max_size=5))

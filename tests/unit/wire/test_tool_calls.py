@@ -14,8 +14,15 @@ from agentkit.wire.json import MAX_DEPTH
 from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
 
 
-def delta(index: int | None = 0, call_id: str | None = None, name: str | None = None, arguments: Any = None) -> Any:
-    function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
+def delta(
+    index: int | None = 0,
+    call_id: str | None = None,
+    name: str | None = None,
+    arguments: Any = None,
+) -> Any:
+    function = {
+        key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None
+    }
     return {
         **({"index": index} if index is not None else {}),
         **({"id": call_id} if call_id is not None else {}),
@@ -112,12 +119,17 @@ def test_calls_are_put_together(case: str) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=4), st.data())
-def test_any_cut_of_the_arguments_gives_the_same_calls(plan: list[tuple[str, int]], data: st.DataObject) -> None:
+def test_any_cut_of_the_arguments_gives_the_same_calls(
+    plan: list[tuple[str, int]], data: st.DataObject
+) -> None:
     deltas: list[Any] = []
     for index, (name, number) in enumerate(plan):
         arguments = json.dumps({"n": number, "words": "é😀"}, ensure_ascii=data.draw(st.booleans()))
         at = data.draw(st.integers(0, len(arguments)))
-        deltas += [delta(index, f"id{index}", name, arguments[:at]), delta(index, None, None, arguments[at:])]
+        deltas += [
+            delta(index, f"id{index}", name, arguments[:at]),
+            delta(index, None, None, arguments[at:]),
+        ]
     assert [(call_id, name, json.loads(text)["n"]) for call_id, name, text in built(*deltas)] == [
         (f"id{index}", name, number) for index, (name, number) in enumerate(plan)
     ]
@@ -146,8 +158,16 @@ def test_different_calls_with_one_id_both_fail_under_ids_of_their_own() -> None:
 
 
 def test_three_calls_with_one_id_of_which_two_are_equal() -> None:
-    calls = settle([("a", "w", PARIS), ("a", "w", OSLO), ("a", "w", OSLO), ("b", "v", PARIS)], seed="s", cut=False)
-    assert [(call.arguments, call.fault is None) for call in calls] == [(PARIS, False), (OSLO, False), (PARIS, True)]
+    calls = settle(
+        [("a", "w", PARIS), ("a", "w", OSLO), ("a", "w", OSLO), ("b", "v", PARIS)],
+        seed="s",
+        cut=False,
+    )
+    assert [(call.arguments, call.fault is None) for call in calls] == [
+        (PARIS, False),
+        (OSLO, False),
+        (PARIS, True),
+    ]
 
 
 @pytest.mark.parametrize("arguments", ["", "{", '{"city":"Par', '{"city":"Paris"', "nul"])
@@ -218,7 +238,9 @@ def test_the_history_holds_only_objects(arguments: str, kept: str) -> None:
 
 @given(
     st.text()
-    | st.recursive(st.none() | st.floats() | st.text(), lambda i: st.dictionaries(st.text(), i)).map(json.dumps)
+    | st.recursive(
+        st.none() | st.floats() | st.text(), lambda i: st.dictionaries(st.text(), i)
+    ).map(json.dumps)
 )
 def test_any_arguments_leave_valid_json_in_the_history(arguments: str) -> None:
     assert isinstance(strict(for_history(arguments)), dict)
