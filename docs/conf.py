@@ -1,7 +1,9 @@
-"""How `make docs` builds the pages and the reference: Sphinx, with the root of the repository as its source.
+"""How `make docs` builds the pages and the reference: Sphinx, with the root of the repository as
+its source.
 
-The pages are plain Markdown, so that they read well on a code host: what only Sphinx needs is here. The docstrings of
-the package are Markdown too, and are turned into reStructuredText on their way (`docs/docstrings.py`).
+The pages are plain Markdown, so that they read well on a code host: what only Sphinx needs is here.
+The docstrings of the package are Markdown too, and are turned into reStructuredText on their way
+(`docs/docstrings.py`).
 """
 
 from __future__ import annotations
@@ -113,7 +115,9 @@ def readable(
     signature: str | None,
     returns: str | None,
 ) -> tuple[str | None, str | None]:
-    """`<factory>`, as dataclasses say it, is no Python, so that Sphinx could not read the signature."""
+    """`<factory>`, as dataclasses say it, is no Python, so that Sphinx could not read the
+    signature.
+    """
     return signature.replace("<factory>", "...") if signature else signature, returns
 
 

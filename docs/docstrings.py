@@ -1,7 +1,7 @@
 """Docstrings, which are Markdown, as the reStructuredText that Sphinx reads.
 
-Three things differ: an indented block is code, a word in backticks is code (and a link where it is a public name), and
-no other character means anything.
+Three things differ: an indented block is code, a word in backticks is code (and a link where it is
+a public name), and no other character means anything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def public_modules() -> list[str]:
 
 @cache
 def public_names() -> dict[str, str]:
-    """Name → where the reference has it: `Agent` → `agentkit.Agent`. Where two modules have a name, the first one is meant."""
+    """Name → where the reference has it: `Agent` → `agentkit.Agent`. Where two modules have a name,
+    the first one is meant.
+    """
     found: dict[str, str] = {}
     for name in public_modules():
         for each in importlib.import_module(name).__all__:

@@ -17,14 +17,16 @@ def told(name: str, answer: Answer) -> None:
     """One run: how it ended, and what it cost."""
     why = f" ({answer.limit})" if answer.limit else ""
     print(
-        f"{name}: {answer.status}{why}, {len(answer.images)} pictures, ${answer.usage.cost_usd or 0:.4f}"
+        f"{name}: {answer.status}{why}, {len(answer.images)} pictures, "
+        f"${answer.usage.cost_usd or 0:.4f}"
     )
 
 
 def counted(budget: Budget) -> None:
     """What is told for sure, what may have been spent besides, and what remains."""
     print(
-        f"  spent ${budget.spent_usd:.4f} and {budget.spent_images} pictures, uncertain ${budget.uncertain_usd:.4f}, "
+        f"  spent ${budget.spent_usd:.4f} and {budget.spent_images} pictures, "
+        f"uncertain ${budget.uncertain_usd:.4f}, "
         f"left ${budget.remaining_usd:.4f} and {budget.remaining_images} pictures"
     )
 

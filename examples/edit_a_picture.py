@@ -21,7 +21,8 @@ async def dressed(agent: Agent, cat: Image, out: Path) -> Conversation:
     await chat.send("Put a blue scarf on the cat in img_2.")
     for image in chat.images.values():
         print(
-            f"  {image.name}: {image.width}×{image.height}, made from {', '.join(image.parents) or 'nothing'}"
+            f"  {image.name}: {image.width}×{image.height}, made from "
+            f"{', '.join(image.parents) or 'nothing'}"
         )
         image.save(out / f"{image.name}.{image.extension}")
     return chat

@@ -46,12 +46,21 @@ def sunset(city: str, day: date) -> str:
     # NOAA's general solar position: declination and equation of time from the day of the year
     turn = radians(360 / 365 * (day.timetuple().tm_yday - 1 + 0.25))
     tilt = (
-        0.006918 - 0.399912 * cos(turn) + 0.070257 * sin(turn) - 0.006758 * cos(2 * turn) + 0.000907 * sin(2 * turn)
-        - 0.002697 * cos(3 * turn) + 0.00148 * sin(3 * turn)
-    )  # fmt: skip
+        0.006918
+        - 0.399912 * cos(turn)
+        + 0.070257 * sin(turn)
+        - 0.006758 * cos(2 * turn)
+        + 0.000907 * sin(2 * turn)
+        - 0.002697 * cos(3 * turn)
+        + 0.00148 * sin(3 * turn)
+    )
     early = 229.18 * (
-        0.000075 + 0.001868 * cos(turn) - 0.032077 * sin(turn) - 0.014615 * cos(2 * turn) - 0.040849 * sin(2 * turn)
-    )  # fmt: skip
+        0.000075
+        + 0.001868 * cos(turn)
+        - 0.032077 * sin(turn)
+        - 0.014615 * cos(2 * turn)
+        - 0.040849 * sin(2 * turn)
+    )
     # 90.833°: the sun's upper edge, with the bending of light at the horizon
     height = cos(radians(90.833)) / (cos(radians(latitude)) * cos(tilt)) - tan(
         radians(latitude)
@@ -61,7 +70,10 @@ def sunset(city: str, day: date) -> str:
     if height < -1:
         return f"In {city} the sun does not set on {day}: it is midnight sun."
     minutes = round(720 - 4 * (longitude - degrees(acos(height))) - early + 60 * ahead) % 1440
-    return f"In {city} the sun sets at {minutes // 60:02}:{minutes % 60:02} on {day} (standard time, UTC{ahead:+d})."
+    return (
+        f"In {city} the sun sets at {minutes // 60:02}:{minutes % 60:02} on "
+        f"{day} (standard time, UTC{ahead:+d})."
+    )
 
 
 @tool
@@ -77,9 +89,13 @@ def moon_phase(day: date) -> str:
     sun = radians((357.5291092 + 35999.0502909 * centuries) % 360)
     moon = radians((134.9633964 + 477198.8675055 * centuries) % 360)
     apart = degrees(elongation) + (
-        6.289 * sin(moon) - 2.100 * sin(sun) + 1.274 * sin(2 * elongation - moon) + 0.658 * sin(2 * elongation)
-        + 0.214 * sin(2 * moon) + 0.110 * sin(elongation)
-    )  # fmt: skip
+        6.289 * sin(moon)
+        - 2.100 * sin(sun)
+        + 1.274 * sin(2 * elongation - moon)
+        + 0.658 * sin(2 * elongation)
+        + 0.214 * sin(2 * moon)
+        + 0.110 * sin(elongation)
+    )
     lit = (1 - cos(radians(apart))) / 2
     # The four principal phases are moments; here each stands for the evenings within 12° of it,
     # about a day

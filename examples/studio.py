@@ -26,7 +26,8 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/studio"))
         await studio.draw("A lighthouse on a cliff", resolution="4K")
     except Unsupported as error:
         print(
-            f"not sent, not paid for: {error.parameter} may be {error.accepted}; others: {', '.join(error.models)}"
+            f"not sent, not paid for: {error.parameter} may be "
+            f"{error.accepted}; others: {', '.join(error.models)}"
         )
 
     price = await studio.price(prompt="A lighthouse on a cliff", quality="low", n=2)
@@ -42,7 +43,8 @@ async def main(client: OpenRouter | None = None, out: Path = Path("out/studio"))
         drafts.images[0], "Make it night, with stars", quality="low", aspect_ratio="3:2"
     )
     print(
-        f"written to {written(night.image, out / 'night.png')}, made from {night.image.parents[0][:12]}…"
+        f"written to {written(night.image, out / 'night.png')}, made "
+        f"from {night.image.parents[0][:12]}…"
     )
 
     async with studio.stream("A paper boat", quality="low", aspect_ratio="1:1") as stream:
