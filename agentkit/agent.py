@@ -18,7 +18,7 @@ from agentkit.hooks import Hooks, hooks_of
 from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import FetchPolicy
 from agentkit.images.store import FileImageStore, checked_store
-from agentkit.loop.delegate import Errand, SubAgent
+from agentkit.loop.delegate import Delegation, SubAgent
 from agentkit.loop.prompt import Prompt
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.run import Run
@@ -257,7 +257,7 @@ class Agent(Generic[OutputT]):
 
 
 async def _errand(
-    agent: Agent[Any], prompt: Sequence[str | Image], task: Errand, log: EventLog
+    agent: Agent[Any], prompt: Sequence[str | Image], task: Delegation, log: EventLog
 ) -> Answer[Any]:
     """A run of an agent as a tool of another."""
     chat = Conversation(agent) if task.paused is None else Conversation.holding(agent, task.paused)

@@ -51,10 +51,10 @@ class Account:
     uncertain_images: int = 0
     uncertain_requests: int = 0
     holds: set[Hold] = field(default_factory=set["Hold"])
-    dearest: dict[Hashable, float] = field(default_factory=dict[Hashable, float])
+    highest_cost: dict[Hashable, float] = field(default_factory=dict[Hashable, float])
 
     def learn(self, shape: Hashable, cost_usd: float) -> None:
-        self.dearest[shape] = max(self.dearest.get(shape, 0.0), cost_usd)
+        self.highest_cost[shape] = max(self.highest_cost.get(shape, 0.0), cost_usd)
 
     @property
     def reserved_usd(self) -> float:
@@ -193,13 +193,13 @@ class Budget:
             default=None,
         )
 
-    def dearest(self, shape: Hashable) -> float | None:
+    def highest_cost(self, shape: Hashable) -> float | None:
         """The highest cost in USD of the requests of this shape so far; None where none has told
         its cost.
         """
         with _guard.lock:
             known = [
-                cost for each in self.accounts if (cost := each.dearest.get(shape)) is not None
+                cost for each in self.accounts if (cost := each.highest_cost.get(shape)) is not None
             ]
         return max(known, default=None)
 

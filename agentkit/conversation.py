@@ -21,10 +21,10 @@ from agentkit.errors import ConversationBusy, UsageError
 from agentkit.hooks import Hooks
 from agentkit.images.drafts import ImageStore, check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
-from agentkit.loop.capabilities import fitted
-from agentkit.loop.context import Kit
+from agentkit.loop.capabilities import with_capabilities
+from agentkit.loop.context import RunContext
 from agentkit.loop.decisions import decided, given_up
-from agentkit.loop.delegate import Errand
+from agentkit.loop.delegate import Delegation
 from agentkit.loop.driver import drive
 from agentkit.loop.prompt import Prompt, in_time, parts_of, prompted
 from agentkit.openrouter.client import OpenRouter
@@ -271,7 +271,7 @@ class Conversation(Generic[OutputT]):
         return run
 
     async def on_errand(
-        self, prompt: Sequence[str | Image], task: Errand, log: EventLog
+        self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
     ) -> Answer[OutputT]:
         """One turn with the means of the agent that this one works for, or what is left of a turn
         that waited.
@@ -348,11 +348,13 @@ class Conversation(Generic[OutputT]):
         log: EventLog,
         deps: Any,
         budget: Budget | None,
-        task: Errand | None = None,
+        task: Delegation | None = None,
         *,
         stream: bool,
     ) -> Answer[Any]:
-        kit = self._kit(deps, budget, stream=stream, depth=task.depth if task is not None else 0)
+        context = self._context(
+            deps, budget, stream=stream, depth=task.depth if task is not None else 0
+        )
         try:
             run = Run(
                 id=f"run_{secrets.token_hex(8)}",
@@ -365,11 +367,11 @@ class Conversation(Generic[OutputT]):
                 session_id=self.session_id,
                 started_at=time.time(),
             )
-            run = await prompted(run, prompt, kit, scale=self.agent.scale)
-            run, kit = await in_time(run, _ready(run, kit))
-            return await drive(run, kit, log)
+            run = await prompted(run, prompt, context, scale=self.agent.scale)
+            run, context = await in_time(run, _ready(run, context))
+            return await drive(run, context, log)
         finally:
-            await kit.fetcher.close()
+            await context.fetcher.close()
 
     async def _resumed(
         self,
@@ -379,7 +381,7 @@ class Conversation(Generic[OutputT]):
         log: EventLog,
         deps: Any,
         budget: Budget | None,
-        task: Errand | None = None,
+        task: Delegation | None = None,
         *,
         stream: bool = False,
     ) -> Answer[Any]:
@@ -388,18 +390,20 @@ class Conversation(Generic[OutputT]):
             raise UsageError(
                 f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt"
             )
-        kit = self._kit(deps, budget, stream=stream, depth=task.depth if task is not None else 0)
+        context = self._context(
+            deps, budget, stream=stream, depth=task.depth if task is not None else 0
+        )
         try:
             run = run if task is None else replace(run, limits=task.within(self.agent.limits, run))
-            work = decided(replace(run, partial=None), approve, results, kit, log)
-            run, kit = await in_time(run, _ready(run, kit, work))
-            return await drive(run, kit, log)
+            work = decided(replace(run, partial=None), approve, results, context, log)
+            run, context = await in_time(run, _ready(run, context, work))
+            return await drive(run, context, log)
         except asyncio.CancelledError:
             if self._waiting is not None and log.run is not None and log.run.id == self._waiting.id:
                 self._waiting = log.run  # approvals of the one before may be used up
             raise
         finally:
-            await kit.fetcher.close()
+            await context.fetcher.close()
 
     def _check_own(self, run: Run) -> None:
         if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
@@ -409,10 +413,10 @@ class Conversation(Generic[OutputT]):
                 f"conversation has {len(self._messages)}; Agent.resume(run) needs no conversation"
             )
 
-    def _kit(self, deps: Any, budget: Budget | None, *, stream: bool, depth: int) -> Kit:
+    def _context(self, deps: Any, budget: Budget | None, *, stream: bool, depth: int) -> RunContext:
         agent = self.agent
         fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
-        return Kit(
+        return RunContext(
             agent.client,
             agent.store,
             fetcher,
@@ -449,15 +453,15 @@ class Conversation(Generic[OutputT]):
 
 
 async def _ready(
-    run: Run, kit: Kit, work: Awaitable[tuple[Run, Kit]] | None = None
-) -> tuple[Run, Kit]:
-    """The run and its kit for the first request, with what a person decided. Nothing is sent before
-    a store that cannot be written, or a model that cannot do what is wanted, was told."""
-    run, kit = (run, kit) if work is None else await work
-    kit = await fitted(kit, run)
-    if kit.may_draw:
-        await asyncio.to_thread(check_writable, kit.store)
-    return run, kit
+    run: Run, context: RunContext, work: Awaitable[tuple[Run, RunContext]] | None = None
+) -> tuple[Run, RunContext]:
+    """The run and its context for the first request, with what a person decided. Nothing is sent
+    before a store that cannot be written, or a model that cannot do what is wanted, was told."""
+    run, context = (run, context) if work is None else await work
+    context = await with_capabilities(context, run)
+    if context.may_draw:
+        await asyncio.to_thread(check_writable, context.store)
+    return run, context
 
 
 def checked_run(run: object) -> Run:

@@ -23,7 +23,7 @@ from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.values import BlobRef, Image, ImageFailure, Place, Source
 from agentkit.values.image_header import HEAD, sniff
-from agentkit.wire.types import Preview, Sighting
+from agentkit.wire.types import ImageRef, Preview
 
 if TYPE_CHECKING:
     from agentkit.images.spool import Blob
@@ -45,7 +45,7 @@ MOST_AT_ONCE = 8
 class Had:
     """A picture that is in the store."""
 
-    sighting: Sighting
+    sighting: ImageRef
     image: Image
 
 
@@ -65,7 +65,7 @@ class Collector:
         store: ImageStore,
         fetcher: Fetcher,
         model: str | None,
-        tell: Callable[[Sighting, Outcome], None],
+        tell: Callable[[ImageRef, Outcome], None],
     ) -> None:
         self._spool, self._store, self._fetcher, self._model, self._tell = (
             spool,
@@ -75,17 +75,17 @@ class Collector:
             tell,
         )
         self._values: dict[str, asyncio.Task[Stored]] = {}
-        self._seen: dict[str, Sighting] = {}
-        self._beyond: dict[str, Sighting] = {}
+        self._seen: dict[str, ImageRef] = {}
+        self._beyond: dict[str, ImageRef] = {}
         self._pictures = 0
         self._downloads = self._fetched = self._previewed = 0
-        self._waiting: deque[Sighting] = deque()
+        self._waiting: deque[ImageRef] = deque()
         self._turn: asyncio.Task[None] | None = None
         self.outcomes: dict[str, Outcome] = {}
         """By the key of the sighting."""
         self._gate = asyncio.Semaphore(MOST_AT_ONCE)
 
-    def see(self, sighting: Sighting) -> None:
+    def see(self, sighting: ImageRef) -> None:
         """Take a picture that was seen; one seen before, by its key, is passed over, and so is one
         beyond `MAX_PICTURES`.
         """
@@ -204,7 +204,7 @@ class Collector:
         }
         for reference, blob in self._spool.blobs.items():
             if reference not in claimed and blob.key != PREVIEW_KEY:
-                self.see(Sighting(f"loose:{reference}", place, (reference,)))
+                self.see(ImageRef(f"loose:{reference}", place, (reference,)))
 
     def rescue(self) -> None:
         """At once, in a cancellation: keep what had arrived whole, and give its outcome. What is
@@ -221,7 +221,7 @@ class Collector:
             return
         self._settled(first, replace(self._failed(first, ()), reason=_TOO_MANY))
 
-    def _outcome_now(self, sighting: Sighting) -> Outcome:
+    def _outcome_now(self, sighting: ImageRef) -> Outcome:
         troubles: list[tuple[str, ImageError | StoreError]] = []
         for value in sighting.values:
             try:
@@ -304,11 +304,11 @@ class Collector:
             sighting = self._waiting.popleft()
             self._settled(sighting, await self._outcome(sighting))
 
-    def _settled(self, sighting: Sighting, outcome: Outcome) -> None:
+    def _settled(self, sighting: ImageRef, outcome: Outcome) -> None:
         self.outcomes[sighting.key] = outcome
         self._tell(sighting, outcome)
 
-    async def _outcome(self, sighting: Sighting) -> Outcome:
+    async def _outcome(self, sighting: ImageRef) -> Outcome:
         troubles: list[tuple[str, ImageError | StoreError]] = []
         for value in sighting.values:
             try:
@@ -318,7 +318,7 @@ class Collector:
         return self._failed(sighting, troubles)
 
     def _failed(
-        self, sighting: Sighting, troubles: Sequence[tuple[str, ImageError | StoreError]]
+        self, sighting: ImageRef, troubles: Sequence[tuple[str, ImageError | StoreError]]
     ) -> ImageFailure:
         """Why none of its values gave the picture, and what is left of it."""
         told = [sighting.error] if sighting.error and sighting.place != "text" else []
@@ -350,7 +350,7 @@ class Collector:
             return None
         return error.data if isinstance(error, BrokenImage) else None
 
-    def _image(self, stored: Stored, sighting: Sighting) -> Image:
+    def _image(self, stored: Stored, sighting: ImageRef) -> Image:
         sources = tuple(
             dict.fromkeys(
                 Source(sighting.place, value if is_url(value) else None)

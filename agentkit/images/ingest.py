@@ -36,7 +36,7 @@ async def ingest(
     if image.blobs == store and image.width is not None:
         return await _smaller(image, store) if scale else image
     if scale:
-        image = await asyncio.to_thread(fitted, image, InputLimits(), scale=True)
+        image = await asyncio.to_thread(scaled_to_fit, image, InputLimits(), scale=True)
     policy = fetcher.policy
     if image.size > policy.max_bytes:
         raise ImageError(
@@ -72,7 +72,7 @@ def _as(image: Image, stored: Stored, store: ImageStore) -> Image:
 
 async def _smaller(image: Image, store: ImageStore) -> Image:
     """A picture of the store, no larger than models take it."""
-    fit = await asyncio.to_thread(fitted, image, InputLimits(), scale=True)
+    fit = await asyncio.to_thread(scaled_to_fit, image, InputLimits(), scale=True)
     if fit is image or fit.sha256 == image.sha256:
         return image
     return _as(fit, await asyncio.to_thread(lambda: store_bytes(store, fit.bytes())), store)
@@ -107,7 +107,7 @@ class InputLimits:
         return f"{self.max_side}×{self.max_side} pixels and {self.max_bytes / (1 << 20):g} MiB"
 
 
-def fitted(image: Image, limits: InputLimits, *, scale: bool = False) -> Image:
+def scaled_to_fit(image: Image, limits: InputLimits, *, scale: bool = False) -> Image:
     """The picture, if it is whole and within the limits; with `scale`, a larger one is made
     smaller, its shape kept.
 

@@ -9,15 +9,15 @@ _KEPT = 100_000
 _used: OrderedDict[str, None] = OrderedDict()
 
 
-def is_used(seal: str) -> bool:
-    return seal in _used
+def is_used(fingerprint: str) -> bool:
+    return fingerprint in _used
 
 
-def use(seal: str) -> bool:
+def use(fingerprint: str) -> bool:
     """Take an approval for good. False where it was taken before."""
-    if seal in _used:
+    if fingerprint in _used:
         return False
-    _used[seal] = None
+    _used[fingerprint] = None
     if len(_used) > _KEPT:
         _used.popitem(last=False)
     return True

@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
@@ -32,31 +32,31 @@ DRAWS_BY_DEFAULT = "openai/gpt-5-image"
 """What `openrouter:image_generation` draws with, if it is not told, as its documentation says."""
 
 
-async def fitted(kit: Kit, run: Run) -> Kit:
-    """The kit for the model of this run, as far as the catalogue knows it.
+async def with_capabilities(context: RunContext, run: Run) -> RunContext:
+    """The context for the model of this run, as far as the catalogue knows it.
 
     Raises `Unsupported` for what the model cannot do; nothing was sent then.
     """
-    asked = kit.asked(run.model) if kit.checks else None
+    asked = context.asked(run.model) if context.checks else None
     if asked is None:
-        return kit
-    catalogue = Catalogue(kit.client)
+        return context
+    catalogue = Catalogue(context.client)
     model = await catalogue.chat_model(asked)
     if model is None:
-        return kit
-    if (problem := cannot(model, kit, run)) is not None:
+        return context
+    if (problem := cannot(model, context, run)) is not None:
         parameter, words, able = problem
         others = await _known(catalogue)
         raise _unsupported(
             run.model, parameter, words, [other.id for other in others if able(other)]
         )
     picture = None
-    if (tool := kit.image_tool) is not None and _counts_money(kit, run):
+    if (tool := context.image_tool) is not None and _counts_money(context, run):
         painter = await catalogue.image_model(_painter(tool))
         picture = None if painter is None else price_of_drawing(painter.endpoints, _drawing(tool))
     return replace(
-        kit,
-        settings=with_modalities(kit.settings, model),
+        context,
+        settings=with_modalities(context.settings, model),
         sees=model.sees,
         price=_pricer(model, picture),
         picture_price=picture,
@@ -98,35 +98,35 @@ async def suggest(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
 Able = Callable[[ChatModel], bool]
 
 
-def cannot(model: ChatModel, kit: Kit, run: Run) -> tuple[str, str, Able] | None:
+def cannot(model: ChatModel, context: RunContext, run: Run) -> tuple[str, str, Able] | None:
     """What this model cannot do of what the run needs: the setting, in words, and what a model has
     to be able to; or None.
     """
-    wants = kit.settings.modalities or ()
+    wants = context.settings.modalities or ()
     if "image" in wants and not model.draws:
         return (
             "modalities",
             f"it does not draw; its output is {', '.join(model.outputs)}",
             lambda other: other.draws,
         )
-    if kit.tools and not model.calls_tools:
-        names = ", ".join([*kit.tools.functions, *(tool.name for tool in kit.tools.server)])
+    if context.tools and not model.calls_tools:
+        names = ", ".join([*context.tools.functions, *(tool.name for tool in context.tools.server)])
         return (
             "tools",
             f"it cannot call tools, and is given {names}",
             lambda other: other.calls_tools,
         )
-    if _prompt(run).images and not model.sees and not _takes_pictures(kit):
+    if _prompt(run).images and not model.sees and not _takes_pictures(context):
         return "prompt", "it cannot see pictures, and no tool takes them", lambda other: other.sees
     return None
 
 
-def _takes_pictures(kit: Kit) -> bool:
+def _takes_pictures(context: RunContext) -> bool:
     """Whether a tool may take a picture by its handle; of tools that are made for each turn that is
     not known before.
     """
-    return bool(kit.tools.makers) or any(
-        tool.parameters.takes_images for tool in kit.tools.functions.values()
+    return bool(context.tools.makers) or any(
+        tool.parameters.takes_images for tool in context.tools.functions.values()
     )
 
 
@@ -160,8 +160,8 @@ def _unsupported(slug: str, parameter: str, words: str, able: Sequence[str]) -> 
     )
 
 
-def _counts_money(kit: Kit, run: Run) -> bool:
-    return run.limits.cost_usd is not None or kit.budget.remaining_usd is not None
+def _counts_money(context: RunContext, run: Run) -> bool:
+    return run.limits.cost_usd is not None or context.budget.remaining_usd is not None
 
 
 def _painter(tool: ServerTool) -> str:

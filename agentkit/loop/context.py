@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class RunContext:
     """The services and settings of one run."""
 
     client: OpenRouter

@@ -10,9 +10,9 @@ from dataclasses import replace
 from agentkit.errors import UsageError
 from agentkit.images.ingest import ingest
 from agentkit.loop import approvals
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.loop.prepare import asked, refused
-from agentkit.loop.tool_results import Done, applied
+from agentkit.loop.tool_results import ToolOutcome, applied
 from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog
 from agentkit.tools import Denied, ToolResultError, encode_result
@@ -26,10 +26,10 @@ async def decided(
     run: Run,
     approve: Mapping[str, bool | Denied],
     results: Mapping[str, object],
-    kit: Kit,
+    context: RunContext,
     log: EventLog,
-) -> tuple[Run, Kit]:
-    """The run with these decisions taken, and the kit that knows what was agreed to. Raises
+) -> tuple[Run, RunContext]:
+    """The run with these decisions taken, and the context that knows what was agreed to. Raises
     `UsageError` for an id that does not wait for such a decision, for a value that is no decision,
     for a call that is not the one that was shown, and for an approval that was used before."""
     run = _at_the_door(run, approve)
@@ -37,7 +37,7 @@ async def decided(
     _check(approve, waiting, "approval", "approve")
     _check(results, waiting, "result", "results")
     for call_id, verdict in approve.items():
-        if verdict is True and approvals.is_used(waiting[call_id].seal):
+        if verdict is True and approvals.is_used(waiting[call_id].fingerprint):
             raise UsageError(
                 f"resume(approve={{{call_id!r}: True}}): this approval was used before; "
                 "go on with the run that came of it, or "
@@ -47,14 +47,14 @@ async def decided(
     agreed: dict[str, str] = {}
     for call_id, verdict in own[0].items():
         invocation = _pending(run, call_id)
-        seal = waiting[call_id].seal
-        if seal != run.seal(invocation, waiting[call_id].nonce):
+        fingerprint = waiting[call_id].fingerprint
+        if fingerprint != run.fingerprint(invocation, waiting[call_id].nonce):
             raise UsageError(
                 f"resume(approve={{{call_id!r}: …}}): the call was changed "
                 "after it was shown; it is not run"
             )
         if verdict is True:
-            agreed[run.seal(invocation)] = seal
+            agreed[run.fingerprint(invocation)] = fingerprint
             run = _released(run, call_id)
         else:
             reason = verdict.reason if isinstance(verdict, Denied) else Denied().reason
@@ -63,7 +63,7 @@ async def decided(
             )
     for call_id, value in own[1].items():
         invocation = _pending(run, call_id)
-        if waiting[call_id].seal != run.seal(invocation, waiting[call_id].nonce):
+        if waiting[call_id].fingerprint != run.fingerprint(invocation, waiting[call_id].nonce):
             raise UsageError(
                 f"resume(results={{{call_id!r}: …}}): the call was changed after it was shown"
             )
@@ -72,24 +72,31 @@ async def decided(
         except ToolResultError as error:
             raise UsageError(f"resume(results={{{call_id!r}: …}}): {error}") from error
         pictures = tuple(
-            [(image, await ingest(image, kit.store, kit.fetcher)) for image in encoded.images]
+            [
+                (image, await ingest(image, context.store, context.fetcher))
+                for image in encoded.images
+            ]
         )
         run = applied(
             _released(run, call_id),
-            Done(replace(invocation, status="completed"), encoded, pictures),
+            ToolOutcome(replace(invocation, status="completed"), encoded, pictures),
             log,
         )
     for call_id in inner:
         run = _released(run, call_id)
-    return replace(run, status="running"), replace(kit, approved=agreed, inner=inner)
+    return replace(run, status="running"), replace(context, approved=agreed, inner=inner)
 
 
-def asked_again(run: Run, kit: Kit) -> Run:
+def asked_again(run: Run, context: RunContext) -> Run:
     """A run that was cancelled, where the calls that were agreed to in this sitting and have no
     result wait again: whether they may be run once more is for a person to say."""
     held = {each.call_id for each in run.waiting}
-    again = [each for each in run.pending if each.id not in held and run.seal(each) in kit.approved]
-    if not again and not kit.inner:
+    again = [
+        each
+        for each in run.pending
+        if each.id not in held and run.fingerprint(each) in context.approved
+    ]
+    if not again and not context.inner:
         return run
     waiting = (*run.waiting, *(asked(run, each, "approval") for each in again))
     return replace(run, status="paused" if waiting else run.status, waiting=waiting)
@@ -136,7 +143,7 @@ def _renewed(run: Run, approve: Iterable[str]) -> Run:
             invocation is None
             or each.why != "approval"
             or each.call_id in given
-            or not approvals.is_used(each.seal)
+            or not approvals.is_used(each.fingerprint)
         ):
             waiting.append(each)
         else:

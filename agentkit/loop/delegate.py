@@ -46,7 +46,7 @@ class TooDeep(AgentkitError):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class Delegation:
     """What a run gets from the one it works for."""
 
     seconds: float
@@ -85,7 +85,7 @@ class Work(Protocol):
     """Does the errand: a run of the agent that was made a tool."""
 
     def __call__(
-        self, prompt: Sequence[str | Image], task: Errand, log: EventLog
+        self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
     ) -> Awaitable[Answer[Any]]: ...
 
 

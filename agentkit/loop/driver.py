@@ -14,7 +14,7 @@ from agentkit.answer import Answer, run_of, with_run
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.loop import decisions, fallback, money, prepare, tool_calls
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
@@ -22,7 +22,7 @@ from agentkit.tools.output import BadOutput, Output
 from agentkit.values import Message, Text
 
 
-async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
+async def drive(run: Run, context: RunContext, log: EventLog) -> Answer[Any]:
     """Take this run to its end, or to where it waits for a person.
 
     Raises a `RunError` whose `run` holds all that had arrived; `log.run` holds the same, after a
@@ -30,17 +30,17 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
     """
     clock = Clock(run)
     log.run = run
-    kit = money.within_limits(kit, run)
+    context = money.within_limits(context, run)
     deadline = asyncio.timeout(max(clock.left(), 0.0))
     try:
         async with deadline:
-            run, output = await _steps(run, kit, log, clock)
+            run, output = await _steps(run, context, log, clock)
     except BaseException as error:
-        so_far = log.run = (run_of(error) or log.run).grown(seconds=clock.spent())
+        so_far = log.run = (run_of(error) or log.run).replace(seconds=clock.spent())
         if isinstance(error, RunError):
             with_run(error, so_far)
         elif isinstance(error, asyncio.CancelledError):
-            log.run = decisions.asked_again(so_far, kit)
+            log.run = decisions.asked_again(so_far, context)
         elif isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
             words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
             raise with_run(
@@ -51,7 +51,7 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
     logger().info(
         "run",
         run=run.id,
-        agent=kit.name,
+        agent=context.name,
         status=run.status,
         turns=run.turns,
         seconds=round(run.seconds, 3),
@@ -62,48 +62,52 @@ async def drive(run: Run, kit: Kit, log: EventLog) -> Answer[Any]:
     return answer
 
 
-async def _steps(run: Run, kit: Kit, log: EventLog, clock: Clock) -> tuple[Run, Any]:
-    base, cancellation = kit, tool_calls.Cancellation()
+async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> tuple[Run, Any]:
+    base, cancellation = context, tool_calls.Cancellation()
     if run.pending:  # a saved run: what of it may go on is asked anew
-        kit = fallback.equipped(
-            run, await prepare.equipped(run, base, seconds_left=clock.left(), asks=False)
+        context = fallback.with_tools(
+            run, await prepare.with_made_tools(run, base, seconds_left=clock.left(), asks=False)
         )
-        run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
+        run = await prepare.with_parsed_calls(run, context, log, seconds_left=clock.left())
     while True:
-        cancellation.heed()
-        means = money.means_of(run, kit)
-        step = next_step(run, means)
-        run = money.explained(run, means, step)
+        cancellation.check()
+        cost = money.next_cost(run, context)
+        step = next_step(run, cost)
+        run = money.explained(run, cost, step)
         match step:
             case Ask(closing=closing):
-                kit = fallback.equipped(
-                    run, await prepare.equipped(run, base, seconds_left=clock.left())
+                context = fallback.with_tools(
+                    run, await prepare.with_made_tools(run, base, seconds_left=clock.left())
                 )
-                cancellation.heed()
+                cancellation.check()
                 before, run = (
                     run,
-                    await fallback.ask(run, kit, log, closing=closing, seconds_left=clock.left()),
+                    await fallback.ask(
+                        run, context, log, closing=closing, seconds_left=clock.left()
+                    ),
                 )
                 if run is not before:
-                    await prepare.replied(run, kit)
-                    run = run.grown(seconds=clock.spent())
-                    run = await prepare.prepared(run, kit, log, seconds_left=clock.left())
+                    await prepare.replied(run, context)
+                    run = run.replace(seconds=clock.spent())
+                    run = await prepare.with_parsed_calls(
+                        run, context, log, seconds_left=clock.left()
+                    )
             case Call():
                 share = CLOSING_SHARE * run.limits.seconds - clock.spent()
-                run = await tool_calls.call(run, step, kit, log, seconds_left=max(share, 0.001))
+                run = await tool_calls.call(run, step, context, log, seconds_left=max(share, 0.001))
             case Wait():
                 return replace(run, status="paused", seconds=clock.spent()), None
             case Finish(status=status, reached=reached):
-                ended = run.grown(
+                ended = run.replace(
                     status=status, closing=reached or run.closing, seconds=clock.spent()
                 )
-                repaired, output = _read_output(run, kit.output, status)
+                repaired, output = _read_output(run, context.output, status)
                 if repaired is None:
                     return ended, output
                 run = repaired
             case _:
                 assert_never(step)
-        run = run.grown(seconds=clock.spent())
+        run = run.replace(seconds=clock.spent())
         log.run = run
 
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from agentkit._log import logger
 from agentkit.errors import APIError
 from agentkit.loop import money
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
 from agentkit.stream import EventLog
@@ -32,24 +32,24 @@ _refused: WeakKeyDictionary[OpenRouter, set[tuple[str, str]]] = WeakKeyDictionar
 
 
 async def ask(
-    run: Run, kit: Kit, log: EventLog, *, closing: str | None, seconds_left: float
+    run: Run, context: RunContext, log: EventLog, *, closing: str | None, seconds_left: float
 ) -> Run:
     """The run with one more reply; as it was, where it is to be asked again with other tools.
     Raises as `spending.ask` does.
     """
     try:
-        return await money.ask(run, kit, log, closing=closing, seconds_left=seconds_left)
+        return await money.ask(run, context, log, closing=closing, seconds_left=seconds_left)
     except APIError as error:
-        if not _takes_over(error, run, kit):
+        if not _takes_over(error, run, context):
             raise
         return run
 
 
-def _takes_over(error: APIError, run: Run, kit: Kit) -> bool:
+def _takes_over(error: APIError, run: Run, context: RunContext) -> bool:
     """Whether this error says that the server tool cannot be used here, and there is something in
     its place.
     """
-    tool = kit.image_tool
+    tool = context.image_tool
     if (
         not isinstance(tool, ImageGeneration)
         or tool.fallback is None
@@ -61,29 +61,31 @@ def _takes_over(error: APIError, run: Run, kit: Kit) -> bool:
         return (
             False  # what was refused for its content must not be drawn, and paid for, another way
         )
-    _refused.setdefault(kit.client, set()).add((run.api, run.model))
+    _refused.setdefault(context.client, set()).add((run.api, run.model))
     logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
     return True
 
 
-def equipped(run: Run, kit: Kit) -> Kit:
-    """The kit with the studio's tools, where this client was refused the server tool for this
+def with_tools(run: Run, context: RunContext) -> RunContext:
+    """The context with the studio's tools, where this client was refused the server tool for this
     model.
     """
-    tool = kit.image_tool
+    tool = context.image_tool
     if not isinstance(tool, ImageGeneration) or tool.fallback is None:
-        return kit
+        return context
     # Of a run that was saved, in another process.
     waits = any(each.name in _NAMES for each in run.pending)
-    if not waits and (run.api, run.model) not in _refused.get(kit.client, ()):
-        return kit
+    if not waits and (run.api, run.model) not in _refused.get(context.client, ()):
+        return context
     made: dict[str, Tool[..., Any]] = {
         each.name: each for each in stand_ins(tool.fallback, tool.parameters)
     }
     tools = replace(
-        kit.tools,
-        functions={**made, **kit.tools.functions},
-        server=tuple(each for each in kit.tools.server if each is not tool),
+        context.tools,
+        functions={**made, **context.tools.functions},
+        server=tuple(each for each in context.tools.server if each is not tool),
     )
-    choice = "draw_image" if kit.settings.tool_choice == tool.name else kit.settings.tool_choice
-    return replace(kit, tools=tools, settings=replace(kit.settings, tool_choice=choice))
+    choice = (
+        "draw_image" if context.settings.tool_choice == tool.name else context.settings.tool_choice
+    )
+    return replace(context, tools=tools, settings=replace(context.settings, tool_choice=choice))

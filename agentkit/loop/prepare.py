@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from inspect import isawaitable
 from types import MappingProxyType
 from typing import Any, Literal
@@ -16,49 +15,53 @@ from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationFinished
 from agentkit.hooks import Asking, after_reply, before_call, before_request
 from agentkit.loop import approvals
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import SubAgent
 from agentkit.run import Run, Waiting
-from agentkit.run.step import room
+from agentkit.run.step import calls_left
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Context, Denied, Tool, parse_arguments
 from agentkit.tools.toolset import AnyTool
-from agentkit.values import Invocation, Text, ToolResult, grown
+from agentkit.values import Invocation, Text, ToolResult, replace
 
 _NO_CALL = Invocation("", "")
 
 
-async def equipped(run: Run, kit: Kit, *, seconds_left: float, asks: bool = True) -> Kit:
-    """The kit for what comes next: with the tools that functions make for it, and, before a
+async def with_made_tools(
+    run: Run, context: RunContext, *, seconds_left: float, asks: bool = True
+) -> RunContext:
+    """The context for what comes next: with the tools that functions make for it, and, before a
     request, as the hooks want it.
 
     Raises `HookFailed` with the run.
     """
     try:
-        if kit.tools.makers:
-            kit = replace(kit, tools=kit.tools.with_made(await _made(run, kit, seconds_left)))
-        if kit.hooks and asks:
-            asking = await before_request(
-                kit.hooks, Asking(run, kit.instructions, kit.settings, kit.deps)
+        if context.tools.makers:
+            context = replace(
+                context, tools=context.tools.with_made(await _made(run, context, seconds_left))
             )
-            kit = replace(kit, instructions=asking.instructions, settings=asking.settings)
+        if context.hooks and asks:
+            asking = await before_request(
+                context.hooks, Asking(run, context.instructions, context.settings, context.deps)
+            )
+            context = replace(context, instructions=asking.instructions, settings=asking.settings)
     except HookFailed as error:
         error.run = run
         raise
     except UsageError as error:
         raise with_run(HookFailed(str(error)), run) from error
-    return kit
+    return context
 
 
-async def _made(run: Run, kit: Kit, seconds_left: float) -> list[AnyTool]:
+async def _made(run: Run, context: RunContext, seconds_left: float) -> list[AnyTool]:
     images = MappingProxyType({image.name: image for image in run.images})
-    context = Context[Any](
-        kit.deps, _NO_CALL, images, run.messages, run.usage, seconds_left, kit.budget
+    tool_context = Context[Any](
+        context.deps, _NO_CALL, images, run.messages, run.usage, seconds_left, context.budget
     )
     tools: list[AnyTool] = []
-    for maker in kit.tools.makers:
+    for maker in context.tools.makers:
         try:
-            given = maker.function(context)
+            given = maker.function(tool_context)
             made = await given if isawaitable(given) else given
         except Exception as error:
             name = getattr(maker.function, "__name__", type(maker.function).__name__)
@@ -71,19 +74,23 @@ async def _made(run: Run, kit: Kit, seconds_left: float) -> list[AnyTool]:
     return tools
 
 
-async def replied(run: Run, kit: Kit) -> None:
+async def replied(run: Run, context: RunContext) -> None:
     """Tell the hooks of the reply that the run now ends with. Raises `HookFailed` with the run."""
-    if not kit.hooks:
+    if not context.hooks:
         return
     reply = next(message for message in reversed(run.messages) if message.role == "assistant")
     try:
-        await after_reply(kit.hooks, Asking(run, kit.instructions, kit.settings, kit.deps), reply)
+        await after_reply(
+            context.hooks, Asking(run, context.instructions, context.settings, context.deps), reply
+        )
     except HookFailed as error:
         error.run = run
         raise
 
 
-async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) -> Run:
+async def with_parsed_calls(
+    run: Run, context: RunContext, log: EventLog, *, seconds_left: float
+) -> Run:
     """The run with the arguments of its new calls read and seen by the hooks, and those calls held
     that wait for a person.
 
@@ -96,16 +103,16 @@ async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) ->
         call = calls.get(invocation.id)
         if call is None:  # of an agent that waits, as this run does
             continue
-        tool = kit.tools.functions.get(invocation.name)
+        tool = context.tools.functions.get(invocation.name)
         if invocation.arguments is None:
             try:
                 arguments = parse_arguments(call.arguments)
             except BadArguments:
                 continue  # told to the model when the call is made
-            invocation = grown(invocation, arguments=arguments)  # noqa: PLW2901
-            if tool is not None and kit.hooks:
+            invocation = replace(invocation, arguments=arguments)  # noqa: PLW2901
+            if tool is not None and context.hooks:
                 try:
-                    run, seen = await _hooked(run, invocation, tool, kit, log, seconds_left)
+                    run, seen = await _hooked(run, invocation, tool, context, log, seconds_left)
                 except HookFailed as error:
                     error.run = run.with_invocation(*read)
                     raise
@@ -114,24 +121,24 @@ async def prepared(run: Run, kit: Kit, log: EventLog, *, seconds_left: float) ->
                 invocation = seen  # noqa: PLW2901
             read.append(invocation)
         if tool is not None:
-            run = _held(run, invocation, tool, kit)
+            run = _held(run, invocation, tool, context)
     log.run = run = run.with_invocation(*read)
     return run
 
 
-def _held(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> Run:
-    if invocation.id in kit.inner or any(each.call_id == invocation.id for each in run.waiting):
+def _held(run: Run, invocation: Invocation, tool: Tool[..., Any], context: RunContext) -> Run:
+    if invocation.id in context.inner or any(each.call_id == invocation.id for each in run.waiting):
         return run
     if is_agent(tool) and (nested := nested_in(run, invocation.id)) is not None:
         why: Literal["agent", "result", "approval"] | None = "agent" if nested.waiting else None
     elif not tool.external and tool.approve is False:
         why = None
-    elif invocation.id not in {each.id for each in run.pending[: room(run)]}:
+    elif invocation.id not in {each.id for each in run.pending[: calls_left(run)]}:
         why = None  # beyond a limit: nobody is asked about a call that will not be run
     elif tool.external:
         why = "result"
     else:
-        why = "approval" if _is_asked_for(run, invocation, tool, kit) else None
+        why = "approval" if _is_asked_for(run, invocation, tool, context) else None
     return run if why is None else replace(run, waiting=(*run.waiting, asked(run, invocation, why)))
 
 
@@ -150,14 +157,16 @@ def is_agent(tool: Tool[..., Any]) -> bool:
 def asked(run: Run, invocation: Invocation, why: Literal["agent", "result", "approval"]) -> Waiting:
     """A new question about this call."""
     nonce = secrets.token_hex(8)
-    return Waiting(invocation.id, why, run.seal(invocation, nonce), nonce)
+    return Waiting(invocation.id, why, run.fingerprint(invocation, nonce), nonce)
 
 
-def _is_asked_for(run: Run, invocation: Invocation, tool: Tool[..., Any], kit: Kit) -> bool:
+def _is_asked_for(
+    run: Run, invocation: Invocation, tool: Tool[..., Any], context: RunContext
+) -> bool:
     """Whether a person is asked. A call that does not fit is not shown to a person: it will
     fail.
     """
-    question = kit.approved.get(run.seal(invocation))
+    question = context.approved.get(run.fingerprint(invocation))
     # Used: some providers give an id to a second call.
     if question is not None and not approvals.is_used(question):
         return False
@@ -181,7 +190,7 @@ async def _hooked(
     run: Run,
     invocation: Invocation,
     tool: Tool[..., Any],
-    kit: Kit,
+    context: RunContext,
     log: EventLog,
     seconds_left: float,
 ) -> tuple[Run, Invocation | None]:
@@ -193,12 +202,12 @@ async def _hooked(
     except BadArguments:
         return run, invocation
     images = MappingProxyType({image.name: image for image in run.images})
-    for hook in (each.before_call for each in kit.hooks if each.before_call is not None):
-        context = Context[Any](
-            kit.deps, invocation, images, run.messages, run.usage, seconds_left, kit.budget
+    for hook in (each.before_call for each in context.hooks if each.before_call is not None):
+        tool_context = Context[Any](
+            context.deps, invocation, images, run.messages, run.usage, seconds_left, context.budget
         )
         try:
-            verdict = await before_call(hook, context)
+            verdict = await before_call(hook, tool_context)
             if isinstance(verdict, Denied):
                 return refused(
                     run, invocation, f"not run: {verdict.reason}", verdict.reason, log

@@ -10,7 +10,7 @@ from typing import cast
 from agentkit.answer import with_run
 from agentkit.errors import DeadlineExceeded, ImageError, UsageError
 from agentkit.images.ingest import ingest
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.run import Run
 from agentkit.values import Image, Message, Text
 
@@ -41,7 +41,7 @@ def parts_of(prompt: object) -> list[Text | Image]:
     return parts
 
 
-async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
+async def prompted(run: Run, prompt: Prompt, context: RunContext, *, scale: bool) -> Run:
     """The run with its prompt as the last message; the user's pictures are stored and named. Its
     time counts.
 
@@ -49,7 +49,7 @@ async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
     """
     given = parts_of(prompt)
     if not any(isinstance(part, Image) for part in given):  # nothing to wait for
-        return run.grown(messages=(*run.messages, Message("user", tuple(given))))
+        return run.replace(messages=(*run.messages, Message("user", tuple(given))))
     parts: list[Text | Image] = []
     began, number = time.monotonic(), 0
     try:
@@ -57,7 +57,7 @@ async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
             for part in given:
                 if isinstance(part, Image):
                     number += 1
-                    usable = await _usable(part, number, kit, scale=scale)
+                    usable = await _usable(part, number, context, scale=scale)
                     run, named = run.with_image(usable, arrived=False)
                     parts.append(named)
                 else:
@@ -68,12 +68,12 @@ async def prompted(run: Run, prompt: Prompt, kit: Kit, *, scale: bool) -> Run:
             f"at picture {number} of the prompt"
         )
         raise DeadlineExceeded(words) from None
-    return run.grown(
+    return run.replace(
         messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began
     )
 
 
-async def in_time(run: Run, work: Awaitable[tuple[Run, Kit]]) -> tuple[Run, Kit]:
+async def in_time(run: Run, work: Awaitable[tuple[Run, RunContext]]) -> tuple[Run, RunContext]:
     """What has to be done before the first request, within the time that the run has left, of which
     it is a part.
 
@@ -82,18 +82,18 @@ async def in_time(run: Run, work: Awaitable[tuple[Run, Kit]]) -> tuple[Run, Kit]
     began = time.monotonic()
     try:
         async with asyncio.timeout(max(run.limits.seconds - run.seconds, 0.0)):
-            ready, kit = await work
+            ready, context = await work
     except TimeoutError:
         words = f"the run's limit of {run.limits.seconds:g} seconds is reached; nothing was sent"
-        stopped = run.grown(seconds=run.seconds + time.monotonic() - began)
+        stopped = run.replace(seconds=run.seconds + time.monotonic() - began)
         raise with_run(DeadlineExceeded(words), stopped) from None
-    return ready.grown(seconds=ready.seconds + time.monotonic() - began), kit
+    return ready.replace(seconds=ready.seconds + time.monotonic() - began), context
 
 
-async def _usable(image: Image, number: int, kit: Kit, *, scale: bool) -> Image:
+async def _usable(image: Image, number: int, context: RunContext, *, scale: bool) -> Image:
     """A picture of the prompt, in the store, and small enough to be sent."""
     try:
-        return await ingest(image, kit.store, kit.fetcher, scale=scale)
+        return await ingest(image, context.store, context.fetcher, scale=scale)
     except ImageError as error:
         raise ImageError(
             f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}"

@@ -11,7 +11,7 @@ from agentkit.errors import ImageError
 from agentkit.images.collector import Collector
 from agentkit.values import Image, Invocation, Part, Source, Text, ToolCall
 from agentkit.wire import markdown
-from agentkit.wire.types import IMAGE_GENERATION, Reply, Sighting
+from agentkit.wire.types import IMAGE_GENERATION, ImageRef, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Assembly:
         """The parts with each picture once, at its place in the words if it has one."""
         parts: list[Part] = []
         for part in reply.parts:
-            if isinstance(part, Sighting):
+            if isinstance(part, ImageRef):
                 if (image := self._here(part.key, part.place)) is not None:
                     parts.append(image)
             elif isinstance(part, Text):
@@ -97,7 +97,7 @@ class Assembly:
         """
         drawn: dict[str, list[str]] = {}
         for part in reply.parts:
-            if isinstance(part, Sighting) and part.invocation_id and part.key in self.named:
+            if isinstance(part, ImageRef) and part.invocation_id and part.key in self.named:
                 drawn.setdefault(part.invocation_id, []).append(self.named[part.key].name)
         nobodys = tuple(
             dict.fromkeys(

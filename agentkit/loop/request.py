@@ -7,7 +7,7 @@ from dataclasses import replace
 from agentkit import wire
 from agentkit._log import logger
 from agentkit.budget import Hold
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.openrouter.body import missing_of
 from agentkit.run import Run
 from agentkit.settings import ModelSettings
@@ -20,7 +20,7 @@ MAX_SERVER_CALLS = 30
 
 def request_of(
     run: Run,
-    kit: Kit,
+    context: RunContext,
     closing: str | None,
     hold: Hold | None = None,
     gone: frozenset[str] = frozenset(),
@@ -29,29 +29,29 @@ def request_of(
     holds for the first turn only: held on, it would never end. What it may use is what the budget
     has left, and what is held for it already."""
     limits = run.limits
-    usd = kit.budget.remaining_usd
-    steps, last = _server_calls(run, kit, hold)
-    sent = kit.encoded.plan(
+    usd = context.budget.remaining_usd
+    steps, last = _server_calls(run, context, hold)
+    sent = context.encoded.plan(
         run.messages,
         run.start,
-        kit.history,
+        context.history,
         run.images,
         api=run.api,
-        model=kit.asked(run.model),
-        sees=kit.sees,
+        model=context.asked(run.model),
+        sees=context.sees,
         gone=gone,
     )
     return Request(
         model=run.model,
         messages=sent.messages,
-        settings=kit.settings if closing is None else in_words(kit.settings),
-        instructions=kit.instructions,
-        functions=kit.functions,
-        server_tools=kit.server_tools,
-        output=kit.output.schema if kit.output is not None else None,
-        stream=kit.stream,
-        tool_choice=kit.settings.tool_choice
-        if run.turns == 0 or kit.settings.tool_choice == "none"
+        settings=context.settings if closing is None else in_words(context.settings),
+        instructions=context.instructions,
+        functions=context.functions,
+        server_tools=context.server_tools,
+        output=context.output.schema if context.output is not None else None,
+        stream=context.stream,
+        tool_choice=context.settings.tool_choice
+        if run.turns == 0 or context.settings.tool_choice == "none"
         else None,
         closing=closing is not None,
         session_id=run.session_id,
@@ -67,14 +67,18 @@ def request_of(
     )
 
 
-async def body_of(run: Run, kit: Kit, closing: str | None, hold: Hold | None) -> tuple[str, Pieces]:
+async def body_of(
+    run: Run, context: RunContext, closing: str | None, hold: Hold | None
+) -> tuple[str, Pieces]:
     """The path and the body of the next request. A picture that was deleted from the store since is
     told as a line: the conversation outlives it. Raises `StoreError` where the store cannot be
     read."""
     gone: frozenset[str] = frozenset()
     while True:
-        path, body = wire.encode(run.api, request_of(run, kit, closing, hold, gone), kit.encoded)
-        missing = await missing_of(body, kit.store)
+        path, body = wire.encode(
+            run.api, request_of(run, context, closing, hold, gone), context.encoded
+        )
+        missing = await missing_of(body, context.store)
         if missing <= gone:
             return path, body
         logger().warning("pictures_gone", run=run.id, sha256=sorted(missing))
@@ -88,18 +92,20 @@ def in_words(settings: ModelSettings) -> ModelSettings:
     return replace(settings, modalities=("text",), image_config=None)
 
 
-def _server_calls(run: Run, kit: Kit, hold: Hold | None) -> tuple[int | None, str | None]:
+def _server_calls(
+    run: Run, context: RunContext, hold: Hold | None
+) -> tuple[int | None, str | None]:
     """How many steps server tools may take, and after a call of which of them they stop: of tools
     that do more than draw, only the last picture can be told."""
-    if not kit.tools.server:
+    if not context.tools.server:
         return None, None
     steps = min(MAX_SERVER_CALLS, max(run.limits.tool_calls - run.tool_calls, 1))
     own = None if run.limits.images is None else run.limits.images - len(run.arrived)
-    shared = kit.budget.remaining_images
+    shared = context.budget.remaining_images
     shared = None if shared is None else shared + (hold.images if hold else 0)
     pictures = min((left for left in (own, shared) if left is not None), default=None)
-    if pictures is None or kit.image_tool is None:
+    if pictures is None or context.image_tool is None:
         return steps, None
-    if len(kit.tools.server) == 1:
+    if len(context.tools.server) == 1:
         return min(steps, max(pictures, 1)), None
-    return steps, kit.image_tool.name if pictures <= 1 else None
+    return steps, context.image_tool.name if pictures <= 1 else None

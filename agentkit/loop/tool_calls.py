@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
@@ -18,16 +18,25 @@ from agentkit.errors import AgentkitError, HookFailed
 from agentkit.events import InvocationProgress, InvocationStarted
 from agentkit.hooks import after_call
 from agentkit.loop import approvals
-from agentkit.loop.context import Kit
-from agentkit.loop.delegate import MAX_DEPTH, Errand, Relay, SubAgent, TooDeep
+from agentkit.loop.context import RunContext
+from agentkit.loop.delegate import MAX_DEPTH, Delegation, Relay, SubAgent, TooDeep
 from agentkit.loop.prepare import is_agent, needs_approval, nested_in
-from agentkit.loop.tool_results import Done, Given, applied, broken_off, done, failed, told, waiting
+from agentkit.loop.tool_results import (
+    ToolOutcome,
+    ToolOutput,
+    applied,
+    broken_off,
+    done,
+    failed,
+    waiting,
+    with_replaced_result,
+)
 from agentkit.run import Call, Run
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Context, Progress, Tool, ToolResultError
 from agentkit.tools.threads import in_thread
-from agentkit.values import Image, Invocation, grown
+from agentkit.values import Image, Invocation, replace
 
 MAX_ERROR = 2000
 _WAITS = (
@@ -44,7 +53,7 @@ class Cancellation:
         self._task = asyncio.current_task()
         self._before = self._task.cancelling() if self._task is not None else 0
 
-    def heed(self) -> None:
+    def check(self) -> None:
         """Raises `CancelledError`, if one has come."""
         if self._task is not None and self._task.cancelling() > self._before:
             raise asyncio.CancelledError
@@ -57,13 +66,13 @@ class Round:
     """
 
     run: Run
-    kit: Kit
+    context: RunContext
     log: EventLog
     gate: asyncio.Semaphore
     until: float
     """When the time for them is over, by `time.monotonic`."""
     images: Mapping[str, Image]
-    errand: Errand
+    errand: Delegation
     """What an agent that is called may use."""
     broken_off: list[tuple[Invocation, Run]] = field(default_factory=list[tuple[Invocation, Run]])
     """Agents that were stopped in the middle, and how far they had come."""
@@ -74,7 +83,9 @@ class Round:
         return self.until - time.monotonic()
 
 
-async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: float) -> Run:
+async def call(
+    run: Run, step: Call, context: RunContext, log: EventLog, *, seconds_left: float
+) -> Run:
     """The run with these calls answered, in their order. What was done stays done if it is
     cancelled.
 
@@ -84,8 +95,8 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
         limit = "seconds" if run.seconds >= CLOSING_SHARE * run.limits.seconds else "tool_calls"
         run = applied(run, _over(invocation, limit), log)
     images = MappingProxyType({image.name: image for image in run.images})
-    gate, errand = asyncio.Semaphore(run.limits.parallel), _errand(run, step, kit, seconds_left)
-    scene = Round(run, kit, log, gate, time.monotonic() + seconds_left, images, errand)
+    gate, errand = asyncio.Semaphore(run.limits.parallel), _errand(run, step, context, seconds_left)
+    scene = Round(run, context, log, gate, time.monotonic() + seconds_left, images, errand)
     tasks = [asyncio.create_task(_one(scene, invocation)) for invocation in step.invocations]
     count, cancellation = 0, Cancellation()
     broken: HookFailed | None = None
@@ -94,7 +105,7 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
             ended, seconds = await task
             run, broken = applied(run, ended, log, seconds), broken or ended.broken
             count += 1
-            cancellation.heed()
+            cancellation.check()
     finally:
         try:
             await _stop(tasks[count:])
@@ -104,7 +115,7 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
                 run = applied(run, ended, log, seconds)
             for invocation, sub in scene.broken_off:
                 resumed = sub.status == "paused" or nested_in(run, invocation.id) is not None
-                run = broken_off(run, invocation, sub, kit.store, log)
+                run = broken_off(run, invocation, sub, context.store, log)
                 if resumed:  # what a person agreed to in it is not begun anew
                     run = waiting(run, invocation, sub)
             log.run = run
@@ -114,14 +125,16 @@ async def call(run: Run, step: Call, kit: Kit, log: EventLog, *, seconds_left: f
     return run
 
 
-async def _stop(tasks: Sequence[asyncio.Task[tuple[Done, float]]]) -> None:
+async def _stop(tasks: Sequence[asyncio.Task[tuple[ToolOutcome, float]]]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _ended_well(tasks: Sequence[asyncio.Task[tuple[Done, float]]]) -> list[tuple[Done, float]]:
+def _ended_well(
+    tasks: Sequence[asyncio.Task[tuple[ToolOutcome, float]]],
+) -> list[tuple[ToolOutcome, float]]:
     return [
         task.result()
         for task in tasks
@@ -129,9 +142,9 @@ def _ended_well(tasks: Sequence[asyncio.Task[tuple[Done, float]]]) -> list[tuple
     ]
 
 
-def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
+def _errand(run: Run, step: Call, context: RunContext, seconds_left: float) -> Delegation:
     """What the agents that are called in this round may use, together or each its share."""
-    tools = (kit.tools.functions.get(each.name) for each in step.invocations)
+    tools = (context.tools.functions.get(each.name) for each in step.invocations)
     agents = sum(tool is not None and isinstance(tool.function, SubAgent) for tool in tools)
     limits = run.limits
     tokens = (
@@ -140,16 +153,18 @@ def _errand(run: Run, step: Call, kit: Kit, seconds_left: float) -> Errand:
         else max(limits.output_tokens - run.usage.output_tokens, 1)
     )
     share = max(limits.tool_calls - run.tool_calls, 0) // max(agents, 1)
-    return Errand(seconds_left, share, tokens, kit.depth + 1, kit.budget, kit.deps, kit.stream)
+    return Delegation(
+        seconds_left, share, tokens, context.depth + 1, context.budget, context.deps, context.stream
+    )
 
 
-def _over(invocation: Invocation, limit: str) -> Done:
-    return Done(
+def _over(invocation: Invocation, limit: str) -> ToolOutcome:
+    return ToolOutcome(
         replace(invocation, status="cancelled", error=f"not run: the limit of {limit} is reached")
     )
 
 
-async def _one(scene: Round, invocation: Invocation) -> tuple[Done, float]:
+async def _one(scene: Round, invocation: Invocation) -> tuple[ToolOutcome, float]:
     """Run one call: how it ended, and the seconds it took. Whatever its function raises becomes the
     call's error.
     """
@@ -157,7 +172,7 @@ async def _one(scene: Round, invocation: Invocation) -> tuple[Done, float]:
         if scene.seconds_left <= 0:
             return _over(invocation, "seconds"), 0.0
         clock = time.monotonic()
-        started = grown(invocation, status="running", started_at=time.time())
+        started = replace(invocation, status="running", started_at=time.time())
         scene.log.tell(InvocationStarted(started))
         ended = await _ended(scene, started)
         seconds = time.monotonic() - clock
@@ -172,7 +187,7 @@ async def _one(scene: Round, invocation: Invocation) -> tuple[Done, float]:
         return ended, seconds
 
 
-async def _ended(scene: Round, started: Invocation) -> Done:
+async def _ended(scene: Round, started: Invocation) -> ToolOutcome:
     cause: BaseException | None = None
     try:
         return await _executed(scene, started)
@@ -187,15 +202,15 @@ async def _ended(scene: Round, started: Invocation) -> Done:
     except Exception as error:  # noqa: BLE001 - a tool may raise anything
         words, cause = str(error) if isinstance(error, AgentkitError) else _said(error), error
         words = redacted(words)[:MAX_ERROR]
-    ended = await failed(started, words, scene.kit, cause)
-    return await _after(scene, ended, None) if scene.kit.hooks else ended
+    ended = await failed(started, words, scene.context, cause)
+    return await _after(scene, ended, None) if scene.context.hooks else ended
 
 
-async def _executed(scene: Round, invocation: Invocation) -> Done:
-    run, kit = scene.run, scene.kit
-    tool = kit.tools.functions.get(invocation.name)
+async def _executed(scene: Round, invocation: Invocation) -> ToolOutcome:
+    run, context = scene.run, scene.context
+    tool = context.tools.functions.get(invocation.name)
     if tool is None:
-        raise BadArguments([_unknown(invocation.name, kit)])
+        raise BadArguments([_unknown(invocation.name, context)])
     used: list[str] = []
 
     def picture(handle: str) -> Image:
@@ -211,23 +226,23 @@ async def _executed(scene: Round, invocation: Invocation) -> Done:
     seconds = (
         min(scene.seconds_left, tool.timeout) if tool.timeout is not None else scene.seconds_left
     )
-    value = Given.by(await _value(scene, tool, arguments, invocation, seconds))
+    value = ToolOutput.by(await _value(scene, tool, arguments, invocation, seconds))
     if (
         value.sub is not None
         and value.sub.status == "paused"
         and not isinstance(tool.function, SubAgent)
     ):
         value = replace(value, sub=replace(value.sub, status="limited"))
-        stopped = await done(invocation, value, kit, ())
+        stopped = await done(invocation, value, context, ())
         return replace(
             stopped,
             encoded=None,
             invocation=replace(stopped.invocation, status="failed", error=_WAITS),
         )
     parents = tuple(dict.fromkeys(used))
-    ended = await done(invocation, value, kit, parents)
+    ended = await done(invocation, value, context, parents)
     paused = value.sub is not None and value.sub.status == "paused"
-    return await _after(scene, ended, value.value) if kit.hooks and not paused else ended
+    return await _after(scene, ended, value.value) if context.hooks and not paused else ended
 
 
 def _pass_the_gate(
@@ -240,7 +255,7 @@ def _pass_the_gate(
         is_agent(tool) and nested_in(scene.run, invocation.id) is not None
     ):
         return
-    question = scene.kit.approved.get(scene.run.seal(invocation))
+    question = scene.context.approved.get(scene.run.fingerprint(invocation))
     if question is None and needs_approval(tool, arguments):
         raise ToolResultError(
             "not run: this call needs the approval of a person, who was not asked; make it again"
@@ -249,35 +264,35 @@ def _pass_the_gate(
         raise ToolResultError("not run: the approval of this call was used before")
 
 
-async def _after(scene: Round, ended: Done, value: object) -> Done:
+async def _after(scene: Round, ended: ToolOutcome, value: object) -> ToolOutcome:
     """The end of a call as the hooks want it."""
-    kit, run = scene.kit, scene.run
-    context = Context[Any](
-        kit.deps,
+    context, run = scene.context, scene.run
+    tool_context = Context[Any](
+        context.deps,
         ended.invocation,
         scene.images,
         run.messages,
         run.usage,
         scene.seconds_left,
-        kit.budget,
+        context.budget,
     )
     # The tool was run, and may have been paid for: it is not run again.
     try:
-        replaced = await after_call(kit.hooks, context, value)
-        return ended if replaced is None else await told(ended, replaced, kit)
+        replaced = await after_call(context.hooks, tool_context, value)
+        return ended if replaced is None else await with_replaced_result(ended, replaced, context)
     except HookFailed as error:
         return replace(ended, broken=error)
     except asyncio.CancelledError:
         return replace(ended, broken=HookFailed("a hook (after_call) was cancelled before its end"))
 
 
-def _unknown(name: str, kit: Kit) -> str:
+def _unknown(name: str, context: RunContext) -> str:
     if any(
         name in {server.name, server.name.removeprefix("openrouter:")}
-        for server in kit.tools.server
+        for server in context.tools.server
     ):
         return f"{name!r} is a server tool: it is not called as a function"
-    return f"there is no tool {name!r}; there is: {', '.join(kit.tools.functions) or 'none'}"
+    return f"there is no tool {name!r}; there is: {', '.join(context.tools.functions) or 'none'}"
 
 
 async def _value(
@@ -291,11 +306,11 @@ async def _value(
     if isinstance(function, SubAgent):
         return await _delegated(scene, function, arguments, invocation, seconds)
     if tool.takes_context:
-        run, kit = scene.run, scene.kit
+        run, context = scene.run, scene.context
         function = partial(
             function,
             Context[Any](
-                kit.deps,
+                context.deps,
                 invocation,
                 scene.images,
                 run.messages,
@@ -311,8 +326,8 @@ async def _value(
                 return await _generated(function(**arguments), invocation, scene.log)
             if tool.is_async:
                 return await function(**arguments)
-            context = contextvars.copy_context()
-            return await in_thread(lambda: context.run(function, **arguments))
+            tool_context = contextvars.copy_context()
+            return await in_thread(lambda: tool_context.run(function, **arguments))
     except TimeoutError:
         if not clock.expired():
             raise  # the tool's own
@@ -346,14 +361,14 @@ async def _delegated(
     """The answer of an agent. Its own limits end it in time, so that what it has spent and drawn is
     known.
     """
-    if scene.kit.depth >= MAX_DEPTH:
+    if scene.context.depth >= MAX_DEPTH:
         raise TooDeep(
             f"not run: agents call one another more than {MAX_DEPTH} deep; "
             f"do this without {invocation.name}"
         )
     errand = replace(scene.errand, seconds=seconds)
     if (nested := nested_in(scene.run, invocation.id)) is not None:
-        approve, results = scene.kit.inner.get(invocation.id, ({}, {}))
+        approve, results = scene.context.inner.get(invocation.id, ({}, {}))
         errand = replace(errand, paused=nested, approve=approve, results=results)
     relay = Relay(invocation, scene.log)
     prompt = [

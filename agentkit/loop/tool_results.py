@@ -5,7 +5,7 @@ model's result written.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from agentkit._log import logger
@@ -15,19 +15,28 @@ from agentkit.events import ImageFailed, ImageReady, InvocationFinished
 from agentkit.images.drafts import ImageStore
 from agentkit.images.ingest import ingest, ingest_now
 from agentkit.images.inspect import BrokenImage
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import absorbed, drawn, renamed, said
 from agentkit.run import Nested, Run, Waiting
 from agentkit.stream import EventLog
 from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, encode_words
-from agentkit.values import Image, ImageFailure, Invocation, Source, Text, ToolResult, Usage, grown
+from agentkit.values import (
+    Image,
+    ImageFailure,
+    Invocation,
+    Source,
+    Text,
+    ToolResult,
+    Usage,
+    replace,
+)
 
 Kept = tuple[Image, Image | ImageFailure]
 """A picture as the tool gave it, and as it is in the store."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ToolOutcome:
     """How one call ended."""
 
     invocation: Invocation
@@ -48,7 +57,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ToolOutput:
     """What a tool gave, taken apart: the value, and what it spent."""
 
     value: object
@@ -56,7 +65,7 @@ class Given:
     sub: Run | None = None
 
     @classmethod
-    def by(cls, value: object) -> Given:
+    def by(cls, value: object) -> ToolOutput:
         """An `Answer` is another agent's run, whoever asked for it; a `Billed` is a value and its
         price.
         """
@@ -67,7 +76,9 @@ class Given:
         return cls(value)
 
 
-async def done(invocation: Invocation, given: Given, kit: Kit, parents: tuple[str, ...]) -> Done:
+async def done(
+    invocation: Invocation, given: ToolOutput, context: RunContext, parents: tuple[str, ...]
+) -> ToolOutcome:
     """The end of a call that gave something. What it spent counts, even where the model cannot be
     told what it gave.
     """
@@ -78,12 +89,12 @@ async def done(invocation: Invocation, given: Given, kit: Kit, parents: tuple[st
             else encode_result(given.value)
         )
     except ToolResultError as error:
-        return Done(
+        return ToolOutcome(
             replace(invocation, status="failed", error=str(error)), usage=given.usage, sub=given.sub
         )
-    pictures = [(image, await _stored(image, kit, invocation.id)) for image in encoded.images]
-    return Done(
-        grown(invocation, status="completed"),
+    pictures = [(image, await _stored(image, context, invocation.id)) for image in encoded.images]
+    return ToolOutcome(
+        replace(invocation, status="completed"),
         encoded,
         tuple(pictures),
         parents,
@@ -92,7 +103,9 @@ async def done(invocation: Invocation, given: Given, kit: Kit, parents: tuple[st
     )
 
 
-async def told(ended: Done, replaced: object, kit: Kit) -> Done:
+async def with_replaced_result(
+    ended: ToolOutcome, replaced: object, context: RunContext
+) -> ToolOutcome:
     """The same end, but the model is told something else. The pictures and costs of what was given
     stay.
     """
@@ -105,7 +118,7 @@ async def told(ended: Done, replaced: object, kit: Kit) -> Done:
         )
     known = {_key(image) for image, _ in ended.pictures}
     more = [
-        (each, await _stored(each, kit, invocation.id))
+        (each, await _stored(each, context, invocation.id))
         for each in encoded.images
         if _key(each) not in known
     ]
@@ -114,31 +127,33 @@ async def told(ended: Done, replaced: object, kit: Kit) -> Done:
 
 
 async def failed(
-    invocation: Invocation, words: str, kit: Kit, cause: BaseException | None = None
-) -> Done:
+    invocation: Invocation, words: str, context: RunContext, cause: BaseException | None = None
+) -> ToolOutcome:
     """The end of a call that raised. The run of an agent that broke off keeps what it spent and
     drew.
     """
     ended = replace(invocation, status="failed", error=words)
     sub = run_of(cause)
     if sub is None:
-        return Done(ended)
+        return ToolOutcome(ended)
     images = drawn(sub)
-    pictures = [(image, await _stored(image, kit, invocation.id)) for image in images.values()]
-    return Done(ended, encode_words(words, images) if images else None, tuple(pictures), sub=sub)
+    pictures = [(image, await _stored(image, context, invocation.id)) for image in images.values()]
+    return ToolOutcome(
+        ended, encode_words(words, images) if images else None, tuple(pictures), sub=sub
+    )
 
 
-async def _stored(image: Image, kit: Kit, call_id: str) -> Image | ImageFailure:
+async def _stored(image: Image, context: RunContext, call_id: str) -> Image | ImageFailure:
     task = asyncio.current_task()
     # The tool has ended, and may have been paid for: what it gave is kept.
     try:
         if task is None or not task.cancelling():
-            return await ingest(image, kit.store, kit.fetcher)
+            return await ingest(image, context.store, context.fetcher)
     except asyncio.CancelledError:
         pass
     except (ImageError, StoreError) as error:
         return _failure(image, error, call_id)
-    return _stored_now(image, kit.store, call_id)
+    return _stored_now(image, context.store, call_id)
 
 
 def _stored_now(image: Image, store: ImageStore, call_id: str) -> Image | ImageFailure:
@@ -164,7 +179,7 @@ def _bytes(image: Image) -> bytes | None:
         return None
 
 
-def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -> Run:
+def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = None) -> Run:
     """The run with one call answered: its pictures named, its result told; or waiting, where the
     agent it called waits.
     """
@@ -183,7 +198,7 @@ def applied(run: Run, done: Done, log: EventLog, seconds: float | None = None) -
     else:
         parts = done.encoded.parts(lambda image: names.get(_key(image)))
     error = done.invocation.status != "completed"
-    ended = grown(
+    ended = replace(
         done.invocation,
         result=None if error else "".join(part.text for part in parts if isinstance(part, Text)),
         images=tuple(
@@ -201,7 +216,7 @@ def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
     one by `CALL/ID`.
     """
     inner = tuple(
-        Waiting(f"{invocation.id}/{each.call_id}", each.why, each.seal, each.nonce)
+        Waiting(f"{invocation.id}/{each.call_id}", each.why, each.fingerprint, each.nonce)
         for each in sub.waiting
     )
     others = (each for each in run.waiting if each.call_id != invocation.id)
@@ -210,7 +225,7 @@ def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
         *(each for each in run.nested if each.call_id != invocation.id),
         Nested(invocation.id, sub),
     )
-    own = [Waiting(invocation.id, "agent", run.seal(invocation))] if sub.waiting else []
+    own = [Waiting(invocation.id, "agent", run.fingerprint(invocation))] if sub.waiting else []
     run = run.with_invocation(replace(invocation, status="pending", cost_usd=sub.usage.cost_usd))
     return replace(run, waiting=(*held, *own), nested=nested)
 
@@ -222,13 +237,13 @@ def broken_off(run: Run, invocation: Invocation, sub: Run, store: ImageStore, lo
     pictures = tuple(
         (image, _stored_now(image, store, invocation.id)) for image in drawn(sub).values()
     )
-    ended = Done(invocation, None, pictures, sub=sub)
+    ended = ToolOutcome(invocation, None, pictures, sub=sub)
     run, _, fresh = _with_pictures(run, ended, log)
     return _with_spending(run, ended, fresh)
 
 
 def _with_pictures(
-    run: Run, done: Done, log: EventLog
+    run: Run, done: ToolOutcome, log: EventLog
 ) -> tuple[Run, dict[str, Image | ImageFailure], int]:
     """The run with the pictures of a call; each as it is now called; and how many are new."""
     names: dict[str, Image | ImageFailure] = {}
@@ -253,7 +268,7 @@ def _with_pictures(
     return run, names, len(fresh)
 
 
-def _marked(run: Run, done: Done, image: Image, price: float | None) -> Image:
+def _marked(run: Run, done: ToolOutcome, image: Image, price: float | None) -> Image:
     """A new picture of a call's, with where it came from."""
     call_id = done.invocation.id
     if done.sub is None:
@@ -271,7 +286,7 @@ def _marked(run: Run, done: Done, image: Image, price: float | None) -> Image:
     return replace(image, name="", invocation_id=inner, parents=parents)
 
 
-def _with_spending(run: Run, done: Done, fresh: int) -> Run:
+def _with_spending(run: Run, done: ToolOutcome, fresh: int) -> Run:
     if done.sub is not None:
         before = next((each.run for each in run.nested if each.call_id == done.invocation.id), None)
         counted = len(before.spent) if before is not None and before.id == done.sub.id else 0
@@ -281,7 +296,7 @@ def _with_spending(run: Run, done: Done, fresh: int) -> Run:
     return run
 
 
-def _cost(done: Done) -> float | None:
+def _cost(done: ToolOutcome) -> float | None:
     usage: Any = done.sub.usage if done.sub is not None else done.usage
     return usage.cost_usd if usage is not None else None
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from agentkit import wire
 from agentkit._log import logger
@@ -31,7 +30,7 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.images.collector import Collector, Had, Outcome
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.loop.reply_parts import Assembly
 from agentkit.loop.request import body_of
 from agentkit.openrouter.client import Exchange
@@ -39,13 +38,13 @@ from agentkit.openrouter.retry import retrying
 from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.stream import EventLog
-from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall, grown
+from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall, replace
 from agentkit.wire import echo, faults, markdown
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
 from agentkit.wire.markdown_stream import Speech
-from agentkit.wire.types import JsonObject, Preview, Reply, ServerCall, Sighting, Signal, Words
+from agentkit.wire.types import ImageRef, JsonObject, Preview, Reply, ServerCall, Signal, Words
 
 _MARGIN = 0.2
 """Seconds of the run's time that a look-up leaves, so that the error it is about comes before the
@@ -55,7 +54,7 @@ deadline.
 
 async def ask(
     run: Run,
-    kit: Kit,
+    context: RunContext,
     log: EventLog,
     *,
     closing: str | None,
@@ -63,7 +62,7 @@ async def ask(
     hold: Hold | None = None,
 ) -> Run:
     """The run with one more reply. Raises a `RunError` whose `run` has what had arrived."""
-    turn, began = Turn(run, kit, log), time.monotonic()
+    turn, began = Turn(run, context, log), time.monotonic()
     try:
         return await turn.take(closing, seconds_left, hold)
     except asyncio.CancelledError:
@@ -94,9 +93,9 @@ async def ask(
 class Turn:
     """The state of one turn while it goes on."""
 
-    def __init__(self, run: Run, kit: Kit, log: EventLog) -> None:
-        self.run, self._kit, self._log = run, kit, log
-        self._tools = [tool.name for tool in kit.tools.server]
+    def __init__(self, run: Run, context: RunContext, log: EventLog) -> None:
+        self.run, self._context, self._log = run, context, log
+        self._tools = [tool.name for tool in context.tools.server]
         self._decoder = wire.decoder(run.api, self._tools)
         self._collector: Collector | None = None
         self._named: dict[str, Image] = {}
@@ -111,13 +110,17 @@ class Turn:
         self._split = 0
 
     async def take(self, closing: str | None, seconds_left: float, hold: Hold | None) -> Run:
-        path, body = await body_of(self.run, self._kit, closing, hold)
+        path, body = await body_of(self.run, self._context, closing, hold)
         began = time.monotonic()
         async with AsyncExitStack() as stack:
             exchange = await self._open(stack, path, body, seconds_left)
             self.generation_id = self._log.generation_id = exchange.generation_id
             self._collector = Collector(
-                exchange.spool, self._kit.store, self._kit.fetcher, self.run.model, self._outcome
+                exchange.spool,
+                self._context.store,
+                self._context.fetcher,
+                self.run.model,
+                self._outcome,
             )
             await self._read(exchange)
         reply = self._decoder.reply()
@@ -136,7 +139,7 @@ class Turn:
         logger().info(
             "request",
             run=run.id,
-            agent=self._kit.name,
+            agent=self._context.name,
             api=run.api,
             model=reply.model,
             generation=self.generation_id,
@@ -160,13 +163,13 @@ class Turn:
             return seconds_left - (time.monotonic() - began)
 
         async def look_up(generation_id: str) -> Generation | None:
-            return await self._kit.client.generation(generation_id, seconds=left() - _MARGIN)
+            return await self._context.client.generation(generation_id, seconds=left() - _MARGIN)
 
         attempts = retrying(server_tools=bool(self._tools), seconds_left=left, look_up=look_up)
         async for attempt in attempts:
             with attempt:
                 return await stack.enter_async_context(
-                    self._kit.client.exchange(path, body, self._kit.store)
+                    self._context.client.exchange(path, body, self._context.store)
                 )
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -198,7 +201,7 @@ class Turn:
         match signal:
             case Words():
                 self._words(signal, collector)
-            case Sighting():
+            case ImageRef():
                 collector.see(signal)
             case Preview():
                 if (preview := collector.preview(signal)) is not None:
@@ -227,7 +230,7 @@ class Turn:
         what waits is said when it has ended."""
         collector = self._collector
         if collector is None or not (
-            self._kit.fetcher.in_prose(url, bare=bare) or collector.knows(url)
+            self._context.fetcher.in_prose(url, bare=bare) or collector.knows(url)
         ):
             return False
         task = collector.fetching(url)
@@ -260,7 +263,7 @@ class Turn:
         )
         return replace(invocation, started_at=began, seconds=seconds)
 
-    def _outcome(self, sighting: Sighting, outcome: Outcome) -> None:
+    def _outcome(self, sighting: ImageRef, outcome: Outcome) -> None:
         """One picture more, or one failure; told in the order in which they were first seen."""
         if isinstance(outcome, Had):
             before = len(self.run.arrived)
@@ -288,12 +291,12 @@ class Turn:
             "image_failed", run=self.run.id, place=sighting.place, reason=outcome.reason
         )
 
-    def _painted(self, image: Image, sighting: Sighting) -> Image:
+    def _painted(self, image: Image, sighting: ImageRef) -> Image:
         """The picture with the model that painted it: a server tool's is another than the one that
         answers, and sees none.
         """
-        tool = self._kit.image_tool
-        if not sighting.invocation_id and sighting.place != "text" and self._kit.sees:
+        tool = self._context.image_tool
+        if not sighting.invocation_id and sighting.place != "text" and self._context.sees:
             image = replace(
                 image, parents=parents(self.run.messages, self.run.start, self.run.images, image)
             )
@@ -315,15 +318,15 @@ class Turn:
         taken = {each.id for each in self.run.invocations}
         server = self._assembly.invocations(reply, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
-        usage = grown(reply.usage, images=images) if images else reply.usage
+        usage = replace(reply.usage, images=images) if images else reply.usage
         if reply.finish == "length" and not message.calls and closing is None:
             closing = "max_tokens"
-        repeatable = {tool.name for tool in self._kit.tools.functions.values() if tool.repeats}
+        repeatable = {tool.name for tool in self._context.tools.functions.values() if tool.repeats}
         run = self.run.with_reply(
             message, usage, server_calls=server, closing=closing, repeatable=repeatable
         )
         if (refusal := _refusal(reply, run)) != run.refusal:
-            run = run.grown(refusal=refusal)
+            run = run.replace(refusal=refusal)
         self._log.run = run
         for invocation in server:
             if invocation.id not in self._started:
@@ -339,7 +342,7 @@ class Turn:
         """Every picture of the whole reply, those that its words point to at last."""
         assert self._collector is not None  # noqa: S101
         for part in reply.parts:
-            if isinstance(part, Sighting):
+            if isinstance(part, ImageRef):
                 self._collector.see(part)
         texts = [
             (part.text, markdown.find(part.text)) for part in reply.parts if isinstance(part, Text)
@@ -352,15 +355,15 @@ class Turn:
         }
         for text, links in texts:
             for reference in self._collector.references(text):
-                self._collector.see(Sighting(f"text:{reference}", "content", (reference,)))
+                self._collector.see(ImageRef(f"text:{reference}", "content", (reference,)))
             # A Markdown image says more than a bare link.
             for link in (shown.get(each.url, each) for each in links):
-                if self._kit.fetcher.in_prose(link.url, bare=link.bare) or self._collector.knows(
-                    link.url
-                ):
+                if self._context.fetcher.in_prose(
+                    link.url, bare=link.bare
+                ) or self._collector.knows(link.url):
                     error = "bare" if link.bare else None
                     self._collector.see(
-                        Sighting(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error)
+                        ImageRef(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error)
                     )
 
     @property
@@ -385,7 +388,7 @@ class Turn:
         """
         if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
             return
-        found = await self._kit.client.generation(
+        found = await self._context.client.generation(
             error.generation_id, seconds=seconds_left - _MARGIN
         )
         if found is not None:

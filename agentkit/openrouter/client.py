@@ -27,7 +27,7 @@ from agentkit.images.drafts import ImageStore
 from agentkit.images.spool import Spool
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.errors import translated
-from agentkit.openrouter.response import Exchange, Silence, chunks_of, whole
+from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, whole
 from agentkit.openrouter.retry import look_up
 from agentkit.openrouter.transport import (
     SHARE,
@@ -36,9 +36,9 @@ from agentkit.openrouter.transport import (
     Pool,
     Timeouts,
     Transport,
-    carrier,
-    open_carrier,
+    open_transport,
     proxy_for,
+    transport_for,
 )
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
@@ -182,11 +182,11 @@ class OpenRouter:
         # Not `self`: a client that nobody holds is forgotten, though its connections are still
         # open.
         key, base_url, timeouts = self._key, self.base_url, self.timeouts
-        kind, proxy, tls = carrier(base_url, self.transport), proxy_for(base_url), trusted()
+        kind, proxy, tls = transport_for(base_url, self.transport), proxy_for(base_url), trusted()
         headers = {"User-Agent": f"agentkit/{__version__}", **self._headers}
 
         def open_lane() -> Lane:
-            sockets = open_carrier(kind, tls=tls, proxy=proxy)
+            sockets = open_transport(kind, tls=tls, proxy=proxy)
             http = StrictClient(sockets, headers=headers, secret=key.reveal, timeouts=timeouts)
             return Lane(
                 AsyncOpenAI(
@@ -231,8 +231,8 @@ class OpenRouter:
         try:
             response = await _guarded(lane.get(path))
             try:
-                silence = Silence(self.timeouts.first_byte, self.timeouts.idle)
-                return read_object(await silence.mind(whole(chunks_of(response, silence))))
+                silence = IdleTimeout(self.timeouts.first_byte, self.timeouts.idle)
+                return read_object(await silence.watch(whole(chunks_of(response, silence))))
             finally:
                 await response.aclose()
         except UnreadableJson as error:

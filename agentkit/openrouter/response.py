@@ -35,7 +35,7 @@ END_WAIT = 0.2
 """Seconds that a stream's body may take to end once it has said `[DONE]`."""
 
 
-class Silence:
+class IdleTimeout:
     """The time-out of a body: so many seconds until its first bytes, so many between any two later
     ones.
 
@@ -50,7 +50,7 @@ class Silence:
         self._now = asyncio.get_running_loop().time
         self._fresh_until = 0.0
 
-    async def mind(self, reading: Awaitable[T]) -> T:
+    async def watch(self, reading: Awaitable[T]) -> T:
         """What `reading` gives. Raises `OutcomeUnknown` where nothing came for too long."""
         try:
             async with self._clock:
@@ -64,7 +64,7 @@ class Silence:
         )
         raise OutcomeUnknown(words, generation_id=self._generation_id)
 
-    def broken(self) -> None:
+    def reset(self) -> None:
         """Bytes came."""
         now = self._now()
         # One that has struck cannot be moved.
@@ -75,7 +75,7 @@ class Silence:
 
 
 async def chunks_of(
-    response: httpx2.Response, silence: Silence, generation_id: str | None = None
+    response: httpx2.Response, silence: IdleTimeout, generation_id: str | None = None
 ) -> AsyncGenerator[bytes]:
     """The body as it arrives. Raises `OutcomeUnknown` for a connection that broke."""
     encoded = "content-encoding" in response.headers
@@ -83,7 +83,7 @@ async def chunks_of(
     problem: AgentkitError | None = None
     try:
         async for chunk in response.aiter_bytes() if encoded else response.aiter_raw():
-            silence.broken()
+            silence.reset()
             yield chunk
     except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
         problem = translated(error, handled)
@@ -143,10 +143,10 @@ class Exchange:
         Raises `ProtocolError` for what is no JSON, `OutcomeUnknown` for a connection that broke or
         fell silent.
         """
-        silence = Silence(self._first_byte, self._idle, self.generation_id)
+        silence = IdleTimeout(self._first_byte, self._idle, self.generation_id)
         chunks = chunks_of(self._response, silence, self.generation_id)
         try:
-            await silence.mind(
+            await silence.watch(
                 self._events(chunks, take) if self.is_stream else self._whole(chunks, take)
             )
         except BaseException:

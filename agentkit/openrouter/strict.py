@@ -90,7 +90,7 @@ class StrictClient(httpx2.AsyncClient):
         response = await self._sender.handle_async_request(request)
         response.request = request
         response.headers.encoding = _LATIN  # or it would be found out anew at each look
-        # From here on `Silence` minds the time: it knows the first bytes from the later ones.
+        # From here on `IdleTimeout` minds the time: it knows the first bytes from the later ones.
         request.extensions["timeout"]["read"] = None
         if response.status_code >= 300:
             raise await self._error_of(response)

@@ -47,7 +47,7 @@ def proxy_for(url: str) -> str | None:
     return proxy
 
 
-def carrier(url: str, asked: Transport | None) -> Transport:
+def transport_for(url: str, asked: Transport | None) -> Transport:
     """The library for requests to this address: the one asked for, else aiohttp, which no SOCKS
     proxy can be had with.
     """
@@ -61,7 +61,7 @@ def carrier(url: str, asked: Transport | None) -> Transport:
     return asked or ("httpx2" if socks else "aiohttp")
 
 
-def open_carrier(
+def open_transport(
     kind: Transport, *, tls: ssl.SSLContext, proxy: str | None
 ) -> httpx2.AsyncBaseTransport:
     """A transport with connections of its own; the caller closes it. To be called on the event loop

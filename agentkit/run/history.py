@@ -70,7 +70,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MessageView:
     """How one message is sent."""
 
     note: str = ""
@@ -84,7 +84,7 @@ class Shown:
     """Told in front of it: that earlier turns were left out."""
 
 
-PLAIN = Shown()
+PLAIN = MessageView()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Plan:
     """The messages to send, and by position in them how, where that is not as they are."""
 
     messages: tuple[Message, ...]
-    shown: Mapping[int, Shown] = field(default_factory=dict[int, Shown])
+    shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
 
 
 def plan(
@@ -317,7 +317,7 @@ def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
     side that it comes with.
     """
     first, place, lines = walk.first, walk.place, walk.lines
-    shown: dict[int, Shown] = {}
+    shown: dict[int, MessageView] = {}
     told = {
         image.name: image for message in messages[:first] for image in message.images if image.name
     }
@@ -343,7 +343,7 @@ def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
             fresh = {}
         if hidden or beside or note or before:
             attached = tuple((lines.get(image.name) or line(image), image) for image in beside)
-            shown[index - first] = Shown(note, hidden, attached, before)
+            shown[index - first] = MessageView(note, hidden, attached, before)
         before = ""
     return Plan(messages[first:], shown)
 

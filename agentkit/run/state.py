@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -23,7 +23,7 @@ from agentkit.values import (
     ToolCall,
     ToolResult,
     Usage,
-    grown,
+    replace,
 )
 from agentkit.values.codec import Amount
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
-VERSION = 1
+VERSION = 2
 RunStatus = Literal["running", "paused", "completed", "limited", "refused", "interrupted"]
 HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 
@@ -44,7 +44,7 @@ class Waiting:
 
     call_id: str
     why: Literal["approval", "result", "agent"]
-    seal: str
+    fingerprint: str
     """Binds a decision to this run, call, name and arguments: a changed call needs a new one."""
     nonce: str = ""
     """Of this question, and in its seal: a call that a person is asked about again needs a new
@@ -84,7 +84,7 @@ class Run:
     """Names of those that the model or a tool gave in this run."""
     failures: tuple[ImageFailure, ...] = ()
     spent: tuple[Usage, ...] = ()
-    dearest_usd: Amount = 0.0
+    highest_cost_usd: Amount = 0.0
     """The highest cost of its own requests, apart from what its tools spent."""
     partial: Message | None = None
     """What had arrived of a reply that broke off. It is no part of `messages`, so the history stays
@@ -114,9 +114,9 @@ class Run:
     """Working time so far; waiting for a person does not count."""
     version: int = VERSION
 
-    def grown(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """The run with these changes."""
-        return grown(self, **changes)
+        return replace(self, **changes)
 
     @property
     def usage(self) -> Usage:
@@ -165,11 +165,11 @@ class Run:
                     if not arrived or joined.name in self.arrived
                     else (*self.arrived, joined.name)
                 )
-                return self.grown(images=images, arrived=names), joined
+                return self.replace(images=images, arrived=names), joined
         numbers = [int(match[1]) for each in self.images if (match := HANDLE.match(each.name))]
         named = replace(image, name=f"img_{max(numbers, default=0) + 1}")
         names = (*self.arrived, named.name) if arrived else self.arrived
-        return self.grown(images=(*self.images, named), arrived=names), named
+        return self.replace(images=(*self.images, named), arrived=names), named
 
     def with_reply(
         self,
@@ -195,7 +195,7 @@ class Run:
             )
             row = key
             why = call.fault or (
-                f"the limit of {closing} is reached" if closing else aimless(length)
+                f"the limit of {closing} is reached" if closing else repeated_call_notice(length)
             )
             if why is None:
                 made.append(Invocation(call.id, call.name))
@@ -204,7 +204,7 @@ class Run:
                 made.append(Invocation(call.id, call.name, status="cancelled", error=why))
                 answered.append(ToolResult(call.id, call.name, (Text(why),), error=True))
         whole = bool(answered) and len(answered) == len(reply.calls)
-        return self.grown(
+        return self.replace(
             messages=(
                 *self.messages,
                 reply,
@@ -226,7 +226,7 @@ class Run:
         use an id again each turn.
         """
         invocations = self._invocations_with(changed)
-        return self if invocations is self.invocations else self.grown(invocations=invocations)
+        return self if invocations is self.invocations else self.replace(invocations=invocations)
 
     def _invocations_with(self, changed: Iterable[Invocation]) -> tuple[Invocation, ...]:
         invocations = list(self.invocations)
@@ -248,10 +248,10 @@ class Run:
         order = {call.id: index for index, call in enumerate(last.calls)}
         if last.role != "assistant" or {each.call_id for each in results} < order.keys():
             waiting = tuple(each for each in self.waiting if each.call_id != result.call_id)
-            return self.grown(invocations=invocations, results=results, waiting=waiting)
+            return self.replace(invocations=invocations, results=results, waiting=waiting)
         ordered = tuple(sorted(results, key=lambda each: order.get(each.call_id, len(order))))
         messages = (*self.messages, Message("tool", ordered))
-        return self.grown(invocations=invocations, results=(), waiting=(), messages=messages)
+        return self.replace(invocations=invocations, results=(), waiting=(), messages=messages)
 
     def call(self, call_id: str) -> ToolCall:
         """The call with this id in the last reply. Raises `LookupError` where it is not there."""
@@ -260,7 +260,7 @@ class Run:
                 return call
         raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
 
-    def seal(self, invocation: Invocation, nonce: str = "") -> str:
+    def fingerprint(self, invocation: Invocation, nonce: str = "") -> str:
         """What an approval is bound to: the run, the call, the arguments that are shown and run
         with, and its question.
         """
@@ -308,7 +308,7 @@ class Run:
                 f"Run.from_json(start={str(run.start)[:20]}): there are "
                 f"{len(run.messages)} messages"
             )
-        for name in ("turns", "repairs", "seconds", "started_at", "dearest_usd"):
+        for name in ("turns", "repairs", "seconds", "started_at", "highest_cost_usd"):
             _check_number(name, getattr(run, name))
         for each in (*run.spent, *run.images, *run.invocations):
             _check_number("cost_usd", each.cost_usd or 0.0)
@@ -347,7 +347,7 @@ def digest(call: ToolCall) -> str:
     ]
 
 
-def aimless(times: int) -> str | None:
+def repeated_call_notice(times: int) -> str | None:
     """What the model is told in place of the result of a call that it makes for so many times in a
     row.
     """

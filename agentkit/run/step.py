@@ -75,11 +75,11 @@ class Finish:
 Step = Ask | Call | Wait | Finish
 
 
-def next_step(run: Run, means: Means | None = None) -> Step:
+def next_step(run: Run, cost: NextCost | None = None) -> Step:
     """What comes next for this run."""
     pending = run.pending
     if pending:
-        held, fits = {each.call_id for each in run.waiting}, room(run)
+        held, fits = {each.call_id for each in run.waiting}, calls_left(run)
         runnable = tuple(each for each in pending[:fits] if each.id not in held)
         over = tuple(each for each in pending[fits:] if each.id not in held)
         return Call(runnable, over) if runnable or over else Wait(pending)
@@ -89,9 +89,9 @@ def next_step(run: Run, means: Means | None = None) -> Step:
         return Finish("limited")
     if run.messages[-1].role == "assistant":
         return Finish("completed")
-    means = means or Means()
-    reached = limit_reached(run, means)
-    if reached is None or can_close(run, means, reached):
+    cost = cost or NextCost()
+    reached = limit_reached(run, cost)
+    if reached is None or can_close(run, cost, reached):
         return Ask(closing=reached)
     return Finish("limited", reached)
 
@@ -109,7 +109,7 @@ EPSILON = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class NextCost:
     """What is known of the next request before it is sent: what it may cost, and what is left
     beside the run's own limits.
     """
@@ -138,7 +138,7 @@ def fits(price: float, left: float) -> bool:
     return left > EPSILON and price <= left + EPSILON
 
 
-def room(run: Run) -> int:
+def calls_left(run: Run) -> int:
     """How many of the pending calls may be run, in their order; those that wait for a person have
     their place among them.
     """
@@ -147,7 +147,7 @@ def room(run: Run) -> int:
     return max(run.limits.tool_calls - (run.tool_calls - len(run.pending)), 0)
 
 
-def limit_reached(run: Run, means: Means) -> str | None:
+def limit_reached(run: Run, cost: NextCost) -> str | None:
     """The name of the limit that keeps the model from having tools in its next turn, or None."""
     limits = run.limits
     if limits.output_tokens is not None and run.usage.output_tokens >= limits.output_tokens:
@@ -158,14 +158,14 @@ def limit_reached(run: Run, means: Means) -> str | None:
         return "tool_calls"
     if limits.images is not None and len(run.arrived) >= limits.images:
         return "images"
-    if means.draws and means.images is not None and means.images < 1:
+    if cost.draws and cost.images is not None and cost.images < 1:
         return "images"
-    price = means.price + (means.closing_price if means.follows else 0.0)
+    price = cost.price + (cost.closing_price if cost.follows else 0.0)
     if limits.cost_usd is not None and not fits(
         price, limits.cost_usd - (run.usage.cost_usd or 0.0)
     ):
         return "cost_usd"
-    if means.usd is not None and not fits(price, means.usd):
+    if cost.usd is not None and not fits(price, cost.usd):
         return "cost_usd"
     if run.turns and run.seconds >= CLOSING_SHARE * limits.seconds:
         return "seconds"
@@ -185,39 +185,39 @@ def _misfits(run: Run) -> int:
     return count
 
 
-def can_close(run: Run, means: Means, reached: str) -> bool:
+def can_close(run: Run, cost: NextCost, reached: str) -> bool:
     """Whether there is anything left to close the run in words with."""
     own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
-    left = [usd for usd in (own, means.usd) if usd is not None]
+    left = [usd for usd in (own, cost.usd) if usd is not None]
     return (
         reached != "output_tokens"
-        and means.speaks
-        and all(fits(means.closing_price, usd) for usd in left)
+        and cost.speaks
+        and all(fits(cost.closing_price, usd) for usd in left)
     )
 
 
-def reason(run: Run, means: Means, reached: str | None) -> str | None:
+def reason(run: Run, cost: NextCost, reached: str | None) -> str | None:
     """For a limit in money: how much was left, and how much the next request may have cost, in
     words.
     """
     if reached != "cost_usd":
         return None
     own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
-    left = max(min(usd for usd in (own, means.usd, inf) if usd is not None), 0.0)
-    price = means.price + (means.closing_price if means.follows else 0.0)
+    left = max(min(usd for usd in (own, cost.usd, inf) if usd is not None), 0.0)
+    price = cost.price + (cost.closing_price if cost.follows else 0.0)
     if not price:
         return f"{_dollars(left)} is left" + (
-            "; what a picture costs is not known" if means.picture is False else ""
+            "; what a picture costs is not known" if cost.picture is False else ""
         )
     included = {
         None: "",
         True: ", a picture included",
         False: "; what a picture costs is not known",
     }
-    then = " and the one that closes the run" if means.follows and means.closing_price else ""
+    then = " and the one that closes the run" if cost.follows and cost.closing_price else ""
     return (
         f"{_dollars(left)} is left, and the next request{then} may cost "
-        f"{_dollars(price)} at worst{included[means.picture]}"
+        f"{_dollars(price)} at worst{included[cost.picture]}"
     )
 
 

@@ -10,7 +10,7 @@
 arguments.
 """
 
-from agentkit.images.ingest import InputLimits, fitted
+from agentkit.images.ingest import InputLimits, scaled_to_fit
 from agentkit.studio.options import Options
 from agentkit.studio.stream import DrawingStream
 from agentkit.studio.studios import DEFAULT_MODEL, Studio
@@ -30,6 +30,6 @@ __all__ = [
     "Options",
     "Price",
     "Studio",
-    "fitted",
+    "scaled_to_fit",
     "studio",
 ]

@@ -47,7 +47,7 @@ async def _held(request: ImageRequest, budget: Budget, catalogue: Catalogue) -> 
     if budget.remaining_usd is not None:
         known = await catalogue.image_model(request.model)
         implied = None if known is None else price(known.endpoints, request)
-        worst = max(implied or 0.0, budget.dearest(shape) or 0.0)
+        worst = max(implied or 0.0, budget.highest_cost(shape) or 0.0)
     hold = budget.reserve(worst, images, shape=shape)
     if hold is None:
         raise _exceeded(request, budget, worst, images)

@@ -11,7 +11,7 @@ from typing import cast
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import Fetcher
-from agentkit.images.ingest import InputLimits, fitted, ingest
+from agentkit.images.ingest import InputLimits, ingest, scaled_to_fit
 from agentkit.values import Image
 
 References = Image | str | Sequence[Image | str]
@@ -80,7 +80,7 @@ async def _stored(
         if not image.sha256:
             image = await ingest(image, store, fetcher)
         return await ingest(
-            await asyncio.to_thread(fitted, image, limits, scale=scale), store, fetcher
+            await asyncio.to_thread(scaled_to_fit, image, limits, scale=scale), store, fetcher
         )
     except ImageError as error:
         what = image.name or image.url or (f"number {which}" if which else "")

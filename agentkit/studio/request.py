@@ -31,14 +31,14 @@ from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
 from agentkit.wire.generation import Generation
 from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
-from agentkit.wire.types import JsonObject, Preview, ServerCall, Sighting, Signal, Words
+from agentkit.wire.types import ImageRef, JsonObject, Preview, ServerCall, Signal, Words
 
 _MARGIN = 0.2
 """Seconds that a look-up leaves, so that the error it is about comes before the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class StudioContext:
     """What a request needs beside itself."""
 
     client: OpenRouter
@@ -47,11 +47,11 @@ class Desk:
     seconds: float
 
 
-class Sitting:
+class DrawingRequest:
     """The state of one request while it goes on. `parents` are what its pictures are made from."""
 
     def __init__(
-        self, request: ImageRequest, parents: tuple[str, ...], desk: Desk, log: EventLog
+        self, request: ImageRequest, parents: tuple[str, ...], desk: StudioContext, log: EventLog
     ) -> None:
         self.request, self._parents, self._desk, self._log = request, parents, desk, log
         self._decoder = ImagesReply(request.prompt, request.n or 1)
@@ -197,7 +197,7 @@ class Sitting:
     def _hear(self, signal: Signal) -> None:
         assert self._collector is not None  # noqa: S101 - `_drawn` has made it
         match signal:
-            case Sighting():
+            case ImageRef():
                 self._collector.see(signal)
             case Preview():
                 self._previewed.add(signal.value)
@@ -208,7 +208,7 @@ class Sitting:
             case ServerCall():
                 return  # the Image API has none
 
-    def _outcome(self, sighting: Sighting, outcome: Outcome) -> None:
+    def _outcome(self, sighting: ImageRef, outcome: Outcome) -> None:
         """One picture more, or one failure, in the order in which they were seen; the same bytes
         are one picture.
         """
@@ -230,7 +230,7 @@ class Sitting:
             return
         for blob in self._loose(self._collector):
             failure = await asyncio.to_thread(_set_aside, blob)
-            self._outcome(Sighting(blob.reference, "data", ()), failure)
+            self._outcome(ImageRef(blob.reference, "data", ()), failure)
         await self._collector.finish()
 
     def _rescue_now(self) -> None:
@@ -238,7 +238,7 @@ class Sitting:
         if self._collector is None:
             return
         for blob in self._loose(self._collector):
-            self._outcome(Sighting(blob.reference, "data", ()), _set_aside(blob))
+            self._outcome(ImageRef(blob.reference, "data", ()), _set_aside(blob))
         self._collector.rescue()
 
     def _loose(self, collector: Collector) -> list[Blob]:
@@ -263,7 +263,7 @@ class Sitting:
             return loose
         for blob in loose:
             collector.see(
-                Sighting(
+                ImageRef(
                     f"loose:{blob.reference}", "data", (blob.reference,), prompt=self.request.prompt
                 )
             )

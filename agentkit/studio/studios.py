@@ -26,7 +26,7 @@ from agentkit.studio.checks import check_model, check_prompt, check_rules, with_
 from agentkit.studio.options import Options, request_of
 from agentkit.studio.paying import paid
 from agentkit.studio.references import References, names_of, pictures_of, stored
-from agentkit.studio.request import Desk, Sitting
+from agentkit.studio.request import DrawingRequest, StudioContext
 from agentkit.studio.stream import DrawingStream
 from agentkit.studio.tools import tools_of
 from agentkit.studio.values import Drawing
@@ -307,10 +307,10 @@ class _Work:
                 request.references, store, fetcher, studio.inputs, scale=self._scale
             )
             parents = names_of(_originals(request.references, references))
-            sitting = Sitting(
+            sitting = DrawingRequest(
                 replace(request, references=references),
                 parents,
-                Desk(client, store, fetcher, studio.seconds),
+                StudioContext(client, store, fetcher, studio.seconds),
                 log,
             )
             return await paid(sitting.request, self._budget, studio.catalogue, sitting.take)

@@ -36,9 +36,9 @@ def resolve(owner: str, function: Callable[..., object], parameter: inspect.Para
     module: Mapping[str, object] = getattr(behind, "__globals__", {})
     found: dict[str, object] = {}
     while True:
-        carrier = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        holder = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
         try:
-            return get_type_hints(carrier, dict(module), found, include_extras=True)[parameter.name]
+            return get_type_hints(holder, dict(module), found, include_extras=True)[parameter.name]
         except NameError as error:
             if error.name is None or error.name in found or not _find(error.name, behind, found):
                 raise _unresolved(

@@ -6,7 +6,7 @@ in USD; `None` means that the wire did not tell.
 """
 
 from agentkit.values.blobs import Blobs, MemoryBlobs
-from agentkit.values.codec import Amount, grown
+from agentkit.values.codec import Amount, replace
 from agentkit.values.image import BlobRef, Image, ImageFailure, Pieces, Place, Source
 from agentkit.values.message import (
     APIS,
@@ -45,5 +45,5 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "Usage",
-    "grown",
+    "replace",
 ]

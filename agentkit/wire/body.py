@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit.run.history import PLAIN, History, Plan, Shown, plan
-from agentkit.values import BlobRef, Image, Message, Pieces, Text, grown
+from agentkit.run.history import PLAIN, History, MessageView, Plan, plan
+from agentkit.values import BlobRef, Image, Message, Pieces, Text, replace
 from agentkit.wire.json import write
 from agentkit.wire.types import JsonObject, Request
 
@@ -24,7 +24,7 @@ searched for.
 """
 
 
-class Holes:
+class Placeholders:
     """Lets JSON be written with pictures left out: `hole` gives a string that `pieces` turns into a
     reference.
     """
@@ -96,8 +96,10 @@ class Encoded:
     """What was serialised before: items by message and by how they are shown, and the heads of
     requests. It lives as long as its conversation."""
 
-    items: dict[tuple[int, str, Shown | None], tuple[Message, tuple[Pieces, ...]]] = field(
-        default_factory=dict[tuple[int, str, Shown | None], tuple[Message, tuple[Pieces, ...]]]
+    items: dict[tuple[int, str, MessageView | None], tuple[Message, tuple[Pieces, ...]]] = field(
+        default_factory=dict[
+            tuple[int, str, MessageView | None], tuple[Message, tuple[Pieces, ...]]
+        ]
     )
     heads: list[tuple[Request, str, bytes]] = field(
         default_factory=list[tuple[Request, str, bytes]]
@@ -142,12 +144,12 @@ class Encoded:
             )
         return self.planned[3]
 
-    def get(self, message: Message, api: str, shown: Shown) -> tuple[Pieces, ...] | None:
+    def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _told(shown)))
         return kept[1] if kept is not None and kept[0] is message else None
 
     def put(
-        self, message: Message, api: str, shown: Shown, items: tuple[Pieces, ...]
+        self, message: Message, api: str, shown: MessageView, items: tuple[Pieces, ...]
     ) -> tuple[Pieces, ...]:
         # The message is held, so its id is not given to another.
         self.items[(id(message), api, _told(shown))] = (message, items)
@@ -157,10 +159,10 @@ class Encoded:
         """The body without its messages. Tools and schemas can be long, and are the same in each
         turn.
         """
-        bare = grown(request, messages=(), shown={})
+        bare = replace(request, messages=(), shown={})
         # Which is told to server tools alone.
         if not request.server_tools and request.cost_left is not None:
-            bare = grown(bare, cost_left=None)
+            bare = replace(bare, cost_left=None)
         for known, of, data in self.heads:
             if of == api and known == bare:
                 return data
@@ -169,9 +171,9 @@ class Encoded:
         return data
 
 
-def _told(shown: Shown) -> Shown | None:
-    """What a message is kept by: for most, which go as they are, that is nothing. A `Shown` is slow
-    to hash.
+def _told(shown: MessageView) -> MessageView | None:
+    """What a message is kept by: for most, which go as they are, that is nothing. A `MessageView`
+    is slow to hash.
     """
     return None if shown is PLAIN else shown
 
@@ -188,7 +190,7 @@ def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:
             yield part
 
 
-def beside(shown: Shown) -> Iterator[Text | Image]:
+def beside(shown: MessageView) -> Iterator[Text | Image]:
     """What goes with a message behind its own parts: pictures that it names, each after its line,
     then the note.
     """

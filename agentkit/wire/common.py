@@ -9,7 +9,7 @@ from typing import Any, cast
 from agentkit.values import Invocation, InvocationStatus, Place, Usage
 from agentkit.wire.json import keepable, mend, obj, objects, read_object, string, whole, write
 from agentkit.wire.tool_calls import parse_object
-from agentkit.wire.types import BLOB, IMAGE_GENERATION, JsonObject, Sighting
+from agentkit.wire.types import BLOB, IMAGE_GENERATION, ImageRef, JsonObject
 
 IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
@@ -44,7 +44,7 @@ def server_status(status: object, *, failed: bool) -> InvocationStatus:
     return "running" if status in ("in_progress", "generating", "searching") else "completed"
 
 
-def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting | None]:
+def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, ImageRef | None]:
     """Chat: a `reasoning.server_tool_call`, and the picture in its result."""
     name = string(detail.get("tool_name")) or "openrouter:unknown"
     call_id = string(detail.get("tool_call_id")) or string(detail.get("id")) or f"server_{seed}"
@@ -71,7 +71,7 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
     if name.removeprefix("openrouter:") != "image_generation":
         return invocation, None
     values = picture_values(parsed) if parsed is not None else ((result,) if result else ())
-    return invocation, Sighting(
+    return invocation, ImageRef(
         f"server:{call_id}",
         "reasoning_details",
         values,
@@ -84,7 +84,7 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, Sighting |
     )
 
 
-def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocation, Sighting | None]:
+def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocation, ImageRef | None]:
     """Responses: `openrouter:image_generation`, `image_generation_call`, and any other server
     tool's output item. `tracked`: the item is a tool's call (a model that draws by itself gives
     items of the same type)."""
@@ -116,7 +116,7 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
         if values
         else words or (f"the server tool ended as {item.get('status')!r} without a picture")
     )
-    return invocation, Sighting(
+    return invocation, ImageRef(
         key,
         place,
         values,

@@ -17,11 +17,11 @@ import pybase64
 from agentkit.errors import APIError
 from agentkit.values import Image, Pieces, Usage
 from agentkit.wire import faults
-from agentkit.wire.body import Holes
+from agentkit.wire.body import Placeholders
 from agentkit.wire.common import picture_values, usage_of
 from agentkit.wire.json import Mender, obj, objects, string
-from agentkit.wire.size import Held
-from agentkit.wire.types import JsonObject, Preview, Sighting, Signal, Words
+from agentkit.wire.size import SizeLimit
+from agentkit.wire.types import ImageRef, JsonObject, Preview, Signal, Words
 
 PATH = "/images"
 _FIELDS = ("b64_json", "url", "image_url", "result")
@@ -56,7 +56,7 @@ class ImageRequest:
 
 def encode(request: ImageRequest) -> Pieces:
     """The body of the request."""
-    holes = Holes()
+    holes = Placeholders()
     references = [
         {"type": "image_url", "image_url": {"url": holes.hole(image)}}
         for image in request.references
@@ -99,7 +99,7 @@ def _provider(request: ImageRequest) -> Mapping[str, Any] | None:
 class ImageReply:
     """One reply, whole or as far as it came."""
 
-    pictures: tuple[Sighting, ...]
+    pictures: tuple[ImageRef, ...]
     usage: Usage
     error: APIError | None = None
 
@@ -111,8 +111,8 @@ class ImagesReply:
 
     def __init__(self, prompt: str, count: int) -> None:
         self._prompt, self._count = prompt, count
-        self._held = Held()
-        self._pictures: list[Sighting] = []
+        self._held = SizeLimit()
+        self._pictures: list[ImageRef] = []
         self._usage: JsonObject = {}
         self._error: APIError | None = None
         self._markup: list[str] = []
@@ -184,10 +184,10 @@ class ImagesReply:
             self._markup.append(mended)
         return [Words(mended, what)] if mended else []
 
-    def _picture(self, holder: JsonObject) -> Sighting:
+    def _picture(self, holder: JsonObject) -> ImageRef:
         values = picture_values(holder, _FIELDS) or self._written()
         self._markup.clear()
-        sighting = Sighting(
+        sighting = ImageRef(
             f"data:{len(self._pictures)}",
             "data",
             values,
@@ -207,13 +207,13 @@ class ImagesReply:
             else ()
         )
 
-    def unfinished(self) -> Sighting | None:
+    def unfinished(self) -> ImageRef | None:
         """After a break: the SVG whose markup had come, in part or whole, without the event that
         ends it.
         """
         values = self._written()
         return (
-            Sighting(f"data:{len(self._pictures)}", "data", values, prompt=self._prompt)
+            ImageRef(f"data:{len(self._pictures)}", "data", values, prompt=self._prompt)
             if values
             else None
         )

@@ -44,7 +44,7 @@ _BLANK_LINE = re.compile(r"\n[ \t]*+\n")
 _TICKS = re.compile(r"`+")
 
 
-class Spoken:
+class TextFilter:
     """The words of one text, piece by piece: all that `more` gives, and `rest` at the end, is what
     `prose.place` leaves.
     """
@@ -290,7 +290,7 @@ class Speech:
     def __init__(self, had: Verdict, before: str = "") -> None:
         self._had, self._before = had, before
         self._part: object = None
-        self._texts: deque[tuple[Spoken, list[str]]] = deque()
+        self._texts: deque[tuple[TextFilter, list[str]]] = deque()
         """Those that are not at their end, each with what waits for the end of the one before."""
 
     def more(self, text: str = "", part: object = None) -> str:
@@ -318,7 +318,7 @@ class Speech:
     def _later(self, text: str, part: object) -> str:
         if text and (part != self._part or not self._texts):
             self._part = part
-            self._texts.append((Spoken(self._had), []))
+            self._texts.append((TextFilter(self._had), []))
         given: list[str] = []
         while self._texts:
             spoken, waiting = self._texts[0]

@@ -18,7 +18,7 @@ _COPIES = 4
 """Text is joined, looked through and written down again."""
 
 
-class Held:
+class SizeLimit:
     """The sum so far. Raises `ProtocolError` where it is too much."""
 
     __slots__ = ("_size",)

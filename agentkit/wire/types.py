@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from agentkit.errors import APIError
-from agentkit.run.history import Shown
+from agentkit.run.history import MessageView
 from agentkit.settings import ModelSettings
 from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
 
@@ -62,7 +62,7 @@ class Request:
     last_server_call: str | None = None
     """The server tool after whose call no server tool may run any more."""
     cost_left: float | None = None
-    shown: Mapping[int, Shown] = field(default_factory=dict[int, Shown])
+    shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
     """By position in `messages`: how that message goes, where it does not go as it is
     (`agentkit.run.history`).
     """
@@ -78,7 +78,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ImageRef:
     """A picture seen on the wire, not yet had. Of `values` (URLs, base64, references) the first
     that yields bytes wins.
     """
@@ -123,9 +123,9 @@ class Words:
     """Of text: in which of the texts of its reply, each of which is read by itself."""
 
 
-Signal = Words | Sighting | Preview | ServerCall
+Signal = Words | ImageRef | Preview | ServerCall
 
-ReplyPart = Text | Reasoning | Sighting | ToolCall
+ReplyPart = Text | Reasoning | ImageRef | ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from agentkit.openrouter.transport import TRANSPORTS
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
 from tests.benchmarks.measure import growth, import_seconds, medians
 from tests.benchmarks.server import running
-from tests.benchmarks.subjects import Kit, Raw, Subject, subjects
+from tests.benchmarks.subjects import Raw, RunContext, Subject, subjects
 
 WIDTH, COLUMN = 44, 20
 MEMORY_GOAL = 4.0
@@ -37,7 +37,8 @@ def timed(case: Case, seconds: dict[str, float]) -> str:
         for name, each in seconds.items()
     ]
     return line(
-        [f"≤ {case.goal:g}", *cells, verdict(seconds[Kit.name] / base, case.goal)], case.title
+        [f"≤ {case.goal:g}", *cells, verdict(seconds[RunContext.name] / base, case.goal)],
+        case.title,
     )
 
 
@@ -62,13 +63,16 @@ async def compare(options: argparse.Namespace, sizes: Sizes, origin: str, folder
 def memory(several: list[Subject], sizes: Sizes, origin: str, transport: str) -> None:
     for stream in (False, True):
         title = f"its growth of memory, {'streamed' if stream else 'buffered'}"
-        grown = {
+        replace = {
             each.name: growth(origin, each.name, sizes.megabytes, transport, stream=stream)
             for each in several
         }
-        cells = [f"{each:.1f} MiB" for each in grown.values()]
+        cells = [f"{each:.1f} MiB" for each in replace.values()]
         print(
-            line([f"≤ {MEMORY_GOAL:g} MiB", *cells, verdict(grown[Kit.name], MEMORY_GOAL)], title),
+            line(
+                [f"≤ {MEMORY_GOAL:g} MiB", *cells, verdict(replace[RunContext.name], MEMORY_GOAL)],
+                title,
+            ),
             flush=True,
         )
 

@@ -266,7 +266,7 @@ class SdkOnAiohttp(Sdk):
         return openai.DefaultAioHttpClient(limits=LIMITS, timeout=TIMEOUT)
 
 
-class Kit:
+class RunContext:
     name = "agentkit"
 
     def __init__(self, folder: Path, transport: Transport | None = None) -> None:
@@ -335,5 +335,5 @@ def subjects(folder: Path, transport: Transport | None = None) -> list[Subject]:
     """Raw httpx2 first, agentkit on the transport that is asked for, and the SDK on aiohttp where
     that is installed.
     """
-    several: list[Subject] = [Raw(), Sdk(), Kit(folder, transport)]
+    several: list[Subject] = [Raw(), Sdk(), RunContext(folder, transport)]
     return [*several, SdkOnAiohttp()] if HAS_AIOHTTP else several

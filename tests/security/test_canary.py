@@ -145,7 +145,7 @@ FAILURES: dict[str, Callable[[str], tuple[Script, Script]]] = {
 AFTER_A_TOOL = http(b"<html>gone</html>", 200, "text/html")
 
 
-class Held(logging.Handler):
+class SizeLimit(logging.Handler):
     """Every record of every logger, formatted."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class Held(logging.Handler):
 @pytest.fixture
 def logs(stream: bool) -> Iterator[list[str]]:
     """What is logged: streamed runs by structlog, buffered ones by the standard library."""
-    handler, root = Held(), logging.getLogger()
+    handler, root = SizeLimit(), logging.getLogger()
     before = root.level
     ours = {
         name: logging.getLogger(name)

@@ -20,7 +20,7 @@ from agentkit.openrouter import Timeouts
 from agentkit.openrouter.response import MAX_EVENTS
 from agentkit.studio import Studio
 from agentkit.values import ImageFailure
-from agentkit.wire.types import Sighting
+from agentkit.wire.types import ImageRef
 from tests.security.peer import http, peering, start
 from tests.security.pictures import chunk, whole
 
@@ -185,12 +185,12 @@ async def test_nor_are_more_fetched() -> None:
     async with peering(get=http(data, kind="image/png")) as peer:
         fetcher = Fetcher(FetchPolicy(), store, origin=peer.origin)
 
-        def hear(_: Sighting, outcome: Outcome) -> None:
+        def hear(_: ImageRef, outcome: Outcome) -> None:
             told.append(outcome)
 
         collector = Collector(Spool(store, max_total_bytes=len(data)), store, fetcher, None, hear)
         for number in range(40):
-            collector.see(Sighting(f"images:{number}", "images", (f"{peer.origin}/{number}.png",)))
+            collector.see(ImageRef(f"images:{number}", "images", (f"{peer.origin}/{number}.png",)))
         await collector.finish()
         await collector.close()
     failed = [each for each in told if isinstance(each, ImageFailure)]

@@ -20,9 +20,9 @@ from agentkit.wire.common import (
     usage_of,
 )
 from agentkit.wire.json import Mender, mend, obj, objects, string, write
-from agentkit.wire.size import Held
+from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
-from agentkit.wire.types import JsonObject, Reply, ReplyPart, ServerCall, Sighting, Signal, Words
+from agentkit.wire.types import ImageRef, JsonObject, Reply, ReplyPart, ServerCall, Signal, Words
 
 _ANY = "*"
 """In place of a call's id: the latest detail of an index and a type, whatever its call."""
@@ -36,7 +36,7 @@ class ChatReply:
 
     def __init__(self, server_tools: Sequence[str] = ()) -> None:
         self._tools = tuple(server_tools)
-        self._held = Held()
+        self._held = SizeLimit()
         self._id: str | None = None
         self._model: str | None = None
         self._words: list[str | JsonObject] = []
@@ -211,7 +211,7 @@ class ChatReply:
                 signals.append(sighting)
         return signals
 
-    def _server_call(self, number: int, detail: JsonObject) -> tuple[Invocation, Sighting | None]:
+    def _server_call(self, number: int, detail: JsonObject) -> tuple[Invocation, ImageRef | None]:
         """The call and its picture; two records with one id are two calls."""
         invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
         if self._owners.setdefault(invocation.id, number) != number:
@@ -369,12 +369,12 @@ def _only_words(chunk: JsonObject) -> str | None:
     return content if isinstance(content, str) and content else None
 
 
-def _content_sighting(number: int, values: tuple[str, ...]) -> Sighting:
-    return Sighting(f"content:{number}", "content", values)
+def _content_sighting(number: int, values: tuple[str, ...]) -> ImageRef:
+    return ImageRef(f"content:{number}", "content", values)
 
 
-def _image_sighting(number: int, values: tuple[str, ...]) -> Sighting:
-    return Sighting(f"images:{number}", "images", values)
+def _image_sighting(number: int, values: tuple[str, ...]) -> ImageRef:
+    return ImageRef(f"images:{number}", "images", values)
 
 
 def _join(known: dict[str, Any], fragment: JsonObject) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agentkit.run.history import PLAIN, Shown, echoed
+from agentkit.run.history import PLAIN, MessageView, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
 from agentkit.wire.body import (
     Encoded,
-    Holes,
+    Placeholders,
     around,
     beside,
     fitting_choice,
@@ -80,7 +80,7 @@ def _tool_choice(request: Request) -> object:
     return {"type": choice}
 
 
-def _items(message: Message, shown: Shown, cache: Encoded) -> tuple[Pieces, ...]:
+def _items(message: Message, shown: MessageView, cache: Encoded) -> tuple[Pieces, ...]:
     if (kept := cache.get(message, "chat", shown)) is not None:
         return kept
     if echoed(message, "chat"):
@@ -94,8 +94,8 @@ def _items(message: Message, shown: Shown, cache: Encoded) -> tuple[Pieces, ...]
     return cache.put(message, "chat", shown, items)
 
 
-def _user(message: Message, shown: Shown) -> Pieces:
-    holes = Holes()
+def _user(message: Message, shown: MessageView) -> Pieces:
+    holes = Placeholders()
     own = visible(message.parts, set(shown.hidden))
     content = _content(
         [*([Text(shown.before)] if shown.before else []), *own, *beside(shown)], holes
@@ -105,7 +105,7 @@ def _user(message: Message, shown: Shown) -> Pieces:
     return holes.pieces({"role": "user", "content": content})
 
 
-def _content(parts: Iterable[Text | Image], holes: Holes) -> list[dict[str, Any]]:
+def _content(parts: Iterable[Text | Image], holes: Placeholders) -> list[dict[str, Any]]:
     return [
         {"type": "image_url", "image_url": {"url": holes.hole(part)}}
         if isinstance(part, Image)
@@ -135,7 +135,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
+def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
     """One item for each result; pictures follow in a user's message, since many providers refuse
     them in a tool's.
     """
@@ -151,6 +151,6 @@ def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
             follow += [Text(f"Pictures from {result.name} ({names}):"), *images]
     follow += beside(shown)
     if follow:
-        holes = Holes()
+        holes = Placeholders()
         items.append(holes.pieces({"role": "user", "content": _content(follow, holes)}))
     return tuple(items)

@@ -26,16 +26,16 @@ from agentkit.wire.common import (
     usage_of,
 )
 from agentkit.wire.json import Mender, mend, obj, objects, string, whole, write
-from agentkit.wire.size import Held
+from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import for_history, settle
 from agentkit.wire.types import (
     IMAGE_GENERATION,
+    ImageRef,
     JsonObject,
     Preview,
     Reply,
     ReplyPart,
     ServerCall,
-    Sighting,
     Signal,
     Words,
 )
@@ -74,7 +74,7 @@ class ResponsesReply:
         self._draws = any(
             tool.removeprefix("openrouter:") == "image_generation" for tool in server_tools
         )
-        self._held = Held()
+        self._held = SizeLimit()
         self._id: str | None = None
         self._model: str | None = None
         self._items: dict[int, _Item] = {}
@@ -201,7 +201,7 @@ class ResponsesReply:
 
     def _server(
         self, index: int, known: _Item, *, running: bool = False
-    ) -> tuple[Invocation, Sighting | None]:
+    ) -> tuple[Invocation, ImageRef | None]:
         item = {**known.item, "status": "in_progress"} if running else known.item
         invocation, sighting = server_item(item, f"item:{index}", tracked=self._is_call(known.type))
         known.call_id = known.call_id or (
@@ -249,7 +249,7 @@ class ResponsesReply:
         """The server-tool call and the pictures of an item that is whole."""
         signals: list[Signal] = []
         if known.type == "message":
-            signals += [part for part in _message_parts(index, known) if isinstance(part, Sighting)]
+            signals += [part for part in _message_parts(index, known) if isinstance(part, ImageRef)]
         elif known.type and known.type not in _PLAIN:
             invocation, sighting = self._server(index, known)
             if self._is_call(known.type):
@@ -403,7 +403,7 @@ def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
     for number, part in enumerate(content):
         if string(part.get("type")) in IMAGE_PARTS:
             if values := picture_of_part(part):
-                parts.append(Sighting(f"content:{index}:{number}", "content", values))
+                parts.append(ImageRef(f"content:{index}:{number}", "content", values))
         elif isinstance(text := part.get("text"), str) and text:
             parts.append(Text(mend(text), citations(part.get("annotations"))))
     return parts

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agentkit.run.history import PLAIN, Shown, echoed
+from agentkit.run.history import PLAIN, MessageView, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
 from agentkit.wire.body import (
     Encoded,
-    Holes,
+    Placeholders,
     around,
     beside,
     fitting_choice,
@@ -80,7 +80,7 @@ def _tool_choice(request: Request) -> object:
     return "required"  # this API has no form that names a server tool of OpenRouter's
 
 
-def _items(message: Message, shown: Shown, cache: Encoded) -> tuple[Pieces, ...]:
+def _items(message: Message, shown: MessageView, cache: Encoded) -> tuple[Pieces, ...]:
     if (kept := cache.get(message, "responses", shown)) is not None:
         return kept
     if echoed(message, "responses"):
@@ -96,11 +96,11 @@ def _items(message: Message, shown: Shown, cache: Encoded) -> tuple[Pieces, ...]
 
 
 def _user(parts: Iterable[Text | Image]) -> Pieces:
-    holes = Holes()
+    holes = Placeholders()
     return holes.pieces({"type": "message", "role": "user", "content": _content(parts, holes)})
 
 
-def _content(parts: Iterable[Text | Image], holes: Holes) -> list[dict[str, Any]]:
+def _content(parts: Iterable[Text | Image], holes: Placeholders) -> list[dict[str, Any]]:
     return [
         {"type": "input_image", "detail": "auto", "image_url": holes.hole(part)}
         if isinstance(part, Image)
@@ -134,14 +134,14 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def _tool(message: Message, shown: Shown) -> tuple[Pieces, ...]:
+def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
     """One item for each result, with its pictures; what else goes beside them follows as the
     user's.
     """
     items: list[Pieces] = []
     gone = set(shown.hidden)
     for result in (part for part in message.parts if isinstance(part, ToolResult)):
-        holes = Holes()
+        holes = Placeholders()
         images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
         said = [Text(result.text)] if result.text else []
         output: object = _content([*said, *images], holes) if images else result.text

@@ -27,10 +27,10 @@ from agentkit.emulator import Emulator, Failure, Fault, Reply, Say, When
 from agentkit.errors import BadRequest, Unsupported
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
-from agentkit.loop.capabilities import fitted
-from agentkit.loop.context import Kit
+from agentkit.loop.capabilities import with_capabilities
+from agentkit.loop.context import RunContext
 from agentkit.openrouter.catalogue import Catalogue
-from agentkit.run.history import Shown
+from agentkit.run.history import MessageView
 from agentkit.tools import collect
 from agentkit.values import BlobRef, ToolCall, ToolResult
 from agentkit.wire.types import FunctionSpec, OutputSchema, Request
@@ -218,7 +218,9 @@ async def priced(
     prompt = Message("user", (Text("Go"),))
     run = Run("r1", "openai/gpt-5.2", "chat", (prompt,), 0, Limits(cost_usd=1))
     fetcher = Fetcher(FetchPolicy(), store, origin=client.origin)
-    kit = await fitted(Kit(client, store, fetcher, collect([]), "", ModelSettings()), run)
+    kit = await with_capabilities(
+        RunContext(client, store, fetcher, collect([]), "", ModelSettings()), run
+    )
     model = await Catalogue(client).chat_model("openai/gpt-5.2")
     assert kit.price is not None
     assert model is not None
@@ -242,9 +244,9 @@ OWL = Image.from_bytes(picture("brown"))
         ([Message("tool", (ToolResult("c", "t", (Text("x" * 100_000),)),))], {}, 25_000),
         ([Message("assistant", (ToolCall("c", "t", "x" * 4000),))], {}, 1000),
         ([Message("user", (Text("See"), FOX, OWL))], {}, 2000),
-        ([Message("user", (FOX,)), Message("user", (FOX, OWL))], {"shown": {2: Shown(hidden=frozenset({FOX.sha256}))}}, 2000),
+        ([Message("user", (FOX,)), Message("user", (FOX, OWL))], {"shown": {2: MessageView(hidden=frozenset({FOX.sha256}))}}, 2000),
         ([Message("tool", (ToolResult("c", "t", (FOX,)),))], {}, 1000),
-        ([Message("user", (Text("Hm"),))], {"shown": {1: Shown("n" * 400, attached=(("fox", FOX),), before="b" * 400)}}, 1200),
+        ([Message("user", (Text("Hm"),))], {"shown": {1: MessageView("n" * 400, attached=(("fox", FOX),), before="b" * 400)}}, 1200),
         ([Message("assistant", (), ((b"x" * 4000, BlobRef(FOX.sha256, "image/png", "data_url"), b'"'),), "chat")], {}, 2000),
         ([], {"instructions": "é" * 2000}, 1000),
         ([], {"functions": (FunctionSpec("f", "d" * 2000, {"description": "s" * 2000}),)}, 1000),

@@ -35,7 +35,7 @@ from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, RawReply, 
 from agentkit.errors import APIError, BadRequest, RunError, UsageError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
-from agentkit.loop.context import Kit
+from agentkit.loop.context import RunContext
 from agentkit.loop.driver import drive
 from agentkit.stream import EventLog
 from agentkit.studio import Studio
@@ -224,10 +224,10 @@ async def test_another_limit_has_no_reason_in_money(bench: Bench) -> None:
     assert (answer.limit, answer.limit_reason) == ("turns", None)
 
 
-def kit_of(bench: Bench, **options: Any) -> Kit:
+def kit_of(bench: Bench, **options: Any) -> RunContext:
     fetcher = Fetcher(FetchPolicy(), bench.store, origin=bench.client.origin)
     tools = collect([ImageGeneration()])
-    return Kit(
+    return RunContext(
         bench.client,
         bench.store,
         fetcher,
@@ -460,7 +460,7 @@ async def test_what_a_tool_spent_is_not_the_price_of_a_request_once_the_run_goes
     ]
     agent = bench.agent(tools=tools, limits=Limits(cost_usd=0.27))
     paused = await bench.ask(agent, "Go")
-    assert (paused.status, paused.run.dearest_usd) == ("paused", 0.002)
+    assert (paused.status, paused.run.highest_cost_usd) == ("paused", 0.002)
     run = Run.from_json(paused.run.to_json(), blobs=bench.store)
     answer = await agent.resume(run, approve={paused.pending[0].id: True})
     assert (answer.status, answer.limit_reason) == ("completed", None)
@@ -476,16 +476,18 @@ async def test_what_a_request_that_broke_had_cost_is_known_to_the_run_that_goes_
     with pytest.raises(RunError) as caught:
         await bench.ask(agent, "Go")
     assert caught.value.run is not None
-    assert caught.value.run.dearest_usd == 0.07
+    assert caught.value.run.highest_cost_usd == 0.07
     answer = await agent.resume(caught.value.run)
     assert (answer.status, answer.limit) == ("limited", "cost_usd")
 
 
 def test_a_saved_run_with_a_price_that_is_none_is_refused() -> None:
-    run = Run("r1", "a/b", "chat", (Message("user", (Text("Go"),)),), 0, dearest_usd=0.5)
+    run = Run("r1", "a/b", "chat", (Message("user", (Text("Go"),)),), 0, highest_cost_usd=0.5)
     for price in ("-1", "1e400", "NaN"):
         with pytest.raises(UsageError, match=r"Run\.from_json"):
-            Run.from_json(run.to_json().replace('"dearest_usd":0.5', f'"dearest_usd":{price}'))
+            Run.from_json(
+                run.to_json().replace('"highest_cost_usd":0.5', f'"highest_cost_usd":{price}')
+            )
 
 
 async def test_with_a_budget_the_history_is_walked_no_more_often_than_without(bench: Bench) -> None:
@@ -652,6 +654,6 @@ async def test_what_a_saved_run_says_of_prices_is_learnt_by_no_other_run(bench: 
     agent = bench.agent(budget=Budget(cost_usd=5))
     bench.emulator.play([says(), says()])
     run = (await bench.ask(agent, "Go")).run
-    told = replace(run, dearest_usd=99.0, status="running", messages=run.messages[:1])
+    told = replace(run, highest_cost_usd=99.0, status="running", messages=run.messages[:1])
     assert (await agent.resume(told)).status == "limited"
     assert (await bench.ask(agent, "Go")).status == "completed"

@@ -17,7 +17,7 @@ from agentkit.images.spool import Spool
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import OpenRouter
 from agentkit.studio import Studio
-from agentkit.wire.types import Sighting
+from agentkit.wire.types import ImageRef
 from tests.conftest import Bench, picture
 
 FOX = picture(size=(160, 120), noise=1)
@@ -86,8 +86,8 @@ async def test_at_once_each_picture_has_its_outcome() -> None:
         "bm90IGEgcGljdHVyZQ==",
     ]
     for number, value in enumerate(values):
-        collector.see(Sighting(f"images:{number}", "images", (value,)))
-    collector.see(Sighting("server:0", "server_tool", (), error="the tool failed"))
+        collector.see(ImageRef(f"images:{number}", "images", (value,)))
+    collector.see(ImageRef("server:0", "server_tool", (), error="the tool failed"))
     collector.rescue()
     await collector.close()
     assert all(isinstance(each, ImageFailure) for each in told)

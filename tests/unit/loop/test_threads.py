@@ -76,7 +76,7 @@ class Slow(str):
 
 looking, done = threading.Event(), threading.Event()
 budget = Budget(cost_usd=1.0)
-threading.Thread(target=budget.dearest, args=(Slow("x"),)).start()
+threading.Thread(target=budget.highest_cost, args=(Slow("x"),)).start()
 looking.wait()
 child = os.fork()
 if not child:

@@ -11,7 +11,7 @@ import pytest
 
 from agentkit import OpenRouter
 from agentkit.errors import ConnectionFailed, OutcomeUnknown, UsageError
-from agentkit.openrouter.transport import carrier, proxy_for
+from agentkit.openrouter.transport import proxy_for, transport_for
 from tests.unit.openrouter.conftest import KEY, Connect, ask
 from tests.unit.openrouter.peer import Line, answers, reply, serving
 
@@ -132,17 +132,17 @@ async def test_a_tunnel_in_which_the_handshake_fails(
 
 def test_which_transport_speaks_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "https://openrouter.example/api/v1"
-    assert (proxy_for(url), carrier(url, None), carrier(url, "httpx2")) == (
+    assert (proxy_for(url), transport_for(url, None), transport_for(url, "httpx2")) == (
         None,
         "aiohttp",
         "httpx2",
     )
     monkeypatch.setenv("https_proxy", "proxy.example:3128")
-    assert (proxy_for(url), carrier(url, None)) == ("http://proxy.example:3128", "aiohttp")
+    assert (proxy_for(url), transport_for(url, None)) == ("http://proxy.example:3128", "aiohttp")
     monkeypatch.setenv("https_proxy", "socks5://ada:secret@proxy.example")
-    assert carrier(url, None) == "httpx2"
+    assert transport_for(url, None) == "httpx2"
     with pytest.raises(UsageError, match=r"'socks5://.*httpx2") as caught:
-        carrier(url, "aiohttp")
+        transport_for(url, "aiohttp")
     assert "secret" not in str(caught.value)
     monkeypatch.setenv("https_proxy", "ftp://proxy.example")
     with pytest.raises(UsageError, match="'ftp://proxy.example'.*accepted are http"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentkit import History
 from agentkit.errors import UsageError
-from agentkit.run.history import PICTURE_TOKENS, Plan, Shown, echoed, line, parents, plan
+from agentkit.run.history import PICTURE_TOKENS, MessageView, Plan, echoed, line, parents, plan
 from agentkit.values import Api, BlobRef, Image, Message, Source, Text, ToolCall, ToolResult
 
 MODEL = "a/b"
@@ -63,7 +63,7 @@ def carried(sent: Plan, api: Api = "chat") -> list[str]:
     """The names of the pictures that go as pictures, in order."""
     found: list[str] = []
     for index, message in enumerate(sent.messages):
-        shown = sent.shown.get(index, Shown())
+        shown = sent.shown.get(index, MessageView())
         raw = message.raw if echoed(message, api) else ()
         refs = {piece.sha256 for item in raw for piece in item if isinstance(piece, BlobRef)}
         own = (
@@ -144,7 +144,7 @@ def test_a_name_of_a_picture_in_sight_attaches_nothing_but_keeps_it() -> None:
 
 def test_a_picture_whose_name_came_before_it_was_not_meant() -> None:
     messages = (user("I wonder what img_1 will be"), drew(image(1)), user("Fine"))
-    assert planned(messages).shown == {2: Shown('[pictures: img_1 (40×30, "fox 1")]')}
+    assert planned(messages).shown == {2: MessageView('[pictures: img_1 (40×30, "fox 1")]')}
 
 
 def test_within_a_run_nothing_leaves() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentkit.errors import UsageError
 from agentkit.run import Ask, Call, Finish, Run, Step, Wait, Waiting, next_step
-from agentkit.run.step import Means
+from agentkit.run.step import NextCost
 from agentkit.settings import Limits
 from agentkit.values import (
     BlobRef,
@@ -135,34 +135,34 @@ def test_without_money_left_not_even_the_last_turn_is_asked() -> None:
     assert next_step(replace(run, limits=Limits(cost_usd=0.6))) == Ask()
 
 
-MONEY: list[tuple[Means, Step]] = [
-    (Means(price=0.5), Ask()),
-    (Means(price=0.3, closing_price=0.2, follows=True), Ask()),
-    (Means(price=0.3, closing_price=0.3, follows=True), Ask("cost_usd")),
-    (Means(price=0.5, closing_price=0.1), Ask()),
-    (Means(price=0.6, closing_price=0.5), Ask("cost_usd")),
-    (Means(price=0.6, closing_price=0.6), Finish("limited", "cost_usd")),
-    (Means(price=0.6, speaks=False), Finish("limited", "cost_usd")),
-    (Means(usd=0.2, price=0.3), Ask("cost_usd")),
-    (Means(usd=0.2, price=0.3, closing_price=0.3), Finish("limited", "cost_usd")),
-    (Means(usd=0.0), Finish("limited", "cost_usd")),
-    (Means(images=0), Ask("images")),
-    (Means(images=0, speaks=False), Finish("limited", "images")),
-    (Means(images=0, draws=False), Ask()),
-    (Means(images=0, usd=0.1, closing_price=0.2), Finish("limited", "images")),
+MONEY: list[tuple[NextCost, Step]] = [
+    (NextCost(price=0.5), Ask()),
+    (NextCost(price=0.3, closing_price=0.2, follows=True), Ask()),
+    (NextCost(price=0.3, closing_price=0.3, follows=True), Ask("cost_usd")),
+    (NextCost(price=0.5, closing_price=0.1), Ask()),
+    (NextCost(price=0.6, closing_price=0.5), Ask("cost_usd")),
+    (NextCost(price=0.6, closing_price=0.6), Finish("limited", "cost_usd")),
+    (NextCost(price=0.6, speaks=False), Finish("limited", "cost_usd")),
+    (NextCost(usd=0.2, price=0.3), Ask("cost_usd")),
+    (NextCost(usd=0.2, price=0.3, closing_price=0.3), Finish("limited", "cost_usd")),
+    (NextCost(usd=0.0), Finish("limited", "cost_usd")),
+    (NextCost(images=0), Ask("images")),
+    (NextCost(images=0, speaks=False), Finish("limited", "images")),
+    (NextCost(images=0, draws=False), Ask()),
+    (NextCost(images=0, usd=0.1, closing_price=0.2), Finish("limited", "images")),
 ]
 
 
-@pytest.mark.parametrize(("means", "step"), MONEY)
+@pytest.mark.parametrize(("cost", "step"), MONEY)
 def test_a_request_is_asked_for_if_it_and_the_one_after_it_can_be_paid(
-    means: Means, step: Step
+    cost: NextCost, step: Step
 ) -> None:
-    assert next_step(fresh(limits=Limits(cost_usd=0.5)), means) == step
+    assert next_step(fresh(limits=Limits(cost_usd=0.5)), cost) == step
 
 
 def test_sums_of_floats_break_no_limit() -> None:
     run = fresh(limits=Limits(cost_usd=0.3), spent=(Usage(cost_usd=0.1), Usage(cost_usd=0.1)))
-    assert next_step(run, Means(price=0.1)) == Ask()
+    assert next_step(run, NextCost(price=0.1)) == Ask()
 
 
 def repeated(count: int, arguments: str = "{}", **options: Any) -> Run:
@@ -362,8 +362,17 @@ def test_a_seal_binds_run_call_name_and_arguments() -> None:
         replace(call, name="sell"),
         replace(call, arguments={"what": "tea", "euros": 4}),
     ]
-    assert len({run.seal(call), *map(run.seal, others), replace(run, id="r2").seal(call)}) == 5
-    assert run.seal(call) == run.seal(
+    assert (
+        len(
+            {
+                run.fingerprint(call),
+                *map(run.fingerprint, others),
+                replace(run, id="r2").fingerprint(call),
+            }
+        )
+        == 5
+    )
+    assert run.fingerprint(call) == run.fingerprint(
         replace(call, arguments={"euros": 3, "what": "tea"}, status="running")
     )
 
@@ -460,7 +469,7 @@ DEEP = "[" * 5000 + "]" * 5000
 PICTURE = {"sha256": "", "media_type": "", "size": 0, "cost_usd": 1, "kind": "image"}
 HOSTILE: list[str | bytes] = [
     "", "null", "[]", "{}", "5", '"run"', "NaN", "{", "\ud83d", b"\xff\xfe", DEEP, '{"messages":' + DEEP + "}",
-    changed(version=2), changed(version=0), changed(version="one"), changed(version=None), changed(id=7),
+    changed(version=3), changed(version=0), changed(version="one"), changed(version=None), changed(id=7),
     changed(api="assistants"), changed(status="done"), changed(messages={}), changed(messages=None),
     changed(messages=[]), changed(start=-1), changed(start=9), changed(limits={"turns": 0}),
     changed(limits={"seconds": "NaN"}), changed(seconds="soon"), changed(images=[{"kind": "image"}]),
@@ -487,8 +496,8 @@ def test_hostile_text_is_a_usage_error(text: str | bytes) -> None:
 
 
 def test_another_version_is_named_with_the_one_that_is_accepted() -> None:
-    with pytest.raises(UsageError, match=r"version=2.*accepted is 1"):
-        Run.from_json(changed(version=2))
+    with pytest.raises(UsageError, match=r"version=3.*accepted is 2"):
+        Run.from_json(changed(version=3))
 
 
 @pytest.mark.parametrize("given_text", [None, 5, {}, ["x"]])

@@ -16,7 +16,7 @@ from agentkit import FetchPolicy, Image, OpenRouter
 from agentkit.emulator import Emulator
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.store import MemoryImageStore
-from agentkit.studio import InputLimits, Studio, fitted
+from agentkit.studio import InputLimits, Studio, scaled_to_fit
 from tests.conftest import picture
 
 BIG = picture(size=(160, 120), noise=1)
@@ -87,7 +87,7 @@ async def test_a_large_picture_is_scaled_only_if_that_was_allowed(
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
 def test_the_kind_stays_where_it_is_one_that_is_sent(form: str) -> None:
     image = Image.from_bytes(picture(size=(300, 200), noise=3, format=form))
-    made = fitted(image, InputLimits(max_bytes=20_000), scale=True)
+    made = scaled_to_fit(image, InputLimits(max_bytes=20_000), scale=True)
     assert made.size <= 20_000
     assert made.size == len(made.bytes())
     assert (made.width or 0) / (made.height or 1) == pytest.approx(1.5, abs=0.05)
@@ -97,16 +97,16 @@ def test_the_kind_stays_where_it_is_one_that_is_sent(form: str) -> None:
 def test_what_shines_through_still_does() -> None:
     file = BytesIO()
     PIL.Image.new("RGBA", (300, 200), (255, 0, 0, 40)).save(file, "TIFF")
-    made = fitted(Image.from_bytes(file.getvalue()), InputLimits(max_side=50), scale=True)
+    made = scaled_to_fit(Image.from_bytes(file.getvalue()), InputLimits(max_side=50), scale=True)
     assert made.media_type == "image/png"
     assert made.to_pillow().mode == "RGBA"
 
 
 def test_a_picture_within_the_limits_stays_as_it_is() -> None:
     image = Image.from_bytes(BIG)
-    made = fitted(image, InputLimits())
+    made = scaled_to_fit(image, InputLimits())
     assert (made.sha256, made.width, made.height) == (image.sha256, 160, 120)
-    assert fitted(made, InputLimits()) is made
+    assert scaled_to_fit(made, InputLimits()) is made
 
 
 def test_a_bomb_is_not_even_scaled() -> None:
@@ -114,14 +114,14 @@ def test_a_bomb_is_not_even_scaled() -> None:
     PIL.Image.new("1", (10_000, 9_500)).save(file, "PNG")
     for scale in (False, True):
         with pytest.raises(ImageError, match="too many pixels"):
-            fitted(Image.from_bytes(file.getvalue()), InputLimits(), scale=scale)
+            scaled_to_fit(Image.from_bytes(file.getvalue()), InputLimits(), scale=scale)
 
 
 def test_svg_is_never_rasterised() -> None:
     svg = b'<svg xmlns="http://www.w3.org/2000/svg">' + b"<g/>" * 500 + b"</svg>"
-    assert fitted(Image.from_bytes(svg), InputLimits()).media_type == "image/svg+xml"
+    assert scaled_to_fit(Image.from_bytes(svg), InputLimits()).media_type == "image/svg+xml"
     with pytest.raises(ImageError, match="bytes of SVG"):
-        fitted(Image.from_bytes(svg), InputLimits(max_bytes=1000), scale=True)
+        scaled_to_fit(Image.from_bytes(svg), InputLimits(max_bytes=1000), scale=True)
 
 
 @pytest.mark.parametrize(

@@ -65,15 +65,15 @@ def test_toolset():
         files.prefix = "y"  # type: ignore[misc]
 
 
-class Desk:
+class StudioContext:
     @tool
     def tidy(self) -> None: ...
 
 
 def test_methods():
-    assert list(collect([Desk().tidy]).functions) == ["tidy"]
+    assert list(collect([StudioContext().tidy]).functions) == ["tidy"]
     with pytest.raises(ToolDefinitionError, match="tidy is a method"):
-        collect([Desk.tidy])
+        collect([StudioContext.tidy])
 
 
 @pytest.mark.parametrize(

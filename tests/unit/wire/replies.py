@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agentkit.values import Text, Usage
 from agentkit.wire.chat.decode import ChatReply
 from agentkit.wire.responses.decode import ResponsesReply
-from agentkit.wire.types import Reply, Sighting, Signal
+from agentkit.wire.types import ImageRef, Reply, Signal
 
 URL = "https://images.openrouter.ai/fox.png"
 DRAW = "openrouter:image_generation"
@@ -57,8 +57,8 @@ def text(reply: Reply) -> str:
     return "".join(part.text for part in reply.parts if isinstance(part, Text))
 
 
-def sightings(reply: Reply) -> list[Sighting]:
-    return [part for part in reply.parts if isinstance(part, Sighting)]
+def sightings(reply: Reply) -> list[ImageRef]:
+    return [part for part in reply.parts if isinstance(part, ImageRef)]
 
 
 halves = st.lists(st.sampled_from(["a", "é", "\ud83d", "\ude00", "\ud83d\ude00", "z"]), max_size=8)

@@ -12,7 +12,7 @@ from agentkit.errors import APIError, BadRequest, ProviderFailed, RateLimited
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire.chat.decode import ChatReply
 from agentkit.wire.json import read_object
-from agentkit.wire.types import Sighting, Signal, Words
+from agentkit.wire.types import ImageRef, Signal, Words
 from tests.unit.wire.replies import (
     DRAW,
     READ,
@@ -54,7 +54,7 @@ def test_chat_streamed_equals_buffered() -> None:
     assert whole.parts == (
         Reasoning("hm, so"),
         Text("Hello", ({"type": "url_citation"},)),
-        Sighting("images:0", "images", ("data:image/png;base64,AAAA",)),
+        ImageRef("images:0", "images", ("data:image/png;base64,AAAA",)),
         ToolCall("c1", "w", '{"a":1}'),
     )
     assert whole.usage == READ
@@ -151,8 +151,8 @@ def test_pictures_in_content_parts_stand_between_the_words() -> None:
     cited = [{"type": "url_citation"}]
     whole = buffered({"content": content, "annotations": cited})
     assert whole.parts == (
-        Text("One "), Sighting("content:0", "content", (URL,)), Text(" two ", (cited[0],)),
-        Sighting("content:1", "content", ("data:image/png;base64,AAAA",)),
+        Text("One "), ImageRef("content:0", "content", (URL,)), Text(" two ", (cited[0],)),
+        ImageRef("content:1", "content", ("data:image/png;base64,AAAA",)),
     )  # fmt: skip
     assert (
         streamed(
@@ -179,7 +179,7 @@ def test_pictures_beside_the_content(entry: dict[str, Any], content: str | None)
     ] == [(URL,)]
     reply = ChatReply()
     signals = reply.feed(chunk({"content": content, "images": [entry]}, "stop"))
-    assert [each for each in signals if isinstance(each, Sighting)] == sightings(reply.reply())
+    assert [each for each in signals if isinstance(each, ImageRef)] == sightings(reply.reply())
 
 
 def test_the_same_picture_in_two_chunks_is_seen_once() -> None:
@@ -204,7 +204,7 @@ def test_a_server_tools_call_in_the_details() -> None:
     (call,) = reply.server_calls
     assert call == Invocation("t1", DRAW, {"prompt": "a fox"}, "server", "completed", result)
     assert sightings(reply) == [
-        Sighting(
+        ImageRef(
             "server:0",
             "reasoning_details",
             (URL,),
@@ -228,7 +228,7 @@ def test_a_server_tools_result_that_comes_in_fragments_is_seen_when_it_is_whole(
     ):
         signals += reply.feed(chunk({"reasoning_details": [detail]}))
     signals += reply.feed(chunk({"content": "Done."}, "stop"))
-    assert [each.values for each in signals if isinstance(each, Sighting)] == [(URL,)]
+    assert [each.values for each in signals if isinstance(each, ImageRef)] == [(URL,)]
     assert [each.values for each in sightings(reply.reply())] == [(URL,)]
     whole = buffered(
         {"content": "Done.", "reasoning_details": [server_detail(result)]}, tools=(DRAW,)

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.run.history import Shown
+from agentkit.run.history import MessageView
 from agentkit.values import Api, BlobRef, Image, Message, Pieces, Source, Text, ToolCall, ToolResult
 from agentkit.wire import encode
 from agentkit.wire.body import Encoded, cut
@@ -43,7 +43,9 @@ def sent(message: Message, *hidden: str) -> Any:
     """The items of this message in a request."""
     assert message.api is not None
     request = Request(
-        "a/b", (Message("user", (Text("x"),)), message), shown={1: Shown(hidden=frozenset(hidden))}
+        "a/b",
+        (Message("user", (Text("x"),)), message),
+        shown={1: MessageView(hidden=frozenset(hidden))},
     )
     body = json.loads(joined_bytes(encode(message.api, request, Encoded())[1]))
     return body["messages" if message.api == "chat" else "input"][1:]
@@ -188,7 +190,7 @@ def test_what_loses_nothing_goes_byte_for_byte() -> None:
         b'"}}]}',
     )
     message = Message("assistant", (Text("é"),), (odd,), "chat")
-    request = Request("a/b", (message,), shown={0: Shown(hidden=frozenset({B}))})
+    request = Request("a/b", (message,), shown={0: MessageView(hidden=frozenset({B}))})
     assert odd[0] in joined_bytes(encode("chat", request, Encoded())[1])
 
 
@@ -248,7 +250,7 @@ def _items(api: Api, kinds: list[str], calls: list[ToolCall]) -> list[Any]:
 def test_nothing_is_orphaned(api: Api, replies: list[list[str]], hidden: set[str]) -> None:
     messages = talk(api, replies)
     shown = {
-        index: Shown(hidden=frozenset(each * 64 for each in hidden))
+        index: MessageView(hidden=frozenset(each * 64 for each in hidden))
         for index in range(len(messages))
     }
     body = json.loads(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.run.history import History, Shown, plan
+from agentkit.run.history import History, MessageView, plan
 from agentkit.settings import ModelSettings
 from agentkit.values import (
     Api,
@@ -155,7 +155,11 @@ def test_notes_stand_beside_their_message(api: Api) -> None:
     sent = body(
         api,
         request(
-            user("x"), calls, results, user("y"), shown={0: Shown("[note 0]"), 2: Shown("[note 2]")}
+            user("x"),
+            calls,
+            results,
+            user("y"),
+            shown={0: MessageView("[note 0]"), 2: MessageView("[note 2]")},
         ),
     )
     items = [json.dumps(item) for item in sent["messages" if api == "chat" else "input"]]
@@ -389,14 +393,14 @@ def test_responses_keeps_no_state_there() -> None:
 def test_what_was_encoded_once_is_the_same_bytes_later(api: Api) -> None:
     encoded = Encoded()
     history = (user("Draw", picture("a")), Message("assistant", (Text("Here"), picture("b"))))
-    first = encode(api, request(*history, shown={0: Shown("[n]")}), encoded)[1]
+    first = encode(api, request(*history, shown={0: MessageView("[n]")}), encoded)[1]
     kept = dict(encoded.items)
-    longer = encode(api, request(*history, user("More"), shown={0: Shown("[n]")}), encoded)[1]
+    longer = encode(api, request(*history, user("More"), shown={0: MessageView("[n]")}), encoded)[1]
     before, after = joined_bytes(first), joined_bytes(longer)
     assert after.startswith(before[: -len(b"]}")])
     assert all(encoded.items[key][1] is items for key, (_, items) in kept.items())
     assert (
-        joined_bytes(encode(api, request(*history, shown={0: Shown("[n]")}), Encoded())[1])
+        joined_bytes(encode(api, request(*history, shown={0: MessageView("[n]")}), Encoded())[1])
         == before
     )
 
@@ -406,7 +410,7 @@ def test_a_note_that_changes_is_not_taken_from_what_was_kept(api: Api) -> None:
     encoded, message = Encoded(), user("x")
     sent = [
         json.dumps(body(api, request(message, shown=shown), encoded))
-        for shown in ({}, {0: Shown("[one]")}, {0: Shown("[two]")})
+        for shown in ({}, {0: MessageView("[one]")}, {0: MessageView("[two]")})
     ]
     assert [("[one]" in each, "[two]" in each) for each in sent] == [
         (False, False),

@@ -23,7 +23,7 @@ from agentkit.wire.catalogue import (
 from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
 from agentkit.wire.json import read_object
 from agentkit.wire.sse import DONE, EventStream
-from agentkit.wire.types import Preview, Sighting, Signal, Words
+from agentkit.wire.types import ImageRef, Preview, Signal, Words
 from tests.conftest import picture
 
 RED = Image.from_bytes(picture("red"))
@@ -113,7 +113,7 @@ def test_json_in_place_of_events() -> None:
 
 def test_events_as_the_specs_schema_writes_them() -> None:
     signals, _ = heard({"data": partial(0)}, {"data": done("A")})
-    assert [type(signal) for signal in signals] == [Preview, Sighting]
+    assert [type(signal) for signal in signals] == [Preview, ImageRef]
 
 
 @pytest.mark.parametrize(

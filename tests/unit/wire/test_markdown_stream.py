@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentkit.values import Api, Image, Source, Text
 from agentkit.wire import decoder
 from agentkit.wire.markdown import place
-from agentkit.wire.markdown_stream import LONGEST, Speech, Spoken
+from agentkit.wire.markdown_stream import LONGEST, Speech, TextFilter
 from agentkit.wire.types import JsonObject, Words
 from tests.unit.wire.test_markdown import BOMBS, FOUND, PLACED, U, V
 
@@ -56,7 +56,7 @@ def spoken(
     text: str, slices: Sequence[str], had: Callable[[str], bool], after: int = 0
 ) -> list[str]:
     downloads = Downloads(had, after)
-    words = Spoken(downloads)
+    words = TextFilter(downloads)
     given: list[str] = []
     for each in slices:
         given.append(words.more(each))
@@ -121,7 +121,7 @@ def test_every_kind_of_link_character_by_character(text: str, had: bool) -> None
     ],
 )
 def test_no_more_is_held_back_than_what_may_become_a_picture(text: str, held: str) -> None:
-    words = Spoken(lambda *_: False)
+    words = TextFilter(lambda *_: False)
     given = "".join(words.more(each) for each in text)
     assert given + held == text or (given + " " + held == text)
     assert given + words.rest() == text
@@ -129,7 +129,7 @@ def test_no_more_is_held_back_than_what_may_become_a_picture(text: str, held: st
 
 def test_words_after_a_picture_wait_until_it_is_known_and_no_others() -> None:
     known: dict[str, bool] = {}
-    words = Spoken(lambda url, _: known.get(url))
+    words = TextFilter(lambda url, _: known.get(url))
     assert words.more(f"One ![a]({U}) two ![b]({V}) three.") == "One"
     assert words.more(" Four.") == ""
     known[V] = False
@@ -142,7 +142,7 @@ def test_words_after_a_picture_wait_until_it_is_known_and_no_others() -> None:
 
 @pytest.mark.parametrize("start", [f"![a]({U}) ", "![x] ", f"[1]: {U}\n", "![a](" + " " * 8, "`a "])
 def test_not_more_than_so_much_is_held_back(start: str) -> None:
-    words = Spoken(lambda *_: None)
+    words = TextFilter(lambda *_: None)
     text = start + "and so on. " * 2000
     given = "".join(words.more(text[at : at + 11]) for at in range(0, len(text), 11))
     assert len(given) > len(text) - LONGEST - 2000
@@ -153,7 +153,7 @@ def test_not_more_than_so_much_is_held_back(start: str) -> None:
 @pytest.mark.parametrize("name", BOMBS)
 def test_hostile_words_take_no_time(name: str) -> None:
     text = BOMBS[name][:50_000] + " https://x.ai/end.png"
-    words = Spoken(lambda *_: None)
+    words = TextFilter(lambda *_: None)
     began = time.perf_counter()
     given = sum(len(words.more(text[at : at + 10])) for at in range(0, len(text), 10)) + len(
         words.rest()

@@ -20,7 +20,7 @@ from agentkit.wire.body import Encoded
 from agentkit.wire.faults import from_body
 from agentkit.wire.json import read_object
 from agentkit.wire.sse import DONE, EventStream
-from agentkit.wire.types import Reply, Request, Sighting, Words
+from agentkit.wire.types import ImageRef, Reply, Request, Words
 
 FOLDER = Path(__file__).parents[4] / "shared" / "wire"
 CASES = sorted(
@@ -112,7 +112,7 @@ def loaded(arguments: str) -> Any:
 
 
 def pictures(reply: Reply) -> int:
-    return sum(isinstance(part, Sighting) for part in reply.parts)
+    return sum(isinstance(part, ImageRef) for part in reply.parts)
 
 
 def check_usage(reply: Reply, usage: dict[str, Any] | None, given: str, made: str) -> None:

@@ -14,7 +14,7 @@ from agentkit.errors import APIError, BadRequest, ProviderFailed, RateLimited
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire.json import read_object
 from agentkit.wire.responses.decode import ResponsesReply
-from agentkit.wire.types import Preview, ServerCall, Sighting, Words
+from agentkit.wire.types import ImageRef, Preview, ServerCall, Words
 from tests.unit.wire.replies import (
     CALL,
     DRAW,
@@ -42,7 +42,7 @@ def test_responses_streamed_equals_buffered() -> None:
     assert fed(events_of(*ITEMS), (DRAW,))[0] == whole
     assert raw(whole) == list(ITEMS)
     assert whole.usage == READ
-    assert [type(part) for part in whole.parts] == [Reasoning, Sighting, Sighting, Text, ToolCall]
+    assert [type(part) for part in whole.parts] == [Reasoning, ImageRef, ImageRef, Text, ToolCall]
     assert whole.parts[0] == Reasoning("hm")
     assert whole.parts[-1] == ToolCall("c1", "w", '{"a":1}')
     assert (whole.id, whole.model, whole.finish) == ("resp-abc", "a/b", "completed")
@@ -75,7 +75,7 @@ def test_both_dialects_give_equal_parts() -> None:
 def test_rotated_ids_change_nothing_but_ids() -> None:
     reply, signals = fed(events_of(*ITEMS, rotate=True), (DRAW,))
     assert text(reply) == "Here it is."
-    assert [type(part) for part in reply.parts] == [Reasoning, Sighting, Sighting, Text, ToolCall]
+    assert [type(part) for part in reply.parts] == [Reasoning, ImageRef, ImageRef, Text, ToolCall]
     server = {each.invocation.id for each in signals if isinstance(each, ServerCall)}
     assert server == {call.id for call in reply.server_calls} == {"first1", "first2"}
     assert {each.invocation_id for each in sightings(reply)} == server
@@ -111,7 +111,7 @@ def test_items_that_all_came_under_one_index_are_all_kept(whole: bool) -> None:
     assert [part.id for part in reply.parts if isinstance(part, ToolCall)] == ["c1", "c2"]
     values = [("data:image/png;base64,AAAA",), ("data:image/png;base64,BBBB",)]
     assert [each.values for each in sightings(reply)] == values
-    assert [each.values for each in signals if isinstance(each, Sighting)] == values
+    assert [each.values for each in signals if isinstance(each, ImageRef)] == values
     assert raw(reply) == [*items]
 
 
@@ -133,7 +133,7 @@ def test_only_the_final_event_has_the_items() -> None:
 def test_a_picture_that_is_missing_at_first_is_taken_from_the_final_event() -> None:
     events = events_of({**PICTURE, "imageUrl": None}, final=body(PICTURE))
     reply, signals = fed(events, (DRAW,))
-    assert [each.values for each in signals if isinstance(each, Sighting)] == [(URL,)]
+    assert [each.values for each in signals if isinstance(each, ImageRef)] == [(URL,)]
     assert [each.values for each in sightings(reply)] == [(URL,)]
 
 
