@@ -180,7 +180,11 @@ class Agent(Generic[OutputT]):
     def stream(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> AnswerStream[OutputT]:
-        """One turn on its own, with events while it runs: `async with agent.stream("…") as stream`."""
+        """One turn on its own, with events while it runs:
+
+        async with agent.stream("Draw a fox") as stream:
+            async for event in stream: ...
+        """
         return self.conversation().stream(prompt, deps=deps, budget=budget)
 
     def as_tool(
