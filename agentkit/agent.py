@@ -34,34 +34,32 @@ OutputT = TypeVar("OutputT", default=Any)
 
 
 class Agent(Generic[OutputT]):
-    """A model with instructions, tools and settings. It holds no state of a conversation, so one
-    serves many at once.
+    """A model with instructions, tools and settings. It holds no state, so one agent can serve many
+    conversations at once.
 
-    - `model` is an OpenRouter slug (`openai/gpt-5.2`), `instructions` is what it is told before
-      each conversation.
+    - `model` is an OpenRouter slug such as `openai/gpt-5.2`.
+    - `instructions` is what the model is told before each conversation.
     - `tools` are functions, `@tool` functions, server tools such as `ImageGeneration()`, and
       toolsets.
-    - `api` is "chat" (Chat Completions) or "responses".
-    - `settings` (`ModelSettings`) is how the model is asked: temperature, reasoning, providers, …
-    - `limits` (`Limits`) holds for each run by itself, `budget` (`Budget`) for all of them
-      together, on top of a run's own.
+    - `api` is `"chat"` (Chat Completions) or `"responses"`.
+    - `settings` (`ModelSettings`) says how the model is asked: temperature, reasoning, providers, …
+    - `limits` (`Limits`) holds for each run by itself.
+    - `budget` (`Budget`) holds for all runs of this agent together.
     - `history` (`History`) says how much of earlier turns is sent again.
-    - `output` is a pydantic model, or another type with a JSON Schema, that the answer has to fit:
-      `answer.output`.
-    - `client` (`OpenRouter`) defaults to one that is shared by all agents.
-    - `store` is where pictures are kept, by default a folder in the user's cache
-      (`FileImageStore`).
-    - `fetch` (`FetchPolicy`) says from where pictures that come as URLs may be downloaded, and how
-      large they may be.
-    - `checks`: whether the catalogue is asked before the first request, so that what the model
-      cannot do is told unsent.
-    - `name` is what the log lines of its requests and runs call the agent.
+    - `output` is a pydantic model, or another type with a JSON Schema, that the answer must fit.
+      The value is in `answer.output`.
+    - `client` (`OpenRouter`) is the connection to use; by default one that all agents share.
+    - `store` is where pictures are kept; by default a `FileImageStore` in the user's cache folder.
+    - `fetch` (`FetchPolicy`) says from where pictures may be downloaded, and how large they may be.
+    - `checks` says whether the catalogue is asked before the first request, so that what the model
+      cannot do is refused before anything is sent.
+    - `name` is what the logs call this agent.
     - `hooks` (`agentkit.hooks.Hooks`, one or a list) are functions called before and after each
-      request and tool call.
-    - `scale`: whether pictures of yours that are too large to be sent are made smaller; else they
-      raise `ImageError`.
+      request and each tool call.
+    - `scale` says whether pictures of yours that are too large to be sent are made smaller. If it
+      is false, they raise `ImageError`.
 
-    Raises `UsageError` at once for an argument that cannot be right.
+    Raises `UsageError` for an argument that cannot be right.
     """
 
     def __init__(
@@ -141,18 +139,20 @@ class Agent(Generic[OutputT]):
 
     @property
     def client(self) -> OpenRouter:
-        """The one that was given, else the shared one for what the environment says now."""
+        """The client that was given; without one, the shared client for the key and address that
+        the environment names now.
+        """
         return shared_client() if self._client is None else self._client
 
     def conversation(
         self, *, api: Api | None = None, model: str | None = None, run: Run | None = None
     ) -> Conversation[OutputT]:
-        """A conversation of many turns: a new one, or with `run`, the one that this run was the
-        last turn of.
+        """A conversation of many turns. With `run`, it continues the conversation whose last turn
+        was this run.
 
-        A run that has ended is its last turn. One that waits for a person, or that an error
-        stopped, is none yet: `chat.resume(run)` goes on with it. `api` and `model` are otherwise
-        the run's; `chat.usage` counts from this run on.
+        A run that waits for a person, or that an error stopped, is not a turn yet:
+        `chat.resume(run)` continues it. `api` and `model` default to those of the agent, or of
+        `run`. `chat.usage` counts from `run` on.
         """
         if run is None:
             return Conversation(self, api=api, model=model)
@@ -161,11 +161,13 @@ class Agent(Generic[OutputT]):
     async def run(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> Answer[OutputT]:
-        """One turn on its own. A prompt is a string, an image, or a list of both; tools get `deps`
-        in their `Context`. What it spends counts against `budget` and against the agent's own.
+        """One turn on its own. A prompt is a string, an image, or a list of both.
 
-        Raises `UsageError` or `ImageError` for a prompt that cannot be sent, a `RunError` with all
-        that had arrived else.
+        Tools get `deps` in their `Context`. What the turn spends counts against `budget` and
+        against the agent's own budget.
+
+        Raises `UsageError` or `ImageError` for a prompt that cannot be sent, and a `RunError` if
+        the run stops; its `run` has all that had arrived.
         """
         return await self.conversation().send(prompt, deps=deps, budget=budget)
 
@@ -178,8 +180,10 @@ class Agent(Generic[OutputT]):
     def stream(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> AnswerStream[OutputT]:
-        """One turn on its own, watched while it goes on: `async with agent.stream("…") as
-        stream`.
+        """One turn on its own, with events while it runs:
+
+        async with agent.stream("Draw a fox") as stream:
+            async for event in stream: ...
         """
         return self.conversation().stream(prompt, deps=deps, budget=budget)
 
@@ -191,15 +195,19 @@ class Agent(Generic[OutputT]):
         timeout: float | None = None,
         approve: Approve = False,
     ) -> Tool[..., Any]:
-        """This agent as a tool of another, which calls it with a task in words, and with pictures
-        by their handles.
+        """This agent as a tool of another agent, which calls it with a task in words, and with
+        pictures by their handles.
 
-        Each call is a run of its own, without the caller's history; the caller gets its words and
-        pictures. Time, money, pictures, tool calls and output tokens come out of the caller's
-        limits, `deps` are the caller's, and what its tools wait for a person for, the caller waits
-        for too (`answer.pending`, as `CALL/ID`). An error goes back to the caller's model; what was
-        spent and drawn until then is kept. `timeout` and `approve` are as for any tool. Raises
-        `ToolDefinitionError` for a name that cannot be.
+        Each call is a run of its own, without the caller's history. The caller gets its words and
+        pictures. Time, money, pictures, tool calls and output tokens are taken from the caller's
+        limits; `deps` are the caller's.
+
+        If one of its tools waits for a person, the caller waits too: `answer.pending` names such a
+        call `CALL/ID`. An error goes to the caller's model; what was spent and drawn until then is
+        kept.
+
+        `timeout` and `approve` are those of `tool`. Raises `ToolDefinitionError` for a name that
+        cannot be used.
         """
         agent = SubAgent(name, self.run, partial(_errand, self))
         return make_tool(
@@ -215,12 +223,12 @@ class Agent(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
-        """Go on with a run: one that paused, with what a person decided, or one that an error
+        """Continue a run: one that paused, with what a person decided, or one that an error
         stopped.
 
-        `approve` is a verdict (True, False, `Denied("why")`) by the id of its call, `results` what
-        external tools gave, by the id of theirs. Raises `UsageError` for a decision that no call
-        waits for; else as `run`.
+        `approve` maps the id of a call to True, False or `Denied("why")`. `results` maps the id of
+        an external tool's call to its result. Raises `UsageError` for a decision that no call waits
+        for; otherwise it raises as `run` does.
         """
         return await Conversation.holding(self, checked_run(run)).resume(
             run, approve=approve, results=results, deps=deps, budget=budget
@@ -249,9 +257,11 @@ class Agent(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> AnswerStream[OutputT]:
-        """`resume`, watched while it goes on: `async with agent.resume_stream(run, approve={…}) as
-        stream`. Its events are what is new; what was said before the run paused is not told again,
-        and `stream.answer` is all of it."""
+        """`resume` with events while it runs:
+        `async with agent.resume_stream(run, approve={…}) as stream`.
+
+        Its events begin where the run goes on. `stream.answer` has all of the run.
+        """
         chat = Conversation.holding(self, checked_run(run))
         return chat.resume_stream(run, approve=approve, results=results, deps=deps, budget=budget)
 

@@ -34,26 +34,33 @@ class Answer(Generic[OutputT]):
     """All that the assistant said, drew and did in one run."""
 
     parts: tuple[Text | Image, ...]
-    """Words and pictures in order. A picture stands once, at its place in the words if it has
-    one.
+    """Words and pictures in order. Each picture stands once, where the text shows it, or after the
+    words.
     """
     images: tuple[Image, ...]
     """Every picture of this run in the order of arrival, those that tools returned included."""
     failures: tuple[ImageFailure, ...]
+    """Pictures that were announced and could not be had."""
     invocations: tuple[Invocation, ...]
+    """Every tool call, of the user's tools and of server tools."""
     usage: Usage
+    """Tokens, pictures and cost of this run."""
     status: AnswerStatus
+    """`"completed"`; `"paused"`: a person must decide; `"limited"`: a limit ended it; `"refused"`:
+    the model or its provider refused; `"interrupted"`: an error, a cancellation or an early leave
+    stopped it, or it is still running. Paused and interrupted runs can be resumed.
+    """
     pending: tuple[Invocation, ...]
-    """Calls that wait for a person, those of agents that were called as tools by `CALL/ID`: see
-    `Agent.resume`.
+    """Calls that wait for a person. A call of a sub-agent is named `CALL/ID`. See `Agent.resume`.
     """
     run: Run = field(repr=False)
+    """The whole state of the run, as a value that can be saved."""
     output: OutputT = cast("OutputT", None)  # noqa: RUF009 - None where no `output=` was asked for
-    """The structured output, where the agent has `output=`."""
+    """The structured output if the agent has `output=`, else None."""
 
     @classmethod
     def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:  # noqa: B008 - see `output`
-        """The answer that this run holds."""
+        """The answer that this run holds. It can be asked for at any time."""
         by_name = {image.name: image for image in run.images}
         asked = {each.call_id for each in run.waiting if each.why != "agent"}
         agents = {each.call_id for each in run.waiting} - asked
@@ -76,36 +83,35 @@ class Answer(Generic[OutputT]):
 
     @property
     def text(self) -> str:
-        """All the words: those within one message simply concatenated, messages joined by a blank
-        line.
-        """
+        """All the words: those of one message as they came, messages joined by a blank line."""
         return "\n\n".join(text for message in _said(self.run) if (text := message.text))
 
     @property
     def shown(self) -> tuple[Text | Image, ...]:
-        """What a display shows: the parts, and behind them the pictures that tools returned and
-        that stand nowhere in them.
+        """What a display shows: the parts, then the pictures that tools returned and that are not
+        among the parts.
         """
         placed = {part.sha256 for part in self.parts if isinstance(part, Image)}
         return (*self.parts, *(image for image in self.images if image.sha256 not in placed))
 
     @property
     def limit(self) -> str | None:
-        """The limit that ended a `limited` run: a field of `Limits` (that of a `Budget` is called
-        the same), `repeats` (it went in circles, or its arguments did not fit three times in a
-        row), or `max_tokens` (its last reply was cut)."""
+        """The limit that ended a `limited` run: the name of a field of `Limits`; `"repeats"` if the
+        model made the same call, or calls with wrong arguments, again and again; `"max_tokens"` if
+        its last reply was cut.
+        """
         return self.run.closing
 
     @property
     def limit_reason(self) -> str | None:
-        """Where the limit in money ended the run: how much was left, and how much the next request
-        may have cost at worst.
+        """Why a cost limit ended the run, for example
+        `$0.0200 is left, and the next request may cost $0.1100 at worst`.
         """
         return self.run.limit_reason
 
     @property
     def refusal(self) -> str | None:
-        """Why the run was `refused`, in the words of the model, or of the provider."""
+        """Why the run was `refused`, in the words of the model or the provider."""
         return self.run.refusal
 
     @property
@@ -114,13 +120,13 @@ class Answer(Generic[OutputT]):
         return self.run.messages[self.run.start :]
 
     def to_markdown(self, *, folder: str = "images") -> str:
-        """The answer as Markdown; pictures are links into `folder`, where `save` puts them."""
+        """The answer as Markdown. Pictures are links into `folder`, where `save` writes them."""
         from agentkit.show import markdown
 
         return markdown.answer(self.shown, self.failures, folder=folder)
 
     def to_html(self) -> str:
-        """The answer as an HTML fragment, escaped, with its raster pictures inside it as `data:`
+        """The answer as an escaped HTML fragment. Its raster pictures are inside it, as `data:`
         URLs.
         """
         from agentkit.show import html
@@ -128,12 +134,11 @@ class Answer(Generic[OutputT]):
         return html.answer(self.shown, self.failures)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, made if need be;
-        its path is returned.
+        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, which is made if
+        it is missing. Returns its path.
 
-        Raises `UsageError` where a file has that name, or the folder cannot be written; and
-        `ImageError` where a picture cannot be had (it was deleted, say), once all the rest is
-        saved.
+        Raises `UsageError` if there is a file of that name or the folder cannot be written. If a
+        picture cannot be had, everything else is saved first; then `ImageError` is raised.
         """
         target = Path(folder)
         if (

@@ -78,17 +78,16 @@ class Account:
 
 
 class Budget:
-    """How much money (USD) and how many pictures any number of runs may use together; `None` means
-    no limit.
+    """Money (USD) and pictures that any number of runs may use together. `None` means no limit.
 
         budget = Budget(cost_usd=2.0, images=20)
-        agent = Agent(…, budget=budget)             # every run of this agent
-        await other.run("…", budget=budget)         # this run too, at the same time, on any thread
+        agent = Agent(…, budget=budget)         # every run of this agent
+        await other.run("…", budget=budget)     # this run too, at the same time, on any thread
         budget.spent_usd, budget.remaining_usd
 
-    A run for which nothing remains ends as `limited`, with what it had. `images` counts pictures
-    that models drew. What is used of this budget is used of those it lies `within` too. Raises
-    `UsageError` for a limit that is none.
+    A run for which nothing is left ends as `limited`, with what it has. `images` counts the
+    pictures that models drew. What is used of this budget also counts against the budgets in
+    `within`. Raises `UsageError` for a wrong limit.
     """
 
     def __init__(
@@ -128,56 +127,57 @@ class Budget:
 
     @property
     def spent_usd(self) -> float:
-        """USD that replies told. More may have been spent: see `uncertain_usd`."""
+        """USD that the replies told. More may have been spent, see `uncertain_usd`."""
         return self._own.spent_usd
 
     @property
     def spent_images(self) -> int:
-        """Pictures that came."""
+        """Pictures that arrived."""
         return self._own.spent_images
 
     @property
     def reserved_usd(self) -> float:
-        """USD held for requests in flight."""
+        """USD held for requests that are under way."""
         with _guard.lock:
             return self._own.reserved_usd
 
     @property
     def reserved_images(self) -> int:
-        """Pictures held for requests in flight."""
+        """Pictures held for requests that are under way."""
         with _guard.lock:
             return self._own.reserved_images
 
     @property
     def uncertain_usd(self) -> float:
-        """USD that were held for requests whose cost was never told (the connection broke, or the
-        reply does not say). Possibly spent, so counted as used."""
+        """USD that were held for requests whose cost was never told: the connection broke, or the
+        reply does not say. They may have been spent, so they count as used.
+        """
         return self._own.uncertain_usd
 
     @property
     def uncertain_images(self) -> int:
-        """Pictures that were held for requests whose outcome is not known; counted as used."""
+        """Pictures that were held for requests whose outcome is unknown. They count as used."""
         return self._own.uncertain_images
 
     @property
     def uncertain_requests(self) -> int:
-        """How many such requests there were. One whose price was not known held nothing, so
+        """How many such requests there were. A request whose price was unknown held nothing, so
         `uncertain_usd` may be 0.
         """
         return self._own.uncertain_requests
 
     @property
     def remaining_usd(self) -> float | None:
-        """USD that a further request may cost; None without a limit. Below 0 where the last ones
-        cost more than was known.
+        """USD that are left; None without a limit. Below 0 if the last requests cost more than was
+        known.
         """
         with _guard.lock:
             return self._usd_left()
 
     @property
     def remaining_images(self) -> int | None:
-        """Pictures that may still be asked for; None without a limit. Below 0 where requests gave
-        more than they were asked.
+        """Pictures that are left; None without a limit. Below 0 if requests gave more than they
+        were asked for.
         """
         with _guard.lock:
             return self._images_left()
@@ -213,12 +213,12 @@ class Budget:
     def reserve(
         self, cost_usd: float = 0.0, images: int = 0, *, shape: Hashable = None
     ) -> Hold | None:
-        """Hold this much for a request that is about to be sent; None where it does not fit, or
-        nothing is left.
+        """Hold this much for a request that is about to be sent. Returns None if it does not fit,
+        or nothing is left.
 
-        A request whose price is not known holds 0 USD, and needs only that something is left. Use
-        the hold as a context manager and `settle` it: one that is left unsettled counts as
-        uncertain. Its cost is remembered by its `shape`.
+        A request of unknown price holds 0 USD, and needs only that something is left. Use the hold
+        as a context manager and `settle` it: a hold that is left unsettled counts as uncertain. The
+        cost is remembered by `shape`, for later requests of the same kind.
         """
         hold = Hold(self, cost_usd, images, shape)
         with _guard.lock:

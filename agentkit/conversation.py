@@ -64,12 +64,12 @@ class AgentLike(Protocol[OutputT]):
 
 
 class Conversation(Generic[OutputT]):
-    """Many turns with one agent. After an error, a cancellation or an early leave it is as it was
+    """Many turns with one agent. After an error, a cancellation or an early leave, it is as it was
     before that turn.
 
-    A turn that stops for a person (`answer.status == "paused"`) is not over: until `resume(run,
-    approve=…)` has gone on with it, `adopt(run)` has kept it as it is, or `drop()` has given it up,
-    the next prompt raises `UsageError`. A `fork()` is free.
+    A turn that stops for a person (`answer.status == "paused"`) is not over. The next prompt raises
+    `UsageError` until `resume(run, approve=…)` has continued it, `adopt(run)` has kept it as it is,
+    or `drop()` has given it up. A `fork()` does not wait.
     """
 
     def __init__(
@@ -132,6 +132,9 @@ class Conversation(Generic[OutputT]):
 
     @api.setter
     def api(self, api: Api) -> None:
+        """The API of the next turn. It may be set between two turns; raises `UsageError` for an
+        unknown one.
+        """
         self._api = check_choice("chat.api = {!r}", api, APIS)
 
     @property
@@ -143,33 +146,39 @@ class Conversation(Generic[OutputT]):
 
     @model.setter
     def model(self, model: str) -> None:
+        """The model of the next turn. It may be set between two turns; raises `UsageError` for a
+        wrong slug.
+        """
         self._model = check_model("chat.model = {!r}", model)
 
     @property
     def waiting(self) -> Run | None:
-        """The run that waits for a person, or whose `resume` was interrupted; while there is one,
-        no new prompt is taken.
+        """The run that waits for a person, or whose `resume` was interrupted. While there is one,
+        no new prompt is accepted.
         """
         return self._waiting
 
     @property
     def messages(self) -> tuple[Message, ...]:
+        """Every message so far, in order."""
         return self._messages
 
     @property
     def images(self) -> Mapping[str, Image]:
-        """Every picture by its handle, the user's too, in order."""
+        """Every picture by its handle, in order, the user's pictures included."""
         return MappingProxyType({image.name: image for image in self._images})
 
     @property
     def usage(self) -> Usage:
-        """Of all turns that were kept."""
+        """The sum of all turns that were kept."""
         return Usage.total(self._usages)
 
     def fork(self) -> Conversation[OutputT]:
-        """A second future of this conversation: what was said is shared, what follows is not. A
-        turn that waits here does not hold up the fork, which may go on with it (`resume`) or
-        without."""
+        """A second future of this conversation. What was said is shared; what follows is not.
+
+        A turn that waits here does not hold up the fork, which may continue it (`resume`) or go on
+        without it.
+        """
         other = Conversation(self.agent, api=self.api, model=self.model)
         other._messages, other._images, other._usages = self._messages, self._images, self._usages
         other._encoded, other.session_id = self._encoded.copy(), self.session_id
@@ -178,8 +187,8 @@ class Conversation(Generic[OutputT]):
     async def send(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> Answer[OutputT]:
-        """One turn. Raises `ConversationBusy` while another goes on, `UsageError` while one waits;
-        else as `Agent.run`.
+        """One turn. Raises `ConversationBusy` while another turn is running, and `UsageError` while
+        one waits for a person; otherwise it raises as `Agent.run` does.
         """
         return await self._turn(
             self._claimed(), partial(self._sent, prompt, EventLog(), deps, budget, stream=False)
@@ -194,9 +203,7 @@ class Conversation(Generic[OutputT]):
     def stream(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> AnswerStream[OutputT]:
-        """One turn, watched while it goes on. It has the conversation from the moment the stream is
-        entered.
-        """
+        """One turn, with events while it runs. The turn begins when the stream is entered."""
         parts_of(prompt)  # a wrong prompt is told here, not inside the block
         log = EventLog()
         return self._watched(log, partial(self._sent, prompt, log, deps, budget, stream=True))
@@ -210,8 +217,8 @@ class Conversation(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
-        """Go on with a run of this conversation: see `Agent.resume`. Raises `UsageError` where it
-        went on otherwise since.
+        """Continue a run of this conversation, see `Agent.resume`. Raises `UsageError` if the
+        conversation has gone on without it.
         """
         run, decisions = checked_run(run), checked_decisions(approve, results)
         work = partial(self._resumed, run, *decisions, EventLog(), deps, budget)
@@ -240,8 +247,8 @@ class Conversation(Generic[OutputT]):
         deps: Any = None,
         budget: Budget | None = None,
     ) -> AnswerStream[OutputT]:
-        """`resume`, watched while it goes on. What was said before is not told again;
-        `stream.answer` has all of it.
+        """`resume` with events while it runs. Its events begin where the run goes on;
+        `stream.answer` has all of the run.
         """
         run, decisions = checked_run(run), checked_decisions(approve, results)
         log = EventLog()
@@ -250,7 +257,7 @@ class Conversation(Generic[OutputT]):
         )
 
     def adopt(self, run: Run) -> Answer[OutputT]:
-        """Keep a run that stopped as this turn: calls without a result get one that says they were
+        """Keep a run that stopped as this turn. Calls without a result get one that says they were
         cancelled.
         """
         self._check_idle()
@@ -260,10 +267,10 @@ class Conversation(Generic[OutputT]):
         return cast("Answer[OutputT]", Answer.of(run))
 
     def drop(self) -> Run | None:
-        """Give up the turn that waits, which is returned, so that a new prompt is taken. None where
-        none waits.
+        """Give up the turn that waits, so that a new prompt is accepted. Returns its run, or None
+        if none waits.
 
-        Raises `ConversationBusy` while it goes on.
+        Raises `ConversationBusy` while a turn is running.
         """
         self._check_idle()
         run, self._waiting = self._waiting, None

@@ -36,6 +36,34 @@ from typing import Any, Protocol
 
 from agentkit._redact import redacted
 
+__all__ = [
+    "APIError",
+    "AgentkitError",
+    "AuthenticationFailed",
+    "BadRequest",
+    "BudgetExceeded",
+    "ConnectionFailed",
+    "ConversationBusy",
+    "DeadlineExceeded",
+    "HookFailed",
+    "ImageError",
+    "InsufficientCredits",
+    "MissingKey",
+    "OutcomeUnknown",
+    "OutputInvalid",
+    "PermissionRefused",
+    "ProtocolError",
+    "ProviderFailed",
+    "RateLimited",
+    "RunError",
+    "StoreError",
+    "StreamInterrupted",
+    "ToolDefinitionError",
+    "Unsupported",
+    "Untrusted",
+    "UsageError",
+]
+
 
 class StoppedRun(Protocol):
     """The run that an error carries: an `agentkit.Run`, which `resume` and `adopt` take as it
@@ -144,44 +172,15 @@ class PartialDrawing(Protocol):
         ...
 
 
-__all__ = [
-    "APIError",
-    "AgentkitError",
-    "AuthenticationFailed",
-    "BadRequest",
-    "BudgetExceeded",
-    "ConnectionFailed",
-    "ConversationBusy",
-    "DeadlineExceeded",
-    "HookFailed",
-    "ImageError",
-    "InsufficientCredits",
-    "MissingKey",
-    "OutcomeUnknown",
-    "OutputInvalid",
-    "PermissionRefused",
-    "ProtocolError",
-    "ProviderFailed",
-    "RateLimited",
-    "RunError",
-    "StoreError",
-    "StreamInterrupted",
-    "ToolDefinitionError",
-    "Unsupported",
-    "Untrusted",
-    "UsageError",
-]
-
-
 class AgentkitError(Exception):
-    """The root of every error that agentkit raises on purpose. Its words are redacted."""
+    """The base of every error that agentkit raises on purpose. Its words hold no secret."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled by what it is, not by how it was made: each survives the way from another
-        process.
+        """Pickle the class, the words and the attributes, so that an error survives the way from
+        another process whatever its constructor takes.
         """
         return _again, (type(self), self.args), self.__dict__
 
@@ -197,16 +196,16 @@ class UsageError(AgentkitError, ValueError):
 
 
 class MissingKey(UsageError):
-    """There is no API key. The emulator wants one as well: any will do."""
+    """There is no API key. The emulator needs one too: any will do."""
 
 
 class ToolDefinitionError(UsageError):
-    """A function, name or schema cannot become a tool."""
+    """A function, a name or a schema cannot become a tool."""
 
 
 class Unsupported(UsageError):
-    """The model does not accept a parameter, by what the catalogue says of it. `checks=False` sends
-    it all the same.
+    """The model does not accept a parameter, as the catalogue says. `checks=False` sends the
+    request all the same.
     """
 
     def __init__(
@@ -221,16 +220,17 @@ class Unsupported(UsageError):
         super().__init__(message)
         self.model = model
         self.parameter = parameter
-        """The first parameter at fault; the message names each."""
+        """The first parameter that is not accepted; the message names all."""
         self.accepted = accepted
-        """What the model accepts there, in words; None where it has no such parameter."""
+        """What the model accepts for it, in words; None if it has no such parameter."""
         self.models = models
         """Slugs of models that accept the whole request."""
 
 
 class BudgetExceeded(UsageError):
-    """A drawing was not begun, as it may have cost more, or brought more pictures, than its
-    `Budget` has left. A run of an agent raises nothing there: its answer is `limited`."""
+    """A drawing was not begun: it might have cost more, or brought more pictures, than is left of
+    its `Budget`. An agent does not raise this: its answer is `limited`.
+    """
 
     def __init__(
         self,
@@ -242,7 +242,7 @@ class BudgetExceeded(UsageError):
     ) -> None:
         super().__init__(message)
         self.price_usd = price_usd
-        """What the request may have cost at worst; None where nothing is known of it."""
+        """The highest known price of the request in USD; None if nothing is known of it."""
         self.remaining_usd = remaining_usd
         self.remaining_images = remaining_images
 
@@ -260,65 +260,66 @@ class StoreError(AgentkitError):
 
 
 class RunError(AgentkitError):
-    """A run stopped before its answer was whole."""
+    """A run stopped before its answer was complete."""
 
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
         self.run: StoppedRun | None = None
-        """The run with all that had arrived: `chat.resume(run)` goes on, `chat.adopt(run)` keeps
-        it.
+        """The run with all that had arrived. `chat.resume(run)` continues it, `chat.adopt(run)`
+        keeps it.
         """
         self.answer_so_far: PartialAnswer | None = None
-        """What had arrived, as an answer; None where nothing had been started."""
+        """What had arrived, as an answer; None if nothing was started."""
         self.generation_id = None if generation_id is None else redacted(generation_id)
-        """OpenRouter's id of the request that failed, where it was told: the key for `GET
-        /generation`.
+        """OpenRouter's id of the request that failed, if it was told. `OpenRouter.generation`
+        asks about it.
         """
         self.generation: LookedUp | None = None
-        """What the look-up by that id told, where it was asked and knew: whether the request was
-        billed, and its cost.
+        """What OpenRouter said when it was asked about that id: whether the request was billed,
+        and its cost. None if it was not asked, or did not know.
         """
         self.drawing: PartialDrawing | None = None
-        """Of a request to the Image API: the pictures, previews apart, that had arrived."""
+        """For a request to the Image API: the pictures that had arrived, without previews."""
 
 
 class ConnectionFailed(RunError):
-    """No connection could be made, so the request was surely not accepted."""
+    """No connection could be made, so the request was certainly not accepted."""
 
 
 class Untrusted(ConnectionFailed):
-    """The server's certificate cannot be trusted: to try again would change nothing."""
+    """The server's certificate cannot be trusted. Trying again changes nothing."""
 
 
 class OutcomeUnknown(RunError):
-    """The connection broke after the request was sent: it may have been carried out and billed. It
+    """The connection broke after the request was sent. It may have been carried out and billed, and
     was not sent again.
     """
 
 
 class StreamInterrupted(RunError):
-    """A stream ended before its finish. No tool call of that message is run."""
+    """A stream ended before its reply was complete. No tool call of that reply is run."""
 
 
 class ProtocolError(RunError):
-    """The reply cannot be read as OpenRouter's."""
+    """The reply is not what OpenRouter sends, for example a proxy's HTML page or cut JSON."""
 
 
 class DeadlineExceeded(RunError):
-    """The run's `Limits.seconds`, or one of the client's time-outs, was reached."""
+    """`Limits.seconds` of the run, or a time-out of the client, was reached."""
 
 
 class HookFailed(RunError, UsageError):
-    """A function of the user's that is called beside the tools, a hook or one that makes tools,
-    raised or answered what it must not. `__cause__` is its own error."""
+    """A function of the user that a run calls beside the tools raised, or returned what it must
+    not: a hook, or a function that makes tools. `__cause__` is its own error.
+    """
 
 
 class OutputInvalid(RunError):
-    """The reply does not fit the `output` type, even after it was asked to repair it."""
+    """The reply does not fit the `output` type, even after the model was asked to repair it."""
 
 
 class APIError(RunError):
-    """OpenRouter answered with an error."""
+    """OpenRouter, or a provider behind it, answered with an error."""
 
     def __init__(
         self,
@@ -360,25 +361,25 @@ class AuthenticationFailed(APIError):
 
 
 class InsufficientCredits(APIError):
-    """402: the credits do not cover the request, its `max_tokens` reservation included."""
+    """402: the credits do not cover the request. `max_tokens` counts as if it were used in full."""
 
 
 class PermissionRefused(APIError):
-    """403: moderation, a guardrail, a region."""
+    """403: moderation, a guardrail, or a region refused the request."""
 
 
 class RateLimited(APIError):
-    """429: too many requests."""
+    """429: too many requests. `retry_after` says how long to wait."""
 
 
 class ProviderFailed(APIError):
-    """408, a 5xx, an error inside a 200, and any other status: a redirect (3xx), say, which is
+    """408, any 5xx, an error inside a 200, and any other status, such as a redirect (3xx), which is
     never followed.
     """
 
 
 def for_status(status: int | None) -> type[APIError]:
-    """The class for an HTTP status, or for the code that an error inside a 200 carries."""
+    """The class for an HTTP status, or for the code of an error inside a 200."""
     match status:
         case 401:
             return AuthenticationFailed

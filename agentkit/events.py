@@ -1,6 +1,4 @@
-"""What a run tells while it goes on. Each event is a frozen value; `kind` tells them apart in
-JSON.
-"""
+"""The events of a run, as they happen. Each is a frozen value; `kind` tells them apart in JSON."""
 
 from __future__ import annotations
 
@@ -27,10 +25,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """Some more of the assistant's text. All of them together are `answer.text`.
+    """More of the assistant's text. All of them together are `answer.text`.
 
-    What may be the link of a picture comes when that is decided, the words after such a link when
-    its download has ended.
+    A possible link to a picture is held back until it is known whether it is one. The words after
+    such a link wait until its download has ended.
     """
 
     text: str
@@ -39,7 +37,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """Some more of the reasoning that the model shows."""
+    """More of the reasoning that the model shows."""
 
     text: str
     kind: Literal["reasoning_delta"] = "reasoning_delta"
@@ -47,7 +45,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class InvocationStarted:
-    """A tool call begins: the user's own, or a server tool's as soon as the wire shows it."""
+    """A tool call begins. For a server tool: as soon as the reply shows it."""
 
     invocation: Invocation
     kind: Literal["invocation_started"] = "invocation_started"
@@ -55,15 +53,14 @@ class InvocationStarted:
 
 @dataclass(frozen=True, slots=True)
 class InvocationProgress:
-    """Something that a tool yielded while it runs, or a phase of a server tool (`in_progress`,
+    """A tool yielded something while it runs, or a server tool entered a phase (`in_progress`,
     `generating`).
     """
 
     invocation: Invocation
     message: str
     event: Event | None = None
-    """Of an agent that is called as a tool: its own event, in which pictures have its own
-    handles.
+    """If the tool is an agent: the agent's own event, in which pictures have the agent's handles.
     """
     kind: Literal["invocation_progress"] = "invocation_progress"
 
@@ -78,11 +75,14 @@ class InvocationFinished:
 
 @dataclass(frozen=True, slots=True)
 class ImagePreview:
-    """A coarse picture of one that is still being made. In memory only; never a final image."""
+    """A coarse version of a picture that is still being drawn. It is held in memory only, and is
+    never a final picture.
+    """
 
     item: str
-    """Which picture it previews: the same for all previews of one."""
+    """Which picture it belongs to: the same text for all previews of one picture."""
     index: int
+    """Its number among them."""
     data: bytes
     media_type: str
     kind: Literal["image_preview"] = "image_preview"
@@ -96,7 +96,7 @@ class ImagePreview:
 
 @dataclass(frozen=True, slots=True)
 class ImageReady:
-    """A picture is in the store, and has its name."""
+    """A picture is stored and has its handle."""
 
     image: Image
     kind: Literal["image_ready"] = "image_ready"
@@ -104,7 +104,7 @@ class ImageReady:
 
 @dataclass(frozen=True, slots=True)
 class ImageFailed:
-    """A picture was announced and cannot be had. The answer stands."""
+    """A picture was announced and cannot be had. The rest of the answer stands."""
 
     failure: ImageFailure
     kind: Literal["image_failed"] = "image_failed"
@@ -112,7 +112,7 @@ class ImageFailed:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """One reply of the model is whole."""
+    """One reply of the model is complete."""
 
     message: Message
     usage: Usage
@@ -121,8 +121,8 @@ class TurnFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The last event of a run: its answer is ready. `status` is `Answer.status`, and never
-    "interrupted".
+    """The last event: the answer is ready. `status` is that of the answer, and never
+    `"interrupted"`.
     """
 
     status: AnswerStatus

@@ -33,14 +33,16 @@ __all__ = ["Asking", "Hooks"]
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How the model is asked next. A hook gives it back changed: `replace(asking, instructions=…,
-    settings=…)`.
+    """How the model is about to be asked. A hook returns a changed copy:
+    `replace(asking, instructions=…, settings=…)`.
     """
 
     run: Run
-    """So far, to look at."""
+    """The run so far, to look at."""
     instructions: str
+    """What the model is told first."""
     settings: ModelSettings
+    """How the model is asked."""
     deps: Any = None
     """What the caller passed to the run."""
 
@@ -55,44 +57,29 @@ AfterCall = Callable[[Context[Any], object], object]
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Functions to be called at four points of a run. Each may be async, and answers None where it
-    changes nothing.
-
-        before_request(asking: Asking) -> Asking | None
-            Before each request to the model. `asking` has `run`, `instructions`, `settings` and
-            `deps`. Answers `replace(asking, instructions=…, settings=…)`, which holds for this
-            request alone.
-        after_reply(asking: Asking, reply: Message) -> None
-            After each reply, which `asking.run` has already. Only looks; what it answers is passed
-            over.
-        before_call(context: Context) -> Mapping[str, Any] | Denied | None
-            Before each tool call, and before a person is asked. `context.invocation` has its
-            `name`, `id` and `arguments`. Answers all arguments anew (JSON values by name), which
-            are checked again; or `Denied("why")`: it is not run.
-        after_call(context: Context, result: object) -> object | None
-            After each tool call that was run. `result` is what the function returned, None where it
-            failed: then `context.invocation.error` says why. Answers what the model is told in its
-            place.
-
-    One that raises stops the run with `HookFailed`.
+    """Functions that are called at four points of a run. Each may be async, and returns None if it
+    changes nothing. One that raises stops the run with `HookFailed`.
     """
 
     before_request: BeforeRequest | None = None
-    """Of how the model is about to be asked. Answers the same with other instructions or settings,
-    for this request.
+    """`before_request(asking)` is called before each request to the model. It may return
+    `replace(asking, instructions=…, settings=…)`, which holds for this request alone.
     """
     after_reply: AfterReply | None = None
-    """Of how it was asked, whose `run` now has the reply, and of the reply. Only looks; raises to
-    stop the run.
+    """`after_reply(asking, reply)` is called after each reply, which `asking.run` has already. It
+    only looks: what it returns is ignored.
     """
     before_call: BeforeCall | None = None
-    """Of a tool call whose arguments fit, in `context.invocation`, before a person is asked.
-    Answers other arguments (JSON values by name), which are checked again and are what the person
-    sees; or `Denied("why")`, and it is not run."""
+    """`before_call(context)` is called before each tool call, and before a person is asked.
+    `context.invocation` has the name, the id and the arguments. It may return a mapping of all
+    arguments (JSON values by name), which are checked again and are what the person sees; or
+    `Denied("why")`, and the call is not run.
+    """
     after_call: AfterCall | None = None
-    """Of a tool call that was run, in `context.invocation`, and what the function returned (None
-    where it failed, which `invocation.error` says). Answers what the model is told in its place.
-    Pictures and costs of the old result stay."""
+    """`after_call(context, result)` is called after each tool call that ran. `result` is what the
+    function returned; None if it failed, and then `context.invocation.error` says why. It may
+    return what the model is told instead. Pictures and costs of the old result stay.
+    """
 
     def __post_init__(self) -> None:
         for field in fields(self):

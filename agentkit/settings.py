@@ -32,31 +32,34 @@ _MEMBERS: tuple[tuple[str, type, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a run may go. Each is checked before the step that would break it; `None` means no
-    limit.
+    """How far one run may go. Each limit is checked before the step that would pass it; `None`
+    means no limit.
 
-    When one is reached and the model still wants tools, one last turn without tools closes the
-    answer in words; where not even that can be paid for, the run stops with what it had.
-    `answer.limit` names the limit. Runs that are to share what they may spend get one `Budget`.
+    When a limit is reached and the model still wants tools, one last request without tools closes
+    the answer in words. If even that cannot be paid for, the run ends with what it has.
+    `answer.limit` names the limit. For a limit that several runs share, see `Budget`.
     """
 
     turns: int = 16
     """Replies of the model in one run."""
     tool_calls: int = 64
-    """Calls of the user's tools and of server tools, together."""
+    """Calls of the user's tools and of server tools together."""
     parallel: int = 8
     """Tool calls that run at once."""
     seconds: float = 900
+    """Working time. Waiting for a person does not count."""
     images: int | None = None
-    """Pictures that models and tools give in one run. Once there are so many, the run is closed in
-    words, where no tool may draw. One reply can bring more than were left only where OpenRouter
-    cannot be told (a model that draws by itself)."""
+    """Pictures that models and tools give in one run. One reply can bring more than were left if
+    the model draws by itself, since OpenRouter cannot be told of the limit then.
+    """
     cost_usd: float | None = None
-    """USD. A request is sent if its worst known price is left, and that of the closing turn where
-    one may follow: what the catalogue implies, or the dearest such request so far. So the limit is
-    passed at most by what the last request cost more than was known. A cost that the wire does not
-    tell counts as what was known of it beforehand."""
+    """USD. A request is sent only if its highest known price is left, and that of the closing
+    request if one may follow. The highest known price is what the catalogue implies, or the most
+    expensive such request so far. So the limit is passed at most by what the last request cost more
+    than was known. A cost that is not told counts as its known price.
+    """
     output_tokens: int | None = None
+    """Tokens of all replies together."""
 
     def __post_init__(self) -> None:
         for name in ("turns", "tool_calls", "parallel", "images", "output_tokens"):
@@ -81,41 +84,45 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How the model is asked, in both APIs. What is None is not sent; `extra` goes into the body as
-    it is, and wins.
-    """
+    """How the model is asked, in both APIs. What is None is not sent."""
 
     temperature: float | None = None
+    """0 to 2."""
     top_p: float | None = None
+    """0 to 1."""
     max_tokens: int | None = None
-    """Of each reply (`max_tokens` in chat, `max_output_tokens` in Responses)."""
+    """Tokens of each reply (`max_tokens` in Chat Completions, `max_output_tokens` in Responses)."""
     seed: int | None = None
     stop: tuple[str, ...] | None = None
-    """Chat only: Responses has no such parameter."""
+    """Texts at which a reply ends. Chat Completions only: Responses has no such parameter."""
     reasoning: str | Mapping[str, Any] | None = None
-    """An effort (`minimal`, `low`, `medium`, `high`, …), or the whole object: `{"max_tokens":
-    2000}`.
+    """An effort (`minimal`, `low`, `medium`, `high`, …), or the whole object, such as
+    `{"max_tokens": 2000}`.
     """
     tool_choice: str | None = None
-    """`auto`, `none`, `required`, or a tool's name; a server tool's too
-    (`openrouter:image_generation`).
+    """`auto`, `none`, `required`, or the name of a tool, such as `openrouter:image_generation`. All
+    but `none` hold for the first request of a run only.
     """
     parallel_tool_calls: bool | None = None
+    """Whether the model may call several tools in one reply."""
     provider: Mapping[str, Any] | None = None
-    """Provider routing: `{"order": […], "allow_fallbacks": False}`."""
+    """OpenRouter's provider routing, such as `{"order": […], "allow_fallbacks": False}`."""
     models: tuple[str, ...] | None = None
-    """Fallbacks, tried in order after the agent's model."""
+    """Models to try, in order, if the agent's model fails."""
     plugins: tuple[Mapping[str, Any], ...] | None = None
+    """OpenRouter's plugins."""
     preset: str | None = None
-    """A preset's slug."""
+    """The slug of a preset."""
     modalities: tuple[Literal["text", "image"], ...] | None = None
-    """`("image", "text")` makes an image-output model draw by itself."""
+    """`("image", "text")` makes a model that can draw do so by itself."""
     image_config: Mapping[str, Any] | None = None
+    """Options of a model that draws by itself."""
     session_id: str | None = None
-    """At most 256 characters. A `Conversation` makes one, which keeps it on one provider and its
+    """At most 256 characters. A conversation makes one, which keeps it on one provider and its
     prompt cache.
     """
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further keys of the request's body. They win over all others."""
 
     def __post_init__(self) -> None:
         for name in ("stop", "models", "plugins", "modalities"):
@@ -163,7 +170,9 @@ class ModelSettings:
                     raise _refuse("ModelSettings", name, getattr(self, name), accepted)
 
     def merged(self, over: ModelSettings | None) -> ModelSettings:
-        """These settings, with each that `over` sets in its place; `extra` is merged by key."""
+        """These settings, with each field that `over` sets in its place. `extra` is merged key by
+        key.
+        """
         if over is None:
             return self
         changed = {

@@ -63,17 +63,19 @@ class EventLog:
 
 
 class AnswerStream(Generic[OutputT]):
-    """A run that is watched while it goes on:
+    """A run with events while it goes on:
 
         async with chat.stream("Draw a fox") as stream:
             async for event in stream: ...
         stream.answer
 
-    Each iteration gives every event from the start. Leaving the block early stops the run, closes
-    its connection and leaves the conversation as it was; `run` holds what had arrived. An error of
-    the run is raised where it is iterated, or else at the end of the block. The conversation is
-    this stream's from the moment the block is entered: entering raises `ConversationBusy` while
-    another turn goes on, and `UsageError` while one waits for a person.
+    The turn begins when the block is entered. Entering raises `ConversationBusy` while another turn
+    is running, and `UsageError` while one waits for a person. Each `async for` gives every event
+    from the start.
+
+    Leaving the block early stops the run, closes its connection and leaves the conversation as it
+    was; `run` has what had arrived. An error of the run is raised in the `async for`, or at the end
+    of the block.
     """
 
     def __init__(self, log: EventLog, begin: Callable[[], asyncio.Task[Answer[OutputT]]]) -> None:
@@ -119,7 +121,7 @@ class AnswerStream(Generic[OutputT]):
             raise error
 
     async def finish(self) -> Answer[OutputT]:
-        """Wait for the end of the run; its answer. Raises the error of the run."""
+        """Wait for the end of the run and return its answer. Raises the error of the run."""
         task = self._started()
         try:
             return await asyncio.shield(task)
@@ -128,8 +130,8 @@ class AnswerStream(Generic[OutputT]):
 
     @property
     def answer(self) -> Answer[OutputT]:
-        """The answer of a run that has ended. Raises its error, or `UsageError` while it goes
-        on.
+        """The answer of a run that has ended. Raises the error of the run, or `UsageError` while it
+        is running.
         """
         task = self._started()
         if not task.done():

@@ -62,7 +62,7 @@ CONTENTS = {
     ),
 }
 """The order of the pages of `docs/` in the sidebar."""
-PROJECT = ("docs/architecture", "CHANGELOG")
+PROJECT = ("docs/architecture", "CONTRIBUTING", "CHANGELOG")
 
 myst_heading_anchors = 3
 add_module_names = False

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 ARCHITECTURE = Path(__file__).with_name("architecture.md")
-_CODE = re.compile(r"``(.+?)``|`([^`]+)`")
+_CODE = re.compile(r"``(.+?)``|`([^`]+)`", re.DOTALL)
 _SPECIAL = re.compile(r"([*|\\]|(?<=\w)_(?!\w))")
 _INDENT = 4
 
@@ -46,30 +46,42 @@ def to_rst(lines: Sequence[str]) -> list[str]:
 def _converted(lines: Sequence[str]) -> Iterator[str]:
     in_code = in_list = False
     before = ""
+    prose: list[str] = []
     for line in lines:
         indent = len(line) - len(line.lstrip())
         if not line.strip() or (in_code and indent >= _INDENT):
-            before = line
+            yield from _prose(prose)
             yield line
+            before = line
             continue
         begins_item = line.startswith("- ")
         in_code = indent >= _INDENT and not before.strip() and not in_list
         if in_code:
-            yield from (".. code-block:: text", "")
+            yield from (".. code-block:: text", "", line)
         elif begins_item and before.strip() and not in_list:
-            yield ""
+            prose += ["", line]
+        else:
+            prose.append(line)
         in_list = begins_item or (in_list and indent > 0)
         before = line
-        yield line if in_code else _prose(line)
+    yield from _prose(prose)
 
 
-def _prose(line: str) -> str:
+def _prose(lines: list[str]) -> list[str]:
+    """The lines, converted, and taken out of the list. Together: code in backticks may go on in the
+    next line."""
+    text = "\n".join(lines)
+    lines.clear()
     pieces: list[str] = []
     at = 0
-    for found in _CODE.finditer(line):
-        pieces += [_escaped(line[at : found.start()]), _code(found[1] or found[2])]
+    for found in _CODE.finditer(text):
+        pieces += [
+            _escaped(text[at : found.start()]),
+            _code(" ".join((found[1] or found[2]).split())),
+        ]
         at = found.end()
-    return "".join([*pieces, _escaped(line[at:])])
+    converted = "".join([*pieces, _escaped(text[at:])])
+    return converted.split("\n") if text else []
 
 
 def _escaped(text: str) -> str:

@@ -376,22 +376,26 @@ _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """What may be fetched. URLs in the image fields of a reply may lie on any public address, and
-    on the origin of `base_url`; `hosts` governs those found in prose.
+    """From where pictures may be downloaded, and how large they may be.
 
-    Raises `UsageError` for values that cannot be.
+    A URL in an image field of a reply may lie on any public address, and on the host of `base_url`.
+    `hosts` governs the URLs that are found in text. Raises `UsageError` for a wrong value.
     """
 
     hosts: tuple[str, ...] = ("openrouter.ai", "*.openrouter.ai")
-    """Host names; `*.example.com` stands for all names under it."""
+    """Host names. `*.example.com` stands for all names under it."""
     max_bytes: int = 64 << 20
+    """Bytes of one picture."""
     max_pixels: int = MAX_PIXELS
+    """Pixels of one picture, width × height."""
     private: bool = False
-    """May addresses of private networks be fetched from? Link-local ones never are."""
+    """Whether addresses of private networks are allowed. Link-local addresses never are."""
     seconds: float = 60.0
     """For one picture, all attempts and redirects included."""
     redirects: int = 5
+    """How many redirects are followed."""
     attempts: int = 3
+    """How often a download is tried."""
 
     def __post_init__(self) -> None:
         if isinstance(self.hosts, str):
@@ -420,7 +424,7 @@ class FetchPolicy:
             raise UsageError(f"FetchPolicy(private=…) takes True or False, not {self.private!r}")
 
     def allows(self, host: str) -> bool:
-        """Is this host named by `hosts`?"""
+        """Whether this host is named by `hosts`."""
         return any(
             host.endswith(each[1:]) if each.startswith("*.") else host == each
             for each in self.hosts

@@ -91,11 +91,12 @@ class MemoryImageStore:
 
 
 class FileImageStore:
-    """Pictures as files: `FOLDER/ab/abcdef….png`, readable by their owner alone, not encrypted.
+    """Pictures as files: `FOLDER/ab/abcdef….png`, not encrypted, readable by their owner alone.
 
     `path` is the folder; by default `AGENTKIT_STORE`, else `agentkit/images` in the user's cache
-    folder. It is made when the first picture is written. `max_bytes` bounds the whole store: a
-    picture beyond it is refused, none is pushed out. Several processes may use one folder.
+    folder. It is made when the first picture is written. Several processes may share it.
+
+    `max_bytes` bounds the whole store: a picture beyond it is refused, and none is pushed out.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class FileImageStore:
         return hash(self.path)
 
     def create(self) -> Draft:
+        """A new, empty draft. Raises `StoreError` if the folder cannot be written or is full."""
         self._check_writable()
         if not self._swept:
             self._swept = True
@@ -140,12 +142,16 @@ class FileImageStore:
         return FileDraft(self)
 
     def open(self, sha256: str) -> BinaryIO:
+        """A stored picture as a file, from its start. Raises `FileNotFoundError` if it is not
+        there.
+        """
         for path in self._places(sha256):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 return self._open_file(path)
         raise FileNotFoundError(f"no picture {sha256[:12]}… in {self.path}")
 
     def delete(self, sha256: str) -> bool:
+        """Remove a picture. Returns whether it was there."""
         found = False
         for path in self._places(sha256):
             try:
@@ -158,6 +164,7 @@ class FileImageStore:
         return found
 
     def size(self) -> int:
+        """The bytes of all stored pictures."""
         total = 0
         for folder in self._scan(self.path):
             if len(folder.name) == 2 and folder.is_dir(follow_symlinks=False):

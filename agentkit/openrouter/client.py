@@ -80,13 +80,17 @@ def _split(base_url: str) -> SplitResult:
 
 
 class OpenRouter:
-    """A connection to OpenRouter, shared by any number of agents; it keeps one connection pool for
-    each event loop.
+    """A connection to OpenRouter. Any number of agents may share one; it keeps its connections
+    apart for each event loop.
 
-    `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. Use it as an
-    async context manager, or call `close()`. Raises `MissingKey` at the first request where there
-    is no key. `transport` is the library under the SDK, `"aiohttp"` or `"httpx2"`; by default
-    aiohttp, save where the environment names a SOCKS proxy.
+    - `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`.
+    - `app_name` and `app_url` name your application in OpenRouter's rankings.
+    - `timeouts` (`agentkit.openrouter.Timeouts`) says how long to wait for what.
+    - `transport` is `"aiohttp"` or `"httpx2"`; by default aiohttp, unless the environment names a
+      SOCKS proxy.
+
+    Use it as an async context manager, or call `close()`. Raises `UsageError` for a wrong argument,
+    and `MissingKey` at the first request if there is no key.
 
     >>> OpenRouter(api_key="sk-or-v1-0123", app_name="My painter")
     OpenRouter('https://openrouter.ai/api/v1')
@@ -244,9 +248,9 @@ class OpenRouter:
         self, generation_id: str, *, seconds: float | None = None
     ) -> Generation | None:
         """What OpenRouter remembers of a request: whether it was carried out, and what it cost.
-        None where that cannot be had.
+        None if it cannot tell.
 
-        `generation_id` is an error's, or that of a reply. An unknown one is asked for again for
+        `generation_id` is that of an error or a reply. An unknown id is asked for again for
         `seconds`, by default `Timeouts.lookup`, since the record is written some time after the
         request has ended.
         """

@@ -204,22 +204,20 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. Pictures take minutes, during which only comments come; the total is
-    `Limits.seconds` of each run.
+    """How long to wait, in seconds. Pictures take minutes, in which only comments arrive, so these
+    are long. The total is `Limits.seconds` of each run.
     """
 
     connect: float = 10
     """For the name, the connection and the TLS handshake."""
     first_byte: float = 300
-    """From the end of the request to the reply's headers, and from these to the first bytes of its
-    body.
+    """From the end of the request to the headers of the reply, and from these to the first bytes of
+    its body.
     """
     idle: float = 300
-    """Between two pieces of a body, the request's included."""
+    """Between two pieces of a body, that of the request included."""
     lookup: float = PATIENCE
-    """For how long `GET /generation` is asked what became of a request whose reply was lost; 0: not
-    at all.
-    """
+    """How long OpenRouter is asked what became of a request whose reply was lost. 0: not at all."""
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_byte", "idle", "lookup"):

@@ -37,16 +37,18 @@ _BLIND = "You cannot see pictures here; they are told by their handles."
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How much of the earlier turns is sent again. `None` means all of it.
+    """How much of earlier turns is sent again. `None` means all of it.
 
-    `images` is how many pictures of earlier turns stay in sight of the model; those that it has not
-    been shown for longest go first. They go a few at a time (there may be half as many more for a
-    while), since each time costs the provider's prompt cache. A picture that the prompt names
-    (`img_3`) is always sent; so are those of the current run.
+    `images` is how many pictures of earlier turns the model keeps seeing; those that it has not
+    been shown for longest are replaced by a line first. They go a few at a time, so there may be
+    half as many more for a while: each change costs the provider's prompt cache. A picture that the
+    prompt names (`img_3`), and those of the current run, are always sent.
 
-    `tokens` is an estimate: a quarter of the bytes of what is said, and 1,000 for each picture;
-    instructions and tools are not counted. Whole turns are left out from the front, never the
-    current one. Raises `UsageError` for what cannot be a number.
+    `tokens` is an estimate: a quarter of the bytes of the text, and 1,000 for each picture.
+    Instructions and tools are not counted. Whole turns are left out, the oldest first, never the
+    current one.
+
+    Raises `UsageError` for a value that is no such number.
     """
 
     images: int | None = 3

@@ -62,35 +62,38 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The whole state of one run. Nothing live is inside, so it can be saved, moved and loaded."""
+    """The whole state of one run, as a value. It can be saved with `to_json`, moved, and loaded
+    with `from_json`.
+    """
 
     id: str
     model: str
     api: Api
     messages: tuple[Message, ...]
     start: int
-    """Where this run's prompt stands in `messages`; what is before it was there already."""
+    """The position of this run's prompt in `messages`. What is before it is earlier history."""
     limits: Limits = field(default_factory=Limits)
     status: RunStatus = "running"
     invocations: tuple[Invocation, ...] = ()
     results: tuple[ToolResult, ...] = ()
-    """Those of the current round, until each call has its own."""
+    """Tool results of the current round, until every call of it has one."""
     waiting: tuple[Waiting, ...] = ()
+    """The calls that wait for a person or for a result from outside."""
     nested: tuple[Nested, ...] = ()
-    """Of the calls that wait, the runs of agents."""
+    """The runs of sub-agents that wait."""
     images: tuple[Image, ...] = ()
-    """All pictures of the conversation, in the order in which they were named."""
+    """All pictures of the conversation, in the order in which they got their handles."""
     arrived: tuple[str, ...] = ()
-    """Names of those that the model or a tool gave in this run."""
+    """Handles of the pictures that the model or a tool gave in this run."""
     failures: tuple[ImageFailure, ...] = ()
     spent: tuple[Usage, ...] = ()
+    """The usage of each request."""
     highest_cost_usd: Amount = 0.0
     """The highest cost of its own requests, apart from what its tools spent."""
     partial: Message | None = None
-    """What had arrived of a reply that broke off. It is no part of `messages`, so the history stays
-    whole.
-    """
+    """What had arrived of a reply that broke off. It is not part of `messages`."""
     turns: int = 0
+    """Replies of the model so far."""
     repairs: int = 0
     """Replies that were sent back because they did not fit `output`."""
     last_call: str = ""
@@ -100,13 +103,11 @@ class Run:
     stuck: bool = False
     """Whether the model made a call again after it was told that this goes nowhere."""
     closing: str | None = None
-    """The limit that was reached, once the reply that closes the run has come, or none could be
-    paid for.
-    """
+    """The name of the limit that ended the run."""
     limit_reason: str | None = None
-    """Of a limit in money: what was left, and what the next request may have cost, in words."""
+    """Why a cost limit ended the run, in words."""
     refusal: str | None = None
-    """The model's or the provider's words, where it refused."""
+    """The words of the model or the provider, if it refused."""
     session_id: str | None = None
     started_at: Amount = 0.0
     """Unix time in seconds."""
@@ -120,6 +121,7 @@ class Run:
 
     @property
     def usage(self) -> Usage:
+        """The sum of all requests of this run."""
         return Usage.total(self.spent)
 
     @property
@@ -135,15 +137,15 @@ class Run:
 
     @property
     def tool_calls(self) -> int:
-        """Those that were run or may be; not what a person refused, and what was cancelled: beyond
-        a limit, say.
+        """How many calls were run or may still run. Calls that were refused or cancelled do not
+        count.
         """
         return sum(
             [each.count for each in self.invocations if each.status not in {"denied", "cancelled"}]
         )
 
     def image(self, name: str) -> Image:
-        """The picture with this handle. Raises `LookupError` that lists those that exist."""
+        """The picture with this handle. Raises `LookupError` that lists the handles that exist."""
         for image in self.images:
             if image.name == name:
                 return image
@@ -269,9 +271,7 @@ class Run:
         return hashlib.sha256(bound.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The run as JSON, with pictures by reference: their bytes stay in the store. Half a
-        surrogate pair becomes U+FFFD.
-        """
+        """The run as JSON. Pictures are named by their digest: their bytes stay in the store."""
         from pydantic_core import PydanticSerializationError
 
         # Words with half a surrogate pair: a tool's error can name such a file.
@@ -285,10 +285,10 @@ class Run:
 
     @classmethod
     def from_json(cls, text: str | bytes, *, blobs: Blobs | None = None) -> Run:
-        """The run that `to_json` wrote. `blobs` is the store its pictures are read from.
+        """The run that `to_json` wrote. `blobs` is the store from which its pictures are read.
 
-        Raises `UsageError` where the text is no run, is of another version, is too large or too
-        deep.
+        Raises `UsageError` if the text is not such a run, has another version, or is larger than
+        256 MiB.
         """
         if not isinstance(text, str | bytes):
             raise UsageError(f"Run.from_json({type(text).__name__}): accepted are str and bytes")

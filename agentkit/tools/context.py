@@ -20,8 +20,8 @@ DepsT_co = TypeVar("DepsT_co", covariant=True, default=Any)
     frozen=True
 )  # not slotted: Python 3.11 cannot call `Context[Deps](…)` of a frozen class that is
 class Context(Generic[DepsT_co]):
-    """Given to a tool whose first parameter is annotated `Context` or `Context[Deps]`. The model
-    never sees it.
+    """What a tool is told of the run: the argument for a first parameter that is annotated
+    `Context` or `Context[Deps]`. The model never sees it.
 
     All of it is as it was when the call began.
     """
@@ -33,24 +33,25 @@ class Context(Generic[DepsT_co]):
     images: Mapping[str, Image] = field(default_factory=dict[str, Image])
     """The conversation's pictures by handle, in order."""
     messages: tuple[Message, ...] = ()
+    """The conversation so far."""
     usage: Usage = field(default_factory=Usage)
     """What the run had used so far."""
     seconds_left: float | None = None
-    """Until the tool's time-out or the run's limit, whichever comes first; None where there is
+    """Until the tool's time-out or the run's limit, whichever comes first. None if there is
     neither.
     """
     budget: Budget | None = None
-    """What the run may still spend: hand it on to another agent, `agent.run(…,
-    budget=context.budget)`, and both keep to it.
+    """What the run may still spend. Given to another agent, `agent.run(…, budget=context.budget)`,
+    it holds for both.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Yielded by an async generator tool to tell how far it is: `yield Progress("2 of 5 pages")`.
+    """How far a tool is: `yield Progress("2 of 5 pages")` in an async generator.
 
-    The last value it yields that is no `Progress` is the tool's result; others before it are told
-    as progress too.
+    The last value that a generator yields and that is no `Progress` is its result. Earlier ones are
+    told as progress too.
     """
 
     message: str
@@ -58,8 +59,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A person's no to a tool call, with a reason that the model is told: `approve={"call_7":
-    Denied("too dear")}`.
+    """A person's no to a tool call, with a reason that the model is told:
+    `approve={"call_7": Denied("too dear")}`.
     """
 
     reason: str = "denied by the user"

@@ -62,7 +62,11 @@ _RATIO = re.compile(r"auto|[1-9][0-9]{0,3}(\.[0-9]{1,2})?:[1-9][0-9]{0,3}(\.[0-9
 
 @dataclass(frozen=True, slots=True)
 class ServerTool:
-    """Any server tool by its type: `ServerTool("openrouter:advisor", {"model": "…"})`."""
+    """Any server tool by its type, which OpenRouter runs:
+    `ServerTool("openrouter:advisor", {"model": "…"})`.
+
+    Raises `UsageError` for a type that cannot be one, and for parameters that are no JSON.
+    """
 
     type: str
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
@@ -87,11 +91,11 @@ class ServerTool:
 
     @property
     def name(self) -> str:
-        """What its invocations are called: its type."""
+        """What its calls are named in an answer: its type."""
         return self.type
 
     def to_wire(self) -> dict[str, Any]:
-        """Its entry in the `tools` of a request, the same in both APIs."""
+        """Its entry in the `tools` of a request. It is the same in both APIs."""
         if not self.type.startswith(PREFIX):
             return {**self.parameters, "type": self.type}
         return (
@@ -134,14 +138,21 @@ _SHARED = (
 
 
 class ImageGeneration(_Named):
-    """Draws (`openrouter:image_generation`). Without `model`, OpenRouter draws with
-    `openai/gpt-5-image`.
+    """OpenRouter's tool that draws (`openrouter:image_generation`), from words alone. Without
+    `model`, OpenRouter draws with `openai/gpt-5-image`.
 
-    `size` is `auto`, a tier (`512`, `1K`, `2K`, `4K`) or `WIDTHxHEIGHT` in pixels; `aspect_ratio`
-    is like `16:9`; `output_compression`, 0 to 100, is for jpeg and webp; a transparent `background`
-    needs png or webp. Any further parameter of an image model may be given too, as text, a number
-    or a list. With `fallback`, a `Studio` of `agentkit.studio`, its `draw_image` and `edit_image`
-    take the place of this tool where OpenRouter refuses it. Raises `UsageError`.
+    - `quality` is `auto`, `low`, `medium` or `high`.
+    - `size` is `auto`, `512`, `1K`, `2K`, `4K`, or pixels such as `1024x1536`.
+    - `aspect_ratio` is like `16:9`, or `auto`.
+    - `background` is `auto`, `transparent` or `opaque`. Transparent needs png or webp.
+    - `output_format` is `png`, `jpeg`, `webp` or `svg`.
+    - `output_compression` is 0 to 100, for jpeg and webp.
+    - `moderation` is a text that the model's provider defines.
+    - `fallback` is a `Studio`. Its `draw_image` and `edit_image` take the place of this tool where
+      OpenRouter refuses it.
+
+    Any further parameter of an image model may be given too, as text, a number or a list. Raises
+    `UsageError` for a wrong value.
     """
 
     __slots__ = ("fallback",)
@@ -215,11 +226,11 @@ def stand_ins(fallback: Draws, parameters: Mapping[str, Any]) -> Sequence[Any]:
 
 
 class WebSearch(_Named):
-    """Searches the web (`openrouter:web_search`).
+    """OpenRouter's tool that searches the web (`openrouter:web_search`).
 
-    `max_results` is for each search, `max_total_results` for all of a request. Domains are either
-    allowed or excluded. `user_location` has some of `city`, `region`, `country`, `timezone`. Raises
-    `UsageError`.
+    `max_results` is for each search, `max_total_results` for all searches of a request. Domains are
+    either allowed or excluded. `user_location` has some of `city`, `region`, `country` and
+    `timezone`. Raises `UsageError` for a wrong value.
     """
 
     __slots__ = ()
@@ -258,8 +269,8 @@ class WebSearch(_Named):
 
 
 class WebFetch(_Named):
-    """Reads a page or a PDF at a URL (`openrouter:web_fetch`). `max_uses` is for one request.
-    Raises `UsageError`.
+    """OpenRouter's tool that reads a page or a PDF at a URL (`openrouter:web_fetch`). `max_uses` is
+    for one request. Raises `UsageError` for a wrong value.
     """
 
     __slots__ = ()
@@ -288,8 +299,8 @@ class WebFetch(_Named):
 
 
 class Datetime(_Named):
-    """Tells date and time (`openrouter:datetime`), in UTC or in an IANA time zone such as
-    `Europe/Oslo`. Raises `UsageError`.
+    """OpenRouter's tool that tells date and time (`openrouter:datetime`), in UTC or in an IANA time
+    zone such as `Europe/Oslo`. Raises `UsageError` for a wrong value.
     """
 
     __slots__ = ()

@@ -30,8 +30,8 @@ Approve = bool | Callable[[Mapping[str, Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[P, R]):
-    """A function that a model can call, and that still is the function: `weather("Oslo")` calls it.
-    Made by `tool`.
+    """A function that a model can call, made by `tool`. It still is the function: `weather("Oslo")`
+    calls it.
     """
 
     name: str
@@ -41,20 +41,19 @@ class Tool(Generic[P, R]):
     timeout: float | None = None
     """Seconds for one call; None leaves it to the limits of the run."""
     approve: Approve = False
-    """Whether a person has to agree to a call; a function is asked with the call's checked
+    """Whether a person has to agree before a call runs. A function is asked with the call's checked
     arguments.
     """
     external: bool = False
-    """Never run here: the result is given when the run is resumed."""
+    """The tool is never run here: its result is given when the run is resumed."""
     repeats: bool = False
-    """Whether the same call may be made over and over, as of a tool that asks how far some work
-    is.
-    """
+    """Whether equal calls in a row are allowed, as for a tool that asks how far some work is."""
     strict: bool | None = None
-    """Whether the provider is told to hold the model to the schema; None tells it nothing."""
+    """Whether the provider is told to hold the model to the schema. None says nothing of it."""
     is_async: bool = field(init=False, repr=False, compare=False)
+    """Whether the function is async."""
     is_generator: bool = field(init=False, repr=False, compare=False)
-    """Whether it is an async generator, which tells progress."""
+    """Whether the function is an async generator, which can report progress."""
 
     def __post_init__(self) -> None:
         called = _called(self.function)
@@ -103,17 +102,20 @@ class Tool(Generic[P, R]):
     def check(
         self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image
     ) -> dict[str, object]:
-        """The keyword arguments for `function`, from the JSON that the model wrote; what it left
+        """The keyword arguments for `function`, from the JSON that the model wrote. What it left
         out is left out.
 
-        `images` gives the picture with a handle, or raises `LookupError` whose message the model is
-        told. Raises `BadArguments`, and nothing else.
+        `images` returns the picture with a handle, or raises `LookupError`, whose words the model
+        is told. Raises `BadArguments`, and nothing else.
         """
         return check_arguments(self.parameters, arguments, images)
 
     def needs_approval(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether a person has to agree to a call with these checked arguments. A function is shown
-        the defaults of those that were left out, too; only its plain False lets the call pass."""
+        """Whether a person has to agree to a call with these checked arguments.
+
+        A function given as `approve` also sees the defaults of arguments that were left out. Only
+        if it returns False does the call run without a question.
+        """
         if isinstance(self.approve, bool):
             return self.approve
         defaults = {
@@ -180,7 +182,7 @@ def tool(
     repeats: bool = False,
     strict: bool | None = None,
 ) -> Any:
-    """Make a tool of a function: sync, async, or an async generator that tells its progress.
+    """Make a tool of a function: sync, async, or an async generator that reports progress.
 
         @tool
         def weather(city: str, days: int = 1) -> str:
@@ -191,13 +193,19 @@ def tool(
             \"\"\"
 
     The schema comes from the type hints, the descriptions from the docstring (Google's, NumPy's or
-    Sphinx's style). A first parameter annotated `Context` receives what the caller passed; one
-    annotated `Image` the picture that the model named.
+    Sphinx's style). A first parameter annotated `Context` gets what the caller passed. A parameter
+    annotated `Image` gets the picture whose handle the model named.
 
-    `timeout` is in seconds. `approve=True`, or a function of the arguments that does not answer
-    False, makes a call wait for a person. An `external` tool is never run: its result comes from
-    outside. From the third equal call in a row on, a call is not run, but of a tool that `repeats`,
-    such as one that asks how far some work is. Raises `ToolDefinitionError`.
+    - `name` and `description` replace those of the function.
+    - `timeout` is in seconds.
+    - `approve=True` makes a call wait for a person; so does a function of the arguments, unless it
+      returns False.
+    - `external=True`: the tool is never run here; its result is given when the run is resumed.
+    - `repeats=True` allows equal calls; otherwise, from the third equal call in a row on, none is
+      run.
+    - `strict` says whether the provider is told to hold the model to the schema.
+
+    Raises `ToolDefinitionError` for a function that cannot become a tool.
     """
     settings: dict[str, Any] = {
         "timeout": timeout,

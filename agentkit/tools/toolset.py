@@ -45,16 +45,17 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Toolset:
-    """Some tools as one: under a prefix, or only those that a filter lets through. Sets may hold
+    """Several tools as one: under a prefix, or only those that a filter lets through. Sets may hold
     sets.
 
         Toolset([read, write, delete], prefix="files_", filter=lambda tool: tool.name != "delete")
         Toolset(lambda context: [search] if context.deps.online else [])
 
-    In the place of a list, a function makes the tools: it is called before each request to the
-    model, with a `Context` of the run so far (whose `invocation` is an empty one), and may be
-    async. `filter` sees the names without this set's prefix; server tools, whose names are
-    OpenRouter's, get no prefix.
+    In place of a list, a function can make the tools. It is called before each request to the
+    model, with a `Context` of the run so far whose `invocation` is empty, and may be async.
+
+    `filter` sees the names without this set's prefix. Server tools get no prefix: their names are
+    OpenRouter's.
     """
 
     tools: tuple[object, ...]

@@ -54,7 +54,7 @@ def _check_alt(source: str, alt: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A place in which a picture was seen, and the URL there, if it was one."""
+    """A place where a picture was seen, and its URL there, if it had one."""
 
     place: Place
     url: str | None = None
@@ -62,37 +62,47 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture: a small value that names bytes in the store. Made by `from_file`, `from_bytes`,
+    """A picture: a small value that names bytes in the store. Made by `from_file`, `from_bytes` or
     `from_url`.
     """
 
     sha256: str
-    """Lowercase hex; empty for a picture that is still only a URL (`from_url`, before a run has
-    fetched it).
+    """The digest of its bytes in lowercase hex. Empty for a picture of `from_url` that no run has
+    fetched yet.
     """
     media_type: str
-    """Told by the bytes, not by what was claimed."""
+    """Such as `image/png`, read from the bytes."""
     size: int
     """Bytes."""
     width: int | None = None
-    """Pixels; None where they are not known (SVG, or not looked at yet)."""
+    """Pixels; None if they are not known: SVG, or a picture that was not looked at yet."""
     height: int | None = None
+    """Pixels, like `width`."""
     name: str = ""
-    """The handle by which the model, a tool and the user call it: `img_1`, `img_2`, … within a
-    conversation. A conversation gives each picture the next number, whatever name it had before
-    (`replace(image, name="harbour")`): two pictures of one name would be one to the model.
-    `chat.images`, `answer.images` and `answer.messages` have pictures as they are called."""
+    """Its handle in a conversation: `img_1`, `img_2`, … A conversation gives each picture the next
+    number, whatever name it had before.
+    """
     alt: str = ""
+    """A description, if one was given."""
     prompt: str | None = None
+    """The words that it was drawn from, if they are known."""
     revised_prompt: str | None = None
+    """The words that the provider made of the prompt."""
     model: str | None = None
+    """The model that drew it, if it is known."""
     parents: tuple[str, ...] = ()
-    """Names of the pictures that it was made from."""
+    """Names of the pictures that it was made from: handles in a conversation, digests in a
+    `Drawing`.
+    """
     invocation_id: str | None = None
+    """The id of the tool call that gave it."""
     sources: tuple[Source, ...] = ()
+    """Every place where it was seen."""
     cost_usd: Amount | None = None
+    """USD, if the reply told the cost of this picture alone; else None."""
     kind: Literal["image"] = "image"
     blobs: Annotated[Blobs | None, OfContext()] = field(default=None, compare=False, repr=False)
+    """Where its bytes are read from. Not part of its equality or its JSON."""
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -132,7 +142,9 @@ class Image:
 
     @classmethod
     def from_bytes(cls, data: bytes, *, alt: str = "") -> Self:
-        """A picture of these bytes. Raises `ImageError` where they are none that is known here."""
+        """A picture of these bytes. Raises `ImageError` if they are of no kind that is known
+        here.
+        """
         _check_alt("bytes", alt)
         if not isinstance(data, bytes | bytearray | memoryview):
             raise ImageError(
@@ -158,7 +170,7 @@ class Image:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, alt: str = "") -> Self:
-        """The picture in a file, read now. Raises `ImageError` where there is none, or one of more
+        """The picture in a file, read now. Raises `ImageError` if there is none, or if it is larger
         than 256 MiB.
         """
         _check_alt("file", alt)
@@ -187,8 +199,8 @@ class Image:
 
     @classmethod
     def from_url(cls, url: str, *, alt: str = "") -> Self:
-        """The picture at an http(s) URL. It is fetched, under the agent's `FetchPolicy`, when a run
-        first needs it.
+        """The picture at an http or https URL. It is downloaded, under the agent's `FetchPolicy`,
+        when a run first needs it.
         """
         _check_alt("url", alt)
         if not isinstance(url, str):
@@ -205,7 +217,7 @@ class Image:
 
     @property
     def url(self) -> str | None:
-        """The first URL that it was seen at. Such URLs expire: use `bytes()` or `save()` for the
+        """The first URL that it was seen at. Such URLs expire: `bytes()` and `save()` give the
         picture.
         """
         return next((source.url for source in self.sources if source.url), None)
@@ -333,19 +345,20 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageFailure:
-    """A picture that was announced but could not be had. `url` is None where none was given (a
-    failed server-tool call).
+    """A picture that was announced and could not be had. `url` is None if there was none, as for a
+    server tool that failed.
     """
 
     source: Source
     url: str | None
     reason: str
+    """Why, in words."""
     invocation_id: str | None = None
     kept: str | None = None
-    """Where bytes did arrive, but are no whole picture: their sha256 in the store."""
+    """The digest, in the store, of bytes that arrived and are no whole picture."""
     data: bytes | None = field(default=None, compare=False, repr=False)
-    """Where the store would not take the bytes (the disk is full): the bytes themselves. No part of
-    its JSON.
+    """The bytes themselves, if the store could not write them (the disk is full). Not part of its
+    JSON.
     """
     kind: Literal["image_failure"] = "image_failure"
 

@@ -15,8 +15,8 @@ APIS: tuple[Api, ...] = ("chat", "responses")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words. `citations` are the wire's annotations for them, as they came (`url_citation` and the
-    like).
+    """Words. `citations` are the annotations that came with them (`url_citation` and the like),
+    unchanged.
     """
 
     text: str
@@ -26,9 +26,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What the model shows of its reasoning. What it hides (encrypted, signed) is in
-    `Message.raw`.
-    """
+    """Reasoning that the model shows. What it hides (encrypted, signed) is in `Message.raw`."""
 
     text: str
     kind: Literal["reasoning"] = "reasoning"
@@ -36,21 +34,20 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model asks for a tool of the user's. `arguments` is JSON text, as it came."""
+    """The model calls a tool of the user. `arguments` is JSON text, as it came."""
 
     id: str
     name: str
     arguments: str
     fault: str | None = None
-    """Why it is never run, where it must not be: the reply was cut inside it, or two calls came
-    with one id.
+    """Why the call must not run, if so: the reply was cut inside it, or two calls had the same id.
     """
     kind: Literal["tool_call"] = "tool_call"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool gave back, as the model is told."""
+    """What a tool returned, as the model is told."""
 
     call_id: str
     name: str
@@ -60,6 +57,7 @@ class ToolResult:
 
     @property
     def text(self) -> str:
+        """Its words."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
@@ -69,8 +67,8 @@ Role = Literal["user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Message:
-    """One message of a conversation. `raw` are the items of the dialect (`api`) that produced it,
-    echoed verbatim.
+    """One message of a conversation. `raw` holds the items of the API that produced it (`api`), for
+    sending them back unchanged.
     """
 
     role: Role
@@ -81,7 +79,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Its words, simply concatenated."""
+        """Its words."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
     @property
@@ -97,6 +95,7 @@ class Message:
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls in it."""
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
 
 
@@ -105,25 +104,26 @@ InvocationStatus = Literal["pending", "running", "completed", "failed", "denied"
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One tool call: of a user's tool (`executor="client"`) or of a server tool (`"server"`, never
-    dispatched here).
+    """One tool call: of a tool of the user (`executor="client"`), or of a server tool (`"server"`),
+    which OpenRouter runs.
     """
 
     id: str
     name: str
     arguments: Mapping[str, Any] | None = None
-    """None where the wire shows only that a call was made."""
+    """The arguments as JSON values; None if the reply shows only that a call was made."""
     executor: Literal["client", "server"] = "client"
     status: InvocationStatus = "pending"
     result: str | None = None
+    """What the model was told."""
     error: str | None = None
+    """Why the call failed or was not run."""
     images: tuple[str, ...] = ()
-    """Names of the pictures that it gave."""
+    """Handles of the pictures that it gave."""
     started_at: Amount | None = None
     """Unix time in seconds."""
     seconds: Amount | None = None
+    """How long it took."""
     cost_usd: Amount | None = None
     count: int = 1
-    """How many calls this stands for: more than 1 only where the wire shows nothing but a
-    number.
-    """
+    """How many calls this stands for. More than 1 only if the reply shows nothing but a number."""

@@ -12,10 +12,12 @@ from agentkit.values.codec import Amount
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was used, in tokens and USD. `cost_usd` is None where no reply told its cost."""
+    """Tokens, pictures and money that were used. `cost_usd` is None if no reply told its cost."""
 
     input_tokens: int = 0
+    """Tokens of the requests, cached ones included."""
     output_tokens: int = 0
+    """Tokens of the replies, reasoning included."""
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     image_tokens: int = 0
@@ -23,10 +25,11 @@ class Usage:
     images: int = 0
     requests: int = 0
     priced_requests: int = 0
-    """Of `requests`, those whose cost is in `cost_usd`: where it is less, the true cost is
-    higher.
+    """How many of `requests` told their cost. If it is less than `requests`, the true cost is
+    higher than `cost_usd`.
     """
     cost_usd: Amount | None = None
+    """USD that the replies told."""
 
     @property
     def cost_is_whole(self) -> bool:

@@ -37,6 +37,7 @@ SAID = {
     'places=["markdown"]': "(Text(text='Here it is:'",
     "def test_": "1 passed",
     "ImagePreview": "preview ",
+    "CountingStore": "1 True True",
 }
 """What a block with these words prints, among other things."""
 PYTHON = blocks("python")
@@ -166,8 +167,8 @@ def test_what_is_linked_to_is_there(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_is_named_is_there(page: Path) -> None:
     text = page.read_text("utf-8")
-    for path in re.findall(r"`(examples/[\w.]+)`", text):
-        assert (ROOT / path).exists(), path
+    for path in re.findall(r"`((?:agentkit|docs|examples|tests)/[\w./-]+)`", text):
+        assert path == "docs/NAME.md" or (ROOT / path).exists(), path
     if page == README:
         for name in re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE):
             assert (ROOT / "examples" / name).exists(), name
