@@ -69,24 +69,30 @@ def _folder(path: object) -> Path:
 
 
 class MemoryImageStore:
-    """Pictures in memory, for tests and for short-lived use: nothing outlives the process."""
+    """Pictures in memory, for tests and short-lived programs. Nothing outlives the process."""
 
     def __init__(self) -> None:
         self._shelf: dict[str, bytes] = {}
 
     def create(self) -> Draft:
+        """A new, empty draft."""
         return MemoryDraft(self._shelf)
 
     def open(self, sha256: str) -> BinaryIO:
+        """A stored picture as a file, from its start. Raises `FileNotFoundError` if it is not
+        there.
+        """
         try:
             return BytesIO(self._shelf[check_sha256(sha256)])
         except KeyError:
             raise FileNotFoundError(f"no picture {sha256[:12]}… in this store") from None
 
     def delete(self, sha256: str) -> bool:
+        """Remove a picture. Returns whether it was there."""
         return self._shelf.pop(check_sha256(sha256), None) is not None
 
     def size(self) -> int:
+        """The bytes of all stored pictures."""
         return sum(map(len, list(self._shelf.values())))
 
 

@@ -16,16 +16,16 @@ Work = Callable[[EventLog], Awaitable[Drawing]]
 
 
 class DrawingStream:
-    """A drawing while it is made:
+    """A drawing with events while it is made:
 
         async with studio.stream("A fox") as stream:
             async for event in stream: ...
         stream.result
 
-    Events are `ImagePreview`, `ImageReady`, `ImageFailed`; where an SVG is written, `TextDelta` has
-    its markup, and what the model thinks or drafts meanwhile is a `ReasoningDelta`. Each iteration
-    gives every event from the start. An error is raised where the stream is iterated, or else at
-    the end of the block. Leaving the block early stops the request.
+    The events are `ImagePreview`, `ImageReady` and `ImageFailed`. While an SVG is written,
+    `TextDelta` has its markup; what the model thinks meanwhile is a `ReasoningDelta`. Each
+    `async for` gives every event from the start. An error is raised in the `async for`, or at the
+    end of the block. Leaving the block early stops the request.
     """
 
     def __init__(self, work: Work) -> None:
@@ -72,7 +72,7 @@ class DrawingStream:
             raise error
 
     async def finish(self) -> Drawing:
-        """Wait for the end; what was drawn. Raises the error of the request."""
+        """Wait for the end and return what was drawn. Raises the error of the request."""
         task = self._started()
         try:
             return await asyncio.shield(task)
@@ -81,7 +81,7 @@ class DrawingStream:
 
     @property
     def result(self) -> Drawing:
-        """What was drawn. Raises the error of the request, or `UsageError` while it goes on."""
+        """What was drawn. Raises the error of the request, or `UsageError` while it is running."""
         task = self._started()
         if not task.done():
             raise UsageError(
@@ -97,7 +97,7 @@ class DrawingStream:
 
     @property
     def generation_id(self) -> str | None:
-        """OpenRouter's id of the request, once it is told."""
+        """OpenRouter's id of the request, as soon as it is told."""
         return self._log.generation_id
 
     def _started(self) -> asyncio.Task[Drawing]:

@@ -40,14 +40,19 @@ _T = TypeVar("_T")
 
 
 class Studio:
-    """Draws by OpenRouter's Image API. It holds no state of a request, so one serves many at once.
+    """OpenRouter's Image API. A studio holds no state of a request, so one can serve many at once.
 
-    `client` defaults to one that is shared, `store` to a folder in the user's cache. `checks=False`
-    sends what was asked without a look at what the catalogue says of the model. `seconds` is for
-    one request, retries included; `ttl` is how long the catalogue is kept. `inputs` bounds pictures
-    to start from. What is drawn counts against `budget` (`Budget`), which agents and other studios
-    may share, and against that of the request. What is drawn, and how, is said to `draw`, `edit`
-    and `stream`: their options are those of `Options`.
+    - `model` is the model that draws, unless a request names another.
+    - `client` (`OpenRouter`) is the connection to use; by default one that is shared.
+    - `store` is where pictures are kept; by default a folder in the user's cache.
+    - `fetch` (`FetchPolicy`) says from where pictures may be downloaded, and how large they may be.
+    - `inputs` (`InputLimits`) bounds the pictures to start from.
+    - `budget` (`Budget`) counts what is drawn. Agents and other studios may share it.
+    - `checks=False` sends requests without a look at the catalogue.
+    - `seconds` is the time for one request, retries included.
+    - `ttl` is for how many seconds the catalogue is kept.
+
+    What is drawn, and how, is told to `draw`, `edit` and `stream`: see `Options`.
 
     >>> Studio("black-forest-labs/flux.2-pro")
     Studio('black-forest-labs/flux.2-pro')
@@ -87,16 +92,19 @@ class Studio:
 
     @property
     def client(self) -> OpenRouter:
-        """The one that was given, else the shared one for what the environment says now."""
+        """The client that was given; without one, the shared client for the key and address that
+        the environment names now.
+        """
         return shared_client() if self._client is None else self._client
 
     @property
     def store(self) -> ImageStore:
-        """The one that was given, else the folder that the environment says now."""
+        """The store that was given; without one, the folder that the environment names now."""
         return FileImageStore() if self._store is None else self._store
 
     @property
     def catalogue(self) -> Catalogue:
+        """OpenRouter's list of models, kept for `ttl` seconds."""
         return Catalogue(self.client, ttl=self._ttl)
 
     async def draw(
@@ -107,12 +115,12 @@ class Studio:
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> Drawing:
-        """Pictures from words.
+        """Draw from words.
 
-        Raises `UsageError` for what no model accepts, `Unsupported` for what this one does not,
-        `BudgetExceeded` where the worst known price, or `n`, is more than is left of `budget` and
-        the studio's, before anything is sent; then a `RunError` (`agentkit.errors`) whose `drawing`
-        holds what had arrived. `checks` overrules the studio's.
+        Before anything is sent, it raises `UsageError` for what no model accepts, `Unsupported` for
+        what this model does not accept, and `BudgetExceeded` if the highest known price, or `n`, is
+        more than is left of `budget` and the studio's. If the request stops, it raises a `RunError`
+        whose `drawing` has what had arrived. `checks` overrides the studio's.
         """
         work = self._work("draw", prompt, (), options, budget=budget, checks=checks)
         return await work(EventLog())
@@ -127,12 +135,13 @@ class Studio:
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> Drawing:
-        """Pictures from words and up to 16 pictures: Images, or http(s) URLs, which are fetched
-        here.
+        """Draw from words and up to 16 pictures: images, or http and https URLs, which are
+        downloaded here.
 
-        Each is looked at before anything is sent. With `scale`, one that is larger than `inputs`
-        allows is made smaller, else it is refused. `parents` of the new pictures name those that
-        were given. Raises `ImageError` for a picture that cannot be used, else as `draw`.
+        Each picture is looked at before anything is sent. One that is larger than `inputs` allows
+        is refused, or made smaller with `scale=True`. `parents` of the new pictures name those that
+        were given. Raises `ImageError` for a picture that cannot be used; otherwise it raises as
+        `draw` does.
         """
         work = self._work(
             "edit",
@@ -155,8 +164,8 @@ class Studio:
         checks: bool | None = None,
         **options: Unpack[Options],
     ) -> DrawingStream:
-        """As `draw`, or with `images` as `edit`, watched while it goes on: `async with
-        studio.stream("…") as stream`.
+        """Draw with events while it runs: `async with studio.stream("…") as stream`. With `images`,
+        as `edit`; otherwise as `draw`.
 
         A model that sends no previews gives its pictures at once.
         """
@@ -200,18 +209,16 @@ class Studio:
         )
 
     async def models(self) -> tuple[ImageModel, ...]:
-        """The models of the Image API and what they accept, from a catalogue that is kept for a
-        while.
-
-        Raises a `RunError` where it cannot be had.
+        """The models of the Image API and what they accept. Raises a `RunError` if the catalogue
+        cannot be had.
         """
         return await self.catalogue.image_models()
 
     async def endpoints(self, model: str | None = None) -> tuple[ImageEndpoint, ...]:
         """The providers of a model (by default the studio's), what each accepts, and what it bills.
 
-        Raises `BadRequest` for a model that is not known, another `RunError` where the catalogue
-        cannot be had.
+        Raises `BadRequest` for an unknown model, and another `RunError` if the catalogue cannot be
+        had.
         """
         return await self.catalogue.image_endpoints(model or self.model)
 
@@ -224,13 +231,13 @@ class Studio:
         images: int | Sequence[Image] = 0,
         **options: Unpack[Options],
     ) -> float | None:
-        """USD that a request to this model with these options costs at most, as the catalogue tells
-        it; None where it does not tell.
+        """The highest price in USD that such a request can have, as the catalogue tells. None if it
+        does not tell.
 
-        `images` is what it starts from: the pictures, or how many they are, which does not tell
-        what those cost that are billed by their size. What the options leave open (the provider,
-        the quality) counts at its highest price, and `n` in full. Raises `UsageError` for options
-        that no model accepts, and nothing else.
+        `images` is what the request starts from: the pictures, or only their number, which does not
+        tell the price of pictures that are billed by size. What the options leave open (the
+        provider, the quality) counts at its highest price, and `n` in full. Raises `UsageError` for
+        options that no model accepts, and nothing else.
         """
         given: dict[str, Any] = {**options, "model": slug or options.get("model")}
         references = (Image("", "", 0),) * images if isinstance(images, int) else tuple(images)
@@ -242,8 +249,8 @@ class Studio:
     def tools(self, **options: Unpack[Options]) -> list[Tool[..., Any]]:
         """`draw_image` and `edit_image` for an agent, which draw with these options.
 
-        They keep to the limits of the run, to its `Budget` and to the studio's; one that is both is
-        used once. What they spend is in its usage, their pictures are in its answer.
+        They keep to the limits of the run, to its `Budget` and to the studio's. What they spend is
+        in the run's usage, and their pictures are in its answer.
         """
         check_rules("tools", request_of("tools", "", options, model=self.model))
         return tools_of(self, options)

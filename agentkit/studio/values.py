@@ -13,21 +13,21 @@ class Drawing:
     """The pictures of one request, and what they cost."""
 
     images: tuple[Image, ...]
-    """In the order of arrival, at most as many as were asked for. Each has its prompt, model and
-    parents; and its cost, where there is only one, so that it is the request's."""
-    failures: tuple[ImageFailure, ...]
-    """Pictures that came and cannot be used; what did come of their bytes is kept aside in the
-    store.
+    """In the order of arrival, at most as many as were asked for. If there is only one, its
+    `cost_usd` is that of the request.
     """
+    failures: tuple[ImageFailure, ...]
+    """Pictures that arrived and cannot be used. Their bytes are kept aside in the store."""
     usage: Usage
-    """Of the request; `cost_usd` is None where the reply did not tell it."""
+    """What the request used. `cost_usd` is None if the reply did not tell it."""
     model: str
-    """The one that was asked."""
+    """The model that was asked."""
     prompt: str
+    """The words that were sent."""
     generation_id: str | None = None
-    """OpenRouter's id of the request, where it was told: the key for `GET /generation`."""
+    """OpenRouter's id of the request, if it was told. `OpenRouter.generation` asks about it."""
     seconds: float = 0.0
-    """From the sending to the last byte, retries included."""
+    """From the start of the request to the last byte, retries included."""
 
     @property
     def image(self) -> Image:

@@ -26,16 +26,20 @@ API_KEY = "sk-or-v1-emulator"
 
 
 class Emulator:
-    """An OpenRouter on loopback whose model follows rules. It is no language model.
+    """An OpenRouter on loopback whose model follows rules. It is not a language model.
 
         with Emulator() as emulator:
-            client = OpenAI(base_url=emulator.base_url, api_key=emulator.api_key)
+            client = OpenRouter(base_url=emulator.base_url, api_key=emulator.api_key)
 
-    `image_places`: where pictures that the rules draw appear (names of `Place`; empty: each
-    dialect's own place). `url_ttl`: seconds that a temporary image URL lives. `chunk_delay`:
-    seconds between two pieces of a stream. `seed`: makes ids and pictures repeatable. `models`: the
-    catalogue. `unavailable`: ids in it that no provider serves at the moment. `api_key`: the only
-    key that is accepted; by default any is. `port`: 0 for a free one.
+    - `image_places` are the places (names of `Place`) where pictures that the rules draw appear; by
+      default, where each API puts them.
+    - `url_ttl` is for how many seconds a temporary image URL lives.
+    - `chunk_delay` is the pause in seconds between two pieces of a stream.
+    - `seed` makes ids and pictures repeatable.
+    - `models` is the catalogue. `unavailable` are ids in it that no provider serves at the moment.
+    - `api_key` is the only key that is accepted; by default any is.
+    - `host` and `port` say where it listens; port 0 is a free one.
+    - `faults` are the faults that strike, see `Fault`.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Emulator:
 
     @property
     def origin(self) -> str:
+        """Its scheme, host and port, such as `http://127.0.0.1:8080`."""
         if not self._studio.origin:
             raise RuntimeError(
                 "the emulator is not running: use it in a `with` block, or call start() first"
@@ -87,30 +92,31 @@ class Emulator:
 
     @property
     def base_url(self) -> str:
+        """Its address for a client: `origin` and `/api/v1`."""
         return f"{self.origin}/api/v1"
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Every request that came, in order."""
+        """Every request that arrived, in order."""
         return self._state.requests
 
     @property
     def ledger(self) -> list[Charge]:
-        """What was billed, in order."""
+        """Every charge, in order."""
         self._catch_up()
         return self._state.ledger.charges
 
     @property
     def posts(self) -> list[Post]:
-        """What became of every request that costs money, in order, down to the last byte that a
-        client can have read.
+        """What became of every request that costs money, in order: whether it was billed, and how
+        much of its reply a client can have read.
         """
         self._catch_up()
         return self._state.ledger.posts.all()
 
     @property
     def repeats(self) -> list[tuple[Post, Post]]:
-        """Each such request that came again with the same body, after the one before it."""
+        """Each such request that came again with the same body, and the one before it."""
         return repeats(self.posts)
 
     def _catch_up(self) -> None:
@@ -119,16 +125,17 @@ class Emulator:
             self._server.catch_up()
 
     def play(self, replies: Scripted | Sequence[Scripted]) -> None:
-        """Dictate the next replies: one for each accepted POST. When they are used up, the rules
+        """Dictate the next replies, one for each accepted POST. When they are used up, the rules
         answer again.
         """
         self._state.play([replies] if isinstance(replies, Scripted) else list(replies))
 
     def expire_urls(self) -> None:
-        """Make every temporary image URL that was given out so far expire now."""
+        """Let every temporary image URL that was given out so far expire now."""
         self._studio.expire()
 
     def start(self) -> Self:
+        """Start it, in a thread of its own. A `with` block does so too."""
         if self._server is not None:
             raise RuntimeError("the emulator is already running")
         listener = _listen(self._host, self._port)
