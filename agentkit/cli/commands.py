@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -18,7 +16,6 @@ from typing import Annotated
 import typer
 
 from agentkit.errors import MissingKey, UsageError
-from agentkit.values import APIS, Api
 
 app = typer.Typer(
     help="Agents that draw, on OpenRouter.",
@@ -101,6 +98,9 @@ def demo(
     live: Live = False,
 ) -> None:
     """Play a script, watch it, and write a report of it."""
+    import asyncio
+    import tempfile
+
     from agentkit.demo.live import TerminalView
     from agentkit.demo.player import Played, play
     from agentkit.demo.report import write
@@ -108,6 +108,7 @@ def demo(
     from agentkit.demo.tools import load_tools
     from agentkit.images.store import FileImageStore
     from agentkit.show.plain import line
+    from agentkit.values import APIS, Api
 
     loaded = load(script)
     tools = load_tools(loaded)
@@ -165,6 +166,8 @@ def chat(
     """Talk with a model that draws. /images lists the pictures, /attach adds one, /save keeps them,
     /quit ends.
     """
+    import asyncio
+
     from agentkit.agent import Agent
     from agentkit.budget import Budget
     from agentkit.cli.chat import talk

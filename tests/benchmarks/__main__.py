@@ -12,13 +12,20 @@ from pathlib import Path
 
 from agentkit.openrouter.transport import TRANSPORTS
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
-from tests.benchmarks.measure import growth, import_seconds, medians
+from tests.benchmarks.measure import growth, import_seconds, medians, start_seconds
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import Raw, RunContext, Subject, subjects
 
 WIDTH, COLUMN = 44, 20
 MEMORY_GOAL = 4.0
 IMPORT_GOAL = 0.3
+START_SAMPLES = 9
+STARTS = {
+    "agentkit --help": (["-m", "agentkit", "--help"], 0.20),
+    "import agentkit": (["-c", "import agentkit"], 0.06),
+    "from agentkit import Agent, tool": (["-c", "from agentkit import Agent, tool"], 0.135),
+}
+"""Arguments of the interpreter, and the goal for it: user CPU seconds."""
 
 
 def line(cells: Iterable[str], title: str) -> str:
@@ -86,6 +93,17 @@ def imports(samples: int) -> None:
     )
 
 
+def starts() -> None:
+    seconds = start_seconds(
+        {title: arguments for title, (arguments, _) in STARTS.items()}, START_SAMPLES
+    )
+    print("\nUser CPU time of a whole process, medians of nine.\n")
+    for title, (_, goal) in STARTS.items():
+        print(
+            line([f"≤ {goal:g} s", f"{seconds[title]:.3f} s", verdict(seconds[title], goal)], title)
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="make bench", description="agentkit beside raw httpx2 and the openai SDK"
@@ -112,6 +130,8 @@ def main() -> None:
             memory(subjects(Path(folder)), sizes, origin, options.transport or "")
         if options.only in "import":
             imports(options.samples)
+        if options.only in "start":
+            starts()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -53,6 +53,18 @@ def import_seconds(modules: Sequence[str], samples: int) -> dict[str, float]:
             )
             taken[module].append(float(done.stdout))
     return {name: median(each) for name, each in taken.items()}
+
+
+def start_seconds(commands: Mapping[str, Sequence[str]], samples: int) -> dict[str, float]:
+    """User CPU seconds of a whole interpreter with these arguments, by title. One run of each is not counted."""
+    taken: dict[str, list[float]] = {title: [] for title in commands}
+    for number in range(samples + 1):
+        for title, arguments in commands.items():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+            subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+            if number:
+                taken[title].append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
+    return {title: median(each) for title, each in taken.items()}
 
 
 def growth(origin: str, subject: str, megabytes: int, transport: str, *, stream: bool) -> float:

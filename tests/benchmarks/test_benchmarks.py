@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.cases import TINY, Case, cases
-from tests.benchmarks.measure import import_seconds, medians
+from tests.benchmarks.measure import import_seconds, medians, start_seconds
 from tests.benchmarks.replies import DELTA, WORDS, png
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import subjects
@@ -70,3 +70,10 @@ def test_memory_that_is_held_shows_in_the_peak() -> None:
 async def test_an_import_is_timed_in_an_interpreter_of_its_own() -> None:
     seconds = await asyncio.to_thread(import_seconds, ["json"], 1)
     assert seconds["json"] > 0
+
+
+async def test_a_start_is_timed_as_a_whole_process() -> None:
+    seconds = await asyncio.to_thread(
+        start_seconds, {"nothing": ["-c", ""], "work": ["-c", "sum(range(1_000_000))"]}, 1
+    )
+    assert 0 < seconds["nothing"] < seconds["work"]
