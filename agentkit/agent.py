@@ -1,34 +1,39 @@
-"""An agent: a model with instructions, tools and settings. It holds no state of a conversation."""
+"""An agent: a model with instructions, tools and settings. It holds no state of a conversation.
+
+What is needed to make an agent or to run one (asyncio, the client, the loop) is imported at that
+moment, so a program that imports agentkit starts fast.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
 from agentkit._check import check_choice, check_kind, check_model, check_optional
-from agentkit._sync import run_sync
-from agentkit.answer import Answer
 from agentkit.budget import Budget
-from agentkit.conversation import Conversation, checked_run
 from agentkit.errors import UsageError
 from agentkit.hooks import Hooks, hooks_of
-from agentkit.images.drafts import ImageStore
-from agentkit.images.fetch import FetchPolicy
-from agentkit.images.store import FileImageStore, checked_store
-from agentkit.loop.delegate import Delegation, SubAgent
-from agentkit.loop.prompt import Prompt
-from agentkit.openrouter.client import OpenRouter, shared_client
-from agentkit.run import Run
-from agentkit.run.history import History
 from agentkit.settings import Limits, ModelSettings
-from agentkit.stream import AnswerStream, EventLog
-from agentkit.tools import Denied, Tool, collect
 from agentkit.tools.output import Output
-from agentkit.tools.tool import Approve, make_tool
-from agentkit.values import APIS, Api, Image
+from agentkit.tools.tool import Approve, Tool, make_tool
+from agentkit.tools.toolset import collect
+from agentkit.values import APIS, Api
+
+if TYPE_CHECKING:
+    from agentkit.answer import Answer
+    from agentkit.conversation import Conversation
+    from agentkit.images.drafts import ImageStore
+    from agentkit.images.fetch import FetchPolicy
+    from agentkit.loop.delegate import Delegation
+    from agentkit.loop.prompt import Prompt
+    from agentkit.openrouter.client import OpenRouter
+    from agentkit.run import Run
+    from agentkit.run.history import History
+    from agentkit.stream import AnswerStream, EventLog
+    from agentkit.tools import Denied
+    from agentkit.values import Image
 
 OutputT = TypeVar("OutputT", default=Any)
 
@@ -82,6 +87,11 @@ class Agent(Generic[OutputT]):
         hooks: Hooks | Iterable[Hooks] | None = None,
         scale: bool = False,
     ) -> None:
+        from agentkit.images.fetch import FetchPolicy
+        from agentkit.images.store import FileImageStore, checked_store
+        from agentkit.openrouter.client import OpenRouter
+        from agentkit.run.history import History
+
         self.model = check_model("Agent(model={!r})", model)
         self.instructions = check_kind("Agent(instructions={!r})", instructions, str, "a string")
         self.tools = collect(tools)
@@ -142,6 +152,8 @@ class Agent(Generic[OutputT]):
         """The client that was given; without one, the shared client for the key and address that
         the environment names now.
         """
+        from agentkit.openrouter.client import shared_client
+
         return shared_client() if self._client is None else self._client
 
     def conversation(
@@ -154,6 +166,8 @@ class Agent(Generic[OutputT]):
         `chat.resume(run)` continues it. `api` and `model` default to those of the agent, or of
         `run`. `chat.usage` counts from `run` on.
         """
+        from agentkit.conversation import Conversation
+
         if run is None:
             return Conversation(self, api=api, model=model)
         return Conversation.after(self, run, api=api, model=model)
@@ -175,6 +189,8 @@ class Agent(Generic[OutputT]):
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> Answer[OutputT]:
         """`run` for code that is not async."""
+        from agentkit._sync import run_sync
+
         return run_sync(self.run(prompt, deps=deps, budget=budget))
 
     def stream(
@@ -209,7 +225,9 @@ class Agent(Generic[OutputT]):
         `timeout` and `approve` are those of `tool`. Raises `ToolDefinitionError` for a name that
         cannot be used.
         """
-        agent = SubAgent(name, self.run, partial(_errand, self))
+        from agentkit.loop.delegate import SubAgent
+
+        agent = SubAgent(name, self.run, self._errand)
         return make_tool(
             agent, name=name, description=description or None, timeout=timeout, approve=approve
         )
@@ -230,9 +248,8 @@ class Agent(Generic[OutputT]):
         an external tool's call to its result. Raises `UsageError` for a decision that no call waits
         for; otherwise it raises as `run` does.
         """
-        return await Conversation.holding(self, checked_run(run)).resume(
-            run, approve=approve, results=results, deps=deps, budget=budget
-        )
+        chat = self._holding(run)
+        return await chat.resume(run, approve=approve, results=results, deps=deps, budget=budget)
 
     def resume_sync(
         self,
@@ -244,6 +261,8 @@ class Agent(Generic[OutputT]):
         budget: Budget | None = None,
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
+        from agentkit._sync import run_sync
+
         return run_sync(
             self.resume(run, approve=approve, results=results, deps=deps, budget=budget)
         )
@@ -262,13 +281,18 @@ class Agent(Generic[OutputT]):
 
         Its events begin where the run goes on. `stream.answer` has all of the run.
         """
-        chat = Conversation.holding(self, checked_run(run))
+        chat = self._holding(run)
         return chat.resume_stream(run, approve=approve, results=results, deps=deps, budget=budget)
 
+    def _holding(self, run: Run) -> Conversation[OutputT]:
+        """The conversation as it was before this run. Raises `UsageError` for what is no run."""
+        from agentkit.conversation import Conversation, checked_run
 
-async def _errand(
-    agent: Agent[Any], prompt: Sequence[str | Image], task: Delegation, log: EventLog
-) -> Answer[Any]:
-    """A run of an agent as a tool of another."""
-    chat = Conversation(agent) if task.paused is None else Conversation.holding(agent, task.paused)
-    return await chat.on_errand(prompt, task, log)
+        return Conversation.holding(self, checked_run(run))
+
+    async def _errand(
+        self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
+    ) -> Answer[OutputT]:
+        """A run of this agent as a tool of another."""
+        chat = self.conversation() if task.paused is None else self._holding(task.paused)
+        return await chat.on_errand(prompt, task, log)

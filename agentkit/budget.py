@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from agentkit.errors import UsageError
-from agentkit.run.step import fits
+from agentkit.values.usage import fits
 
 
 class _Guard:

@@ -20,13 +20,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import HookFailed, UsageError
-from agentkit.run import Run
 from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Denied
 from agentkit.values import Message
+
+if TYPE_CHECKING:
+    from agentkit.run import Run
 
 __all__ = ["Asking", "Hooks"]
 

@@ -37,6 +37,8 @@ from typing import Literal
 
 from agentkit.run.state import Run
 from agentkit.values import Invocation, ToolResult
+from agentkit.values.message import MISFIT
+from agentkit.values.usage import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,8 @@ CLOSING_SHARE = 0.9
 """Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to
 close in words.
 """
-MISFIT = "The arguments do not fit:"
-"""How the result of a call begins whose arguments its tool could not take."""
 MOST_REPAIRS = 2
 """Times in a row that a model may mend such arguments before the run is closed in words."""
-EPSILON = 1e-12
-"""USD below which sums of floats tell nothing apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +129,6 @@ class NextCost:
     """Whether a request may bring pictures."""
     speaks: bool = True
     """Whether the model can close in words: some give nothing but pictures."""
-
-
-def fits(price: float, left: float) -> bool:
-    """Whether something is left, and the price is within it."""
-    return left > EPSILON and price <= left + EPSILON
 
 
 def calls_left(run: Run) -> int:

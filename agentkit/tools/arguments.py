@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import jiter
 
 from agentkit.errors import AgentkitError
-from agentkit.run.step import MISFIT
 from agentkit.tools.text import mend, mend_json
 from agentkit.values import Image
+from agentkit.values.message import MISFIT
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

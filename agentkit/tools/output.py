@@ -9,7 +9,6 @@ from typing import Any, Generic, cast
 from typing_extensions import TypeVar
 
 from agentkit.errors import UsageError
-from agentkit.wire.types import OutputSchema
 
 T = TypeVar("T", default=Any)
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
@@ -27,6 +26,8 @@ class Output(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
+
+        from agentkit.wire.types import OutputSchema
 
         self.kind = kind
         try:

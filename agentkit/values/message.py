@@ -11,6 +11,8 @@ from agentkit.values.image import Image, ImageFailure, Pieces
 
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
+MISFIT = "The arguments do not fit:"
+"""How the result of a call begins whose arguments its tool could not take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,3 +50,11 @@ class Usage:
 
 
 _COUNTS = attrgetter(*(name for name in Usage.__dataclass_fields__ if name != "cost_usd"))
+
+EPSILON = 1e-12
+"""USD below which sums of floats tell nothing apart."""
+
+
+def fits(price: float, left: float) -> bool:
+    """Whether something is left, and the price is within it; both are in USD."""
+    return left > EPSILON and price <= left + EPSILON
