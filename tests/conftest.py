@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -35,6 +36,28 @@ def pytest_xdist_auto_num_workers() -> int:
         if hasattr(os, "sched_getaffinity")
         else (os.cpu_count() or 1) + 2
     )
+
+
+class FailureList:
+    """The tests that failed so far. Where the run itself breaks, pytest prints no summary: this does."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(f"{report.nodeid} ({report.when})")
+
+    def pytest_internalerror(self) -> None:
+        count = len(self.failed)
+        print(f"\nThe run broke. {count} tests had failed until then:", file=sys.stderr)
+        for name in self.failed:
+            print(f"FAILED {name}", file=sys.stderr)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that the workers of xdist report to
+        config.pluginmanager.register(FailureList(), "failure-list")
 
 
 def pytest_collection_finish() -> None:
