@@ -13,6 +13,7 @@ from pathlib import Path
 from agentkit.openrouter.transport import TRANSPORTS
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
 from tests.benchmarks.measure import growth, import_seconds, medians, start_seconds
+from tests.benchmarks.path import CALLS_GOAL, FRAMES_GOAL, footprint
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import Raw, RunContext, Subject, subjects
 
@@ -104,6 +105,19 @@ def starts() -> None:
         )
 
 
+def path(origin: str, folder: Path) -> None:
+    """Two rows for each: how deep our own code lies on a plain turn, and how much of it runs."""
+    for usd in (None, 1.0):
+        found = asyncio.run(footprint(origin, folder, usd))
+        limited = "with a cost limit" if usd is not None else "no cost limit"
+        for what, goal, count in (
+            ("frames to the transport", FRAMES_GOAL, len(found.frames)),
+            ("calls", CALLS_GOAL, len(found.calls)),
+        ):
+            cells = [f"≤ {goal}", f"{count}", verdict(count, goal)]
+            print(line(cells, f"own {what}, {limited}"), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="make bench", description="agentkit beside raw httpx2 and the openai SDK"
@@ -128,6 +142,8 @@ def main() -> None:
         asyncio.run(compare(options, sizes, origin, Path(folder)))
         if options.only in "memory":
             memory(subjects(Path(folder)), sizes, origin, options.transport or "")
+        if options.only in "frames and calls":
+            path(origin, Path(folder))
         if options.only in "import":
             imports(options.samples)
         if options.only in "start":

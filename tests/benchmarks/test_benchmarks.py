@@ -14,6 +14,7 @@ import pytest
 
 from tests.benchmarks.cases import TINY, Case, cases
 from tests.benchmarks.measure import import_seconds, medians, start_seconds
+from tests.benchmarks.path import footprint
 from tests.benchmarks.replies import DELTA, WORDS, png
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import subjects
@@ -77,3 +78,14 @@ async def test_a_start_is_timed_as_a_whole_process() -> None:
         start_seconds, {"nothing": ["-c", ""], "work": ["-c", "sum(range(1_000_000))"]}, 1
     )
     assert 0 < seconds["nothing"] < seconds["work"]
+
+
+@pytest.mark.parametrize("usd", [None, 1.0])
+async def test_frames_and_calls_of_a_turn_are_our_own(
+    usd: float | None, origin: str, tmp_path: Path
+) -> None:
+    found = await footprint(origin, tmp_path, usd)
+    assert found.frames[0].endswith(".handle_async_request")
+    assert found.frames[-1] == "Agent.run"
+    assert set(found.frames) <= set(found.calls)
+    assert len(found.calls) == len((await footprint(origin, tmp_path, usd)).calls)
