@@ -1,4 +1,6 @@
-"""The sync forms: one event loop in a thread of its own, so that they work inside a running loop
+"""Between sync and async: the sync forms, and the end of work that a cancellation must not cut off.
+
+The sync forms run on one event loop in a thread of its own, so that they work inside a running loop
 too (which they block).
 """
 
@@ -8,12 +10,14 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
 from agentkit.errors import UsageError
 
 T = TypeVar("T")
+_INTERRUPTED_SECONDS = 10.0
+"""How long a sync form that is interrupted waits for its coroutine to keep what had arrived."""
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
@@ -32,12 +36,58 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
             "a sync form was called by a tool on agentkit's own loop, which would "
             "wait for itself: await the async form"
         )
-    future = asyncio.run_coroutine_threadsafe(work, loop)
+    ended = threading.Event()
+    future = asyncio.run_coroutine_threadsafe(_announced(work, ended), loop)
     try:
         return future.result()
     except BaseException:
-        future.cancel()
+        if future.cancel():  # interrupted: a program that ends now must not lose what was paid for
+            ended.wait(_INTERRUPTED_SECONDS)
         raise
+
+
+async def _announced(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+    try:
+        return await work
+    finally:
+        ended.set()
+
+
+async def finish(work: Awaitable[T], seconds: float) -> T:
+    """The result of work that must come to its end although this task is being cancelled.
+
+    The work runs in a task of its own. A cancellation that arrives meanwhile, however often, does
+    not reach it; `CancelledError` is raised when the work has ended, with the work's own error, if
+    any, as its `__cause__`. After `seconds` the work itself is cancelled, and `TimeoutError` is
+    raised once it has stopped, so that no task is left behind. An error of the work is raised as it
+    is. Give a task or a future if you need its result after a cancellation.
+
+    `asyncio.shield` does not do this: it leaves the work behind at the first cancellation.
+    """
+    task = asyncio.ensure_future(work)
+    clock = asyncio.get_running_loop().time
+    until: float | None = clock() + seconds
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        if until is not None and clock() >= until:
+            task.cancel()
+            until = None  # it was told to stop: now only its end is waited for
+        left = None if until is None else until - clock()
+        try:
+            await asyncio.wait([task], timeout=left)
+        except asyncio.CancelledError as error:
+            cancellation = error
+    overdue = until is None and task.cancelled()
+    failure = TimeoutError(f"not done after {seconds:g} s") if overdue else _failure_of(task)
+    if cancellation is not None:
+        raise cancellation from failure
+    if overdue and failure is not None:
+        raise failure
+    return task.result()
+
+
+def _failure_of(task: asyncio.Future[Any]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
 def _running() -> asyncio.AbstractEventLoop:
