@@ -198,8 +198,10 @@ class Agent(Generic[OutputT]):
     ) -> AnswerStream[OutputT]:
         """One turn on its own, with events while it runs:
 
-        async with agent.stream("Draw a fox") as stream:
-            async for event in stream: ...
+            async with agent.stream("Draw a fox") as stream:
+                async for event in stream: ...
+
+        Leaving the block early stops the run.
         """
         return self.conversation().stream(prompt, deps=deps, budget=budget)
 
