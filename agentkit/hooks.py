@@ -1,4 +1,4 @@
-"""Hooks: plain functions of the user's that a run calls before and after each request to the model
+"""Hooks: plain functions of the user that a run calls before and after each request to the model
 and each tool call.
 
     def no_mail_at_night(context: Context) -> Denied | None:
@@ -7,12 +7,13 @@ and each tool call.
 
     Agent(…, hooks=Hooks(before_call=no_mail_at_night))
 
-Each may be async; one that is not must not block, for it runs on the event loop. `hooks=[a, b]`
-nests them, `a` outermost: what is before goes `a`, `b`, what is after `b`, `a`. A hook that raises
-stops the run with a `HookFailed`, which holds the run with all that had arrived. No hook can change
-what was asked, said, spent or drawn, and none is called again for a request that is repeated. One
-that is asked anew with other tools, as OpenRouter refused the server tool that draws
-(`ImageGeneration(fallback=…)`), is another request: `before_request` is called for it too.
+A hook may be async. One that is not runs on the event loop, so it must not block. `hooks=[a, b]`
+nests them: `a` runs first before a step, and last after it. A hook that raises stops the run with
+`HookFailed`, whose `run` has all that had arrived.
+
+No hook can change what was said, spent or drawn. A request that is repeated does not call the hooks
+again. A request with other tools, because OpenRouter refused its server tool
+(`ImageGeneration(fallback=…)`), is a new request and does.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A function → a tool: its schema, the check of what a model writes, and what the model is told.
-Nothing is run here.
+"""Tools: a function becomes something that a model can call. The schema, the check of what the
+model writes, and what the model is told of a result. Nothing is run here.
 """
 
 from agentkit.tools.arguments import BadArguments, parse_arguments
