@@ -18,7 +18,7 @@ help:
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
 	@echo "make check     lint, formatting, strict types"
-	@echo "make format    mend what the formatter and the linter can mend"
+	@echo "make format    fix what the formatter and the linter can fix"
 	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
 	@echo "make record    record the examples into cassettes/, from the emulator (LIVE=1: from OpenRouter, which costs money)"
 	@echo "make lock      bring $(LOCK) up to date with pyproject.toml"

@@ -40,7 +40,7 @@ class Answer(Generic[OutputT]):
     images: tuple[Image, ...]
     """Every picture of this run in the order of arrival, those that tools returned included."""
     failures: tuple[ImageFailure, ...]
-    """Pictures that were announced and could not be had."""
+    """Pictures that were announced and could not be obtained."""
     invocations: tuple[Invocation, ...]
     """Every tool call, of the user's tools and of server tools."""
     usage: Usage
@@ -138,7 +138,7 @@ class Answer(Generic[OutputT]):
         it is missing. Returns its path.
 
         Raises `UsageError` if there is a file of that name or the folder cannot be written. If a
-        picture cannot be had, everything else is saved first; then `ImageError` is raised.
+        picture cannot be obtained, everything else is saved first; then `ImageError` is raised.
         """
         target = Path(folder)
         if (

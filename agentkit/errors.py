@@ -120,7 +120,7 @@ class PartialAnswer(Protocol):
 
     @property
     def failures(self) -> Sequence[Any]:
-        """The pictures that could not be had (`agentkit.ImageFailure`)."""
+        """The pictures that could not be obtained (`agentkit.ImageFailure`)."""
         ...
 
     @property

@@ -104,7 +104,7 @@ class ImageReady:
 
 @dataclass(frozen=True, slots=True)
 class ImageFailed:
-    """A picture was announced and cannot be had. The rest of the answer stands."""
+    """A picture was announced and cannot be obtained. The rest of the answer stands."""
 
     failure: ImageFailure
     kind: Literal["image_failed"] = "image_failed"

@@ -210,7 +210,7 @@ class Studio:
 
     async def models(self) -> tuple[ImageModel, ...]:
         """The models of the Image API and what they accept. Raises a `RunError` if the catalogue
-        cannot be had.
+        is not available.
         """
         return await self.catalogue.image_models()
 

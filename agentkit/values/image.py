@@ -345,8 +345,8 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageFailure:
-    """A picture that was announced and could not be had. `url` is None if there was none, as for a
-    server tool that failed.
+    """A picture that was announced and could not be obtained. `url` is None if there was none, as
+    for a server tool that failed.
     """
 
     source: Source
