@@ -56,7 +56,9 @@ TABLES: list[tuple[str, str, Iterable[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("page", "heading", "names"), TABLES, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("page", "heading", "names"), TABLES, ids=[f"{page} {heading}" for page, heading, _ in TABLES]
+)
 def test_a_table_is_complete(page: str, heading: str, names: Iterable[str]) -> None:
     assert first_cells(page, heading) == set(names)
 
