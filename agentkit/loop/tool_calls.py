@@ -60,6 +60,17 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A call whose arguments its tool takes."""
+
+    invocation: Invocation
+    tool: Tool[..., Any]
+    arguments: dict[str, object]
+    pictures: tuple[str, ...]
+    """Handles of the pictures among its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """What the calls of one round have in common: the run as it was when they began, and all live
     things.
@@ -188,10 +199,24 @@ async def _one(scene: Round, invocation: Invocation) -> tuple[ToolOutcome, float
 
 
 async def _ended(scene: Round, started: Invocation) -> ToolOutcome:
-    cause: BaseException | None = None
+    """How a call ends. Only a call that its tool does not take is `rejected`: the same error from
+    inside a tool, or a result in the same words, is the tool's own.
+    """
     try:
-        return await _executed(scene, started)
-    except (BadArguments, ToolResultError) as error:
+        accepted = _accepted(scene, started)
+    except BadArguments as error:
+        refused = await failed(started, str(error), scene.context)
+        ended = replace(refused, rejected=True)
+    else:
+        return await _run_or_failed(scene, accepted)
+    return await _after(scene, ended, None) if scene.context.hooks else ended
+
+
+async def _run_or_failed(scene: Round, accepted: Accepted) -> ToolOutcome:
+    started, cause = accepted.invocation, None
+    try:
+        return await _executed(scene, accepted)
+    except ToolResultError as error:
         words = str(error)
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
@@ -206,7 +231,8 @@ async def _ended(scene: Round, started: Invocation) -> ToolOutcome:
     return await _after(scene, ended, None) if scene.context.hooks else ended
 
 
-async def _executed(scene: Round, invocation: Invocation) -> ToolOutcome:
+def _accepted(scene: Round, invocation: Invocation) -> Accepted:
+    """The call with its tool and its checked arguments. Raises `BadArguments`."""
     run, context = scene.run, scene.context
     tool = context.tools.functions.get(invocation.name)
     if tool is None:
@@ -218,10 +244,17 @@ async def _executed(scene: Round, invocation: Invocation) -> ToolOutcome:
         used.append(handle)
         return image
 
-    given = (
-        run.call(invocation.id).arguments if invocation.arguments is None else invocation.arguments
-    )
-    arguments = tool.check(given, images=picture)
+    given = invocation.arguments
+    if given is None:
+        arguments = tool.check(run.call(invocation.id).arguments, images=picture)
+    else:
+        arguments = tool.check(given, images=picture)
+    return Accepted(invocation, tool, arguments, tuple(dict.fromkeys(used)))
+
+
+async def _executed(scene: Round, accepted: Accepted) -> ToolOutcome:
+    context = scene.context
+    tool, invocation, arguments = accepted.tool, accepted.invocation, accepted.arguments
     _pass_the_gate(scene, tool, invocation, arguments)
     seconds = (
         min(scene.seconds_left, tool.timeout) if tool.timeout is not None else scene.seconds_left
@@ -239,8 +272,7 @@ async def _executed(scene: Round, invocation: Invocation) -> ToolOutcome:
             encoded=None,
             invocation=replace(stopped.invocation, status="failed", error=_WAITS),
         )
-    parents = tuple(dict.fromkeys(used))
-    ended = await done(invocation, value, context, parents)
+    ended = await done(invocation, value, context, accepted.pictures)
     paused = value.sub is not None and value.sub.status == "paused"
     return await _after(scene, ended, value.value) if context.hooks and not paused else ended
 

@@ -50,6 +50,8 @@ class ToolOutcome:
     """What the tool spent."""
     sub: Run | None = None
     """The run of the agent that was called."""
+    rejected: bool = False
+    """Whether the call was not run, since its tool does not take such arguments."""
     broken: HookFailed | None = None
     """A hook that failed after the tool was run. What the tool did stays done; then the run
     stops.
@@ -113,9 +115,8 @@ async def with_replaced_result(
     try:
         encoded = encode_result(replaced)
     except ToolResultError as error:
-        return replace(
-            ended, encoded=None, invocation=replace(invocation, status="failed", error=str(error))
-        )
+        failed_call = replace(invocation, status="failed", error=str(error))
+        return replace(ended, encoded=None, invocation=failed_call, rejected=False)
     known = {_key(image) for image, _ in ended.pictures}
     more = [
         (each, await _stored(each, context, invocation.id))
@@ -123,7 +124,13 @@ async def with_replaced_result(
         if _key(each) not in known
     ]
     completed = replace(invocation, status="completed", error=None)
-    return replace(ended, encoded=encoded, invocation=completed, pictures=(*ended.pictures, *more))
+    return replace(
+        ended,
+        encoded=encoded,
+        invocation=completed,
+        pictures=(*ended.pictures, *more),
+        rejected=False,
+    )
 
 
 async def failed(
@@ -208,7 +215,9 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
         seconds=seconds,
     )
     log.tell(InvocationFinished(ended))
-    return run.with_result(ended, ToolResult(ended.id, ended.name, parts, error=error))
+    return run.with_result(
+        ended, ToolResult(ended.id, ended.name, parts, error=error, rejected=done.rejected)
+    )
 
 
 def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:

@@ -37,7 +37,6 @@ from typing import Literal
 
 from agentkit.run.state import Run
 from agentkit.values import Invocation, ToolResult
-from agentkit.values.message import MISFIT
 from agentkit.values.usage import fits
 
 
@@ -162,17 +161,17 @@ def limit_reached(run: Run, cost: NextCost) -> str | None:
         return "cost_usd"
     if run.turns and run.seconds >= CLOSING_SHARE * limits.seconds:
         return "seconds"
-    return "repeats" if run.stuck or _misfits(run) > MOST_REPAIRS else None
+    return "repeats" if run.stuck or _rejected_rounds(run) > MOST_REPAIRS else None
 
 
-def _misfits(run: Run) -> int:
-    """Rounds in a row up to now in which no call had arguments that its tool could take."""
+def _rejected_rounds(run: Run) -> int:
+    """How many rounds in a row, up to now, had no call whose arguments its tool could take."""
     count = 0
     for message in reversed(run.messages):
         if message.role == "assistant":
             continue
         results = [part for part in message.parts if isinstance(part, ToolResult)]
-        if not results or any(not each.text.startswith(MISFIT) for each in results):
+        if not results or any(not each.rejected for each in results):
             break
         count += 1
     return count

@@ -13,7 +13,6 @@ import jiter
 from agentkit.errors import AgentkitError
 from agentkit.tools.text import mend, mend_json
 from agentkit.values import Image
-from agentkit.values.message import MISFIT
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -35,7 +34,7 @@ class BadArguments(AgentkitError):
     def __init__(self, problems: Sequence[str], accepted: str = "") -> None:
         self.problems = tuple(problems)
         """One for each field, at most eight."""
-        lines = [MISFIT, *(f"- {problem}" for problem in self.problems)]
+        lines = ["The arguments do not fit:", *(f"- {problem}" for problem in self.problems)]
         super().__init__("\n".join([*lines, f"Accepted: {accepted}"] if accepted else lines))
 
 

@@ -11,8 +11,6 @@ from agentkit.values.image import Image, ImageFailure, Pieces
 
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
-MISFIT = "The arguments do not fit:"
-"""How the result of a call begins whose arguments its tool could not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,10 @@ class ToolResult:
     name: str
     parts: tuple[Text | Image, ...]
     error: bool = False
+    rejected: bool = False
+    """Whether the call was not run because the tool does not take its arguments, or because there
+    is no such tool.
+    """
     kind: Literal["tool_result"] = "tool_result"
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentkit import InvocationFinished, tool
+from agentkit import InvocationFinished, Run, tool
 from agentkit.emulator import CallTool, Reply, Say
 from tests.conftest import Bench
 
@@ -191,3 +191,36 @@ async def test_arguments_that_fit_in_between_begin_the_count_anew(bench: Bench) 
     answer = await bench.ask(bench.agent(tools=[look]), "Go")
     assert ran == ["here", "here"]
     assert (answer.status, answer.text) == ("completed", "Found it.")
+
+
+async def test_a_healthy_tool_may_say_that_arguments_do_not_fit(bench: Bench) -> None:
+    @tool
+    def lint(line: int) -> str:
+        """Looks at a line of somebody's program."""
+        ran.append("lint")
+        return f"The arguments do not fit:\n- line {line} calls f(x) with two values"
+
+    lines = [calls({"line": number}, name="lint") for number in range(4)]
+    bench.emulator.play([*lines, Reply([Say("Four faults.")])])
+    answer = await bench.ask(bench.agent(tools=[lint]), "Go")
+    assert ran == ["lint"] * 4
+    assert [each.status for each in answer.invocations] == ["completed"] * 4
+    assert (answer.status, answer.limit, answer.text) == ("completed", None, "Four faults.")
+
+
+async def test_a_saved_run_remembers_which_calls_were_rejected(bench: Bench) -> None:
+    @tool(approve=True)
+    def measure(at: str) -> str:
+        """Measures."""
+        raise AssertionError("nobody approved it")
+
+    wrong = [calls({"at": [number]}, name="measure") for number in range(9)]
+    bench.emulator.play([*wrong[:2], calls(HERE, name="measure"), *wrong[3:5], Reply([Say("No.")])])
+    agent = bench.agent(tools=[measure])
+    answer = await bench.ask(agent, "Go")
+    assert answer.status == "paused"
+    run = Run.from_json(answer.run.to_json(), blobs=agent.store)
+    results = [
+        part for message in run.messages for part in message.parts if part.kind == "tool_result"
+    ]
+    assert [each.rejected for each in results] == [True, True]
