@@ -24,8 +24,8 @@ from agentkit.values import APIS, Api
 if TYPE_CHECKING:
     from agentkit.answer import Answer
     from agentkit.conversation import Conversation
-    from agentkit.images.drafts import ImageStore
     from agentkit.images.fetch import FetchPolicy
+    from agentkit.images.store import ImageStore
     from agentkit.loop.delegate import Delegation
     from agentkit.loop.prompt import Prompt
     from agentkit.openrouter.client import OpenRouter

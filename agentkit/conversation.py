@@ -19,8 +19,9 @@ from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
 from agentkit.errors import ConversationBusy, UsageError
 from agentkit.hooks import Hooks
-from agentkit.images.drafts import ImageStore, check_writable
+from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
+from agentkit.images.store import ImageStore
 from agentkit.loop.capabilities import with_capabilities
 from agentkit.loop.context import RunContext
 from agentkit.loop.decisions import decided, given_up

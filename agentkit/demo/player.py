@@ -15,7 +15,7 @@ from agentkit.demo.script import Script, Turn
 from agentkit.demo.tools import Toolbox
 from agentkit.errors import AgentkitError
 from agentkit.events import Event, TextDelta
-from agentkit.images.drafts import ImageStore
+from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import OpenRouter
 from agentkit.values import Api, Image, Usage
 

@@ -17,7 +17,7 @@ from typing import Any
 from agentkit.demo.positions import Place
 from agentkit.demo.script import STUDIO, Script, ToolEntry, read
 from agentkit.errors import AgentkitError
-from agentkit.images.drafts import ImageStore
+from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import OpenRouter
 from agentkit.studio import Studio
 from agentkit.tools import Tool, tool

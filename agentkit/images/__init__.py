@@ -4,11 +4,10 @@ safely (`Fetcher`).
 
 from agentkit.images.base64text import decode_base64
 from agentkit.images.blob import Blob
-from agentkit.images.drafts import Draft, ImageStore
 from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import Spool
-from agentkit.images.store import FileImageStore, MemoryImageStore
+from agentkit.images.store import Draft, FileImageStore, ImageStore, MemoryImageStore
 from agentkit.values.image_header import Info, inspect
 
 __all__ = [

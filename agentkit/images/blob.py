@@ -6,8 +6,9 @@ import threading
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.images.base64text import url_safe
-from agentkit.images.drafts import ImageStore, SafeDraft
+from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored
+from agentkit.images.store import ImageStore
 from agentkit.values.blobs import opened, storing
 from agentkit.values.image_header import MAX_PIXELS
 
@@ -56,12 +57,12 @@ class Blob:
 
     def __repr__(self) -> str:
         what = self.reason or self.media_type or "a picture"
-        return f"<Blob {self.reference.rpartition(':')[2]} {what} {self._draft.draft.size} bytes>"
+        return f"<Blob {self.reference.rpartition(':')[2]} {what} {self._draft.size} bytes>"
 
     @property
     def size(self) -> int:
         """Bytes that had arrived; 0 where they were taken or discarded."""
-        return 0 if self._gone and self.kept is None else self._draft.draft.size
+        return 0 if self._gone and self.kept is None else self._draft.size
 
     def keep(self) -> Stored:
         """Put the bytes into the store, once, and tell what they are.
@@ -112,9 +113,7 @@ class Blob:
     def _keep(self) -> Stored:
         self._check_there()
         try:
-            if self._draft.trouble is not None:
-                raise self._draft.trouble
-            self.kept = self._draft.draft.keep()
+            self.kept = self._draft.keep()
             if self.reason is not None:
                 raise ImageError(self.reason)
             return inspect_stored(self._store, self.kept, max_pixels=self._max_pixels)
@@ -127,9 +126,7 @@ class Blob:
         try:
             with storing("read from"):
                 source = (
-                    self._draft.draft.read_back()
-                    if self.kept is None
-                    else opened(self._store, self.kept)
+                    self._draft.read_back() if self.kept is None else opened(self._store, self.kept)
                 )
                 with source as file:
                     return file.read()
@@ -142,4 +139,4 @@ class Blob:
 
     def _forget(self) -> None:
         self._gone = True
-        self._draft.draft.discard()
+        self._draft.discard()

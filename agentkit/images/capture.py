@@ -22,7 +22,8 @@ from agentkit.images.base64text import (
     standard,
     unescape,
 )
-from agentkit.images.drafts import ImageStore, SafeDraft
+from agentkit.images.drafts import SafeDraft
+from agentkit.images.store import ImageStore
 from agentkit.values.image_header import HEAD, sniff
 
 #: How many characters of a string are looked at to tell whether it is a picture; HEAD bytes are in
@@ -179,13 +180,13 @@ class Capture:
 
     def restore(self) -> bytes:
         """All that was fed, byte for byte. Bytes in the store are left to `discard`."""
-        plain = self.draft.draft.size if self._verbatim is None else self._plain_until
-        with self.draft.draft.read_back() as file:
+        plain = self.draft.size if self._verbatim is None else self._plain_until
+        with self.draft.read_back() as file:
             parts = [self.opening.header, pybase64.b64encode(file.read(plain))]
         if self._verbatim is None:
             parts += [self._digits, self._padding]
         else:
-            with self._verbatim.draft.read_back() as file:
+            with self._verbatim.read_back() as file:
                 parts.append(file.read())
         return b"".join((*parts, self._raw))
 
@@ -198,13 +199,13 @@ class Capture:
 
     def discard(self) -> None:
         """Leave no trace."""
-        self.draft.draft.discard()
+        self.draft.discard()
         self.settle()
 
     def settle(self) -> None:
         """It is a picture: what was written down to restore the string is not needed any more."""
         if self._verbatim is not None:
-            self._verbatim.draft.discard()
+            self._verbatim.discard()
 
     def _feed_plain(self, piece: bytes) -> bool:
         """The fast way, for plain base64 only. False, and nothing done, for anything else."""
@@ -219,7 +220,7 @@ class Capture:
             decoded = pybase64.b64decode(memoryview(text)[:whole], validate=True)
         except ValueError:
             return False
-        if len(decoded) * 4 != whole * 3 or self.draft.draft.size + len(decoded) > self._max_bytes:
+        if len(decoded) * 4 != whole * 3 or self.draft.size + len(decoded) > self._max_bytes:
             return False
         self.draft.write(decoded)
         self._digits = rest
@@ -237,7 +238,7 @@ class Capture:
         if self._verbatim is None and (self._padding or not _ends_plainly(raw)):
             self._verbatim = SafeDraft(self._store)
             self._verbatim.write(self._digits + self._padding)
-            self._plain_until = self.draft.draft.size
+            self._plain_until = self.draft.size
         if self._verbatim is not None:
             self._verbatim.write(raw)
         text = unescape(raw, self.opening.depth)
@@ -267,13 +268,13 @@ class Capture:
     def _decode(self, text: bytes) -> State:
         """Decode whole quanta of the standard alphabet. What is too large is found before what is
         invalid behind it, so that the slicing of the input makes no difference."""
-        room = (self._max_bytes - self.draft.draft.size) // 3 * 4 + 4
+        room = (self._max_bytes - self.draft.size) // 3 * 4 + 4
         try:
             decoded = pybase64.b64decode(text[:room], validate=True)
         except ValueError:
             self.state = State.INVALID
             return self.state
-        if self.draft.draft.size + len(decoded) > self._max_bytes:
+        if self.draft.size + len(decoded) > self._max_bytes:
             self._overflow()
         else:
             self.draft.write(decoded)

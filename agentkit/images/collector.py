@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
 from agentkit.images.base64text import decode_base64
-from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
+from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Image, ImageFailure, Place, Source
 from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.types import ImageRef, Preview

@@ -31,8 +31,9 @@ from typing import TYPE_CHECKING, cast
 from agentkit._tls import trusted
 from agentkit.errors import ImageError, StoreError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
-from agentkit.images.drafts import ImageStore, SafeDraft
+from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored
+from agentkit.images.store import ImageStore
 from agentkit.values.blobs import storing
 from agentkit.values.image_header import HEAD, MAX_PIXELS, describe, sniff
 from agentkit.wire.headers import retry_after
@@ -151,15 +152,13 @@ class Fetcher:
     def _keep(self, draft: SafeDraft) -> Stored:
         try:
             try:
-                if draft.trouble is not None:
-                    raise draft.trouble
-                sha256 = draft.draft.keep()
+                sha256 = draft.keep()
             except StoreError as error:
-                with storing("read from"), draft.draft.read_back() as file:
+                with storing("read from"), draft.read_back() as file:
                     raise BrokenImage(str(error), data=file.read()) from None
             return inspect_stored(self._store, sha256, max_pixels=self.policy.max_pixels)
         finally:
-            draft.draft.discard()
+            draft.discard()
 
     async def _download(self, target: Target) -> SafeDraft:
         import httpx2
@@ -288,13 +287,13 @@ class Fetcher:
                     head = (head + chunk)[:HEAD]
                     if len(head) == HEAD:
                         _check_head(head, response)
-                if draft.draft.size + len(chunk) > self.policy.max_bytes:
+                if draft.size + len(chunk) > self.policy.max_bytes:
                     raise self._too_large()
                 draft.write(chunk)
             if len(head) < HEAD:
                 _check_head(head, response)
         except BaseException:
-            draft.draft.discard()
+            draft.discard()
             raise
         return draft
 

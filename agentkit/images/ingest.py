@@ -11,9 +11,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from agentkit.errors import ImageError, UsageError
-from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored, store_bytes
+from agentkit.images.store import ImageStore
 from agentkit.values import Image, MemoryBlobs
 from agentkit.values.image_header import MAX_PIXELS, inspect
 

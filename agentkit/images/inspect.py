@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from agentkit.errors import ImageError
-from agentkit.images.drafts import GuardedDraft, ImageStore
+from agentkit.images.drafts import SafeDraft
+from agentkit.images.store import ImageStore
 from agentkit.values.blobs import opened, storing
 from agentkit.values.image_header import MAX_PIXELS, inspect
 
@@ -38,7 +39,7 @@ def store_bytes(store: ImageStore, data: bytes, *, max_pixels: int = MAX_PIXELS)
     """Keep a picture. Raises `ImageError` for bytes that are none (kept aside, `kept` says where),
     and `StoreError`.
     """
-    draft = GuardedDraft(store)
+    draft = SafeDraft(store)
     try:
         draft.write(data)
         sha256 = draft.keep()

@@ -21,7 +21,7 @@ from functools import cached_property
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.blob import Blob
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
-from agentkit.images.drafts import ImageStore
+from agentkit.images.store import ImageStore
 from agentkit.values.image_header import MAX_PIXELS
 from agentkit.wire.types import BLOB
 
@@ -359,7 +359,7 @@ class Spool:
         """It is no base64 after all: words, or a picture that is broken, if it has more bytes than
         words ever have.
         """
-        if capture.draft.draft.size > MOST_WORDS:
+        if capture.draft.size > MOST_WORDS:
             capture.swallow()
             return b""
         text = capture.restore()

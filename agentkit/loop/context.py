@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentkit.budget import Budget
-from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import Fetcher
+from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run.history import History
 from agentkit.settings import ModelSettings

@@ -12,9 +12,9 @@ from agentkit._log import logger
 from agentkit.answer import Answer, run_of
 from agentkit.errors import HookFailed, ImageError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
-from agentkit.images.drafts import ImageStore
 from agentkit.images.ingest import ingest, ingest_now
 from agentkit.images.inspect import BrokenImage
+from agentkit.images.store import ImageStore
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import absorbed, drawn, renamed, said
 from agentkit.run import Nested, Run, Waiting

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pybase64
 
 from agentkit.errors import ImageError
-from agentkit.images.drafts import ImageStore
+from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Pieces
 from agentkit.values.blobs import opened, read_some, storing
 

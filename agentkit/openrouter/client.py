@@ -23,8 +23,8 @@ from agentkit._redact import Secret, redacted
 from agentkit._tls import trusted
 from agentkit._version import __version__
 from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
-from agentkit.images.drafts import ImageStore
 from agentkit.images.spool import Spool
+from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.errors import translated
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, whole

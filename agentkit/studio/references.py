@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from agentkit.errors import ImageError, UsageError
-from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import Fetcher
 from agentkit.images.ingest import InputLimits, ingest, scaled_to_fit
+from agentkit.images.store import ImageStore
 from agentkit.values import Image
 
 References = Image | str | Sequence[Image | str]

@@ -22,8 +22,8 @@ from agentkit.errors import (
 from agentkit.events import ImageFailed, ImageReady, ReasoningDelta, TextDelta
 from agentkit.images.blob import Blob
 from agentkit.images.collector import Collector, Outcome
-from agentkit.images.drafts import ImageStore
 from agentkit.images.fetch import Fetcher
+from agentkit.images.store import ImageStore
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.retry import retrying
 from agentkit.stream import EventLog

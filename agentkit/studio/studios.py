@@ -14,10 +14,10 @@ from agentkit import _check
 from agentkit._sync import run_sync
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
-from agentkit.images.drafts import ImageStore, check_writable
+from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.ingest import InputLimits
-from agentkit.images.store import FileImageStore, checked_store
+from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.openrouter.prices import price

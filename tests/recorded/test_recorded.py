@@ -19,9 +19,8 @@ import pytest
 
 from agentkit import Agent, Answer, Conversation, OpenRouter, Reasoning, Run, Text, TextDelta, tool
 from agentkit.errors import APIError, RunError
-from agentkit.images.drafts import ImageStore
 from agentkit.images.spool import Spool
-from agentkit.images.store import MemoryImageStore
+from agentkit.images.store import ImageStore, MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.values import Message
 from agentkit.wire import decoder

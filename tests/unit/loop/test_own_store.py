@@ -13,8 +13,8 @@ from agentkit import Image, ImageGeneration, tool
 from agentkit.emulator import CallTool, Draw, Reply, Say
 from agentkit.errors import AgentkitError, ImageError, OutcomeUnknown, RunError, StoreError
 from agentkit.images import store_bytes
-from agentkit.images.drafts import Draft, SafeDraft
-from agentkit.images.store import MemoryImageStore
+from agentkit.images.drafts import SafeDraft
+from agentkit.images.store import Draft, MemoryImageStore
 from tests.conftest import Bench, picture
 
 
@@ -173,7 +173,7 @@ def test_a_refused_write_loses_no_byte(takes: bool):
     draft.write(b"second ")
     draft.write(b"third")
     assert isinstance(draft.trouble, StoreError)
-    with draft.draft.read_back() as file:
+    with draft.read_back() as file:
         assert file.read() == b"first second third"
 
 
