@@ -6,8 +6,8 @@ error in one cannot be cancelled by the same error in the other.
 """
 
 from agentkit.emulator.catalogue import Model
-from agentkit.emulator.faults.chaosfile import ChaosError, faults_from_file, faults_from_text
-from agentkit.emulator.faults.faultbook import Faults, Strike
+from agentkit.emulator.faults.active_faults import Faults, Strike
+from agentkit.emulator.faults.fault_file import ChaosError, faults_from_file, faults_from_text
 from agentkit.emulator.faults.values import (
     QUIRKS,
     Body,

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from agentkit.emulator.faults.chaosfile import ChaosError, faults_from_file
+from agentkit.emulator.faults.fault_file import ChaosError, faults_from_file
 from agentkit.emulator.server.server import Emulator
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agentkit.emulator.loose import as_list, as_object
+from agentkit.emulator.json_values import as_list, as_object
 from agentkit.emulator.script import Json
 from agentkit.emulator.wire.sse import COMMENT, DONE
 

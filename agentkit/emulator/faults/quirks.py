@@ -17,7 +17,7 @@ DEPTH = 10_000
 PIECE = 20_000  # characters of large arguments in one event
 
 
-def bent_reply(reply: Reply, fault: Fault | None) -> Reply:
+def distorted_reply(reply: Reply, fault: Fault | None) -> Reply:
     """A reply with the fault's defects in its content, before any dialect encodes it."""
     if fault is None:
         return reply
@@ -139,7 +139,7 @@ def _with_one_id(reply: Reply) -> Reply:
 # On the wire
 
 
-def bend_result(quirks: Sequence[str], api: str, body: bytes) -> bytes:
+def distort_result(quirks: Sequence[str], api: str, body: bytes) -> bytes:
     """A whole JSON body with the defects that show in it."""
     value: Json = json.loads(body)
     for quirk in quirks:
@@ -147,7 +147,7 @@ def bend_result(quirks: Sequence[str], api: str, body: bytes) -> bytes:
     return encode(value)
 
 
-def bend_events(quirks: Sequence[str], api: str, pieces: Sequence[bytes]) -> list[bytes]:
+def distort_events(quirks: Sequence[str], api: str, pieces: Sequence[bytes]) -> list[bytes]:
     """The pieces of a stream with the defects that show in them."""
     events: list[Event] = [_parsed(piece) for piece in pieces]
     for quirk in quirks:

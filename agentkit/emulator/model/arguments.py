@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from agentkit.emulator.loose import as_list, as_object
-from agentkit.emulator.model.handles import held, named
+from agentkit.emulator.json_values import as_list, as_object
+from agentkit.emulator.model.picture_names import held, named
 from agentkit.emulator.model.words import (
     STOP,
     bag,

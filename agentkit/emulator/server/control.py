@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agentkit.emulator.faults.chaosfile import MAX_SIZE, ChaosError, as_json, faults_from_value
+from agentkit.emulator.faults.fault_file import MAX_SIZE, ChaosError, as_json, faults_from_value
 from agentkit.emulator.server.state import State
 
 Answer = Callable[[State, Request], Awaitable[Response]]

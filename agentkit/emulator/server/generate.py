@@ -7,39 +7,39 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from agentkit.emulator.catalogue import DEFAULT_IMAGE_MODEL, Model
-from agentkit.emulator.faults.quirks import bent_reply
+from agentkit.emulator.faults.quirks import distorted_reply
 from agentkit.emulator.faults.values import Fault
 from agentkit.emulator.job import Job, Origin, drawing_model
-from agentkit.emulator.model.mind import Mind
+from agentkit.emulator.model.rule_model import RuleModel
 from agentkit.emulator.painter.studio import FLAWS, Flaw
 from agentkit.emulator.script import Json, Place, RawReply, Reply
-from agentkit.emulator.server.delivery import Outgoing
 from agentkit.emulator.server.posts import Kind
+from agentkit.emulator.server.response import Outgoing
 from agentkit.emulator.server.state import State
-from agentkit.emulator.wire.ask import (
-    IMAGE_TOOL,
-    PLAIN_IMAGE_TOOL,
-    Ask,
-    ask_of_chat,
-    ask_of_responses,
-)
-from agentkit.emulator.wire.bodies import ChatBody, ImagesBody, ResponsesBody, read
-from agentkit.emulator.wire.chat import ChatEncoder, as_problem
+from agentkit.emulator.wire.chat import ChatEncoder, as_api_error
+from agentkit.emulator.wire.errors import ApiError, invalid
 from agentkit.emulator.wire.images import (
     ImagesEncoder,
     check_parameters,
     choose_image_model,
     reply_to,
 )
-from agentkit.emulator.wire.items import read_items
-from agentkit.emulator.wire.problems import Problem, invalid
+from agentkit.emulator.wire.input_items import read_items
+from agentkit.emulator.wire.request import (
+    IMAGE_TOOL,
+    PLAIN_IMAGE_TOOL,
+    ModelRequest,
+    request_from_chat,
+    request_from_responses,
+)
+from agentkit.emulator.wire.request_bodies import ChatBody, ImagesBody, ResponsesBody, read
 from agentkit.emulator.wire.responses import ResponsesEncoder
 from agentkit.emulator.wire.sse import COMMENT, encode
 from agentkit.emulator.wire.validate import (
-    check_ask,
     check_chat_pairs,
     check_common,
     check_items,
+    check_request,
     check_stateless,
     choose_model,
 )
@@ -59,12 +59,12 @@ async def answer_chat(state: State, request: Request, value: Any) -> Outgoing:
     model = choose_model(body, state.catalogue)
     check_common(body, model)
     check_chat_pairs(body, model)
-    ask = ask_of_chat(body, model)
-    check_ask(ask)
-    scripted = _decide(state, request, ask)
+    model_request = request_from_chat(body, model)
+    check_request(model_request)
+    scripted = _decide(state, request, model_request)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
-    job = _job(state, request, ask, scripted, "chat", body.session_id)
+    job = _job(state, request, model_request, scripted, "chat", body.session_id)
     return await _send(job, ChatEncoder(job, state.ids), state, stream=body.stream)
 
 
@@ -75,12 +75,12 @@ async def answer_responses(state: State, request: Request, value: Any) -> Outgoi
     check_common(body, model)
     items = read_items(body.input, seen=state.item_types) if isinstance(body.input, list) else []
     check_items(items, model)
-    ask = ask_of_responses(body, items, model)
-    check_ask(ask)
-    scripted = _decide(state, request, ask)
+    model_request = request_from_responses(body, items, model)
+    check_request(model_request)
+    scripted = _decide(state, request, model_request)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
-    job = _job(state, request, ask, scripted, "responses", body.session_id)
+    job = _job(state, request, model_request, scripted, "responses", body.session_id)
     return await _send(
         job, ResponsesEncoder(job, state.ids, _echo(body, value)), state, stream=body.stream
     )
@@ -90,7 +90,7 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
     body = read(ImagesBody, value)
     model, endpoint = choose_image_model(body, state.catalogue)
     check_parameters(body, endpoint)
-    scripted = _afflicted(request, state.next_reply() or reply_to(body, endpoint, state.studio))
+    scripted = _with_quirks(request, state.next_reply() or reply_to(body, endpoint, state.studio))
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = Job(
@@ -109,12 +109,14 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
     return await _send(job, ImagesEncoder(job), state, stream=body.stream and endpoint.streaming)
 
 
-def _decide(state: State, request: Request, ask: Ask) -> Reply | RawReply:
-    return _afflicted(request, state.next_reply() or Mind(ask, state.studio, state.ids).reply())
+def _decide(state: State, request: Request, model_request: ModelRequest) -> Reply | RawReply:
+    return _with_quirks(
+        request, state.next_reply() or RuleModel(model_request, state.studio, state.ids).reply()
+    )
 
 
-def _afflicted(request: Request, reply: Reply | RawReply) -> Reply | RawReply:
-    return reply if isinstance(reply, RawReply) else bent_reply(reply, request.state.fault)
+def _with_quirks(request: Request, reply: Reply | RawReply) -> Reply | RawReply:
+    return reply if isinstance(reply, RawReply) else distorted_reply(reply, request.state.fault)
 
 
 def _flaw(request: Request) -> Flaw | None:
@@ -130,43 +132,57 @@ def _named(state: State, request: Request, kind: str = "") -> str:
 
 
 def _job(
-    state: State, request: Request, ask: Ask, reply: Reply, kind: Kind, session_id: str | None
+    state: State,
+    request: Request,
+    model_request: ModelRequest,
+    reply: Reply,
+    kind: Kind,
+    session_id: str | None,
 ) -> Job:
-    native = ask.native
-    tool = ask.image_tool or {}
-    image_model: Model | None = ask.model
+    native = model_request.native
+    tool = model_request.image_tool or {}
+    image_model: Model | None = model_request.model
     if not native:
         image_model = drawing_model(state.catalogue, tool, DEFAULT_IMAGE_MODEL)
         if image_model is None:
             raise invalid(f"{tool.get('model')} is not a valid image generation model")
     assert image_model is not None  # noqa: S101 - a native model draws itself
-    pictures = sum(len(turn.pictures) for turn in ask.turns if turn.role in ("user", "tool"))
+    pictures = sum(
+        len(turn.pictures) for turn in model_request.turns if turn.role in ("user", "tool")
+    )
     text = sum(
-        len(turn.text) + sum(len(call.arguments) for call in turn.calls) for turn in ask.turns
+        len(turn.text) + sum(len(call.arguments) for call in turn.calls)
+        for turn in model_request.turns
     )
     text += sum(
-        len(tool.name) + len(tool.description) + len(repr(tool.schema)) for tool in ask.tools
+        len(tool.name) + len(tool.description) + len(repr(tool.schema))
+        for tool in model_request.tools
     )
     return Job(
         id=_named(state, request),
         kind=kind,
-        model=ask.model,
+        model=model_request.model,
         image_model=image_model,
         reply=reply,
         studio=state.studio,
         ledger=state.ledger,
-        prompt_tokens=ceil(text / 4) + 3 * len(ask.turns) + TOKENS_PER_PICTURE * pictures,
+        prompt_tokens=ceil(text / 4) + 3 * len(model_request.turns) + TOKENS_PER_PICTURE * pictures,
         native=native,
-        places=state.places or _own_places(ask),
-        encrypted_reasoning=ask.encrypted_reasoning,
+        places=state.places or _own_places(model_request),
+        encrypted_reasoning=model_request.encrypted_reasoning,
         flaw=_flaw(request),
-        origin=_origin(request, streamed=ask.stream, session_id=session_id, media=pictures),
+        origin=_origin(
+            request, streamed=model_request.stream, session_id=session_id, media=pictures
+        ),
     )
 
 
-def _own_places(ask: Ask) -> tuple[Place, ...]:
+def _own_places(model_request: ModelRequest) -> tuple[Place, ...]:
     """OpenAI's own tool answers with OpenAI's own item."""
-    plain = PLAIN_IMAGE_TOOL in ask.server_tools and IMAGE_TOOL not in ask.server_tools
+    plain = (
+        PLAIN_IMAGE_TOOL in model_request.server_tools
+        and IMAGE_TOOL not in model_request.server_tools
+    )
     return ("image_generation_call",) if plain else ()
 
 
@@ -202,7 +218,7 @@ async def _send(job: Job, encoder: Encoder, state: State, *, stream: bool) -> Ou
         )
     try:
         body = encode(await encoder.result())
-    except Problem as problem:
+    except ApiError as problem:
         return Outgoing(problem.status, JSON, encode(problem.body()), headers)
     status = (
         reply.error.code
@@ -225,7 +241,7 @@ def _turned_down(job: Job, headers: Mapping[str, str]) -> Outgoing:
     reply = job.reply
     assert reply.error is not None  # noqa: S101 - the caller looked
     job.settle(finish_reason=None, free=not reply.error.billed)
-    body = reply.error.body if reply.error.body is not None else as_problem(reply.error).body()
+    body = reply.error.body if reply.error.body is not None else as_api_error(reply.error).body()
     return Outgoing(
         reply.error.code,
         JSON,

@@ -15,14 +15,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agentkit.emulator.loose import as_list, as_object
+from agentkit.emulator.json_values import as_list, as_object
 from agentkit.emulator.server.control import control_routes
-from agentkit.emulator.server.delivery import Cut, Outgoing, Witness
+from agentkit.emulator.server.fault_injection import answer_with_faults, read_body
 from agentkit.emulator.server.generate import answer_chat, answer_images, answer_responses
-from agentkit.emulator.server.injecting import arrived, struck
-from agentkit.emulator.server.listing import list_models
+from agentkit.emulator.server.model_list import list_models
+from agentkit.emulator.server.response import ConnectionCut, DeliveryCallbacks, Outgoing
 from agentkit.emulator.server.state import RecordedRequest, State
-from agentkit.emulator.wire.problems import Problem, invalid
+from agentkit.emulator.wire.errors import ApiError, invalid
 from agentkit.emulator.wire.sse import encode
 
 Handler = Callable[[State, Request, Any], Awaitable[Outgoing]]
@@ -79,9 +79,9 @@ def _endpoint(
     async def endpoint(request: Request) -> Outgoing:
         request.state.fault = None
         try:
-            content = await arrived(state, request, api)
+            content = await read_body(state, request, api)
         except ClientDisconnect as gone:
-            raise Cut from gone
+            raise ConnectionCut from gone
         parsed, flaw = _parse(content)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         headers = {name: value for name, value in request.headers.items()}  # noqa: C416 - repeated names: the last one
@@ -98,8 +98,8 @@ def _endpoint(
                     raise flaw
                 return await handler(state, request, value)
 
-            outgoing = await struck(state, request, api, value, answer)
-        except Problem as problem:
+            outgoing = await answer_with_faults(state, request, api, value, answer)
+        except ApiError as problem:
             outgoing = Outgoing(
                 problem.status, JSON, encode(problem.body()), headers=_retry_after(problem)
             )
@@ -113,7 +113,7 @@ def _endpoint(
                 500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}})
             )
         if number is not None:
-            outgoing.witness = Witness(
+            outgoing.witness = DeliveryCallbacks(
                 partial(posts.answered, number),
                 partial(posts.deliver, number=number),
                 partial(posts.completed, number),
@@ -123,12 +123,12 @@ def _endpoint(
     return endpoint
 
 
-def _retry_after(problem: Problem) -> dict[str, str]:
+def _retry_after(problem: ApiError) -> dict[str, str]:
     seconds = problem.fields.get("availability", {}).get("retry_after")
     return {"retry-after": str(seconds)} if seconds is not None else {}
 
 
-def _parse(content: bytes) -> tuple[Any, Problem | None]:
+def _parse(content: bytes) -> tuple[Any, ApiError | None]:
     try:
         return json.loads(content.decode(), parse_constant=_no_constant, parse_float=_finite), None
     except (ValueError, RecursionError) as error:
@@ -160,9 +160,9 @@ def _scrubbed(value: Any) -> Any:
 def _check_key(state: State, request: Request) -> None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
-        raise Problem(401, "No auth credentials found")
+        raise ApiError(401, "No auth credentials found")
     if state.api_key is not None and key.strip() != state.api_key:
-        raise Problem(401, "User not found.")
+        raise ApiError(401, "User not found.")
 
 
 async def _lost(_: Request, error: Exception) -> Response:
@@ -183,7 +183,7 @@ def _endpoints(state: State, request: Request) -> Outgoing:
     name = "{author}/{slug}".format(**request.path_params)
     model = next((model for model in state.catalogue.models if model.id == name), None)
     if model is None or model.image_api is None:
-        raise Problem(404, f"Image model {name} not found")
+        raise ApiError(404, f"Image model {name} not found")
     return Outgoing(200, JSON, encode({"id": model.id, "endpoints": [model.image_api.record()]}))
 
 
@@ -198,7 +198,7 @@ def _generation(state: State, request: Request) -> Outgoing:
     found = state.ledger.generation(wanted)
     state.ledger.posts.looked_up(wanted, None if found is None else found["total_cost"])
     if found is None:
-        raise Problem(404, f"Generation {wanted} not found")
+        raise ApiError(404, f"Generation {wanted} not found")
     return Outgoing(200, JSON, encode({"data": found}))
 
 
@@ -239,7 +239,9 @@ def _picture(state: State, request: Request) -> Outgoing:
         return Outgoing(403, "text/plain", b"The link has expired")
     age = ceil(loan.until - time.monotonic())
     sha256 = hashlib.sha256(loan.data).hexdigest()
-    witness = Witness(lambda _: None, lambda _: None, partial(state.ledger.posts.fetched, sha256))
+    witness = DeliveryCallbacks(
+        lambda _: None, lambda _: None, partial(state.ledger.posts.fetched, sha256)
+    )
     return Outgoing(
         200,
         loan.media_type,

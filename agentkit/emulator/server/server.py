@@ -10,17 +10,17 @@ import anyio.to_thread
 import uvicorn
 
 from agentkit.emulator.catalogue import MODELS, Catalogue, Model
-from agentkit.emulator.faults.faultbook import Faults
+from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.faults.values import Fault
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.script import PLACES, Place, Scripted
+from agentkit.emulator.server.connection import protocol_with
 from agentkit.emulator.server.ledger import Charge
-from agentkit.emulator.server.line import protocol_with
 from agentkit.emulator.server.posts import Post, repeats
 from agentkit.emulator.server.routes import application
-from agentkit.emulator.server.serving import Server
 from agentkit.emulator.server.state import RecordedRequest, State
+from agentkit.emulator.server.uvicorn_server import Server
 
 API_KEY = "sk-or-v1-emulator"
 

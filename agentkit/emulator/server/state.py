@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue
-from agentkit.emulator.faults.faultbook import Faults
+from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.script import Place, Raw, Reply, Scripted

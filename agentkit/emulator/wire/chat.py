@@ -20,9 +20,9 @@ from agentkit.emulator.script import (
     Think,
     UseServerTool,
 )
-from agentkit.emulator.wire.ask import IMAGE_TOOL
-from agentkit.emulator.wire.places import link_text, places_of, reference
-from agentkit.emulator.wire.problems import Problem
+from agentkit.emulator.wire.errors import ApiError
+from agentkit.emulator.wire.image_places import link_text, places_of, reference
+from agentkit.emulator.wire.request import IMAGE_TOOL
 from agentkit.emulator.wire.sse import DONE, data, pieces
 
 NATIVE_FINISH = {
@@ -391,7 +391,7 @@ def failure_body(error: Failure) -> Json:
     return dict(error.body) if error.body is not None else {"error": error_object(error)}
 
 
-def as_problem(error: Failure) -> Problem:
+def as_api_error(error: Failure) -> ApiError:
     """A failure by HTTP status as the answer that it is."""
     details = error_object(error).get("metadata")
-    return Problem(error.code, error.message, metadata=details)
+    return ApiError(error.code, error.message, metadata=details)

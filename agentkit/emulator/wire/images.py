@@ -6,13 +6,13 @@ from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue, ImageEndpoint, Model
 from agentkit.emulator.job import Job
-from agentkit.emulator.loose import as_list
+from agentkit.emulator.json_values import as_list
 from agentkit.emulator.painter.studio import MAX_SIDE, Picture, Studio
 from agentkit.emulator.script import Draw, Failure, Json, Reply, Say
-from agentkit.emulator.wire.bodies import ImagesBody
 from agentkit.emulator.wire.chat import error_object, failure_body
-from agentkit.emulator.wire.places import AS_LINK, previews_of
-from agentkit.emulator.wire.problems import Problem, invalid
+from agentkit.emulator.wire.errors import ApiError, invalid
+from agentkit.emulator.wire.image_places import AS_LINK, previews_of
+from agentkit.emulator.wire.request_bodies import ImagesBody
 from agentkit.emulator.wire.sse import DONE, data, pieces
 
 # Fmt: skip.
@@ -49,7 +49,7 @@ def choose_image_model(body: ImagesBody, catalogue: Catalogue) -> tuple[Model, I
     if model is None:
         raise invalid(f"{body.model} is not a valid model ID")
     if model.image_api is None:
-        raise Problem(404, f"No endpoints found that support image generation for {body.model}")
+        raise ApiError(404, f"No endpoints found that support image generation for {body.model}")
     endpoint = model.image_api
     names = {endpoint.provider_slug.lower(), endpoint.provider_name.lower()}
     only, ignored = _names(body.provider, "only"), _names(body.provider, "ignore")
@@ -58,7 +58,7 @@ def choose_image_model(body: ImagesBody, catalogue: Catalogue) -> tuple[Model, I
         or names & set(ignored)
         or model.id in catalogue.unavailable
     ):
-        raise Problem(
+        raise ApiError(
             404, f"No allowed providers are available for the selected model {body.model}"
         )
     return model, endpoint
@@ -224,7 +224,7 @@ class ImagesEncoder:
             picture = await self._job.picture(item)
             if picture is None:
                 self._job.settle(finish_reason="error", free=True)
-                raise Problem(502, item.error or "The image could not be generated")
+                raise ApiError(502, item.error or "The image could not be generated")
             yield item, picture
 
     async def result(self) -> Json:
@@ -245,7 +245,7 @@ class ImagesEncoder:
             if error is not None:
                 self._job.settle(finish_reason="error", free=True)
                 yield data(_stream_error(error))
-        except Problem as problem:
+        except ApiError as problem:
             yield data(_stream_error(Failure(problem.message, problem.status)))
         yield DONE
 

@@ -18,9 +18,8 @@ from agentkit.emulator.script import (
     Think,
     UseServerTool,
 )
-from agentkit.emulator.wire.ask import IMAGE_TOOL
 from agentkit.emulator.wire.chat import REASONING_FORMAT, failure_body
-from agentkit.emulator.wire.places import (
+from agentkit.emulator.wire.image_places import (
     call_result,
     item_fields,
     link_text,
@@ -28,6 +27,7 @@ from agentkit.emulator.wire.places import (
     previews_of,
     reference,
 )
+from agentkit.emulator.wire.request import IMAGE_TOOL
 from agentkit.emulator.wire.sse import DONE, data, pieces
 
 ERROR_CODES = {429: "rate_limit_exceeded", 400: "invalid_prompt"}

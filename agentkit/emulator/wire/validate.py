@@ -4,22 +4,22 @@ import re
 from collections.abc import Mapping, Sequence
 
 from agentkit.emulator.catalogue import Catalogue, Model
-from agentkit.emulator.wire.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask
-from agentkit.emulator.wire.bodies import (
-    AssistantMessage,
-    ChatBody,
-    Common,
-    ResponsesBody,
-    ToolMessage,
-)
-from agentkit.emulator.wire.items import (
+from agentkit.emulator.wire.errors import ApiError, invalid, upstream
+from agentkit.emulator.wire.input_items import (
     FunctionCallItem,
     FunctionCallOutputItem,
     InputItem,
     MessageItem,
     ReasoningItem,
 )
-from agentkit.emulator.wire.problems import Problem, invalid, upstream
+from agentkit.emulator.wire.request import IMAGE_TOOL, PLAIN_IMAGE_TOOL, ModelRequest
+from agentkit.emulator.wire.request_bodies import (
+    AssistantMessage,
+    ChatBody,
+    Common,
+    ResponsesBody,
+    ToolMessage,
+)
 
 # Fmt: skip.
 SERVER_TOOLS = frozenset(
@@ -85,7 +85,7 @@ def choose_model(body: Common, catalogue: Catalogue) -> Model:
                 m.id for m in catalogue.models if m.chat and m.id not in catalogue.unavailable
             ][:3],
         }
-        raise Problem(
+        raise ApiError(
             503, "No instances available for the requested model", availability=availability
         )
     return served
@@ -110,18 +110,18 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
             raise invalid("metadata keys must be at most 64 characters and values at most 512")
 
 
-def check_ask(ask: Ask) -> None:
+def check_request(request: ModelRequest) -> None:
     """What can be said of both dialects once the request is understood."""
-    _check_tools(ask)
-    _check_choice(ask)
-    _check_abilities(ask)
+    _check_tools(request)
+    _check_choice(request)
+    _check_abilities(request)
     for name in (IMAGE_TOOL, PLAIN_IMAGE_TOOL):
-        if name in ask.server_tools:
-            check_image_parameters(ask.server_tools[name])
+        if name in request.server_tools:
+            check_image_parameters(request.server_tools[name])
 
 
-def _check_tools(ask: Ask) -> None:
-    for tool in ask.tools:
+def _check_tools(request: ModelRequest) -> None:
+    for tool in request.tools:
         if not _FUNCTION_NAME.match(tool.name):
             raise invalid(
                 f"Invalid function name '{tool.name[:80]}': use a-z, A-Z, 0-9, "
@@ -130,33 +130,33 @@ def _check_tools(ask: Ask) -> None:
     known = (
         SERVER_TOOLS
         | SHORTHANDS
-        | (RESPONSES_ONLY if ask.dialect == "responses" else frozenset[str]())
+        | (RESPONSES_ONLY if request.dialect == "responses" else frozenset[str]())
     )
-    for kind in ask.server_tools:
+    for kind in request.server_tools:
         if kind not in known:
             raise invalid(f"Invalid tool type '{kind}'")
-    if (ask.tools or ask.server_tools) and "tools" not in ask.model.parameters:
-        raise Problem(
+    if (request.tools or request.server_tools) and "tools" not in request.model.parameters:
+        raise ApiError(
             404,
             "No endpoints found that support tool use. Try disabling "
-            f'"{ask.tools[0].name if ask.tools else next(iter(ask.server_tools))}". '
+            f'"{request.tools[0].name if request.tools else next(iter(request.server_tools))}". '
             "To learn more about provider routing, visit: "
             "https://openrouter.ai/docs/guides/routing/provider-selection",
         )
 
 
-def _check_choice(ask: Ask) -> None:
-    kind, _, name = ask.choice.partition(":")
-    provider = ask.model.provider
-    if kind == "function" and name not in {tool.name for tool in ask.tools}:
+def _check_choice(request: ModelRequest) -> None:
+    kind, _, name = request.choice.partition(":")
+    provider = request.model.provider
+    if kind == "function" and name not in {tool.name for tool in request.tools}:
         raise upstream(
             f"Tool choice '{name}' not found in 'tools' parameter.",
             provider=provider,
             param="tool_choice",
         )
-    if kind == "server" and name not in ask.server_tools:
+    if kind == "server" and name not in request.server_tools:
         raise invalid(f"tool_choice names '{name}', which is not among the tools of the request")
-    if kind == "required" and not (ask.tools or ask.server_tools):
+    if kind == "required" and not (request.tools or request.server_tools):
         raise upstream(
             "'tool_choice' is only allowed when 'tools' are specified.",
             provider=provider,
@@ -164,17 +164,17 @@ def _check_choice(ask: Ask) -> None:
         )
 
 
-def _check_abilities(ask: Ask) -> None:
-    missing = ask.modalities - set(ask.model.outputs)
+def _check_abilities(request: ModelRequest) -> None:
+    missing = request.modalities - set(request.model.outputs)
     if missing:
-        wanted = ", ".join(sorted(ask.modalities))
-        raise Problem(
+        wanted = ", ".join(sorted(request.modalities))
+        raise ApiError(
             404, f"No endpoints found that support the requested output modalities: {wanted}"
         )
-    if not ask.model.sees and any(
-        turn.role in ("user", "tool") and turn.pictures for turn in ask.turns
+    if not request.model.sees and any(
+        turn.role in ("user", "tool") and turn.pictures for turn in request.turns
     ):
-        raise Problem(404, "No endpoints found that support image input")
+        raise ApiError(404, "No endpoints found that support image input")
 
 
 def check_image_parameters(parameters: Mapping[str, object]) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from agentkit.emulator.faults.endless import PIECE, endless
-from agentkit.emulator.faults.faultbook import Seen, seen_of
-from agentkit.emulator.faults.quirks import bend_events, bend_result
+from agentkit.emulator.faults.active_faults import RequestFacts, request_facts
+from agentkit.emulator.faults.endless_bodies import PIECE, endless
+from agentkit.emulator.faults.quirks import distort_events, distort_result
 from agentkit.emulator.faults.values import BILLABLE, Body, Fault, Status
 from agentkit.emulator.script import Json
-from agentkit.emulator.server.delivery import Cut, Outgoing
-from agentkit.emulator.server.line import Line
+from agentkit.emulator.server.connection import Connection
+from agentkit.emulator.server.response import ConnectionCut, Outgoing
 from agentkit.emulator.server.state import State
 from agentkit.emulator.wire.sse import DONE, encode
 
@@ -52,13 +52,13 @@ MODERATION = {
 }
 
 
-async def arrived(state: State, request: Request, api: str) -> bytes:
+async def read_body(state: State, request: Request, api: str) -> bytes:
     """The body of a request. Raises `Cut` where a fault ends the connection while it comes."""
-    strike = state.faults.choose(Seen(api, request.url.path), at="request")
+    strike = state.faults.choose(RequestFacts(api, request.url.path), at="request")
     fault = strike.fault.socket if strike is not None else None
     if strike is None or fault is None:
         return await request.body()
-    line: Line = request.state.line
+    connection: Connection = request.state.connection
     content = bytearray()
     pieces = request.stream()
     whole = False
@@ -67,26 +67,26 @@ async def arrived(state: State, request: Request, api: str) -> bytes:
         content += piece
         whole = not piece
     if fault.action == "stall":
-        line.pause_reading()
+        connection.pause_reading()
         await (
             asyncio.sleep(fault.seconds) if fault.seconds is not None else asyncio.Event().wait()
         )
-        line.resume_reading()
+        connection.resume_reading()
         return bytes(content) + b"".join([piece async for piece in pieces])
     if api in BILLABLE:
         state.ledger.posts.receive(api, bytes(content), whole=whole, fault=strike.number)
-    line.deaf = True
-    line.hang_up(fault.action)
-    raise Cut
+    connection.deaf = True
+    connection.hang_up(fault.action)
+    raise ConnectionCut
 
 
-async def struck(
+async def answer_with_faults(
     state: State, request: Request, api: str, value: Any, answer: Callable[[], Awaitable[Outgoing]]
 ) -> Outgoing:
     """The response to a request, with what a fault makes of it; `answer` makes and bills the true
     one.
     """
-    seen = seen_of(api, request.url.path, value)
+    seen = request_facts(api, request.url.path, value)
     wanted = request.query_params.get("id") if api == "generation" else None
     strike = state.faults.choose(seen, generation=wanted)
     if strike is None:
@@ -98,16 +98,16 @@ async def struck(
     if fault.lookup is not None and fault.lookup.answer == "free":
         outgoing = await _free(state, wanted or "", answer)
     elif fault.lookup is not None:
-        outgoing = turned_away(Status(404 if fault.lookup.answer == "unknown" else 500), {})
+        outgoing = error_response(Status(404 if fault.lookup.answer == "unknown" else 500), {})
         state.ledger.posts.looked_up(wanted or "", None)
     elif fault.status is not None and not fault.billed:
-        outgoing = turned_away(
+        outgoing = error_response(
             fault.status, _id_header(state, number) if fault.status.generation_id else {}
         )
     elif fault.billed is False:
         outgoing = Outgoing(200, JSON, b"{}")  # no byte of it gets out
     else:
-        outgoing = await _bent(fault, api, await answer(), stream=seen.stream)
+        outgoing = await _distorted(fault, api, await answer(), stream=seen.stream)
     outgoing.fault = fault.socket
     return outgoing
 
@@ -137,7 +137,7 @@ def _id_header(state: State, number: int | None) -> dict[str, str]:
     return {"X-Generation-Id": name}
 
 
-async def _bent(fault: Fault, api: str, outgoing: Outgoing, *, stream: bool) -> Outgoing:
+async def _distorted(fault: Fault, api: str, outgoing: Outgoing, *, stream: bool) -> Outgoing:
     if fault.billed:
         outgoing.body = await _whole(outgoing.body)
     if outgoing.status != 200:
@@ -146,7 +146,7 @@ async def _bent(fault: Fault, api: str, outgoing: Outgoing, *, stream: bool) -> 
         name: value for name, value in outgoing.headers.items() if name.lower() == "x-generation-id"
     }
     if fault.status is not None:
-        return turned_away(fault.status, known if fault.status.generation_id else {})
+        return error_response(fault.status, known if fault.status.generation_id else {})
     if fault.endless is not None:
         await _whole(outgoing.body)
         streamed = stream and outgoing.content_type == EVENTS
@@ -174,9 +174,9 @@ async def _again(pieces: list[bytes]) -> AsyncIterator[bytes]:
 async def _quirky(quirks: tuple[str, ...], api: str, outgoing: Outgoing) -> None:
     if isinstance(outgoing.body, bytes):
         if outgoing.content_type == JSON:
-            outgoing.body = bend_result(quirks, api, outgoing.body)
+            outgoing.body = distort_result(quirks, api, outgoing.body)
         return
-    outgoing.body = _again(bend_events(quirks, api, [piece async for piece in outgoing.body]))
+    outgoing.body = _again(distort_events(quirks, api, [piece async for piece in outgoing.body]))
 
 
 async def _bad_body(bad: Body, outgoing: Outgoing) -> None:
@@ -225,7 +225,7 @@ def _unstreamed(last: bytes) -> bytes:
 # HTTP errors
 
 
-def turned_away(status: Status, headers: Mapping[str, str]) -> Outgoing:
+def error_response(status: Status, headers: Mapping[str, str]) -> Outgoing:
     """An error status with the body that goes with it."""
     extra: dict[str, str] = {}
     if status.retry_after is not None:

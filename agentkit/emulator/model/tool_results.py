@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentkit.emulator.loose import as_list, as_object
+from agentkit.emulator.json_values import as_list, as_object
 from agentkit.emulator.model.words import bag, listing, name_words, sentence, shorten, stem
-from agentkit.emulator.wire.ask import PastCall, loose_json
+from agentkit.emulator.wire.request import PastCall, loose_json
 
 _VERBS = bag(
     """get fetch find look up lookup show compute calculate current make read query search check list roll for of

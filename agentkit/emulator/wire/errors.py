@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Problem(Exception):
+class ApiError(Exception):
     """A request that is turned down, with the status and the body that OpenRouter would answer."""
 
     def __init__(
@@ -24,12 +24,14 @@ class Problem(Exception):
         return {"error": error}
 
 
-def invalid(message: str) -> Problem:
-    return Problem(400, message)
+def invalid(message: str) -> ApiError:
+    return ApiError(400, message)
 
 
-def upstream(message: str, *, provider: str, param: str | None = None) -> Problem:
+def upstream(message: str, *, provider: str, param: str | None = None) -> ApiError:
     """A 400 of the provider, which OpenRouter passes on inside `metadata.raw`."""
     error = {"message": message, "type": "invalid_request_error", "param": param, "code": None}
     raw = json.dumps({"error": error}, indent=2)
-    return Problem(400, "Provider returned error", metadata={"raw": raw, "provider_name": provider})
+    return ApiError(
+        400, "Provider returned error", metadata={"raw": raw, "provider_name": provider}
+    )

@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentkit.emulator.catalogue import Model
-from agentkit.emulator.loose import as_object
-from agentkit.emulator.wire.bodies import (
+from agentkit.emulator.json_values import as_object
+from agentkit.emulator.wire.input_items import (
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    ImageGenerationCallItem,
+    ImageToolItem,
+    InputItem,
+    MessageItem,
+)
+from agentkit.emulator.wire.request_bodies import (
     AssistantMessage,
     ChatBody,
     Common,
@@ -26,14 +34,6 @@ from agentkit.emulator.wire.bodies import (
     ToolMessage,
     UserMessage,
     UserPart,
-)
-from agentkit.emulator.wire.items import (
-    FunctionCallItem,
-    FunctionCallOutputItem,
-    ImageGenerationCallItem,
-    ImageToolItem,
-    InputItem,
-    MessageItem,
 )
 
 IMAGE_TOOL = "openrouter:image_generation"
@@ -78,7 +78,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ModelRequest:
     """One request. `choice` is `auto`, `none`, `required`, `function:NAME` or `server:TYPE`."""
 
     dialect: Dialect
@@ -116,7 +116,7 @@ class Ask:
         return self.model.draws and "image" in self.modalities
 
 
-def ask_of_chat(body: ChatBody, model: Model) -> Ask:
+def request_from_chat(body: ChatBody, model: Model) -> ModelRequest:
     turns = [_chat_turn(message) for message in body.messages]
     functions: list[Tool] = []
     servers: dict[str, Mapping[str, Any]] = {}
@@ -137,7 +137,7 @@ def ask_of_chat(body: ChatBody, model: Model) -> Ask:
         )
     wanted = body.response_format
     effort = body.reasoning_effort
-    return Ask(
+    return ModelRequest(
         dialect="chat",
         turns=turns,
         tools=functions,
@@ -152,7 +152,9 @@ def ask_of_chat(body: ChatBody, model: Model) -> Ask:
     )
 
 
-def ask_of_responses(body: ResponsesBody, items: Sequence[InputItem], model: Model) -> Ask:
+def request_from_responses(
+    body: ResponsesBody, items: Sequence[InputItem], model: Model
+) -> ModelRequest:
     turns: list[Turn] = [Turn("system", body.instructions)] if body.instructions else []
     if isinstance(body.input, str):
         turns.append(Turn("user", body.input))
@@ -169,7 +171,7 @@ def ask_of_responses(body: ResponsesBody, items: Sequence[InputItem], model: Mod
     chosen = body.tool_choice
     named = getattr(chosen, "name", None)
     wanted = body.text.format if body.text else None
-    return Ask(
+    return ModelRequest(
         dialect="responses",
         turns=turns,
         tools=functions,

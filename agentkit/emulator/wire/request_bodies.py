@@ -14,8 +14,8 @@ from pydantic import (
     ValidationError,
 )
 
-from agentkit.emulator.loose import as_object
-from agentkit.emulator.wire.problems import Problem, invalid
+from agentkit.emulator.json_values import as_object
+from agentkit.emulator.wire.errors import ApiError, invalid
 
 
 def _whole(value: object) -> object:
@@ -351,7 +351,7 @@ def read(kind: type[Body], value: object) -> Body:
         raise _complaint(error) from None
 
 
-def _complaint(error: ValidationError) -> Problem:
+def _complaint(error: ValidationError) -> ApiError:
     shown = [
         f"{'.'.join(str(step) for step in found['loc']) or 'body'}: {found['msg']}"
         for found in error.errors()

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from agentkit.emulator.wire.bodies import Int, Part, read
-from agentkit.emulator.wire.problems import invalid
+from agentkit.emulator.wire.errors import invalid
+from agentkit.emulator.wire.request_bodies import Int, Part, read
 
 # Fmt: skip.
 _OTHERS = {

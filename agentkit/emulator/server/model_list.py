@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue, Model
-from agentkit.emulator.wire.problems import invalid
+from agentkit.emulator.wire.errors import invalid
 
 # Fmt: skip.
 _CATEGORIES = (

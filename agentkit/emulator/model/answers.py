@@ -5,8 +5,8 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 
-from agentkit.emulator.model.changes import Known, count_word
 from agentkit.emulator.model.facts import CAPITALS, FACTS
+from agentkit.emulator.model.picture_changes import Known, count_word
 from agentkit.emulator.model.words import (
     capital,
     content,
@@ -19,7 +19,7 @@ from agentkit.emulator.model.words import (
     stem,
     words,
 )
-from agentkit.emulator.wire.ask import Ask
+from agentkit.emulator.wire.request import ModelRequest
 
 _NAME = re.compile(
     r"\b(?:my name is|call me|i am called|i'm called|i am|i'm)\s+([A-ZÀ-Þ][\w'\u2019-]+)",
@@ -65,9 +65,9 @@ class Words:
     """
 
     def __init__(
-        self, ask: Ask, prompt: str, earlier: Sequence[str], gallery: Sequence[Known]
+        self, request: ModelRequest, prompt: str, earlier: Sequence[str], gallery: Sequence[Known]
     ) -> None:
-        self._ask = ask
+        self._request = request
         self._prompt = prompt
         self._earlier = earlier
         self._gallery = gallery
@@ -82,18 +82,18 @@ class Words:
             rest = " ".join(part for part in parts if part not in opening)
         if opening and rest:
             hello = (
-                Words(self._ask, " ".join(opening), self._earlier, self._gallery)
-                .ruled()
+                Words(self._request, " ".join(opening), self._earlier, self._gallery)
+                .by_rules()
                 .partition("!")[0]
                 .partition(".")[0]
             )
             return (
                 f"{hello}. "
-                f"{Words(self._ask, rest, [*self._earlier, self._prompt], self._gallery).ruled()}"
+                f"{Words(self._request, rest, [*self._earlier, self._prompt], self._gallery).by_rules()}"
             )
-        return self.ruled()
+        return self.by_rules()
 
-    def ruled(self) -> str:
+    def by_rules(self) -> str:
         """What the first rule that has something to say answers."""
         # Fmt: skip.
         rules = (
@@ -200,16 +200,16 @@ class Words:
     def _about_self(self) -> str | None:
         low = self._prompt.lower()
         if re.search(r"\b(?:who|what) are you\b|\byour name\b|\bare you (?:a|an|real)\b", low):
-            told = next((turn.text for turn in self._ask.turns if turn.role == "system"), "")
+            told = next((turn.text for turn in self._request.turns if turn.role == "system"), "")
             role = re.search(r"\byou are ([^.\n]{3,80})", told, re.IGNORECASE)
             name = f"I am {role[1]}. In truth I am" if role else "I am"
             return (
-                f"{name} a small set of rules that stands in for {self._ask.model.id}: no "
+                f"{name} a small set of rules that stands in for {self._request.model.id}: no "
                 "language model, but quick and free of charge."
             )
         if re.search(r"\bwhat can you do\b|\bhelp me\?|\bhow can you help\b", low):
-            tools = [tool.name for tool in self._ask.tools] + [
-                name.rpartition(":")[2] for name in self._ask.server_tools
+            tools = [tool.name for tool in self._request.tools] + [
+                name.rpartition(":")[2] for name in self._request.server_tools
             ]
             with_tools = f" I can also use {listing(tools)}." if tools else ""
             return (
@@ -333,7 +333,7 @@ class Words:
                     "model. I can draw, use your tools, and remember what you tell me."
                 ),
                 (
-                    f"That is beyond what my rules know{about}. Ask me to draw "
+                    f"That is beyond what my rules know{about}. ModelRequest me to draw "
                     "it, or give me a tool that knows."
                 ),
             ),

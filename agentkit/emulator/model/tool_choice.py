@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit.emulator.loose import as_list, as_object
+from agentkit.emulator.json_values import as_list, as_object
 from agentkit.emulator.model.arguments import Filler
 from agentkit.emulator.model.words import (
     GENERIC,
@@ -18,7 +18,7 @@ from agentkit.emulator.model.words import (
     stem,
 )
 from agentkit.emulator.script import CallTool
-from agentkit.emulator.wire.ask import Tool
+from agentkit.emulator.wire.request import Tool
 
 _FOLLOW_UP = re.compile(r"^(?:and|what about|how about|and what about|also)\b", re.IGNORECASE)
 _SUM = re.compile(r"\d\s*(?:[-+*/\u00d7\u00f7^x]|plus|minus|times|divided by)\s*\d", re.IGNORECASE)

@@ -9,7 +9,7 @@ import socket
 
 import uvicorn
 
-from agentkit.emulator.server.line import Line
+from agentkit.emulator.server.connection import Connection
 
 TURNS = 10  # of the loop, in which a response that broke off is cleared up
 
@@ -38,10 +38,10 @@ class Server(uvicorn.Server):
     async def _note(self) -> None:
         for _ in range(TURNS):
             await asyncio.sleep(0)
-        for connection in list(self.server_state.connections):
-            line = connection.transport
-            if isinstance(line, Line):
-                line.look()
+        for protocol in list(self.server_state.connections):
+            connection = protocol.transport
+            if isinstance(connection, Connection):
+                connection.look()
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from agentkit.emulator.faults.faultbook import Faults
+from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.faults.values import (
     Body,
     Endless,
@@ -20,7 +20,7 @@ from agentkit.emulator.faults.values import (
     Status,
     When,
 )
-from agentkit.emulator.loose import as_list, as_object
+from agentkit.emulator.json_values import as_list, as_object
 
 MAX_SIZE = 1_000_000
 MAX_DEPTH = 32

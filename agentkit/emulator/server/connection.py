@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from agentkit.emulator.faults.faultbook import Faults, Seen
+from agentkit.emulator.faults.active_faults import Faults, RequestFacts
 from agentkit.emulator.faults.values import Socket
 
 HIGH_WATER = 65_536
@@ -19,7 +19,7 @@ ARRIVAL = 0.002  # seconds between two looks at whether bytes have arrived
 PATIENCE = 0.5  # seconds that a reset waits for the bytes before it
 
 
-class Line(asyncio.Transport):
+class Connection(asyncio.Transport):
     """The transport of one connection. Without a fault it hands everything on at once."""
 
     def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
@@ -246,26 +246,26 @@ class Line(asyncio.Transport):
 
 
 def protocol_with(faults: Faults) -> type[asyncio.Protocol]:
-    """uvicorn's protocol over a `Line`, which an application finds as `scope["state"]["line"]`."""
+    """uvicorn's protocol over a `Connection`, which an application finds as `scope["state"]["connection"]`."""
 
-    class Connection(H11Protocol):
-        line: Line
+    class Protocol(H11Protocol):
+        connection: Connection
 
         def connection_made(self, transport: asyncio.Transport) -> None:
-            self.line = Line(transport, self)
-            self.app_state = {**self.app_state, "line": self.line}
-            super().connection_made(self.line)
-            strike = faults.choose(Seen("any"), at="accept")
+            self.connection = Connection(transport, self)
+            self.app_state = {**self.app_state, "connection": self.connection}
+            super().connection_made(self.connection)
+            strike = faults.choose(RequestFacts("any"), at="accept")
             if strike is not None and strike.fault.socket is not None:
-                self.line.deaf = strike.fault.socket.seconds is None
-                self.line.arm(strike.fault.socket)
+                self.connection.deaf = strike.fault.socket.seconds is None
+                self.connection.arm(strike.fault.socket)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self.line.lost(exc)
+            self.connection.lost(exc)
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            if not self.line.deaf:
+            if not self.connection.deaf:
                 super().data_received(data)
 
-    return Connection
+    return Protocol

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentkit.emulator.model.arguments import Filler
 from agentkit.emulator.script import CallTool, Item, Reply, Say, Think
-from agentkit.emulator.wire.ask import Ask
+from agentkit.emulator.wire.request import ModelRequest
 
 
 def structured(schema: Mapping[str, Any] | None, prompt: str, results: str, spoken: str) -> str:
@@ -20,16 +20,16 @@ def structured(schema: Mapping[str, Any] | None, prompt: str, results: str, spok
     return json.dumps(filler.fill(schema), ensure_ascii=False)
 
 
-def cut_short(reply: Reply, ask: Ask) -> Reply:
+def cut_short(reply: Reply, request: ModelRequest) -> Reply:
     """The reply up to the first stop sequence or the token limit; four characters count as one
     token.
     """
-    left = None if ask.max_tokens is None else max(0, ask.max_tokens) * 4
+    left = None if request.max_tokens is None else max(0, request.max_tokens) * 4
     kept: list[Item] = []
     for item in reply.content:
         length = len(_text(item))
         if isinstance(item, Say):
-            ends = [index for stop in ask.stop if stop and (index := item.text.find(stop)) >= 0]
+            ends = [index for stop in request.stop if stop and (index := item.text.find(stop)) >= 0]
             if ends and (left is None or min(ends) <= left):
                 kept.append(Say(item.text[: min(ends)]))
                 return replace(reply, content=kept, finish_reason="stop")

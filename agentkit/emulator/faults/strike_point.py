@@ -18,7 +18,7 @@ FINISHES = (
 _SEVERAL_BYTES = re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])")
 
 
-class Spot:
+class StrikePoint:
     """Splits the pieces of a body where a fault strikes. A piece of a stream is one event, with its
     blank line; a body that is not streamed is one piece."""
 

@@ -8,20 +8,20 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from agentkit.emulator.faults.spot import Spot
+from agentkit.emulator.faults.strike_point import StrikePoint
 from agentkit.emulator.faults.values import Socket
-from agentkit.emulator.server.line import Line
+from agentkit.emulator.server.connection import Connection
 
 REACH = 128  # bytes in which the ending of a base64 text surely fits
 _log = logging.getLogger("agentkit.emulator")
 
 
-class Cut(Exception):
+class ConnectionCut(Exception):
     """The connection is to break off here."""
 
 
 @dataclass(slots=True)
-class Witness:
+class DeliveryCallbacks:
     """Told of what got into the socket: the status, each picture by its SHA-256, the whole."""
 
     answered: Callable[[int], None]
@@ -50,15 +50,15 @@ class Outgoing:
     cut_after: int | None = None
     left: Callable[[], None] | None = None
     fault: Socket | None = None
-    witness: Witness | None = None
+    witness: DeliveryCallbacks | None = None
     endings: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     _before: bytes = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        line: Line = scope["state"]["line"]
-        line.calm()
+        connection: Connection = scope["state"]["connection"]
+        connection.calm()
         feeding = asyncio.create_task(
-            self._feed(send, line, with_body=scope.get("method") != "HEAD")
+            self._feed(send, connection, with_body=scope.get("method") != "HEAD")
         )
         watching = asyncio.create_task(_gone(receive))
         try:
@@ -71,31 +71,31 @@ class Outgoing:
             results = await asyncio.gather(feeding, watching, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
-                if not isinstance(result, Cut):
+                if not isinstance(result, ConnectionCut):
                     _log.error("the response broke off", exc_info=result)
                 raise result
 
-    async def _feed(self, send: Send, line: Line, *, with_body: bool) -> None:
+    async def _feed(self, send: Send, connection: Connection, *, with_body: bool) -> None:
         if self.delay:
             await asyncio.sleep(self.delay)
         if self.fault is not None and self.fault.at == "response":
-            line.arm(self.fault, after=self.fault.byte)
+            connection.arm(self.fault, after=self.fault.byte)
         await self._send(
             send,
-            line,
+            connection,
             {"type": "http.response.start", "status": self.status, "headers": self._headers()},
         )
         if self.witness is not None:
-            line.mark(partial(self.witness.answered, self.status))
+            connection.mark(partial(self.witness.answered, self.status))
         if with_body:
-            await self._feed_body(send, line)
+            await self._feed_body(send, connection)
         if self.hang:
             await asyncio.Event().wait()
         await self._send(
-            send, line, {"type": "http.response.body", "body": b"", "more_body": False}
+            send, connection, {"type": "http.response.body", "body": b"", "more_body": False}
         )
         if self.witness is not None:
-            line.mark(self.witness.completed)
+            connection.mark(self.witness.completed)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = {
@@ -116,40 +116,40 @@ class Outgoing:
         told = self.fault is None or (self.fault.action != "end" and self.fault.at != "end")
         return isinstance(self.body, bytes) and told
 
-    async def _feed_body(self, send: Send, line: Line) -> None:
+    async def _feed_body(self, send: Send, connection: Connection) -> None:
         sent = 0
-        spot = Spot(self.fault) if self.fault is not None else None
+        spot = StrikePoint(self.fault) if self.fault is not None else None
         async for piece in self._pieces():
             if self.cut_after is not None and sent + len(piece) >= self.cut_after:
-                await self._part(send, line, piece[: self.cut_after - sent])
+                await self._part(send, connection, piece[: self.cut_after - sent])
                 await asyncio.sleep(0.02)  # let the bytes leave before the connection does
-                raise Cut
+                raise ConnectionCut
             for part, struck in [(piece, False)] if spot is None else spot.split(piece):
-                await self._part(send, line, part)
-                if struck and await self._struck(send, line):
-                    raise Cut
+                await self._part(send, connection, part)
+                if struck and await self._struck(send, connection):
+                    raise ConnectionCut
             sent += len(piece)
             if self.pause:
                 await asyncio.sleep(self.pause)
-        if spot is not None and spot.at_end() and await self._struck(send, line):
-            raise Cut
+        if spot is not None and spot.at_end() and await self._struck(send, connection):
+            raise ConnectionCut
 
-    async def _struck(self, send: Send, line: Line) -> bool:
+    async def _struck(self, send: Send, connection: Connection) -> bool:
         """The fault strikes here; whether it ends the response."""
         assert self.fault is not None  # noqa: S101 - only a fault has a spot
         if self.fault.action == "end":
             await self._send(
-                send, line, {"type": "http.response.body", "body": b"", "more_body": False}
+                send, connection, {"type": "http.response.body", "body": b"", "more_body": False}
             )
             return True
-        line.arm(self.fault)
-        return line.dead
+        connection.arm(self.fault)
+        return connection.dead
 
-    async def _part(self, send: Send, line: Line, part: bytes) -> None:
+    async def _part(self, send: Send, connection: Connection, part: bytes) -> None:
         if not part:
             return
         await self._send(
-            send, line, {"type": "http.response.body", "body": part, "more_body": True}
+            send, connection, {"type": "http.response.body", "body": part, "more_body": True}
         )
         if self.witness is None:
             return
@@ -160,13 +160,13 @@ class Outgoing:
             # The quote that ends it has to be there too.
             beyond = len(seen) - found - len(ending) - 1
             if found >= 0 and 0 <= beyond < len(part):
-                line.mark(partial(self.witness.delivered, sha256), back=trailing + beyond)
+                connection.mark(partial(self.witness.delivered, sha256), back=trailing + beyond)
         self._before = seen[-REACH:]
 
-    async def _send(self, send: Send, line: Line, message: dict[str, object]) -> None:
+    async def _send(self, send: Send, connection: Connection, message: dict[str, object]) -> None:
         await send(message)
-        if line.dead:
-            raise Cut
+        if connection.dead:
+            raise ConnectionCut
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         if isinstance(self.body, bytes):

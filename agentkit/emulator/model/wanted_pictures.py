@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentkit.emulator.model.changes import (
+from agentkit.emulator.model.drawing_words import options_of, redraws, subjects, wants_drawing
+from agentkit.emulator.model.picture_changes import (
     Known,
     asks_for_change,
     change_in,
@@ -14,11 +15,10 @@ from agentkit.emulator.model.changes import (
     refers_back,
     same_again,
 )
-from agentkit.emulator.model.drawing import options_of, redraws, subjects, wants_drawing
 from agentkit.emulator.painter.studio import size_of
 from agentkit.emulator.script import Draw
-from agentkit.emulator.wire.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask
 from agentkit.emulator.wire.images import size_in_pixels
+from agentkit.emulator.wire.request import IMAGE_TOOL, PLAIN_IMAGE_TOOL, ModelRequest
 
 MAX_PICTURES = 8
 AVERAGE_PRICE = 0.05
@@ -42,7 +42,7 @@ class Pictures:
     prompt. `attached` says that the prompt came with a picture, `fresh` that a picture came with it
     or just before it."""
 
-    ask: Ask
+    request: ModelRequest
     prompt: str
     gallery: Sequence[Known]
     topic: str | None
@@ -53,14 +53,14 @@ class Pictures:
     @property
     def alone(self) -> bool:
         """Whether the answer is to hold pictures and no words."""
-        return "text" not in self.ask.modalities or "text" not in self.ask.model.outputs
+        return "text" not in self.request.modalities or "text" not in self.request.model.outputs
 
     def wishes(self, *, forced: bool = False) -> list[Wish]:
         """What is to be drawn; with `forced`, the prompt itself if it asks for no picture."""
-        if self.ask.image_tool is None and not self.ask.native:
+        if self.request.image_tool is None and not self.request.native:
             return []
         found = self.asked_for()
-        if not found and (forced or (self.ask.native and self.alone)):
+        if not found and (forced or (self.request.native and self.alone)):
             return self._new([self.prompt or "a picture"])
         return found
 
@@ -73,10 +73,10 @@ class Pictures:
 
     def allowed(self, draws: Sequence[Draw]) -> Sequence[Draw]:
         """No more pictures than the request's limits on server tools allow."""
-        if self.ask.native:
+        if self.request.native:
             return draws
-        rules = self.ask.stop_when
-        limits = [MAX_PICTURES if rules else self.ask.max_steps]
+        rules = self.request.stop_when
+        limits = [MAX_PICTURES if rules else self.request.max_steps]
         for rule in rules:
             if rule.type == "step_count_is" and rule.step_count is not None:
                 limits.append(max(0, rule.step_count))
@@ -139,8 +139,8 @@ class Pictures:
 
     def _parameters(self) -> Mapping[str, Any]:
         """What the request says about its pictures."""
-        own = None if self.ask.native else self.ask.image_tool
-        return {**self.ask.image_config, **(own or {})}
+        own = None if self.request.native else self.request.image_tool
+        return {**self.request.image_config, **(own or {})}
 
 
 def _whole(value: object) -> int | None:

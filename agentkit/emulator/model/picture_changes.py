@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agentkit.emulator.model.drawing import colour_in
+from agentkit.emulator.model.drawing_words import colour_in
 from agentkit.emulator.model.words import COLOURS, NUMBERS, STOP, bag, content, words
 
 _START = re.compile(

@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agentkit.emulator.model.changes import Known
-from agentkit.emulator.model.drawing import subjects, wants_drawing
+from agentkit.emulator.model.drawing_words import subjects, wants_drawing
+from agentkit.emulator.model.picture_changes import Known
 from agentkit.emulator.painter.studio import Studio
-from agentkit.emulator.wire.ask import PastPicture, Turn
+from agentkit.emulator.wire.request import PastPicture, Turn
 
 _MARKDOWN = re.compile(r"!\[([^\]]*)\]\((\S+?)\)")
 _HANDLE = re.compile(r"\bimg_\d+\b")
@@ -18,7 +18,7 @@ _GROUP = re.compile(
 _ENTRY = re.compile(r"(?:^|; )\s*(img_\d+)(?: \((.*?)\))?(?=; |$)", re.DOTALL)
 
 
-def gallery_of(turns: Sequence[Turn], studio: Studio) -> list[Known]:
+def pictures_in(turns: Sequence[Turn], studio: Studio) -> list[Known]:
     """Named by the handles that the client wrote beside them, or `img_1`, `img_2`, … as they
     come.
     """

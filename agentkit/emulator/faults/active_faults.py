@@ -9,11 +9,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from agentkit.emulator.faults.values import Fault, Phase
-from agentkit.emulator.loose import as_list, as_object
+from agentkit.emulator.json_values import as_list, as_object
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RequestFacts:
     """What is known of a request when a fault is chosen for it."""
 
     api: str
@@ -114,7 +114,7 @@ class Faults:
             ]
 
     def choose(
-        self, seen: Seen, *, at: str | None = None, generation: str | None = None
+        self, seen: RequestFacts, *, at: str | None = None, generation: str | None = None
     ) -> Strike | None:
         """The fault for a request, counted as struck. `at`: only those that strike that early;
         `generation`: the id that is looked up.
@@ -150,7 +150,7 @@ class Faults:
         return self._polls[polled] <= lookup.polls
 
 
-def _fits(fault: Fault, seen: Seen, at: str | None) -> bool:
+def _fits(fault: Fault, seen: RequestFacts, at: str | None) -> bool:
     socket = fault.socket
     early = socket.at if socket is not None and fault.early else None
     if early != at:
@@ -166,12 +166,12 @@ def _fits(fault: Fault, seen: Seen, at: str | None) -> bool:
     )
 
 
-def seen_of(api: str, path: str, body: Any) -> Seen:
+def request_facts(api: str, path: str, body: Any) -> RequestFacts:
     """What a request's body tells, whatever it is."""
     known = as_object(body) or {}
     model = known.get("model")
     turns = known.get("messages" if api == "chat" else "input")
-    return Seen(
+    return RequestFacts(
         api,
         path,
         model if isinstance(model, str) else None,

@@ -12,42 +12,42 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agentkit.emulator.ids import Ids
-from agentkit.emulator.model import drawers
-from agentkit.emulator.model.choosing import Planned, ask_back, plan
-from agentkit.emulator.model.drawing import spoken_part
-from agentkit.emulator.model.gallery import gallery_of
-from agentkit.emulator.model.pictures import Pictures, Wish
-from agentkit.emulator.model.prose import NAMED, Words, intro, intros
-from agentkit.emulator.model.results import Outcome, gist, told
-from agentkit.emulator.model.shaping import cut_short, structured
+from agentkit.emulator.model import drawing_functions
+from agentkit.emulator.model.answers import NAMED, Words, intro, intros
+from agentkit.emulator.model.drawing_words import spoken_part
+from agentkit.emulator.model.known_pictures import pictures_in
+from agentkit.emulator.model.reply_form import cut_short, structured
+from agentkit.emulator.model.tool_choice import Planned, ask_back, plan
+from agentkit.emulator.model.tool_results import Outcome, gist, told
+from agentkit.emulator.model.wanted_pictures import Pictures, Wish
 from agentkit.emulator.model.words import shorten
 from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.script import CallTool, Draw, Item, Reply, Say, Think, UseServerTool
-from agentkit.emulator.wire.ask import IMAGE_TOOL, PLAIN_IMAGE_TOOL, Ask, Tool, Turn
+from agentkit.emulator.wire.request import IMAGE_TOOL, PLAIN_IMAGE_TOOL, ModelRequest, Tool, Turn
 
 SHOWN_AFTER_RESULTS = "This is how I picture it:"
 
 
-class Mind:
+class RuleModel:
     """Answers one request."""
 
-    def __init__(self, ask: Ask, studio: Studio, ids: Ids) -> None:
-        self._ask = ask
+    def __init__(self, request: ModelRequest, studio: Studio, ids: Ids) -> None:
+        self._request = request
         self._ids = ids
-        self._gallery = gallery_of(ask.turns, studio)
+        self._gallery = pictures_in(request.turns, studio)
         users = [
             index
-            for index, turn in enumerate(ask.turns)
+            for index, turn in enumerate(request.turns)
             if turn.role == "user" and turn.text.strip()
         ]
-        start = _start_of_turn(ask.turns, users)
-        self._prompt = ask.turns[start].text.strip() if start >= 0 else ""
-        self._earlier = [ask.turns[index].text.strip() for index in users if index < start]
-        self._outcomes = _outcomes(ask.turns[start + 1 :])
-        before = [turn for turn in ask.turns[: max(start, 0)] if turn.role == "assistant"]
-        attached = bool(start >= 0 and ask.turns[start].pictures)
+        start = _start_of_turn(request.turns, users)
+        self._prompt = request.turns[start].text.strip() if start >= 0 else ""
+        self._earlier = [request.turns[index].text.strip() for index in users if index < start]
+        self._outcomes = _outcomes(request.turns[start + 1 :])
+        before = [turn for turn in request.turns[: max(start, 0)] if turn.role == "assistant"]
+        attached = bool(start >= 0 and request.turns[start].pictures)
         self._pictures = Pictures(
-            ask=ask,
+            request=request,
             prompt=self._prompt,
             gallery=self._gallery,
             topic=next((shorten(text, 60).rstrip(".?!") for text in reversed(self._earlier)), None),
@@ -58,30 +58,32 @@ class Mind:
 
     def reply(self) -> Reply:
         items = self._items()
-        if self._ask.json_only and not any(isinstance(item, CallTool | Draw) for item in items):
+        if self._request.json_only and not any(isinstance(item, CallTool | Draw) for item in items):
             spoken = "".join(item.text for item in items if isinstance(item, Say))
-            items = [Say(structured(self._ask.schema, self._prompt, told(self._outcomes), spoken))]
-        if self._ask.reasons:
+            items = [
+                Say(structured(self._request.schema, self._prompt, told(self._outcomes), spoken))
+            ]
+        if self._request.reasons:
             items = [self._thought(), *items]
-        return cut_short(Reply(items), self._ask)
+        return cut_short(Reply(items), self._request)
 
     def _thought(self) -> Think:
         text = f"The user says: {shorten(self._prompt, 100)} I decide what to do about it by rule."
         mark = f"{zlib.crc32(self._prompt.encode('utf-8', 'replace')):08x}" * 8
-        if self._ask.model.provider == "OpenAI":
+        if self._request.model.provider == "OpenAI":
             return Think(text, encrypted=f"gAAAAA{mark}")
         return Think(text, signature=mark)
 
     # What to do
 
     def _items(self) -> list[Item]:
-        kind, _, name = self._ask.choice.partition(":")
+        kind, _, name = self._request.choice.partition(":")
         match kind:
             case "none":
                 return [Say(self._in_words())]
             case "function":
                 return self._calls(
-                    self._forced([tool for tool in self._ask.tools if tool.name == name])
+                    self._forced([tool for tool in self._request.tools if tool.name == name])
                 )
             case "required":
                 return self._required()
@@ -91,7 +93,8 @@ class Mind:
                 wishes = self._pictures.wishes()
         handed = [] if wishes or kind != "auto" else self._handed()
         planned = self._planned(
-            drawing=bool(wishes or handed), but=drawers.names(self._ask.tools) if handed else ()
+            drawing=bool(wishes or handed),
+            but=drawing_functions.names(self._request.tools) if handed else (),
         )
         question = ask_back(planned)
         if planned and question is None:
@@ -99,7 +102,7 @@ class Mind:
         if wishes:
             return self._shown(wishes)
         if handed:
-            return [*handed[: None if self._ask.parallel else 1]]
+            return [*handed[: None if self._request.parallel else 1]]
         if question is not None:
             return [Say(question)]
         return self._server_tools(forced=name if kind == "server" else None) or [
@@ -108,18 +111,18 @@ class Mind:
 
     def _required(self) -> list[Item]:
         """Some tool has to be used: the one that is asked for, or else the one that fits best."""
-        by_tool = self._ask.image_tool is not None
+        by_tool = self._request.image_tool is not None
         wishes = self._pictures.wishes() if by_tool else []
         planned = self._planned(drawing=bool(wishes))
         if planned:
             return self._calls(planned)
         if wishes:
             return self._shown(wishes)
-        if self._ask.tools:
-            return self._calls(self._forced(self._ask.tools))
+        if self._request.tools:
+            return self._calls(self._forced(self._request.tools))
         if by_tool:
             return self._shown(self._pictures.wishes(forced=True))
-        return self._server_tools(forced=next(iter(self._ask.server_tools)))
+        return self._server_tools(forced=next(iter(self._request.server_tools)))
 
     def _forced(self, tools: Sequence[Tool]) -> list[Planned]:
         return plan(tools, self._prompt, self._known_words(), self._handles(), forced=True)
@@ -128,10 +131,12 @@ class Mind:
         """Calls of functions that draw, for what was not drawn yet."""
         calls: list[CallTool] = []
         for wish in self._pictures.asked_for():
-            tool = drawers.drawer(self._ask.tools, edits=wish.meant is not None)
+            tool = drawing_functions.drawer(self._request.tools, edits=wish.meant is not None)
             if tool is None or any(outcome.call.name == tool.name for outcome in self._outcomes):
                 return []
-            calls.append(replace(drawers.call(tool, wish, self._prompt), id=self._ids.new("call_")))
+            calls.append(
+                replace(drawing_functions.call(tool, wish, self._prompt), id=self._ids.new("call_"))
+            )
         return calls
 
     def _planned(self, *, drawing: bool, but: Collection[str] = ()) -> list[Planned]:
@@ -144,9 +149,9 @@ class Mind:
         if self._outcomes:
             text = f"{text} {gist(self._outcomes)}"
         if any(outcome.drawn for outcome in self._outcomes):
-            but = drawers.names(self._ask.tools)
+            but = drawing_functions.names(self._request.tools)
         found = plan(
-            [tool for tool in self._ask.tools if tool.name not in but],
+            [tool for tool in self._request.tools if tool.name not in but],
             self._prompt,
             self._known_words(),
             self._handles(),
@@ -154,7 +159,7 @@ class Mind:
             follow_up=self._last_calls(),
             facts=text,
         )
-        if self._outcomes and self._ask.parallel:
+        if self._outcomes and self._request.parallel:
             return [one for one in found if one.tool.name not in names_done and not one.missing]
         return [
             one
@@ -164,13 +169,13 @@ class Mind:
         ]
 
     def _calls(self, planned: Sequence[Planned]) -> list[Item]:
-        wanted = planned if self._ask.parallel else planned[:1]
+        wanted = planned if self._request.parallel else planned[:1]
         return [one.call(self._ids.new("call_")) for one in wanted]
 
     def _in_words(self) -> str:
         if self._outcomes:
             return told(self._outcomes)
-        return Words(self._ask, self._prompt, self._earlier, self._gallery).answer()
+        return Words(self._request, self._prompt, self._earlier, self._gallery).answer()
 
     def _known_words(self) -> str:
         return "\n".join(NAMED.sub("", text) for text in self._earlier)
@@ -182,8 +187,8 @@ class Mind:
         """The tools that were used before, the latest first: `and in Bergen?` means one of them."""
         if self._outcomes:
             return []
-        tools = {tool.name: tool for tool in self._ask.tools}
-        names = [call.name for turn in reversed(self._ask.turns) for call in turn.calls]
+        tools = {tool.name: tool for tool in self._request.tools}
+        names = [call.name for turn in reversed(self._request.turns) for call in turn.calls]
         return [tools[name] for name in dict.fromkeys(names) if name in tools]
 
     # Pictures
@@ -212,13 +217,13 @@ class Mind:
     def _words_before(self) -> str:
         """`Tell me about owls and draw one` asks for words too."""
         asked = spoken_part(self._prompt)
-        said = Words(self._ask, asked, self._earlier, self._gallery).answer() if asked else ""
+        said = Words(self._request, asked, self._earlier, self._gallery).answer() if asked else ""
         return f"{said.removesuffix(' What shall we do?')} " if said else ""
 
     # Other server tools
 
     def _server_tools(self, *, forced: str | None) -> list[Item]:
-        tools = self._ask.server_tools
+        tools = self._request.server_tools
         if self._outcomes:
             return []
         low = self._prompt.lower()

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentkit.emulator.loose import as_list, as_object
-from agentkit.emulator.model.drawing import options_of
-from agentkit.emulator.model.pictures import Wish
+from agentkit.emulator.json_values import as_list, as_object
+from agentkit.emulator.model.drawing_words import options_of
+from agentkit.emulator.model.wanted_pictures import Wish
 from agentkit.emulator.model.words import bag, name_words
 from agentkit.emulator.script import CallTool
-from agentkit.emulator.wire.ask import Tool
+from agentkit.emulator.wire.request import Tool
 
 _DRAWS = bag("draw paint generate create sketch illustrate render")
 _EDITS = bag("edit change modify redraw repaint alter")
