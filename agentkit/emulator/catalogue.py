@@ -244,7 +244,6 @@ _SEEDREAM = ImageEndpoint(
     price=0.03,
 )
 
-# Fmt: skip.
 MODELS: tuple[Model, ...] = (
     Model(
         "openai/gpt-5.2",

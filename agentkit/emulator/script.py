@@ -24,7 +24,6 @@ Place = Literal[
     "images_data",
     "images_stream",
 ]
-# Fmt: skip.
 Shape = Literal[
     "url",
     "data_url",

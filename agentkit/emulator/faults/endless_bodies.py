@@ -8,7 +8,6 @@ from agentkit.emulator.wire.sse import COMMENT, DONE
 
 PIECE = 65_536
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x04\0\0\0\x04\0\x08\x02\0\0\0"
-# Fmt: skip.
 _TEXT = {
     ("chat", True): (
         (b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"'),
@@ -38,7 +37,6 @@ _TEXT = {
     ),
     ("images", False): (b'{"created":0,"data":[],"note":"', b'"}'),
 }
-# Fmt: skip.
 _IMAGE = {
     ("chat", True): (
         (

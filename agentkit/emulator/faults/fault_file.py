@@ -26,7 +26,6 @@ MAX_SIZE = 1_000_000
 MAX_DEPTH = 32
 MAX_SEED = 2**32
 _FAULT = TypeAdapter(Fault)
-# Fmt: skip.
 _PARTS: dict[str, type] = {
     "status": Status,
     "body": Body,

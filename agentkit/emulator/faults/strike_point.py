@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from agentkit.emulator.faults.values import Socket
 
-# Fmt: skip.
 FINISHES = (
     b'"finish_reason":"',
     b'"type":"response.completed"',

@@ -21,7 +21,6 @@ BodyKind = Literal[
     "html", "empty", "cut_json", "not_json", "null", "array", "wrong_type", "unstreamed"
 ]
 EndlessKind = Literal["line", "base64", "comments", "empty_events", "events", "bytes"]
-# Fmt: skip.
 Quirk = Literal[
     "arguments.empty",
     "arguments.double",

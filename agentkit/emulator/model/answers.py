@@ -95,7 +95,6 @@ class Words:
 
     def by_rules(self) -> str:
         """What the first rule that has something to say answers."""
-        # Fmt: skip.
         rules = (
             self._memory,
             self._own_pictures,

@@ -334,7 +334,6 @@ def _date(text: str, *, strict: bool) -> str | None:
         if re.search(r"\b(?:this|in the|at) (?:morning|noon|afternoon|evening|night)\b", low)
         else ""
     )
-    # Fmt: skip.
     near: dict[str, date] = {
         "today": today,
         "tonight": today,

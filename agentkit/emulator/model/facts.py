@@ -52,7 +52,6 @@ FACTS: dict[str, str] = {
     "python": "Python was first released by Guido van Rossum in 1991, "
     "and was named after Monty Python.",
 }
-# Fmt: skip.
 CAPITALS = {
     "france": "Paris",
     "norway": "Oslo",

@@ -136,7 +136,6 @@ def change_in(text: str) -> str:
     hat`.
     """
     rest = text.strip().rstrip(".!?").strip()
-    # Fmt: skip.
     rest = re.sub(
         r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank "
         r"you|wonderful|please|yes|now|and|but|this time|again|can you|could you|would you|try|then)\b[\s,!.]*)+",
@@ -207,7 +206,6 @@ def _made(match: re.Match[str]) -> str:
     return rest
 
 
-# Fmt: skip.
 _FORMS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (
         r"(?:put|add)\s+(.+?)(?:\s+((?:on|onto|to|in|into|above|behind|beside|over|under|next to|at)\s+.+))?$",

@@ -33,7 +33,6 @@ STARTERS = STOP | bag(
     july august september october november december english french german spanish celsius fahrenheit remind
     explain choose pick suggest"""
 )
-# Fmt: skip.
 SYNONYMS: dict[str, str] = {
     "rain": "weather",
     "rainy": "weather",
@@ -71,7 +70,6 @@ NUMBERS = {
         )
     )
 } | {"dozen": 12, "hundred": 100, "couple": 2}
-# Fmt: skip.
 COLOURS = (
     "red",
     "orange",

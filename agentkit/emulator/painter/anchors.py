@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .pen import Point
+from agentkit.emulator.painter.pen import Point
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,8 @@
 """Birds, and the dragon."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
-from .anchors import Anchors
-from .colour import INK, WHITE, Colour, darker, lighter, mix
-from .pen import Pen
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.colour import INK, WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Pen
 
 
 def eye(pen: Pen, x: float, y: float, r: float) -> None:

@@ -1,11 +1,9 @@
 """What makes a fox a fox and a rabbit a rabbit: coats, ears, tails and faces."""
 
-# fmt: off -- a breed to a row
-
 from dataclasses import dataclass
 from typing import Literal
 
-from .colour import WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter, mix
 
 Ears = Literal["pointed", "round", "floppy", "long", "tufted"]
 Tail = Literal["bushy", "thin", "plume", "puff", "ringed", "tuft"]

@@ -1,12 +1,10 @@
 """What people build, and what grows beside it."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 import random
 
-from .colour import WHITE, Colour, darker, lighter, mix
-from .pen import Light, Pen
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Light, Pen
 
 LAMPLIGHT: Colour = (255, 216, 124)
 _GLASS: Colour = (96, 120, 150)

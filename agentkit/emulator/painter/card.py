@@ -2,15 +2,13 @@
 poster.
 """
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 
-from .colour import NAMED, Colour, darker, lighter
-from .pen import Pen
-from .reading import plain
-from .render import text_width
-from .stage import Stage
+from agentkit.emulator.painter.colour import NAMED, Colour, darker, lighter
+from agentkit.emulator.painter.pen import Pen
+from agentkit.emulator.painter.reading import plain
+from agentkit.emulator.painter.render import text_width
+from agentkit.emulator.painter.stage import Stage
 
 
 def draw_card(stage: Stage) -> None:

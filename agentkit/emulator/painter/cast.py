@@ -3,20 +3,28 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from . import beasts, buildings, critters, folk, furry, grazers, objects, wardrobe
-from . import words as w
-from .anchors import Anchors
-from .breeds import BREEDS
-from .colour import NAMED, Colour
-from .pen import Light, Pen
-from .scene import Actor
-from .stage import Stage
-from .vehicles import VEHICLES
+from agentkit.emulator.painter import (
+    beasts,
+    buildings,
+    critters,
+    folk,
+    furry,
+    grazers,
+    objects,
+    wardrobe,
+)
+from agentkit.emulator.painter import words as w
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.breeds import BREEDS
+from agentkit.emulator.painter.colour import NAMED, Colour
+from agentkit.emulator.painter.pen import Light, Pen
+from agentkit.emulator.painter.scene import Actor
+from agentkit.emulator.painter.stage import Stage
+from agentkit.emulator.painter.vehicles import VEHICLES
 
 Beast = Callable[[Pen, Colour | None], Anchors]
 Thing = Callable[[Pen, Colour | None], None]
 
-# Fmt: skip.
 _LIVING: dict[str, Beast] = {
     **{kind: (lambda pen, colour, kind=kind: furry.draw(pen, kind, colour)) for kind in BREEDS},
     **{kind: grazers.grazing(kind) for kind in grazers.GRAZERS},
@@ -43,7 +51,6 @@ _LIVING: dict[str, Beast] = {
     "child": lambda pen, colour: folk.person(pen, colour, "child"),
     "wizard": lambda pen, colour: folk.person(pen, colour, "wizard"),
 }
-# Fmt: skip.
 _THINGS: dict[str, Thing] = {
     "house": buildings.house,
     "castle": buildings.castle,
@@ -78,7 +85,6 @@ _THINGS: dict[str, Thing] = {
 
 # Where those aboard stand: height of the deck, its width, and their size, in units of the vessel's
 # height.
-# Fmt: skip.
 _DECKS: dict[str, tuple[float, float, float]] = {
     "boat": (0.13, 0.62, 0.5),
     "ship": (0.34, 0.9, 0.5),

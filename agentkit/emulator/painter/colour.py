@@ -2,7 +2,6 @@
 
 Colour = tuple[int, int, int]
 
-# Fmt: skip.
 NAMED: dict[str, Colour] = {
     "red": (206, 54, 46),
     "scarlet": (216, 48, 36),

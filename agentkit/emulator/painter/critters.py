@@ -1,13 +1,11 @@
 """What swims, creeps and flutters."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 
-from .anchors import Anchors
-from .beasts import eye
-from .colour import WHITE, Colour, darker, lighter, mix
-from .pen import Pen
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.beasts import eye
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Pen
 
 
 def fish(pen: Pen, colour: Colour | None) -> Anchors:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from .colour import Colour
-from .pixels import scaled, toned
+from agentkit.emulator.painter.colour import Colour
+from agentkit.emulator.painter.pixels import scaled, toned
 
 
 def noise(size: tuple[int, int], seed: str, *, grain: int = 1) -> Image.Image:
@@ -210,7 +210,6 @@ def _sepia(image: Image.Image, seed: str) -> Image.Image:
     return _grain(_vignette(toned, 70), seed, 12)
 
 
-# Fmt: skip.
 _STYLES: dict[str, Callable[[Image.Image, str], Image.Image]] = {
     "watercolour": _watercolour,
     "ink": _ink,

@@ -1,11 +1,9 @@
 """People and those who pass for people."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
-from .anchors import Anchors
-from .beasts import eye
-from .colour import INK, WHITE, Colour, darker, lighter, mix
-from .pen import Pen
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.beasts import eye
+from agentkit.emulator.painter.colour import INK, WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Pen
 
 _SKIN: Colour = (244, 204, 172)
 

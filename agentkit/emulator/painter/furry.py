@@ -1,11 +1,9 @@
 """Animals that sit and look at you: one body for all breeds."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
-from .anchors import Anchors
-from .breeds import BREEDS, Fur, recoloured
-from .colour import INK, WHITE, Colour, darker, lighter, mix
-from .pen import Pen
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.breeds import BREEDS, Fur, recoloured
+from agentkit.emulator.painter.colour import INK, WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Pen
 
 
 def draw(pen: Pen, kind: str, colour: Colour | None) -> Anchors:

@@ -1,15 +1,13 @@
 """Four-legged animals from the side: horses, cows, elephants and the like."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .anchors import Anchors
-from .beasts import eye
-from .colour import WHITE, Colour, darker, lighter
-from .pen import Pen
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.beasts import eye
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter
+from agentkit.emulator.painter.pen import Pen
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,13 @@
 """The land: mountains, hills, woods, meadows, dunes; and water, with its shores."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 from collections.abc import Callable
 
-from . import buildings
-from .colour import WHITE, Colour, darker, lighter, mix
-from .pen import Pen, Point
-from .sky import HORIZON, sun_at
-from .stage import Stage
+from agentkit.emulator.painter import buildings
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Pen, Point
+from agentkit.emulator.painter.sky import HORIZON, sun_at
+from agentkit.emulator.painter.stage import Stage
 
 Tones = tuple[Colour, Colour]
 

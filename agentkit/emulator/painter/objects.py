@@ -1,11 +1,9 @@
 """Things that lie on a table, grow in a meadow or hang in the sky."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 
-from .colour import INK, WHITE, Colour, darker, lighter, mix
-from .pen import Pen
+from agentkit.emulator.painter.colour import INK, WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Pen
 
 
 def flower(pen: Pen, colour: Colour | None) -> None:

@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from PIL import ExifTags, Image, ImageFilter
 
-from .picture import manner_of, render, shapes_of
-from .pixels import scaled
-from .reading import Reading, read
-from .render import to_svg
-from .retouch import retouch
-from .scene import Scene, compose, revise
+from agentkit.emulator.painter.picture import manner_of, render, shapes_of
+from agentkit.emulator.painter.pixels import scaled
+from agentkit.emulator.painter.reading import Reading, read
+from agentkit.emulator.painter.render import to_svg
+from agentkit.emulator.painter.retouch import retouch
+from agentkit.emulator.painter.scene import Scene, compose, revise
 
 MAX_PIXELS = 36_000_000
 _FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .colour import Colour, mix
+from agentkit.emulator.painter.colour import Colour, mix
 
 Point = tuple[float, float]
 Fill = Colour | tuple[Colour, Colour]  # one colour, or a gradient from top to bottom

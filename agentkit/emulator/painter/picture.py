@@ -2,16 +2,16 @@
 
 from PIL import Image
 
-from .card import draw_caption, draw_card
-from .cast import draw_cast
-from .colour import NAMED
-from .finish import finish
-from .pen import Pen, Shape
-from .places import draw_place
-from .render import Manner, Raster
-from .scene import Scene
-from .stage import Stage, set_stage
-from .weather import draw_weather
+from agentkit.emulator.painter.card import draw_caption, draw_card
+from agentkit.emulator.painter.cast import draw_cast
+from agentkit.emulator.painter.colour import NAMED
+from agentkit.emulator.painter.finish import finish
+from agentkit.emulator.painter.pen import Pen, Shape
+from agentkit.emulator.painter.places import draw_place
+from agentkit.emulator.painter.render import Manner, Raster
+from agentkit.emulator.painter.scene import Scene
+from agentkit.emulator.painter.stage import Stage, set_stage
+from agentkit.emulator.painter.weather import draw_weather
 
 _MANNERS: dict[str | None, Manner] = {
     "ink": "ink",

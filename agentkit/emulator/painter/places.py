@@ -1,16 +1,14 @@
 """The places of a scene, from the sky down to the ground on which the subjects stand."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 
-from . import land
-from . import words as w
-from .buildings import LAMPLIGHT, is_dark
-from .colour import WHITE, Colour, darker, lighter, mix, named
-from .scene import Scene
-from .sky import HORIZON, draw_sky, stars
-from .stage import Stage
+from agentkit.emulator.painter import land
+from agentkit.emulator.painter import words as w
+from agentkit.emulator.painter.buildings import LAMPLIGHT, is_dark
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter, mix, named
+from agentkit.emulator.painter.scene import Scene
+from agentkit.emulator.painter.sky import HORIZON, draw_sky, stars
+from agentkit.emulator.painter.stage import Stage
 
 _WATER = frozenset({"sea", "lake", "beach", "island", "arctic"})
 _AFLOAT = frozenset(

@@ -7,12 +7,11 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from . import words as w
-from .colour import NAMED
+from agentkit.emulator.painter import words as w
+from agentkit.emulator.painter.colour import NAMED
 
 _LONGEST = 400  # words that are read; a longer prompt has said by then what it wants
 
-# Fmt: skip.
 _PHRASES: tuple[tuple[str, str], ...] = (
     (("(cup|mug|glass) of (hot )?(coffee|tea|cocoa|chocolate|milk)"), "cup"),
     ("hot air balloon", "balloon"),

@@ -7,9 +7,9 @@ from xml.sax.saxutils import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .colour import INK, Colour, luminance, mix
-from .pen import Shape
-from .pixels import scaled, toned
+from agentkit.emulator.painter.colour import INK, Colour, luminance, mix
+from agentkit.emulator.painter.pen import Shape
+from agentkit.emulator.painter.pixels import scaled, toned
 
 Manner = Literal["full", "flat", "ink", "blueprint"]
 

@@ -4,22 +4,21 @@ from dataclasses import replace
 
 from PIL import Image, ImageChops, ImageEnhance, ImageOps
 
-from .anchors import Anchors
-from .card import draw_caption
-from .cast import draw_cast
-from .colour import NAMED, Colour
-from .finish import finish
-from .pen import Pen, Shape
-from .picture import manner_of, stage_of
-from .reading import Reading, Wear
-from .render import Raster
-from .scene import Scene, compose
-from .sky import moon, stars
-from .wardrobe import dress
-from .weather import draw_weather
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.card import draw_caption
+from agentkit.emulator.painter.cast import draw_cast
+from agentkit.emulator.painter.colour import NAMED, Colour
+from agentkit.emulator.painter.finish import finish
+from agentkit.emulator.painter.pen import Pen, Shape
+from agentkit.emulator.painter.picture import manner_of, stage_of
+from agentkit.emulator.painter.reading import Reading, Wear
+from agentkit.emulator.painter.render import Raster
+from agentkit.emulator.painter.scene import Scene, compose
+from agentkit.emulator.painter.sky import moon, stars
+from agentkit.emulator.painter.wardrobe import dress
+from agentkit.emulator.painter.weather import draw_weather
 
 # What the hour does to a photograph: a colour that multiplies it, and its brightness.
-# Fmt: skip.
 _GRADES: dict[str, tuple[Colour, float]] = {
     "night": ((96, 116, 190), 0.72),
     "dusk": ((255, 176, 140), 0.9),

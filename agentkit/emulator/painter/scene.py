@@ -8,8 +8,8 @@ import random
 from dataclasses import asdict, dataclass, replace
 from typing import cast
 
-from . import words as w
-from .reading import Mention, Reading, Wear
+from agentkit.emulator.painter import words as w
+from agentkit.emulator.painter.reading import Mention, Reading, Wear
 
 _SKY = frozenset({"balloon", "airship", "plane", "kite", "star", "planet", "rocket"})
 _SWIMMERS = frozenset({"fish", "whale", "dolphin", "octopus"})
@@ -31,7 +31,6 @@ _FAR = frozenset(
 )
 _TABLE = frozenset({"cake", "cup", "teapot", "book", "apple", "gift", "guitar"})
 _SHORES = frozenset({"sea", "lake", "beach", "arctic", "island"})
-# Fmt: skip.
 _SIZES = {
     "lighthouse": 0.8,
     "castle": 0.62,
@@ -78,7 +77,6 @@ _SIZES = {
     "tent": 0.36,
     "child": 0.48,
 }
-# Fmt: skip.
 _WIDE = {
     "horse": 1.25,
     "cow": 1.35,
@@ -184,7 +182,6 @@ def _actor(raw: object) -> Actor:
         raise ValueError("an actor lies outside of the picture, or is not known")
     wears = cast("list[dict[str, str | None]]", item["wears"])
     aboard = item["aboard"]
-    # Fmt: skip.
     return Actor(
         str(item["kind"]),
         *numbers,
@@ -271,7 +268,6 @@ def _set(scene: Scene, reading: Reading) -> Scene:
 def _natural(scene: Scene, reading: Reading) -> tuple[str, ...]:
     """The place where such a subject is at home, where the words name none."""
     kinds = {actor.kind for actor in scene.actors}
-    # Fmt: skip.
     homes = (
         ({"boat", "ship", "lighthouse", "whale", "dolphin"}, "sea"),
         ({"fish", "octopus"}, "underwater"),

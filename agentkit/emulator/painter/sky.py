@@ -1,12 +1,10 @@
 """The sky: its light, what shines in it and what drifts across it."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 
-from .colour import WHITE, Colour, darker, lighter, mix
-from .pen import Point
-from .stage import Stage
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter, mix
+from agentkit.emulator.painter.pen import Point
+from agentkit.emulator.painter.stage import Stage
 
 HORIZON = 0.36
 

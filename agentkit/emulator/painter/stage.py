@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .colour import Colour, darker, lighter, mix, named
-from .pen import Light, Pen
-from .scene import Scene
+from agentkit.emulator.painter.colour import Colour, darker, lighter, mix, named
+from agentkit.emulator.painter.pen import Light, Pen
+from agentkit.emulator.painter.scene import Scene
 
 _SKIES: dict[str, tuple[Colour, Colour, Colour]] = {
     "day": ((82, 152, 214), (152, 204, 232), (240, 242, 224)),

@@ -2,14 +2,12 @@
 those aboard.
 """
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 from collections.abc import Callable
 
-from .buildings import LAMPLIGHT, is_dark
-from .colour import WHITE, Colour, darker, lighter
-from .pen import Pen
+from agentkit.emulator.painter.buildings import LAMPLIGHT, is_dark
+from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter
+from agentkit.emulator.painter.pen import Pen
 
 Part = Callable[[Pen, Colour | None], None]
 

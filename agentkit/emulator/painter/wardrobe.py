@@ -1,12 +1,10 @@
 """What a living thing wears or holds."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 from collections.abc import Callable
 
-from .anchors import Anchors
-from .colour import INK, WHITE, Colour, darker, lighter
-from .pen import Pen
+from agentkit.emulator.painter.anchors import Anchors
+from agentkit.emulator.painter.colour import INK, WHITE, Colour, darker, lighter
+from agentkit.emulator.painter.pen import Pen
 
 
 def dress(pen: Pen, at: Anchors, kind: str, colour: Colour | None) -> None:

@@ -1,11 +1,9 @@
 """What falls and drifts in front of everything."""
 
-# fmt: off -- the points of a shape are read as rows, as a draughtsman notes them
-
 import math
 
-from .colour import WHITE, Colour
-from .stage import Stage
+from agentkit.emulator.painter.colour import WHITE, Colour
+from agentkit.emulator.painter.stage import Stage
 
 
 def draw_weather(stage: Stage) -> None:

@@ -248,7 +248,6 @@ mono: monochrome noir greyscale grayscale
 sepia: vintage
 """)
 
-# Fmt: skip.
 COUNTS = {
     "two": 2,
     "both": 2,

@@ -24,7 +24,6 @@ HTML = (
     b"<!DOCTYPE html><html><head><title>502 Bad "
     b"Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"
 )
-# Fmt: skip.
 MESSAGES = {
     400: "Invalid request",
     401: "User not found.",

@@ -279,7 +279,6 @@ def _echo(body: ResponsesBody, value: Mapping[str, Any]) -> Json:
     """What a response repeats of its request. Only function tools are repeated: the spec knows no
     form for others.
     """
-    # Fmt: skip.
     defaults: Json = {
         "background": False,
         "frequency_penalty": 0,

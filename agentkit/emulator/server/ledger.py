@@ -132,7 +132,6 @@ class Ledger:
 
 def _record(charge: Charge, meter: Meter, facts: Mapping[str, Any]) -> dict[str, Any]:
     seconds = time.monotonic() - facts["started"]
-    # Fmt: skip.
     never: Sequence[str] = (
         "app_id",
         "cache_discount",

@@ -6,7 +6,6 @@ from typing import Any
 from agentkit.emulator.catalogue import Catalogue, Model
 from agentkit.emulator.wire.errors import invalid
 
-# Fmt: skip.
 _CATEGORIES = (
     "programming",
     "roleplay",
@@ -38,7 +37,6 @@ _SORTS: dict[str, Callable[[Model], float]] = {
     "pricing-high-to-low": lambda model: -model.prompt_price - model.completion_price,
     "context-high-to-low": lambda model: -model.context,
 }
-# Fmt: skip.
 _OTHER_SORTS = (
     "most-popular",
     "newest",

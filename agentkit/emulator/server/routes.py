@@ -208,7 +208,6 @@ def _key(state: State, _: Request) -> Outgoing:
     byok = dict.fromkeys(
         ("byok_usage", "byok_usage_daily", "byok_usage_weekly", "byok_usage_monthly"), 0
     )
-    # Fmt: skip.
     key = {
         "label": "sk-or-v1-emu...tor",
         "limit": None,

@@ -230,7 +230,6 @@ class ChatEncoder:
                 message["content"] = None
         finish, native = self._finish()
         self._settle(finish)
-        # Fmt: skip.
         choice: Json = {
             "index": 0,
             "finish_reason": finish,
@@ -301,7 +300,6 @@ class ChatEncoder:
         return [self._chunk(delta, None) for delta in deltas]
 
     def _chunk(self, delta: Json, finish: str | None, native: str | None = None) -> Json:
-        # Fmt: skip.
         choice: Json = {
             "index": 0,
             "delta": {"role": "assistant", **delta},

@@ -15,7 +15,6 @@ from agentkit.emulator.wire.image_places import AS_LINK, previews_of
 from agentkit.emulator.wire.request_bodies import ImagesBody
 from agentkit.emulator.wire.sse import DONE, data, pieces
 
-# Fmt: skip.
 RATIOS = (
     "1:1",
     "1:2",

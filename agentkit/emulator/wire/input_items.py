@@ -8,7 +8,6 @@ from pydantic import Field
 from agentkit.emulator.wire.errors import invalid
 from agentkit.emulator.wire.request_bodies import Int, Part, read
 
-# Fmt: skip.
 _OTHERS = {
     "web_search_call",
     "file_search_call",
@@ -35,7 +34,6 @@ _OTHERS = {
 
 
 class ContentPart(Part):
-    # Fmt: skip.
     type: Literal[
         "input_text",
         "input_image",

@@ -204,7 +204,6 @@ ChatChoice = Annotated[
 
 
 class AllowedChoice(Part):
-    # Fmt: skip.
     type: Literal[
         "allowed_tools",
         "apply_patch",

@@ -301,7 +301,6 @@ class ResponsesEncoder:
         yield _added({**item, "arguments": "", "status": "in_progress"}, index)
         for piece in pieces(arguments, self._job.reply.chunk or self._job.chunk):
             yield {"type": "response.function_call_arguments.delta", **where, "delta": piece}
-        # Fmt: skip.
         yield {
             "type": "response.function_call_arguments.done",
             **where,

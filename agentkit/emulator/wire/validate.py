@@ -21,7 +21,6 @@ from agentkit.emulator.wire.request_bodies import (
     ToolMessage,
 )
 
-# Fmt: skip.
 SERVER_TOOLS = frozenset(
     f"openrouter:{name}"
     for name in (
@@ -37,7 +36,6 @@ SERVER_TOOLS = frozenset(
         "experimental__search_models",
     )
 )
-# Fmt: skip.
 RESPONSES_ONLY = frozenset(
     {
         "openrouter:apply_patch",
