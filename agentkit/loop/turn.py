@@ -43,7 +43,7 @@ from agentkit.wire import echo, faults, markdown
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
-from agentkit.wire.markdown_stream import Speech
+from agentkit.wire.markdown_stream import TextFilter
 from agentkit.wire.types import ImageRef, JsonObject, Preview, Reply, ServerCall, Signal, Words
 
 _MARGIN = 0.2
@@ -105,7 +105,7 @@ class Turn:
         said = any(
             message.role == "assistant" and message.text for message in run.messages[run.start :]
         )
-        self._speech = Speech(self._had, "\n\n" if said else "")
+        self._filter = TextFilter(self._had, "\n\n" if said else "")
         self._waited: set[str] = set()
         self._split = 0
 
@@ -219,15 +219,16 @@ class Turn:
             pieces = [each for piece in pieces for each in piece.split(reference)]
         for index, piece in enumerate(pieces):  # what a picture stands between are two texts
             self._split += index > 0
-            self._say(self._speech.more(piece, (words.part, self._split)))
+            self._say(self._filter.more(piece, (words.part, self._split)))
 
     def _say(self, text: str) -> None:
         if text:
             self._log.tell(TextDelta(text))
 
     def _had(self, url: str, bare: bool) -> bool | None:
-        """Whether the answer has the picture that the words point to. Its download begins here, and
-        what waits is said when it has ended."""
+        """True: stored. False: not an image. None: still downloading; the text held back is
+        released when it ends.
+        """
         collector = self._collector
         if collector is None or not (
             self._context.fetcher.in_prose(url, bare=bare) or collector.knows(url)
@@ -239,7 +240,7 @@ class Turn:
         if url not in self._waited:
             self._waited.add(url)
             task.add_done_callback(
-                lambda task: None if task.cancelled() else self._say(self._speech.more())
+                lambda task: None if task.cancelled() else self._say(self._filter.more())
             )
         return None
 
@@ -310,7 +311,7 @@ class Turn:
         assert self._collector is not None  # noqa: S101 - `take` has made it
         self._see_all(reply)
         await self._collector.finish()
-        self._say(self._speech.rest())
+        self._say(self._filter.rest())
         items = without(reply.raw, self._collector.lost())
         refs = await self._collector.echoes(items)
         raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
@@ -380,7 +381,7 @@ class Turn:
                 "images" if self.run.api == "chat" else "image_generation_call"
             )
             await self._collector.finish()
-            self._say(self._speech.rest())
+            self._say(self._filter.rest())
 
     async def look_up(self, error: RunError, seconds_left: float) -> None:
         """Where the connection broke and the outcome is open: ask what became of the request, and
@@ -403,7 +404,7 @@ class Turn:
                 "images" if self.run.api == "chat" else "image_generation_call"
             )
             self._collector.rescue()
-            self._say(self._speech.rest())
+            self._say(self._filter.rest())
 
     def snapshot(self) -> Run:
         """The run with what has come of this reply; no call of it can be run."""

@@ -1,9 +1,9 @@
-"""The words of a stream as they will stand in the answer: the links of its pictures are out before
-anyone has read them.
+"""The words of a stream as they will stand in the answer: the links of its pictures are taken out
+before anyone has read them.
 
 What may be the beginning of a link, or the blank space before one, is held back until more words
-decide it; a link to a picture until the picture was had, or was not and stays a plain link. All
-other words go on as they come.
+decide it. A link to a picture is held back until the picture is stored, or until it is clear that
+there is none and the link stays. All other words go on as they come.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from agentkit.wire import markdown
 from agentkit.wire.markdown import ALT, LABEL, MOST, Definition, Found, Reading
 
 LONGEST = 8000
-"""Characters that are held back at most. Beyond them goes what is not decided, and links to
-pictures that are under way are taken out unseen."""
+"""Most characters that are held back. Undecided words beyond it are given as they are, and links to
+pictures that are still downloading are taken out.
+"""
 Verdict = Callable[[str, bool], bool | None]
-"""Of a URL, and whether it is bare (`prose.Found`): whether the answer has its picture; None where
-that is not known yet.
+"""Says of a URL, and whether it is bare (`markdown.Found.bare`), if its picture is stored. True: it
+is. False: there is none. None: not known yet.
 """
 
 _SHORT = 500
 _MAY_BEGIN = re.compile(r"[\[`~]|://|(?:[!<]|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)\Z")
-"""Without one of these, nothing begins here that would have to be held back."""
+"""Words without any of these hold nothing back."""
 _CUT_URL = re.compile(
     r"(?:!|<?(?:https?://[^\s<>\"'`\[\]{}|\\^]*|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)|<)\Z"
 )
@@ -45,50 +46,65 @@ _TICKS = re.compile(r"`+")
 
 
 class TextFilter:
-    """The words of one text, piece by piece: all that `more` gives, and `rest` at the end, is what
-    `prose.place` leaves.
+    """Takes the links of pictures out of the words of one reply while they stream.
+
+    What `more` returns, and `rest` at the end, is together the text that `markdown.place` leaves.
+    A reply has one text or several (`Words.part`), each of which is read by itself. `before` parts
+    the first words from what was said before them.
     """
 
-    __slots__ = (
-        "_had",
-        "_head",
-        "_idle",
-        "_left",
-        "_next",
-        "_space",
-        "_told",
-        "_urls",
-        "_verdicts",
-        "_window",
-    )
-
-    def __init__(self, had: Verdict) -> None:
+    def __init__(self, had: Verdict, before: str = "") -> None:
         self._had = had
-        self._idle: bool = True
-        self._head: str = ""
-        """What tells a reading of the window that words stand before it: their last character,
-        where that matters.
-        """
-        self._space: str = ""
-        """While idle, blank space at the end of what has come."""
-        self._window: str = ""
-        self._told: int = 0
-        """Else, the words that are looked at, after what says where they stand; and how many of
-        those shown were given.
-        """
-        self._urls: set[str] = set()
-        """Of pictures whose links were taken out."""
-        self._verdicts: dict[tuple[str, bool], bool] = {}
-        self._left: int = MOST
-        self._next: int = 0
-        """How long the window has to be before it is looked at again: a long one is not read for
-        each word.
-        """
+        self._before = before
+        self._part: object = None
+        self._later: deque[list[str]] = deque()  # texts that come after the one that is read
+        self._read_last: tuple[str, int, Reading] = ("", MOST, Reading())
+        self._begin_text()
 
-    def more(self, text: str) -> str:
-        """What can be given on, now that these words have come; without any, now that a picture may
-        have.
+    def more(self, text: str = "", part: object = None) -> str:
+        """What can be given on, now that these words have come. Call it without words when a
+        download has ended.
         """
+        if text and part != self._part:
+            self._part = part
+            self._later.append([text])
+        elif text and self._later:
+            self._later[-1].append(text)
+        elif not self._later:
+            return self._with_before(self._more(text))
+        given = [self._more("")]
+        while self._later and self._all_is_known():
+            given += [self._rest(), self._more(self._next_text())]
+        return self._with_before("".join(given))
+
+    def rest(self) -> str:
+        """What is left at the end of the reply. Links whose pictures are not known stay links."""
+        given = [self._rest()]
+        while self._later:
+            given += [self._more(self._next_text()), self._rest()]
+        return self._with_before("".join(given))
+
+    def _with_before(self, given: str) -> str:
+        if given and self._before:
+            given, self._before = self._before + given, ""
+        return given
+
+    def _next_text(self) -> str:
+        return "".join(self._later.popleft())
+
+    def _begin_text(self) -> None:
+        """Forget the text before. While idle, no word is held back."""
+        self._idle = True
+        self._head = ""  # stands for the words that were forgotten, see `_head`
+        self._space = ""  # while idle: blank space at the end of what has come
+        self._window = ""  # else: the words that are looked at, after the head
+        self._given = 0  # characters of the shown window that were given
+        self._next = 0  # the window is read again when it is so long
+        self._left = MOST  # links that are still looked at
+        self._urls: set[str] = set()  # of pictures whose links were taken out
+        self._verdicts: dict[tuple[str, bool], bool] = {}
+
+    def _more(self, text: str) -> str:
         if self._idle and not _MAY_BEGIN.search(text):
             words = self._space + text
             given = words.rstrip()
@@ -100,46 +116,57 @@ class TextFilter:
             return ""
         return self._decided()
 
-    def rest(self) -> str:
-        """What is left at the end, when it is known of every picture whether it was had. Nothing
-        may come after it.
-        """
+    def _rest(self) -> str:
+        """The end of one text. The next one begins afterwards."""
         self._open("")
-        reading = markdown.read(self._window, self._left)
+        reading = self._read(self._window)
         for link in reading.found:
             self._verdict(link.url, bare=link.bare, unknown=False)
-        return self._given(reading, len(self._window), last=True)
+        given = self._ungiven(reading, len(self._window), last=True)
+        self._begin_text()
+        return given
 
-    @property
-    def knows_all(self) -> bool:
-        """Whether nothing is missing for `rest`."""
+    def _all_is_known(self) -> bool:
+        """Whether nothing is missing for `_rest`."""
         if self._idle:
             return True
-        links = markdown.read(self._window, self._left).found
+        links = self._read(self._window).found
         return all(self._verdict(link.url, bare=link.bare) is not None for link in links)
+
+    def _read(self, words: str) -> Reading:
+        """The links of these words; those that were read last are not read again."""
+        last, left, reading = self._read_last
+        if words != last or left != self._left:
+            reading = markdown.read(words, self._left)
+            self._read_last = words, self._left, reading
+        return reading
 
     def _open(self, text: str) -> None:
         if self._idle:
+            self._idle = False
+            self._window = self._head + self._space
+            self._given = len(self._head)
             self._next = 0
-            self._window, self._told, self._idle = self._head + self._space, len(self._head), False
         self._window += text
 
     def _decided(self) -> str:
-        window, forced = self._window, len(self._window) > LONGEST
+        """What of the window can be given, however the text goes on."""
+        window = self._window
+        forced = len(window) > LONGEST
         body = window if forced else _certain(window)
-        reading = markdown.read(body, self._left)
+        reading = self._read(body)
         end = len(body) if forced else _undecided(body, reading)
         end = self._judged(reading, end, forced=forced)
-        given = self._given(reading, end)
+        given = self._ungiven(reading, end)
         if forced or not _needed(window[:end], reading):
             self._advance(end, reading)
-        self._next = (
-            len(self._window) + len(self._window) // 10 if len(self._window) > _SHORT else 0
-        )
+        # A long window is not read again for each word.
+        length = len(self._window)
+        self._next = length + length // 10 if length > _SHORT else 0
         return given
 
     def _judged(self, reading: Reading, end: int, *, forced: bool) -> int:
-        """How far it is known of each picture whether it was had."""
+        """How far it is known of each picture whether it is stored."""
         end = sure = next((start for start, stop in reading.links if start < end < stop), end)
         for link in reading.found:
             if link.end > sure:
@@ -147,18 +174,16 @@ class TextFilter:
             if self._verdict(link.url, bare=link.bare, unknown=True if forced else None) is None:
                 end = min(end, link.start)
         for each in reading.definitions:
-            if (
-                each.end <= end
-                and not forced
-                and each.url not in self._urls
-                and self._verdict(each.url) is not False
-            ):
-                return each.start  # a picture that comes further below may take it away
+            if each.end > end or forced or each.url in self._urls:
+                continue
+            # A picture further below may refer to this definition, and take it away.
+            if self._verdict(each.url) is not False:
+                return each.start
         return end
 
     def _verdict(self, url: str, *, bare: bool = False, unknown: bool | None = None) -> bool | None:
-        """What was once said of a link holds for all that are like it: words that were given cannot
-        be taken back.
+        """The first verdict on a link holds for all like it: words that were given cannot be taken
+        back. `unknown` is the verdict if there is none yet.
         """
         had = self._verdicts.get((url, bare))
         if had is None:
@@ -168,33 +193,34 @@ class TextFilter:
                 self._verdicts[url, bare] = had
         return had
 
-    def _goes(self, each: Found | Definition) -> bool:
+    def _is_taken_out(self, each: Found | Definition) -> bool:
         if isinstance(each, Found):
             return self._verdicts.get((each.url, each.bare)) is True
         return each.url in self._urls and self._verdicts.get((each.url, False)) is not False
 
-    def _given(self, reading: Reading, end: int, *, last: bool = False) -> str:
-        """What of the words up to there was not given before."""
+    def _ungiven(self, reading: Reading, end: int, *, last: bool = False) -> str:
+        """What of the words up to `end` was not given before."""
         found = tuple(each for each in reading.found if each.end <= end)
         definitions = tuple(each for each in reading.definitions if each.end <= end)
-        self._urls.update(each.url for each in found if self._goes(each))
+        self._urls.update(each.url for each in found if self._is_taken_out(each))
+        known = Reading(found, definitions)
         pieces = [""]
-        for piece, cut in markdown.taken_out(
-            self._window[:end], Reading(found, definitions), self._goes
-        ):
+        for piece, cut in markdown.taken_out(self._window[:end], known, self._is_taken_out):
             pieces[-1] += piece
             if cut is not None:
                 pieces.append("")
         shown = "".join(markdown.closed(pieces))
         shown = shown if last else shown.rstrip()
-        given, self._told = shown[self._told :], max(self._told, len(shown))
-        return given
+        ungiven = shown[self._given :]
+        self._given = max(self._given, len(shown))
+        return ungiven
 
     def _advance(self, end: int, reading: Reading) -> None:
-        """Forget what is decided, but for where it leaves us: in code, at the beginning of a line,
-        after words.
+        """Forget what is decided. The head that replaces it says where the rest stands: in code, at
+        the beginning of a line, or after words.
         """
-        window, words = self._window, self._window[:end].rstrip()
+        window = self._window
+        words = window[:end].rstrip()
         if not words:
             return
         space, held = window[len(words) : end], window[end:]
@@ -208,19 +234,23 @@ class TextFilter:
             if len(words) < inside:
                 head = fence
         elif not held:
-            self._idle, self._head, self._space, self._window = True, head, space, ""
+            self._idle = True
+            self._head, self._space, self._window = head, space, ""
             return
-        self._window, self._told = f"{head}{space}{held}", len(head)
+        self._window = f"{head}{space}{held}"
+        self._given = len(head)
 
 
 def _head(words: str) -> str:
-    """What stands for these words: an underscore before a URL tells how it ends (`prose.find`)."""
+    """What stands for these words once they are forgotten. An underscore before a URL tells how the
+    URL ends (`markdown.find`).
+    """
     return words and ("_" if words.endswith("_") else "x")
 
 
 def _certain(window: str) -> str:
-    """The words without an end that only the next ones make something of: back-ticks, a line that
-    may fence code.
+    """The words without an end whose meaning the next ones decide: back-ticks, or a line that may
+    fence code.
     """
     if cut := _CUT_FENCE.search(window):
         return window[: cut.start()]
@@ -228,7 +258,7 @@ def _certain(window: str) -> str:
 
 
 def _undecided(body: str, reading: Reading) -> int:
-    """From where on more words may change what these are; blank space at the end apart."""
+    """Where the words begin whose meaning may still change; blank space at the end apart."""
     ends = [len(body), *_cut_links(body, reading)]
     known = set[str]()
     open_ticks = _open_ticks(body, reading)
@@ -271,8 +301,8 @@ def _open_ticks(body: str, reading: Reading) -> int:
 
 
 def _needed(decided: str, reading: Reading) -> bool:
-    """Whether later words need these: a definition, back-ticks without a partner, a gap that a
-    picture left at the end.
+    """Whether later words need these: there is a definition, back-ticks without a partner, or a gap
+    that a picture left at the end.
     """
     words, end = len(decided.rstrip()), len(decided)
     gap = any(words <= each.end <= end for each in reading.found)
@@ -281,55 +311,3 @@ def _needed(decided: str, reading: Reading) -> bool:
         or any(each.start < end for each in reading.definitions)
         or _open_ticks(decided, reading) < end
     )
-
-
-class Speech:
-    """The words of a reply: one text, or several, of which each begins anew (`Words.part`).
-    `before` parts the first words from what was said before."""
-
-    def __init__(self, had: Verdict, before: str = "") -> None:
-        self._had, self._before = had, before
-        self._part: object = None
-        self._texts: deque[tuple[TextFilter, list[str]]] = deque()
-        """Those that are not at their end, each with what waits for the end of the one before."""
-
-    def more(self, text: str = "", part: object = None) -> str:
-        """What can be given on, now that these words have come; without any, now that a picture may
-        have.
-        """
-        if part == self._part and len(self._texts) == 1:
-            given = self._texts[0][0].more(text)
-        else:
-            given = self._later(text, part)
-        return self._parted(given) if self._before and given else given
-
-    def rest(self) -> str:
-        """What is left at the end, when it is known of every picture whether it was had."""
-        given = "".join(
-            text for spoken, waiting in self._texts for text in (*waiting, spoken.rest())
-        )
-        self._texts.clear()
-        return self._parted(given) if given else given
-
-    def _parted(self, given: str) -> str:
-        given, self._before = self._before + given, ""
-        return given
-
-    def _later(self, text: str, part: object) -> str:
-        if text and (part != self._part or not self._texts):
-            self._part = part
-            self._texts.append((TextFilter(self._had), []))
-        given: list[str] = []
-        while self._texts:
-            spoken, waiting = self._texts[0]
-            is_last = len(self._texts) == 1
-            given += [*waiting, spoken.more(text if is_last else "")]
-            waiting.clear()
-            if is_last or not spoken.knows_all:
-                break
-            given.append(spoken.rest())
-            self._texts.popleft()
-        if text and len(self._texts) > 1:
-            spoken, waiting = self._texts[-1]
-            waiting.append(spoken.more(text))
-        return "".join(given)

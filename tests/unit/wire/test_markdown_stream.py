@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentkit.values import Api, Image, Source, Text
 from agentkit.wire import decoder
 from agentkit.wire.markdown import place
-from agentkit.wire.markdown_stream import LONGEST, Speech, TextFilter
+from agentkit.wire.markdown_stream import LONGEST, TextFilter
 from agentkit.wire.types import JsonObject, Words
 from tests.unit.wire.test_markdown import BOMBS, FOUND, PLACED, U, V
 
@@ -164,7 +164,7 @@ def test_hostile_words_take_no_time(name: str) -> None:
 
 def test_texts_follow_one_another() -> None:
     known: dict[str, bool] = {}
-    speech = Speech(lambda url, _: known.get(url), "\n\n")
+    speech = TextFilter(lambda url, _: known.get(url), "\n\n")
     assert speech.more("", 0) == ""
     assert speech.more("One ", 0) == "\n\nOne"
     assert speech.more(f"![a]({U}) two ", 0) == ""
