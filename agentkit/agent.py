@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
-from agentkit._check import check_choice, check_kind, check_model, check_optional
+from agentkit._check import check_choice, check_kind, check_model, check_optional, refused
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
 from agentkit.hooks import Hooks, hooks_of
@@ -135,11 +135,10 @@ class Agent(Generic[OutputT]):
         names = [*self.tools.functions, *(tool.name for tool in self.tools.server)]
         if self.tools.makers:
             return  # which names there will be is not known yet
-        if choice is not None and choice not in {"auto", "none", "required", *names}:
-            accepted = ", ".join(repr(name) for name in ("auto", "none", "required", *names))
-            raise UsageError(
-                f"ModelSettings(tool_choice={choice!r}): accepted here is one of {accepted}"
-            )
+        known = ("auto", "none", "required", *names)
+        if choice is not None and choice not in known:
+            accepted = f"here is one of {', '.join(map(repr, known))}"
+            raise refused("ModelSettings(tool_choice={!r})", choice, accepted)
         if choice is not None and choice not in {"auto", "none"} and not names:
             raise UsageError(f"ModelSettings(tool_choice={choice!r}): the agent has no tools")
 

@@ -11,11 +11,11 @@ import os
 import threading
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from math import fsum, isfinite
+from math import fsum
 from types import TracebackType
 from typing import Self
 
-from agentkit.errors import UsageError
+from agentkit._check import check_number
 from agentkit.values.usage import fits
 
 
@@ -97,17 +97,11 @@ class Budget:
         *,
         within: Iterable[Budget | None] = (),
     ) -> None:
-        if cost_usd is not None and not _is_money(cost_usd):
-            raise UsageError(
-                f"Budget(cost_usd={cost_usd!r}): accepted is a finite "
-                "number of USD of at least 0, or None"
-            )
-        if images is not None and (
-            isinstance(images, bool) or not isinstance(images, int) or images < 0
-        ):
-            raise UsageError(
-                f"Budget(images={images!r}): accepted is a whole number of at least 0, or None"
-            )
+        if cost_usd is not None:
+            where = "Budget(cost_usd={!r})"
+            check_number(where, cost_usd, least=0, unit="USD", also=", or None")
+        if images is not None:
+            check_number("Budget(images={!r})", images, whole=True, least=0, also=", or None")
         self._own = Account(cost_usd, images)
         above = [account for budget in within if budget is not None for account in budget.accounts]
         self.accounts: tuple[Account, ...] = (self._own, *dict.fromkeys(above))
@@ -292,12 +286,3 @@ class Hold:
         trace: TracebackType | None,
     ) -> None:
         self.keep()
-
-
-def _is_money(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and isfinite(value)
-        and value >= 0
-    )

@@ -23,7 +23,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
-from agentkit.errors import HookFailed, UsageError
+from agentkit._check import argument, refused
+from agentkit.errors import HookFailed
 from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Denied
 from agentkit.values import Message
@@ -62,6 +63,13 @@ AfterCall = Callable[[Context[Any], object], object]
 class Hooks:
     """Functions that are called at four points of a run. Each may be async, and returns None if it
     changes nothing. One that raises stops the run with `HookFailed`.
+
+        before_request(asking: Asking) -> Asking | None
+        after_reply(asking: Asking, reply: Message) -> None
+        before_call(context: Context) -> Mapping[str, Any] | Denied | None
+        after_call(context: Context, result: object) -> object | None
+
+    `Denied("why")` of `before_call` means that the call is not run.
     """
 
     before_request: BeforeRequest | None = None
@@ -86,11 +94,10 @@ class Hooks:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value: object = getattr(self, field.name)
-            if value is not None and not callable(value):
-                raise UsageError(
-                    f"Hooks({field.name}={value!r}): accepted is a function, sync or async, or None"
-                )
+            hook: object = getattr(self, field.name)
+            if hook is not None and not callable(hook):
+                accepted = "is a function, sync or async, or None"
+                raise refused(argument("Hooks", field.name), hook, accepted)
 
 
 def hooks_of(given: object) -> tuple[Hooks, ...]:
@@ -100,9 +107,7 @@ def hooks_of(given: object) -> tuple[Hooks, ...]:
     each = tuple(cast("Iterable[object]", given)) if isinstance(given, Iterable) else (given,)
     for one in each:
         if not isinstance(one, Hooks):
-            raise UsageError(
-                f"Agent(hooks={one!r:.200}): accepted are Hooks(…), and a list of them"
-            )
+            raise refused("Agent(hooks={!r})", one, "are Hooks(…), and a list of them")
     return cast("tuple[Hooks, ...]", each)
 
 

@@ -6,18 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from typing import Any, Literal, cast
 
-from agentkit.errors import UsageError
+from agentkit._check import argument, check_kind, check_number, refused
 
-
-def _refuse(owner: str, argument: str, given: object, accepted: str) -> UsageError:
-    return UsageError(f"{owner}({argument}={given!r}): accepted is {accepted}")
-
-
-_KINDS: tuple[tuple[tuple[str, ...], type | tuple[type, ...], str], ...] = (
-    (("stop", "models", "plugins", "modalities"), tuple, "a list or tuple"),
+_LISTS = ("stop", "models", "plugins", "modalities")
+"""Settings that are tuples; a list is turned into one."""
+_KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
+    (_LISTS, tuple, "a list or tuple"),
     (("provider", "image_config", "extra"), Mapping, "a mapping"),
     (("reasoning",), (str, Mapping), "an effort, or a mapping"),
     (("tool_choice", "preset", "session_id"), str, "a string"),
@@ -62,24 +58,19 @@ class Limits:
     """Tokens of all replies together."""
 
     def __post_init__(self) -> None:
-        for name in ("turns", "tool_calls", "parallel", "images", "output_tokens"):
-            value: object = getattr(self, name)
-            if value is None and name in {"images", "output_tokens"}:
-                continue
-            lowest = 0 if name in {"tool_calls", "images"} else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-                raise _refuse("Limits", name, value, f"a whole number of at least {lowest}")
-        for name in ("seconds", "cost_usd"):
-            value = getattr(self, name)
-            if value is None and name == "cost_usd":
-                continue
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not isfinite(value)
-                or value <= 0
-            ):
-                raise _refuse("Limits", name, value, "a finite number above 0")
+        self._check_count("turns", least=1)
+        self._check_count("tool_calls", least=0)
+        self._check_count("parallel", least=1)
+        check_number("Limits(seconds={!r})", self.seconds, above=0)
+        if self.images is not None:
+            self._check_count("images", least=0)
+        if self.cost_usd is not None:
+            check_number("Limits(cost_usd={!r})", self.cost_usd, above=0)
+        if self.output_tokens is not None:
+            self._check_count("output_tokens", least=1)
+
+    def _check_count(self, name: str, *, least: int) -> None:
+        check_number(argument("Limits", name), getattr(self, name), whole=True, least=least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,49 +116,43 @@ class ModelSettings:
     """Further keys of the request's body. They win over all others."""
 
     def __post_init__(self) -> None:
-        for name in ("stop", "models", "plugins", "modalities"):
-            value: object = getattr(self, name)
-            if isinstance(value, str):
-                raise _refuse("ModelSettings", name, value, "a list or tuple, not a string")
-            if isinstance(value, Sequence):
-                object.__setattr__(self, name, tuple(value))  # pyright: ignore[reportUnknownArgumentType]
-        self._check_numbers()
-        self._check_kinds()
-        for modality in self.modalities or ():
-            if modality not in ("text", "image"):
-                raise _refuse("ModelSettings", "modalities", self.modalities, '"text" and "image"')
-        if self.session_id is not None and not 0 < len(self.session_id) <= 256:
-            raise _refuse("ModelSettings", "session_id", self.session_id, "1 to 256 characters")
-
-    def _check_numbers(self) -> None:
-        for name, low, high in (("temperature", 0.0, 2.0), ("top_p", 0.0, 1.0)):
-            value: object = getattr(self, name)
-            if value is not None and (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not low <= value <= high
-            ):
-                raise _refuse("ModelSettings", name, value, f"a number from {low} to {high}")
-        for name, lowest in (("max_tokens", 1), ("seed", None)):
-            value = getattr(self, name)
-            if value is not None and (
-                isinstance(value, bool)
-                or not isinstance(value, int)
-                or (lowest is not None and value < lowest)
-            ):
-                least = "" if lowest is None else f" of at least {lowest}"
-                raise _refuse("ModelSettings", name, value, f"a whole number{least}")
-
-    def _check_kinds(self) -> None:
+        for name in _LISTS:
+            self._make_tuple(name)
+        if self.temperature is not None:
+            check_number(_where("temperature"), self.temperature, least=0.0, most=2.0)
+        if self.top_p is not None:
+            check_number(_where("top_p"), self.top_p, least=0.0, most=1.0)
+        if self.max_tokens is not None:
+            check_number(_where("max_tokens"), self.max_tokens, whole=True, least=1)
+        if self.seed is not None:
+            check_number(_where("seed"), self.seed, whole=True)
         for names, kind, accepted in _KINDS:
             for name in names:
-                value: object = getattr(self, name)
-                if not isinstance(value, kind) and (value is not None or name == "extra"):
-                    raise _refuse("ModelSettings", name, value, accepted)
+                self._check_kind(name, kind, accepted)
         for name, kind, accepted in _MEMBERS:
-            for each in cast("tuple[object, ...]", getattr(self, name) or ()):
-                if not isinstance(each, kind):
-                    raise _refuse("ModelSettings", name, getattr(self, name), accepted)
+            self._check_members(name, kind, accepted)
+        if not {"text", "image"}.issuperset(self.modalities or ()):
+            raise refused(_where("modalities"), self.modalities, 'is "text" and "image"')
+        if self.session_id is not None and not 0 < len(self.session_id) <= 256:
+            raise refused(_where("session_id"), self.session_id, "is 1 to 256 characters")
+
+    def _make_tuple(self, name: str) -> None:
+        value: object = getattr(self, name)
+        if isinstance(value, str):
+            raise refused(_where(name), value, "is a list or tuple, not a string")
+        if isinstance(value, Sequence):
+            members = tuple(cast("Sequence[object]", value))
+            object.__setattr__(self, name, members)
+
+    def _check_kind(self, name: str, kind: Any, accepted: str) -> None:
+        value: object = getattr(self, name)
+        if value is not None or name == "extra":
+            check_kind(_where(name), value, kind, accepted)
+
+    def _check_members(self, name: str, kind: type, accepted: str) -> None:
+        members = cast("tuple[object, ...]", getattr(self, name) or ())
+        if not all(isinstance(each, kind) for each in members):
+            raise refused(_where(name), members, f"is {accepted}")
 
     def merged(self, over: ModelSettings | None) -> ModelSettings:
         """These settings, with each field that `over` sets in its place. `extra` is merged key by
@@ -181,3 +166,7 @@ class ModelSettings:
             if name != "extra" and (value := getattr(over, name)) is not None
         }
         return replace(self, **changed, extra={**self.extra, **over.extra})
+
+
+def _where(name: str) -> str:
+    return argument("ModelSettings", name)

@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
+from agentkit._check import argument, check_kind, check_number, check_pattern, refused
 from agentkit._tls import trusted
 from agentkit.errors import ImageError, StoreError, UsageError
 from agentkit.images.addresses import Address, Target, may_connect, read_address
@@ -370,7 +371,19 @@ async def _resolve(host: str, port: int) -> Sequence[str]:
     return [str(each[4][0]) for each in found]
 
 
-_HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
+_HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def _host_patterns(hosts: object) -> tuple[str, ...]:
+    """The hosts in lowercase. Raises `UsageError` for what is no host name or pattern."""
+    accepted = "a tuple of host names such as 'example.com' or '*.example.com'"
+    where = "FetchPolicy(hosts={!r})"
+    if isinstance(hosts, str) or not isinstance(hosts, Iterable):
+        raise refused(where, hosts, f"is {accepted}")
+    names = [
+        each.lower() if isinstance(each, str) else each for each in cast("Iterable[object]", hosts)
+    ]
+    return tuple([check_pattern(where, each, _HOST_PATTERN, accepted) for each in names])
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,30 +410,12 @@ class FetchPolicy:
     """How often a download is tried."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.hosts, str):
-            raise UsageError(
-                f"FetchPolicy(hosts=…) takes a tuple of host names, not the string {self.hosts!r}"
-            )
-        hosts = tuple(each.lower() if isinstance(each, str) else each for each in self.hosts)
-        for each in hosts:
-            if not isinstance(each, str) or not _HOST_PATTERN.match(each):
-                raise UsageError(
-                    "FetchPolicy(hosts=…) takes host names such as 'example.com' "
-                    f"or '*.example.com', not {each!r}"
-                )
-        object.__setattr__(self, "hosts", hosts)
+        object.__setattr__(self, "hosts", _host_patterns(self.hosts))
         for name, least in (("max_bytes", 1), ("max_pixels", 1), ("redirects", 0), ("attempts", 1)):
-            value: object = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise UsageError(
-                    f"FetchPolicy({name}=…) takes a whole number of {least} or more, not {value!r}"
-                )
-        if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):
-            raise UsageError(
-                f"FetchPolicy(seconds=…) takes a positive number of seconds, not {self.seconds!r}"
-            )
-        if not isinstance(self.private, bool):
-            raise UsageError(f"FetchPolicy(private=…) takes True or False, not {self.private!r}")
+            where = argument("FetchPolicy", name)
+            check_number(where, getattr(self, name), whole=True, least=least)
+        check_number("FetchPolicy(seconds={!r})", self.seconds, above=0, unit="seconds")
+        check_kind("FetchPolicy(private={!r})", self.private, bool, "True or False")
 
     def allows(self, host: str) -> bool:
         """Whether this host is named by `hosts`."""

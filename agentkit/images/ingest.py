@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from agentkit.errors import ImageError, UsageError
+from agentkit._check import argument, check_number
+from agentkit.errors import ImageError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored, store_bytes
 from agentkit.images.store import ImageStore
@@ -97,11 +98,8 @@ class InputLimits:
 
     def __post_init__(self) -> None:
         for name in ("max_bytes", "max_side"):
-            value: object = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(
-                    f"InputLimits({name}={value!r}): accepted is a whole number of at least 1"
-                )
+            where = argument("InputLimits", name)
+            check_number(where, getattr(self, name), whole=True, least=1)
 
     def __str__(self) -> str:
         return f"{self.max_side}×{self.max_side} pixels and {self.max_bytes / (1 << 20):g} MiB"

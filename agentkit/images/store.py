@@ -16,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
+from agentkit._check import check_number, refused
 from agentkit.errors import StoreError, UsageError
 from agentkit.images.file_draft import PARTIAL, READ_ONLY, FileDraft, folder_error
 from agentkit.values import Blobs
@@ -117,7 +118,7 @@ def _folder(path: object) -> Path:
     if isinstance(given, str) and "\0" not in given:
         with contextlib.suppress(RuntimeError):  # there is no such user
             return Path(given).expanduser().absolute()
-    raise UsageError(f"FileImageStore({path!r:.200}): accepted is the path of a folder")
+    raise refused("FileImageStore({!r})", cast("object", path), "is the path of a folder")
 
 
 class MemoryImageStore:
@@ -199,13 +200,14 @@ class FileImageStore:
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *, max_bytes: int | None = None
     ) -> None:
-        fits = max_bytes is None or (
-            isinstance(max_bytes, int) and not isinstance(max_bytes, bool) and max_bytes > 0
-        )
-        if not fits:
-            raise UsageError(
-                f"FileImageStore(max_bytes={max_bytes!r:.80}): accepted is a positive "
-                "number of bytes, or None for no bound"
+        if max_bytes is not None:
+            check_number(
+                "FileImageStore(max_bytes={!r})",
+                max_bytes,
+                whole=True,
+                least=1,
+                unit="bytes",
+                also=", or None for no bound",
             )
         if path is None:
             path = os.environ.get("AGENTKIT_STORE") or None

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from agentkit._check import check_number
 from agentkit._log import logger
 from agentkit.errors import AgentkitError, DeadlineExceeded, UsageError
 from agentkit.openrouter.client import OpenRouter
@@ -63,8 +64,8 @@ class Catalogue:
     """
 
     def __init__(self, client: OpenRouter, *, ttl: float = TTL) -> None:
-        if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not ttl >= 0:
-            raise UsageError(f"Catalogue(ttl={ttl!r}): accepted is a number of seconds, 0 or more")
+        if ttl != float("inf"):  # which never expires
+            check_number("Catalogue(ttl={!r})", ttl, least=0, unit="seconds")
         self._client, self._ttl = client, ttl
         self._shelf = _shelves.setdefault(client, _Shelf())
 

@@ -19,6 +19,7 @@ from typing import Self, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 from weakref import WeakKeyDictionary
 
+from agentkit._check import check_choice, check_optional
 from agentkit._redact import Secret, redacted
 from agentkit._tls import trusted
 from agentkit._version import __version__
@@ -56,16 +57,6 @@ def _header(value: str | None) -> str | None:
         if value is None or (value.isascii() and value.isprintable())
         else quote(value, safe=" ", errors="replace")
     )
-
-
-def _check_texts(**given: object) -> None:
-    for name, value in given.items():
-        if value is not None and not isinstance(value, str):
-            told = (
-                f"…), which is {type(value).__name__}" if name == "api_key" else f"{value!r:.80})"
-            )
-            kind = "a string, an http or https URL" if name == "base_url" else "a string"
-            raise UsageError(f"OpenRouter({name}={told}: accepted is {kind}")
 
 
 def _split(base_url: str) -> SplitResult:
@@ -106,7 +97,16 @@ class OpenRouter:
         timeouts: Timeouts | None = None,
         transport: Transport | None = None,
     ) -> None:
-        _check_texts(api_key=api_key, base_url=base_url, app_name=app_name, app_url=app_url)
+        # What was given as the key is not shown, whatever it is.
+        where = f"OpenRouter(api_key=…), which is {type(api_key).__name__}"
+        check_optional(where, api_key, str, "a string")
+        accepted = "a string, an http or https URL"
+        check_optional("OpenRouter(base_url={!r})", base_url, str, accepted)
+        check_optional("OpenRouter(app_name={!r})", app_name, str, "a string")
+        check_optional("OpenRouter(app_url={!r})", app_url, str, "a string")
+        check_optional("OpenRouter(timeouts={!r})", timeouts, Timeouts, "Timeouts(…)")
+        if transport is not None:
+            check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
         self._key = Secret(
             (api_key if api_key is not None else os.environ.get("OPENROUTER_API_KEY", "")).strip()
         )
@@ -118,16 +118,9 @@ class OpenRouter:
             )
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.timeouts = Timeouts() if timeouts is None else timeouts
-        if not isinstance(self.timeouts, Timeouts):
-            raise UsageError(f"OpenRouter(timeouts={timeouts!r:.80}): accepted is Timeouts(…)")
         if not self._key.reveal().isascii() or not self._key.reveal().isprintable():
             raise UsageError(
                 "OpenRouter(api_key=…): accepted are the printable ASCII characters of a key"
-            )
-        if transport is not None and transport not in TRANSPORTS:
-            raise UsageError(
-                f"OpenRouter(transport={transport!r}): accepted are "
-                f"{' and '.join(map(repr, TRANSPORTS))}"
             )
         self.transport: Transport | None = transport
         named = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}

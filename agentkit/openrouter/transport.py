@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
+from agentkit._check import argument, check_number
 from agentkit._redact import redacted
 from agentkit.errors import UsageError
 from agentkit.openrouter.errors import SDK_HEADERS
@@ -220,15 +221,6 @@ class Timeouts:
     """How long OpenRouter is asked what became of a request whose reply was lost. 0: not at all."""
 
     def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "idle", "lookup"):
-            value: object = getattr(self, name)
-            fits = (
-                isinstance(value, int | float)
-                and not isinstance(value, bool)
-                and 0 <= value < float("inf")
-            )
-            if not fits or (value == 0 and name != "lookup"):
-                least = "of at least 0" if name == "lookup" else "above 0"
-                raise UsageError(
-                    f"Timeouts({name}={value!r}): accepted is a finite number of seconds {least}"
-                )
+        for name in ("connect", "first_byte", "idle"):
+            check_number(argument("Timeouts", name), getattr(self, name), above=0, unit="seconds")
+        check_number("Timeouts(lookup={!r})", self.lookup, least=0, unit="seconds")

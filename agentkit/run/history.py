@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agentkit.errors import UsageError
+from agentkit._check import check_number
 from agentkit.values import Api, BlobRef, Image, Message, Text, ToolCall, ToolResult
 
 PICTURE_TOKENS = 1000
@@ -55,15 +55,11 @@ class History:
     tokens: int | None = None
 
     def __post_init__(self) -> None:
-        for name, lowest in (("images", 0), ("tokens", 1)):
-            value: object = getattr(self, name)
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int) or value < lowest
-            ):
-                raise UsageError(
-                    f"History({name}={value!r}): accepted is a whole number of at "
-                    f"least {lowest}, or None for all"
-                )
+        also = ", or None for all"
+        if self.images is not None:
+            check_number("History(images={!r})", self.images, whole=True, least=0, also=also)
+        if self.tokens is not None:
+            check_number("History(tokens={!r})", self.tokens, whole=True, least=1, also=also)
 
     @property
     def most_images(self) -> int | None:

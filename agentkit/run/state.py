@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from agentkit._check import argument, check_number, refused
 from agentkit.errors import UsageError
 from agentkit.settings import Limits
 from agentkit.values import (
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 
 VERSION = 2
+_MOST = 1 << 63
+"""No number in a saved run can be as large: sums and clocks could not take it."""
 RunStatus = Literal["running", "paused", "completed", "limited", "refused", "interrupted"]
 HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 
@@ -300,26 +303,16 @@ class Run:
             why = " ".join(str(error).split("\n")[:3])[:200]
             raise UsageError(f"Run.from_json: this is no run that agentkit wrote ({why})") from None
         if run.version != VERSION:
-            raise UsageError(
-                f"Run.from_json(version={str(run.version)[:20]}): accepted is {VERSION}"
-            )
+            raise refused("Run.from_json(version={!r})", run.version, f"is {VERSION}")
         if not 0 <= run.start < len(run.messages):
-            raise UsageError(
-                f"Run.from_json(start={str(run.start)[:20]}): there are "
-                f"{len(run.messages)} messages"
-            )
+            accepted = f"is the position of one of its {len(run.messages)} messages"
+            raise refused("Run.from_json(start={!r})", run.start, accepted)
         for name in ("turns", "repairs", "seconds", "started_at", "highest_cost_usd"):
-            _check_number(name, getattr(run, name))
+            check_number(argument("Run.from_json", name), getattr(run, name), least=0, most=_MOST)
         for each in (*run.spent, *run.images, *run.invocations):
-            _check_number("cost_usd", each.cost_usd or 0.0)
+            cost = each.cost_usd or 0.0
+            check_number("Run.from_json(cost_usd={!r})", cost, least=0, most=_MOST)
         return run
-
-
-def _check_number(name: str, value: float) -> None:
-    if not 0 <= value < 1 << 63:  # which NaN is not either
-        raise UsageError(
-            f"Run.from_json({name}={str(value)[:20]}): accepted is a finite number of at least 0"
-        )
 
 
 @cache

@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict
 
+from agentkit._check import (
+    argument,
+    check_json,
+    check_kind,
+    check_model,
+    check_number,
+    check_text,
+)
 from agentkit.errors import UsageError
 from agentkit.values import Image
 from agentkit.wire.images import ImageRequest
@@ -65,8 +72,7 @@ def request_of(
     references: Sequence[Image] = (),
 ) -> ImageRequest:
     """The request. Raises `UsageError` that names what is of a wrong type, or unknown."""
-    if not isinstance(prompt, str):
-        raise UsageError(f"{owner}(prompt={prompt!r}): accepted is text")
+    check_kind(argument(owner, "prompt"), prompt, str, "text")
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         _check(owner, name, value)
@@ -80,20 +86,12 @@ def _check(owner: str, name: str, value: object) -> None:
             f"{owner}({name}={value!r}): there is no such parameter; "
             f"accepted are {', '.join(NAMES)}"
         )
-    if name == "model" and (
-        not isinstance(value, str) or not value.strip() or any(map(str.isspace, value))
-    ):
-        raise UsageError(
-            f"{owner}(model={value!r}): accepted is an OpenRouter slug such as 'openai/gpt-5-image'"
-        )
-    if name in _TEXTS and (not isinstance(value, str) or not value):
-        raise UsageError(f"{owner}({name}={value!r}): accepted is text")
-    if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):
-        raise UsageError(f"{owner}({name}={value!r}): accepted is a whole number")
-    if name in _OBJECTS:
-        if not isinstance(value, Mapping):
-            raise UsageError(f"{owner}({name}={value!r}): accepted is a mapping")
-        try:
-            json.dumps(dict(cast("Mapping[str, Any]", value)), allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"{owner}({name}=…): accepted are JSON values ({error})") from None
+    where = argument(owner, name)
+    if name == "model":
+        check_model(where, value)
+    elif name in _TEXTS:
+        check_text(where, value)
+    elif name in _NUMBERS:
+        check_number(where, value, whole=True)
+    else:
+        check_json(where, value)

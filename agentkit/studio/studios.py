@@ -7,13 +7,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isfinite
-from typing import Any, TypeVar, Unpack
+from typing import Any, Unpack
 
 from agentkit import _check
 from agentkit._sync import run_sync
 from agentkit.budget import Budget
-from agentkit.errors import UsageError
 from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.ingest import InputLimits
@@ -36,7 +34,6 @@ from agentkit.wire.catalogue import ImageEndpoint, ImageModel
 from agentkit.wire.images import ImageRequest
 
 DEFAULT_MODEL = "openai/gpt-5-image"
-_T = TypeVar("_T")
 
 
 class Studio:
@@ -72,18 +69,27 @@ class Studio:
         ttl: float = TTL,
     ) -> None:
         self.model = _check.check_model("Studio(model={!r})", model)
-        self.fetch = _checked(
-            "fetch", FetchPolicy() if fetch is None else fetch, FetchPolicy, "FetchPolicy(…)"
+        self.fetch = _check.check_kind(
+            "Studio(fetch={!r})",
+            FetchPolicy() if fetch is None else fetch,
+            FetchPolicy,
+            "FetchPolicy(…)",
         )
-        self.inputs = _checked(
-            "inputs", InputLimits() if inputs is None else inputs, InputLimits, "InputLimits(…)"
+        self.inputs = _check.check_kind(
+            "Studio(inputs={!r})",
+            InputLimits() if inputs is None else inputs,
+            InputLimits,
+            "InputLimits(…)",
         )
         self.budget = _check.check_optional("budget={!r}", budget, Budget, "Budget(…)")
-        self.checks = _checked("checks", checks, bool, "True or False")
-        self.seconds = _checked_seconds("seconds", seconds, least="above 0", fits=seconds != 0)
-        self._ttl = _checked_seconds("ttl", ttl, least="of at least 0")
+        self.checks = _check.check_kind("Studio(checks={!r})", checks, bool, "True or False")
+        _check.check_number("Studio(seconds={!r})", seconds, above=0, unit="seconds")
+        _check.check_number("Studio(ttl={!r})", ttl, least=0, unit="seconds")
+        self.seconds, self._ttl = seconds, ttl
         self._client = (
-            None if client is None else _checked("client", client, OpenRouter, "OpenRouter(…)")
+            None
+            if client is None
+            else _check.check_kind("Studio(client={!r})", client, OpenRouter, "OpenRouter(…)")
         )
         self._store = None if store is None else checked_store("Studio", store)
 
@@ -268,11 +274,11 @@ class Studio:
         stream: bool = False,
     ) -> _Work:
         """The request, as far as it can be checked without waiting, ready to be sent."""
-        _checked("scale", scale, bool, "True or False", owner=owner)
+        _check.check_kind(_check.argument(owner, "scale"), scale, bool, "True or False")
         checking = (
             self.checks
             if checks is None
-            else _checked("checks", checks, bool, "True or False", owner=owner)
+            else _check.check_kind(_check.argument(owner, "checks"), checks, bool, "True or False")
         )
         request = request_of(owner, prompt, options, model=self.model, references=pictures)
         check_prompt(owner, request)
@@ -340,25 +346,3 @@ def _originals(given: Sequence[Image], sent: Sequence[Image]) -> list[Image]:
     return [
         one if one.sha256 or one.name else other for one, other in zip(given, sent, strict=True)
     ]
-
-
-def _checked(
-    argument: str, value: _T, kind: type[_T], accepted: str, *, owner: str = "Studio"
-) -> _T:
-    if not isinstance(value, kind):
-        raise UsageError(f"{owner}({argument}={value!r}): accepted is {accepted}")
-    return value
-
-
-def _checked_seconds(argument: str, value: object, *, least: str, fits: bool = True) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not isfinite(value)
-        or value < 0
-        or not fits
-    ):
-        raise UsageError(
-            f"Studio({argument}={value!r}): accepted is a finite number of seconds {least}"
-        )
-    return value

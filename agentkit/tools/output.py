@@ -8,7 +8,7 @@ from typing import Any, Generic, cast
 
 from typing_extensions import TypeVar
 
-from agentkit.errors import UsageError
+from agentkit._check import refused
 
 T = TypeVar("T", default=Any)
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
@@ -35,10 +35,8 @@ class Output(Generic[T]):
             schema = self._adapter.json_schema()
         except (PydanticSchemaGenerationError, PydanticUserError) as error:
             reason = str(error).split("\n")[0]
-            raise UsageError(
-                f"Agent(output={kind!r}): accepted is a pydantic model or a "
-                f"type with a JSON Schema ({reason})"
-            ) from None
+            accepted = f"is a pydantic model or a type with a JSON Schema ({reason})"
+            raise refused("Agent(output={!r})", kind, accepted) from None
         self._wrapped = schema.get("type") != "object" and "$ref" not in schema
         if self._wrapped:
             defs = schema.pop("$defs", None)
@@ -50,11 +48,10 @@ class Output(Generic[T]):
             }
         name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
         if (free := _free_keys(schema)) is not None:
-            raise UsageError(
-                f"Agent(output={kind!r}): it is asked for in strict mode, which takes no "
-                f"mapping with free keys, as {free} is; "
-                "accepted are named fields"
+            accepted = (
+                f"are named fields: strict mode takes no mapping with free keys, as {free} is"
             )
+            raise refused("Agent(output={!r})", kind, accepted)
         self.schema = OutputSchema(name, cast("Mapping[str, Any]", _strict(schema)))
 
     def read(self, words: str) -> T:

@@ -7,13 +7,22 @@ None are not sent, and OpenRouter's own defaults hold. The parameters are those 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
+from agentkit._check import (
+    argument,
+    check_json,
+    check_mapping,
+    check_number,
+    check_pattern,
+    check_text,
+    check_word,
+    refused,
+)
 from agentkit.errors import UsageError
 
 PREFIX = "openrouter:"
@@ -38,26 +47,7 @@ RESPONSES_TYPES = frozenset(
 the type.
 """
 
-_DRAWING = (
-    "model",
-    "quality",
-    "size",
-    "aspect_ratio",
-    "background",
-    "output_format",
-    "output_compression",
-    "moderation",
-    "fallback",
-)
-"""The parameters of `ImageGeneration` that have a name."""
-_CLOSE = 0.75
-"""How alike two names are, from 0 to 1, of which one is taken for the other, mistyped."""
-
-_TYPE = re.compile(r"openrouter:[a-z0-9_.-]{1,100}\Z")
-_SIZE = re.compile(r"auto|512|[124]K|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
-_DOMAIN = re.compile(r"[^\s:/]+(\.[^\s:/]+)+(/\S*)?")
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
-_RATIO = re.compile(r"auto|[1-9][0-9]{0,3}(\.[0-9]{1,2})?:[1-9][0-9]{0,3}(\.[0-9]{1,2})?")
+_TYPE = re.compile(r"openrouter:[a-z0-9_.-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +62,13 @@ class ServerTool:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.type, str) or not (
-            _TYPE.match(self.type) or self.type in RESPONSES_TYPES
-        ):
-            raise UsageError(
-                f"ServerTool(type={self.type!r}): accepted is openrouter:…, or one of "
-                f"{', '.join(sorted(RESPONSES_TYPES))}"
-            )
-        if not isinstance(self.parameters, Mapping):
-            raise UsageError(f"ServerTool(parameters={self.parameters!r}): accepted is a mapping")
-        try:
-            copied = json.loads(json.dumps(dict(self.parameters), allow_nan=False))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(
-                f"ServerTool(parameters={self.parameters!r}): accepted are JSON values ({error})"
-            ) from None
+        known = isinstance(self.type, str) and (
+            self.type in RESPONSES_TYPES or _TYPE.fullmatch(self.type)
+        )
+        if not known:
+            names = ", ".join(sorted(RESPONSES_TYPES))
+            raise refused("ServerTool(type={!r})", self.type, f"is openrouter:…, or one of {names}")
+        copied = check_json("ServerTool(parameters={!r})", self.parameters)
         object.__setattr__(self, "parameters", copied)
 
     @property
@@ -124,19 +106,6 @@ class Draws(Protocol):
         ...
 
 
-_SHARED = (
-    "model",
-    "quality",
-    "size",
-    "aspect_ratio",
-    "background",
-    "output_format",
-    "output_compression",
-    "moderation",
-)
-"""Parameters that the Image API has, too."""
-
-
 class ImageGeneration(_Named):
     """OpenRouter's tool that draws (`openrouter:image_generation`), from words alone. Without
     `model`, OpenRouter draws with `openai/gpt-5-image`.
@@ -170,32 +139,25 @@ class ImageGeneration(_Named):
         output_compression: int | None = None,
         moderation: str | None = None,
         fallback: Draws | None = None,
-        **further: str | float | Sequence[Any],
+        **further: str | float | Sequence[Any] | None,
     ) -> None:
-        check = _Check("ImageGeneration")
         if fallback is not None and not callable(getattr(fallback, "tools", None)):
-            raise UsageError(
-                f"ImageGeneration(fallback={fallback!r}): accepted is a Studio of agentkit.studio"
-            )
-        for name, value in further.items():
-            check.known(name, value, _DRAWING)
+            accepted = "is a Studio of agentkit.studio"
+            raise refused("ImageGeneration(fallback={!r})", fallback, accepted)
         given = {
-            "model": check.text("model", model),
-            "quality": check.one_of("quality", quality, "auto", "low", "medium", "high"),
-            "size": check.matching(
-                "size", size, _SIZE, "auto, 512, 1K, 2K, 4K, or WIDTHxHEIGHT such as 1024x1536"
-            ),
-            "aspect_ratio": check.matching(
-                "aspect_ratio", aspect_ratio, _RATIO, "WIDTH:HEIGHT such as 16:9, or auto"
-            ),
-            "background": check.one_of("background", background, "auto", "transparent", "opaque"),
-            "output_format": check.one_of(
-                "output_format", output_format, "png", "jpeg", "webp", "svg"
-            ),
-            "output_compression": check.whole("output_compression", output_compression, 0, 100),
-            "moderation": check.text("moderation", moderation),
-            **{name: check.further(name, value) for name, value in further.items()},
+            "model": model,
+            "quality": quality,
+            "size": size,
+            "aspect_ratio": aspect_ratio,
+            "background": background,
+            "output_format": output_format,
+            "output_compression": output_compression,
+            "moderation": moderation,
         }
+        parameters = _checked("ImageGeneration", _IMAGE_GENERATION, given)
+        for name, value in further.items():
+            if value is not None:
+                parameters[name] = _further(name, value)
         if background == "transparent" and output_format in {"jpeg", "svg"}:
             raise UsageError(
                 "ImageGeneration(background='transparent', "
@@ -206,7 +168,7 @@ class ImageGeneration(_Named):
                 f"ImageGeneration(output_compression={output_compression}, "
                 f"output_format={output_format!r}): compression needs jpeg or webp"
             )
-        ServerTool.__init__(self, f"{PREFIX}image_generation", _given(given))
+        ServerTool.__init__(self, f"{PREFIX}image_generation", parameters)
         object.__setattr__(self, "fallback", fallback)
         if fallback is not None:
             # Its tools are made in the middle of a run, if ever: whether they can be is seen now.
@@ -222,7 +184,8 @@ def stand_ins(fallback: Draws, parameters: Mapping[str, Any]) -> Sequence[Any]:
     """The tools that take the place of a server tool with these parameters. Raises `UsageError`
     where they do not fit.
     """
-    return fallback.tools(**{name: parameters[name] for name in _SHARED if name in parameters})
+    shared = {name: parameters[name] for name in _IMAGE_GENERATION if name in parameters}
+    return fallback.tools(**shared)
 
 
 class WebSearch(_Named):
@@ -247,25 +210,21 @@ class WebSearch(_Named):
         excluded_domains: Sequence[str] | None = None,
         user_location: Mapping[str, str] | None = None,
     ) -> None:
-        check = _Check("WebSearch")
         given = {
-            "engine": check.one_of(
-                "engine", engine, "auto", "native", "exa", "parallel", "firecrawl", "perplexity"
-            ),
-            "max_results": check.whole("max_results", max_results, 1),
-            "max_total_results": check.whole("max_total_results", max_total_results, 1),
-            "search_context_size": check.one_of(
-                "search_context_size", search_context_size, "low", "medium", "high"
-            ),
-            "allowed_domains": check.domains("allowed_domains", allowed_domains),
-            "excluded_domains": check.domains("excluded_domains", excluded_domains),
-            "user_location": _location(check, user_location),
+            "engine": engine,
+            "max_results": max_results,
+            "max_total_results": max_total_results,
+            "search_context_size": search_context_size,
+            "allowed_domains": allowed_domains,
+            "excluded_domains": excluded_domains,
+            "user_location": user_location,
         }
+        parameters = _checked("WebSearch", _WEB_SEARCH, given)
         if allowed_domains and excluded_domains:
             raise UsageError(
                 "WebSearch(allowed_domains=…, excluded_domains=…): accepted is one of the two"
             )
-        ServerTool.__init__(self, f"{PREFIX}web_search", _given(given))
+        ServerTool.__init__(self, f"{PREFIX}web_search", parameters)
 
 
 class WebFetch(_Named):
@@ -285,17 +244,14 @@ class WebFetch(_Named):
         allowed_domains: Sequence[str] | None = None,
         blocked_domains: Sequence[str] | None = None,
     ) -> None:
-        check = _Check("WebFetch")
         given = {
-            "engine": check.one_of(
-                "engine", engine, "auto", "native", "openrouter", "exa", "parallel", "firecrawl"
-            ),
-            "max_uses": check.whole("max_uses", max_uses, 1),
-            "max_content_tokens": check.whole("max_content_tokens", max_content_tokens, 1),
-            "allowed_domains": check.domains("allowed_domains", allowed_domains),
-            "blocked_domains": check.domains("blocked_domains", blocked_domains),
+            "engine": engine,
+            "max_uses": max_uses,
+            "max_content_tokens": max_content_tokens,
+            "allowed_domains": allowed_domains,
+            "blocked_domains": blocked_domains,
         }
-        ServerTool.__init__(self, f"{PREFIX}web_fetch", _given(given))
+        ServerTool.__init__(self, f"{PREFIX}web_fetch", _checked("WebFetch", _WEB_FETCH, given))
 
 
 class Datetime(_Named):
@@ -306,114 +262,135 @@ class Datetime(_Named):
     __slots__ = ()
 
     def __init__(self, timezone: str | None = None) -> None:
-        checked = _Check("Datetime").matching(
-            "timezone", timezone, _ZONE, "an IANA name such as Europe/Oslo"
-        )
-        ServerTool.__init__(self, f"{PREFIX}datetime", _given({"timezone": checked}))
+        parameters = _checked("Datetime", _DATETIME, {"timezone": timezone})
+        ServerTool.__init__(self, f"{PREFIX}datetime", parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """Each method gives the value back, or raises `UsageError`; None passes."""
+_Check = Callable[[str, object], object]
+"""Checks the value of one parameter, given `where` it stands (see `agentkit._check`), and returns
+it as it is sent.
+"""
 
-    owner: str
 
-    def refuse(self, name: str, value: object, accepted: str) -> UsageError:
-        return UsageError(f"{self.owner}({name}={value!r}): accepted is {accepted}")
+def _checked(
+    owner: str, checks: Mapping[str, _Check], given: Mapping[str, object]
+) -> dict[str, object]:
+    """The parameters that were given, which those that are None were not. Raises `UsageError`."""
+    return {
+        name: checks[name](argument(owner, name), value)
+        for name, value in given.items()
+        if value is not None
+    }
 
-    def known(self, name: str, value: object, names: Sequence[str]) -> None:
-        """A further parameter may have any name but one that is meant for another: `aspect`,
-        `qualty`.
-        """
-        from difflib import SequenceMatcher  # rarely needed
 
-        parts = name.split("_")
-        for each in names:
-            words = each.split("_")
-            part_of = set(parts) < set(words)
-            more = set(parts) > set(words)
-            if part_of or (not more and SequenceMatcher(None, each, name).ratio() >= _CLOSE):
-                raise UsageError(
-                    f"{self.owner}({name}={value!r}): there is no such "
-                    f"parameter; did you mean {each}?"
-                )
+def _one_of(*words: str) -> _Check:
+    return lambda where, value: check_word(where, value, words)
 
-    def text(self, name: str, value: object) -> object:
-        if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise self.refuse(name, value, "text that is not empty")
+
+def _matching(pattern: str, accepted: str) -> _Check:
+    compiled = re.compile(pattern)
+    return lambda where, value: check_pattern(where, value, compiled, accepted)
+
+
+def _whole(least: int, most: float = math.inf) -> _Check:
+    def check(where: str, value: object) -> object:
+        check_number(where, value, whole=True, least=least, most=most)
         return value
 
-    def one_of(self, name: str, value: object, *accepted: str) -> object:
-        if value is not None and value not in accepted:
-            raise self.refuse(name, value, f"one of {', '.join(accepted)}")
-        return value
+    return check
 
-    def matching(self, name: str, value: object, pattern: re.Pattern[str], accepted: str) -> object:
-        if value is not None and (not isinstance(value, str) or not pattern.fullmatch(value)):
-            raise self.refuse(name, value, accepted)
-        return value
 
-    def whole(self, name: str, value: object, low: int, high: int | None = None) -> object:
-        if value is None:
-            return None
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int)
-            or value < low
-            or (high is not None and value > high)
-        ):
-            raise self.refuse(
-                name,
-                value,
-                f"a whole number from {low} to {high}"
-                if high is not None
-                else f"a whole number of at least {low}",
+def _domains(where: str, value: object) -> object:
+    accepted = "a list of domains such as example.com, without https://"
+    if not isinstance(value, list | tuple) or not value:
+        raise refused(where, cast("object", value), f"is {accepted}")
+    domains = cast("Sequence[object]", value)
+    return [check_pattern(where, each, _DOMAIN, accepted) for each in domains]
+
+
+def _location(where: str, value: object) -> object:
+    accepted = "a mapping with some of city, region, country, timezone"
+    parts = check_mapping(where, value, accepted)
+    if not parts or not _LOCATION.issuperset(parts):
+        raise refused(where, value, f"is {accepted}")
+    location: dict[str, object] = {"type": "approximate", **parts}
+    are_texts = all(isinstance(each, str) and each for each in location.values())
+    if not are_texts or location["type"] != "approximate":
+        accepted = 'text for each key, and for "type" only "approximate"'
+        raise refused(where, value, f"is {accepted}")
+    return location
+
+
+def _further(name: str, value: object) -> object:
+    """A parameter of `ImageGeneration` that has no name here, as it is sent. Raises `UsageError`
+    for a name that looks like one of those that are known, mistyped: `aspect`, `qualty`.
+    """
+    where = argument("ImageGeneration", name)
+    for known in (*_IMAGE_GENERATION, "fallback"):
+        if _is_mistyped(name, known):
+            raise UsageError(
+                f"ImageGeneration({name}={value!r}): there is no such parameter; "
+                f"did you mean {known}?"
             )
+    if isinstance(value, list | tuple):
+        return list(cast("Sequence[object]", value))
+    if isinstance(value, float) and math.isfinite(value):
         return value
-
-    def domains(self, name: str, value: object) -> object:
-        if value is None:
-            return None
-        given: list[object] = (
-            list(cast("list[object]", value)) if isinstance(value, list | tuple) else []
-        )
-        if not given or not all(
-            isinstance(each, str) and _DOMAIN.fullmatch(each) for each in given
-        ):
-            raise self.refuse(
-                name,
-                cast("object", value),
-                "a list of domains such as example.com, without https://",
-            )
-        return given
-
-    def further(self, name: str, value: object) -> object:
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return value
-        if isinstance(value, list | tuple):
-            return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        raise self.refuse(name, value, "text, a finite number or a list")
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return value
+    raise refused(where, value, "is text, a finite number or a list")
 
 
-def _location(check: _Check, value: Mapping[str, str] | None) -> object:
-    if value is None:
-        return None
-    accepted = {"city", "region", "country", "timezone", "type"}
-    if not isinstance(value, Mapping) or not value or not accepted.issuperset(value):
-        raise check.refuse(
-            "user_location", value, "a mapping with some of city, region, country, timezone"
-        )
-    given: dict[str, object] = {"type": "approximate", **value}
-    if given["type"] != "approximate" or not all(
-        isinstance(each, str) and each for each in given.values()
-    ):
-        raise check.refuse(
-            "user_location", value, 'text for each key, and for "type" only "approximate"'
-        )
-    return given
+def _is_mistyped(name: str, known: str) -> bool:
+    """Whether a name was probably meant to be the known one: it has some of its words, or is
+    spelled almost like it.
+    """
+    from difflib import SequenceMatcher  # rarely needed
+
+    words, known_words = set(name.split("_")), set(known.split("_"))
+    if words < known_words:
+        return True
+    return not words > known_words and SequenceMatcher(None, known, name).ratio() >= _ALIKE
 
 
-def _given(parameters: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in parameters.items() if value is not None}
+_ALIKE = 0.75
+"""How alike two names are, from 0 to 1, of which one is taken for the other, mistyped."""
+_DOMAIN = re.compile(r"[^\s:/]+(\.[^\s:/]+)+(/\S*)?")
+_LOCATION = {"city", "region", "country", "timezone", "type"}
+_PIXELS = r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}"
+_SIDE = r"[1-9][0-9]{0,3}(\.[0-9]{1,2})?"
+
+_IMAGE_GENERATION: Mapping[str, _Check] = {
+    "model": check_text,
+    "quality": _one_of("auto", "low", "medium", "high"),
+    "size": _matching(
+        rf"auto|512|[124]K|{_PIXELS}", "auto, 512, 1K, 2K, 4K, or WIDTHxHEIGHT such as 1024x1536"
+    ),
+    "aspect_ratio": _matching(rf"auto|{_SIDE}:{_SIDE}", "WIDTH:HEIGHT such as 16:9, or auto"),
+    "background": _one_of("auto", "transparent", "opaque"),
+    "output_format": _one_of("png", "jpeg", "webp", "svg"),
+    "output_compression": _whole(0, 100),
+    "moderation": check_text,
+}
+"""The Image API has these parameters too, so a `fallback` draws with them."""
+_WEB_SEARCH: Mapping[str, _Check] = {
+    "engine": _one_of("auto", "native", "exa", "parallel", "firecrawl", "perplexity"),
+    "max_results": _whole(1),
+    "max_total_results": _whole(1),
+    "search_context_size": _one_of("low", "medium", "high"),
+    "allowed_domains": _domains,
+    "excluded_domains": _domains,
+    "user_location": _location,
+}
+_WEB_FETCH: Mapping[str, _Check] = {
+    "engine": _one_of("auto", "native", "openrouter", "exa", "parallel", "firecrawl"),
+    "max_uses": _whole(1),
+    "max_content_tokens": _whole(1),
+    "allowed_domains": _domains,
+    "blocked_domains": _domains,
+}
+_DATETIME: Mapping[str, _Check] = {
+    "timezone": _matching(
+        r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", "an IANA name such as Europe/Oslo"
+    ),
+}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Self
 from urllib.parse import urlsplit
 
-from agentkit.errors import ImageError, UsageError
+from agentkit._check import check_kind
+from agentkit.errors import ImageError
 from agentkit.values.blobs import Blobs, MemoryBlobs, opened, read_some, storing
 from agentkit.values.codec import Amount, OfContext, without_field
 from agentkit.values.image_header import EXTENSIONS, HEAD, MAX_PIXELS, inspect, sniff
@@ -45,11 +46,6 @@ def _scheme(url: str) -> str:
         return urlsplit(url).scheme.lower()
     except ValueError:
         return ""
-
-
-def _check_alt(source: str, alt: object) -> None:
-    if not isinstance(alt, str):
-        raise UsageError(f"Image.from_{source}(alt={alt!r:.80}): accepted is text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +141,7 @@ class Image:
         """A picture of these bytes. Raises `ImageError` if they are of no kind that is known
         here.
         """
-        _check_alt("bytes", alt)
+        check_kind("Image.from_bytes(alt={!r})", alt, str, "text")
         if not isinstance(data, bytes | bytearray | memoryview):
             raise ImageError(
                 f"Image.from_bytes({data!r:.80}): given is "
@@ -173,7 +169,7 @@ class Image:
         """The picture in a file, read now. Raises `ImageError` if there is none, or if it is larger
         than 256 MiB.
         """
-        _check_alt("file", alt)
+        check_kind("Image.from_file(alt={!r})", alt, str, "text")
         if not isinstance(path, str | os.PathLike):
             raise ImageError(
                 f"Image.from_file({path!r:.80}): given is {type(path).__name__}; accepted is a path"
@@ -202,7 +198,7 @@ class Image:
         """The picture at an http or https URL. It is downloaded, under the agent's `FetchPolicy`,
         when a run first needs it.
         """
-        _check_alt("url", alt)
+        check_kind("Image.from_url(alt={!r})", alt, str, "text")
         if not isinstance(url, str):
             raise ImageError(
                 f"Image.from_url({url!r:.80}): given is "

@@ -510,7 +510,7 @@ def test_hosts_can_be_set():
     ],
 )
 def test_a_policy_that_cannot_be(name: str, value: object):
-    with pytest.raises(UsageError, match=f"FetchPolicy\\({name}=…\\)"):
+    with pytest.raises(UsageError, match=f"FetchPolicy\\({name}="):
         FetchPolicy(**{name: value})  # type: ignore[arg-type]
 
 
