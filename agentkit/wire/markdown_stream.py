@@ -94,13 +94,13 @@ class TextFilter:
 
     def _begin_text(self) -> None:
         """Forget the text before. While idle, no word is held back."""
-        self._idle = True
-        self._head = ""  # stands for the words that were forgotten, see `_head`
-        self._space = ""  # while idle: blank space at the end of what has come
-        self._window = ""  # else: the words that are looked at, after the head
-        self._given = 0  # characters of the shown window that were given
-        self._next = 0  # the window is read again when it is so long
-        self._left = MOST  # links that are still looked at
+        self._idle: bool = True
+        self._head: str = ""  # stands for the words that were forgotten, see `_head`
+        self._space: str = ""  # while idle: blank space at the end of what has come
+        self._window: str = ""  # else: the words that are looked at, after the head
+        self._given: int = 0  # characters of the shown window that were given
+        self._next: int = 0  # the window is read again when it is so long
+        self._left: int = MOST  # links that are still looked at
         self._urls: set[str] = set()  # of pictures whose links were taken out
         self._verdicts: dict[tuple[str, bool], bool] = {}
 
