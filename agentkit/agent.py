@@ -24,6 +24,7 @@ from agentkit.values import APIS, Api
 if TYPE_CHECKING:
     from agentkit.answer import Answer
     from agentkit.conversation import Conversation
+    from agentkit.errors import StoppedRun
     from agentkit.images.fetch import FetchPolicy
     from agentkit.images.store import ImageStore
     from agentkit.loop.delegate import Delegation
@@ -156,7 +157,11 @@ class Agent(Generic[OutputT]):
         return shared_client() if self._client is None else self._client
 
     def conversation(
-        self, *, api: Api | None = None, model: str | None = None, run: Run | None = None
+        self,
+        *,
+        api: Api | None = None,
+        model: str | None = None,
+        run: Run | StoppedRun | None = None,
     ) -> Conversation[OutputT]:
         """A conversation of many turns. With `run`, it continues the conversation whose last turn
         was this run.
@@ -235,7 +240,7 @@ class Agent(Generic[OutputT]):
 
     async def resume(
         self,
-        run: Run,
+        run: Run | StoppedRun,
         *,
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
@@ -254,7 +259,7 @@ class Agent(Generic[OutputT]):
 
     def resume_sync(
         self,
-        run: Run,
+        run: Run | StoppedRun,
         *,
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
@@ -270,7 +275,7 @@ class Agent(Generic[OutputT]):
 
     def resume_stream(
         self,
-        run: Run,
+        run: Run | StoppedRun,
         *,
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
@@ -285,7 +290,7 @@ class Agent(Generic[OutputT]):
         chat = self._holding(run)
         return chat.resume_stream(run, approve=approve, results=results, deps=deps, budget=budget)
 
-    def _holding(self, run: Run) -> Conversation[OutputT]:
+    def _holding(self, run: Run | StoppedRun) -> Conversation[OutputT]:
         """The conversation as it was before this run. Raises `UsageError` for what is no run."""
         from agentkit.conversation import Conversation, checked_run
 

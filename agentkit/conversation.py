@@ -17,7 +17,7 @@ from agentkit._check import check_choice, check_mapping, check_model, check_opti
 from agentkit._sync import run_sync
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
-from agentkit.errors import ConversationBusy, UsageError
+from agentkit.errors import ConversationBusy, StoppedRun, UsageError
 from agentkit.hooks import Hooks
 from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
@@ -93,7 +93,7 @@ class Conversation(Generic[OutputT]):
         self._waiting: Run | None = None
 
     @classmethod
-    def holding(cls, agent: AgentLike[OutputT], run: Run) -> Conversation[OutputT]:
+    def holding(cls, agent: AgentLike[OutputT], run: Run | StoppedRun) -> Conversation[OutputT]:
         """The conversation as it was before this run."""
         run = checked_run(run)
         chat = cls(agent, api=run.api, model=run.model)
@@ -109,12 +109,13 @@ class Conversation(Generic[OutputT]):
     def after(
         cls,
         agent: AgentLike[OutputT],
-        run: Run,
+        run: Run | StoppedRun,
         *,
         api: Api | None = None,
         model: str | None = None,
     ) -> Conversation[OutputT]:
         """The conversation as it is after this run: see `Agent.conversation`."""
+        run = checked_run(run)
         chat = cls.holding(agent, run)
         if run.status != "running":
             chat._keep(run)  # noqa: SLF001 - its own
@@ -211,7 +212,7 @@ class Conversation(Generic[OutputT]):
 
     async def resume(
         self,
-        run: Run,
+        run: Run | StoppedRun,
         *,
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
@@ -227,7 +228,7 @@ class Conversation(Generic[OutputT]):
 
     def resume_sync(
         self,
-        run: Run,
+        run: Run | StoppedRun,
         *,
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
@@ -241,7 +242,7 @@ class Conversation(Generic[OutputT]):
 
     def resume_stream(
         self,
-        run: Run,
+        run: Run | StoppedRun,
         *,
         approve: Mapping[str, bool | Denied] | None = None,
         results: Mapping[str, object] | None = None,
@@ -257,12 +258,13 @@ class Conversation(Generic[OutputT]):
             log, partial(self._resumed, run, *decisions, log, deps, budget, stream=True), anew=False
         )
 
-    def adopt(self, run: Run) -> Answer[OutputT]:
+    def adopt(self, run: Run | StoppedRun) -> Answer[OutputT]:
         """Keep a run that stopped as this turn. Calls without a result get one that says they were
         cancelled.
         """
         self._check_idle()
-        self._check_own(checked_run(run))
+        run = checked_run(run)
+        self._check_own(run)
         run = given_up(run)
         self._keep(run)
         return cast("Answer[OutputT]", Answer.of(run))

@@ -43,6 +43,7 @@ from agentkit import (
     TurnFinished,
     tool,
 )
+from agentkit.errors import RunError
 from agentkit.events import Event
 from agentkit.hooks import Asking, Hooks
 from agentkit.studio import Drawing, Studio, studio
@@ -91,6 +92,24 @@ async def answers() -> None:
     assert_type(answer.parts, tuple[Text | Image, ...])
     assert_type(answer.usage.cost_usd, float | None)
     assert_type(plain.conversation().images, Mapping[str, Image])
+
+
+async def stopped(error: RunError) -> None:
+    """What an error carries is taken by all that goes on with a run."""
+    typed = Agent("openai/gpt-5.2", output=Report)
+    chat = typed.conversation()
+    assert error.run is not None
+    assert error.answer_so_far is not None
+    assert_type(error.answer_so_far.text, str)
+    assert_type(await typed.resume(error.run), Answer[Report])
+    assert_type(typed.resume_sync(error.run), Answer[Report])
+    assert_type(typed.resume_stream(error.run), AnswerStream[Report])
+    assert_type(typed.conversation(run=error.run), Conversation[Report])
+    assert_type(await chat.resume(error.run), Answer[Report])
+    assert_type(chat.resume_sync(error.run), Answer[Report])
+    assert_type(chat.resume_stream(error.run), AnswerStream[Report])
+    assert_type(chat.adopt(error.run), Answer[Report])
+    await chat.resume("run")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def outputs() -> None:
