@@ -262,6 +262,9 @@ class StoreError(AgentkitError):
 class RunError(AgentkitError):
     """A run stopped before its answer was complete."""
 
+    billed: bool | None = None
+    """Whether the request that failed was billed; None where that is not known."""
+
     def __init__(self, message: str, *, generation_id: str | None = None) -> None:
         super().__init__(message)
         self.run: StoppedRun | None = None
@@ -284,6 +287,8 @@ class RunError(AgentkitError):
 
 class ConnectionFailed(RunError):
     """No connection could be made, so the request was certainly not accepted."""
+
+    billed = False
 
 
 class Untrusted(ConnectionFailed):

@@ -15,6 +15,7 @@ from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.loop import decisions, fallback, money, prepare, tool_calls
 from agentkit.loop.context import RunContext
+from agentkit.loop.turn import take_turn
 from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
@@ -82,9 +83,7 @@ async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> 
                 cancellation.check()
                 before, run = (
                     run,
-                    await fallback.ask(
-                        run, context, log, closing=closing, seconds_left=clock.left()
-                    ),
+                    await take_turn(run, context, log, closing=closing, seconds_left=clock.left()),
                 )
                 if run is not before:
                     await prepare.replied(run, context)

@@ -4,21 +4,12 @@ collected, the run grown.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
 
 from agentkit import wire
 from agentkit._log import logger
-from agentkit.budget import Hold
-from agentkit.errors import (
-    ImageError,
-    OutcomeUnknown,
-    ProtocolError,
-    RunError,
-    StoreError,
-    StreamInterrupted,
-)
+from agentkit.errors import APIError, BadRequest, ProtocolError, RunError, StreamInterrupted
 from agentkit.events import (
     ImageFailed,
     ImageReady,
@@ -30,78 +21,79 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.images.collector import Collector, Had, Outcome
+from agentkit.loop.capabilities import suggest
 from agentkit.loop.context import RunContext
+from agentkit.loop.fallback import server_tool_refused
+from agentkit.loop.money import reserve
 from agentkit.loop.reply_parts import Assembly
 from agentkit.loop.request import body_of
+from agentkit.openrouter.billing import Told
+from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import Exchange
-from agentkit.openrouter.retry import retrying
+from agentkit.openrouter.paid import PaidRequest
 from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.stream import EventLog
-from agentkit.values import Image, Invocation, Message, Pieces, Text, ToolCall, replace
+from agentkit.values import Image, Invocation, Message, Text, ToolCall, replace
 from agentkit.wire import echo, faults, markdown
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
 from agentkit.wire.markdown_stream import TextFilter
-from agentkit.wire.types import ImageRef, JsonObject, Preview, Reply, ServerCall, Signal, Words
-
-_MARGIN = 0.2
-"""Seconds of the run's time that a look-up leaves, so that the error it is about comes before the
-deadline.
-"""
+from agentkit.wire.types import ImageRef, Preview, Reply, ServerCall, Signal, Words
 
 
-async def ask(
-    run: Run,
-    context: RunContext,
-    log: EventLog,
-    *,
-    closing: str | None,
-    seconds_left: float,
-    hold: Hold | None = None,
+async def take_turn(
+    run: Run, context: RunContext, log: EventLog, *, closing: str | None, seconds_left: float
 ) -> Run:
-    """The run with one more reply. Raises a `RunError` whose `run` has what had arrived."""
-    turn, began = Turn(run, context, log), time.monotonic()
+    """The run with one more reply, paid for.
+
+    The run comes back as it was where another one was faster to take what was left of a shared
+    budget, and where it is to be asked again with other tools. Raises a `RunError` whose `run` has
+    what had arrived.
+    """
+    deadline = time.monotonic() + seconds_left
+    hold = reserve(run, context, closing=closing is not None)
+    if hold is None:
+        return run
     try:
-        return await turn.take(closing, seconds_left, hold)
-    except asyncio.CancelledError:
-        turn.rescue_now()
-        log.run = turn.snapshot()
-        raise
-    except (RunError, ImageError, StoreError) as problem:
-        error = problem if isinstance(problem, RunError) else RunError(str(problem))
-        error.generation_id = error.generation_id or turn.generation_id or turn.id_in_the_body()
-        try:
-            await turn.rescue()
-            await turn.look_up(error, seconds_left - (time.monotonic() - began))
-        except asyncio.CancelledError:
-            turn.rescue_now()
-            log.run = turn.snapshot()
+        with hold:
+            turn = Turn(run, context, log)
+            async with PaidRequest(
+                context.client,
+                context.store,
+                turn,
+                hold,
+                deadline=deadline,
+                server_tools=bool(context.tools.server),
+            ) as request:
+                path, body = await body_of(run, context, closing, hold)
+                exchange = await request.send(path, body)
+                return await turn.finish(exchange, closing)
+    except APIError as error:
+        if isinstance(error, BadRequest) and context.checks:
+            await suggest(error, run.model, Catalogue(context.client))
+        if not server_tool_refused(error, context.image_tool):
             raise
-        error.run = log.run = turn.snapshot()
-        # The frames below hold the reply, in which a server may have repeated the key: no traceback
-        # goes into them.
-        error.__context__ = None
-        raise error.with_traceback(None) from (
-            None if error is problem else problem.with_traceback(None)
-        )
-    finally:
-        await turn.close()
+        context.client.refused_server_tools.add((run.api, run.model))
+        logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
+        return run
 
 
 class Turn:
-    """The state of one turn while it goes on."""
+    """What arrives of one turn: the reader of its reply."""
 
     def __init__(self, run: Run, context: RunContext, log: EventLog) -> None:
         self.run, self._context, self._log = run, context, log
-        self._tools = [tool.name for tool in context.tools.server]
-        self._decoder = wire.decoder(run.api, self._tools)
+        self._before = run
+        self._began = time.monotonic()
+        tools = [tool.name for tool in context.tools.server]
+        self.decoder = wire.decoder(run.api, tools)
+        self.told = Told()
+        self.looked_up: Generation | None = None
         self._collector: Collector | None = None
         self._named: dict[str, Image] = {}
         self._started: dict[str, float] = {}
-        self.generation_id: str | None = None
-        self._known: Generation | None = None
         said = any(
             message.role == "assistant" and message.text for message in run.messages[run.start :]
         )
@@ -109,92 +101,67 @@ class Turn:
         self._waited: set[str] = set()
         self._split = 0
 
-    async def take(self, closing: str | None, seconds_left: float, hold: Hold | None) -> Run:
-        path, body = await body_of(self.run, self._context, closing, hold)
-        began = time.monotonic()
-        async with AsyncExitStack() as stack:
-            exchange = await self._open(stack, path, body, seconds_left)
-            self.generation_id = self._log.generation_id = exchange.generation_id
-            self._collector = Collector(
-                exchange.spool,
-                self._context.store,
-                self._context.fetcher,
-                self.run.model,
-                self._outcome,
-            )
-            await self._read(exchange)
-        reply = self._decoder.reply()
-        self.generation_id = self.generation_id or reply.id
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the answer has come."""
+        return bool(self.decoder.reply().parts)
+
+    @property
+    def id_in_body(self) -> str | None:
+        """The id that the reply itself tells."""
+        return self.decoder.reply().id
+
+    @property
+    def labels(self) -> Mapping[str, object]:
+        """What log lines say of the request."""
+        return {"run": self.run.id}
+
+    def begin(self, exchange: Exchange) -> None:
+        """Make ready for the pictures of the reply, whose headers are there."""
+        self._log.generation_id = exchange.generation_id
+        self._collector = Collector(
+            exchange.spool,
+            self._context.store,
+            self._context.fetcher,
+            self.run.model,
+            self._outcome,
+        )
+
+    async def finish(self, exchange: Exchange, closing: str | None) -> Run:
+        """The run with the whole reply. Raises the error that the reply holds, and
+        `StreamInterrupted` or `ProtocolError` where it is not whole.
+        """
+        reply = self.decoder.reply()
+        generation_id = exchange.generation_id or reply.id
         if reply.error is not None:
+            reply.error.generation_id = reply.error.generation_id or generation_id
             raise reply.error
-        if not self._decoder.finished and not exchange.is_stream:
-            raise ProtocolError("the reply holds no answer", generation_id=self.generation_id)
-        if not self._decoder.finished:
-            raise StreamInterrupted(
-                "the stream ended before the reply was whole", generation_id=self.generation_id
+        if not self.decoder.finished:
+            raise (
+                StreamInterrupted(
+                    "the stream ended before the reply was whole", generation_id=generation_id
+                )
+                if exchange.is_stream
+                else ProtocolError("the reply holds no answer", generation_id=generation_id)
             )
         if exchange.is_stream and not exchange.done:
-            logger().warning("stream_without_done", run=self.run.id, generation=self.generation_id)
-        run = await self._finish(reply, closing)
+            logger().warning("stream_without_done", run=self.run.id, generation=generation_id)
+        run = await self._grown(reply, closing)
         logger().info(
             "request",
             run=run.id,
             agent=self._context.name,
             api=run.api,
             model=reply.model,
-            generation=self.generation_id,
+            generation=generation_id,
             finish=reply.finish,
-            seconds=round(time.monotonic() - began, 3),
+            seconds=round(time.monotonic() - self._began, 3),
             cost_usd=reply.usage.cost_usd,
         )
         return run
 
-    def id_in_the_body(self) -> str | None:
-        """The generation id where no header told it: half of the recorded replies have none."""
-        found = self._decoder.reply().id
-        return found if found is not None and found.startswith("gen-") else None
-
-    async def _open(
-        self, stack: AsyncExitStack, path: str, body: Pieces, seconds_left: float
-    ) -> Exchange:
-        began = time.monotonic()
-
-        def left() -> float:
-            return seconds_left - (time.monotonic() - began)
-
-        async def look_up(generation_id: str) -> Generation | None:
-            return await self._context.client.generation(generation_id, seconds=left() - _MARGIN)
-
-        attempts = retrying(server_tools=bool(self._tools), seconds_left=left, look_up=look_up)
-        async for attempt in attempts:
-            with attempt:
-                return await stack.enter_async_context(
-                    self._context.client.exchange(path, body, self._context.store)
-                )
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    async def _read(self, exchange: Exchange) -> None:
-        decode, hear = (
-            self._decoder.feed if exchange.is_stream else self._decoder.whole,
-            self._signal,
-        )
-
-        def take(event: JsonObject) -> None:
-            for signal in decode(event):
-                hear(signal)
-
-        try:
-            await exchange.read(take)
-        except OutcomeUnknown as error:
-            if not self._decoder.finished:
-                if exchange.is_stream and self._decoder.reply().parts:
-                    raise StreamInterrupted(
-                        str(error), generation_id=exchange.generation_id
-                    ) from None
-                raise
-            logger().warning("connection_broke_after_finish", run=self.run.id, reason=str(error))
-
-    def _signal(self, signal: Signal) -> None:
+    def hear(self, signal: Signal) -> None:
+        """Take what one event told."""
         collector = self._collector
         if collector is None:
             return
@@ -306,9 +273,9 @@ class Turn:
         model = tool.parameters.get("model")
         return replace(image, model=model if isinstance(model, str) else None)
 
-    async def _finish(self, reply: Reply, closing: str | None) -> Run:
+    async def _grown(self, reply: Reply, closing: str | None) -> Run:
         """The whole reply as a message, once each of its pictures has its outcome."""
-        assert self._collector is not None  # noqa: S101 - `take` has made it
+        assert self._collector is not None  # noqa: S101 - `begin` has made it
         self._see_all(reply)
         await self._collector.finish()
         self._say(self._filter.rest())
@@ -328,7 +295,8 @@ class Turn:
         )
         if (refusal := _refusal(reply, run)) != run.refusal:
             run = run.replace(refusal=refusal)
-        self._log.run = run
+        self.told = Told(usage.cost_usd, len(self.run.arrived) - len(self._before.arrived))
+        self._log.run = run = self._with_highest_cost(run)
         for invocation in server:
             if invocation.id not in self._started:
                 self._log.tell(InvocationStarted(replace(invocation, status="running")))
@@ -376,54 +344,51 @@ class Turn:
         lost.
         """
         if self._collector is not None:
-            self._see_all(self._decoder.reply())
+            self._see_all(self.decoder.reply())
             self._collector.see_loose(
                 "images" if self.run.api == "chat" else "image_generation_call"
             )
             await self._collector.finish()
             self._say(self._filter.rest())
 
-    async def look_up(self, error: RunError, seconds_left: float) -> None:
-        """Where the connection broke and the outcome is open: ask what became of the request, and
-        tell it with the error.
-        """
-        if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
-            return
-        found = await self._context.client.generation(
-            error.generation_id, seconds=seconds_left - _MARGIN
-        )
-        if found is not None:
-            error.generation = self._known = found
-            error.args = (f"{error}; {found}",)
-
     def rescue_now(self) -> None:
         """In a cancellation, which must not wait: what had arrived whole is kept."""
         if self._collector is not None:
-            self._see_all(self._decoder.reply())
+            self._see_all(self.decoder.reply())
             self._collector.see_loose(
                 "images" if self.run.api == "chat" else "image_generation_call"
             )
             self._collector.rescue()
             self._say(self._filter.rest())
 
-    def snapshot(self) -> Run:
+    def hand_on(self, error: RunError | None) -> None:
         """The run with what has come of this reply; no call of it can be run."""
-        reply = self._decoder.reply()
+        reply = self.decoder.reply()
         parts = tuple(
             part for part in self._assembly.parts(reply) if not isinstance(part, ToolCall)
         )
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
         usage = reply.usage
-        if self._known is not None and usage.cost_usd is None:
-            usage = replace(usage, cost_usd=self._known.cost_usd, priced_requests=usage.requests)
-        spent = (
-            (*self.run.spent, usage)
-            if self._collector is not None or self._known is not None
-            else self.run.spent
-        )
-        return replace(self.run, partial=partial, spent=spent)
+        if self.looked_up is not None and usage.cost_usd is None:
+            cost_usd = self.looked_up.cost_usd
+            usage = replace(usage, cost_usd=cost_usd, priced_requests=usage.requests)
+        spent = self.run.spent
+        if self._collector is not None or self.looked_up is not None:
+            spent = (*spent, usage)
+            drawn = len(self.run.arrived) - len(self._before.arrived)
+            self.told = Told(usage.cost_usd, drawn)
+        run = replace(self.run, partial=partial, spent=spent)
+        self._log.run = run = self._with_highest_cost(run)
+        if error is not None:
+            error.run = run
+
+    def _with_highest_cost(self, run: Run) -> Run:
+        """The run that knows what its costliest request cost."""
+        cost_usd = self.told.cost_usd or 0.0
+        return run.replace(highest_cost_usd=cost_usd) if cost_usd > run.highest_cost_usd else run
 
     async def close(self) -> None:
+        """Stop the downloads that still go on."""
         if self._collector is not None:
             await self._collector.close()
 

@@ -123,6 +123,8 @@ class OpenRouter:
                 "OpenRouter(api_key=…): accepted are the printable ASCII characters of a key"
             )
         self.transport: Transport | None = transport
+        self.refused_server_tools: set[tuple[str, str]] = set()
+        """The APIs and models for which a server tool was refused: it is not tried there again."""
         named = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
         self._headers = {name: value for name, value in named.items() if value}
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from agentkit._log import logger
+from agentkit.budget import Hold
 from agentkit.errors import (
     DeadlineExceeded,
     ImageError,
-    OutcomeUnknown,
     ProtocolError,
     RunError,
     StoreError,
@@ -24,17 +24,15 @@ from agentkit.images.blob import Blob
 from agentkit.images.collector import Collector, Outcome
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
+from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
-from agentkit.openrouter.retry import retrying
+from agentkit.openrouter.paid import PaidRequest
 from agentkit.stream import EventLog
 from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
 from agentkit.wire.generation import Generation
 from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
-from agentkit.wire.types import ImageRef, JsonObject, Preview, ServerCall, Signal, Words
-
-_MARGIN = 0.2
-"""Seconds that a look-up leaves, so that the error it is about comes before the deadline."""
+from agentkit.wire.types import ImageRef, Preview, ServerCall, Signal, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +49,29 @@ class DrawingRequest:
     """The state of one request while it goes on. `parents` are what its pictures are made from."""
 
     def __init__(
-        self, request: ImageRequest, parents: tuple[str, ...], desk: StudioContext, log: EventLog
+        self, request: ImageRequest, parents: tuple[str, ...], context: StudioContext, log: EventLog
     ) -> None:
-        self.request, self._parents, self._desk, self._log = request, parents, desk, log
-        self._decoder = ImagesReply(request.prompt, request.n or 1)
+        self.request, self._parents, self._context, self._log = request, parents, context, log
+        self.decoder = ImagesReply(request.prompt, request.n or 1)
+        self.told = Told()
+        self.looked_up: Generation | None = None
         self._exchange: Exchange | None = None
         self._collector: Collector | None = None
         self._previewed: set[str] = set()
         self._images: list[Image] = []
         self._failures: list[ImageFailure] = []
         self._began = time.monotonic()
-        self._known: Generation | None = None
 
     @property
     def drawing(self) -> Drawing:
         """What has come so far. A cost that is the whole request's is a picture's only where there
         is no other.
         """
-        usage = self._decoder.reply().usage
+        usage = self.decoder.reply().usage
         usage = replace(usage, images=len(self._images), requests=int(self._exchange is not None))
-        if self._known is not None and usage.cost_usd is None and self._known.cost_usd is not None:
-            usage = replace(usage, cost_usd=self._known.cost_usd, priced_requests=usage.requests)
+        known = self.looked_up.cost_usd if self.looked_up is not None else None
+        if usage.cost_usd is None and known is not None:
+            usage = replace(usage, cost_usd=known, priced_requests=usage.requests)
         alone = len(self._images) + len(self._failures) == 1
         images = tuple(
             replace(each, cost_usd=usage.cost_usd if alone else None) for each in self._images
@@ -86,58 +86,69 @@ class DrawingRequest:
             time.monotonic() - self._began,
         )
 
-    async def take(self) -> Drawing:
+    async def take(self, hold: Hold) -> Drawing:
         """Send the request and read its reply. Raises a `RunError` whose `drawing` holds what had
         arrived.
         """
+        context = self._context
+        deadline = time.monotonic() + context.seconds
         try:
-            async with asyncio.timeout(self._desk.seconds):
-                return await self._guarded()
+            async with (
+                asyncio.timeout(context.seconds),
+                PaidRequest(
+                    context.client,
+                    context.store,
+                    self,
+                    hold,
+                    deadline=deadline,
+                    all_or_nothing=True,
+                ) as request,
+            ):
+                exchange = await request.send(PATH, encode(self.request))
+                return await self._finish(exchange)
         except TimeoutError:
-            words = f"the studio's limit of {self._desk.seconds:g} seconds is reached"
+            words = f"the studio's limit of {context.seconds:g} seconds is reached"
             error = DeadlineExceeded(words, generation_id=self._log.generation_id)
             error.drawing = self.drawing
             raise error from None
 
-    async def _guarded(self) -> Drawing:
-        try:
-            return await self._drawn()
-        except asyncio.CancelledError:
-            self._rescue_now()
-            raise
-        except (RunError, ImageError, StoreError) as problem:
-            error = problem if isinstance(problem, RunError) else RunError(str(problem))
-            error.generation_id = error.generation_id or self._log.generation_id
-            try:
-                await self._rescue()
-                await self._look_up(error)
-            except asyncio.CancelledError:
-                self._rescue_now()
-                raise
-            error.drawing = self.drawing
-            raise error from (None if error is problem else problem)
-        finally:
-            if self._collector is not None:
-                await self._collector.close()
+    @property
+    def begun(self) -> bool:
+        """Whether anything of a picture has come."""
+        return self.decoder.begun
 
-    async def _drawn(self) -> Drawing:
-        async with AsyncExitStack() as stack:
-            exchange = self._exchange = await self._open(stack)
-            self._log.generation_id = exchange.generation_id
-            desk = self._desk
-            self._collector = Collector(
-                exchange.spool, desk.store, desk.fetcher, self.request.model, self._outcome
-            )
-            await self._read(exchange)
+    @property
+    def id_in_body(self) -> str | None:
+        """None: the Image API tells the id in a header only."""
+        return None
+
+    @property
+    def labels(self) -> Mapping[str, object]:
+        """What log lines say of the request."""
+        return {"generation": self._log.generation_id}
+
+    def begin(self, exchange: Exchange) -> None:
+        """Make ready for the pictures of the reply, whose headers are there."""
+        self._exchange, context = exchange, self._context
+        self._log.generation_id = exchange.generation_id
+        self._collector = Collector(
+            exchange.spool, context.store, context.fetcher, self.request.model, self._outcome
+        )
+
+    async def _finish(self, exchange: Exchange) -> Drawing:
+        """The drawing, once each picture has its outcome. Raises the error that the reply holds,
+        and another `RunError` where it is not whole.
+        """
+        assert self._collector is not None  # noqa: S101 - `begin` has made it
         await self._collector.finish()
-        reply = self._decoder.reply()
+        reply = self.decoder.reply()
         if reply.error is not None:
             raise reply.error
-        if exchange.torn and not self._decoder.finished:
+        if exchange.torn and not self.decoder.finished:
             raise StreamInterrupted(
                 "the stream ended inside an event", generation_id=exchange.generation_id
             )
-        if exchange.is_stream and not exchange.done and not self._decoder.finished:
+        if exchange.is_stream and not exchange.done and not self.decoder.finished:
             count = f"after {len(reply.pictures)} of {self.request.n or 1} pictures"
             raise StreamInterrupted(
                 f"the stream ended {count if reply.pictures else 'before a picture was whole'}"
@@ -147,6 +158,7 @@ class DrawingRequest:
         if exchange.is_stream and not exchange.done:
             logger().warning("stream_without_done", generation=exchange.generation_id)
         drawing = self.drawing
+        self.told = Told(drawing.usage.cost_usd, len(drawing.images))
         logger().info(
             "image_request",
             model=drawing.model,
@@ -157,45 +169,9 @@ class DrawingRequest:
         )
         return drawing
 
-    def _left(self) -> float:
-        return self._desk.seconds - (time.monotonic() - self._began)
-
-    async def _open(self, stack: AsyncExitStack) -> Exchange:
-        """All or nothing: a generation that failed is not billed, so no server tool stands in the
-        way.
-        """
-        body = encode(self.request)
-        async for attempt in retrying(server_tools=False, seconds_left=self._left):
-            with attempt:
-                return await stack.enter_async_context(
-                    self._desk.client.exchange(PATH, body, self._desk.store)
-                )
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    async def _read(self, exchange: Exchange) -> None:
-        decoder = self._decoder
-        decode = decoder.feed if exchange.is_stream else decoder.whole
-
-        def take(event: JsonObject) -> None:
-            for signal in decode(event):
-                self._hear(signal)
-
-        try:
-            await exchange.read(take)
-        except OutcomeUnknown as error:
-            if decoder.finished:
-                logger().warning(
-                    "connection_broke_after_finish",
-                    generation=exchange.generation_id,
-                    reason=str(error),
-                )
-            elif exchange.is_stream and decoder.begun:
-                raise StreamInterrupted(str(error), generation_id=exchange.generation_id) from None
-            else:
-                raise
-
-    def _hear(self, signal: Signal) -> None:
-        assert self._collector is not None  # noqa: S101 - `_drawn` has made it
+    def hear(self, signal: Signal) -> None:
+        """Take what one event told."""
+        assert self._collector is not None  # noqa: S101 - `begin` has made it
         match signal:
             case ImageRef():
                 self._collector.see(signal)
@@ -224,7 +200,7 @@ class DrawingRequest:
         self._log.tell(ImageReady(image))
         logger().info("image", sha256=image.sha256, media_type=image.media_type, size=image.size)
 
-    async def _rescue(self) -> None:
+    async def rescue(self) -> None:
         """After an error: nothing that had arrived is lost."""
         if self._collector is None:
             return
@@ -233,7 +209,7 @@ class DrawingRequest:
             self._outcome(ImageRef(blob.reference, "data", ()), failure)
         await self._collector.finish()
 
-    def _rescue_now(self) -> None:
+    def rescue_now(self) -> None:
         """In a cancellation, which must not wait."""
         if self._collector is None:
             return
@@ -248,11 +224,9 @@ class DrawingRequest:
         assert self._exchange is not None  # noqa: S101 - there is a collector
         spool = self._exchange.spool
         spool.close()
-        if (written := self._decoder.unfinished()) is not None:
+        if (written := self.decoder.unfinished()) is not None:
             collector.see(written)
-        claimed = {
-            value for sighting in self._decoder.reply().pictures for value in sighting.values
-        }
+        claimed = {value for sighting in self.decoder.reply().pictures for value in sighting.values}
         loose = [
             blob
             for reference, blob in spool.blobs.items()
@@ -269,18 +243,17 @@ class DrawingRequest:
             )
         return []
 
-    async def _look_up(self, error: RunError) -> None:
-        """Where the connection broke and the outcome is open: ask what became of the request, and
-        tell it with the error.
-        """
-        if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
-            return
-        found = await self._desk.client.generation(
-            error.generation_id, seconds=self._left() - _MARGIN
-        )
-        if found is not None:
-            error.generation = self._known = found
-            error.args = (f"{error}; {found}",)
+    def hand_on(self, error: RunError | None) -> None:
+        """What had come, as a drawing."""
+        drawing = self.drawing
+        self.told = Told(drawing.usage.cost_usd, len(drawing.images))
+        if error is not None:
+            error.drawing = drawing
+
+    async def close(self) -> None:
+        """Stop the downloads that still go on."""
+        if self._collector is not None:
+            await self._collector.close()
 
 
 def _set_aside(blob: Blob) -> ImageFailure:

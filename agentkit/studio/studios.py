@@ -22,9 +22,9 @@ from agentkit.openrouter.prices import price
 from agentkit.stream import EventLog
 from agentkit.studio.checks import check_model, check_prompt, check_rules, with_moderators
 from agentkit.studio.options import Options, request_of
-from agentkit.studio.paying import paid
 from agentkit.studio.references import References, names_of, pictures_of, stored
 from agentkit.studio.request import DrawingRequest, StudioContext
+from agentkit.studio.reserve import reserve
 from agentkit.studio.stream import DrawingStream
 from agentkit.studio.tools import tools_of
 from agentkit.studio.values import Drawing
@@ -320,13 +320,11 @@ class _Work:
                 request.references, store, fetcher, studio.inputs, scale=self._scale
             )
             parents = names_of(_originals(request.references, references))
-            sitting = DrawingRequest(
-                replace(request, references=references),
-                parents,
-                StudioContext(client, store, fetcher, studio.seconds),
-                log,
-            )
-            return await paid(sitting.request, self._budget, studio.catalogue, sitting.take)
+            request = replace(request, references=references)
+            context = StudioContext(client, store, fetcher, studio.seconds)
+            drawing = DrawingRequest(request, parents, context, log)
+            with await reserve(request, self._budget, studio.catalogue) as hold:
+                return await drawing.take(hold)
         finally:
             await fetcher.close()
 

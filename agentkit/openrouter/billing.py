@@ -1,0 +1,70 @@
+"""Money around one request: the highest price it may have is held before it is sent, and what it
+did cost is settled after, come what may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from agentkit.budget import Budget, Hold
+from agentkit.errors import APIError, RunError
+from agentkit.openrouter.retry import may_have_billed
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was told of a request's cost, by its reply or by a look-up."""
+
+    cost_usd: float | None = None
+    """None where nobody told it."""
+    images: int = 0
+    """How many pictures arrived."""
+
+
+def highest_price(budget: Budget, shape: Hashable, implied: float | None) -> float:
+    """The highest price in USD that a request may have: what the catalogue implies, or what the
+    costliest request of this shape cost so far; 0 where neither is known.
+    """
+    return max(implied or 0.0, budget.highest_cost(shape) or 0.0)
+
+
+def settle(hold: Hold, told: Told, error: BaseException | None = None) -> None:
+    """Put what is known of the cost in the place of what was held.
+
+    A request that broke off and whose cost was not told keeps what was held, as uncertain.
+    """
+    if error is None:
+        hold.settle(told.cost_usd, told.images)
+    elif isinstance(error, RunError) and error.billed is False:
+        if told.images:
+            hold.settle(0.0, told.images)
+        hold.release()
+    elif told.cost_usd is not None:
+        hold.settle(told.cost_usd, told.images)
+    else:
+        hold.keep(told.images)
+
+
+def was_billed(
+    error: RunError, told: Told, *, answered: bool, server_tools: bool, all_or_nothing: bool
+) -> bool | None:
+    """Whether a request that ended with this error was billed; None where that is open.
+
+    `answered`: a reply had begun. `server_tools`: such a tool, which bills even where the reply
+    fails, may have run before the error. `all_or_nothing`: a reply that fails without a picture is
+    not billed, as the Image API has it.
+    """
+    if error.billed is not None:  # known where it was raised: nothing was sent
+        return error.billed
+    if error.generation is not None:
+        return error.generation.billed
+    if told.cost_usd is not None:
+        return told.cost_usd > 0
+    if not isinstance(error, APIError):
+        return None
+    if all_or_nothing:
+        return None if told.images else False
+    if answered or error.status is None:
+        return None
+    return None if server_tools and may_have_billed(error) else False

@@ -1,0 +1,256 @@
+"""One paid request: sent under the money law, its reply read event by event, and nothing lost where
+it breaks off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+from agentkit._log import logger
+from agentkit.budget import Hold
+from agentkit.errors import (
+    ImageError,
+    OutcomeUnknown,
+    RunError,
+    StoreError,
+    StreamInterrupted,
+    UsageError,
+)
+from agentkit.images.store import ImageStore
+from agentkit.openrouter.billing import Told, settle, was_billed
+from agentkit.openrouter.client import Exchange, OpenRouter
+from agentkit.openrouter.retry import retrying
+from agentkit.values import Pieces
+from agentkit.wire.generation import Generation
+from agentkit.wire.types import JsonObject, Signal
+
+LOOK_UP_MARGIN = 0.2
+"""Seconds of the time that is left which a look-up leaves, so that the error it is about comes
+before the deadline."""
+
+
+class ReplyDecoder(Protocol):
+    """What a decoder of any of the APIs has in common with the others."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the reply has come to its end."""
+        ...
+
+    def feed(self, event: JsonObject) -> list[Signal]:
+        """Take one event of a stream."""
+        ...
+
+    def whole(self, body: JsonObject) -> list[Signal]:
+        """Take a buffered body."""
+        ...
+
+
+class Reader(Protocol):
+    """What a reply is read into. It keeps what has arrived, and hands it on after an error."""
+
+    told: Told
+    """What is known of the cost, once the reply was read or handed on."""
+    looked_up: Generation | None
+    """What OpenRouter said when it was asked what became of the request."""
+
+    @property
+    def decoder(self) -> ReplyDecoder:
+        """What turns the events of the reply into signals."""
+        ...
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the answer has come."""
+        ...
+
+    @property
+    def id_in_body(self) -> str | None:
+        """The id that the reply itself tells."""
+        ...
+
+    @property
+    def labels(self) -> Mapping[str, object]:
+        """What log lines say of the request."""
+        ...
+
+    def begin(self, exchange: Exchange) -> None:
+        """The headers of the reply are there."""
+        ...
+
+    def hear(self, signal: Signal) -> None:
+        """Take what one event told."""
+        ...
+
+    async def rescue(self) -> None:
+        """After an error: wait for the pictures that had arrived already."""
+        ...
+
+    def rescue_now(self) -> None:
+        """After a cancellation, which must not wait: keep what had arrived whole."""
+        ...
+
+    def hand_on(self, error: RunError | None) -> None:
+        """Give what had arrived to the error, or, after a cancellation, to whoever watches."""
+        ...
+
+    async def close(self) -> None:
+        """Stop what still goes on."""
+        ...
+
+
+class PaidRequest:
+    """A request that is guarded from its sending to the end of its block:
+
+        with hold:
+            async with PaidRequest(client, store, reader, hold, …) as request:
+                exchange = await request.send(path, body)
+
+    At the end the hold is settled. An error leaves the block as a `RunError` that has what had
+    arrived, the id of the request, what a look-up told, and whether it was billed. `deadline` is in
+    seconds of the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        client: OpenRouter,
+        store: ImageStore,
+        reader: Reader,
+        hold: Hold,
+        *,
+        deadline: float,
+        server_tools: bool = False,
+        all_or_nothing: bool = False,
+    ) -> None:
+        self._client, self._store, self._reader, self._hold = client, store, reader, hold
+        self._deadline = deadline
+        self._server_tools, self._all_or_nothing = server_tools, all_or_nothing
+        self._answered = False
+        self.generation_id: str | None = None
+        """OpenRouter's id of the request, if a header told it."""
+
+    async def send(self, path: str, body: Pieces) -> Exchange:
+        """Send the request, read its reply to the end, and close the connection."""
+        async with AsyncExitStack() as stack:
+            exchange = await self._open(stack, path, body)
+            self._answered, self.generation_id = True, exchange.generation_id
+            self._reader.begin(exchange)
+            await self._read(exchange)
+        return exchange
+
+    async def _open(self, stack: AsyncExitStack, path: str, body: Pieces) -> Exchange:
+        attempts = retrying(
+            server_tools=self._server_tools, seconds_left=self._seconds_left, look_up=self._ask
+        )
+        async for attempt in attempts:
+            with attempt:
+                sent = self._client.exchange(path, body, self._store)
+                return await stack.enter_async_context(sent)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _read(self, exchange: Exchange) -> None:
+        reader, decoder = self._reader, self._reader.decoder
+        decode, hear = decoder.feed if exchange.is_stream else decoder.whole, reader.hear
+
+        def take(event: JsonObject) -> None:
+            for signal in decode(event):
+                hear(signal)
+
+        try:
+            await exchange.read(take)
+        except OutcomeUnknown as error:
+            if decoder.finished:
+                reason = str(error)
+                logger().warning("connection_broke_after_finish", **reader.labels, reason=reason)
+            elif exchange.is_stream and reader.begun:
+                raise StreamInterrupted(str(error), generation_id=exchange.generation_id) from None
+            else:
+                raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if problem is None:
+                settle(self._hold, self._reader.told)
+            elif isinstance(problem, asyncio.CancelledError):
+                self._cancelled(problem)
+            elif isinstance(problem, RunError | ImageError | StoreError):
+                error = await self._failed(problem)
+                # The frames below hold the reply, in which a server may have repeated the key: no
+                # traceback goes into them.
+                cause = None if error is problem else problem.with_traceback(None)
+                error.__context__ = None
+                raise error.with_traceback(None) from cause
+            elif isinstance(problem, UsageError):
+                self._hold.release()  # nothing was sent
+        finally:
+            await self._reader.close()
+
+    def _cancelled(self, problem: asyncio.CancelledError) -> None:
+        self._reader.rescue_now()
+        self._reader.hand_on(None)
+        settle(self._hold, self._reader.told, problem)
+
+    async def _failed(self, problem: RunError | ImageError | StoreError) -> RunError:
+        """The error to raise, with all that is known of the request."""
+        error = self._as_run_error(problem)
+        error.generation_id = error.generation_id or self.generation_id or self._id_in_body()
+        try:
+            await self._reader.rescue()
+            await self._look_up(error)
+        except asyncio.CancelledError as cancelled:
+            self._cancelled(cancelled)
+            raise
+        self._reader.hand_on(error)
+        error.billed = was_billed(
+            error,
+            self._reader.told,
+            answered=self._answered,
+            server_tools=self._server_tools,
+            all_or_nothing=self._all_or_nothing,
+        )
+        settle(self._hold, self._reader.told, error)
+        return error
+
+    def _as_run_error(self, problem: RunError | ImageError | StoreError) -> RunError:
+        if isinstance(problem, RunError):
+            return problem
+        # An error of this side: before the reply it kept the request from being sent whole.
+        error = RunError(str(problem))
+        error.billed = None if self._answered else False
+        return error
+
+    def _id_in_body(self) -> str | None:
+        """The id where no header told it: half of the recorded replies have none there."""
+        found = self._reader.id_in_body
+        return found if found is not None and found.startswith("gen-") else None
+
+    async def _look_up(self, error: RunError) -> None:
+        """Where the connection broke and the outcome is open: ask what became of the request, and
+        tell it with the error.
+        """
+        if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
+            return
+        found = await self._ask(error.generation_id)
+        if found is not None:
+            error.generation = self._reader.looked_up = found
+            error.args = (f"{error}; {found}",)
+
+    async def _ask(self, generation_id: str) -> Generation | None:
+        seconds = self._seconds_left() - LOOK_UP_MARGIN
+        return await self._client.generation(generation_id, seconds=seconds)
+
+    def _seconds_left(self) -> float:
+        return self._deadline - time.monotonic()

@@ -1,0 +1,38 @@
+"""What a request to the Image API may cost, held in a budget before it is sent."""
+
+from __future__ import annotations
+
+from agentkit.budget import Budget, Hold
+from agentkit.errors import BudgetExceeded
+from agentkit.openrouter.billing import highest_price
+from agentkit.openrouter.catalogue import Catalogue
+from agentkit.openrouter.prices import price
+from agentkit.wire.images import ImageRequest
+
+
+async def reserve(request: ImageRequest, budget: Budget, catalogue: Catalogue) -> Hold:
+    """The hold for this request. Raises `BudgetExceeded` where it does not fit."""
+    shape, images, worst = ("studio", request.model), request.n or 1, 0.0
+    if budget.remaining_usd is not None:
+        known = await catalogue.image_model(request.model)
+        implied = None if known is None else price(known.endpoints, request)
+        worst = highest_price(budget, shape, implied)
+    hold = budget.reserve(worst, images, shape=shape)
+    if hold is None:
+        raise _exceeded(request, budget, worst, images)
+    return hold
+
+
+def _exceeded(request: ImageRequest, budget: Budget, worst: float, images: int) -> BudgetExceeded:
+    usd, left = budget.remaining_usd, budget.remaining_images
+    if left is not None and left < images:
+        needs, has = f"asks for {images} picture{'s' * (images > 1)}", f"{max(left, 0)} are left"
+    else:
+        needs = f"may cost ${worst:.4f} at worst" if worst else "costs money"
+        has = f"${max(usd or 0.0, 0.0):.4f} is left"
+    return BudgetExceeded(
+        f"not sent: a request to {request.model} {needs}, and {has} of the budget",
+        price_usd=worst or None,
+        remaining_usd=usd,
+        remaining_images=left,
+    )
