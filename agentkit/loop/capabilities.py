@@ -175,11 +175,10 @@ def _pricer(model: ChatModel, picture: float | None) -> Callable[[Request], floa
     (`max_cost`), but it looks at that after each step of a server tool, never before the first: so
     the first picture has to be held here, or any budget could be overshot by it, and where it does
     not fit, the model is asked for words alone."""
-    declared, said = _declared(), _said(model)
 
     def price(request: Request) -> float | None:
         prices = model.prices
-        tokens = declared(request) + said(request)
+        tokens = _declared(request) + _said(request, model)
         parts = [prices.get("prompt", 0.0) * tokens, prices.get("request", 0.0)]
         if request.max_tokens is not None:
             parts.append(prices.get("completion", 0.0) * request.max_tokens)
@@ -190,48 +189,24 @@ def _pricer(model: ChatModel, picture: float | None) -> Callable[[Request], floa
     return price
 
 
-def _declared() -> Callable[[Request], float]:
-    """Tokens of what goes before the messages. Schemas can be long, and are the same in each turn:
-    they are measured once.
-    """
-    known: dict[bool, tuple[object, float]] = {}
-
-    def tokens(request: Request) -> float:
-        server_tools = () if request.closing else request.server_tools
-        said = (request.instructions, request.functions, server_tools, request.output)
-        if (before := known.get(request.closing)) is not None and before[0] == said:
-            return before[1]
-        size = len(request.instructions.encode("utf-8", "replace")) + sum(
-            len(write(each)) for each in server_tools
-        )
-        for each in request.functions:
-            size += (
-                len(each.name)
-                + len(each.description.encode("utf-8", "replace"))
-                + len(write(each.schema))
-            )
-        size += len(write(request.output.schema)) if request.output is not None else 0
-        known[request.closing] = said, size / _BYTES_A_TOKEN
-        return size / _BYTES_A_TOKEN
-
-    return tokens
+def _declared(request: Request) -> float:
+    """Tokens of what goes before the messages."""
+    size = len(request.instructions.encode("utf-8", "replace"))
+    if not request.closing:
+        size += sum(len(write(each)) for each in request.server_tools)
+    for each in request.functions:
+        size += len(each.name) + len(each.description.encode("utf-8", "replace"))
+        size += len(write(each.schema))
+    if request.output is not None:
+        size += len(write(request.output.schema))
+    return size / _BYTES_A_TOKEN
 
 
-def _said(model: ChatModel) -> Callable[[Request], float]:
-    """Tokens of the messages. A request is asked for its price several times before it is sent:
-    they are counted once.
-    """
-    known: tuple[object, object, float] = (None, None, 0.0)
-
-    def tokens(request: Request) -> float:
-        nonlocal known
-        if known[0] is not request.messages or known[1] is not request.shown:
-            count = sum(map(tokens_of, request.messages)) + _beside(request)
-            count += PICTURE_TOKENS * len(set(_pictures(request))) if model.sees else 0
-            known = request.messages, request.shown, count
-        return known[2]
-
-    return tokens
+def _said(request: Request, model: ChatModel) -> float:
+    """Tokens of the messages."""
+    tokens = sum(map(tokens_of, request.messages)) + _beside(request)
+    pictures = len(set(_pictures(request))) if model.sees else 0
+    return tokens + PICTURE_TOKENS * pictures
 
 
 def _beside(request: Request) -> float:

@@ -72,7 +72,8 @@ async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> 
         run = await prepare.with_parsed_calls(run, context, log, seconds_left=clock.left())
     while True:
         cancellation.check()
-        cost = money.next_cost(run, context)
+        upcoming = money.next_request(run, context)
+        cost = money.next_cost(run, upcoming)
         step = next_step(run, cost)
         run = money.explained(run, cost, step)
         match step:
@@ -81,9 +82,9 @@ async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> 
                     run, await prepare.with_made_tools(run, base, seconds_left=clock.left())
                 )
                 cancellation.check()
-                before, run = (
-                    run,
-                    await take_turn(run, context, log, closing=closing, seconds_left=clock.left()),
+                before, left = run, clock.left()
+                run = await take_turn(
+                    run, context, log, upcoming, closing=closing, seconds_left=left
                 )
                 if run is not before:
                     await prepare.replied(run, context)

@@ -7,16 +7,18 @@ its tool keeps to them.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from math import fsum
 
 from agentkit._log import logger
 from agentkit.budget import Budget, Hold
 from agentkit.loop.context import RunContext
-from agentkit.loop.request import request_of
+from agentkit.loop.request import closing_of, request_of
 from agentkit.openrouter.billing import highest_price
 from agentkit.run import Ask, Finish, Run, Step
 from agentkit.run.step import NextCost, reason
 from agentkit.values import replace
+from agentkit.wire.types import Request
 
 
 def within_limits(context: RunContext, run: Run) -> RunContext:
@@ -36,19 +38,49 @@ def within_limits(context: RunContext, run: Run) -> RunContext:
     return replace(context, budget=budget)
 
 
-def next_cost(run: Run, context: RunContext) -> NextCost:
+@dataclass(frozen=True, slots=True)
+class NextRequest:
+    """The next request of a run, built once, and what the catalogue implies that it costs at most,
+    in USD; None where that is not known, or nobody limits it.
+    """
+
+    context: RunContext
+    """What it was built with."""
+    request: Request
+    """With all tools."""
+    price: float | None
+    closing_price: float | None
+    """The price of the same request where it closes the run in words."""
+
+
+def next_request(run: Run, context: RunContext) -> NextRequest | None:
+    """The next request, priced; None where a call, a person or the end comes next."""
+    asks = not run.pending and run.messages[-1].role != "assistant"
+    return build_request(run, context) if asks else None
+
+
+def build_request(run: Run, context: RunContext) -> NextRequest:
+    """The request that this run sends now, priced where money is limited."""
+    request, price = request_of(run, context), context.price
+    if price is None or context.budget.remaining_usd is None:
+        return NextRequest(context, request, None, None)
+    return NextRequest(context, request, price(request), price(closing_of(request)))
+
+
+def next_cost(run: Run, upcoming: NextRequest | None) -> NextCost:
     """What is known of the next request, and what is left for it; nothing, where none comes
     next.
     """
-    if run.pending or run.messages[-1].role == "assistant":
+    if upcoming is None:
         return NextCost()
+    context = upcoming.context
     usd = context.budget.remaining_usd
     return NextCost(
         usd=usd,
         images=context.budget.remaining_images,
-        price=0.0 if usd is None else _price(run, context, closing=False),
+        price=0.0 if usd is None else _highest_price(run, upcoming, closing=False),
         picture=None if context.image_tool is None else context.picture_price is not None,
-        closing_price=0.0 if usd is None else _price(run, context, closing=True),
+        closing_price=0.0 if usd is None else _highest_price(run, upcoming, closing=True),
         follows=bool(context.tools.functions),
         draws=context.may_draw,
         speaks=context.may_speak,
@@ -68,24 +100,19 @@ def explained(run: Run, cost: NextCost, step: Step) -> Run:
     return run.replace(limit_reason=why)
 
 
-def reserve(run: Run, context: RunContext, *, closing: bool) -> Hold | None:
+def reserve(run: Run, upcoming: NextRequest, *, closing: bool) -> Hold | None:
     """What the next request may cost, held; None where that no longer fits."""
+    context = upcoming.context
     limited = context.budget.remaining_usd is not None
-    price = _price(run, context, closing=closing) if limited else 0.0
+    price = _highest_price(run, upcoming, closing=closing) if limited else 0.0
     draws = context.may_draw and not closing
     return context.budget.reserve(price, int(draws), shape=_shape(run, context, closing=closing))
 
 
-def _price(run: Run, context: RunContext, *, closing: bool) -> float:
-    """The worst known price in USD: what the catalogue implies, or the dearest request like it so
-    far; 0 if neither is known.
-    """
-    implied = (
-        context.price(request_of(run, context, "cost_usd" if closing else None))
-        if context.price is not None
-        else None
-    )
-    return highest_price(context.budget, _shape(run, context, closing=closing), implied)
+def _highest_price(run: Run, upcoming: NextRequest, *, closing: bool) -> float:
+    shape = _shape(run, upcoming.context, closing=closing)
+    implied = upcoming.closing_price if closing else upcoming.price
+    return highest_price(upcoming.context.budget, shape, implied)
 
 
 def _shape(run: Run, context: RunContext, *, closing: bool) -> Hashable:

@@ -10,6 +10,7 @@ from agentkit.budget import Hold
 from agentkit.loop.context import RunContext
 from agentkit.openrouter.body import missing_of
 from agentkit.run import Run
+from agentkit.run.history import Plan
 from agentkit.settings import ModelSettings
 from agentkit.values import Pieces
 from agentkit.wire.types import Request
@@ -18,20 +19,60 @@ MAX_SERVER_CALLS = 30
 """What OpenRouter allows in one request, as its documentation says."""
 
 
-def request_of(
-    run: Run,
-    context: RunContext,
-    closing: str | None,
-    hold: Hold | None = None,
-    gone: frozenset[str] = frozenset(),
-) -> Request:
-    """The next request of this run, without pictures that are `gone` (sha256). A forced tool choice
-    holds for the first turn only: held on, it would never end. What it may use is what the budget
-    has left, and what is held for it already."""
-    limits = run.limits
-    usd = context.budget.remaining_usd
-    steps, last = _server_calls(run, context, hold)
-    sent = context.encoded.plan(
+def request_of(run: Run, context: RunContext) -> Request:
+    """The next request of this run, with all its tools. A forced tool choice holds for the first
+    turn only: held on, it would never end.
+    """
+    limits, settings = run.limits, context.settings
+    sent = _messages(run, context)
+    tool_choice = settings.tool_choice if run.turns == 0 or settings.tool_choice == "none" else None
+    tokens_left = None
+    if limits.output_tokens is not None:
+        tokens_left = max(limits.output_tokens - run.usage.output_tokens, 1)
+    return Request(
+        model=run.model,
+        messages=sent.messages,
+        settings=settings,
+        instructions=context.instructions,
+        functions=context.functions,
+        server_tools=context.server_tools,
+        output=context.output.schema if context.output is not None else None,
+        stream=context.stream,
+        tool_choice=tool_choice,
+        session_id=run.session_id,
+        output_tokens_left=tokens_left,
+        shown=sent.shown,
+    )
+
+
+def closing_of(request: Request) -> Request:
+    """The same request as the one that closes the run in words."""
+    return replace(request, settings=in_words(request.settings), closing=True)
+
+
+async def body_of(
+    request: Request, run: Run, context: RunContext, hold: Hold
+) -> tuple[str, Pieces]:
+    """The path and the body of the next request. A picture that was deleted from the store since is
+    told as a line: the conversation outlives it. Raises `StoreError` where the store cannot be
+    read."""
+    if request.server_tools:
+        request = _bounded(request, run, context, hold)
+    gone: frozenset[str] = frozenset()
+    while True:
+        path, body = wire.encode(run.api, request, context.encoded)
+        missing = await missing_of(body, context.store)
+        if missing <= gone:
+            return path, body
+        logger().warning("pictures_gone", run=run.id, sha256=sorted(missing))
+        gone |= missing
+        sent = _messages(run, context, gone)
+        request = replace(request, messages=sent.messages, shown=sent.shown)
+
+
+def _messages(run: Run, context: RunContext, gone: frozenset[str] = frozenset()) -> Plan:
+    """The messages as they go, without pictures that are `gone` (sha256)."""
+    return context.encoded.plan(
         run.messages,
         run.start,
         context.history,
@@ -41,48 +82,20 @@ def request_of(
         sees=context.sees,
         gone=gone,
     )
-    return Request(
-        model=run.model,
-        messages=sent.messages,
-        settings=context.settings if closing is None else in_words(context.settings),
-        instructions=context.instructions,
-        functions=context.functions,
-        server_tools=context.server_tools,
-        output=context.output.schema if context.output is not None else None,
-        stream=context.stream,
-        tool_choice=context.settings.tool_choice
-        if run.turns == 0 or context.settings.tool_choice == "none"
-        else None,
-        closing=closing is not None,
-        session_id=run.session_id,
-        output_tokens_left=None
-        if limits.output_tokens is None
-        else max(limits.output_tokens - run.usage.output_tokens, 1),
+
+
+def _bounded(request: Request, run: Run, context: RunContext, hold: Hold) -> Request:
+    """The request with what its server tools may use: what the budget has left, and what is held
+    for it already.
+    """
+    usd = context.budget.remaining_usd
+    steps, last = _server_calls(run, context, hold)
+    return replace(
+        request,
         server_calls_left=steps,
         last_server_call=last,
-        cost_left=None
-        if usd is None
-        else round(max(usd + (hold.cost_usd if hold else 0.0), 0.0), 12),
-        shown=sent.shown,
+        cost_left=None if usd is None else round(max(usd + hold.cost_usd, 0.0), 12),
     )
-
-
-async def body_of(
-    run: Run, context: RunContext, closing: str | None, hold: Hold | None
-) -> tuple[str, Pieces]:
-    """The path and the body of the next request. A picture that was deleted from the store since is
-    told as a line: the conversation outlives it. Raises `StoreError` where the store cannot be
-    read."""
-    gone: frozenset[str] = frozenset()
-    while True:
-        path, body = wire.encode(
-            run.api, request_of(run, context, closing, hold, gone), context.encoded
-        )
-        missing = await missing_of(body, context.store)
-        if missing <= gone:
-            return path, body
-        logger().warning("pictures_gone", run=run.id, sha256=sorted(missing))
-        gone |= missing
 
 
 def in_words(settings: ModelSettings) -> ModelSettings:
@@ -92,17 +105,14 @@ def in_words(settings: ModelSettings) -> ModelSettings:
     return replace(settings, modalities=("text",), image_config=None)
 
 
-def _server_calls(
-    run: Run, context: RunContext, hold: Hold | None
-) -> tuple[int | None, str | None]:
+def _server_calls(run: Run, context: RunContext, hold: Hold) -> tuple[int, str | None]:
     """How many steps server tools may take, and after a call of which of them they stop: of tools
     that do more than draw, only the last picture can be told."""
-    if not context.tools.server:
-        return None, None
     steps = min(MAX_SERVER_CALLS, max(run.limits.tool_calls - run.tool_calls, 1))
     own = None if run.limits.images is None else run.limits.images - len(run.arrived)
     shared = context.budget.remaining_images
-    shared = None if shared is None else shared + (hold.images if hold else 0)
+    if shared is not None:
+        shared += hold.images
     pictures = min((left for left in (own, shared) if left is not None), default=None)
     if pictures is None or context.image_tool is None:
         return steps, None

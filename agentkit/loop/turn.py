@@ -24,9 +24,9 @@ from agentkit.images.collector import Collector, Had, Outcome
 from agentkit.loop.capabilities import suggest
 from agentkit.loop.context import RunContext
 from agentkit.loop.fallback import server_tool_refused
-from agentkit.loop.money import reserve
+from agentkit.loop.money import NextRequest, build_request, reserve
 from agentkit.loop.reply_parts import Assembly
-from agentkit.loop.request import body_of
+from agentkit.loop.request import body_of, closing_of
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import Exchange
@@ -44,18 +44,27 @@ from agentkit.wire.types import ImageRef, Preview, Reply, ServerCall, Signal, Wo
 
 
 async def take_turn(
-    run: Run, context: RunContext, log: EventLog, *, closing: str | None, seconds_left: float
+    run: Run,
+    context: RunContext,
+    log: EventLog,
+    upcoming: NextRequest | None,
+    *,
+    closing: str | None,
+    seconds_left: float,
 ) -> Run:
-    """The run with one more reply, paid for.
+    """The run with one more reply, paid for. `upcoming` is the request, if it was built already.
 
     The run comes back as it was where another one was faster to take what was left of a shared
     budget, and where it is to be asked again with other tools. Raises a `RunError` whose `run` has
     what had arrived.
     """
     deadline = time.monotonic() + seconds_left
-    hold = reserve(run, context, closing=closing is not None)
+    if upcoming is None or upcoming.context is not context:
+        upcoming = build_request(run, context)
+    hold = reserve(run, upcoming, closing=closing is not None)
     if hold is None:
         return run
+    request = upcoming.request if closing is None else closing_of(upcoming.request)
     try:
         with hold:
             turn = Turn(run, context, log)
@@ -66,9 +75,9 @@ async def take_turn(
                 hold,
                 deadline=deadline,
                 server_tools=bool(context.tools.server),
-            ) as request:
-                path, body = await body_of(run, context, closing, hold)
-                exchange = await request.send(path, body)
+            ) as paid:
+                path, body = await body_of(request, run, context, hold)
+                exchange = await paid.send(path, body)
                 return await turn.finish(exchange, closing)
     except APIError as error:
         if isinstance(error, BadRequest) and context.checks:

@@ -136,22 +136,21 @@ class PaidRequest:
 
     async def send(self, path: str, body: Pieces) -> Exchange:
         """Send the request, read its reply to the end, and close the connection."""
+        attempts = retrying(
+            server_tools=self._server_tools, seconds_left=self._seconds_left, look_up=self._ask
+        )
         async with AsyncExitStack() as stack:
-            exchange = await self._open(stack, path, body)
+            async for attempt in attempts:
+                with attempt:
+                    sent = self._client.exchange(path, body, self._store)
+                    exchange = await stack.enter_async_context(sent)
+                    break
+            else:
+                raise AssertionError("unreachable: the last attempt succeeds or raises")
             self._answered, self.generation_id = True, exchange.generation_id
             self._reader.begin(exchange)
             await self._read(exchange)
         return exchange
-
-    async def _open(self, stack: AsyncExitStack, path: str, body: Pieces) -> Exchange:
-        attempts = retrying(
-            server_tools=self._server_tools, seconds_left=self._seconds_left, look_up=self._ask
-        )
-        async for attempt in attempts:
-            with attempt:
-                sent = self._client.exchange(path, body, self._store)
-                return await stack.enter_async_context(sent)
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _read(self, exchange: Exchange) -> None:
         reader, decoder = self._reader, self._reader.decoder
