@@ -19,9 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import quote
 
 from agentkit._log import logger
@@ -39,11 +37,9 @@ from agentkit.wire.types import JsonObject
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
 
-    from agentkit.wire.generation import Generation
-
 MAX_WAIT = 120.0
 Sleep = Callable[[float], Awaitable[None]]
-LookUp = Callable[[str], Awaitable["Generation | None"]]
+LookUp = Callable[[str], Awaitable[Generation | None]]
 
 
 def times_more(error: BaseException) -> int:
@@ -73,88 +69,35 @@ def retrying(
     server_tools: bool,
     seconds_left: Callable[[], float],
     look_up: LookUp | None = None,
-    sleep: Sleep | None = None,
-) -> Attempts:
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncRetrying:
     """Attempts at one request, as the table says; the last error is raised as it is, with what the
     look-up told.
 
     `async for attempt in retrying(…): with attempt: return await …`
     """
-
-    def further() -> AsyncRetrying:
-        return _retrying(server_tools, seconds_left, look_up, sleep)
-
-    return Attempts(further)
-
-
-class Attempts:
-    """The first attempt, which is the last of nearly every request, goes without tenacity; it
-    decides on `further` ones.
-    """
-
-    def __init__(self, further: Callable[[], AsyncRetrying]) -> None:
-        self._further = further
-        self._retrying: AsyncRetrying | None = None
-        self._error: AgentkitError | None = None
-        self._begun = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> AbstractContextManager[object]:
-        if not self._begun:
-            self._begun = True
-            return self
-        if self._error is None:
-            raise StopAsyncIteration
-        if self._retrying is None:
-            self._retrying = self._further().__aiter__()
-            with await anext(self._retrying):
-                raise self._error
-        return await anext(self._retrying)
-
-    def __enter__(self) -> None:
-        """The first attempt begins."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        self._error = error if isinstance(error, AgentkitError) else None
-        return self._error is not None
-
-
-def _retrying(
-    server_tools: bool,
-    seconds_left: Callable[[], float],
-    look_up: LookUp | None,
-    sleep: Sleep | None,
-) -> AsyncRetrying:
-    import asyncio
-
+    # Imported here: most programs that import agentkit never come to a request.
     from tenacity import AsyncRetrying, wait_random_exponential
 
     backoff = wait_random_exponential(multiplier=0.5, max=8)
 
-    def asked(state: RetryCallState) -> float | None:
-        error = _error(state)
-        return error.retry_after if isinstance(error, APIError) else None
-
-    def wait(state: RetryCallState) -> float:
-        given = asked(state)
-        return backoff(state) if given is None else given
-
-    async def again(state: RetryCallState) -> bool:
+    async def may_go_again(state: RetryCallState) -> bool:
         error = _error(state)
         if error is None or state.attempt_number > times_more(error):
             return False
         if server_tools and may_have_billed(error) and not await _was_not_billed(error, look_up):
             return False
-        return (asked(state) or 0.0) <= min(MAX_WAIT, seconds_left())
+        return (_pause_asked_for(error) or 0.0) <= min(MAX_WAIT, seconds_left())
 
-    return AsyncRetrying(retry=again, wait=wait, sleep=sleep or asyncio.sleep, reraise=True)
+    def pause(state: RetryCallState) -> float:
+        asked_for = _pause_asked_for(_error(state))
+        return backoff(state) if asked_for is None else asked_for
+
+    return AsyncRetrying(retry=may_go_again, wait=pause, sleep=sleep, reraise=True)
+
+
+def _pause_asked_for(error: BaseException | None) -> float | None:
+    return error.retry_after if isinstance(error, APIError) else None
 
 
 def _error(state: RetryCallState) -> BaseException | None:
