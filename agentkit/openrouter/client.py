@@ -1,9 +1,6 @@
-"""The openai SDK as transport: its connection pool, proxies and time-outs, with our own bodies and
-our own decoding.
+"""`OpenRouter`, the client: whom it speaks to, with which key, and what can be asked of it.
 
-What the SDK would do by itself and must not is off: it sends nothing again
-(`agentkit.openrouter.retry` decides that), follows no redirect, reads no error body to its end, and
-adds no header of its own.
+It sends nothing twice by itself: `agentkit.openrouter.retry` decides on that.
 """
 
 from __future__ import annotations
@@ -11,42 +8,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 import weakref
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, quote, urlsplit
 from weakref import WeakKeyDictionary
 
 from agentkit._check import check_choice, check_optional
 from agentkit._redact import Secret, redacted
-from agentkit._tls import trusted
 from agentkit._version import __version__
-from agentkit.errors import AgentkitError, MissingKey, ProtocolError, UsageError
+from agentkit.errors import MissingKey, ProtocolError, UsageError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
-from agentkit.openrouter.errors import translated
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, whole
 from agentkit.openrouter.retry import look_up
-from agentkit.openrouter.transport import (
-    SHARE,
-    TRANSPORTS,
-    Lane,
-    Pool,
-    Timeouts,
-    Transport,
-    open_transport,
-    proxy_for,
-    transport_for,
-)
+from agentkit.openrouter.transport import TRANSPORTS, Timeouts, Transport
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.json import UnreadableJson, read_object
 from agentkit.wire.types import JsonObject
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from agentkit.openrouter.connections import Connections
+
 BASE_URL = "https://openrouter.ai/api/v1"
 
 
@@ -126,9 +112,10 @@ class OpenRouter:
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
         named = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
-        self._headers = {name: value for name, value in named.items() if value}
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
-        weakref.finalize(self, _forget, self._pools).atexit = False
+        self._headers = {"User-Agent": f"agentkit/{__version__}"}
+        self._headers |= {name: value for name, value in named.items() if value}
+        self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
+        weakref.finalize(self, _close_all, self._open).atexit = False
 
     def __repr__(self) -> str:
         return f"OpenRouter({redacted(self.base_url)!r})"
@@ -152,14 +139,15 @@ class OpenRouter:
 
     async def close(self) -> None:
         """Close the connections of this event loop. A later request opens new ones."""
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.close()
+        connections = self._open.pop(asyncio.get_running_loop(), None)
+        if connections is not None:
+            await connections.close()
 
-    async def _pool(self) -> Pool:
+    async def _connect(self) -> Connections:
+        """The connections of this event loop, which are opened at the first request."""
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
+        connections = self._open.get(loop)
+        if connections is None:
             if not self._key:
                 raise MissingKey(
                     "there is no API key: set OPENROUTER_API_KEY (or pass "
@@ -167,34 +155,20 @@ class OpenRouter:
                     "`agentkit emulator` and set OPENROUTER_BASE_URL to the "
                     "address it prints, with any key"
                 )
-            for other in [each for each in self._pools if each.is_closed()]:
-                del self._pools[other]
-            pool = self._pools[loop] = self._open_pool()
-            await pool.watch()
-        return pool
+            for other in [each for each in self._open if each.is_closed()]:
+                del self._open[other]
+            # Imported here: it brings openai and httpx2, which take longer than all of agentkit.
+            from agentkit.openrouter.connections import Connections
 
-    def _open_pool(self) -> Pool:
-        from openai import AsyncOpenAI
-
-        from agentkit.openrouter.strict import StrictClient
-
-        # Not `self`: a client that nobody holds is forgotten, though its connections are still
-        # open.
-        key, base_url, timeouts = self._key, self.base_url, self.timeouts
-        kind, proxy, tls = transport_for(base_url, self.transport), proxy_for(base_url), trusted()
-        headers = {"User-Agent": f"agentkit/{__version__}", **self._headers}
-
-        def open_lane() -> Lane:
-            sockets = open_transport(kind, tls=tls, proxy=proxy)
-            http = StrictClient(sockets, headers=headers, secret=key.reveal, timeouts=timeouts)
-            return Lane(
-                AsyncOpenAI(
-                    api_key=key.reveal(), base_url=base_url, http_client=http, max_retries=0
-                ),
-                http,
+            connections = self._open[loop] = Connections(
+                key=self._key,
+                base_url=self.base_url,
+                headers=self._headers,
+                timeouts=self.timeouts,
+                transport=self.transport,
             )
-
-        return Pool(open_lane, share=None if kind == "aiohttp" else SHARE)
+            await connections.close_with_loop()
+        return connections
 
     @contextlib.asynccontextmanager
     async def exchange(
@@ -206,38 +180,31 @@ class OpenRouter:
         Raises `APIError` for an error status, `ConnectionFailed` where nothing was sent,
         `OutcomeUnknown` where the connection broke after that.
         """
-        pool = await self._pool()
+        connections = await self._connect()
         content, length = content_of(body, store)
-        lane = pool.take()
+        headers = {"Content-Type": "application/json", "Content-Length": str(length)}
+        response = await connections.send("POST", path, content, headers)
         try:
-            response = await _guarded(lane.post(path, content, length))
-            try:
-                yield Exchange(
-                    response,
-                    Spool(store),
-                    first_byte=self.timeouts.first_byte,
-                    idle=self.timeouts.idle,
-                )
-            finally:
-                await response.aclose()
+            yield Exchange(
+                response,
+                Spool(store),
+                first_byte=self.timeouts.first_byte,
+                idle=self.timeouts.idle,
+            )
         finally:
-            await pool.give_back(lane)
+            await response.aclose()
 
     async def get(self, path: str) -> JsonObject:
         """A JSON object by GET: the catalogue, `/generation`, `/key`. Raises as `exchange` does."""
-        pool = await self._pool()
-        lane = pool.take()
+        connections = await self._connect()
+        response = await connections.send("GET", path)
         try:
-            response = await _guarded(lane.get(path))
-            try:
-                silence = IdleTimeout(self.timeouts.first_byte, self.timeouts.idle)
-                return read_object(await silence.watch(whole(chunks_of(response, silence))))
-            finally:
-                await response.aclose()
+            timeout = IdleTimeout(self.timeouts.first_byte, self.timeouts.idle)
+            return read_object(await timeout.watch(whole(chunks_of(response, timeout))))
         except UnreadableJson as error:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
         finally:
-            await pool.give_back(lane)
+            await response.aclose()
 
     async def generation(
         self, generation_id: str, *, seconds: float | None = None
@@ -253,26 +220,13 @@ class OpenRouter:
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 
 
-async def _guarded(work: Awaitable[T]) -> T:
-    """The result, or our own error, raised outside of any handler so that it holds on to nothing of
-    the SDK's.
-    """
-    handled = sys.exception()
-    problem: AgentkitError | None = None
-    try:
-        return await work
-    except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-        problem = translated(error, handled)
-    raise problem
-
-
-def _forget(pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool]) -> None:
+def _close_all(opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]) -> None:
     """Close the connections of a client that was dropped without `close`, each on the loop that it
     belongs to.
     """
-    for loop, pool in list(pools.items()):
+    for loop, connections in list(opened.items()):
         if loop.is_running():
-            loop.call_soon_threadsafe(pool.forget)
+            loop.call_soon_threadsafe(connections.close_soon)
 
 
 _shared: list[OpenRouter] = []

@@ -1,4 +1,5 @@
-"""One map from the errors of the SDK and of the HTTP client to ours.
+"""What went wrong with a request, as one of our own errors: an error of the HTTP client, or an
+error status.
 
 Whether a request was surely not accepted is judged by the root cause of an error, never by the name
 of the one that wraps it: only a failure to connect proves that nothing was sent.
@@ -6,29 +7,24 @@ of the one that wraps it: only a failure to connect proves that nothing was sent
 
 from __future__ import annotations
 
+import asyncio
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from ssl import SSLCertVerificationError
+from typing import TYPE_CHECKING
 
-from agentkit._redact import redacted
+from agentkit._redact import SHORTEST, Secret, redacted
 from agentkit.errors import AgentkitError, ConnectionFailed, OutcomeUnknown, Untrusted, UsageError
-from agentkit.wire import headers
+from agentkit.wire import faults, headers
+
+if TYPE_CHECKING:
+    import httpx2
 
 GENERATION_ID = "x-generation-id"
-SDK_HEADERS = (
-    "X-Stainless-Lang",
-    "X-Stainless-Package-Version",
-    "X-Stainless-OS",
-    "X-Stainless-Arch",
-    "X-Stainless-Runtime",
-    "X-Stainless-Runtime-Version",
-    "X-Stainless-Async",
-    "X-Stainless-Retry-Count",
-    "X-Stainless-Read-Timeout",
-)
-"""What the SDK adds to each request: told to leave them out, it need not make what `StrictClient`
-passes over.
-"""
+MAX_ERROR_BODY = 64 * 1024
+ERROR_BODY_WAIT = 10.0
+"""Seconds that the body of an error may take to arrive: the status says enough."""
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -49,15 +45,17 @@ def _causes(error: BaseException, handled: BaseException | None) -> Iterator[Bas
 
 
 def translated(error: Exception, handled: BaseException | None) -> AgentkitError:
-    """Our error for whatever the SDK or the HTTP client raised. `handled` is what was handled when
-    the request began.
+    """Our error for whatever the HTTP client raised. `handled` is what was handled when the request
+    began.
     """
     import httpx2
 
     chain = list(_causes(error, handled))
     for cause in chain:
         if isinstance(cause, AgentkitError):
-            cause.__context__ = None  # the SDK's error, which holds the request and its headers
+            cause.__context__ = (
+                None  # an error of httpx2's, which holds the request and its headers
+            )
             return cause.with_traceback(None)
     # The outermost of the HTTP client's errors decides: what it was handling itself may be a first
     # address that failed.
@@ -96,3 +94,61 @@ def translated(error: Exception, handled: BaseException | None) -> AgentkitError
 def _said(error: BaseException) -> str:
     words = redacted(str(error).split("\n")[0])[:200]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+async def raise_error_status(response: httpx2.Response, *, secret: Secret, seconds: float) -> None:
+    """Raise an `APIError` for an error status or a redirect: a response hook of the HTTP client.
+
+    Status and generation id are taken before the body, of which at most `MAX_ERROR_BODY` bytes are
+    read within `seconds`. The secret is taken out where the server repeats it.
+    """
+    response.headers.encoding = "iso-8859-1"  # or httpx2 finds it out anew at each look
+    status = response.status_code
+    if status < 300:
+        return
+    if status < 400:
+        words = _redirect_refused(response)
+    else:
+        words = await _error_body(response, seconds)
+    if len(secret.reveal()) >= SHORTEST:
+        words = words.replace(secret.reveal().encode(), "…".encode())
+    raise faults.from_body(
+        status,
+        words,
+        retry_after=retry_after(response.headers.get("retry-after")),
+        generation_id=response.headers.get(GENERATION_ID),
+    )
+
+
+def _redirect_refused(response: httpx2.Response) -> bytes:
+    target = redacted(response.headers.get("location", "nowhere"))
+    words = (
+        f"a redirect to {target} was not followed: a request that may be billed is "
+        "sent to one address only; is base_url right?"
+    )
+    return words.encode()
+
+
+async def _error_body(response: httpx2.Response, seconds: float) -> bytes:
+    """The beginning of the body, or why it cannot be read."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) >= MAX_ERROR_BODY:
+                    break
+    except Exception as error:  # noqa: BLE001 - the status says enough without a body
+        body = body or bytearray(f"(its body broke off: {type(error).__name__})".encode())
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    return _unpacked(bytes(body[:MAX_ERROR_BODY]), encoding)
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """The beginning of a body, which may be cut: never more than was allowed to arrive."""
+    if encoding == "identity":
+        return body
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_ERROR_BODY)
+    except zlib.error:
+        return f"(its body, packed as {encoding}, cannot be read)".encode()
