@@ -10,6 +10,7 @@ import contextlib
 import os
 import weakref
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, quote, urlsplit
@@ -120,12 +121,6 @@ class OpenRouter:
     def __repr__(self) -> str:
         return f"OpenRouter({redacted(self.base_url)!r})"
 
-    def same_as(self, other: OpenRouter) -> bool:
-        """Whether both speak to the same address with the same key: the environment may have
-        changed in between.
-        """
-        return self.base_url == other.base_url and self._key.reveal() == other._key.reveal()
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -229,12 +224,11 @@ def _close_all(opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]
             loop.call_soon_threadsafe(connections.close_soon)
 
 
-_shared: list[OpenRouter] = []
-
-
 def shared_client() -> OpenRouter:
     """The client for the address and key that the environment names now."""
-    wanted = OpenRouter()
-    if not _shared or not _shared[0].same_as(wanted):
-        _shared[:] = [wanted]
-    return _shared[0]
+    return _client_for(os.environ.get("OPENROUTER_API_KEY"), os.environ.get("OPENROUTER_BASE_URL"))
+
+
+@lru_cache(maxsize=1)
+def _client_for(api_key: str | None, base_url: str | None) -> OpenRouter:
+    return OpenRouter(api_key=api_key, base_url=base_url)
