@@ -16,8 +16,9 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx2
 from openai import AsyncOpenAI
 
-from agentkit._redact import Secret
+from agentkit._redact import Secret, redacted
 from agentkit._tls import trusted
+from agentkit.errors import UsageError
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
 from agentkit.openrouter.transport import (
     Timeouts,
@@ -44,6 +45,7 @@ class Connections:
         timeouts: Timeouts,
         transport: Transport | None,
     ) -> None:
+        _check_address(base_url)
         self._http = _http_client(key, base_url, headers, timeouts, transport)
         self._sdk = AsyncOpenAI(
             api_key=key.reveal(), base_url=base_url, http_client=self._http, max_retries=0
@@ -97,6 +99,15 @@ class Connections:
     def close_soon(self) -> None:
         """Close in the background, on the running loop."""
         self._closing = asyncio.ensure_future(self.close())
+
+
+def _check_address(base_url: str) -> None:
+    # Before there is a transport, which would have to be closed again.
+    try:
+        httpx2.URL(base_url)
+    except httpx2.InvalidURL as error:
+        shown = redacted(base_url)
+        raise UsageError(f"OpenRouter(base_url={shown!r}): accepted is a URL ({error})") from None
 
 
 def _http_client(

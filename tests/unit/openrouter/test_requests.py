@@ -263,6 +263,12 @@ def test_a_transport_that_there_is_not() -> None:
         OpenRouter(transport="carrier pigeon")  # type: ignore[arg-type]
 
 
+async def test_an_address_that_cannot_be_written_in_ascii() -> None:
+    async with OpenRouter(api_key=KEY, base_url="http://\u2603.\u0378/api/v1") as client:
+        with pytest.raises(UsageError, match="base_url.*Invalid IDNA hostname"):
+            await ask(client)
+
+
 @pytest.mark.parametrize(("key", "said"), [("x", "says gpt-5.2x-key"), ("gpt-5.2x-key", "says …")])
 async def test_a_short_key_does_not_garble_what_an_error_says(key: str, said: str) -> None:
     async def refuses(line: Line) -> None:
