@@ -72,9 +72,10 @@ def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
         """Change a picture of this conversation, or make a new one out of several.
 
         Args:
-            images: The picture to change, or the pictures to start from. prompt: What to change, in
-                full: the one who draws sees these pictures and knows nothing else. aspect_ratio:
-                Width to height, such as 1:1, 16:9 or 2:3; left out, as the model likes.
+            images: The picture to change, or the pictures to start from.
+            prompt: What to change, in full: the one who draws sees these pictures and knows nothing
+                else.
+            aspect_ratio: Width to height, such as 1:1, 16:9 or 2:3; left out, as the model likes.
         """
         return await _drawn(context, studio, prompt, images, shaped(aspect_ratio), edit=True)
 
