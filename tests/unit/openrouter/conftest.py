@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import openai  # noqa: F401 - imported before a test's clock runs: it takes seconds on a busy machine
 import pytest
 
 from agentkit import OpenRouter
