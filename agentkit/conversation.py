@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, cast
 
 from typing_extensions import TypeVar
 
-from agentkit._check import check_choice, check_mapping, check_model, check_optional
+from agentkit._check import check_choice, check_model, check_optional
 from agentkit._sync import run_sync
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
@@ -22,9 +22,10 @@ from agentkit.hooks import Hooks
 from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.store import ImageStore
+from agentkit.loop.approvals import decided, given_up
 from agentkit.loop.capabilities import with_capabilities
 from agentkit.loop.context import RunContext
-from agentkit.loop.decisions import decided, given_up
+from agentkit.loop.decisions import Decisions
 from agentkit.loop.delegate import Delegation
 from agentkit.loop.driver import drive
 from agentkit.loop.prompt import Prompt, in_time, parts_of, prompted
@@ -222,8 +223,8 @@ class Conversation(Generic[OutputT]):
         """Continue a run of this conversation, see `Agent.resume`. Raises `UsageError` if the
         conversation has gone on without it.
         """
-        run, decisions = checked_run(run), checked_decisions(approve, results)
-        work = partial(self._resumed, run, *decisions, EventLog(), deps, budget)
+        run, decisions = checked_run(run), Decisions.checked(approve, results)
+        work = partial(self._resumed, run, decisions, EventLog(), deps, budget)
         return await self._turn(self._claimed(anew=False), work)
 
     def resume_sync(
@@ -252,10 +253,10 @@ class Conversation(Generic[OutputT]):
         """`resume` with events while it runs. Its events begin where the run goes on;
         `stream.answer` has all of the run.
         """
-        run, decisions = checked_run(run), checked_decisions(approve, results)
+        run, decisions = checked_run(run), Decisions.checked(approve, results)
         log = EventLog()
         return self._watched(
-            log, partial(self._resumed, run, *decisions, log, deps, budget, stream=True), anew=False
+            log, partial(self._resumed, run, decisions, log, deps, budget, stream=True), anew=False
         )
 
     def adopt(self, run: Run | StoppedRun) -> Answer[OutputT]:
@@ -288,9 +289,8 @@ class Conversation(Generic[OutputT]):
         """
         if task.paused is None:
             return await self._sent(prompt, log, task.deps, task.budget, task, stream=task.stream)
-        decisions = task.approve or {}, task.results or {}
         return await self._resumed(
-            task.paused, *decisions, log, task.deps, task.budget, task, stream=task.stream
+            task.paused, task.decisions, log, task.deps, task.budget, task, stream=task.stream
         )
 
     def _claimed(self, *, anew: bool = True) -> object:
@@ -386,8 +386,7 @@ class Conversation(Generic[OutputT]):
     async def _resumed(
         self,
         run: Run,
-        approve: Mapping[str, bool | Denied],
-        results: Mapping[str, object],
+        decisions: Decisions,
         log: EventLog,
         deps: Any,
         budget: Budget | None,
@@ -405,7 +404,7 @@ class Conversation(Generic[OutputT]):
         )
         try:
             run = run if task is None else replace(run, limits=task.within(self.agent.limits, run))
-            work = decided(replace(run, partial=None), approve, results, context, log)
+            work = decided(replace(run, partial=None), decisions, context, log)
             run, context = await in_time(run, _ready(run, context, work))
             return await drive(run, context, log)
         except asyncio.CancelledError:
@@ -483,23 +482,3 @@ def checked_run(run: object) -> Run:
             "Run.from_json(text, blobs=agent.store)"
         )
     return run
-
-
-def checked_decisions(
-    approve: object, results: object
-) -> tuple[Mapping[str, bool | Denied], Mapping[str, object]]:
-    """Verdicts and results, by call. The verdicts are looked at where it is known which calls wait.
-    Raises `UsageError`.
-    """
-    verdicts = check_mapping(
-        "resume(approve={!r})",
-        approve,
-        "a mapping of call id to True, False or Denied('why'): {call.id: "
-        "True for call in answer.pending}",
-    )
-    given = check_mapping(
-        "resume(results={!r})",
-        results,
-        "a mapping of call id to what the tool gave: {call.id: … for call in answer.pending}",
-    )
-    return cast("Mapping[str, bool | Denied]", verdicts), given

@@ -1,23 +1,304 @@
-"""Approvals that were used: each holds for one run of one call. Within this process; a copy of a
-saved run that is resumed elsewhere is for whoever keeps the runs."""
+"""Calls that wait for a person: which are held, what a person is asked, what was decided, and that
+an approval is used once.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
 
-_KEPT = 100_000
-_used: OrderedDict[str, None] = OrderedDict()
+from agentkit._log import logger
+from agentkit.errors import UsageError
+from agentkit.images.ingest import ingest
+from agentkit.loop.context import RunContext
+from agentkit.loop.decisions import Approvals, Decisions, UsedApprovals
+from agentkit.loop.delegate import is_agent, nested_in
+from agentkit.loop.tool_results import ToolOutcome, applied, denied
+from agentkit.run import Nested, Run, Waiting
+from agentkit.run.step import calls_left
+from agentkit.stream import EventLog
+from agentkit.tools import BadArguments, Denied, Tool, ToolResultError, encode_result
+from agentkit.values import Invocation, Text, ToolResult
+
+WaitingFor = Literal["approval", "result", "agent"]
 
 
-def is_used(fingerprint: str) -> bool:
-    return fingerprint in _used
+def hold(run: Run, context: RunContext) -> Run:
+    """The run with those calls of its last reply held that wait for a person, for a result from
+    outside, or for an agent that waits.
+
+    It is asked anew whenever a run goes on, so nothing that a saved run says lets a call pass.
+    """
+    calls = {call.id for call in run.messages[-1].calls}
+    held = {each.call_id for each in run.waiting}
+    within_limits = {each.id for each in run.pending[: calls_left(run)]}
+    waiting = list(run.waiting)
+    for invocation in run.pending:
+        tool = context.tools.functions.get(invocation.name)
+        if tool is None or invocation.arguments is None or invocation.id not in calls:
+            continue  # it fails when it is called; or it belongs to an agent that waits
+        if invocation.id in held or invocation.id in context.approvals.nested:
+            continue
+        is_within = invocation.id in within_limits
+        why = _waits_for(run, invocation, tool, context, is_within_limits=is_within)
+        if why is not None:
+            waiting.append(_question(run, invocation, why))
+    return run if len(waiting) == len(run.waiting) else replace(run, waiting=tuple(waiting))
 
 
-def use(fingerprint: str) -> bool:
-    """Take an approval for good. False where it was taken before."""
-    if fingerprint in _used:
+def _waits_for(
+    run: Run,
+    invocation: Invocation,
+    tool: Tool[..., Any],
+    context: RunContext,
+    *,
+    is_within_limits: bool,
+) -> WaitingFor | None:
+    if is_agent(tool) and (nested := nested_in(run, invocation.id)) is not None:
+        return "agent" if nested.waiting else None
+    if not tool.external and tool.approve is False:
+        return None
+    if not is_within_limits:
+        return None  # nobody is asked about a call that will not be run
+    if tool.external:
+        return "result"
+    return "approval" if _needs_a_person(run, invocation, tool, context) else None
+
+
+def _needs_a_person(
+    run: Run, invocation: Invocation, tool: Tool[..., Any], context: RunContext
+) -> bool:
+    """Whether a person is asked. A call whose arguments do not fit is shown to nobody: it will
+    fail.
+    """
+    approvals = context.approvals
+    question = approvals.granted.get(run.fingerprint(invocation))
+    # It may be used up already: some providers give the same id to a second call.
+    if question is not None and question not in approvals.used:
         return False
-    _used[fingerprint] = None
-    if len(_used) > _KEPT:
-        _used.popitem(last=False)
-    return True
+    try:
+        arguments = tool.check(invocation.arguments or {}, images=run.image)
+    except BadArguments:
+        return False
+    return needs_approval(tool, arguments)
+
+
+def needs_approval(tool: Tool[..., Any], arguments: Mapping[str, object]) -> bool:
+    """Whether the tool wants an approval for these arguments. A function that fails to say so asks
+    for one: only a plain no lets a call pass.
+    """
+    try:
+        return tool.needs_approval(arguments)
+    except Exception as error:  # noqa: BLE001 - the user's own function
+        logger().warning("approve_function_failed", tool=tool.name, error=str(error))
+        return True
+
+
+def _question(run: Run, invocation: Invocation, why: WaitingFor) -> Waiting:
+    """A new question about this call. Its nonce makes the answers to older ones useless."""
+    nonce = secrets.token_hex(8)
+    return Waiting(invocation.id, why, run.fingerprint(invocation, nonce), nonce)
+
+
+def use_approval(
+    run: Run,
+    context: RunContext,
+    tool: Tool[..., Any],
+    invocation: Invocation,
+    arguments: Mapping[str, object],
+) -> None:
+    """The last check before a call is run: use up its approval, if it needs one. Raises
+    `ToolResultError` if a person has to agree and has not, or has agreed to one run only.
+    """
+    goes_on = is_agent(tool) and nested_in(run, invocation.id) is not None
+    if tool.approve is False or goes_on:
+        return
+    question = context.approvals.granted.get(run.fingerprint(invocation))
+    if question is None and needs_approval(tool, arguments):
+        raise ToolResultError(
+            "not run: this call needs the approval of a person, who was not asked; make it again"
+        )
+    if question is not None and not context.approvals.used.use(question):
+        raise ToolResultError("not run: the approval of this call was used before")
+
+
+async def decided(
+    run: Run, decisions: Decisions, context: RunContext, log: EventLog
+) -> tuple[Run, RunContext]:
+    """The run with these decisions taken, and the context that knows what was agreed to.
+
+    Raises `UsageError` for an id that does not wait for such a decision, a value that is no
+    decision, a call that was changed after it was shown, and an approval that was used before.
+    """
+    used = context.approvals.used
+    run = _ready_to_decide(run, decisions.approve, used)
+    _check(run, decisions, used)
+    waiting = {each.call_id: each for each in run.waiting}
+    own, nested = decisions.apart([each.call_id for each in run.nested])
+    granted: dict[str, str] = {}
+    for call_id, verdict in own.approve.items():
+        question = waiting[call_id]
+        invocation = _shown(run, question, "approve", "; it is not run")
+        if verdict is True:
+            granted[run.fingerprint(invocation)] = question.fingerprint
+            run = _released(run, call_id)
+        else:
+            reason = verdict.reason if isinstance(verdict, Denied) else Denied().reason
+            words = f"not run: the user denied this call ({reason})"
+            run = denied(run, invocation, words, reason, log)
+    for call_id, value in own.results.items():
+        run = await _with_outside_result(run, waiting[call_id], value, context, log)
+    for call_id in nested:
+        run = _released(run, call_id)
+    approvals = Approvals(granted, nested, used)
+    return replace(run, status="running"), replace(context, approvals=approvals)
+
+
+def _shown(run: Run, question: Waiting, argument: str, effect: str = "") -> Invocation:
+    """The call that a question is about. Raises `UsageError` if it is not as it was shown."""
+    call_id = question.call_id
+    invocation = next((each for each in run.pending if each.id == call_id), None)
+    if invocation is None:
+        raise UsageError(f"run {run.id} says that {call_id!r} waits, and holds no such call")
+    if question.fingerprint != run.fingerprint(invocation, question.nonce):
+        raise UsageError(
+            f"resume({argument}={{{call_id!r}: …}}): the call was changed "
+            f"after it was shown{effect}"
+        )
+    return invocation
+
+
+async def _with_outside_result(
+    run: Run, question: Waiting, value: object, context: RunContext, log: EventLog
+) -> Run:
+    call_id, invocation = question.call_id, _shown(run, question, "results")
+    try:
+        encoded = encode_result(value)
+    except ToolResultError as error:
+        raise UsageError(f"resume(results={{{call_id!r}: …}}): {error}") from error
+    pictures = [
+        (image, await ingest(image, context.store, context.fetcher)) for image in encoded.images
+    ]
+    completed = replace(invocation, status="completed")
+    return applied(_released(run, call_id), ToolOutcome(completed, encoded, tuple(pictures)), log)
+
+
+def asked_again(run: Run, context: RunContext) -> Run:
+    """A run that was cancelled. Calls that were agreed to and have no result wait again: whether
+    they may be run once more is for a person to say.
+    """
+    approvals = context.approvals
+    held = {each.call_id for each in run.waiting}
+    again = [
+        each
+        for each in run.pending
+        if each.id not in held and run.fingerprint(each) in approvals.granted
+    ]
+    if not again and not approvals.nested:
+        return run
+    waiting = (*run.waiting, *(_question(run, each, "approval") for each in again))
+    return replace(run, status="paused" if waiting else run.status, waiting=waiting)
+
+
+def _ready_to_decide(run: Run, approve: Iterable[str], used: UsedApprovals) -> Run:
+    """The run as its decisions are taken: with an invocation for each call of its last message (a
+    call that a saved run hides would never get a result), and without arguments that no person was
+    shown: those are parsed again, and seen by the hooks.
+    """
+    run = _with_new_questions(run, approve, used)
+    shown = {each.call_id for each in run.waiting}
+    unseen = [replace(each, arguments=None) for each in run.pending if each.id not in shown]
+    run = run.with_invocation(*unseen)
+    known = {each.id for each in run.pending} | {each.call_id for each in run.results}
+    calls = run.messages[-1].calls
+    hidden = [Invocation(call.id, call.name) for call in calls if call.id not in known]
+    return replace(run, invocations=(*run.invocations, *hidden)) if hidden else run
+
+
+def _with_new_questions(run: Run, approve: Iterable[str], used: UsedApprovals) -> Run:
+    """The run with a new question where the answer to the old one was used up, by a part of the run
+    that was stopped, and no answer is given now.
+    """
+    given, pending = set(approve), {each.id: each for each in run.pending}
+    inner: dict[str, Waiting] = {}
+    nested: list[Nested] = []
+    for each in run.nested:
+        prefix = f"{each.call_id}/"
+        own = [call_id.removeprefix(prefix) for call_id in given if call_id.startswith(prefix)]
+        sub = _with_new_questions(each.run, own, used)
+        for question in sub.waiting:
+            call_id = prefix + question.call_id
+            inner[call_id] = replace(question, call_id=call_id)
+        nested.append(replace(each, run=sub))
+    waiting: list[Waiting] = []
+    for each in run.waiting:
+        invocation = pending.get(each.call_id)
+        is_used = each.fingerprint in used and each.call_id not in given
+        if each.call_id in inner:
+            waiting.append(inner[each.call_id])
+        elif invocation is not None and each.why == "approval" and is_used:
+            waiting.append(_question(run, invocation, "approval"))
+        else:
+            waiting.append(each)
+    return replace(run, waiting=tuple(waiting), nested=tuple(nested))
+
+
+def _released(run: Run, call_id: str) -> Run:
+    return replace(run, waiting=tuple(each for each in run.waiting if each.call_id != call_id))
+
+
+def _check(run: Run, decisions: Decisions, used: UsedApprovals) -> None:
+    """Whether these are decisions on calls that wait for them. Raises `UsageError`."""
+    waiting = {each.call_id: each for each in run.waiting}
+    _check_ids(decisions.approve, waiting, "approval", "approve")
+    _check_ids(decisions.results, waiting, "result", "results")
+    for call_id, verdict in decisions.approve.items():
+        if verdict is True and waiting[call_id].fingerprint in used:
+            raise UsageError(
+                f"resume(approve={{{call_id!r}: True}}): this approval was used before; "
+                "go on with the run that came of it, or "
+                "resume(run) without it, to be asked again"
+            )
+
+
+def _check_ids(
+    given: Mapping[str, object], waiting: Mapping[str, Waiting], why: WaitingFor, argument: str
+) -> None:
+    for call_id, value in given.items():
+        if call_id not in waiting or waiting[call_id].why != why:
+            others = [_told(each) for each in waiting.values() if each.why != "agent"]
+            raise UsageError(
+                f"resume({argument}={{{call_id!r}: …}}): no call with this id "
+                f"waits for that; waiting: {', '.join(others) or 'none'}"
+            )
+        if why == "approval" and not isinstance(value, bool | Denied):
+            raise UsageError(
+                f"resume(approve={{{call_id!r}: {value!r}}}): accepted are "
+                "True, False and Denied('why')"
+            )
+
+
+def _told(question: Waiting) -> str:
+    """A call that waits, and how to give what it waits for."""
+    wanted = "an approval (approve=)" if question.why == "approval" else "a result (results=)"
+    return f"{question.call_id!r} for {wanted}"
+
+
+def given_up(run: Run) -> Run:
+    """The run as a turn that is over. Calls without a result get one that says they were
+    cancelled.
+    """
+    own = {call.id for call in run.messages[-1].calls}
+    words = (Text("cancelled: the run was stopped"),)
+    for invocation in run.pending:
+        ended = replace(invocation, status="cancelled", error="cancelled")
+        if ended.id in own:
+            run = run.with_result(ended, ToolResult(ended.id, ended.name, words, error=True))
+        else:
+            run = run.with_invocation(ended)
+    if run.partial is not None:
+        run = replace(run, messages=(*run.messages, run.partial), partial=None)
+    status = "interrupted" if run.status in {"running", "paused"} else run.status
+    return replace(run, status=status, waiting=(), nested=())

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentkit.budget import Budget
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import ImageStore
+from agentkit.loop.decisions import Approvals
 from agentkit.openrouter.client import OpenRouter
+from agentkit.run import Run
 from agentkit.run.history import History
 from agentkit.settings import ModelSettings
-from agentkit.tools import Denied, Tools
+from agentkit.tools import Context, Tools
 from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ServerTool
+from agentkit.values import Invocation
 from agentkit.wire.body import Encoded
 from agentkit.wire.types import FunctionSpec, JsonObject, Request
 
@@ -50,14 +54,8 @@ class RunContext:
     hooks: tuple[Hooks, ...] = ()
     depth: int = 0
     """How many agents this one works for, each called as a tool by the one before it."""
-    approved: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Of the calls that a person agreed to in this sitting: the seal of each → that of the
-    question, which is used up once.
-    """
-    inner: Mapping[str, tuple[Mapping[str, bool | Denied], Mapping[str, object]]] = field(
-        default_factory=dict[str, Any]
-    )
-    """What was decided for agents that wait, verdicts and results, by the call of the agent."""
+    approvals: Approvals = field(default_factory=Approvals)
+    """What a person agreed to."""
     history: History = field(default_factory=History)
     sees: bool = True
     """Whether the model takes pictures."""
@@ -65,6 +63,19 @@ class RunContext:
     """Whether the catalogue is asked what the model can do."""
     name: str = "agent"
     """What log lines call the agent."""
+
+    def tool_context(self, run: Run, invocation: Invocation, seconds_left: float) -> Context[Any]:
+        """What a tool or a hook of this call is told."""
+        images = MappingProxyType({image.name: image for image in run.images})
+        return Context[Any](
+            self.deps,
+            invocation,
+            images,
+            run.messages,
+            run.usage,
+            seconds_left,
+            self.budget,
+        )
 
     @property
     def functions(self) -> tuple[FunctionSpec, ...]:

@@ -8,8 +8,8 @@ call. Its messages stay its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentkit.answer import Answer
@@ -27,11 +27,12 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
+from agentkit.loop.decisions import Decisions
 from agentkit.run import Run
 from agentkit.settings import Limits
 from agentkit.show.plain import line
 from agentkit.stream import EventLog
-from agentkit.tools import Denied
+from agentkit.tools import Tool
 from agentkit.values import Image, Invocation, Usage
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Delegation:
     stream: bool
     paused: Run | None = None
     """Its own run, where that waited for a person, who has decided by now."""
-    approve: Mapping[str, bool | Denied] | None = None
-    results: Mapping[str, object] | None = None
+    decisions: Decisions = field(default_factory=Decisions)
+    """What the person decided."""
 
     def within(self, own: Limits, run: Run | None = None) -> Limits:
         """The agent's own limits, as far as the caller's reach; what a `run` that goes on has used
@@ -106,6 +107,18 @@ class SubAgent:
             pictures: The pictures of this conversation that it needs to see.
         """
         return await self._alone([prompt, *(pictures or ())])
+
+
+def is_agent(tool: Tool[..., Any]) -> bool:
+    """Whether a call of this tool has a run of its own. What a saved run says of the calls of other
+    tools counts for nothing.
+    """
+    return isinstance(tool.function, SubAgent)
+
+
+def nested_in(run: Run, call_id: str) -> Run | None:
+    """The run of the agent that this call asked, while it has not ended."""
+    return next((each.run for each in run.nested if each.call_id == call_id), None)
 
 
 class Relay(EventLog):

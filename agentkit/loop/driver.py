@@ -13,7 +13,7 @@ from agentkit._log import logger
 from agentkit.answer import Answer, run_of, with_run
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
-from agentkit.loop import decisions, fallback, money, prepare, tool_calls
+from agentkit.loop import approvals, fallback, hooked, money, tool_calls
 from agentkit.loop.context import RunContext
 from agentkit.loop.turn import take_turn
 from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
@@ -41,7 +41,7 @@ async def drive(run: Run, context: RunContext, log: EventLog) -> Answer[Any]:
         if isinstance(error, RunError):
             with_run(error, so_far)
         elif isinstance(error, asyncio.CancelledError):
-            log.run = decisions.asked_again(so_far, context)
+            log.run = approvals.asked_again(so_far, context)
         elif isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
             words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
             raise with_run(
@@ -67,9 +67,10 @@ async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> 
     base, cancellation = context, tool_calls.Cancellation()
     if run.pending:  # a saved run: what of it may go on is asked anew
         context = fallback.with_tools(
-            run, await prepare.with_made_tools(run, base, seconds_left=clock.left(), asks=False)
+            run, await hooked.with_made_tools(run, base, seconds_left=clock.left())
         )
-        run = await prepare.with_parsed_calls(run, context, log, seconds_left=clock.left())
+        run = await hooked.with_parsed_calls(run, context, log, seconds_left=clock.left())
+        log.run = run = approvals.hold(run, context)
     while True:
         cancellation.check()
         upcoming = money.next_request(run, context)
@@ -78,20 +79,21 @@ async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> 
         run = money.explained(run, cost, step)
         match step:
             case Ask(closing=closing):
-                context = fallback.with_tools(
-                    run, await prepare.with_made_tools(run, base, seconds_left=clock.left())
-                )
+                context = await hooked.with_made_tools(run, base, seconds_left=clock.left())
+                context = await hooked.as_hooks_want(run, context)
+                context = fallback.with_tools(run, context)
                 cancellation.check()
                 before, left = run, clock.left()
                 run = await take_turn(
                     run, context, log, upcoming, closing=closing, seconds_left=left
                 )
                 if run is not before:
-                    await prepare.replied(run, context)
+                    await hooked.show_reply(run, context)
                     run = run.replace(seconds=clock.spent())
-                    run = await prepare.with_parsed_calls(
+                    run = await hooked.with_parsed_calls(
                         run, context, log, seconds_left=clock.left()
                     )
+                    run = approvals.hold(run, context)
             case Call():
                 share = CLOSING_SHARE * run.limits.seconds - clock.spent()
                 run = await tool_calls.call(run, step, context, log, seconds_left=max(share, 0.001))

@@ -5,16 +5,18 @@ model's result written.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from agentkit._log import logger
+from agentkit._sync import finish
 from agentkit.answer import Answer, run_of
 from agentkit.errors import HookFailed, ImageError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
-from agentkit.images.ingest import ingest, ingest_now
+from agentkit.images.ingest import ingest
 from agentkit.images.inspect import BrokenImage
-from agentkit.images.store import ImageStore
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import absorbed, drawn, renamed, said
 from agentkit.run import Nested, Run, Waiting
@@ -30,6 +32,9 @@ from agentkit.values import (
     Usage,
     replace,
 )
+
+_KEEP_SECONDS = 5.0
+"""How long a picture of a tool may take to be stored once the run was stopped."""
 
 Kept = tuple[Image, Image | ImageFailure]
 """A picture as the tool gave it, and as it is in the store."""
@@ -78,6 +83,12 @@ class ToolOutput:
         return cls(value)
 
 
+def not_run(invocation: Invocation, limit: str) -> ToolOutcome:
+    """The end of a call that is beyond a limit."""
+    words = f"not run: the limit of {limit} is reached"
+    return ToolOutcome(replace(invocation, status="cancelled", error=words))
+
+
 async def done(
     invocation: Invocation, given: ToolOutput, context: RunContext, parents: tuple[str, ...]
 ) -> ToolOutcome:
@@ -94,11 +105,10 @@ async def done(
         return ToolOutcome(
             replace(invocation, status="failed", error=str(error)), usage=given.usage, sub=given.sub
         )
-    pictures = [(image, await _stored(image, context, invocation.id)) for image in encoded.images]
     return ToolOutcome(
         replace(invocation, status="completed"),
         encoded,
-        tuple(pictures),
+        await _all_stored(encoded.images, context, invocation.id),
         parents,
         given.usage,
         given.sub,
@@ -118,11 +128,8 @@ async def with_replaced_result(
         failed_call = replace(invocation, status="failed", error=str(error))
         return replace(ended, encoded=None, invocation=failed_call, rejected=False)
     known = {_key(image) for image, _ in ended.pictures}
-    more = [
-        (each, await _stored(each, context, invocation.id))
-        for each in encoded.images
-        if _key(each) not in known
-    ]
+    new = [each for each in encoded.images if _key(each) not in known]
+    more = await _all_stored(new, context, invocation.id)
     completed = replace(invocation, status="completed", error=None)
     return replace(
         ended,
@@ -144,31 +151,40 @@ async def failed(
     if sub is None:
         return ToolOutcome(ended)
     images = drawn(sub)
-    pictures = [(image, await _stored(image, context, invocation.id)) for image in images.values()]
-    return ToolOutcome(
-        ended, encode_words(words, images) if images else None, tuple(pictures), sub=sub
-    )
+    pictures = await _all_stored(images.values(), context, invocation.id)
+    return ToolOutcome(ended, encode_words(words, images) if images else None, pictures, sub=sub)
+
+
+async def _all_stored(
+    images: Iterable[Image], context: RunContext, call_id: str
+) -> tuple[Kept, ...]:
+    return tuple([(image, await _stored(image, context, call_id)) for image in images])
 
 
 async def _stored(image: Image, context: RunContext, call_id: str) -> Image | ImageFailure:
-    task = asyncio.current_task()
-    # The tool has ended, and may have been paid for: what it gave is kept.
+    """The picture in the store, or why it is not there. The tool has ended, and may have been paid
+    for: a cancellation that comes now leaves its pictures some time.
+    """
+    storing = asyncio.create_task(ingest(image, context.store, context.fetcher))
     try:
-        if task is None or not task.cancelling():
-            return await ingest(image, context.store, context.fetcher)
-    except asyncio.CancelledError:
-        pass
+        await _outlast(storing)
+        return storing.result()
     except (ImageError, StoreError) as error:
         return _failure(image, error, call_id)
-    return _stored_now(image, context.store, call_id)
+    except asyncio.CancelledError:  # of `storing`, whose time was over
+        words = f"not stored within {_KEEP_SECONDS:g} s after the run was stopped"
+        return _failure(image, ImageError(words), call_id)
 
 
-def _stored_now(image: Image, store: ImageStore, call_id: str) -> Image | ImageFailure:
-    """In a cancellation, which must not wait."""
-    try:
-        return ingest_now(image, store)
-    except (ImageError, StoreError) as error:
-        return _failure(image, error, call_id)
+async def _outlast(storing: asyncio.Task[Image]) -> None:
+    """Wait for this task, and longer only for so long once the waiting one is cancelled."""
+    waiting = asyncio.current_task()
+    if waiting is None or not waiting.cancelling():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([storing])
+    if not storing.done():
+        with suppress(asyncio.CancelledError, TimeoutError):
+            await finish(storing, _KEEP_SECONDS)
 
 
 def _failure(image: Image, error: Exception, call_id: str) -> ImageFailure:
@@ -220,6 +236,13 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
     )
 
 
+def denied(run: Run, invocation: Invocation, words: str, reason: str, log: EventLog) -> Run:
+    """The run with a call that is not run, because a person or a hook said no."""
+    ended = replace(invocation, status="denied", error=reason)
+    log.tell(InvocationFinished(ended))
+    return run.with_result(ended, ToolResult(ended.id, ended.name, (Text(words),), error=True))
+
+
 def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
     """The caller's run, which waits because the agent that it called does: for each call of that
     one by `CALL/ID`.
@@ -239,13 +262,13 @@ def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
     return replace(run, waiting=(*held, *own), nested=nested)
 
 
-def broken_off(run: Run, invocation: Invocation, sub: Run, store: ImageStore, log: EventLog) -> Run:
-    """In a cancellation, which must not wait: what an agent that was called had spent and drawn.
-    The call has no result.
+async def broken_off(
+    run: Run, invocation: Invocation, sub: Run, context: RunContext, log: EventLog
+) -> Run:
+    """The run with what an agent had spent and drawn that was stopped before its end. The call has
+    no result.
     """
-    pictures = tuple(
-        (image, _stored_now(image, store, invocation.id)) for image in drawn(sub).values()
-    )
+    pictures = await _all_stored(drawn(sub).values(), context, invocation.id)
     ended = ToolOutcome(invocation, None, pictures, sub=sub)
     run, _, fresh = _with_pictures(run, ended, log)
     return _with_spending(run, ended, fresh)
