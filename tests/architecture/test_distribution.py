@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_the_base_install_has_all_that_it_requires(fresh: Environment) -> None:
     pip = [sys.executable, "-m", "pip", "--python", fresh.python]
     done = fresh.run(*pip, "check")
     assert (done.returncode, done.stdout) == (0, "No broken requirements found.\n")
-    names = {each["name"] for each in json.loads(fresh.run(*pip, "list", "--format=json").stdout)}
+    names = {each.name for each in distributions(path=[str(fresh.packages)])}
     assert NAME in names
     assert not names & {"pytest", "mypy", "socksio"}
 
