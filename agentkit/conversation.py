@@ -24,7 +24,7 @@ from agentkit.images.fetch import Fetcher, FetchPolicy
 from agentkit.images.store import ImageStore
 from agentkit.loop.approvals import decided, given_up
 from agentkit.loop.capabilities import with_capabilities
-from agentkit.loop.context import RunContext
+from agentkit.loop.context import RunContext, Services
 from agentkit.loop.decisions import Decisions
 from agentkit.loop.delegate import Delegation
 from agentkit.loop.driver import drive
@@ -381,7 +381,7 @@ class Conversation(Generic[OutputT]):
             run, context = await in_time(run, _ready(run, context))
             return await drive(run, context, log)
         finally:
-            await context.fetcher.close()
+            await context.services.fetcher.close()
 
     async def _resumed(
         self,
@@ -412,7 +412,7 @@ class Conversation(Generic[OutputT]):
                 self._waiting = log.run  # approvals of the one before may be used up
             raise
         finally:
-            await context.fetcher.close()
+            await context.services.fetcher.close()
 
     def _check_own(self, run: Run) -> None:
         if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
@@ -425,26 +425,23 @@ class Conversation(Generic[OutputT]):
     def _context(self, deps: Any, budget: Budget | None, *, stream: bool, depth: int) -> RunContext:
         agent = self.agent
         fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
-        return RunContext(
+        services = Services(
             agent.client,
             agent.store,
             fetcher,
-            agent.tools,
-            agent.instructions,
-            agent.settings,
+            self._encoded,
+            agent.history,
+            agent.hooks,
             agent.output,
             deps,
             stream,
-            self._encoded,
-            budget=Budget(
-                within=[agent.budget, check_optional("budget={!r}", budget, Budget, "Budget(…)")]
-            ),
-            history=agent.history,
-            hooks=agent.hooks,
-            depth=depth,
-            checks=agent.checks,
-            name=agent.name,
+            depth,
+            agent.checks,
+            agent.name,
         )
+        given = check_optional("budget={!r}", budget, Budget, "Budget(…)")
+        shared = Budget(within=[agent.budget, given])
+        return RunContext(services, agent.tools, agent.instructions, agent.settings, shared)
 
     def _keep(self, run: Run) -> None:
         self._waiting = run if run.status == "paused" else None
@@ -469,7 +466,7 @@ async def _ready(
     run, context = (run, context) if work is None else await work
     context = await with_capabilities(context, run)
     if context.may_draw:
-        await asyncio.to_thread(check_writable, context.store)
+        await asyncio.to_thread(check_writable, context.services.store)
     return run, context
 
 

@@ -178,9 +178,8 @@ async def _with_outside_result(
         encoded = encode_result(value)
     except ToolResultError as error:
         raise UsageError(f"resume(results={{{call_id!r}: …}}): {error}") from error
-    pictures = [
-        (image, await ingest(image, context.store, context.fetcher)) for image in encoded.images
-    ]
+    store, fetcher = context.services.store, context.services.fetcher
+    pictures = [(image, await ingest(image, store, fetcher)) for image in encoded.images]
     completed = replace(invocation, status="completed")
     return applied(_released(run, call_id), ToolOutcome(completed, encoded, tuple(pictures)), log)
 

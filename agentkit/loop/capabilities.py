@@ -37,10 +37,10 @@ async def with_capabilities(context: RunContext, run: Run) -> RunContext:
 
     Raises `Unsupported` for what the model cannot do; nothing was sent then.
     """
-    asked = context.asked(run.model) if context.checks else None
+    asked = context.asked(run.model) if context.services.checks else None
     if asked is None:
         return context
-    catalogue = Catalogue(context.client)
+    catalogue = Catalogue(context.services.client)
     model = await catalogue.chat_model(asked)
     if model is None:
         return context

@@ -27,48 +27,58 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class RunContext:
-    """The services and settings of one run."""
+class Services:
+    """What stays the same for a whole run, however many requests it sends."""
 
     client: OpenRouter
     store: ImageStore
     fetcher: Fetcher
+    encoded: Encoded = field(default_factory=Encoded)
+    """What of the conversation was serialised before."""
+    history: History = field(default_factory=History)
+    hooks: tuple[Hooks, ...] = ()
+    output: Output[Any] | None = None
+    """The type that the last reply has to fit."""
+    deps: Any = None
+    """What the caller gave for the tools."""
+    stream: bool = False
+    """Whether replies are streamed."""
+    depth: int = 0
+    """How many agents this one works for, each called as a tool by the one before it."""
+    checks: bool = True
+    """Whether the catalogue is asked what the model can do."""
+    name: str = "agent"
+    """What log lines call the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The services of a run, and what its next request needs beside the messages."""
+
+    services: Services
     tools: Tools
     instructions: str
     settings: ModelSettings
-    output: Output[Any] | None = None
-    deps: Any = None
-    stream: bool = False
-    encoded: Encoded = field(default_factory=Encoded)
-    """What of the conversation was serialised before."""
     budget: Budget = field(default_factory=Budget)
     """What the run may still use, with all that it shares with others."""
+    approvals: Approvals = field(default_factory=Approvals)
+    """What a person agreed to."""
+    sees: bool = True
+    """Whether the model takes pictures."""
     price: Callable[[Request], float | None] | None = None
-    """What a request may cost at worst, in USD, as far as the catalogue tells. It must not wait for
+    """What a request may cost at most, in USD, as far as the catalogue tells. It must not wait for
     anything.
     """
     picture_price: float | None = None
     """How much of that is for a picture of the server tool; None where the catalogue does not
     tell.
     """
-    hooks: tuple[Hooks, ...] = ()
-    depth: int = 0
-    """How many agents this one works for, each called as a tool by the one before it."""
-    approvals: Approvals = field(default_factory=Approvals)
-    """What a person agreed to."""
-    history: History = field(default_factory=History)
-    sees: bool = True
-    """Whether the model takes pictures."""
-    checks: bool = True
-    """Whether the catalogue is asked what the model can do."""
-    name: str = "agent"
-    """What log lines call the agent."""
 
     def tool_context(self, run: Run, invocation: Invocation, seconds_left: float) -> Context[Any]:
         """What a tool or a hook of this call is told."""
         images = MappingProxyType({image.name: image for image in run.images})
         return Context[Any](
-            self.deps,
+            self.services.deps,
             invocation,
             images,
             run.messages,

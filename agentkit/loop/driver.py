@@ -52,7 +52,7 @@ async def drive(run: Run, context: RunContext, log: EventLog) -> Answer[Any]:
     logger().info(
         "run",
         run=run.id,
-        agent=context.name,
+        agent=context.services.name,
         status=run.status,
         turns=run.turns,
         seconds=round(run.seconds, 3),
@@ -103,7 +103,7 @@ async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> 
                 ended = run.replace(
                     status=status, closing=reached or run.closing, seconds=clock.spent()
                 )
-                repaired, output = _read_output(run, context.output, status)
+                repaired, output = _read_output(run, context.services.output, status)
                 if repaired is None:
                     return ended, output
                 run = repaired

@@ -49,7 +49,7 @@ def with_tools(run: Run, context: RunContext) -> RunContext:
         return context
     # Of a run that was saved, in another process.
     waits = any(each.name in _NAMES for each in run.pending)
-    if not waits and (run.api, run.model) not in context.client.refused_server_tools:
+    if not waits and (run.api, run.model) not in context.services.client.refused_server_tools:
         return context
     made: dict[str, Tool[..., Any]] = {
         each.name: each for each in stand_ins(tool.fallback, tool.parameters)

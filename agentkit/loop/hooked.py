@@ -66,24 +66,24 @@ async def as_hooks_want(run: Run, context: RunContext) -> RunContext:
     """The context for the next request, once each hook has had its say. Raises `HookFailed` with
     the run.
     """
-    if not context.hooks:
+    if not context.services.hooks:
         return context
     with _stops(run):
-        asking = await before_request(context.hooks, _asking(run, context))
+        asking = await before_request(context.services.hooks, _asking(run, context))
     return replace(context, instructions=asking.instructions, settings=asking.settings)
 
 
 async def show_reply(run: Run, context: RunContext) -> None:
     """Show the hooks the reply that the run now ends with. Raises `HookFailed` with the run."""
-    if not context.hooks:
+    if not context.services.hooks:
         return
     reply = next(message for message in reversed(run.messages) if message.role == "assistant")
     with _stops(run):
-        await after_reply(context.hooks, _asking(run, context), reply)
+        await after_reply(context.services.hooks, _asking(run, context), reply)
 
 
 def _asking(run: Run, context: RunContext) -> Asking:
-    return Asking(run, context.instructions, context.settings, context.deps)
+    return Asking(run, context.instructions, context.settings, context.services.deps)
 
 
 async def with_parsed_calls(
@@ -105,7 +105,7 @@ async def with_parsed_calls(
             continue  # told to the model when the call is made
         new, refusal = replace(invocation, arguments=arguments), None
         tool = context.tools.functions.get(invocation.name)
-        if tool is not None and context.hooks:
+        if tool is not None and context.services.hooks:
             with _stops(run.with_invocation(*parsed)):
                 new, refusal = await _seen_by_hooks(run, new, tool, context, seconds_left)
         if refusal is None:
@@ -130,7 +130,9 @@ async def _seen_by_hooks(
         tool.check(invocation.arguments or {}, images=run.image)
     except BadArguments:
         return invocation, None
-    for hook in (each.before_call for each in context.hooks if each.before_call is not None):
+    for hook in (
+        each.before_call for each in context.services.hooks if each.before_call is not None
+    ):
         verdict = await before_call(hook, context.tool_context(run, invocation, seconds_left))
         if isinstance(verdict, Denied):
             return invocation, verdict

@@ -197,12 +197,12 @@ async def _waits_in_vain(
 async def _after(round_: Round, ended: ToolOutcome, value: object) -> ToolOutcome:
     """The end of a call as the hooks want it."""
     context = round_.context
-    if not context.hooks:
+    if not context.services.hooks:
         return ended
     told = context.tool_context(round_.run, ended.invocation, round_.seconds_left)
     # The tool was run, and may have been paid for: it is not run again.
     try:
-        replaced = await after_call(context.hooks, told, value)
+        replaced = await after_call(context.services.hooks, told, value)
         return ended if replaced is None else await with_replaced_result(ended, replaced, context)
     except HookFailed as error:
         return replace(ended, broken=error)
@@ -267,7 +267,7 @@ async def _delegated(round_: Round, agent: SubAgent, accepted: Accepted, seconds
     known.
     """
     context, invocation, arguments = round_.context, accepted.invocation, accepted.arguments
-    if context.depth >= MAX_DEPTH:
+    if context.services.depth >= MAX_DEPTH:
         raise TooDeep(
             f"not run: agents call one another more than {MAX_DEPTH} deep; "
             f"do this without {invocation.name}"

@@ -93,7 +93,7 @@ async def in_time(run: Run, work: Awaitable[tuple[Run, RunContext]]) -> tuple[Ru
 async def _usable(image: Image, number: int, context: RunContext, *, scale: bool) -> Image:
     """A picture of the prompt, in the store, and small enough to be sent."""
     try:
-        return await ingest(image, context.store, context.fetcher, scale=scale)
+        return await ingest(image, context.services.store, context.services.fetcher, scale=scale)
     except ImageError as error:
         raise ImageError(
             f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}"

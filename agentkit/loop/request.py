@@ -23,7 +23,7 @@ def request_of(run: Run, context: RunContext) -> Request:
     """The next request of this run, with all its tools. A forced tool choice holds for the first
     turn only: held on, it would never end.
     """
-    limits, settings = run.limits, context.settings
+    limits, settings, services = run.limits, context.settings, context.services
     sent = _messages(run, context)
     tool_choice = settings.tool_choice if run.turns == 0 or settings.tool_choice == "none" else None
     tokens_left = None
@@ -36,8 +36,8 @@ def request_of(run: Run, context: RunContext) -> Request:
         instructions=context.instructions,
         functions=context.functions,
         server_tools=context.server_tools,
-        output=context.output.schema if context.output is not None else None,
-        stream=context.stream,
+        output=services.output.schema if services.output is not None else None,
+        stream=services.stream,
         tool_choice=tool_choice,
         session_id=run.session_id,
         output_tokens_left=tokens_left,
@@ -60,8 +60,8 @@ async def body_of(
         request = _bounded(request, run, context, hold)
     gone: frozenset[str] = frozenset()
     while True:
-        path, body = wire.encode(run.api, request, context.encoded)
-        missing = await missing_of(body, context.store)
+        path, body = wire.encode(run.api, request, context.services.encoded)
+        missing = await missing_of(body, context.services.store)
         if missing <= gone:
             return path, body
         logger().warning("pictures_gone", run=run.id, sha256=sorted(missing))
@@ -72,10 +72,10 @@ async def body_of(
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str] = frozenset()) -> Plan:
     """The messages as they go, without pictures that are `gone` (sha256)."""
-    return context.encoded.plan(
+    return context.services.encoded.plan(
         run.messages,
         run.start,
-        context.history,
+        context.services.history,
         run.images,
         api=run.api,
         model=context.asked(run.model),

@@ -108,6 +108,5 @@ def _delegation(run: Run, step: Call, context: RunContext, seconds_left: float) 
     if limits.output_tokens is not None:
         tokens = max(limits.output_tokens - run.usage.output_tokens, 1)
     share = max(limits.tool_calls - run.tool_calls, 0) // max(agents, 1)
-    return Delegation(
-        seconds_left, share, tokens, context.depth + 1, context.budget, context.deps, context.stream
-    )
+    depth, deps, stream = context.services.depth, context.services.deps, context.services.stream
+    return Delegation(seconds_left, share, tokens, depth + 1, context.budget, deps, stream)

@@ -165,7 +165,7 @@ async def _stored(image: Image, context: RunContext, call_id: str) -> Image | Im
     """The picture in the store, or why it is not there. The tool has ended, and may have been paid
     for: a cancellation that comes now leaves its pictures some time.
     """
-    storing = asyncio.create_task(ingest(image, context.store, context.fetcher))
+    storing = asyncio.create_task(ingest(image, context.services.store, context.services.fetcher))
     try:
         await _outlast(storing)
         return storing.result()

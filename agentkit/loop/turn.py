@@ -58,7 +58,7 @@ async def take_turn(
     budget, and where it is to be asked again with other tools. Raises a `RunError` whose `run` has
     what had arrived.
     """
-    deadline = time.monotonic() + seconds_left
+    services, deadline = context.services, time.monotonic() + seconds_left
     if upcoming is None or upcoming.context is not context:
         upcoming = build_request(run, context)
     hold = reserve(run, upcoming, closing=closing is not None)
@@ -69,8 +69,8 @@ async def take_turn(
         with hold:
             turn = Turn(run, context, log)
             async with PaidRequest(
-                context.client,
-                context.store,
+                services.client,
+                services.store,
                 turn,
                 hold,
                 deadline=deadline,
@@ -80,11 +80,11 @@ async def take_turn(
                 exchange = await paid.send(path, body)
                 return await turn.finish(exchange, closing)
     except APIError as error:
-        if isinstance(error, BadRequest) and context.checks:
-            await suggest(error, run.model, Catalogue(context.client))
+        if isinstance(error, BadRequest) and services.checks:
+            await suggest(error, run.model, Catalogue(services.client))
         if not server_tool_refused(error, context.image_tool):
             raise
-        context.client.refused_server_tools.add((run.api, run.model))
+        services.client.refused_server_tools.add((run.api, run.model))
         logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
         return run
 
@@ -94,6 +94,7 @@ class Turn:
 
     def __init__(self, run: Run, context: RunContext, log: EventLog) -> None:
         self.run, self._context, self._log = run, context, log
+        self._services = context.services
         self._before = run
         self._began = time.monotonic()
         tools = [tool.name for tool in context.tools.server]
@@ -130,8 +131,8 @@ class Turn:
         self._log.generation_id = exchange.generation_id
         self._collector = Collector(
             exchange.spool,
-            self._context.store,
-            self._context.fetcher,
+            self._services.store,
+            self._services.fetcher,
             self.run.model,
             self._outcome,
         )
@@ -159,7 +160,7 @@ class Turn:
         logger().info(
             "request",
             run=run.id,
-            agent=self._context.name,
+            agent=self._services.name,
             api=run.api,
             model=reply.model,
             generation=generation_id,
@@ -207,7 +208,7 @@ class Turn:
         """
         collector = self._collector
         if collector is None or not (
-            self._context.fetcher.in_prose(url, bare=bare) or collector.knows(url)
+            self._services.fetcher.in_prose(url, bare=bare) or collector.knows(url)
         ):
             return False
         task = collector.fetching(url)
@@ -336,7 +337,7 @@ class Turn:
                 self._collector.see(ImageRef(f"text:{reference}", "content", (reference,)))
             # A Markdown image says more than a bare link.
             for link in (shown.get(each.url, each) for each in links):
-                if self._context.fetcher.in_prose(
+                if self._services.fetcher.in_prose(
                     link.url, bare=link.bare
                 ) or self._collector.knows(link.url):
                     error = "bare" if link.bare else None

@@ -28,7 +28,7 @@ from agentkit.errors import BadRequest, Unsupported
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
 from agentkit.loop.capabilities import with_capabilities
-from agentkit.loop.context import RunContext
+from agentkit.loop.context import RunContext, Services
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.run.history import MessageView
 from agentkit.tools import collect
@@ -219,7 +219,7 @@ async def priced(
     run = Run("r1", "openai/gpt-5.2", "chat", (prompt,), 0, Limits(cost_usd=1))
     fetcher = Fetcher(FetchPolicy(), store, origin=client.origin)
     kit = await with_capabilities(
-        RunContext(client, store, fetcher, collect([]), "", ModelSettings()), run
+        RunContext(Services(client, store, fetcher), collect([]), "", ModelSettings()), run
     )
     model = await Catalogue(client).chat_model("openai/gpt-5.2")
     assert kit.price is not None

@@ -35,7 +35,7 @@ from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, RawReply, 
 from agentkit.errors import APIError, BadRequest, RunError, UsageError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
-from agentkit.loop.context import RunContext
+from agentkit.loop.context import RunContext, Services
 from agentkit.loop.driver import drive
 from agentkit.stream import EventLog
 from agentkit.studio import Studio
@@ -227,16 +227,8 @@ async def test_another_limit_has_no_reason_in_money(bench: Bench) -> None:
 def kit_of(bench: Bench, **options: Any) -> RunContext:
     fetcher = Fetcher(FetchPolicy(), bench.store, origin=bench.client.origin)
     tools = collect([ImageGeneration()])
-    return RunContext(
-        bench.client,
-        bench.store,
-        fetcher,
-        tools,
-        "",
-        ModelSettings(),
-        stream=bench.way.stream,
-        **options,
-    )
+    services = Services(bench.client, bench.store, fetcher, stream=bench.way.stream)
+    return RunContext(services, tools, "", ModelSettings(), **options)
 
 
 async def test_what_a_broken_request_cost_is_looked_up(bench: Bench) -> None:
