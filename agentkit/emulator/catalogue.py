@@ -4,19 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentkit.emulator.tables import word_list
+
 DEFAULT_MODEL = "openai/gpt-5.2"
 DEFAULT_IMAGE_MODEL = "openai/gpt-5-image"
 CREATED = 1_767_225_600
 VARIANTS = ("free", "nitro", "floor", "online", "exacto", "thinking", "extended")
 
-_SAMPLING = (
-    "temperature",
-    "top_p",
-    "seed",
-    "stop",
-    "max_tokens",
-    "response_format",
-    "structured_outputs",
+_SAMPLING = word_list(
+    """
+    temperature top_p seed stop max_tokens response_format structured_outputs
+    """
 )
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 _REASONING = ("reasoning", "include_reasoning", "reasoning_effort")

@@ -14,7 +14,10 @@ _TEXT = {
         b'"}}]}\n\n',
     ),
     ("chat", False): (
-        b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"',
+        (
+            b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant",'
+            b'"content":"'
+        ),
         b'"},"finish_reason":"stop"}]}',
     ),
     ("responses", True): (
@@ -26,7 +29,8 @@ _TEXT = {
     ),
     ("responses", False): (
         (
-            b'{"object":"response","status":"completed","output":[{"type":"message","role":"assistant","content":'
+            b'{"object":"response","status":"completed","output":[{"type":"message",'
+            b'"role":"assistant","content":'
             b'[{"type":"output_text","text":"'
         ),
         b'"}]}]}',
@@ -41,14 +45,16 @@ _IMAGE = {
     ("chat", True): (
         (
             b"data: "
-            b'{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"images":[{"type":"image_url","image_url":'
+            b'{"object":"chat.completion.chunk","choices":[{"index":0,'
+            b'"delta":{"images":[{"type":"image_url","image_url":'
             b'{"url":"data:image/png;base64,'
         ),
         b'"}}]}}]}\n\n',
     ),
     ("chat", False): (
         (
-            b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"","images":'
+            b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant",'
+            b'"content":"","images":'
             b'[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
         ),
         b'"}}]},"finish_reason":"stop"}]}',
@@ -56,7 +62,8 @@ _IMAGE = {
     ("responses", True): (
         (
             b"data: "
-            b'{"type":"response.output_item.done","output_index":0,"item":{"type":"image_generation_call",'
+            b'{"type":"response.output_item.done","output_index":0,'
+            b'"item":{"type":"image_generation_call",'
             b'"status":"completed","result":"'
         ),
         b'"}}\n\n',

@@ -5,10 +5,10 @@ carry them.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from agentkit.emulator.faults.defects import LINES, SHAPES, Event, edit
 from agentkit.emulator.faults.values import Fault
+from agentkit.emulator.json_values import as_object
 from agentkit.emulator.script import CallTool, Failure, Item, Json, Reply, Say
 from agentkit.emulator.wire.sse import encode
 
@@ -62,11 +62,10 @@ def _calls(reply: Reply, change: Callable[[CallTool], CallTool]) -> Reply:
 
 def _arguments(kind: str, text: str) -> str:
     try:
-        known: Any = json.loads(text)
+        known = as_object(json.loads(text)) or {}
     except ValueError:
         known = {}
-    first = next(iter(known), "city") if isinstance(known, dict) else "city"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    name = json.dumps(first)
+    name = json.dumps(next(iter(known), "city"))
     opened = text.rstrip().removesuffix("}").rstrip()
     comma = "," if len(opened) > 1 else ""
     return {
@@ -84,7 +83,8 @@ def _arguments(kind: str, text: str) -> str:
 def _texts(reply: Reply, kind: str) -> Reply:
     added = {
         "lone_surrogate": " \ud83d!",
-        "split_surrogates": " \ud83e\udd8a",  # a fox, of which each half comes in a delta of its own
+        # A fox emoji: each half of the pair comes in a delta of its own.
+        "split_surrogates": " \ud83e\udd8a",
         "separators": " one\u2028two\u2029three\u0085four",
         "controls": " \x1b[31mred\x1b[0m \x07\u202eback\u202c",
         "unicode": " \N{FOX FACE} na\u00efve \u6f22\u5b57",

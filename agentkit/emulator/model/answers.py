@@ -39,11 +39,13 @@ _OPENING = re.compile(
 )
 _INTRODUCED = re.compile(
     r"\s*((?:(?:hi|hello|hey)\b[\s,!.]*)?(?:my name is|i am|i'm|call "
-    r"me)\s+(?-i:[A-ZÀ-Þ])[\w'\u2019-]+)\s*(?:[,;:—–-]\s*|\s)(?:and\s+|so\s+|but\s+)?(?=\w+\s+\w)(.+)",
+    r"me)\s+(?-i:[A-ZÀ-Þ])[\w'\u2019-]+)\s*(?:[,;:—–-]\s*|\s)(?:and\s+|so\s+"
+    r"|but\s+)?(?=\w+\s+\w)(.+)",
     re.IGNORECASE | re.DOTALL,
 )
 _ASKS = re.compile(
-    r"(?:what|who|why|when|where|how|which|is|are|do|does|did|can|could|would|will|tell|please|give|explain|write|say|list|describe|draw|paint)\b",
+    r"(?:what|who|why|when|where|how|which|is|are|do|does|did|can|could|would|will|tell|please"
+    r"|give|explain|write|say|list|describe|draw|paint)\b",
     re.IGNORECASE,
 )
 _OURS = re.compile(
@@ -81,16 +83,11 @@ class Words:
             opening = [part for part in parts if _OPENING.match(part)]
             rest = " ".join(part for part in parts if part not in opening)
         if opening and rest:
-            hello = (
-                Words(self._request, " ".join(opening), self._earlier, self._gallery)
-                .by_rules()
-                .partition("!")[0]
-                .partition(".")[0]
-            )
-            return (
-                f"{hello}. "
-                f"{Words(self._request, rest, [*self._earlier, self._prompt], self._gallery).by_rules()}"
-            )
+            greeting = Words(self._request, " ".join(opening), self._earlier, self._gallery)
+            hello = re.split(r"[!.]", greeting.by_rules(), maxsplit=1)[0]
+            earlier = [*self._earlier, self._prompt]
+            answer = Words(self._request, rest, earlier, self._gallery).by_rules()
+            return f"{hello}. {answer}"
         return self.by_rules()
 
     def by_rules(self) -> str:
@@ -119,7 +116,8 @@ class Words:
         if re.search(r"\bwho am i\b", low):
             return self._recall("name")
         if re.search(
-            r"\b(?:what|which)\b.*\b(?:i|we)\b.*\b(?:ask|say|said|tell|told|want|talk|start)|\bfirst (?:question|thing|message|prompt)\b",
+            r"\b(?:what|which)\b.*\b(?:i|we)\b.*\b(?:ask|say|said|tell|told|want|talk|start)"
+            r"|\bfirst (?:question|thing|message|prompt)\b",
             low,
         ):
             return self._recall_prompt(low)

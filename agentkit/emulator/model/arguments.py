@@ -10,7 +10,6 @@ from agentkit.emulator.json_values import as_list, as_object
 from agentkit.emulator.model.picture_names import held, named
 from agentkit.emulator.model.words import (
     STOP,
-    bag,
     capital,
     content,
     entities,
@@ -20,30 +19,35 @@ from agentkit.emulator.model.words import (
     overlap,
     places,
     quoted,
-    row,
     shorten,
     stem,
     words,
 )
+from agentkit.emulator.tables import word_list, word_set
 
 _PLACE = frozenset(
     stem(w)
-    for w in bag("city place location town country region where origin destination station airport")
+    for w in word_set(
+        "city place location town country region where origin destination station airport"
+    )
 )
 _PROSE = frozenset(
     stem(w)
-    for w in bag(
-        """query question prompt text message topic subject content body instruction request task note"""
+    for w in word_set(
+        """
+        query question prompt text message topic subject content body instruction request task
+        note
+        """
     )
 )
 _LONG = frozenset(
-    stem(w) for w in bag("summary description answer explanation reason caption story comment")
+    stem(w) for w in word_set("summary description answer explanation reason caption story comment")
 )
 _PERSON = frozenset(
-    stem(w) for w in bag("name person who recipient author owner user customer guest")
+    stem(w) for w in word_set("name person who recipient author owner user customer guest")
 )
-_IMAGE = frozenset(stem(w) for w in bag("image picture photo img drawing painting sketch"))
-_DAYS = row("monday tuesday wednesday thursday friday saturday sunday")
+_IMAGE = frozenset(stem(w) for w in word_set("image picture photo img drawing painting sketch"))
+_DAYS = word_list("monday tuesday wednesday thursday friday saturday sunday")
 _LEAD = re.compile(
     r"^(?:please|can you|could you|would you|now|search|look up|find|tell me|show "
     r"me|what is|what's|what are|who is|for|about"

@@ -10,13 +10,14 @@ from typing import Any
 from agentkit.emulator.json_values import as_list, as_object
 from agentkit.emulator.model.drawing_words import options_of
 from agentkit.emulator.model.wanted_pictures import Wish
-from agentkit.emulator.model.words import bag, name_words
+from agentkit.emulator.model.words import name_words
 from agentkit.emulator.script import CallTool
+from agentkit.emulator.tables import word_set
 from agentkit.emulator.wire.request import Tool
 
-_DRAWS = bag("draw paint generate create sketch illustrate render")
-_EDITS = bag("edit change modify redraw repaint alter")
-_PICTURES = bag("image images picture pictures photo photos drawing drawings")
+_DRAWS = word_set("draw paint generate create sketch illustrate render")
+_EDITS = word_set("edit change modify redraw repaint alter")
+_PICTURES = word_set("image images picture pictures photo photos drawing drawings")
 _WORDS = ("prompt", "description", "text", "instructions")
 
 

@@ -8,13 +8,16 @@ from agentkit.emulator.model.words import COLOURS, NUMBERS, sentences, words
 _STRONG = r"(?:draw|paint|sketch|illustrate|depict|doodle|visuali[sz]e|redraw|repaint)"
 _WEAK = r"(?:generate|create|make|give|show|design|produce|render|send|want|need|like|do|imagine)"
 _NOUN = (
-    r"(?:pictures?|images?|photos?|photographs?|drawings?|paintings?|illustrations?|portraits?|posters?|logos?|icons?|sketch(?:es)?"
-    r"|water-?colou?rs?|cartoons?|wallpapers?|postcards?|avatars?|artworks?|covers?|stickers?|versions?|variations?)"
+    r"(?:pictures?|images?|photos?|photographs?|drawings?|paintings?|illustrations?|portraits?"
+    r"|posters?|logos?|icons?|sketch(?:es)?"
+    r"|water-?colou?rs?|cartoons?|wallpapers?|postcards?|avatars?|artworks?|covers?|stickers?"
+    r"|versions?|variations?)"
 )
 _NEUTRAL = r"(?:pictures?|images?|photos?|drawings?|versions?|variations?)"
 _PRONOUN = r"(?:it|that|this|them|him|her|one|the same(?: one| thing)?)"
 _WISH = re.compile(
-    rf"\b{_STRONG}\b|\b{_WEAK}\b[^.!?]*?\b{_NOUN}\b|\b(?:a|the|another)\s+(?:\w+\s+){{0,2}}{_NOUN}\s+of\b",
+    rf"\b{_STRONG}\b|\b{_WEAK}\b[^.!?]*?\b{_NOUN}\b|\b(?:a|the"
+    rf"|another)\s+(?:\w+\s+){{0,2}}{_NOUN}\s+of\b",
     re.IGNORECASE,
 )
 _REFUSAL = re.compile(
@@ -29,7 +32,8 @@ _LOOKING_BACK = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_PICTURES = re.compile(
-    rf"\b{_WEAK}\b[^.!?]*?\b(?:examples?|ideas?|tips?|reasons?|advice|opinions?|difference|when|how|why|whether|what|if)\b[^.!?]*?\b{_NOUN}\b",
+    rf"\b{_WEAK}\b[^.!?]*?\b(?:examples?|ideas?|tips?|reasons?|advice|opinions?|difference|when"
+    rf"|how|why|whether|what|if)\b[^.!?]*?\b{_NOUN}\b",
     re.IGNORECASE,
 )
 _COUNT = re.compile(

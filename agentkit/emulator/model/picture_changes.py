@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agentkit.emulator.model.drawing_words import colour_in
-from agentkit.emulator.model.words import COLOURS, NUMBERS, STOP, bag, content, words
+from agentkit.emulator.model.words import COLOURS, NUMBERS, STOP, content, words
+from agentkit.emulator.tables import word_set
 
 _START = re.compile(
     r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank "
     r"you|wonderful|please|yes|hm+|can you|could you|would you)[\s,!.]+)*"
     r"(?:and\s+|but\s+)?(?:now\b|this time\b|again\b|the same\b|same\b|make "
-    r"(?:it|him|her|them|this|that|the|everything|img_)|put\b|add\b|give (?:it|him|her|them|the|img_)"
+    r"(?:it|him|her|them|this|that|the|everything|img_)|put\b|add\b|give (?:it|him|her|them|the"
+    r"|img_)"
     r"|remove\b|take away\b|change\b|turn "
     r"(?:it|him|her|them|this|that|the|img_)|replace\b|with\b|without\b|in the style\b|in "
     r"the\b|at (?:night|dawn|dusk|sunset|sunrise|noon)\b"
@@ -20,17 +22,22 @@ _START = re.compile(
     re.IGNORECASE,
 )
 _OBJECT = r"(?:it|him|her|them|this|that|these|everything|the (?:\w+ )?\w+|img_\d+)"
-_WEARABLE = bag(
-    """hat cap crown scarf glasses sunglasses tie bow coat boots helmet beret necklace cape bonnet shoes mask"""
+_WEARABLE = word_set(
+    """
+    hat cap crown scarf glasses sunglasses tie bow coat boots helmet beret necklace cape bonnet
+    shoes mask
+    """
 )
 _TIME = re.compile(
-    r",?\s*\b(?:(?:at|by|in)\s+(?:the\s+)?)?(?:night(?:time)?|dawn|dusk|sunset|sunrise|noon|midday|midnight|daylight|daytime|morning|evening"
+    r",?\s*\b(?:(?:at|by|in)\s+(?:the\s+)?)?(?:night(?:time)?|dawn|dusk|sunset|sunrise|noon"
+    r"|midday|midnight|daylight|daytime|morning|evening"
     r"|afternoon|twilight|moonlight)\b|,?\s*\bby day\b|,?\s*\bunder "
     r"(?:the stars|a starry sky|the moon)\b",
     re.IGNORECASE,
 )
 _WEATHER = re.compile(
-    r",?\s*\b(?:in|under|during)\s+(?:the\s+|a\s+)?(?:light\s+|heavy\s+|deep\s+)?(?:rain|snow|fog|mist|storm|sunshine|thunderstorm|blizzard|snowstorm|clouds)\b",
+    r",?\s*\b(?:in|under|during)\s+(?:the\s+|a\s+)?(?:light\s+|heavy\s+|deep\s+)?(?:rain|snow"
+    r"|fog|mist|storm|sunshine|thunderstorm|blizzard|snowstorm|clouds)\b",
     re.IGNORECASE,
 )
 _SEASON = re.compile(r",?\s*\bin (?:the\s+)?(?:spring|summer|autumn|fall|winter)\b", re.IGNORECASE)
@@ -43,8 +50,11 @@ _QUESTION = re.compile(
     r"^(?:and\s+|so\s+|now\s+)?(?:what|who|why|when|where|how|which|is|are|do|does|did)\b",
     re.IGNORECASE,
 )
-_OF_TEXT = bag(
-    """shorter longer rhyme rhyming formal sentence word words text haiku poem story answer list email"""
+_OF_TEXT = word_set(
+    """
+    shorter longer rhyme rhyming formal sentence word words text haiku poem story answer list
+    email
+    """
 )
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3}
 
@@ -82,7 +92,8 @@ def refers_back(text: str) -> bool:
     """
     return bool(
         re.search(
-            r"\b(?:make|turn|change|let|give|edit)\s+(?:it|him|her|them|this|that|img_\d+|the\s+(?:first|second|third|fourth|last|previous|other|same|picture|image"
+            r"\b(?:make|turn|change|let|give|edit)\s+(?:it|him|her|them|this|that|img_\d+"
+            r"|the\s+(?:first|second|third|fourth|last|previous|other|same|picture|image"
             r"|drawing|painting|photo))\b",
             text,
             re.IGNORECASE,
@@ -94,7 +105,8 @@ def same_again(prompt: str, gallery: Sequence[Known]) -> str:
     """`the fox, but in summer` → the fox that was drawn before, in summer."""
     for width in (r"\w+\s+\w+", r"\w+"):
         match = re.match(
-            rf"(?:the|that|this)\s+(?:same\s+)?({width})\b[\s,]*(?:again\b)?[\s,]*(?:but\s+|now\s+)?(.*)",
+            rf"(?:the|that|this)\s+(?:same\s+)?({width})\b[\s,]*(?:again\b)?[\s,]*(?:but\s+"
+            rf"|now\s+)?(.*)",
             prompt,
             re.IGNORECASE,
         )
@@ -138,7 +150,8 @@ def change_in(text: str) -> str:
     rest = text.strip().rstrip(".!?").strip()
     rest = re.sub(
         r"^(?:(?:ok|okay|great|nice|lovely|good|perfect|thanks|thank "
-        r"you|wonderful|please|yes|now|and|but|this time|again|can you|could you|would you|try|then)\b[\s,!.]*)+",
+        r"you|wonderful|please|yes|now|and|but|this time|again|can you|could you|would you|try"
+        r"|then)\b[\s,!.]*)+",
         "",
         rest,
         flags=re.IGNORECASE,
@@ -176,7 +189,8 @@ def _put(match: re.Match[str]) -> str:
     thing, where = match[1], match[2] or ""
     wearable = set(words(thing.lower())) & _WEARABLE
     about_it = not where or re.match(
-        r"(?:on|onto|to|in)(?:to)?\s+(?:it|him|her|them|this|that|img_\d+|(?:its|his|her) head|the picture|the image)\s*$",
+        r"(?:on|onto|to|in)(?:to)?\s+(?:it|him|her|them|this|that|img_\d+|(?:its|his|her) head"
+        r"|the picture|the image)\s*$",
         where,
         re.IGNORECASE,
     )
@@ -208,7 +222,10 @@ def _made(match: re.Match[str]) -> str:
 
 _FORMS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (
-        r"(?:put|add)\s+(.+?)(?:\s+((?:on|onto|to|in|into|above|behind|beside|over|under|next to|at)\s+.+))?$",
+        (
+            r"(?:put|add)\s+(.+?)(?:\s+((?:on|onto|to|in|into|above|behind|beside|over|under"
+            r"|next to|at)\s+.+))?$"
+        ),
         _put,
     ),
     (

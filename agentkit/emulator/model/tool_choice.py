@@ -10,7 +10,6 @@ from agentkit.emulator.model.arguments import Filler
 from agentkit.emulator.model.words import (
     GENERIC,
     STOP,
-    bag,
     clauses,
     content,
     name_words,
@@ -18,16 +17,19 @@ from agentkit.emulator.model.words import (
     stem,
 )
 from agentkit.emulator.script import CallTool
+from agentkit.emulator.tables import word_set
 from agentkit.emulator.wire.request import Tool
 
 _FOLLOW_UP = re.compile(r"^(?:and|what about|how about|and what about|also)\b", re.IGNORECASE)
 _SUM = re.compile(r"\d\s*(?:[-+*/\u00d7\u00f7^x]|plus|minus|times|divided by)\s*\d", re.IGNORECASE)
 _CALCULATORS = {
     stem(word)
-    for word in bag("calculate calculator calc math arithmetic evaluate compute add multiply sum")
+    for word in word_set(
+        "calculate calculator calc math arithmetic evaluate compute add multiply sum"
+    )
 }
-_PLACES = {stem(word) for word in bag("city place location town country where")}
-_VERBS = {stem(word) for word in bag("get set fetch find show make draw paint create run do")}
+_PLACES = {stem(word) for word in word_set("city place location town country where")}
+_VERBS = {stem(word) for word in word_set("get set fetch find show make draw paint create run do")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,29 +7,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentkit.emulator.json_values import as_list, as_object
-from agentkit.emulator.model.words import bag, listing, name_words, sentence, shorten, stem
+from agentkit.emulator.model.words import listing, name_words, sentence, shorten, stem
+from agentkit.emulator.tables import pairs, word_list, word_set
 from agentkit.emulator.wire.request import PastCall, loose_json
 
-_VERBS = bag(
-    """get fetch find look up lookup show compute calculate current make read query search check list roll for of
-    today todays"""
+_VERBS = word_set(
+    """
+    get fetch find look up lookup show compute calculate current make read query search check list
+    roll for of today todays
+    """
 )
-_SPOKEN = (
-    "summary",
-    "answer",
-    "result",
-    "description",
-    "conditions",
-    "condition",
-    "text",
-    "message",
-    "value",
-    "output",
-    "forecast",
+_SPOKEN = word_list(
+    """
+    summary answer result description conditions condition text message value output forecast
+    """
 )
-_DRAWN = bag("image images picture pictures photo photos drawing drawings")
-_UNITS = {"c": "°C", "celsius": "°C", "f": "°F", "fahrenheit": "°F", "km": "km", "m": "m", "mm": "mm", "kmh": "km/h",
-          "percent": "%", "pct": "%", "usd": "USD", "eur": "EUR", "kg": "kg", "ms": "m/s"}  # fmt: skip
+_DRAWN = word_set("image images picture pictures photo photos drawing drawings")
+_UNITS = pairs(
+"""
+    c: °C
+    celsius: °C
+    f: °F
+    fahrenheit: °F
+    km: km
+    m: m
+    mm: mm
+    kmh: km/h
+    percent: %
+    pct: %
+    usd: USD
+    eur: EUR
+    kg: kg
+    ms: m/s
+    """
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,99 +3,65 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from agentkit.emulator.tables import kind_by_word, word_list, word_set
 
-def row(text: str) -> list[str]:
-    return text.split()
-
-
-def bag(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-STOP = bag(
-    """a an the and or but of to in on at by for from with without about into onto over under as is are was were be
-    been am do does did done can could would should will shall may might must have has had i me my mine we us
-    our you your yours he him his she her it its they them their this that these those there here what which who
-    whom whose when where why how please thanks thank hello hi hey now then also too so just only very really
-    some any each all both one ones another not no yes ok okay let lets get got give tell show say know want
-    wants like need make made use using find look up me today tomorrow tonight yesterday right again more most
-    much many well new there's what's it's i'm i'd let's"""
+STOP = word_set(
+    """
+    a an the and or but of to in on at by for from with without about into onto over under as is
+    are was were be been am do does did done can could would should will shall may might must have
+    has had i me my mine we us our you your yours he him his she her it its they them their this
+    that these those there here what which who whom whose when where why how please thanks thank
+    hello hi hey now then also too so just only very really some any each all both one ones
+    another not no yes ok okay let lets get got give tell show say know want wants like need make
+    made use using find look up me today tomorrow tonight yesterday right again more most much
+    many well new there's what's it's i'm i'd let's
+    """
 )
-GENERIC = bag(
-    """get set fetch tool return returns value values name given list lookup compute current string number text
-    call use used"""
+GENERIC = word_set(
+    """
+    get set fetch tool return returns value values name given list lookup compute current string
+    number text call use used
+    """
 )
-STARTERS = STOP | bag(
-    """draw paint sketch illustrate create generate render design picture image weather convert roll add put change
-    turn remove describe summarise summarize write answer repeat search book send translate calculate compare
-    plan take remember imagine try first second next finally however if because after before while since great
-    good nice perfect monday tuesday wednesday thursday friday saturday sunday january february march april june
-    july august september october november december english french german spanish celsius fahrenheit remind
-    explain choose pick suggest"""
+STARTERS = STOP | word_set(
+    """
+    draw paint sketch illustrate create generate render design picture image weather convert roll
+    add put change turn remove describe summarise summarize write answer repeat search book send
+    translate calculate compare plan take remember imagine try first second next finally however
+    if because after before while since great good nice perfect monday tuesday wednesday thursday
+    friday saturday sunday january february march april june july august september october
+    november december english french german spanish celsius fahrenheit remind explain choose pick
+    suggest
+    """
 )
-SYNONYMS: dict[str, str] = {
-    "rain": "weather",
-    "rainy": "weather",
-    "sunny": "weather",
-    "forecast": "weather",
-    "temperature": "weather",
-    "cold": "weather",
-    "warm": "weather",
-    "umbrella": "weather",
-    "clock": "time",
-    "hour": "time",
-    "plus": "calculate",
-    "times": "calculate",
-    "multiply": "calculate",
-    "sum": "calculate",
-    "divide": "calculate",
-    "dice": "roll",
-    "die": "roll",
-    "colour": "color",
-    "colours": "color",
-    "colors": "color",
-    "photo": "image",
-    "picture": "image",
-    "mail": "email",
-    "euros": "currency",
-    "dollars": "currency",
-    "exchange": "currency",
+SYNONYMS: dict[str, str] = kind_by_word(
+    """
+    weather: rain rainy sunny forecast temperature cold warm umbrella
+    time: clock hour
+    calculate: plus times multiply sum divide
+    roll: dice die
+    color: colour colours colors
+    image: photo picture
+    email: mail
+    currency: euros dollars exchange
+    """
+)
+_NUMBER_WORDS = word_list(
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen twenty
+    """
+)
+NUMBERS = {word: value for value, word in enumerate(_NUMBER_WORDS)} | {
+    "dozen": 12,
+    "hundred": 100,
+    "couple": 2,
 }
-NUMBERS = {
-    word: value
-    for value, word in enumerate(
-        row(
-            """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-    seventeen eighteen nineteen twenty"""
-        )
-    )
-} | {"dozen": 12, "hundred": 100, "couple": 2}
-COLOURS = (
-    "red",
-    "orange",
-    "yellow",
-    "green",
-    "blue",
-    "purple",
-    "violet",
-    "pink",
-    "brown",
-    "black",
-    "white",
-    "grey",
-    "gray",
-    "golden",
-    "gold",
-    "silver",
-    "turquoise",
-    "teal",
-    "crimson",
-    "scarlet",
-    "beige",
-    "cyan",
-    "magenta",
-    "indigo",
-    "lilac",
+COLOURS = word_list(
+    """
+    red orange yellow green blue purple violet pink brown black white grey gray golden gold silver
+    turquoise teal crimson scarlet beige cyan magenta indigo lilac
+    """
 )
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")

@@ -9,11 +9,10 @@ from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter, mix
 from agentkit.emulator.painter.scene import Scene
 from agentkit.emulator.painter.sky import HORIZON, draw_sky, stars
 from agentkit.emulator.painter.stage import Stage
+from agentkit.emulator.tables import word_set
 
 _WATER = frozenset({"sea", "lake", "beach", "island", "arctic"})
-_AFLOAT = frozenset(
-    {"boat", "ship", "whale", "dolphin", "fish", "octopus", "lighthouse", "bridge", "duck"}
-)
+_AFLOAT = word_set("boat ship whale dolphin fish octopus lighthouse bridge duck")
 _AIRBORNE = frozenset({"balloon", "airship", "plane", "kite", "star", "planet", "rocket"})
 
 

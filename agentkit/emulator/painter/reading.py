@@ -138,7 +138,7 @@ class _Reader:
     swapped: str | None = None  # the subject that another is to take the place of
     traded: Wear | None = None  # the thing worn that another is to take the place of
     adjacent: bool = False  # the word before was a noun too
-    last: str = ""  # what the last noun became: "mention", "wear", "loose", or "" for a noun without a colour
+    last: str = ""  # what the last noun became: "mention", "wear", "loose"; "": it has no colour
     spoken: list[str] = field(default_factory=list[str])
 
     def take(self, word: str, following: str) -> None:

@@ -10,106 +10,58 @@ from typing import cast
 
 from agentkit.emulator.painter import words as w
 from agentkit.emulator.painter.reading import Mention, Reading, Wear
+from agentkit.emulator.tables import number_by_word, word_set
 
 _SKY = frozenset({"balloon", "airship", "plane", "kite", "star", "planet", "rocket"})
 _SWIMMERS = frozenset({"fish", "whale", "dolphin", "octopus"})
-_FAR = frozenset(
-    {
-        "lighthouse",
-        "castle",
-        "house",
-        "windmill",
-        "tower",
-        "tree",
-        "pine",
-        "palm",
-        "bridge",
-        "ship",
-        "train",
-        "tent",
-    }
+_FAR = word_set(
+    """
+    lighthouse castle house windmill tower tree pine palm bridge ship train tent
+    """
 )
 _TABLE = frozenset({"cake", "cup", "teapot", "book", "apple", "gift", "guitar"})
 _SHORES = frozenset({"sea", "lake", "beach", "arctic", "island"})
-_SIZES = {
-    "lighthouse": 0.8,
-    "castle": 0.62,
-    "house": 0.5,
-    "windmill": 0.68,
-    "tower": 0.7,
-    "tree": 0.68,
-    "pine": 0.66,
-    "palm": 0.66,
-    "boat": 0.58,
-    "ship": 0.5,
-    "car": 0.34,
-    "train": 0.36,
-    "bicycle": 0.4,
-    "balloon": 0.56,
-    "airship": 0.34,
-    "rocket": 0.66,
-    "plane": 0.3,
-    "whale": 0.42,
-    "elephant": 0.56,
-    "giraffe": 0.72,
-    "horse": 0.54,
-    "dragon": 0.62,
-    "mouse": 0.36,
-    "snail": 0.34,
-    "hedgehog": 0.34,
-    "butterfly": 0.4,
-    "bird": 0.4,
-    "chicken": 0.4,
-    "frog": 0.36,
-    "duck": 0.4,
-    "turtle": 0.34,
-    "fish": 0.34,
-    "apple": 0.42,
-    "cup": 0.46,
-    "campfire": 0.34,
-    "ball": 0.3,
-    "bridge": 0.4,
-    "mushroom": 0.44,
-    "flower": 0.56,
-    "star": 0.36,
-    "planet": 0.42,
-    "kite": 0.4,
-    "tent": 0.36,
-    "child": 0.48,
-}
-_WIDE = {
-    "horse": 1.25,
-    "cow": 1.35,
-    "sheep": 1.2,
-    "pig": 1.3,
-    "elephant": 1.3,
-    "deer": 1.1,
-    "unicorn": 1.25,
-    "zebra": 1.25,
-    "dragon": 1.35,
-    "whale": 1.9,
-    "fish": 1.5,
-    "dolphin": 1.6,
-    "car": 2.0,
-    "train": 2.6,
-    "bicycle": 1.5,
-    "ship": 1.6,
-    "boat": 1.0,
-    "castle": 1.25,
-    "house": 1.1,
-    "bridge": 2.2,
-    "airship": 2.2,
-    "plane": 1.9,
-    "turtle": 1.6,
-    "camel": 1.3,
-    "snail": 1.4,
-    "hedgehog": 1.4,
-    "dinosaur": 1.3,
-    "lighthouse": 0.6,
-    "rocket": 0.5,
-    "pine": 0.6,
-    "flower": 0.5,
-}
+_SIZES = number_by_word(
+    """
+    0.3: plane ball
+    0.34: car airship snail hedgehog turtle fish campfire
+    0.36: train mouse frog star tent
+    0.4: bicycle butterfly bird chicken duck bridge kite
+    0.42: whale apple planet
+    0.44: mushroom
+    0.46: cup
+    0.48: child
+    0.5: house ship
+    0.54: horse
+    0.56: balloon elephant flower
+    0.58: boat
+    0.62: castle dragon
+    0.66: pine palm rocket
+    0.68: windmill tree
+    0.7: tower
+    0.72: giraffe
+    0.8: lighthouse
+    """
+)
+_WIDE = number_by_word(
+    """
+    0.5: rocket flower
+    0.6: lighthouse pine
+    1.0: boat
+    1.1: deer house
+    1.2: sheep
+    1.25: horse unicorn zebra castle
+    1.3: pig elephant camel dinosaur
+    1.35: cow dragon
+    1.4: snail hedgehog
+    1.5: fish bicycle
+    1.6: dolphin ship turtle
+    1.9: whale plane
+    2.0: car
+    2.2: bridge airship
+    2.6: train
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)

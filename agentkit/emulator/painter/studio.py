@@ -116,7 +116,8 @@ class Studio:
 
     def lend(self, data: bytes, media_type: str, extension: str) -> str:
         name = f"{secrets.token_hex(8)}.{'jpg' if extension == 'jpeg' else extension}"
-        token = f"{secrets.token_urlsafe(12)}_"  # as a signature may end: no punctuation of the words around it
+        # Real signatures may end in an underscore, which is no punctuation of the text around.
+        token = f"{secrets.token_urlsafe(12)}_"
         loan = Loan(data, media_type, token, time.monotonic() + self.ttl)
         self._loans[name] = loan
         return f"{self.origin}/i/{name}?token={loan.token}"

@@ -246,7 +246,10 @@ class Connection(asyncio.Transport):
 
 
 def protocol_with(faults: Faults) -> type[asyncio.Protocol]:
-    """uvicorn's protocol over a `Connection`, which an application finds as `scope["state"]["connection"]`."""
+    """uvicorn's protocol over a `Connection`.
+
+    The application finds that connection in `scope["state"]["connection"]`.
+    """
 
     class Protocol(H11Protocol):
         connection: Connection

@@ -4,49 +4,30 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue, Model
+from agentkit.emulator.tables import word_list
 from agentkit.emulator.wire.errors import invalid
 
-_CATEGORIES = (
-    "programming",
-    "roleplay",
-    "marketing",
-    "marketing/seo",
-    "technology",
-    "science",
-    "translation",
-    "legal",
-    "finance",
-    "health",
-    "trivia",
-    "academia",
+_CATEGORIES = word_list(
+    """
+    programming roleplay marketing marketing/seo technology science translation legal finance
+    health trivia academia
+    """
 )
-_MODALITIES = (
-    "text",
-    "image",
-    "embeddings",
-    "audio",
-    "video",
-    "rerank",
-    "speech",
-    "transcription",
-    "file",
-    "all",
+_MODALITIES = word_list(
+    """
+    text image embeddings audio video rerank speech transcription file all
+    """
 )
 _SORTS: dict[str, Callable[[Model], float]] = {
     "pricing-low-to-high": lambda model: model.prompt_price + model.completion_price,
     "pricing-high-to-low": lambda model: -model.prompt_price - model.completion_price,
     "context-high-to-low": lambda model: -model.context,
 }
-_OTHER_SORTS = (
-    "most-popular",
-    "newest",
-    "top-weekly",
-    "throughput-high-to-low",
-    "latency-low-to-high",
-    "intelligence-high-to-low",
-    "coding-high-to-low",
-    "agentic-high-to-low",
-    "design-arena-elo-high-to-low",
+_OTHER_SORTS = word_list(
+    """
+    most-popular newest top-weekly throughput-high-to-low latency-low-to-high
+    intelligence-high-to-low coding-high-to-low agentic-high-to-low design-arena-elo-high-to-low
+    """
 )
 _WORDS = {
     "category": _CATEGORIES,

@@ -84,7 +84,8 @@ def _endpoint(
             raise ConnectionCut from gone
         parsed, flaw = _parse(content)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        headers = {name: value for name, value in request.headers.items()}  # noqa: C416 - repeated names: the last one
+        # Of a repeated name the last value counts, so `dict(request.headers)` would not do.
+        headers = {name: value for name, value in request.headers.items()}  # noqa: C416
         state.requests.append(RecordedRequest(request.method, path, headers, parsed, len(content)))
         number = posts.receive(api, content) if api in ("chat", "responses", "images") else None
         request.state.post = number
@@ -107,7 +108,7 @@ def _endpoint(
             outgoing = Outgoing(
                 400, JSON, encode(invalid("The request is nested too deeply").body())
             )
-        except Exception:  # noqa: BLE001 - a bug of the emulator: it is told in the log, and masked on the wire as OpenRouter does
+        except Exception:  # noqa: BLE001 - a bug of the emulator: logged here, masked on the wire
             _log.exception("%s %s failed", request.method, request.url.path)
             outgoing = Outgoing(
                 500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}})

@@ -9,35 +9,18 @@ from agentkit.emulator.job import Job
 from agentkit.emulator.json_values import as_list
 from agentkit.emulator.painter.studio import MAX_SIDE, Picture, Studio
 from agentkit.emulator.script import Draw, Failure, Json, Reply, Say
+from agentkit.emulator.tables import word_list
 from agentkit.emulator.wire.chat import error_object, failure_body
 from agentkit.emulator.wire.errors import ApiError, invalid
 from agentkit.emulator.wire.image_places import AS_LINK, previews_of
 from agentkit.emulator.wire.request_bodies import ImagesBody
 from agentkit.emulator.wire.sse import DONE, data, pieces
 
-RATIOS = (
-    "1:1",
-    "1:2",
-    "1:4",
-    "1:8",
-    "2:1",
-    "2:3",
-    "3:2",
-    "3:4",
-    "4:1",
-    "4:3",
-    "4:5",
-    "5:4",
-    "8:1",
-    "9:16",
-    "16:9",
-    "9:19.5",
-    "19.5:9",
-    "9:20",
-    "20:9",
-    "9:21",
-    "21:9",
-    "auto",
+RATIOS = word_list(
+    """
+    1:1 1:2 1:4 1:8 2:1 2:3 3:2 3:4 4:1 4:3 4:5 5:4 8:1 9:16 16:9 9:19.5 19.5:9 9:20 20:9 9:21
+    21:9 auto
+    """
 )
 TIERS = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 _PIXELS = re.compile(r"(\d{2,5})x(\d{2,5})\Z")

@@ -1,36 +1,23 @@
 """The items of a Responses request's `input`, checked by their type."""
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field
 
+from agentkit.emulator.tables import word_set
 from agentkit.emulator.wire.errors import invalid
 from agentkit.emulator.wire.request_bodies import Int, Part, read
 
-_OTHERS = {
-    "web_search_call",
-    "file_search_call",
-    "code_interpreter_call",
-    "computer_call",
-    "computer_call_output",
-    "local_shell_call",
-    "local_shell_call_output",
-    "shell_call",
-    "shell_call_output",
-    "apply_patch_call",
-    "apply_patch_call_output",
-    "mcp_list_tools",
-    "mcp_approval_request",
-    "mcp_approval_response",
-    "mcp_call",
-    "custom_tool_call",
-    "custom_tool_call_output",
-    "compaction",
-    "context_compaction",
-    "additional_tools",
-    "agent_message",
-}
+_OTHERS = word_set(
+    """
+    web_search_call file_search_call code_interpreter_call computer_call computer_call_output
+    local_shell_call local_shell_call_output shell_call shell_call_output apply_patch_call
+    apply_patch_call_output mcp_list_tools mcp_approval_request mcp_approval_response mcp_call
+    custom_tool_call custom_tool_call_output compaction context_compaction additional_tools
+    agent_message
+    """
+)
 
 
 class ContentPart(Part):
@@ -147,7 +134,7 @@ def _read_item(item: dict[str, Any], place: int, seen: Collection[str]) -> Input
     found = read(model, item)
     if isinstance(found, MessageItem):
         _check_parts(found, place)
-    return found  # pyright: ignore[reportReturnType] - every value of _KINDS is a member of the union
+    return cast("InputItem", found)  # every value of _KINDS is a member of the union
 
 
 def _check_parts(message: MessageItem, place: int) -> None:
