@@ -3,7 +3,7 @@
 from agentkit.emulator.painter.anchors import Anchors
 from agentkit.emulator.painter.beasts import eye
 from agentkit.emulator.painter.colour import INK, WHITE, Colour, darker, lighter, mix
-from agentkit.emulator.painter.pen import Pen
+from agentkit.emulator.painter.pen import Pen, points_of
 
 _SKIN: Colour = (244, 204, 172)
 
@@ -14,18 +14,7 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
     small = kind == "child"
     hair = (110, 70, 48) if small else (228, 228, 232) if kind == "wizard" else (72, 52, 46)
     pen.shadow(0.28)
-    for side in (-1, 1):
-        pen.limb([(0.06 * side, 0.3), (0.07 * side, 0.06)], (0.11, 0.09), (74, 78, 104))
-        pen.blob(
-            [
-                (0.02 * side, 0.07),
-                (0.1 * side, 0.09),
-                (0.16 * side, 0.03),
-                (0.13 * side, 0.0),
-                (0.03 * side, 0.0),
-            ],
-            (104, 66, 50),
-        )
+    _legs(pen)
     hem = 0.06 if kind == "wizard" else 0.22
     pen.blob(
         [
@@ -62,6 +51,13 @@ def person(pen: Pen, colour: Colour | None, kind: str = "person") -> Anchors:
         ((-0.062, y - 0.01), (0.062, y - 0.01)),
         (0.26, 0.36),
     )
+
+
+def _legs(pen: Pen) -> None:
+    for side in (-1, 1):
+        pen.limb([(0.06 * side, 0.3), (0.07 * side, 0.06)], (0.11, 0.09), (74, 78, 104))
+        shoe = points_of("0.02,0.07 0.1,0.09 0.16,0.03 0.13,0.0 0.03,0.0")
+        pen.blob([(x * side, y) for x, y in shoe], (104, 66, 50))
 
 
 def _head(pen: Pen, kind: str, hair: Colour, y: float, r: float) -> None:
@@ -113,15 +109,7 @@ def astronaut(pen: Pen, colour: Colour | None) -> Anchors:
         )
         pen.oval(0.29 * side, 0.3 + 0.18 * (side > 0), 0.06, 0.06, (228, 116, 66))
     pen.blob(
-        [
-            (0, 0.6),
-            (0.17, 0.56),
-            (0.19, 0.4),
-            (0.16, 0.24),
-            (-0.16, 0.24),
-            (-0.19, 0.4),
-            (-0.17, 0.56),
-        ],
+        "0,0.6 0.17,0.56 0.19,0.4 0.16,0.24 -0.16,0.24 -0.19,0.4 -0.17,0.56",
         (lighter(suit, 0.2), shade),
     )
     pen.round_box(-0.1, 0.36, 0.2, 0.12, 0.02, (196, 202, 214))
@@ -168,7 +156,7 @@ def robot(pen: Pen, colour: Colour | None) -> Anchors:
     pen.round_box(-0.2, 0.24, 0.4, 0.33, 0.06, (lighter(metal, 0.22), darker(metal, 0.1)))
     pen.round_box(-0.12, 0.33, 0.24, 0.15, 0.03, (58, 66, 88))
     pen.limb(
-        [(-0.09, 0.4), (-0.04, 0.4), (-0.01, 0.45), (0.02, 0.36), (0.05, 0.4), (0.09, 0.4)],
+        "-0.09,0.4 -0.04,0.4 -0.01,0.45 0.02,0.36 0.05,0.4 0.09,0.4",
         (0.012, 0.012),
         (120, 240, 190),
         lit=True,
@@ -213,21 +201,8 @@ def ghost(pen: Pen, colour: Colour | None) -> Anchors:
     sheet = colour or (246, 246, 252)
     pen.glow(0, 0.5, 0.6, 0.65, (220, 226, 255), 0.5)
     pen.blob(
-        [
-            (0, 0.96),
-            (0.22, 0.84),
-            (0.28, 0.5),
-            (0.34, 0.12),
-            (0.24, 0.06),
-            (0.16, 0.15),
-            (0.06, 0.05),
-            (-0.04, 0.14),
-            (-0.14, 0.05),
-            (-0.24, 0.14),
-            (-0.34, 0.08),
-            (-0.28, 0.5),
-            (-0.22, 0.84),
-        ],
+        "0,0.96 0.22,0.84 0.28,0.5 0.34,0.12 0.24,0.06 0.16,0.15 0.06,0.05 -0.04,0.14 "
+        "-0.14,0.05 -0.24,0.14 -0.34,0.08 -0.28,0.5 -0.22,0.84",
         (sheet, mix(sheet, (170, 176, 220), 0.5)),
     )
     for side in (-1, 1):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agentkit.emulator.painter.anchors import Anchors
 from agentkit.emulator.painter.beasts import eye
 from agentkit.emulator.painter.colour import WHITE, Colour, darker, lighter
-from agentkit.emulator.painter.pen import Pen
+from agentkit.emulator.painter.pen import Pen, points_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,13 @@ def grazer(pen: Pen, kind: str, colour: Colour | None) -> Anchors:
     return _grazer_head(pen.at(0.46, head_y), look, coat, k, head_y)
 
 
+_PATCHES = (
+    points_of("-0.3,0.02 -0.12,0.04 -0.1,0.16 -0.24,0.22 -0.34,0.12"),
+    points_of("0.06,0.06 0.2,0.03 0.24,0.18 0.1,0.2"),
+)
+"""The patches of a hide: x of each point, and how far it lies below the back."""
+
+
 def _hide(pen: Pen, look: _Grazer, coat: Colour, top: float, low: float) -> None:
     """What is on the flank."""
     extra = look.extra
@@ -111,19 +118,8 @@ def _hide(pen: Pen, look: _Grazer, coat: Colour, top: float, low: float) -> None
                 look.mane,
             )
     if "patches" in extra:
-        pen.blob(
-            [
-                (-0.3, top - 0.02),
-                (-0.12, top - 0.04),
-                (-0.1, top - 0.16),
-                (-0.24, top - 0.22),
-                (-0.34, top - 0.12),
-            ],
-            look.mane,
-        )
-        pen.blob(
-            [(0.06, top - 0.06), (0.2, top - 0.03), (0.24, top - 0.18), (0.1, top - 0.2)], look.mane
-        )
+        for patch in _PATCHES:
+            pen.blob([(x, top - below) for x, below in patch], look.mane)
         pen.oval(-0.14, low + 0.01, 0.08, 0.05, look.snout)
     if "spots" in extra:
         for i in range(10):
@@ -145,16 +141,16 @@ def _hide(pen: Pen, look: _Grazer, coat: Colour, top: float, low: float) -> None
             x = -0.36 + i * 0.125
             pen.poly([(x - 0.06, top - 0.05), (x, top + 0.1), (x + 0.06, top - 0.03)], look.mane)
     if "wool" in extra:
-        for i in range(16):
-            a = math.tau * i / 16
-            pen.oval(
-                0.36 * math.cos(a),
-                (top + low) / 2 + 0.15 * math.sin(a),
-                0.11,
-                0.1,
-                (lighter(coat, 0.1), darker(coat, 0.06)),
-            )
-        pen.oval(0.0, (top + low) / 2, 0.38, 0.17, coat)
+        _wool(pen, coat, (top + low) / 2)
+
+
+def _wool(pen: Pen, coat: Colour, middle: float) -> None:
+    """Tufts round the body, whose middle is at this height."""
+    for i in range(16):
+        a = math.tau * i / 16
+        tuft = (lighter(coat, 0.1), darker(coat, 0.06))
+        pen.oval(0.36 * math.cos(a), middle + 0.15 * math.sin(a), 0.11, 0.1, tuft)
+    pen.oval(0.0, middle, 0.38, 0.17, coat)
 
 
 def _grazer_head(head: Pen, look: _Grazer, coat: Colour, k: float, head_y: float) -> Anchors:
@@ -162,7 +158,7 @@ def _grazer_head(head: Pen, look: _Grazer, coat: Colour, k: float, head_y: float
     face = look.mane if "wool" in extra else coat
     if "mane" in extra:
         head.limb(
-            [(0.0, 0.14), (-0.13, 0.02), (-0.2, -0.2), (-0.22, -0.32)],
+            "0.0,0.14 -0.13,0.02 -0.2,-0.2 -0.22,-0.32",
             (0.08, 0.13, 0.11, 0.03),
             (look.mane, darker(look.mane, 0.2)),
         )
@@ -185,38 +181,27 @@ def _grazer_head(head: Pen, look: _Grazer, coat: Colour, k: float, head_y: float
 
 def _trunk(head: Pen, look: _Grazer, face: Colour) -> None:
     head.blob(
-        [(-0.02, 0.16), (0.16, 0.12), (0.22, -0.04), (0.1, -0.17), (-0.1, -0.12), (-0.14, 0.06)],
+        "-0.02,0.16 0.16,0.12 0.22,-0.04 0.1,-0.17 -0.1,-0.12 -0.14,0.06",
         (lighter(face, 0.12), face),
     )
     head.limb(
-        [(0.17, 0.0), (0.27, -0.18), (0.24, -0.36), (0.34, -0.42)],
+        "0.17,0.0 0.27,-0.18 0.24,-0.36 0.34,-0.42",
         (0.14, 0.11, 0.08, 0.06),
         (face, darker(face, 0.12)),
     )
     head.limb([(0.13, -0.1), (0.22, -0.16)], (0.04, 0.01), WHITE)
     head.blob(
-        [(-0.02, 0.12), (-0.2, 0.18), (-0.32, 0.02), (-0.22, -0.2), (-0.06, -0.16)],
+        "-0.02,0.12 -0.2,0.18 -0.32,0.02 -0.22,-0.2 -0.06,-0.16",
         (lighter(look.mane, 0.1), look.mane),
     )
 
 
 def _snout(head: Pen, look: _Grazer, face: Colour) -> None:
     head.blob(
-        [
-            (-0.06, 0.1),
-            (0.06, 0.11),
-            (0.16, 0.02),
-            (0.27, -0.06),
-            (0.25, -0.15),
-            (0.12, -0.14),
-            (-0.03, -0.12),
-            (-0.1, 0.0),
-        ],
+        "-0.06,0.1 0.06,0.11 0.16,0.02 0.27,-0.06 0.25,-0.15 0.12,-0.14 -0.03,-0.12 -0.1,0.0",
         (lighter(face, 0.1), darker(face, 0.05)),
     )
-    head.blob(
-        [(0.17, -0.01), (0.27, -0.06), (0.26, -0.15), (0.16, -0.145), (0.14, -0.07)], look.snout
-    )
+    head.blob("0.17,-0.01 0.27,-0.06 0.26,-0.15 0.16,-0.145 0.14,-0.07", look.snout)
     head.oval(0.235, -0.07, 0.012, 0.012, darker(look.snout, 0.5))
     for x in (-0.07, 0.02):
         head.blob(

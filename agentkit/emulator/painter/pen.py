@@ -8,12 +8,29 @@ as tall as it is.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from agentkit.emulator.painter.colour import Colour, mix
 
 Point = tuple[float, float]
+Outline = Sequence[Point] | str
+"""Points, or their text as in SVG: `0,0.9 0.24,0.84 -0.24,0.84`."""
 Fill = Colour | tuple[Colour, Colour]  # one colour, or a gradient from top to bottom
+
+
+@cache
+def points_of(text: str) -> tuple[Point, ...]:
+    """The points of a text such as `0,0.9 0.24,0.84`: x and y of each, in the pen's units."""
+    points: list[Point] = []
+    for pair in text.split():
+        x, _, y = pair.partition(",")
+        points.append((float(x), float(y)))
+    return tuple(points)
+
+
+def _points(given: Outline) -> Sequence[Point]:
+    return points_of(given) if isinstance(given, str) else given
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +136,7 @@ class Pen:
 
     def poly(
         self,
-        points: Sequence[Point],
+        points: Outline,
         fill: Fill,
         alpha: float = 1.0,
         *,
@@ -128,17 +145,17 @@ class Pen:
     ) -> None:
         """A polygon. What is `lit` shines by itself: the hour does not darken it."""
         light = Light() if lit else self.light
-        outline = tuple(self.place(point) for point in points)
+        corners = tuple(self.place(point) for point in _points(points))
         if len(fill) == 2:
             self.shapes.append(
-                Shape("area", outline, light.on(fill[0]), light.on(fill[1]), alpha, soft)
+                Shape("area", corners, light.on(fill[0]), light.on(fill[1]), alpha, soft)
             )
         else:
-            self.shapes.append(Shape("area", outline, light.on(fill), None, alpha, soft))
+            self.shapes.append(Shape("area", corners, light.on(fill), None, alpha, soft))
 
     def blob(
         self,
-        points: Sequence[Point],
+        points: Outline,
         fill: Fill,
         alpha: float = 1.0,
         *,
@@ -146,12 +163,12 @@ class Pen:
         soft: bool = False,
     ) -> None:
         """A closed curve through the points."""
-        self.poly(smooth(points, closed=True), fill, alpha, lit=lit, soft=soft)
+        self.poly(smooth(_points(points), closed=True), fill, alpha, lit=lit, soft=soft)
 
-    def both(self, points: Sequence[Point], fill: Fill, alpha: float = 1.0) -> None:
+    def both(self, points: Outline, fill: Fill, alpha: float = 1.0) -> None:
         """A blob and its mirror image across the y axis: ears, cheeks, wings."""
         self.blob(points, fill, alpha)
-        self.blob([(-x, y) for x, y in points], fill, alpha)
+        self.blob([(-x, y) for x, y in _points(points)], fill, alpha)
 
     def oval(
         self,
@@ -218,7 +235,7 @@ class Pen:
 
     def limb(
         self,
-        points: Sequence[Point],
+        points: Outline,
         widths: Sequence[float],
         fill: Fill,
         alpha: float = 1.0,
@@ -228,7 +245,7 @@ class Pen:
         """A stroke along a curve whose width changes from point to point, with round ends: a tail,
         an arm, a branch.
         """
-        spine = smooth(points, closed=False)
+        spine = smooth(_points(points), closed=False)
         left: list[Point] = []
         right: list[Point] = []
         for i, (x, y) in enumerate(spine):
@@ -244,7 +261,7 @@ class Pen:
         root = _cap(right[0], left[0])
         self.poly([*left, *tip, *reversed(right), *root], fill, alpha, lit=lit)
 
-    def line(self, points: Sequence[Point], width: float, fill: Colour, alpha: float = 1.0) -> None:
+    def line(self, points: Outline, width: float, fill: Colour, alpha: float = 1.0) -> None:
         self.limb(points, (width, width), fill, alpha)
 
     def glow(self, x: float, y: float, rx: float, ry: float, colour: Colour, alpha: float) -> None:

@@ -90,7 +90,7 @@ def _leaves(stage: Stage) -> None:
             rng.uniform(0, stage.wide), rng.uniform(0.1, 0.95), s, angle=rng.uniform(0, 360)
         )
         tone = rng.choice(tones)
-        pen.blob([(-1, 0), (0, 0.5), (1, 0), (0, -0.5)], tone)
+        pen.blob("-1,0 0,0.5 1,0 0,-0.5", tone)
         pen.line([(-1.3, 0), (0.6, 0)], 0.08, (120, 60, 40))
 
 
@@ -110,4 +110,4 @@ def _confetti(stage: Stage) -> None:
             rng.uniform(0.006, 0.012),
             angle=rng.uniform(0, 360),
         )
-        pen.poly([(-1, -0.5), (1, -0.5), (1, 0.5), (-1, 0.5)], rng.choice(tones))
+        pen.poly("-1,-0.5 1,-0.5 1,0.5 -1,0.5", rng.choice(tones))

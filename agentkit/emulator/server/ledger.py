@@ -1,13 +1,14 @@
 """What was billed, and what `GET /generation` tells of it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import fsum
 from typing import Any
 
 from agentkit.emulator.server.posts import Kind, Posts
+from agentkit.emulator.tables import word_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +131,19 @@ class Ledger:
         return fsum(charge.cost_usd for charge in self.charges)
 
 
+_ALWAYS_NULL = word_list(
+    """
+    app_id cache_discount moderation_latency service_tier num_input_audio_prompt num_search_results
+    num_fetches web_search_engine external_user preset_id router provider_responses workspace_id
+    upstream_id
+    """
+)
+
+
 def _record(charge: Charge, meter: Meter, facts: Mapping[str, Any]) -> dict[str, Any]:
     seconds = time.monotonic() - facts["started"]
-    never: Sequence[str] = (
-        "app_id",
-        "cache_discount",
-        "moderation_latency",
-        "service_tier",
-        "num_input_audio_prompt",
-        "num_search_results",
-        "num_fetches",
-        "web_search_engine",
-        "external_user",
-        "preset_id",
-        "router",
-        "provider_responses",
-        "workspace_id",
-        "upstream_id",
-    )
     return {
-        **dict.fromkeys(never),
+        **dict.fromkeys(_ALWAYS_NULL),
         "id": charge.generation_id,
         "total_cost": charge.cost_usd,
         "usage": charge.cost_usd,

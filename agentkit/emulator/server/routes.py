@@ -100,19 +100,13 @@ def _endpoint(
                 return await handler(state, request, value)
 
             outgoing = await answer_with_faults(state, request, api, value, answer)
-        except ApiError as problem:
-            outgoing = Outgoing(
-                problem.status, JSON, encode(problem.body()), headers=_retry_after(problem)
-            )
+        except ApiError as error:
+            outgoing = _refusal(error)
         except RecursionError:
-            outgoing = Outgoing(
-                400, JSON, encode(invalid("The request is nested too deeply").body())
-            )
+            outgoing = _refusal(invalid("The request is nested too deeply"))
         except Exception:  # noqa: BLE001 - a bug of the emulator: logged here, masked on the wire
             _log.exception("%s %s failed", request.method, request.url.path)
-            outgoing = Outgoing(
-                500, JSON, encode({"error": {"message": "Internal Server Error", "code": 500}})
-            )
+            outgoing = _refusal(ApiError(500, "Internal Server Error"))
         if number is not None:
             outgoing.witness = DeliveryCallbacks(
                 partial(posts.answered, number),
@@ -124,9 +118,11 @@ def _endpoint(
     return endpoint
 
 
-def _retry_after(problem: ApiError) -> dict[str, str]:
-    seconds = problem.fields.get("availability", {}).get("retry_after")
-    return {"retry-after": str(seconds)} if seconds is not None else {}
+def _refusal(error: ApiError) -> Outgoing:
+    """The error as a response, with `Retry-After` where it says when to come back."""
+    seconds = error.fields.get("availability", {}).get("retry_after")
+    headers = {"retry-after": str(seconds)} if seconds is not None else {}
+    return Outgoing(error.status, JSON, encode(error.body()), headers=headers)
 
 
 def _parse(content: bytes) -> tuple[Any, ApiError | None]:

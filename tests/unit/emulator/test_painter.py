@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from agentkit.emulator.painter import paint, paint_svg, preview
+from agentkit.emulator.painter.pen import points_of
 
 SMALL = (160, 160)
 
@@ -312,3 +313,8 @@ def test_chance_of_others_does_not_matter() -> None:
     one = paint("rain over the sea", size=SMALL)
     random.seed(2)
     assert paint("rain over the sea", size=SMALL) == one
+
+
+def test_outlines_are_read_as_svg_writes_them() -> None:
+    assert points_of("0,0.9 -0.24,.5\n  1,2") == ((0.0, 0.9), (-0.24, 0.5), (1.0, 2.0))
+    assert points_of("") == ()
