@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jiter
 
 from agentkit.errors import AgentkitError
-from agentkit.tools.text import mend, mend_json
+from agentkit.tools.text import join_escaped_surrogates, join_surrogates
 from agentkit.values import Image
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
 def _parse(text: str) -> object:
     if (
         len(text) > MAX_BYTES
-        or len(data := mend_json(text).strip().removeprefix("\ufeff").encode()) > MAX_BYTES
+        or len(data := join_escaped_surrogates(text).strip().removeprefix("\ufeff").encode())
+        > MAX_BYTES
     ):
         raise BadArguments([f"they have more than {MAX_BYTES:,} bytes"])
     if not data:
@@ -132,7 +133,7 @@ def _parse(text: str) -> object:
         why = (
             f"nested deeper than {MAX_DEPTH} levels"
             if "recursion limit" in str(error)
-            else f"no valid JSON: {mend(str(error))[:200]}"
+            else f"no valid JSON: {join_surrogates(str(error))[:200]}"
         )
         raise BadArguments([f"they are {why}"]) from None
     _look_through(value)
@@ -185,5 +186,5 @@ def _problem(detail: ErrorDetails) -> str:
 def _shown(value: object) -> str:
     from pydantic_core import to_json
 
-    text = mend(to_json(value, inf_nan_mode="strings", serialize_unknown=True).decode())
+    text = join_surrogates(to_json(value, inf_nan_mode="strings", serialize_unknown=True).decode())
     return text if len(text) <= 80 else f"{text[:80]}…"

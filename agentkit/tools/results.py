@@ -18,7 +18,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from agentkit.errors import AgentkitError
-from agentkit.tools.text import mend
+from agentkit.tools.text import join_surrogates
 from agentkit.values import Image, ImageFailure, Source, Text, Usage
 from agentkit.values.image_header import HEAD, sniff
 
@@ -36,7 +36,7 @@ ACCEPTED = (
 )
 
 # Between two halves of a UTF-16 character stands the number of a picture. No text of a tool's can
-# hold such a half: they are mended first.
+# hold such a half: they are joined or replaced first.
 _MARK = re.compile("\udc80([0-9]+)\udc81")
 _WORD_HANDLE = re.compile(r"(?<![\w/])img_[1-9][0-9]{0,8}(?!\w)")
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -75,7 +75,8 @@ class Encoded:
             image = known[index]
             if isinstance(image, Image):
                 return image.name or f"picture {index + 1}"
-            return f"(a picture that could not be had{f': {mend(image.reason)}' if image else ''})"
+            reason = f": {join_surrogates(image.reason)}" if image else ""
+            return f"(a picture that could not be had{reason})"
 
         # Two that turned out to be one picture have one name by now.
         distinct = {
@@ -105,7 +106,7 @@ def encode_words(text: str, images: Mapping[str, Image]) -> Encoded:
     """Words that name pictures by handles that are not the run's: each will get the run's own.
     Pictures that no word names are listed at the end."""
     order = {name: index for index, name in enumerate(images)}
-    text = mend(text)
+    text = join_surrogates(text)
     template = _WORD_HANDLE.sub(
         lambda found: _marked(order[found[0]]) if found[0] in order else found[0], text
     )
@@ -139,7 +140,7 @@ class _Walk:
     def json(self, value: object, place: Place, depth: int) -> Any:
         kind = type(value)
         if kind is str:
-            return mend(cast("str", value))
+            return join_surrogates(cast("str", value))
         if value is None or kind is int or kind is bool:
             return value
         if depth > MAX_DEPTH:
@@ -154,7 +155,7 @@ class _Walk:
         if isinstance(value, str | int | float):
             return _scalar(value)
         if isinstance(value, Text):
-            return mend(value.text)
+            return join_surrogates(value.text)
         return self._container(value, place, depth)
 
     def _container(self, value: object, place: Place, depth: int) -> Any:
@@ -187,7 +188,7 @@ class _Walk:
                 f"{_told(place)} is {len(value)} bytes that are no picture; return text"
             )
         if isinstance(value, PurePath):
-            return mend(str(value))
+            return join_surrogates(str(value))
         from pydantic_core import to_jsonable_python
 
         try:
@@ -241,13 +242,13 @@ def _png(picture: Any) -> bytes:
 
 def _scalar(value: str | float) -> str | float:
     if isinstance(value, str):
-        return mend(value)
+        return join_surrogates(value)
     return value if math.isfinite(value) else str(value)
 
 
 def _key(key: object, place: Place) -> str:
     if type(key) is str:
-        return mend(key)
+        return join_surrogates(key)
     from pydantic_core import to_jsonable_python
 
     try:
@@ -256,7 +257,7 @@ def _key(key: object, place: Place) -> str:
         raise ToolResultError(
             f"{_told(place)} has the key {key!r}, which JSON cannot hold: {_why(error)}"
         ) from None
-    return mend(text)
+    return join_surrogates(text)
 
 
 def _why(error: Exception) -> str:
@@ -290,7 +291,7 @@ def _needs_walk(value: object, depth: int) -> bool:
     own serializers do it.
     """
     if isinstance(value, str):
-        return mend(value) != value
+        return join_surrogates(value) != value
     if as_image(value) is not None:
         return True
     inside: Iterable[object] = ()

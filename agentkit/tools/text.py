@@ -12,7 +12,7 @@ _ESCAPES = re.compile(
 )
 
 
-def mend(text: str) -> str:
+def join_surrogates(text: str) -> str:
     """The text with surrogate pairs joined and each lone half turned into U+FFFD, so that it is
     UTF-8.
     """
@@ -23,9 +23,9 @@ def mend(text: str) -> str:
     return text
 
 
-def mend_json(text: str) -> str:
-    """`mend`, for JSON text: halves that are spelled as escapes (`\\ud83e`) are mended too."""
-    text = mend(text)
+def join_escaped_surrogates(text: str) -> str:
+    """The same for JSON text, where a half may also be spelled as an escape (`\\ud83e`)."""
+    text = join_surrogates(text)
     if "\\ud" not in text and "\\uD" not in text:
         return text
     return _ESCAPES.sub(lambda found: "\\ufffd" if found[1] else found[0], text)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import cast
 
-from agentkit.wire.json import obj, objects, string, whole
+from agentkit.wire.json import as_count, as_object, as_objects, as_text
 from agentkit.wire.types import JsonObject
 
 CHAT_MODELS = "/models?output_modalities=all&limit=1000"
@@ -144,35 +144,39 @@ def endpoints_path(slug: str) -> str:
 
 def chat_models(body: JsonObject) -> tuple[ChatModel, ...]:
     """The models in the body of `GET /models`."""
-    return tuple(_chat_model(each) for each in objects(body.get("data")) if string(each.get("id")))
+    return tuple(
+        _chat_model(each) for each in as_objects(body.get("data")) if as_text(each.get("id"))
+    )
 
 
 def _chat_model(record: JsonObject) -> ChatModel:
-    architecture, top = obj(record.get("architecture")), obj(record.get("top_provider"))
-    prices = {name: _dollars(price) for name, price in obj(record.get("pricing")).items()}
+    architecture, top = as_object(record.get("architecture")), as_object(record.get("top_provider"))
+    prices = {name: _dollars(price) for name, price in as_object(record.get("pricing")).items()}
     return ChatModel(
-        id=string(record.get("id")) or "",
-        name=string(record.get("name")) or "",
+        id=as_text(record.get("id")) or "",
+        name=as_text(record.get("name")) or "",
         inputs=_strings(architecture.get("input_modalities")),
         outputs=_strings(architecture.get("output_modalities")),
         parameters=_strings(record.get("supported_parameters")),
-        context_length=whole(record.get("context_length")) or None,
-        max_output_tokens=whole(top.get("max_completion_tokens")) or None,
+        context_length=as_count(record.get("context_length")) or None,
+        max_output_tokens=as_count(top.get("max_completion_tokens")) or None,
         prices={name: price for name, price in prices.items() if price is not None},
     )
 
 
 def image_models(body: JsonObject) -> tuple[ImageModel, ...]:
     """The models in the body of `GET /images/models`, without their endpoints."""
-    return tuple(_image_model(each) for each in objects(body.get("data")) if string(each.get("id")))
+    return tuple(
+        _image_model(each) for each in as_objects(body.get("data")) if as_text(each.get("id"))
+    )
 
 
 def _image_model(record: JsonObject) -> ImageModel:
-    architecture = obj(record.get("architecture"))
+    architecture = as_object(record.get("architecture"))
     return ImageModel(
-        id=string(record.get("id")) or "",
-        name=string(record.get("name")) or "",
-        description=string(record.get("description")) or "",
+        id=as_text(record.get("id")) or "",
+        name=as_text(record.get("name")) or "",
+        description=as_text(record.get("description")) or "",
         inputs=_strings(architecture.get("input_modalities")),
         outputs=_strings(architecture.get("output_modalities")),
         parameters=_capabilities(record.get("supported_parameters")),
@@ -184,42 +188,46 @@ def image_endpoints(body: JsonObject) -> tuple[ImageEndpoint, ...]:
     """The endpoints in the body of `GET /images/models/{author}/{slug}/endpoints`."""
     return tuple(
         ImageEndpoint(
-            provider=string(each.get("provider_name")) or "",
-            slug=string(each.get("provider_slug")) or "",
-            tag=string(each.get("provider_tag")),
+            provider=as_text(each.get("provider_name")) or "",
+            slug=as_text(each.get("provider_slug")) or "",
+            tag=as_text(each.get("provider_tag")),
             parameters=_capabilities(each.get("supported_parameters")),
             passthrough=_strings(each.get("allowed_passthrough_parameters")),
             streams=each.get("supports_streaming") is True,
             prices=tuple(
                 price
-                for line in objects(each.get("pricing"))
+                for line in as_objects(each.get("pricing"))
                 if (price := _price(line)) is not None
             ),
         )
-        for each in objects(body.get("endpoints"))
+        for each in as_objects(body.get("endpoints"))
     )
 
 
 def _price(line: JsonObject) -> Price | None:
     billable, unit, cost = (
-        string(line.get("billable")),
-        string(line.get("unit")),
+        as_text(line.get("billable")),
+        as_text(line.get("unit")),
         _dollars(line.get("cost_usd")),
     )
     return (
         None
         if billable is None or unit is None or cost is None
-        else Price(billable, unit, cost, string(line.get("variant")))
+        else Price(billable, unit, cost, as_text(line.get("variant")))
     )
 
 
 def _capabilities(value: object) -> dict[str, Capability]:
-    return {name: _capability(each) for name in obj(value) if (each := obj(obj(value)[name]))}
+    return {
+        name: _capability(each)
+        for name in as_object(value)
+        if (each := as_object(as_object(value)[name]))
+    }
 
 
 def _capability(descriptor: JsonObject) -> Capability:
     return Capability(
-        string(descriptor.get("type")) or "",
+        as_text(descriptor.get("type")) or "",
         _strings(descriptor.get("values")),
         _number(descriptor.get("min")),
         _number(descriptor.get("max")),

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from agentkit.values import Invocation, InvocationStatus, Place, Usage
-from agentkit.wire.json import keepable, mend, obj, objects, read_object, string, whole, write
+from agentkit.wire.json import (
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    join_surrogates,
+    keepable,
+    read_object,
+    write,
+)
 from agentkit.wire.tool_calls import parse_object
 from agentkit.wire.types import BLOB, IMAGE_GENERATION, ImageRef, JsonObject
 
@@ -23,7 +32,7 @@ def picture_values(holder: JsonObject, fields: Sequence[str] = _FIELDS) -> tuple
     values: list[str] = []
     for field in fields:
         value = holder.get(field)
-        text = string(obj(value).get("url")) or string(value)
+        text = as_text(as_object(value).get("url")) or as_text(value)
         if text and text not in values:
             values.append(text)
     return tuple(values)
@@ -46,13 +55,13 @@ def server_status(status: object, *, failed: bool) -> InvocationStatus:
 
 def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, ImageRef | None]:
     """Chat: a `reasoning.server_tool_call`, and the picture in its result."""
-    name = string(detail.get("tool_name")) or "openrouter:unknown"
-    call_id = string(detail.get("tool_call_id")) or string(detail.get("id")) or f"server_{seed}"
-    arguments = parse_object(string(detail.get("arguments")) or "")
-    result = string(detail.get("result"))
+    name = as_text(detail.get("tool_name")) or "openrouter:unknown"
+    call_id = as_text(detail.get("tool_call_id")) or as_text(detail.get("id")) or f"server_{seed}"
+    arguments = parse_object(as_text(detail.get("arguments")) or "")
+    result = as_text(detail.get("result"))
     parsed = parse_object(result or "")
     error = (
-        string((parsed or {}).get("error"))
+        as_text((parsed or {}).get("error"))
         if (parsed or {}).get("status") == "error" or "error" in (parsed or {})
         else None
     )
@@ -75,9 +84,9 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, ImageRef |
         f"server:{call_id}",
         "reasoning_details",
         values,
-        prompt=string((arguments or {}).get("prompt")),
-        revised_prompt=string((parsed or {}).get("revisedPrompt"))
-        or string((parsed or {}).get("revised_prompt")),
+        prompt=as_text((arguments or {}).get("prompt")),
+        revised_prompt=as_text((parsed or {}).get("revisedPrompt"))
+        or as_text((parsed or {}).get("revised_prompt")),
         invocation_id=call_id,
         cost_usd=cost,
         error=None if values else error or "the server tool gave no picture",
@@ -88,12 +97,12 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
     """Responses: `openrouter:image_generation`, `image_generation_call`, and any other server
     tool's output item. `tracked`: the item is a tool's call (a model that draws by itself gives
     items of the same type)."""
-    name = string(item.get("type")) or "openrouter:unknown"
+    name = as_text(item.get("type")) or "openrouter:unknown"
     error = item.get("error")
-    words = string(error) or string(obj(error).get("message"))
+    words = as_text(error) or as_text(as_object(error).get("message"))
     status = server_status(item.get("status"), failed=words is not None)
-    call_id = string(item.get("call_id")) or string(item.get("id")) or key
-    prompt = string(item.get("prompt"))
+    call_id = as_text(item.get("call_id")) or as_text(item.get("id")) or key
+    prompt = as_text(item.get("prompt"))
     invocation = Invocation(
         call_id,
         name
@@ -121,7 +130,7 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
         place,
         values,
         prompt=prompt,
-        revised_prompt=string(item.get("revisedPrompt")) or string(item.get("revised_prompt")),
+        revised_prompt=as_text(item.get("revisedPrompt")) or as_text(item.get("revised_prompt")),
         invocation_id=call_id if tracked else None,
         cost_usd=own_cost(item),
         error=failure,
@@ -135,7 +144,7 @@ def is_another(known: JsonObject, item: JsonObject) -> bool:
         return True
     if known.get("type") == "function_call":
         return known.get("call_id") != item.get("call_id")
-    if string(known.get("id")) and known.get("id") == item.get("id"):
+    if as_text(known.get("id")) and known.get("id") == item.get("id"):
         return False
     had, given = picture_values(known), picture_values(item)
     return bool(had and given) and set(had).isdisjoint(given)
@@ -161,12 +170,14 @@ def uncounted(
     usage: JsonObject, shown: int, tools: Sequence[str], seed: str
 ) -> Iterator[Invocation]:
     """Server-tool calls of which the wire shows only how many there were."""
-    details = obj(usage.get("server_tool_use_details")) or obj(usage.get("server_tool_use"))
-    executed = whole(details.get("tool_calls_executed")) or whole(
+    details = as_object(usage.get("server_tool_use_details")) or as_object(
+        usage.get("server_tool_use")
+    )
+    executed = as_count(details.get("tool_calls_executed")) or as_count(
         details.get("web_search_requests")
     )
     if (hidden := executed - shown) > 0:
-        searched = whole(details.get("web_search_requests")) >= executed
+        searched = as_count(details.get("web_search_requests")) >= executed
         name = (
             tools[0]
             if len(tools) == 1
@@ -194,12 +205,12 @@ def cost_of(usage: JsonObject) -> float | None:
 def own_cost(holder: JsonObject) -> float | None:
     """USD of one call or one picture, where its own record tells it: `cost`, or `usage.cost`."""
     own = cost_of(holder)
-    return own if own is not None else cost_of(obj(holder.get("usage")))
+    return own if own is not None else cost_of(as_object(holder.get("usage")))
 
 
 def citations(annotations: object) -> tuple[JsonObject, ...]:
     """The annotations as a run may hold them."""
-    return tuple(kept for each in objects(annotations) if (kept := keepable(each)) is not None)
+    return tuple(kept for each in as_objects(annotations) if (kept := keepable(each)) is not None)
 
 
 def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]:
@@ -222,7 +233,7 @@ def _without(data: bytes, lost: frozenset[str]) -> bytes | None:
     """What is left of an item; None where nothing is."""
     item = read_object(data)
     if (
-        string(item.get("type")) in IMAGE_ITEMS
+        as_text(item.get("type")) in IMAGE_ITEMS
         and lost.issuperset(picture_values(item))
         and picture_values(item)
     ):
@@ -233,7 +244,7 @@ def _without(data: bytes, lost: frozenset[str]) -> bytes | None:
             changed[name] = [
                 each
                 for each in cast("list[object]", entries)
-                if not lost.intersection(picture_of_part(obj(each)))
+                if not lost.intersection(picture_of_part(as_object(each)))
             ]
     if changed == item:
         return data
@@ -248,18 +259,23 @@ def usage_of(usage: JsonObject) -> Usage:
     """The usage object of either API, whose keys differ. An absent one is a request whose cost is
     not known.
     """
-    given = obj(usage.get("prompt_tokens_details")) or obj(usage.get("input_tokens_details"))
-    made = obj(usage.get("completion_tokens_details")) or obj(usage.get("output_tokens_details"))
-    server = obj(usage.get("server_tool_use_details"))
+    given = as_object(usage.get("prompt_tokens_details")) or as_object(
+        usage.get("input_tokens_details")
+    )
+    made = as_object(usage.get("completion_tokens_details")) or as_object(
+        usage.get("output_tokens_details")
+    )
+    server = as_object(usage.get("server_tool_use_details"))
     cost = cost_of(usage)
     return Usage(
-        input_tokens=whole(usage.get("prompt_tokens")) or whole(usage.get("input_tokens")),
-        output_tokens=whole(usage.get("completion_tokens")) or whole(usage.get("output_tokens")),
-        cached_tokens=whole(given.get("cached_tokens")),
-        reasoning_tokens=whole(made.get("reasoning_tokens")),
-        image_tokens=whole(made.get("image_tokens")),
-        server_tool_calls=whole(server.get("tool_calls_executed"))
-        or whole(server.get("web_search_requests")),
+        input_tokens=as_count(usage.get("prompt_tokens")) or as_count(usage.get("input_tokens")),
+        output_tokens=as_count(usage.get("completion_tokens"))
+        or as_count(usage.get("output_tokens")),
+        cached_tokens=as_count(given.get("cached_tokens")),
+        reasoning_tokens=as_count(made.get("reasoning_tokens")),
+        image_tokens=as_count(made.get("image_tokens")),
+        server_tool_calls=as_count(server.get("tool_calls_executed"))
+        or as_count(server.get("web_search_requests")),
         requests=1,
         priced_requests=int(cost is not None),
         cost_usd=cost,
@@ -272,8 +288,8 @@ def reasoning_of(item: JsonObject) -> str:
     """
     for name in ("content", "summary"):
         words = [
-            mend(text)
-            for part in objects(item.get(name))
+            join_surrogates(text)
+            for part in as_objects(item.get(name))
             if isinstance(text := part.get("text"), str)
         ]
         if any(words):

@@ -14,7 +14,7 @@ from typing import Any, cast
 from agentkit.values import BlobRef, Image, Message, Pieces
 from agentkit.wire.body import HOLE, cut
 from agentkit.wire.common import IMAGE_ITEMS
-from agentkit.wire.json import objects, read_object, string, write
+from agentkit.wire.json import as_objects, as_text, read_object, write
 
 _MARK = re.compile(re.escape(HOLE) + "([0-9]+)")
 _RECORD = "reasoning.server_tool_call"
@@ -101,7 +101,9 @@ def as_kept(pieces: Pieces) -> Pieces:
         return pieces
     item = _Item(pieces)
     details = [
-        each for each in objects(item.value.get("reasoning_details")) if each.get("type") == _RECORD
+        each
+        for each in as_objects(item.value.get("reasoning_details"))
+        if each.get("type") == _RECORD
     ]
     item.kept = set(range(len(item.refs))).difference(*(item.marks(each) for each in details))
     return item.pieces()
@@ -155,7 +157,7 @@ def _chat_item(pieces: Pieces, sieve: _Sieve, message: Message) -> Pieces:
     for name in ("content", "images"):
         known.update(item.marks(item.value.get(name)))
         sieve.entries(item, name)
-    for detail in objects(item.value.get("reasoning_details")):
+    for detail in as_objects(item.value.get("reasoning_details")):
         if detail.get("type") == _RECORD:
             known.update(item.marks(detail))
     sieve.rest(item, known)
@@ -191,7 +193,7 @@ def _responses_item(pieces: Pieces, sieve: _Sieve) -> Pieces | None:
     item = _Item(pieces)
     if not item.refs:
         return pieces
-    if string(item.value.get("type")) in IMAGE_ITEMS:
+    if as_text(item.value.get("type")) in IMAGE_ITEMS:
         if not sieve.passes(item, item.value):
             return None
         item.value = {name: value for name, value in item.value.items() if _stays(item, value)}

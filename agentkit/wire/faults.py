@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from agentkit.errors import APIError, ProviderFailed, for_status
-from agentkit.wire.json import UnreadableJson, obj, read, string
+from agentkit.wire.json import UnreadableJson, as_object, as_text, read
 from agentkit.wire.types import JsonObject
 
 _WORDS = 2000
@@ -39,7 +39,7 @@ def from_body(
 ) -> APIError:
     """The error for an HTTP status and as much of its body as was read, which may be anything."""
     try:
-        parsed = obj(read(body))
+        parsed = as_object(read(body))
     except UnreadableJson:
         parsed = cast("JsonObject", {})
     error = parsed.get("error")
@@ -67,7 +67,7 @@ def from_error(
     kind.
     """
     code = error.get("code") if isinstance(error.get("code"), int | str) else error.get("type")
-    metadata, availability = obj(error.get("metadata")), obj(error.get("availability"))
+    metadata, availability = as_object(error.get("metadata")), as_object(error.get("availability"))
     kind = status if status is not None else _status_of(code)
     told = _status_of(metadata.get("error_type") or error.get("error_type"))
     if status is None and told is not None and kind in {None, 500}:
@@ -87,7 +87,7 @@ def from_error(
         _message(error, status, raw_words, metadata),
         status=kind,
         code=code if isinstance(code, int | str) else None,
-        provider=string(metadata.get("provider_name")),
+        provider=as_text(metadata.get("provider_name")),
         raw=raw_words[:_WORDS] if raw_words else None,
         reasons=_strings(metadata.get("reasons")),
         suggested_models=_strings(availability.get("fallback_models")),
@@ -99,7 +99,7 @@ def from_error(
 
 def error_object(value: object) -> JsonObject:
     """The error in a field of that name: an object, or words alone; empty where there is none."""
-    return {"message": value} if isinstance(value, str) and value else obj(value)
+    return {"message": value} if isinstance(value, str) and value else as_object(value)
 
 
 _REFUSED = re.compile(
@@ -120,20 +120,20 @@ def says_refused(reason: str) -> bool:
 
 def filtered(native: object) -> bool:
     """Whether a provider's own finish reason, free text, says that a filter stopped the reply."""
-    words = (string(native) or "").lower()
+    words = (as_text(native) or "").lower()
     return words in _REFUSALS or words.endswith(("_safety", "prohibited_content", "_recitation"))
 
 
 def filter_words(native: object = None) -> str:
     """What is told where a filter stopped the reply without a word of its own."""
-    words = string(native)
+    words = as_text(native)
     reason = f" ({words})" if words and words.lower() != "content_filter" else ""
     return f"the provider's content filter stopped the reply{reason}"
 
 
 def bare(native: object, generation_id: str | None = None) -> APIError:
     """The error for a reply that only says `finish_reason: "error"`."""
-    why = string(native)
+    why = as_text(native)
     return ProviderFailed(
         f"the provider broke off: {why or 'it gave no reason'}",
         code=why,
@@ -156,7 +156,7 @@ def _status_of(code: object) -> int | None:
 def _message(
     error: JsonObject, status: int | None, raw: str | None, metadata: Mapping[str, Any]
 ) -> str:
-    words = string(error.get("message")) or _phrase(status)
+    words = as_text(error.get("message")) or _phrase(status)
     if raw and raw not in words:
         words = f"{words} ({raw[:300]})"
     if reasons := _strings(metadata.get("reasons")):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentkit.wire.common import MOST_USD
-from agentkit.wire.json import obj, string, whole
+from agentkit.wire.json import as_count, as_object, as_text
 from agentkit.wire.types import JsonObject
 
 PATH = "/generation"
@@ -49,22 +49,22 @@ class Generation:
 
 def generation_of(body: JsonObject) -> Generation | None:
     """The record in the body of `GET /generation`; None where the body holds none."""
-    data = obj(body.get("data"))
-    generation_id = string(data.get("id"))
+    data = as_object(body.get("data"))
+    generation_id = as_text(data.get("id"))
     if not generation_id:
         return None
     cancelled, byok = data.get("cancelled"), data.get("is_byok") is True
     return Generation(
         generation_id,
-        model=string(data.get("model")),
-        provider=string(data.get("provider_name")),
+        model=as_text(data.get("model")),
+        provider=as_text(data.get("provider_name")),
         cost_usd=_usd(data.get("total_cost", data.get("usage"))),
         upstream_cost_usd=_usd(data.get("upstream_inference_cost")) if byok else None,
-        finish=string(data.get("finish_reason")),
+        finish=as_text(data.get("finish_reason")),
         cancelled=cancelled if isinstance(cancelled, bool) else None,
-        input_tokens=whole(data.get("tokens_prompt")),
-        output_tokens=whole(data.get("tokens_completion")),
-        images=whole(data.get("num_media_completion")),
+        input_tokens=as_count(data.get("tokens_prompt")),
+        output_tokens=as_count(data.get("tokens_completion")),
+        images=as_count(data.get("num_media_completion")),
         byok=byok,
     )
 

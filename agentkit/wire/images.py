@@ -19,7 +19,7 @@ from agentkit.values import Image, Pieces, Usage
 from agentkit.wire import faults
 from agentkit.wire.body import Placeholders
 from agentkit.wire.common import picture_values, usage_of
-from agentkit.wire.json import Mender, obj, objects, string
+from agentkit.wire.json import SurrogateJoiner, as_object, as_objects, as_text
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.types import ImageRef, JsonObject, Preview, Signal, Words
 
@@ -87,9 +87,9 @@ def _provider(request: ImageRequest) -> Mapping[str, Any] | None:
     if request.moderation is None or not request.moderators:
         return request.provider
     given = request.provider or {}
-    options = obj(given.get("options"))
+    options = as_object(given.get("options"))
     moderated = {
-        slug: {"moderation": request.moderation, **obj(options.get(slug))}
+        slug: {"moderation": request.moderation, **as_object(options.get(slug))}
         for slug in request.moderators
     }
     return {**given, "options": {**options, **moderated}}
@@ -116,7 +116,7 @@ class ImagesReply:
         self._usage: JsonObject = {}
         self._error: APIError | None = None
         self._markup: list[str] = []
-        self._menders = {"text": Mender(), "reasoning": Mender()}
+        self._menders = {"text": SurrogateJoiner(), "reasoning": SurrogateJoiner()}
         self._item, self._index = 0, -1
         self._whole = False
 
@@ -138,17 +138,17 @@ class ImagesReply:
         if error := faults.error_object(body.get("error")):
             self._error = faults.from_error(error)
         self._whole = True
-        self._usage = obj(body.get("usage"))
-        return [self._picture(each) for each in objects(body.get("data"))]
+        self._usage = as_object(body.get("usage"))
+        return [self._picture(each) for each in as_objects(body.get("data"))]
 
     def feed(self, event: JsonObject) -> list[Signal]:
         """Take one event of a stream; one of an unknown type is passed over."""
         if isinstance(event.get("data"), list):
             return self.whole(event)
-        if "type" not in event and (inner := obj(event.get("data"))):
+        if "type" not in event and (inner := as_object(event.get("data"))):
             event = inner  # as the spec's schema writes it
         self._held.value(event)
-        kind = string(event.get("type")) or ""
+        kind = as_text(event.get("type")) or ""
         if kind == "error" or event.get("error"):
             self._error = faults.from_error(faults.error_object(event.get("error")) or event)
             return []
@@ -158,7 +158,7 @@ class ImagesReply:
             case "text_chunk":
                 return self._chunk(event)
             case "completed":
-                self._usage = obj(event.get("usage")) or self._usage
+                self._usage = as_object(event.get("usage")) or self._usage
                 return [self._picture(event)]
             case _:
                 return []
@@ -192,7 +192,7 @@ class ImagesReply:
             "data",
             values,
             prompt=self._prompt,
-            revised_prompt=string(holder.get("revised_prompt")),
+            revised_prompt=as_text(holder.get("revised_prompt")),
             error=None if values else "no picture came with it",
         )
         self._pictures.append(sighting)

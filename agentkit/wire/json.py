@@ -52,12 +52,12 @@ def read(data: bytes) -> Any:
     # Not raised while the parser's own error is handled, which holds on to the whole text.
     if problem:
         raise UnreadableJson(problem)
-    if deeper(value, _DEEPEST):
+    if exceeds_depth(value, _DEEPEST):
         raise UnreadableJson(f"more than {_DEEPEST} levels")
     return value
 
 
-def deeper(value: object, most: int) -> bool:
+def exceeds_depth(value: object, most: int) -> bool:
     """Whether the value has more than so many levels of lists and objects."""
     level = [value]
     for _ in range(most + 1):
@@ -89,37 +89,39 @@ def write(value: object) -> bytes:
         text = _COMPACT.encode(value)
     except ValueError:
         text = json.dumps(_tame(value, _DEEPEST), separators=(",", ":"), ensure_ascii=False)
-    return mend(text).encode()
+    return join_surrogates(text).encode()
 
 
 def keepable(value: JsonObject) -> dict[str, Any] | None:
     """The object as a run may hold and save it: surrogates mended, only numbers that JSON has; None
     where it is too deep.
     """
-    return None if deeper(value, MAX_DEPTH) else cast("dict[str, Any]", _tame(value, MAX_DEPTH))
+    return (
+        None if exceeds_depth(value, MAX_DEPTH) else cast("dict[str, Any]", _tame(value, MAX_DEPTH))
+    )
 
 
 def _tame(value: object, levels: int) -> object:
     if isinstance(value, str):
-        return mend(value)
+        return join_surrogates(value)
     if isinstance(value, float) and not isfinite(value):
         return None
     if levels and isinstance(value, dict):
         items = cast("dict[str, object]", value).items()
-        return {mend(name): _tame(each, levels - 1) for name, each in items}
+        return {join_surrogates(name): _tame(each, levels - 1) for name, each in items}
     if levels and isinstance(value, list):
         return [_tame(each, levels - 1) for each in cast("list[object]", value)]
     return value
 
 
-def mend(text: str) -> str:
+def join_surrogates(text: str) -> str:
     """The text with surrogate pairs joined and halves replaced by U+FFFD."""
     if text.isascii() or not _LONE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class Mender:
+class SurrogateJoiner:
     """Joins surrogate pairs that are split across deltas: `more` holds back half a pair until the
     other half comes.
     """
@@ -134,29 +136,29 @@ class Mender:
             return text
         text = self._held + text
         self._held = text[-1] if _HIGH.search(text) else ""
-        return mend(text[: len(text) - len(self._held)])
+        return join_surrogates(text[: len(text) - len(self._held)])
 
     def rest(self) -> str:
         held, self._held = self._held, ""
-        return mend(held)
+        return join_surrogates(held)
 
 
-def string(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """The value if it is a string with something in it."""
-    return mend(value) if isinstance(value, str) and value else None
+    return join_surrogates(value) if isinstance(value, str) and value else None
 
 
-def whole(value: object) -> int:
+def as_count(value: object) -> int:
     """The value if it is a whole number that counts something, else 0."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def obj(value: object) -> JsonObject:
+def as_object(value: object) -> JsonObject:
     """The value if it is an object, else an empty one."""
     return cast("JsonObject", value) if isinstance(value, dict) else {}
 
 
-def objects(value: object) -> list[JsonObject]:
+def as_objects(value: object) -> list[JsonObject]:
     """The objects in a list; anything else is passed over."""
     return (
         [cast("JsonObject", each) for each in cast("list[object]", value) if isinstance(each, dict)]

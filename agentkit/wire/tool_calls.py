@@ -20,12 +20,12 @@ from agentkit.values import ToolCall
 from agentkit.wire.json import (
     MAX_DEPTH,
     UnreadableJson,
-    deeper,
+    as_count,
+    as_object,
+    exceeds_depth,
+    join_surrogates,
     keepable,
-    mend,
-    obj,
     read,
-    whole,
     write,
 )
 from agentkit.wire.types import JsonObject
@@ -63,13 +63,13 @@ class CallBuilder:
         """Take one entry of `tool_calls`: of a stream a delta, of a buffered body a `whole_call`,
         which has no index.
         """
-        function = obj(delta.get("function"))
+        function = as_object(delta.get("function"))
         call_id, name, arguments = (
             _text(delta.get("id")),
             _text(function.get("name")),
             function.get("arguments"),
         )
-        index = whole(delta.get("index")) if not whole_call else len(self._calls)
+        index = as_count(delta.get("index")) if not whole_call else len(self._calls)
         current = self._current.get(index)
         if current is None or _starts_another(current, call_id, name, arguments):
             repeated = current is not None and not call_id and name == current.name
@@ -87,7 +87,7 @@ class CallBuilder:
         """Id (perhaps empty), name and arguments of each, by index."""
         real = [call for call in self._calls if call.id or call.arguments or not call.repeated]
         ordered = sorted(real, key=lambda call: call.index)
-        return [(call.id, call.name, mend(call.text)) for call in ordered]
+        return [(call.id, call.name, join_surrogates(call.text)) for call in ordered]
 
 
 def _starts_another(current: Growing, call_id: str, name: str, arguments: object) -> bool:
@@ -106,7 +106,7 @@ def _starts_another(current: Growing, call_id: str, name: str, arguments: object
 
 
 def _text(value: object) -> str:
-    return mend(value) if isinstance(value, str) else ""
+    return join_surrogates(value) if isinstance(value, str) else ""
 
 
 def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tuple[ToolCall, ...]:
@@ -177,4 +177,4 @@ def _is_strict(arguments: str) -> bool:
         value = jiter.from_json(arguments.encode(), allow_inf_nan=False)
     except ValueError:
         return False
-    return isinstance(value, dict) and not deeper(cast("object", value), MAX_DEPTH)
+    return isinstance(value, dict) and not exceeds_depth(cast("object", value), MAX_DEPTH)

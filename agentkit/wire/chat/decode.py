@@ -19,7 +19,14 @@ from agentkit.wire.common import (
     uncounted,
     usage_of,
 )
-from agentkit.wire.json import Mender, mend, obj, objects, string, write
+from agentkit.wire.json import (
+    SurrogateJoiner,
+    as_object,
+    as_objects,
+    as_text,
+    join_surrogates,
+    write,
+)
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
 from agentkit.wire.types import ImageRef, JsonObject, Reply, ReplyPart, ServerCall, Signal, Words
@@ -60,7 +67,7 @@ class ChatReply:
         self._untold: dict[int, dict[str, Any]] = {}
         self._told: set[int] = set()
         self._owners: dict[str, int] = {}
-        self._mend_words, self._mend_reasoning = Mender(), Mender()
+        self._mend_words, self._mend_reasoning = SurrogateJoiner(), SurrogateJoiner()
 
     @property
     def finished(self) -> bool:
@@ -75,29 +82,33 @@ class ChatReply:
 
     def whole(self, body: JsonObject) -> list[Signal]:
         signals = self._take(body, "message")
-        self._ended = any(obj(choice.get("message")) for choice in objects(body.get("choices")))
+        self._ended = any(
+            as_object(choice.get("message")) for choice in as_objects(body.get("choices"))
+        )
         return signals + self._say_rest()
 
     def _take(self, chunk: JsonObject, holder: str) -> list[Signal]:
         if self._id is None:
-            self._id = string(chunk.get("id"))
-            self._model = string(chunk.get("model"))
-        if usage := obj(chunk.get("usage")):
+            self._id = as_text(chunk.get("id"))
+            self._model = as_text(chunk.get("model"))
+        if usage := as_object(chunk.get("usage")):
             self._usage = usage
         if error := faults.error_object(chunk.get("error")):
             self._error = faults.from_error(error, generation_id=self._id)
         signals: list[Signal] = []
-        for choice in objects(chunk.get("choices")):
+        for choice in as_objects(chunk.get("choices")):
             if choice.get("index", 0) in (0, None):
                 self._held.value(choice)
-                signals += self._delta(obj(choice.get(holder)), whole_call=holder == "message")
+                signals += self._delta(
+                    as_object(choice.get(holder)), whole_call=holder == "message"
+                )
                 self._end(choice)
         if self.finished:
             signals += self._say_rest()
         return signals + self._server_signals()
 
     def _end(self, choice: JsonObject) -> None:
-        if finish := string(choice.get("finish_reason")):
+        if finish := as_text(choice.get("finish_reason")):
             self._finish, self._native = finish, choice.get("native_finish_reason")
         if error := faults.error_object(choice.get("error")):
             self._error = faults.from_error(error, generation_id=self._id)
@@ -107,7 +118,7 @@ class ChatReply:
     def _delta(self, delta: JsonObject, *, whole_call: bool) -> list[Signal]:
         signals: list[Signal] = []
         reasoning = delta.get("reasoning") or delta.get("reasoning_content")
-        details = objects(delta.get("reasoning_details"))
+        details = as_objects(delta.get("reasoning_details"))
         if not isinstance(reasoning, str):
             reasoning = "".join(
                 str(each.get("text") or each.get("summary") or "") for each in details
@@ -121,13 +132,13 @@ class ChatReply:
         if isinstance(content, str) and content:
             signals += self._say(content)
         elif isinstance(content, list):
-            for part in objects(content):  # pyright: ignore[reportUnknownArgumentType]
+            for part in as_objects(content):  # pyright: ignore[reportUnknownArgumentType]
                 signals += self._part(part)
-        for entry in objects(delta.get("images")):
+        for entry in as_objects(delta.get("images")):
             signals += self._image(entry)
-        for call in objects(delta.get("tool_calls")):
+        for call in as_objects(delta.get("tool_calls")):
             self._calls.feed(call, whole_call=whole_call)
-        self._annotations += objects(delta.get("annotations"))
+        self._annotations += as_objects(delta.get("annotations"))
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
         return signals
@@ -140,7 +151,7 @@ class ChatReply:
         return [Words(words, "text", self._others)]
 
     def _part(self, part: JsonObject) -> list[Signal]:
-        if string(part.get("type")) in IMAGE_PARTS:
+        if as_text(part.get("type")) in IMAGE_PARTS:
             self._words.append(part)
             values = picture_of_part(part)
             self._others += 1
@@ -169,8 +180,8 @@ class ChatReply:
         if isinstance(index, int | str):
             key = (
                 index,
-                string(kind),
-                string(call_id) if called and "tool_call_id" in fragment else _ANY,
+                as_text(kind),
+                as_text(call_id) if called and "tool_call_id" in fragment else _ANY,
             )
             if (known := self._growing.get(key)) is not None:
                 _join(known, fragment)
@@ -180,8 +191,8 @@ class ChatReply:
         self._details.append(detail)
         self._touch(detail, called=called)
         if isinstance(index, int | str):
-            self._growing[index, string(kind), string(call_id)] = self._growing[
-                index, string(kind), _ANY
+            self._growing[index, as_text(kind), as_text(call_id)] = self._growing[
+                index, as_text(kind), _ANY
             ] = detail
 
     def _touch(self, detail: dict[str, Any], *, called: bool) -> None:
@@ -274,7 +285,7 @@ class ChatReply:
         return signals
 
     def _refusal_words(self) -> str | None:
-        words = mend("".join(self._refusal))
+        words = join_surrogates("".join(self._refusal))
         if words:
             return words
         silent = not self._words and not self._images and not self._calls.calls()
@@ -301,7 +312,7 @@ class ChatReply:
             if isinstance(piece, str):
                 parts.append(Text(piece, citations(self._annotations) if index == last else ()))
                 continue
-            if string(piece.get("type")) in IMAGE_PARTS and (values := picture_of_part(piece)):
+            if as_text(piece.get("type")) in IMAGE_PARTS and (values := picture_of_part(piece)):
                 parts.append(_content_sighting(number, values))
             number += 1
         return parts
@@ -335,7 +346,7 @@ class ChatReply:
             message["reasoning_details"] = self._details
         if self._images:
             message["images"] = self._images
-        if refusal := mend("".join(self._refusal)):
+        if refusal := join_surrogates("".join(self._refusal)):
             message["refusal"] = refusal
         return message
 

@@ -25,7 +25,15 @@ from agentkit.wire.common import (
     uncounted,
     usage_of,
 )
-from agentkit.wire.json import Mender, mend, obj, objects, string, whole, write
+from agentkit.wire.json import (
+    SurrogateJoiner,
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    join_surrogates,
+    write,
+)
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import for_history, settle
 from agentkit.wire.types import (
@@ -55,13 +63,13 @@ class _Item:
     said: list[str] = field(default_factory=list[str])
     reasoned: list[str] = field(default_factory=list[str])
     arguments: list[str] = field(default_factory=list[str])
-    mender: Mender = field(default_factory=Mender)
+    joiner: SurrogateJoiner = field(default_factory=SurrogateJoiner)
     call_id: str = ""
     """As the item was first called: some providers rotate the ids."""
 
     @property
     def type(self) -> str:
-        return string(self.item.get("type")) or ""
+        return as_text(self.item.get("type")) or ""
 
 
 class ResponsesReply:
@@ -107,7 +115,7 @@ class ResponsesReply:
     def feed(self, event: JsonObject) -> list[Signal]:
         if self._repeats.again(event):
             return []
-        kind = string(event.get("type"))
+        kind = as_text(event.get("type"))
         if kind == "response.output_text.delta":
             return self._more(event, "text")
         if kind in {"response.reasoning_text.delta", "response.reasoning_summary_text.delta"}:
@@ -117,14 +125,16 @@ class ResponsesReply:
 
     def _more(self, event: JsonObject, what: str) -> list[Signal]:
         item, delta = self._item(event), event.get("delta")
-        if not isinstance(delta, str) or not (words := item.mender.more(delta)):
+        if not isinstance(delta, str) or not (words := item.joiner.more(delta)):
             return []
         self._held.words(words)
         if what == "reasoning":
             item.reasoned.append(words)
             return [Words(words, "reasoning")]
         item.said.append(words)
-        part = whole(event.get("output_index")) * _MOST_TEXTS + whole(event.get("content_index"))
+        part = as_count(event.get("output_index")) * _MOST_TEXTS + as_count(
+            event.get("content_index")
+        )
         return [
             Words(words if len(item.said) > 1 else self._gap_before(item) + words, "text", part)
         ]
@@ -144,15 +154,17 @@ class ResponsesReply:
             case "response.output_item.added":
                 return self._added(event)
             case "response.output_item.done":
-                item = obj(event.get("item"))
-                return self._done(self._place(whole(event.get("output_index")), item), item)
+                item = as_object(event.get("item"))
+                return self._done(self._place(as_count(event.get("output_index")), item), item)
             case "response.function_call_arguments.delta":
                 self._item(event).arguments.append(str(event.get("delta") or ""))
             case "response.image_generation_call.partial_image":
-                value = string(event.get("partial_image_b64"))
-                key = f"item:{whole(event.get('output_index'))}"
+                value = as_text(event.get("partial_image_b64"))
+                key = f"item:{as_count(event.get('output_index'))}"
                 return (
-                    [Preview(key, whole(event.get("partial_image_index")), value)] if value else []
+                    [Preview(key, as_count(event.get("partial_image_index")), value)]
+                    if value
+                    else []
                 )
             case (
                 "response.image_generation_call.in_progress"
@@ -160,9 +172,9 @@ class ResponsesReply:
             ):
                 return self._phase(event, kind.rsplit(".", 1)[1])
             case "response.created" | "response.in_progress":
-                return self._response(obj(event.get("response")), final=False)
+                return self._response(as_object(event.get("response")), final=False)
             case "response.completed" | "response.incomplete" | "response.failed":
-                return self._response(obj(event.get("response")))
+                return self._response(as_object(event.get("response")))
             case _ if (error := faults.error_object(event.get("error"))) or kind in {
                 "error",
                 "response.error",
@@ -173,7 +185,7 @@ class ResponsesReply:
         return []
 
     def _item(self, event: JsonObject) -> _Item:
-        index = whole(event.get("output_index"))
+        index = as_count(event.get("output_index"))
         known = self._items.get(index)
         if known is None:  # not `setdefault`: an item costs more to make than a delta to read
             known = self._items[index] = _Item()
@@ -182,12 +194,13 @@ class ResponsesReply:
     def _added(self, event: JsonObject) -> list[Signal]:
         item = self._item(event)
         if not item.done:
-            item.item = obj(event.get("item"))
+            item.item = as_object(event.get("item"))
         if item.type in _PLAIN or not item.type or not self._is_call(item.type):
             return []
         return [
             ServerCall(
-                self._server(whole(event.get("output_index")), item, running=True)[0], "in_progress"
+                self._server(as_count(event.get("output_index")), item, running=True)[0],
+                "in_progress",
             )
         ]
 
@@ -196,7 +209,9 @@ class ResponsesReply:
         if not self._is_call(item.type):
             return []
         return [
-            ServerCall(self._server(whole(event.get("output_index")), item, running=True)[0], phase)
+            ServerCall(
+                self._server(as_count(event.get("output_index")), item, running=True)[0], phase
+            )
         ]
 
     def _server(
@@ -227,7 +242,7 @@ class ResponsesReply:
             return []
         known.item, known.done = item, True
         signals: list[Signal] = []
-        rest = known.mender.rest()  # half a pair, where the words were cut inside it
+        rest = known.joiner.rest()  # half a pair, where the words were cut inside it
         if known.type == "message" and not known.said:
             known.said.append(_text_of(item))
             part = index * _MOST_TEXTS
@@ -238,7 +253,7 @@ class ResponsesReply:
             )
         elif known.type == "message" and rest:
             known.said.append(rest)
-            last = max(0, len(objects(item.get("content"))) - 1)
+            last = max(0, len(as_objects(item.get("content"))) - 1)
             signals.append(Words(rest, "text", index * _MOST_TEXTS + last))
         if known.type == "reasoning" and not known.reasoned:
             known.reasoned.append(reasoning_of(item))
@@ -276,7 +291,7 @@ class ResponsesReply:
         known = [
             self._items[index].type if index in self._items else "" for index in range(len(output))
         ]
-        types = [string(item.get("type")) or "" for item in output]
+        types = [as_text(item.get("type")) or "" for item in output]
         if all(before in {"", after} for before, after in zip(known, types, strict=True)):
             return list(range(len(output)))
         free = {
@@ -287,23 +302,23 @@ class ResponsesReply:
         return [free[kind].pop(0) if free[kind] else next(fresh) for kind in types]
 
     def _response(self, response: JsonObject, *, final: bool = True) -> list[Signal]:
-        self._id = self._id or string(response.get("id"))
-        self._model = string(response.get("model")) or self._model
-        if usage := obj(response.get("usage")):
+        self._id = self._id or as_text(response.get("id"))
+        self._model = as_text(response.get("model")) or self._model
+        if usage := as_object(response.get("usage")):
             self._usage = usage
         if error := faults.error_object(response.get("error")):
             error_type = (
-                {"error_type": kind} if (kind := string(response.get("error_type"))) else {}
+                {"error_type": kind} if (kind := as_text(response.get("error_type"))) else {}
             )
             self._error = faults.from_error({**error_type, **error}, generation_id=self._id)
         if not final:
             return []
         signals: list[Signal] = []
-        output = objects(response.get("output"))
+        output = as_objects(response.get("output"))
         for index, item in zip(self._places(output), output, strict=True):
             signals += self._done(index, item)
-        self._status = string(response.get("status")) or self._status
-        self._incomplete = string(obj(response.get("incomplete_details")).get("reason"))
+        self._status = as_text(response.get("status")) or self._status
+        self._incomplete = as_text(as_object(response.get("incomplete_details")).get("reason"))
         if self._status in {"failed", "cancelled"} and self._error is None:
             self._error = faults.bare(
                 response.get("error_type") or f"status: {self._status}", self._id
@@ -372,9 +387,16 @@ class ResponsesReply:
             if known.type == "function_call":
                 whole_text = known.item.get("arguments") if known.done else None
                 arguments = whole_text if isinstance(whole_text, str) else "".join(known.arguments)
-                call_id = string(known.item.get("call_id")) or string(known.item.get("id")) or ""
+                call_id = as_text(known.item.get("call_id")) or as_text(known.item.get("id")) or ""
                 found.append(
-                    (index, (call_id, string(known.item.get("name")) or "", mend(arguments)))
+                    (
+                        index,
+                        (
+                            call_id,
+                            as_text(known.item.get("name")) or "",
+                            join_surrogates(arguments),
+                        ),
+                    )
                 )
         cut = self._status != "completed"
         settled = settle([call for _, call in found], seed=(self._id or "reply")[-12:], cut=cut)
@@ -393,19 +415,19 @@ def _message_parts(index: int, known: _Item) -> list[ReplyPart]:
     """Words and pictures of a message item; where it never came whole, the words that were
     streamed.
     """
-    content = objects(known.item.get("content")) if known.done else []
+    content = as_objects(known.item.get("content")) if known.done else []
     if not content:
-        if rest := known.mender.rest():
+        if rest := known.joiner.rest():
             known.said.append(rest)
         words = "".join(known.said)
         return [Text(words)] if words else []
     parts: list[ReplyPart] = []
     for number, part in enumerate(content):
-        if string(part.get("type")) in IMAGE_PARTS:
+        if as_text(part.get("type")) in IMAGE_PARTS:
             if values := picture_of_part(part):
                 parts.append(ImageRef(f"content:{index}:{number}", "content", values))
         elif isinstance(text := part.get("text"), str) and text:
-            parts.append(Text(mend(text), citations(part.get("annotations"))))
+            parts.append(Text(join_surrogates(text), citations(part.get("annotations"))))
     return parts
 
 
@@ -419,15 +441,17 @@ def _after_gap(parts: list[ReplyPart]) -> list[ReplyPart]:
 
 def _text_of(item: JsonObject) -> str:
     if isinstance(content := item.get("content"), str):
-        return mend(content)
+        return join_surrogates(content)
     return "".join(
-        mend(text) for part in objects(content) if isinstance(text := part.get("text"), str)
+        join_surrogates(text)
+        for part in as_objects(content)
+        if isinstance(text := part.get("text"), str)
     )
 
 
 def _refusal_of(item: JsonObject) -> str:
     return "".join(
-        mend(text)
-        for part in objects(item.get("content"))
+        join_surrogates(text)
+        for part in as_objects(item.get("content"))
         if isinstance(text := part.get("refusal"), str)
     )
