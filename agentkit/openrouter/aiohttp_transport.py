@@ -1,13 +1,12 @@
 """httpx2 on aiohttp's sockets, which read a streamed delta in a quarter of the time, and a thousand
 at once in a fifth.
 
-The SDK brings such a transport too. It keeps cookies, it waits for nothing while a request is
-written, and it calls a reset, a hang-up after the POST and a name that does not resolve alike a
-connect time-out, so that who trusts its words buys a picture twice. Here each error is told by what
-aiohttp was doing: `ClientConnectorError` and `ConnectionTimeoutError` are raised before a
-connection is there; any other is told as one of these only if no byte of the body was written.
-aiohttp itself sends a request again where a kept connection turns out to be closed, but never a
-POST.
+The SDK has such a transport too, but it calls a reset, a hang-up after the POST and an unknown host
+name alike a connect time-out, so a caller that trusts these names pays for a picture twice. It also
+keeps cookies, and has no time-out for writing a request. Here an error says that nothing was sent
+only in two cases: aiohttp had no connection yet (`ClientConnectorError`, `ConnectionTimeoutError`),
+or no byte of the body was written. aiohttp itself repeats a request when a kept connection turns
+out to be closed, but never a POST.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 
 _SLICE = 256 * 1024
 _AT_ONCE = 64 * 1024
-"""Bytes of a body up to which they are handed to the system without waiting."""
+"""A body of at most so many bytes is written at once, without a time-out."""
 _LONG_HEADER = 64 * 1024
 _QUIET = 1.0
-"""Seconds without a request after which a kept connection may have been closed unnoticed."""
+"""Seconds without a request, after which a kept connection may have been closed unnoticed."""
 _NOT_SENT = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -44,12 +43,12 @@ _NOT_SENT = (
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """Connections without limit in number. Raises httpx2's own errors, `ConnectError`,
-    `ConnectTimeout` and `ProxyError` only where nothing was sent.
+    """An httpx2 transport without a limit on the number of connections.
 
-    Of a request's time-outs (its `timeout` extension) `connect` is for the name, the connection and
-    the TLS handshake together, `write` for each slice of its body, `read` for the silence before
-    the headers: once they are there, whoever reads the body minds the time.
+    Raises httpx2's own errors: `ConnectError`, `ConnectTimeout` and `ProxyError` only if nothing
+    was sent. It keeps three of a request's time-outs (the extension `timeout`): `connect` covers
+    host name, connection and TLS handshake together, `write` each slice of the body, `read` the
+    wait for the headers. Whoever reads the body limits the time for it.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         waits: dict[str, float | None] = request.extensions.get("timeout", {})
         body = _Outgoing(request, waits.get("write"))
         headers = request.headers.multi_items()
-        # Which a proxy reads itself: for https it is asked for a tunnel first.
+        # A proxy reads these itself. For https they go with the request for a tunnel instead.
         if request.url.scheme == "http":
             headers += self._proxy_headers
         try:
@@ -91,7 +90,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 proxy_headers=self._proxy_headers,
             )
         except Exception as error:
-            body.cut_off()
+            body.abort()
             if body.failure is not None:
                 raise body.failure from None
             mapped = _mapped(error)
@@ -99,7 +98,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 mapped = httpx2.ConnectError(f"{error}, before the request was written")
             raise mapped from error
         except BaseException:
-            body.cut_off()
+            body.abort()
             raise
         arriving = _Arriving(reply)
         arriving.stop_watching()
@@ -109,24 +108,24 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         await self._session.close()
 
     async def _notice_closed_connections(self) -> None:
-        """Let the event loop see which kept connections the server has closed, should it have had
-        no time for it.
+        """Give a busy event loop the time to notice which kept connections the server has closed.
 
-        Otherwise the request would go into such a connection, and its outcome be unknown for no
-        reason.
+        Otherwise the request would go into a closed connection, and its outcome would be unknown.
         """
         now = self._clock()
         if now - self._last_used > _QUIET:
-            # The socket is read, the TLS record with it, and the connection told that it is lost.
+            # One pass each: the socket is read, its TLS record, and the connection is dropped.
             for _ in range(3):
                 await asyncio.sleep(0)
         self._last_used = now
 
 
 class _Outgoing(aiohttp.Payload):
-    """A request's body on its way out. It keeps the connection in hand, to cut it off where it
-    would be closed politely: only after what waits there has been sent, which a peer that reads no
-    more can put off for ever."""
+    """A request's body on its way out.
+
+    It keeps the connection, to abort it after an error: an ordinary close would first send what is
+    still buffered, and a peer that reads no more would delay that for ever.
+    """
 
     def __init__(self, request: httpx2.Request, wait: float | None) -> None:
         super().__init__(request.stream, content_type="application/json")
@@ -135,9 +134,9 @@ class _Outgoing(aiohttp.Payload):
         self._transport: asyncio.Transport | None = None
         self.expected = int(request.headers.get("content-length", 0))
         self.begun = False
-        """Whether a byte of it may have gone out. The headers go with the first."""
+        """Whether a byte of the body may have been sent. The headers go out with the first one."""
         self.failure: Exception | None = None
-        """What went wrong with the body itself: raised in place of what aiohttp makes of it."""
+        """An error of the body itself, which is raised in place of aiohttp's error."""
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         await self.write_with_length(writer, None)
@@ -184,26 +183,24 @@ class _Outgoing(aiohttp.Payload):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
         raise TypeError("a body that streams is not held as text")
 
-    def cut_off(self) -> None:
+    def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
 
 class _Arriving(httpx2.AsyncByteStream):
-    """A reply's body while it arrives. A connection whose body was not read to its end is cut
-    off.
-    """
+    """A reply's body while it arrives. Closing it before its end aborts the connection."""
 
     def __init__(self, reply: aiohttp.ClientResponse) -> None:
         self._reply = reply
 
     def stop_watching(self) -> None:
-        """The headers are there: from here on whoever reads the body minds the time."""
+        """End aiohttp's read time-out, since whoever reads the body limits the time for it."""
         if (connection := self._reply.connection) is not None and (
             protocol := connection.protocol
         ) is not None:
             protocol.read_timeout = None
-            protocol.start_timeout()  # which ends the one that runs
+            protocol.start_timeout()  # without a time-out this only stops the running timer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self._reply.content
@@ -212,11 +209,12 @@ class _Arriving(httpx2.AsyncByteStream):
                 yield chunk
         except asyncio.CancelledError:
             if content.exception() is None and (arrived := content.read_nowait()):
-                # For a reader to whom these bytes are the end: once more,.
+                # A reader for whom these bytes are the end would never see this cancellation, so
+                # the task is cancelled once more, at its next wait; it counts as one.
                 if (task := asyncio.current_task()) is not None:
-                    task.uncancel()  # at its next step, and counted once
+                    task.uncancel()
                     task.cancel()
-                # It may hold the end of a picture: it is handed on before the cancellation is.
+                # The bytes may hold the end of a picture, so they are passed on first.
                 yield arrived
                 await asyncio.sleep(0)
             raise
@@ -235,8 +233,8 @@ def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout
 
 
 def _mapped(error: Exception) -> Exception:
-    """httpx2's name for an error of aiohttp's. Whatever is not known to come before the request was
-    sent comes after.
+    """The httpx2 error for one of aiohttp's. An error that is not known to come before the request
+    was sent counts as one that came after.
     """
     words = str(error)
     match error:

@@ -23,7 +23,7 @@ from agentkit.errors import MissingKey, ProtocolError, UsageError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.body import content_of
-from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, whole
+from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
 from agentkit.openrouter.retry import look_up
 from agentkit.openrouter.transport import TRANSPORTS, Timeouts, Transport
 from agentkit.values import Pieces
@@ -39,22 +39,39 @@ BASE_URL = "https://openrouter.ai/api/v1"
 
 def _header(value: str | None) -> str | None:
     """A header's value: one that is not printable ASCII is percent-encoded."""
-    return (
-        value
-        if value is None or (value.isascii() and value.isprintable())
-        else quote(value, safe=" ", errors="replace")
-    )
+    if value is None or (value.isascii() and value.isprintable()):
+        return value
+    return quote(value, safe=" ", errors="replace")
+
+
+def _secret(api_key: str | None) -> Secret:
+    """The key that was given, or the one of the environment; empty if there is none."""
+    key = os.environ.get("OPENROUTER_API_KEY", "") if api_key is None else api_key
+    key = key.strip()
+    if not key.isascii() or not key.isprintable():
+        raise UsageError(
+            "OpenRouter(api_key=…): accepted are the printable ASCII characters of a key"
+        )
+    return Secret(key)
 
 
 def _split(base_url: str) -> SplitResult:
+    """The parts of the address, which must be an http or https URL without credentials."""
+    parts = None
     with contextlib.suppress(ValueError):  # a broken IPv6 address, or a port that is no number
         parts = urlsplit(base_url)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-            return parts
-    raise UsageError(
-        f"OpenRouter(base_url={redacted(base_url)!r}): accepted is an http "
-        f"or https URL such as {BASE_URL!r}"
-    )
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+            parts = None
+    if parts is None:
+        raise UsageError(
+            f"OpenRouter(base_url={redacted(base_url)!r}): accepted is an http "
+            f"or https URL such as {BASE_URL!r}"
+        )
+    if parts.username or parts.password:
+        raise UsageError(
+            "OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key="
+        )
+    return parts
 
 
 class OpenRouter:
@@ -94,21 +111,11 @@ class OpenRouter:
         check_optional("OpenRouter(timeouts={!r})", timeouts, Timeouts, "Timeouts(…)")
         if transport is not None:
             check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
-        self._key = Secret(
-            (api_key if api_key is not None else os.environ.get("OPENROUTER_API_KEY", "")).strip()
-        )
+        self._key = _secret(api_key)
         self.base_url = (base_url or os.environ.get("OPENROUTER_BASE_URL") or BASE_URL).rstrip("/")
         parts = _split(self.base_url)
-        if parts.username or parts.password:
-            raise UsageError(
-                "OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key="
-            )
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.timeouts = Timeouts() if timeouts is None else timeouts
-        if not self._key.reveal().isascii() or not self._key.reveal().isprintable():
-            raise UsageError(
-                "OpenRouter(api_key=…): accepted are the printable ASCII characters of a key"
-            )
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
@@ -141,28 +148,28 @@ class OpenRouter:
     async def _connect(self) -> Connections:
         """The connections of this event loop, which are opened at the first request."""
         loop = asyncio.get_running_loop()
-        connections = self._open.get(loop)
-        if connections is None:
-            if not self._key:
-                raise MissingKey(
-                    "there is no API key: set OPENROUTER_API_KEY (or pass "
-                    "OpenRouter(api_key=…)), or start the emulator with "
-                    "`agentkit emulator` and set OPENROUTER_BASE_URL to the "
-                    "address it prints, with any key"
-                )
-            for other in [each for each in self._open if each.is_closed()]:
-                del self._open[other]
-            # Imported here: it brings openai and httpx2, which take longer than all of agentkit.
-            from agentkit.openrouter.connections import Connections
-
-            connections = self._open[loop] = Connections(
-                key=self._key,
-                base_url=self.base_url,
-                headers=self._headers,
-                timeouts=self.timeouts,
-                transport=self.transport,
+        if (connections := self._open.get(loop)) is not None:
+            return connections
+        if not self._key:
+            raise MissingKey(
+                "there is no API key: set OPENROUTER_API_KEY (or pass "
+                "OpenRouter(api_key=…)), or start the emulator with "
+                "`agentkit emulator` and set OPENROUTER_BASE_URL to the "
+                "address it prints, with any key"
             )
-            await connections.close_with_loop()
+        for other in [each for each in self._open if each.is_closed()]:
+            del self._open[other]
+        # Imported here: it brings openai and httpx2, which take longer than all of agentkit.
+        from agentkit.openrouter.connections import Connections
+
+        connections = self._open[loop] = Connections(
+            key=self._key,
+            base_url=self.base_url,
+            headers=self._headers,
+            timeouts=self.timeouts,
+            transport=self.transport,
+        )
+        await connections.close_with_loop()
         return connections
 
     @contextlib.asynccontextmanager
@@ -180,12 +187,8 @@ class OpenRouter:
         headers = {"Content-Type": "application/json", "Content-Length": str(length)}
         response = await connections.send("POST", path, content, headers)
         try:
-            yield Exchange(
-                response,
-                Spool(store),
-                first_byte=self.timeouts.first_byte,
-                idle=self.timeouts.idle,
-            )
+            waits = self.timeouts
+            yield Exchange(response, Spool(store), first_byte=waits.first_byte, idle=waits.idle)
         finally:
             await response.aclose()
 
@@ -194,8 +197,9 @@ class OpenRouter:
         connections = await self._connect()
         response = await connections.send("GET", path)
         try:
-            timeout = IdleTimeout(self.timeouts.first_byte, self.timeouts.idle)
-            return read_object(await timeout.watch(whole(chunks_of(response, timeout))))
+            timer = IdleTimeout(self.timeouts.first_byte, self.timeouts.idle)
+            body = await timer.watch(read_all(chunks_of(response, timer)))
+            return read_object(body)
         except UnreadableJson as error:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
         finally:

@@ -1,5 +1,5 @@
-"""One reply while it arrives: its bytes through the spool, its JSON to whoever reads, and a
-time-out that minds the silence.
+"""One reply while it arrives: its bytes go through the spool, its JSON objects to the decoder, and
+a time-out ends it when nothing comes any more.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_BODY = 16 * 1024 * 1024
-"""Bytes of one buffered reply, pictures not counted. As values, JSON may take twenty times its
-bytes.
+"""Most bytes of one buffered reply, pictures not counted. Parsed JSON may take twenty times its
+bytes of memory.
 """
 MAX_STREAM = 128 * 1024 * 1024
-"""The same of a stream, of which no more is held than an event (`sse.MAX_LINE`) and what it adds:
-each token comes in some hundred bytes of JSON."""
+"""Most bytes of one stream, pictures not counted. It may be more, since no more than one event of a
+stream is in memory (`sse.MAX_LINE`), and each token comes in some hundred bytes of JSON."""
 MAX_EVENTS = 1_000_000
-"""Events of one stream, empty ones too. The longest answers have some hundred thousand."""
+"""Most events of one stream, empty ones too. The longest answers have some hundred thousand."""
 END_WAIT = 0.2
 """Seconds that a stream's body may take to end once it has said `[DONE]`."""
 
 
 class IdleTimeout:
-    """The time-out of a body: so many seconds until its first bytes, so many between any two later
-    ones.
+    """The time-out of a body: `first_byte` seconds until its first bytes, `idle` seconds between
+    any two later ones.
 
-    To move a time-out costs as much as to read a chunk, so it is moved 64 times in each `idle` at
-    most, and may strike that much late.
+    Moving a timer costs as much as reading a chunk, so it is moved at most 64 times in each `idle`,
+    and may end the reply that much late.
     """
 
     def __init__(self, first_byte: float, idle: float, generation_id: str | None = None) -> None:
@@ -51,7 +51,7 @@ class IdleTimeout:
         self._fresh_until = 0.0
 
     async def watch(self, reading: Awaitable[T]) -> T:
-        """What `reading` gives. Raises `OutcomeUnknown` where nothing came for too long."""
+        """The result of `reading`. Raises `OutcomeUnknown` when nothing came for too long."""
         try:
             async with self._clock:
                 return await reading
@@ -65,9 +65,9 @@ class IdleTimeout:
         raise OutcomeUnknown(words, generation_id=self._generation_id)
 
     def reset(self) -> None:
-        """Bytes came."""
+        """Restart the idle timer. Call it whenever bytes arrive."""
         now = self._now()
-        # One that has struck cannot be moved.
+        # A timer that has expired cannot be moved.
         if now >= self._fresh_until and not self._clock.expired():
             self._limit = self._idle
             self._fresh_until = now + self._idle / 64
@@ -75,15 +75,15 @@ class IdleTimeout:
 
 
 async def chunks_of(
-    response: httpx2.Response, silence: IdleTimeout, generation_id: str | None = None
+    response: httpx2.Response, timer: IdleTimeout, generation_id: str | None = None
 ) -> AsyncGenerator[bytes]:
-    """The body as it arrives. Raises `OutcomeUnknown` for a connection that broke."""
+    """The body as it arrives, decompressed. Raises `OutcomeUnknown` when the connection breaks."""
     encoded = "content-encoding" in response.headers
     handled = sys.exception()
     problem: AgentkitError | None = None
     try:
         async for chunk in response.aiter_bytes() if encoded else response.aiter_raw():
-            silence.reset()
+            timer.reset()
             yield chunk
     except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
         problem = translated(error, handled)
@@ -93,14 +93,14 @@ async def chunks_of(
         )
 
 
-async def whole(
+async def read_all(
     chunks: AsyncIterator[bytes],
     spool: Spool | None = None,
     generation_id: str | None = None,
     pieces: deque[bytes] | None = None,
 ) -> bytes:
-    """All of them, which are gathered in `pieces`. Raises `ProtocolError` where they are too
-    many.
+    """All chunks joined, each through the spool if there is one. What has arrived so far stands in
+    `pieces`. Raises `ProtocolError` for more than `MAX_BODY` bytes.
     """
     pieces = deque() if pieces is None else pieces
     size = 0
@@ -108,7 +108,7 @@ async def whole(
         pieces.append(chunk if spool is None else spool.feed(chunk))
         size += len(pieces[-1])
         if size > MAX_BODY:
-            pieces.clear()  # too much to look for its beginning, which would be joined once more
+            pieces.clear()  # so that nobody joins so much once more, to look for pictures in it
             raise ProtocolError(
                 f"the reply is longer than {MAX_BODY} bytes", generation_id=generation_id
             )
@@ -129,33 +129,34 @@ class Exchange:
         self.generation_id: str | None = response.headers.get(GENERATION_ID)
         self.is_stream = "text/event-stream" in response.headers.get("content-type", "").lower()
         self.done = False
-        """Whether the stream said `[DONE]`, or the body was read to its end."""
+        """Whether the stream ended with `[DONE]`, or the body was read to its end."""
         self.torn = False
         """Whether the stream ended inside an event."""
         self._lines = EventStream()
         self._unread: deque[bytes] = deque()
-        """What has come and was not given on yet."""
+        """Events, or pieces of a body, that have arrived and were not passed on yet."""
 
     async def read(self, take: Callable[[JsonObject], None]) -> None:
-        """Give `take` each JSON object of the reply as it arrives: of a stream its events, else the
-        one that the body is.
+        """Pass each JSON object of the reply to `take` as it arrives: the events of a stream, or
+        the one object of a buffered body.
 
-        Raises `ProtocolError` for what is no JSON, `OutcomeUnknown` for a connection that broke or
-        fell silent.
+        Raises `ProtocolError` for what is no JSON object, `OutcomeUnknown` when the connection
+        breaks or nothing comes any more.
         """
-        silence = IdleTimeout(self._first_byte, self._idle, self.generation_id)
-        chunks = chunks_of(self._response, silence, self.generation_id)
+        timer = IdleTimeout(self._first_byte, self._idle, self.generation_id)
+        chunks = chunks_of(self._response, timer, self.generation_id)
+        read = self._read_stream if self.is_stream else self._read_body
         try:
-            await silence.watch(
-                self._events(chunks, take) if self.is_stream else self._whole(chunks, take)
-            )
+            await timer.watch(read(chunks, take))
         except BaseException:
-            self.spool.salvage(
-                self._unread if not self.is_stream else (*self._unread, b"\n", self._lines.rest())
-            )
+            # A picture that was paid for may stand in what was not passed on.
+            unread = [*self._unread]
+            if self.is_stream:
+                unread += [b"\n", self._lines.rest()]
+            self.spool.salvage(unread)
             raise
 
-    async def _events(
+    async def _read_stream(
         self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]
     ) -> None:
         stream, spool, unread = self._lines, self.spool, self._unread
@@ -164,15 +165,11 @@ class Exchange:
             lines = spool.feed(chunk)
             size += len(lines)
             if size > MAX_STREAM:
-                raise ProtocolError(
-                    f"the reply is longer than {MAX_STREAM} bytes", generation_id=self.generation_id
-                )
+                raise self._refusal(f"the reply is longer than {MAX_STREAM} bytes")
             unread.extend(stream.feed(lines))
             events += len(unread)
             if events > MAX_EVENTS:
-                raise ProtocolError(
-                    f"the reply has more than {MAX_EVENTS} events", generation_id=self.generation_id
-                )
+                raise self._refusal(f"the reply has more than {MAX_EVENTS} events")
             while unread:
                 data = unread[0]
                 if data == DONE:
@@ -180,21 +177,21 @@ class Exchange:
                     await self._drain(chunks)
                     return
                 if data:  # an event may be empty: it keeps the connection alive
-                    take(self._read(data))
+                    take(self._parsed(data))
                 unread.popleft()
         unread.extend(stream.feed(spool.close()))
         while unread:
             if unread[0] and unread[0] != DONE:
-                take(self._read(unread[0]))
+                take(self._parsed(unread[0]))
             unread.popleft()
         rest = stream.rest()
-        if not self._last(stream.close(), take):
+        if not self._pass_on_last(stream.close(), take):
             spool.salvage((rest,))
             self.torn = bool(rest.strip())
 
-    def _last(self, events: list[bytes], take: Callable[[JsonObject], None]) -> bool:
-        """Give on an event whose blank line did not come; whether it could be read, and was not cut
-        inside.
+    def _pass_on_last(self, events: list[bytes], take: Callable[[JsonObject], None]) -> bool:
+        """Pass on a last event whose blank line did not come. False if it was cut inside, and so
+        cannot be read.
         """
         for data in events:
             if data and data != DONE:
@@ -209,26 +206,34 @@ class Exchange:
         """Read the end of the body, which comes with `[DONE]`: only then can the connection serve
         the next request.
         """
-        # Then the connection is closed, not used again.
+        # Where the end does not come, the connection is closed instead.
         with contextlib.suppress(TimeoutError, AgentkitError):
             async with asyncio.timeout(END_WAIT):
                 async for _ in chunks:
                     pass
 
-    async def _whole(
+    async def _read_body(
         self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]
     ) -> None:
-        body = await whole(chunks, self.spool, self.generation_id, self._unread)
+        body = await read_all(chunks, self.spool, self.generation_id, self._unread)
         self.done = True
-        take(self._read(body))
+        take(self._parsed(body))
 
-    def _read(self, data: bytes) -> JsonObject:
+    def _parsed(self, data: bytes) -> JsonObject:
         try:
             return read_object(data)
         except UnreadableJson as error:
-            start = data[:60].decode("utf-8", "replace").strip()
-            what = "HTML" if start.startswith("<") else "nothing" if not start else f"{start!r}…"
-            raise ProtocolError(
-                f"the reply is no JSON object but {what} ({error})",
-                generation_id=self.generation_id,
-            ) from None
+            found = _described(data)
+            refusal = self._refusal(f"the reply is no JSON object but {found} ({error})")
+        raise refusal
+
+    def _refusal(self, words: str) -> ProtocolError:
+        return ProtocolError(words, generation_id=self.generation_id)
+
+
+def _described(data: bytes) -> str:
+    """What stands there in place of JSON, in a few words."""
+    start = data[:60].decode("utf-8", "replace").strip()
+    if start.startswith("<"):
+        return "HTML"
+    return f"{start!r}…" if start else "nothing"

@@ -1,5 +1,4 @@
-"""The money law, on tenacity: a request is sent again only where it was surely not accepted or
-surely not billed.
+"""When a request is sent again: only if it was surely not accepted, or surely not billed.
 
 | what came back | without server tools | with server tools |
 |---|---|---|
@@ -38,12 +37,15 @@ if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
 
 MAX_WAIT = 120.0
+"""The longest `Retry-After`, in seconds, that is waited for."""
+PATIENCE = 30.0
+"""Seconds for which an unknown generation is asked about again."""
 Sleep = Callable[[float], Awaitable[None]]
 LookUp = Callable[[str], Awaitable[Generation | None]]
 
 
 def times_more(error: BaseException) -> int:
-    """How often a request that ended like this may be sent again, where it surely was not
+    """How many more times a request that ended with this error may be sent, if it was surely not
     billed.
     """
     if isinstance(error, ConnectionFailed):
@@ -56,9 +58,10 @@ def times_more(error: BaseException) -> int:
 
 
 def may_have_billed(error: BaseException) -> bool:
-    """Whether a server tool, which bills even where the reply failed, may have run before this
-    error: a refusal comes before any runs, but a time-out (408), a 5xx or a provider's 429 may come
-    after one."""
+    """Whether a server tool may have run before this error, which is billed even if the reply
+    failed. A refusal comes before any tool runs; a time-out (408), a 5xx or a provider's 429 may
+    come after one.
+    """
     if not isinstance(error, APIError):
         return False
     return error.status is None or error.status >= 500 or error.status in {408, 429}
@@ -76,7 +79,7 @@ def retrying(
 
     `async for attempt in retrying(…): with attempt: return await …`
     """
-    # Imported here: most programs that import agentkit never come to a request.
+    # Imported here: a program that sends no request does not need it.
     from tenacity import AsyncRetrying, wait_random_exponential
 
     backoff = wait_random_exponential(multiplier=0.5, max=8)
@@ -105,19 +108,15 @@ def _error(state: RetryCallState) -> BaseException | None:
 
 
 async def _was_not_billed(error: BaseException, look_up: LookUp | None) -> bool:
-    """Whether the look-up proves it. Without an id, or where it stays open, nothing is proved."""
+    """Whether the look-up proves it. Without an id, or without an answer, nothing is proved."""
     if not isinstance(error, APIError) or not error.generation_id or look_up is None:
         return False
     error.generation = await look_up(error.generation_id)
     return error.generation is not None and error.generation.billed is False
 
 
-PATIENCE = 30.0
-"""Seconds for which an unknown id is asked for again."""
-
-
 class Gets(Protocol):
-    """What can be asked by GET: `OpenRouter`."""
+    """The one method of `OpenRouter` that a look-up needs."""
 
     async def get(self, path: str) -> JsonObject: ...
 
@@ -129,8 +128,8 @@ async def look_up(
     seconds: float = PATIENCE,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Generation | None:
-    """The record of this generation, or None where it cannot be had within these seconds. Raises
-    nothing of its own.
+    """The record of this generation, or None if there is none within these seconds. Raises no error
+    of its own.
     """
     from tenacity import AsyncRetrying, retry_if_result, stop_before_delay, wait_exponential
 
