@@ -1,8 +1,7 @@
-"""The command `agentkit`. What can go wrong is told in one line; a traceback is shown for `--debug`
-alone.
+"""The command `agentkit`. An error is one line; `--debug` shows its traceback.
 
-Exit codes: 0 all is well, 1 a run failed or was not as expected, 2 the command or its input is
-wrong, 130 interrupted.
+Exit codes: 0 success, 1 a run failed or was not as expected, 2 the command or its input is wrong,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,48 +11,52 @@ from collections.abc import Sequence
 
 from agentkit.errors import AgentkitError, UsageError
 
-_NEEDS = {
-    "typer",
-    "rich",
-    "yaml",
-    "jinja2",
-    "markupsafe",
-    "markdown_it",
-    "starlette",
-    "uvicorn",
+_REQUIRED = {
     "anyio",
+    "jinja2",
+    "markdown_it",
+    "markupsafe",
+    "rich",
+    "starlette",
+    "typer",
+    "uvicorn",
+    "yaml",
 }
+"""Packages of the base install that commands import when they need them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, by default the process's own; its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    """Run the command and return its exit code.
+
+    `arguments` are by default those of the process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
     try:
         from agentkit.cli.commands import invoke
 
-        return invoke([each for each in given if each != "--debug"])
+        return invoke([word for word in words if word != "--debug"])
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output has left, as `head` does
+    except BrokenPipeError:  # the reader of the output has gone, as `head` does
         sys.stderr.close()
         return 1
     except ImportError as error:
-        if debug or (error.name or "").split(".")[0] not in _NEEDS:
+        if debug or (error.name or "").split(".")[0] not in _REQUIRED:
             raise
-        return _told(f"{error.name} is not installed: pip install agentkit-openrouter", 2)
+        return _fail(f"{error.name} is not installed: pip install agentkit-openrouter", 2)
     except AgentkitError as error:
         if debug:
             raise
-        return _told(str(error), 2 if isinstance(error, UsageError) else 1)
+        return _fail(str(error), 2 if isinstance(error, UsageError) else 1)
     except Exception as error:
         if debug:
             raise
-        return _told(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 1)
+        return _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 1)
 
 
-def _told(why: str, code: int) -> int:
+def _fail(message: str, code: int) -> int:
     from agentkit.show.plain import line
 
-    print(f"agentkit: {line(why, width=1000)}", file=sys.stderr)
+    print(f"agentkit: {line(message, width=1000)}", file=sys.stderr)
     return code

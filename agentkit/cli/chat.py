@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from rich.text import Text
 from agentkit.answer import Answer
 from agentkit.budget import Budget
 from agentkit.conversation import Conversation
-from agentkit.demo.live import EventView, console, ended, picture, put, used
+from agentkit.demo.descriptions import early_end, image_line, usage_line
+from agentkit.demo.live import EventView, plain_console, print_indented
 from agentkit.errors import AgentkitError
 from agentkit.show import plain
 from agentkit.tools import Denied
@@ -20,166 +22,177 @@ from agentkit.values import Image, Invocation
 from agentkit.values import Text as Words
 
 HELP = """A picture is called by its name: "put a hat on img_1".
-Before a tool that needs a person's agreement runs, you are asked.
+Before a tool that needs your approval runs, you are asked.
 /images         list the pictures of this conversation
 /attach FILE    send a picture with the next message
 /save [FOLDER]  save all pictures (default: pictures)
-/quit           end"""
+/quit           end the chat"""
 _YES = {"y", "yes"}
 _NO = {"", "n", "no"}
 
 
-def talk(
-    chat: Conversation,
+def run_chat(
+    conversation: Conversation,
     runner: asyncio.Runner,
-    to: Console | None = None,
+    console: Console | None = None,
     *,
     budget: Budget | None = None,
 ) -> None:
-    """Read lines, answer each, until `/quit` or the end of the input. What is spent is told from
-    `budget`.
+    """Read prompts and commands and answer each, until `/quit` or the end of the input.
 
     An error of a turn, or Ctrl-C in one, ends that turn alone; the conversation is then as it was
-    before it.
+    before it. With a `budget`, each turn also shows what the chat has cost so far.
     """
-    to = to or console()
-    attached: list[Image] = []
-    put(to, Text(f"{chat.model} · /help for what else can be done", style="dim"))
-    while (line := _ask(to)) is not None:
-        words = line.strip()
-        if words == "/quit":
-            return
+    chat = _Chat(conversation, runner, console or plain_console(), budget)
+    chat.print(f"{conversation.model} · /help lists the commands", "dim")
+    while (line := chat.read_line("\n› ")) is not None and line.strip() != "/quit":
         try:
-            if words.startswith("/"):
-                _obey(words, chat, attached, to)
-            elif words:
-                _turn(chat, [words, *attached], runner, to, budget)
-                attached.clear()
+            chat.handle(line.strip())
         except AgentkitError as error:
-            put(to, Text(f"✗ {plain.line(str(error), width=400)}", style="red"))
+            chat.print(f"✗ {plain.line(str(error), width=400)}", "red")
         except KeyboardInterrupt:
-            put(to, Text("stopped", style="red"))
+            chat.print("stopped", "red")
 
 
-def _ask(to: Console, question: str = "\n› ") -> str | None:
-    try:
-        return input(question if to.is_terminal else "")
-    except EOFError:
-        return None
+@dataclass(slots=True)
+class _Chat:
+    conversation: Conversation
+    runner: asyncio.Runner
+    console: Console
+    budget: Budget | None
+    attached: list[Image] = field(default_factory=list[Image])
+    """Pictures that go with the next message."""
+
+    # Terminal
+
+    def print(self, text: str, style: str = "") -> None:
+        print_indented(self.console, Text(text, style=style))
+
+    def print_row(self, sign: str, style: str, text: str) -> None:
+        print_indented(self.console, Text.assemble((f"{sign} ", style), text))
+
+    def read_line(self, question: str) -> str | None:
+        """A line of the input; None at its end. Only a terminal shows the question."""
+        try:
+            return input(question if self.console.is_terminal else "")
+        except EOFError:
+            return None
+
+    # A turn
+
+    def handle(self, line: str) -> None:
+        """Carry out a command, or send the line as a prompt."""
+        if line.startswith("/"):
+            self._run_command(line)
+        elif line:
+            self._take_turn([line, *self.attached])
+            self.attached.clear()
+
+    def _take_turn(self, prompt: list[str | Image]) -> None:
+        """Run one turn to its end, and ask for the decisions that it waits for."""
+        self.conversation.drop()  # a turn that Ctrl-C left waiting for a decision
+        answer = self.runner.run(self._stream(prompt))
+        while answer.status == "paused":
+            answer = self._decide(answer)
+        if why := early_end(answer):
+            self.print_row("■", "yellow", why)
+        self.print(usage_line(answer.usage) + self._cost_so_far(), "dim")
+
+    async def _stream(self, prompt: list[str | Image]) -> Answer[Any]:
+        view = EventView(self.console)
+        view.start()
+        stream = self.conversation.stream(prompt)
+        try:
+            async with stream:
+                async for event in stream:
+                    view.show(event)
+        finally:
+            view.stop()
+        return stream.answer
+
+    def _decide(self, paused: Answer[Any]) -> Answer[Any]:
+        """Ask about each call that waits, and resume the run."""
+        approvals: dict[str, bool | Denied] = {}
+        results: dict[str, str] = {}
+        calls = {call.id: call for call in paused.pending}
+        for waiting in paused.run.waiting:
+            call = calls.get(waiting.call_id)
+            if call is None:
+                continue
+            self.print_row("?", "bold yellow", plain.call(call))
+            if waiting.why == "approval":
+                approvals[call.id] = self._ask_approval()
+            else:
+                results[call.id] = (self.read_line("  its result: ") or "").strip()
+        resumed = self.conversation.resume(paused.run, approve=approvals, results=results)
+        answer = self.runner.run(resumed)
+        self._print_new(paused, answer)
+        return answer
+
+    def _ask_approval(self) -> bool | Denied:
+        """Yes, no, or no with a reason. The end of the input is a no."""
+        words = (self.read_line("  run it? [y/N, or why not] ") or "").strip()
+        if words.lower() in _YES:
+            return True
+        return False if words.lower() in _NO else Denied(words)
+
+    def _print_new(self, before: Answer[Any], answer: Answer[Any]) -> None:
+        """Print what came since the run paused: calls, pictures, words."""
+        view = EventView(self.console)
+        old = {call.id: call.status for call in before.invocations}
+        for call in answer.invocations:
+            if _has_ended(call) and call.status != old.get(call.id):
+                view.finished_call(call)
+        known = {image.name for image in before.images}
+        for image in answer.images:
+            if image.name not in known:
+                self.print_row("▣", "magenta", image_line(image))
+        new = answer.messages[len(before.messages) :]
+        texts = [message.text for message in new if message.role == "assistant"]
+        words = plain.answer([Words(text) for text in texts if text])
+        if words:
+            self.print(words)
+
+    def _cost_so_far(self) -> str:
+        """` · $0.0421 so far, of $0.50`, and what may have been spent besides."""
+        budget = self.budget
+        if budget is None:
+            return ""
+        text = f" · {plain.dollars(budget.spent_usd)} so far"
+        if budget.uncertain_usd:
+            text += f", perhaps {plain.dollars(budget.uncertain_usd)} more"
+        if budget.cost_usd is not None:
+            text += f", of {plain.dollars(budget.cost_usd)}"
+        return text
+
+    # Commands
+
+    def _run_command(self, line: str) -> None:
+        command, _, argument = line.partition(" ")
+        argument = argument.strip()
+        match command:
+            case "/images":
+                images = self.conversation.images.values()
+                rows = [image_line(image) for image in images] or ["no pictures yet"]
+            case "/attach":
+                self.attached.append(Image.from_file(argument))
+                rows = [f"goes with the next message: {argument}"]
+            case "/save":
+                rows = self._save(Path(argument or "pictures"))
+            case _:
+                self.print(HELP)
+                return
+        for row in rows:
+            self.print(plain.line(row))
+
+    def _save(self, folder: Path) -> list[str]:
+        images = self.conversation.images.values()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return [f"saved {image.save(folder)}" for image in images] or ["no pictures yet"]
+        except OSError as error:
+            return [f"cannot save to {folder}: {error.strerror or error}"]
 
 
-def _turn(
-    chat: Conversation,
-    prompt: list[str | Image],
-    runner: asyncio.Runner,
-    to: Console,
-    budget: Budget | None,
-) -> None:
-    """One turn to its end, with what a person has to say in between."""
-    chat.drop()  # a turn that waits still, for the person left it with Ctrl-C
-    answer = runner.run(_answer(chat, prompt, to))
-    while answer.status == "paused":
-        decisions = {"approval": dict[str, Any](), "result": dict[str, Any]()}
-        for why, call in _waiting(answer):
-            decisions[why][call.id] = _approved(call, to) if why == "approval" else _given(call, to)
-        before = answer
-        resumed = chat.resume(
-            answer.run, approve=decisions["approval"], results=decisions["result"]
-        )
-        answer = runner.run(resumed)
-        _show_rest(before, answer, to)
-    if why := ended(answer):
-        put(to, Text.assemble(("■ ", "yellow"), why))
-    put(to, Text(f"{used(answer.usage)}{_so_far(budget)}", style="dim"))
-
-
-async def _answer(chat: Conversation, prompt: list[str | Image], to: Console) -> Answer[Any]:
-    view = EventView(to)
-    view.start()
-    stream = chat.stream(prompt)
-    try:
-        async with stream:
-            async for event in stream:
-                view.show(event)
-    finally:
-        view.stop()
-    return stream.answer
-
-
-def _waiting(answer: Answer[Any]) -> list[tuple[str, Invocation]]:
-    """The calls that wait, those of agents that were called as tools included, and for what."""
-    by_id = {call.id: call for call in answer.pending}
-    return [(each.why, by_id[each.call_id]) for each in answer.run.waiting if each.call_id in by_id]
-
-
-def _approved(call: Invocation, to: Console) -> bool | Denied:
-    """What the person says: yes, no, or no with a reason. The end of the input is a no."""
-    put(to, Text.assemble(("? ", "bold yellow"), plain.call(call)))
-    words = (_ask(to, "  run it? [y/N, or why not] ") or "").strip()
-    if words.lower() in _YES:
-        return True
-    return False if words.lower() in _NO else Denied(words)
-
-
-def _given(call: Invocation, to: Console) -> str:
-    """The result of a call that is carried out elsewhere."""
-    put(to, Text.assemble(("? ", "bold yellow"), plain.call(call)))
-    return (_ask(to, "  its result: ") or "").strip()
-
-
-def _show_rest(before: Answer[Any], answer: Answer[Any], to: Console) -> None:
-    """What has come since the run paused."""
-    view = EventView(to)
-    old = {call.id: call.status for call in before.invocations}
-    for call in answer.invocations:
-        if call.status != old.get(call.id) and call.status not in {"pending", "running"}:
-            view.row(call)
-    known = {image.name for image in before.images}
-    for image in answer.images:
-        if image.name not in known:
-            put(to, Text.assemble(("▣ ", "magenta"), picture(image)))
-    said = [
-        message
-        for message in answer.messages[len(before.messages) :]
-        if message.role == "assistant"
-    ]
-    words = plain.answer([Words(text) for message in said if (text := message.text)])
-    if words:
-        put(to, Text(words))
-
-
-def _so_far(budget: Budget | None) -> str:
-    """` · $0.0421 so far, of $0.50`, with what may have been spent besides."""
-    if budget is None:
-        return ""
-    perhaps = (
-        f", perhaps {plain.dollars(budget.uncertain_usd)} more" if budget.uncertain_usd else ""
-    )
-    limit = f", of {plain.dollars(budget.cost_usd)}" if budget.cost_usd is not None else ""
-    return f" · {plain.dollars(budget.spent_usd)} so far{perhaps}{limit}"
-
-
-def _obey(words: str, chat: Conversation, attached: list[Image], to: Console) -> None:
-    command, _, rest = words.partition(" ")
-    match command:
-        case "/images":
-            rows = [picture(image) for image in chat.images.values()] or ["no pictures yet"]
-        case "/attach":
-            attached.append(Image.from_file(rest.strip()))
-            rows = [f"goes with the next message: {rest.strip()}"]
-        case "/save":
-            rows = _save(chat, Path(rest.strip() or "pictures"))
-        case _:
-            rows = HELP.split("\n")
-    for row in rows:
-        put(to, Text(plain.line(row) if command != "/help" else row))
-
-
-def _save(chat: Conversation, folder: Path) -> list[str]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [f"saved {image.save(folder)}" for image in chat.images.values()] or [
-            "no pictures yet"
-        ]
-    except OSError as error:
-        return [f"cannot save to {folder}: {error.strerror or error}"]
+def _has_ended(call: Invocation) -> bool:
+    return call.status not in {"pending", "running"}

@@ -1,4 +1,4 @@
-"""What `agentkit` can be told to do."""
+"""The commands of `agentkit`, with their options and help texts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from agentkit.errors import MissingKey, UsageError
+
+if TYPE_CHECKING:
+    from agentkit.demo.player import Played
+    from agentkit.demo.script import Script
+    from agentkit.demo.tools import Toolbox
+    from agentkit.images.store import FileImageStore
+    from agentkit.values import Api
 
 app = typer.Typer(
     help="Agents that draw, on OpenRouter.",
@@ -26,8 +33,15 @@ app = typer.Typer(
     epilog="--debug, with any command, shows the traceback of an error.",
 )
 
-EMULATED_DELAY = 0.012
-"""Seconds between two pieces of the emulator's streams, so that they can be watched."""
+CHUNK_DELAY = 0.012
+"""Seconds between two pieces of the emulator's streams, so that a reader can follow them."""
+
+
+class Address(NamedTuple):
+    """Address and key of an OpenRouter. None: those of the environment."""
+
+    base_url: str | None = None
+    api_key: str | None = None
 
 
 class ApiChoice(StrEnum):
@@ -46,21 +60,34 @@ Live = Annotated[
     typer.Option(
         "--live",
         envvar="LIVE",
-        help="Talk to OpenRouter (OPENROUTER_API_KEY), not to the emulator.",
+        help="Use OpenRouter, which needs OPENROUTER_API_KEY, instead of the emulator.",
     ),
+]
+Draw = Annotated[bool, typer.Option(help="Offer OpenRouter's image generation tool to the model.")]
+Tools = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Another tool, as in a script: FILE.py:NAME, a server tool, or studio. "
+        "May be repeated."
+    ),
+]
+Cost = Annotated[
+    float | None, typer.Option(metavar="USD", help="The most that the whole chat may cost.")
 ]
 
 
 def invoke(arguments: Sequence[str]) -> int:
-    """Run the app; its exit code. Errors that are not of the command line pass through."""
+    """Run a command line and return its exit code. Errors of the command itself are raised."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A terminal that knows ASCII alone gets a `?`, not an error.
+            # A terminal that knows only ASCII gets a `?` in place of an error.
             stream.reconfigure(errors="replace")
     try:
         app(list(arguments), prog_name="agentkit")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if end.code is None:
+            return 0
+        return end.code if isinstance(end.code, int) else 1
     return 0
 
 
@@ -88,113 +115,120 @@ def root(*, version: Version = False) -> None:
 @app.command()
 def demo(
     script: Annotated[
-        Path, typer.Argument(metavar="SCRIPT", help="The script, such as examples/fox.demo.yaml.")
+        Path, typer.Argument(metavar="SCRIPT", help="A script, such as examples/fox.demo.yaml.")
     ],
     *,
     api: Annotated[
-        ApiChoice | None, typer.Option(help="Through which API; by default as the script says.")
+        ApiChoice | None, typer.Option(help="The API to use. Default: those of the script.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("out/demo"),
+    out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("out/demo"),
     live: Live = False,
 ) -> None:
-    """Play a script, watch it, and write a report of it."""
-    import asyncio
+    """Play a script in the terminal and write a report."""
     import tempfile
 
-    from agentkit.demo.live import TerminalView
-    from agentkit.demo.player import Played, play
     from agentkit.demo.report import write
     from agentkit.demo.script import load
     from agentkit.demo.tools import load_tools
     from agentkit.images.store import FileImageStore
     from agentkit.show.plain import line
-    from agentkit.values import APIS, Api
 
     loaded = load(script)
     tools = load_tools(loaded)
-    chosen: tuple[Api, ...] = (
-        loaded.apis if api is None else APIS if api is ApiChoice.both else (api.value,)
-    )
-
-    async def played(base_url: str | None, key: str | None, store: FileImageStore) -> list[Played]:
-        from agentkit.openrouter.client import OpenRouter
-
-        with TerminalView() as view:
-            async with OpenRouter(
-                base_url=base_url, api_key=key, app_name="agentkit demo"
-            ) as client:
-                return [
-                    await play(loaded, each, tools, view, client=client, store=store)
-                    for each in chosen
-                ]
-
+    apis = _chosen_apis(api) or loaded.apis
     with (
-        _openrouter(live=live) as (base_url, key),
+        _openrouter(live=live) as address,
         tempfile.TemporaryDirectory(prefix="agentkit-demo-") as pictures,
     ):
-        results = asyncio.run(played(base_url, key, FileImageStore(pictures)))
+        results = _play(loaded, apis, tools, address, FileImageStore(pictures))
         page = write(loaded, results, out)
     typer.echo(f"\nReport: {page}")
-    failed = [why for each in results for why in each.failed]
+    failed = [why for played in results for why in played.failed]
     for why in failed:
         typer.echo(f"agentkit: not as expected: {line(why, width=400)}", err=True)
     if failed:
         raise typer.Exit(1)
 
 
+def _chosen_apis(choice: ApiChoice | None) -> tuple[Api, ...]:
+    match choice:
+        case None:
+            return ()
+        case ApiChoice.both:
+            return ("chat", "responses")
+        case _:
+            return (choice.value,)
+
+
+def _play(
+    script: Script,
+    apis: Sequence[Api],
+    tools: Toolbox,
+    address: Address,
+    store: FileImageStore,
+) -> list[Played]:
+    """Play a script through each API, one after the other, in the terminal."""
+    import asyncio
+
+    from agentkit.demo.live import TerminalView
+    from agentkit.demo.player import play
+    from agentkit.openrouter.client import OpenRouter
+
+    async def play_all() -> list[Played]:
+        client = OpenRouter(
+            base_url=address.base_url, api_key=address.api_key, app_name="agentkit demo"
+        )
+        with TerminalView() as view:
+            async with client:
+                return [
+                    await play(script, api, tools, view, client=client, store=store) for api in apis
+                ]
+
+    return asyncio.run(play_all())
+
+
 @app.command()
 def chat(
     *,
-    model: Annotated[str, typer.Option(help="An OpenRouter slug.")] = "openai/gpt-5.2",
-    api: Annotated[OneApi, typer.Option(help="Through which API.")] = OneApi.chat,
-    instructions: Annotated[str, typer.Option(help="What the model is told first.")] = "",
-    draw: Annotated[
-        bool, typer.Option(help="Whether the model gets OpenRouter's tool for drawing.")
-    ] = True,
-    tool: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="One more tool, as in a script: FILE.py:NAME, a server "
-            "tool, or studio. May be repeated."
-        ),
-    ] = None,
-    budget: Annotated[
-        float | None, typer.Option(metavar="USD", help="What the whole chat may cost.")
-    ] = None,
+    model: Annotated[str, typer.Option(help="A model's name on OpenRouter.")] = "openai/gpt-5.2",
+    api: Annotated[OneApi, typer.Option(help="The API to use.")] = OneApi.chat,
+    instructions: Annotated[str, typer.Option(help="Instructions for the model.")] = "",
+    draw: Draw = True,
+    tool: Tools = None,
+    budget: Cost = None,
     live: Live = False,
 ) -> None:
-    """Talk with a model that draws. /images lists the pictures, /attach adds one, /save keeps them,
-    /quit ends.
-    """
+    """Chat with a model that draws. Type /help in the chat for its commands."""
     import asyncio
 
     from agentkit.agent import Agent
     from agentkit.budget import Budget
-    from agentkit.cli.chat import talk
+    from agentkit.cli.chat import run_chat
     from agentkit.demo.tools import named_tools
     from agentkit.images.store import FileImageStore
     from agentkit.openrouter.client import OpenRouter
 
-    shared = Budget(budget)
-    box = named_tools(
-        [*(tool or []), *(["openrouter:image_generation"] if draw else [])], Path.cwd()
-    )
-    with _openrouter(live=live) as (base_url, key), asyncio.Runner() as runner:
-        client, store = (
-            OpenRouter(base_url=base_url, api_key=key, app_name="agentkit chat"),
-            FileImageStore(),
+    names = list(tool or [])
+    if draw:
+        names.append("openrouter:image_generation")
+    toolbox = named_tools(names, Path.cwd())
+    chat_budget = Budget(budget)
+    with _openrouter(live=live) as address, asyncio.Runner() as runner:
+        client = OpenRouter(
+            base_url=address.base_url, api_key=address.api_key, app_name="agentkit chat"
         )
+        store = FileImageStore()
         agent = Agent(
             model,
             instructions=instructions,
-            tools=box.tools(1, client, store),
+            tools=toolbox.tools(1, client, store),
             api=api.value,
             client=client,
             store=store,
-            budget=shared,
+            budget=chat_budget,
         )
         try:
-            talk(agent.conversation(), runner, budget=shared)
+            run_chat(agent.conversation(), runner, budget=chat_budget)
         finally:
             runner.run(client.close())
 
@@ -202,16 +236,14 @@ def chat(
 @app.command()
 def emulator(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     faults: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What goes wrong, and when: see examples/chaos.yaml."),
+        typer.Option(metavar="FILE", help="Faults to inject, such as examples/chaos.yaml."),
     ] = None,
 ) -> None:
-    """Run an OpenRouter on loopback, whose model follows rules, until Ctrl-C. Prints its
-    address.
-    """
+    """Run a local OpenRouter whose model follows rules, until Ctrl-C. Prints its address."""
     from agentkit.emulator import ChaosError, Emulator, Faults, faults_from_file
 
     try:
@@ -221,7 +253,7 @@ def emulator(
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
     try:
-        running = Emulator(host=host, port=port, chunk_delay=EMULATED_DELAY, faults=chaos).start()
+        running = Emulator(host=host, port=port, chunk_delay=CHUNK_DELAY, faults=chaos).start()
     except OSError as error:
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     typer.echo(running.base_url)
@@ -240,16 +272,16 @@ def emulator(
 
 
 @contextmanager
-def _openrouter(*, live: bool) -> Generator[tuple[str | None, str | None]]:
-    """Address and key of OpenRouter: None, None for the real one, which reads the environment."""
+def _openrouter(*, live: bool) -> Generator[Address]:
+    """The OpenRouter that a command talks to: the real one if `live`, else a new emulator."""
     if live:
         if not os.environ.get("OPENROUTER_API_KEY", "").strip():
             raise MissingKey(
                 "--live needs a key: set OPENROUTER_API_KEY; without --live the emulator answers"
             )
-        yield None, None
+        yield Address()
         return
     from agentkit.emulator import Emulator
 
-    with Emulator(chunk_delay=EMULATED_DELAY) as running:
-        yield running.base_url, running.api_key
+    with Emulator(chunk_delay=CHUNK_DELAY) as running:
+        yield Address(running.base_url, running.api_key)

@@ -1,9 +1,10 @@
-"""Demos that are written down: a YAML script of a conversation, played through both APIs, checked,
-and reported.
+"""Demo scripts: a conversation in a YAML file, played through both APIs, checked, reported.
 
-script  a file → a `Script`, or an error that names file, line and field
-tools   what the script's `tools:` stand for
-player  plays a script; tells a `Watcher` what happens; checks each turn (`expect`)
-live    a `Watcher` for the terminal
-report  what was played → `index.html`, `transcript.md`, `run.json`, `images/`
+script        the form of a script: a file becomes a `Script`, or an error with file, line, field
+tools         the tools that a script names
+player        plays a script, tells a `Watcher` what happens, checks each turn
+expect        compares an answer with what its turn expects
+live          shows a play in the terminal
+descriptions  facts of a run in words, for the terminal and for the report
+report        writes `index.html`, `transcript.md`, `run.json`, `images/`
 """

@@ -1,4 +1,4 @@
-"""Does an answer keep to what a turn expects? Pure."""
+"""Compares an answer with what a turn of a script expects. Pure."""
 
 from __future__ import annotations
 
@@ -8,63 +8,69 @@ from collections.abc import Iterator
 
 from agentkit.answer import Answer
 from agentkit.demo.script import Expect, is_pattern
+from agentkit.values import Invocation
 
 
 def problems(expect: Expect, answer: Answer) -> tuple[str, ...]:
-    """One line for each expectation that was not met: what was expected, and what came."""
-    return tuple(_problems(expect, answer))
+    """The expectations that were not met, a line each: what was expected, and what came."""
+    return (
+        *_reply_problems(expect, answer),
+        *_tool_problems(expect, answer),
+        *_image_problems(expect, answer),
+    )
 
 
-def _problems(expect: Expect, answer: Answer) -> Iterator[str]:
+def _reply_problems(expect: Expect, answer: Answer) -> Iterator[str]:
     if answer.status != expect.status:
         yield f"expected status {expect.status}, came {answer.status}"
     for wanted in expect.text:
         if not _is_found(wanted, answer.text):
             yield f"expected the text {wanted!r}, came {_short(answer.text)!r}"
-    yield from _tool_problems(expect, answer)
-    served = sum(each.count for each in answer.invocations if each.executor == "server")
+
+
+def _tool_problems(expect: Expect, answer: Answer) -> Iterator[str]:
+    own = [call for call in answer.invocations if call.executor == "client"]
+    if expect.tools is not None:
+        completed = Counter(call.name for call in own if call.status == "completed")
+        for name in sorted({*expect.tools, *(call.name for call in own)}):
+            calls = [call for call in own if call.name == name]
+            wanted = expect.tools.get(name, 0)
+            if completed[name] != wanted or (not wanted and calls):
+                failed = _first_failure(calls)
+                yield f"expected {wanted} calls of {name}, came {completed[name]}{failed}"
+    if expect.together:
+        rounds = [str(len(message.calls)) for message in answer.messages if message.calls]
+        if len(rounds) != 1:
+            yield (
+                "expected all tools to be called in one reply, "
+                f"came {_listing(rounds)} calls in {len(rounds)} replies"
+            )
+    served = sum(call.count for call in answer.invocations if call.executor == "server")
     if expect.server_tools is not None and served != expect.server_tools:
         yield f"expected {expect.server_tools} server-tool calls, came {served}"
+
+
+def _first_failure(calls: list[Invocation]) -> str:
+    """Why the first of these calls failed, as the end of a sentence. Empty if none did."""
+    for call in calls:
+        if call.status != "completed":
+            return f" and failed: {_short(call.error or call.status)}"
+    return ""
+
+
+def _image_problems(expect: Expect, answer: Answer) -> Iterator[str]:
     if expect.images is not None and len(answer.images) != expect.images:
         yield f"expected {expect.images} images, came {len(answer.images)}"
     parents = {name for image in answer.images for name in image.parents}
     for name in expect.parents:
         if name not in parents:
-            yield (
-                f"expected an image made from {name}, came images made "
-                f"from {_listing(sorted(parents))}"
-            )
-    if len(answer.failures) != expect.failures:
-        reasons = "; ".join(_short(each.reason) for each in answer.failures)
-        yield (
-            f"expected {expect.failures} failed images, came "
-            f"{len(answer.failures)}{': ' + reasons if reasons else ''}"
-        )
-
-
-def _tool_problems(expect: Expect, answer: Answer) -> Iterator[str]:
-    calls = [each for each in answer.invocations if each.executor == "client"]
-    ran = Counter(each.name for each in calls if each.status == "completed")
-    if expect.tools is not None:
-        for name in sorted({*expect.tools, *(each.name for each in calls)}):
-            wanted = expect.tools.get(name, 0)
-            if ran[name] != wanted or (not wanted and any(each.name == name for each in calls)):
-                failed = [
-                    each.error or each.status
-                    for each in calls
-                    if each.name == name and each.status != "completed"
-                ]
-                yield (
-                    f"expected {wanted} calls of {name}, came "
-                    f"{ran[name]}{f' and failed: {_short(failed[0])}' if failed else ''}"
-                )
-    if expect.together:
-        rounds = [len(message.calls) for message in answer.messages if message.calls]
-        if len(rounds) != 1:
-            yield (
-                "expected all tools to be called in one reply, came "
-                f"{_listing([str(each) for each in rounds])} calls in {len(rounds)} replies"
-            )
+            came = _listing(sorted(parents))
+            yield f"expected an image made from {name}, came images made from {came}"
+    failed = len(answer.failures)
+    if failed != expect.failures:
+        reasons = "; ".join(_short(failure.reason) for failure in answer.failures)
+        why = f": {reasons}" if reasons else ""
+        yield f"expected {expect.failures} failed images, came {failed}{why}"
 
 
 def _is_found(wanted: str, text: str) -> bool:

@@ -1,15 +1,15 @@
-"""A play in the terminal: words as they come, tools while they run, pictures as they become ready.
+"""Terminal view of a conversation: words as they come, running tools, finished pictures.
 
-Whole lines are printed and stay; what is still moving (the line being written, the tools that run)
-is drawn below them. Without a terminal nothing moves, and no control character is written.
+Finished lines are printed and stay. Below them a terminal shows what still changes: the line being
+written and the tools that run. Output that is no terminal gets finished lines alone, and no control
+characters.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,7 +18,15 @@ from rich.rule import Rule
 from rich.spinner import Spinner
 from rich.text import Text
 
-from agentkit.answer import Answer
+from agentkit.demo.descriptions import (
+    API_NAMES,
+    call_line,
+    early_end,
+    failure_line,
+    image_line,
+    outcome,
+    usage_line,
+)
 from agentkit.demo.player import Played, PlayedTurn
 from agentkit.demo.script import Script, Turn
 from agentkit.events import (
@@ -34,39 +42,45 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.show import plain
-from agentkit.values import Api, Image, ImageFailure, Invocation, Source, Usage
+from agentkit.values import Api, Invocation, Source
 
-API_NAMES: Mapping[Api, str] = {"chat": "Chat Completions API", "responses": "Responses API"}
 _PICTURE = re.compile(r"!\[([^\]\n]*)\](?:\(([^)\n]*)\)|\[[^\]\n]*\])")
-_GAP = "  "
+_INDENT = "  "
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console that obeys nothing in what it is given: no markup, no emoji codes."""
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+def plain_console() -> Console:
+    """A console that prints text as it is: without markup, emoji codes or colours of its own."""
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 class EventView:
-    """The events of one turn, in a terminal."""
+    """Prints the events of one turn: `start`, then `show` for each event, then `stop`."""
 
     def __init__(self, to: Console) -> None:
         self.console = to
-        self._line = ""
-        self._held: list[Text] = []
-        self._running: dict[str, str] = {}
-        self._note = ""
-        self._has_begun = self._has_gap = False
-        self._links: dict[str, str] = {}
-        """Lines that are but a link to a picture: what they say, by URL."""
-        self._told: set[str] = set()
-        """URLs of the pictures that were shown."""
         self._live: Live | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._line = ""
+        """The line being written."""
+        self._rows: list[Text] = []
+        """Rows that wait until that line has ended."""
+        self._running: dict[str, str] = {}
+        """Calls that run, in words, by id."""
+        self._note = ""
+        """What a terminal shows while nothing else moves."""
+        self._has_printed = False
+        self._has_gap = False
+        """An empty line came; it is printed before the next line of words."""
+        self._links: dict[str, str] = {}
+        """Captions of the links to pictures that stood alone on a line, by URL."""
+        self._shown_urls: set[str] = set()
+        """URLs of the pictures that have a row of their own."""
 
     def start(self) -> None:
-        self._line = self._note = ""
-        self._has_begun = self._has_gap = False
-        for each in (self._held, self._running, self._links, self._told):
-            each.clear()
+        """Begin a turn."""
+        self._clear()
         if self.console.is_terminal:
             self._note = "…"
             self._live = Live(
@@ -75,10 +89,11 @@ class EventView:
             self._live.start()
 
     def stop(self) -> None:
+        """End the turn: print what is left, and give a terminal its cursor back."""
         self._end_line()
         for url, words in self._links.items():
-            if url not in self._told:
-                put(self.console, Text(f"[{words or 'picture'}: {url}]"))
+            if url not in self._shown_urls:
+                print_indented(self.console, Text(f"[{words or 'picture'}: {url}]"))
         self._running.clear()
         self._note = ""
         if self._live is not None:
@@ -87,6 +102,7 @@ class EventView:
             self._live = None
 
     def show(self, event: Event) -> None:
+        """Print one event of the turn."""
         self._note = ""
         match event:
             case TextDelta():
@@ -94,22 +110,21 @@ class EventView:
             case ReasoningDelta():
                 self._note = "thinking"
             case InvocationStarted():
-                self._running[event.invocation.id] = call(event.invocation)
+                self._running[event.invocation.id] = call_line(event.invocation)
             case InvocationProgress():
-                self._running[event.invocation.id] = (
-                    f"{call(event.invocation)}: {plain.line(event.message)}"
-                )
+                progress = plain.line(event.message)
+                self._running[event.invocation.id] = f"{call_line(event.invocation)}: {progress}"
             case InvocationFinished():
                 self._running.pop(event.invocation.id, None)
-                self._row(*_outcome(event.invocation))
+                self.finished_call(event.invocation)
             case ImagePreview():
                 self._note = f"a preview of {plain.kilobytes(len(event.data))}"
             case ImageReady():
-                self._forget(event.image.sources)
-                self._row("▣", picture(event.image), "magenta")
+                self._mark_shown(event.image.sources)
+                self._row("▣", image_line(event.image), "magenta")
             case ImageFailed():
-                self._forget((event.failure.source,))
-                self._row("✗", failure(event.failure), "red")
+                self._mark_shown((event.failure.source,))
+                self._row("✗", failure_line(event.failure), "red")
             case TurnFinished():
                 self._end_line()
             case _:
@@ -117,67 +132,78 @@ class EventView:
         if self._live is not None:
             self._live.update(self._moving(), refresh=not isinstance(event, TextDelta))
 
-    def row(self, invocation: Invocation) -> None:
-        """A call that has ended, outside of a stream."""
-        self._row(*_outcome(invocation))
+    def finished_call(self, invocation: Invocation) -> None:
+        """Print the row of a call that has ended."""
+        line = call_line(invocation)
+        if result := outcome(invocation):
+            line += f" → {plain.line(result, width=120)}"
+        if invocation.seconds is not None:
+            line += f" · {plain.duration(invocation.seconds)}"
+        if invocation.cost_usd is not None:
+            line += f" · {plain.dollars(invocation.cost_usd)}"
+        if invocation.status == "completed":
+            self._row("✓", line, "green", words_style="dim")
+        else:
+            self._row("✗", line, "red")
 
     def _write(self, text: str) -> None:
         *whole, self._line = (self._line + plain.terminal(text)).split("\n")
         for line in whole:
             self._print_line(line)
-            self._print_held()
+            self._print_rows()
 
     def _end_line(self) -> None:
         if self._line:
             self._print_line(self._line)
         self._line = ""
-        self._print_held()
+        self._print_rows()
 
     def _print_line(self, line: str) -> None:
-        alone = _PICTURE.fullmatch(line.strip())
-        # A picture of this turn has a row of its own; whether it is one is known at the end.
-        if alone and alone[2]:
-            self._links[alone[2]] = alone[1]
+        link = _PICTURE.fullmatch(line.strip())
+        # A link alone on its line waits: if its picture arrives, the picture's row replaces it.
+        if link and link[2]:
+            self._links[link[2]] = link[1]
             return
         shown = _PICTURE.sub(lambda match: f"[{match[1] or 'picture'}]", line).rstrip()
         if not shown:
             self._has_gap = True
             return
-        if self._has_gap and self._has_begun:
+        if self._has_gap and self._has_printed:
             self.console.print()
-        put(self.console, Text(shown))
-        self._has_gap, self._has_begun = False, True
+        print_indented(self.console, Text(shown))
+        self._has_gap, self._has_printed = False, True
 
-    def _row(self, sign: str, words: str, style: str) -> None:
-        """A row of its own, which never breaks a line of words."""
-        self._held.append(Text.assemble((f"{sign} ", style), (words, "dim" if sign == "✓" else "")))
+    def _row(self, sign: str, words: str, style: str, *, words_style: str = "") -> None:
+        """Print a row, after the line that is being written."""
+        self._rows.append(Text.assemble((f"{sign} ", style), (words, words_style)))
         if not self._line:
-            self._print_held()
+            self._print_rows()
 
-    def _print_held(self) -> None:
-        for row in self._held:
-            put(self.console, row)
-            self._has_begun = True
-        self._held.clear()
+    def _print_rows(self) -> None:
+        for row in self._rows:
+            print_indented(self.console, row)
+            self._has_printed = True
+        self._rows.clear()
 
-    def _forget(self, sources: Iterable[Source]) -> None:
-        self._told.update(source.url for source in sources if source.url)
+    def _mark_shown(self, sources: Iterable[Source]) -> None:
+        self._shown_urls.update(source.url for source in sources if source.url)
 
     def _moving(self) -> RenderableType:
         rows: list[RenderableType] = [Text(self._line)] if self._line else []
         rows += [Spinner("dots", Text(words, style="cyan")) for words in self._running.values()]
         if not rows and self._note:
             rows.append(Spinner("dots", Text(self._note, style="dim")))
-        return Padding(Group(*rows), (0, 0, 0, len(_GAP)))
+        return Padding(Group(*rows), (0, 0, 0, len(_INDENT)))
 
 
 class TerminalView:
-    """The `Watcher` of `agentkit demo`. Leaving it gives the terminal its cursor back, whatever
-    happened.
+    """The `Watcher` of `agentkit demo`.
+
+    A context manager: leaving it gives the terminal its cursor back, after an error too.
     """
 
     def __init__(self, to: Console | None = None) -> None:
-        self.console = to or console()
+        self.console = to or plain_console()
         self._events = EventView(self.console)
         self._model = ""
 
@@ -194,10 +220,12 @@ class TerminalView:
         self.console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
 
     def turn_started(self, number: int, turn: Turn) -> None:
+        prompt = Text.assemble((f"{number} ", "bold cyan"))
+        prompt.append(plain.terminal(turn.say.strip()), "bold")
+        if turn.model and turn.model != self._model:
+            prompt.append(f" · {plain.line(turn.model)}", "dim")
         self.console.print()
-        other = f" · {plain.line(turn.model)}" if turn.model and turn.model != self._model else ""
-        said = (plain.terminal(turn.say.strip()), "bold")
-        self.console.print(Text.assemble((f"{number} ", "bold cyan"), said, (other, "dim")))
+        self.console.print(prompt)
         self._events.start()
 
     def event(self, event: Event) -> None:
@@ -205,148 +233,33 @@ class TerminalView:
 
     def turn_finished(self, turn: PlayedTurn) -> None:
         self._events.stop()
-        for why in (*turn.problems, *((turn.error,) if turn.error else ())):
-            put(
-                self.console, Text.assemble(("✗ ", "bold red"), (plain.line(why, width=400), "red"))
-            )
-        if turn.answer is not None and (why := ended(turn.answer)):
-            put(self.console, Text.assemble(("■ ", "yellow"), why))
-        if turn.answer is not None:
-            put(
-                self.console,
-                Text(f"{plain.duration(turn.seconds)} · {used(turn.answer.usage)}", style="dim"),
-            )
+        for why in turn.complaints:
+            self._print_row("✗", "bold red", Text(plain.line(why, width=400), "red"))
+        if turn.answer is None:
+            return
+        if why := early_end(turn.answer):
+            self._print_row("■", "yellow", Text(why))
+        facts = f"{plain.duration(turn.seconds)} · {usage_line(turn.answer.usage)}"
+        print_indented(self.console, Text(facts, style="dim"))
+
+    def _print_row(self, sign: str, style: str, words: Text) -> None:
+        print_indented(self.console, Text.assemble((f"{sign} ", style), words))
 
     def conversation_finished(self, played: Played) -> None:
         good = sum(turn.is_good for turn in played.turns)
-        verdict = f"{good} of {played.planned} turns as expected"
-        facts = (
-            f" · {len(played.images)} pictures · "
-            f"{plain.duration(played.seconds)} · {used(played.usage)}"
-        )
-        style = "bold green" if played.is_good else "bold red"
+        sign, style = ("✓", "bold green") if played.is_good else ("✗", "bold red")
+        verdict = Text(f"{sign} {good} of {played.planned} turns as expected", style)
+        pictures = f"{len(played.images)} pictures"
+        facts = (pictures, plain.duration(played.seconds), usage_line(played.usage))
+        for fact in facts:
+            verdict.append(f" · {fact}", "dim")
         self.console.print()
-        self.console.print(
-            Text.assemble((f"{'✓' if played.is_good else '✗'} {verdict}", style), (facts, "dim"))
-        )
+        self.console.print(verdict)
 
 
-def used(usage: Usage) -> str:
-    """`1,204 tokens · $0.0421`; `at least $0.0421` where some reply did not tell its cost."""
-    return f"{usage.input_tokens + usage.output_tokens:,} tokens · {cost(usage)}"
-
-
-def cost(usage: Usage) -> str:
-    """`$0.0421`; `at least $0.0421` where some reply did not tell its cost; `cost not told` where
-    none did.
-    """
-    if usage.cost_usd is None:
-        return "cost not told" if usage.requests else plain.dollars(0.0)
-    return f"{'' if usage.cost_is_whole else 'at least '}{plain.dollars(usage.cost_usd)}"
-
-
-_REACHED: Mapping[str, str] = {
-    "cost_usd": "what is left of the money does not pay for what may come next",
-    "images": "the limit on pictures is reached",
-    "seconds": "the limit on time is reached",
-    "repeats": "it went in circles",
-    "max_tokens": "its last reply was cut",
-}
-
-
-def ended(answer: Answer[Any]) -> str:
-    """How a run ended that did not simply end, on one line: `limited: the limit in money is
-    reached`.
-    """
-    match answer.status:
-        case "completed":
-            return ""
-        case "limited":
-            limit = answer.limit or "unknown"
-            why = answer.limit_reason or _REACHED.get(
-                limit, f"the limit on {limit.replace('_', ' ')} is reached"
-            )
-        case "refused":
-            why = answer.refusal or "no reason was given"
-        case "paused":
-            why = f"waits for a person: {', '.join(plain.call(each) for each in answer.pending)}"
-        case "interrupted":
-            why = "it was stopped before its end"
-    return plain.line(f"{answer.status}: {why}", width=400)
-
-
-def call(invocation: Invocation) -> str:
-    """`weather(city: "Oslo")`; without brackets where the wire does not show the arguments."""
-    times = f" ×{invocation.count}" if invocation.count > 1 else ""
-    if invocation.arguments is None:
-        return plain.line(invocation.name) + times
-    return plain.line(f"{invocation.name}({arguments(invocation.arguments)})", width=160) + times
-
-
-def arguments(given: Mapping[str, Any]) -> str:
-    """`city: "Oslo", days: 2`."""
-    return ", ".join(
-        f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in given.items()
-    )
-
-
-def outcome(invocation: Invocation) -> str:
-    """What came of a call: its error, else the names of its pictures (whose links expire), else its
-    result.
-    """
-    if invocation.status in {"denied", "cancelled"}:
-        why = invocation.error or ""
-        return (
-            why
-            if why.startswith(invocation.status)
-            else f"{invocation.status}{': ' + why if why else ''}"
-        )
-    return invocation.error or ", ".join(invocation.images) or invocation.result or ""
-
-
-def picture(image: Image) -> str:
-    """`img_2 · 1024×576 · 34 kB · $0.0400 · made from img_1 · a fox in the snow`."""
-    cost_usd = plain.dollars(image.cost_usd) if image.cost_usd is not None else ""
-    about = caption(image)
-    facts = (
-        image.name,
-        plain.pixels(image),
-        plain.kilobytes(image.size),
-        cost_usd,
-        made_from(image),
-        about,
-    )
-    return plain.line(" · ".join(fact for fact in facts if fact), width=160)
-
-
-def made_from(image: Image) -> str:
-    """`made from img_1`, or nothing."""
-    return f"made from {', '.join(image.parents)}" if image.parents else ""
-
-
-def caption(image: Image) -> str:
-    """What it shows, in words; nothing where there is but its name."""
-    words = plain.caption(image)
-    return "" if words in {image.name, "a picture"} else words
-
-
-def failure(failed: ImageFailure) -> str:
-    return plain.line(f"no picture: {failed.reason}", width=300)
-
-
-def _outcome(invocation: Invocation) -> tuple[str, str, str]:
-    facts = [call(invocation)]
-    if came := outcome(invocation):
-        facts.append(f"→ {plain.line(came, width=120)}")
-    told = [plain.duration(invocation.seconds)] if invocation.seconds is not None else []
-    told += [plain.dollars(invocation.cost_usd)] if invocation.cost_usd is not None else []
-    words = " ".join(facts) + "".join(f" · {each}" for each in told)
-    return ("✓", words, "green") if invocation.status == "completed" else ("✗", words, "red")
-
-
-def put(to: Console, text: Text) -> None:
-    """Print some lines under a turn; only a terminal needs them wrapped."""
-    if to.is_terminal:
-        to.print(Padding(text, (0, 0, 0, len(_GAP)), expand=False))
+def print_indented(console: Console, text: Text) -> None:
+    """Print lines below a prompt, indented. A terminal gets them wrapped, a file as they are."""
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, len(_INDENT)), expand=False))
     else:
-        to.print(Text.assemble(_GAP, text) if text else "", soft_wrap=True)
+        console.print(Text.assemble(_INDENT, text) if text else "", soft_wrap=True)

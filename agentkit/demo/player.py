@@ -22,35 +22,40 @@ from agentkit.values import Api, Image, Usage
 
 @dataclass(frozen=True, slots=True)
 class PlayedTurn:
-    """One turn, as it went."""
+    """One turn that was played."""
 
     number: int
     """From 1."""
     say: str
     answer: Answer | None
-    """What had arrived, where the turn was stopped by an error."""
+    """After an error: what had arrived until then. None: nothing."""
     problems: tuple[str, ...]
     """Expectations that were not met."""
     error: str | None
     seconds: float
     first_word: float | None
-    """Seconds until the first words came."""
+    """Seconds until the first words came. None: no words came."""
     model: str = ""
-    """The one that was asked."""
+    """The model that answered."""
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What was not as expected, and the error, in words."""
+        return self.problems if self.error is None else (*self.problems, self.error)
 
     @property
     def is_good(self) -> bool:
-        return not self.problems and self.error is None
+        return not self.complaints
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One conversation, as it went."""
+    """One conversation that was played."""
 
     api: Api
     turns: tuple[PlayedTurn, ...]
     planned: int
-    """Turns in the script: more than were played, where an error ended the conversation."""
+    """How many turns the script has. After an error fewer were played."""
     images: Mapping[str, Image]
     started_at: float
     """Unix time in seconds."""
@@ -66,20 +71,18 @@ class Played:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """`chat, turn 3: expected 2 images, came 1`: a line for each thing that is not as
-        expected.
-        """
-        lines = [
-            f"{self.api}, turn {turn.number}: {why}"
-            for turn in self.turns
-            for why in (*turn.problems, *((turn.error,) if turn.error else ()))
-        ]
+        """What was not as expected, a line each: `chat, turn 3: expected 2 images, came 1`."""
+        lines: list[str] = []
+        for turn in self.turns:
+            lines += [f"{self.api}, turn {turn.number}: {why}" for why in turn.complaints]
         missing = self.planned - len(self.turns)
-        return (*lines, f"{self.api}: {missing} turns were not played") if missing else tuple(lines)
+        if missing:
+            lines.append(f"{self.api}: {missing} turns were not played")
+        return tuple(lines)
 
 
 class Watcher(Protocol):
-    """Sees a play while it goes on."""
+    """Is told what happens while a script is played."""
 
     def conversation_started(self, script: Script, api: Api) -> None: ...
     def turn_started(self, number: int, turn: Turn) -> None: ...
@@ -97,10 +100,10 @@ async def play(
     client: OpenRouter,
     store: ImageStore,
 ) -> Played:
-    """Play a script through one API. An error of a run ends the conversation and is told in the
-    result.
+    """Play a script through one API.
 
-    Raises `UsageError` where an agent cannot be made of the script.
+    An error of a run ends the conversation; the result holds it. Raises `UsageError` where no
+    agent can be made from the script.
     """
     agents = [
         _agent(script, number, api, tools, client, store)
@@ -113,7 +116,7 @@ async def play(
     for number, (turn, agent) in enumerate(zip(script.turns, agents, strict=True), 1):
         chat.agent, chat.model = agent, agent.model
         watcher.turn_started(number, turn)
-        turns.append(await _turn(chat, number, turn, watcher))
+        turns.append(await _play_turn(chat, number, turn, watcher))
         watcher.turn_finished(turns[-1])
         if turns[-1].error is not None:
             break
@@ -126,7 +129,7 @@ async def play(
 def _agent(
     script: Script, number: int, api: Api, tools: Toolbox, client: OpenRouter, store: ImageStore
 ) -> Agent[Any]:
-    """Who answers in this turn."""
+    """The agent that answers this turn."""
     turn = script.turns[number - 1]
     return Agent(
         script.model_of(turn),
@@ -140,12 +143,13 @@ def _agent(
     )
 
 
-async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -> PlayedTurn:
+async def _play_turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -> PlayedTurn:
     started = time.perf_counter()
     first_word: float | None = None
     answer: Answer | None = None
     error: str | None = None
-    chat.drop()  # what an earlier turn left waiting: a script has nobody who decides
+    unmet: tuple[str, ...] = ()
+    chat.drop()  # calls of an earlier turn that wait for a decision: a script makes none
     stream = chat.stream(turn.say)
     try:
         async with stream:
@@ -154,26 +158,19 @@ async def _turn(chat: Conversation, number: int, turn: Turn, watcher: Watcher) -
                     first_word = time.perf_counter() - started
                 watcher.event(event)
         answer = stream.answer
+        unmet = problems(turn.expect, answer)
     except AgentkitError as failure:
         error = f"{type(failure).__name__}: {failure}"
         stopped = run_of(failure)
         answer = None if stopped is None else Answer.of(stopped)
-    unmet = problems(turn.expect, answer) if answer is not None and error is None else ()
-    return PlayedTurn(
-        number,
-        turn.say,
-        answer,
-        unmet,
-        error,
-        time.perf_counter() - started,
-        first_word,
-        chat.model,
-    )
+    seconds = time.perf_counter() - started
+    return PlayedTurn(number, turn.say, answer, unmet, error, seconds, first_word, model=chat.model)
 
 
 def _images(chat: Conversation, turns: Sequence[PlayedTurn]) -> Mapping[str, Image]:
-    """The conversation's pictures, and those of a turn that it did not keep."""
+    """The conversation's pictures, and those of a turn that an error ended."""
     images = dict(chat.images)
     for turn in turns:
-        images |= {image.name: image for image in (turn.answer.images if turn.answer else ())}
+        if turn.answer is not None:
+            images |= {image.name: image for image in turn.answer.images}
     return images

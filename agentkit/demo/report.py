@@ -1,8 +1,7 @@
-"""What was played → a folder for readers: `index.html`, `transcript.md`, `run.json`,
-`images/API/NAME.EXTENSION`.
+"""Report of a play: `index.html`, `transcript.md`, `run.json`, `images/API/NAME.EXTENSION`.
 
-The page holds no script and loads nothing but the pictures beside it; its policy says so to the
-browser.
+The page holds no script and loads nothing but the pictures beside it. Its content security policy
+makes the browser enforce that.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -19,7 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentkit.answer import Answer
-from agentkit.demo.live import API_NAMES, arguments, caption, cost, ended, made_from, outcome
+from agentkit.demo.descriptions import (
+    API_NAMES,
+    argument_list,
+    caption,
+    cost,
+    early_end,
+    outcome,
+    parents,
+)
 from agentkit.demo.player import Played, PlayedTurn
 from agentkit.demo.script import Script
 from agentkit.errors import AgentkitError, ImageError
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _HERE = Path(__file__).parent
-_OURS = re.compile(rf"img_\d+\.({'|'.join((*EXTENSIONS.values(), 'bin'))})")
+_OWN_FILE = re.compile(rf"img_\d+\.({'|'.join((*EXTENSIONS.values(), 'bin'))})")
 
 
 class ReportError(AgentkitError):
@@ -41,19 +48,18 @@ class ReportError(AgentkitError):
 
 
 def write(script: Script, played: Sequence[Played], folder: Path) -> Path:
-    """Write the report; the path of its `index.html`. Raises `ReportError` where the folder cannot
-    be written.
+    """Write the report and return the path of its `index.html`.
 
-    Pictures that an earlier report left in `folder/images/API` are removed; nothing else there is
-    touched.
+    Pictures of an earlier report in `folder/images/API` are removed; other files there stay.
+    Raises `ReportError` if the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shelves = [_shelve(each, folder) for each in played]
-        (folder / "transcript.md").write_text(_transcript(script, shelves), encoding="utf-8")
+        conversations = [_save_images(each, folder) for each in played]
+        (folder / "transcript.md").write_text(_transcript(script, conversations), encoding="utf-8")
         (folder / "run.json").write_text(_record(script, played), encoding="utf-8")
         page = folder / "index.html"
-        page.write_text(_page(script, shelves), encoding="utf-8")
+        page.write_text(_page(script, conversations), encoding="utf-8")
     except OSError as error:
         raise ReportError(
             f"the report cannot be written to {folder}: {error.strerror or error}"
@@ -62,13 +68,12 @@ def write(script: Script, played: Sequence[Played], folder: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """One conversation, with the file of each picture as it is from the report's folder; None where
-    its bytes are gone.
-    """
+class SavedConversation:
+    """One conversation, and the files of its pictures."""
 
     played: Played
     files: Mapping[str, str | None]
+    """Path of each picture from the report's folder, by name. None: its bytes are gone."""
 
     @property
     def title(self) -> str:
@@ -79,57 +84,56 @@ class Shelf:
         return tuple(self.played.images.values())
 
     def caption(self, image: Image) -> str:
-        """What a picture shows; where nobody tells, what was asked for."""
-        turns = (
-            each
-            for each in self.played.turns
-            if each.answer and image.name in each.answer.run.arrived
-        )
-        asked = next((each.say for each in turns), "")
-        return caption(image) or (f"for “{' '.join(asked.split())}”" if asked else "")
+        """What a picture shows. Where that is unknown, the prompt of its turn."""
+        if words := caption(image):
+            return words
+        for turn in self.played.turns:
+            if turn.answer and image.name in turn.answer.run.arrived:
+                prompt = " ".join(turn.say.split())
+                return f"for “{prompt}”"
+        return ""
 
 
-def _shelve(played: Played, folder: Path) -> Shelf:
+def _save_images(played: Played, folder: Path) -> SavedConversation:
     target = folder / "images" / played.api
     target.mkdir(parents=True, exist_ok=True)
     for stale in target.iterdir():
-        if _OURS.fullmatch(stale.name):
+        if _OWN_FILE.fullmatch(stale.name):
             stale.unlink()
     files: dict[str, str | None] = {}
     for index, image in enumerate(played.images.values(), 1):
         # A name from outside never becomes a path.
         stem = image.name if HANDLE.match(image.name) else f"img_0{index}"
         try:
-            files[image.name] = (
-                image.save(target / f"{stem}.{image.extension}").relative_to(folder).as_posix()
-            )
+            file = image.save(target / f"{stem}.{image.extension}")
+            files[image.name] = file.relative_to(folder).as_posix()
         except ImageError:
             files[image.name] = None
-    return Shelf(played, files)
+    return SavedConversation(played, files)
 
 
 # run.json
 
 
 def _record(script: Script, played: Sequence[Played]) -> str:
-    conversations = [
-        {
-            "api": each.api,
-            "seconds": round(each.seconds, 3),
-            "turns": [_recorded(turn) for turn in each.turns],
-        }
-        for each in played
-    ]
     record = {
         "version": VERSION,
         "name": script.name,
         "model": script.model,
-        "conversations": conversations,
+        "conversations": [_conversation_record(each) for each in played],
     }
     return json.dumps(record, indent=1)
 
 
-def _recorded(turn: PlayedTurn) -> dict[str, Any]:
+def _conversation_record(played: Played) -> dict[str, Any]:
+    return {
+        "api": played.api,
+        "seconds": round(played.seconds, 3),
+        "turns": [_turn_record(turn) for turn in played.turns],
+    }
+
+
+def _turn_record(turn: PlayedTurn) -> dict[str, Any]:
     run: Any = json.loads(turn.answer.run.to_json()) if turn.answer is not None else None
     return {
         "say": turn.say,
@@ -143,62 +147,81 @@ def _recorded(turn: PlayedTurn) -> dict[str, Any]:
 # transcript.md
 
 
-def _transcript(script: Script, shelves: Sequence[Shelf]) -> str:
+def _transcript(script: Script, conversations: Sequence[SavedConversation]) -> str:
     blocks = [f"# {markdown.inline(script.name)}", markdown.prose(script.about.strip())]
-    for shelf in shelves:
-        blocks.append(f"## {shelf.title}")
-        for turn in shelf.played.turns:
-            blocks += _told(turn, shelf)
-        blocks.append(f"_{markdown.inline(_summary(shelf.played))}_")
+    for conversation in conversations:
+        blocks.append(f"## {conversation.title}")
+        for turn in conversation.played.turns:
+            blocks += _turn_blocks(turn, conversation)
+        blocks.append(f"_{markdown.inline(_summary(conversation.played))}_")
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _told(turn: PlayedTurn, shelf: Shelf) -> list[str]:
-    said = "\n".join(f"> {line}".rstrip() for line in markdown.prose(turn.say.strip()).split("\n"))
-    blocks = [f"### {turn.number}", said]
+def _turn_blocks(turn: PlayedTurn, conversation: SavedConversation) -> Iterator[str]:
+    """The Markdown blocks of a turn, in order."""
+    yield f"### {turn.number}"
+    prompt = markdown.prose(turn.say.strip())
+    yield "\n".join(f"> {line}".rstrip() for line in prompt.split("\n"))
     if turn.answer is not None:
-        if turn.answer.invocations:
-            blocks.append("\n".join(_called(each) for each in turn.answer.invocations))
-        blocks += [
-            markdown.prose(part.text.strip("\n"))
-            if isinstance(part, Text)
-            else _pictured(part, shelf)
-            for part in turn.answer.shown
-        ]
-        blocks += [f"> No picture: {markdown.inline(each.reason)}" for each in turn.answer.failures]
-        blocks += [f"_{markdown.inline(why)}_" for why in (ended(turn.answer),) if why]
-    blocks += [f"**Not as expected:** {markdown.inline(why)}" for why in turn.problems]
-    return [*blocks, f"**Error:** {markdown.inline(turn.error)}"] if turn.error else blocks
+        yield from _answer_blocks(turn.answer, conversation)
+    for why in turn.problems:
+        yield f"**Not as expected:** {markdown.inline(why)}"
+    if turn.error:
+        yield f"**Error:** {markdown.inline(turn.error)}"
 
 
-def _called(each: Invocation) -> str:
-    times = f" ×{each.count}" if each.count > 1 else ""
-    given = markdown.inline(f"({arguments(each.arguments)})") if each.arguments is not None else ""
-    came = markdown.inline(outcome(each))
-    took = f" _({plain.duration(each.seconds)})_" if each.seconds is not None else ""
-    return f"- **{markdown.inline(each.name)}**{given}{times}{' → ' + came if came else ''}{took}"
+def _answer_blocks(answer: Answer, conversation: SavedConversation) -> Iterator[str]:
+    yield "\n".join(_call_item(call) for call in answer.invocations)
+    for part in answer.shown:
+        if isinstance(part, Text):
+            yield markdown.prose(part.text.strip("\n"))
+        else:
+            yield _image_block(part, conversation)
+    for failure in answer.failures:
+        yield f"> No picture: {markdown.inline(failure.reason)}"
+    if why := early_end(answer):
+        yield f"_{markdown.inline(why)}_"
 
 
-def _pictured(image: Image, shelf: Shelf) -> str:
-    file = shelf.files.get(image.name)
+def _call_item(call: Invocation) -> str:
+    """A tool call as an item of a list."""
+    item = f"- **{markdown.inline(call.name)}**"
+    if call.arguments is not None:
+        item += markdown.inline(f"({argument_list(call.arguments)})")
+    if call.count > 1:
+        item += f" ×{call.count}"
+    if result := markdown.inline(outcome(call)):
+        item += f" → {result}"
+    if call.seconds is not None:
+        item += f" _({plain.duration(call.seconds)})_"
+    return item
+
+
+def _image_block(image: Image, conversation: SavedConversation) -> str:
+    """A picture with its facts below it."""
+    file = conversation.files.get(image.name)
     if file is None:
         return f"> {markdown.inline(f'{image.name}: its bytes are gone')}"
+    facts = [image.name, plain.pixels(image), parents(image)]
+    line = ", ".join(fact for fact in facts if fact)
+    if words := conversation.caption(image):
+        line += f": {words}"
     folder, _, _ = file.rpartition("/")
-    facts = ", ".join(fact for fact in (image.name, plain.pixels(image), made_from(image)) if fact)
-    words = shelf.caption(image)
-    told = markdown.inline(f"{facts}: {words}" if words else facts)
-    return f"{markdown.picture(image, folder=folder)}\n\n_{told}_"
+    return f"{markdown.picture(image, folder=folder)}\n\n_{markdown.inline(line)}_"
 
 
 def _summary(played: Played) -> str:
-    good = sum(turn.is_good for turn in played.turns)
     usage = played.usage
-    tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
-    return (
-        f"{good} of {played.planned} turns as expected · {len(played.images)} pictures "
-        f"· {usage.requests} requests · {tokens} · "
-        f"{cost(usage)} · {plain.duration(played.seconds)}"
+    good = sum(turn.is_good for turn in played.turns)
+    facts = (
+        f"{good} of {played.planned} turns as expected",
+        f"{len(played.images)} pictures",
+        f"{usage.requests} requests",
+        f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out",
+        cost(usage),
+        plain.duration(played.seconds),
     )
+    return " · ".join(facts)
 
 
 # index.html
@@ -210,14 +233,13 @@ def _template() -> jinja2.Template:
     from markupsafe import Markup
 
     def safe(value: object) -> object:
-        """What the template prints: control characters made visible, the rest left to
-        autoescape.
+        """A value on its way into the page: control characters are made visible.
+
+        Jinja's autoescape does the rest.
         """
-        return (
-            plain.visible(value)
-            if isinstance(value, str) and not isinstance(value, Markup)
-            else value
-        )
+        if isinstance(value, str) and not isinstance(value, Markup):
+            return plain.visible(value)
+        return value
 
     def prose(words: str) -> Markup:
         return Markup(html.prose(words))  # noqa: S704 - escaped there
@@ -242,40 +264,40 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.jinja")
 
 
-def _page(script: Script, shelves: Sequence[Shelf]) -> str:
+def _page(script: Script, conversations: Sequence[SavedConversation]) -> str:
     from markupsafe import Markup
 
     style = (_HERE / "report.css").read_text(encoding="utf-8")
+    digest = hashlib.sha256(style.encode()).digest()
+    started_at = min((each.played.started_at for each in conversations), default=0)
     return _template().render(
         script=script,
-        shelves=[_Page(shelf) for shelf in shelves],
+        conversations=[_Section(each) for each in conversations],
         style=Markup(style),  # noqa: S704 - our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        when=datetime.fromtimestamp(
-            min((shelf.played.started_at for shelf in shelves), default=0), UTC
-        ),
-        usage=Usage.total(shelf.played.usage for shelf in shelves),
-        is_good=all(shelf.played.is_good for shelf in shelves),
+        style_hash=base64.b64encode(digest).decode(),
+        when=datetime.fromtimestamp(started_at, UTC),
+        usage=Usage.total(each.played.usage for each in conversations),
+        is_good=all(each.played.is_good for each in conversations),
     )
 
 
 @dataclass(frozen=True)
-class _Page:
-    """A conversation as the template reads it."""
+class _Section:
+    """One conversation, as the template reads it."""
 
-    shelf: Shelf
+    saved: SavedConversation
 
     @cached_property
     def played(self) -> Played:
-        return self.shelf.played
+        return self.saved.played
 
     @property
     def title(self) -> str:
-        return self.shelf.title
+        return self.saved.title
 
     @property
     def gallery(self) -> Sequence[Image]:
-        return self.shelf.gallery
+        return self.saved.gallery
 
     @property
     def good(self) -> int:
@@ -283,45 +305,40 @@ class _Page:
 
     @cached_property
     def calls(self) -> tuple[int, int]:
-        """How many calls of the user's tools there were, and of server tools."""
-        each = [
-            call
-            for turn in self.played.turns
-            if turn.answer is not None
-            for call in turn.answer.invocations
-        ]
-        return tuple(
-            sum(call.count for call in each if call.executor == kind)
-            for kind in ("client", "server")
-        )  # pyright: ignore[reportReturnType]
+        """How many calls there were: of the user's tools, of server tools."""
+        counts = {"client": 0, "server": 0}
+        for turn in self.played.turns:
+            for call in turn.answer.invocations if turn.answer is not None else ():
+                counts[call.executor] += call.count
+        return counts["client"], counts["server"]
 
     def file(self, image: Image) -> str | None:
-        return self.shelf.files.get(image.name)
+        return self.saved.files.get(image.name)
 
     def is_shown(self, image: Image) -> bool:
         """Whether the page shows it: an SVG is only linked to."""
         return image.media_type in RASTER_TYPES and self.file(image) is not None
 
     def caption(self, image: Image) -> str:
-        return self.shelf.caption(image)
+        return self.saved.caption(image)
 
     def ended(self, answer: Answer[Any]) -> str:
-        return ended(answer)
+        return early_end(answer)
 
     def part(self, part: Text | Image) -> str | None:
         """The words of a part; None for a picture."""
         return part.text if isinstance(part, Text) else None
 
     def facts(self, image: Image) -> Sequence[str]:
-        """What is known of a picture, shortly."""
-        facts = [plain.pixels(image), plain.kilobytes(image.size)]
-        facts += [made_from(image)]
-        facts += [image.model] if image.model else []
-        facts += [plain.dollars(image.cost_usd)] if image.cost_usd is not None else []
+        """Size, parents, model and cost of a picture."""
+        facts = [plain.pixels(image), plain.kilobytes(image.size), parents(image), image.model]
+        if image.cost_usd is not None:
+            facts.append(plain.dollars(image.cost_usd))
         return [fact for fact in facts if fact]
 
     def arguments(self, call: Invocation) -> Sequence[tuple[str, str]]:
-        return [
-            (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-            for name, value in (call.arguments or {}).items()
-        ]
+        pairs: list[tuple[str, str]] = []
+        for name, value in (call.arguments or {}).items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            pairs.append((name, text))
+        return pairs
