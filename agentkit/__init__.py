@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         TextDelta,
         TurnFinished,
     )
-    from agentkit.images.fetch import FetchPolicy
+    from agentkit.images.fetch_policy import FetchPolicy
     from agentkit.images.store import FileImageStore
     from agentkit.openrouter.client import OpenRouter
     from agentkit.run import Run
@@ -102,7 +102,7 @@ _MODULES = {
     "RunFinished": "agentkit.events",
     "TextDelta": "agentkit.events",
     "TurnFinished": "agentkit.events",
-    "FetchPolicy": "agentkit.images.fetch",
+    "FetchPolicy": "agentkit.images.fetch_policy",
     "FileImageStore": "agentkit.images.store",
     "OpenRouter": "agentkit.openrouter.client",
     "Run": "agentkit.run",

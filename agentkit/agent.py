@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agentkit.answer import Answer
     from agentkit.conversation import Conversation
     from agentkit.errors import StoppedRun
-    from agentkit.images.fetch import FetchPolicy
+    from agentkit.images.fetch_policy import FetchPolicy
     from agentkit.images.store import ImageStore
     from agentkit.loop.delegate import Delegation
     from agentkit.loop.prompt import Prompt
@@ -88,7 +88,7 @@ class Agent(Generic[OutputT]):
         hooks: Hooks | Iterable[Hooks] | None = None,
         scale: bool = False,
     ) -> None:
-        from agentkit.images.fetch import FetchPolicy
+        from agentkit.images.fetch_policy import FetchPolicy
         from agentkit.images.store import FileImageStore, checked_store
         from agentkit.openrouter.client import OpenRouter
         from agentkit.run.history import History

@@ -20,7 +20,8 @@ from agentkit.budget import Budget
 from agentkit.errors import ConversationBusy, StoppedRun, UsageError
 from agentkit.hooks import Hooks
 from agentkit.images.drafts import check_writable
-from agentkit.images.fetch import Fetcher, FetchPolicy
+from agentkit.images.fetch import Fetcher
+from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.store import ImageStore
 from agentkit.loop.approvals import decided, given_up
 from agentkit.loop.capabilities import with_capabilities

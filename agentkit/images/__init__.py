@@ -4,7 +4,8 @@ safely (`Fetcher`).
 
 from agentkit.images.base64text import decode_base64
 from agentkit.images.blob import Blob
-from agentkit.images.fetch import Fetcher, FetchPolicy
+from agentkit.images.fetch import Fetcher
+from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import Spool
 from agentkit.images.store import Draft, FileImageStore, ImageStore, MemoryImageStore

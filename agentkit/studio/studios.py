@@ -13,7 +13,8 @@ from agentkit import _check
 from agentkit._sync import run_sync
 from agentkit.budget import Budget
 from agentkit.images.drafts import check_writable
-from agentkit.images.fetch import Fetcher, FetchPolicy
+from agentkit.images.fetch import Fetcher
+from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue

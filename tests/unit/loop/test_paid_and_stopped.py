@@ -13,7 +13,7 @@ from agentkit import Agent, Image, Run, Usage, tool
 from agentkit.emulator import CallTool, Reply, Say
 from agentkit.errors import HookFailed
 from agentkit.hooks import Hooks
-from agentkit.images.fetch import FetchPolicy
+from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.tools import Billed
 from tests.conftest import Bench, picture
 

@@ -1,0 +1,245 @@
+"""One attempt to download a picture, as if its URL came from an enemy, since the text around it may
+have.
+
+The name is resolved here, every address that it has is checked, and the connection goes to a
+checked address with the name in `Host` and in the TLS handshake: a DNS that changes its answer
+changes nothing. Redirects are followed by hand, each checked anew. No environment proxy, no cookie,
+no key is ever used, and no connection is used twice.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agentkit._tls import trusted
+from agentkit.errors import ImageError, UsageError
+from agentkit.images.addresses import Address, Target
+from agentkit.images.drafts import SafeDraft
+from agentkit.images.fetch_policy import FetchPolicy
+from agentkit.images.resolve import Resolve, TemporaryFailure, checked_addresses
+from agentkit.images.store import ImageStore
+from agentkit.values.image_header import HEAD, describe, sniff
+from agentkit.wire.headers import retry_after
+
+if TYPE_CHECKING:
+    import httpx2
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRY_AGAIN = frozenset({408, 425, 429})
+_CONNECT_SECONDS = 10.0
+_IDLE_SECONDS = 30.0
+_INFLATED = 1 << 16
+"""Bytes of a compressed body that are unpacked at a time."""
+
+
+class Downloader:
+    """Downloads pictures into drafts of `store`. `origin` is trusted wherever it lies."""
+
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        store: ImageStore,
+        origin: tuple[str, str, int] | None,
+        resolve: Resolve,
+        transport: httpx2.AsyncBaseTransport | None,
+    ) -> None:
+        self._policy = policy
+        self._store = store
+        self._origin = origin
+        self._resolve = resolve
+        self._transport = transport
+
+    async def download(self, target: Target) -> SafeDraft:
+        """The bytes of the picture, redirects followed. Raises `ImageError`, and `TemporaryFailure`
+        if another attempt may succeed.
+        """
+        import httpx2
+
+        async with self._opened_transport() as transport:
+            try:
+                for _ in range(self._policy.redirects + 1):
+                    found = await self._get(transport, target)
+                    if isinstance(found, SafeDraft):
+                        return found
+                    target = found
+            except httpx2.TimeoutException:
+                raise TemporaryFailure("timed out") from None
+            except httpx2.InvalidURL:
+                raise ImageError("not fetched: this is no URL") from None
+            except httpx2.RemoteProtocolError as error:
+                raise TemporaryFailure(f"the connection broke ({error})"[:200]) from None
+            except httpx2.TransportError as error:
+                raise TemporaryFailure(
+                    f"no connection ({error or type(error).__name__})"[:200]
+                ) from None
+        raise ImageError(f"more than {self._policy.redirects} redirects")
+
+    @asynccontextmanager
+    async def _opened_transport(self) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
+        """The transport. Without one of the user's, a new one for each picture: a pooled connection
+        would be found by its address, and serve a second host with the TLS session of the first."""
+        if self._transport is not None:
+            yield self._transport
+            return
+        import httpx2
+
+        try:
+            tls = trusted()
+        except UsageError as error:
+            raise ImageError(str(error)) from error
+        async with httpx2.AsyncHTTPTransport(
+            verify=tls,
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        ) as transport:
+            yield transport
+
+    async def _get(
+        self, transport: httpx2.AsyncBaseTransport, target: Target
+    ) -> SafeDraft | Target:
+        """One GET: the picture's bytes, or where it redirects to."""
+        response = await self._send(transport, target)
+        try:
+            if response.status_code in _REDIRECTS:
+                location = response.headers.get("location")
+                if not location:
+                    raise ImageError(f"HTTP {response.status_code} without a target")
+                return target.join(location)
+            _check_status(response)
+            return await self._read(response)
+        finally:
+            await response.aclose()
+
+    async def _send(self, transport: httpx2.AsyncBaseTransport, target: Target) -> httpx2.Response:
+        import httpx2
+
+        unreachable: httpx2.TransportError | None = None
+        addresses = await checked_addresses(
+            target,
+            self._resolve,
+            private=self._policy.private,
+            trusted=target.origin == self._origin,
+        )
+        for address in addresses:
+            try:
+                return await transport.handle_async_request(self._request(target, address))
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+                unreachable = error
+        raise unreachable or TemporaryFailure(f"the host {target.host} has no address")
+
+    def _request(self, target: Target, address: Address) -> httpx2.Request:
+        import httpx2
+
+        seconds = self._policy.seconds
+        idle = min(_IDLE_SECONDS, seconds)
+        return httpx2.Request(
+            "GET",
+            target.at(address),
+            headers={
+                "Host": target.authority,
+                "Accept": "image/*",
+                "Accept-Encoding": "identity",
+                "User-Agent": "agentkit",
+                "Connection": "close",
+            },
+            extensions={
+                "sni_hostname": target.host,
+                "timeout": {
+                    "connect": min(_CONNECT_SECONDS, seconds),
+                    "read": idle,
+                    "write": idle,
+                    "pool": seconds,
+                },
+            },
+        )
+
+    async def _read(self, response: httpx2.Response) -> SafeDraft:
+        length = response.headers.get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > self._policy.max_bytes:
+            raise self._too_large()
+        draft = SafeDraft(self._store)
+        try:
+            head = b""
+            async for chunk in _decoded(response):
+                if len(head) < HEAD:
+                    head = (head + chunk)[:HEAD]
+                    if len(head) == HEAD:
+                        _check_head(head, response)
+                if draft.size + len(chunk) > self._policy.max_bytes:
+                    raise self._too_large()
+                draft.write(chunk)
+            if len(head) < HEAD:
+                _check_head(head, response)
+        except BaseException:
+            draft.discard()
+            raise
+        return draft
+
+    def _too_large(self) -> ImageError:
+        return ImageError(f"too large: more than {self._policy.max_bytes} bytes")
+
+
+def _check_status(response: httpx2.Response) -> None:
+    status = response.status_code
+    if status in _TRY_AGAIN or status >= 500:
+        after = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+        asked = "" if after is None else f": come back in {after:.0f} s"
+        raise TemporaryFailure(f"HTTP {status}{asked}", after=after)
+    if status in {403, 404, 410}:
+        raise ImageError(f"HTTP {status}: expired?")
+    if status != 200:
+        raise ImageError(f"HTTP {status}")
+
+
+def _check_head(head: bytes, response: httpx2.Response) -> None:
+    if sniff(head) is None:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        is_readable = kind.isascii() and kind.isprintable()
+        claimed = kind[:60] if is_readable and not kind.startswith("image/") else ""
+        found = describe(head) if head else "no bytes at all"
+        raise ImageError(f"not a picture ({claimed or found})")
+
+
+def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The bytes as they arrive. Not `aiter_raw`, which refuses the ready-made responses of a
+    transport for tests.
+    """
+    stream = response.stream
+    if not isinstance(stream, AsyncIterable):
+        raise UsageError(
+            "the transport gave a response that cannot be read "
+            f"asynchronously: {type(stream).__name__}"
+        )
+    return aiter(stream)
+
+
+async def _decoded(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The body. A server that compresses unasked is tolerated, in small steps: a bomb meets the
+    limit before memory does.
+    """
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        async for chunk in _raw(response):
+            yield chunk
+        return
+    if encoding not in {"gzip", "deflate"}:
+        raise ImageError(f"its content encoding {encoding[:20]!r} was not asked for")
+    inflate = zlib.decompressobj(wbits=47 if encoding == "gzip" else zlib.MAX_WBITS)
+    async for chunk in _raw(response):
+        for piece in _inflated(inflate, chunk):
+            yield piece
+    if not inflate.eof:
+        raise ImageError("cut off: its compressed body does not end")
+
+
+def _inflated(inflate: zlib._Decompress, chunk: bytes) -> Iterable[bytes]:  # pyright: ignore[reportPrivateUsage]
+    try:
+        while chunk and not inflate.eof:
+            yield inflate.decompress(chunk, _INFLATED)
+            chunk = inflate.unconsumed_tail
+    except zlib.error:
+        raise ImageError("its content encoding is broken") from None
