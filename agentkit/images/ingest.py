@@ -50,15 +50,6 @@ async def ingest(
     return _as(image, stored, store)
 
 
-def ingest_now(image: Image, store: ImageStore) -> Image:
-    """`ingest` in a cancellation, which must not wait: nothing is fetched. Raises `ImageError` and
-    `StoreError`.
-    """
-    if image.sha256 and image.blobs == store:
-        return image
-    return _as(image, store_bytes(store, image.bytes()), store)
-
-
 def _as(image: Image, stored: Stored, store: ImageStore) -> Image:
     return replace(
         image,

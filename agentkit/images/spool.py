@@ -222,11 +222,21 @@ class Spool:
 
     def references(self, text: str) -> list[str]:
         """The references in this text, each once."""
-        return (
-            [each for each in dict.fromkeys(self._pattern.findall(text)) if each in self._blobs]
-            if self.token in text
-            else []
-        )
+        return list(dict.fromkeys(self.split(text)[1::2]))
+
+    def split(self, text: str) -> list[str]:
+        """The text in pieces, words and references by turns: the first and the last are words,
+        possibly empty.
+        """
+        if self.token not in text:
+            return [text]
+        pieces: list[str] = []
+        at = 0
+        for found in self._pattern.finditer(text):
+            if found[0] in self._blobs:
+                pieces += [text[at : found.start()], found[0]]
+                at = found.end()
+        return [*pieces, text[at:]]
 
     def restore(self, text: str) -> str:
         """`text` with each reference replaced by the string it stands for, wherever in it that is.

@@ -4,125 +4,167 @@ at its place in the words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentkit.errors import ImageError
-from agentkit.images.collector import Collector
-from agentkit.values import Image, Invocation, Part, Source, Text, ToolCall
+from agentkit.images.spool import Spool
+from agentkit.values import Image, Invocation, Part, Reasoning, Source, Text, ToolCall
 from agentkit.wire import markdown
-from agentkit.wire.types import IMAGE_GENERATION, ImageRef, Reply
+from agentkit.wire.markdown import Found, Reading
+from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, Reply
 
 
 @dataclass(frozen=True, slots=True)
-class Assembly:
-    """What is needed to put a reply together: its pictures by the key of their sighting."""
+class LinkedText:
+    """Words of a reply, and the links in them."""
 
-    named: Mapping[str, Image]
-    collector: Collector | None
+    text: Text
+    links: Reading
 
-    def parts(self, reply: Reply) -> tuple[Part, ...]:
-        """The parts with each picture once, at its place in the words if it has one."""
-        parts: list[Part] = []
-        for part in reply.parts:
+
+@dataclass(frozen=True, slots=True)
+class ParsedReply:
+    """A reply whose words were read for links to pictures, once: see `parse`."""
+
+    reply: Reply
+    pieces: tuple[ImageRef | LinkedText | Reasoning | ToolCall, ...]
+    """Its parts. A reference in the words is a picture between two texts."""
+    spool: Spool | None
+
+    def image_refs(self) -> Iterator[ImageRef]:
+        """The pictures that the reply has, then those that its words point to."""
+        for part in self.reply.parts:
             if isinstance(part, ImageRef):
-                if (image := self._here(part.key, part.place)) is not None:
-                    parts.append(image)
-            elif isinstance(part, Text):
-                for piece in self._without_references(part):
-                    parts += (
-                        markdown.place(piece, lambda url: self._here(f"text:{url}", "text"))
-                        if isinstance(piece, Text)
-                        else [piece]
-                    )
-            elif isinstance(part, ToolCall) and self.collector is not None:
-                parts.append(self._restored(part, self.collector))
-            else:
-                parts.append(part)
-        placed = {
-            part.sha256
-            for part in parts
-            if isinstance(part, Image) and part.sources[0].place in {"text", "content"}
-        }
-        return tuple(_once(parts, placed))
+                yield part
+        markdown_images = self._markdown_images()
+        for piece in self.pieces:
+            if isinstance(piece, ImageRef):
+                yield piece
+            elif isinstance(piece, LinkedText):
+                for link in piece.links.found:
+                    yield _ref_of(markdown_images.get(link.url, link))
 
-    def _restored(self, call: ToolCall, collector: Collector) -> ToolCall:
-        """The call with its arguments as they came; it fails where a picture among them was too
-        large to be kept.
+    def _markdown_images(self) -> dict[str, Found]:
+        """The first Markdown image of each URL: it says more than a bare link."""
+        images: dict[str, Found] = {}
+        for piece in self.pieces:
+            if isinstance(piece, LinkedText):
+                for link in piece.links.found:
+                    if not link.bare:
+                        images.setdefault(link.url, link)
+        return images
+
+    def parts(self, named: Mapping[ImageKey, Image]) -> tuple[Part, ...]:
+        """The parts of the message. `named` has the pictures that are stored."""
+        parts: list[Part] = []
+
+        def linked(url: str) -> Image | None:
+            return _image_at(named, ImageKey("text", url), "text")
+
+        for piece in self.pieces:
+            match piece:
+                case ImageRef(key=key, place=place):
+                    if (image := _image_at(named, key, place)) is not None:
+                        parts.append(image)
+                case LinkedText(text=text, links=links):
+                    parts += markdown.place(text, linked, links)
+                case ToolCall():
+                    parts.append(self._restored(piece))
+                case Reasoning():
+                    parts.append(piece)
+        in_words = {part.sha256 for part in parts if isinstance(part, Image) and _is_in_words(part)}
+        return tuple(_once(parts, in_words))
+
+    def _restored(self, call: ToolCall) -> ToolCall:
+        """The call with its arguments as they came; it fails if a picture among them was too large
+        to be kept.
         """
+        if self.spool is None:
+            return call
         try:
-            arguments = collector.restored(call.arguments)
+            arguments = self.spool.restore(call.arguments)
         except ImageError as error:
-            return replace(
-                call, arguments="{}", fault=call.fault or f"the picture in its arguments is {error}"
-            )
+            fault = call.fault or f"the picture in its arguments is {error}"
+            return replace(call, arguments="{}", fault=fault)
         return call if arguments == call.arguments else replace(call, arguments=arguments)
 
-    def _without_references(self, part: Text) -> list[Text | Image]:
-        """The words, with pictures where a reference stands for one."""
-        pieces: list[Text | Image] = [part]
-        for reference in self.collector.references(part.text) if self.collector is not None else ():
-            image = self._here(f"text:{reference}", "content")
-            split: list[Text | Image] = []
-            for piece in pieces:
-                before, found, after = (
-                    piece.text.partition(reference) if isinstance(piece, Text) else ("", "", "")
-                )
-                if isinstance(piece, Image) or not found:
-                    split.append(piece)
-                    continue
-                split += [
-                    Text(words, part.citations) if isinstance(words, str) else words
-                    for words in (before, image, after)
-                    if words
-                ]
-            pieces = split
-        return pieces
-
-    def _here(self, key: str, place: str) -> Image | None:
-        named = self.named.get(key)
-        if named is None:
-            return None
-        return replace(
-            named,
-            sources=tuple(source for source in named.sources if source.place == place)[:1]
-            or (Source("images"),),
-        )
-
     def invocations(
-        self, reply: Reply, taken: set[str], timed: Callable[[Invocation], Invocation], turns: int
+        self,
+        named: Mapping[ImageKey, Image],
+        taken: set[str],
+        timed: Callable[[Invocation], Invocation],
+        turns: int,
     ) -> tuple[Invocation, ...]:
         """The server tools' calls with the names of their pictures, under ids that are not
         taken.
         """
         drawn: dict[str, list[str]] = {}
-        for part in reply.parts:
-            if isinstance(part, ImageRef) and part.invocation_id and part.key in self.named:
-                drawn.setdefault(part.invocation_id, []).append(self.named[part.key].name)
-        nobodys = tuple(
-            dict.fromkeys(
-                image.name for image in self.named.values() if image.invocation_id is None
-            )
+        for part in self.reply.parts:
+            if isinstance(part, ImageRef) and part.invocation_id and part.key in named:
+                drawn.setdefault(part.invocation_id, []).append(named[part.key].name)
+        nobodys = dict.fromkeys(
+            image.name for image in named.values() if image.invocation_id is None
         )
         found: list[Invocation] = []
-        for invocation in reply.server_calls:
-            at, images = timed(invocation), tuple(dict.fromkeys(drawn.get(invocation.id, ())))
-            hidden = invocation.arguments is None and invocation.name == IMAGE_GENERATION
-            found.append(replace(at, images=images or (nobodys if hidden else ())))
-        return tuple(
-            replace(each, id=f"{each.id}_{turns}") if each.id in taken else each for each in found
-        )
+        for invocation in self.reply.server_calls:
+            images = tuple(dict.fromkeys(drawn.get(invocation.id, ())))
+            is_hidden = invocation.arguments is None and invocation.name == IMAGE_GENERATION
+            if is_hidden and not images:
+                images = tuple(nobodys)
+            number = f"{invocation.id}_{turns}" if invocation.id in taken else invocation.id
+            found.append(replace(timed(invocation), images=images, id=number))
+        return tuple(found)
 
 
-def _once(parts: Sequence[Part], placed: set[str]) -> list[Part]:
+def parse(reply: Reply, spool: Spool | None) -> ParsedReply:
+    """Read the words of a reply for links and for references of its spool."""
+    pieces: list[ImageRef | LinkedText | Reasoning | ToolCall] = []
+    for part in reply.parts:
+        if isinstance(part, Text):
+            pieces += _split(part, spool)
+        else:
+            pieces.append(part)
+    return ParsedReply(reply, tuple(pieces), spool)
+
+
+def _split(text: Text, spool: Spool | None) -> Iterator[ImageRef | LinkedText]:
+    """The words, and the pictures whose references stand between them."""
+    pieces = [text.text] if spool is None else spool.split(text.text)
+    if len(pieces) == 1:
+        yield LinkedText(text, markdown.read_whole(text.text))
+        return
+    for number, piece in enumerate(pieces):
+        if number % 2:
+            yield ImageRef(ImageKey("text", piece), "content", (piece,))
+        elif piece:
+            yield LinkedText(Text(piece, text.citations), markdown.read_whole(piece))
+
+
+def _ref_of(link: Found) -> ImageRef:
+    key = ImageKey("text", link.url)
+    return ImageRef(key, "text", (link.url,), alt=link.alt, optional=link.bare)
+
+
+def _image_at(named: Mapping[ImageKey, Image], key: ImageKey, place: str) -> Image | None:
+    """The picture as it stands at this place: only that one is its source."""
+    image = named.get(key)
+    if image is None:
+        return None
+    sources = tuple(source for source in image.sources if source.place == place)
+    return replace(image, sources=sources[:1] or (Source("images"),))
+
+
+def _is_in_words(image: Image) -> bool:
+    return image.sources[0].place in {"text", "content"}
+
+
+def _once(parts: Sequence[Part], in_words: set[str]) -> Iterator[Part]:
     """Each picture once: where it stands in the words, if it does, else where it came first."""
-    kept: list[Part] = []
     shown: set[str] = set()
     for part in parts:
         if isinstance(part, Image):
-            in_words = part.sources[0].place in {"text", "content"}
-            if part.sha256 in shown or (part.sha256 in placed and not in_words):
+            if part.sha256 in shown or (part.sha256 in in_words and not _is_in_words(part)):
                 continue
             shown.add(part.sha256)
-        kept.append(part)
-    return kept
+        yield part

@@ -20,12 +20,13 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
-from agentkit.images.collector import Collector, Had, Outcome
+from agentkit.images.collector import Collector
+from agentkit.images.outcome import Outcome
 from agentkit.loop.capabilities import suggest
 from agentkit.loop.context import RunContext
 from agentkit.loop.fallback import server_tool_refused
 from agentkit.loop.money import NextRequest, build_request, reserve
-from agentkit.loop.reply_parts import Assembly
+from agentkit.loop.reply_parts import ParsedReply, parse
 from agentkit.loop.request import body_of, closing_of
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.catalogue import Catalogue
@@ -34,13 +35,13 @@ from agentkit.openrouter.paid import PaidRequest
 from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.stream import EventLog
-from agentkit.values import Image, Invocation, Message, Text, ToolCall, replace
-from agentkit.wire import echo, faults, markdown
+from agentkit.values import Image, Invocation, Message, ToolCall, replace
+from agentkit.wire import echo, faults
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation
 from agentkit.wire.markdown_stream import TextFilter
-from agentkit.wire.types import ImageRef, Preview, Reply, ServerCall, Signal, Words
+from agentkit.wire.types import ImageKey, ImageRef, Preview, Reply, ServerCall, Signal, Words
 
 
 async def take_turn(
@@ -102,7 +103,8 @@ class Turn:
         self.told = Told()
         self.looked_up: Generation | None = None
         self._collector: Collector | None = None
-        self._named: dict[str, Image] = {}
+        self._parsed: ParsedReply | None = None
+        self._named: dict[ImageKey, Image] = {}
         self._started: dict[str, float] = {}
         said = any(
             message.role == "assistant" and message.text for message in run.messages[run.start :]
@@ -191,10 +193,8 @@ class Turn:
         if words.what == "reasoning":
             self._log.tell(ReasoningDelta(text))
             return
-        pieces = [text]
-        for reference in collector.references(text):
-            pieces = [each for piece in pieces for each in piece.split(reference)]
-        for index, piece in enumerate(pieces):  # what a picture stands between are two texts
+        pieces = collector.spool.split(text)
+        for index, piece in enumerate(pieces[::2]):  # what a picture stands between are two texts
             self._split += index > 0
             self._say(self._filter.more(piece, (words.part, self._split)))
 
@@ -207,19 +207,21 @@ class Turn:
         released when it ends.
         """
         collector = self._collector
-        if collector is None or not (
-            self._services.fetcher.in_prose(url, bare=bare) or collector.knows(url)
-        ):
+        if collector is None or not self._may_be_picture(url, collector, bare=bare):
             return False
-        task = collector.fetching(url)
+        task = collector.download(url)
         if task.done():
-            return collector.had(url) is not None
+            return collector.stored(url) is not None
         if url not in self._waited:
             self._waited.add(url)
             task.add_done_callback(
                 lambda task: None if task.cancelled() else self._say(self._filter.more())
             )
         return None
+
+    def _may_be_picture(self, url: str, collector: Collector, *, bare: bool) -> bool:
+        """Whether a URL in the words may be fetched, or is another place of a known picture."""
+        return self._services.fetcher.in_prose(url, bare=bare) or collector.knows(url)
 
     def _server_call(self, invocation: Invocation, phase: str | None) -> None:
         if invocation.id not in self._started:
@@ -241,44 +243,44 @@ class Turn:
         )
         return replace(invocation, started_at=began, seconds=seconds)
 
-    def _outcome(self, sighting: ImageRef, outcome: Outcome) -> None:
+    def _outcome(self, ref: ImageRef, outcome: Outcome) -> None:
         """One picture more, or one failure; told in the order in which they were first seen."""
-        if isinstance(outcome, Had):
-            before = len(self.run.arrived)
-            self.run, named = self.run.with_image(self._painted(outcome.image, sighting))
-            self._named[sighting.key] = named
-            if len(self.run.arrived) > before:
-                self._log.tell(ImageReady(named))
-                logger().info(
-                    "image",
-                    run=self.run.id,
-                    name=named.name,
-                    sha256=named.sha256,
-                    media_type=named.media_type,
-                    size=named.size,
-                )
+        if isinstance(outcome, Image):
+            self._arrived(ref, outcome)
             return
-        if sighting.place == "text" and (
-            sighting.error == "bare"
-            or outcome.url in {failure.url for failure in self.run.failures}
-        ):
+        is_told = ref.place == "text" and outcome.url in {each.url for each in self.run.failures}
+        if ref.optional or is_told:
             return
         self.run = replace(self.run, failures=(*self.run.failures, outcome))
         self._log.tell(ImageFailed(outcome))
-        logger().warning(
-            "image_failed", run=self.run.id, place=sighting.place, reason=outcome.reason
+        logger().warning("image_failed", run=self.run.id, place=ref.place, reason=outcome.reason)
+
+    def _arrived(self, ref: ImageRef, image: Image) -> None:
+        before = len(self.run.arrived)
+        self.run, named = self.run.with_image(self._painted(image, ref))
+        self._named[ref.key] = named
+        if len(self.run.arrived) == before:
+            return
+        self._log.tell(ImageReady(named))
+        logger().info(
+            "image",
+            run=self.run.id,
+            name=named.name,
+            sha256=named.sha256,
+            media_type=named.media_type,
+            size=named.size,
         )
 
-    def _painted(self, image: Image, sighting: ImageRef) -> Image:
+    def _painted(self, image: Image, ref: ImageRef) -> Image:
         """The picture with the model that painted it: a server tool's is another than the one that
         answers, and sees none.
         """
         tool = self._context.image_tool
-        if not sighting.invocation_id and sighting.place != "text" and self._context.sees:
+        if not ref.invocation_id and ref.place != "text" and self._context.sees:
             image = replace(
                 image, parents=parents(self.run.messages, self.run.start, self.run.images, image)
             )
-        if tool is None or not (sighting.invocation_id or sighting.place == "text"):
+        if tool is None or not (ref.invocation_id or ref.place == "text"):
             return image
         model = tool.parameters.get("model")
         return replace(image, model=model if isinstance(model, str) else None)
@@ -286,15 +288,16 @@ class Turn:
     async def _grown(self, reply: Reply, closing: str | None) -> Run:
         """The whole reply as a message, once each of its pictures has its outcome."""
         assert self._collector is not None  # noqa: S101 - `begin` has made it
-        self._see_all(reply)
+        parsed = self._see_all(reply, self._collector)
         await self._collector.finish()
         self._say(self._filter.rest())
-        items = without(reply.raw, self._collector.lost())
-        refs = await self._collector.echoes(items)
+        items = without(reply.raw, self._collector.failed_values())
+        refs = await self._collector.blob_refs(items)
         raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
-        message = Message("assistant", self._assembly.parts(reply), raw, self.run.api, reply.model)
+        parts = parsed.parts(self._named)
+        message = Message("assistant", parts, raw, self.run.api, reply.model)
         taken = {each.id for each in self.run.invocations}
-        server = self._assembly.invocations(reply, taken, self._timed, self.run.turns)
+        server = parsed.invocations(self._named, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
         usage = replace(reply.usage, images=images) if images else reply.usage
         if reply.finish == "length" and not message.calls and closing is None:
@@ -317,66 +320,35 @@ class Turn:
                 self._log.tell(InvocationFinished(invocation))
         return run
 
-    def _see_all(self, reply: Reply) -> None:
-        """Every picture of the whole reply, those that its words point to at last."""
-        assert self._collector is not None  # noqa: S101
-        for part in reply.parts:
-            if isinstance(part, ImageRef):
-                self._collector.see(part)
-        texts = [
-            (part.text, markdown.find(part.text)) for part in reply.parts if isinstance(part, Text)
-        ]
-        shown = {
-            each.url: each
-            for _, links in reversed(texts)
-            for each in reversed(links)
-            if not each.bare
-        }
-        for text, links in texts:
-            for reference in self._collector.references(text):
-                self._collector.see(ImageRef(f"text:{reference}", "content", (reference,)))
-            # A Markdown image says more than a bare link.
-            for link in (shown.get(each.url, each) for each in links):
-                if self._services.fetcher.in_prose(
-                    link.url, bare=link.bare
-                ) or self._collector.knows(link.url):
-                    error = "bare" if link.bare else None
-                    self._collector.see(
-                        ImageRef(f"text:{link.url}", "text", (link.url,), alt=link.alt, error=error)
-                    )
+    def _see_all(self, reply: Reply, collector: Collector) -> ParsedReply:
+        """See every picture of the whole reply, those that its words point to at last."""
+        self._parsed = parsed = parse(reply, collector.spool)
+        for ref in parsed.image_refs():
+            is_link = ref.place == "text"
+            if not is_link or self._may_be_picture(ref.values[0], collector, bare=ref.optional):
+                collector.see(ref)
+        return parsed
 
-    @property
-    def _assembly(self) -> Assembly:
-        return Assembly(self._named, self._collector)
-
-    async def rescue(self) -> None:
-        """After an error: wait for the pictures that had arrived already, so that none of them is
-        lost.
+    async def rescue(self, *, fetch: bool) -> None:
+        """Store the pictures that had arrived, so that none of them is lost. Without `fetch`, no
+        download is waited for.
         """
-        if self._collector is not None:
-            self._see_all(self.decoder.reply())
-            self._collector.see_loose(
-                "images" if self.run.api == "chat" else "image_generation_call"
-            )
-            await self._collector.finish()
-            self._say(self._filter.rest())
-
-    def rescue_now(self) -> None:
-        """In a cancellation, which must not wait: what had arrived whole is kept."""
-        if self._collector is not None:
-            self._see_all(self.decoder.reply())
-            self._collector.see_loose(
-                "images" if self.run.api == "chat" else "image_generation_call"
-            )
-            self._collector.rescue()
-            self._say(self._filter.rest())
+        collector = self._collector
+        if collector is None:
+            return
+        if not fetch:
+            collector.abandon()
+        self._see_all(self.decoder.reply(), collector)
+        is_chat = self.run.api == "chat"
+        collector.see_unclaimed("images" if is_chat else "image_generation_call")
+        await collector.finish()
+        self._say(self._filter.rest())
 
     def hand_on(self, error: RunError | None) -> None:
         """The run with what has come of this reply; no call of it can be run."""
-        reply = self.decoder.reply()
-        parts = tuple(
-            part for part in self._assembly.parts(reply) if not isinstance(part, ToolCall)
-        )
+        parsed = self._parsed or parse(self.decoder.reply(), None)
+        reply = parsed.reply
+        parts = tuple(part for part in parsed.parts(self._named) if not isinstance(part, ToolCall))
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
         usage = reply.usage
         if self.looked_up is not None and usage.cost_usd is None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Protocol, Self
 
 from agentkit._log import logger
+from agentkit._sync import finish
 from agentkit.budget import Hold
 from agentkit.errors import (
     ImageError,
@@ -29,6 +30,8 @@ from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.types import JsonObject, Signal
 
+RESCUE_SECONDS = 10.0
+"""Time that what had arrived has to be stored after a cancellation."""
 LOOK_UP_MARGIN = 0.2
 """Seconds of the time that is left which a look-up leaves, so that the error it is about comes
 before the deadline."""
@@ -87,12 +90,10 @@ class Reader(Protocol):
         """Take what one event told."""
         ...
 
-    async def rescue(self) -> None:
-        """After an error: wait for the pictures that had arrived already."""
-        ...
-
-    def rescue_now(self) -> None:
-        """After a cancellation, which must not wait: keep what had arrived whole."""
+    async def rescue(self, *, fetch: bool) -> None:
+        """After an error: store the pictures that had arrived already. After a cancellation, also
+        a second time, `fetch` is False: no download is waited for.
+        """
         ...
 
     def hand_on(self, error: RunError | None) -> None:
@@ -184,7 +185,7 @@ class PaidRequest:
             if problem is None:
                 settle(self._hold, self._reader.told)
             elif isinstance(problem, asyncio.CancelledError):
-                self._cancelled(problem)
+                await self._cancelled(problem)
             elif isinstance(problem, RunError | ImageError | StoreError):
                 error = await self._failed(problem)
                 # The frames below hold the reply, in which a server may have repeated the key: no
@@ -197,8 +198,13 @@ class PaidRequest:
         finally:
             await self._reader.close()
 
-    def _cancelled(self, problem: asyncio.CancelledError) -> None:
-        self._reader.rescue_now()
+    async def _cancelled(self, problem: asyncio.CancelledError) -> None:
+        try:
+            # A second cancellation says nothing that `problem` does not say.
+            with suppress(asyncio.CancelledError):
+                await finish(self._reader.rescue(fetch=False), RESCUE_SECONDS)
+        except TimeoutError:
+            logger().warning("rescue_too_slow", **self._reader.labels)
         self._reader.hand_on(None)
         settle(self._hold, self._reader.told, problem)
 
@@ -207,10 +213,10 @@ class PaidRequest:
         error = self._as_run_error(problem)
         error.generation_id = error.generation_id or self.generation_id or self._id_in_body()
         try:
-            await self._reader.rescue()
+            await self._reader.rescue(fetch=True)
             await self._look_up(error)
         except asyncio.CancelledError as cancelled:
-            self._cancelled(cancelled)
+            await self._cancelled(cancelled)
             raise
         self._reader.hand_on(error)
         error.billed = was_billed(

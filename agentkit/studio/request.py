@@ -21,8 +21,9 @@ from agentkit.errors import (
 )
 from agentkit.events import ImageFailed, ImageReady, ReasoningDelta, TextDelta
 from agentkit.images.blob import Blob
-from agentkit.images.collector import Collector, Outcome
+from agentkit.images.collector import Collector
 from agentkit.images.fetch import Fetcher
+from agentkit.images.outcome import Outcome
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
@@ -32,7 +33,7 @@ from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
 from agentkit.wire.generation import Generation
 from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
-from agentkit.wire.types import ImageRef, Preview, ServerCall, Signal, Words
+from agentkit.wire.types import ImageKey, ImageRef, Preview, ServerCall, Signal, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,38 +185,33 @@ class DrawingRequest:
             case ServerCall():
                 return  # the Image API has none
 
-    def _outcome(self, sighting: ImageRef, outcome: Outcome) -> None:
+    def _outcome(self, ref: ImageRef, outcome: Outcome) -> None:
         """One picture more, or one failure, in the order in which they were seen; the same bytes
         are one picture.
         """
         if isinstance(outcome, ImageFailure):
             self._failures.append(outcome)
             self._log.tell(ImageFailed(outcome))
-            logger().warning("image_failed", place=sighting.place, reason=outcome.reason)
+            logger().warning("image_failed", place=ref.place, reason=outcome.reason)
             return
-        image = replace(outcome.image, parents=self._parents)
+        image = replace(outcome, parents=self._parents)
         if any(each.sha256 == image.sha256 for each in self._images):
             return
         self._images.append(image)
         self._log.tell(ImageReady(image))
         logger().info("image", sha256=image.sha256, media_type=image.media_type, size=image.size)
 
-    async def rescue(self) -> None:
-        """After an error: nothing that had arrived is lost."""
+    async def rescue(self, *, fetch: bool) -> None:
+        """Store what had arrived. Without `fetch`, no download is waited for."""
         if self._collector is None:
             return
+        if not fetch:
+            self._collector.abandon()
         for blob in self._loose(self._collector):
             failure = await asyncio.to_thread(_set_aside, blob)
-            self._outcome(ImageRef(blob.reference, "data", ()), failure)
+            self._previewed.add(blob.reference)  # once only
+            self._outcome(ImageRef(_unclaimed(blob), "data", ()), failure)
         await self._collector.finish()
-
-    def rescue_now(self) -> None:
-        """In a cancellation, which must not wait."""
-        if self._collector is None:
-            return
-        for blob in self._loose(self._collector):
-            self._outcome(ImageRef(blob.reference, "data", ()), _set_aside(blob))
-        self._collector.rescue()
 
     def _loose(self, collector: Collector) -> list[Blob]:
         """See the pictures whose event never ended. Those of a stream are returned: nothing tells
@@ -226,21 +222,17 @@ class DrawingRequest:
         spool.close()
         if (written := self.decoder.unfinished()) is not None:
             collector.see(written)
-        claimed = {value for sighting in self.decoder.reply().pictures for value in sighting.values}
+        claimed = {value for ref in self.decoder.reply().pictures for value in ref.values}
         loose = [
             blob
             for reference, blob in spool.blobs.items()
             if reference not in claimed | self._previewed
         ]
         if self._exchange.is_stream:
-            self._previewed.update(blob.reference for blob in loose)  # once only
             return loose
         for blob in loose:
-            collector.see(
-                ImageRef(
-                    f"loose:{blob.reference}", "data", (blob.reference,), prompt=self.request.prompt
-                )
-            )
+            reference, prompt = blob.reference, self.request.prompt
+            collector.see(ImageRef(_unclaimed(blob), "data", (reference,), prompt=prompt))
         return []
 
     def hand_on(self, error: RunError | None) -> None:
@@ -254,6 +246,10 @@ class DrawingRequest:
         """Stop the downloads that still go on."""
         if self._collector is not None:
             await self._collector.close()
+
+
+def _unclaimed(blob: Blob) -> ImageKey:
+    return ImageKey("unclaimed", blob.reference)
 
 
 def _set_aside(blob: Blob) -> ImageFailure:

@@ -18,7 +18,7 @@ from agentkit.wire.json import (
     write,
 )
 from agentkit.wire.tool_calls import parse_object
-from agentkit.wire.types import BLOB, IMAGE_GENERATION, ImageRef, JsonObject
+from agentkit.wire.types import BLOB, IMAGE_GENERATION, ImageKey, ImageRef, JsonObject
 
 IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
@@ -81,7 +81,7 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, ImageRef |
         return invocation, None
     values = picture_values(parsed) if parsed is not None else ((result,) if result else ())
     return invocation, ImageRef(
-        f"server:{call_id}",
+        ImageKey("server", call_id),
         "reasoning_details",
         values,
         prompt=as_text((arguments or {}).get("prompt")),
@@ -93,7 +93,9 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, ImageRef |
     )
 
 
-def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocation, ImageRef | None]:
+def server_item(
+    item: JsonObject, key: ImageKey, *, tracked: bool
+) -> tuple[Invocation, ImageRef | None]:
     """Responses: `openrouter:image_generation`, `image_generation_call`, and any other server
     tool's output item. `tracked`: the item is a tool's call (a model that draws by itself gives
     items of the same type)."""
@@ -101,7 +103,7 @@ def server_item(item: JsonObject, key: str, *, tracked: bool) -> tuple[Invocatio
     error = item.get("error")
     words = as_text(error) or as_text(as_object(error).get("message"))
     status = server_status(item.get("status"), failed=words is not None)
-    call_id = as_text(item.get("call_id")) or as_text(item.get("id")) or key
+    call_id = as_text(item.get("call_id")) or as_text(item.get("id")) or str(key)
     prompt = as_text(item.get("prompt"))
     invocation = Invocation(
         call_id,

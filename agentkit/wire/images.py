@@ -21,7 +21,7 @@ from agentkit.wire.body import Placeholders
 from agentkit.wire.common import picture_values, usage_of
 from agentkit.wire.json import SurrogateJoiner, as_object, as_objects, as_text
 from agentkit.wire.size import SizeLimit
-from agentkit.wire.types import ImageRef, JsonObject, Preview, Signal, Words
+from agentkit.wire.types import ImageKey, ImageRef, JsonObject, Preview, Signal, Words
 
 PATH = "/images"
 _FIELDS = ("b64_json", "url", "image_url", "result")
@@ -170,7 +170,7 @@ class ImagesReply:
         item = max(self._item + (index <= self._index), len(self._pictures))
         self._item, self._index = min(item, self._count - 1), index
         return [
-            Preview(f"data:{self._item}", index, value)
+            Preview(str(ImageKey("data", str(self._item))), index, value)
             for value in picture_values(event, _FIELDS)[:1]
         ]
 
@@ -188,7 +188,7 @@ class ImagesReply:
         values = picture_values(holder, _FIELDS) or self._written()
         self._markup.clear()
         sighting = ImageRef(
-            f"data:{len(self._pictures)}",
+            ImageKey("data", str(len(self._pictures))),
             "data",
             values,
             prompt=self._prompt,
@@ -213,7 +213,9 @@ class ImagesReply:
         """
         values = self._written()
         return (
-            ImageRef(f"data:{len(self._pictures)}", "data", values, prompt=self._prompt)
+            ImageRef(
+                ImageKey("data", str(len(self._pictures))), "data", values, prompt=self._prompt
+            )
             if values
             else None
         )

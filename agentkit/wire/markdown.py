@@ -1,7 +1,7 @@
 """Pictures in the words of an answer: Markdown images, inline and by reference, and bare links.
 
-A link in prose is a claim of the model, so finding one decides nothing: whether it is fetched is
-for the fetch policy, and a picture that was not had stays what it is, a plain link.
+A link in prose is a claim of the model, so finding one decides nothing: the fetch policy decides
+whether it is fetched, and if no picture comes of it, it stays a plain link.
 """
 
 from __future__ import annotations
@@ -84,11 +84,16 @@ class Reading:
 
 def find(text: str) -> tuple[Found, ...]:
     """Every picture that these words point to, in order. Code is left alone."""
-    return read(text).found if "://" in text else ()
+    return read_whole(text).found
+
+
+def read_whole(text: str) -> Reading:
+    """The links of a whole text. Most texts have none, which costs nothing."""
+    return read(text) if "://" in text else Reading()
 
 
 def read(text: str, most: int = MOST) -> Reading:
-    """All that `find` looks at, with at most so many links."""
+    """All that `find` looks at, with at most `most` links; whether or not the text has a URL."""
     code = tuple(_code(text))
     definitions: list[Definition] = []
     taken = bytearray(len(text))
@@ -204,15 +209,18 @@ def _trimmed(match: re.Match[str]) -> tuple[str, int]:
     return url, end
 
 
-def place(text: Text, had: Callable[[str], Image | None]) -> tuple[Text | Image, ...]:
-    """The words with each picture that was had at its place, and its link gone; the others as plain
-    links.
+def place(
+    text: Text, had: Callable[[str], Image | None], reading: Reading | None = None
+) -> tuple[Text | Image, ...]:
+    """The words with each picture that `had` gives at its place, and its link gone; the others as
+    plain links. `reading` is that of the words, if they were read already.
 
     No empty paragraph stays behind: the words around a picture, joined again, read as if it had
     never been there.
     """
     words = text.text
-    reading = read(words) if "://" in words else Reading()
+    if reading is None:
+        reading = read_whole(words)
     if not reading.found:
         return (text,)
     images = {each.url: image for each in reading.found if (image := had(each.url)) is not None}

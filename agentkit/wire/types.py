@@ -78,13 +78,27 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageKey:
+    """Which picture of a reply: the same, however often that picture is seen."""
+
+    where: Literal["content", "data", "images", "item", "server", "text", "unclaimed"]
+    """`data` is that of the Image API, `text` a link or a reference in words; `unclaimed` came
+    without the event that it belongs to.
+    """
+    at: str
+    """Its position there, or its URL or reference."""
+
+    def __str__(self) -> str:
+        return f"{self.where}:{self.at}"
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A picture seen on the wire, not yet had. Of `values` (URLs, base64, references) the first
+    """A picture seen on the wire, not stored yet. Of `values` (URLs, base64, references) the first
     that yields bytes wins.
     """
 
-    key: str
-    """The same for one item of one reply, however often it is seen."""
+    key: ImageKey
     place: Place
     values: tuple[str, ...]
     alt: str = ""
@@ -93,7 +107,9 @@ class ImageRef:
     invocation_id: str | None = None
     cost_usd: float | None = None
     error: str | None = None
-    """Why there is none, where the wire says so."""
+    """Why there is none, if the wire says so."""
+    optional: bool = False
+    """A bare link in words: no failure is reported if it leads to no picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +117,7 @@ class Preview:
     """A partial picture: shown, never kept."""
 
     key: str
+    """The same for all previews of one picture."""
     index: int
     value: str
 

@@ -12,15 +12,16 @@ import pytest
 
 from agentkit import Agent, FetchPolicy, OpenRouter
 from agentkit.errors import ImageError, ProtocolError
-from agentkit.images.collector import Collector, Outcome
+from agentkit.images.collector import Collector
 from agentkit.images.fetch import Fetcher
+from agentkit.images.outcome import Outcome
 from agentkit.images.spool import MAX_PICTURES, MAX_STRINGS, Spool
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.openrouter.response import MAX_EVENTS
 from agentkit.studio import Studio
 from agentkit.values import ImageFailure
-from agentkit.wire.types import ImageRef
+from agentkit.wire.types import ImageKey, ImageRef
 from tests.security.peer import http, peering, start
 from tests.security.pictures import chunk, whole
 
@@ -190,7 +191,8 @@ async def test_nor_are_more_fetched() -> None:
 
         collector = Collector(Spool(store, max_total_bytes=len(data)), store, fetcher, None, hear)
         for number in range(40):
-            collector.see(ImageRef(f"images:{number}", "images", (f"{peer.origin}/{number}.png",)))
+            key = ImageKey("images", str(number))
+            collector.see(ImageRef(key, "images", (f"{peer.origin}/{number}.png",)))
         await collector.finish()
         await collector.close()
     failed = [each for each in told if isinstance(each, ImageFailure)]

@@ -29,7 +29,16 @@ from agentkit.wire.json import (
 )
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
-from agentkit.wire.types import ImageRef, JsonObject, Reply, ReplyPart, ServerCall, Signal, Words
+from agentkit.wire.types import (
+    ImageKey,
+    ImageRef,
+    JsonObject,
+    Reply,
+    ReplyPart,
+    ServerCall,
+    Signal,
+    Words,
+)
 
 _ANY = "*"
 """In place of a call's id: the latest detail of an index and a type, whatever its call."""
@@ -228,7 +237,9 @@ class ChatReply:
         if self._owners.setdefault(invocation.id, number) != number:
             invocation = replace(invocation, id=f"{invocation.id}_{number}")
         if sighting is not None:
-            sighting = replace(sighting, key=f"server:{number}", invocation_id=invocation.id)
+            sighting = replace(
+                sighting, key=ImageKey("server", str(number)), invocation_id=invocation.id
+            )
         return invocation, sighting
 
     def _server_details(self) -> list[dict[str, Any]]:
@@ -381,11 +392,11 @@ def _only_words(chunk: JsonObject) -> str | None:
 
 
 def _content_sighting(number: int, values: tuple[str, ...]) -> ImageRef:
-    return ImageRef(f"content:{number}", "content", values)
+    return ImageRef(ImageKey("content", str(number)), "content", values)
 
 
 def _image_sighting(number: int, values: tuple[str, ...]) -> ImageRef:
-    return ImageRef(f"images:{number}", "images", values)
+    return ImageRef(ImageKey("images", str(number)), "images", values)
 
 
 def _join(known: dict[str, Any], fragment: JsonObject) -> None:

@@ -27,6 +27,7 @@ from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import settle
 from agentkit.wire.types import (
     IMAGE_GENERATION,
+    ImageKey,
     ImageRef,
     JsonObject,
     Preview,
@@ -170,10 +171,10 @@ class ResponsesReply:
         self, index: int, known: Item, *, running: bool = False
     ) -> tuple[Invocation, ImageRef | None]:
         item = {**known.item, "status": "in_progress"} if running else known.item
-        key = f"item:{index}"
+        key = ImageKey("item", str(index))
         invocation, image = server_item(item, key, tracked=self._is_call(known.type))
         if not known.call_id:
-            has_id = invocation.id != key
+            has_id = invocation.id != str(key)
             known.call_id = invocation.id if has_id else f"{self._seed}_{index}"
         if image is not None and image.invocation_id:
             image = replace(image, invocation_id=known.call_id)
@@ -341,5 +342,5 @@ def _preview(event: JsonObject) -> list[Signal]:
     value = as_text(event.get("partial_image_b64"))
     if value is None:
         return []
-    key = f"item:{as_count(event.get('output_index'))}"
-    return [Preview(key, as_count(event.get("partial_image_index")), value)]
+    key = ImageKey("item", str(as_count(event.get("output_index"))))
+    return [Preview(str(key), as_count(event.get("partial_image_index")), value)]

@@ -9,7 +9,7 @@ from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire.common import IMAGE_PARTS, citations, picture_of_part, reasoning_of
 from agentkit.wire.json import SurrogateJoiner, as_objects, as_text, join_surrogates, write
 from agentkit.wire.tool_calls import for_history
-from agentkit.wire.types import ImageRef, JsonObject, ReplyPart
+from agentkit.wire.types import ImageKey, ImageRef, JsonObject, ReplyPart
 
 GAP = "\n\n"
 PLAIN = {"message", "reasoning", "function_call"}
@@ -111,7 +111,7 @@ def message_parts(index: int, known: Item) -> list[ReplyPart]:
         text = part.get("text")
         if as_text(part.get("type")) in IMAGE_PARTS:
             if values := picture_of_part(part):
-                parts.append(ImageRef(f"content:{index}:{number}", "content", values))
+                parts.append(ImageRef(ImageKey("content", f"{index}:{number}"), "content", values))
         elif isinstance(text, str) and text:
             annotations = citations(part.get("annotations"))
             parts.append(Text(join_surrogates(text), annotations))

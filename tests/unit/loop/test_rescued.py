@@ -17,7 +17,7 @@ from agentkit.images.spool import Spool
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import OpenRouter
 from agentkit.studio import Studio
-from agentkit.wire.types import ImageRef
+from agentkit.wire.types import ImageKey, ImageRef
 from tests.conftest import Bench, picture
 
 FOX = picture(size=(160, 120), noise=1)
@@ -86,9 +86,10 @@ async def test_at_once_each_picture_has_its_outcome() -> None:
         "bm90IGEgcGljdHVyZQ==",
     ]
     for number, value in enumerate(values):
-        collector.see(ImageRef(f"images:{number}", "images", (value,)))
-    collector.see(ImageRef("server:0", "server_tool", (), error="the tool failed"))
-    collector.rescue()
+        collector.see(ImageRef(ImageKey("images", str(number)), "images", (value,)))
+    collector.see(ImageRef(ImageKey("server", "0"), "server_tool", (), error="the tool failed"))
+    collector.abandon()
+    await collector.finish()
     await collector.close()
     assert all(isinstance(each, ImageFailure) for each in told)
     assert [each.url for each in told] == [values[0], None, None, None]

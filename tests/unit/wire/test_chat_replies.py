@@ -12,7 +12,7 @@ from agentkit.errors import APIError, BadRequest, ProviderFailed, RateLimited
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire.chat.decode import ChatReply
 from agentkit.wire.json import read_object
-from agentkit.wire.types import ImageRef, Signal, Words
+from agentkit.wire.types import ImageKey, ImageRef, Signal, Words
 from tests.unit.wire.replies import (
     DRAW,
     READ,
@@ -54,7 +54,7 @@ def test_chat_streamed_equals_buffered() -> None:
     assert whole.parts == (
         Reasoning("hm, so"),
         Text("Hello", ({"type": "url_citation"},)),
-        ImageRef("images:0", "images", ("data:image/png;base64,AAAA",)),
+        ImageRef(ImageKey("images", "0"), "images", ("data:image/png;base64,AAAA",)),
         ToolCall("c1", "w", '{"a":1}'),
     )
     assert whole.usage == READ
@@ -151,8 +151,8 @@ def test_pictures_in_content_parts_stand_between_the_words() -> None:
     cited = [{"type": "url_citation"}]
     whole = buffered({"content": content, "annotations": cited})
     assert whole.parts == (
-        Text("One "), ImageRef("content:0", "content", (URL,)), Text(" two ", (cited[0],)),
-        ImageRef("content:1", "content", ("data:image/png;base64,AAAA",)),
+        Text("One "), ImageRef(ImageKey("content", "0"), "content", (URL,)), Text(" two ", (cited[0],)),
+        ImageRef(ImageKey("content", "1"), "content", ("data:image/png;base64,AAAA",)),
     )  # fmt: skip
     assert (
         streamed(
@@ -205,7 +205,7 @@ def test_a_server_tools_call_in_the_details() -> None:
     assert call == Invocation("t1", DRAW, {"prompt": "a fox"}, "server", "completed", result)
     assert sightings(reply) == [
         ImageRef(
-            "server:0",
+            ImageKey("server", "0"),
             "reasoning_details",
             (URL,),
             prompt="a fox",

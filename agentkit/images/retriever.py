@@ -1,0 +1,113 @@
+"""Puts the values that stand for pictures in one reply into the store, each of them once.
+
+A value is a URL, short base64, or a reference that the spool left in place of longer base64.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from agentkit.errors import ImageError, StoreError
+from agentkit.images.base64text import decode_base64
+from agentkit.images.fetch import Fetcher
+from agentkit.images.inspect import BrokenImage, Stored, store_bytes
+from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
+from agentkit.images.store import ImageStore
+
+TOO_MANY = f"the reply has more than {MAX_PICTURES} pictures: those beyond are not kept"
+MOST_AT_ONCE = 8
+"""Pictures of one reply that are fetched at the same time."""
+_ABANDONED = "not fetched: the run ended before its download did"
+
+
+def is_url(value: str) -> bool:
+    return value[:8].lower().startswith(("http://", "https://"))
+
+
+class Retriever:
+    """The values of one reply, and what became of each. `in` tells whether one was started."""
+
+    def __init__(self, spool: Spool, store: ImageStore, fetcher: Fetcher) -> None:
+        self._spool = spool
+        self._store = store
+        self._fetcher = fetcher
+        self._tasks: dict[str, asyncio.Task[Stored]] = {}
+        self._gate = asyncio.Semaphore(MOST_AT_ONCE)
+        self._downloads = 0
+        self._downloaded_bytes = 0
+        self._is_abandoned = False
+
+    def __contains__(self, value: str) -> bool:
+        return value in self._tasks
+
+    def start(self, value: str) -> asyncio.Task[Stored]:
+        """The task that stores the value; it is begun at the first call."""
+        if value not in self._tasks:
+            self._tasks[value] = asyncio.create_task(self._store_value(value))
+        return self._tasks[value]
+
+    def stored(self, value: str) -> Stored | None:
+        """The picture of a value; None if it failed, or is not stored yet."""
+        task = self._tasks.get(value)
+        if task is None or not task.done() or task.cancelled():
+            return None
+        return task.result() if task.exception() is None else None
+
+    async def get(self, value: str) -> Stored:
+        """The picture of a value, once it is stored. Raises `ImageError` and `StoreError`."""
+        task = self.start(value)
+        if not task.done():
+            await asyncio.wait([task])
+        if task.cancelled():
+            raise ImageError(_ABANDONED)
+        return task.result()
+
+    def abandon(self) -> None:
+        """Stop the downloads; those that have not ended fail. No other work waits for a network."""
+        self._is_abandoned = True
+        for value, task in self._tasks.items():
+            if is_url(value):
+                task.cancel()
+
+    async def close(self) -> None:
+        """Stop whatever still goes on, and wait until it has stopped."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def leftover(self, value: str, error: ImageError | StoreError) -> bytes | None:
+        """Bytes that the store would not take, because the disk is full say."""
+        blob = self._spool.blobs.get(value)
+        try:
+            if blob is not None:
+                return blob.take()
+            if isinstance(error, StoreError) and not is_url(value):
+                return decode_base64(value)
+        except ImageError:
+            return None
+        return error.data if isinstance(error, BrokenImage) else None
+
+    async def _store_value(self, value: str) -> Stored:
+        blob = self._spool.blobs.get(value)
+        if blob is not None:
+            return await asyncio.to_thread(blob.keep)
+        if is_url(value):
+            return await self._download(value)
+        return await asyncio.to_thread(self._store_base64, value)
+
+    def _store_base64(self, value: str) -> Stored:
+        return store_bytes(self._store, decode_base64(value))
+
+    async def _download(self, url: str) -> Stored:
+        if self._is_abandoned:
+            raise ImageError(_ABANDONED)
+        most = self._spool.max_total_bytes
+        async with self._gate:
+            if self._downloaded_bytes > most:
+                raise ImageError(too_many_bytes(most))
+            if self._downloads >= MAX_PICTURES:
+                raise ImageError(TOO_MANY)
+            self._downloads += 1
+            stored = await self._fetcher.fetch(url)
+            self._downloaded_bytes += stored.size
+            return stored
