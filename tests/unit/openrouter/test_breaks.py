@@ -378,3 +378,18 @@ async def test_a_redirect_is_not_followed(status: int, connect: Connect) -> None
             await ask(connect(peer.url))
         assert len(peer.requests) == 1
         assert "secretsecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[", "http://\u2603:port/", "//", "javascript:alert(1)", ""]
+)
+async def test_a_redirect_to_no_address_is_the_same_error(target: str, connect: Connect) -> None:
+    async def handler(line: Line) -> None:
+        await line.request()
+        await line.send(reply(b"", f"Location: {target}", status="307 Go"))
+
+    async with serving(handler) as peer:
+        with pytest.raises(APIError, match="was not followed") as caught:
+            await ask(connect(peer.url))
+        assert caught.value.status == 307
+        assert len(peer.requests) == 1
