@@ -8,15 +8,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from agentkit.answer import AnswerStatus
-from agentkit.demo.positions import MAX_CHARACTERS, Document, Place, ScriptError, parse
+from agentkit.demo.document import MAX_CHARACTERS, Document, ScriptError, parse
 from agentkit.settings import Limits, ModelSettings
 from agentkit.values import APIS, Api
+
+if TYPE_CHECKING:
+    from agentkit.emulator.yaml_lines import FieldPath
 
 SettingsT = TypeVar("SettingsT", ModelSettings, Limits)
 _TYPE = r"[a-z0-9_]+:[a-z0-9_.-]+"
@@ -171,9 +174,9 @@ class Script:
         """How the model is asked in this turn."""
         return self.settings.merged(ModelSettings(**turn.settings))
 
-    def error(self, place: Place, why: str) -> ScriptError:
+    def error(self, path: FieldPath, why: str) -> ScriptError:
         """An error about a field of this script."""
-        return self.document.error(place, why)
+        return self.document.error(path, why)
 
 
 def load(path: Path) -> Script:
@@ -224,14 +227,14 @@ def _check_references(document: Document, shape: _Shape, turn: Turn, index: int)
     known = [name for each in entries for name in each.functions]
     for name in turn.expect.tools or ():
         if name not in known:
-            place = ("turns", index, "expect", "tools", name)
+            path = ("turns", index, "expect", "tools", name)
             raise document.error(
-                place, f"no such tool in `tools:`, accepted are: {', '.join(known) or 'none'}"
+                path, f"no such tool in `tools:`, accepted are: {', '.join(known) or 'none'}"
             )
 
 
 def _built(
-    document: Document, at: Place, kind: type[SettingsT], given: Mapping[str, Any]
+    document: Document, at: FieldPath, kind: type[SettingsT], given: Mapping[str, Any]
 ) -> SettingsT:
     fields = kind.__dataclass_fields__
     for key in given:
@@ -242,8 +245,8 @@ def _built(
     except ValueError as error:
         wrong = next((key for key in given if f"({key}=" in str(error)), None)
         given_value = f"given {_shown(given[wrong])}, " if wrong is not None else ""
-        place = at if wrong is None else (*at, wrong)
-        raise document.error(place, given_value + str(error).rpartition("): ")[2]) from None
+        path = at if wrong is None else (*at, wrong)
+        raise document.error(path, given_value + str(error).rpartition("): ")[2]) from None
     except TypeError as error:
         raise document.error(at, f"given {_shown(given)}, which does not fit: {error}") from None
 
@@ -267,22 +270,22 @@ def _first(document: Document, error: ValidationError) -> ScriptError:
     is there.
     """
     found = [(_place(detail), detail) for detail in error.errors(include_url=False)]
-    place, detail = min(
+    path, detail = min(
         found, key=lambda each: (each[1]["type"] == "missing", document.lines.get(each[0], 0))
     )
-    return document.error(place, _why(place, detail))
+    return document.error(path, _why(path, detail))
 
 
-def _place(detail: ErrorDetails) -> Place:
+def _place(detail: ErrorDetails) -> FieldPath:
     return tuple(step for step in detail["loc"] if step != "[key]")
 
 
-def _why(place: Place, detail: ErrorDetails) -> str:
+def _why(path: FieldPath, detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing":
         return "missing; it is required"
     if kind == "extra_forbidden":
-        return f"unknown, accepted are: {', '.join(_fields_at(place[:-1]))}"
+        return f"unknown, accepted are: {', '.join(_fields_at(path[:-1]))}"
     given = f"given {_shown(detail['input'])}, "
     match kind:
         case "literal_error":
@@ -303,10 +306,10 @@ def _why(place: Place, detail: ErrorDetails) -> str:
             )
 
 
-def _fields_at(place: Place) -> Sequence[str]:
+def _fields_at(path: FieldPath) -> Sequence[str]:
     shape: type[BaseModel] = _Shape
-    if place[:1] == ("turns",):
-        shape = Expect if "expect" in place else Turn
+    if path[:1] == ("turns",):
+        shape = Expect if "expect" in path else Turn
     return tuple(shape.model_fields)
 
 

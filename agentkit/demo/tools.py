@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentkit.demo.positions import Place
 from agentkit.demo.script import STUDIO, Script, ToolEntry, read
 from agentkit.errors import AgentkitError
 from agentkit.images.store import ImageStore
@@ -22,6 +21,9 @@ from agentkit.openrouter.client import OpenRouter
 from agentkit.studio import Studio
 from agentkit.tools import Tool, tool
 from agentkit.tools.server_tools import Datetime, ImageGeneration, ServerTool, WebFetch, WebSearch
+
+if TYPE_CHECKING:
+    from agentkit.emulator.yaml_lines import FieldPath
 
 _NAMED: Mapping[str, Callable[..., ServerTool]] = {
     "openrouter:image_generation": ImageGeneration,
@@ -94,9 +96,11 @@ def load_tools(script: Script) -> Toolbox:
     return Toolbox(loaded(script.tools), own)
 
 
-def _made(script: Script, place: Place, entry: ToolEntry, files: dict[Path, ModuleType]) -> Loaded:
+def _made(
+    script: Script, path: FieldPath, entry: ToolEntry, files: dict[Path, ModuleType]
+) -> Loaded:
     if entry.parameters is not None:
-        return _with_parameters(script, (*place, entry.name), entry.name, entry.parameters)
+        return _with_parameters(script, (*path, entry.name), entry.name, entry.parameters)
     source, _, name = entry.name.rpartition(":")
     try:
         module = (
@@ -106,25 +110,25 @@ def _made(script: Script, place: Place, entry: ToolEntry, files: dict[Path, Modu
         )
     except Exception as error:  # a tool's file is the user's code: it can raise anything
         raise script.error(
-            place, f"{source} cannot be imported: {type(error).__name__}: {error}"
+            path, f"{source} cannot be imported: {type(error).__name__}: {error}"
         ) from error
     found: object = getattr(module, name, None)
     if isinstance(found, Tool):
         return found  # pyright: ignore[reportUnknownVariableType]
     if not callable(found):
         raise script.error(
-            place,
+            path,
             f"{source} has no function {name}, accepted are: "
             f"{', '.join(_offered(module)) or 'none'}",
         )
     try:
         return tool(found)
     except AgentkitError as error:
-        raise script.error(place, str(error)) from None
+        raise script.error(path, str(error)) from None
 
 
 def _with_parameters(
-    script: Script, place: Place, name: str, parameters: Mapping[str, Any]
+    script: Script, path: FieldPath, name: str, parameters: Mapping[str, Any]
 ) -> ServerTool | StudioTools:
     try:
         if name == STUDIO:
@@ -134,9 +138,9 @@ def _with_parameters(
         named = _NAMED.get(name)
         return named(**parameters) if named else ServerTool(name, parameters)
     except AgentkitError as error:
-        raise script.error(place, str(error)) from None
+        raise script.error(path, str(error)) from None
     except TypeError as error:
-        raise script.error(place, str(error).replace("__init__()", name)) from None
+        raise script.error(path, str(error).replace("__init__()", name)) from None
 
 
 def _file(path: Path, loaded: dict[Path, ModuleType]) -> ModuleType:

@@ -21,6 +21,7 @@ from agentkit.emulator.faults.values import (
     When,
 )
 from agentkit.emulator.json_values import as_list, as_object
+from agentkit.emulator.yaml_lines import FieldPath, YamlError, YamlLimits, read_yaml
 
 MAX_SIZE = 1_000_000
 MAX_DEPTH = 32
@@ -35,8 +36,7 @@ _PARTS: dict[str, type] = {
     "socket": Socket,
     "when": When,
 }
-Lines = Mapping[tuple[str | int, ...], int]
-Loc = tuple[str | int, ...]
+Lines = Mapping[FieldPath, int]
 
 
 class ChaosError(ValueError):
@@ -85,7 +85,7 @@ def faults_from_value(value: Any, *, name: str = "faults", lines: Lines | None =
         raise ChaosError(
             f"{_at(name, lines, ('seed',))}: seed: {seed!r} was given; a whole number is accepted"
         )
-    prefix: Loc = ("faults",) if known is not None else ()
+    prefix: FieldPath = ("faults",) if known is not None else ()
     found = [_fault(one, (*prefix, number), name, lines) for number, one in enumerate(listed)]
     return Faults(found, seed=random.randrange(MAX_SEED) if seed is None else seed)
 
@@ -104,7 +104,7 @@ def _sparse(value: Any) -> Any:
     )
 
 
-def _fault(value: Any, at: Loc, name: str, lines: Lines) -> Fault:
+def _fault(value: Any, at: FieldPath, name: str, lines: Lines) -> Fault:
     try:
         return _FAULT.validate_python(value)
     except ValidationError as error:
@@ -116,7 +116,7 @@ def _fault(value: Any, at: Loc, name: str, lines: Lines) -> Fault:
         ) from None
 
 
-def _keys(loc: Sequence[str | int], value: Any) -> Loc:
+def _keys(loc: Sequence[str | int], value: Any) -> FieldPath:
     """The keys of a place, without the names of types that pydantic puts between."""
     found: list[str | int] = []
     for key in loc:
@@ -134,7 +134,7 @@ def _keys(loc: Sequence[str | int], value: Any) -> Loc:
     return tuple(found)
 
 
-def _reason(error: Mapping[str, Any], here: Loc) -> str:
+def _reason(error: Mapping[str, Any], here: FieldPath) -> str:
     given = json.dumps(error.get("input"), default=repr)[:80]
     match error["type"]:
         case "unexpected_keyword_argument":
@@ -157,67 +157,30 @@ def _reason(error: Mapping[str, Any], here: Loc) -> str:
             return f"{given} was given; {message[:1].lower()}{message[1:]}"
 
 
-def _at(name: str, lines: Lines, at: Loc) -> str:
+def _at(name: str, lines: Lines, at: FieldPath) -> str:
     while at and at not in lines:
         at = at[:-1]
     return f"{name}:{lines[at]}" if at in lines else name
 
 
-# YAML
-
-
 def _loaded(text: str, name: str) -> tuple[Any, Lines]:
-    """The value, and the line of each place in it. No tag makes an object, no alias a bomb, no key
-    comes twice.
-    """
+    """The value of a YAML text, and the line of each value in it."""
     try:
-        import yaml as pyyaml
-    except ImportError as error:
-        raise ChaosError(f"{name}: YAML needs PyYAML: pip install pyyaml") from error
-    yaml: Any = pyyaml
-    try:
-        depth = 0
-        for token in yaml.scan(text, Loader=yaml.SafeLoader):
-            depth += type(token).__name__.endswith(("SequenceStartToken", "MappingStartToken"))
-            depth -= type(token).__name__.endswith(
-                ("SequenceEndToken", "MappingEndToken", "BlockEndToken")
-            )
-            if depth > MAX_DEPTH:
-                raise ChaosError(
-                    f"{name}:{token.start_mark.line + 1}: nested too deeply; "
-                    f"at most {MAX_DEPTH} is accepted"
-                )
-            if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
-                raise ChaosError(
-                    f"{name}:{token.start_mark.line + 1}: anchors and aliases are not accepted"
-                )
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[Loc, int] = {}
-        _map(yaml, node, (), lines, name)
-        return yaml.safe_load(text), lines
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise ChaosError(f"{name}{line}: {getattr(error, 'problem', None) or 'no YAML'}") from error
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, ChaosError):
-            raise
-        raise ChaosError(
-            f"{name}: {'nested too deeply' if isinstance(error, RecursionError) else error}"
-        ) from error
+        return read_yaml(text, YamlLimits(depth=MAX_DEPTH, values=MAX_SIZE, aliases=False))
+    except YamlError as error:
+        where = f"{name}:{error.line}" if error.line is not None else name
+        raise ChaosError(f"{where}: {_explain(error)}") from error
 
 
-def _map(yaml: Any, node: Any, at: Loc, lines: dict[Loc, int], name: str) -> None:
-    if node is None:
-        return
-    lines.setdefault(at, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        for number, member in enumerate(node.value):
-            _map(yaml, member, (*at, number), lines, name)
-    elif isinstance(node, yaml.MappingNode):
-        for key, member in node.value:
-            here = (*at, str(key.value))
-            if here in lines:
-                raise ChaosError(f"{name}:{key.start_mark.line + 1}: {key.value!r} stands twice")
-            lines[here] = key.start_mark.line + 1
-            _map(yaml, member, here, lines, name)
+def _explain(error: YamlError) -> str:
+    match error.flaw:
+        case "depth" | "size":
+            return f"nested too deeply; at most {MAX_DEPTH} is accepted"
+        case "alias":
+            return "anchors and aliases are not accepted"
+        case "duplicate":
+            return f"{error.path[-1]!r} stands twice"
+        case "key":
+            return "a key is no plain text"
+        case "value" | "syntax":
+            return error.detail or "no YAML"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agentkit import ImageGeneration, ModelSettings, OpenRouter, ServerTool, Tool
-from agentkit.demo.positions import ScriptError
+from agentkit.demo.document import ScriptError
 from agentkit.demo.script import Script, load, read
 from agentkit.demo.tools import StudioTools, load_tools, named_tools
 from agentkit.images.store import MemoryImageStore
@@ -70,6 +70,7 @@ def test_a_small_script_has_sensible_defaults() -> None:
         (GOOD + "about: [a\n", "demo.yaml:8: this is no YAML: while parsing a flow sequence"),
         (GOOD + "about: \x07\n", "demo.yaml:1: this is no YAML: unacceptable character"),
         ("turns: " + "[" * 40, "demo.yaml:1: nested more than 24 deep"),
+        (GOOD + "settings: !!python/object:os.system {}\n", "demo.yaml:7: field settings: could not determine a constructor for the tag"),
         ("turns: &a [*a]", "demo.yaml:1: more than 10000 values or 24 levels, aliases expanded"),
         ("\n".join(["a: &a [" + "x," * 99 + "x]", "b: &b [" + "*a," * 99 + "*a]", "c: [" + "*b," * 99 + "*b]"]), "aliases expanded"),
         ("name: " + "x" * 300_000, "demo.yaml:1: the script has 300006 characters; accepted are at most 262144"),

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit import errors, events, values
-from agentkit.demo.positions import ScriptError
+from agentkit.demo.document import ScriptError
 from agentkit.errors import ImageError
 from agentkit.images import BrokenImage
 from agentkit.run import Run
