@@ -6,7 +6,7 @@ moment, so a program that imports agentkit starts fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
@@ -22,6 +22,8 @@ from agentkit.tools.toolset import collect
 from agentkit.values import APIS, Api
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from agentkit.answer import Answer
     from agentkit.conversation import Conversation
     from agentkit.errors import StoppedRun
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
     from agentkit.images.store import ImageStore
     from agentkit.loop.delegate import Delegation
     from agentkit.loop.prompt import Prompt
+    from agentkit.loop.start import ResumeOptions
     from agentkit.openrouter.client import OpenRouter
     from agentkit.run import Run
     from agentkit.run.history import History
     from agentkit.stream import AnswerStream, EventLog
-    from agentkit.tools import Denied
     from agentkit.values import Image
 
 OutputT = TypeVar("OutputT", default=Any)
@@ -233,72 +235,55 @@ class Agent(Generic[OutputT]):
         """
         from agentkit.loop.delegate import SubAgent
 
-        agent = SubAgent(name, self.run, self._errand)
+        agent = SubAgent(name, self.run, self._delegated)
         return make_tool(
             agent, name=name, description=description or None, timeout=timeout, approve=approve
         )
 
     async def resume(
-        self,
-        run: Run | StoppedRun,
-        *,
-        approve: Mapping[str, bool | Denied] | None = None,
-        results: Mapping[str, object] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
+        self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """Continue a run: one that paused, with what a person decided, or one that an error
         stopped.
 
-        `approve` maps the id of a call to True, False or `Denied("why")`. `results` maps the id of
-        an external tool's call to its result. Raises `UsageError` for a decision that no call waits
-        for; otherwise it raises as `run` does.
+            answer = await agent.resume(answer.run, approve={call.id: True})
+
+        - `approve` maps the id of a call to True, False or `Denied("why")`.
+        - `results` maps the id of an external tool's call to its result.
+        - `deps` and `budget` are those of `run`.
+
+        Raises `UsageError` for a decision that no call waits for; otherwise it raises as `run`
+        does.
         """
-        chat = self._holding(run)
-        return await chat.resume(run, approve=approve, results=results, deps=deps, budget=budget)
+        return await self._holding(run).resume(run, **options)
 
     def resume_sync(
-        self,
-        run: Run | StoppedRun,
-        *,
-        approve: Mapping[str, bool | Denied] | None = None,
-        results: Mapping[str, object] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
+        self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
         from agentkit._sync import run_sync
 
-        return run_sync(
-            self.resume(run, approve=approve, results=results, deps=deps, budget=budget)
-        )
+        return run_sync(self.resume(run, **options))
 
     def resume_stream(
-        self,
-        run: Run | StoppedRun,
-        *,
-        approve: Mapping[str, bool | Denied] | None = None,
-        results: Mapping[str, object] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
+        self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> AnswerStream[OutputT]:
         """`resume` with events while it runs:
         `async with agent.resume_stream(run, approve={…}) as stream`.
 
         Its events begin where the run goes on. `stream.answer` has all of the run.
         """
-        chat = self._holding(run)
-        return chat.resume_stream(run, approve=approve, results=results, deps=deps, budget=budget)
+        return self._holding(run).resume_stream(run, **options)
 
     def _holding(self, run: Run | StoppedRun) -> Conversation[OutputT]:
         """The conversation as it was before this run. Raises `UsageError` for what is no run."""
-        from agentkit.conversation import Conversation, checked_run
+        from agentkit.conversation import Conversation
 
-        return Conversation.holding(self, checked_run(run))
+        return Conversation.holding(self, run)
 
-    async def _errand(
+    async def _delegated(
         self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
     ) -> Answer[OutputT]:
         """A run of this agent as a tool of another."""
         chat = self.conversation() if task.paused is None else self._holding(task.paused)
-        return await chat.on_errand(prompt, task, log)
+        return await chat.delegated(prompt, task, log)

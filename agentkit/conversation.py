@@ -5,65 +5,30 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from types import MappingProxyType
-from typing import Any, Generic, Protocol, cast
+from types import MappingProxyType, TracebackType
+from typing import Any, Generic, Unpack, cast
 
 from typing_extensions import TypeVar
 
-from agentkit._check import check_choice, check_model, check_optional
+from agentkit._check import check_choice, check_model
 from agentkit._sync import run_sync
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
 from agentkit.errors import ConversationBusy, StoppedRun, UsageError
-from agentkit.hooks import Hooks
-from agentkit.images.drafts import check_writable
-from agentkit.images.fetch import Fetcher
-from agentkit.images.fetch_policy import FetchPolicy
-from agentkit.images.store import ImageStore
-from agentkit.loop.approvals import decided, given_up
-from agentkit.loop.capabilities import with_capabilities
-from agentkit.loop.context import RunContext, Services
-from agentkit.loop.decisions import Decisions
+from agentkit.loop.approvals import given_up
+from agentkit.loop.begin import AgentLike, context_for
 from agentkit.loop.delegate import Delegation
 from agentkit.loop.driver import drive
-from agentkit.loop.prompt import Prompt, in_time, parts_of, prompted
-from agentkit.openrouter.client import OpenRouter
-from agentkit.run import History, Run
-from agentkit.settings import Limits, ModelSettings
+from agentkit.loop.prompt import Prompt, parts_of
+from agentkit.loop.start import ResumeOptions, Start, checked_run, resumed
+from agentkit.run import Run
 from agentkit.stream import AnswerStream, EventLog
-from agentkit.tools import Denied, Tools
-from agentkit.tools.output import Output
 from agentkit.values import APIS, Api, Image, Message, Usage
 from agentkit.wire.body import Encoded
 
 OutputT = TypeVar("OutputT", default=Any)
-Work = Callable[[], Coroutine[Any, Any, Answer[Any]]]
-
-
-class AgentLike(Protocol[OutputT]):
-    """What a conversation reads of its `Agent`, whose docstring says what each is."""
-
-    model: str
-    instructions: str
-    tools: Tools
-    api: Api
-    settings: ModelSettings
-    limits: Limits
-    history: History
-    budget: Budget | None
-    output: Output[OutputT] | None
-    store: ImageStore
-    fetch: FetchPolicy
-    checks: bool
-    name: str
-    hooks: tuple[Hooks, ...]
-    scale: bool
-
-    @property
-    def client(self) -> OpenRouter: ...
 
 
 class Conversation(Generic[OutputT]):
@@ -90,7 +55,7 @@ class Conversation(Generic[OutputT]):
         self._images: tuple[Image, ...] = ()
         self._usages: tuple[Usage, ...] = ()
         self._encoded = Encoded()
-        self._claim: object | None = None
+        self._claim: _Claim | None = None
         """Of the turn that goes on."""
         self._waiting: Run | None = None
 
@@ -136,9 +101,6 @@ class Conversation(Generic[OutputT]):
 
     @api.setter
     def api(self, api: Api) -> None:
-        """The API of the next turn. It may be set between two turns; raises `UsageError` for an
-        unknown one.
-        """
         self._api = check_choice("chat.api = {!r}", api, APIS)
 
     @property
@@ -150,9 +112,6 @@ class Conversation(Generic[OutputT]):
 
     @model.setter
     def model(self, model: str) -> None:
-        """The model of the next turn. It may be set between two turns; raises `UsageError` for a
-        wrong slug.
-        """
         self._model = check_model("chat.model = {!r}", model)
 
     @property
@@ -194,9 +153,8 @@ class Conversation(Generic[OutputT]):
         """One turn. Raises `ConversationBusy` while another turn is running, and `UsageError` while
         one waits for a person; otherwise it raises as `Agent.run` does.
         """
-        return await self._turn(
-            self._claimed(), partial(self._sent, prompt, EventLog(), deps, budget, stream=False)
-        )
+        with self._claimed():
+            return await self._take(self._prompted(prompt, deps, budget), EventLog())
 
     def send_sync(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
@@ -209,56 +167,31 @@ class Conversation(Generic[OutputT]):
     ) -> AnswerStream[OutputT]:
         """One turn, with events while it runs. The turn begins when the stream is entered."""
         parts_of(prompt)  # a wrong prompt is told here, not inside the block
-        log = EventLog()
-        return self._watched(log, partial(self._sent, prompt, log, deps, budget, stream=True))
+        return self._watched(self._prompted(prompt, deps, budget, stream=True))
 
     async def resume(
-        self,
-        run: Run | StoppedRun,
-        *,
-        approve: Mapping[str, bool | Denied] | None = None,
-        results: Mapping[str, object] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
+        self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """Continue a run of this conversation, see `Agent.resume`. Raises `UsageError` if the
         conversation has gone on without it.
         """
-        run, decisions = checked_run(run), Decisions.checked(approve, results)
-        work = partial(self._resumed, run, decisions, EventLog(), deps, budget)
-        return await self._turn(self._claimed(anew=False), work)
+        start = resumed(run, **options)
+        with self._claimed(resuming=True):
+            return await self._take(start, EventLog())
 
     def resume_sync(
-        self,
-        run: Run | StoppedRun,
-        *,
-        approve: Mapping[str, bool | Denied] | None = None,
-        results: Mapping[str, object] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
+        self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
-        return run_sync(
-            self.resume(run, approve=approve, results=results, deps=deps, budget=budget)
-        )
+        return run_sync(self.resume(run, **options))
 
     def resume_stream(
-        self,
-        run: Run | StoppedRun,
-        *,
-        approve: Mapping[str, bool | Denied] | None = None,
-        results: Mapping[str, object] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
+        self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> AnswerStream[OutputT]:
         """`resume` with events while it runs. Its events begin where the run goes on;
         `stream.answer` has all of the run.
         """
-        run, decisions = checked_run(run), Decisions.checked(approve, results)
-        log = EventLog()
-        return self._watched(
-            log, partial(self._resumed, run, decisions, log, deps, budget, stream=True), anew=False
-        )
+        return self._watched(replace(resumed(run, **options), stream=True))
 
     def adopt(self, run: Run | StoppedRun) -> Answer[OutputT]:
         """Keep a run that stopped as this turn. Calls without a result get one that says they were
@@ -282,33 +215,32 @@ class Conversation(Generic[OutputT]):
         self._encoded.keep_only(self._messages)
         return run
 
-    async def on_errand(
+    async def delegated(
         self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
     ) -> Answer[OutputT]:
-        """One turn with the means of the agent that this one works for, or what is left of a turn
-        that waited.
+        """One turn with what the agent gives that this one works for, or the rest of a turn that
+        waited.
         """
-        if task.paused is None:
-            return await self._sent(prompt, log, task.deps, task.budget, task, stream=task.stream)
-        return await self._resumed(
-            task.paused, task.decisions, log, task.deps, task.budget, task, stream=task.stream
+        start = Start(
+            prompt,
+            self.agent.scale,
+            task.paused,
+            task.decisions,
+            task.deps,
+            task.budget,
+            task.stream,
+            task,
         )
+        return await self._take(start, log)
 
-    def _claimed(self, *, anew: bool = True) -> object:
-        """The conversation, for one turn at a time: `anew`, or to go on with one. Raises
-        `ConversationBusy` and `UsageError`.
+    def _claimed(self, *, resuming: bool = False) -> _Claim:
+        """The conversation, for one turn at a time. Raises `ConversationBusy`, and `UsageError` for
+        a new turn while another one waits.
         """
         self._check_idle()
-        if anew and (run := self._waiting) is not None:
-            calls = ", ".join(repr(each.call_id) for each in run.waiting if each.why != "agent")
-            state = f"waits for a person, for {calls}" if calls else "was interrupted"
-            raise UsageError(
-                f"a turn of this conversation (run {run.id}) {state}: go on with it by "
-                "chat.resume(run, approve={…} or results={…}), keep it as it is by "
-                "chat.adopt(run) (or the run that came of it "
-                "elsewhere), or give it up by chat.drop(); the run is chat.waiting"
-            )
-        self._claim = claim = object()
+        if self._waiting is not None and not resuming:
+            raise UsageError(_still_waits(self._waiting))
+        self._claim = claim = _Claim(self._release)
         return claim
 
     def _check_idle(self) -> None:
@@ -317,103 +249,80 @@ class Conversation(Generic[OutputT]):
                 "a turn of this conversation is going on: wait for it, or fork() the conversation"
             )
 
-    def _release(self, claim: object) -> None:
-        if self._claim is claim:
-            self._claim = None
+    def _release(self, claim: _Claim, error: BaseException | None) -> None:
+        """The end of a turn. One that fails leaves no trace."""
+        if self._claim is not claim:
+            return
+        self._claim = None
+        if error is None:
+            return
+        stopped, waiting = run_of(error), self._waiting
+        if stopped is not None and waiting is not None and stopped.id == waiting.id:
+            # Unless it waits again, what was decided is used up: `error.run` can go on.
+            self._waiting = waiting if stopped.status == "paused" else None
+        self._encoded.keep_only(self._messages)
 
-    def _watched(self, log: EventLog, work: Work, *, anew: bool = True) -> AnswerStream[OutputT]:
+    def _watched(self, start: Start) -> AnswerStream[OutputT]:
+        log = EventLog()
+
+        async def take(claim: _Claim) -> Answer[OutputT]:
+            with claim:
+                return await self._take(start, log)
+
         def begin() -> asyncio.Task[Answer[OutputT]]:
-            claim = self._claimed(anew=anew)
-            task = asyncio.create_task(self._turn(claim, work))
-            # one that is cancelled before its first step never gets to its `finally`
-            task.add_done_callback(lambda _: self._release(claim))
+            claim = self._claimed(resuming=start.run is not None)
+            task = asyncio.create_task(take(claim))
+            # A task that is cancelled before its first step never enters its `with` block.
+            task.add_done_callback(lambda _: claim.release())
             return task
 
         return AnswerStream(log, begin)
 
-    async def _turn(self, claim: object, work: Work) -> Answer[OutputT]:
-        """A turn that fails leaves no trace."""
+    async def _take(self, start: Start, log: EventLog) -> Answer[Any]:
+        """Take one turn, and keep it."""
+        run = self._new_run(start) if start.run is None else self._own_run(start.run, start)
+        context = context_for(self.agent, start, self._encoded)
         try:
-            answer = await work()
-            self._keep(answer.run)
-            return answer
-        except BaseException as error:
-            own = run_of(error)
-            if (
-                own is not None
-                and self._waiting is not None
-                and own.id == self._waiting.id
-                and own.status != "paused"
-            ):
-                self._waiting = (
-                    None  # what was decided is used up: `error.run` is what can be gone on with
-                )
-            self._encoded.keep_only(self._messages)
+            answer = await drive(start, run, context, log)
+        except asyncio.CancelledError:
+            waiting = self._waiting
+            if start.run is not None and waiting is not None and log.run is not None:
+                # Approvals of the run that waited may be used up.
+                self._waiting = log.run if log.run.id == waiting.id else waiting
             raise
         finally:
-            self._release(claim)
-
-    async def _sent(
-        self,
-        prompt: Prompt,
-        log: EventLog,
-        deps: Any,
-        budget: Budget | None,
-        task: Delegation | None = None,
-        *,
-        stream: bool,
-    ) -> Answer[Any]:
-        context = self._context(
-            deps, budget, stream=stream, depth=task.depth if task is not None else 0
-        )
-        try:
-            run = Run(
-                id=f"run_{secrets.token_hex(8)}",
-                model=self.model,
-                api=self.api,
-                messages=self._messages,
-                start=len(self._messages),
-                limits=self.agent.limits if task is None else task.within(self.agent.limits),
-                images=self._images,
-                session_id=self.session_id,
-                started_at=time.time(),
-            )
-            run = await prompted(run, prompt, context, scale=self.agent.scale)
-            run, context = await in_time(run, _ready(run, context))
-            return await drive(run, context, log)
-        finally:
             await context.services.fetcher.close()
+        self._keep(answer.run)
+        return answer
 
-    async def _resumed(
-        self,
-        run: Run,
-        decisions: Decisions,
-        log: EventLog,
-        deps: Any,
-        budget: Budget | None,
-        task: Delegation | None = None,
-        *,
-        stream: bool = False,
-    ) -> Answer[Any]:
+    def _prompted(
+        self, prompt: Prompt, deps: Any, budget: Budget | None, *, stream: bool = False
+    ) -> Start:
+        return Start(prompt, self.agent.scale, deps=deps, budget=budget, stream=stream)
+
+    def _new_run(self, start: Start) -> Run:
+        limits, task = self.agent.limits, start.delegation
+        return Run(
+            id=f"run_{secrets.token_hex(8)}",
+            model=self._model,
+            api=self._api,
+            messages=self._messages,
+            start=len(self._messages),
+            limits=limits if task is None else task.within(limits),
+            images=self._images,
+            session_id=self.session_id,
+            started_at=time.time(),
+        )
+
+    def _own_run(self, run: Run, start: Start) -> Run:
+        """The run that goes on. Raises `UsageError` if it cannot."""
         self._check_own(run)
         if run.status not in {"running", "paused"}:
             raise UsageError(
                 f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt"
             )
-        context = self._context(
-            deps, budget, stream=stream, depth=task.depth if task is not None else 0
-        )
-        try:
-            run = run if task is None else replace(run, limits=task.within(self.agent.limits, run))
-            work = decided(replace(run, partial=None), decisions, context, log)
-            run, context = await in_time(run, _ready(run, context, work))
-            return await drive(run, context, log)
-        except asyncio.CancelledError:
-            if self._waiting is not None and log.run is not None and log.run.id == self._waiting.id:
-                self._waiting = log.run  # approvals of the one before may be used up
-            raise
-        finally:
-            await context.services.fetcher.close()
+        task = start.delegation
+        return run if task is None else run.replace(limits=task.within(self.agent.limits, run))
 
     def _check_own(self, run: Run) -> None:
         if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
@@ -422,27 +331,6 @@ class Conversation(Generic[OutputT]):
                 f"after {run.start} messages, and this "
                 f"conversation has {len(self._messages)}; Agent.resume(run) needs no conversation"
             )
-
-    def _context(self, deps: Any, budget: Budget | None, *, stream: bool, depth: int) -> RunContext:
-        agent = self.agent
-        fetcher = Fetcher(agent.fetch, agent.store, origin=agent.client.origin)
-        services = Services(
-            agent.client,
-            agent.store,
-            fetcher,
-            self._encoded,
-            agent.history,
-            agent.hooks,
-            agent.output,
-            deps,
-            stream,
-            depth,
-            agent.checks,
-            agent.name,
-        )
-        given = check_optional("budget={!r}", budget, Budget, "Budget(…)")
-        shared = Budget(within=[agent.budget, given])
-        return RunContext(services, agent.tools, agent.instructions, agent.settings, shared)
 
     def _keep(self, run: Run) -> None:
         self._waiting = run if run.status == "paused" else None
@@ -459,24 +347,34 @@ class Conversation(Generic[OutputT]):
         )
 
 
-async def _ready(
-    run: Run, context: RunContext, work: Awaitable[tuple[Run, RunContext]] | None = None
-) -> tuple[Run, RunContext]:
-    """The run and its context for the first request, with what a person decided. Nothing is sent
-    before a store that cannot be written, or a model that cannot do what is wanted, was told."""
-    run, context = (run, context) if work is None else await work
-    context = await with_capabilities(context, run)
-    if context.may_draw:
-        await asyncio.to_thread(check_writable, context.services.store)
-    return run, context
+class _Claim:
+    """A conversation that is held for one turn."""
+
+    def __init__(self, end: Callable[[_Claim, BaseException | None], None]) -> None:
+        self._end = end
+
+    def release(self, error: BaseException | None = None) -> None:
+        """End the turn, unless it has ended already."""
+        self._end(self, error)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release(error)
 
 
-def checked_run(run: object) -> Run:
-    """A run. Raises `UsageError` that says where to take one from."""
-    if not isinstance(run, Run):
-        raise UsageError(
-            f"given is {type(run).__name__} ({run!r:.80}), which is no run; accepted "
-            "is a Run: answer.run, error.run, or "
-            "Run.from_json(text, blobs=agent.store)"
-        )
-    return run
+def _still_waits(run: Run) -> str:
+    calls = ", ".join(repr(each.call_id) for each in run.waiting if each.why != "agent")
+    state = f"waits for a person, for {calls}" if calls else "was interrupted"
+    return (
+        f"a turn of this conversation (run {run.id}) {state}: go on with it by "
+        "chat.resume(run, approve={…} or results={…}), keep it as it is by "
+        "chat.adopt(run) (or the run that came of it "
+        "elsewhere), or give it up by chat.drop(); the run is chat.waiting"
+    )

@@ -5,8 +5,6 @@ waits for the model.
 from __future__ import annotations
 
 import asyncio
-import time
-from dataclasses import replace
 from typing import Any, assert_never
 
 from agentkit._log import logger
@@ -14,41 +12,127 @@ from agentkit.answer import Answer, run_of, with_run
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
 from agentkit.loop import approvals, fallback, hooked, money, tool_calls
+from agentkit.loop.begin import begin
+from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext
+from agentkit.loop.prompt import prompted
+from agentkit.loop.start import Start
 from agentkit.loop.turn import take_turn
-from agentkit.run import Ask, Call, Finish, Run, RunStatus, Wait, next_step
-from agentkit.run.step import CLOSING_SHARE
+from agentkit.run import Ask, Call, Finish, Run, Wait, next_step
 from agentkit.stream import EventLog
 from agentkit.tools.output import BadOutput, Output
 from agentkit.values import Message, Text
 
 
-async def drive(run: Run, context: RunContext, log: EventLog) -> Answer[Any]:
+async def drive(start: Start, run: Run, context: RunContext, log: EventLog) -> Answer[Any]:
     """Take this run to its end, or to where it waits for a person.
 
-    Raises a `RunError` whose `run` holds all that had arrived; `log.run` holds the same, after a
-    cancellation too.
+    Raises as `prompted` and `begin` do, then a `RunError` whose `run` holds all that had arrived.
+    From then on `log.run` holds the same, after a cancellation too.
     """
-    clock = Clock(run)
-    log.run = run
-    context = money.within_limits(context, run)
+    clock, cancellation = Clock(run), tool_calls.Cancellation()
     deadline = asyncio.timeout(max(clock.left(), 0.0))
     try:
         async with deadline:
-            run, output = await _steps(run, context, log, clock)
+            if start.run is None:
+                run = await prompted(run, start.prompt, context, clock, scale=start.scale)
+            run, context = await begin(start, run, context, clock, log)
+            log.run, base = run, context
+            if run.pending:  # a saved run: what may go on of it is asked anew
+                context = await _with_tools(run, base, clock)
+                run = await _with_calls(run, context, log, clock)
+            while True:
+                cancellation.check()
+                upcoming = money.next_request(run, context)
+                cost = money.next_cost(run, upcoming)
+                step = next_step(run, cost)
+                run = money.explained(run, cost, step)
+                match step:
+                    case Ask(closing=closing):
+                        context = await _with_tools(run, base, clock, hooks=True)
+                        cancellation.check()
+                        before, left = run, clock.left()
+                        run = await take_turn(
+                            run, context, log, upcoming, closing=closing, seconds_left=left
+                        )
+                        if run is not before:
+                            run = await _replied(run, context, log, clock)
+                    case Call():
+                        left = clock.left_for_tools()
+                        run = await tool_calls.call(run, step, context, log, seconds_left=left)
+                    case Wait():
+                        return _answer(run.replace(status="paused"), None, context, log, clock)
+                    case Finish():
+                        run, output = _finished(run, step, context.services.output)
+                        if run.status != "running":
+                            return _answer(run, output, context, log, clock)
+                    case _:
+                        assert_never(step)
+                log.run = run = run.replace(seconds=clock.spent())
     except BaseException as error:
-        so_far = log.run = (run_of(error) or log.run).replace(seconds=clock.spent())
-        if isinstance(error, RunError):
-            with_run(error, so_far)
-        elif isinstance(error, asyncio.CancelledError):
-            log.run = approvals.asked_again(so_far, context)
-        elif isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
-            words = f"the run's limit of {run.limits.seconds:g} seconds is reached"
-            raise with_run(
-                DeadlineExceeded(words, generation_id=log.generation_id), so_far
-            ) from None
+        if isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
+            raise _too_late(run, clock, log) from None
+        _leave_run(error, context, clock, log)
         raise
-    log.run = run
+
+
+async def _with_tools(
+    run: Run, base: RunContext, clock: Clock, *, hooks: bool = False
+) -> RunContext:
+    """The context with the tools for what comes next, and as the hooks want it."""
+    context = await hooked.with_made_tools(run, base, seconds_left=clock.left())
+    if hooks:
+        context = await hooked.as_hooks_want(run, context)
+    return fallback.with_tools(run, context)
+
+
+async def _with_calls(run: Run, context: RunContext, log: EventLog, clock: Clock) -> Run:
+    """The run with its new calls parsed, seen by the hooks, and held where they wait for a
+    person.
+    """
+    run = await hooked.with_parsed_calls(run, context, log, seconds_left=clock.left())
+    log.run = run = approvals.hold(run, context)
+    return run
+
+
+async def _replied(run: Run, context: RunContext, log: EventLog, clock: Clock) -> Run:
+    """The run after a reply."""
+    await hooked.show_reply(run, context)
+    if not run.pending:
+        return run
+    return await _with_calls(run.replace(seconds=clock.spent()), context, log, clock)
+
+
+def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, Any]:
+    """The run as it ends, with the value in its last message if the model was to give one; or the
+    run as it goes on, with a request to repair that message. Raises `OutputInvalid` the second
+    time.
+    """
+    ended = run.replace(status=step.status, closing=step.reached or run.closing)
+    if output is None or step.status == "refused" or run.messages[-1].role != "assistant":
+        return ended, None
+    try:
+        return ended, output.read(run.messages[-1].text)
+    except BadOutput as error:
+        if step.status == "limited":
+            return ended, None
+        name = output.schema.name
+        if run.repairs:
+            words = f"the reply does not fit {name}, after one repair: {error}"
+            raise OutputInvalid(words) from error.__cause__
+        words = (
+            f"Your reply does not fit the schema {name}: {error}. Reply "
+            "again, with nothing but JSON that fits it."
+        )
+        request = Message("user", (Text(words),))
+        return run.replace(messages=(*run.messages, request), repairs=1), None
+
+
+def _answer(
+    run: Run, output: object, context: RunContext, log: EventLog, clock: Clock
+) -> Answer[Any]:
+    log.run = run = run.replace(seconds=clock.spent())
+    answer = Answer.of(run, output)
     logger().info(
         "run",
         run=run.id,
@@ -56,94 +140,29 @@ async def drive(run: Run, context: RunContext, log: EventLog) -> Answer[Any]:
         status=run.status,
         turns=run.turns,
         seconds=round(run.seconds, 3),
-        cost_usd=run.usage.cost_usd,
+        cost_usd=answer.usage.cost_usd,
     )
-    answer = Answer.of(run, output)
     log.tell(RunFinished(answer.status, answer.usage))
     return answer
 
 
-async def _steps(run: Run, context: RunContext, log: EventLog, clock: Clock) -> tuple[Run, Any]:
-    base, cancellation = context, tool_calls.Cancellation()
-    if run.pending:  # a saved run: what of it may go on is asked anew
-        context = fallback.with_tools(
-            run, await hooked.with_made_tools(run, base, seconds_left=clock.left())
-        )
-        run = await hooked.with_parsed_calls(run, context, log, seconds_left=clock.left())
-        log.run = run = approvals.hold(run, context)
-    while True:
-        cancellation.check()
-        upcoming = money.next_request(run, context)
-        cost = money.next_cost(run, upcoming)
-        step = next_step(run, cost)
-        run = money.explained(run, cost, step)
-        match step:
-            case Ask(closing=closing):
-                context = await hooked.with_made_tools(run, base, seconds_left=clock.left())
-                context = await hooked.as_hooks_want(run, context)
-                context = fallback.with_tools(run, context)
-                cancellation.check()
-                before, left = run, clock.left()
-                run = await take_turn(
-                    run, context, log, upcoming, closing=closing, seconds_left=left
-                )
-                if run is not before:
-                    await hooked.show_reply(run, context)
-                    run = run.replace(seconds=clock.spent())
-                    run = await hooked.with_parsed_calls(
-                        run, context, log, seconds_left=clock.left()
-                    )
-                    run = approvals.hold(run, context)
-            case Call():
-                share = CLOSING_SHARE * run.limits.seconds - clock.spent()
-                run = await tool_calls.call(run, step, context, log, seconds_left=max(share, 0.001))
-            case Wait():
-                return replace(run, status="paused", seconds=clock.spent()), None
-            case Finish(status=status, reached=reached):
-                ended = run.replace(
-                    status=status, closing=reached or run.closing, seconds=clock.spent()
-                )
-                repaired, output = _read_output(run, context.services.output, status)
-                if repaired is None:
-                    return ended, output
-                run = repaired
-            case _:
-                assert_never(step)
-        run = run.replace(seconds=clock.spent())
-        log.run = run
+def _too_late(run: Run, clock: Clock, log: EventLog) -> DeadlineExceeded:
+    """The error of a run whose time is over. It has no run while the prompt is not stored."""
+    words = f"the run's limit of {clock.limit:g} seconds is reached{clock.stage}"
+    error = DeadlineExceeded(words, generation_id=log.generation_id)
+    has_begun = log.run is not None
+    stopped = (log.run or run).replace(seconds=clock.spent())
+    if has_begun:
+        log.run = stopped
+    return with_run(error, stopped) if len(stopped.messages) > stopped.start else error
 
 
-def _read_output(run: Run, output: Output[Any] | None, status: RunStatus) -> tuple[Run | None, Any]:
-    """The value in the last message, if the model was to give one; or the run with one request to
-    repair it, where it was not closed by a limit. Raises `OutputInvalid` the second time."""
-    if output is None or status == "refused" or run.messages[-1].role != "assistant":
-        return None, None
-    try:
-        return None, output.read(run.messages[-1].text)
-    except BadOutput as error:
-        if status == "limited":
-            return None, None
-        if run.repairs:
-            raise OutputInvalid(
-                f"the reply does not fit {output.schema.name}, after one repair: {error}"
-            ) from error.__cause__
-        words = (
-            f"Your reply does not fit the schema {output.schema.name}: {error}. Reply "
-            "again, with nothing but JSON that fits it."
-        )
-        return replace(
-            run, messages=(*run.messages, Message("user", (Text(words),))), repairs=1
-        ), None
-
-
-class Clock:
-    """The working time of a run. Waiting for a person, between two sittings, does not count."""
-
-    def __init__(self, run: Run) -> None:
-        self._before, self._began, self._limit = run.seconds, time.monotonic(), run.limits.seconds
-
-    def spent(self) -> float:
-        return self._before + time.monotonic() - self._began
-
-    def left(self) -> float:
-        return self._limit - self.spent()
+def _leave_run(error: BaseException, context: RunContext, clock: Clock, log: EventLog) -> None:
+    """Leave the run as far as it came with its error, or with the log."""
+    if log.run is None:
+        return  # it had not begun
+    log.run = so_far = (run_of(error) or log.run).replace(seconds=clock.spent())
+    if isinstance(error, RunError):
+        with_run(error, so_far)
+    elif isinstance(error, asyncio.CancelledError):
+        log.run = approvals.asked_again(so_far, context)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
-from agentkit.answer import with_run
-from agentkit.errors import DeadlineExceeded, ImageError, UsageError
+from agentkit.errors import ImageError, UsageError
 from agentkit.images.ingest import ingest
+from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
 from agentkit.values import Image, Message, Text
@@ -41,53 +39,27 @@ def parts_of(prompt: object) -> list[Text | Image]:
     return parts
 
 
-async def prompted(run: Run, prompt: Prompt, context: RunContext, *, scale: bool) -> Run:
+async def prompted(
+    run: Run, prompt: Prompt, context: RunContext, clock: Clock, *, scale: bool
+) -> Run:
     """The run with its prompt as the last message; the user's pictures are stored and named. Its
     time counts.
 
-    Raises `ImageError` that says which picture cannot be used and why, and `DeadlineExceeded`.
+    Raises `ImageError` that says which picture cannot be used and why.
     """
-    given = parts_of(prompt)
-    if not any(isinstance(part, Image) for part in given):  # nothing to wait for
-        return run.replace(messages=(*run.messages, Message("user", tuple(given))))
     parts: list[Text | Image] = []
-    began, number = time.monotonic(), 0
-    try:
-        async with asyncio.timeout(run.limits.seconds):
-            for part in given:
-                if isinstance(part, Image):
-                    number += 1
-                    usable = await _usable(part, number, context, scale=scale)
-                    run, named = run.with_image(usable, arrived=False)
-                    parts.append(named)
-                else:
-                    parts.append(part)
-    except TimeoutError:
-        words = (
-            f"the run's limit of {run.limits.seconds:g} seconds is reached, "
-            f"at picture {number} of the prompt"
-        )
-        raise DeadlineExceeded(words) from None
-    return run.replace(
-        messages=(*run.messages, Message("user", tuple(parts))), seconds=time.monotonic() - began
-    )
-
-
-async def in_time(run: Run, work: Awaitable[tuple[Run, RunContext]]) -> tuple[Run, RunContext]:
-    """What has to be done before the first request, within the time that the run has left, of which
-    it is a part.
-
-    Raises `DeadlineExceeded` with the run as it was.
-    """
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(max(run.limits.seconds - run.seconds, 0.0)):
-            ready, context = await work
-    except TimeoutError:
-        words = f"the run's limit of {run.limits.seconds:g} seconds is reached; nothing was sent"
-        stopped = run.replace(seconds=run.seconds + time.monotonic() - began)
-        raise with_run(DeadlineExceeded(words), stopped) from None
-    return ready.replace(seconds=ready.seconds + time.monotonic() - began), context
+    number = 0
+    for part in parts_of(prompt):
+        if isinstance(part, Image):
+            number += 1
+            clock.stage = f", at picture {number} of the prompt"
+            usable = await _usable(part, number, context, scale=scale)
+            run, named = run.with_image(usable, arrived=False)
+            parts.append(named)
+        else:
+            parts.append(part)
+    message = Message("user", tuple(parts))
+    return run.replace(messages=(*run.messages, message), seconds=clock.spent())
 
 
 async def _usable(image: Image, number: int, context: RunContext, *, scale: bool) -> Image:
