@@ -223,14 +223,14 @@ def _with_new_questions(run: Run, approve: Iterable[str], used: UsedApprovals) -
     given, pending = set(approve), {each.id: each for each in run.pending}
     inner: dict[str, Waiting] = {}
     nested: list[Nested] = []
-    for each in run.nested:
-        prefix = f"{each.call_id}/"
+    for agent in run.nested:
+        prefix = f"{agent.call_id}/"
         own = [call_id.removeprefix(prefix) for call_id in given if call_id.startswith(prefix)]
-        sub = _with_new_questions(each.run, own, used)
+        sub = _with_new_questions(agent.run, own, used)
         for question in sub.waiting:
             call_id = prefix + question.call_id
             inner[call_id] = replace(question, call_id=call_id)
-        nested.append(replace(each, run=sub))
+        nested.append(replace(agent, run=sub))
     waiting: list[Waiting] = []
     for each in run.waiting:
         invocation = pending.get(each.call_id)
