@@ -19,7 +19,8 @@ def _escapes() -> dict[int, str]:
     """C0 as its control picture (`␛`), the rest as Python would write it (`\\x9b`, `\\u202e`), a
     lone surrogate as U+FFFD.
     """
-    escapes = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
+    pictured = [code for code in range(0x20) if chr(code) not in "\n\t"]
+    escapes = {code: chr(0x2400 + code) for code in pictured}
     escapes[0x7F] = "␡"
     escapes |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
     escapes |= {code: f"\\u{code:04x}" for code in (*_BIDI, *_LINE_ENDS)}
@@ -47,19 +48,21 @@ def line(text: str, *, width: int = 200) -> str:
     characters.
     """
     folded = terminal(" ".join(text.split()))
-    return folded if len(folded) <= width else folded[: max(width - 1, 0)] + "…"
+    if len(folded) <= width:
+        return folded
+    return folded[: max(width - 1, 0)] + "…"
 
 
 def call(invocation: Invocation) -> str:
     """A tool call as a person is asked about it: `pay(euros=3, to="Ada")`, on one line, whole, with
     nothing in it obeyed.
     """
-    given = invocation.arguments or {}
-    arguments = ", ".join(
+    arguments = [
         f"{name}={json.dumps(value, ensure_ascii=False, default=str)}"
-        for name, value in given.items()
-    )
-    return terminal(f"{invocation.name}({arguments})").replace("\n", "␊").replace("\t", "␉")
+        for name, value in (invocation.arguments or {}).items()
+    ]
+    shown = terminal(f"{invocation.name}({', '.join(arguments)})")
+    return shown.replace("\n", "␊").replace("\t", "␉")
 
 
 def caption(image: Image) -> str:
@@ -70,40 +73,49 @@ def caption(image: Image) -> str:
 
 
 def pixels(image: Image) -> str:
-    """`1024×576`, or nothing where it is not known."""
-    return f"{image.width}×{image.height}" if image.width and image.height else ""
+    """`1024×576`, or nothing if the size is not known."""
+    if not image.width or not image.height:
+        return ""
+    return f"{image.width}×{image.height}"
 
 
 def kilobytes(size: int) -> str:
     """A size in bytes for people: `812 B`, `34 kB`, `1.2 MB`."""
     if size < 1000:
         return f"{size} B"
-    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} kB"
+    return f"{size / 1_000_000:.1f} MB"
 
 
 def dollars(amount: float | None) -> str:
-    """`$0.0123`; a dash where the wire did not tell."""
+    """`$0.0123`; a dash for an unknown amount."""
     if amount is None:
         return "–"
-    return f"${amount:.4f}" if 0 < abs(amount) < 1 else f"${amount:.2f}"
+    digits = 4 if 0 < abs(amount) < 1 else 2
+    return f"${amount:.{digits}f}"
 
 
 def duration(seconds: float | None) -> str:
-    """`12 ms`, `3.4 s`, `2 min 5 s`; a dash where it is not known."""
+    """`12 ms`, `3.4 s`, `2 min 5 s`; a dash for an unknown duration."""
     if seconds is None:
         return "–"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def answer(parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = ()) -> str:
     """An answer as plain text, with a line in brackets for each picture."""
-    lines = [terminal(part.text) if isinstance(part, Text) else _line_of(part) for part in parts]
-    lines += [f"[no picture: {line(each.reason)}]" for each in failures]
-    return "\n\n".join(stripped for each in lines if (stripped := each.strip("\n")))
+    blocks = [terminal(part.text) if isinstance(part, Text) else _line_of(part) for part in parts]
+    blocks += [f"[no picture: {line(each.reason)}]" for each in failures]
+    stripped = [block.strip("\n") for block in blocks]
+    return "\n\n".join(filter(None, stripped))
 
 
 def _line_of(image: Image) -> str:
-    facts = " ".join(fact for fact in (image.name, pixels(image)) if fact)
+    facts = " ".join(filter(None, (image.name, pixels(image))))
     return f"[{line(facts)}: {line(caption(image))}]"

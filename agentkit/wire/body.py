@@ -33,9 +33,8 @@ class Placeholders:
         self._refs: list[BlobRef] = []
 
     def hole(self, image: Image, form: str = "data_url") -> str:
-        self._refs.append(
-            BlobRef(image.sha256, image.media_type, "base64" if form == "base64" else "data_url")
-        )
+        known_form = "base64" if form == "base64" else "data_url"
+        self._refs.append(BlobRef(image.sha256, image.media_type, known_form))
         return f"{HOLE}{len(self._refs) - 1}"
 
     def pieces(self, value: object) -> Pieces:
@@ -53,7 +52,8 @@ def cut(data: bytes, refs: Mapping[bytes, BlobRef]) -> Pieces:
     pieces: list[bytes | BlobRef] = []
     at = 0
     for match in _STRING.finditer(data):
-        if (ref := refs.get(match[0])) is not None:
+        ref = refs.get(match[0])
+        if ref is not None:
             pieces += (data[at : match.start()], ref)
             at = match.end()
     return (*pieces, data[at:])
@@ -83,7 +83,8 @@ def listed(items: Sequence[Pieces]) -> Iterable[Pieces]:
 
 def around(head: bytes, key: str, items: Sequence[Pieces]) -> Pieces:
     """A body: the object `head` with the array `key` of these items behind its members."""
-    start = head[:-1] + (b"," if len(head) > len(b"{}") else b"") + f'"{key}":['.encode()
+    comma = b"," if len(head) > len(b"{}") else b""
+    start = head[:-1] + comma + f'"{key}":['.encode()
     return joined([(start,), *listed(items), (b"]}",)])
 
 
@@ -131,28 +132,23 @@ class Encoded:
     ) -> Plan:
         """`agentkit.run.history.plan`, made once for a state of the conversation."""
         given = (start, policy, more)
-        if self.planned is None or (
-            self.planned[0] is not messages
-            or self.planned[1] is not images
-            or self.planned[2] != given
-        ):
-            self.planned = (
-                messages,
-                images,
-                given,
-                plan(messages, start, policy, images=images, **more),
-            )
-        return self.planned[3]
+        if self.planned is not None:
+            of_messages, of_images, of_rest, made = self.planned
+            if of_messages is messages and of_images is images and of_rest == given:
+                return made
+        made = plan(messages, start, policy, images=images, **more)
+        self.planned = (messages, images, given, made)
+        return made
 
     def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
-        kept = self.items.get((id(message), api, _told(shown)))
+        kept = self.items.get((id(message), api, _view_key(shown)))
         return kept[1] if kept is not None and kept[0] is message else None
 
     def put(
         self, message: Message, api: str, shown: MessageView, items: tuple[Pieces, ...]
     ) -> tuple[Pieces, ...]:
         # The message is held, so its id is not given to another.
-        self.items[(id(message), api, _told(shown))] = (message, items)
+        self.items[(id(message), api, _view_key(shown))] = (message, items)
         return items
 
     def head(self, request: Request, api: str, make: Callable[[Request], JsonObject]) -> bytes:
@@ -160,7 +156,7 @@ class Encoded:
         turn.
         """
         bare = replace(request, messages=(), shown={})
-        # Which is told to server tools alone.
+        # Only server tools are told what is left.
         if not request.server_tools and request.cost_left is not None:
             bare = replace(bare, cost_left=None)
         for known, of, data in self.heads:
@@ -171,9 +167,9 @@ class Encoded:
         return data
 
 
-def _told(shown: MessageView) -> MessageView | None:
-    """What a message is kept by: for most, which go as they are, that is nothing. A `MessageView`
-    is slow to hash.
+def _view_key(shown: MessageView) -> MessageView | None:
+    """The view as a key of the cache; None for the many messages that go as they are, since a
+    `MessageView` is slow to hash.
     """
     return None if shown is PLAIN else shown
 
@@ -190,6 +186,12 @@ def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:
             yield part
 
 
+def with_surroundings(message: Message, shown: MessageView) -> list[Text | Image]:
+    """The parts of a user's message, with what goes in front of them and behind."""
+    before = [Text(shown.before)] if shown.before else []
+    return [*before, *visible(message.parts, set(shown.hidden)), *beside(shown)]
+
+
 def beside(shown: MessageView) -> Iterator[Text | Image]:
     """What goes with a message behind its own parts: pictures that it names, each after its line,
     then the note.
@@ -203,6 +205,9 @@ def beside(shown: MessageView) -> Iterator[Text | Image]:
 def settings(request: Request) -> dict[str, Any]:
     """What both APIs call by the same name."""
     given = request.settings
+    reasoning = given.reasoning
+    if isinstance(reasoning, str):
+        reasoning = {"effort": reasoning}
     common: dict[str, Any] = {
         "model": request.model,
         "models": given.models,
@@ -216,9 +221,7 @@ def settings(request: Request) -> dict[str, Any]:
         "modalities": given.modalities,
         "image_config": given.image_config,
         "session_id": given.session_id or request.session_id,
-        "reasoning": {"effort": given.reasoning}
-        if isinstance(given.reasoning, str)
-        else given.reasoning,
+        "reasoning": reasoning,
         "stop_server_tools_when": _stop_conditions(request),
     }
     return {name: value for name, value in common.items() if value is not None}
@@ -244,7 +247,8 @@ def fitting_choice(request: Request) -> str | None:
     """The tool choice for this turn, if there is anything to choose from."""
     if request.closing:
         return "none" if request.functions else None
-    return (request.tool_choice or None) if request.functions or request.server_tools else None
+    has_tools = bool(request.functions or request.server_tools)
+    return (request.tool_choice or None) if has_tools else None
 
 
 def words(message: Message) -> str:

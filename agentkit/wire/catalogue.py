@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import cast
 
 from agentkit.wire.json import as_count, as_object, as_objects, as_text
@@ -16,6 +16,8 @@ from agentkit.wire.types import JsonObject
 
 CHAT_MODELS = "/models?output_modalities=all&limit=1000"
 IMAGE_MODELS = "/images/models"
+_MOST = 1e15
+"""A number that is as large is a mistake of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,9 @@ class Capability:
         if self.type == "enum":
             return not self.values or str(value) in self.values
         if self.type == "range" and isinstance(value, int | float):
-            return (self.low is None or value >= self.low) and (
-                self.high is None or value <= self.high
-            )
+            low = -inf if self.low is None else self.low
+            high = inf if self.high is None else self.high
+            return low <= value <= high
         return True
 
     def __str__(self) -> str:
@@ -59,7 +61,7 @@ class Price:
     unit: str
     cost_usd: float
     variant: str | None = None
-    """Where the price is only for some requests: a resolution, a quality."""
+    """The resolution or quality of the only requests that the price is for; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class ImageEndpoint:
     @property
     def names(self) -> frozenset[str]:
         """By which `provider={"only": […]}` may call it, in lower case."""
-        return frozenset(each.lower() for each in (self.provider, self.slug, self.tag) if each)
+        names = (self.provider, self.slug, self.tag)
+        return frozenset([each.lower() for each in names if each])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +147,12 @@ def endpoints_path(slug: str) -> str:
 
 def chat_models(body: JsonObject) -> tuple[ChatModel, ...]:
     """The models in the body of `GET /models`."""
-    return tuple(
-        _chat_model(each) for each in as_objects(body.get("data")) if as_text(each.get("id"))
-    )
+    return tuple([_chat_model(each) for each in _records(body)])
+
+
+def _records(body: JsonObject) -> list[JsonObject]:
+    """The models of a list that have an id."""
+    return [each for each in as_objects(body.get("data")) if as_text(each.get("id"))]
 
 
 def _chat_model(record: JsonObject) -> ChatModel:
@@ -166,9 +172,7 @@ def _chat_model(record: JsonObject) -> ChatModel:
 
 def image_models(body: JsonObject) -> tuple[ImageModel, ...]:
     """The models in the body of `GET /images/models`, without their endpoints."""
-    return tuple(
-        _image_model(each) for each in as_objects(body.get("data")) if as_text(each.get("id"))
-    )
+    return tuple([_image_model(each) for each in _records(body)])
 
 
 def _image_model(record: JsonObject) -> ImageModel:
@@ -186,43 +190,33 @@ def _image_model(record: JsonObject) -> ImageModel:
 
 def image_endpoints(body: JsonObject) -> tuple[ImageEndpoint, ...]:
     """The endpoints in the body of `GET /images/models/{author}/{slug}/endpoints`."""
-    return tuple(
-        ImageEndpoint(
-            provider=as_text(each.get("provider_name")) or "",
-            slug=as_text(each.get("provider_slug")) or "",
-            tag=as_text(each.get("provider_tag")),
-            parameters=_capabilities(each.get("supported_parameters")),
-            passthrough=_strings(each.get("allowed_passthrough_parameters")),
-            streams=each.get("supports_streaming") is True,
-            prices=tuple(
-                price
-                for line in as_objects(each.get("pricing"))
-                if (price := _price(line)) is not None
-            ),
-        )
-        for each in as_objects(body.get("endpoints"))
+    return tuple([_image_endpoint(each) for each in as_objects(body.get("endpoints"))])
+
+
+def _image_endpoint(record: JsonObject) -> ImageEndpoint:
+    prices = map(_price, as_objects(record.get("pricing")))
+    return ImageEndpoint(
+        provider=as_text(record.get("provider_name")) or "",
+        slug=as_text(record.get("provider_slug")) or "",
+        tag=as_text(record.get("provider_tag")),
+        parameters=_capabilities(record.get("supported_parameters")),
+        passthrough=_strings(record.get("allowed_passthrough_parameters")),
+        streams=record.get("supports_streaming") is True,
+        prices=tuple([price for price in prices if price is not None]),
     )
 
 
 def _price(line: JsonObject) -> Price | None:
-    billable, unit, cost = (
-        as_text(line.get("billable")),
-        as_text(line.get("unit")),
-        _dollars(line.get("cost_usd")),
-    )
-    return (
-        None
-        if billable is None or unit is None or cost is None
-        else Price(billable, unit, cost, as_text(line.get("variant")))
-    )
+    billable, unit = as_text(line.get("billable")), as_text(line.get("unit"))
+    cost = _dollars(line.get("cost_usd"))
+    if billable is None or unit is None or cost is None:
+        return None
+    return Price(billable, unit, cost, as_text(line.get("variant")))
 
 
 def _capabilities(value: object) -> dict[str, Capability]:
-    return {
-        name: _capability(each)
-        for name in as_object(value)
-        if (each := as_object(as_object(value)[name]))
-    }
+    descriptors = {name: as_object(each) for name, each in as_object(value).items()}
+    return {name: _capability(each) for name, each in descriptors.items() if each}
 
 
 def _capability(descriptor: JsonObject) -> Capability:
@@ -237,19 +231,14 @@ def _capability(descriptor: JsonObject) -> Capability:
 def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
-    return tuple(
-        str(each)
-        for each in cast("list[object]", value)
-        if isinstance(each, str | int) and each != ""
-    )
+    known = [each for each in cast("list[object]", value) if isinstance(each, str | int)]
+    return tuple([str(each) for each in known if each != ""])
 
 
 def _number(value: object) -> float | None:
-    return (
-        float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
-        else None
-    )
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) < _MOST else None
 
 
 def _dollars(value: object) -> float | None:
@@ -262,4 +251,6 @@ def _dollars(value: object) -> float | None:
         except ValueError:
             return None
     price = _number(value)
-    return price if price is not None and isfinite(price) and price >= 0 else None
+    if price is None or not isfinite(price) or price < 0:
+        return None
+    return price

@@ -60,37 +60,39 @@ def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, ImageRef |
     arguments = parse_object(as_text(detail.get("arguments")) or "")
     result = as_text(detail.get("result"))
     parsed = parse_object(result or "")
-    error = (
-        as_text((parsed or {}).get("error"))
-        if (parsed or {}).get("status") == "error" or "error" in (parsed or {})
-        else None
-    )
-    status = server_status((parsed or {}).get("status"), failed=error is not None)
-    cost = own_cost(parsed or {})
+    record = parsed or {}
+    failed = record.get("status") == "error" or "error" in record
+    error = as_text(record.get("error")) if failed else None
+    cost = own_cost(record)
     invocation = Invocation(
         call_id,
         name,
         arguments,
         executor="server",
-        status=status,
+        status=server_status(record.get("status"), failed=error is not None),
         result=result,
         error=error,
         cost_usd=cost,
     )
     if name.removeprefix("openrouter:") != "image_generation":
         return invocation, None
-    values = picture_values(parsed) if parsed is not None else ((result,) if result else ())
+    values = (result,) if result else ()
+    if parsed is not None:
+        values = picture_values(parsed)
     return invocation, ImageRef(
         ImageKey("server", call_id),
         "reasoning_details",
         values,
         prompt=as_text((arguments or {}).get("prompt")),
-        revised_prompt=as_text((parsed or {}).get("revisedPrompt"))
-        or as_text((parsed or {}).get("revised_prompt")),
+        revised_prompt=_revised_prompt(record),
         invocation_id=call_id,
         cost_usd=cost,
         error=None if values else error or "the server tool gave no picture",
     )
+
+
+def _revised_prompt(holder: JsonObject) -> str | None:
+    return as_text(holder.get("revisedPrompt")) or as_text(holder.get("revised_prompt"))
 
 
 def server_item(
@@ -102,40 +104,33 @@ def server_item(
     name = as_text(item.get("type")) or "openrouter:unknown"
     error = item.get("error")
     words = as_text(error) or as_text(as_object(error).get("message"))
-    status = server_status(item.get("status"), failed=words is not None)
     call_id = as_text(item.get("call_id")) or as_text(item.get("id")) or str(key)
     prompt = as_text(item.get("prompt"))
+    cost = own_cost(item)
+    is_drawing_call = tracked and name == "image_generation_call"
     invocation = Invocation(
         call_id,
-        name
-        if tracked and name != "image_generation_call"
-        else IMAGE_GENERATION
-        if tracked
-        else name,
+        IMAGE_GENERATION if is_drawing_call else name,
         _arguments_of(item, prompt),
         executor="server",
-        status=status,
+        status=server_status(item.get("status"), failed=words is not None),
         error=words,
-        cost_usd=own_cost(item),
+        cost_usd=cost,
     )
     if name not in IMAGE_ITEMS:
         return invocation, None
     values = picture_values(item)
     place: Place = "server_tool" if name == IMAGE_GENERATION else "image_generation_call"
-    failure = (
-        None
-        if values
-        else words or (f"the server tool ended as {item.get('status')!r} without a picture")
-    )
+    no_picture = f"the server tool ended as {item.get('status')!r} without a picture"
     return invocation, ImageRef(
         key,
         place,
         values,
         prompt=prompt,
-        revised_prompt=as_text(item.get("revisedPrompt")) or as_text(item.get("revised_prompt")),
+        revised_prompt=_revised_prompt(item),
         invocation_id=call_id if tracked else None,
-        cost_usd=own_cost(item),
-        error=failure,
+        cost_usd=cost,
+        error=None if values else words or no_picture,
     )
 
 
@@ -148,8 +143,8 @@ def is_another(known: JsonObject, item: JsonObject) -> bool:
         return known.get("call_id") != item.get("call_id")
     if as_text(known.get("id")) and known.get("id") == item.get("id"):
         return False
-    had, given = picture_values(known), picture_values(item)
-    return bool(had and given) and set(had).isdisjoint(given)
+    before, after = set(picture_values(known)), set(picture_values(item))
+    return bool(before and after) and before.isdisjoint(after)
 
 
 def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None:
@@ -160,11 +155,8 @@ def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None
         return parsed
     if prompt is not None:
         return {"prompt": prompt}
-    known = {
-        name: item[name]
-        for name in ("query", "queries", "url", "action")
-        if item.get(name) is not None
-    }
+    names = ("query", "queries", "url", "action")
+    known = {name: item[name] for name in names if item.get(name) is not None}
     return keepable(known) if known else None
 
 
@@ -172,24 +164,16 @@ def uncounted(
     usage: JsonObject, shown: int, tools: Sequence[str], seed: str
 ) -> Iterator[Invocation]:
     """Server-tool calls of which the wire shows only how many there were."""
-    details = as_object(usage.get("server_tool_use_details")) or as_object(
-        usage.get("server_tool_use")
-    )
-    executed = as_count(details.get("tool_calls_executed")) or as_count(
-        details.get("web_search_requests")
-    )
-    if (hidden := executed - shown) > 0:
-        searched = as_count(details.get("web_search_requests")) >= executed
-        name = (
-            tools[0]
-            if len(tools) == 1
-            else "openrouter:web_search"
-            if searched
-            else "openrouter:server_tool"
-        )
-        yield Invocation(
-            f"server_{seed}", name, executor="server", status="completed", count=hidden
-        )
+    details = _first_object(usage, "server_tool_use_details", "server_tool_use")
+    searches = as_count(details.get("web_search_requests"))
+    executed = as_count(details.get("tool_calls_executed")) or searches
+    hidden = executed - shown
+    if hidden <= 0:
+        return
+    name = "openrouter:web_search" if searches >= executed else "openrouter:server_tool"
+    if len(tools) == 1:
+        name = tools[0]
+    yield Invocation(f"server_{seed}", name, executor="server", status="completed", count=hidden)
 
 
 MOST_USD = 10**9
@@ -197,7 +181,7 @@ MOST_USD = 10**9
 
 
 def cost_of(usage: JsonObject) -> float | None:
-    """USD, where the reply tells it; an unknown cost is None, never 0."""
+    """USD, if the reply says it. An unknown cost is None, never 0."""
     cost = usage.get("cost")
     if not isinstance(cost, int | float) or isinstance(cost, bool):
         return None
@@ -205,26 +189,29 @@ def cost_of(usage: JsonObject) -> float | None:
 
 
 def own_cost(holder: JsonObject) -> float | None:
-    """USD of one call or one picture, where its own record tells it: `cost`, or `usage.cost`."""
+    """USD of one call or one picture, if its own record says it: `cost`, or `usage.cost`."""
     own = cost_of(holder)
     return own if own is not None else cost_of(as_object(holder.get("usage")))
 
 
 def citations(annotations: object) -> tuple[JsonObject, ...]:
     """The annotations as a run may hold them."""
-    return tuple(kept for each in as_objects(annotations) if (kept := keepable(each)) is not None)
+    kept = map(keepable, as_objects(annotations))
+    return tuple([each for each in kept if each is not None])
 
 
 def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]:
-    """The raw items without pictures that were not had: a message loses its entry, an item that is
-    one goes, and with it the reasoning directly before it, which is refused without the item that
-    followed it."""
+    """The raw items without the pictures that could not be stored. A message loses its entry. An
+    item that is a picture goes, and with it the reasoning directly before it: providers refuse
+    reasoning without the item that followed it.
+    """
     if not lost:
         return items
     kept: list[bytes] = []
     for data in items:
-        if (left := _without(data, lost)) is not None:
-            kept.append(left)
+        rest = _without(data, lost)
+        if rest is not None:
+            kept.append(rest)
             continue
         while kept and read_object(kept[-1]).get("type") == "reasoning":
             kept.pop()
@@ -234,54 +221,59 @@ def without(items: tuple[bytes, ...], lost: frozenset[str]) -> tuple[bytes, ...]
 def _without(data: bytes, lost: frozenset[str]) -> bytes | None:
     """What is left of an item; None where nothing is."""
     item = read_object(data)
-    if (
-        as_text(item.get("type")) in IMAGE_ITEMS
-        and lost.issuperset(picture_values(item))
-        and picture_values(item)
-    ):
+    pictures = picture_values(item)
+    is_picture = as_text(item.get("type")) in IMAGE_ITEMS
+    if is_picture and pictures and lost.issuperset(pictures):
         return None
     changed = dict(item)
     for name in ("images", "content"):
-        if isinstance(entries := item.get(name), list):
-            changed[name] = [
-                each
-                for each in cast("list[object]", entries)
-                if not lost.intersection(picture_of_part(as_object(each)))
-            ]
+        entries = item.get(name)
+        if isinstance(entries, list):
+            changed[name] = _left_of(cast("list[object]", entries), lost)
     if changed == item:
         return data
     if changed.get("images") == []:
         del changed["images"]
-    return (
-        None if item.get("type") == "message" and changed.get("content") == [] else write(changed)
-    )
+    is_empty = item.get("type") == "message" and changed.get("content") == []
+    return None if is_empty else write(changed)
+
+
+def _left_of(entries: list[object], lost: frozenset[str]) -> list[object]:
+    return [each for each in entries if lost.isdisjoint(picture_of_part(as_object(each)))]
 
 
 def usage_of(usage: JsonObject) -> Usage:
     """The usage object of either API, whose keys differ. An absent one is a request whose cost is
     not known.
     """
-    given = as_object(usage.get("prompt_tokens_details")) or as_object(
-        usage.get("input_tokens_details")
-    )
-    made = as_object(usage.get("completion_tokens_details")) or as_object(
-        usage.get("output_tokens_details")
-    )
+    input_details = _first_object(usage, "prompt_tokens_details", "input_tokens_details")
+    output_details = _first_object(usage, "completion_tokens_details", "output_tokens_details")
     server = as_object(usage.get("server_tool_use_details"))
     cost = cost_of(usage)
     return Usage(
-        input_tokens=as_count(usage.get("prompt_tokens")) or as_count(usage.get("input_tokens")),
-        output_tokens=as_count(usage.get("completion_tokens"))
-        or as_count(usage.get("output_tokens")),
-        cached_tokens=as_count(given.get("cached_tokens")),
-        reasoning_tokens=as_count(made.get("reasoning_tokens")),
-        image_tokens=as_count(made.get("image_tokens")),
-        server_tool_calls=as_count(server.get("tool_calls_executed"))
-        or as_count(server.get("web_search_requests")),
+        input_tokens=_first_count(usage, "prompt_tokens", "input_tokens"),
+        output_tokens=_first_count(usage, "completion_tokens", "output_tokens"),
+        cached_tokens=as_count(input_details.get("cached_tokens")),
+        reasoning_tokens=as_count(output_details.get("reasoning_tokens")),
+        image_tokens=as_count(output_details.get("image_tokens")),
+        server_tool_calls=_first_count(server, "tool_calls_executed", "web_search_requests"),
         requests=1,
         priced_requests=int(cost is not None),
         cost_usd=cost,
     )
+
+
+def _first_object(holder: JsonObject, *names: str) -> JsonObject:
+    """The first of these objects that is not empty."""
+    for name in names:
+        if found := as_object(holder.get(name)):
+            return found
+    return {}
+
+
+def _first_count(holder: JsonObject, *names: str) -> int:
+    """The first of these counts that is not 0."""
+    return next(filter(None, [as_count(holder.get(name)) for name in names]), 0)
 
 
 def reasoning_of(item: JsonObject) -> str:
@@ -289,11 +281,8 @@ def reasoning_of(item: JsonObject) -> str:
     thing.
     """
     for name in ("content", "summary"):
-        words = [
-            join_surrogates(text)
-            for part in as_objects(item.get(name))
-            if isinstance(text := part.get("text"), str)
-        ]
+        texts = [part.get("text") for part in as_objects(item.get(name))]
+        words = [join_surrogates(text) for text in texts if isinstance(text, str)]
         if any(words):
             return "\n\n".join(words) if name == "summary" else "".join(words)
     return ""
@@ -328,5 +317,6 @@ class Repeats:
         if number not in self._seen:
             self._seen[number] = mark
             return False
-        self._numbered = self._seen[number] == mark or _bare(self._seen[number]) == _bare(mark)
+        before = self._seen[number]
+        self._numbered = before == mark or _bare(before) == _bare(mark)
         return self._numbered

@@ -16,6 +16,8 @@ from agentkit.wire.json import UnreadableJson, as_object, as_text, read
 from agentkit.wire.types import JsonObject
 
 _WORDS = 2000
+"""Characters of a provider's words that an error keeps."""
+_MOST_SECONDS = 10**15
 _STATUS_OF_CODE = {
     "invalid_prompt": 400,
     "invalid_request_error": 400,
@@ -66,22 +68,18 @@ def from_error(
     """The error for an error object; without an HTTP status (inside a 200), its code tells the
     kind.
     """
-    code = error.get("code") if isinstance(error.get("code"), int | str) else error.get("type")
+    code = error.get("code")
+    if not isinstance(code, int | str):
+        code = error.get("type")
     metadata, availability = as_object(error.get("metadata")), as_object(error.get("availability"))
     kind = status if status is not None else _status_of(code)
-    told = _status_of(metadata.get("error_type") or error.get("error_type"))
-    if status is None and told is not None and kind in {None, 500}:
-        kind = told  # a code that says nothing, beside a type that does
+    kind_by_type = _status_of(metadata.get("error_type") or error.get("error_type"))
+    if status is None and kind_by_type is not None and kind in {None, 500}:
+        kind = kind_by_type  # a code that says nothing, beside a type that does
     raw = metadata.get("raw")
-    raw_words = raw if isinstance(raw, str) else None if raw is None else str(raw)
-    wait = availability.get("retry_after", metadata.get("retry_after"))
-    if (
-        retry_after is None
-        and isinstance(wait, int | float)
-        and not isinstance(wait, bool)
-        and 0 <= wait < 10**15
-    ):
-        retry_after = float(wait)
+    raw_words = None if raw is None else str(raw)
+    if retry_after is None:
+        retry_after = _seconds(availability.get("retry_after", metadata.get("retry_after")))
     retryable = availability.get("retryable")
     return for_status(kind)(
         _message(error, status, raw_words, metadata),
@@ -97,9 +95,17 @@ def from_error(
     )
 
 
+def _seconds(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < _MOST_SECONDS else None
+
+
 def error_object(value: object) -> JsonObject:
     """The error in a field of that name: an object, or words alone; empty where there is none."""
-    return {"message": value} if isinstance(value, str) and value else as_object(value)
+    if isinstance(value, str) and value:
+        return {"message": value}
+    return as_object(value)
 
 
 _REFUSED = re.compile(
@@ -145,11 +151,8 @@ def _status_of(code: object) -> int | None:
     if isinstance(code, int) and not isinstance(code, bool):
         return code if 400 <= code < 600 else None
     if isinstance(code, str):
-        return (
-            _status_of(int(code))
-            if code.isdecimal() and len(code) == 3
-            else _STATUS_OF_CODE.get(code)
-        )
+        is_status = code.isdecimal() and len(code) == 3
+        return _status_of(int(code)) if is_status else _STATUS_OF_CODE.get(code)
     return None
 
 
@@ -161,20 +164,17 @@ def _message(
         words = f"{words} ({raw[:300]})"
     if reasons := _strings(metadata.get("reasons")):
         words = f"{words} [{', '.join(reasons)}]"
-    return f"HTTP {status}: {words[:_WORDS]}" if status is not None else words[:_WORDS]
+    words = words[:_WORDS]
+    return words if status is None else f"HTTP {status}: {words}"
 
 
 def _phrase(status: int | None) -> str:
-    return (
-        "the service gave no reason"
-        if status is None or status >= 500
-        else "the request was refused without a reason"
-    )
+    if status is None or status >= 500:
+        return "the service gave no reason"
+    return "the request was refused without a reason"
 
 
 def _strings(value: object) -> tuple[str, ...]:
-    return (
-        tuple(each for each in cast("list[object]", value) if isinstance(each, str))
-        if isinstance(value, list)
-        else ()
-    )
+    if not isinstance(value, list):
+        return ()
+    return tuple([each for each in cast("list[object]", value) if isinstance(each, str)])

@@ -16,6 +16,7 @@ from agentkit.wire.body import (
     fitting_choice,
     settings,
     visible,
+    with_surroundings,
     words,
 )
 from agentkit.wire.json import write
@@ -52,11 +53,8 @@ def _head(request: Request) -> dict[str, Any]:
     if request.output is not None:
         schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
         own["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return {
-        **head,
-        **{name: value for name, value in own.items() if value is not None},
-        **given.extra,
-    }
+    body = {**head, **{name: value for name, value in own.items() if value is not None}}
+    return {**body, **given.extra}
 
 
 def _function(request: Request, index: int) -> dict[str, Any]:
@@ -96,27 +94,25 @@ def _items(message: Message, shown: MessageView, cache: Encoded) -> tuple[Pieces
 
 def _user(message: Message, shown: MessageView) -> Pieces:
     holes = Placeholders()
-    own = visible(message.parts, set(shown.hidden))
-    content = _content(
-        [*([Text(shown.before)] if shown.before else []), *own, *beside(shown)], holes
-    )
+    content = _content(with_surroundings(message, shown), holes)
     if len(content) == 1 and content[0]["type"] == "text":
         return holes.pieces({"role": "user", "content": content[0]["text"]})
     return holes.pieces({"role": "user", "content": content})
 
 
 def _content(parts: Iterable[Text | Image], holes: Placeholders) -> list[dict[str, Any]]:
-    return [
-        {"type": "image_url", "image_url": {"url": holes.hole(part)}}
-        if isinstance(part, Image)
-        else {"type": "text", "text": part.text}
-        for part in parts
-    ]
+    return [_part(part, holes) for part in parts]
+
+
+def _part(part: Text | Image, holes: Placeholders) -> dict[str, Any]:
+    if isinstance(part, Image):
+        return {"type": "image_url", "image_url": {"url": holes.hole(part)}}
+    return {"type": "text", "text": part.text}
 
 
 def _assistant(message: Message) -> Pieces:
-    """A message of the other API, or of none, from its words and calls. Its pictures go as the
-    user's (`history`).
+    """A message of the other API, or of none, from its words and calls. Its pictures are sent as
+    the user's (`history`).
     """
     item: dict[str, Any] = {"role": "assistant", "content": words(message)}
     if calls := message.calls:
@@ -142,10 +138,10 @@ def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
     items: list[Pieces] = []
     follow: list[Text | Image] = []
     gone = set(shown.hidden)
-    for result in (part for part in message.parts if isinstance(part, ToolResult)):
-        items.append(
-            (write({"role": "tool", "tool_call_id": result.call_id, "content": result.text}),)
-        )
+    results = [part for part in message.parts if isinstance(part, ToolResult)]
+    for result in results:
+        item = {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
+        items.append((write(item),))
         if images := [part for part in visible(result.parts, gone) if isinstance(part, Image)]:
             names = ", ".join(image.name for image in images)
             follow += [Text(f"Pictures from {result.name} ({names}):"), *images]

@@ -16,6 +16,7 @@ from agentkit.wire.body import (
     fitting_choice,
     settings,
     visible,
+    with_surroundings,
     words,
 )
 from agentkit.wire.json import write
@@ -64,11 +65,9 @@ def _head(request: Request) -> dict[str, Any]:
                 "schema": request.output.schema,
             }
         }
-    return {
-        **settings(request),
-        **{name: value for name, value in own.items() if value is not None},
-        **given.extra,
-    }
+    common = settings(request)
+    body = {**common, **{name: value for name, value in own.items() if value is not None}}
+    return {**body, **given.extra}
 
 
 def _tool_choice(request: Request) -> object:
@@ -90,35 +89,37 @@ def _items(message: Message, shown: MessageView, cache: Encoded) -> tuple[Pieces
     elif message.role == "tool":
         items = _tool(message, shown)
     else:
-        own = visible(message.parts, set(shown.hidden))
-        items = (_user([*([Text(shown.before)] if shown.before else []), *own, *beside(shown)]),)
+        items = (_user(with_surroundings(message, shown)),)
     return cache.put(message, "responses", shown, items)
 
 
 def _user(parts: Iterable[Text | Image]) -> Pieces:
     holes = Placeholders()
-    return holes.pieces({"type": "message", "role": "user", "content": _content(parts, holes)})
+    content = _content(parts, holes)
+    return holes.pieces({"type": "message", "role": "user", "content": content})
 
 
 def _content(parts: Iterable[Text | Image], holes: Placeholders) -> list[dict[str, Any]]:
-    return [
-        {"type": "input_image", "detail": "auto", "image_url": holes.hole(part)}
-        if isinstance(part, Image)
-        else {"type": "input_text", "text": part.text}
-        for part in parts
-    ]
+    return [_part(part, holes) for part in parts]
+
+
+def _part(part: Text | Image, holes: Placeholders) -> dict[str, Any]:
+    if isinstance(part, Image):
+        return {"type": "input_image", "detail": "auto", "image_url": holes.hole(part)}
+    return {"type": "input_text", "text": part.text}
 
 
 def _assistant(message: Message) -> tuple[Pieces, ...]:
-    """A message of the other API, or of none, from its words and calls. Its pictures go as the
-    user's (`history`): an `image_generation_call` with an id that no provider gave rests on
-    nothing."""
+    """A message of the other API, or of none, from its words and calls. Its pictures are sent as
+    the user's (`history`): no provider knows the id of an `image_generation_call` made up here.
+    """
     items: list[Pieces] = []
-    said = words(message)
-    if not said and not message.calls and message.images:
-        said = echo.in_words(message.images)
-    if said:
-        items.append((write({"type": "message", "role": "assistant", "content": said}),))
+    text = words(message)
+    if not text and not message.calls and message.images:
+        text = echo.in_words(message.images)
+    if text:
+        item = {"type": "message", "role": "assistant", "content": text}
+        items.append((write(item),))
     items += [(write(_call(call)),) for call in message.calls]
     return tuple(items)
 
@@ -140,16 +141,16 @@ def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
     """
     items: list[Pieces] = []
     gone = set(shown.hidden)
-    for result in (part for part in message.parts if isinstance(part, ToolResult)):
+    results = [part for part in message.parts if isinstance(part, ToolResult)]
+    for result in results:
         holes = Placeholders()
         images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
-        said = [Text(result.text)] if result.text else []
-        output: object = _content([*said, *images], holes) if images else result.text
-        items.append(
-            holes.pieces(
-                {"type": "function_call_output", "call_id": result.call_id, "output": output}
-            )
-        )
+        output: object = result.text
+        if images:
+            text = [Text(result.text)] if result.text else []
+            output = _content([*text, *images], holes)
+        item = {"type": "function_call_output", "call_id": result.call_id, "output": output}
+        items.append(holes.pieces(item))
     if follow := list(beside(shown)):
         items.append(_user(follow))
     return tuple(items)
