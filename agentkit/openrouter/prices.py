@@ -1,7 +1,7 @@
-"""What a request for pictures will cost at most, as far as the catalogue tells. Pure.
+"""The most that a request for pictures may cost, as far as the catalogue tells. Pure.
 
-Each endpoint lists what it bills. Where the request leaves something open that decides the price
-(which provider serves it, which quality `auto` turns out to be), the highest counts: a limit in
+Each endpoint lists what it bills. A request may leave open what decides the price: which provider
+serves it, or which quality `auto` turns out to be. Then the highest price counts, since a limit in
 money is kept by what a request may cost. `n` is an upper bound too.
 """
 
@@ -57,9 +57,10 @@ def _is_named(endpoint: ImageEndpoint, names: frozenset[str]) -> bool:
     """Whether the endpoint is among them; the name of a provider's variant (`deepinfra/turbo`)
     stands for the provider.
     """
-    return bool(endpoint.names & names) or any(
-        name.partition("/")[0] == endpoint.slug.lower() for name in names
-    )
+    if endpoint.names & names:
+        return True
+    providers = {name.partition("/")[0] for name in names}
+    return endpoint.slug.lower() in providers
 
 
 def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
@@ -67,19 +68,22 @@ def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
     if not any(line.billable == "output_image" for line in endpoint.prices):
         return None
     parts: list[float] = []
-    for billable in dict.fromkeys(line.billable for line in endpoint.prices):
-        lines = _fitting([line for line in endpoint.prices if line.billable == billable], request)
-        costs = [_cost(line, request) for line in lines]
+    by_billable: dict[str, list[Price]] = {}
+    for line in endpoint.prices:
+        by_billable.setdefault(line.billable, []).append(line)
+    for lines in by_billable.values():
+        costs = [_cost(line, request) for line in _fitting(lines, request)]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
             return None
+        # Which of several lines holds is open: the highest counts.
         parts.append(max(known, default=0.0))
     return fsum(parts)
 
 
 def _fitting(lines: list[Price], request: ImageRequest) -> list[Price]:
-    """The lines that may hold: those whose variant is what was asked for, else those that are for
-    none; else, all.
+    """The lines that may hold: those whose variant was asked for, else those without a variant,
+    else all.
     """
     asked = _words(
         request.size, request.resolution, request.quality, request.background, request.output_format
@@ -90,33 +94,30 @@ def _fitting(lines: list[Price], request: ImageRequest) -> list[Price]:
         most = max(len(_words(line.variant)) for line in named)
         return [line for line in named if len(_words(line.variant)) == most]
     plain = [line for line in lines if not line.variant]
-    open_quality = request.quality in {None, "auto"} and any(
-        _words(line.variant) & _QUALITIES for line in lines
-    )
-    return lines if open_quality else plain or lines
+    by_quality = any(_words(line.variant) & _QUALITIES for line in lines)
+    if by_quality and request.quality in {None, "auto"}:
+        return lines  # the provider chooses the quality, and so the price
+    return plain or lines
 
 
 def _excluded(line: Price, request: ImageRequest) -> bool:
     """Whether this line is for another quality, or another size, than was asked for."""
     words = _words(line.variant)
+    qualities = words & _QUALITIES
     sizes = frozenset(word for word in words if word.upper() in TIERS or PIXELS.fullmatch(word))
-    quality, size = (
-        _words(request.quality) & _QUALITIES,
-        _words(request.size, request.resolution) - {"auto"},
-    )
-    return bool(
-        (quality and words & _QUALITIES and not quality & words)
-        or (size and sizes and not size & sizes)
-    )
+    quality = _words(request.quality) & _QUALITIES
+    size = _words(request.size, request.resolution) - {"auto"}
+    other_quality = quality and qualities and not quality & qualities
+    other_size = size and sizes and not size & sizes
+    return bool(other_quality or other_size)
 
 
 _QUALITIES = frozenset({"low", "medium", "high"})
 
 
 def _words(*texts: str | None) -> frozenset[str]:
-    return frozenset(
-        word for text in texts if text for word in re.split(r"[^a-z0-9]+", text.lower()) if word
-    )
+    joined = " ".join(text for text in texts if text)
+    return frozenset(re.findall(r"[a-z0-9]+", joined.lower()))
 
 
 def _cost(line: Price, request: ImageRequest) -> float | None:
@@ -131,29 +132,29 @@ def _cost(line: Price, request: ImageRequest) -> float | None:
         megapixels = _megapixels_in(request) if line.unit == "megapixel" else None
         return line.cost_usd * megapixels if megapixels is not None else None
     if line.billable != "output_image":
-        return 0.0  # a font, or what is not known here: nothing of it is asked for
+        return 0.0  # a font, or what is unknown here: the request asks for none of it
     count = request.n or 1
     if line.unit == "image":
         return line.cost_usd * count
     pixels = pixels_of(request)
-    return (
-        line.cost_usd * count * pixels / 1_000_000
-        if line.unit == "megapixel" and pixels is not None
-        else None
-    )
+    if line.unit != "megapixel" or pixels is None:
+        return None
+    return line.cost_usd * count * pixels / 1_000_000
 
 
 def _megapixels_in(request: ImageRequest) -> float | None:
-    """Of the pictures to start from; None where the size of one is not known."""
-    sizes = [
-        image.width * image.height for image in request.references if image.width and image.height
-    ]
-    return sum(sizes) / 1_000_000 if len(sizes) == len(request.references) else None
+    """The megapixels of the pictures to start from; None if the size of one is not known."""
+    pixels = 0
+    for image in request.references:
+        if not image.width or not image.height:
+            return None
+        pixels += image.width * image.height
+    return pixels / 1_000_000
 
 
 def pixels_of(request: ImageRequest) -> int | None:
-    """How many pixels one picture will have; of a tier, as many as its square has. None where the
-    request does not say.
+    """The number of pixels of one picture; a tier counts as its square. None if the request does
+    not say.
     """
     if request.size and (match := PIXELS.fullmatch(request.size)):
         return int(match[1]) * int(match[2])
