@@ -68,7 +68,8 @@ class Account:
     def usd_left(self) -> float | None:
         if self.cost_usd is None:
             return None
-        return self.cost_usd - fsum((self.spent_usd, self.uncertain_usd, self.reserved_usd))
+        held = [hold.cost_usd for hold in self.holds]
+        return self.cost_usd - fsum((self.spent_usd, self.uncertain_usd, *held))
 
     @property
     def images_left(self) -> int | None:
@@ -165,6 +166,8 @@ class Budget:
         """USD that are left; None without a limit. Below 0 if the last requests cost more than was
         known.
         """
+        if not self._in_usd:
+            return None
         with _guard.lock:
             return self._usd_left()
 
@@ -173,6 +176,8 @@ class Budget:
         """Pictures that are left; None without a limit. Below 0 if requests gave more than they
         were asked for.
         """
+        if not self._in_images:
+            return None
         with _guard.lock:
             return self._images_left()
 
@@ -216,7 +221,8 @@ class Budget:
         """
         hold = Hold(self, cost_usd, images, shape)
         with _guard.lock:
-            usd, pictures = self._usd_left(), self._images_left()
+            usd = self._usd_left() if self._in_usd else None
+            pictures = self._images_left() if self._in_images else None
             if (usd is not None and not fits(cost_usd, usd)) or (
                 pictures is not None and images > max(pictures, 0)
             ):
@@ -285,4 +291,5 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.keep()
+        if not self._ended:
+            self.keep()

@@ -17,6 +17,7 @@ from agentkit.loop.request import closing_of, request_of
 from agentkit.openrouter.billing import highest_price
 from agentkit.run import Ask, Finish, Run, Step
 from agentkit.run.step import NextCost, reason
+from agentkit.tools.server_tools import ServerTool
 from agentkit.values import replace
 from agentkit.wire.types import Request
 
@@ -51,6 +52,12 @@ class NextRequest:
     price: float | None
     closing_price: float | None
     """The price of the same request where it closes the run in words."""
+    image_tool: ServerTool | None
+    """The server tool that draws, if the request has one."""
+    draws: bool
+    """Whether the request may bring pictures."""
+    limited: bool
+    """Whether there is a limit in money."""
 
 
 def next_request(run: Run, context: RunContext) -> NextRequest | None:
@@ -61,10 +68,13 @@ def next_request(run: Run, context: RunContext) -> NextRequest | None:
 
 def build_request(run: Run, context: RunContext) -> NextRequest:
     """The request that this run sends now, priced where money is limited."""
-    request, price = request_of(run, context), context.price
-    if price is None or context.budget.remaining_usd is None:
-        return NextRequest(context, request, None, None)
-    return NextRequest(context, request, price(request), price(closing_of(request)))
+    request, tool, settings = request_of(run, context), context.image_tool, context.settings
+    draws = tool is not None or "image" in (settings.modalities or ())
+    limited = context.budget.remaining_usd is not None
+    price = closing_price = None
+    if limited and context.price is not None:
+        price, closing_price = context.price(request), context.price(closing_of(request))
+    return NextRequest(context, request, price, closing_price, tool, draws, limited)
 
 
 def next_cost(run: Run, upcoming: NextRequest | None) -> NextCost:
@@ -73,16 +83,15 @@ def next_cost(run: Run, upcoming: NextRequest | None) -> NextCost:
     """
     if upcoming is None:
         return NextCost()
-    context = upcoming.context
-    usd = context.budget.remaining_usd
+    context, limited = upcoming.context, upcoming.limited
     return NextCost(
-        usd=usd,
+        usd=context.budget.remaining_usd if limited else None,
         images=context.budget.remaining_images,
-        price=0.0 if usd is None else _highest_price(run, upcoming, closing=False),
-        picture=None if context.image_tool is None else context.picture_price is not None,
-        closing_price=0.0 if usd is None else _highest_price(run, upcoming, closing=True),
+        price=_highest_price(run, upcoming, closing=False) if limited else 0.0,
+        picture=None if upcoming.image_tool is None else context.picture_price is not None,
+        closing_price=_highest_price(run, upcoming, closing=True) if limited else 0.0,
         follows=bool(context.tools.functions),
-        draws=context.may_draw,
+        draws=upcoming.draws,
         speaks=context.may_speak,
     )
 
@@ -91,7 +100,7 @@ def explained(run: Run, cost: NextCost, step: Step) -> Run:
     """The run with the reason why money ends it, where this step is what money has left of it."""
     match step:
         case Ask(closing=reached) | Finish(reached=reached):
-            why = reason(run, cost, reached)
+            why = reason(run, cost, reached) if reached == "cost_usd" else None
         case _:
             return run
     if why is None or why == run.limit_reason:
@@ -103,10 +112,9 @@ def explained(run: Run, cost: NextCost, step: Step) -> Run:
 def reserve(run: Run, upcoming: NextRequest, *, closing: bool) -> Hold | None:
     """What the next request may cost, held; None where that no longer fits."""
     context = upcoming.context
-    limited = context.budget.remaining_usd is not None
-    price = _highest_price(run, upcoming, closing=closing) if limited else 0.0
-    draws = context.may_draw and not closing
-    return context.budget.reserve(price, int(draws), shape=_shape(run, context, closing=closing))
+    price = _highest_price(run, upcoming, closing=closing) if upcoming.limited else 0.0
+    images = int(upcoming.draws and not closing)
+    return context.budget.reserve(price, images, shape=_shape(run, context, closing=closing))
 
 
 def _highest_price(run: Run, upcoming: NextRequest, *, closing: bool) -> float:

@@ -10,7 +10,7 @@ from agentkit.budget import Hold
 from agentkit.loop.context import RunContext
 from agentkit.openrouter.body import missing_of
 from agentkit.run import Run
-from agentkit.run.history import Plan
+from agentkit.run.history import Plan, plan
 from agentkit.settings import ModelSettings
 from agentkit.values import Pieces
 from agentkit.wire.types import Request
@@ -72,11 +72,11 @@ async def body_of(
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str] = frozenset()) -> Plan:
     """The messages as they go, without pictures that are `gone` (sha256)."""
-    return context.services.encoded.plan(
+    return plan(
         run.messages,
         run.start,
         context.services.history,
-        run.images,
+        images=run.images,
         api=run.api,
         model=context.asked(run.model),
         sees=context.sees,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit.run.history import PLAIN, History, MessageView, Plan, plan
+from agentkit.run.history import PLAIN, MessageView
 from agentkit.values import BlobRef, Image, Message, Pieces, Text, replace
 from agentkit.wire.json import write
 from agentkit.wire.types import JsonObject, Request
@@ -105,10 +105,6 @@ class Encoded:
     heads: list[tuple[Request, str, bytes]] = field(
         default_factory=list[tuple[Request, str, bytes]]
     )
-    planned: tuple[tuple[Message, ...], Sequence[Image], tuple[object, ...], Plan] | None = None
-    """The latest plan, and what it was made of: what a request may cost is asked several times
-    before it is sent.
-    """
 
     def copy(self) -> Encoded:
         """The same, to go its own way from here."""
@@ -120,25 +116,6 @@ class Encoded:
         """
         ids = {id(message) for message in messages}
         self.items = {key: kept for key, kept in self.items.items() if key[0] in ids}
-        self.planned = None
-
-    def plan(
-        self,
-        messages: tuple[Message, ...],
-        start: int,
-        policy: History,
-        images: Sequence[Image],
-        **more: Any,
-    ) -> Plan:
-        """`agentkit.run.history.plan`, made once for a state of the conversation."""
-        given = (start, policy, more)
-        if self.planned is not None:
-            of_messages, of_images, of_rest, made = self.planned
-            if of_messages is messages and of_images is images and of_rest == given:
-                return made
-        made = plan(messages, start, policy, images=images, **more)
-        self.planned = (messages, images, given, made)
-        return made
 
     def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _view_key(shown)))

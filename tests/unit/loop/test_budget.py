@@ -237,6 +237,7 @@ async def test_what_a_broken_request_cost_is_looked_up(bench: Bench) -> None:
     with pytest.raises(RunError) as caught:
         await bench.ask(bench.agent(budget=budget), "Go")
     assert caught.value.generation is not None
+    assert caught.value.billed is True
     assert (budget.spent_usd, budget.uncertain_requests) == (caught.value.generation.cost_usd, 0)
     assert budget.reserved_usd == 0
 
@@ -246,8 +247,9 @@ async def test_a_refused_request_costs_nothing(bench: Bench) -> None:
     agent = bench.agent(budget=budget)
     bench.emulator.play([says(), Reply([], error=Failure("no", 400))])
     await bench.ask(agent, "Go")
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequest) as caught:
         await bench.ask(agent, "Go")
+    assert caught.value.billed is False
     assert (budget.spent_usd, budget.reserved_usd, budget.uncertain_usd) == (0.1, 0, 0)
 
 
@@ -268,6 +270,7 @@ async def test_before_an_error_a_server_tool_may_have_run(
     with pytest.raises(APIError) as caught:
         await bench.ask(bench.agent(tools=[ImageGeneration()], budget=budget), "Draw a fox")
     assert (caught.value.status, caught.value.generation) == (status, None)
+    assert caught.value.billed is (None if uncertain else False)
     assert (budget.uncertain_requests, budget.uncertain_usd) == (
         uncertain,
         pytest.approx(0.2 * uncertain),
@@ -281,8 +284,9 @@ async def test_an_error_whose_usage_was_told_is_settled(bench: Bench) -> None:
     bench.emulator.play(
         [Reply([Say("half")], error=Failure("broke", 502, form="choice"), usage={"cost": 0.07})]
     )
-    with pytest.raises(Exception, match="broke"):
+    with pytest.raises(APIError, match="broke") as caught:
         await bench.ask(bench.agent(budget=budget), "Go")
+    assert caught.value.billed is True
     assert (budget.spent_usd, budget.uncertain_requests) == (0.07, 0)
 
 

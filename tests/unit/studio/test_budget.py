@@ -140,8 +140,9 @@ async def test_what_failed_is_not_spent_and_what_is_unknown_may_be(
     paying: Studio, shared: Budget, emulator: Emulator
 ) -> None:
     emulator.play([Reply(error=Failure("No foxes", 403))])
-    with pytest.raises(APIError):
+    with pytest.raises(APIError) as caught:
         await paying.draw("a fox")
+    assert caught.value.billed is False
     assert (
         shared.spent_usd,
         shared.uncertain_usd,
@@ -155,8 +156,9 @@ async def test_a_broken_connection_is_uncertain(line: Any, store: MemoryImageSto
     budget = Budget(cost_usd=1.0, images=3)
     async with OpenRouter(api_key="k", base_url=line.url, timeouts=Timeouts(lookup=0.3)) as client:
         studio = Studio(client=client, store=store, budget=budget, checks=False)
-        with pytest.raises(RunError):
+        with pytest.raises(RunError) as caught:
             await studio.draw("a fox", n=2)
+    assert caught.value.billed is None
     assert (budget.uncertain_requests, budget.uncertain_images, budget.reserved_images) == (1, 2, 0)
 
 
@@ -238,8 +240,9 @@ async def test_a_request_that_was_not_sent_whole_is_not_uncertain(
     """The reference goes before its size is asked for, and before its bytes are sent."""
     budget = Budget(cost_usd=9.0, images=5)
     studio = Studio(client=client, store=Forgetful(opens), budget=budget)
-    with pytest.raises(RunError, match="no longer in the store"):
+    with pytest.raises(RunError, match="no longer in the store") as caught:
         await studio.edit(Image.from_bytes(picture()), "a hat")
+    assert caught.value.billed is False
     assert (drawn(emulator), budget.spent_usd, budget.reserved_usd, budget.reserved_images) == (
         0,
         0,
