@@ -52,9 +52,15 @@ def test_words_tools_and_pictures_in_order() -> None:
         call("completed", result="-4 °C\nsnow", seconds=0.5, cost_usd=0.01)
     )
     told = shown(
-        TextDelta("Let me "), TextDelta("look.\n"), InvocationStarted(call()), InvocationProgress(call(), "asking"), finished,
-        TextDelta("It snows."), ready(), ImageFailed(failed_picture("404")),
-    )  # fmt: skip
+        TextDelta("Let me "),
+        TextDelta("look.\n"),
+        InvocationStarted(call()),
+        InvocationProgress(call(), "asking"),
+        finished,
+        TextDelta("It snows."),
+        ready(),
+        ImageFailed(failed_picture("404")),
+    )
     assert told.splitlines() == [
         "  Let me look.",
         '  ✓ weather(city: "Oslo") → -4 °C snow · 500 ms · $0.0100',

@@ -91,8 +91,24 @@ def both() -> tuple[Played, Played]:
 
 def test_all_that_was_played_is_in_the_page(tmp_path: Path) -> None:
     page = Page(write(script(), both(), tmp_path).read_text("utf-8"))
-    for words in ("A demo", "About it.", "weather", "Oslo", "-4 °C", "250 ms", "$0.0400", "×2", "a fox called img_1", "16×9", "from img_1",
-                  "No picture: 404", "ConnectionFailed: no network", "1,200", "not every turn as expected", "1 of 3"):  # fmt: skip
+    for words in (
+        "A demo",
+        "About it.",
+        "weather",
+        "Oslo",
+        "-4 °C",
+        "250 ms",
+        "$0.0400",
+        "×2",
+        "a fox called img_1",
+        "16×9",
+        "from img_1",
+        "No picture: 404",
+        "ConnectionFailed: no network",
+        "1,200",
+        "not every turn as expected",
+        "1 of 3",
+    ):
         assert words in page.words, words
     assert page.all("strong")
     sources = [str(each["src"]) for each in page.all("img")]

@@ -43,39 +43,105 @@ def test_a_small_script_has_sensible_defaults() -> None:
         ("", "demo.yaml:1: given nothing, accepted is a mapping"),
         ("- a", "demo.yaml:1: given ['a'], accepted is a mapping"),
         ("name: x\nturns: [{say: x}]", "demo.yaml:1: field model: missing; it is required"),
-        (with_expect("images: two"), 'demo.yaml:6: field turns[0].expect.images: given "two", accepted is a whole number'),
-        (with_expect("images: 1.5"), "demo.yaml:6: field turns[0].expect.images: given 1.5, accepted is a whole number"),
-        (with_expect("images: yes"), "demo.yaml:6: field turns[0].expect.images: given true, accepted is a whole number"),
-        (with_expect("images: -1"), "demo.yaml:6: field turns[0].expect.images: given -1, accepted is a whole number from 0 to 1000"),
-        (with_expect("picture: 1"), "demo.yaml:6: field turns[0].expect.picture: unknown, accepted are: status, text,"),
-        (with_expect("status: done"), 'demo.yaml:6: field turns[0].expect.status: given "done", accepted is completed, paused'),
-        (with_expect("text: /(/"), 'demo.yaml:6: field turns[0].expect.text[0]: given "/(/", no regular expression: missing )'),
-        (with_expect("tools: {weather: 1}"), "demo.yaml:6: field turns[0].expect.tools.weather: no such tool in `tools:`, accepted are: none"),
+        (
+            with_expect("images: two"),
+            'demo.yaml:6: field turns[0].expect.images: given "two", accepted is a whole number',
+        ),
+        (
+            with_expect("images: 1.5"),
+            "demo.yaml:6: field turns[0].expect.images: given 1.5, accepted is a whole number",
+        ),
+        (
+            with_expect("images: yes"),
+            "demo.yaml:6: field turns[0].expect.images: given true, accepted is a whole number",
+        ),
+        (
+            with_expect("images: -1"),
+            "demo.yaml:6: field turns[0].expect.images: given -1, accepted is a whole number from 0 to 1000",
+        ),
+        (
+            with_expect("picture: 1"),
+            "demo.yaml:6: field turns[0].expect.picture: unknown, accepted are: status, text,",
+        ),
+        (
+            with_expect("status: done"),
+            'demo.yaml:6: field turns[0].expect.status: given "done", accepted is completed, paused',
+        ),
+        (
+            with_expect("text: /(/"),
+            'demo.yaml:6: field turns[0].expect.text[0]: given "/(/", no regular expression: missing )',
+        ),
+        (
+            with_expect("tools: {weather: 1}"),
+            "demo.yaml:6: field turns[0].expect.tools.weather: no such tool in `tools:`, accepted are: none",
+        ),
         (GOOD + "  - say: no\n", "demo.yaml:7: field turns[1].say: given false, accepted is text"),
         (GOOD + "  - hello\n", 'demo.yaml:7: field turns[1]: given "hello", accepted is a mapping'),
         (GOOD + "  - expect: {}\n", "demo.yaml:7: field turns[1].say: missing; it is required"),
-        (GOOD + "  - say: ''\n", 'demo.yaml:7: field turns[1].say: given "", accepted is text that is not empty'),
-        (GOOD + "api: chat\n", "demo.yaml:7: field api: unknown, accepted are: name, about, model,"),
-        (GOOD + "apis: [chat, soap]\n", 'demo.yaml:7: field apis[1]: given "soap", accepted is chat or responses'),
-        (GOOD + "apis: [chat, chat]\n", "demo.yaml:7: field apis: given ['chat', 'chat'], accepted is each API once"),
+        (
+            GOOD + "  - say: ''\n",
+            'demo.yaml:7: field turns[1].say: given "", accepted is text that is not empty',
+        ),
+        (
+            GOOD + "api: chat\n",
+            "demo.yaml:7: field api: unknown, accepted are: name, about, model,",
+        ),
+        (
+            GOOD + "apis: [chat, soap]\n",
+            'demo.yaml:7: field apis[1]: given "soap", accepted is chat or responses',
+        ),
+        (
+            GOOD + "apis: [chat, chat]\n",
+            "demo.yaml:7: field apis: given ['chat', 'chat'], accepted is each API once",
+        ),
         (GOOD + "apis: []\n", "demo.yaml:7: field apis: given 0, accepted are 1 or more"),
         (GOOD + "name: twice\n", "demo.yaml:7: field name: given twice"),
-        (GOOD + "tools:\n  - fine.py:f\n  - 3\n", "demo.yaml:9: field tools[1]: given 3, accepted is FILE.py:NAME"),
-        (GOOD + "settings: {temperature: 9}\n", "demo.yaml:7: field settings.temperature: given 9, accepted is a number from 0.0 to 2.0"),
-        (GOOD + "settings: {temprature: 1}\n", "demo.yaml:7: field settings.temprature: unknown, accepted are: temperature,"),
-        (GOOD + "limits: {turns: 0}\n", "demo.yaml:7: field limits.turns: given 0, accepted is a whole number of at least 1"),
+        (
+            GOOD + "tools:\n  - fine.py:f\n  - 3\n",
+            "demo.yaml:9: field tools[1]: given 3, accepted is FILE.py:NAME",
+        ),
+        (
+            GOOD + "settings: {temperature: 9}\n",
+            "demo.yaml:7: field settings.temperature: given 9, accepted is a number from 0.0 to 2.0",
+        ),
+        (
+            GOOD + "settings: {temprature: 1}\n",
+            "demo.yaml:7: field settings.temprature: unknown, accepted are: temperature,",
+        ),
+        (
+            GOOD + "limits: {turns: 0}\n",
+            "demo.yaml:7: field limits.turns: given 0, accepted is a whole number of at least 1",
+        ),
         (GOOD + "about: 2026-02-31\n", "demo.yaml:7: field about: day is out of range for month"),
-        (GOOD + "about: !!python/name:os.system x\n", "demo.yaml:7: field about: could not determine a constructor"),
+        (
+            GOOD + "about: !!python/name:os.system x\n",
+            "demo.yaml:7: field about: could not determine a constructor",
+        ),
         (GOOD + "? [a]\n: b\n", "demo.yaml:7: a key in the script is no plain text"),
         (GOOD + "about: [a\n", "demo.yaml:8: this is no YAML: while parsing a flow sequence"),
         (GOOD + "about: \x07\n", "demo.yaml:1: this is no YAML: unacceptable character"),
         ("turns: " + "[" * 40, "demo.yaml:1: nested more than 24 deep"),
-        (GOOD + "settings: !!python/object:os.system {}\n", "demo.yaml:7: field settings: could not determine a constructor for the tag"),
+        (
+            GOOD + "settings: !!python/object:os.system {}\n",
+            "demo.yaml:7: field settings: could not determine a constructor for the tag",
+        ),
         ("turns: &a [*a]", "demo.yaml:1: more than 10000 values or 24 levels, aliases expanded"),
-        ("\n".join(["a: &a [" + "x," * 99 + "x]", "b: &b [" + "*a," * 99 + "*a]", "c: [" + "*b," * 99 + "*b]"]), "aliases expanded"),
-        ("name: " + "x" * 300_000, "demo.yaml:1: the script has 300006 characters; accepted are at most 262144"),
+        (
+            "\n".join(
+                [
+                    "a: &a [" + "x," * 99 + "x]",
+                    "b: &b [" + "*a," * 99 + "*a]",
+                    "c: [" + "*b," * 99 + "*b]",
+                ]
+            ),
+            "aliases expanded",
+        ),
+        (
+            "name: " + "x" * 300_000,
+            "demo.yaml:1: the script has 300006 characters; accepted are at most 262144",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_script_names_file_line_and_field(text: str, message: str) -> None:
     with pytest.raises(ScriptError) as error:
         script(text)
@@ -123,18 +189,36 @@ def test_tools_of_all_three_kinds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("own.py:none", "demo.yaml:8: field tools[0]: own.py has no function none, accepted are: fine"),
+        (
+            "own.py:none",
+            "demo.yaml:8: field tools[0]: own.py has no function none, accepted are: fine",
+        ),
         ("own.py:_hidden", ""),
-        ("absent.py:fine", "demo.yaml:8: field tools[0]: absent.py cannot be imported: FileNotFoundError: there is no file"),
-        ("broken.py:fine", "demo.yaml:8: field tools[0]: broken.py cannot be imported: ZeroDivisionError: division by zero"),
-        ("no.such.module:fine", "demo.yaml:8: field tools[0]: no.such.module cannot be imported: ModuleNotFoundError"),
+        (
+            "absent.py:fine",
+            "demo.yaml:8: field tools[0]: absent.py cannot be imported: FileNotFoundError: there is no file",
+        ),
+        (
+            "broken.py:fine",
+            "demo.yaml:8: field tools[0]: broken.py cannot be imported: ZeroDivisionError: division by zero",
+        ),
+        (
+            "no.such.module:fine",
+            "demo.yaml:8: field tools[0]: no.such.module cannot be imported: ModuleNotFoundError",
+        ),
         ("own.py:untyped", "demo.yaml:8: field tools[0]: "),
-        ("openrouter:image_generation: {quality: best}", "field tools[0].openrouter:image_generation: ImageGeneration(quality='best')"),
+        (
+            "openrouter:image_generation: {quality: best}",
+            "field tools[0].openrouter:image_generation: ImageGeneration(quality='best')",
+        ),
         ("openrouter:datetime: {zone: UTC}", "field tools[0].openrouter:datetime: "),
         ("studio: {n: 20}", "demo.yaml:8: field tools[0].studio: tools(n=20): accepted is 1 to 10"),
-        ("studio: {colour: red}", "demo.yaml:8: field tools[0].studio: tools(colour='red'): there is no such parameter"),
+        (
+            "studio: {colour: red}",
+            "demo.yaml:8: field tools[0].studio: tools(colour='red'): there is no such parameter",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_tool_that_cannot_be_had(tmp_path: Path, entry: str, message: str) -> None:
     (tmp_path / "own.py").write_text(
         "def fine(a: int) -> int:\n    return a\ndef _hidden(a: int) -> int:\n    return a\ndef untyped(*a):\n    return a\n"
@@ -185,14 +269,38 @@ def test_a_turn_may_ask_another_model_in_another_way_with_other_tools(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{edit_image: 1}", "{weather: 1}", "demo.yaml:11: field turns[1].expect.tools.weather: no such tool in `tools:`, accepted are: draw_image, edit_image"),
-        ("seed: 7", "seed: x", 'demo.yaml:9: field turns[1].settings.seed: given "x", accepted is a whole number'),
-        ("seed: 7", "colour: 7", "demo.yaml:9: field turns[1].settings.colour: unknown, accepted are: temperature"),
-        ("image, text]", "sound]", "demo.yaml:9: field turns[1].settings.modalities: given ['sound'], accepted is \"text\" and \"image\""),
-        ("model: google", "model: 5 #", "demo.yaml:8: field turns[1].model: given 5, accepted is text"),
-        ("studio: {quality: low}", "studio: low", "demo.yaml:10: field turns[1].tools[0]: given {'studio': 'low'}, accepted is FILE.py:NAME"),
+        (
+            "{edit_image: 1}",
+            "{weather: 1}",
+            "demo.yaml:11: field turns[1].expect.tools.weather: no such tool in `tools:`, accepted are: draw_image, edit_image",
+        ),
+        (
+            "seed: 7",
+            "seed: x",
+            'demo.yaml:9: field turns[1].settings.seed: given "x", accepted is a whole number',
+        ),
+        (
+            "seed: 7",
+            "colour: 7",
+            "demo.yaml:9: field turns[1].settings.colour: unknown, accepted are: temperature",
+        ),
+        (
+            "image, text]",
+            "sound]",
+            'demo.yaml:9: field turns[1].settings.modalities: given [\'sound\'], accepted is "text" and "image"',
+        ),
+        (
+            "model: google",
+            "model: 5 #",
+            "demo.yaml:8: field turns[1].model: given 5, accepted is text",
+        ),
+        (
+            "studio: {quality: low}",
+            "studio: low",
+            "demo.yaml:10: field turns[1].tools[0]: given {'studio': 'low'}, accepted is FILE.py:NAME",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_in_a_turn_of_its_own(old: str, new: str, message: str) -> None:
     with pytest.raises(ScriptError) as error:
         load_tools(script(GOOD + OTHER.replace(old, new)))

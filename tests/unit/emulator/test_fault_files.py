@@ -60,14 +60,29 @@ def test_the_example() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("faults:\n  - status: 503\n    socket:\n      action: cutt", 'chaos.yaml:4: socket.action: "cutt" was given; accepted: cut, reset'),
-        ("faults:\n  - statsu: 503", "chaos.yaml:2: statsu: is unknown; accepted: status, body, error"),
-        ("faults:\n  - status: 503\n    when:\n      nht: 1", "chaos.yaml:4: when.nht: is unknown; accepted: api, path, model"),
+        (
+            "faults:\n  - status: 503\n    socket:\n      action: cutt",
+            'chaos.yaml:4: socket.action: "cutt" was given; accepted: cut, reset',
+        ),
+        (
+            "faults:\n  - statsu: 503",
+            "chaos.yaml:2: statsu: is unknown; accepted: status, body, error",
+        ),
+        (
+            "faults:\n  - status: 503\n    when:\n      nht: 1",
+            "chaos.yaml:4: when.nht: is unknown; accepted: api, path, model",
+        ),
         ("faults:\n  - status: {message: x}", "chaos.yaml:2: status.code: is needed"),
         ("faults:\n  - status: 200", "chaos.yaml:2: status"),
-        ("faults:\n  - quirks: [a.b]", 'chaos.yaml:2: quirks.0: "a.b" was given; accepted: arguments.empty'),
+        (
+            "faults:\n  - quirks: [a.b]",
+            'chaos.yaml:2: quirks.0: "a.b" was given; accepted: arguments.empty',
+        ),
         ("faults:\n  - {name: x}", "chaos.yaml:2: a fault: no effect was given; accepted: status"),
-        ("faults:\n  - when: {probability: 2}\n    status: 500", "chaos.yaml:2: when.probability: 2 was given; input should be less"),
+        (
+            "faults:\n  - when: {probability: 2}\n    status: 500",
+            "chaos.yaml:2: when.probability: 2 was given; input should be less",
+        ),
         ("faults:\n  - 7", "chaos.yaml:2: a fault: 7 was given; a mapping is accepted"),
         ("seed: x\nfaults: []", "chaos.yaml:1: seed: 'x' was given; a whole number is accepted"),
         ("seeed: 1\nfaults: []", "chaos.yaml:1: 'seeed' is unknown; accepted: seed, faults"),
@@ -80,7 +95,7 @@ def test_the_example() -> None:
         ("[" * 5000, "nested too deeply"),
         ("x" * 1_000_001, "at most 1000000 are accepted"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_used(tmp_path, text: str, told: str) -> None:
     path = tmp_path / "chaos.yaml"
     path.write_text(text)

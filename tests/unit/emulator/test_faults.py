@@ -28,7 +28,7 @@ from agentkit.emulator import (
     Socket,
     Status,
     When,
-)  # fmt: skip
+)
 
 HELLO = {"model": "openai/gpt-5.2", "messages": [{"role": "user", "content": "hello"}]}
 BODIES = {
@@ -289,9 +289,12 @@ def test_an_error_body_that_is_cut_or_stalls_or_is_large(emulator) -> None:
         Fault(status=Status(502), socket=Socket("stall", at="body", byte=10), when=When(nth=2)),
         Fault(status=Status(502, fill=3_000_000), when=When(nth=3)),
     )
-    assert [(len(body_of(text)), how) for text, how in (raw(emulator), raw(emulator, wait=0.15))] == [
-        (10, "fin"), (10, "silence"),
-    ]  # fmt: skip
+    assert [
+        (len(body_of(text)), how) for text, how in (raw(emulator), raw(emulator, wait=0.15))
+    ] == [
+        (10, "fin"),
+        (10, "silence"),
+    ]
     assert len(json.loads(body_of(raw(emulator)[0]))["padding"]) == 3_000_000
 
 

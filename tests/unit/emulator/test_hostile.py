@@ -8,10 +8,24 @@ from hypothesis import strategies as st
 
 PATHS = ["/chat/completions", "/responses", "/images"]
 BYTES = [
-    b"", b"{", b"null", b"[]", b"3", b'"x"', b"\xff\xfe", b'{"model": NaN}', b"[" * 100_000, b'{"input":"draw a fox","tools":[{"type":"openrouter:image_generation","parameters":{"seed":1e999}}]}', b'{"a":' * 3000 + b"1" + b"}" * 3000,
-    b'{"messages":[{"role":"user","content":"\\ud83d"}]}', b'{"input":"\\ud83d draw a fox"}',
-    b'{"input":[[]]}', b'{"messages":[null]}', b'{"messages":[{"role":[]}]}', b'{"input":[{"type":{}}]}',
-]  # fmt: skip
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"3",
+    b'"x"',
+    b"\xff\xfe",
+    b'{"model": NaN}',
+    b"[" * 100_000,
+    b'{"input":"draw a fox","tools":[{"type":"openrouter:image_generation","parameters":{"seed":1e999}}]}',
+    b'{"a":' * 3000 + b"1" + b"}" * 3000,
+    b'{"messages":[{"role":"user","content":"\\ud83d"}]}',
+    b'{"input":"\\ud83d draw a fox"}',
+    b'{"input":[[]]}',
+    b'{"messages":[null]}',
+    b'{"messages":[{"role":[]}]}',
+    b'{"input":[{"type":{}}]}',
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -169,13 +183,22 @@ schemas = st.dictionaries(
     st.sampled_from(["city", "count", "kind", "image", "date", "tags", "deep", "when"]),
     st.sampled_from(
         [
-            {"type": "string"}, {"type": "integer", "minimum": 2, "maximum": 5}, {"enum": ["a", "b"]}, {"type": "array", "items": {"type": "string"}},
-            {"type": "boolean"}, {"anyOf": [{"type": "number"}, {"type": "null"}]}, {"type": "object", "properties": {"x": {"type": "string"}}},
-            {"$ref": "#/$defs/Gone"}, {"type": ["string", "null"], "format": "date"}, {"type": "string", "pattern": "("}, True, {},
+            {"type": "string"},
+            {"type": "integer", "minimum": 2, "maximum": 5},
+            {"enum": ["a", "b"]},
+            {"type": "array", "items": {"type": "string"}},
+            {"type": "boolean"},
+            {"anyOf": [{"type": "number"}, {"type": "null"}]},
+            {"type": "object", "properties": {"x": {"type": "string"}}},
+            {"$ref": "#/$defs/Gone"},
+            {"type": ["string", "null"], "format": "date"},
+            {"type": "string", "pattern": "("},
+            True,
+            {},
         ]
     ),
     max_size=4,
-)  # fmt: skip
+)
 
 
 @settings(

@@ -30,14 +30,26 @@ BAD = [
     ({"output_format": "bmp"}, 400, "output_format"),
     ({"output_format": "svg"}, 400, "supports png, jpeg, webp"),
     ({"background": "transparent", "output_format": "jpeg"}, 400, "transparent"),
-    ({"model": "google/gemini-2.5-flash-image", "size": "1K", "background": "transparent"}, 400, "not supported"),
+    (
+        {"model": "google/gemini-2.5-flash-image", "size": "1K", "background": "transparent"},
+        400,
+        "not supported",
+    ),
     ({"output_compression": 101}, 400, "between 0 and 100"),
     ({"input_references": [REFERENCE] * 17}, 400, "16"),
-    ({"input_references": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}, 400, "http"),
-    ({"model": "recraft/recraft-v4-vector", "size": "1K", "input_references": [REFERENCE]}, 400, "not supported"),
+    (
+        {"input_references": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]},
+        400,
+        "http",
+    ),
+    (
+        {"model": "recraft/recraft-v4-vector", "size": "1K", "input_references": [REFERENCE]},
+        400,
+        "not supported",
+    ),
     ({"provider": {"only": ["nobody"]}}, 404, "No allowed providers"),
     ({"provider": {"only": "openai"}}, 400, "provider.only"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("fields", "status", "words"), BAD, ids=lambda value: str(value)[:60])

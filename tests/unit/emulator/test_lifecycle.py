@@ -19,10 +19,36 @@ HERE = Path(agentkit.emulator.__file__).parent
 
 def test_the_public_names() -> None:
     assert sorted(agentkit.emulator.__all__) == [
-        "Body", "CallTool", "ChaosError", "Charge", "Draw", "Emulator", "Endless", "Failure", "Fault", "Faults", "Lookup", "Model",
-        "Place", "Post", "QUIRKS", "Raw", "RawReply", "RecordedRequest", "Reply", "ReplyError", "Say", "Socket", "Status",
-        "Strike", "Think", "UseServerTool", "When", "faults_from_file", "faults_from_text",
-    ]  # fmt: skip
+        "Body",
+        "CallTool",
+        "ChaosError",
+        "Charge",
+        "Draw",
+        "Emulator",
+        "Endless",
+        "Failure",
+        "Fault",
+        "Faults",
+        "Lookup",
+        "Model",
+        "Place",
+        "Post",
+        "QUIRKS",
+        "Raw",
+        "RawReply",
+        "RecordedRequest",
+        "Reply",
+        "ReplyError",
+        "Say",
+        "Socket",
+        "Status",
+        "Strike",
+        "Think",
+        "UseServerTool",
+        "When",
+        "faults_from_file",
+        "faults_from_text",
+    ]
 
 
 def test_it_imports_nothing_of_the_rest() -> None:

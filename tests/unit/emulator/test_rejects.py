@@ -33,29 +33,69 @@ CHAT = [
     ("no messages", {"messages": []}, 400, "messages"),
     ("messages of the wrong type", {"messages": "hi"}, 400, "messages"),
     ("unknown role", {"messages": [{"role": "robot", "content": "hi"}]}, 400, "messages.0"),
-    ("unknown part", {"messages": [{"role": "user", "content": [{"type": "smell"}]}]}, 400, "messages.0"),
+    (
+        "unknown part",
+        {"messages": [{"role": "user", "content": [{"type": "smell"}]}]},
+        400,
+        "messages.0",
+    ),
     ("long session id", {"session_id": "x" * 257}, 400, "256"),
     ("long function name", {"tools": [{**TOOL, "function": {"name": "x" * 65}}]}, 400, "64"),
     ("bad function name", {"tools": [{**TOOL, "function": {"name": "a b"}}]}, 400, "a b"),
     ("flat tool", {"tools": [FLAT]}, 400, "function"),
     ("unknown tool type", {"tools": [{"type": "openrouter:teleport"}]}, 400, "openrouter:teleport"),
     ("plain image tool", {"tools": [{"type": "image_generation"}]}, 400, "image_generation"),
-    ("flat tool choice", {"tools": [TOOL], "tool_choice": {"type": "function", "name": "weather"}}, 400, "tool_choice"),
-    ("choice of a missing tool", {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}}, 400, None),
-    ("choice of a missing server tool", {"tools": [TOOL], "tool_choice": {"type": "openrouter:web_search"}}, 400, None),
+    (
+        "flat tool choice",
+        {"tools": [TOOL], "tool_choice": {"type": "function", "name": "weather"}},
+        400,
+        "tool_choice",
+    ),
+    (
+        "choice of a missing tool",
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}},
+        400,
+        None,
+    ),
+    (
+        "choice of a missing server tool",
+        {"tools": [TOOL], "tool_choice": {"type": "openrouter:web_search"}},
+        400,
+        None,
+    ),
     ("choice without tools", {"tool_choice": "required"}, 400, None),
     ("unknown choice", {"tools": [TOOL], "tool_choice": "maybe"}, 400, "tool_choice"),
-    ("missing modality", {"modalities": ["image", "text"]}, 404, "No endpoints found that support the requested output modalities: image, text"),
+    (
+        "missing modality",
+        {"modalities": ["image", "text"]},
+        404,
+        "No endpoints found that support the requested output modalities: image, text",
+    ),
     ("unknown modality", {"modalities": ["smell"]}, 400, "modalities"),
-    ("picture for a blind model", {"model": "openai/gpt-oss-20b", "messages": [PICTURE]}, 404, "image input"),
-    ("tools for a model without", {"model": "google/gemini-2.5-flash-image", "tools": [TOOL]}, 404, "support tool use"),
-    ("orphaned result", {"messages": [USER, {"role": "tool", "tool_call_id": "call_9", "content": "x"}]}, 400, None),
+    (
+        "picture for a blind model",
+        {"model": "openai/gpt-oss-20b", "messages": [PICTURE]},
+        404,
+        "image input",
+    ),
+    (
+        "tools for a model without",
+        {"model": "google/gemini-2.5-flash-image", "tools": [TOOL]},
+        404,
+        "support tool use",
+    ),
+    (
+        "orphaned result",
+        {"messages": [USER, {"role": "tool", "tool_call_id": "call_9", "content": "x"}]},
+        400,
+        None,
+    ),
     ("call without result", {"messages": [USER, CALLING, USER]}, 400, None),
     ("call without result at the end", {"messages": [USER, CALLING]}, 400, None),
     ("too much metadata", {"metadata": {str(n): "x" for n in range(17)}}, 400, "16"),
     ("temperature", {"temperature": 3}, 400, None),
     ("stop conditions", {"stop_server_tools_when": []}, 400, "stop_server_tools_when"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -93,9 +133,20 @@ RESPONSES = [
     ("item without a type", {"input": [{"text": "x"}]}, "input.0"),
     ("item reference", {"input": [{"type": "item_reference", "id": "rs_1"}]}, "rs_1"),
     ("nested tool", {"tools": [TOOL]}, "tools"),
-    ("nested tool choice", {"tools": [FLAT], "tool_choice": {"type": "function", "function": {"name": "weather"}}}, "tool_choice"),
-    ("server tool choice", {"tools": [{"type": "openrouter:image_generation"}], "tool_choice": {"type": "openrouter:image_generation"}}, "tool_choice"),
-]  # fmt: skip
+    (
+        "nested tool choice",
+        {"tools": [FLAT], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
+        "tool_choice",
+    ),
+    (
+        "server tool choice",
+        {
+            "tools": [{"type": "openrouter:image_generation"}],
+            "tool_choice": {"type": "openrouter:image_generation"},
+        },
+        "tool_choice",
+    ),
+]
 
 
 @pytest.mark.parametrize(

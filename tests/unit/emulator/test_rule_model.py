@@ -57,20 +57,48 @@ ALL = [WEATHER, PALETTE, CLOCK, DICE, FLIGHT, MAIL, CROP]
 
 CASES = [
     ("What's the weather in Oslo?", [("weather", {"city": "Oslo"})]),
-    ("Weather in Oslo in fahrenheit, please", [("weather", {"city": "Oslo", "unit": "fahrenheit"})]),
-    ("What's the weather in Oslo and which colours suit a calm mood?", [("weather", {"city": "Oslo"}), ("palette", {"mood": "calm"})]),
-    ("What's the weather in Oslo and what time is it in Tokyo?", [("weather", {"city": "Oslo"}), ("local_time", {"city": "Tokyo"})]),
-    ("What is the weather in Oslo and Bergen?", [("weather", {"city": "Oslo"}), ("weather", {"city": "Bergen"})]),
+    (
+        "Weather in Oslo in fahrenheit, please",
+        [("weather", {"city": "Oslo", "unit": "fahrenheit"})],
+    ),
+    (
+        "What's the weather in Oslo and which colours suit a calm mood?",
+        [("weather", {"city": "Oslo"}), ("palette", {"mood": "calm"})],
+    ),
+    (
+        "What's the weather in Oslo and what time is it in Tokyo?",
+        [("weather", {"city": "Oslo"}), ("local_time", {"city": "Tokyo"})],
+    ),
+    (
+        "What is the weather in Oslo and Bergen?",
+        [("weather", {"city": "Oslo"}), ("weather", {"city": "Bergen"})],
+    ),
     ("what is the weather in oslo", [("weather", {"city": "Oslo"})]),
     ("Will it rain in São Paulo?", [("weather", {"city": "São Paulo"})]),
     ("Roll 3 dice with 20 sides", [("roll_dice", {"sides": 20, "count": 3})]),
     ("Roll two d6", [("roll_dice", {"sides": 6, "count": 2})]),
-    ("Book a flight from Oslo to New York on 2027-03-05 for 2 passengers", [("book_flight", {"origin": "Oslo", "destination": "New York", "date": "2027-03-05", "passengers": 2})]),
-    ('Send an email to ada@example.com: "See you soon"', [("send_email", {"to": "ada@example.com", "message": "See you soon"})]),
+    (
+        "Book a flight from Oslo to New York on 2027-03-05 for 2 passengers",
+        [
+            (
+                "book_flight",
+                {
+                    "origin": "Oslo",
+                    "destination": "New York",
+                    "date": "2027-03-05",
+                    "passengers": 2,
+                },
+            )
+        ],
+    ),
+    (
+        'Send an email to ada@example.com: "See you soon"',
+        [("send_email", {"to": "ada@example.com", "message": "See you soon"})],
+    ),
     ("Crop img_2", [("crop", {"image": "img_2"})]),
     ("Tell me a story about a bear", []),
     ("Hello!", []),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("prompt", "wanted"), CASES, ids=lambda value: str(value)[:40])
@@ -254,8 +282,12 @@ def test_changes_follow_changes(wire) -> None:
         drawn.append(wire.drawn(messages))
         messages.append({"role": "assistant", **wire.message(messages, tools=tools)})
     assert drawn == [
-        ["a fox wearing a hat"], ["an owl"], ["a fox wearing a hat wearing a scarf"], ["a fox wearing a scarf"], ["a green fox wearing a hat"],
-    ]  # fmt: skip
+        ["a fox wearing a hat"],
+        ["an owl"],
+        ["a fox wearing a hat wearing a scarf"],
+        ["a fox wearing a scarf"],
+        ["a green fox wearing a hat"],
+    ]
 
 
 def test_the_same_subject_comes_again(wire) -> None:

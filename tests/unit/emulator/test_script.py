@@ -64,8 +64,15 @@ def test_a_body_that_is_an_error(wire) -> None:
 
 
 def test_an_error_in_mid_stream(wire) -> None:
-    wire.emulator.play([Reply([Say("Half a")], error=Failure("Token limit reached", 400, form="stream", event=event)) for event in
-                        ("response.failed", "response.failed", "response.error", "error")])  # fmt: skip
+    wire.emulator.play(
+        [
+            Reply(
+                [Say("Half a")],
+                error=Failure("Token limit reached", 400, form="stream", event=event),
+            )
+            for event in ("response.failed", "response.failed", "response.error", "error")
+        ]
+    )
     last = wire.chat("hi", stream=True)[-1]
     assert last["error"] == {"code": 400, "message": "Token limit reached"}
     assert last["choices"][0]["finish_reason"] is None
@@ -161,10 +168,12 @@ def test_usage_and_finish_reason_can_be_dictated(wire) -> None:
 
 def test_raw_bytes(wire) -> None:
     chunks = [b'data: {"a"', b': "\xf0\x9f', b'\xa6\x8a"}\r\n\r\n']
-    wire.emulator.play([
-        RawReply(200, b"<html>", "text/html", {"X-Generation-Id": "gen-1"}),
-        RawReply(200, content_type="text/event-stream", chunks=chunks),
-    ])  # fmt: skip
+    wire.emulator.play(
+        [
+            RawReply(200, b"<html>", "text/html", {"X-Generation-Id": "gen-1"}),
+            RawReply(200, content_type="text/event-stream", chunks=chunks),
+        ]
+    )
     answer = wire.post("/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})
     assert (answer.content, answer.headers["content-type"], answer.headers["x-generation-id"]) == (
         b"<html>",

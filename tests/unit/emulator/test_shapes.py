@@ -134,10 +134,17 @@ def test_images_in_responses_streams_come_in_the_recorded_order(wire, png) -> No
     )
     events = wire.responses("hello", stream=True)
     assert [event["type"].removeprefix("response.") for event in events] == [
-        "created", "in_progress", "output_item.added", "image_generation_call.in_progress",
-        "image_generation_call.generating", "image_generation_call.partial_image", "image_generation_call.partial_image",
-        "image_generation_call.completed", "output_item.done", "completed",
-    ]  # fmt: skip
+        "created",
+        "in_progress",
+        "output_item.added",
+        "image_generation_call.in_progress",
+        "image_generation_call.generating",
+        "image_generation_call.partial_image",
+        "image_generation_call.partial_image",
+        "image_generation_call.completed",
+        "output_item.done",
+        "completed",
+    ]
     assert "result" not in events[7]
     assert events[-2]["item"] == events[-1]["response"]["output"][0]
 
