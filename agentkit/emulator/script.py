@@ -75,10 +75,11 @@ class CallTool:
 class Draw:
     """A picture.
 
-    `places` says where on the wire it appears (empty: where the dialect would put it), `shape` how
-    it is written there. `data` gives the bytes; without it the painter paints `prompt`, on top of
-    `source` if that is given. `size` is width and height in pixels. With `status="error"` the tool
-    failed, and no picture comes.
+    - `places`: where on the wire it appears. Empty: where the API would put it.
+    - `shape`: how it is written there.
+    - `data`: its bytes. None: the painter paints `prompt`, as a change of `source` if given.
+    - `size`: width and height in pixels.
+    - `status="error"`: the tool failed, and no picture comes.
     """
 
     prompt: str
@@ -115,8 +116,9 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class UseServerTool:
-    """A server tool other than image generation that ran. Chat shows it in `usage` alone; Responses
-    as an item.
+    """A server tool that ran, image generation apart.
+
+    Chat shows it only in `usage`, Responses as an output item.
     """
 
     tool: str
@@ -125,11 +127,11 @@ class UseServerTool:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Wire JSON that the emulator does not understand, in the place where it stands among the
-    content.
+    """JSON that goes over the wire unchanged, at its place among the content.
 
-    `chat` holds fields of the message (streamed: of one delta); `responses` is a whole output item.
-    `chat_chunk` and `responses_event` are whole stream events, which only streamed replies show.
+    - `chat`: fields of the message; in a stream, of one delta.
+    - `responses`: a whole output item.
+    - `chat_chunk`, `responses_event`: whole events, in streamed replies only.
     """
 
     chat: Mapping[str, Any] | None = None
@@ -147,11 +149,14 @@ FailureForm = Literal["http", "body", "choice", "stream", "silent"]
 class Failure:
     """How a reply fails.
 
-    `http`: an error status instead of a reply. The others have status 200: `body`, a top-level
-    `error` alone; `choice`, an error inside the finished reply; `stream`, the content and then a
-    top-level error; `silent`, nothing but `finish_reason: "error"`. In Responses, `event` names the
-    event that ends a stream. A failure by HTTP is not billed unless `billed` is true; the others
-    bill what was produced.
+    - `form="http"`: an error status in place of a reply. The other forms have status 200.
+    - `form="body"`: a top-level `error` and nothing else.
+    - `form="choice"`: an error inside the finished reply.
+    - `form="stream"`: the content and then a top-level error.
+    - `form="silent"`: only `finish_reason: "error"`.
+
+    In Responses, `event` is the event that ends a stream. A failure by HTTP is not billed unless
+    `billed` is true; the others bill what was produced.
     """
 
     message: str = "Provider returned error"
@@ -180,10 +185,11 @@ class Failure:
 class Reply:
     """One scripted reply.
 
-    `usage` is merged over the usage that the emulator works out; `chunk` is the number of
-    characters in a text delta; `delay` are seconds before the first byte; `hang` keeps the
-    connection open, silent, after the content and before the end; `cut_after` drops the connection
-    after so many bytes of the body.
+    - `usage`: replaces fields of the usage that the emulator computes.
+    - `chunk`: characters in a text delta.
+    - `delay`: seconds before the first byte.
+    - `hang`: the connection stays open and silent after the content, before the end.
+    - `cut_after`: the connection is closed after that many bytes of the body.
     """
 
     content: Sequence[Item] = ()
@@ -207,7 +213,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """A reply byte for byte. With `chunks` the body is sent in these pieces; nothing is billed."""
+    """A reply given as bytes, which costs nothing. `chunks` are the pieces in which it is sent."""
 
     status: int = 200
     body: bytes = b""

@@ -14,7 +14,7 @@ from agentkit.emulator.json_values import as_list, as_object
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What is known of a request when a fault is chosen for it."""
+    """The facts of a request by which a fault is chosen."""
 
     api: str
     path: str = ""
@@ -25,7 +25,7 @@ class RequestFacts:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A fault that struck: `number` is the fault's place in the list, from 1."""
+    """A fault that struck a request. `number` is the number of the fault, from 1."""
 
     number: int
     fault: Fault
@@ -42,10 +42,10 @@ class _Entry:
 
 
 class Faults:
-    """Faults, in order; of those whose turn it is the first one strikes. May be changed while the
-    emulator runs.
+    """The faults in force, in order. The first one whose conditions hold strikes a request.
 
-    `seed` makes `probability` repeatable. Used from any thread.
+    They may be changed while the emulator runs, from any thread. `seed` makes `probability`
+    repeatable.
     """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
@@ -59,7 +59,7 @@ class Faults:
         self.add(*faults)
 
     def add(self, *faults: Fault) -> list[int]:
-        """Put faults into force, after those that are; their numbers."""
+        """Add faults after those in force. Returns their numbers."""
         for fault in faults:
             if not isinstance(fault, Fault):
                 raise TypeError(f"faults: {fault!r} was given; a Fault is accepted")
@@ -71,7 +71,7 @@ class Faults:
             return list(range(first, self._number + 1))
 
     def remove(self, number: int) -> bool:
-        """Take one fault out of force; whether it was there."""
+        """Remove one fault. Returns whether it was in force."""
         with self._lock:
             kept = [entry for entry in self._entries if entry.number != number]
             found = len(kept) < len(self._entries)
@@ -79,7 +79,7 @@ class Faults:
             return found
 
     def clear(self) -> None:
-        """Take every fault out of force and forget what struck; the random numbers go on."""
+        """Remove every fault and forget the strikes. The random numbers are not begun anew."""
         with self._lock:
             self._entries.clear()
             self._strikes.clear()
@@ -100,14 +100,12 @@ class Faults:
 
     @property
     def strikes(self) -> list[Strike]:
-        """What struck, in order."""
+        """The faults that struck so far, in order."""
         with self._lock:
             return list(self._strikes)
 
     def counts(self) -> list[tuple[int, Fault, int, int]]:
-        """For each fault in force: its number, itself, how many requests fitted, how often it
-        struck.
-        """
+        """Each fault in force: number, fault, count of requests that fitted, count of strikes."""
         with self._lock:
             return [
                 (entry.number, entry.fault, entry.fitting, entry.struck) for entry in self._entries
@@ -116,8 +114,9 @@ class Faults:
     def choose(
         self, seen: RequestFacts, *, at: str | None = None, generation: str | None = None
     ) -> Strike | None:
-        """The fault for a request, counted as struck. `at`: only those that strike that early;
-        `generation`: the id that is looked up.
+        """The fault that strikes a request, or None. It is counted as a strike.
+
+        `at`: only faults that strike at this early place. `generation`: the id of a lookup.
         """
         with self._lock:
             struck: _Entry | None = None
@@ -167,7 +166,7 @@ def _fits(fault: Fault, seen: RequestFacts, at: str | None) -> bool:
 
 
 def request_facts(api: str, path: str, body: Any) -> RequestFacts:
-    """What a request's body tells, whatever it is."""
+    """The facts that a request's body tells. Any JSON is accepted."""
     known = as_object(body) or {}
     model = known.get("model")
     turns = known.get("messages" if api == "chat" else "input")

@@ -44,8 +44,9 @@ class ChaosError(ValueError):
 
 
 def faults_from_file(path: Path | str) -> Faults:
-    """Faults from a YAML file (JSON is YAML). Raises `ChaosError`, also where the file cannot be
-    read.
+    """The faults in a YAML or JSON file.
+
+    Raises `ChaosError` for a file that cannot be read or used.
     """
     path = Path(path)
     try:
@@ -57,7 +58,10 @@ def faults_from_file(path: Path | str) -> Faults:
 
 
 def faults_from_text(text: str, *, name: str = "faults") -> Faults:
-    """Faults from YAML: `seed` (none: a random one) and `faults`, a list; or the list alone."""
+    """The faults in a YAML text: a mapping with `faults` and `seed`, or the list of faults alone.
+
+    Without a `seed` a random one is taken. Raises `ChaosError`; `name` is the file in its message.
+    """
     if len(text) > MAX_SIZE:
         raise ChaosError(f"{name}: has {len(text)} characters; at most {MAX_SIZE} are accepted")
     value, lines = _loaded(text, name)
@@ -65,7 +69,7 @@ def faults_from_text(text: str, *, name: str = "faults") -> Faults:
 
 
 def faults_from_value(value: Any, *, name: str = "faults", lines: Lines | None = None) -> Faults:
-    """Faults from parsed JSON, of the same form; one fault alone is accepted too."""
+    """The faults in parsed JSON of the same form. One fault alone is accepted too."""
     lines = lines or {}
     known = as_object(value)
     listed = as_list(value)
@@ -91,7 +95,7 @@ def faults_from_value(value: Any, *, name: str = "faults", lines: Lines | None =
 
 
 def as_json(fault: Fault) -> dict[str, Any]:
-    """A fault as it could be written in a file, without what is left at its default."""
+    """A fault as a file would hold it, without fields that have their default."""
     return _sparse(_FAULT.dump_python(fault, mode="json", exclude_defaults=True))
 
 

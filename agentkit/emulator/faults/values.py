@@ -75,9 +75,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 def _one(key: str) -> BeforeValidator:
-    """A bare value stands for the field that matters most: `status: 503`, `body: html`, `socket:
-    reset`.
-    """
+    """Accept a bare value for the main field: `status: 503`, `body: html`, `socket: reset`."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str | int) else value)
 
 
@@ -92,11 +90,14 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class When:
-    """Which requests a fault strikes; all that is given has to hold.
+    """The requests that a fault strikes. Every condition that is given must hold.
 
-    `api`: by default the three that cost money. `path` and `model` are globs. `phase`: the first
-    turn, a turn after a tool ran, or a later prompt. `nth`: which of the requests that fit
-    otherwise, from 1. `times`: at most so often. `probability`: by a random number from the seed.
+    - `api`: by default the three APIs that cost money.
+    - `path`, `model`: globs.
+    - `phase`: the first turn, a turn after a tool ran, or a later prompt.
+    - `nth`: numbers, from 1, among the requests that meet the other conditions.
+    - `times`: how often the fault strikes at most.
+    - `probability`: chance of each request, drawn from the seed.
     """
 
     api: Api | None = None
@@ -111,11 +112,13 @@ class When:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Status:
-    """An HTTP status instead of a reply, with the body that OpenRouter or a provider gives with it.
+    """An error status in place of a reply, with the body that OpenRouter sends for it.
 
-    `raw`: the provider's own words, in `metadata.raw`. `json` or `text` replace the whole body.
-    `fill` makes it so many bytes longer. `retry_after` goes out as it is. `generation_id`: whether
-    the header is there.
+    - `raw`: the provider's own error text, in `metadata.raw`.
+    - `json`, `text`: replace the whole body.
+    - `fill`: bytes to add to the body.
+    - `retry_after`: the header's value, sent unchanged.
+    - `generation_id`: whether the header `X-Generation-Id` is sent.
     """
 
     code: Annotated[int, Field(ge=300, le=599)]
@@ -135,9 +138,11 @@ class Status:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Body:
-    """A 200 whose body is not what it should be. `wrong_type` is the right body as text/plain,
-    `unstreamed` a whole JSON body where a stream was asked for; `text` and `content_type` replace
-    what the kind would give."""
+    """A response with status 200 and a wrong body.
+
+    `wrong_type` is the right body as text/plain, `unstreamed` a JSON body in place of a stream.
+    `text` and `content_type` replace those of the kind.
+    """
 
     kind: BodyKind = "html"
     text: str | None = None
@@ -146,11 +151,15 @@ class Body:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class ReplyError:
-    """An error inside a 200, in one of its five forms.
+    """An error inside a response with status 200.
 
-    `body`: a top-level `error` alone; `choice`: in the finished reply; `stream`: after the content,
-    before the end; `silent`: only `finish_reason: "error"`; in Responses, `event` names the event
-    that ends the stream. With `content` false it comes before any output.
+    - `form="body"`: a top-level `error` and nothing else.
+    - `form="choice"`: an error inside the finished reply.
+    - `form="stream"`: an error after the content, before the end.
+    - `form="silent"`: only `finish_reason: "error"`.
+
+    In Responses, `event` is the event that ends the stream. With `content=False` the error comes
+    before any output.
     """
 
     form: Literal["body", "choice", "stream", "silent"] = "stream"
@@ -164,11 +173,13 @@ class ReplyError:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Endless:
-    """A body without an end, or with one after `bytes` bytes. `pause`: seconds between its pieces,
-    each up to 64 KiB or one event.
+    """A body that never ends, or ends after `bytes` bytes.
 
-    `line`: one string that goes on; `base64`: the same as an image; `comments`, `empty_events`,
-    `events`: of a stream (buffered: white space before the JSON); `bytes`: a picture's file.
+    - `kind="line"`: one string that goes on; `"base64"`: the same as an image.
+    - `kind="comments"`, `"empty_events"`, `"events"`: parts of a stream. A buffered reply gets
+      white space before its JSON.
+    - `kind="bytes"`: the file of a picture.
+    - `pause`: seconds between two pieces, each up to 64 KiB or one event.
     """
 
     kind: EndlessKind = "line"
@@ -178,9 +189,11 @@ class Endless:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Lookup:
-    """What `GET /generation` answers for each id: `unknown` is a 404, `error` a 500, for the first
-    `polls` (none: always); then what is true. `free`: of a request that never began, a record that
-    says so, where there is none by default."""
+    """A wrong answer of `GET /generation`: `unknown` is a 404, `error` a 500.
+
+    It is given `polls` times for each id (None: always), and then the true one. `free` is a record
+    without cost, for a request that was never begun; by default such a request has no record.
+    """
 
     answer: Literal["unknown", "error", "free"] = "unknown"
     polls: Count | None = None
@@ -188,16 +201,23 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Socket:
-    """What happens to the bytes of a connection, and from where on.
+    """A fault of the connection: what happens to its bytes, and where it begins.
 
-    `cut`: a clean FIN; `reset`: a RST; `stall`: silence, for `seconds` (none: until the client
-    goes); `slice`: `size` bytes at a time; `drip`: `rate` bytes a second; `end`: the response is
-    closed as if it were whole. `at`: `accept`, as soon as the connection stands; `request`, after
-    `byte` bytes of the request's body; `response`, at that byte of the response, its headers
-    included; `body`, of its body; `event`, after so many events; `character`, inside the first
-    UTF-8 character of several bytes; `finish`, before the event with the finish reason; `done`,
-    before `[DONE]`; `end`, after the body, before the mark of its end. `byte` counts on from each
-    of them.
+    The actions:
+
+    - `cut`: the connection is closed (FIN); `reset`: it is reset (RST).
+    - `stall`: nothing is sent for `seconds` (None: until the client leaves).
+    - `slice`: `size` bytes at a time, with `pause` seconds between them.
+    - `drip`: `rate` bytes a second.
+    - `end`: the response ends early, as if it were whole.
+
+    The places, `at`, from each of which `byte` counts on:
+
+    - `accept`: the new connection; `request`: the body of the request.
+    - `response`: the response with its headers; `body`: its body.
+    - `event`: after that many events; `finish`: before the event with the finish reason.
+    - `character`: inside the first UTF-8 character of several bytes.
+    - `done`: before `[DONE]`; `end`: after the body, before the mark of its end.
     """
 
     action: Action = "cut"
@@ -226,11 +246,11 @@ class Socket:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Fault:
-    """One fault: its effects, and when they strike.
+    """One fault: its effects, and the requests that it strikes.
 
-    `billed`: true, the reply is made and billed in full whatever the client sees of it; false, the
-    request is not accepted and costs nothing; by default as it would be: a status is not billed,
-    what breaks off bills what was produced.
+    - `billed=True`: the reply is made and billed in full, whatever the client sees of it.
+    - `billed=False`: the request is not accepted and costs nothing.
+    - `billed=None`: an error status costs nothing; a reply that breaks off costs what was produced.
     """
 
     status: Annotated[Status | None, _one("code")] = None
@@ -280,7 +300,7 @@ class Fault:
 
     @property
     def early(self) -> bool:
-        """Whether it strikes before the request is known."""
+        """Whether the fault strikes before the request's body is read."""
         return self.socket is not None and self.socket.at in ("accept", "request")
 
     @property
@@ -294,7 +314,7 @@ class Fault:
 
     @property
     def apis(self) -> tuple[str, ...]:
-        """The APIs that it strikes."""
+        """The APIs that the fault strikes."""
         if self.lookup is not None:
             return ("generation",)
         return BILLABLE if self.when.api is None else (self.when.api,)

@@ -1,1 +1,1 @@
-"""The model that is none: rules that decide what a reply says, draws and calls."""
+"""The emulator's model: rules that decide what a reply says, draws and calls."""

@@ -37,7 +37,7 @@ def drawer(tools: Sequence[Tool], *, edits: bool) -> Tool | None:
 
 
 def names(tools: Sequence[Tool]) -> set[str]:
-    """Of all functions that draw or change pictures."""
+    """The names of all functions that draw or change pictures."""
     return {
         tool.name for tool in tools if drawer([tool], edits=False) or drawer([tool], edits=True)
     }

@@ -19,8 +19,9 @@ _ENTRY = re.compile(r"(?:^|; )\s*(img_\d+)(?: \((.*?)\))?(?=; |$)", re.DOTALL)
 
 
 def pictures_in(turns: Sequence[Turn], studio: Studio) -> list[Known]:
-    """Named by the handles that the client wrote beside them, or `img_1`, `img_2`, … as they
-    come.
+    """The pictures of the turns, in order.
+
+    A picture has the name that the client wrote beside it, or the next of `img_1`, `img_2`, ….
     """
     found: list[Known] = []
     keys: dict[str, int] = {}

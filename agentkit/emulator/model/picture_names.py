@@ -7,7 +7,7 @@ _HANDLE = re.compile(r"\bimg_\d+\b")
 
 
 def named(text: str) -> list[str]:
-    """Those that a text names, each once."""
+    """The picture names in a text, each once."""
     return list(dict.fromkeys(_HANDLE.findall(text)))
 
 

@@ -1,4 +1,4 @@
-"""The model that is none: rules that decide what a reply holds.
+"""The emulator's model: rules that decide what a reply holds.
 
 Nothing here learns or understands. The rules look at the words of the latest prompt, at the tools
 on offer and at the conversation that came with the request, and build a `Reply`: words, calls of
@@ -29,7 +29,7 @@ SHOWN_AFTER_RESULTS = "This is how I picture it:"
 
 
 class RuleModel:
-    """Answers one request."""
+    """Answers one request by rules."""
 
     def __init__(self, request: ModelRequest, studio: Studio, ids: Ids) -> None:
         self._request = request

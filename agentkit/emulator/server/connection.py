@@ -1,6 +1,4 @@
-"""The connection under HTTP: a transport that can be cut, reset, stalled, sliced and dripped, to
-the byte.
-"""
+"""The transport under HTTP, which faults can cut, reset, stall and slow down at an exact byte."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,4 @@
-"""What became of each request that costs money: what was billed, what the client was told, which
-pictures it got.
-"""
+"""Record of each request that costs money: its bill, and what the client received of the reply."""
 
 import hashlib
 import threading
@@ -15,12 +13,13 @@ Kind = Literal["chat", "responses", "images"]
 class Post:
     """One billable POST that was received.
 
-    `digest`: the SHA-256 of its body, or of what had come of it where it broke off (`whole` is then
-    false). `fault`: the number of the fault that struck it. `status`: the one whose headers are in
-    the socket, if any are. `images`: the SHA-256 of each picture that was billed; `delivered`: of
-    those, the ones that are in the socket to their last byte, in the reply or by their URL.
-    `complete`: the reply is in the socket to its end. `lookups`: what `GET /generation` told the
-    client of it: the cost, or `None` for "not found".
+    - `digest`: SHA-256 of its body. If the body broke off (`whole` is false), of what had arrived.
+    - `fault`: number of the fault that struck it.
+    - `status`: status of the response, once its headers are in the socket.
+    - `images`: SHA-256 of each picture that was billed.
+    - `delivered`: those of them that are in the socket to their last byte, in the reply or by URL.
+    - `complete`: whether the reply is in the socket to its end.
+    - `lookups`: answers of `GET /generation` about it: the cost, or None for "not found".
     """
 
     number: int
@@ -39,9 +38,7 @@ class Post:
 
     @property
     def known_unbilled(self) -> bool:
-        """Whether the client had proof that it was not billed: it was told of an error, or looked
-        it up, and it was so.
-        """
+        """Whether it was not billed and the client knows: by an error status or by a lookup."""
         told = (self.status is not None and self.status >= 400) or 0.0 in self.lookups
         return told and not self.billed
 

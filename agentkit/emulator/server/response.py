@@ -22,7 +22,7 @@ class ConnectionCut(Exception):
 
 @dataclass(slots=True)
 class DeliveryCallbacks:
-    """Told of what got into the socket: the status, each picture by its SHA-256, the whole."""
+    """Called when bytes are in the socket: the status, a picture (by SHA-256), the whole reply."""
 
     answered: Callable[[int], None]
     delivered: Callable[[str], None]
@@ -110,8 +110,9 @@ class Outgoing:
 
     @property
     def _framed(self) -> bool:
-        """Whether the length is told before. A body that ends early as if it were whole, or has a
-        mark of its end, cannot tell it.
+        """Whether `Content-Length` is sent.
+
+        It cannot be where a fault ends the body early, or strikes at the mark of its end.
         """
         told = self.fault is None or (self.fault.action != "end" and self.fault.at != "end")
         return isinstance(self.body, bytes) and told

@@ -83,7 +83,7 @@ class Emulator:
 
     @property
     def origin(self) -> str:
-        """Its scheme, host and port, such as `http://127.0.0.1:8080`."""
+        """Scheme, host and port, such as `http://127.0.0.1:8080`."""
         if not self._studio.origin:
             raise RuntimeError(
                 "the emulator is not running: use it in a `with` block, or call start() first"
@@ -92,7 +92,7 @@ class Emulator:
 
     @property
     def base_url(self) -> str:
-        """Its address for a client: `origin` and `/api/v1`."""
+        """The address for a client: `origin` and `/api/v1`."""
         return f"{self.origin}/api/v1"
 
     @property
@@ -108,34 +108,30 @@ class Emulator:
 
     @property
     def posts(self) -> list[Post]:
-        """What became of every request that costs money, in order: whether it was billed, and how
-        much of its reply a client can have read.
-        """
+        """Every request that costs money, in order: its bill, and what was sent of its reply."""
         self._catch_up()
         return self._state.ledger.posts.all()
 
     @property
     def repeats(self) -> list[tuple[Post, Post]]:
-        """Each such request that came again with the same body, and the one before it."""
+        """Pairs of requests that cost money and have the same body: the earlier, the later."""
         return repeats(self.posts)
 
     def _catch_up(self) -> None:
-        """Books are kept by another thread: let it enter what it has already done."""
+        """Wait until the server's thread has recorded what it has done so far."""
         if self._server is not None:
             self._server.catch_up()
 
     def play(self, replies: Scripted | Sequence[Scripted]) -> None:
-        """Dictate the next replies, one for each accepted POST. When they are used up, the rules
-        answer again.
-        """
+        """Script the next replies, one for each accepted POST. Then the rules answer again."""
         self._state.play([replies] if isinstance(replies, Scripted) else list(replies))
 
     def expire_urls(self) -> None:
-        """Let every temporary image URL that was given out so far expire now."""
+        """Expire every temporary image URL that was given out so far."""
         self._studio.expire()
 
     def start(self) -> Self:
-        """Start it, in a thread of its own. A `with` block does so too."""
+        """Start the server in a thread of its own, as a `with` block does."""
         if self._server is not None:
             raise RuntimeError("the emulator is already running")
         listener = _listen(self._host, self._port)

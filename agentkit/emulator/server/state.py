@@ -1,4 +1,4 @@
-"""All that one emulator remembers while it runs."""
+"""State of one emulator while it runs."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,9 @@ from agentkit.emulator.server.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request as it came: header names in lower case, the body parsed if it was JSON, its size in
+    """A request that arrived.
+
+    Header names are in lower case; the body is parsed if it was JSON; `size` is that of the body in
     bytes.
     """
 

@@ -1,6 +1,4 @@
-"""uvicorn, except that it stops at once: an emulator that a test is done with owes its clients
-nothing.
-"""
+"""uvicorn that stops at once: when a test ends, no client waits for the rest of a reply."""
 
 import asyncio
 import concurrent.futures

@@ -343,7 +343,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def read(kind: type[Body], value: object) -> Body:
-    """The body as a model; a `Problem` that names the first fields at fault."""
+    """The body as a model; an `ApiError` that names the first fields at fault."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:
