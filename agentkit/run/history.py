@@ -1,14 +1,14 @@
-"""What of a conversation is sent again: which pictures as pictures and which as a line, and which
-turns not at all.
+"""How much of a conversation is sent again: which pictures as pictures, which pictures as a line of
+text, and which turns not at all.
 
-A picture is dear to send: a megabyte on the wire, a thousand tokens and more for the model. So only
-the last few go as pictures; an older one is told by a line (handle, size, prompt) and comes back
-when a prompt names its handle.
+A picture is expensive to send: a megabyte on the wire, a thousand tokens and more for the model. So
+only the last few are sent as pictures. An older one becomes a line (handle, size, prompt), and is
+sent as a picture again when a prompt names its handle.
 
-The conversation is walked through as it grew, so that what was decided for an earlier turn follows
-from what stood before it, and from nothing later. Whatever was sent is therefore sent again in the
-same bytes, which is what a provider's prompt cache needs, until at some turn of the user's several
-pictures (or turns) go at once. Within a run nothing goes.
+The plan is made by walking through the conversation as it grew, so that a decision about an earlier
+turn depends only on what stood before it. Whatever was sent is therefore sent again in the same
+bytes, as a provider's prompt cache needs, until at some prompt of the user's several pictures (or
+turns) are left out at once. Within a run nothing is left out.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from agentkit._check import check_number
 from agentkit.values import Api, BlobRef, Image, Message, Text, ToolCall, ToolResult
 
 PICTURE_TOKENS = 1000
-"""What a picture is estimated at; the true number is the provider's secret, and lies between 85 and
-some 4,000.
+"""Estimate for one picture. The true number is the provider's secret, and lies between 85 and some
+4,000.
 """
 KEPT_SHARE = 0.7
-"""Of `History.tokens`, what is left standing when turns are left out: room to grow before the next
-ones go.
+"""Share of `History.tokens` that remains when turns are left out, so that some turns can follow
+before the next ones are left out.
 """
 _PROMPT = 80
 _LISTED = 20
@@ -72,14 +72,16 @@ class MessageView:
     """How one message is sent."""
 
     note: str = ""
-    """Told behind it: the handles of pictures that came with it, or in the reply before it."""
+    """Text behind the message: the handles of pictures that came with it, or in the reply before.
+    """
     hidden: frozenset[str] = frozenset()
-    """The pictures of it (sha256) that do not go as pictures."""
+    """Its pictures (sha256) that are not sent as pictures."""
     attached: tuple[tuple[str, Image], ...] = ()
-    """Pictures that go beside it as the user's, each with its line: its words name them, or a reply
-    that cannot be echoed had them."""
+    """Pictures that are sent beside it as the user's, each with its line: the message names them,
+    or they were in a reply that cannot be echoed.
+    """
     before: str = ""
-    """Told in front of it: that earlier turns were left out."""
+    """Text in front of the message: that earlier turns were left out."""
 
 
 PLAIN = MessageView()
@@ -87,7 +89,7 @@ PLAIN = MessageView()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The messages to send, and by position in them how, where that is not as they are."""
+    """The messages to send, and the views (by position) of those that are not sent as they are."""
 
     messages: tuple[Message, ...]
     shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
@@ -104,11 +106,11 @@ def plan(
     sees: bool = True,
     gone: frozenset[str] = frozenset(),
 ) -> Plan:
-    """What is sent for a run whose prompt stands at `start`.
+    """The messages to send for a run whose prompt stands at `start`.
 
-    `images` are all of the conversation; `model` is who is asked, None where that is not known
-    before (fallbacks, presets); `sees` is whether the model takes pictures; those that are `gone`
-    (sha256) were deleted since: they are told as a line.
+    `images` are all pictures of the conversation. `model` is the model that is asked, None if that
+    is not known before (fallbacks, presets). `sees` says whether the model takes pictures. Pictures
+    that are `gone` (sha256) were deleted from the store, and become a line.
     """
     if not images and not gone and policy.tokens is None:
         return Plan(messages)
@@ -123,16 +125,17 @@ def plan(
 def parents(
     messages: Sequence[Message], start: int, images: Sequence[Image], drawn: Image
 ) -> tuple[str, ...]:
-    """What a picture that came in this run was made from: the pictures that its prompt names, else
-    those that it holds.
+    """Names of the pictures that a picture of this run was made from: those that its prompt names,
+    else those that the prompt holds.
 
-    Nothing beyond that is guessed; a picture that was there before was not made now.
+    Nothing beyond that is guessed. A picture that was there before has no new parents.
     """
-    known = {image.name: image for image in images}
     if any(image.sha256 == drawn.sha256 for image in images):
         return ()
-    named = [name for name in dict.fromkeys(_NAMED.findall(messages[start].text)) if name in known]
-    return tuple(named or dict.fromkeys(image.name for image in messages[start].images))
+    prompt = messages[start]
+    known = {image.name for image in images}
+    named = [name for name in dict.fromkeys(_NAMED.findall(prompt.text)) if name in known]
+    return tuple(named or dict.fromkeys([image.name for image in prompt.images]))
 
 
 def echoed(message: Message, api: Api) -> bool:
@@ -143,17 +146,23 @@ def echoed(message: Message, api: Api) -> bool:
 def line(image: Image, asked: str = "") -> str:
     """The picture in words: `img_3 (1024×768, "a red fox in the snow")`. Where no prompt of its own
     is known, what the user had `asked` for says what it shows."""
-    about: list[str] = [f"{image.width}×{image.height}"] if image.width and image.height else []
-    if words := " ".join((image.prompt or image.alt).split()):
-        about.append(f'"{_short(words)}"')
+    about: list[str] = []
+    if image.width and image.height:
+        about.append(f"{image.width}×{image.height}")
+    description = _short(image.prompt or image.alt)
+    request = _short(asked)
+    if description:
+        about.append(f'"{description}"')
     elif any(source.place == "user" for source in image.sources):
         about.append("from the user")
-    elif words := " ".join(asked.split()):
-        about.append(f'for "{_short(words)}"')
+    elif request:
+        about.append(f'for "{request}"')
     return f"{image.name} ({', '.join(about)})" if about else image.name
 
 
-def _short(words: str) -> str:
+def _short(text: str) -> str:
+    """The text on one line, cut to a length that a list of pictures can bear."""
+    words = " ".join(text.split())
     return words if len(words) <= _PROMPT else words[: _PROMPT - 1] + "…"
 
 
@@ -170,13 +179,11 @@ class _Walk:
         sees: bool,
         gone: frozenset[str],
     ) -> None:
-        self._policy, self._model, self._known, self.sees, self._gone = (
-            policy,
-            model,
-            known,
-            sees,
-            gone,
-        )
+        self._policy = policy
+        self._model = model
+        self._known = known
+        self._gone = gone
+        self.sees = sees
         self._api: Api = api
         self._waiting: list[Image] = []
         self._turns: list[int] = []
@@ -184,12 +191,12 @@ class _Walk:
         self.first = 0
         """The first message that is sent."""
         self.place: dict[str, int] = {}
-        """sha256 → the message that shows the picture; those shown or named last stand last."""
+        """sha256 → the message that shows the picture. The picture shown or named last is last."""
         self.own: dict[int, tuple[str, ...]] = {}
-        """By message: the pictures that stand in it."""
+        """Message → the pictures (sha256) that stand in it."""
         self.attached: dict[int, list[Image]] = {}
         self.lines: dict[str, str] = {}
-        """Handle → what is told of the picture."""
+        """Handle → the line that stands for the picture."""
         self._asked = ""
 
     def take(self, index: int, message: Message, *, may_leave: bool) -> None:
@@ -245,7 +252,9 @@ class _Walk:
             self._waiting += [image for image in message.images if image.sha256 in refs]
 
     def _show(self, sha256: str, index: int) -> bool:
-        """Bring a picture in sight, at this message if it is not yet. Whether it was not."""
+        """Bring a picture in sight, at this message. Returns False if it was in sight before, or
+        cannot be.
+        """
         if not self.sees or sha256 in self._gone:
             return False
         before = self.place.pop(sha256, None)
@@ -260,9 +269,9 @@ class _Walk:
         most, images = self._policy.most_images, self._policy.images
         if most is None or images is None or len(self.place) <= most:
             return
-        for sha256 in [each for each in self.place if each not in wanted][
-            : len(self.place) - images
-        ]:
+        surplus = len(self.place) - images
+        unwanted = [each for each in self.place if each not in wanted]
+        for sha256 in unwanted[:surplus]:
             del self.place[sha256]
 
     def _leave_turns(self, index: int) -> None:
@@ -289,18 +298,19 @@ def _same(made: str | None, asked: str | None) -> bool:
     """
     if made is None or asked is None:
         return True
-    short, long = sorted((made.partition(":")[0], asked.partition(":")[0]), key=len)
-    return long.startswith(short) and _SAME_MODEL.fullmatch(long[len(short) :]) is not None
+    slugs = (made.partition(":")[0], asked.partition(":")[0])
+    short, long = sorted(slugs, key=len)
+    if not long.startswith(short):
+        return False
+    return _SAME_MODEL.fullmatch(long[len(short) :]) is not None
 
 
 def tokens_of(message: Message) -> int:
     """An estimate without its pictures: a quarter of its bytes."""
     if message.raw:
-        return (
-            sum(len(piece) for item in message.raw for piece in item if isinstance(piece, bytes))
-            // 4
-            + 4
-        )
+        pieces = [piece for item in message.raw for piece in item]
+        size = sum([len(piece) for piece in pieces if isinstance(piece, bytes)])
+        return size // 4 + 4
     size = 0
     for part in message.parts:
         if isinstance(part, Text | ToolResult):
@@ -347,18 +357,19 @@ def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
 
 
 def _note(lines: Sequence[tuple[str, bool]]) -> str:
-    """The lines of pictures, those apart that are away: not in sight though the model could see
-    them.
+    """The lines of pictures, in two groups: those in sight, and those that are away, though the
+    model could see them.
     """
-    groups = (("pictures", False), ("pictures that are not shown here", True))
-    told = [(title, [words for words, away in lines if away is which]) for title, which in groups]
-    return " ".join(f"[{title}: {'; '.join(each)}]" for title, each in told if each)
+    shown = "; ".join([words for words, away in lines if not away])
+    hidden = "; ".join([words for words, away in lines if away])
+    notes = [f"[pictures: {shown}]"] if shown else []
+    if hidden:
+        notes.append(f"[pictures that are not shown here: {hidden}]")
+    return " ".join(notes)
 
 
 def _left_out(lines: Sequence[str]) -> str:
-    """What stands for turns that were left out: that they were, and the latest of their
-    pictures.
-    """
+    """The text for turns that were left out, with the latest of their pictures."""
     if not lines:
         return "[earlier turns were left out]"
     rest = f"; {len(lines) - _LISTED} more before" if len(lines) > _LISTED else ""

@@ -104,9 +104,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
     from pydantic_core import to_json
 
     if "enum" in schema:
-        return " | ".join(
-            str(to_json(each, inf_nan_mode="strings"), "utf-8") for each in schema["enum"][:12]
-        )
+        values = [to_json(each, inf_nan_mode="strings") for each in schema["enum"][:12]]
+        return " | ".join([str(value, "utf-8") for value in values])
     if "const" in schema:
         return str(to_json(schema["const"], inf_nan_mode="strings"), "utf-8")
     for union in ("anyOf", "oneOf"):
@@ -115,26 +114,27 @@ def _kind(schema: Mapping[str, Any]) -> str:
     kind = schema.get("type")
     if kind == "array":
         return f"array of {_kind(schema['items'])}" if schema.get("items") else "array"
-    return str(kind) if kind else ("object" if "$ref" in schema else "any")
+    if kind:
+        return str(kind)
+    return "object" if "$ref" in schema else "any"
 
 
 def _parse(text: str) -> object:
-    if (
-        len(text) > MAX_BYTES
-        or len(data := join_escaped_surrogates(text).strip().removeprefix("\ufeff").encode())
-        > MAX_BYTES
-    ):
+    data = b""
+    is_too_long = len(text) > MAX_BYTES
+    if not is_too_long:
+        data = join_escaped_surrogates(text).strip().removeprefix("\ufeff").encode()
+        is_too_long = len(data) > MAX_BYTES
+    if is_too_long:
         raise BadArguments([f"they have more than {MAX_BYTES:,} bytes"])
     if not data:
         return None
     try:
         value: object = jiter.from_json(data, catch_duplicate_keys=True, allow_inf_nan=False)
     except ValueError as error:
-        why = (
-            f"nested deeper than {MAX_DEPTH} levels"
-            if "recursion limit" in str(error)
-            else f"no valid JSON: {join_surrogates(str(error))[:200]}"
-        )
+        why = f"no valid JSON: {join_surrogates(str(error))[:200]}"
+        if "recursion limit" in str(error):
+            why = f"nested deeper than {MAX_DEPTH} levels"
         raise BadArguments([f"they are {why}"]) from None
     _look_through(value)
     return value
@@ -154,11 +154,9 @@ def _look_through(value: object) -> None:
 
 
 def _inside(container: object) -> Iterable[object]:
-    return (
-        cast("dict[str, object]", container).values()
-        if isinstance(container, dict)
-        else cast("list[object]", container)
-    )
+    if isinstance(container, dict):
+        return cast("dict[str, object]", container).values()
+    return cast("list[object]", container)
 
 
 def _problems(error: ValidationError) -> list[str]:
@@ -179,12 +177,14 @@ def _problem(detail: ErrorDetails) -> str:
         case "image":
             return f"{place}: {detail['msg'][:1000]}"
         case _:
-            said = detail["msg"][:300]
-            return f"{place}: {said[:1].lower()}{said[1:]}, not {_shown(detail['input'])}"
+            message = detail["msg"][:300]
+            message = message[:1].lower() + message[1:]
+            return f"{place}: {message}, not {_shown(detail['input'])}"
 
 
 def _shown(value: object) -> str:
     from pydantic_core import to_json
 
-    text = join_surrogates(to_json(value, inf_nan_mode="strings", serialize_unknown=True).decode())
+    data = to_json(value, inf_nan_mode="strings", serialize_unknown=True)
+    text = join_surrogates(data.decode())
     return text if len(text) <= 80 else f"{text[:80]}…"

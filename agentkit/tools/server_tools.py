@@ -80,11 +80,9 @@ class ServerTool:
         """Its entry in the `tools` of a request. It is the same in both APIs."""
         if not self.type.startswith(PREFIX):
             return {**self.parameters, "type": self.type}
-        return (
-            {"type": self.type, "parameters": dict(self.parameters)}
-            if self.parameters
-            else {"type": self.type}
-        )
+        if not self.parameters:
+            return {"type": self.type}
+        return {"type": self.type, "parameters": dict(self.parameters)}
 
 
 class _Named(ServerTool):
@@ -98,7 +96,7 @@ class _Named(ServerTool):
 
 
 class Draws(Protocol):
-    """What can take the place of the server tool that draws: a `Studio`."""
+    """A `Studio`, which can take the place of the server tool that draws."""
 
     @property
     def tools(self) -> Callable[..., Sequence[Any]]:
@@ -141,9 +139,6 @@ class ImageGeneration(_Named):
         fallback: Draws | None = None,
         **further: str | float | Sequence[Any] | None,
     ) -> None:
-        if fallback is not None and not callable(getattr(fallback, "tools", None)):
-            accepted = "is a Studio of agentkit.studio"
-            raise refused("ImageGeneration(fallback={!r})", fallback, accepted)
         given = {
             "model": model,
             "quality": quality,
@@ -158,26 +153,41 @@ class ImageGeneration(_Named):
         for name, value in further.items():
             if value is not None:
                 parameters[name] = _further(name, value)
-        if background == "transparent" and output_format in {"jpeg", "svg"}:
-            raise UsageError(
-                "ImageGeneration(background='transparent', "
-                f"output_format={output_format!r}): transparent needs png or webp"
-            )
-        if output_compression is not None and output_format in {"png", "svg"}:
-            raise UsageError(
-                f"ImageGeneration(output_compression={output_compression}, "
-                f"output_format={output_format!r}): compression needs jpeg or webp"
-            )
+        _check_format("ImageGeneration", parameters)
         ServerTool.__init__(self, f"{PREFIX}image_generation", parameters)
         object.__setattr__(self, "fallback", fallback)
         if fallback is not None:
-            # Its tools are made in the middle of a run, if ever: whether they can be is seen now.
-            try:
-                stand_ins(fallback, self.parameters)
-            except UsageError as error:
-                raise UsageError(
-                    f"ImageGeneration(fallback=…): the studio cannot draw like this: {error}"
-                ) from error
+            _check_fallback(fallback, self.parameters)
+
+
+def _check_format(owner: str, parameters: Mapping[str, object]) -> None:
+    output_format = parameters.get("output_format")
+    compression = parameters.get("output_compression")
+    if parameters.get("background") == "transparent" and output_format in {"jpeg", "svg"}:
+        raise UsageError(
+            f"{owner}(background='transparent', output_format={output_format!r}): "
+            "transparent needs png or webp"
+        )
+    if compression is not None and output_format in {"png", "svg"}:
+        raise UsageError(
+            f"{owner}(output_compression={compression}, output_format={output_format!r}): "
+            "compression needs jpeg or webp"
+        )
+
+
+def _check_fallback(fallback: Draws, parameters: Mapping[str, Any]) -> None:
+    """The tools of a fallback are made in the middle of a run, if ever. Whether they can be made
+    is checked at once.
+    """
+    if not callable(getattr(fallback, "tools", None)):
+        accepted = "is a Studio of agentkit.studio"
+        raise refused("ImageGeneration(fallback={!r})", fallback, accepted)
+    try:
+        stand_ins(fallback, parameters)
+    except UsageError as error:
+        raise UsageError(
+            f"ImageGeneration(fallback=…): the studio cannot draw like this: {error}"
+        ) from error
 
 
 def stand_ins(fallback: Draws, parameters: Mapping[str, Any]) -> Sequence[Any]:
@@ -275,7 +285,7 @@ it as it is sent.
 def _checked(
     owner: str, checks: Mapping[str, _Check], given: Mapping[str, object]
 ) -> dict[str, object]:
-    """The parameters that were given, which those that are None were not. Raises `UsageError`."""
+    """The parameters that are not None, checked. Raises `UsageError`."""
     return {
         name: checks[name](argument(owner, name), value)
         for name, value in given.items()

@@ -69,9 +69,8 @@ class Tool(Generic[P, R]):
                 f"tool(timeout={self.timeout!r}) for {self.name}: accepted is a "
                 "finite number of seconds above 0, or None"
             )
-        if not isinstance(self.approve, bool) and (
-            not callable(self.approve) or inspect.iscoroutinefunction(self.approve)
-        ):
+        asks = callable(self.approve) and not inspect.iscoroutinefunction(self.approve)
+        if not isinstance(self.approve, bool) and not asks:
             raise ToolDefinitionError(
                 f"tool(approve={self.approve!r}) for {self.name}: accepted are True, False, "
                 "and a plain function of the arguments"
@@ -118,9 +117,10 @@ class Tool(Generic[P, R]):
         """
         if isinstance(self.approve, bool):
             return self.approve
+        parameters = inspect.signature(self.function).parameters
         defaults = {
             name: parameter.default
-            for name, parameter in inspect.signature(self.function).parameters.items()
+            for name, parameter in parameters.items()
             if parameter.default is not parameter.empty
         }
         return self.approve({**defaults, **arguments}) is not False
@@ -236,16 +236,14 @@ def make_tool(
             f"the tool name {called!r} is not accepted: 1 to 64 of the characters a-z, "
             "A-Z, 0-9, _ and -; give one by tool(name=…)"
         )
-    # Loads pydantic, which who has no tools does not need.
-    from agentkit.tools.schema import (
-        parameters_of,
-    )
+    # Imported here, since it loads pydantic: a program without tools does not need it.
+    from agentkit.tools.schema import parameters_of
 
-    parameters, documented = parameters_of(
-        function, f"the tool {called}", strict=settings.get("strict") is True
-    )
-    said = documented if description is None else description
-    return Tool(called, said, function, parameters, **settings)
+    is_strict = settings.get("strict") is True
+    parameters, documented = parameters_of(function, f"the tool {called}", strict=is_strict)
+    if description is None:
+        description = documented
+    return Tool(called, description, function, parameters, **settings)
 
 
 def _refuse_misfits(function: object) -> None:
@@ -277,11 +275,9 @@ def _name_of(function: object) -> str:
 
 def _called(function: Any) -> Callable[..., object]:
     """What is called when `function` is: itself, or its `__call__`."""
-    return (
-        function
-        if inspect.isroutine(function) or issubclass(type(function), partial)
-        else type(function).__call__
-    )
+    if inspect.isroutine(function) or issubclass(type(function), partial):
+        return function
+    return type(function).__call__
 
 
 def _is_positive(value: object) -> bool:
