@@ -44,6 +44,11 @@ def check_kind(where: str, value: object, kind: type[T], accepted: str) -> T:
     return value
 
 
+def check_or_default(where: str, value: object, kind: type[T]) -> T:
+    """The value, if it is an instance of `kind`; for None, what `kind()` gives."""
+    return kind() if value is None else check_kind(where, value, kind, f"{kind.__name__}(…)")
+
+
 def check_optional(where: str, value: object, kind: type[T], accepted: str) -> T | None:
     """The value, if it is an instance of `kind` or None."""
     return None if value is None else check_kind(where, value, kind, accepted)

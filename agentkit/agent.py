@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
-from agentkit._check import check_choice, check_kind, check_model, check_optional, refused
+from agentkit._check import (
+    check_choice,
+    check_kind,
+    check_model,
+    check_optional,
+    check_or_default,
+    refused,
+)
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
 from agentkit.hooks import Hooks, hooks_of
@@ -99,34 +106,16 @@ class Agent(Generic[OutputT]):
         self.instructions = check_kind("Agent(instructions={!r})", instructions, str, "a string")
         self.tools = collect(tools)
         self.api: Api = check_choice("Agent(api={!r})", api, APIS)
-        self.settings = check_kind(
-            "Agent(settings={!r})",
-            ModelSettings() if settings is None else settings,
-            ModelSettings,
-            "ModelSettings(…)",
-        )
-        self.limits = check_kind(
-            "Agent(limits={!r})", Limits() if limits is None else limits, Limits, "Limits(…)"
-        )
-        self.history = check_kind(
-            "Agent(history={!r})", History() if history is None else history, History, "History(…)"
-        )
+        self.settings = check_or_default("Agent(settings={!r})", settings, ModelSettings)
+        self.limits = check_or_default("Agent(limits={!r})", limits, Limits)
+        self.history = check_or_default("Agent(history={!r})", history, History)
         self.budget: Budget | None = check_optional("budget={!r}", budget, Budget, "Budget(…)")
         self.output: Output[OutputT] | None = Output(output) if output is not None else None
-        self._client = (
-            None
-            if client is None
-            else check_kind("Agent(client={!r})", client, OpenRouter, "OpenRouter(…)")
-        )
+        self._client = check_optional("Agent(client={!r})", client, OpenRouter, "OpenRouter(…)")
         self.store: ImageStore = (
             FileImageStore() if store is None else checked_store("Agent", store)
         )
-        self.fetch = check_kind(
-            "Agent(fetch={!r})",
-            FetchPolicy() if fetch is None else fetch,
-            FetchPolicy,
-            "FetchPolicy(…)",
-        )
+        self.fetch = check_or_default("Agent(fetch={!r})", fetch, FetchPolicy)
         self.checks: bool = check_kind("Agent(checks={!r})", checks, bool, "True or False")
         self.name = check_kind("Agent(name={!r})", name, str, "a string")
         self.hooks = hooks_of(hooks)

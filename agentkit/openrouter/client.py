@@ -59,9 +59,9 @@ def _split(base_url: str) -> SplitResult:
     """The parts of the address, which must be an http or https URL without credentials."""
     parts = None
     with contextlib.suppress(ValueError):  # a broken IPv6 address, or a port that is no number
-        parts = urlsplit(base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-            parts = None
+        found = urlsplit(base_url)
+        if found.scheme in {"http", "https"} and found.hostname and found.port != 0:
+            parts = found
     if parts is None:
         raise UsageError(
             f"OpenRouter(base_url={redacted(base_url)!r}): accepted is an http "
