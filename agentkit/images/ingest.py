@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 async def ingest(
     image: Image, store: ImageStore, fetcher: Fetcher, *, scale: bool = False
 ) -> Image:
-    """A picture of the user's or of a tool's, put into the store, its pixels counted; with `scale`,
-    a larger one than models take is made smaller. Raises `ImageError` where it cannot be had or
-    used."""
+    """A picture of the user's or of a tool's, put into the store, its pixels counted. With `scale`,
+    one that is larger than models take is made smaller. Raises `ImageError` if it cannot be read or
+    used, and `StoreError`.
+    """
     if not image.sha256:
         if image.url is None:
             raise ImageError(f"{image!r} has neither bytes nor a URL")
@@ -113,15 +114,13 @@ def scaled_to_fit(image: Image, limits: InputLimits, *, scale: bool = False) -> 
     )
     if _fits(measured, limits):
         return measured
-    what = (
-        f"{info.width}×{info.height} pixels, {info.size} bytes"
-        if info.width
-        else f"{info.size} bytes of SVG"
-    )
-    if info.width is None or not scale:
-        hint = "" if info.width is None else "; scale=True makes it smaller"
-        raise ImageError(f"the picture is too large ({what}): accepted are at most {limits}{hint}")
-    return _scaled(measured, limits)
+    if info.width is not None and scale:
+        return _scaled(measured, limits)
+    what, hint = f"{info.size} bytes of SVG", ""
+    if info.width is not None:
+        what = f"{info.width}×{info.height} pixels, {info.size} bytes"
+        hint = "; scale=True makes it smaller"
+    raise ImageError(f"the picture is too large ({what}): accepted are at most {limits}{hint}")
 
 
 def _fits(image: Image, limits: InputLimits) -> bool:
@@ -133,8 +132,8 @@ def _fits(image: Image, limits: InputLimits) -> bool:
 
 
 def _scaled(image: Image, limits: InputLimits) -> Image:
-    """A smaller picture of the same kind, where that is one that is sent; else PNG, or JPEG where
-    nothing shows through.
+    """A smaller picture of the same kind, if models take that kind; else PNG, or JPEG if nothing
+    shows through.
     """
     from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
@@ -146,10 +145,9 @@ def _scaled(image: Image, limits: InputLimits) -> Image:
             raise ImageError(f"the picture cannot be scaled down: {error}") from None
         except DecompressionBombError as error:  # pragma: no cover - `inspect` refuses it first
             raise ImageError(f"the picture cannot be scaled down: {error}") from None
-    side = min(limits.max_side, max(picture.size))
-    side = min(
-        side, int(max(picture.size) * (MAX_PIXELS / (picture.width * picture.height)) ** 0.5) or 1
-    )
+    longest = max(picture.size)
+    scale = (MAX_PIXELS / (picture.width * picture.height)) ** 0.5
+    side = min(limits.max_side, longest, int(longest * scale) or 1)
     while side >= 1:
         picture.thumbnail((side, side))
         data = _encoded(picture, image.media_type)
@@ -169,11 +167,11 @@ def _scaled(image: Image, limits: InputLimits) -> Image:
 
 
 def _encoded(picture: PillowImage, media_type: str) -> bytes:
-    form = _KEPT.get(media_type) or (
-        "PNG" if "A" in picture.mode or "transparency" in picture.info else "JPEG"
-    )
+    is_transparent = "A" in picture.mode or "transparency" in picture.info
+    form = _KEPT.get(media_type) or ("PNG" if is_transparent else "JPEG")
     if form == "JPEG" and picture.mode not in {"L", "RGB", "CMYK"}:
         picture = picture.convert("RGB")
     file = BytesIO()
-    picture.save(file, form, **({} if form == "PNG" else {"quality": _QUALITY}))
+    options = {} if form == "PNG" else {"quality": _QUALITY}
+    picture.save(file, form, **options)
     return file.getvalue()

@@ -18,7 +18,8 @@ Trouble = tuple[str, ImageError | StoreError]
 
 def image_of(ref: ImageRef, stored: Stored, store: ImageStore, model: str | None) -> Image:
     """The stored picture, with what the wire said of it."""
-    sources = (Source(ref.place, value if is_url(value) else None) for value in ref.values)
+    urls = [value if is_url(value) else None for value in ref.values]
+    sources = dict.fromkeys(Source(ref.place, url) for url in urls)
     return Image(
         stored.sha256,
         stored.media_type,
@@ -30,7 +31,7 @@ def image_of(ref: ImageRef, stored: Stored, store: ImageStore, model: str | None
         revised_prompt=ref.revised_prompt,
         model=model,
         invocation_id=ref.invocation_id,
-        sources=tuple(dict.fromkeys(sources)),
+        sources=tuple(sources),
         cost_usd=ref.cost_usd,
         blobs=store,
     )
