@@ -1,7 +1,6 @@
 """A reply as a Responses result, buffered and streamed."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
@@ -12,7 +11,6 @@ from agentkit.emulator.script import (
     Draw,
     Failure,
     Json,
-    Place,
     Raw,
     Say,
     Think,
@@ -23,9 +21,15 @@ from agentkit.emulator.wire.image_places import (
     call_result,
     item_fields,
     link_text,
-    places_of,
     previews_of,
     reference,
+)
+from agentkit.emulator.wire.output_parts import (
+    MessagePart,
+    OutputPart,
+    PlacedPicture,
+    joined_text,
+    output_parts,
 )
 from agentkit.emulator.wire.request import IMAGE_TOOL
 from agentkit.emulator.wire.sse import DONE, data, pieces
@@ -39,24 +43,6 @@ ERROR_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A drawing in one of its places."""
-
-    draw: Draw
-    place: Place
-
-
-@dataclass(slots=True)
-class MessageGroup:
-    """What one message item holds, in order."""
-
-    contents: list[Say | Shown] = field(default_factory=list[Say | Shown])
-
-
-Group = MessageGroup | Think | CallTool | Shown | UseServerTool | Raw
-
-
 class ResponsesEncoder:
     """`echo` are the fields of the request that a response repeats."""
 
@@ -67,24 +53,6 @@ class ResponsesEncoder:
         self._sequence = 0
         self._output: list[Json] = []
 
-    def _groups(self) -> list[Group]:
-        groups: list[Group] = []
-        for item in self._job.reply.content:
-            if isinstance(item, Draw):
-                for place in places_of(
-                    item, "responses", native=self._job.native, preferred=self._job.places
-                ):
-                    shown = Shown(item, place)
-                    if place in ("markdown", "bare_link", "content_parts"):
-                        _message(groups).contents.append(shown)
-                    else:
-                        groups.append(shown)
-            elif isinstance(item, Say):
-                _message(groups).contents.append(item)
-            else:
-                groups.append(item)
-        return groups
-
     # Buffered
 
     async def result(self) -> Json:
@@ -93,7 +61,7 @@ class ResponsesEncoder:
         if error is not None and error.form == "body":
             self._job.settle(finish_reason=None)
             return failure_body(error)
-        for group in self._groups():
+        for group in output_parts(self._job):
             async for _ in self._item(group):
                 pass
         return self._closed()
@@ -157,7 +125,7 @@ class ResponsesEncoder:
             yield self._event(
                 {"type": f"response.{kind}", "response": self._response("in_progress")}
             )
-        for group in self._groups():
+        for group in output_parts(self._job):
             async for event in self._item(group):
                 yield self._event(event)
         closed = self._closed()
@@ -185,12 +153,12 @@ class ResponsesEncoder:
 
     # Items: the events of each, which leave the finished item in the output
 
-    async def _item(self, group: Group) -> AsyncIterator[Json]:
+    async def _item(self, group: OutputPart) -> AsyncIterator[Json]:
         index = len(self._output)
         match group:
-            case MessageGroup():
+            case MessagePart():
                 stream = self._message_item(group, index)
-            case Shown():
+            case PlacedPicture():
                 stream = self._image_item(group, index)
             case Think():
                 stream = self._reasoning_item(group, index)
@@ -207,7 +175,7 @@ class ResponsesEncoder:
         self._output.append(item)
         return {"type": "response.output_item.done", "output_index": index, "item": item}
 
-    async def _message_item(self, group: MessageGroup, index: int) -> AsyncIterator[Json]:
+    async def _message_item(self, group: MessagePart, index: int) -> AsyncIterator[Json]:
         item: Json = {"id": self._ids.new("msg_tmp_", 11), "type": "message", "role": "assistant"}
         yield _added({**item, "status": "in_progress", "content": []}, index)
         content: list[Json] = []
@@ -244,7 +212,7 @@ class ResponsesEncoder:
     ) -> list[Json]:
         if not says:
             return []
-        text, notes = _joined(says)
+        text, notes = joined_text(says)
         self._job.wrote(text)
         where: Json = {"item_id": item_id, "output_index": index, "content_index": len(content)}
         part: Json = {"type": "output_text", "text": text, "annotations": notes}
@@ -309,7 +277,7 @@ class ResponsesEncoder:
         }
         yield self._done({**item, "arguments": arguments, "status": "completed"}, index)
 
-    async def _image_item(self, shown: Shown, index: int) -> AsyncIterator[Json]:
+    async def _image_item(self, shown: PlacedPicture, index: int) -> AsyncIterator[Json]:
         draw = shown.draw
         own = shown.place == "server_tool_item"
         kind = IMAGE_TOOL if own else "image_generation_call"
@@ -368,15 +336,6 @@ class ResponsesEncoder:
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-def _message(groups: list[Group]) -> MessageGroup:
-    """The message that is being written, or a new one after anything else."""
-    if groups and isinstance(groups[-1], MessageGroup):
-        return groups[-1]
-    group = MessageGroup()
-    groups.append(group)
-    return group
-
-
 def _added(item: Json, index: int) -> Json:
     return {"type": "response.output_item.added", "output_index": index, "item": item}
 
@@ -384,29 +343,6 @@ def _added(item: Json, index: int) -> Json:
 def _failed(draw: Draw, *, own: bool) -> Json:
     reason = draw.error or "The image could not be generated"
     return {"status": "incomplete" if own else "failed", "result": None, "error": reason}
-
-
-def _joined(says: Sequence[Say]) -> tuple[str, list[Json]]:
-    """One text of several, with links set apart from prose, and its citations."""
-    text = ""
-    notes: list[Json] = []
-    linked = False
-    for say in says:
-        is_link = bool(say.annotations and say.annotations[0].get("link"))
-        apart = (
-            text
-            and not text.endswith("\n")
-            and not say.text.startswith("\n")
-            and (is_link or linked)
-        )
-        text += ("\n\n" if apart else "") + say.text
-        linked = is_link
-        if not is_link:
-            notes += [
-                {"type": "url_citation", "start_index": 0, "end_index": 0, "title": "", **note}
-                for note in say.annotations
-            ]
-    return text, notes
 
 
 def _texts(output: Sequence[Json]) -> list[str]:
