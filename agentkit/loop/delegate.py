@@ -1,4 +1,4 @@
-"""An agent as a tool of another: what it is given of the caller's means, and what of its run
+"""An agent as a tool of another: what it may use of the caller's limits, and what of its run
 becomes the caller's.
 
 Its pictures get handles of the caller, and so do the words that name them; its usage is added to
@@ -68,22 +68,21 @@ class Delegation:
         """The agent's own limits, as far as the caller's reach; what a `run` that goes on has used
         is on top of these.
         """
-        seconds, calls, used = (
-            (run.seconds, run.tool_calls, run.usage.output_tokens) if run is not None else (0, 0, 0)
-        )
-        tokens = None if self.output_tokens is None else self.output_tokens + used
+        seconds, calls, tokens = self.seconds, self.tool_calls, self.output_tokens
+        if run is not None:
+            seconds, calls = seconds + run.seconds, calls + run.tool_calls
+            tokens = None if tokens is None else tokens + run.usage.output_tokens
+        known = [each for each in (own.output_tokens, tokens) if each is not None]
         return replace(
             own,
-            seconds=max(min(own.seconds, self.seconds + seconds), 0.001),
-            tool_calls=min(own.tool_calls, self.tool_calls + calls),
-            output_tokens=min(
-                (each for each in (own.output_tokens, tokens) if each is not None), default=None
-            ),
+            seconds=max(min(own.seconds, seconds), 0.001),
+            tool_calls=min(own.tool_calls, calls),
+            output_tokens=min(known, default=None),
         )
 
 
 class Work(Protocol):
-    """Does the errand: a run of the agent that was made a tool."""
+    """Runs the agent that was made a tool."""
 
     def __call__(
         self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
@@ -200,23 +199,18 @@ def absorbed(run: Run, call_id: str, sub: Run, *, images: int, known: int = 0) -
         inner.append(ended)
     ids = {each.id for each in inner}
     others = [each for each in run.invocations if each.id not in ids]
-    at = (
-        next(
-            (at for at in range(len(others) - 1, -1, -1) if others[at].id == call_id),
-            len(others) - 1,
-        )
-        + 1
-    )
-    failures = tuple(
-        replace(
-            each, invocation_id=f"{call_id}/{each.invocation_id}" if each.invocation_id else call_id
-        )
-        for each in sub.failures
-    )
+    own = [at for at, each in enumerate(others) if each.id == call_id]
+    behind = own[-1] + 1 if own else len(others)  # some providers use an id again each turn
+    failures = list(run.failures)
+    for failure in sub.failures:
+        inner_id = f"{call_id}/{failure.invocation_id}" if failure.invocation_id else call_id
+        told = replace(failure, invocation_id=inner_id)
+        if told not in run.failures:
+            failures.append(told)
     usage = replace(Usage.total(sub.spent[known:]), images=images)
     return replace(
         run,
-        invocations=(*others[:at], *inner, *others[at:]),
-        failures=(*run.failures, *(each for each in failures if each not in run.failures)),
+        invocations=(*others[:behind], *inner, *others[behind:]),
+        failures=tuple(failures),
         spent=(*run.spent, usage),
     )

@@ -210,30 +210,26 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
     run = _with_spending(run, done, fresh)
     if done.sub is not None and done.sub.status == "paused":
         return waiting(run, done.invocation, done.sub)
+    call = done.invocation
     if run.nested:
-        own = done.invocation.id
-        waits = tuple(each for each in run.waiting if not each.call_id.startswith(f"{own}/"))
-        run = replace(
-            run, nested=tuple(each for each in run.nested if each.call_id != own), waiting=waits
-        )
-    if done.encoded is None:
-        parts: tuple[Text | Image, ...] = (Text(done.invocation.error or "failed"),)
-    else:
+        waits = tuple(each for each in run.waiting if not each.call_id.startswith(f"{call.id}/"))
+        nested = tuple(each for each in run.nested if each.call_id != call.id)
+        run = replace(run, nested=nested, waiting=waits)
+    parts: tuple[Text | Image, ...] = (Text(call.error or "failed"),)
+    if done.encoded is not None:
         parts = done.encoded.parts(lambda image: names.get(_key(image)))
-    error = done.invocation.status != "completed"
+    error = call.status != "completed"
+    result = ToolResult(call.id, call.name, parts, error=error, rejected=done.rejected)
+    handles = [image.name for image in names.values() if isinstance(image, Image)]
     ended = replace(
-        done.invocation,
-        result=None if error else "".join(part.text for part in parts if isinstance(part, Text)),
-        images=tuple(
-            dict.fromkeys(image.name for image in names.values() if isinstance(image, Image))
-        ),
+        call,
+        result=None if error else result.text,
+        images=tuple(dict.fromkeys(handles)),
         cost_usd=_cost(done),
         seconds=seconds,
     )
     log.tell(InvocationFinished(ended))
-    return run.with_result(
-        ended, ToolResult(ended.id, ended.name, parts, error=error, rejected=done.rejected)
-    )
+    return run.with_result(ended, result)
 
 
 def denied(run: Run, invocation: Invocation, words: str, reason: str, log: EventLog) -> Run:
@@ -244,22 +240,18 @@ def denied(run: Run, invocation: Invocation, words: str, reason: str, log: Event
 
 
 def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
-    """The caller's run, which waits because the agent that it called does: for each call of that
-    one by `CALL/ID`.
+    """The caller's run, which waits because the agent that it called does. Each call that the agent
+    waits for is named `CALL/ID`.
     """
-    inner = tuple(
-        Waiting(f"{invocation.id}/{each.call_id}", each.why, each.fingerprint, each.nonce)
-        for each in sub.waiting
-    )
-    others = (each for each in run.waiting if each.call_id != invocation.id)
-    held = (*(each for each in others if not each.call_id.startswith(f"{invocation.id}/")), *inner)
-    nested = (
-        *(each for each in run.nested if each.call_id != invocation.id),
-        Nested(invocation.id, sub),
-    )
-    own = [Waiting(invocation.id, "agent", run.fingerprint(invocation))] if sub.waiting else []
+    own = invocation.id
+    held = [each for each in run.waiting if not f"{each.call_id}/".startswith(f"{own}/")]
+    held += [replace(each, call_id=f"{own}/{each.call_id}") for each in sub.waiting]
+    if sub.waiting:
+        held.append(Waiting(own, "agent", run.fingerprint(invocation)))
+    others = [each for each in run.nested if each.call_id != own]
+    nested = (*others, Nested(own, sub))
     run = run.with_invocation(replace(invocation, status="pending", cost_usd=sub.usage.cost_usd))
-    return replace(run, waiting=(*held, *own), nested=nested)
+    return replace(run, waiting=tuple(held), nested=nested)
 
 
 async def broken_off(

@@ -37,6 +37,7 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
 from agentkit.loop.context import RunContext, Services
 from agentkit.loop.driver import drive
+from agentkit.loop.start import Start
 from agentkit.stream import EventLog
 from agentkit.studio import Studio
 from agentkit.tools import collect
@@ -192,12 +193,11 @@ async def test_what_the_catalogue_implies_is_held_before_the_first_request(bench
     kit = kit_of(bench, price=price)
     prompt = Message("user", (Text("Draw a fox"),))
     run = Run("r1", "openai/gpt-5.2", bench.way.api, (prompt,), 0, Limits(cost_usd=0.1))  # type: ignore[arg-type]
-    answer = await drive(run, kit, EventLog())
+    answer = await drive(Start(run=run), run, kit, EventLog())
     assert (answer.status, answer.limit, answer.text) == ("limited", "cost_usd", "In words.")
     assert set(seen) == {("openai/gpt-5.2", False), ("openai/gpt-5.2", True)}
-    roomy = await drive(
-        replace(run, limits=Limits(cost_usd=0.2)), kit_of(bench, price=price), EventLog()
-    )
+    run = replace(run, limits=Limits(cost_usd=0.2))
+    roomy = await drive(Start(run=run), run, kit_of(bench, price=price), EventLog())
     assert roomy.status == "completed"
 
 
@@ -227,7 +227,7 @@ async def test_another_limit_has_no_reason_in_money(bench: Bench) -> None:
 def kit_of(bench: Bench, **options: Any) -> RunContext:
     fetcher = Fetcher(FetchPolicy(), bench.store, origin=bench.client.origin)
     tools = collect([ImageGeneration()])
-    services = Services(bench.client, bench.store, fetcher, stream=bench.way.stream)
+    services = Services(bench.client, bench.store, fetcher, stream=bench.way.stream, checks=False)
     return RunContext(services, tools, "", ModelSettings(), **options)
 
 
