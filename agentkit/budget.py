@@ -263,7 +263,7 @@ class Hold:
         self._end(0.0, 0, 0.0, 0)
 
     def keep(self, images: int = 0) -> None:
-        """What became of the request is not known, but for this many pictures that had come."""
+        """Count the request as uncertain: only the pictures that had arrived are known."""
         self._end(0.0, images, self.cost_usd, max(self.images - images, 0), uncertain=True)
 
     def _end(

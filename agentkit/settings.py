@@ -1,5 +1,5 @@
-"""What a user settles beforehand: how the model is asked (`ModelSettings`), and how far a run may
-go (`Limits`).
+"""Settings of an agent: how the model is asked (`ModelSettings`), and how far a run may go
+(`Limits`).
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ class Waiting:
     fingerprint: str
     """Binds a decision to this run, call, name and arguments: a changed call needs a new one."""
     nonce: str = ""
-    """Of this question, and in its seal: a call that a person is asked about again needs a new
-    answer.
+    """Random value hashed into the fingerprint, so that asking again about the same call
+    invalidates the old approval.
     """
 
 
@@ -104,7 +104,7 @@ class Run:
     calls_in_a_row: int = 0
     """How many calls up to it were equal."""
     stuck: bool = False
-    """Whether the model made a call again after it was told that this goes nowhere."""
+    """Whether the model repeated a call after it was told to stop repeating it."""
     closing: str | None = None
     """The name of the limit that ended the run."""
     limit_reason: str | None = None
@@ -266,8 +266,8 @@ class Run:
         raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
 
     def fingerprint(self, invocation: Invocation, nonce: str = "") -> str:
-        """What an approval is bound to: the run, the call, the arguments that are shown and run
-        with, and its question.
+        """A digest that an approval is bound to: of the run, the call, its arguments and the
+        `nonce` of the question.
         """
         call = (invocation.id, invocation.name, invocation.arguments, *([nonce] if nonce else []))
         bound = json.dumps([self.id, *call], sort_keys=True, default=str)
@@ -341,8 +341,8 @@ def digest(call: ToolCall) -> str:
 
 
 def repeated_call_notice(times: int) -> str | None:
-    """What the model is told in place of the result of a call that it makes for so many times in a
-    row.
+    """The text that the model gets in place of a result when it repeats a call too often; None if
+    the call may be run.
     """
     if times <= MOST_EQUAL_CALLS:
         return None

@@ -98,7 +98,7 @@ def next_step(run: Run, cost: NextCost | None = None) -> Step:
 
 
 CLOSING_SHARE = 0.9
-"""Of `Limits.seconds`, the share after which no tool runs any more, so that there is time left to
+"""Share of `Limits.seconds` after which no tool runs any more, so that there is time left to
 close in words.
 """
 MOST_REPAIRS = 2
@@ -115,9 +115,9 @@ class NextCost:
     """Left in budgets that are shared with other runs; None where there is none."""
     images: int | None = None
     price: float = 0.0
-    """Of a request with tools, at worst, in USD; 0 where nothing is known."""
+    """Highest price of a request with tools, in USD; 0 if nothing is known."""
     closing_price: float = 0.0
-    """Of a request that closes the run in words, likewise."""
+    """Highest price of a request that closes the run in words, in USD; 0 if nothing is known."""
     picture: bool | None = None
     """Whether that price holds a picture's, where a server tool draws: what one costs may not be
     known.
