@@ -367,7 +367,9 @@ class Turn:
     def _with_highest_cost(self, run: Run) -> Run:
         """The run that knows what its costliest request cost."""
         cost_usd = self.told.cost_usd or 0.0
-        return run.replace(highest_cost_usd=cost_usd) if cost_usd > run.highest_cost_usd else run
+        if cost_usd <= run.highest_cost_usd:
+            return run
+        return replace(run, highest_cost_usd=cost_usd)
 
     async def close(self) -> None:
         """Stop the downloads that still go on."""

@@ -139,6 +139,8 @@ class SurrogateJoiner:
         return join_surrogates(text[: len(text) - len(self._held)])
 
     def rest(self) -> str:
+        if not self._held:
+            return ""
         held, self._held = self._held, ""
         return join_surrogates(held)
 

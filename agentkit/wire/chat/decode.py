@@ -285,7 +285,7 @@ class ChatReply:
         return (self._id or "reply")[-12:]
 
     def _say_rest(self) -> list[Signal]:
-        """Half a pair, at the end of words that were cut inside it."""
+        """Flush a lone UTF-16 surrogate left when the stream was cut between two halves."""
         signals: list[Signal] = []
         if rest := self._mend_words.rest():
             self._words.append(rest)
