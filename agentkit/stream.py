@@ -15,6 +15,7 @@ from agentkit.events import Event
 from agentkit.run import Run
 
 OutputT = TypeVar("OutputT", default=Any)
+ResultT = TypeVar("ResultT")
 
 
 class EventLog:
@@ -62,26 +63,13 @@ class EventLog:
                 self._waiting.discard(waiter)
 
 
-class AnswerStream(Generic[OutputT]):
-    """A run with events while it goes on:
+class WatchedTask(Generic[ResultT]):
+    """Work that begins when its block is entered, and whose events are read while it goes on."""
 
-        async with chat.stream("Draw a fox") as stream:
-            async for event in stream: ...
-        stream.answer
-
-    The turn begins when the block is entered. Entering raises `ConversationBusy` while another turn
-    is running, and `UsageError` while one waits for a person. Each `async for` gives every event
-    from the start.
-
-    Leaving the block early stops the run, closes its connection and leaves the conversation as it
-    was; `run` has what had arrived. An error of the run is raised in the `async for`, or at the end
-    of the block.
-    """
-
-    def __init__(self, log: EventLog, begin: Callable[[], asyncio.Task[Answer[OutputT]]]) -> None:
+    def __init__(self, log: EventLog, begin: Callable[[], asyncio.Future[ResultT]]) -> None:
         self._log = log
         self._begin = begin
-        self._task: asyncio.Task[Answer[OutputT]] | None = None
+        self._task: asyncio.Future[ResultT] | None = None
         self._raised = False
 
     async def __aenter__(self) -> Self:
@@ -104,12 +92,8 @@ class AnswerStream(Generic[OutputT]):
         if left_early:
             task.cancel()
         result = (await asyncio.gather(task, return_exceptions=True))[0]
-        if (
-            kind is None
-            and not left_early
-            and not self._raised
-            and isinstance(result, BaseException)
-        ):
+        is_new = kind is None and not left_early and not self._raised
+        if is_new and isinstance(result, BaseException):
             raise result
 
     async def __aiter__(self) -> AsyncIterator[Event]:
@@ -120,37 +104,61 @@ class AnswerStream(Generic[OutputT]):
             self._raised = True
             raise error
 
-    async def finish(self) -> Answer[OutputT]:
-        """Wait for the end of the run and return its answer. Raises the error of the run."""
+    async def finish(self) -> ResultT:
+        """Wait for the end of the work and return its result. Raises the error of the work."""
         task = self._started()
         try:
             return await asyncio.shield(task)
         finally:  # one who gave up waiting has not heard of an error that comes later
             self._raised = self._raised or task.done()
 
+    def _ended(self, goes_on: str, was_stopped: str) -> ResultT:
+        """The result. Raises the error of the work, or `UsageError` with one of these texts."""
+        task = self._started()
+        if not task.done():
+            raise UsageError(goes_on)
+        if task.cancelled():
+            raise UsageError(was_stopped)
+        return task.result()
+
+    def _started(self) -> asyncio.Future[ResultT]:
+        if self._task is None:
+            raise UsageError("enter the stream first: async with … as stream")
+        return self._task
+
+
+class AnswerStream(WatchedTask[Answer[OutputT]], Generic[OutputT]):
+    """A run with events while it goes on:
+
+        async with chat.stream("Draw a fox") as stream:
+            async for event in stream: ...
+        stream.answer
+
+    The turn begins when the block is entered. Entering raises `ConversationBusy` while another turn
+    is running, and `UsageError` while one waits for a person. Each `async for` gives every event
+    from the start.
+
+    Leaving the block early stops the run, closes its connection and leaves the conversation as it
+    was; `run` has what had arrived. An error of the run is raised in the `async for`, or at the end
+    of the block.
+    """
+
+    async def finish(self) -> Answer[OutputT]:
+        """Wait for the end of the run and return its answer. Raises the error of the run."""
+        return await super().finish()
+
     @property
     def answer(self) -> Answer[OutputT]:
         """The answer of a run that has ended. Raises the error of the run, or `UsageError` while it
         is running.
         """
-        task = self._started()
-        if not task.done():
-            raise UsageError(
-                "the run goes on: read the stream to its end, or await "
-                "stream.finish(), before you ask for its answer"
-            )
-        if task.cancelled():
-            raise UsageError(
-                "the run was stopped before its end: stream.run holds what had arrived"
-            )
-        return task.result()
+        return self._ended(
+            "the run goes on: read the stream to its end, or await stream.finish(), "
+            "before you ask for its answer",
+            "the run was stopped before its end: stream.run holds what had arrived",
+        )
 
     @property
     def run(self) -> Run | None:
         """The run as far as it has come."""
         return self._log.run
-
-    def _started(self) -> asyncio.Task[Answer[OutputT]]:
-        if self._task is None:
-            raise UsageError("enter the stream first: async with … as stream")
-        return self._task
