@@ -18,19 +18,61 @@ from agentkit.errors import UsageError
 T = TypeVar("T")
 _INTERRUPTED_SECONDS = 10.0
 """How long a sync form that is interrupted waits for its coroutine to keep what had arrived."""
-_lock = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
-_thread: threading.Thread | None = None
-_left: list[asyncio.AbstractEventLoop] = []
-"""Loops of the process that this one was forked from: kept, for they share its sockets and must not
-be closed here.
-"""
+
+
+class _BackgroundLoop:
+    """The event loop of the sync forms, in a thread of its own. It is started when it is first
+    needed, and anew in the child of a fork.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        # Loops of the process that this one was forked from: kept, for they share its sockets and
+        # must not be closed here.
+        self._parents: list[asyncio.AbstractEventLoop] = []
+
+    def running(self) -> asyncio.AbstractEventLoop:
+        """The loop, started if it does not run."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            if loop is not None and thread is not None and thread.is_alive() and loop.is_running():
+                return loop
+            loop = asyncio.new_event_loop()
+            ready = threading.Event()
+            thread = threading.Thread(
+                target=_serve, args=(loop, ready), name="agentkit", daemon=True
+            )
+            thread.start()
+            ready.wait()
+            atexit.register(_stop, loop, thread, os.getpid())
+            self._loop, self._thread = loop, thread
+            return loop
+
+    def is_current(self) -> bool:
+        """Whether the caller runs on this loop, which it would block."""
+        return self._thread is threading.current_thread()
+
+    def start_over(self) -> None:
+        """Forget the loop in the child of a fork: its thread is not there, and the lock may be
+        held for ever.
+        """
+        if self._loop is not None:
+            self._parents.append(self._loop)
+        self._lock, self._loop, self._thread = threading.Lock(), None, None
+
+
+_background = _BackgroundLoop()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_background.start_over)
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, run on the background loop. Ctrl-C cancels it."""
-    loop = _running()
-    if _thread is threading.current_thread():
+    loop = _background.running()
+    if _background.is_current():
         work.close()
         raise UsageError(
             "a sync form was called by a tool on agentkit's own loop, which would "
@@ -90,40 +132,12 @@ def _failure_of(task: asyncio.Future[Any]) -> BaseException | None:
     return None if task.cancelled() else task.exception()
 
 
-def _running() -> asyncio.AbstractEventLoop:
-    global _loop, _thread
-    with _lock:
-        if _loop is None or _thread is None or not _thread.is_alive() or not _loop.is_running():
-            loop = asyncio.new_event_loop()
-            ready = threading.Event()
-            thread = threading.Thread(
-                target=_serve, args=(loop, ready), name="agentkit", daemon=True
-            )
-            thread.start()
-            ready.wait()
-            atexit.register(_stop, loop, thread, os.getpid())
-            _loop, _thread = loop, thread
-        return _loop
-
-
 def _serve(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
     asyncio.set_event_loop(loop)
     loop.call_soon(ready.set)
     loop.run_forever()
     loop.run_until_complete(loop.shutdown_asyncgens())  # closes the connection pools of this loop
     loop.close()
-
-
-def _afresh() -> None:
-    """In the child of a fork the loop's thread is not there, and the lock may be held for ever."""
-    global _lock, _loop, _thread
-    if _loop is not None:
-        _left.append(_loop)
-    _lock, _loop, _thread = threading.Lock(), None, None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_afresh)
 
 
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread, process: int) -> None:

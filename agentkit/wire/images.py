@@ -187,7 +187,7 @@ class ImagesReply:
     def _picture(self, holder: JsonObject) -> ImageRef:
         values = picture_values(holder, _FIELDS) or self._written()
         self._markup.clear()
-        sighting = ImageRef(
+        ref = ImageRef(
             ImageKey("data", str(len(self._pictures))),
             "data",
             values,
@@ -195,8 +195,8 @@ class ImagesReply:
             revised_prompt=as_text(holder.get("revised_prompt")),
             error=None if values else "no picture came with it",
         )
-        self._pictures.append(sighting)
-        return sighting
+        self._pictures.append(ref)
+        return ref
 
     def _written(self) -> tuple[str, ...]:
         """The SVG whose markup came in pieces, as base64."""

@@ -164,7 +164,7 @@ class ChatReply:
             self._words.append(part)
             values = picture_of_part(part)
             self._others += 1
-            return [_content_sighting(self._others - 1, values)] if values else []
+            return [_content_ref(self._others - 1, values)] if values else []
         text = part.get("text")
         if isinstance(text, str) and text:
             return self._say(text)
@@ -178,7 +178,7 @@ class ChatReply:
             return []
         self._seen.add(values[0])
         self._images.append(entry)
-        return [_image_sighting(len(self._images) - 1, values)]
+        return [_image_ref(len(self._images) - 1, values)]
 
     def _detail(self, fragment: JsonObject) -> None:
         """Join the fragments of one reasoning detail, which share `index` and `type`; a signature
@@ -219,7 +219,7 @@ class ChatReply:
         if self.finished:
             looked_at, self._untold = self._untold, {}
         for number, detail in sorted(looked_at.items()):
-            invocation, sighting = self._server_call(number, detail)
+            invocation, ref = self._server_call(number, detail)
             if invocation.result is None or (
                 not self.finished and parse_object(invocation.result) is None
             ):
@@ -227,20 +227,18 @@ class ChatReply:
             self._told.add(number)
             self._untold.pop(number, None)
             signals.append(ServerCall(invocation))
-            if sighting is not None:
-                signals.append(sighting)
+            if ref is not None:
+                signals.append(ref)
         return signals
 
     def _server_call(self, number: int, detail: JsonObject) -> tuple[Invocation, ImageRef | None]:
         """The call and its picture; two records with one id are two calls."""
-        invocation, sighting = server_detail(detail, f"{self._seed}_{number}")
+        invocation, ref = server_detail(detail, f"{self._seed}_{number}")
         if self._owners.setdefault(invocation.id, number) != number:
             invocation = replace(invocation, id=f"{invocation.id}_{number}")
-        if sighting is not None:
-            sighting = replace(
-                sighting, key=ImageKey("server", str(number)), invocation_id=invocation.id
-            )
-        return invocation, sighting
+        if ref is not None:
+            ref = replace(ref, key=ImageKey("server", str(number)), invocation_id=invocation.id)
+        return invocation, ref
 
     def _server_details(self) -> list[dict[str, Any]]:
         return [
@@ -255,14 +253,13 @@ class ChatReply:
         server: list[Invocation] = []
         parts: list[ReplyPart] = [Reasoning("".join(self._reasoning))] if self._reasoning else []
         for number, detail in enumerate(self._server_details()):
-            invocation, sighting = self._server_call(number, detail)
+            invocation, ref = self._server_call(number, detail)
             server.append(invocation)
-            if sighting is not None:
-                parts.append(sighting)
+            if ref is not None:
+                parts.append(ref)
         parts += self._content_parts()
         parts += [
-            _image_sighting(number, picture_of_part(entry))
-            for number, entry in enumerate(self._images)
+            _image_ref(number, picture_of_part(entry)) for number, entry in enumerate(self._images)
         ]
         cut = self._finish in {"length", "content_filter"} or not self.finished
         calls = settle(self._calls.calls(), seed=self._seed, cut=cut)
@@ -324,7 +321,7 @@ class ChatReply:
                 parts.append(Text(piece, citations(self._annotations) if index == last else ()))
                 continue
             if as_text(piece.get("type")) in IMAGE_PARTS and (values := picture_of_part(piece)):
-                parts.append(_content_sighting(number, values))
+                parts.append(_content_ref(number, values))
             number += 1
         return parts
 
@@ -391,11 +388,11 @@ def _only_words(chunk: JsonObject) -> str | None:
     return content if isinstance(content, str) and content else None
 
 
-def _content_sighting(number: int, values: tuple[str, ...]) -> ImageRef:
+def _content_ref(number: int, values: tuple[str, ...]) -> ImageRef:
     return ImageRef(ImageKey("content", str(number)), "content", values)
 
 
-def _image_sighting(number: int, values: tuple[str, ...]) -> ImageRef:
+def _image_ref(number: int, values: tuple[str, ...]) -> ImageRef:
     return ImageRef(ImageKey("images", str(number)), "images", values)
 
 
