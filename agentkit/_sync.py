@@ -17,7 +17,9 @@ from agentkit.errors import UsageError
 
 T = TypeVar("T")
 _INTERRUPTED_SECONDS = 10.0
-"""How long a sync form that is interrupted waits for its coroutine to keep what had arrived."""
+"""How long a sync form that is interrupted waits for its coroutine to keep what had arrived, beside
+the grace that downloads have.
+"""
 
 
 class _BackgroundLoop:
@@ -69,8 +71,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_background.start_over)
 
 
-def run_sync(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, run on the background loop. Ctrl-C cancels it."""
+def run_sync(work: Coroutine[Any, Any, T], *, grace: float) -> T:
+    """The result of a coroutine, run on the background loop. Ctrl-C cancels it, and waits until it
+    has kept what had arrived; its downloads have `grace` seconds. A second Ctrl-C does not wait.
+    """
     loop = _background.running()
     if _background.is_current():
         work.close()
@@ -84,7 +88,7 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         return future.result()
     except BaseException:
         if future.cancel():  # interrupted: a program that ends now must not lose what was paid for
-            ended.wait(_INTERRUPTED_SECONDS)
+            ended.wait(_INTERRUPTED_SECONDS + grace)
         raise
 
 
@@ -95,32 +99,33 @@ async def _announced(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
         ended.set()
 
 
-async def finish(work: Awaitable[T], seconds: float) -> T:
+async def finish(work: Awaitable[T], seconds: float | None) -> T:
     """The result of work that must come to its end although this task is being cancelled.
 
     The work runs in a task of its own. A cancellation that arrives meanwhile, however often, does
     not reach it; `CancelledError` is raised when the work has ended, with the work's own error, if
-    any, as its `__cause__`. After `seconds` the work itself is cancelled, and `TimeoutError` is
-    raised once it has stopped, so that no task is left behind. An error of the work is raised as it
-    is. Give a task or a future if you need its result after a cancellation.
+    any, as its `__cause__`. After `seconds`, if given, the work itself is cancelled, and
+    `TimeoutError` is raised once it has stopped, so that no task is left behind. An error of the
+    work is raised as it is. Give a task or a future if you need its result after a cancellation.
 
     `asyncio.shield` does not do this: it leaves the work behind at the first cancellation.
     """
     task = asyncio.ensure_future(work)
     clock = asyncio.get_running_loop().time
-    until: float | None = clock() + seconds
+    until = None if seconds is None else clock() + seconds
+    is_late = False
     cancellation: asyncio.CancelledError | None = None
     while not task.done():
         if until is not None and clock() >= until:
             task.cancel()
-            until = None  # it was told to stop: now only its end is waited for
+            until, is_late = None, True  # it was told to stop: now only its end is waited for
         left = None if until is None else until - clock()
         try:
             await asyncio.wait([task], timeout=left)
         except asyncio.CancelledError as error:
             cancellation = error
-    overdue = until is None and task.cancelled()
-    failure = TimeoutError(f"not done after {seconds:g} s") if overdue else _failure_of(task)
+    overdue = is_late and task.cancelled()
+    failure = TimeoutError(f"not done after {seconds} s") if overdue else _failure_of(task)
     if cancellation is not None:
         raise cancellation from failure
     if overdue and failure is not None:

@@ -186,7 +186,7 @@ class Agent(Generic[OutputT]):
         """`run` for code that is not async."""
         from agentkit._sync import run_sync
 
-        return run_sync(self.run(prompt, deps=deps, budget=budget))
+        return run_sync(self.run(prompt, deps=deps, budget=budget), grace=self.fetch.grace)
 
     def stream(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
@@ -252,7 +252,7 @@ class Agent(Generic[OutputT]):
         """`resume` for code that is not async."""
         from agentkit._sync import run_sync
 
-        return run_sync(self.resume(run, **options))
+        return run_sync(self.resume(run, **options), grace=self.fetch.grace)
 
     def resume_stream(
         self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]

@@ -160,7 +160,7 @@ class Conversation(Generic[OutputT]):
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> Answer[OutputT]:
         """`send` for code that is not async."""
-        return run_sync(self.send(prompt, deps=deps, budget=budget))
+        return run_sync(self.send(prompt, deps=deps, budget=budget), grace=self.agent.fetch.grace)
 
     def stream(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
@@ -183,7 +183,7 @@ class Conversation(Generic[OutputT]):
         self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
-        return run_sync(self.resume(run, **options))
+        return run_sync(self.resume(run, **options), grace=self.agent.fetch.grace)
 
     def resume_stream(
         self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]

@@ -9,6 +9,7 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
+from agentkit._sync import finish
 from agentkit.answer import Answer
 from agentkit.errors import UsageError
 from agentkit.events import Event
@@ -91,7 +92,8 @@ class WatchedTask(Generic[ResultT]):
         left_early = not task.done()
         if left_early:
             task.cancel()
-        result = (await asyncio.gather(task, return_exceptions=True))[0]
+        # To its end, however often this task is cancelled: the work keeps what had arrived.
+        result = (await finish(asyncio.gather(task, return_exceptions=True), None))[0]
         is_new = kind is None and not left_early and not self._raised
         if is_new and isinstance(result, BaseException):
             raise result

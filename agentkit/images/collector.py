@@ -117,22 +117,22 @@ class Collector:
         media_type = sniff(data[:HEAD])
         return ImagePreview(preview.key, preview.index, data, media_type) if media_type else None
 
-    async def finish(self) -> None:
-        """Wait until each picture that was seen has its outcome."""
+    async def finish(self, grace: float | None = None) -> None:
+        """Wait until each picture that was seen has its outcome. Downloads that have not ended
+        after `grace` seconds, if given, are stopped: a failure names each, with its URL, since it
+        was paid for all the same. What had arrived is stored.
+        """
         if self._settling is not None:
             # Not awaited itself: a cancellation of the caller would end it.
-            await asyncio.wait([self._settling])
+            _, late = await asyncio.wait([self._settling], timeout=grace)
+            if late:
+                self._retriever.abandon()
+                await asyncio.wait([self._settling])
             self._settling.result()
         first = next(iter(self._beyond.values()), None)
         if first is not None and first.key not in self.outcomes:
             # One failure for all the pictures that were too many.
             self._settled(first, failure_of(first, (), self._retriever, TOO_MANY))
-
-    def abandon(self) -> None:
-        """Stop the downloads: `finish` does not wait for them, and a failure names each, with its
-        URL, since it was paid for all the same. What had arrived is stored.
-        """
-        self._retriever.abandon()
 
     async def close(self) -> None:
         """Stop what still goes on; nothing is left running, and no partial picture is left on the

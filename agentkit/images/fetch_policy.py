@@ -47,6 +47,10 @@ class FetchPolicy:
     """How many redirects are followed."""
     attempts: int = 3
     """How often a download is tried."""
+    grace: float = 30.0
+    """Seconds that downloads may still take once their run is over, cancelled or left: what they
+    fetch was paid for. 0: they are stopped at once.
+    """
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hosts", _host_patterns(self.hosts))
@@ -54,6 +58,7 @@ class FetchPolicy:
             where = argument("FetchPolicy", name)
             check_number(where, getattr(self, name), whole=True, least=least)
         check_number("FetchPolicy(seconds={!r})", self.seconds, above=0, unit="seconds")
+        check_number("FetchPolicy(grace={!r})", self.grace, least=0, unit="seconds")
         check_kind("FetchPolicy(private={!r})", self.private, bool, "True or False")
 
     def allows(self, host: str) -> bool:

@@ -17,7 +17,8 @@ from agentkit.images.store import ImageStore
 TOO_MANY = f"the reply has more than {MAX_PICTURES} pictures: those beyond are not kept"
 MOST_AT_ONCE = 8
 """Pictures of one reply that are fetched at the same time."""
-_ABANDONED = "not fetched: the run ended before its download did"
+TOO_LATE = "not fetched: the run ended before its download did, FetchPolicy(grace=…) included"
+"""Why a picture is not there whose run was over."""
 
 
 def is_url(value: str) -> bool:
@@ -59,7 +60,7 @@ class Retriever:
         if not task.done():
             await asyncio.wait([task])
         if task.cancelled():
-            raise ImageError(_ABANDONED)
+            raise ImageError(TOO_LATE)
         return task.result()
 
     def abandon(self) -> None:
@@ -100,7 +101,7 @@ class Retriever:
 
     async def _download(self, url: str) -> Stored:
         if self._is_abandoned:
-            raise ImageError(_ABANDONED)
+            raise ImageError(TOO_LATE)
         most = self._spool.max_total_bytes
         async with self._gate:
             if self._downloaded_bytes > most:

@@ -20,7 +20,7 @@ from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
 
 _STOP_SECONDS = 10.0
-"""How long tools that are cancelled may take to stop."""
+"""How long tools that are cancelled may take to stop, beside the grace that downloads have."""
 _KEEP_SECONDS = 20.0
 """How long all of that may take, with keeping what the calls gave."""
 
@@ -69,7 +69,8 @@ async def call(
     except BaseException:
         log.run = run
         with suppress(TimeoutError):  # then `log.run` has what was kept in time
-            await finish(_keep(run, round_, tasks[answered:]), _KEEP_SECONDS)
+            seconds = _KEEP_SECONDS + context.services.fetcher.policy.grace
+            await finish(_keep(run, round_, tasks[answered:]), seconds)
         raise
     log.run = run
     if broken is not None:
@@ -86,7 +87,8 @@ async def _keep(run: Run, round_: Round, tasks: Sequence[CallTask]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        grace = round_.context.services.fetcher.policy.grace
+        await asyncio.wait(tasks, timeout=_STOP_SECONDS + grace)
     for task in tasks:
         if task.done() and not task.cancelled() and task.exception() is None:
             ended, seconds = task.result()

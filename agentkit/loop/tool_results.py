@@ -5,8 +5,8 @@ model's result written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from agentkit.errors import HookFailed, ImageError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
 from agentkit.images.ingest import ingest
 from agentkit.images.inspect import BrokenImage
+from agentkit.images.retriever import MOST_AT_ONCE, TOO_LATE
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import absorbed, drawn, renamed, said
 from agentkit.run import Nested, Run, Waiting
@@ -34,7 +35,9 @@ from agentkit.values import (
 )
 
 _KEEP_SECONDS = 5.0
-"""How long a picture of a tool may take to be stored once the run was stopped."""
+"""How long the pictures of a call may take to be stored once the run was stopped. Downloads have
+the grace of the `FetchPolicy`.
+"""
 
 Kept = tuple[Image, Image | ImageFailure]
 """A picture as the tool gave it, and as it is in the store."""
@@ -158,33 +161,45 @@ async def failed(
 async def _all_stored(
     images: Iterable[Image], context: RunContext, call_id: str
 ) -> tuple[Kept, ...]:
-    return tuple([(image, await _stored(image, context, call_id)) for image in images])
-
-
-async def _stored(image: Image, context: RunContext, call_id: str) -> Image | ImageFailure:
-    """The picture in the store, or why it is not there. The tool has ended, and may have been paid
+    """Each picture in the store, or why it is not there. The tool has ended, and may have been paid
     for: a cancellation that comes now leaves its pictures some time.
     """
-    storing = asyncio.create_task(ingest(image, context.services.store, context.services.fetcher))
-    try:
-        await _outlast(storing)
-        return storing.result()
-    except (ImageError, StoreError) as error:
-        return _failure(image, error, call_id)
-    except asyncio.CancelledError:  # of `storing`, whose time was over
-        words = f"not stored within {_KEEP_SECONDS:g} s after the run was stopped"
-        return _failure(image, ImageError(words), call_id)
+    services, gate = context.services, asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def store(image: Image) -> Image:
+        async with gate if not image.sha256 else nullcontext():
+            return await ingest(image, services.store, services.fetcher)
+
+    given = tuple(images)
+    tasks = [asyncio.create_task(store(image)) for image in given]
+    downloads = [task for image, task in zip(given, tasks, strict=True) if not image.sha256]
+    await _outlast(downloads, services.fetcher.policy.grace)
+    await _outlast(tasks, _KEEP_SECONDS)
+
+    def kept(image: Image, task: asyncio.Task[Image]) -> Kept:
+        try:
+            return image, task.result()
+        except (ImageError, StoreError) as error:
+            return image, _failure(image, error, call_id)
+        except asyncio.CancelledError:  # of the task, whose time was over
+            late = f"not stored within {_KEEP_SECONDS:g} s after the run was stopped"
+            error = ImageError(late if image.sha256 else TOO_LATE)
+            return image, _failure(image, error, call_id)
+
+    return tuple(map(kept, given, tasks))
 
 
-async def _outlast(storing: asyncio.Task[Image]) -> None:
-    """Wait for this task, and longer only for so long once the waiting one is cancelled."""
-    waiting = asyncio.current_task()
+async def _outlast(tasks: Sequence[asyncio.Task[Image]], seconds: float) -> None:
+    """Wait for these tasks, and for only so many seconds more once the waiting one is cancelled."""
+    if not tasks:
+        return
+    storing, waiting = asyncio.gather(*tasks, return_exceptions=True), asyncio.current_task()
     if waiting is None or not waiting.cancelling():
         with suppress(asyncio.CancelledError):
             await asyncio.wait([storing])
     if not storing.done():
         with suppress(asyncio.CancelledError, TimeoutError):
-            await finish(storing, _KEEP_SECONDS)
+            await finish(storing, seconds)
 
 
 def _failure(image: Image, error: Exception, call_id: str) -> ImageFailure:

@@ -75,6 +75,7 @@ async def take_turn(
                 turn,
                 hold,
                 deadline=deadline,
+                grace=services.fetcher.policy.grace,
                 server_tools=bool(context.tools.server),
             ) as paid:
                 path, body = await body_of(request, run, context, hold)
@@ -329,19 +330,17 @@ class Turn:
                 collector.see(ref)
         return parsed
 
-    async def rescue(self, *, fetch: bool) -> None:
-        """Store the pictures that had arrived, so that none of them is lost. Without `fetch`, no
-        download is waited for.
+    async def rescue(self, grace: float | None = None) -> None:
+        """Store the pictures that had arrived, so that none of them is lost. Downloads have `grace`
+        seconds, if given.
         """
         collector = self._collector
         if collector is None:
             return
-        if not fetch:
-            collector.abandon()
         self._see_all(self.decoder.reply(), collector)
         is_chat = self.run.api == "chat"
         collector.see_unclaimed("images" if is_chat else "image_generation_call")
-        await collector.finish()
+        await collector.finish(grace)
         self._say(self._filter.rest())
 
     def hand_on(self, error: RunError | None) -> None:

@@ -31,7 +31,9 @@ from agentkit.wire.generation import Generation
 from agentkit.wire.types import JsonObject, Signal
 
 RESCUE_SECONDS = 10.0
-"""Time that what had arrived has to be stored after a cancellation."""
+"""Time that what had arrived has to be stored after a cancellation, beside the grace that downloads
+have.
+"""
 LOOK_UP_MARGIN = 0.2
 """Seconds of the time that is left which a look-up leaves, so that the error it is about comes
 before the deadline."""
@@ -90,9 +92,10 @@ class Reader(Protocol):
         """Take what one event told."""
         ...
 
-    async def rescue(self, *, fetch: bool) -> None:
-        """After an error: store the pictures that had arrived already. After a cancellation, also
-        a second time, `fetch` is False: no download is waited for.
+    async def rescue(self, grace: float | None = None) -> None:
+        """After an error: store the pictures that had arrived already, and wait for the downloads
+        of the others. After a cancellation, also a second time, `grace` is how many seconds these
+        have; those that have not ended then become failures.
         """
         ...
 
@@ -114,7 +117,8 @@ class PaidRequest:
 
     At the end the hold is settled. An error leaves the block as a `RunError` that has what had
     arrived, the id of the request, what a look-up told, and whether it was billed. `deadline` is in
-    seconds of the monotonic clock.
+    seconds of the monotonic clock. After a cancellation, downloads of what was paid for go on for
+    at most `grace` seconds.
     """
 
     def __init__(
@@ -125,11 +129,12 @@ class PaidRequest:
         hold: Hold,
         *,
         deadline: float,
+        grace: float,
         server_tools: bool = False,
         all_or_nothing: bool = False,
     ) -> None:
         self._client, self._store, self._reader, self._hold = client, store, reader, hold
-        self._deadline = deadline
+        self._deadline, self._grace = deadline, grace
         self._server_tools, self._all_or_nothing = server_tools, all_or_nothing
         self._answered = False
         self.generation_id: str | None = None
@@ -202,7 +207,7 @@ class PaidRequest:
         try:
             # A second cancellation says nothing that `problem` does not say.
             with suppress(asyncio.CancelledError):
-                await finish(self._reader.rescue(fetch=False), RESCUE_SECONDS)
+                await finish(self._reader.rescue(self._grace), self._grace + RESCUE_SECONDS)
         except TimeoutError:
             logger().warning("rescue_too_slow", **self._reader.labels)
         self._reader.hand_on(None)
@@ -213,7 +218,7 @@ class PaidRequest:
         error = self._as_run_error(problem)
         error.generation_id = error.generation_id or self.generation_id or self._id_in_body()
         try:
-            await self._reader.rescue(fetch=True)
+            await self._reader.rescue()
             await self._look_up(error)
         except asyncio.CancelledError as cancelled:
             await self._cancelled(cancelled)

@@ -28,7 +28,7 @@ from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.paid import PaidRequest
-from agentkit.stream import EventLog
+from agentkit.studio.stream import DrawingLog
 from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
 from agentkit.wire.generation import Generation
@@ -50,7 +50,11 @@ class DrawingRequest:
     """The state of one request while it goes on. `parents` are what its pictures are made from."""
 
     def __init__(
-        self, request: ImageRequest, parents: tuple[str, ...], context: StudioContext, log: EventLog
+        self,
+        request: ImageRequest,
+        parents: tuple[str, ...],
+        context: StudioContext,
+        log: DrawingLog,
     ) -> None:
         self.request, self._parents, self._context, self._log = request, parents, context, log
         self.decoder = ImagesReply(request.prompt, request.n or 1)
@@ -102,6 +106,7 @@ class DrawingRequest:
                     self,
                     hold,
                     deadline=deadline,
+                    grace=context.fetcher.policy.grace,
                     all_or_nothing=True,
                 ) as request,
             ):
@@ -158,7 +163,7 @@ class DrawingRequest:
             raise ProtocolError("the reply holds no picture")
         if exchange.is_stream and not exchange.done:
             logger().warning("stream_without_done", generation=exchange.generation_id)
-        drawing = self.drawing
+        self._log.drawing = drawing = self.drawing
         self.told = Told(drawing.usage.cost_usd, len(drawing.images))
         logger().info(
             "image_request",
@@ -201,17 +206,15 @@ class DrawingRequest:
         self._log.tell(ImageReady(image))
         logger().info("image", sha256=image.sha256, media_type=image.media_type, size=image.size)
 
-    async def rescue(self, *, fetch: bool) -> None:
-        """Store what had arrived. Without `fetch`, no download is waited for."""
+    async def rescue(self, grace: float | None = None) -> None:
+        """Store what had arrived. Downloads have `grace` seconds, if given."""
         if self._collector is None:
             return
-        if not fetch:
-            self._collector.abandon()
         for blob in self._loose(self._collector):
             failure = await asyncio.to_thread(_set_aside, blob)
             self._previewed.add(blob.reference)  # once only
             self._outcome(ImageRef(_unclaimed(blob), "data", ()), failure)
-        await self._collector.finish()
+        await self._collector.finish(grace)
 
     def _loose(self, collector: Collector) -> list[Blob]:
         """See the pictures whose event never ended. Those of a stream are returned: nothing tells
@@ -239,6 +242,8 @@ class DrawingRequest:
         """What had come, as a drawing."""
         drawing = self.drawing
         self.told = Told(drawing.usage.cost_usd, len(drawing.images))
+        if self._exchange is not None:
+            self._log.drawing = drawing
         if error is not None:
             error.drawing = drawing
 

@@ -8,7 +8,16 @@ from collections.abc import Awaitable, Callable
 from agentkit.stream import EventLog, WatchedTask
 from agentkit.studio.values import Drawing
 
-Work = Callable[[EventLog], Awaitable[Drawing]]
+
+class DrawingLog(EventLog):
+    """The events of a request, and what it had drawn when it ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawing: Drawing | None = None
+
+
+Work = Callable[[DrawingLog], Awaitable[Drawing]]
 
 
 class DrawingStream(WatchedTask[Drawing]):
@@ -25,7 +34,7 @@ class DrawingStream(WatchedTask[Drawing]):
     """
 
     def __init__(self, work: Work) -> None:
-        log = EventLog()
+        self._drawn = log = DrawingLog()
 
         async def drawn() -> Drawing:
             return await work(log)
@@ -42,9 +51,15 @@ class DrawingStream(WatchedTask[Drawing]):
         return self._ended(
             "the drawing goes on: read the stream to its end, or await stream.finish(), "
             "before you ask for its result",
-            "the request was stopped before its end; pictures that had arrived were told by "
-            "their events",
+            "the request was stopped before its end: stream.drawing holds what had arrived",
         )
+
+    @property
+    def drawing(self) -> Drawing | None:
+        """What had arrived when the request ended, however it did. None while it goes on, or where
+        no reply came.
+        """
+        return self._drawn.drawing
 
     @property
     def generation_id(self) -> str | None:

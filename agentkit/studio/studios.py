@@ -20,13 +20,12 @@ from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.openrouter.prices import price
-from agentkit.stream import EventLog
 from agentkit.studio.checks import check_model, check_prompt, check_rules, with_moderators
 from agentkit.studio.options import Options, request_of
 from agentkit.studio.references import References, names_of, pictures_of, stored
 from agentkit.studio.request import DrawingRequest, StudioContext
 from agentkit.studio.reserve import reserve
-from agentkit.studio.stream import DrawingStream
+from agentkit.studio.stream import DrawingLog, DrawingStream, Work
 from agentkit.studio.tools import tools_of
 from agentkit.studio.values import Drawing
 from agentkit.tools import Tool
@@ -130,7 +129,7 @@ class Studio:
         whose `drawing` has what had arrived. `checks` overrides the studio's.
         """
         work = self._work("draw", prompt, (), options, budget=budget, checks=checks)
-        return await work(EventLog())
+        return await work(DrawingLog())
 
     async def edit(
         self,
@@ -159,7 +158,7 @@ class Studio:
             budget=budget,
             checks=checks,
         )
-        return await work(EventLog())
+        return await work(DrawingLog())
 
     def stream(
         self,
@@ -198,7 +197,8 @@ class Studio:
         **options: Unpack[Options],
     ) -> Drawing:
         """`draw` for code that is not async."""
-        return run_sync(self.draw(prompt, budget=budget, checks=checks, **options))
+        work = self.draw(prompt, budget=budget, checks=checks, **options)
+        return run_sync(work, grace=self.fetch.grace)
 
     def edit_sync(
         self,
@@ -211,9 +211,8 @@ class Studio:
         **options: Unpack[Options],
     ) -> Drawing:
         """`edit` for code that is not async."""
-        return run_sync(
-            self.edit(images, prompt, scale=scale, budget=budget, checks=checks, **options)
-        )
+        work = self.edit(images, prompt, scale=scale, budget=budget, checks=checks, **options)
+        return run_sync(work, grace=self.fetch.grace)
 
     async def models(self) -> tuple[ImageModel, ...]:
         """The models of the Image API and what they accept. Raises a `RunError` if the catalogue
@@ -260,7 +259,15 @@ class Studio:
         in the run's usage, and their pictures are in its answer.
         """
         check_rules("tools", request_of("tools", "", options, model=self.model))
-        return tools_of(self, options)
+
+        def work(
+            prompt: str, images: Sequence[Image] | None, budget: Budget | None, given: Options
+        ) -> Work:
+            if images is None:
+                return self._work("draw", prompt, (), given, budget=budget)
+            return self._work("edit", prompt, pictures_of("edit", images), given, budget=budget)
+
+        return tools_of(work, options)
 
     def _work(
         self,
@@ -309,7 +316,7 @@ class _Work:
         self._studio, self._owner, self._request, self._budget = studio, owner, request, budget
         self._scale, self._checking = scale, checking
 
-    async def __call__(self, log: EventLog) -> Drawing:
+    async def __call__(self, log: DrawingLog) -> Drawing:
         studio, request = self._studio, self._request
         client, store = studio.client, studio.store
         model = await self._known_model() if self._checking else None

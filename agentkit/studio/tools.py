@@ -4,12 +4,14 @@ run may spend.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol
 
 from agentkit.budget import Budget
 from agentkit.errors import BudgetExceeded, RunError
 from agentkit.studio.options import Options
+from agentkit.studio.stream import DrawingLog, Work
 from agentkit.studio.values import Drawing
 from agentkit.tools import Billed, Context, Tool, ToolResultError, tool
 from agentkit.values import Image
@@ -18,34 +20,14 @@ Result = Billed[dict[str, Any]]
 
 
 class Draws(Protocol):
-    """What the tools need of a studio."""
+    """Makes ready a request of a studio: a drawing from words, or one from these pictures."""
 
-    async def draw(
-        self,
-        prompt: str,
-        *,
-        budget: Budget | None = None,
-        checks: bool | None = None,
-        **options: Unpack[Options],
-    ) -> Drawing:
-        """Pictures from words."""
-        ...
-
-    async def edit(
-        self,
-        images: Sequence[Image],
-        prompt: str,
-        *,
-        scale: bool = False,
-        budget: Budget | None = None,
-        checks: bool | None = None,
-        **options: Unpack[Options],
-    ) -> Drawing:
-        """Pictures from pictures and words."""
-        ...
+    def __call__(
+        self, prompt: str, images: Sequence[Image] | None, budget: Budget | None, given: Options
+    ) -> Work: ...
 
 
-def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
+def tools_of(draws: Draws, options: Options) -> list[Tool[..., Any]]:
     """`draw_image` and `edit_image`, which draw with these options; the model chooses words and
     shape.
     """
@@ -63,7 +45,7 @@ def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
             prompt: What to draw, in full: the one who draws knows nothing of this conversation.
             aspect_ratio: Width to height, such as 1:1, 16:9 or 2:3.
         """
-        return await _drawn(context, studio, prompt, (), shaped(aspect_ratio))
+        return await _drawn(context, draws, prompt, None, shaped(aspect_ratio))
 
     @tool
     async def edit_image(
@@ -77,29 +59,25 @@ def tools_of(studio: Draws, options: Options) -> list[Tool[..., Any]]:
                 else.
             aspect_ratio: Width to height, such as 1:1, 16:9 or 2:3; left out, as the model likes.
         """
-        return await _drawn(context, studio, prompt, images, shaped(aspect_ratio), edit=True)
+        return await _drawn(context, draws, prompt, images, shaped(aspect_ratio))
 
     return [draw_image, edit_image]
 
 
 async def _drawn(
     context: Context[Any],
-    studio: Draws,
+    draws: Draws,
     prompt: str,
-    images: Sequence[Image],
+    images: Sequence[Image] | None,
     options: Options,
-    *,
-    edit: bool = False,
 ) -> Result:
-    """The pictures and what they cost. What had come before an error is a result where there are
-    pictures, or where it was paid for: an error would take the cost from the run."""
-    budget = context.budget
+    """The pictures and what they cost. What had come before an error, or before the call was
+    stopped, is a result where there are pictures, or where it was paid for: an error would take the
+    cost from the run.
+    """
+    log = DrawingLog()
     try:
-        drawing = await (
-            studio.edit(images, prompt, budget=budget, **options)
-            if edit
-            else studio.draw(prompt, budget=budget, **options)
-        )
+        drawing = await draws(prompt, images, context.budget, options)(log)
     except BudgetExceeded as error:
         raise ToolResultError(
             "not drawn: it would pass the limit of what may be spent, or of "
@@ -110,6 +88,11 @@ async def _drawn(
         if not isinstance(came, Drawing) or not (came.images or came.usage.cost_usd):
             raise
         return _told(came, str(error))
+    except asyncio.CancelledError:
+        # Whoever stops a call takes what it gives all the same: see `loop.tool_calls`.
+        if log.drawing is None or not (log.drawing.images or log.drawing.usage.cost_usd):
+            raise
+        return _told(log.drawing, "stopped: its time, or that of the run, was over")
     return _told(drawing)
 
 

@@ -35,8 +35,10 @@ from tests.faults.scene import KEY, MODEL, missing
 
 LIMIT = 10.0
 """Seconds of one turn."""
-LATE = 3.0
-"""Seconds beyond it that count as a hang: twenty runs share one event loop."""
+LATE = FetchPolicy().grace + 3.0
+"""Seconds beyond it that count as a hang: downloads have their grace, and twenty runs share one
+event loop.
+"""
 
 
 @dataclass

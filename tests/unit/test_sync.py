@@ -162,7 +162,7 @@ async def work():
         print("kept", flush=True)
 
 try:
-    run_sync(work())
+    run_sync(work(), grace=0)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """

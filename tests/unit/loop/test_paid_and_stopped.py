@@ -71,7 +71,9 @@ async def test_while_a_picture_of_it_is_fetched(bench: Bench) -> None:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a.png"
         shoot, shots = camera(Image.from_url(url), Image.from_bytes(RED))
         bench.emulator.play(SCRIPT)
-        run = await stopped(bench.agent(tools=[shoot], fetch=FetchPolicy(private=True)), begun)
+        run = await stopped(
+            bench.agent(tools=[shoot], fetch=FetchPolicy(private=True, grace=0)), begun
+        )
     assert [run.image(name).bytes() for name in run.arrived] == [RED]
     assert [failure.url for failure in run.failures] == [url]
     assert [(each.status, each.cost_usd) for each in run.invocations] == [("completed", 0.5)]

@@ -35,7 +35,8 @@ async def stalled(emulator: Emulator) -> None:
 async def test_a_run_whose_caller_goes_away(bench: Bench) -> None:
     bench.emulator.play([Reply([Say("Here: "), BY_URL, Draw("a hen", data=HEN)])])
     bench.emulator.faults.add(STALLED)
-    async with bench.agent(model="google/gemini-2.5-flash-image").stream("Draw") as stream:
+    agent = bench.agent(model="google/gemini-2.5-flash-image", fetch=FetchPolicy(grace=0))
+    async with agent.stream("Draw") as stream:
         await stalled(bench.emulator)
         await asyncio.sleep(0.1)
     assert stream.run is not None
@@ -49,7 +50,13 @@ async def test_a_run_whose_caller_goes_away(bench: Bench) -> None:
 async def test_a_drawing_whose_caller_goes_away(emulator: Emulator, client: OpenRouter) -> None:
     emulator.play([Reply([BY_URL, Draw("a hen", data=HEN)])])
     emulator.faults.add(STALLED)
-    studio = Studio("openai/gpt-5-image", client=client, store=MemoryImageStore(), checks=False)
+    studio = Studio(
+        "openai/gpt-5-image",
+        client=client,
+        store=MemoryImageStore(),
+        checks=False,
+        fetch=FetchPolicy(grace=0),
+    )
     async with studio.stream("a fox and a hen", n=2) as stream:
         await stalled(emulator)
         await asyncio.sleep(0.1)
@@ -88,8 +95,7 @@ async def test_at_once_each_picture_has_its_outcome() -> None:
     for number, value in enumerate(values):
         collector.see(ImageRef(ImageKey("images", str(number)), "images", (value,)))
     collector.see(ImageRef(ImageKey("server", "0"), "server_tool", (), error="the tool failed"))
-    collector.abandon()
-    await collector.finish()
+    await collector.finish(grace=0)
     await collector.close()
     assert all(isinstance(each, ImageFailure) for each in told)
     assert [each.url for each in told] == [values[0], None, None, None]
