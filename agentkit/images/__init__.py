@@ -2,7 +2,6 @@
 safely (`Fetcher`).
 """
 
-from agentkit.images.base64text import decode_base64
 from agentkit.images.blob import Blob
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
@@ -10,6 +9,7 @@ from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import Spool
 from agentkit.images.store import Draft, FileImageStore, ImageStore, MemoryImageStore
 from agentkit.values.image_header import Info, inspect
+from agentkit.wire.base64text import decode_base64
 
 __all__ = [
     "Blob",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 
 from agentkit.errors import ImageError, StoreError
-from agentkit.images.base64text import url_safe
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored
 from agentkit.images.store import ImageStore
 from agentkit.values.blobs import opened, storing
 from agentkit.values.image_header import MAX_PIXELS
+from agentkit.wire.base64text import url_safe
 
 
 class Blob:

@@ -14,7 +14,10 @@ from enum import Enum, auto
 
 import pybase64
 
-from agentkit.images.base64text import (
+from agentkit.images.drafts import SafeDraft
+from agentkit.images.store import ImageStore
+from agentkit.values.image_header import HEAD, sniff
+from agentkit.wire.base64text import (
     blank_inside,
     edge_of,
     is_plain,
@@ -22,9 +25,6 @@ from agentkit.images.base64text import (
     standard,
     unescape,
 )
-from agentkit.images.drafts import SafeDraft
-from agentkit.images.store import ImageStore
-from agentkit.values.image_header import HEAD, sniff
 
 #: How many characters of a string are looked at to tell whether it is a picture; HEAD bytes are in
 #: fewer, escapes and all.

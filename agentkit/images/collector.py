@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
-from agentkit.images.base64text import decode_base64
 from agentkit.images.echo import blob_refs
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored
@@ -23,6 +22,7 @@ from agentkit.images.spool import MAX_PICTURES, Spool
 from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, ImageFailure, Place
 from agentkit.values.image_header import HEAD, sniff
+from agentkit.wire.base64text import decode_base64
 from agentkit.wire.types import ImageKey, ImageRef, Preview
 
 PREVIEW_KEY = "partial_image_b64"

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 
 from agentkit.errors import ImageError, StoreError
-from agentkit.images.base64text import decode_base64
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.images.store import ImageStore
+from agentkit.wire.base64text import decode_base64
 
 TOO_MANY = f"the reply has more than {MAX_PICTURES} pictures: those beyond are not kept"
 MOST_AT_ONCE = 8

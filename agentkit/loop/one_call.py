@@ -178,7 +178,7 @@ async def _executed(round_: Round, accepted: Accepted) -> ToolOutcome:
     is_paused = output.sub is not None and output.sub.status == "paused"
     if is_paused and not isinstance(tool.function, SubAgent):
         return await _waits_in_vain(invocation, output, context)
-    ended = await done(invocation, output, context, accepted.pictures)
+    ended = await done(invocation, output, context, accepted.pictures, is_image=tool.returns_image)
     return ended if is_paused else await _after(round_, ended, output.value)
 
 

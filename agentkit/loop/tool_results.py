@@ -93,16 +93,21 @@ def not_run(invocation: Invocation, limit: str) -> ToolOutcome:
 
 
 async def done(
-    invocation: Invocation, given: ToolOutput, context: RunContext, parents: tuple[str, ...]
+    invocation: Invocation,
+    given: ToolOutput,
+    context: RunContext,
+    parents: tuple[str, ...],
+    *,
+    is_image: bool = False,
 ) -> ToolOutcome:
     """The end of a call that gave something. What it spent counts, even where the model cannot be
-    told what it gave.
+    told what it gave. `is_image`: the tool says that it returns an `Image`.
     """
     try:
         encoded = (
             encode_words(said(given.sub), drawn(given.sub))
             if given.sub is not None
-            else encode_result(given.value)
+            else encode_result(given.value, is_image=is_image)
         )
     except ToolResultError as error:
         return ToolOutcome(

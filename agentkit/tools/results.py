@@ -11,16 +11,25 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
-from io import BytesIO
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from agentkit.errors import AgentkitError
+from agentkit.errors import AgentkitError, ImageError
+from agentkit.tools.pictures import (
+    as_block,
+    as_bytes,
+    as_image,
+    claimed,
+    from_tool,
+    is_picture,
+    of_inline,
+)
 from agentkit.tools.text import join_surrogates
-from agentkit.values import Image, ImageFailure, Source, Text, Usage
-from agentkit.values.image_header import HEAD, sniff
+from agentkit.values import Image, ImageFailure, Text, Usage
+from agentkit.wire import shapes
+from agentkit.wire.inline import Inline, may_hold, read_inline
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,7 +40,7 @@ MAX_DEPTH = 64
 
 ACCEPTED = (
     "text, numbers, lists, dicts, dataclasses, pydantic models, dates, UUIDs, paths, "
-    "enums, pictures (Image, Pillow, bytes), "
+    "enums, pictures (Image, Pillow, bytes, BytesIO, arrays, figures, blocks of MCP), "
     "and None"
 )
 
@@ -39,6 +48,8 @@ ACCEPTED = (
 # hold such a half: they are joined or replaced first.
 _MARK = re.compile("\udc80([0-9]+)\udc81")
 _WORD_HANDLE = re.compile(r"(?<![\w/])img_[1-9][0-9]{0,8}(?!\w)")
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{2,5}\Z")
+_LONGEST_PATH = 4096
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 Place = tuple[Any, object] | None
@@ -87,15 +98,16 @@ class Encoded:
         return (Text(_cut(_MARK.sub(handle, self.template))), *distinct.values())
 
 
-def encode_result(value: object) -> Encoded:
+def encode_result(value: object, *, is_image: bool = False) -> Encoded:
     """What the model is told of a tool's result.
 
     Text goes as it is; None is `null`; everything else is compact JSON. A picture is taken out of
     lists, tuples, sets, dicts, dataclasses and pydantic models, and in the JSON its handle takes
-    its place; bytes that are a picture and Pillow images count as pictures. Text is cut at 100,000
-    characters. Raises `ToolResultError` for what has no such form.
+    its place. Pictures are what `agentkit.tools.pictures` knows by its shape, base64 in words
+    among it; and, where the tool says that it returns an `Image` (`is_image`), paths and URLs.
+    Text is cut at 100,000 characters. Raises `ToolResultError` for what has no such form.
     """
-    walk = _Walk()
+    walk = _Walk(is_image=is_image)
     plain = walk.json(value, None, 0)
     if isinstance(plain, str):
         return Encoded(plain, tuple(walk.images))
@@ -134,36 +146,38 @@ def _told(place: Place) -> str:
 class _Walk:
     """One pass over a result, which gathers the pictures and makes the rest JSON."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_image: bool) -> None:
         self.images: list[Image] = []
+        self._is_image = is_image
 
     def json(self, value: object, place: Place, depth: int) -> Any:
         kind = type(value)
         if kind is str:
-            return join_surrogates(cast("str", value))
+            return self._words(cast("str", value), place)
         if value is None or kind is int or kind is bool:
             return value
         if depth > MAX_DEPTH:
             raise ToolResultError(
                 f"{_told(place)[:200]} is nested deeper than {MAX_DEPTH} levels, or holds itself"
             )
-        image = as_image(value)
+        image = _image_in(value, place)
         if image is not None:
             return self._mark(image)
+        if isinstance(value, PurePath):
+            return self._words(str(value), place)
         if isinstance(value, Enum):
             return self.json(cast("object", value.value), place, depth + 1)
-        if isinstance(value, str | int | float):
+        if isinstance(value, str):
+            return self._words(value, place)
+        if isinstance(value, int | float):
             return _scalar(value)
         if isinstance(value, Text):
-            return join_surrogates(value.text)
+            return self._words(value.text, place)
         return self._container(value, place, depth)
 
     def _container(self, value: object, place: Place, depth: int) -> Any:
         if isinstance(value, Mapping):
-            items = cast("Mapping[object, object]", value).items()
-            return {
-                _key(key, place): self.json(each, (place, key), depth + 1) for key, each in items
-            }
+            return self._mapping(cast("Mapping[object, object]", value), place, depth)
         if isinstance(value, list | tuple | AbstractSet):
             each_of = cast("list[object]", value)
             return [
@@ -172,10 +186,40 @@ class _Walk:
         if _is_model(value) or _is_dataclass(value):
             own_serializer = hasattr(type(value), "__pydantic_serializer__")
             if not own_serializer or _needs_walk(value, 0):
-                return {
-                    name: self.json(each, (place, name), depth + 1) for name, each in _fields(value)
-                }
+                return self._mapping(dict(_fields(value)), place, depth)
         return self._leaf(value, place, depth)
+
+    def _mapping(self, fields: Mapping[Any, object], place: Place, depth: int) -> Any:
+        """A block that is a picture, as its handle; any other mapping as an object."""
+        if (block := as_block(fields)) is not None:
+            return self._mark(block)
+        is_claimed = shapes.claims_picture(fields)
+        return {
+            _key(key, place): self._claimed(each, fields, place)
+            if is_claimed and isinstance(each, str)
+            else self.json(each, (place, key), depth + 1)
+            for key, each in fields.items()
+        }
+
+    def _claimed(self, text: str, fields: Mapping[Any, object], place: Place) -> str:
+        """A string of a mapping that is said to hold a picture."""
+        image = claimed(text, fields)
+        return self._words(text, place) if image is None else self._mark(image)
+
+    def _words(self, text: str, place: Place) -> str:
+        """Words, with the handle of each picture that was written into them."""
+        text = join_surrogates(text)
+        if self._is_image and (image := _image_at(text, place)) is not None:
+            return self._mark(image)
+        if len(text) < _LEAST or not may_hold(text):
+            return text
+        return "".join([self._told(each) for each in read_inline(text)])
+
+    def _told(self, piece: str | Inline) -> str:
+        if isinstance(piece, str):
+            return piece
+        image = of_inline(piece)
+        return piece.text if image is None else self._mark(image)
 
     def _leaf(self, value: object, place: Place, depth: int) -> Any:
         kind = type(value).__qualname__
@@ -183,12 +227,13 @@ class _Walk:
             raise ToolResultError(
                 f"{_told(place)} is a {kind}, which may have no end; return a list"
             )
-        if isinstance(value, bytes | bytearray):
+        if (data := as_bytes(value)) is not None:
             raise ToolResultError(
-                f"{_told(place)} is {len(value)} bytes that are no picture; return text"
+                f"{_told(place)} is {len(data)} bytes that are no picture; return text"
             )
-        if isinstance(value, PurePath):
-            return join_surrogates(str(value))
+        for name in _AS_BLOCK:
+            if callable(method := getattr(type(value), name, None)):
+                return self.json(method(value), place, depth + 1)
         from pydantic_core import to_jsonable_python
 
         try:
@@ -209,40 +254,34 @@ class _Walk:
         return _marked(len(self.images) - 1)
 
 
-def as_image(value: object) -> Image | None:
-    """The picture that a value is: an `Image`, a Pillow image, the bytes of a picture; None for any
-    other.
-    """
-    if isinstance(value, Image):
-        return value if value.name else _from_tool(value)
-    if isinstance(value, bytes | bytearray):
-        data = bytes(value)
-        return _from_tool(Image.from_bytes(data)) if sniff(data[:HEAD]) else None
-    pillow = sys.modules.get("PIL.Image")
-    if pillow is not None and isinstance(value, pillow.Image):
-        return _from_tool(Image.from_bytes(_png(value)))
-    return None
+_LEAST = 40
+"""Characters of the shortest words that can hold a picture."""
+_AS_BLOCK = ("to_image_content", "tolist")
+"""How pictures of MCP's servers, and arrays that are none, say what they are."""
 
 
-def _from_tool(image: Image) -> Image:
-    """The picture, with the tool as the place where it was seen."""
-    sources = tuple(
-        Source("tool", source.url) if source.place == "user" else source for source in image.sources
-    )
-    return replace(image, sources=sources or (Source("tool"),))
+def _image_in(value: object, place: Place) -> Image | None:
+    try:
+        return as_image(value)
+    except ImageError as error:
+        raise ToolResultError(f"{_told(place)} cannot be told to the model: {error}") from None
 
 
-def _png(picture: Any) -> bytes:
-    if picture.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}:
-        picture = picture.convert("RGBA" if picture.mode in {"PA", "RGBa", "La"} else "RGB")
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+def _image_at(text: str, place: Place) -> Image | None:
+    """The picture at a path or URL; None for words that are neither."""
+    if text[:8].lower().startswith(("http://", "https://")):
+        return from_tool(Image.from_url(text))
+    if not text.strip() or "\n" in text or len(text) > _LONGEST_PATH or text.startswith("data:"):
+        return None
+    try:
+        return from_tool(Image.from_file(text))
+    except ImageError as error:
+        if _EXTENSION.search(text) is None:
+            return None
+        raise ToolResultError(f"{_told(place)}: {error}") from None
 
 
-def _scalar(value: str | float) -> str | float:
-    if isinstance(value, str):
-        return join_surrogates(value)
+def _scalar(value: float) -> str | float:
     return value if math.isfinite(value) else str(value)
 
 
@@ -292,11 +331,14 @@ def _needs_walk(value: object, depth: int) -> bool:
     """
     if isinstance(value, str):
         return join_surrogates(value) != value
-    if as_image(value) is not None:
-        return True
+    if isinstance(value, bytes | bytearray) or is_picture(value):
+        return is_picture(value)
     inside: Iterable[object] = ()
     if _is_model(value) or _is_dataclass(value):
-        inside = [each for _, each in _fields(value)]
+        fields = dict(_fields(value))
+        if as_block(fields) is not None:
+            return True
+        inside = fields.values()
     elif isinstance(value, Mapping):
         inside = cast("Mapping[object, object]", value).values()
     elif isinstance(value, list | tuple | AbstractSet):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from agentkit.errors import ToolDefinitionError
 from agentkit.tools.arguments import check_arguments, no_image
+from agentkit.tools.pictures import returns_image
 from agentkit.values import Image
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ class Tool(Generic[P, R]):
     def takes_context(self) -> bool:
         """Whether the function's first argument is a `Context`."""
         return self.parameters.takes_context
+
+    @property
+    def returns_image(self) -> bool:
+        """Whether the function says that it returns an `Image`: then it may return its path."""
+        return returns_image(self.function)
 
     def check(
         self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image

@@ -115,6 +115,8 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _REFUSALS = frozenset({"content_filter", "refusal", "blocklist", "spii", "recitation", "safety"})
+_NOTHING_DRAWN = frozenset({"no_image", "image_other", "other", "language"})
+"""A provider's reasons for a reply without a picture or a word, where no filter is named."""
 
 
 def says_refused(reason: str) -> bool:
@@ -125,14 +127,25 @@ def says_refused(reason: str) -> bool:
 
 
 def filtered(native: object) -> bool:
-    """Whether a provider's own finish reason, free text, says that a filter stopped the reply."""
-    words = (as_text(native) or "").lower()
-    return words in _REFUSALS or words.endswith(("_safety", "prohibited_content", "_recitation"))
+    """Whether a provider's own finish reason, free text, says why a reply without content has
+    none: a filter stopped it, or nothing could be drawn.
+    """
+    words = _reason_of(native)
+    if words in _REFUSALS or words in _NOTHING_DRAWN:
+        return True
+    return words.endswith(("_safety", "prohibited_content", "_recitation", "_blocklist", "_spii"))
+
+
+def _reason_of(native: object) -> str:
+    words = (as_text(native) or "").strip().lower().replace("-", "_").replace(" ", "_")
+    return words.removeprefix("finish_reason_")
 
 
 def filter_words(native: object = None) -> str:
     """What is told where a filter stopped the reply without a word of its own."""
     words = as_text(native)
+    if words and _reason_of(native) in _NOTHING_DRAWN:
+        return f"the provider gave no picture and no words ({words})"
     reason = f" ({words})" if words and words.lower() != "content_filter" else ""
     return f"the provider's content filter stopped the reply{reason}"
 

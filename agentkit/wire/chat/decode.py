@@ -296,7 +296,8 @@ class ChatReply:
         words = join_surrogates("".join(self._refusal))
         if words:
             return words
-        silent = not self._words and not self._images and not self._calls.calls()
+        has_content = any(not isinstance(piece, str) or piece.strip() for piece in self._words)
+        silent = not (has_content or self._images or self._calls.calls())
         stopped = self._finish == "content_filter" or (silent and faults.filtered(self._native))
         return faults.filter_words(self._native) if stopped else None
 

@@ -59,15 +59,27 @@ async def test_a_content_filter(bench: Bench) -> None:
     assert len(bench.emulator.requests) == 1
 
 
-async def test_an_image_model_whose_filter_gave_nothing(bench: Bench) -> None:
-    bench.emulator.play(
-        [Reply([], finish_reason="content_filter", native_finish_reason="IMAGE_SAFETY")]
-    )
+@pytest.mark.parametrize(
+    ("finish", "native"),
+    [
+        ("content_filter", "IMAGE_SAFETY"),
+        ("stop", "NO_IMAGE"),
+        ("stop", "IMAGE_OTHER"),
+        ("stop", "FINISH_REASON_IMAGE_RECITATION"),
+    ],
+)
+async def test_an_image_model_whose_filter_gave_nothing(
+    bench: Bench, finish: str, native: str
+) -> None:
+    if bench.way.api == "responses" and finish == "stop":
+        return  # this API does not tell the provider's own reason
+    bench.emulator.play([Reply([], finish_reason=finish, native_finish_reason=native)])
     settings = ModelSettings(modalities=("image", "text"))
     answer = await bench.ask(
         bench.agent(model="google/gemini-2.5-flash-image", settings=settings), "Draw it"
     )
     assert answer.status == "refused"
+    assert native in (answer.refusal or "") or bench.way.api == "responses"
     assert len(bench.emulator.requests) == 1
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentkit.errors import ImageError
 from agentkit.images import decode_base64
-from agentkit.images.base64text import unescape
+from agentkit.wire.base64text import unescape
 
 DATA = bytes(range(256)) + b"\xfb\xff\xfe?>"
 
