@@ -13,17 +13,23 @@ import jiter
 from agentkit.errors import AgentkitError
 from agentkit.tools.text import join_escaped_surrogates, join_surrogates
 from agentkit.values import Image
+from agentkit.wire.json import escape_controls
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
     from agentkit.tools.schema import Parameters
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
+"""Levels of lists and objects in arguments."""
 SHOWN = 8
 """How many problems the model is told of at once."""
+_WHAT_TO_DO = (
+    "Call the tool again with one JSON object that has these names. Leave out what is optional "
+    "and not needed."
+)
 
 
 class BadArguments(AgentkitError):
@@ -35,7 +41,9 @@ class BadArguments(AgentkitError):
         self.problems = tuple(problems)
         """One for each field, at most eight."""
         lines = ["The arguments do not fit:", *(f"- {problem}" for problem in self.problems)]
-        super().__init__("\n".join([*lines, f"Accepted: {accepted}"] if accepted else lines))
+        if accepted:
+            lines += [f"Accepted: {accepted}", _WHAT_TO_DO]
+        super().__init__("\n".join(lines))
 
 
 def no_image(handle: str) -> Image:
@@ -46,9 +54,10 @@ def no_image(handle: str) -> Image:
 def parse_arguments(text: str) -> dict[str, Any]:
     """The JSON object that a model wrote as the arguments of a call.
 
-    Nothing, or `null`, is no arguments; an object inside a JSON string is taken out, once. Lone
-    surrogates become U+FFFD. Raises `BadArguments` for text that is no JSON object, has a key
-    twice, `NaN` or an infinity, more than 1,000,000 bytes or more than 64 levels.
+    Nothing, or `null`, is no arguments; an object inside a JSON string is taken out, once. Control
+    characters may stand in strings as they are. Lone surrogates become U+FFFD. Raises
+    `BadArguments` for text that is no JSON object, has a key twice, `NaN` or an infinity, more than
+    1,000,000 bytes or more than 64 levels.
     """
     value = _parse(text)
     if isinstance(value, str):
@@ -69,12 +78,17 @@ def check_arguments(
     from pydantic import ValidationError
     from pydantic_core import to_json
 
-    try:
-        values = parse_arguments(arguments) if isinstance(arguments, str) else arguments
+    from agentkit.tools.leniency import validated
+
+    def validate(values: object) -> BaseModel:
         # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict
         # types too.
-        text = to_json(dict(values), inf_nan_mode="constants")
-        model = parameters.model.model_validate_json(text, context={"images": images})
+        text = to_json(values, inf_nan_mode="constants")
+        return parameters.model.model_validate_json(text, context={"images": images})
+
+    try:
+        values = parse_arguments(arguments) if isinstance(arguments, str) else dict(arguments)
+        model = validated(validate, values, parameters.wanted)
     except BadArguments as error:
         raise BadArguments(error.problems, summary(parameters.schema)) from None
     except ValidationError as error:
@@ -130,7 +144,7 @@ def _parse(text: str) -> object:
     if not data:
         return None
     try:
-        value: object = jiter.from_json(data, catch_duplicate_keys=True, allow_inf_nan=False)
+        value = _read(data)
     except ValueError as error:
         why = f"no valid JSON: {join_surrogates(str(error))[:200]}"
         if "recursion limit" in str(error):
@@ -138,6 +152,15 @@ def _parse(text: str) -> object:
         raise BadArguments([f"they are {why}"]) from None
     _look_through(value)
     return value
+
+
+def _read(data: bytes) -> object:
+    try:
+        return jiter.from_json(data, catch_duplicate_keys=True, allow_inf_nan=False)
+    except ValueError:
+        if (escaped := escape_controls(data.decode()).encode()) == data:
+            raise
+    return jiter.from_json(escaped, catch_duplicate_keys=True, allow_inf_nan=False)
 
 
 def _look_through(value: object) -> None:

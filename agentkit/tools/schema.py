@@ -49,6 +49,8 @@ class Parameters:
     """Its fields are `p0`, `p1`, …, so that a parameter may have any name; the aliases are what the
     model sees.
     """
+    wanted: dict[str, Any]
+    """What pydantic checks, as JSON Schema, before it is changed for providers."""
     names: Mapping[str, str]
     """Field → the function's parameter."""
     filled: frozenset[str]
@@ -119,7 +121,9 @@ def parameters_of(
     schema = _schema(owner, model, given, hints)
     if strict:
         _make_strict(schema, owner, "parameters")
-    return Parameters(schema, model, names, filled, takes_context, is_method), description
+    wanted = model.model_json_schema(schema_generator=_QuietJsonSchema)
+    made = Parameters(schema, model, wanted, names, filled, takes_context, is_method)
+    return made, description
 
 
 def read_docstring(docstring: str) -> tuple[str, Mapping[str, str]]:

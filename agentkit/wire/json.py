@@ -18,6 +18,8 @@ from agentkit.wire.types import JsonObject
 
 _LONE = re.compile("[\ud800-\udfff]")
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_ESCAPE_OR_CONTROL = re.compile(r"\\(.)|[\0-\x1f]", re.DOTALL)
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DEEPEST = 200
 """Levels of any JSON that is read at all: the fast parser's own limit."""
@@ -112,6 +114,21 @@ def _tame(value: object, levels: int) -> object:
     if levels and isinstance(value, list):
         return [_tame(each, levels - 1) for each in cast("list[object]", value)]
     return value
+
+
+def escape_controls(text: str) -> str:
+    """JSON text with the control characters inside its strings escaped, as JSON wants them. Many
+    models write a line's end or a tab as it is.
+    """
+    return _STRING.sub(lambda found: _ESCAPE_OR_CONTROL.sub(_escaped, found[0]), text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """An escape as it stands, unless a control character follows its backslash; a control character
+    as its escape.
+    """
+    character = found[1] or found[0]
+    return found[0] if character >= " " else json.dumps(character)[1:-1]
 
 
 def join_surrogates(text: str) -> str:

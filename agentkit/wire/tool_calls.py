@@ -22,6 +22,7 @@ from agentkit.wire.json import (
     UnreadableJson,
     as_count,
     as_object,
+    escape_controls,
     exceeds_depth,
     join_surrogates,
     keepable,
@@ -146,7 +147,7 @@ def parse_object(arguments: str) -> dict[str, Any] | None:
     they are none, or are deeper than a run can keep."""
     for _ in range(2):
         try:
-            value = read(arguments.encode("utf-8", "surrogatepass"))
+            value = _read(arguments)
         except UnreadableJson:
             return None
         if isinstance(value, dict):
@@ -155,6 +156,18 @@ def parse_object(arguments: str) -> dict[str, Any] | None:
             return None
         arguments = value
     return None
+
+
+def _read(arguments: str) -> object:
+    """The JSON value in this text; control characters may stand in its strings as they are. Raises
+    `UnreadableJson`.
+    """
+    try:
+        return read(arguments.encode("utf-8", "surrogatepass"))
+    except UnreadableJson:
+        if (escaped := escape_controls(arguments)) == arguments:
+            raise
+    return read(escaped.encode("utf-8", "surrogatepass"))
 
 
 def for_history(arguments: str) -> str:
