@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Generic, cast
@@ -9,9 +10,10 @@ from typing import Any, Generic, cast
 from typing_extensions import TypeVar
 
 from agentkit._check import refused
+from agentkit.tools.prose import json_in
+from agentkit.tools.text import join_escaped_surrogates
 
 T = TypeVar("T", default=Any)
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
 _VALUES = {"default", "const", "enum", "examples"}
 """Keys of a schema that hold values, and no schema."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -19,6 +21,10 @@ _NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 
 class BadOutput(ValueError):
     """The words do not fit the type. The message is written for the model."""
+
+
+class _NoJson(BadOutput):
+    """The words are no JSON at all."""
 
 
 class Output(Generic[T]):
@@ -37,6 +43,7 @@ class Output(Generic[T]):
             reason = str(error).split("\n")[0]
             accepted = f"is a pydantic model or a type with a JSON Schema ({reason})"
             raise refused("Agent(output={!r})", kind, accepted) from None
+        self._wanted = cast("Mapping[str, Any]", dict(schema))
         self._wrapped = schema.get("type") != "object" and "$ref" not in schema
         if self._wrapped:
             defs = schema.pop("$defs", None)
@@ -55,32 +62,65 @@ class Output(Generic[T]):
         self.schema = OutputSchema(name, cast("Mapping[str, Any]", _strict(schema)))
 
     def read(self, words: str) -> T:
-        """The value that these words hold. Raises `BadOutput`."""
-        import json
+        """The value that these words hold: of several that fit, the last. Raises `BadOutput` about
+        the likeliest.
+        """
+        likeliest: BadOutput | None = None
+        for text in json_in(words):
+            try:
+                return self._read(text)
+            except _NoJson as error:
+                likeliest = likeliest or error
+            except BadOutput as error:
+                if likeliest is None or isinstance(likeliest, _NoJson):
+                    likeliest = error
+        raise likeliest or _NoJson("it is no JSON")
 
+    def _read(self, text: str) -> T:
+        """The value in one JSON text. Raises `BadOutput`."""
         from pydantic import ValidationError
 
-        fenced = _FENCE.match(words)
-        text = (fenced[1] if fenced else words).strip()
+        text = join_escaped_surrogates(text)
         try:
-            if not self._wrapped:
-                return self._adapter.validate_json(text)
-            outer = json.loads(text)
-            return self._adapter.validate_python(
-                outer["value"] if isinstance(outer, dict) and "value" in outer else outer
-            )
+            value = json.loads(text, strict=False)
+        except (ValueError, RecursionError) as error:
+            raise _NoJson(f"it is no JSON: {error}") from None
+        try:
+            return self._validated(value)
         except ValidationError as error:
             lines = [
                 f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
                 for each in error.errors(include_url=False)[:8]
             ]
             raise BadOutput("; ".join(lines)) from None
-        except (ValueError, RecursionError) as error:
-            raise BadOutput(f"it is no JSON: {error}") from None
         except Exception as error:  # a validator of the user's types may raise anything
             raise BadOutput(
                 f"it could not be checked: {type(error).__name__}: {str(error)[:200]}"
             ) from error
+
+    def _validated(self, value: object) -> T:
+        """The value as the type. Where the schema has it in an object, it may also come bare."""
+        from pydantic import ValidationError
+
+        from agentkit.tools.leniency import validated
+
+        if not self._wrapped or not isinstance(value, dict) or "value" not in value:
+            return validated(self._checked, cast("object", value), self._wanted)
+        inner = cast("dict[str, object]", value)["value"]
+        try:
+            return validated(self._checked, inner, self._wanted)
+        except ValidationError as error:
+            try:
+                return self._checked(cast("object", value))
+            except ValidationError:
+                raise error from None
+
+    def _checked(self, value: object) -> T:
+        from pydantic_core import to_json
+
+        # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict
+        # types too.
+        return self._adapter.validate_json(to_json(value, inf_nan_mode="constants"))
 
 
 def _free_keys(schema: object, where: str = "it") -> str | None:
