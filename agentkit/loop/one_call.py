@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import isasyncgen, isawaitable
 from typing import Any, cast
 
 from agentkit._log import logger
@@ -220,25 +221,35 @@ async def _value(round_: Round, accepted: Accepted, seconds: float) -> object:
         context = round_.context.tool_context(round_.run, invocation, seconds)
         function = partial(function, context)
     clock = asyncio.timeout(seconds)
+    in_a_thread = not tool.is_async and not tool.is_generator
     try:
         async with clock:
-            if tool.is_generator:
-                return await _generated(function(**arguments), invocation, round_.log)
-            if tool.is_async:
-                return await function(**arguments)
-            variables = contextvars.copy_context()
-            return await in_thread(lambda: variables.run(function, **arguments))
+            if in_a_thread:
+                variables = contextvars.copy_context()
+                value = await in_thread(lambda: variables.run(function, **arguments))
+            else:
+                value = function(**arguments)
+            in_a_thread = False
+            return await _awaited(value, invocation, round_.log)
     except TimeoutError:
         if not clock.expired():
             raise  # the tool's own
-        raise ToolResultError(_overdue(tool, seconds)) from None
+        raise ToolResultError(_overdue(tool, seconds, stopped=not in_a_thread)) from None
 
 
-def _overdue(tool: Tool[..., Any], seconds: float) -> str:
+async def _awaited(value: object, invocation: Invocation, log: EventLog) -> object:
+    """What came of a value that a function returned: the function may be async, or a plain one
+    around an async one, such as a decorator makes.
+    """
+    while isawaitable(value):
+        value = await value
+    return await _generated(value, invocation, log) if isasyncgen(value) else value
+
+
+def _overdue(tool: Tool[..., Any], seconds: float, *, stopped: bool) -> str:
     """A coroutine is cancelled; a thread cannot be stopped, only waited for no longer."""
     is_own = tool.timeout == seconds
     limit = f"its time-out of {seconds:g} s" if is_own else "the time that the run had left"
-    stopped = tool.is_async or tool.is_generator
     end = "was stopped" if stopped else "was given up (its thread may still be running)"
     return f"the tool took longer than {limit} and {end}"
 
