@@ -124,8 +124,13 @@ def _bounds(least: float, most: float, above: float) -> str:
 def check_json(where: str, value: object) -> dict[str, Any]:
     """A deep copy of a mapping. Refuses what JSON cannot hold: a set, NaN, endless nesting."""
     mapping = cast("Mapping[str, Any]", check_kind(where, value, Mapping, "a mapping"))
+    return check_json_value(where, dict(mapping))
+
+
+def check_json_value(where: str, value: object) -> Any:
+    """A deep copy of a value of any type that JSON has. Refuses what it cannot hold."""
     try:
-        return json.loads(json.dumps(dict(mapping), allow_nan=False))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise refused(where, value, f"are JSON values ({error})") from None
 

@@ -6,23 +6,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from math import inf
+from typing import Any, cast
 
 from agentkit._check import argument, check_kind, check_number, refused
 
 _LISTS = ("stop", "models", "plugins", "modalities")
 """Settings that are tuples; a list is turned into one."""
+_MAPPINGS = ("provider", "image_config", "trace", "metadata", "deferred_tools", "extra")
+_STRINGS = ("tool_choice", "preset", "session_id", "service_tier", "user", "prompt_cache_key")
+_BOUNDS = (
+    ("temperature", 0.0, 2.0),
+    ("top_p", 0.0, 1.0),
+    ("frequency_penalty", -2.0, 2.0),
+    ("presence_penalty", -2.0, 2.0),
+)
+_COUNTS = (("max_tokens", 1), ("seed", -inf), ("top_k", 0))
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_LISTS, tuple, "a list or tuple"),
-    (("provider", "image_config", "extra"), Mapping, "a mapping"),
+    (_MAPPINGS, Mapping, "a mapping"),
     (("reasoning",), (str, Mapping), "an effort, or a mapping"),
-    (("tool_choice", "preset", "session_id"), str, "a string"),
+    (("cache_control",), (str, Mapping), "how long to keep the cache, such as '1h', or a mapping"),
+    (_STRINGS, str, "a string"),
     (("parallel_tool_calls",), bool, "True or False"),
 )
 _MEMBERS: tuple[tuple[str, type, str], ...] = (
     ("stop", str, "a list of strings"),
     ("models", str, "a list of strings"),
     ("plugins", Mapping, "a list of mappings"),
+    ("modalities", str, "a list of strings"),
 )
 
 
@@ -85,7 +97,13 @@ class ModelSettings:
     """Tokens of each reply (`max_tokens` in Chat Completions, `max_output_tokens` in Responses)."""
     seed: int | None = None
     stop: tuple[str, ...] | None = None
-    """Texts at which a reply ends. Chat Completions only: Responses has no such parameter."""
+    """Texts at which a reply ends."""
+    top_k: int | None = None
+    """Choose each token from so many of the likeliest only."""
+    frequency_penalty: float | None = None
+    """-2 to 2: how much less likely a token becomes each time it was used."""
+    presence_penalty: float | None = None
+    """-2 to 2: how much less likely a token becomes once it was used."""
     reasoning: str | Mapping[str, Any] | None = None
     """An effort (`minimal`, `low`, `medium`, `high`, …), or the whole object, such as
     `{"max_tokens": 2000}`.
@@ -104,7 +122,7 @@ class ModelSettings:
     """OpenRouter's plugins."""
     preset: str | None = None
     """The slug of a preset."""
-    modalities: tuple[Literal["text", "image"], ...] | None = None
+    modalities: tuple[str, ...] | None = None
     """`("image", "text")` makes a model that can draw do so by itself."""
     image_config: Mapping[str, Any] | None = None
     """Options of a model that draws by itself."""
@@ -112,29 +130,43 @@ class ModelSettings:
     """At most 256 characters. A conversation makes one, which keeps it on one provider and its
     prompt cache.
     """
+    service_tier: str | None = None
+    """How fast and at what price to be served: `flex`, `priority`, `ultrafast`, …"""
+    cache_control: str | Mapping[str, Any] | None = None
+    """Cache the prompt up to its last part that can be cached: for how long (`5m`, `1h`), or the
+    whole object, such as `{"type": "ephemeral"}`.
+    """
+    prompt_cache_key: str | None = None
+    """Requests with the same key share a prompt cache, where the provider has such keys."""
+    user: str | None = None
+    """A stable name for the person who asks, so that abuse by one does not stop all."""
+    trace: Mapping[str, Any] | None = None
+    """What observability tools are told: `trace_id`, `span_name`, …, and keys of your own."""
+    metadata: Mapping[str, str] | None = None
+    """At most 16 texts to find the request by."""
+    deferred_tools: Mapping[str, Any] | None = None
+    """OpenRouter's protocol for tools that are found when they are needed."""
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Further keys of the request's body. They win over all others."""
 
     def __post_init__(self) -> None:
         for name in _LISTS:
             self._make_tuple(name)
-        if self.temperature is not None:
-            check_number(_where("temperature"), self.temperature, least=0.0, most=2.0)
-        if self.top_p is not None:
-            check_number(_where("top_p"), self.top_p, least=0.0, most=1.0)
-        if self.max_tokens is not None:
-            check_number(_where("max_tokens"), self.max_tokens, whole=True, least=1)
-        if self.seed is not None:
-            check_number(_where("seed"), self.seed, whole=True)
+        for name, least, most in _BOUNDS:
+            self._check_number(name, least=least, most=most)
+        for name, least in _COUNTS:
+            self._check_number(name, whole=True, least=least)
         for names, kind, accepted in _KINDS:
             for name in names:
                 self._check_kind(name, kind, accepted)
         for name, kind, accepted in _MEMBERS:
             self._check_members(name, kind, accepted)
-        if not {"text", "image"}.issuperset(self.modalities or ()):
-            raise refused(_where("modalities"), self.modalities, 'is "text" and "image"')
         if self.session_id is not None and not 0 < len(self.session_id) <= 256:
             raise refused(_where("session_id"), self.session_id, "is 1 to 256 characters")
+
+    def _check_number(self, name: str, **bounds: Any) -> None:
+        if (value := getattr(self, name)) is not None:
+            check_number(_where(name), value, **bounds)
 
     def _make_tuple(self, name: str) -> None:
         value: object = getattr(self, name)

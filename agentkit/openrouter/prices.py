@@ -12,10 +12,8 @@ from collections.abc import Iterable, Sequence
 from math import ceil, fsum
 
 from agentkit.wire.catalogue import ImageEndpoint, Price
-from agentkit.wire.images import ImageRequest
+from agentkit.wire.images import ImageRequest, side_of
 
-TIERS = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
-"""Pixels of a side of a square picture."""
 PIXELS = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 CHARACTERS_A_TOKEN = 4
 _INPUTS = ("input_image", "input_reference")
@@ -104,7 +102,7 @@ def _excluded(line: Price, request: ImageRequest) -> bool:
     """Whether this line is for another quality, or another size, than was asked for."""
     words = _words(line.variant)
     qualities = words & _QUALITIES
-    sizes = frozenset(word for word in words if word.upper() in TIERS or PIXELS.fullmatch(word))
+    sizes = frozenset(word for word in words if side_of(word) or PIXELS.fullmatch(word))
     quality = _words(request.quality) & _QUALITIES
     size = _words(request.size, request.resolution) - {"auto"}
     other_quality = quality and qualities and not quality & qualities
@@ -112,12 +110,12 @@ def _excluded(line: Price, request: ImageRequest) -> bool:
     return bool(other_quality or other_size)
 
 
-_QUALITIES = frozenset({"low", "medium", "high"})
+_QUALITIES = frozenset({"low", "medium", "high", "xhigh", "max"})
 
 
 def _words(*texts: str | None) -> frozenset[str]:
     joined = " ".join(text for text in texts if text)
-    return frozenset(re.findall(r"[a-z0-9]+", joined.lower()))
+    return frozenset(re.findall(r"[0-9]+\.[0-9]+k|[a-z0-9]+", joined.lower()))
 
 
 def _cost(line: Price, request: ImageRequest) -> float | None:
@@ -158,5 +156,5 @@ def pixels_of(request: ImageRequest) -> int | None:
     """
     if request.size and (match := PIXELS.fullmatch(request.size)):
         return int(match[1]) * int(match[2])
-    side = TIERS.get(request.size or request.resolution or "")
+    side = side_of(request.size or request.resolution)
     return side * side if side is not None else None

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from agentkit.errors import Unsupported, UsageError
-from agentkit.openrouter.prices import PIXELS, TIERS, eligible
+from agentkit.openrouter.prices import PIXELS, eligible
 from agentkit.wire.catalogue import Capability, ImageEndpoint, ImageModel
-from agentkit.wire.images import ImageRequest
+from agentkit.wire.images import ImageRequest, side_of
 
 MAX_PICTURES = 10
 MAX_REFERENCES = 16
@@ -65,7 +65,9 @@ def check_rules(owner: str, request: ImageRequest) -> None:
 
 def _check_size(owner: str, request: ImageRequest, size: str) -> None:
     """A tier is another word for `resolution`; pixels decide both it and the aspect ratio."""
-    if size in TIERS:
+    if size == "auto":
+        return
+    if side_of(size) is not None:
         if request.resolution not in {None, size}:
             raise UsageError(
                 f"{owner}(size={size!r}, resolution={request.resolution!r}): they "
@@ -75,11 +77,11 @@ def _check_size(owner: str, request: ImageRequest, size: str) -> None:
     match = PIXELS.fullmatch(size)
     if match is None:
         raise UsageError(
-            f"{owner}(size={size!r}): accepted is {', '.join(TIERS)}, or "
+            f"{owner}(size={size!r}): accepted is auto, a tier such as 512, 1K, 1.5K or 4K, or "
             "WIDTHxHEIGHT such as 1536x1024"
         )
     width, height = int(match[1]), int(match[2])
-    tier = TIERS.get(request.resolution or "")
+    tier = side_of(request.resolution)
     if tier is not None and not 0.5 < max(width, height) / tier < 2:
         raise UsageError(
             f"{owner}(size={size!r}, resolution={request.resolution!r}): they "
@@ -196,7 +198,7 @@ def _size_fault(size: str, parameters: Mapping[str, Capability]) -> Iterator[Fau
     known = [each for each in (own, tiers) if each is not None]
     if not known:
         yield Fault("size", size, None)
-    elif size in TIERS:
+    elif side_of(size) is not None:
         if not any(each.accepts(size) for each in known):
             yield Fault("size", size, str(known[0]))
     elif (

@@ -1,11 +1,11 @@
 """What may be asked of the Image API, checked at the door: types always, values by
-`agentkit.studio.checks`.
+`agentkit.studio.checks`, as far as the catalogue knows them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from agentkit._check import (
     argument,
@@ -31,16 +31,27 @@ class Options(TypedDict, total=False):
     """How many pictures at most, 1 to 10: providers may give fewer."""
     aspect_ratio: str
     """`16:9`, …, or `auto`."""
-    resolution: Literal["512", "1K", "2K", "4K"]
+    resolution: str
+    """`512`, `768`, `1K`, `1.5K`, `2K`, `4K`, …: the length of a side of a square picture."""
     size: str
     """A tier as in `resolution`, or pixels: `1536x1024`."""
-    quality: Literal["auto", "low", "medium", "high"]
-    output_format: Literal["png", "jpeg", "webp", "svg"]
-    background: Literal["auto", "transparent", "opaque"]
+    quality: str
+    """`auto`, `low`, `medium`, `high`, `xhigh`, `max`, …"""
+    output_format: str
+    """`png`, `jpeg`, `webp`, `svg`, …"""
+    background: str
+    """`auto`, `transparent`, `opaque`, …"""
     output_compression: int
     """0 to 100, for jpeg and webp."""
-    moderation: Literal["auto", "low"]
+    moderation: str
+    """`auto`, `low`, …"""
     seed: int
+    user: str
+    """A stable name for the person who asks."""
+    session_id: str
+    """At most 256 characters: requests that belong together."""
+    trace: Mapping[str, Any]
+    """What observability tools are told: `trace_id`, `span_name`, …, and keys of your own."""
     provider: Mapping[str, Any]
     """Routing: `only`, `order`, `ignore`, `sort`, `allow_fallbacks`; and `options`, by provider,
     passed through to it.
@@ -57,9 +68,11 @@ _TEXTS = (
     "output_format",
     "background",
     "moderation",
+    "user",
+    "session_id",
 )
 _NUMBERS = ("n", "output_compression", "seed")
-_OBJECTS = ("provider", "extra")
+_OBJECTS = ("provider", "trace", "extra")
 NAMES = ("model", *_TEXTS, *_NUMBERS, *_OBJECTS)
 
 

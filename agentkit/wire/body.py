@@ -185,6 +185,9 @@ def settings(request: Request) -> dict[str, Any]:
     reasoning = given.reasoning
     if isinstance(reasoning, str):
         reasoning = {"effort": reasoning}
+    cache = given.cache_control
+    if isinstance(cache, str):
+        cache = {"type": "ephemeral", "ttl": cache}
     common: dict[str, Any] = {
         "model": request.model,
         "models": given.models,
@@ -192,12 +195,23 @@ def settings(request: Request) -> dict[str, Any]:
         "stream": request.stream or None,
         "temperature": given.temperature,
         "top_p": given.top_p,
+        "top_k": given.top_k,
+        "frequency_penalty": given.frequency_penalty,
+        "presence_penalty": given.presence_penalty,
+        "stop": given.stop,
         "parallel_tool_calls": given.parallel_tool_calls if request.functions else None,
         "provider": given.provider,
         "plugins": given.plugins,
         "modalities": given.modalities,
         "image_config": given.image_config,
         "session_id": given.session_id or request.session_id,
+        "service_tier": given.service_tier,
+        "cache_control": cache,
+        "prompt_cache_key": given.prompt_cache_key,
+        "user": given.user,
+        "trace": given.trace,
+        "metadata": given.metadata,
+        "deferred_tools": given.deferred_tools,
         "reasoning": reasoning,
         "stop_server_tools_when": _stop_conditions(request),
     }

@@ -8,6 +8,7 @@ alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,9 +50,23 @@ class ImageRequest:
     """No parameter of its own on the wire but a provider's option: `moderators` says whose."""
     moderators: tuple[str, ...] = ()
     seed: int | None = None
+    user: str | None = None
+    session_id: str | None = None
+    trace: Mapping[str, Any] | None = None
     provider: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stream: bool = False
+
+
+_TIER = re.compile(r"([1-9][0-9]{0,4}(?:\.[0-9]{1,3})?)([Kk]?)")
+
+
+def side_of(tier: str | None) -> int | None:
+    """The pixels of a side of a square picture of this resolution: 1536 for `1.5K`. None for what
+    is no resolution.
+    """
+    match = _TIER.fullmatch(tier or "")
+    return None if match is None else round(float(match[1]) * (1024 if match[2] else 1))
 
 
 def encode(request: ImageRequest) -> Pieces:
@@ -74,6 +89,9 @@ def encode(request: ImageRequest) -> Pieces:
         "output_compression": request.output_compression,
         "seed": request.seed,
         "input_references": references or None,
+        "user": request.user,
+        "session_id": request.session_id,
+        "trace": request.trace,
         "provider": _provider(request),
         "stream": request.stream or None,
     }

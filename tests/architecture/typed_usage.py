@@ -150,7 +150,7 @@ async def studios() -> None:
         Drawing,
     )
     assert_type(await studio.price(quality="low"), float | None)
-    await studio.draw("a fox", quality="best")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await studio.draw("a fox", quality=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await studio.draw("a fox", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Agent(
         "openai/gpt-5.2",

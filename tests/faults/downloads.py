@@ -79,8 +79,8 @@ def download_rows() -> Iterator[Row]:
 
 
 def deadline_rows() -> Iterator[Row]:
-    """The end of the run's time in a download: the picture was paid for, so a failure names it and
-    its URL.
+    """The end of the run's time in a download, and of the grace after it: the picture was paid for,
+    so a failure names it and its URL.
     """
 
     def check(seen: Seen) -> None:
@@ -99,7 +99,7 @@ def deadline_rows() -> Iterator[Row]:
     ):
         fault = Fault(socket=socket, when=When(api="pictures"))
         yield Row(f"{name}, to the run's end", lambda _, fault=fault: [fault], late, late, ALL, ("download",), phase="while an image downloads",
-                  seconds=2.2, more={"limits": Limits(seconds=1.0), "fetch": FetchPolicy(seconds=30)})  # fmt: skip
+                  seconds=2.2, more={"limits": Limits(seconds=1.0), "fetch": FetchPolicy(seconds=30, grace=0.3)})  # fmt: skip
 
 
 def reference_rows() -> Iterator[Row]:

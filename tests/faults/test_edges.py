@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentkit import Agent, Limits, OpenRouter, tool
+from agentkit import Agent, FetchPolicy, Limits, OpenRouter, tool
 from agentkit.emulator import Emulator, Fault, Socket, When
 from agentkit.errors import ConnectionFailed
 from agentkit.images.store import MemoryImageStore
@@ -62,6 +62,7 @@ async def test_tls_that_fails(way: Way, mute: bool) -> None:
         await quiet()
 
 
+GOING = FetchPolicy(grace=0.2)
 STALLS = {
     "waiting for headers": Socket("stall"),
     "inside the headers": Socket("stall", byte=30),
@@ -102,7 +103,9 @@ async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
             api_key=KEY, base_url=emulator.base_url, timeouts=Timeouts(lookup=5)
         ) as client:
             if way.api == "images":
-                studio = Studio("openai/gpt-5-image", client=client, store=store, checks=False)
+                studio = Studio(
+                    "openai/gpt-5-image", client=client, store=store, checks=False, fetch=GOING
+                )
                 chat = None
                 work: Any = (
                     _watched(studio.stream("a fox", n=2))
@@ -118,6 +121,7 @@ async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
                     store=store,
                     tools=[note],
                     limits=Limits(seconds=60),
+                    fetch=GOING,
                 )
                 chat = agent.conversation()
                 work = _watched(chat.stream("A fox")) if way.stream else chat.send("A fox")

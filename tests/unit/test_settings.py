@@ -31,12 +31,16 @@ SETTINGS: list[tuple[str, Any, str]] = [
     ("stop", "END", "a list or tuple, not a string"), ("stop", 5, "a list or tuple"), ("stop", [1], "strings"),
     ("models", "a/b", "not a string"), ("models", [None], "strings"), ("plugins", "web", "not a string"),
     ("plugins", {"id": "web"}, "a list or tuple"), ("plugins", ["web"], "mappings"),
-    ("modalities", "image", "not a string"), ("modalities", ("video",), '"text" and "image"'),
+    ("modalities", "image", "not a string"), ("modalities", (5,), "a list of strings"),
     ("reasoning", 5, "an effort, or a mapping"), ("tool_choice", {"type": "auto"}, "a string"),
     ("tool_choice", 1, "a string"), ("parallel_tool_calls", "yes", "True or False"), ("preset", 1, "a string"),
     ("provider", ["openai"], "a mapping"), ("image_config", "wide", "a mapping"), ("extra", [("a", 1)], "a mapping"),
     ("extra", None, "a mapping"), ("session_id", "", "1 to 256"), ("session_id", "x" * 257, "1 to 256"),
-    ("session_id", 7, "a string"),
+    ("session_id", 7, "a string"), ("top_k", -1, "at least 0"), ("top_k", 1.5, "a whole number"),
+    ("frequency_penalty", 2.5, "from -2.0 to 2.0"), ("presence_penalty", "low", "a number from -2.0"),
+    ("service_tier", 1, "a string"), ("user", ["me"], "a string"), ("prompt_cache_key", 5, "a string"),
+    ("cache_control", 300, "how long"), ("trace", "t-1", "a mapping"), ("metadata", ["a"], "a mapping"),
+    ("deferred_tools", True, "a mapping"),
 ]  # fmt: skip
 
 

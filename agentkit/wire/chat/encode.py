@@ -21,7 +21,7 @@ from agentkit.wire.body import (
 )
 from agentkit.wire.json import write
 from agentkit.wire.tool_calls import for_history
-from agentkit.wire.types import Request
+from agentkit.wire.types import JsonObject, Request
 
 PATH = "/chat/completions"
 
@@ -42,11 +42,10 @@ def _head(request: Request) -> dict[str, Any]:
     head = settings(request)
     tools = [_function(request, index) for index in range(len(request.functions))]
     if not request.closing:
-        tools += [dict(tool) for tool in request.server_tools]
+        tools += [_server_tool(tool) for tool in request.server_tools]
     own: dict[str, Any] = {
         "max_tokens": request.max_tokens,
         "seed": given.seed,
-        "stop": given.stop,
         "tools": tools or None,
         "tool_choice": _tool_choice(request),
     }
@@ -67,6 +66,18 @@ def _function(request: Request, index: int) -> dict[str, Any]:
     if spec.strict is not None:
         function["strict"] = spec.strict
     return {"type": "function", "function": function}
+
+
+def _server_tool(tool: JsonObject) -> dict[str, Any]:
+    """The entry of a server tool. This API takes the search tools of Responses as they are, and
+    every other tool with its parameters under `parameters` (`ChatFunctionTool` of OpenRouter's
+    SDK).
+    """
+    kind = str(tool.get("type"))
+    parameters = {name: value for name, value in tool.items() if name != "type"}
+    if not parameters or kind.startswith(("openrouter:", "web_search")):
+        return dict(tool)
+    return {"type": kind, "parameters": parameters}
 
 
 def _tool_choice(request: Request) -> object:

@@ -1,12 +1,11 @@
-"""The Responses API: from the wire to a reply. Items are gathered by `output_index`, since some
-providers rotate their ids between events; `response.completed` may bring them all once more, and
-adds only what was missing."""
+"""The Responses API: from the wire to a reply. Items are gathered by what `places` says that an
+event is about; `response.completed` may bring them all once more, and adds only what was
+missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
 
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Text, ToolCall
@@ -14,7 +13,6 @@ from agentkit.wire import faults
 from agentkit.wire.common import (
     IMAGE_ITEMS,
     Repeats,
-    is_another,
     picture_values,
     reasoning_of,
     server_item,
@@ -22,7 +20,15 @@ from agentkit.wire.common import (
     usage_of,
 )
 from agentkit.wire.json import as_count, as_object, as_objects, as_text
-from agentkit.wire.responses.items import GAP, PLAIN, Content, Item, message_parts, text_of
+from agentkit.wire.responses.items import (
+    GAP,
+    PLAIN,
+    Content,
+    Item,
+    message_parts,
+    text_of,
+)
+from agentkit.wire.responses.places import Places
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import settle
 from agentkit.wire.types import (
@@ -58,14 +64,12 @@ class ResponsesReply:
         self._limit = SizeLimit()
         self._id: str | None = None
         self._model: str | None = None
-        self._items: dict[int, Item] = {}
+        self._places = Places()
         self._usage: JsonObject = {}
         self._status: str | None = None
         self._incomplete: str | None = None
         self._error: APIError | None = None
         self._repeats = Repeats()
-        self._moved: dict[int, int] = {}
-        self._free = 0
 
     @property
     def finished(self) -> bool:
@@ -92,17 +96,16 @@ class ResponsesReply:
         return self._rare(kind, event)
 
     def _more(self, event: JsonObject, what: str) -> list[Signal]:
-        item, delta = self._item(event), event.get("delta")
+        place = self._places.of(event)
+        item, delta = self._places.items[place], event.get("delta")
         words = item.joiner.more(delta) if isinstance(delta, str) else ""
         if not words:
             return []
         self._limit.words(words)
         if what == "reasoning":
-            item.reasoning.append(words)
-            return [Words(words, "reasoning")]
+            return [Words(item.think(words, event.get("summary_index")), "reasoning")]
         item.words.append(words)
-        message = as_count(event.get("output_index"))
-        part = message * _MOST_TEXTS + as_count(event.get("content_index"))
+        part = place * _MOST_TEXTS + as_count(event.get("content_index"))
         if len(item.words) == 1:
             words = self._gap_before(item) + words
         return [Words(words, "text", part)]
@@ -111,7 +114,7 @@ class ResponsesReply:
         """A blank line where another message of this reply has spoken before: each is a message of
         its own.
         """
-        others = [other for other in self._items.values() if other is not item]
+        others = [other for other in self._places.items.values() if other is not item]
         return GAP if any(any(other.words) for other in others) else ""
 
     def _rare(self, kind: str | None, event: JsonObject) -> list[Signal]:
@@ -119,9 +122,7 @@ class ResponsesReply:
             case "response.output_item.added":
                 return self._added(event)
             case "response.output_item.done":
-                item = as_object(event.get("item"))
-                place = self._place(as_count(event.get("output_index")), item)
-                return self._done(place, item)
+                return self._done(self._places.ended(event), as_object(event.get("item")))
             case "response.function_call_arguments.delta":
                 self._item(event).arguments.append(str(event.get("delta") or ""))
             case "response.image_generation_call.partial_image":
@@ -146,25 +147,24 @@ class ResponsesReply:
             self._error = faults.from_error(error or event, generation_id=self._id)
 
     def _item(self, event: JsonObject) -> Item:
-        index = as_count(event.get("output_index"))
-        known = self._items.get(index)
-        if known is None:  # not `setdefault`: an item costs more to make than a delta to read
-            known = self._items[index] = Item()
-        return known
+        return self._places.items[self._places.of(event)]
 
     def _added(self, event: JsonObject) -> list[Signal]:
-        item = self._item(event)
+        place = self._places.started(event)
+        item = self._places.items[place]
         if not item.done:
             item.item = as_object(event.get("item"))
-        return self._phase(event, "in_progress")
+        return self._phase_at(place, "in_progress")
 
     def _phase(self, event: JsonObject, phase: str) -> list[Signal]:
         """What a server tool is doing, while its call goes on."""
-        item = self._item(event)
+        return self._phase_at(self._places.of(event), phase)
+
+    def _phase_at(self, place: int, phase: str) -> list[Signal]:
+        item = self._places.items[place]
         if not self._is_call(item.type):
             return []
-        index = as_count(event.get("output_index"))
-        invocation, _ = self._server(index, item, running=True)
+        invocation, _ = self._server(place, item, running=True)
         return [ServerCall(invocation, phase)]
 
     def _server(
@@ -194,7 +194,7 @@ class ResponsesReply:
         return kind not in IMAGE_ITEMS or self._draws or kind == IMAGE_GENERATION
 
     def _done(self, index: int, item: JsonObject) -> list[Signal]:
-        known = self._items.setdefault(index, Item())
+        known = self._places.items[index]
         if known.done and (picture_values(known.item) or not picture_values(item)):
             return []
         known.item, known.done = item, True
@@ -210,11 +210,11 @@ class ResponsesReply:
             known.words.append(rest)
             last = max(0, len(as_objects(item.get("content"))) - 1)
             signals.append(Words(rest, "text", first_part + last))
-        elif known.type == "reasoning" and not known.reasoning:
-            words = reasoning_of(item)
-            known.reasoning.append(words)
-            if words:
-                signals.append(Words(words, "reasoning"))
+        elif known.type == "reasoning":
+            told, words = "".join(known.reasoning), reasoning_of(item)
+            if words != told and words.startswith(told):
+                known.reasoning.append(words[len(told) :])
+                signals.append(Words(words[len(told) :], "reasoning"))
         return signals + self._seen(index, known)
 
     def _seen(self, index: int, known: Item) -> list[Signal]:
@@ -233,34 +233,6 @@ class ResponsesReply:
             signals.append(image)
         return signals
 
-    def _place(self, index: int, item: JsonObject) -> int:
-        """Where an item that came whole belongs: some providers give all of them one index."""
-        place = self._moved.get(index, index)
-        known = self._items.get(place)
-        if known is None or not known.done or not is_another(known.item, item):
-            return place
-        while self._free in self._items:
-            self._free += 1
-        self._moved[index] = self._free
-        return self._free
-
-    def _places(self, output: list[JsonObject]) -> list[int]:
-        """Where the items of the whole response belong. Some providers leave items out of it, or
-        give them in another order than they were streamed in: then the first of a type is the first
-        of that type, and so on."""
-        types = [as_text(item.get("type")) or "" for item in output]
-        if all(self._type_at(index) in {"", kind} for index, kind in enumerate(types)):
-            return list(range(len(output)))
-        free: dict[str, list[int]] = {kind: [] for kind in types}
-        for index, item in sorted(self._items.items()):
-            free.get(item.type, []).append(index)
-        fresh = count(max(self._items) + 1)
-        return [free[kind].pop(0) if free[kind] else next(fresh) for kind in types]
-
-    def _type_at(self, index: int) -> str:
-        known = self._items.get(index)
-        return known.type if known is not None else ""
-
     def _response(self, response: JsonObject, *, final: bool = True) -> list[Signal]:
         self._id = self._id or as_text(response.get("id"))
         self._model = as_text(response.get("model")) or self._model
@@ -274,7 +246,7 @@ class ResponsesReply:
             return []
         signals: list[Signal] = []
         output = as_objects(response.get("output"))
-        for index, item in zip(self._places(output), output, strict=True):
+        for index, item in zip(self._places.of_all(output), output, strict=True):
             signals += self._done(index, item)
         self._status = as_text(response.get("status")) or self._status
         self._incomplete = as_text(as_object(response.get("incomplete_details")).get("reason"))
@@ -289,7 +261,7 @@ class ResponsesReply:
         """
         calls = self._settled()
         content = Content()
-        for index, known in sorted(self._items.items()):
+        for index, known in self._places.ordered():
             if known.type == "function_call":
                 if index in calls:
                     content.add_call(calls[index], known)
@@ -325,7 +297,7 @@ class ResponsesReply:
         """
         found = [
             (index, known.call())
-            for index, known in sorted(self._items.items())
+            for index, known in self._places.ordered()
             if known.type == "function_call"
         ]
         cut = self._status != "completed"

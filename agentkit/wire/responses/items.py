@@ -27,12 +27,29 @@ class Item:
     reasoning: list[str] = field(default_factory=list[str])
     arguments: list[str] = field(default_factory=list[str])
     joiner: SurrogateJoiner = field(default_factory=SurrogateJoiner)
+    id: str = ""
+    """The id of the item, as the latest event says."""
+    part: object = None
+    """The summary part to which the latest words of its reasoning belong."""
     call_id: str = ""
     """The first id that the call had: some providers rotate the ids."""
 
     @property
     def type(self) -> str:
         return as_text(self.item.get("type")) or ""
+
+    @property
+    def is_call(self) -> bool:
+        return self.type == "function_call"
+
+    def think(self, words: str, part: object) -> str:
+        """Take words of the reasoning, of this summary part. Returns them as they are told: a part
+        stands a blank line after the one before it, as in the whole item."""
+        if self.reasoning and part != self.part:
+            words = GAP + words
+        self.part = part
+        self.reasoning.append(words)
+        return words
 
     def call(self) -> tuple[str, str, str]:
         """Id, name and arguments of a `function_call`."""
@@ -64,7 +81,8 @@ class Content:
     def add_plain(self, index: int, known: Item) -> None:
         """A message or reasoning; one that did not come to its end gives its words, no echo."""
         if known.type == "reasoning":
-            if words := "".join(known.reasoning) or reasoning_of(known.item):
+            whole = reasoning_of(known.item) if known.done else ""
+            if words := whole or "".join(known.reasoning):
                 self.parts.append(Reasoning(words))
         else:
             spoken = message_parts(index, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -110,6 +111,29 @@ from agentkit.tools.server_tools import Datetime, ImageGeneration, ServerTool, W
             {"type": "image_generation", "partial_images": 2},
         ),
         (ServerTool("mcp", {"server_label": "x"}), {"type": "mcp", "server_label": "x"}),
+        (ServerTool("hologram_2027"), {"type": "hologram_2027"}),
+        (
+            WebSearch(x_search={"from_date": date(2026, 11, 1)}, mode="deep", extra={"depth": 3}),
+            {
+                "type": "openrouter:web_search",
+                "parameters": {
+                    "mode": "deep",
+                    "x_search": {"from_date": "2026-11-01"},
+                    "depth": 3,
+                },
+            },
+        ),
+        (
+            WebFetch(max_uses=1, extra={"max_uses": 2, "readers": {"pdf": True}}),
+            {
+                "type": "openrouter:web_fetch",
+                "parameters": {"max_uses": 2, "readers": {"pdf": True}},
+            },
+        ),
+        (
+            Datetime(extra={"calendar": "iso"}),
+            {"type": "openrouter:datetime", "parameters": {"calendar": "iso"}},
+        ),
     ],
 )
 def test_to_wire(made: ServerTool, wire: dict[str, Any]):
@@ -118,8 +142,28 @@ def test_to_wire(made: ServerTool, wire: dict[str, Any]):
     assert made.name == wire["type"]
 
 
-@pytest.mark.parametrize("size", ["auto", "512", "1K", "2K", "4K", "1024x1024", "99999x1"])
-@pytest.mark.parametrize("aspect_ratio", [None, "16:9", "1:1", "9:19.5", "auto"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("quality", "xhigh"),
+        ("quality", "max"),
+        ("quality", "best"),
+        ("background", "blurred"),
+        ("output_format", "avif"),
+        ("provider", {"order": ["x"]}),
+        ("stream", True),
+        ("extra", {"format": "x", "qualty": "y"}),
+    ],
+)
+def test_which_values_there_are_is_openrouters_to_say(name: str, value: Any):
+    made = ImageGeneration(**{name: value})
+    assert made.parameters == (value if name == "extra" else {name: value})
+
+
+@pytest.mark.parametrize(
+    "size", ["auto", "512", "768", "1K", "1.5K", "2K", "4K", "8K", "1024x1024", "99999x1"]
+)
+@pytest.mark.parametrize("aspect_ratio", [None, "16:9", "1:1", "9:19.5", "2.35:1", "auto"])
 def test_sizes_and_ratios(size: str, aspect_ratio: str | None):
     assert ImageGeneration(size=size, aspect_ratio=aspect_ratio).parameters["size"] == size
 
@@ -129,16 +173,17 @@ def test_sizes_and_ratios(size: str, aspect_ratio: str | None):
     [
         (ImageGeneration, {"model": ""}, "text that is not empty"),
         (ImageGeneration, {"model": 3}, "text"),
-        (ImageGeneration, {"quality": "best"}, "auto, low, medium, high"),
-        (ImageGeneration, {"quality": ["high"]}, "auto, low"),
-        (ImageGeneration, {"background": "clear"}, "auto, transparent, opaque"),
-        (ImageGeneration, {"output_format": "gif"}, "png, jpeg, webp, svg"),
+        (ImageGeneration, {"quality": "very good"}, "a word such as low, high or max"),
+        (ImageGeneration, {"quality": ["high"]}, "a word such as low"),
+        (ImageGeneration, {"quality": ""}, "a word such as low"),
+        (ImageGeneration, {"background": 3}, "auto, transparent or opaque"),
+        (ImageGeneration, {"output_format": "image/p ng"}, "png, jpeg or webp"),
         (ImageGeneration, {"output_compression": 101}, "from 0 to 100"),
         (ImageGeneration, {"output_compression": -1}, "from 0 to 100"),
         (ImageGeneration, {"output_compression": True}, "from 0 to 100"),
         (ImageGeneration, {"output_compression": 3.5}, "from 0 to 100"),
-        (ImageGeneration, {"size": "3K"}, "1K, 2K, 4K"),
-        (ImageGeneration, {"size": "1024"}, "WIDTHxHEIGHT"),
+        (ImageGeneration, {"size": "big"}, "1K, 1.5K or 4K"),
+        (ImageGeneration, {"size": "0K"}, "WIDTHxHEIGHT"),
         (ImageGeneration, {"size": "0x10"}, "WIDTHxHEIGHT"),
         (ImageGeneration, {"size": "10x10\n"}, "WIDTHxHEIGHT"),
         (ImageGeneration, {"size": 1024}, "WIDTHxHEIGHT"),
@@ -147,21 +192,25 @@ def test_sizes_and_ratios(size: str, aspect_ratio: str | None):
         (ImageGeneration, {"aspect_ratio": "-16:9"}, "16:9"),
         (ImageGeneration, {"aspect_ratio": 1.5}, "16:9"),
         (ImageGeneration, {"moderation": " "}, "text"),
-        (ImageGeneration, {"seed": float("nan")}, "finite number"),
-        (ImageGeneration, {"provider": {"order": []}}, "text, a finite number or a list"),
-        (ImageGeneration, {"stream": True}, "text, a finite number or a list"),
-        (WebSearch, {"engine": "bing"}, "exa"),
+        (ImageGeneration, {"seed": float("nan")}, "JSON values"),
+        (ImageGeneration, {"strength": {1, 2}}, "JSON values"),
+        (ImageGeneration, {"extra": ["format"]}, "a mapping"),
+        (WebSearch, {"engine": "two words"}, "exa"),
+        (WebSearch, {"engine": True}, "exa"),
+        (WebSearch, {"max_characters": 0}, "at least 1"),
+        (WebSearch, {"x_search": "nasa"}, "a mapping such as"),
+        (WebSearch, {"x_search": {"from_date": object()}}, "JSON values"),
+        (WebSearch, {"extra": {"a": float("inf")}}, "JSON values"),
         (WebSearch, {"max_results": 0}, "at least 1"),
         (WebSearch, {"max_total_results": "5"}, "at least 1"),
-        (WebSearch, {"search_context_size": "huge"}, "low, medium, high"),
+        (WebSearch, {"search_context_size": 5}, "low, medium or high"),
         (WebSearch, {"allowed_domains": "example.com"}, "a list of domains"),
         (WebSearch, {"allowed_domains": []}, "a list of domains"),
         (WebSearch, {"excluded_domains": ["https://example.com"]}, "without https://"),
         (WebSearch, {"user_location": "Oslo"}, "a mapping"),
-        (WebSearch, {"user_location": {"town": "Oslo"}}, "city, region"),
-        (WebSearch, {"user_location": {"city": 3}}, "text for each key"),
-        (WebSearch, {"user_location": {"type": "exact", "city": "Oslo"}}, "approximate"),
-        (WebFetch, {"engine": "perplexity"}, "auto, native"),
+        (WebSearch, {"user_location": {}}, "city, region"),
+        (WebSearch, {"user_location": {"city": 3}}, "a mapping with texts"),
+        (WebFetch, {"engine": ""}, "auto, native"),
         (WebFetch, {"max_uses": 0}, "at least 1"),
         (WebFetch, {"max_content_tokens": -5}, "at least 1"),
         (WebFetch, {"blocked_domains": [3]}, "a list of domains"),
@@ -202,7 +251,7 @@ def test_domains_are_allowed_or_excluded():
     [
         "function",
         "custom",
-        "image-generation",
+        "namespace",
         "openrouter:",
         "openrouter:A b",
         "openrouter:x\n",

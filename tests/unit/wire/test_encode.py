@@ -357,7 +357,9 @@ def test_the_lower_of_the_token_limits_is_sent() -> None:
 SETTINGS = ModelSettings(
     temperature=0.0, top_p=0.5, provider={"order": ["x"]}, models=("c/d",), plugins=({"id": "web"},), preset="mine",
     modalities=("image", "text"), image_config={"aspect_ratio": "1:1"}, session_id="mine", parallel_tool_calls=False,
-    reasoning="high", seed=7, stop=("END",), extra={"top_k": 5, "stream": False},
+    reasoning="high", seed=7, stop=("END",), extra={"top_k": 5, "stream": False}, service_tier="ultrafast",
+    cache_control="1h", prompt_cache_key="k", user="u-1", trace={"trace_id": "t"}, metadata={"a": "b"}, top_k=9,
+    frequency_penalty=-0.5, presence_penalty=1, deferred_tools={"protocol": "v1"},
 )  # fmt: skip
 
 
@@ -368,10 +370,23 @@ def test_settings_by_their_names(api: Api) -> None:
         "model": "a/b", "temperature": 0.0, "top_p": 0.5, "provider": {"order": ["x"]}, "models": ["c/d"],
         "plugins": [{"id": "web"}], "preset": "@preset/mine", "modalities": ["image", "text"],
         "image_config": {"aspect_ratio": "1:1"}, "session_id": "mine", "parallel_tool_calls": False,
-        "reasoning": {"effort": "high"}, "top_k": 5, "stream": False,
+        "reasoning": {"effort": "high"}, "top_k": 5, "stream": False, "stop": ["END"], "service_tier": "ultrafast",
+        "cache_control": {"type": "ephemeral", "ttl": "1h"}, "prompt_cache_key": "k", "user": "u-1",
+        "trace": {"trace_id": "t"}, "metadata": {"a": "b"}, "frequency_penalty": -0.5, "presence_penalty": 1,
+        "deferred_tools": {"protocol": "v1"},
     }  # fmt: skip
     assert {name: sent[name] for name in expected} == expected
-    assert ("seed" in sent, "stop" in sent) == ((True, True) if api == "chat" else (False, False))
+    assert ("seed" in sent) == (api == "chat")
+
+
+@both
+def test_server_tools_as_each_api_takes_them(api: Api) -> None:
+    tools = (
+        {"type": "openrouter:shell"}, {"type": "openrouter:advisor", "parameters": {"model": "a/b"}},
+        {"type": "web_search", "max_results": 3}, {"type": "mcp", "server_label": "x"},
+    )  # fmt: skip
+    mcp = tools[3] if api == "responses" else {"type": "mcp", "parameters": {"server_label": "x"}}
+    assert body(api, request(server_tools=tools))["tools"] == [*tools[:3], mcp]
 
 
 @both

@@ -22,6 +22,7 @@ from tests.unit.wire.replies import (
     OWN,
     PICTURE,
     READ,
+    THOUGHT,
     URL,
     body,
     buffered,
@@ -79,6 +80,67 @@ def test_rotated_ids_change_nothing_but_ids() -> None:
     server = {each.invocation.id for each in signals if isinstance(each, ServerCall)}
     assert server == {call.id for call in reply.server_calls} == {"first1", "first2"}
     assert {each.invocation_id for each in sightings(reply)} == server
+
+
+def test_an_item_is_said_and_echoed_once_whatever_places_it_is_given() -> None:
+    once = message_item("Hello.")
+    for final in ([once], [message_item("Hello.", id="other")], [THOUGHT, once]):
+        events = [
+            {"type": "response.output_item.done", "output_index": 3, "item": once},
+            {"type": "response.completed", "response": body(*final)},
+        ]
+        reply, signals = fed(events)
+        assert text(reply) == "Hello."
+        assert [
+            each.text for each in signals if isinstance(each, Words) and each.what == "text"
+        ] == ["Hello."]
+        assert [item["type"] for item in raw(reply)].count("message") == 1
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_deltas_go_to_the_item_with_their_id_then_to_their_place(same: bool) -> None:
+    """Some providers give all items one place; others give all of them one id."""
+    items = [message_item(words, id="m" if same else f"m{words}") for words in ("one", "two")]
+    events: list[dict[str, Any]] = []
+    for number, item in enumerate(items):
+        at = {"output_index": number if same else 0, "item_id": item["id"]}
+        started = {**item, "content": [], "status": "in_progress"}
+        events.append({"type": "response.output_item.added", "item": started, **at})
+        events.append(
+            {
+                "type": "response.output_text.delta",
+                "delta": item["content"][0]["text"],
+                "content_index": 0,
+                **at,
+            }
+        )
+        events.append({"type": "response.output_item.done", "item": item, **at})
+    events.append({"type": "response.completed", "response": body(*items)})
+    reply, signals = fed(events)
+    told = "".join([each.text for each in signals if isinstance(each, Words)])
+    assert text(reply) == told == "one\n\ntwo"
+    assert raw(reply) == items
+
+
+def test_several_parts_of_reasoning_are_the_same_words_streamed_or_not() -> None:
+    parts = [{"type": "summary_text", "text": each} for each in ("First.", "Then.", "Last.")]
+    item = {"type": "reasoning", "id": "rs", "summary": parts, "encrypted_content": "secret"}
+    at = {"output_index": 0, "item_id": "rs"}
+    events: list[dict[str, Any]] = [
+        {"type": "response.output_item.added", "item": {**item, "summary": []}, **at}
+    ]
+    for number, part in enumerate(parts[:2]):  # the last comes with the whole item alone
+        for piece in (part["text"][:2], part["text"][2:]):
+            delta = {"type": "response.reasoning_summary_text.delta", "delta": piece, **at}
+            events.append({**delta, "summary_index": number})
+    events.append({"type": "response.output_item.done", "item": item, **at})
+    events += events_of(item, message_item("Hi"))[-3:]
+    reply, signals = fed(events)
+    told = "".join(
+        [each.text for each in signals if isinstance(each, Words) and each.what == "reasoning"]
+    )
+    assert reply.parts[0] == whole_responses(item, message_item("Hi")).parts[0]
+    assert reply.parts[0] == Reasoning("First.\n\nThen.\n\nLast.") == Reasoning(told)
 
 
 @pytest.mark.parametrize(
