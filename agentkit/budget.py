@@ -122,7 +122,9 @@ class Budget:
 
     @property
     def spent_usd(self) -> float:
-        """USD that the replies told. More may have been spent, see `uncertain_usd`."""
+        """USD that the replies told, those that providers bill to keys of your own (BYOK)
+        included. More may have been spent, see `uncertain_usd`.
+        """
         return self._own.spent_usd
 
     @property
@@ -246,14 +248,15 @@ class Hold:
         self._budget, self._shape = budget, shape
         self._ended = False
 
-    def settle(self, cost_usd: float | None, images: int = 0) -> None:
-        """The request has ended, at this cost; None where the wire does not tell it, which keeps
-        what was held as uncertain.
+    def settle(self, cost_usd: float | None, images: int = 0, *, whole: bool = True) -> None:
+        """The request has ended, at this cost; None where the wire does not tell it. Where it is
+        not told, or is not the whole, the rest of what was held stays as uncertain.
         """
-        if cost_usd is None:
-            self._end(0.0, images, self.cost_usd, 0, uncertain=True)
-            return
-        if self._end(cost_usd, images, 0.0, 0) and self._shape is not None:
+        known = cost_usd or 0.0
+        whole = whole and cost_usd is not None
+        open_usd = 0.0 if whole else max(self.cost_usd - known, 0.0)
+        ended = self._end(known, images, open_usd, 0, uncertain=not whole)
+        if ended and cost_usd is not None and self._shape is not None:
             with _guard.lock:
                 for each in self._budget.accounts:
                     each.learn(self._shape, cost_usd)

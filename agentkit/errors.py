@@ -352,9 +352,11 @@ class APIError(RunError):
         """Why moderation refused, in its words."""
         self.suggested_models = tuple(map(redacted, suggested_models))
         self.retry_after = retry_after
-        """Seconds to wait, as the server asked."""
+        """Seconds to wait, as the server asked, or until the rate limit is reset."""
         self.retryable = retryable
-        """`error.availability.retryable`, where it was told."""
+        """`error.availability.retryable`, where it was told; False also for a rate limit of a day
+        or longer that does not say when it is reset.
+        """
 
 
 class BadRequest(APIError):

@@ -39,7 +39,7 @@ from agentkit.values import Image, Invocation, Message, ToolCall, replace
 from agentkit.wire import echo, faults
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
-from agentkit.wire.generation import Generation
+from agentkit.wire.generation import Generation, completed
 from agentkit.wire.markdown_stream import TextFilter
 from agentkit.wire.types import ImageKey, ImageRef, Preview, Reply, ServerCall, Signal, Words
 
@@ -309,7 +309,7 @@ class Turn:
         )
         if (refusal := _refusal(reply, run)) != run.refusal:
             run = run.replace(refusal=refusal)
-        self.told = Told(usage.cost_usd, len(self.run.arrived) - len(self._before.arrived))
+        self.told = Told.of(usage, len(self.run.arrived) - len(self._before.arrived))
         self._log.run = run = self._with_highest_cost(run)
         for invocation in server:
             if invocation.id not in self._started:
@@ -349,15 +349,12 @@ class Turn:
         reply = parsed.reply
         parts = tuple(part for part in parsed.parts(self._named) if not isinstance(part, ToolCall))
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
-        usage = reply.usage
-        if self.looked_up is not None and usage.cost_usd is None:
-            cost_usd = self.looked_up.cost_usd
-            usage = replace(usage, cost_usd=cost_usd, priced_requests=usage.requests)
+        usage = completed(reply.usage, self.looked_up)
         spent = self.run.spent
         if self._collector is not None or self.looked_up is not None:
             spent = (*spent, usage)
             drawn = len(self.run.arrived) - len(self._before.arrived)
-            self.told = Told(usage.cost_usd, drawn)
+            self.told = Told.of(usage, drawn)
         run = replace(self.run, partial=partial, spent=spent)
         self._log.run = run = self._with_highest_cost(run)
         if error is not None:

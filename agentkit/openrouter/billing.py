@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Self
 
 from agentkit.budget import Budget, Hold
 from agentkit.errors import APIError, RunError
 from agentkit.openrouter.retry import may_have_billed
+from agentkit.values import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,13 @@ class Told:
     """None where nobody told it."""
     images: int = 0
     """How many pictures arrived."""
+    whole: bool = True
+    """Whether `cost_usd` is all; else more may have been billed, to a key of the user's own."""
+
+    @classmethod
+    def of(cls, usage: Usage, images: int) -> Self:
+        """What the usage of one request tells."""
+        return cls(usage.cost_usd, images, usage.cost_is_whole)
 
 
 def highest_price(budget: Budget, shape: Hashable, implied: float | None) -> float:
@@ -32,16 +41,17 @@ def highest_price(budget: Budget, shape: Hashable, implied: float | None) -> flo
 def settle(hold: Hold, told: Told, error: BaseException | None = None) -> None:
     """Put what is known of the cost in the place of what was held.
 
-    A request that broke off and whose cost was not told keeps what was held, as uncertain.
+    A request whose cost was not told, or not all of it, keeps what was held as uncertain, whether
+    it ended well or broke off.
     """
     if error is None:
-        hold.settle(told.cost_usd, told.images)
+        hold.settle(told.cost_usd, told.images, whole=told.whole)
     elif isinstance(error, RunError) and error.billed is False:
         if told.images:
             hold.settle(0.0, told.images)
         hold.release()
     elif told.cost_usd is not None:
-        hold.settle(told.cost_usd, told.images)
+        hold.settle(told.cost_usd, told.images, whole=told.whole)
     else:
         hold.keep(told.images)
 
@@ -59,8 +69,10 @@ def was_billed(
         return error.billed
     if error.generation is not None:
         return error.generation.billed
-    if told.cost_usd is not None:
-        return told.cost_usd > 0
+    if told.cost_usd:
+        return True
+    if told.cost_usd is not None and told.whole:
+        return False
     if not isinstance(error, APIError):
         return None
     if all_or_nothing:

@@ -27,9 +27,14 @@ ERROR_BODY_WAIT = 10.0
 """Seconds that the body of an error may take to arrive: the status says enough."""
 
 
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """`wire.headers.retry_after`, for now."""
-    return headers.retry_after(value, now or datetime.now(UTC))
+def _wait(response: httpx2.Response) -> float | None:
+    """Seconds to wait, as the headers ask. Only of a refusal do the resets of limits count: some
+    services tell them with every reply.
+    """
+    now = datetime.now(UTC)
+    if response.status_code == 429:
+        return headers.wait_for_limit(response.headers, now)
+    return headers.retry_after(response.headers.get("retry-after"), now)
 
 
 def _causes(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
@@ -115,7 +120,7 @@ async def raise_error_status(response: httpx2.Response, *, secret: Secret, secon
     raise faults.from_body(
         status,
         words,
-        retry_after=retry_after(response.headers.get("retry-after")),
+        retry_after=_wait(response),
         generation_id=response.headers.get(GENERATION_ID),
     )
 

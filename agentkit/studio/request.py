@@ -31,7 +31,7 @@ from agentkit.openrouter.paid import PaidRequest
 from agentkit.studio.stream import DrawingLog
 from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
-from agentkit.wire.generation import Generation
+from agentkit.wire.generation import Generation, completed
 from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
 from agentkit.wire.types import ImageKey, ImageRef, Preview, ServerCall, Signal, Words
 
@@ -74,13 +74,10 @@ class DrawingRequest:
         """
         usage = self.decoder.reply().usage
         usage = replace(usage, images=len(self._images), requests=int(self._exchange is not None))
-        known = self.looked_up.cost_usd if self.looked_up is not None else None
-        if usage.cost_usd is None and known is not None:
-            usage = replace(usage, cost_usd=known, priced_requests=usage.requests)
+        usage = completed(usage, self.looked_up)
         alone = len(self._images) + len(self._failures) == 1
-        images = tuple(
-            replace(each, cost_usd=usage.cost_usd if alone else None) for each in self._images
-        )
+        cost = usage.cost_usd if alone and usage.cost_is_whole else None
+        images = tuple(replace(each, cost_usd=cost) for each in self._images)
         return Drawing(
             images,
             tuple(self._failures),
@@ -164,7 +161,7 @@ class DrawingRequest:
         if exchange.is_stream and not exchange.done:
             logger().warning("stream_without_done", generation=exchange.generation_id)
         self._log.drawing = drawing = self.drawing
-        self.told = Told(drawing.usage.cost_usd, len(drawing.images))
+        self.told = Told.of(drawing.usage, len(drawing.images))
         logger().info(
             "image_request",
             model=drawing.model,
@@ -241,7 +238,7 @@ class DrawingRequest:
     def hand_on(self, error: RunError | None) -> None:
         """What had come, as a drawing."""
         drawing = self.drawing
-        self.told = Told(drawing.usage.cost_usd, len(drawing.images))
+        self.told = Told.of(drawing.usage, len(drawing.images))
         if self._exchange is not None:
             self._log.drawing = drawing
         if error is not None:

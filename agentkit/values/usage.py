@@ -28,8 +28,16 @@ class Usage:
     """How many of `requests` told their cost. If it is less than `requests`, the true cost is
     higher than `cost_usd`.
     """
+    cache_write_tokens: int = 0
+    """Input tokens that were written to the provider's prompt cache, which may cost extra."""
     cost_usd: Amount | None = None
-    """USD that the replies told."""
+    """USD that the replies told, `upstream_cost_usd` included."""
+    upstream_cost_usd: Amount | None = None
+    """USD that providers bill to keys of your own (BYOK), on top of OpenRouter's fee; None if no
+    reply told it.
+    """
+    server_tool_cost_usd: Amount | None = None
+    """USD of `cost_usd` that metered server tools took; None if no reply told it."""
 
     @property
     def cost_is_whole(self) -> bool:
@@ -44,12 +52,23 @@ class Usage:
         each = tuple(usages)
         if len(each) < 2:
             return each[0] if each else cls()
-        costs = [usage.cost_usd for usage in each if usage.cost_usd is not None]
         counts = map(sum, zip(*map(_COUNTS, each), strict=True))
-        return cls(*counts, cost_usd=fsum(costs) if costs else None)
+        cost, upstream, server_tool = map(_sum_of_known, zip(*map(_COSTS, each), strict=True))
+        return cls(
+            *counts,
+            cost_usd=cost,
+            upstream_cost_usd=upstream,
+            server_tool_cost_usd=server_tool,
+        )
 
 
-_COUNTS = attrgetter(*(name for name in Usage.__dataclass_fields__ if name != "cost_usd"))
+def _sum_of_known(costs: Iterable[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return fsum(known) if known else None
+
+
+_COSTS = attrgetter("cost_usd", "upstream_cost_usd", "server_tool_cost_usd")
+_COUNTS = attrgetter(*(name for name in Usage.__dataclass_fields__ if not name.endswith("_usd")))
 
 EPSILON = 1e-12
 """USD below which sums of floats tell nothing apart."""

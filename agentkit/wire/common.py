@@ -1,4 +1,4 @@
-"""What the decoders of both dialects share: server-tool calls, pictures in loose shapes, usage."""
+"""What the decoders of both dialects share: server-tool calls, pictures in loose shapes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from agentkit.values import Invocation, InvocationStatus, Place, Usage
+from agentkit.values import Invocation, InvocationStatus, Place
 from agentkit.wire.json import (
-    as_count,
     as_object,
     as_objects,
     as_text,
@@ -19,6 +18,7 @@ from agentkit.wire.json import (
 )
 from agentkit.wire.tool_calls import parse_object
 from agentkit.wire.types import BLOB, IMAGE_GENERATION, ImageKey, ImageRef, JsonObject
+from agentkit.wire.usage import COUNTS, SEARCHES, Bill, own_cost
 
 IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
@@ -160,13 +160,9 @@ def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None
     return keepable(known) if known else None
 
 
-def uncounted(
-    usage: JsonObject, shown: int, tools: Sequence[str], seed: str
-) -> Iterator[Invocation]:
+def uncounted(bill: Bill, shown: int, tools: Sequence[str], seed: str) -> Iterator[Invocation]:
     """Server-tool calls of which the wire shows only how many there were."""
-    details = _first_object(usage, "server_tool_use_details", "server_tool_use")
-    searches = as_count(details.get("web_search_requests"))
-    executed = as_count(details.get("tool_calls_executed")) or searches
+    executed, searches = bill.count(*COUNTS["server_tool_calls"]), bill.count(*SEARCHES)
     hidden = executed - shown
     if hidden <= 0:
         return
@@ -174,24 +170,6 @@ def uncounted(
     if len(tools) == 1:
         name = tools[0]
     yield Invocation(f"server_{seed}", name, executor="server", status="completed", count=hidden)
-
-
-MOST_USD = 10**9
-"""A cost beyond this is no cost; it may be a number that no float holds."""
-
-
-def cost_of(usage: JsonObject) -> float | None:
-    """USD, if the reply says it. An unknown cost is None, never 0."""
-    cost = usage.get("cost")
-    if not isinstance(cost, int | float) or isinstance(cost, bool):
-        return None
-    return float(cost) if 0 <= cost < MOST_USD else None
-
-
-def own_cost(holder: JsonObject) -> float | None:
-    """USD of one call or one picture, if its own record says it: `cost`, or `usage.cost`."""
-    own = cost_of(holder)
-    return own if own is not None else cost_of(as_object(holder.get("usage")))
 
 
 def citations(annotations: object) -> tuple[JsonObject, ...]:
@@ -240,40 +218,6 @@ def _without(data: bytes, lost: frozenset[str]) -> bytes | None:
 
 def _left_of(entries: list[object], lost: frozenset[str]) -> list[object]:
     return [each for each in entries if lost.isdisjoint(picture_of_part(as_object(each)))]
-
-
-def usage_of(usage: JsonObject) -> Usage:
-    """The usage object of either API, whose keys differ. An absent one is a request whose cost is
-    not known.
-    """
-    input_details = _first_object(usage, "prompt_tokens_details", "input_tokens_details")
-    output_details = _first_object(usage, "completion_tokens_details", "output_tokens_details")
-    server = as_object(usage.get("server_tool_use_details"))
-    cost = cost_of(usage)
-    return Usage(
-        input_tokens=_first_count(usage, "prompt_tokens", "input_tokens"),
-        output_tokens=_first_count(usage, "completion_tokens", "output_tokens"),
-        cached_tokens=as_count(input_details.get("cached_tokens")),
-        reasoning_tokens=as_count(output_details.get("reasoning_tokens")),
-        image_tokens=as_count(output_details.get("image_tokens")),
-        server_tool_calls=_first_count(server, "tool_calls_executed", "web_search_requests"),
-        requests=1,
-        priced_requests=int(cost is not None),
-        cost_usd=cost,
-    )
-
-
-def _first_object(holder: JsonObject, *names: str) -> JsonObject:
-    """The first of these objects that is not empty."""
-    for name in names:
-        if found := as_object(holder.get(name)):
-            return found
-    return {}
-
-
-def _first_count(holder: JsonObject, *names: str) -> int:
-    """The first of these counts that is not 0."""
-    return next(filter(None, [as_count(holder.get(name)) for name in names]), 0)
 
 
 def reasoning_of(item: JsonObject) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from agentkit.errors import APIError, ProviderFailed, for_status
+from agentkit.wire.headers import wait_for_limit
 from agentkit.wire.json import UnreadableJson, as_object, as_text, read
 from agentkit.wire.types import JsonObject
 
@@ -80,7 +82,12 @@ def from_error(
     raw_words = None if raw is None else str(raw)
     if retry_after is None:
         retry_after = _seconds(availability.get("retry_after", metadata.get("retry_after")))
+    if kind == 429:
+        told = as_object(metadata.get("headers"))
+        retry_after = wait_for_limit(told, datetime.now(UTC), retry_after)
     retryable = availability.get("retryable")
+    if not isinstance(retryable, bool):
+        retryable = False if kind == 429 and _lasts(error, metadata, retry_after) else None
     return for_status(kind)(
         _message(error, status, raw_words, metadata),
         status=kind,
@@ -90,9 +97,24 @@ def from_error(
         reasons=_strings(metadata.get("reasons")),
         suggested_models=_strings(availability.get("fallback_models")),
         retry_after=retry_after,
-        retryable=retryable if isinstance(retryable, bool) else None,
+        retryable=retryable,
         generation_id=generation_id,
     )
+
+
+_LONG_LIMIT = re.compile(
+    r"\bper[-_ ](day|week|month)\b|\b(daily|weekly|monthly)\b|_daily\b", re.IGNORECASE
+)
+
+
+def _lasts(error: JsonObject, metadata: JsonObject, retry_after: float | None) -> bool:
+    """Whether a rate limit is one of a day or more, or money, of which nothing says when it is
+    reset.
+    """
+    if "insufficient_quota" in (error.get("code"), error.get("type")):
+        return True
+    words = f"{as_text(error.get('message'))} {as_text(metadata.get('limit_source'))}"
+    return retry_after is None and _LONG_LIMIT.search(words) is not None
 
 
 def _seconds(value: object) -> float | None:

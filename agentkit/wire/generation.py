@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentkit.wire.common import MOST_USD
+from agentkit.values import Usage, replace
 from agentkit.wire.json import as_count, as_object, as_text
 from agentkit.wire.types import JsonObject
+from agentkit.wire.usage import MOST_USD, amount_of
 
 PATH = "/generation"
 
@@ -33,18 +34,42 @@ class Generation:
     """Whether it went by a key of the user's own, which the provider bills."""
 
     @property
+    def total_usd(self) -> float | None:
+        """What the account and the key of the user's own were billed together; None where the
+        record does not tell both.
+        """
+        if self.cost_usd is None or (self.byok and self.upstream_cost_usd is None):
+            return None
+        return self.cost_usd + (self.upstream_cost_usd or 0.0)
+
+    @property
     def billed(self) -> bool | None:
         """Whether somebody paid for it; None where the record does not say."""
-        if self.cost_usd is None:
-            return None
-        if self.cost_usd > 0 or (self.upstream_cost_usd or 0.0) > 0:
+        if self.cost_usd or self.upstream_cost_usd:
             return True
-        return None if self.byok and self.upstream_cost_usd is None else False
+        return None if self.total_usd is None else False
 
     def __str__(self) -> str:
         if self.billed:
-            return f"it was carried out and cost ${self.cost_usd or self.upstream_cost_usd or 0:g}"
+            least = "" if self.total_usd is not None else "at least "
+            known = (self.cost_usd or 0.0) + (self.upstream_cost_usd or 0.0)
+            return f"it was carried out and cost {least}${known:g}"
         return "it was not billed" if self.billed is False else "its cost is not known yet"
+
+
+def completed(usage: Usage, found: Generation | None) -> Usage:
+    """The usage of a request with the cost that a look-up told, where its reply did not tell the
+    whole.
+    """
+    is_told = usage.cost_usd is not None and usage.cost_is_whole
+    if is_told or found is None or found.total_usd is None:
+        return usage
+    return replace(
+        usage,
+        cost_usd=found.total_usd,
+        upstream_cost_usd=found.upstream_cost_usd,
+        priced_requests=usage.requests,
+    )
 
 
 def generation_of(body: JsonObject) -> Generation | None:
@@ -70,6 +95,5 @@ def generation_of(body: JsonObject) -> Generation | None:
 
 
 def _usd(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    return float(value) if 0 <= value < MOST_USD else None
+    amount = amount_of(value, MOST_USD)
+    return None if amount is None else float(amount)

@@ -19,10 +19,11 @@ from agentkit.errors import APIError
 from agentkit.values import Image, Pieces, Usage
 from agentkit.wire import faults
 from agentkit.wire.body import Placeholders
-from agentkit.wire.common import picture_values, usage_of
+from agentkit.wire.common import picture_values
 from agentkit.wire.json import SurrogateJoiner, as_object, as_objects, as_text
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.types import ImageKey, ImageRef, JsonObject, Preview, Signal, Words
+from agentkit.wire.usage import Bill
 
 PATH = "/images"
 _FIELDS = ("b64_json", "url", "image_url", "result")
@@ -131,7 +132,7 @@ class ImagesReply:
         self._prompt, self._count = prompt, count
         self._held = SizeLimit()
         self._pictures: list[ImageRef] = []
-        self._usage: JsonObject = {}
+        self._bill = Bill()
         self._error: APIError | None = None
         self._markup: list[str] = []
         self._menders = {"text": SurrogateJoiner(), "reasoning": SurrogateJoiner()}
@@ -156,7 +157,7 @@ class ImagesReply:
         if error := faults.error_object(body.get("error")):
             self._error = faults.from_error(error)
         self._whole = True
-        self._usage = as_object(body.get("usage"))
+        self._bill.add(body.get("usage"))
         return [self._picture(each) for each in as_objects(body.get("data"))]
 
     def feed(self, event: JsonObject) -> list[Signal]:
@@ -176,7 +177,7 @@ class ImagesReply:
             case "text_chunk":
                 return self._chunk(event)
             case "completed":
-                self._usage = as_object(event.get("usage")) or self._usage
+                self._bill.add(event.get("usage"))
                 return [self._picture(event)]
             case _:
                 return []
@@ -240,4 +241,4 @@ class ImagesReply:
 
     def reply(self) -> ImageReply:
         """What has come so far."""
-        return ImageReply(tuple(self._pictures), usage_of(self._usage), self._error)
+        return ImageReply(tuple(self._pictures), self._bill.usage(), self._error)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agentkit import Agent, Answer, FetchPolicy, Limits, ModelSettings, OpenRouter
+from agentkit import Agent, Answer, FetchPolicy, Limits, ModelSettings, OpenRouter, Usage
 from agentkit.demo.script import Expect, Script, Turn
 from agentkit.emulator import Fault
 from agentkit.errors import __all__ as errors
@@ -18,6 +18,7 @@ from agentkit.events import __all__ as events
 from agentkit.hooks import Hooks
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Options
+from agentkit.wire.usage import BYOK, COSTS, COUNTS
 from tests.architecture.documents import ROOT
 
 
@@ -67,3 +68,16 @@ def test_the_table_of_an_answer_is_complete() -> None:
     fields_of_answer = {name for name in dir(Answer) if not name.startswith("_")}
     methods = {"of", "save", "to_html", "to_markdown"}
     assert first_cells("conversations.md", "One prompt") == fields_of_answer - methods
+
+
+def test_the_table_of_the_bill_is_complete() -> None:
+    text = (ROOT / "docs" / "money.md").read_text("utf-8")
+    table = text.partition("\n## The bill of a reply\n")[2].partition("\n## ")[0]
+    told = set(
+        re.findall(r"`([\w.]+)`", "".join(re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)))
+    )
+    read = {BYOK, *COSTS, *(path for paths in COUNTS.values() for path in paths)}
+    assert told - {"usage", "total_tokens"} == read
+    assert names_of(Usage) - {"requests", "priced_requests", "images"} <= set(
+        re.findall(r"`(\w+)`", table)
+    )

@@ -55,6 +55,13 @@ class Plain:
     `response.completed`.
     """
 
+    @property
+    def cost(self) -> float | None:
+        """What the user pays: with a key of their own, the provider's price on top of the fee."""
+        cost, details = self.usage.get("cost"), self.usage.get("cost_details") or {}
+        own = details.get("upstream_inference_cost") if self.usage.get("is_byok") else 0
+        return None if cost is None else cost + own
+
     def numbers(self) -> dict[str, Any]:
         """The usage, under the names that agentkit gives."""
         usage = self.usage
@@ -70,7 +77,7 @@ class Plain:
             "server_tool_calls": server.get("tool_calls_executed")
             or server.get("web_search_requests")
             or 0,
-            "cost_usd": usage.get("cost"),
+            "cost_usd": self.cost,
         }
 
 

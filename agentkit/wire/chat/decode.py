@@ -17,7 +17,6 @@ from agentkit.wire.common import (
     picture_of_part,
     server_detail,
     uncounted,
-    usage_of,
 )
 from agentkit.wire.json import (
     SurrogateJoiner,
@@ -39,6 +38,7 @@ from agentkit.wire.types import (
     Signal,
     Words,
 )
+from agentkit.wire.usage import Bill
 
 _ANY = "*"
 """In place of a call's id: the latest detail of an index and a type, whatever its call."""
@@ -64,7 +64,7 @@ class ChatReply:
         self._annotations: list[JsonObject] = []
         self._calls = CallBuilder()
         self._refusal: list[str] = []
-        self._usage: JsonObject = {}
+        self._bill = Bill()
         self._finish: str | None = None
         self._native: object = None
         self._error: APIError | None = None
@@ -100,12 +100,12 @@ class ChatReply:
         if self._id is None:
             self._id = as_text(chunk.get("id"))
             self._model = as_text(chunk.get("model"))
-        if usage := as_object(chunk.get("usage")):
-            self._usage = usage
+        self._bill.add(chunk.get("usage"))
         if error := faults.error_object(chunk.get("error")):
             self._error = faults.from_error(error, generation_id=self._id)
         signals: list[Signal] = []
         for choice in as_objects(chunk.get("choices")):
+            self._bill.add(choice.get("usage"))  # where Moonshot's own API tells it
             if choice.get("index", 0) in (0, None):
                 self._held.value(choice)
                 signals += self._delta(
@@ -264,14 +264,14 @@ class ChatReply:
         cut = self._finish in {"length", "content_filter"} or not self.finished
         calls = settle(self._calls.calls(), seed=self._seed, cut=cut)
         parts += calls
-        server += uncounted(self._usage, len(server), self._tools, self._seed)
+        server += uncounted(self._bill, len(server), self._tools, self._seed)
         return Reply(
             id=self._id,
             model=self._model,
             parts=tuple(parts),
             raw=(write(self._message(calls)),),
             server_calls=tuple(server),
-            usage=usage_of(self._usage),
+            usage=self._bill.usage(),
             finish=self._finish,
             refusal=self._refusal_words(),
             error=self._error,

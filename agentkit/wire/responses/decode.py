@@ -17,7 +17,6 @@ from agentkit.wire.common import (
     reasoning_of,
     server_item,
     uncounted,
-    usage_of,
 )
 from agentkit.wire.json import as_count, as_object, as_objects, as_text
 from agentkit.wire.responses.items import (
@@ -42,6 +41,7 @@ from agentkit.wire.types import (
     Signal,
     Words,
 )
+from agentkit.wire.usage import Bill
 
 _MOST_TEXTS = 1000
 """Texts of one message, so that item and text make one number."""
@@ -65,7 +65,7 @@ class ResponsesReply:
         self._id: str | None = None
         self._model: str | None = None
         self._places = Places()
-        self._usage: JsonObject = {}
+        self._bill = Bill()
         self._status: str | None = None
         self._incomplete: str | None = None
         self._error: APIError | None = None
@@ -236,8 +236,7 @@ class ResponsesReply:
     def _response(self, response: JsonObject, *, final: bool = True) -> list[Signal]:
         self._id = self._id or as_text(response.get("id"))
         self._model = as_text(response.get("model")) or self._model
-        if usage := as_object(response.get("usage")):
-            self._usage = usage
+        self._bill.add(response.get("usage"))
         if error := faults.error_object(response.get("error")):
             if kind := as_text(response.get("error_type")):
                 error = {"error_type": kind, **error}
@@ -273,7 +272,7 @@ class ResponsesReply:
                     known, image, invocation if self._is_call(known.type) else None
                 )
         server = content.server
-        server += uncounted(self._usage, len(server), self._tools, self._seed)
+        server += uncounted(self._bill, len(server), self._tools, self._seed)
         finish = _FINISH.get(self._incomplete or "", self._status)
         is_silent = not any(isinstance(part, Text | ImageRef | ToolCall) for part in content.parts)
         stopped = is_silent and faults.filtered(self._incomplete)
@@ -285,7 +284,7 @@ class ResponsesReply:
             parts=tuple(content.parts),
             raw=content.echo(),
             server_calls=tuple(server),
-            usage=usage_of(self._usage),
+            usage=self._bill.usage(),
             finish=finish,
             refusal=content.refusal or None,
             error=self._error,

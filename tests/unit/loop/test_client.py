@@ -25,7 +25,6 @@ from agentkit.errors import (
     RateLimited,
 )
 from agentkit.images.store import MemoryImageStore
-from agentkit.openrouter.errors import retry_after
 from tests.conftest import Bench, picture
 
 KEY = "sk-or-v1-0123456789abcdef0123456789"
@@ -164,12 +163,6 @@ async def test_a_redirect_is_not_followed(bench: Bench, emulator: Emulator) -> N
     with pytest.raises(APIError, match="elsewhere.example"):
         await bench.ask(bench.agent(), "Go")
     assert len(emulator.requests) == 1
-
-
-def test_retry_after_values() -> None:
-    assert [retry_after(value) for value in (None, "3", "-1", "nan", "inf", "soon", "Wed, 21 Oct 2015 07:28:00 GMT")] == [
-        None, 3.0, None, None, None, None, 0.0,
-    ]  # fmt: skip
 
 
 async def test_what_is_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

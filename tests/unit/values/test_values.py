@@ -187,17 +187,21 @@ def test_a_message_gives_its_words_pictures_and_calls() -> None:
 
 
 costs = st.none() | st.floats(0, 100)
-usages = st.builds(Usage, *(st.integers(0, 1000) for _ in range(9)), cost_usd=costs)
+COSTS = [name for name in Usage.__dataclass_fields__ if name.endswith("_usd")]
+COUNTS = [name for name in Usage.__dataclass_fields__ if name not in COSTS]
+usages = st.builds(
+    Usage, **{name: st.integers(0, 1000) for name in COUNTS}, **dict.fromkeys(COSTS, costs)
+)
 
 
 @given(st.lists(usages, max_size=6))
 def test_usage_is_summed_and_an_unknown_cost_stays_unknown(each: list[Usage]) -> None:
     total = Usage.total(each)
-    for name in Usage.__dataclass_fields__:
-        if name != "cost_usd":
-            assert getattr(total, name) == sum(getattr(usage, name) for usage in each)
-    known = [usage.cost_usd for usage in each if usage.cost_usd is not None]
-    assert total.cost_usd == (fsum(known) if known else None)
+    for name in COUNTS:
+        assert getattr(total, name) == sum(getattr(usage, name) for usage in each)
+    for name in COSTS:
+        known = [cost for usage in each if (cost := getattr(usage, name)) is not None]
+        assert getattr(total, name) == (fsum(known) if known else None)
 
 
 def test_many_small_costs_add_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -116,6 +117,43 @@ def test_the_header_wins_over_the_body() -> None:
     metadata = {"retry_after": 5}
     assert from_body(429, body(metadata=metadata)).retry_after == 5
     assert from_body(429, body(metadata=metadata), retry_after=7).retry_after == 7
+
+
+def daily(**more: Any) -> dict[str, Any]:
+    words = "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 a day"
+    return {"message": words, "code": 429, **more}
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["inside a 200", "a status"])
+def test_a_limit_of_the_day_says_when_it_is_reset(inside: bool) -> None:
+    reset = str(int((time.time() + 40_000) * 1000))
+    told = daily(metadata={"headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}})
+    error = from_error(told) if inside else from_body(429, body(**told), retry_after=3)
+    assert error.retry_after == pytest.approx(40_000, abs=60)
+    assert error.retryable is None
+
+
+@pytest.mark.parametrize(
+    ("told", "retryable"),
+    [
+        (daily(), False),
+        (daily(metadata={"headers": ["X-RateLimit-Reset"]}), False),
+        (daily(code="429", type="rate_limit_error"), False),
+        (daily(availability={"retryable": True}), True),
+        (daily(metadata={"retry_after": 30}), None),
+        (
+            {"message": "slow down", "metadata": {"limit_source": "openrouter_free_tier_daily"}},
+            False,
+        ),
+        ({"message": "You exceeded your quota", "code": "insufficient_quota"}, False),
+        ({"message": "Rate limit exceeded: free-models-per-min"}, None),
+        ({"message": "Provider returned error", "metadata": {"raw": "tokens per day"}}, None),
+    ],
+)
+def test_a_limit_that_is_not_reset_soon_is_not_to_be_tried_again(
+    told: dict[str, Any], retryable: bool | None
+) -> None:
+    assert from_body(429, body(**told)).retryable is retryable
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,18 @@ def pictures(reply: Reply) -> int:
     return sum(isinstance(part, ImageRef) for part in reply.parts)
 
 
+def paid(usage: dict[str, Any]) -> float | None:
+    """What the user pays: with a key of their own, the provider's price on top of the fee."""
+    cost = usage.get("cost")
+    own = usage["cost_details"]["upstream_inference_cost"] if usage.get("is_byok") else 0
+    return None if cost is None else cost + own
+
+
 def check_usage(reply: Reply, usage: dict[str, Any] | None, given: str, made: str) -> None:
     usage = usage or {}
     assert reply.usage.input_tokens == usage.get(given, 0)
     assert reply.usage.output_tokens == usage.get(made, 0)
-    assert reply.usage.cost_usd == usage.get("cost")
+    assert reply.usage.cost_usd == paid(usage)
 
 
 def check_echo(api: Any, reply: Reply) -> None:
