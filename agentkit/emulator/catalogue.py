@@ -31,7 +31,7 @@ def between(low: float, high: float) -> dict[str, Any]:
 
 
 FLAG: dict[str, Any] = {"type": "boolean"}
-QUALITIES = {"low": 0.25, "high": 4.0}
+QUALITIES = {"low": 0.25, "high": 4.0, "xhigh": 6.0, "max": 8.0}
 """What a picture of this quality costs, as a share of one of medium quality."""
 REFERENCE_TOKENS = 258
 """What an input picture is billed as."""
@@ -59,9 +59,11 @@ class ImageEndpoint:
         line: dict[str, Any] = {"billable": "output_image", "unit": "image"}
         lines: list[dict[str, Any]] = [{**line, "cost_usd": self.price}]
         if "quality" in self.supported:
+            qualities = self.supported["quality"]["values"]
             lines += [
                 {**line, "cost_usd": self.price * share, "variant": name}
                 for name, share in QUALITIES.items()
+                if name in qualities
             ]
         if "input_references" in self.supported:
             reference = round(self.token_price * REFERENCE_TOKENS, 8)
@@ -242,6 +244,23 @@ _SEEDREAM = ImageEndpoint(
     price=0.03,
 )
 
+_OPENAI_IMAGE_2 = ImageEndpoint(
+    provider_name="OpenAI",
+    provider_slug="openai",
+    supported={
+        "n": between(1, 10),
+        "resolution": choice("768", "1K", "1.5K", "2K"),
+        "aspect_ratio": choice(*RATIOS, "2.35:1", "5:2", "5:7", "7:5", "auto"),
+        "quality": choice("auto", "low", "medium", "high", "xhigh", "max"),
+        "output_format": choice("png", "jpeg", "webp"),
+        "background": choice("auto", "opaque"),
+        "input_references": between(0, 16),
+    },
+    price=0.05,
+    streaming=True,
+    passthrough=("moderation",),
+)
+
 MODELS: tuple[Model, ...] = (
     Model(
         "openai/gpt-5.2",
@@ -334,6 +353,20 @@ MODELS: tuple[Model, ...] = (
         completion_price=10e-6,
         parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
         image_api=_OPENAI_IMAGE,
+    ),
+    Model(
+        "openai/gpt-image-2",
+        "OpenAI: GPT Image 2",
+        "OpenAI",
+        "Pictures from words and references, in more sizes and qualities.",
+        inputs=("text", "image"),
+        outputs=("image",),
+        context=32_768,
+        max_output=32_768,
+        prompt_price=5e-6,
+        parameters=("seed",),
+        image_api=_OPENAI_IMAGE_2,
+        chat=False,
     ),
     Model(
         "black-forest-labs/flux.2-pro",

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from agentkit.emulator.catalogue import Catalogue, Model
+from agentkit.emulator.catalogue import QUALITIES, Catalogue, Model
 from agentkit.emulator.painter.studio import Flaw, Picture, Studio
-from agentkit.emulator.script import Draw, Place, Reply
+from agentkit.emulator.script import Draw, Place, Reply, UseServerTool
+from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Charge, Ledger, Meter
 from agentkit.emulator.server.posts import Kind
 
 IMAGE_TOKENS = 1290
-QUALITY_FACTOR = {"low": 0.25, "high": 4.0}
 SEARCH_PRICE = 0.004
+_NOT_RUN = ("custom_tool_call", "mcp_approval_request", "mcp_list_tools", "tool_search_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     text: int = 0
     reasoning: int = 0
+    containers: Containers = field(default_factory=Containers)
     pictures: dict[int, Picture] = field(default_factory=dict[int, Picture])
     endings: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """How the base64 of each picture ends, by SHA-256; without those that a fault spoils."""
@@ -76,6 +78,11 @@ class Job:
         self.server_results += worked
         self.web_searches += search
 
+    def used(self, use: UseServerTool) -> None:
+        """Count a tool of the script, unless its item only says that something else is to run."""
+        if use.tool not in _NOT_RUN:
+            self.used_tool(search=use.tool == "openrouter:web_search")
+
     async def picture(self, draw: Draw) -> Picture | None:
         """The picture of a drawing, painted once however often it is shown; `None` if the drawing
         failed.
@@ -91,9 +98,7 @@ class Job:
         if self.flaw not in ("base64.cut", "base64.broken"):
             self.endings[picture.sha256] = picture.ending
         endpoint = self.image_model.image_api
-        self.image_cost += (endpoint.price if endpoint else 0.04) * QUALITY_FACTOR.get(
-            draw.quality, 1.0
-        )
+        self.image_cost += (endpoint.price if endpoint else 0.04) * QUALITIES.get(draw.quality, 1.0)
         return picture
 
     async def preview_texts(self, draw: Draw, picture: Picture, count: int) -> list[str]:

@@ -23,6 +23,9 @@ Place = Literal[
     "partial_image",
     "images_data",
     "images_stream",
+    "code_interpreter_call",
+    "browser_use",
+    "container_file",
 ]
 Shape = Literal[
     "url",
@@ -33,6 +36,7 @@ Shape = Literal[
     "result_url",
     "result_data_url",
     "result_base64",
+    "file",
 ]
 PLACES: tuple[str, ...] = get_args(Place)
 SHAPES: tuple[str, ...] = get_args(Shape)
@@ -118,11 +122,14 @@ class Draw:
 class UseServerTool:
     """A server tool that ran, image generation apart.
 
-    Chat shows it only in `usage`, Responses as an output item.
+    Chat shows it only in `usage`, Responses as an output item of the type `tool` with `fields`:
+    `openrouter:web_fetch`, `mcp_call`, `code_interpreter_call`, `openrouter:armor_blocked`, ….
+    `files`, by name, lie in its container, and the item cites them.
     """
 
     tool: str
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -330,7 +330,7 @@ class Words:
                     "model. I can draw, use your tools, and remember what you tell me."
                 ),
                 (
-                    f"That is beyond what my rules know{about}. ModelRequest me to draw "
+                    f"That is beyond what my rules know{about}. Ask me to draw "
                     "it, or give me a tool that knows."
                 ),
             ),

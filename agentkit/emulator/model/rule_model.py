@@ -245,6 +245,8 @@ class RuleModel:
             or re.search(r"\b(?:search|look up|latest|news|on the web|online)\b", low)
         ):
             return self._searched()
+        if forced is not None:
+            return [UseServerTool(forced), Say(self._in_words())]
         return []
 
     def _searched(self) -> list[Item]:

@@ -101,10 +101,13 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
         reply=scripted,
         studio=state.studio,
         ledger=state.ledger,
+        containers=state.containers,
         prompt_tokens=ceil(len(body.prompt) / 4)
         + TOKENS_PER_PICTURE * len(body.input_references or ()),
         flaw=_flaw(request),
-        origin=_origin(request, streamed=body.stream and endpoint.streaming),
+        origin=_origin(
+            request, streamed=body.stream and endpoint.streaming, session_id=body.session_id
+        ),
     )
     return await _send(job, ImagesEncoder(job), state, stream=body.stream and endpoint.streaming)
 
@@ -166,6 +169,7 @@ def _job(
         reply=reply,
         studio=state.studio,
         ledger=state.ledger,
+        containers=state.containers,
         prompt_tokens=ceil(text / 4) + 3 * len(model_request.turns) + TOKENS_PER_PICTURE * pictures,
         native=native,
         places=state.places or _own_places(model_request),
@@ -302,7 +306,8 @@ def _echo(body: ResponsesBody, value: Mapping[str, Any]) -> Json:
         "user": None,
     }
     kept = {name: value[name] for name in defaults if value.get(name) is not None}
-    if kept.get("service_tier") in ("auto", "fast"):
-        kept["service_tier"] = "default"
+    served = {"auto": "default", "fast": "priority", "ultrafast": "priority"}
+    if kept.get("service_tier") in served:
+        kept["service_tier"] = served[kept["service_tier"]]
     tools = [tool.model_dump(by_alias=True) for tool in body.tools or () if tool.type == "function"]
     return {**defaults, **kept, "tools": tools}

@@ -16,12 +16,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agentkit.emulator.json_values import as_list, as_object
+from agentkit.emulator.server.containers import StoredFile
 from agentkit.emulator.server.control import control_routes
 from agentkit.emulator.server.fault_injection import answer_with_faults, read_body
 from agentkit.emulator.server.generate import answer_chat, answer_images, answer_responses
 from agentkit.emulator.server.model_list import list_models
 from agentkit.emulator.server.response import ConnectionCut, DeliveryCallbacks, Outgoing
 from agentkit.emulator.server.state import RecordedRequest, State
+from agentkit.emulator.tool_list import EVERYWHERE, find_tool, list_tools
 from agentkit.emulator.wire.errors import ApiError, invalid
 from agentkit.emulator.wire.sse import encode
 
@@ -56,6 +58,11 @@ def application(state: State) -> Starlette:
         get("/api/v1/models", _models),
         get("/api/v1/generation", _generation, "generation", keyed=True),
         get("/api/v1/key", _key, "key", keyed=True),
+        get("/api/v1/tools", _tools, keyed=True),
+        get("/api/v1/tools/{name}", _tool, keyed=True),
+        get("/api/v1/containers/{container}/files", _container, "pictures", keyed=True),
+        get("/api/v1/containers/{container}/files/{file}", _file_record, "pictures", keyed=True),
+        get("/api/v1/containers/{container}/files/{file}/content", _file, "pictures", keyed=True),
         get("/i/{name}", _picture, "pictures"),
         *control_routes(state),
     ]
@@ -186,6 +193,55 @@ def _endpoints(state: State, request: Request) -> Outgoing:
 
 def _models(state: State, request: Request) -> Outgoing:
     return Outgoing(200, JSON, encode(list_models(state.catalogue, request.query_params)))
+
+
+def _tools(_: State, request: Request) -> Outgoing:
+    query = request.query_params
+    api_format = query.get("api_format")
+    if api_format is not None and api_format not in EVERYWHERE:
+        raise invalid(f"Invalid api_format: expected one of {', '.join(EVERYWHERE)}")
+    offset, limit = query.get("offset"), query.get("limit")
+    for name, number in (("offset", offset), ("limit", limit)):
+        if number is not None and not number.isdigit():
+            raise invalid(f"Invalid {name}: a whole number is required")
+    most = 50 if limit is None and offset is not None else None if limit is None else int(limit)
+    if most is not None and not 1 <= most <= 100:
+        raise invalid("Invalid limit: a number from 1 to 100 is required")
+    return Outgoing(200, JSON, encode(list_tools(api_format, int(offset or 0), most)))
+
+
+def _tool(_: State, request: Request) -> Outgoing:
+    name = request.path_params["name"]
+    found = find_tool(name)
+    if found is None:
+        raise ApiError(404, f"Tool {name} not found")
+    return Outgoing(200, JSON, encode({"data": found.record(with_models=True)}))
+
+
+def _container(state: State, request: Request) -> Outgoing:
+    found = state.containers.listing(request.path_params["container"])
+    if found is None:
+        raise ApiError(404, "Container not found")
+    return Outgoing(200, JSON, encode(found))
+
+
+def _stored_file(state: State, request: Request) -> StoredFile:
+    found = state.containers.find(request.path_params["container"], request.path_params["file"])
+    if found is None:
+        raise ApiError(404, "Container file not found")
+    return found
+
+
+def _file_record(state: State, request: Request) -> Outgoing:
+    return Outgoing(200, JSON, encode(_stored_file(state, request).record()))
+
+
+def _file(state: State, request: Request) -> Outgoing:
+    found = _stored_file(state, request)
+    witness = DeliveryCallbacks(
+        lambda _: None, lambda _: None, partial(state.ledger.posts.fetched, found.sha256)
+    )
+    return Outgoing(200, found.media_type, found.data, witness=witness)
 
 
 def _generation(state: State, request: Request) -> Outgoing:

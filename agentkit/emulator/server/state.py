@@ -10,6 +10,7 @@ from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.script import Place, Raw, Reply, Scripted
+from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Ledger
 
 
@@ -36,6 +37,7 @@ class State:
     api_key: str | None
     places: Sequence[Place]
     chunk_delay: float
+    containers: Containers = field(default_factory=Containers)
     faults: Faults = field(default_factory=Faults)
     ledger: Ledger = field(default_factory=Ledger)
     requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])

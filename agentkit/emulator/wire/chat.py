@@ -106,7 +106,7 @@ class ChatEncoder:
                     async for step in self._drawing(item):
                         yield step
                 case UseServerTool():
-                    self._job.used_tool(search=item.tool == "openrouter:web_search")
+                    self._job.used(item)
                 case Raw():
                     if item.chat is not None:
                         yield Fields(dict(item.chat))

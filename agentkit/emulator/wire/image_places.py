@@ -15,6 +15,9 @@ _KIN: dict[Dialect, dict[Place, Place | None]] = {
         "partial_image": None,
         "images_data": None,
         "images_stream": None,
+        "code_interpreter_call": "server_tool_call",
+        "browser_use": "server_tool_call",
+        "container_file": "server_tool_call",
     },
     "responses": {
         "message_images": "image_generation_call",
@@ -89,7 +92,7 @@ def item_fields(draw: Draw, picture: Picture) -> dict[str, Any]:
             return {"result": picture.data_url}
         case "result_base64" | "base64":
             return {"result": picture.base64}
-        case "imageUrl" | "url" | None:
+        case "imageUrl" | "url" | "file" | None:
             return {"imageUrl": picture.url}
 
 
@@ -98,7 +101,7 @@ def call_result(draw: Draw, picture: Picture) -> str:
     match draw.shape:
         case "base64" | "imageB64" | "result_base64":
             return picture.base64
-        case "url" | "imageUrl" | "result_url":
+        case "url" | "imageUrl" | "result_url" | "file":
             return picture.url
         case "data_url" | "result_data_url" | None:
             return picture.data_url

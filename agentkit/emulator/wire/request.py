@@ -146,7 +146,6 @@ def request_from_chat(body: ChatBody, model: Model) -> ModelRequest:
         schema=wanted.json_schema.schema_ if wanted and wanted.json_schema else None,
         json_only=wanted is not None and wanted.type in ("json_object", "json_schema"),
         max_tokens=body.max_completion_tokens or body.max_tokens,
-        stop=[body.stop] if isinstance(body.stop, str) else body.stop or (),
         reasons=_reasons(body) or (effort is not None and effort != "none"),
         **_common(body, model),
     )
@@ -193,6 +192,7 @@ def _common(body: Common, model: Model) -> dict[str, Any]:
         "modalities": frozenset(modalities or model.outputs),
         "image_config": body.image_config or {},
         "parallel": body.parallel_tool_calls is not False,
+        "stop": [body.stop] if isinstance(body.stop, str) else body.stop or (),
         "stop_when": body.stop_server_tools_when or (),
         "max_steps": min(30, max(0, 30 if body.max_tool_calls is None else body.max_tool_calls)),
         "stream": body.stream,

@@ -25,7 +25,8 @@ def _whole(value: object) -> object:
 
 Int = Annotated[int, BeforeValidator(_whole)]
 Effort = Literal["max", "xhigh", "high", "medium", "low", "minimal", "none"]
-Tier = Literal["auto", "default", "fast", "flex", "priority", "scale"]
+Tier = Literal["auto", "default", "fast", "flex", "priority", "scale", "ultrafast"]
+Stop = str | Annotated[list[str], Field(max_length=4)] | None
 
 
 class Part(BaseModel):
@@ -259,6 +260,18 @@ class StopWhen(Part):
     reason: str | None = None
 
 
+class CacheControl(Part):
+    type: Literal["ephemeral"]
+    ttl: str | None = None
+
+
+class DeferredTools(Part):
+    profile: Literal["portable"]
+    protocol: Literal["v1"]
+    validation: Literal["runtime"]
+    search: dict[str, Any]
+
+
 class Common(Part):
     """What chat and Responses requests have in common."""
 
@@ -272,6 +285,9 @@ class Common(Part):
     provider: dict[str, Any] | None = None
     reasoning: Reasoning | None = None
     service_tier: Tier | None = None
+    stop: Stop = None
+    cache_control: CacheControl | None = None
+    deferred_tools: DeferredTools | None = None
     session_id: str | None = None
     stop_server_tools_when: list[StopWhen] | None = Field(default=None, min_length=1)
     stream: bool = False
@@ -295,7 +311,6 @@ class ChatBody(Common):
     max_tokens: Int | None = None
     max_completion_tokens: Int | None = None
     reasoning_effort: Effort | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     stream_options: dict[str, Any] | None = None
     logprobs: bool | None = None
     logit_bias: dict[str, float] | None = None
@@ -327,15 +342,18 @@ class ImagesBody(Part):
     prompt: str = Field(min_length=1)
     n: Int | None = None
     size: str | None = None
-    resolution: Literal["512", "1K", "2K", "4K"] | None = None
+    resolution: Literal["512", "768", "1K", "1.5K", "2K", "4K"] | None = None
     aspect_ratio: str | None = None
-    quality: Literal["auto", "low", "medium", "high"] | None = None
+    quality: Literal["auto", "low", "medium", "high", "xhigh", "max"] | None = None
     output_format: Literal["png", "jpeg", "webp", "svg"] | None = None
     background: Literal["auto", "transparent", "opaque"] | None = None
     output_compression: Int | None = None
     seed: Int | None = None
     stream: bool = False
     input_references: list[ImagePart] | None = None
+    user: str | None = None
+    session_id: str | None = Field(default=None, max_length=256)
+    trace: dict[str, Any] | None = None
     provider: dict[str, Any] | None = None
 
 

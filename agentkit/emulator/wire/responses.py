@@ -33,6 +33,7 @@ from agentkit.emulator.wire.output_parts import (
 )
 from agentkit.emulator.wire.request import IMAGE_TOOL
 from agentkit.emulator.wire.sse import DONE, data, pieces
+from agentkit.emulator.wire.tool_items import PLACES, begun, picture_item, tool_item
 
 ERROR_CODES = {429: "rate_limit_exceeded", 400: "invalid_prompt"}
 ERROR_TYPES = {
@@ -158,6 +159,8 @@ class ResponsesEncoder:
         match group:
             case MessagePart():
                 stream = self._message_item(group, index)
+            case PlacedPicture(place=place) if place in PLACES:
+                stream = self._file_item(group, index)
             case PlacedPicture():
                 stream = self._image_item(group, index)
             case Think():
@@ -314,14 +317,16 @@ class ResponsesEncoder:
         yield self._done(done, index)
 
     async def _tool_item(self, use: UseServerTool, index: int) -> AsyncIterator[Json]:
-        self._job.used_tool(search=use.tool == "openrouter:web_search")
-        item: Json = {
-            "id": self._ids.new("st_tmp_", 11),
-            "type": use.tool,
-            "status": "completed",
-            **use.fields,
-        }
-        yield _added({**item, "status": "in_progress"}, index)
+        self._job.used(use)
+        item = tool_item(use, self._job, self._ids)
+        yield _added(begun(item), index)
+        yield self._done(item, index)
+
+    async def _file_item(self, shown: PlacedPicture, index: int) -> AsyncIterator[Json]:
+        """A picture that another tool than image generation made."""
+        picture = await self._job.picture(shown.draw)
+        item = picture_item(shown.draw, picture, shown.place, self._job, self._ids)
+        yield _added(begun(_without_picture(item)), index)
         yield self._done(item, index)
 
     async def _raw_item(self, raw: Raw, index: int) -> AsyncIterator[Json]:
@@ -338,6 +343,12 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 
 def _added(item: Json, index: int) -> Json:
     return {"type": "response.output_item.added", "output_index": index, "item": item}
+
+
+def _without_picture(item: Json) -> Json:
+    """What of an item is known before its tool has run."""
+    results = ("outputs", "output", "screenshotB64", "files", "error")
+    return {name: value for name, value in item.items() if name not in results}
 
 
 def _failed(draw: Draw, *, own: bool) -> Json:

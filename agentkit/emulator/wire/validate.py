@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from agentkit.emulator.catalogue import Catalogue, Model
+from agentkit.emulator.tool_list import CLIENT_RUN, tool_types
 from agentkit.emulator.wire.errors import ApiError, invalid, upstream
 from agentkit.emulator.wire.input_items import (
     FunctionCallItem,
@@ -21,44 +22,8 @@ from agentkit.emulator.wire.request_bodies import (
     ToolMessage,
 )
 
-SERVER_TOOLS = frozenset(
-    f"openrouter:{name}"
-    for name in (
-        "image_generation",
-        "web_search",
-        "web_fetch",
-        "datetime",
-        "advisor",
-        "subagent",
-        "fusion",
-        "bash",
-        "files",
-        "experimental__search_models",
-    )
-)
-RESPONSES_ONLY = frozenset(
-    {
-        "openrouter:apply_patch",
-        "openrouter:shell",
-        "openrouter:tool_search",
-        PLAIN_IMAGE_TOOL,
-        "file_search",
-        "computer_use_preview",
-        "code_interpreter",
-        "mcp",
-        "local_shell",
-        "shell",
-        "apply_patch",
-        "custom",
-        "namespace",
-    }
-)
-SHORTHANDS = frozenset(
-    {"web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_2025_08_26"}
-)
-
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
-_SIZE = re.compile(r"(auto|512|[124]K|\d{2,5}x\d{2,5})\Z")
+_SIZE = re.compile(r"(auto|512|768|1\.5K|[124]K|\d{2,5}x\d{2,5})\Z")
 
 
 def choose_model(body: Common, catalogue: Catalogue) -> Model:
@@ -126,9 +91,9 @@ def _check_tools(request: ModelRequest) -> None:
                 "underscores and dashes, at most 64 characters"
             )
     known = (
-        SERVER_TOOLS
-        | SHORTHANDS
-        | (RESPONSES_ONLY if request.dialect == "responses" else frozenset[str]())
+        tool_types("chat-completions")
+        if request.dialect == "chat"
+        else tool_types("responses") | CLIENT_RUN
     )
     for kind in request.server_tools:
         if kind not in known:
@@ -180,7 +145,7 @@ def check_image_parameters(parameters: Mapping[str, object]) -> None:
     API.
     """
     allowed: dict[str, Sequence[object]] = {
-        "quality": ("auto", "low", "medium", "high"),
+        "quality": ("auto", "low", "medium", "high", "xhigh", "max"),
         "background": ("auto", "transparent", "opaque"),
         "output_format": ("png", "jpeg", "webp", "svg"),
         "moderation": ("auto", "low"),
