@@ -37,7 +37,7 @@ async def with_capabilities(context: RunContext, run: Run) -> RunContext:
 
     Raises `Unsupported` for what the model cannot do; nothing was sent then.
     """
-    asked = context.asked(run.model) if context.services.checks else None
+    asked = context.audience(run.model).sole if context.services.checks else None
     if asked is None:
         return context
     catalogue = Catalogue(context.services.client)

@@ -13,6 +13,7 @@ from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import Approvals
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
+from agentkit.run.audience import Audience
 from agentkit.run.history import History
 from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Tools
@@ -118,12 +119,6 @@ class RunContext:
         )
         return next(tools, None)
 
-    def asked(self, model: str) -> str | None:
-        """The model that will answer, where that is sure before: a preset, a router or fallbacks
-        leave it open.
-        """
-        settings = self.settings
-        is_open = (
-            settings.models or settings.preset or model.startswith(("openrouter/", "@preset/"))
-        )
-        return None if is_open else model
+    def audience(self, model: str) -> Audience:
+        """The models that may answer a request to this one."""
+        return Audience.of(model, self.settings)

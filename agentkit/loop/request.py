@@ -78,7 +78,7 @@ def _messages(run: Run, context: RunContext, gone: frozenset[str] = frozenset())
         context.services.history,
         images=run.images,
         api=run.api,
-        model=context.asked(run.model),
+        audience=context.audience(run.model),
         sees=context.sees,
         gone=gone,
     )

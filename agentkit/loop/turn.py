@@ -296,7 +296,8 @@ class Turn:
         refs = await self._collector.blob_refs(items)
         raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
         parts = parsed.parts(self._named)
-        message = Message("assistant", parts, raw, self.run.api, reply.model)
+        asked = self._context.audience(self.run.model).sole
+        message = Message("assistant", parts, raw, self.run.api, reply.model, asked)
         taken = {each.id for each in self.run.invocations}
         server = parsed.invocations(self._named, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agentkit._check import check_number
+from agentkit.run.audience import Audience
+from agentkit.run.calls import AS_THEY_CAME, SentCalls, sent_calls
 from agentkit.values import Api, BlobRef, Image, Message, Text, ToolCall, ToolResult
 
 PICTURE_TOKENS = 1000
@@ -31,7 +33,6 @@ before the next ones are left out.
 _PROMPT = 80
 _LISTED = 20
 _NAMED = re.compile(r"(?<![A-Za-z0-9_])img_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
-_SAME_MODEL = re.compile(r"(-(preview|latest|beta|exp|[0-9]{2,}))*")
 _BLIND = "You cannot see pictures here; they are told by their handles."
 
 
@@ -82,9 +83,12 @@ class MessageView:
     """
     before: str = ""
     """Text in front of the message: that earlier turns were left out."""
+    calls: SentCalls = AS_THEY_CAME
+    """How its calls go, or the results of those before it."""
 
 
 PLAIN = MessageView()
+ANYBODY = Audience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +106,25 @@ def plan(
     *,
     api: Api,
     images: Sequence[Image],
-    model: str | None = None,
+    audience: Audience = ANYBODY,
     sees: bool = True,
     gone: frozenset[str] = frozenset(),
 ) -> Plan:
     """The messages to send for a run whose prompt stands at `start`.
 
-    `images` are all pictures of the conversation. `model` is the model that is asked, None if that
-    is not known before (fallbacks, presets). `sees` says whether the model takes pictures. Pictures
-    that are `gone` (sha256) were deleted from the store, and become a line.
+    `images` are all pictures of the conversation. `audience` are the models that may answer. `sees`
+    says whether they take pictures. Pictures that are `gone` (sha256) were deleted from the store,
+    and become a line.
     """
+    calls = sent_calls(messages, audience)
     if not images and not gone and policy.tokens is None:
-        return Plan(messages)
+        return Plan(messages, {index: MessageView(calls=each) for index, each in calls.items()})
     placed = {image.name for message in messages for image in message.images}
     loose = {image.name: image for image in images if image.name not in placed}
-    walk = _Walk(policy, api, model, loose, sees=sees, gone=gone)
+    walk = _Walk(policy, api, audience, loose, sees=sees, gone=gone)
     for index, message in enumerate(messages):
         walk.take(index, message, may_leave=index <= start)
-    return _told(messages, walk)
+    return _told(messages, walk, calls)
 
 
 def parents(
@@ -173,14 +178,14 @@ class _Walk:
         self,
         policy: History,
         api: Api,
-        model: str | None,
+        audience: Audience,
         known: dict[str, Image],
         *,
         sees: bool,
         gone: frozenset[str],
     ) -> None:
         self._policy = policy
-        self._model = model
+        self._audience = audience
         self._known = known
         self._gone = gone
         self.sees = sees
@@ -245,7 +250,7 @@ class _Walk:
             self._waiting += message.images
             return
         self.own[index] = refs
-        if _same(message.model, self._model):
+        if self._audience.is_own(message):
             for sha256 in refs:
                 self._show(sha256, index)
         else:
@@ -292,19 +297,6 @@ class _Walk:
         return sum(self._sizes[self.first :]) + PICTURE_TOKENS * len(self.place)
 
 
-def _same(made: str | None, asked: str | None) -> bool:
-    """Whether a reply of this model goes back to the same model: a slug may carry a variant, a
-    date, `-preview`.
-    """
-    if made is None or asked is None:
-        return True
-    slugs = (made.partition(":")[0], asked.partition(":")[0])
-    short, long = sorted(slugs, key=len)
-    if not long.startswith(short):
-        return False
-    return _SAME_MODEL.fullmatch(long[len(short) :]) is not None
-
-
 def tokens_of(message: Message) -> int:
     """An estimate without its pictures: a quarter of its bytes."""
     if message.raw:
@@ -320,7 +312,7 @@ def tokens_of(message: Message) -> int:
     return size // 4 + 4
 
 
-def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
+def _told(messages: tuple[Message, ...], walk: _Walk, calls: Mapping[int, SentCalls]) -> Plan:
     """The messages that are sent, each picture told once, beside the first message of the user's
     side that it comes with.
     """
@@ -349,9 +341,10 @@ def _told(messages: tuple[Message, ...], walk: _Walk) -> Plan:
             note = _note([(lines[name], name in away and walk.sees) for name in fresh])
             note, blind = (f"[{_BLIND}] {note}" if blind else note), False
             fresh = {}
-        if hidden or beside or note or before:
+        if hidden or beside or note or before or index in calls:
             attached = tuple((lines.get(image.name) or line(image), image) for image in beside)
-            shown[index - first] = MessageView(note, hidden, attached, before)
+            sent = calls.get(index, AS_THEY_CAME)
+            shown[index - first] = MessageView(note, hidden, attached, before, sent)
         before = ""
     return Plan(messages[first:], shown)
 

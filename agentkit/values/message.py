@@ -72,7 +72,7 @@ Role = Literal["user", "assistant", "tool"]
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Message:
     """One message of a conversation. `raw` holds the items of the API that produced it (`api`), for
-    sending them back unchanged.
+    sending them back. Of a reply, `model` is the one that gave it.
     """
 
     role: Role
@@ -80,6 +80,8 @@ class Message:
     raw: tuple[Pieces, ...] = ()
     api: Api | None = None
     model: str | None = None
+    asked: str | None = None
+    """Of a reply: the model that was asked, where no other could answer."""
 
     @property
     def text(self) -> str:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentkit.run.audience import Audience
 from agentkit.run.history import PLAIN, MessageView
-from agentkit.values import BlobRef, Image, Message, Pieces, Text, replace
+from agentkit.values import BlobRef, Image, Message, Pieces, Text, ToolResult, replace
 from agentkit.wire.json import write
+from agentkit.wire.tool_calls import for_history
 from agentkit.wire.types import JsonObject, Request
 
 HOLE = f"\ufdd1{secrets.token_hex(8)}:"
@@ -105,10 +107,17 @@ class Encoded:
     heads: list[tuple[Request, str, bytes]] = field(
         default_factory=list[tuple[Request, str, bytes]]
     )
+    audience: Audience | None = None
+    """Whom the items were serialised for."""
 
     def copy(self) -> Encoded:
         """The same, to go its own way from here."""
-        return Encoded(dict(self.items), list(self.heads))
+        return Encoded(dict(self.items), list(self.heads), self.audience)
+
+    def address(self, audience: Audience) -> None:
+        """Forget the items if they are for others: what of a reply goes depends on who reads it."""
+        if audience != self.audience:
+            self.items, self.audience = {}, audience
 
     def keep_only(self, messages: Sequence[Message]) -> None:
         """Forget what belongs to other messages than these: those of a turn that failed are not
@@ -159,7 +168,7 @@ def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:
         if isinstance(part, Image):
             yield Text(f"[{part.name or 'a picture'}]") if part.sha256 in gone else part
             gone.add(part.sha256)
-        elif isinstance(part, Text) and part.text:
+        elif isinstance(part, Text) and part.text.strip():
             yield part
 
 
@@ -243,4 +252,37 @@ def fitting_choice(request: Request) -> str | None:
 
 
 def words(message: Message) -> str:
-    return "".join(part.text for part in message.parts if isinstance(part, Text))
+    """The words of a message, if there is more than white space in them: providers refuse that."""
+    text = "".join([part.text for part in message.parts if isinstance(part, Text)])
+    return text if text.strip() else ""
+
+
+EMPTY = "(empty)"
+"""The result of a tool that returned no words: many providers refuse an empty one."""
+
+
+def result_text(result: ToolResult) -> str:
+    """The words of a tool's result."""
+    return result.text if result.text.strip() else EMPTY
+
+
+def called_in_words(message: Message, view: MessageView) -> str:
+    """What a reply whose calls are told in words says itself."""
+    names = dict.fromkeys([call.name for call in view.calls.in_words])
+    return words(message) or f"I use {' and '.join(names)}."
+
+
+def results_in_words(message: Message, view: MessageView) -> list[Text | Image]:
+    """The calls of the reply before this message, each with its result, as the user's words."""
+    calls = {call.id: call for call in view.calls.in_words}
+    gone = set(view.hidden)
+    told: list[Text | Image] = []
+    for result in message.parts:
+        if not isinstance(result, ToolResult):
+            continue
+        call = calls.get(result.call_id)
+        arguments = for_history(call.arguments) if call is not None else ""
+        head = f"[{result.name} was called with {arguments}; its result:]\n{result_text(result)}"
+        pictures = [each for each in visible(result.parts, gone) if isinstance(each, Image)]
+        told += [Text(head), *pictures]
+    return [*told, *beside(view)]

@@ -1,5 +1,6 @@
-"""The raw items of an earlier reply, sent again: without the pictures that are hidden, and with
-each picture once.
+"""The raw items of an earlier reply, sent again: with the reasoning that goes to whom is asked,
+with ids and names that every provider takes, without the pictures that are hidden, and with each
+picture once.
 
 An item that loses nothing is sent byte for byte. A reply that consisted of a hidden picture says in
 words that there was one: many providers refuse an empty message, and without any message the model
@@ -9,17 +10,45 @@ would think that it had not answered.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import count
 from typing import Any, cast
 
-from agentkit.values import BlobRef, Image, Message, Pieces
+from agentkit.run.audience import Audience
+from agentkit.run.history import MessageView
+from agentkit.values import BlobRef, Image, Message, Pieces, replace
 from agentkit.wire.body import HOLE, cut
 from agentkit.wire.common import IMAGE_ITEMS
-from agentkit.wire.json import as_objects, as_text, read_object, write
+from agentkit.wire.json import as_object, as_objects, as_text, read_object, write
+from agentkit.wire.reasoning import (
+    RECORD,
+    Recipient,
+    is_sealed,
+    reasoning_item,
+    unsigned_item,
+    with_reasoning,
+)
+from agentkit.wire.tool_calls import sent_name
 
+_TOUCHED = re.compile(rb'"reasoning|"(?:text|content)":"(?:\s|\\\\[nrt])*"')
+"""In JSON: reasoning, or words that are only white space."""
 _MARK = re.compile(re.escape(HOLE) + "([0-9]+)")
-_RECORD = "reasoning.server_tool_call"
 _SAYS = ("content", "images", "tool_calls")
+_NEED_ID = {
+    "apply_patch_call",
+    "code_interpreter_call",
+    "file_search_call",
+    "image_generation_call",
+    "local_shell_call",
+    "mcp_approval_request",
+    "mcp_call",
+    "mcp_list_tools",
+    "openrouter:armor_blocked",
+    "shell_call",
+    "shell_call_output",
+    "web_search_call",
+}
+"""Items that OpenRouter's specification does not take without their id."""
 NO_ANSWER = "(no answer)"
 """The words for a reply that brought nothing, or only a picture that could not be downloaded."""
 
@@ -110,13 +139,13 @@ def as_kept(pieces: Pieces) -> Pieces:
     item = _Item(pieces)
     item.kept = set(range(len(item.refs)))
     for detail in as_objects(item.value.get("reasoning_details")):
-        if detail.get("type") == _RECORD:
+        if detail.get("type") == RECORD:
             item.kept.difference_update(item.marks(detail))
     return item.pieces()
 
 
 def _names_record(pieces: Pieces) -> bool:
-    record = _RECORD.encode()
+    record = RECORD.encode()
     return any(record in piece for piece in pieces if isinstance(piece, bytes))
 
 
@@ -128,26 +157,76 @@ def _stays_whole(message: Message, hidden: frozenset[str]) -> bool:
     return hidden.isdisjoint(digests) and len(set(digests)) == len(digests)
 
 
-def chat(message: Message, hidden: frozenset[str]) -> tuple[Pieces, ...]:
-    """The message as it came. `images` and content parts lose what is hidden; `reasoning_details`
-    stay, signatures and all, but the record of a server tool never carries the bytes of a picture:
-    no model looks for one there."""
+def chat(message: Message, view: MessageView, audience: Audience) -> tuple[Pieces, ...]:
+    """The message as it came, but for what its audience cannot take. `images` and content parts
+    lose what is hidden; the record of a server tool never carries the bytes of a picture: no model
+    looks for one there."""
+    recipient, ids = Recipient.of(message, audience), dict(view.calls.ids)
     items = message.raw
-    if not _stays_whole(message, hidden) or _has_record(message):
-        sieve = _Sieve(hidden)
+    if _is_touched(message, recipient, ids):
+        items = tuple([_chat_addressed(each, message, recipient, ids) for each in items])
+    if not _stays_whole(message, view.hidden) or _has_record(message):
+        sieve = _Sieve(view.hidden)
         items = tuple(_chat_item(pieces, sieve, message) for pieces in items)
-    if message.text or message.calls:
+    if message.text.strip() or message.calls:
         return items
     return tuple([_not_empty(pieces, message) for pieces in items])
 
 
-def _not_empty(pieces: Pieces, message: Message) -> Pieces:
-    """The item with words, if it has nothing else that a model reads."""
+def _is_touched(message: Message, recipient: Recipient, ids: Mapping[str, str]) -> bool:
+    """Whether there is reasoning or a blank text to look at, an id or a name to change, or a
+    signature to add."""
+    calls = message.calls
+    return (
+        bool(ids)
+        or any(sent_name(call.name) != call.name for call in calls)
+        or (bool(calls) and recipient.wants_signed_calls)
+        or any(
+            b'"reasoning' in each
+            for item in message.raw
+            for each in item
+            if isinstance(each, bytes)
+        )
+    )
+
+
+def _chat_addressed(
+    pieces: Pieces, message: Message, recipient: Recipient, ids: Mapping[str, str]
+) -> Pieces:
+    """The message with what of its reasoning goes, and with ids and names that are taken."""
     item = _Item(pieces)
-    readable = (*_SAYS, "refusal")
-    if any(item.value.get(name) for name in readable):
+    changed = with_reasoning(item.value, message, recipient)
+    for call in as_objects(item.value.get("tool_calls")):
+        changed |= _replace(call, "id", ids)
+        function = as_object(call.get("function"))
+        name = as_text(function.get("name")) or ""
+        changed |= _replace(function, "name", {name: sent_name(name)})
+    for detail in as_objects(item.value.get("reasoning_details")):
+        changed |= detail.get("type") != RECORD and _replace(detail, "id", ids)
+    item.kept = set(range(len(item.refs)))
+    return item.pieces() if changed else pieces
+
+
+def _replace(holder: Mapping[str, Any], name: str, values: Mapping[str, str]) -> bool:
+    """Put another value in the place of this one. Returns whether it changed."""
+    given = holder.get(name)
+    value = values.get(given, given) if isinstance(given, str) else given
+    if value == given:
+        return False
+    cast("dict[str, Any]", holder)[name] = value
+    return True
+
+
+def _not_empty(pieces: Pieces, message: Message) -> Pieces:
+    """The item with words, if it has nothing else that a model reads. What a model refused with is
+    its words: only some providers read it where it came."""
+    item = _Item(pieces)
+    content = item.value.get("content")
+    said = not isinstance(content, str) or content.strip()
+    if (said and content) or any(item.value.get(name) for name in ("images", "tool_calls")):
         return pieces
-    item.value["content"] = in_words(message.images)
+    refusal = as_text(item.value.pop("refusal", None)) or ""
+    item.value["content"] = refusal if refusal.strip() else in_words(message.images)
     item.kept = set(range(len(item.refs)))
     return item.pieces()
 
@@ -166,7 +245,7 @@ def _chat_item(pieces: Pieces, sieve: _Sieve, message: Message) -> Pieces:
         known.update(item.marks(item.value.get(name)))
         sieve.entries(item, name)
     for detail in as_objects(item.value.get("reasoning_details")):
-        if detail.get("type") == _RECORD:
+        if detail.get("type") == RECORD:
             known.update(item.marks(detail))
     sieve.rest(item, known)
     if len(item.kept) == len(item.refs):
@@ -178,24 +257,120 @@ def _chat_item(pieces: Pieces, sieve: _Sieve, message: Message) -> Pieces:
     return item.pieces()
 
 
-def responses(message: Message, hidden: frozenset[str]) -> tuple[Pieces, ...]:
-    """The items as they came. One whose picture is hidden goes, and with it the reasoning directly
-    before it, which is refused without the item that followed it."""
-    if _stays_whole(message, hidden):
-        return message.raw
-    sieve = _Sieve(hidden)
+def responses(message: Message, view: MessageView, audience: Audience) -> tuple[Pieces, ...]:
+    """The items as they came, but for what their audience cannot take. One whose picture is hidden
+    goes, and with it the reasoning directly before it, which is refused without the item that
+    followed it."""
+    recipient, ids = Recipient.of(message, audience), dict(view.calls.ids)
+    items = message.raw
+    if _is_touched(message, recipient, ids):
+        items = _responses_addressed(message, recipient, ids)
+    if not _stays_whole(message, view.hidden):
+        sieve = _Sieve(view.hidden)
+        items = _without_loose_reasoning([_responses_item(each, sieve) for each in items])
+    if items:
+        return items
+    words = {"type": "message", "role": "assistant", "content": in_words(message.images)}
+    return ((write(words),),)
+
+
+def _without_loose_reasoning(items: list[Pieces | None]) -> tuple[Pieces, ...]:
+    """The items that are left, without reasoning whose next item went, or that has none."""
     kept: list[Pieces] = []
-    for pieces in message.raw:
-        item = _responses_item(pieces, sieve)
+    for item in [*items, None]:
         if item is not None:
             kept.append(item)
             continue
         while kept and _Item(kept[-1]).value.get("type") == "reasoning":
             kept.pop()
-    if kept:
-        return tuple(kept)
-    words = {"type": "message", "role": "assistant", "content": in_words(message.images)}
-    return ((write(words),),)
+    return tuple(kept)
+
+
+def _responses_addressed(
+    message: Message, recipient: Recipient, ids: Mapping[str, str]
+) -> tuple[Pieces, ...]:
+    """The items with what of their reasoning goes, and with ids and names that are taken."""
+    kept: list[Pieces | None] = []
+    lost = signed = False
+    for pieces in message.raw:
+        item = _Item(pieces)
+        item.kept = set(range(len(item.refs)))
+        if item.value.get("type") == "reasoning":
+            left = reasoning_item(item.value, recipient)
+            if left is not None and left is item.value:
+                signed = signed or is_sealed(left)
+                kept.append(pieces)
+                continue
+            lost = True
+            if left is not None:
+                item.value = dict(left)
+                kept.append(item.pieces())
+            continue
+        is_call = item.value.get("type") == "function_call"
+        if is_call and recipient.wants_signed_calls and not signed:
+            call_id = as_text(item.value.get("call_id")) or ""
+            kept.append((write(unsigned_item(ids.get(call_id, call_id))),))
+            signed = True
+        if lost and item.value.get("type") in _NEED_ID:
+            kept.append(_as_users_pictures(item))
+            continue
+        changed = _loses_blank_text(item.value)
+        if item.value.get("type") == "message" and not item.value.get("content"):
+            kept.append(None)
+            continue
+        changed |= lost and _loses_id(item.value)
+        if is_call:
+            name = as_text(item.value.get("name")) or ""
+            changed |= _replace(item.value, "call_id", ids)
+            changed |= _replace(item.value, "name", {name: sent_name(name)})
+        kept.append(item.pieces() if changed else pieces)
+    return _without_loose_reasoning(kept)
+
+
+def _as_users_pictures(item: _Item) -> Pieces | None:
+    """The pictures of an item that cannot go itself; None where it has none."""
+    if not item.refs:
+        return None
+    item.refs = [replace(ref, form="data_url") for ref in item.refs]
+    content = [
+        {"type": "input_image", "detail": "auto", "image_url": f"{HOLE}{number}"}
+        for number in range(len(item.refs))
+    ]
+    item.value = {"type": "message", "role": "user", "content": content}
+    return item.pieces()
+
+
+def _loses_blank_text(item: dict[str, Any]) -> bool:
+    """Take text parts that are only white space from a message: providers refuse them. Returns
+    whether it changed."""
+    content = item.get("content")
+    if item.get("type") != "message":
+        return False
+    if isinstance(content, str):
+        item["content"] = content if content.strip() else ""
+    elif isinstance(content, list):
+        parts = cast("list[object]", content)
+        item["content"] = [each for each in parts if not _is_blank(as_object(each))]
+    return item.get("content") != content
+
+
+def _is_blank(part: Mapping[str, Any]) -> bool:
+    text = part.get("text")
+    return isinstance(text, str) and not text.strip() and "image_url" not in part
+
+
+def _loses_id(item: dict[str, Any]) -> bool:
+    """Take the id from an item whose reasoning does not go with it: by its id, OpenAI would ask for
+    that reasoning. A message without an id has its words as one text. Returns whether it changed.
+    """
+    had = item.pop("id", None)
+    parts = as_objects(item.get("content"))
+    texts = [part.get("text") or part.get("refusal") for part in parts]
+    if item.get("type") == "message" and parts and all(isinstance(each, str) for each in texts):
+        item["content"] = "".join(cast("list[str]", texts))
+        item.pop("status", None)
+        return True
+    return had is not None
 
 
 def _responses_item(pieces: Pieces, sieve: _Sieve) -> Pieces | None:

@@ -8,7 +8,9 @@ is kept in the history is valid JSON in any case.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -31,6 +33,8 @@ from agentkit.wire.json import (
 )
 from agentkit.wire.types import JsonObject
 
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST = 1_000_000
 """Bytes of arguments that are checked at all: `agentkit.tools.arguments` refuses more."""
 
@@ -168,6 +172,15 @@ def _read(arguments: str) -> object:
         if (escaped := escape_controls(arguments)) == arguments:
             raise
     return read(escaped.encode("utf-8", "surrogatepass"))
+
+
+def sent_name(name: str) -> str:
+    """A function's name as providers take it: as it came where it fits, else the same with what
+    does not fit replaced, and a digest, so that two names never become one."""
+    if _NAME.match(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{_UNFIT.sub('_', name).strip('_')[:50] or 'unnamed'}_{digest}"
 
 
 def for_history(arguments: str) -> str:

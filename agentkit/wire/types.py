@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from agentkit.errors import APIError
+from agentkit.run.audience import Audience
 from agentkit.run.history import MessageView
 from agentkit.settings import ModelSettings
 from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
@@ -66,6 +67,11 @@ class Request:
     """By position in `messages`: how that message goes, where it does not go as it is
     (`agentkit.run.history`).
     """
+
+    @property
+    def audience(self) -> Audience:
+        """The models that may answer."""
+        return Audience.of(self.model, self.settings)
 
     @property
     def max_tokens(self) -> int | None:

@@ -58,6 +58,7 @@ class ChatReply:
         self._words: list[str | JsonObject] = []
         self._others = 0  # pieces of `_words` that are no words
         self._reasoning: list[str] = []
+        self._plain = ""  # the field in which reasoning came as mere words
         self._details: list[dict[str, Any]] = []
         self._growing: dict[tuple[int | str, str | None, str | None], dict[str, Any]] = {}
         self._images: list[JsonObject] = []
@@ -126,12 +127,15 @@ class ChatReply:
 
     def _delta(self, delta: JsonObject, *, whole_call: bool) -> list[Signal]:
         signals: list[Signal] = []
-        reasoning = delta.get("reasoning") or delta.get("reasoning_content")
+        plain = "reasoning" if delta.get("reasoning") else "reasoning_content"
+        reasoning = delta.get(plain)
         details = as_objects(delta.get("reasoning_details"))
         if not isinstance(reasoning, str):
             reasoning = "".join(
                 str(each.get("text") or each.get("summary") or "") for each in details
             )
+        elif reasoning:
+            self._plain = plain
         if reasoning and (shown := self._mend_reasoning.more(reasoning)):
             self._reasoning.append(shown)
             signals.append(Words(shown, "reasoning"))
@@ -335,9 +339,11 @@ class ChatReply:
             content: object = [
                 {"type": "text", "text": piece} if isinstance(piece, str) else piece
                 for piece in pieces
+                if not isinstance(piece, str) or piece.strip()
             ]
         else:
-            content = "".join(cast("list[str]", pieces))
+            text = "".join(cast("list[str]", pieces))
+            content = text if text.strip() else ""
         message: dict[str, Any] = {
             "role": "assistant",
             "content": content or ("" if not calls else None),
@@ -353,6 +359,8 @@ class ChatReply:
             ]
         if self._details:
             message["reasoning_details"] = self._details
+        if calls and self._plain and len(self._server_details()) == len(self._details):
+            message[self._plain] = "".join(self._reasoning)
         if self._images:
             message["images"] = self._images
         if refusal := join_surrogates("".join(self._refusal)):

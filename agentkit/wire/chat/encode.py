@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agentkit.run.audience import Audience
 from agentkit.run.history import PLAIN, MessageView, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
@@ -13,14 +14,18 @@ from agentkit.wire.body import (
     Placeholders,
     around,
     beside,
+    called_in_words,
     fitting_choice,
+    result_text,
+    results_in_words,
     settings,
     visible,
     with_surroundings,
     words,
 )
 from agentkit.wire.json import write
-from agentkit.wire.tool_calls import for_history
+from agentkit.wire.reasoning import Recipient, readable, with_reasoning
+from agentkit.wire.tool_calls import for_history, sent_name
 from agentkit.wire.types import JsonObject, Request
 
 PATH = "/chat/completions"
@@ -29,11 +34,13 @@ PATH = "/chat/completions"
 def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     """The request's body for `POST /chat/completions`."""
     cache = encoded if encoded is not None else Encoded()
+    audience = request.audience
+    cache.address(audience)
     items: list[Pieces] = []
-    if request.instructions:
+    if request.instructions.strip():
         items.append((write({"role": "system", "content": request.instructions}),))
     for index, message in enumerate(request.messages):
-        items += _items(message, request.shown.get(index, PLAIN), cache)
+        items += _items(message, request.shown.get(index, PLAIN), audience, cache)
     return around(cache.head(request, "chat", _head), "messages", items)
 
 
@@ -89,23 +96,25 @@ def _tool_choice(request: Request) -> object:
     return {"type": choice}
 
 
-def _items(message: Message, shown: MessageView, cache: Encoded) -> tuple[Pieces, ...]:
+def _items(
+    message: Message, shown: MessageView, audience: Audience, cache: Encoded
+) -> tuple[Pieces, ...]:
     if (kept := cache.get(message, "chat", shown)) is not None:
         return kept
-    if echoed(message, "chat"):
-        items = echo.chat(message, shown.hidden)
-    elif message.role == "assistant":
-        items = (_assistant(message),)
+    if message.role == "user":
+        items = (_user(with_surroundings(message, shown)),)
     elif message.role == "tool":
         items = _tool(message, shown)
+    elif echoed(message, "chat") and not shown.calls.in_words:
+        items = echo.chat(message, shown, audience)
     else:
-        items = (_user(message, shown),)
+        items = (_assistant(message, shown, audience),)
     return cache.put(message, "chat", shown, items)
 
 
-def _user(message: Message, shown: MessageView) -> Pieces:
+def _user(parts: Sequence[Text | Image]) -> Pieces:
     holes = Placeholders()
-    content = _content(with_surroundings(message, shown), holes)
+    content = _content(parts, holes)
     if len(content) == 1 and content[0]["type"] == "text":
         return holes.pieces({"role": "user", "content": content[0]["text"]})
     return holes.pieces({"role": "user", "content": content})
@@ -121,24 +130,31 @@ def _part(part: Text | Image, holes: Placeholders) -> dict[str, Any]:
     return {"type": "text", "text": part.text}
 
 
-def _assistant(message: Message) -> Pieces:
+def _assistant(message: Message, shown: MessageView, audience: Audience) -> Pieces:
     """A message of the other API, or of none, from its words and calls. Its pictures are sent as
     the user's (`history`).
     """
+    recipient = Recipient.of(message, audience)
     item: dict[str, Any] = {"role": "assistant", "content": words(message)}
-    if calls := message.calls:
+    if shown.calls.in_words:
+        item["content"] = called_in_words(message, shown)
+    elif calls := message.calls:
         item["content"] = item["content"] or None
-        item["tool_calls"] = [_call(call) for call in calls]
+        ids = dict(shown.calls.ids)
+        item["tool_calls"] = [_call(call, ids) for call in calls]
     elif not item["content"]:
         item["content"] = echo.in_words(message.images)
-    return (write(item),)
+    if recipient.is_anybody:
+        item["reasoning"] = readable(message)
+    with_reasoning(item, message, recipient)
+    return (write({name: value for name, value in item.items() if value or name == "content"}),)
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall, ids: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "id": call.id,
+        "id": ids.get(call.id, call.id),
         "type": "function",
-        "function": {"name": call.name, "arguments": for_history(call.arguments)},
+        "function": {"name": sent_name(call.name), "arguments": for_history(call.arguments)},
     }
 
 
@@ -146,18 +162,20 @@ def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
     """One item for each result; pictures follow in a user's message, since many providers refuse
     them in a tool's.
     """
+    if shown.calls.in_words:
+        return (_user(results_in_words(message, shown)),)
     items: list[Pieces] = []
     follow: list[Text | Image] = []
-    gone = set(shown.hidden)
+    gone, ids = set(shown.hidden), dict(shown.calls.ids)
     results = [part for part in message.parts if isinstance(part, ToolResult)]
     for result in results:
-        item = {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
+        call_id = ids.get(result.call_id, result.call_id)
+        item = {"role": "tool", "tool_call_id": call_id, "content": result_text(result)}
         items.append((write(item),))
         if images := [part for part in visible(result.parts, gone) if isinstance(part, Image)]:
             names = ", ".join(image.name for image in images)
             follow += [Text(f"Pictures from {result.name} ({names}):"), *images]
     follow += beside(shown)
     if follow:
-        holes = Placeholders()
-        items.append(holes.pieces({"role": "user", "content": _content(follow, holes)}))
+        items.append(_user(follow))
     return tuple(items)

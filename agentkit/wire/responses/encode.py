@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from agentkit.run.audience import Audience
 from agentkit.run.history import PLAIN, MessageView, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire import echo
@@ -13,14 +14,18 @@ from agentkit.wire.body import (
     Placeholders,
     around,
     beside,
+    called_in_words,
     fitting_choice,
+    result_text,
+    results_in_words,
     settings,
     visible,
     with_surroundings,
     words,
 )
 from agentkit.wire.json import write
-from agentkit.wire.tool_calls import for_history
+from agentkit.wire.reasoning import Recipient, unsigned_item
+from agentkit.wire.tool_calls import for_history, sent_name
 from agentkit.wire.types import Request
 
 PATH = "/responses"
@@ -29,9 +34,11 @@ PATH = "/responses"
 def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     """The request's body for `POST /responses`."""
     cache = encoded if encoded is not None else Encoded()
+    audience = request.audience
+    cache.address(audience)
     items: list[Pieces] = []
     for index, message in enumerate(request.messages):
-        items += _items(message, request.shown.get(index, PLAIN), cache)
+        items += _items(message, request.shown.get(index, PLAIN), audience, cache)
     return around(cache.head(request, "responses", _head), "input", items)
 
 
@@ -50,7 +57,7 @@ def _head(request: Request) -> dict[str, Any]:
     if not request.closing:
         tools += [dict(tool) for tool in request.server_tools]
     own: dict[str, Any] = {
-        "instructions": request.instructions or None,
+        "instructions": request.instructions if request.instructions.strip() else None,
         "max_output_tokens": request.max_tokens,
         "tools": tools or None,
         "tool_choice": _tool_choice(request),
@@ -79,17 +86,19 @@ def _tool_choice(request: Request) -> object:
     return "required"  # this API has no form that names a server tool of OpenRouter's
 
 
-def _items(message: Message, shown: MessageView, cache: Encoded) -> tuple[Pieces, ...]:
+def _items(
+    message: Message, shown: MessageView, audience: Audience, cache: Encoded
+) -> tuple[Pieces, ...]:
     if (kept := cache.get(message, "responses", shown)) is not None:
         return kept
-    if echoed(message, "responses"):
-        items = echo.responses(message, shown.hidden)
-    elif message.role == "assistant":
-        items = _assistant(message)
+    if message.role == "user":
+        items = (_user(with_surroundings(message, shown)),)
     elif message.role == "tool":
         items = _tool(message, shown)
+    elif echoed(message, "responses") and not shown.calls.in_words:
+        items = echo.responses(message, shown, audience)
     else:
-        items = (_user(with_surroundings(message, shown)),)
+        items = _assistant(message, shown, audience)
     return cache.put(message, "responses", shown, items)
 
 
@@ -109,27 +118,32 @@ def _part(part: Text | Image, holes: Placeholders) -> dict[str, Any]:
     return {"type": "input_text", "text": part.text}
 
 
-def _assistant(message: Message) -> tuple[Pieces, ...]:
+def _assistant(message: Message, shown: MessageView, audience: Audience) -> tuple[Pieces, ...]:
     """A message of the other API, or of none, from its words and calls. Its pictures are sent as
     the user's (`history`): no provider knows the id of an `image_generation_call` made up here.
     """
     items: list[Pieces] = []
-    text = words(message)
-    if not text and not message.calls and message.images:
+    calls, text = message.calls, words(message)
+    if shown.calls.in_words:
+        calls, text = (), called_in_words(message, shown)
+    if not text and not calls and message.images:
         text = echo.in_words(message.images)
     if text:
         item = {"type": "message", "role": "assistant", "content": text}
         items.append((write(item),))
-    items += [(write(_call(call)),) for call in message.calls]
+    ids = dict(shown.calls.ids)
+    if calls and Recipient.of(message, audience).wants_signed_calls:
+        items.append((write(unsigned_item(ids.get(calls[0].id, calls[0].id))),))
+    items += [(write(_call(call, ids)),) for call in calls]
     return tuple(items)
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall, ids: Mapping[str, str]) -> dict[str, Any]:
+    """A call without an id of its item: one that is made up would have to look like OpenAI's."""
     return {
         "type": "function_call",
-        "id": call.id,
-        "call_id": call.id,
-        "name": call.name,
+        "call_id": ids.get(call.id, call.id),
+        "name": sent_name(call.name),
         "arguments": for_history(call.arguments),
         "status": "completed",
     }
@@ -139,17 +153,20 @@ def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
     """One item for each result, with its pictures; what else goes beside them follows as the
     user's.
     """
+    if shown.calls.in_words:
+        return (_user(results_in_words(message, shown)),)
     items: list[Pieces] = []
-    gone = set(shown.hidden)
+    gone, ids = set(shown.hidden), dict(shown.calls.ids)
     results = [part for part in message.parts if isinstance(part, ToolResult)]
     for result in results:
         holes = Placeholders()
         images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
-        output: object = result.text
+        output: object = result_text(result)
         if images:
-            text = [Text(result.text)] if result.text else []
+            text = [Text(result.text)] if result.text.strip() else []
             output = _content([*text, *images], holes)
-        item = {"type": "function_call_output", "call_id": result.call_id, "output": output}
+        call_id = ids.get(result.call_id, result.call_id)
+        item = {"type": "function_call_output", "call_id": call_id, "output": output}
         items.append(holes.pieces(item))
     if follow := list(beside(shown)):
         items.append(_user(follow))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agentkit import History
 from agentkit.errors import UsageError
+from agentkit.run.audience import Audience
 from agentkit.run.history import PICTURE_TOKENS, MessageView, Plan, echoed, line, parents, plan
 from agentkit.values import Api, BlobRef, Image, Message, Source, Text, ToolCall, ToolResult
 
@@ -55,7 +56,13 @@ def talk(turns: int, **more: Any) -> tuple[Message, ...]:
 def planned(messages: tuple[Message, ...], policy: History | None = None, **more: Any) -> Plan:
     known = {each.name: each for message in messages for each in message.images}
     start = max(index for index, message in enumerate(messages) if message.role == "user")
-    given = {"api": "chat", "model": MODEL, "images": tuple(known.values()), "start": start, **more}
+    given = {
+        "api": "chat",
+        "audience": Audience((MODEL,)),
+        "images": tuple(known.values()),
+        "start": start,
+        **more,
+    }
     return plan(messages, given.pop("start"), policy or History(), **given)
 
 
@@ -181,15 +188,17 @@ def test_a_picture_is_shown_where_it_came_first() -> None:
 
 
 def test_for_another_api_or_model_a_replys_pictures_are_the_users_input() -> None:
-    for more in ({"api": "responses"}, {"model": "c/d"}, {"model": "a/b-image"}):
+    others = [Audience(each) for each in (("c/d",), ("a/b-image",), ("a/b", "c/d"), ())]
+    for more in ({"api": "responses"}, *({"audience": other} for other in others)):
         sent = planned(talk(2), **more)
         assert [[each.name for _, each in sent.shown[index].attached] for index in (2, 4)] == [
             ["img_1"],
             ["img_2"],
         ]
         assert carried(sent, more.get("api", "chat")) == ["img_1", "img_2"]
-    for same in ("a/b:free", "a/b-2025-12-11", None):
-        assert not any(each.attached for each in planned(talk(2), model=same).shown.values()), same
+    for same in ("a/b:free", "a/b-2025-12-11", "A/B-preview", "b"):
+        sent = planned(talk(2), audience=Audience((same,)))
+        assert not any(each.attached for each in sent.shown.values()), same
 
 
 def test_a_picture_that_the_wire_gave_only_as_a_link_is_sent_when_it_is_named() -> None:
