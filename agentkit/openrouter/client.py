@@ -13,15 +13,16 @@ from collections.abc import AsyncGenerator
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from agentkit._check import check_choice, check_optional
-from agentkit._redact import Secret, redacted
+from agentkit._redact import redacted
 from agentkit._version import __version__
-from agentkit.errors import MissingKey, ProtocolError, UsageError
+from agentkit.errors import MissingKey, ProtocolError
 from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
+from agentkit.openrouter.address import BASE_URL, base_url_of, key_of, origin_of
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
 from agentkit.openrouter.retry import look_up
@@ -34,8 +35,6 @@ from agentkit.wire.types import JsonObject
 if TYPE_CHECKING:
     from agentkit.openrouter.connections import Connections
 
-BASE_URL = "https://openrouter.ai/api/v1"
-
 
 def _header(value: str | None) -> str | None:
     """A header's value: one that is not printable ASCII is percent-encoded."""
@@ -44,41 +43,17 @@ def _header(value: str | None) -> str | None:
     return quote(value, safe=" ", errors="replace")
 
 
-def _secret(api_key: str | None) -> Secret:
-    """The key that was given, or the one of the environment; empty if there is none."""
-    key = os.environ.get("OPENROUTER_API_KEY", "") if api_key is None else api_key
-    key = key.strip()
-    if not key.isascii() or not key.isprintable():
-        raise UsageError(
-            "OpenRouter(api_key=…): accepted are the printable ASCII characters of a key"
-        )
-    return Secret(key)
-
-
-def _split(base_url: str) -> SplitResult:
-    """The parts of the address, which must be an http or https URL without credentials."""
-    parts = None
-    with contextlib.suppress(ValueError):  # a broken IPv6 address, or a port that is no number
-        found = urlsplit(base_url)
-        if found.scheme in {"http", "https"} and found.hostname and found.port != 0:
-            parts = found
-    if parts is None:
-        raise UsageError(
-            f"OpenRouter(base_url={redacted(base_url)!r}): accepted is an http "
-            f"or https URL such as {BASE_URL!r}"
-        )
-    if parts.username or parts.password:
-        raise UsageError(
-            "OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key="
-        )
-    return parts
+def _given(value: str | None, variable: str, default: str) -> str:
+    """The value that was given, or the one of the environment."""
+    return (os.environ.get(variable) or default) if value is None else value
 
 
 class OpenRouter:
     """A connection to OpenRouter. Any number of agents may share one; it keeps its connections
     apart for each event loop.
 
-    - `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`.
+    - `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. White
+      space, quotes, `Bearer ` and an endpoint at the end of the address are taken off.
     - `app_name` and `app_url` name your application in OpenRouter's rankings.
     - `timeouts` (`agentkit.openrouter.Timeouts`) says how long to wait for what.
     - `transport` is `"aiohttp"` or `"httpx2"`; by default aiohttp, unless the environment names a
@@ -111,10 +86,9 @@ class OpenRouter:
         check_optional("OpenRouter(timeouts={!r})", timeouts, Timeouts, "Timeouts(…)")
         if transport is not None:
             check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
-        self._key = _secret(api_key)
-        self.base_url = (base_url or os.environ.get("OPENROUTER_BASE_URL") or BASE_URL).rstrip("/")
-        parts = _split(self.base_url)
-        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self._key = key_of(_given(api_key, "OPENROUTER_API_KEY", ""))
+        self.base_url = base_url_of(_given(base_url or None, "OPENROUTER_BASE_URL", BASE_URL))
+        self.origin = origin_of(self.base_url)
         self.timeouts = Timeouts() if timeouts is None else timeouts
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()

@@ -8,6 +8,7 @@ of the one that wraps it: only a failure to connect proves that nothing was sent
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ GENERATION_ID = "x-generation-id"
 MAX_ERROR_BODY = 64 * 1024
 ERROR_BODY_WAIT = 10.0
 """Seconds that the body of an error may take to arrive: the status says enough."""
+
+
+_VERSION = re.compile(r"/v\d")
 
 
 def _wait(response: httpx2.Response) -> float | None:
@@ -117,12 +121,21 @@ async def raise_error_status(response: httpx2.Response, *, secret: Secret, secon
         words = await _error_body(response, seconds)
     if len(secret.reveal()) >= SHORTEST:
         words = words.replace(secret.reveal().encode(), "…".encode())
-    raise faults.from_body(
+    error = faults.from_body(
         status,
         words,
         retry_after=_wait(response),
         generation_id=response.headers.get(GENERATION_ID),
     )
+    if status in (404, 405):
+        error.args = (f"{error} ({_asked(response.request)})",)
+    raise error
+
+
+def _asked(request: httpx2.Request) -> str:
+    """The address of a request, since one that is wrong is told by nothing else."""
+    hint = "" if _VERSION.search(request.url.path) else "; most base_urls end with /v1"
+    return redacted(f"asked: {request.method} {request.url}{hint}")
 
 
 def _redirect_refused(response: httpx2.Response) -> bytes:

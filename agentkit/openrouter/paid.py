@@ -160,10 +160,10 @@ class PaidRequest:
 
     async def _read(self, exchange: Exchange) -> None:
         reader, decoder = self._reader, self._reader.decoder
-        decode, hear = decoder.feed if exchange.is_stream else decoder.whole, reader.hear
+        hear = reader.hear
 
         def take(event: JsonObject) -> None:
-            for signal in decode(event):
+            for signal in decoder.feed(event) if exchange.is_stream else decoder.whole(event):
                 hear(signal)
 
         try:

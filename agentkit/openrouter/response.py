@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -128,6 +129,9 @@ class Exchange:
         self.spool = spool
         self.generation_id: str | None = response.headers.get(GENERATION_ID)
         self.is_stream = "text/event-stream" in response.headers.get("content-type", "").lower()
+        """Whether the reply is a stream of events. Its first bytes decide, once they are there:
+        some gateways declare one type and send the other.
+        """
         self.done = False
         """Whether the stream ended with `[DONE]`, or the body was read to its end."""
         self.torn = False
@@ -145,9 +149,8 @@ class Exchange:
         """
         timer = IdleTimeout(self._first_byte, self._idle, self.generation_id)
         chunks = chunks_of(self._response, timer, self.generation_id)
-        read = self._read_stream if self.is_stream else self._read_body
         try:
-            await timer.watch(read(chunks, take))
+            await timer.watch(self._read(chunks, take))
         except BaseException:
             # A picture that was paid for may stand in what was not passed on.
             unread = [*self._unread]
@@ -155,6 +158,22 @@ class Exchange:
                 unread += [b"\n", self._lines.rest()]
             self.spool.salvage(unread)
             raise
+
+    async def _read(
+        self, chunks: AsyncGenerator[bytes], take: Callable[[JsonObject], None]
+    ) -> None:
+        start, size = b"", 0
+        async for chunk in chunks:
+            start = (start + chunk).lstrip(_BLANK)
+            size += len(chunk)
+            found = _is_stream(start, declared=self.is_stream)
+            if found is not None:
+                self.is_stream = found
+                break
+            if size > MAX_BODY:
+                raise self._refusal(f"the reply begins with more than {MAX_BODY} bytes of nothing")
+        read = self._read_stream if self.is_stream else self._read_body
+        await read(_with_start(start, chunks), take)
 
     async def _read_stream(
         self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]
@@ -231,9 +250,36 @@ class Exchange:
         return ProtocolError(words, generation_id=self.generation_id)
 
 
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_FIELDS = (b":", b"data:", b"event:", b"id:", b"retry:")
+
+
+def _is_stream(start: bytes, *, declared: bool) -> bool | None:
+    """Whether a reply that starts so, white space apart, is a stream of events: one starts with a
+    field or a comment, JSON or HTML do not, and of other words the declared type decides. None
+    where more bytes are needed.
+    """
+    if start[:1] in (b"{", b"[", b"<"):
+        return False
+    if start.startswith(_FIELDS):
+        return True
+    return None if any(field.startswith(start) for field in _FIELDS) else declared
+
+
+async def _with_start(start: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    yield start
+    async for chunk in chunks:
+        yield chunk
+
+
 def _described(data: bytes) -> str:
     """What stands there in place of JSON, in a few words."""
-    start = data[:60].decode("utf-8", "replace").strip()
+    start = data[:_MOST_OF_A_PAGE].decode("utf-8", "replace").strip()
     if start.startswith("<"):
-        return "HTML"
-    return f"{start!r}…" if start else "nothing"
+        words = " ".join(_MARKUP.sub(" ", start).split())[:60]
+        return f"HTML ({words!r}…)" if words else "HTML"
+    return f"{start[:60]!r}…" if start else "nothing"
+
+
+_MOST_OF_A_PAGE = 4096
+_MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^<>]*>?", re.DOTALL | re.IGNORECASE)

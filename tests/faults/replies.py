@@ -59,7 +59,7 @@ def wrong_body_rows() -> Iterator[Row]:
         "a stream as text/plain",
         lambda _: plain,
         None,
-        replace(wrong, pictures=None),
+        GOOD,
         phase=phase,
         moments=("first",),
     )
@@ -69,7 +69,7 @@ def wrong_body_rows() -> Iterator[Row]:
         lambda _: whole,
         None,
         GOOD,
-        ("responses",),
+        ("chat", "responses"),
         ("first",),
         phase=phase,
     )

@@ -1,0 +1,101 @@
+"""Where requests go and with which key: what people write there, cleaned, or refused by name."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from agentkit._check import refused
+from agentkit._redact import Secret, redacted
+from agentkit.errors import UsageError
+
+BASE_URL = "https://openrouter.ai/api/v1"
+_BASE_PATH = "/api/v1"
+_ENDPOINTS = re.compile(
+    r"/(?:chat/completions|completions|responses|messages|embeddings|images/(?:generations|edits)|"
+    r"images(?:/models)?|models|generation|key|credits)/*\Z"
+)
+_INVISIBLE = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
+_QUOTES = "\"'`\u201c\u201d\u2018\u2019"
+_BEFORE_KEY = re.compile(
+    r"(?:export\s+)?OPENROUTER_API_KEY\s*=|Authorization\s*:|Bearer(?:\s+|\Z)", re.IGNORECASE
+)
+
+
+def base_url_of(given: str) -> str:
+    """The address to which the path of an endpoint is added: without quotes, white space, a slash
+    or an endpoint at its end, and with OpenRouter's `/api/v1`.
+
+    Raises `UsageError` for what is no http or https URL, and for one with a query, a fragment or
+    credentials.
+    """
+    cleaned = _bare(given)
+    parts = _split(cleaned)
+    if parts is None:
+        raise _refused(cleaned, f"is an http or https URL such as {BASE_URL!r}")
+    if parts.username or parts.password:
+        raise UsageError(
+            "OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key="
+        )
+    if parts.query or parts.fragment:
+        # Its value is not shown: it may be a key.
+        without = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+        what = "a query (?…)" if parts.query else "a fragment (#…)"
+        raise UsageError(
+            f"OpenRouter(base_url=…) has {what}, which cannot be sent with each request; "
+            f"accepted is the address alone, such as {redacted(without)!r}"
+        )
+    path = _ENDPOINTS.sub("", parts.path.rstrip("/")).rstrip("/")
+    scheme = parts.scheme
+    if parts.hostname == "openrouter.ai":  # known to answer at one address only
+        scheme, path = "https", _BASE_PATH if path in ("", "/api", "/v1") else path
+    return urlunsplit((scheme, parts.netloc, path, "", ""))
+
+
+def origin_of(base_url: str) -> str:
+    """Its scheme, host and port."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def key_of(given: str) -> Secret:
+    """The key without what surrounds it where it was copied from: quotes, white space, `Bearer`,
+    the name of the variable. It may be empty.
+
+    Raises `UsageError` for what no header can hold, and for white space in the middle.
+    """
+    key, before = _bare(given), None
+    while key != before:
+        before, key = key, _bare(_BEFORE_KEY.sub("", key, count=1) if _starts(key) else key)
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise UsageError(
+            "OpenRouter(api_key=…): accepted are the printable ASCII characters of one key, "
+            "without white space between them"
+        )
+    return Secret(key)
+
+
+def _starts(key: str) -> bool:
+    return _BEFORE_KEY.match(key) is not None
+
+
+def _bare(text: str) -> str:
+    """The text without white space and pairs of quotes around it."""
+    text = text.strip(_INVISIBLE)
+    while len(text) >= 2 and text[0] in _QUOTES and text[-1] in _QUOTES:
+        text = text[1:-1].strip(_INVISIBLE)
+    return text
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of an http or https URL; None for what is none."""
+    with contextlib.suppress(ValueError):  # a broken IPv6 address, or a port that is no number
+        found = urlsplit(url)
+        if found.scheme in {"http", "https"} and found.hostname and found.port != 0:
+            return found
+    return None
+
+
+def _refused(base_url: str, accepted: str) -> UsageError:
+    return refused("OpenRouter(base_url={!r})", redacted(base_url), accepted)
