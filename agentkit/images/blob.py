@@ -64,6 +64,16 @@ class Blob:
         """Bytes that had arrived; 0 where they were taken or discarded."""
         return 0 if self._gone and self.kept is None else self._draft.size
 
+    @property
+    def sha256(self) -> str | None:
+        """The digest of its bytes, stored or not; None where they are gone or cannot be read."""
+        if self.kept is not None:
+            return self.kept
+        try:
+            return None if self._gone else self._draft.sha256
+        except StoreError:
+            return None
+
     def keep(self) -> Stored:
         """Put the bytes into the store, once, and tell what they are.
 

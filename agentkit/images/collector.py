@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
@@ -20,7 +20,7 @@ from agentkit.images.outcome import Outcome, Trouble, failure_of, image_of
 from agentkit.images.retriever import TOO_MANY, Retriever, is_url
 from agentkit.images.spool import MAX_PICTURES, Spool
 from agentkit.images.store import ImageStore
-from agentkit.values import BlobRef, ImageFailure, Place
+from agentkit.values import BlobRef, Image, ImageFailure, Place
 from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.base64text import decode_base64
 from agentkit.wire.types import ImageKey, ImageRef, Preview
@@ -79,16 +79,32 @@ class Collector:
         if self._settling is None or _has_succeeded(self._settling):
             self._settling = asyncio.create_task(self._settle())
 
-    def see_unclaimed(self, place: Place) -> None:
-        """After a break: see the pictures that had arrived, whole or cut, before the event that
-        they belong to was whole.
+    def see_unclaimed(self, place: Place, given: frozenset[str] = frozenset()) -> None:
+        """See the pictures that arrived, whole or cut, and that no place of the reply has claimed:
+        after a break, or because they stood in a place that is not known. Those that were claimed
+        are seen once more only if they are other bytes. `given` are values that are no pictures of
+        the reply: arguments of calls.
         """
         self.spool.close()
         seen = (*self._seen.values(), *self._beyond.values())
-        claimed = {value for ref in seen for value in ref.values}
+        claimed = {value for ref in seen for value in ref.values} | given
+        stored = {each.sha256 for value in claimed if (each := self.stored(value)) is not None}
         for reference, blob in self.spool.blobs.items():
-            if reference not in claimed and blob.key != PREVIEW_KEY:
-                self.see(ImageRef(ImageKey("unclaimed", reference), place, (reference,)))
+            if reference in claimed or blob.key == PREVIEW_KEY or blob.sha256 in stored:
+                continue
+            self.see(ImageRef(ImageKey("unclaimed", reference), place, (reference,)))
+
+    def names(self, named: Mapping[ImageKey, Image], lost: str) -> dict[str, str]:
+        """What stood for each picture that was seen → its handle, or `lost` where the bytes were no
+        picture. A URL that gave nothing is left out.
+        """
+        names: dict[str, str] = {}
+        for key, ref in (*self._seen.items(), *self._beyond.items()):
+            image = named.get(key)
+            for value in ref.values:
+                if image is not None or not is_url(value):
+                    names[value] = image.name if image is not None else lost
+        return names
 
     def download(self, url: str) -> asyncio.Task[Stored]:
         """The download of a picture that the words point to, begun before they are whole."""

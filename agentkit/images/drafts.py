@@ -32,6 +32,12 @@ class SafeDraft:
             self.trouble = error
             self._draft = MemoryDraft({})
 
+    @property
+    def sha256(self) -> str:
+        """The digest of what was written so far. Raises `StoreError`."""
+        with storing("read from"):
+            return self._draft.sha256
+
     def write(self, data: bytes | memoryview) -> None:
         """Append; nothing more once the store has lost bytes that it had taken."""
         if self._cut:

@@ -124,6 +124,10 @@ class Spool:
         self._held = b""  # a string whose beginning does not tell yet; starts with its quote
         self._capture: Capture | None = None
         self.max_total_bytes = self._left = max_total_bytes
+        self.texts: dict[bytes, str] = {}
+        """Digests of base64 that stood in words, and their references: the end of a stream may
+        bring the same words once more.
+        """
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -215,6 +219,10 @@ class Spool:
         other._blobs.clear()
         other.discard()
 
+    def is_reference(self, text: str) -> bool:
+        """Whether this is the reference of a picture of this reply."""
+        return text in self._blobs
+
     def references(self, text: str) -> list[str]:
         """The references in this text, each once."""
         return list(dict.fromkeys(self.split(text)[1::2]))
@@ -297,9 +305,13 @@ class Spool:
     def _begin(self, opening: Opening, data: bytes, quote: int) -> Capture:
         key = _KEY.search(self._context(data, quote).rstrip(b"\\"))
         name = key[1].decode("ascii", "replace") if key else None
-        room = min(self._max_image_bytes, self._left) if len(self._blobs) < MAX_STRINGS else 0
-        self._capture = Capture(opening, self._store, room, name)
+        self._capture = self.capture(opening, name)
         return self._capture
+
+    def capture(self, opening: Opening, key: str | None = None) -> Capture:
+        """A new string of the reply that may be a picture; see `add`."""
+        room = min(self._max_image_bytes, self._left) if len(self._blobs) < MAX_STRINGS else 0
+        return Capture(opening, self._store, room, key)
 
     def _pour(self, capture: Capture, data: bytes, start: int, out: list[bytes]) -> int:
         """Give the string what `data` has of it, and end it where it ends. Returns where the rest
@@ -336,7 +348,7 @@ class Spool:
             if len(capture.backslashes) > backslashes:  # a quote inside the string
                 capture.feed(b'"')
                 return quote + 1
-            out.append(self._finish(capture, self._too_large(capture)) + capture.backslashes)
+            out.append(self._finish(capture, None) + capture.backslashes)
             return quote
         cut = len(capture.tail.rstrip(b"=")) == 1
         out.append(
@@ -347,9 +359,7 @@ class Spool:
 
     def _cut(self, capture: Capture, why: str) -> bytes:
         capture.cut()
-        return self._finish(
-            capture, self._too_large(capture) if capture.state is State.FULL else f"cut off: {why}"
-        )
+        return self._finish(capture, f"cut off: {why}")
 
     def _too_large(self, capture: Capture) -> str:
         if capture.broken:
@@ -374,11 +384,20 @@ class Spool:
 
     def _finish(self, capture: Capture, reason: str | None) -> bytes:
         self._capture = None
+        return self.add(capture, reason).encode("ascii")
+
+    def add(self, capture: Capture, reason: str | None = None) -> str:
+        """Keep what was captured as a picture of the reply, or, for `reason`, as one that is not
+        usable. Returns its reference.
+        """
+        if capture.state is State.FULL:
+            reason = self._too_large(capture)
         capture.settle()
         reference = f"{BLOB}:{self.token}:{min(len(self._blobs), MAX_STRINGS) + 1}"
         # All that is beyond the limit has one reference, so that they do not pile up.
         if reference in self._blobs:
-            return reference.encode("ascii")
+            capture.discard()
+            return reference
         blob = Blob(
             reference,
             capture.draft,
@@ -395,4 +414,4 @@ class Spool:
             blob.discard()
         self._left -= blob.size
         self._blobs[reference] = blob
-        return reference.encode("ascii")
+        return reference

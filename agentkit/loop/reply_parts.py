@@ -29,7 +29,7 @@ class ParsedReply:
 
     reply: Reply
     pieces: tuple[ImageRef | LinkedText | Reasoning | ToolCall, ...]
-    """Its parts. A reference in the words is a picture between two texts."""
+    """Its parts."""
     spool: Spool | None
 
     def image_refs(self) -> Iterator[ImageRef]:
@@ -43,7 +43,18 @@ class ParsedReply:
                 yield piece
             elif isinstance(piece, LinkedText):
                 for link in piece.links.found:
-                    yield _ref_of(markdown_images.get(link.url, link))
+                    yield self._ref_of(markdown_images.get(link.url, link))
+
+    def _ref_of(self, link: Found) -> ImageRef:
+        """A picture in the words: one that was taken out of them, or one that a link points to."""
+        key = ImageKey("text", link.url)
+        if self._is_inside(link.url):
+            return ImageRef(key, "content", (link.url,), alt=link.alt)
+        return ImageRef(key, "text", (link.url,), alt=link.alt, optional=link.bare)
+
+    def _is_inside(self, url: str) -> bool:
+        """Whether this stands for a picture that was taken out of the words."""
+        return self.spool is not None and self.spool.is_reference(url)
 
     def _markdown_images(self) -> dict[str, Found]:
         """The first Markdown image of each URL: it says more than a bare link."""
@@ -55,12 +66,20 @@ class ParsedReply:
                         images.setdefault(link.url, link)
         return images
 
+    def references_in_calls(self) -> frozenset[str]:
+        """What stands for pictures in the arguments of calls: the tools', not the reply's."""
+        if self.spool is None:
+            return frozenset()
+        calls = [part for part in self.reply.parts if isinstance(part, ToolCall)]
+        return frozenset(each for call in calls for each in self.spool.references(call.arguments))
+
     def parts(self, named: Mapping[ImageKey, Image]) -> tuple[Part, ...]:
         """The parts of the message. `named` has the pictures that are stored."""
         parts: list[Part] = []
 
         def linked(url: str) -> Image | None:
-            return _image_at(named, ImageKey("text", url), "text")
+            place = "content" if self._is_inside(url) else "text"
+            return _image_at(named, ImageKey("text", url), place)
 
         for piece in self.pieces:
             match piece:
@@ -68,11 +87,14 @@ class ParsedReply:
                     if (image := _image_at(named, key, place)) is not None:
                         parts.append(image)
                 case LinkedText(text=text, links=links):
-                    parts += markdown.place(text, linked, links)
+                    parts += markdown.place(text, linked, links, self._is_inside)
                 case ToolCall():
                     parts.append(self._restored(piece))
                 case Reasoning():
                     parts.append(piece)
+        for key, image in named.items():
+            if key.where == "unclaimed":
+                parts.append(replace(image, sources=(Source("item"),)))
         in_words = {part.sha256 for part in parts if isinstance(part, Image) and _is_in_words(part)}
         return tuple(_once(parts, in_words))
 
@@ -118,32 +140,14 @@ class ParsedReply:
 
 
 def parse(reply: Reply, spool: Spool | None) -> ParsedReply:
-    """Read the words of a reply for links and for references of its spool."""
+    """Read the words of a reply for links, and for the references of its spool."""
     pieces: list[ImageRef | LinkedText | Reasoning | ToolCall] = []
     for part in reply.parts:
         if isinstance(part, Text):
-            pieces += _split(part, spool)
+            pieces.append(LinkedText(part, markdown.read_whole(part.text)))
         else:
             pieces.append(part)
     return ParsedReply(reply, tuple(pieces), spool)
-
-
-def _split(text: Text, spool: Spool | None) -> Iterator[ImageRef | LinkedText]:
-    """The words, and the pictures whose references stand between them."""
-    pieces = [text.text] if spool is None else spool.split(text.text)
-    if len(pieces) == 1:
-        yield LinkedText(text, markdown.read_whole(text.text))
-        return
-    for number, piece in enumerate(pieces):
-        if number % 2:
-            yield ImageRef(ImageKey("text", piece), "content", (piece,))
-        elif piece:
-            yield LinkedText(Text(piece, text.citations), markdown.read_whole(piece))
-
-
-def _ref_of(link: Found) -> ImageRef:
-    key = ImageKey("text", link.url)
-    return ImageRef(key, "text", (link.url,), alt=link.alt, optional=link.bare)
 
 
 def _image_at(named: Mapping[ImageKey, Image], key: ImageKey, place: str) -> Image | None:

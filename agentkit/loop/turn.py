@@ -22,6 +22,7 @@ from agentkit.events import (
 )
 from agentkit.images.collector import Collector
 from agentkit.images.outcome import Outcome
+from agentkit.images.words import WordSpool
 from agentkit.loop.capabilities import suggest
 from agentkit.loop.context import RunContext
 from agentkit.loop.fallback import server_tool_refused
@@ -41,7 +42,19 @@ from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation, completed
 from agentkit.wire.markdown_stream import TextFilter
-from agentkit.wire.types import ImageKey, ImageRef, Preview, Reply, ServerCall, Signal, Words
+from agentkit.wire.retold import LOST, retold
+from agentkit.wire.types import (
+    Decoder,
+    ImageKey,
+    ImageRef,
+    NewFilter,
+    Preview,
+    Reply,
+    ServerCall,
+    Signal,
+    Unfiltered,
+    Words,
+)
 
 
 async def take_turn(
@@ -99,8 +112,7 @@ class Turn:
         self._services = context.services
         self._before = run
         self._began = time.monotonic()
-        tools = [tool.name for tool in context.tools.server]
-        self.decoder = wire.decoder(run.api, tools)
+        self.decoder = self._new_decoder()
         self.told = Told()
         self.looked_up: Generation | None = None
         self._collector: Collector | None = None
@@ -112,7 +124,10 @@ class Turn:
         )
         self._filter = TextFilter(self._had, "\n\n" if said else "")
         self._waited: set[str] = set()
-        self._split = 0
+
+    def _new_decoder(self, new_filter: NewFilter = Unfiltered) -> Decoder:
+        tools = [tool.name for tool in self._context.tools.server]
+        return wire.decoder(self.run.api, tools, new_filter)
 
     @property
     def begun(self) -> bool:
@@ -132,6 +147,7 @@ class Turn:
     def begin(self, exchange: Exchange) -> None:
         """Make ready for the pictures of the reply, whose headers are there."""
         self._log.generation_id = exchange.generation_id
+        self.decoder = self._new_decoder(lambda: WordSpool(exchange.spool))
         self._collector = Collector(
             exchange.spool,
             self._services.store,
@@ -180,7 +196,7 @@ class Turn:
             return
         match signal:
             case Words():
-                self._words(signal, collector)
+                self._words(signal)
             case ImageRef():
                 collector.see(signal)
             case Preview():
@@ -189,15 +205,12 @@ class Turn:
             case ServerCall(invocation=invocation, phase=phase):
                 self._server_call(invocation, phase)
 
-    def _words(self, words: Words, collector: Collector) -> None:
+    def _words(self, words: Words) -> None:
         text = words.text
         if words.what == "reasoning":
             self._log.tell(ReasoningDelta(text))
             return
-        pieces = collector.spool.split(text)
-        for index, piece in enumerate(pieces[::2]):  # what a picture stands between are two texts
-            self._split += index > 0
-            self._say(self._filter.more(piece, (words.part, self._split)))
+        self._say(self._filter.more(text, words.part))
 
     def _say(self, text: str) -> None:
         if text:
@@ -208,6 +221,8 @@ class Turn:
         released when it ends.
         """
         collector = self._collector
+        if collector is not None and collector.spool.is_reference(url):
+            return True  # it goes from the words, whatever becomes of it
         if collector is None or not self._may_be_picture(url, collector, bare=bare):
             return False
         task = collector.download(url)
@@ -291,8 +306,11 @@ class Turn:
         assert self._collector is not None  # noqa: S101 - `begin` has made it
         parsed = self._see_all(reply, self._collector)
         await self._collector.finish()
+        self._collector.see_unclaimed("item", parsed.references_in_calls())
+        await self._collector.finish()
         self._say(self._filter.rest())
         items = without(reply.raw, self._collector.failed_values())
+        items = retold(items, self._collector.names(self._named, LOST))
         refs = await self._collector.blob_refs(items)
         raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
         parts = parsed.parts(self._named)

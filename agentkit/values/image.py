@@ -34,6 +34,7 @@ Place = Literal[
     "content",  # a content part of a message (5)
     "server_tool",  # Responses: an `openrouter:image_generation` item (6)
     "image_generation_call",  # Responses: the item of that type (7)
+    "item",  # any other item, part or field of a reply: a tool's output, an item of a new kind
     "data",  # the Image API, buffered or streamed (9, 10)
     "tool",  # the result of a user's tool
     "user",  # the user's own

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agentkit.values import Api, Pieces
 from agentkit.wire import chat, responses
 from agentkit.wire.body import Encoded
-from agentkit.wire.types import Decoder, Request
+from agentkit.wire.types import Decoder, NewFilter, Request, Unfiltered
 
 
 def encode(api: Api, request: Request, encoded: Encoded) -> tuple[str, Pieces]:
@@ -21,10 +21,12 @@ def encode(api: Api, request: Request, encoded: Encoded) -> tuple[str, Pieces]:
             return responses.PATH, responses.encode(request, encoded)
 
 
-def decoder(api: Api, server_tools: Sequence[str]) -> Decoder:
-    """A new decoder for one reply in the given dialect."""
+def decoder(api: Api, server_tools: Sequence[str], new_filter: NewFilter = Unfiltered) -> Decoder:
+    """A new decoder for one reply in the given dialect. `new_filter` makes what takes pictures out
+    of a text.
+    """
     match api:
         case "chat":
-            return chat.ChatReply(server_tools)
+            return chat.ChatReply(server_tools, new_filter)
         case "responses":
-            return responses.ResponsesReply(server_tools)
+            return responses.ResponsesReply(server_tools, new_filter)

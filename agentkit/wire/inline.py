@@ -123,14 +123,18 @@ class InlineReader:
         self._padded = False
         self._wraps = False
         self._line = 0  # digits since the last line break
-        self._tail = ""  # the last words that were given
-        self._unread: list[str] = []  # words whose fences were not looked at yet
+        self._said: list[str] = []  # words whose fences were not looked at yet
         self._fence = ""
+
+    def passes(self, text: str) -> bool:
+        """Whether these words are decided by themselves, as most are; then they are read."""
+        if self._held or self._inside or _NEAR.search(text):
+            return False
+        self._said.append(text)
+        return True
 
     def more(self, text: str) -> list[Token]:
         """The tokens of these words, as far as they are decided."""
-        if not self._held and not self._inside and not may_hold(text, self._tail):
-            return self._said(text)
         data, self._held = self._held + text, ""
         tokens: list[Token] = []
         while data:
@@ -142,33 +146,36 @@ class InlineReader:
         """The tokens at the end of the words."""
         held, self._held = self._held, ""
         if not self._inside:
-            return self._said(held)
+            return self._words(held)
         self._inside = False
         tokens: list[Token] = [End(cut=not self._padded)]
-        return [*tokens, *self._said(held)]
+        return [*tokens, *self._words(held)]
 
-    def _said(self, words: str) -> list[Token]:
+    def _words(self, words: str) -> list[Token]:
         if not words:
             return []
-        self._unread.append(words)
-        self._tail = (self._tail + words)[-3:]
+        self._said.append(words)
         return [words]
+
+    def _tail(self) -> str:
+        """The last characters before what has come."""
+        return "".join(self._said[-3:])[-3:]
 
     def _in_words(self, data: str, tokens: list[Token]) -> str:
         """Words up to the next run. Returns what is left."""
-        before = len(self._tail)
-        window = self._tail + data
+        tail = self._tail()
+        before, window = len(tail), tail + data
         found = _BEGINNING.search(window, before)
         if found is None:
             cut = _PARTIAL.search(window, max(before, len(window) - _LONGEST_PARTIAL))
             end = len(window) if cut is None else cut.start()
             self._held = window[end:]
-            tokens += self._said(window[before:end])
+            tokens += self._words(window[before:end])
             return ""
-        tokens += self._said(window[before : found.start()])
+        tokens += self._words(window[before : found.start()])
         header = found["header"] or ""
         self._inside, self._padded, self._line = True, False, 0
-        self._wraps = self._tail[-1:] in _OPENS
+        self._wraps = self._tail()[-1:] in _OPENS
         tokens.append(Begin(header, self._is_in_code()))
         return window[found.end() :]
 
@@ -190,7 +197,8 @@ class InlineReader:
             self._held = data[at:]
             return ""
         tokens.append(End())
-        self._tail = (data[:at] or self._tail)[-3:]
+        if at:
+            self._said.append(data[max(0, at - 3) : at])
         return data[at:]
 
     def _digits(self, data: str, at: int) -> int:
@@ -217,7 +225,7 @@ class InlineReader:
 
     def _is_in_code(self) -> bool:
         """Whether the words so far end inside code: a block between fences, or back-ticks."""
-        text = "".join(self._unread)
+        text = "".join(self._said)
         lines = text.split("\n")
         for line in lines[:-1]:
             fence = _FENCE.match(line)
@@ -227,7 +235,7 @@ class InlineReader:
                 self._fence = fence[1]
             elif fence[1].startswith(self._fence) and not line[fence.end() :].strip():
                 self._fence = ""
-        self._unread = [lines[-1]]
+        self._said = [lines[-1]]
         return bool(self._fence) or lines[-1].count("`") % 2 == 1
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agentkit.values import Image, Text
+from agentkit.wire.types import BLOB
 
 _FENCED = re.compile(
     r"(?ms)^[ "
@@ -38,6 +39,18 @@ _DEFINITION = re.compile(
     r"\t]{0,8}<?(?P<url>[^\s<>]{1,4000}+)>?[^\n]{0,500}$\n?"
 )
 _BARE = re.compile(r"<?(?P<url>https?://[^\s<>\"'`\[\]{}|\\^]{1,4000})>?")
+_TAG = re.compile(
+    r"<(?:img|image)\b(?P<before>[^<>]{0,2000}?)\b(?:src|href)\s{0,4}=\s{0,4}"
+    r"(?P<quote>[\"']?)(?P<url>[^\s<>\"']{1,4000})(?P=quote)(?P<after>[^<>]{0,2000})>",
+    re.IGNORECASE,
+)
+_TAG_ALT = re.compile(
+    r"\balt\s{0,4}=\s{0,4}(?:\"([^\"]{0,2000})\"|'([^']{0,2000})')", re.IGNORECASE
+)
+_WRAPPED = re.compile(
+    rf"<(?P<tag>image|img)>\s{{0,8}}(?P<url>{BLOB}:[\w-]+:\d+)\s{{0,8}}</(?P=tag)>"
+)
+_REFERENCE_URL = re.compile(rf"{BLOB}:[\w-]+:\d+")
 MOST = 64
 """Links of one text that are looked at; what is beyond stays as it is."""
 _TRAILING = ".,;:!?*"
@@ -89,23 +102,22 @@ def find(text: str) -> tuple[Found, ...]:
 
 def read_whole(text: str) -> Reading:
     """The links of a whole text. Most texts have none, which costs nothing."""
-    return read(text) if "://" in text else Reading()
+    return read(text) if "://" in text or BLOB in text else Reading()
+
+
+def is_reference(url: str) -> bool:
+    """Whether this stands for a picture that was taken out of the words."""
+    return url.startswith(BLOB)
 
 
 def read(text: str, most: int = MOST) -> Reading:
     """All that `find` looks at, with at most `most` links; whether or not the text has a URL."""
     code = tuple(_code(text))
-    definitions: list[Definition] = []
     taken = bytearray(len(text))
     found: list[Found] = []
     for start, stop in code:
         taken[start:stop] = b"\1" * (stop - start)
-    for match in _DEFINITION.finditer(text):
-        if not taken[match.start()]:
-            definitions.append(
-                Definition(match.start(), match.end(), match["url"], match["label"].casefold())
-            )
-            taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    definitions = _definitions(text, taken)
 
     def take(
         match: re.Match[str], url: str, alt: str, *, bare: bool = False, end: int | None = None
@@ -115,6 +127,8 @@ def read(text: str, most: int = MOST) -> Reading:
             taken[match.start() : stop] = b"\1" * (stop - match.start())
             found.append(Found(match.start(), stop, url, alt, bare))
 
+    for match in (*_TAG.finditer(text), *_WRAPPED.finditer(text)):
+        take(match, match["url"], _alt_of(match))
     for match in _INLINE.finditer(text):
         inner = None if match["bang"] else _INLINE.match(match["label"].strip())
         if inner and inner["bang"]:  # a picture that is a link: the picture is what counts
@@ -129,16 +143,62 @@ def read(text: str, most: int = MOST) -> Reading:
     for match in _BARE.finditer(text):
         url, end = _trimmed(match)
         take(match, url, "", bare=True, end=end)
+    if BLOB in text:
+        definitions, unused = _used(definitions, {each.url for each in found})
+        found += unused
+        found += _references_left(text, [*found, *definitions])
     remote = [each for each in found if each.url.startswith(("http://", "https://"))]
+    inside = [each for each in found if is_reference(each.url)]
     fences = deque(_FENCED.finditer(text), 1)
     block = (*fences[0].span(), fences[0]["fence"]) if fences else None
     return Reading(
-        tuple(sorted(remote, key=lambda each: each.start)[:most]),
+        tuple(sorted([*_first(remote, most), *inside], key=lambda each: each.start)),
         tuple(definitions),
         code,
         block,
         tuple(sorted((each.start, each.end) for each in found)),
     )
+
+
+def _definitions(text: str, taken: bytearray) -> list[Definition]:
+    """The definitions that stand in no code; they are marked as taken."""
+    definitions: list[Definition] = []
+    for match in _DEFINITION.finditer(text):
+        if not taken[match.start()]:
+            definitions.append(
+                Definition(match.start(), match.end(), match["url"], match["label"].casefold())
+            )
+            taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    return definitions
+
+
+def _first(found: list[Found], most: int) -> list[Found]:
+    return sorted(found, key=lambda each: each.start)[:most]
+
+
+def _used(definitions: list[Definition], urls: set[str]) -> tuple[list[Definition], list[Found]]:
+    """The definitions without those of a picture to which nothing refers: it stands there."""
+    unused = [each for each in definitions if is_reference(each.url) and each.url not in urls]
+    kept = [each for each in definitions if each not in unused]
+    return kept, [Found(each.start, each.end, each.url, "", bare=False) for each in unused]
+
+
+def _references_left(text: str, found: Sequence[Found | Definition]) -> Iterator[Found]:
+    """References that stand in no link: in code, too, they are pictures."""
+    taken = bytearray(len(text))
+    for each in found:
+        if is_reference(each.url):
+            taken[each.start : each.end] = b"\1" * (each.end - each.start)
+    for match in _REFERENCE_URL.finditer(text):
+        if not taken[match.start()]:
+            yield Found(match.start(), match.end(), match[0], "", bare=True)
+
+
+def _alt_of(match: re.Match[str]) -> str:
+    """The description in a tag of HTML."""
+    fields = match.groupdict()
+    alt = _TAG_ALT.search(f"{fields.get('before') or ''} {fields.get('after') or ''}")
+    return (alt[1] or alt[2] or "") if alt else ""
 
 
 def references(text: str) -> Iterator[tuple[int, int, str]]:
@@ -209,11 +269,19 @@ def _trimmed(match: re.Match[str]) -> tuple[str, int]:
     return url, end
 
 
+def _nothing(_: str) -> bool:
+    return False
+
+
 def place(
-    text: Text, had: Callable[[str], Image | None], reading: Reading | None = None
+    text: Text,
+    had: Callable[[str], Image | None],
+    reading: Reading | None = None,
+    gone: Callable[[str], bool] = _nothing,
 ) -> tuple[Text | Image, ...]:
     """The words with each picture that `had` gives at its place, and its link gone; the others as
-    plain links. `reading` is that of the words, if they were read already.
+    plain links, but those that are `gone` in any case. `reading` is that of the words, if they
+    were read already.
 
     No empty paragraph stays behind: the words around a picture, joined again, read as if it had
     never been there.
@@ -226,10 +294,10 @@ def place(
     images = {each.url: image for each in reading.found if (image := had(each.url)) is not None}
     cuts: list[Image | None] = []
     pieces = [""]
-    for piece, cut in taken_out(words, reading, lambda each: each.url in images):
+    for piece, cut in taken_out(words, reading, lambda each: each.url in images or gone(each.url)):
         pieces[-1] += piece
         if cut is not None:
-            cuts.append(images[cut.url] if isinstance(cut, Found) else None)
+            cuts.append(images.get(cut.url) if isinstance(cut, Found) else None)
             pieces.append("")
     parts: list[Text | Image] = []
     for index, piece in enumerate(closed(pieces)):

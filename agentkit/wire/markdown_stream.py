@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from agentkit.wire import markdown
-from agentkit.wire.markdown import ALT, LABEL, MOST, Definition, Found, Reading
+from agentkit.wire.markdown import ALT, LABEL, MOST, Definition, Found, Reading, is_reference
+from agentkit.wire.types import BLOB
 
 LONGEST = 8000
 """Most characters that are held back. Undecided words beyond it are given as they are, and links to
@@ -26,10 +27,14 @@ is. False: there is none. None: not known yet.
 """
 
 _SHORT = 500
-_MAY_BEGIN = re.compile(r"[\[`~]|://|(?:[!<]|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)\Z")
+_MAY_BEGIN = re.compile(rf"[\[`~]|://|{BLOB}|<[iI]|(?:[!<]|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)\Z")
 """Words without any of these hold nothing back."""
 _CUT_URL = re.compile(
     r"(?:!|<?(?:https?://[^\s<>\"'`\[\]{}|\\^]*|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)|<)\Z"
+)
+_CUT_TAG = re.compile(
+    r"<(?:i(?:m(?:a(?:ge?)?|g)?)?|(?:image|img)(?:\s[^<>]{0,4000}|>[^<>]{0,200}(?:</?\w{0,5})?))\Z",
+    re.IGNORECASE,
 )
 _CUT_LINK = re.compile(
     rf"(?:!\[{ALT}{{0,2000}}+|\[{LABEL}{{0,2000}}+)"
@@ -224,7 +229,7 @@ class TextFilter:
         if not words:
             return
         space, held = window[len(words) : end], window[end:]
-        self._left -= sum(each.end <= end for each in reading.found)
+        self._left -= sum(each.end <= end and not is_reference(each.url) for each in reading.found)
         head = _head(words)
         if reading.block is not None and reading.block[1] == end:
             start, _, fence = reading.block
@@ -278,8 +283,9 @@ def _undecided(body: str, reading: Reading) -> int:
 
 
 def _cut_links(body: str, reading: Reading) -> Iterator[int]:
-    if (cut := _CUT_URL.search(body)) and not _in_code(cut.start(), reading):
-        yield cut.start()
+    for pattern in (_CUT_URL, _CUT_TAG):
+        if (cut := pattern.search(body)) and not _in_code(cut.start(), reading):
+            yield cut.start()
     for bracket in _BRACKET.finditer(body):
         if not _in_code(bracket.start(), reading) and _CUT_LINK.match(body, bracket.start()):
             yield bracket.start()

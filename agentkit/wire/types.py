@@ -4,7 +4,7 @@ decoded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -166,6 +166,34 @@ class Reply:
     finish: str | None
     refusal: str | None = None
     error: APIError | None = None
+
+
+class WordFilter(Protocol):
+    """Takes the pictures out of the words of one text, and gives on what is decided."""
+
+    def more(self, text: str) -> str:
+        """The words that are decided, now that these have come."""
+        ...
+
+    def rest(self) -> str:
+        """The end of the words."""
+        ...
+
+
+NewFilter = Callable[[], WordFilter]
+"""Makes the filter of one text."""
+
+
+class Unfiltered:
+    """Words as they come."""
+
+    def more(self, text: str) -> str:
+        """The words."""
+        return text
+
+    def rest(self) -> str:
+        """Nothing: no words are held back."""
+        return ""
 
 
 class Decoder(Protocol):

@@ -32,10 +32,12 @@ from agentkit.wire.types import (
     ImageKey,
     ImageRef,
     JsonObject,
+    NewFilter,
     Reply,
     ReplyPart,
     ServerCall,
     Signal,
+    Unfiltered,
     Words,
 )
 from agentkit.wire.usage import Bill
@@ -47,10 +49,13 @@ _JOINED = ("text", "summary", "data", "arguments", "result")
 
 class ChatReply:
     """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the
-    request carried.
+    request carried; `new_filter` makes what takes pictures out of the words.
     """
 
-    def __init__(self, server_tools: Sequence[str] = ()) -> None:
+    def __init__(
+        self, server_tools: Sequence[str] = (), new_filter: NewFilter = Unfiltered
+    ) -> None:
+        self._filter = new_filter()
         self._tools = tuple(server_tools)
         self._held = SizeLimit()
         self._id: str | None = None
@@ -157,7 +162,7 @@ class ChatReply:
         return signals
 
     def _say(self, content: str) -> list[Signal]:
-        words = self._mend_words.more(content)
+        words = self._filter.more(self._mend_words.more(content))
         if not words:
             return []
         self._words.append(words)
@@ -288,7 +293,7 @@ class ChatReply:
     def _say_rest(self) -> list[Signal]:
         """Flush a lone UTF-16 surrogate left when the stream was cut between two halves."""
         signals: list[Signal] = []
-        if rest := self._mend_words.rest():
+        if rest := self._filter.more(self._mend_words.rest()) + self._filter.rest():
             self._words.append(rest)
             signals.append(Words(rest, "text", self._others))
         if rest := self._mend_reasoning.rest():

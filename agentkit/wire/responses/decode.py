@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from agentkit.errors import APIError
 from agentkit.values import Invocation, Text, ToolCall
@@ -24,6 +25,7 @@ from agentkit.wire.responses.items import (
     PLAIN,
     Content,
     Item,
+    filtered,
     message_parts,
     text_of,
 )
@@ -35,10 +37,12 @@ from agentkit.wire.types import (
     ImageKey,
     ImageRef,
     JsonObject,
+    NewFilter,
     Preview,
     Reply,
     ServerCall,
     Signal,
+    Unfiltered,
     Words,
 )
 from agentkit.wire.usage import Bill
@@ -53,10 +57,13 @@ _FINISH = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 class ResponsesReply:
     """Gathers one reply; see `agentkit.wire.types.Decoder`. `server_tools` are the types that the
-    request carried.
+    request carried; `new_filter` makes what takes pictures out of the words.
     """
 
-    def __init__(self, server_tools: Sequence[str] = ()) -> None:
+    def __init__(
+        self, server_tools: Sequence[str] = (), new_filter: NewFilter = Unfiltered
+    ) -> None:
+        self._new_filter = new_filter
         self._tools = tuple(server_tools)
         self._draws = any(
             tool.removeprefix("openrouter:") == "image_generation" for tool in server_tools
@@ -95,20 +102,31 @@ class ResponsesReply:
         self._limit.value(event)
         return self._rare(kind, event)
 
-    def _more(self, event: JsonObject, what: str) -> list[Signal]:
+    def _more(self, event: JsonObject, what: Literal["text", "reasoning"]) -> list[Signal]:
         place = self._places.of(event)
         item, delta = self._places.items[place], event.get("delta")
         words = item.joiner.more(delta) if isinstance(delta, str) else ""
+        if what == "reasoning":
+            self._limit.words(words)
+            return [Words(item.think(words, event.get("summary_index")), what)] if words else []
+        if item.filter is None:
+            item.filter = self._new_filter()
+        number, signals = as_count(event.get("content_index")), list[Signal]()
+        if number != item.number:
+            signals += self._said(place, item.number, item.filter.rest())
+            item.number = number
+        return signals + self._said(place, number, item.filter.more(words))
+
+    def _said(self, place: int, number: int, words: str) -> list[Signal]:
+        """Words of a message, in one of its texts."""
         if not words:
             return []
         self._limit.words(words)
-        if what == "reasoning":
-            return [Words(item.think(words, event.get("summary_index")), "reasoning")]
+        item = self._places.items[place]
         item.words.append(words)
-        part = place * _MOST_TEXTS + as_count(event.get("content_index"))
         if len(item.words) == 1:
             words = self._gap_before(item) + words
-        return [Words(words, "text", part)]
+        return [Words(words, "text", place * _MOST_TEXTS + number)]
 
     def _gap_before(self, item: Item) -> str:
         """A blank line where another message of this reply has spoken before: each is a message of
@@ -122,7 +140,8 @@ class ResponsesReply:
             case "response.output_item.added":
                 return self._added(event)
             case "response.output_item.done":
-                return self._done(self._places.ended(event), as_object(event.get("item")))
+                item = filtered(as_object(event.get("item")), self._new_filter)
+                return self._done(self._places.ended({**event, "item": item}), item)
             case "response.function_call_arguments.delta":
                 self._item(event).arguments.append(str(event.get("delta") or ""))
             case "response.image_generation_call.partial_image":
@@ -199,7 +218,7 @@ class ResponsesReply:
             return []
         known.item, known.done = item, True
         signals: list[Signal] = []
-        rest = known.joiner.rest()
+        rest = known.rest()
         first_part = index * _MOST_TEXTS
         if known.type == "message" and not known.words:
             words = text_of(item)
@@ -244,7 +263,7 @@ class ResponsesReply:
         if not final:
             return []
         signals: list[Signal] = []
-        output = as_objects(response.get("output"))
+        output = [filtered(item, self._new_filter) for item in as_objects(response.get("output"))]
         for index, item in zip(self._places.of_all(output), output, strict=True):
             signals += self._done(index, item)
         self._status = as_text(response.get("status")) or self._status

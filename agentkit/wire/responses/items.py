@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
 from agentkit.wire.common import IMAGE_PARTS, citations, picture_of_part, reasoning_of
-from agentkit.wire.json import SurrogateJoiner, as_objects, as_text, join_surrogates, write
+from agentkit.wire.inline import may_hold
+from agentkit.wire.json import (
+    SurrogateJoiner,
+    as_object,
+    as_objects,
+    as_text,
+    join_surrogates,
+    write,
+)
 from agentkit.wire.tool_calls import for_history
-from agentkit.wire.types import ImageKey, ImageRef, JsonObject, ReplyPart
+from agentkit.wire.types import ImageKey, ImageRef, JsonObject, NewFilter, ReplyPart, WordFilter
 
 GAP = "\n\n"
 PLAIN = {"message", "reasoning", "function_call"}
@@ -27,6 +35,10 @@ class Item:
     reasoning: list[str] = field(default_factory=list[str])
     arguments: list[str] = field(default_factory=list[str])
     joiner: SurrogateJoiner = field(default_factory=SurrogateJoiner)
+    filter: WordFilter | None = None
+    """Takes the pictures out of its words, as soon as some came."""
+    number: int = 0
+    """Which of its texts the latest words belong to."""
     id: str = ""
     """The id of the item, as the latest event says."""
     part: object = None
@@ -41,6 +53,11 @@ class Item:
     @property
     def is_call(self) -> bool:
         return self.type == "function_call"
+
+    def rest(self) -> str:
+        """The end of its words, which was held back."""
+        rest = self.joiner.rest()
+        return rest if self.filter is None else self.filter.more(rest) + self.filter.rest()
 
     def think(self, words: str, part: object) -> str:
         """Take words of the reasoning, of this summary part. Returns them as they are told: a part
@@ -120,7 +137,7 @@ def message_parts(index: int, known: Item) -> list[ReplyPart]:
     """
     content = as_objects(known.item.get("content")) if known.done else []
     if not content:
-        if rest := known.joiner.rest():
+        if rest := known.rest():
             known.words.append(rest)
         words = "".join(known.words)
         return [Text(words)] if words else []
@@ -149,6 +166,31 @@ def text_of(item: JsonObject) -> str:
     """The words of a message item."""
     content = item.get("content")
     return join_surrogates(content) if isinstance(content, str) else _joined(item, "text")
+
+
+def filtered(item: JsonObject, new_filter: NewFilter) -> JsonObject:
+    """A message item with the pictures taken out of its words."""
+    content = item.get("content")
+    if item.get("type") != "message":
+        return item
+    if isinstance(content, str):
+        return {**item, "content": _filtered(content, new_filter)}
+    if not isinstance(content, list):
+        return item
+    parts = [
+        {**part, "text": _filtered(text, new_filter)}
+        if isinstance(text := as_object(part).get("text"), str)
+        else part
+        for part in cast("list[Any]", content)
+    ]
+    return {**item, "content": parts}
+
+
+def _filtered(text: str, new_filter: NewFilter) -> str:
+    if not may_hold(text):
+        return text
+    words = new_filter()
+    return words.more(text) + words.rest()
 
 
 def _refusal_of(item: JsonObject) -> str:

@@ -1,0 +1,115 @@
+"""The raw items of a reply as they are kept: a picture is sent again only where an API takes one.
+
+In any other place, such as the words of a message, the output of a tool or an item of a new kind,
+the handle of the picture stands for it: no later request carries its bytes or its temporary URL
+there, and no saved run shows that URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from agentkit.wire import markdown
+from agentkit.wire.common import IMAGE_ITEMS, IMAGE_PARTS
+from agentkit.wire.json import read_object, write
+from agentkit.wire.markdown import Found
+from agentkit.wire.types import BLOB, JsonObject
+
+LOST = "a picture that could not be had"
+"""What stands for a picture that has no handle."""
+_CALLS = ("arguments", "tool_calls")
+"""Fields of a call of the user's tools: their pictures are arguments, and stay as they came."""
+
+
+def retold(items: tuple[bytes, ...], names: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The items with a handle for each picture outside the places where an API takes one. `names`
+    has the handle of what stands for a picture: a reference, base64 or a URL.
+    """
+    urls = [name.encode() for name in names if not markdown.is_reference(name)]
+    blob = BLOB.encode()
+    return tuple(
+        [
+            write(_item(read_object(data), names))
+            if blob in data or any(url in data for url in urls)
+            else data
+            for data in items
+        ]
+    )
+
+
+def told(text: str, names: Mapping[str, str]) -> str:
+    """A text of a tool's with the handles of the pictures in it."""
+    if (name := names.get(text)) is not None:
+        return name
+    for value, name in names.items():
+        if value in text and not markdown.is_reference(value):
+            text = text.replace(value, name)
+    return _words(text, names)
+
+
+def told_within(value: object, names: Mapping[str, str]) -> object:
+    """The same for each text inside a JSON value."""
+    if isinstance(value, str):
+        return told(value, names)
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        return {key: told_within(each, names) for key, each in fields.items()}
+    if isinstance(value, list):
+        return [told_within(each, names) for each in cast("list[object]", value)]
+    return value
+
+
+def _item(item: JsonObject, names: Mapping[str, str]) -> dict[str, Any]:
+    if item.get("type") in IMAGE_ITEMS:
+        return dict(item)
+    is_call = item.get("type") == "function_call"
+    changed: dict[str, Any] = {}
+    for key, value in item.items():
+        if key == "images" or (key in _CALLS and (is_call or key == "tool_calls")):
+            changed[key] = value
+        elif key == "content":
+            changed[key] = _content(value, names)
+        else:
+            changed[key] = told_within(value, names)
+    return changed
+
+
+def _content(content: object, names: Mapping[str, str]) -> object:
+    if isinstance(content, str):
+        return _words(content, names)
+    if not isinstance(content, list):
+        return told_within(content, names)
+    return [_part(part, names) for part in cast("list[object]", content)]
+
+
+def _part(part: object, names: Mapping[str, str]) -> object:
+    """A part of a message: a picture stays; of its words, only what stands for a picture goes."""
+    if not isinstance(part, dict):
+        return part
+    fields = cast("dict[str, object]", part)
+    if fields.get("type") in IMAGE_PARTS:
+        return fields
+    return {
+        key: _words(value, names)
+        if key == "text" and isinstance(value, str)
+        else told_within(value, names)
+        for key, value in fields.items()
+    }
+
+
+def _words(text: str, names: Mapping[str, str]) -> str:
+    """Words with handles in the places of the pictures that were taken out of them."""
+    if BLOB not in text:
+        return text
+    pieces: list[str] = []
+    at = 0
+    reading = markdown.read(text)
+    for link in sorted((*reading.found, *reading.definitions), key=lambda each: each.start):
+        if (name := names.get(link.url)) is None or not markdown.is_reference(link.url):
+            continue
+        is_quoted = text[max(0, link.start - 1) : link.start] in {'"', "\\"}
+        shown = name if is_quoted else f"[{name}]"
+        pieces += [text[at : link.start], shown if isinstance(link, Found) else ""]
+        at = link.end
+    return "".join([*pieces, text[at:]])
