@@ -10,7 +10,6 @@ import re
 import secrets
 import stat
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Self
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ from agentkit._check import check_kind
 from agentkit.errors import ImageError
 from agentkit.values.blobs import Blobs, MemoryBlobs, opened, read_some, storing
 from agentkit.values.codec import Amount, OfContext, without_field
-from agentkit.values.image_header import EXTENSIONS, HEAD, MAX_PIXELS, inspect, sniff
+from agentkit.values.image_header import EXTENSIONS, HEAD, MAX_PIXELS, describe, sniff
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -152,8 +151,8 @@ class Image:
         media_type = sniff(data[:HEAD])
         if media_type is None:
             raise ImageError(
-                f"these {len(data)} bytes are no picture; accepted: "
-                f"{', '.join(sorted(EXTENSIONS.values()))}"
+                f"these {len(data)} bytes are no picture that is known here "
+                f"({describe(data[:HEAD])}); accepted: {', '.join(sorted(EXTENSIONS.values()))}"
             )
         digest = hashlib.sha256(data).hexdigest()
         return cls(
@@ -297,24 +296,18 @@ class Image:
             partial.unlink(missing_ok=True)
 
     def to_pillow(self, *, max_pixels: int = MAX_PIXELS) -> PillowImage:
-        """The picture, decoded. Raises `ImageError` for SVG, for more than `max_pixels`, and for
-        bytes that Pillow cannot read."""
-        import PIL.Image
+        """The picture, decoded and upright. Raises `ImageError` for SVG, for more than
+        `max_pixels`, and for bytes that cannot be decoded.
+        """
+        from agentkit.values.image_pixels import decoded
 
         if self.media_type == "image/svg+xml":
             raise ImageError(f"{self!r} is SVG, which is never rasterised here")
         data = self.bytes()
         try:
-            # A bomb is never opened.
-            kind = inspect(BytesIO(data), max_pixels=max_pixels).media_type.removeprefix("image/")
-            picture = PIL.Image.open(BytesIO(data), formats=[kind])
-            if picture.width * picture.height > max_pixels:
-                raise ValueError(f"it has too many pixels ({picture.width}×{picture.height})")
-            picture.load()
-        except Exception as error:  # decoders raise whatever they like, MemoryError among it
-            why = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ImageError(f"{self!r} cannot be decoded: {why}") from error
-        return picture
+            return decoded(data, max_pixels=max_pixels)
+        except ImageError as error:
+            raise ImageError(f"{self!r}: {error}") from error.__cause__
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         """Notebook display: raster pictures as themselves; SVG, which can carry a script, as its

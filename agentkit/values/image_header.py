@@ -16,17 +16,31 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from agentkit.errors import ImageError
+from agentkit.values.image_boxes import boxed, sniff_boxes
+from agentkit.values.image_metadata import (
+    INTEGERS,
+    ORIENTATION,
+    STEPS,
+    Header,
+    Metadata,
+    entries,
+    of_exif,
+    of_xmp,
+    tells_place,
+    values,
+)
 
 MAX_PIXELS = 50_000_000
-#: More segments, boxes or directory entries than this before the size is known, and it is no
-#: picture of good faith.
-_STEPS = 4096
 _TAIL = 4096
 _CHUNK = 1 << 20
 
 #: An encoder may cut 64 MiB of pixels into chunks of 8 KiB; each chunk costs whoever decodes them.
 _PNG_CHUNKS = 1 << 15
 _PNG_PIXELS = frozenset({b"IDAT", b"fdAT"})
+PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"caBX"})
+"""Chunks that hold words of any kind, `caBX` those of a C2PA manifest."""
+_METADATA = 1 << 22
+"""Bytes of one block of metadata that are looked at."""
 
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -35,14 +49,20 @@ _SVG_END = re.compile(rb"</(?:[\w.-]{1,32}:)?svg\s{0,32}>", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What a picture's bytes tell of it. `size` is in bytes; width and height are in pixels, None
-    for SVG.
+    """What a picture's bytes tell of it. `size` is in bytes; width and height are in pixels, as it
+    is shown upright, None for SVG.
     """
 
     media_type: str
     size: int
     width: int | None
     height: int | None
+    orientation: int = 1
+    """How its pixels lie in the file, as EXIF counts: 1 is upright."""
+    located: bool = False
+    """Whether its metadata tells where it was taken."""
+    unusual: bool = False
+    """Whether its pixels are of a kind that many readers show wrong: CMYK, 16 bits of grey."""
 
 
 def inspect(file: BinaryIO, *, max_pixels: int = MAX_PIXELS) -> Info:
@@ -59,42 +79,61 @@ def inspect(file: BinaryIO, *, max_pixels: int = MAX_PIXELS) -> Info:
     try:
         measured = _READERS[media_type](file, head, size)
     except (struct.error, IndexError):
-        raise ImageError(f"the {_name(media_type)} is cut off in its header") from None
+        raise ImageError(f"the {name_of(media_type)} is cut off in its header") from None
     if measured is None:
         return Info(media_type, size, None, None)
-    width, height = measured
+    width, height = measured.width, measured.height
     if width <= 0 or height <= 0:
-        raise ImageError(f"the {_name(media_type)} has no pixels ({width}×{height})")
+        raise ImageError(f"the {name_of(media_type)} has no pixels ({width}×{height})")
     if width * height > max_pixels:
         raise ImageError(
-            f"the {_name(media_type)} has too many pixels ({width}×{height}, "
+            f"the {name_of(media_type)} has too many pixels ({width}×{height}, "
             f"at most {max_pixels} are accepted)"
         )
-    return Info(media_type, size, width, height)
+    if measured.orientation >= 5:  # it lies on its side
+        width, height = height, width
+    located = measured.metadata.located
+    return Info(media_type, size, width, height, measured.orientation, located, measured.unusual)
+
+
+_OTHERS = {
+    b"%PDF-": "PDF",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"8BPS": "Photoshop",
+    b"\0\0\x01\0": "ICO",
+    b"v/1\x01": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"gimp xcf": "GIMP",
+    b"\x1aE\xdf\xa3": "a film",
+    b"PK\x03\x04": "a ZIP file",
+}
+"""What people take for a picture that can be used here, by its first bytes."""
 
 
 def describe(head: bytes) -> str:
     """In a word or two, what bytes that are no picture seem to be."""
     start = head.lstrip()[:64].lower()
+    if head[4:8] == b"ftyp":
+        return "a film"
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "text/html"
     if start.startswith((b"{", b"[")):
         return "JSON"
-    if start.startswith(b"%pdf-"):
-        return "PDF"
+    for beginning, name in _OTHERS.items():
+        if head.startswith(beginning):
+            return name
     if not head.translate(None, bytes(range(32, 127)) + b"\t\r\n"):
         return "text"
     return f"starts with {head[:8].hex(' ')}"
 
 
-def _name(media_type: str) -> str:
-    return (
-        EXTENSIONS[media_type]
-        .upper()
-        .replace("JPG", "JPEG")
-        .replace("TIF", "TIFF")
-        .replace("WEBP", "WebP")
-    )
+def name_of(media_type: str) -> str:
+    """What people call pictures of this kind: `JPEG`."""
+    name = EXTENSIONS[media_type].upper()
+    return {"JPG": "JPEG", "TIF": "TIFF", "WEBP": "WebP"}.get(name, name)
 
 
 def _at(file: BinaryIO, offset: int, length: int) -> bytes:
@@ -103,13 +142,14 @@ def _at(file: BinaryIO, offset: int, length: int) -> bytes:
 
 
 def _cut(media_type: str, missing: str) -> ImageError:
-    return ImageError(f"the {_name(media_type)} is cut off ({missing})")
+    return ImageError(f"the {name_of(media_type)} is cut off ({missing})")
 
 
-def _png(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
+def _png(file: BinaryIO, head: bytes, size: int) -> Header:
     if head[12:16] != b"IHDR":
         raise ImageError("the PNG does not start with its header")
-    width, height = struct.unpack_from(">II", head, 16)
+    width, height, depth, colours = struct.unpack_from(">IIBB", head, 16)
+    exif, xmp = Metadata(), Metadata()
     offset, others = 8, 0
     for _ in range(_PNG_CHUNKS):
         start = _at(file, offset, 8)
@@ -122,25 +162,42 @@ def _png(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
         if offset > size:
             raise _cut("image/png", f"{offset - size} bytes are missing")
         if kind == b"IEND":
-            return width, height
+            return Header(width, height, exif.joined(xmp), unusual=(depth, colours) == (16, 0))
+        if kind == b"eXIf":
+            exif = exif.joined(of_exif(file.read(min(length, _METADATA))))
+        elif kind in PNG_TEXTS:
+            xmp = xmp.joined(_png_text(file.read(min(length, _METADATA))))
         others += kind not in _PNG_PIXELS
-        if others > _STEPS:
+        if others > STEPS:
             break
     raise ImageError("the PNG is broken: it has too many chunks")
 
 
-def _gif(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
+def _png_text(data: bytes) -> Metadata:
+    """What a text tells. One that is packed is not unpacked, for it may be a bomb: it counts as one
+    that tells a place where it may.
+    """
+    keyword, _, text = data.partition(b"\0")
+    if keyword.lower().startswith(b"raw profile type"):
+        return Metadata(located=True)
+    if keyword == b"XML:com.adobe.xmp":
+        return Metadata(located=True) if text[:1] == b"\x01" else of_xmp(text)
+    return Metadata(located=tells_place(data))
+
+
+def _gif(file: BinaryIO, head: bytes, size: int) -> Header:
     width, height = struct.unpack_from("<HH", head, 6)
     if not _at(file, max(0, size - _TAIL), _TAIL).rstrip(b"\0\r\n").endswith(b";"):
         raise _cut("image/gif", "it has no trailer")
-    return width, height
+    return Header(width, height)
 
 
-def _jpeg(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
+def _jpeg(file: BinaryIO, head: bytes, size: int) -> Header:
     del head
-    measured: tuple[int, int] | None = None
+    measured: tuple[int, int, int] | None = None
+    exif, xmp = Metadata(), Metadata()
     offset = 2
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         lead, marker, length = struct.unpack(">BBH", _at(file, offset, 4))
         if lead != 0xFF:
             raise ImageError("the JPEG is broken: no marker where one must be")
@@ -153,13 +210,19 @@ def _jpeg(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
                 raise ImageError("the JPEG is broken: it has no frame header")
             if not _has_end(file, offset, size):
                 raise _cut("image/jpeg", "it has no EOI")
-            return measured
+            height, width, bands = measured
+            return Header(width, height, exif.joined(xmp), unusual=bands == 4)
         elif marker == 0xD9 or length < 2:
             raise ImageError("the JPEG is broken: it ends before its pixels")
         else:
             if marker in _SOF:
-                height, width = struct.unpack(">HH", _at(file, offset + 5, 4))
-                measured = (width, height)
+                measured = struct.unpack(">HHB", _at(file, offset + 5, 5))
+            elif 0xE1 <= marker <= 0xEF:
+                data = file.read(length - 2)
+                if data.startswith(b"Exif\0"):
+                    exif = exif.joined(of_exif(data))
+                else:
+                    xmp = xmp.joined(of_xmp(data))
             offset += 2 + length
     raise ImageError("the JPEG is broken: its header does not end")
 
@@ -179,29 +242,49 @@ def _has_end(file: BinaryIO, scan: int, size: int) -> bool:
     return False
 
 
-def _webp(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
-    del file
-    if size < struct.unpack_from("<I", head, 4)[0] + 8:
+def _webp(file: BinaryIO, head: bytes, size: int) -> Header:
+    end = struct.unpack_from("<I", head, 4)[0] + 8
+    if size < end:
         raise _cut("image/webp", "it is shorter than its RIFF length")
     match head[12:16]:
         case b"VP8 ":
             if head[23:26] != b"\x9d\x01\x2a":
                 raise ImageError("the WebP is broken: no key frame")
             width, height = struct.unpack_from("<HH", head, 26)
-            return width & 0x3FFF, height & 0x3FFF
+            return Header(width & 0x3FFF, height & 0x3FFF)
         case b"VP8L":
             (bits,) = struct.unpack_from("<I", head, 21)
-            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+            return Header((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
         case b"VP8X":
             width, height = head[24:27], head[27:30]
             if len(height) < 3:
                 raise _cut("image/webp", "in its header")
-            return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
+            return Header(
+                int.from_bytes(width, "little") + 1,
+                int.from_bytes(height, "little") + 1,
+                _webp_metadata(file, end),
+            )
         case _:
             raise ImageError("the WebP is broken: no picture chunk")
 
 
-def _bmp(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
+def _webp_metadata(file: BinaryIO, end: int) -> Metadata:
+    exif, xmp = Metadata(), Metadata()
+    offset = 12
+    for _ in range(STEPS):
+        start = _at(file, offset, 8)
+        if len(start) < 8 or offset >= end:
+            break
+        kind, length = struct.unpack("<4sI", start)
+        if kind == b"EXIF":
+            exif = exif.joined(of_exif(file.read(min(length, _METADATA))))
+        elif kind in {b"XMP ", b"C2PA"}:
+            xmp = xmp.joined(of_xmp(file.read(min(length, _METADATA))))
+        offset += 8 + length + length % 2
+    return exif.joined(xmp)
+
+
+def _bmp(file: BinaryIO, head: bytes, size: int) -> Header:
     del file
     length, pixels, header = struct.unpack_from("<I4xII", head, 2)
     if header == 12:
@@ -210,75 +293,39 @@ def _bmp(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
         width, height = struct.unpack_from("<ii", head, 18)
     if size < max(length, pixels + 1):
         raise _cut("image/bmp", "it is shorter than its header says")
-    return width, abs(height)
+    return Header(width, abs(height))
 
 
-def _avif(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
-    """Walk the outer boxes; the largest `ispe` in `meta` is the picture itself, others are its
-    tiles and thumbnails.
-    """
+def _avif(file: BinaryIO, head: bytes, size: int) -> Header:
     del head
-    measured: tuple[int, int] | None = None
-    offset = 0
-    for _ in range(_STEPS):
-        if offset >= size:
-            break
-        box = _at(file, offset, 16)
-        length, kind = struct.unpack_from(">I4s", box)
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", box, 8)
-        elif length == 0:
-            length = size - offset
-        if length < 8:
-            raise ImageError("the AVIF is broken: a box of no size")
-        if kind == b"meta" and length <= size - offset:
-            measured = _largest_ispe(_at(file, offset, min(length, _CHUNK)))
-        offset += length
-    if offset > size:
-        raise _cut("image/avif", f"{offset - size} bytes are missing")
-    if measured is None:
-        raise ImageError("the AVIF is broken: it does not tell its size")
-    return measured
+    return boxed("AVIF", file, size)
 
 
-def _largest_ispe(meta: bytes) -> tuple[int, int] | None:
-    sizes: list[tuple[int, int]] = []
-    found = meta.find(b"ispe\0\0\0\0")
-    while 0 <= found <= len(meta) - 16 and len(sizes) < _STEPS:
-        sizes.append(struct.unpack_from(">II", meta, found + 8))
-        found = meta.find(b"ispe\0\0\0\0", found + 16)
-    return max(sizes, key=lambda each: each[0] * each[1], default=None)
+def _heic(file: BinaryIO, head: bytes, size: int) -> Header:
+    del head
+    return boxed("HEIC", file, size)
 
 
-_TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_TIFF_INTEGERS = {1: "B", 3: "H", 4: "I"}
+_TIFF_TAGS = frozenset({256, 257, 273, 279, 324, 325, ORIENTATION})
 
 
-def _tiff(file: BinaryIO, head: bytes, size: int) -> tuple[int, int]:
-    order = "<" if head[:2] == b"II" else ">"
-    (offset,) = struct.unpack_from(f"{order}I", head, 4)
-    (count,) = struct.unpack(f"{order}H", _at(file, offset, 2))
-    directory = _at(file, offset + 2, min(count, _STEPS) * 12)
-    entries: dict[int, tuple[int, ...]] = {}
-    for place in range(0, len(directory) - 11, 12):
-        tag, kind, number = struct.unpack_from(f"{order}HHI", directory, place)
-        length = number * _TIFF_SIZES.get(kind, 0)
-        (where,) = struct.unpack_from(f"{order}I", directory, place + 8)
-        if length <= 4:
-            where = offset + 2 + place + 8
-        if where + length > size:
+def _tiff(file: BinaryIO, head: bytes, size: int) -> Header:
+    order, directory = entries(file, head)
+    found: dict[int, tuple[int, ...]] = {}
+    for entry in directory:
+        if entry.where + entry.length > size:
             raise _cut("image/tiff", "its directory points behind its end")
-        if tag in {256, 257, 273, 279, 324, 325} and kind in _TIFF_INTEGERS and number <= 1 << 16:
-            entries[tag] = struct.unpack(
-                f"{order}{number}{_TIFF_INTEGERS[kind]}", _at(file, where, length)
-            )
+        if entry.tag in _TIFF_TAGS and entry.kind in INTEGERS and entry.number <= 1 << 16:
+            found[entry.tag] = values(file, order, entry)
     for offsets, lengths in ((273, 279), (324, 325)):
-        parts = zip(entries.get(offsets, ()), entries.get(lengths, ()), strict=False)
+        parts = zip(found.get(offsets, ()), found.get(lengths, ()), strict=False)
         if any(start + length > size for start, length in parts):
             raise _cut("image/tiff", "pixels lie behind its end")
-    if not entries.get(256) or not entries.get(257):
+    if not found.get(256) or not found.get(257):
         raise ImageError("the TIFF is broken: it does not tell its size")
-    return entries[256][0], entries[257][0]
+    orientation = found.get(ORIENTATION, (1,))
+    told = Metadata(orientation[0] if orientation else None)
+    return Header(found[256][0], found[257][0], told)
 
 
 def _svg(file: BinaryIO, head: bytes, size: int) -> None:
@@ -289,12 +336,13 @@ def _svg(file: BinaryIO, head: bytes, size: int) -> None:
         raise _cut("image/svg+xml", "it has no </svg>")
 
 
-_READERS: dict[str, Callable[[BinaryIO, bytes, int], tuple[int, int] | None]] = {
+_READERS: dict[str, Callable[[BinaryIO, bytes, int], Header | None]] = {
     "image/png": _png,
     "image/jpeg": _jpeg,
     "image/webp": _webp,
     "image/gif": _gif,
     "image/avif": _avif,
+    "image/heic": _heic,
     "image/bmp": _bmp,
     "image/tiff": _tiff,
     "image/svg+xml": _svg,
@@ -308,6 +356,7 @@ EXTENSIONS = {
     "image/webp": "webp",
     "image/gif": "gif",
     "image/avif": "avif",
+    "image/heic": "heic",
     "image/bmp": "bmp",
     "image/tiff": "tif",
     "image/svg+xml": "svg",
@@ -322,7 +371,6 @@ _SVG = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*\?>\s*+)?(?>(?><!--.*?-->)\s*+)*+(?:<!DOCTYPE\s+svg[^>]*>\s*+)?<svg[\s>]",
     re.DOTALL | re.IGNORECASE,
 )
-_AVIF_BRANDS = (b"avif", b"avis")
 
 
 def sniff(head: bytes) -> str | None:
@@ -337,13 +385,11 @@ def sniff(head: bytes) -> str | None:
         return "image/gif"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
-    if head[4:8] == b"ftyp" and (
-        head[8:12] in _AVIF_BRANDS or any(brand in head[16:64] for brand in _AVIF_BRANDS)
-    ):
-        return "image/avif"
+    if boxes := sniff_boxes(head):
+        return boxes
     if head.startswith(b"BM") and head[6:10] == b"\x00\x00\x00\x00" and len(head) >= 18:
         return "image/bmp"
-    if head.startswith((b"II*\x00", b"MM\x00*")):
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0\b\0\0\0", b"MM\0+\0\b\0\0")):
         return "image/tiff"
     if _SVG.match(head[:HEAD]):
         return "image/svg+xml"
