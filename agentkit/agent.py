@@ -98,6 +98,7 @@ class Agent(Generic[OutputT]):
         scale: bool = False,
     ) -> None:
         from agentkit.images.fetch_policy import FetchPolicy
+        from agentkit.images.outgoing import Outgoing
         from agentkit.images.store import FileImageStore, checked_store
         from agentkit.openrouter.client import OpenRouter
         from agentkit.run.history import History
@@ -116,6 +117,7 @@ class Agent(Generic[OutputT]):
             FileImageStore() if store is None else checked_store("Agent", store)
         )
         self.fetch = check_or_default("Agent(fetch={!r})", fetch, FetchPolicy)
+        self.outgoing = Outgoing()  # here, so that a picture is converted once for all runs
         self.checks: bool = check_kind("Agent(checks={!r})", checks, bool, "True or False")
         self.name = check_kind("Agent(name={!r})", name, str, "a string")
         self.hooks = hooks_of(hooks)

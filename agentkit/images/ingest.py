@@ -5,21 +5,18 @@ they are sent.
 from __future__ import annotations
 
 import asyncio
-import warnings
 from dataclasses import dataclass, replace
-from io import BytesIO
-from typing import TYPE_CHECKING
 
 from agentkit._check import argument, check_number
 from agentkit.errors import ImageError
+from agentkit.images.convert import MOST_PIXELS, SVG_REFUSED, encoded
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored, store_bytes
+from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
 from agentkit.values import Image, MemoryBlobs
 from agentkit.values.image_header import MAX_PIXELS, inspect
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as PillowImage
+from agentkit.values.image_pixels import check_decoder, decoded, visible
 
 
 async def ingest(
@@ -51,6 +48,20 @@ async def ingest(
     return _as(image, stored, store)
 
 
+async def to_send(
+    image: Image, store: ImageStore, fetcher: Fetcher, outgoing: Outgoing, *, scale: bool = False
+) -> Image:
+    """A picture of the user's, in the store and ready to be sent. Raises `ImageError`, also for a
+    kind that no model takes and that cannot be converted, and `StoreError`.
+    """
+    if image.media_type == "image/svg+xml":
+        raise ImageError(SVG_REFUSED)
+    check_decoder(image.media_type)
+    image = await ingest(image, store, fetcher, scale=scale)
+    await outgoing.check(image, store)
+    return image
+
+
 def _as(image: Image, stored: Stored, store: ImageStore) -> Image:
     return replace(
         image,
@@ -71,8 +82,6 @@ async def _smaller(image: Image, store: ImageStore) -> Image:
     return _as(fit, await asyncio.to_thread(lambda: store_bytes(store, fit.bytes())), store)
 
 
-_MOST_SCALED = 89_000_000
-"""Pixels beyond which Pillow takes a picture for a bomb, so that it is not even scaled down."""
 _STEP = 0.8
 _QUALITY = 90
 _KEPT = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
@@ -108,7 +117,7 @@ def scaled_to_fit(image: Image, limits: InputLimits, *, scale: bool = False) -> 
     if image.width is not None and image.height is not None and _fits(image, limits):
         return image
     with image.open() as file:
-        info = inspect(file, max_pixels=_MOST_SCALED if scale else MAX_PIXELS)
+        info = inspect(file, max_pixels=MOST_PIXELS if scale else MAX_PIXELS)
     measured = replace(
         image, media_type=info.media_type, size=info.size, width=info.width, height=info.height
     )
@@ -132,25 +141,17 @@ def _fits(image: Image, limits: InputLimits) -> bool:
 
 
 def _scaled(image: Image, limits: InputLimits) -> Image:
-    """A smaller picture of the same kind, if models take that kind; else PNG, or JPEG if nothing
-    shows through.
+    """A smaller picture of the same kind, upright, if models take that kind; else PNG, or JPEG if
+    nothing shows through.
     """
-    from PIL.Image import DecompressionBombError, DecompressionBombWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DecompressionBombWarning)
-        try:
-            picture = image.to_pillow(max_pixels=_MOST_SCALED)
-        except DecompressionBombWarning as error:
-            raise ImageError(f"the picture cannot be scaled down: {error}") from None
-        except DecompressionBombError as error:  # pragma: no cover - `inspect` refuses it first
-            raise ImageError(f"the picture cannot be scaled down: {error}") from None
+    picture = visible(decoded(image.bytes(), max_pixels=MOST_PIXELS))
     longest = max(picture.size)
     scale = (MAX_PIXELS / (picture.width * picture.height)) ** 0.5
     side = min(limits.max_side, longest, int(longest * scale) or 1)
+    form = _KEPT.get(image.media_type) or ("PNG" if "A" in picture.mode else "JPEG")
     while side >= 1:
         picture.thumbnail((side, side))
-        data = _encoded(picture, image.media_type)
+        data = encoded(picture, form, **({} if form == "PNG" else {"quality": _QUALITY}))
         if len(data) <= limits.max_bytes:
             made = Image.from_bytes(data, alt=image.alt)
             return replace(
@@ -164,14 +165,3 @@ def _scaled(image: Image, limits: InputLimits) -> Image:
             )
         side = int(max(picture.size) * _STEP)
     raise ImageError(f"the picture cannot be made small enough: accepted are at most {limits}")
-
-
-def _encoded(picture: PillowImage, media_type: str) -> bytes:
-    is_transparent = "A" in picture.mode or "transparency" in picture.info
-    form = _KEPT.get(media_type) or ("PNG" if is_transparent else "JPEG")
-    if form == "JPEG" and picture.mode not in {"L", "RGB", "CMYK"}:
-        picture = picture.convert("RGB")
-    file = BytesIO()
-    options = {} if form == "PNG" else {"quality": _QUALITY}
-    picture.save(file, form, **options)
-    return file.getvalue()

@@ -15,6 +15,7 @@ from agentkit.hooks import Hooks
 from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
+from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
 from agentkit.loop.approvals import decided
 from agentkit.loop.capabilities import with_capabilities
@@ -48,6 +49,7 @@ class AgentLike(Protocol[OutputT]):
     output: Output[OutputT] | None
     store: ImageStore
     fetch: FetchPolicy
+    outgoing: Outgoing
     checks: bool
     name: str
     hooks: tuple[Hooks, ...]
@@ -65,6 +67,7 @@ def context_for(agent: AgentLike[Any], start: Start, encoded: Encoded) -> RunCon
         client,
         agent.store,
         Fetcher(agent.fetch, agent.store, origin=client.origin),
+        agent.outgoing,
         encoded,
         agent.history,
         agent.hooks,

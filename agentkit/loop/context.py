@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit.budget import Budget
 from agentkit.images.fetch import Fetcher
+from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import Approvals
 from agentkit.openrouter.client import OpenRouter
@@ -34,6 +35,8 @@ class Services:
     client: OpenRouter
     store: ImageStore
     fetcher: Fetcher
+    outgoing: Outgoing = field(default_factory=Outgoing)
+    """The forms in which pictures are sent."""
     encoded: Encoded = field(default_factory=Encoded)
     """What of the conversation was serialised before."""
     history: History = field(default_factory=History)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from agentkit.errors import ImageError, UsageError
-from agentkit.images.ingest import ingest
+from agentkit.images.ingest import to_send
 from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
@@ -63,9 +63,12 @@ async def prompted(
 
 
 async def _usable(image: Image, number: int, context: RunContext, *, scale: bool) -> Image:
-    """A picture of the prompt, in the store, and small enough to be sent."""
+    """A picture of the prompt, in the store, and in a form that can be sent."""
+    services = context.services
     try:
-        return await ingest(image, context.services.store, context.services.fetcher, scale=scale)
+        return await to_send(
+            image, services.store, services.fetcher, services.outgoing, scale=scale
+        )
     except ImageError as error:
         raise ImageError(
             f"picture {number} of the prompt ({image!r:.120}) cannot be used: {error}"

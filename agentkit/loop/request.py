@@ -8,7 +8,6 @@ from agentkit import wire
 from agentkit._log import logger
 from agentkit.budget import Hold
 from agentkit.loop.context import RunContext
-from agentkit.openrouter.body import missing_of
 from agentkit.run import Run
 from agentkit.run.history import Plan, plan
 from agentkit.settings import ModelSettings
@@ -24,7 +23,7 @@ def request_of(run: Run, context: RunContext) -> Request:
     turn only: held on, it would never end.
     """
     limits, settings, services = run.limits, context.settings, context.services
-    sent = _messages(run, context)
+    sent = _messages(run, context, _never_sent(run, context))
     tool_choice = settings.tool_choice if run.turns == 0 or settings.tool_choice == "none" else None
     tokens_left = None
     if limits.output_tokens is not None:
@@ -53,15 +52,15 @@ def closing_of(request: Request) -> Request:
 async def body_of(
     request: Request, run: Run, context: RunContext, hold: Hold
 ) -> tuple[str, Pieces]:
-    """The path and the body of the next request. A picture that was deleted from the store since is
-    told as a line: the conversation outlives it. Raises `StoreError` where the store cannot be
-    read."""
+    """The path and the body of the next request. A picture that was deleted from the store since,
+    or that no model takes, is told as a line: the conversation outlives it. Raises `StoreError`
+    where the store cannot be read."""
     if request.server_tools:
         request = _bounded(request, run, context, hold)
-    gone: frozenset[str] = frozenset()
+    services, gone = context.services, _never_sent(run, context)
     while True:
-        path, body = wire.encode(run.api, request, context.services.encoded)
-        missing = await missing_of(body, context.services.store)
+        path, body = wire.encode(run.api, request, services.encoded)
+        body, missing = await services.outgoing.prepared(body, services.store)
         if missing <= gone:
             return path, body
         logger().warning("pictures_gone", run=run.id, sha256=sorted(missing))
@@ -70,7 +69,12 @@ async def body_of(
         request = replace(request, messages=sent.messages, shown=sent.shown)
 
 
-def _messages(run: Run, context: RunContext, gone: frozenset[str] = frozenset()) -> Plan:
+def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
+    """Pictures (sha256) that no model takes: SVG, or what cannot be converted."""
+    return context.services.outgoing.refused(run.images)
+
+
+def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
     """The messages as they go, without pictures that are `gone` (sha256)."""
     return plan(
         run.messages,

@@ -4,8 +4,7 @@ they are sent.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 import pybase64
@@ -16,27 +15,6 @@ from agentkit.values import BlobRef, Pieces
 from agentkit.values.blobs import opened, read_some, storing
 
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without padding
-
-
-async def missing_of(body: Pieces, store: ImageStore) -> frozenset[str]:
-    """The pictures (sha256) of a body that are no longer in the store. Raises `StoreError` where it
-    cannot be read.
-    """
-    wanted = {piece.sha256 for piece in body if isinstance(piece, BlobRef)}
-    return await asyncio.to_thread(_missing, wanted, store) if wanted else frozenset()
-
-
-def _missing(wanted: Iterable[str], store: ImageStore) -> frozenset[str]:
-    missing: set[str] = set()
-    for sha256 in wanted:
-        try:
-            file = opened(store, sha256)
-        except FileNotFoundError:
-            missing.add(sha256)
-        else:
-            with storing("read from"):
-                file.close()
-    return frozenset(missing)
 
 
 def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIterator[bytes], int]:

@@ -113,8 +113,8 @@ def plan(
     """The messages to send for a run whose prompt stands at `start`.
 
     `images` are all pictures of the conversation. `audience` are the models that may answer. `sees`
-    says whether they take pictures. Pictures that are `gone` (sha256) were deleted from the store,
-    and become a line.
+    says whether they take pictures. Pictures that are `gone` (sha256), deleted from the store or of
+    no kind that models take, become a line.
     """
     calls = sent_calls(messages, audience)
     if not images and not gone and policy.tokens is None:
@@ -154,6 +154,8 @@ def line(image: Image, asked: str = "") -> str:
     about: list[str] = []
     if image.width and image.height:
         about.append(f"{image.width}×{image.height}")
+    elif image.media_type == "image/svg+xml":
+        about.append("SVG")
     description = _short(image.prompt or image.alt)
     request = _short(asked)
     if description:

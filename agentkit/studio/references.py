@@ -10,7 +10,8 @@ from typing import cast
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.fetch import Fetcher
-from agentkit.images.ingest import InputLimits, ingest, scaled_to_fit
+from agentkit.images.ingest import InputLimits, ingest, scaled_to_fit, to_send
+from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
 from agentkit.values import Image
 
@@ -45,6 +46,7 @@ async def stored(
     pictures: Sequence[Image],
     store: ImageStore,
     fetcher: Fetcher,
+    outgoing: Outgoing,
     limits: InputLimits,
     *,
     scale: bool,
@@ -58,6 +60,7 @@ async def stored(
                 image,
                 store,
                 fetcher,
+                outgoing,
                 limits,
                 scale=scale,
                 which=number if len(pictures) > 1 else None,
@@ -71,6 +74,7 @@ async def _stored(
     image: Image,
     store: ImageStore,
     fetcher: Fetcher,
+    outgoing: Outgoing,
     limits: InputLimits,
     *,
     scale: bool,
@@ -79,9 +83,8 @@ async def _stored(
     try:
         if not image.sha256:
             image = await ingest(image, store, fetcher)
-        return await ingest(
-            await asyncio.to_thread(scaled_to_fit, image, limits, scale=scale), store, fetcher
-        )
+        fitting = await asyncio.to_thread(scaled_to_fit, image, limits, scale=scale)
+        return await to_send(fitting, store, fetcher, outgoing)
     except ImageError as error:
         what = image.name or image.url or (f"number {which}" if which else "")
         raise ImageError(

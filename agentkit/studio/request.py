@@ -24,6 +24,7 @@ from agentkit.images.blob import Blob
 from agentkit.images.collector import Collector
 from agentkit.images.fetch import Fetcher
 from agentkit.images.outcome import Outcome
+from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
@@ -43,6 +44,7 @@ class StudioContext:
     client: OpenRouter
     store: ImageStore
     fetcher: Fetcher
+    outgoing: Outgoing
     seconds: float
 
 
@@ -94,6 +96,8 @@ class DrawingRequest:
         """
         context = self._context
         deadline = time.monotonic() + context.seconds
+        # Where a picture is gone from the store, sending says so.
+        body, _ = await context.outgoing.prepared(encode(self.request), context.store)
         try:
             async with (
                 asyncio.timeout(context.seconds),
@@ -107,7 +111,7 @@ class DrawingRequest:
                     all_or_nothing=True,
                 ) as request,
             ):
-                exchange = await request.send(PATH, encode(self.request))
+                exchange = await request.send(PATH, body)
                 return await self._finish(exchange)
         except TimeoutError:
             words = f"the studio's limit of {context.seconds:g} seconds is reached"

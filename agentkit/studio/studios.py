@@ -16,6 +16,7 @@ from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
+from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
@@ -92,6 +93,7 @@ class Studio:
             else _check.check_kind("Studio(client={!r})", client, OpenRouter, "OpenRouter(…)")
         )
         self._store = None if store is None else checked_store("Studio", store)
+        self.outgoing = Outgoing()
 
     def __repr__(self) -> str:
         return f"Studio({self.model!r})"
@@ -325,11 +327,16 @@ class _Work:
         fetcher = Fetcher(studio.fetch, store, origin=client.origin)
         try:
             references = await stored(
-                request.references, store, fetcher, studio.inputs, scale=self._scale
+                request.references,
+                store,
+                fetcher,
+                studio.outgoing,
+                studio.inputs,
+                scale=self._scale,
             )
             parents = names_of(_originals(request.references, references))
             request = replace(request, references=references)
-            context = StudioContext(client, store, fetcher, studio.seconds)
+            context = StudioContext(client, store, fetcher, studio.outgoing, studio.seconds)
             drawing = DrawingRequest(request, parents, context, log)
             with await reserve(request, self._budget, studio.catalogue) as hold:
                 return await drawing.take(hold)

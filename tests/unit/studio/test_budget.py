@@ -233,11 +233,13 @@ class Forgetful(MemoryImageStore):
         return super().open(sha256)
 
 
-@pytest.mark.parametrize("opens", [0, 1])
+@pytest.mark.parametrize("opens", range(4))
 async def test_a_request_that_was_not_sent_whole_is_not_uncertain(
     client: OpenRouter, emulator: Emulator, opens: int
 ) -> None:
-    """The reference goes before its size is asked for, and before its bytes are sent."""
+    """The reference goes before it is looked at, before its size is asked for, and before its bytes
+    are sent.
+    """
     budget = Budget(cost_usd=9.0, images=5)
     studio = Studio(client=client, store=Forgetful(opens), budget=budget)
     with pytest.raises(RunError, match="no longer in the store") as caught:

@@ -4,6 +4,7 @@ the user allowed it.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,7 @@ from agentkit.errors import ImageError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import InputLimits, Studio, scaled_to_fit
 from tests.conftest import picture
+from tests.unit.images.photos import opened, photo, wrong_corners
 
 BIG = picture(size=(160, 120), noise=1)
 
@@ -77,10 +79,8 @@ async def test_a_large_picture_is_scaled_only_if_that_was_allowed(
     assert posted(emulator) == []
     drawing = await studio.edit(given, "a hat", scale=True)
     (sent,) = posted(emulator)[0]["input_references"]
-    import base64
-
-    opened = PIL.Image.open(BytesIO(base64.b64decode(sent["image_url"]["url"].partition(",")[2])))
-    assert (opened.format, opened.size) == ("PNG", (100, 75))
+    shown = PIL.Image.open(BytesIO(base64.b64decode(sent["image_url"]["url"].partition(",")[2])))
+    assert (shown.format, shown.size) == ("PNG", (100, 75))
     assert drawing.image.parents == (given.sha256,)
 
 
@@ -100,6 +100,30 @@ def test_what_shines_through_still_does() -> None:
     made = scaled_to_fit(Image.from_bytes(file.getvalue()), InputLimits(max_side=50), scale=True)
     assert made.media_type == "image/png"
     assert made.to_pillow().mode == "RGBA"
+
+
+@pytest.mark.parametrize("scale", [False, True])
+async def test_pictures_go_upright_and_of_a_kind_that_models_take(
+    client: OpenRouter, emulator: Emulator, scale: bool
+) -> None:
+    studio = Studio(client=client, store=MemoryImageStore())
+    given = [Image.from_bytes(photo(6, located=True)), Image.from_bytes(photo(form="TIFF"))]
+    drawing = await studio.edit(given, "a hat", scale=scale)
+    assert drawing.image.parents == tuple(image.sha256 for image in given)
+    for sent in posted(emulator)[0]["input_references"]:
+        head, _, text = sent["image_url"]["url"].partition(";base64,")
+        data = base64.b64decode(text)
+        assert head in {"data:image/jpeg", "data:image/png"}
+        assert wrong_corners(opened(data)) == []
+        assert not opened(data).getexif()
+
+
+@pytest.mark.parametrize("scale", [False, True])
+async def test_an_svg_is_refused_by_name(studio: Studio, emulator: Emulator, scale: bool) -> None:
+    svg = Image.from_bytes(b'<svg xmlns="http://www.w3.org/2000/svg"/>\n<!-- x --></svg>')
+    with pytest.raises(ImageError, match="SVG, which no model takes"):
+        await studio.edit(svg, "a hat", scale=scale)
+    assert posted(emulator) == []
 
 
 def test_a_picture_within_the_limits_stays_as_it_is() -> None:
