@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import Any, cast
 
 from agentkit.errors import ImageError
+from agentkit.values.image_pixels import upright, visible
 from agentkit.wire.base64text import decode_base64
 
 
@@ -20,51 +21,21 @@ def is_pillow(value: object) -> bool:
 
 
 def png(picture: Any) -> bytes:
-    """A picture of Pillow's, whatever its mode."""
+    """A picture of Pillow's, whatever its mode, upright where it was read from a file that tells
+    how it lies.
+    """
+    picture = upright(picture)
     if picture.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}:
-        picture = _converted(picture)
+        picture = visible(picture)
     file = BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
 
 
-def _converted(picture: Any) -> Any:
-    """The picture in a mode that PNG has."""
-    if picture.mode in {"PA", "RGBa", "La"}:
-        whole = picture.convert("LA") if picture.mode == "La" else picture
-        return whole.convert("RGBA")
-    if picture.mode.startswith("I;16"):
-        return picture.convert("I").convert("I;16")
-    if picture.mode in {"I", "F"}:
-        return _stretched(picture)
-    if picture.mode == "LAB":
-        import PIL.ImageCms
-
-        cms: Any = PIL.ImageCms
-        lab, rgb = cms.createProfile("LAB"), cms.createProfile("sRGB")
-        return cms.profileToProfile(picture, lab, rgb, outputMode="RGB")
-    return picture.convert("RGB")
-
-
-def _stretched(picture: Any) -> Any:
-    """Numbers as greys: from 0 to 1 or from 0 to 255, if they fit, else from the least to the
-    greatest.
-    """
-    low, high = picture.getextrema()
-    if picture.mode == "I" and low >= 0 and 255 < high <= 65535:
-        return picture.convert("I;16")
-    scale, offset = _scale(low, high, whole=picture.mode == "I")
-
-    def grey(number: Any) -> Any:
-        return number * scale + offset
-
-    return picture.convert("F").point(grey).convert("L")
-
-
 def _scale(low: float, high: float, *, whole: bool) -> tuple[float, float]:
-    """By what numbers are multiplied and what is added, so that they become greys."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ImageError("the picture has numbers that are no greys (inf or nan)")
+    """By what numbers are multiplied and what is added, so that they become greys: from 0 to 1 or
+    from 0 to 255, if they fit, else from the least to the greatest.
+    """
     if low >= 0 and high <= 1 and not whole:
         return 255.0, 0.0
     if low >= 0 and high <= 255:
@@ -159,12 +130,15 @@ def _bytes_of(value: Any, fields: Mapping[str, Any], size: int) -> bytes:
 
 
 def _greys(data: bytes, order: str, code: str, count: int) -> bytes:
-    """Numbers of any kind as bytes: see `_stretched`."""
+    """Numbers of any kind as bytes: see `_scale`. What is no number, or infinite, is black."""
     numbers: Sequence[Any] = struct.unpack(f"{'>' if order == '>' else '<'}{count}{code}", data)
     if code == "?":
         return bytes([255 if each else 0 for each in numbers])
     if code == "H" and max(numbers) > 255:
         return bytes([each >> 8 for each in numbers])
+    if code in "efd":
+        least = min((each for each in numbers if math.isfinite(each)), default=0.0)
+        numbers = [each if math.isfinite(each) else least for each in numbers]
     scale, offset = _scale(min(numbers), max(numbers), whole=code not in "efd")
     return bytes([min(255, max(0, round(each * scale + offset))) for each in numbers])
 

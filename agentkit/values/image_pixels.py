@@ -87,6 +87,17 @@ def _upright(picture: PillowImage, info: Info) -> PillowImage:
     return turned
 
 
+def upright(picture: PillowImage) -> PillowImage:
+    """A picture of Pillow's that somebody else has opened, turned as its metadata says."""
+    try:
+        picture.load()  # TIFF turns itself, and then says so no longer
+        orientation: object = picture.getexif().get(ORIENTATION)
+    except Exception:  # noqa: BLE001 - of a camera's own making, Pillow raises what it likes
+        return picture
+    is_turned = isinstance(orientation, int) and 2 <= orientation <= 8
+    return _turned(picture, orientation) if is_turned else picture
+
+
 def _turned(picture: PillowImage, orientation: int) -> PillowImage:
     from PIL.Image import Transpose
 

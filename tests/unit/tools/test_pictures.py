@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from agentkit import Image, Text
 from agentkit.tools import ToolResultError, encode_result, tool
 from tests.conftest import picture
+from tests.unit.images.photos import photo, wrong_corners
 
 PICTURE = picture(size=(40, 30), noise=60)
 SMALL = picture("red", (3, 2))
@@ -104,6 +105,30 @@ def test_a_picture_is_told_by_its_handle_and_never_as_base64(value: object) -> N
 def test_pillow_in_any_mode(mode: str) -> None:
     (image,) = encode_result([PIL.Image.new(mode, (3, 2))]).images
     assert (image.media_type, image.to_pillow().size) == ("image/png", (3, 2))
+
+
+def test_pillow_that_reads_a_photo_is_told_upright() -> None:
+    for form in ("JPEG", "PNG", "TIFF", "AVIF"):
+        for orientation in (1, 3, 6):
+            opened = PIL.Image.open(BytesIO(photo(orientation, form)))
+            (image,) = encode_result(opened).images
+            assert wrong_corners(image.to_pillow()) == []
+
+
+def by(factor: float) -> Any:
+    def times(value: Any) -> Any:
+        return value * factor + 0
+
+    return times
+
+
+def test_pillow_of_16_bits_or_floats_is_seen() -> None:
+    ramp: Any = PIL.Image.linear_gradient("L").convert("I")
+    for mode, times in (("I", 257), ("I", 16), ("F", 8)):
+        deep = ramp.convert("F").point(by(times)).convert(mode)
+        (image,) = encode_result(deep).images
+        grey: Any = image.to_pillow()
+        assert [grey.getpixel((5, y)) for y in (5, 128, 250)] == pytest.approx([5, 128, 250], abs=2)
 
 
 class Array:
