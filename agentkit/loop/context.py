@@ -14,15 +14,16 @@ from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import Approvals
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import Run
-from agentkit.run.audience import Audience
+from agentkit.run.audience import Audience, family_of
 from agentkit.run.history import History
 from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Tools
+from agentkit.tools.dialect import is_lean
 from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ServerTool
 from agentkit.values import Invocation
 from agentkit.wire.body import Encoded
-from agentkit.wire.types import FunctionSpec, JsonObject, Request
+from agentkit.wire.types import FunctionSpec, JsonObject, OutputSchema, Request
 
 if TYPE_CHECKING:
     from agentkit.hooks import Hooks
@@ -91,12 +92,28 @@ class RunContext:
             self.budget,
         )
 
-    @property
-    def functions(self) -> tuple[FunctionSpec, ...]:
+    def functions(self, model: str) -> tuple[FunctionSpec, ...]:
+        """The user's tools as this model is told of them."""
+        lean = self._takes_lean(model)
         return tuple(
-            FunctionSpec(tool.name, tool.description, tool.schema, tool.strict)
+            FunctionSpec(
+                tool.name,
+                tool.description,
+                tool.parameters.lean if lean else tool.parameters.schema,
+                tool.strict,
+            )
             for tool in self.tools.functions.values()
         )
+
+    def output(self, model: str) -> OutputSchema | None:
+        """The schema of the answer as this model is told of it."""
+        output = self.services.output
+        if output is None:
+            return None
+        return output.lean if self._takes_lean(model) else output.schema
+
+    def _takes_lean(self, model: str) -> bool:
+        return is_lean(map(family_of, self.audience(model).models))
 
     @property
     def server_tools(self) -> tuple[JsonObject, ...]:

@@ -99,12 +99,13 @@ async def with_parsed_calls(
         call = calls.get(invocation.id)
         if call is None or invocation.arguments is not None:
             continue  # it belongs to an agent that waits, as this run does; or it was seen before
+        tool = context.tools.functions.get(invocation.name)
+        parse = parse_arguments if tool is None else tool.parse
         try:
-            arguments = parse_arguments(call.arguments)
+            arguments = parse(call.arguments)
         except BadArguments:
             continue  # told to the model when the call is made
         new, refusal = replace(invocation, arguments=arguments), None
-        tool = context.tools.functions.get(invocation.name)
         if tool is not None and context.services.hooks:
             with _stops(run.with_invocation(*parsed)):
                 new, refusal = await _seen_by_hooks(run, new, tool, context, seconds_left)

@@ -69,12 +69,26 @@ def parse_arguments(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
+def parsed_for(parameters: Parameters, text: str) -> dict[str, Any]:
+    """The arguments that a model wrote for these parameters, under the names that the function has
+    for them. Raises `BadArguments`.
+    """
+    values = parse_arguments(text)
+    if parameters.marked is None:
+        return values
+    from agentkit.tools.restore import restored
+
+    return restored(values, parameters.marked)
+
+
 def check_arguments(
     parameters: Parameters,
     arguments: str | Mapping[str, Any],
     images: Callable[[str], Image] = no_image,
 ) -> dict[str, object]:
-    """The keyword arguments for the tool's function. Raises `BadArguments`."""
+    """The keyword arguments for the tool's function. Text is what the model wrote; values are those
+    of `parsed_for`. Raises `BadArguments`.
+    """
     from pydantic import ValidationError
     from pydantic_core import to_json
 
@@ -87,12 +101,14 @@ def check_arguments(
         return parameters.model.model_validate_json(text, context={"images": images})
 
     try:
-        values = parse_arguments(arguments) if isinstance(arguments, str) else dict(arguments)
+        values = (
+            parsed_for(parameters, arguments) if isinstance(arguments, str) else dict(arguments)
+        )
         model = validated(validate, values, parameters.wanted)
     except BadArguments as error:
         raise BadArguments(error.problems, summary(parameters.schema)) from None
     except ValidationError as error:
-        raise BadArguments(_problems(error), summary(parameters.schema)) from None
+        raise BadArguments(_problems(error, parameters.shown), summary(parameters.schema)) from None
     except Exception as error:  # a validator of the user's types may raise anything
         why = f"they could not be checked: {type(error).__name__}: {str(error)[:200]}"
         raise BadArguments([why], summary(parameters.schema)) from error
@@ -182,16 +198,18 @@ def _inside(container: object) -> Iterable[object]:
     return cast("list[object]", container)
 
 
-def _problems(error: ValidationError) -> list[str]:
+def _problems(error: ValidationError, shown: Mapping[str, str]) -> list[str]:
     details = error.errors(include_url=False)
-    problems = [_problem(each) for each in details[:SHOWN]]
+    problems = [_problem(each, shown) for each in details[:SHOWN]]
     if len(details) > SHOWN:
         problems.append(f"and {len(details) - SHOWN} more")
     return problems
 
 
-def _problem(detail: ErrorDetails) -> str:
-    place = ".".join(str(step) for step in detail["loc"])[:200] or "the arguments"
+def _problem(detail: ErrorDetails, shown: Mapping[str, str]) -> str:
+    """One problem, under the names that the model knows."""
+    steps = [str(step) for step in detail["loc"]]
+    place = ".".join(shown.get(step, step) for step in steps)[:200] or "the arguments"
     match detail["type"]:
         case "missing":
             return f"{place}: is missing"

@@ -10,12 +10,12 @@ from typing import Any, Generic, cast
 from typing_extensions import TypeVar
 
 from agentkit._check import refused
+from agentkit.tools.dialect import Dialect, fitted, too_large
 from agentkit.tools.prose import json_in
+from agentkit.tools.restore import restored
 from agentkit.tools.text import join_escaped_surrogates
 
 T = TypeVar("T", default=Any)
-_VALUES = {"default", "const", "enum", "examples"}
-"""Keys of a schema that hold values, and no schema."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
@@ -43,23 +43,15 @@ class Output(Generic[T]):
             reason = str(error).split("\n")[0]
             accepted = f"is a pydantic model or a type with a JSON Schema ({reason})"
             raise refused("Agent(output={!r})", kind, accepted) from None
-        self._wanted = cast("Mapping[str, Any]", dict(schema))
-        self._wrapped = schema.get("type") != "object" and "$ref" not in schema
-        if self._wrapped:
-            defs = schema.pop("$defs", None)
-            schema = {
-                "type": "object",
-                "properties": {"value": schema},
-                "required": ["value"],
-                **({"$defs": defs} if defs else {}),
-            }
+        self._wanted: Mapping[str, Any] = schema
+        full = fitted(schema, Dialect(strict=True))
+        if (why := too_large(full.schema)) is not None:
+            raise refused("Agent(output={!r})", kind, f"is {why}")
+        self._fitted = full
         name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
-        if (free := _free_keys(schema)) is not None:
-            accepted = (
-                f"are named fields: strict mode takes no mapping with free keys, as {free} is"
-            )
-            raise refused("Agent(output={!r})", kind, accepted)
-        self.schema = OutputSchema(name, cast("Mapping[str, Any]", _strict(schema)))
+        self.schema = OutputSchema(name, full.schema)
+        self.lean = OutputSchema(name, fitted(schema, Dialect(strict=True, lean=True)).schema)
+        """The schema for providers that take fewer keywords."""
 
     def read(self, words: str) -> T:
         """The value that these words hold: of several that fit, the last. Raises `BadOutput` about
@@ -104,16 +96,22 @@ class Output(Generic[T]):
 
         from agentkit.tools.leniency import validated
 
-        if not self._wrapped or not isinstance(value, dict) or "value" not in value:
-            return validated(self._checked, cast("object", value), self._wanted)
-        inner = cast("dict[str, object]", value)["value"]
+        if not self._fitted.is_wrapped:
+            return validated(self._checked, self._restored(value), self._wanted)
+        bare = self._restored({"value": value})["value"]
+        if not isinstance(value, dict) or "value" not in value:
+            return validated(self._checked, bare, self._wanted)
         try:
+            inner = self._restored(cast("object", value))["value"]
             return validated(self._checked, inner, self._wanted)
         except ValidationError as error:
             try:
-                return self._checked(cast("object", value))
+                return self._checked(bare)
             except ValidationError:
                 raise error from None
+
+    def _restored(self, value: object) -> Any:
+        return restored(value, self._fitted.marked) if self._fitted.is_changed else value
 
     def _checked(self, value: object) -> T:
         from pydantic_core import to_json
@@ -121,47 +119,3 @@ class Output(Generic[T]):
         # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict
         # types too.
         return self._adapter.validate_json(to_json(value, inf_nan_mode="constants"))
-
-
-def _free_keys(schema: object, where: str = "it") -> str | None:
-    """Where in the schema a mapping stands whose keys are not named; None where there is none."""
-    if isinstance(schema, list):
-        return next(
-            (found for each in cast("list[object]", schema) if (found := _free_keys(each, where))),
-            None,
-        )
-    if not isinstance(schema, dict):
-        return None
-    given = cast("dict[str, object]", schema)
-    if given.get("type") == "object" and given.get("additionalProperties", False) is not False:
-        return where
-    for key, value in given.items():
-        if key in {"properties", "$defs"} and isinstance(value, dict):
-            inner = [(each, repr(name)) for name, each in cast("dict[str, object]", value).items()]
-        else:
-            inner = [(value, where)] if key not in _VALUES else []
-        for each, place in inner:
-            if (found := _free_keys(each, place)) is not None:
-                return found
-    return None
-
-
-def _strict(schema: object, *, names: bool = False) -> object:
-    """The schema as strict mode wants it: no further keys, and every key required. `names`: its
-    keys are a user's own.
-    """
-    if isinstance(schema, list):
-        return [_strict(each) for each in cast("list[object]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    given = cast("dict[str, object]", schema)
-    dropped: set[str] = set() if names else {"title", "default"}
-    result = {
-        key: _strict(value, names=not names and key in {"properties", "$defs"})
-        for key, value in given.items()
-        if key not in dropped
-    }
-    if not names and isinstance(properties := result.get("properties"), dict):
-        result["required"] = list(cast("dict[str, object]", properties))
-        result["additionalProperties"] = False
-    return result

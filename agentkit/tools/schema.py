@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsona
 from agentkit.errors import ImageError, ToolDefinitionError
 from agentkit.tools.context import Context
 from agentkit.tools.defaults import check_defaults
+from agentkit.tools.dialect import Dialect, fitted, too_large
 from agentkit.tools.hints import (
     either,
     is_value,
@@ -28,6 +29,7 @@ from agentkit.tools.hints import (
     replaced,
     resolve,
 )
+from agentkit.tools.nodes import new_names
 from agentkit.values import Image
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ class Parameters:
     """
 
     schema: dict[str, Any]
+    lean: dict[str, Any]
+    """The schema for providers that take fewer keywords (`agentkit.tools.dialect`)."""
+    marked: dict[str, Any] | None
+    """What has to be known to change arguments back; None where they come as they are wanted."""
+    shown: Mapping[str, str]
+    """The names that the model is told in place of others, old → new."""
     model: type[BaseModel]
     """Its fields are `p0`, `p1`, …, so that a parameter may have any name; the aliases are what the
     model sees.
@@ -118,11 +126,22 @@ def parameters_of(
         for field, parameter in zip(names, given, strict=True)
         if parameter.default is Parameter.empty or isinstance(parameter.default, FieldInfo)
     )
-    schema = _schema(owner, model, given, hints)
-    if strict:
-        _make_strict(schema, owner, "parameters")
-    wanted = model.model_json_schema(schema_generator=_QuietJsonSchema)
-    made = Parameters(schema, model, wanted, names, filled, takes_context, is_method)
+    wanted = _schema(owner, model, given, hints)
+    full = fitted(wanted, Dialect(strict=strict))
+    if strict and (why := too_large(full.schema)) is not None:
+        raise ToolDefinitionError(f"{owner}: strict=True takes {why}")
+    made = Parameters(
+        schema=full.schema,
+        lean=fitted(wanted, Dialect(strict=strict, lean=True)).schema,
+        marked=full.marked if full.is_changed else None,
+        shown=new_names(full.marked),
+        model=model,
+        wanted=wanted,
+        names=names,
+        filled=filled,
+        takes_context=takes_context,
+        is_method=is_method,
+    )
     return made, description
 
 
@@ -294,21 +313,20 @@ def _holds(schema: Any, kind: type) -> bool:
 def _schema(
     owner: str, model: type[BaseModel], given: list[Parameter], hints: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """What pydantic checks, as JSON Schema, with the defaults of the function."""
     try:
-        raw = model.model_json_schema(schema_generator=_QuietJsonSchema)
+        schema = model.model_json_schema(schema_generator=_QuietJsonSchema)
     except (PydanticUserError, TypeError, ValueError) as error:
         fields = {
             f"p{index}": _field(each, hints[each.name], None) for index, each in enumerate(given)
         }
         raise _offender(owner, given, fields, error) from None
-    schema = _without_titles(raw)
-    for (alias, shown), parameter in zip(list(schema["properties"].items()), given, strict=True):
+    for shown, parameter in zip(schema["properties"].values(), given, strict=True):
         if parameter.default is Parameter.empty or isinstance(parameter.default, FieldInfo):
             continue
         shown.pop("default", None)
         if _is_json(parameter.default):
             shown["default"] = to_jsonable_python(parameter.default)
-        schema["properties"][alias] = shown
     return schema
 
 
@@ -321,51 +339,3 @@ def _is_json(default: object) -> bool:
     except (ValueError, TypeError, RecursionError):
         return False
     return True
-
-
-_NAMED = frozenset({"properties", "$defs", "patternProperties", "dependentSchemas"})
-_VALUES = frozenset({"default", "const", "enum", "examples", "example"})
-
-
-def _without_titles(node: Any, *, named: bool = False) -> Any:
-    """The schema without the titles that pydantic derives from names; `named`: the keys of this
-    node are names, not keywords.
-    """
-    if isinstance(node, list):
-        return [_without_titles(each) for each in cast("list[Any]", node)]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: value
-        if key in _VALUES and not named
-        else _without_titles(value, named=key in _NAMED and not named)
-        for key, value in cast("dict[str, Any]", node).items()
-        if named or key != "title"
-    }
-
-
-def _make_strict(node: Any, owner: str, where: str) -> None:
-    """Change the schema to what OpenAI's strict mode accepts: each property required, no others, no
-    defaults.
-    """
-    if isinstance(node, list):
-        for each in cast("list[Any]", node):
-            _make_strict(each, owner, where)
-    if not isinstance(node, dict):
-        return
-    items = cast("dict[str, Any]", node)
-    if items.get("type") == "object":
-        if items.get("additionalProperties", False) is not False:
-            raise ToolDefinitionError(
-                f"{owner}: strict=True takes no mapping with free keys, as "
-                f"{where} is; accepted are named fields"
-            )
-        items["additionalProperties"] = False
-        items["required"] = list(items.setdefault("properties", {}))
-    items.pop("default", None)
-    for key, value in items.items():
-        if key in _NAMED:
-            for name, schema in value.items():
-                _make_strict(schema, owner, f"{where}.{name}")
-        elif key not in _VALUES:
-            _make_strict(value, owner, where)

@@ -12,7 +12,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from agentkit.errors import ToolDefinitionError
-from agentkit.tools.arguments import check_arguments, no_image
+from agentkit.tools.arguments import check_arguments, no_image, parsed_for
 from agentkit.tools.pictures import returns_image
 from agentkit.values import Image
 
@@ -104,11 +104,17 @@ class Tool(Generic[P, R]):
         """Whether the function says that it returns an `Image`: then it may return its path."""
         return returns_image(self.function)
 
+    def parse(self, text: str) -> dict[str, Any]:
+        """The JSON values that the model wrote as arguments, under the names of the function's
+        parameters. Raises `BadArguments` for text that is no JSON object.
+        """
+        return parsed_for(self.parameters, text)
+
     def check(
         self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image
     ) -> dict[str, object]:
-        """The keyword arguments for `function`, from the JSON that the model wrote. What it left
-        out is left out.
+        """The keyword arguments for `function`, from the JSON that the model wrote, or from the
+        values of `parse`. What it left out is left out.
 
         `images` returns the picture with a handle, or raises `LookupError`, whose words the model
         is told. Raises `BadArguments`, and nothing else.

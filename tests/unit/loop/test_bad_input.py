@@ -4,7 +4,6 @@ sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,6 @@ from tests.conftest import Bench, picture
 def weather(city: str) -> str:
     """Today's weather."""
     return city
-
-
-@dataclass
-class Counts:
-    counts: dict[str, int]
 
 
 def unannotated(city):  # type: ignore[no-untyped-def]
@@ -89,12 +83,6 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: FileImageStore(max_bytes=True), ["max_bytes", "True"]),
     (lambda: FileImageStore(max_bytes=1.5), ["max_bytes", "1.5"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", output=Emulator), ["output", "Emulator"]),
-    (
-        lambda: Agent("a/b", output=dict[str, int]),
-        ["output", "dict[str, int]", "free keys", "named fields"],
-    ),
-    (lambda: Agent("a/b", output=list[dict[str, int]]), ["output", "free keys"]),
-    (lambda: Agent("a/b", output=Counts), ["output", "Counts", "free keys", "counts"]),
     (lambda: ModelSettings(temperature=9), ["temperature", "9", "0.0 to 2.0"]),
     (lambda: ModelSettings(modalities=("sound",)), ["modalities", "sound", "image"]),  # type: ignore[arg-type]
     (lambda: ModelSettings(models="a/b"), ["models", "a/b", "list"]),  # type: ignore[arg-type]

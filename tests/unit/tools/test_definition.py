@@ -313,15 +313,13 @@ def test_strict_schema():
 
     assert plan.schema["required"] == ["size", "unit"]
     assert plan.schema["additionalProperties"] is False
-    assert plan.schema["properties"]["unit"] == {"type": "string", "enum": ["c", "f"]}
+    assert plan.schema["properties"]["unit"] == {
+        "anyOf": [{"type": "string", "enum": ["c", "f"]}, {"type": "null"}],
+        "description": 'default: "c"',
+    }, "null stands for leaving it out"
+    assert plan.check('{"size": {"width": 3, "height": null}, "unit": null}') == {"size": Size(3)}
     assert plan.schema["$defs"]["Size"]["required"] == ["width", "height"]
     assert plan.schema["$defs"]["Size"]["additionalProperties"] is False
-    with pytest.raises(
-        ToolDefinitionError, match=r"strict=True takes no mapping with free keys.*words"
-    ):
-
-        @tool(strict=True)
-        def count(words: dict[str, int]) -> None: ...
 
 
 def test_a_tool_is_a_frozen_value():
