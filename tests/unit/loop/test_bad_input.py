@@ -84,7 +84,7 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: FileImageStore(max_bytes=1.5), ["max_bytes", "1.5"]),  # type: ignore[arg-type]
     (lambda: Agent("a/b", output=Emulator), ["output", "Emulator"]),
     (lambda: ModelSettings(temperature=9), ["temperature", "9", "0.0 to 2.0"]),
-    (lambda: ModelSettings(modalities=("sound",)), ["modalities", "sound", "image"]),  # type: ignore[arg-type]
+    (lambda: ModelSettings(modalities=(5,)), ["modalities", "5", "strings"]),  # type: ignore[arg-type]
     (lambda: ModelSettings(models="a/b"), ["models", "a/b", "list"]),  # type: ignore[arg-type]
     (lambda: ModelSettings(session_id="x" * 257), ["session_id", "256"]),
     (lambda: Limits(turns=0), ["turns", "0", "at least 1"]),
@@ -95,7 +95,7 @@ WRONG: list[tuple[Any, list[str]]] = [
         ["transparent", "png", "webp"],
     ),
     (lambda: ImageGeneration(output_compression=101), ["output_compression", "101", "100"]),
-    (lambda: ServerTool("weather"), ["weather", "openrouter:"]),
+    (lambda: ServerTool("the weather"), ["the weather", "openrouter:"]),
     (lambda: OpenRouter(base_url="ftp://x"), ["base_url", "ftp://x", "http"]),
     (lambda: OpenRouter(base_url=5), ["base_url=5", "http"]),  # type: ignore[arg-type]
     (lambda: OpenRouter(base_url="http://[::1"), ["base_url", "http://[::1", "http"]),
