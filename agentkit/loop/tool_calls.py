@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from typing import Any
 
 from agentkit._sync import finish
 from agentkit.errors import HookFailed
@@ -18,6 +19,7 @@ from agentkit.loop.tool_results import ToolOutcome, applied, broken_off, not_run
 from agentkit.run import Call, Run
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
+from agentkit.values import Invocation
 
 _STOP_SECONDS = 10.0
 """How long tools that are cancelled may take to stop, beside the grace that downloads have."""
@@ -54,10 +56,14 @@ async def call(
     for invocation in step.over:
         limit = "seconds" if run.seconds >= CLOSING_SHARE * run.limits.seconds else "tool_calls"
         run = applied(run, not_run(invocation, limit), log)
+    surplus = _beyond_pictures(run, step, context)
+    for invocation in surplus:
+        run = applied(run, not_run(invocation, "images"), log)
+    started = [each for each in step.invocations if each not in surplus]
     gate = asyncio.Semaphore(run.limits.parallel)
     delegation = _delegation(run, step, context, seconds_left)
     round_ = Round(run, context, log, gate, time.monotonic() + seconds_left, delegation)
-    tasks = [asyncio.create_task(run_call(round_, invocation)) for invocation in step.invocations]
+    tasks = _tasks(round_, started)
     answered, cancellation = 0, Cancellation()
     broken: HookFailed | None = None
     try:
@@ -77,6 +83,46 @@ async def call(
         broken.run = run
         raise broken
     return run
+
+
+def _beyond_pictures(run: Run, step: Call, context: RunContext) -> list[Invocation]:
+    """The calls that would bring more pictures than the run has left, as far as their tools say
+    that they give one. They are counted before the first starts."""
+    if run.limits.images is None:
+        return []
+    tools = context.tools.functions
+    drawing = [
+        each for each in step.invocations
+        if (tool := tools.get(each.name)) is not None and tool.returns_image
+    ]  # fmt: skip
+    return drawing[max(run.limits.images - len(run.arrived), 0) :]
+
+
+def _tasks(round_: Round, invocations: Sequence[Invocation]) -> list[CallTask]:
+    """A task for each call. Where money is limited, a call waits for an equal one before it: what
+    that costs may not have been known before."""
+    tasks: list[CallTask] = []
+    equal: dict[str, CallTask] = {}
+    limited = round_.context.budget.remaining_usd is not None
+    for invocation in invocations:
+        key = f"{invocation.name}:{invocation.arguments!r}"
+        work = run_call(round_, invocation)
+        before = equal.get(key) if limited else None
+        equal[key] = task = asyncio.create_task(work if before is None else _after(before, work))
+        tasks.append(task)
+    return tasks
+
+
+async def _after(
+    before: CallTask, work: Coroutine[Any, Any, tuple[ToolOutcome, float]]
+) -> tuple[ToolOutcome, float]:
+    """Do the work once another call has ended, however it did."""
+    try:
+        await asyncio.wait([before])
+    except BaseException:
+        work.close()
+        raise
+    return await work
 
 
 async def _keep(run: Run, round_: Round, tasks: Sequence[CallTask]) -> None:

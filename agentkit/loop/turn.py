@@ -35,6 +35,7 @@ from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.paid import PaidRequest
 from agentkit.run import Run
 from agentkit.run.history import parents
+from agentkit.run.state import MOST_CUT_REPLIES
 from agentkit.stream import EventLog
 from agentkit.values import Image, Invocation, Message, ToolCall, replace
 from agentkit.wire import echo, faults
@@ -320,11 +321,12 @@ class Turn:
         server = parsed.invocations(self._named, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
         usage = replace(reply.usage, images=images) if images else reply.usage
-        if reply.finish == "length" and not message.calls and closing is None:
+        is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
+        if reply.finish == "length" and closing is None and not _may_ask_again(self.run, message):
             closing = "max_tokens"
         repeatable = {tool.name for tool in self._context.tools.functions.values() if tool.repeats}
         run = self.run.with_reply(
-            message, usage, server_calls=server, closing=closing, repeatable=repeatable
+            message, usage, server_calls=server, closing=closing, repeatable=repeatable, cut=is_cut
         )
         if (refusal := _refusal(reply, run)) != run.refusal:
             run = run.replace(refusal=refusal)
@@ -390,6 +392,13 @@ class Turn:
         """Stop the downloads that still go on."""
         if self._collector is not None:
             await self._collector.close()
+
+
+def _may_ask_again(run: Run, reply: Message) -> bool:
+    """Whether a reply that reached `max_tokens` is followed by another: calls that are whole are
+    run, and one that was cut off is asked for once more."""
+    is_cut = any(call.fault for call in reply.calls)
+    return bool(reply.calls) and not (is_cut and run.cut_replies + 1 >= MOST_CUT_REPLIES)
 
 
 def _refusal(reply: Reply, run: Run) -> str | None:

@@ -99,10 +99,14 @@ class Run:
     """Replies of the model so far."""
     repairs: int = 0
     """Replies that were sent back because they did not fit `output`."""
-    last_call: str = ""
-    """A digest of the latest call's name and arguments, however they were written down."""
-    calls_in_a_row: int = 0
-    """How many calls up to it were equal."""
+    last_calls: str = ""
+    """Digests of the names and arguments of the latest reply's calls, however they were written
+    down.
+    """
+    equal_replies: int = 0
+    """How many replies up to it, in a row, made these calls."""
+    cut_replies: int = 0
+    """How many replies up to now, in a row, were cut off inside a call."""
     stuck: bool = False
     """Whether the model repeated a call after it was told to stop repeating it."""
     closing: str | None = None
@@ -184,24 +188,23 @@ class Run:
         server_calls: tuple[Invocation, ...] = (),
         closing: str | None = None,
         repeatable: Collection[str] = (),
+        cut: bool = False,
     ) -> Self:
         """This run with one more reply. Each whole call in it becomes a pending invocation, but in
-        a reply that closes the run: there, where a call was cut, and where it is made over and over
-        (by a tool that is not `repeatable`), it is answered at once, so that none dangles in the
-        history."""
+        a reply that closes the run: there, where a call was cut, and where one reply after the
+        other makes it (of a tool that is not `repeatable`), it is answered at once, so that none
+        dangles in the history. `cut`: the reply broke off inside a call."""
         made: list[Invocation] = []
         answered: list[ToolResult] = []
-        row, length, stuck = self.last_call, self.calls_in_a_row, False
+        counted = [call for call in reply.calls if call.name not in repeatable]
+        key = " ".join(sorted({digest(call) for call in counted}))
+        times = self.equal_replies + 1 if key and key == self.last_calls else 1
         for call in reply.calls:
-            key = "" if call.name in repeatable else digest(call)
-            length = length + 1 if key and key == row else 1
-            stuck = stuck or (
-                length > self.calls_in_a_row > MOST_EQUAL_CALLS and key == self.last_call
-            )
-            row = key
-            why = call.fault or (
-                f"the limit of {closing} is reached" if closing else repeated_call_notice(length)
-            )
+            why = call.fault
+            if why is None and closing:
+                why = f"the limit of {closing} is reached"
+            elif why is None and call.name not in repeatable:
+                why = repeated_call_notice(times)
             if why is None:
                 made.append(Invocation(call.id, call.name))
             else:
@@ -221,9 +224,10 @@ class Run:
             turns=self.turns + 1,
             closing=closing,
             partial=None,
-            last_call=row,
-            calls_in_a_row=length,
-            stuck=stuck,
+            last_calls=key,
+            equal_replies=times,
+            cut_replies=self.cut_replies + 1 if cut else 0,
+            stuck=times > MOST_EQUAL_REPLIES + 1,
         )
 
     def with_invocation(self, *changed: Invocation) -> Self:
@@ -322,8 +326,12 @@ def _codec() -> TypeAdapter[Run]:
     return TypeAdapter(Run)
 
 
-MOST_EQUAL_CALLS = 2
-"""Equal calls in a row that are run."""
+MOST_EQUAL_REPLIES = 2
+"""Replies in a row whose equal calls are run. Equal calls of one reply are that many calls: three
+dice are rolled.
+"""
+MOST_CUT_REPLIES = 2
+"""Replies in a row that may break off inside a call: it is asked for once more."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
@@ -344,7 +352,7 @@ def repeated_call_notice(times: int) -> str | None:
     """The text that the model gets in place of a result when it repeats a call too often; None if
     the call may be run.
     """
-    if times <= MOST_EQUAL_CALLS:
+    if times <= MOST_EQUAL_REPLIES:
         return None
     return (
         f"you have made this call {times} times in a row with the same arguments. "

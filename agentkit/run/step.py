@@ -24,9 +24,9 @@ wants tools, calls beyond it get a result that says so, and one last Ask without
 answer in words, if that can be paid for. So of money, a request with tools leaves as much as the
 closing one after it will cost.
 
-A model that makes the same call over and over goes nowhere: from the third equal call in a row on,
-none is run, and its result says why. If the model has read that and makes the call again, the run
-is closed in words.
+A model that makes the same calls in one reply after the other goes nowhere: from the third such
+reply on, none is run, and its result says why. If the model has read that and makes them again, the
+run is closed in words. Equal calls within one reply are that many calls.
 """
 
 from __future__ import annotations

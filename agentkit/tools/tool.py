@@ -213,8 +213,8 @@ def tool(
     - `approve=True` makes a call wait for a person; so does a function of the arguments, unless it
       returns False.
     - `external=True`: the tool is never run here; its result is given when the run is resumed.
-    - `repeats=True` allows equal calls; otherwise, from the third equal call in a row on, none is
-      run.
+    - `repeats=True` allows equal calls; otherwise, from the third reply in a row that makes equal
+      calls on, none is run.
     - `strict` says whether the provider is told to hold the model to the schema.
 
     Raises `ToolDefinitionError` for a function that cannot become a tool.

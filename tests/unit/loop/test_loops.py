@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from agentkit import InvocationFinished, Run, tool
-from agentkit.emulator import CallTool, Reply, Say
-from tests.conftest import Bench
+from agentkit import Image, InvocationFinished, Limits, Run, tool
+from agentkit.emulator import CallTool, Draw, Reply, Say
+from agentkit.studio import Studio
+from tests.conftest import Bench, picture
 
 ran: list[str] = []
 
@@ -74,19 +75,30 @@ async def test_the_model_reads_the_steering_and_may_go_on(bench: Bench) -> None:
     assert "Do something else" in str(bench.emulator.requests[3].body)
 
 
-async def test_equal_calls_of_one_reply_count_too(bench: Bench) -> None:
+async def test_equal_calls_of_one_reply_are_that_many_calls(bench: Bench) -> None:
     bench.emulator.play([calls(*[HERE] * 5), Reply([Say("Well.")])])
     answer = await bench.ask(bench.agent(tools=[look]), "Go")
-    assert ran == ["here", "here"]
-    assert [each.status for each in answer.invocations] == ["completed"] * 2 + ["cancelled"] * 3
+    assert ran == ["here"] * 5
+    assert [each.status for each in answer.invocations] == ["completed"] * 5
     assert (answer.status, answer.text) == ("completed", "Well.")
 
 
-async def test_it_goes_on_counting_from_one_reply_to_the_next(bench: Bench) -> None:
-    bench.emulator.play([calls(*[HERE] * 2), calls(HERE), calls(HERE), Reply([Say("Well.")])])
+async def test_replies_are_counted_however_often_each_makes_its_calls(bench: Bench) -> None:
+    there = CallTool("look", {"at": "there"})
+    for first, second in (([HERE] * 2, [HERE]), ([HERE], [HERE] * 3)):
+        ran.clear()
+        bench.emulator.play(
+            [calls(*first), calls(*second), calls(HERE), calls(HERE), Reply([Say("Well.")])]
+        )
+        answer = await bench.ask(bench.agent(tools=[look]), "Go")
+        assert ran == ["here"] * (len(first) + len(second))
+        assert (answer.status, answer.limit) == ("limited", "repeats")
+    both = [CallTool("look", HERE), there]
+    ran.clear()
+    bench.emulator.play([Reply(both), Reply(both[::-1]), Reply(both), Reply([Say("Well.")])])
     answer = await bench.ask(bench.agent(tools=[look]), "Go")
-    assert ran == ["here", "here"]
-    assert (answer.status, answer.limit) == ("limited", "repeats")
+    assert sorted(ran) == ["here", "here", "there", "there"]
+    assert [each.status for each in answer.invocations[4:]] == ["cancelled"] * 2
 
 
 async def test_arguments_are_the_same_however_they_are_written(bench: Bench) -> None:
@@ -127,8 +139,11 @@ async def test_so_do_arguments_that_are_no_json_and_tools_that_do_not_exist(benc
 
 
 async def test_other_arguments_and_other_tools_in_between_are_no_loop(bench: Bench) -> None:
-    both = Reply([CallTool("look", HERE), CallTool("look", {"at": "there"})])
-    bench.emulator.play([both] * 5 + [Reply([Say("Done.")])])
+    replies = [
+        Reply([CallTool("look", HERE), CallTool("look", {"at": f"there {number}"})])
+        for number in range(5)
+    ]
+    bench.emulator.play([*replies, Reply([Say("Done.")])])
     answer = await bench.ask(bench.agent(tools=[look]), "Go")
     assert len(ran) == 10
     assert answer.status == "completed"
@@ -149,8 +164,61 @@ async def test_a_new_prompt_begins_anew(bench: Bench) -> None:
     assert len(ran) == 6
 
 
+@tool
+async def paint(colour: str) -> Image:
+    """A plain picture of a colour."""
+    ran.append(colour)
+    return Image.from_bytes(picture(colour, (12, 12)))
+
+
+async def test_equal_calls_that_draw_count_before_the_first_starts(bench: Bench) -> None:
+    """As many as the limit leaves are run; a picture that came before is not drawn again."""
+    bench.emulator.play([calls(*[{"colour": "red"}] * 3, name="paint"), Reply([Say("Well.")])])
+    agent = bench.agent(tools=[paint], limits=Limits(images=2))
+    answer = await bench.ask(agent, "Go")
+    assert ran == ["red", "red"]
+    assert [each.status for each in answer.invocations] == ["completed"] * 2 + ["cancelled"]
+    assert "the limit of images is reached" in (answer.invocations[2].error or "")
+
+
+async def test_equal_calls_wait_for_one_another_under_a_limit_in_money(
+    bench: Bench,
+) -> None:
+    """What the first costs is known before the second starts: more than the catalogue says."""
+    studio = Studio(client=bench.client, store=bench.store)
+    bench.emulator.play(
+        [
+            calls(*[{"prompt": "a fox"}] * 3, name="draw_image"),
+            *[Reply([Draw("a fox", data=picture())], usage={"cost": 0.4})] * 2,
+            Reply([Say("Well.")], usage={"cost": 0.01}),
+        ]
+    )
+    agent = bench.agent(tools=studio.tools(), limits=Limits(cost_usd=0.9))
+    answer = await bench.ask(agent, "Go")
+    drawn = [each for each in bench.emulator.requests if each.path.endswith("/images")]
+    assert len([each for each in drawn if each.method == "POST"]) == 2
+    assert [each.status for each in answer.invocations] == ["completed"] * 2 + ["failed"]
+
+
+@pytest.mark.parametrize("between", [False, True])
+async def test_a_call_that_is_cut_off_is_asked_for_once_more(bench: Bench, between: bool) -> None:
+    cut = Reply([CallTool("look", '{"at": "he')], finish_reason="length")
+    if between:
+        bench.emulator.play([cut, calls(HERE), cut, calls(HERE), Reply([Say("Well.")])])
+        answer = await bench.ask(bench.agent(tools=[look]), "Go")
+        assert (answer.status, ran) == ("completed", ["here", "here"])
+        return
+    bench.emulator.play([cut, cut, Reply([Say("Yes.")])])
+    chat = bench.agent(tools=[look]).conversation()
+    answer = await bench.ask(chat, "Go")
+    assert (answer.status, answer.limit, ran) == ("limited", "max_tokens", [])
+    assert len(bench.emulator.requests) == 2
+    assert [each.status for each in answer.invocations] == ["cancelled"] * 2
+    assert (await bench.ask(chat, "And?")).text == "Yes."
+
+
 async def test_a_call_that_is_not_run_is_told_as_an_event(bench: Bench) -> None:
-    bench.emulator.play([calls(*[HERE] * 3), Reply([Say("Well.")])])
+    bench.emulator.play([*[calls(HERE)] * 3, Reply([Say("Well.")])])
     async with bench.agent(tools=[look]).stream("Go") as stream:
         events = [each async for each in stream]
     ended = [each.invocation.status for each in events if isinstance(each, InvocationFinished)]

@@ -192,12 +192,14 @@ def test_a_tool_that_may_repeat_is_not_counted() -> None:
     assert {each.status for each in repeated(6, repeatable={"look"}).invocations} == {"completed"}
 
 
-def test_equal_calls_in_one_reply_count_and_are_steered_before_the_run_is_closed() -> None:
-    run = fresh().with_reply(
-        reply(*(ToolCall(f"c{number}", "look", "{}") for number in range(5))), Usage()
-    )
-    assert [each.id for each in run.pending] == ["c0", "c1"]
-    assert next_step(all_answered(run)) == Ask()
+def test_equal_calls_in_one_reply_are_that_many_calls_and_the_reply_counts_once() -> None:
+    run = fresh()
+    for turn in range(4):
+        calls = [ToolCall(f"c{turn}{number}", "look", "{}") for number in range(5)]
+        run = run.with_reply(reply(*calls), Usage())
+        assert len(run.pending) == (5 if turn < 2 else 0)
+        run = all_answered(run)
+    assert next_step(run) == Ask(closing="repeats")
 
 
 @pytest.mark.parametrize(
