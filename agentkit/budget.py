@@ -212,26 +212,38 @@ class Budget:
             self._own.learn(shape, cost_usd)
 
     def reserve(
-        self, cost_usd: float = 0.0, images: int = 0, *, shape: Hashable = None
+        self,
+        cost_usd: float = 0.0,
+        images: int = 0,
+        *,
+        shape: Hashable = None,
+        worst_usd: float = 0.0,
     ) -> Hold | None:
         """Hold this much for a request that is about to be sent. Returns None if it does not fit,
         or nothing is left.
+
+        `worst_usd`, where it is more than `cost_usd`, is what counts as uncertain if the end of the
+        request is never seen.
 
         A request of unknown price holds 0 USD, and needs only that something is left. Use the hold
         as a context manager and `settle` it: a hold that is left unsettled counts as uncertain. The
         cost is remembered by `shape`, for later requests of the same kind.
         """
-        hold = Hold(self, cost_usd, images, shape)
+        hold = Hold(self, cost_usd, images, shape, max(cost_usd, worst_usd))
         with _guard.lock:
-            usd = self._usd_left() if self._in_usd else None
-            pictures = self._images_left() if self._in_images else None
-            if (usd is not None and not fits(cost_usd, usd)) or (
-                pictures is not None and images > max(pictures, 0)
-            ):
+            if not self.covers(cost_usd, images):
                 return None
             for each in self.accounts:
                 each.holds.add(hold)
         return hold
+
+    def covers(self, cost_usd: float, images: int) -> bool:
+        """Whether so much is left. To be asked under the lock."""
+        usd = self._usd_left() if self._in_usd else None
+        pictures = self._images_left() if self._in_images else None
+        return (usd is None or fits(cost_usd, usd)) and (
+            pictures is None or images <= max(pictures, 0)
+        )
 
     def __repr__(self) -> str:
         names = ("cost_usd", "images", "spent_usd", "spent_images", "reserved_usd", "uncertain_usd")
@@ -243,10 +255,26 @@ class Hold:
     comes, as uncertain.
     """
 
-    def __init__(self, budget: Budget, cost_usd: float, images: int, shape: Hashable) -> None:
-        self.cost_usd, self.images = cost_usd, images
+    def __init__(
+        self, budget: Budget, cost_usd: float, images: int, shape: Hashable, worst_usd: float
+    ) -> None:
+        self.cost_usd, self.images, self.worst_usd = cost_usd, images, worst_usd
         self._budget, self._shape = budget, shape
         self._ended = False
+
+    def again(self) -> bool:
+        """Count what was sent so far as uncertain, and hold the same once more, for sending the
+        request again. False if that does not fit: then nothing has changed.
+        """
+        budget = self._budget
+        with _guard.lock:
+            if self._ended or not budget.covers(self.worst_usd, self.images):
+                return False
+            for each in budget.accounts:
+                each.uncertain_usd = fsum((each.uncertain_usd, self.worst_usd))
+                each.uncertain_images += self.images
+                each.uncertain_requests += 1
+        return True
 
     def settle(self, cost_usd: float | None, images: int = 0, *, whole: bool = True) -> None:
         """The request has ended, at this cost; None where the wire does not tell it. Where it is
@@ -254,7 +282,7 @@ class Hold:
         """
         known = cost_usd or 0.0
         whole = whole and cost_usd is not None
-        open_usd = 0.0 if whole else max(self.cost_usd - known, 0.0)
+        open_usd = 0.0 if whole else max(self.worst_usd - known, 0.0)
         ended = self._end(known, images, open_usd, 0, uncertain=not whole)
         if ended and cost_usd is not None and self._shape is not None:
             with _guard.lock:
@@ -267,7 +295,7 @@ class Hold:
 
     def keep(self, images: int = 0) -> None:
         """Count the request as uncertain: only the pictures that had arrived are known."""
-        self._end(0.0, images, self.cost_usd, max(self.images - images, 0), uncertain=True)
+        self._end(0.0, images, self.worst_usd, max(self.images - images, 0), uncertain=True)
 
     def _end(
         self, usd: float, images: int, open_usd: float, open_images: int, *, uncertain: bool = False

@@ -338,6 +338,7 @@ class APIError(RunError):
         suggested_models: tuple[str, ...] = (),
         retry_after: float | None = None,
         retryable: bool | None = None,
+        from_service: bool = True,
         generation_id: str | None = None,
     ) -> None:
         super().__init__(message, generation_id=generation_id)
@@ -356,6 +357,10 @@ class APIError(RunError):
         self.retryable = retryable
         """`error.availability.retryable`, where it was told; False also for a rate limit of a day
         or longer that does not say when it is reset.
+        """
+        self.from_service = from_service
+        """Whether the body is the service's own JSON error. If not, a gateway or a proxy answered,
+        and the service behind it may still be at work on the request.
         """
 
 

@@ -28,8 +28,14 @@ from agentkit.wire.types import Request
 
 _SUGGESTED = 5
 _BYTES_A_TOKEN = 4
+_REPLY_TOKENS = 4096
+"""A reply of usual length; longer ones are rare, and a model's own limit is thirty times that."""
 DRAWS_BY_DEFAULT = "openai/gpt-5-image"
 """What `openrouter:image_generation` draws with, if it is not told, as its documentation says."""
+
+
+_MAY_DRAW = frozenset({"image_config", "modalities", "model", "models", "plugins", "tools"})
+"""Fields with which `ModelSettings.extra` may change what a request brings."""
 
 
 async def with_capabilities(context: RunContext, run: Run) -> RunContext:
@@ -50,17 +56,40 @@ async def with_capabilities(context: RunContext, run: Run) -> RunContext:
         raise _unsupported(
             run.model, parameter, words, [other.id for other in others if able(other)]
         )
-    picture = None
-    if (tool := context.image_tool) is not None and _counts_money(context, run):
-        painter = await catalogue.image_model(_painter(tool))
-        picture = None if painter is None else price_of_drawing(painter.endpoints, _drawing(tool))
+    settings, picture, own = with_modalities(context.settings, model), None, None
+    if _counts_money(context, run):
+        if (tool := context.image_tool) is not None:
+            picture = await _price_of(_drawing(tool), catalogue)
+        if "image" in (settings.modalities or ()):
+            own = await _price_of(_own_drawing(model, settings), catalogue)
+            own = own or model.prices.get("image_output")
     return replace(
         context,
-        settings=with_modalities(context.settings, model),
+        settings=settings,
         sees=model.sees,
         price=_pricer(model, picture),
+        worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
         picture_price=picture,
     )
+
+
+async def _price_of(drawing: ImageRequest, catalogue: Catalogue) -> float | None:
+    painter = await catalogue.image_model(drawing.model)
+    return None if painter is None else price_of_drawing(painter.endpoints, drawing)
+
+
+async def may_draw(request: Request, context: RunContext) -> bool:
+    """Whether this request may bring a picture. Where it does not say, the catalogue is asked, also
+    with `checks=False`; what nobody knows counts as yes.
+    """
+    settings = request.settings
+    if (request.server_tools and not request.closing) or settings.extra.keys() & _MAY_DRAW:
+        return True
+    if settings.modalities is not None:
+        return "image" in settings.modalities
+    asked = context.audience(request.model).sole
+    model = None if asked is None else await Catalogue(context.services.client).chat_model(asked)
+    return model is None or model.draws
 
 
 async def _known(catalogue: Catalogue) -> tuple[ChatModel, ...]:
@@ -169,21 +198,28 @@ def _painter(tool: ServerTool) -> str:
     return model if isinstance(model, str) else DRAWS_BY_DEFAULT
 
 
-def _pricer(model: ChatModel, picture: float | None) -> Callable[[Request], float | None]:
+def _pricer(
+    model: ChatModel, picture: float | None, *, own: float | None = None, reply_tokens: int = 0
+) -> Callable[[Request], float | None]:
     """What a request may cost at worst, as far as the catalogue tells: its prompt, its longest
-    reply where that is limited, and one picture of the server tool. OpenRouter is told what is left
-    (`max_cost`), but it looks at that after each step of a server tool, never before the first: so
-    the first picture has to be held here, or any budget could be overshot by it, and where it does
-    not fit, the model is asked for words alone."""
+    reply (`reply_tokens` where that is not limited), one picture of the server tool, and one of the
+    model's `own`.
+
+    OpenRouter is told what is left (`max_cost`), but it looks at that after each step of a server
+    tool, never before the first: so the first picture has to be held here, or any budget could be
+    overshot by it, and where it does not fit, the model is asked for words alone.
+    """
 
     def price(request: Request) -> float | None:
         prices = model.prices
         tokens = _declared(request) + _said(request, model)
         parts = [prices.get("prompt", 0.0) * tokens, prices.get("request", 0.0)]
-        if request.max_tokens is not None:
-            parts.append(prices.get("completion", 0.0) * request.max_tokens)
-        if picture is not None and not request.closing:
-            parts.append(picture)
+        longest = request.max_tokens
+        if longest is None:
+            longest = min(reply_tokens, model.max_output_tokens or reply_tokens)
+        parts.append(prices.get("completion", 0.0) * longest)
+        if not request.closing:
+            parts += [each for each in (picture, own) if each is not None]
         return fsum(parts) if prices or picture is not None else None
 
     return price
@@ -231,6 +267,18 @@ def _pictures(request: Request) -> Iterator[str]:
             own = (image.sha256 for image in message.images)
         yield from (sha256 for sha256 in own if sha256 not in shown.hidden)
         yield from (image.sha256 for _, image in shown.attached)
+
+
+def _own_drawing(model: ChatModel, settings: ModelSettings) -> ImageRequest:
+    """A picture of a model that draws by itself, as a request to the Image API."""
+    config = settings.image_config or {}
+    size, ratio = config.get("image_size"), config.get("aspect_ratio")
+    return ImageRequest(
+        model=model.id,
+        prompt="",
+        resolution=size if isinstance(size, str) else None,
+        aspect_ratio=ratio if isinstance(ratio, str) else None,
+    )
 
 
 def _drawing(tool: ServerTool) -> ImageRequest:

@@ -74,6 +74,10 @@ class RunContext:
     """What a request may cost at most, in USD, as far as the catalogue tells. It must not wait for
     anything.
     """
+    worst_price: Callable[[Request], float | None] | None = None
+    """The same with a reply of usual length, where the request does not limit it: what is held as
+    uncertain if its end is never seen.
+    """
     picture_price: float | None = None
     """How much of that is for a picture of the server tool; None where the catalogue does not
     tell.

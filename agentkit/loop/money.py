@@ -52,6 +52,8 @@ class NextRequest:
     price: float | None
     closing_price: float | None
     """The price of the same request where it closes the run in words."""
+    worst_price: float | None
+    """The price with a reply of usual length, where nothing limits it."""
     image_tool: ServerTool | None
     """The server tool that draws, if the request has one."""
     draws: bool
@@ -71,10 +73,12 @@ def build_request(run: Run, context: RunContext) -> NextRequest:
     request, tool, settings = request_of(run, context), context.image_tool, context.settings
     draws = tool is not None or "image" in (settings.modalities or ())
     limited = context.budget.remaining_usd is not None
-    price = closing_price = None
+    price = closing_price = worst = None
     if limited and context.price is not None:
         price, closing_price = context.price(request), context.price(closing_of(request))
-    return NextRequest(context, request, price, closing_price, tool, draws, limited)
+    if limited and context.worst_price is not None:
+        worst = context.worst_price(request)
+    return NextRequest(context, request, price, closing_price, worst, tool, draws, limited)
 
 
 def next_cost(run: Run, upcoming: NextRequest | None) -> NextCost:
@@ -114,7 +118,8 @@ def reserve(run: Run, upcoming: NextRequest, *, closing: bool) -> Hold | None:
     context = upcoming.context
     price = _highest_price(run, upcoming, closing=closing) if upcoming.limited else 0.0
     images = int(upcoming.draws and not closing)
-    return context.budget.reserve(price, images, shape=_shape(run, context, closing=closing))
+    shape, worst = _shape(run, context, closing=closing), upcoming.worst_price or 0.0
+    return context.budget.reserve(price, images, shape=shape, worst_usd=worst)
 
 
 def _highest_price(run: Run, upcoming: NextRequest, *, closing: bool) -> float:

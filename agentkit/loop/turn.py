@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from agentkit import wire
 from agentkit._log import logger
@@ -23,7 +24,7 @@ from agentkit.events import (
 from agentkit.images.collector import Collector
 from agentkit.images.outcome import Outcome
 from agentkit.images.words import WordSpool
-from agentkit.loop.capabilities import suggest
+from agentkit.loop.capabilities import may_draw, suggest
 from agentkit.loop.context import RunContext
 from agentkit.loop.fallback import server_tool_refused
 from agentkit.loop.money import NextRequest, build_request, reserve
@@ -33,6 +34,7 @@ from agentkit.openrouter.billing import Told
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.paid import PaidRequest
+from agentkit.openrouter.retry import Stakes
 from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.run.state import MOST_CUT_REPLIES
@@ -90,7 +92,9 @@ async def take_turn(
                 hold,
                 deadline=deadline,
                 grace=services.fetcher.policy.grace,
-                server_tools=bool(context.tools.server),
+                stakes=Stakes(
+                    partial(may_draw, request, context), server_tools=bool(context.tools.server)
+                ),
             ) as paid:
                 path, body = await body_of(request, run, context, hold)
                 exchange = await paid.send(path, body)

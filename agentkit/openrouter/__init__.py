@@ -5,6 +5,7 @@ openai error leaves it.
 from __future__ import annotations
 
 from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.retry import Retry
 from agentkit.openrouter.transport import Timeouts
 
-__all__ = ["OpenRouter", "Timeouts"]
+__all__ = ["OpenRouter", "Retry", "Timeouts"]

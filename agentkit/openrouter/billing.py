@@ -10,7 +10,7 @@ from typing import Self
 
 from agentkit.budget import Budget, Hold
 from agentkit.errors import APIError, RunError
-from agentkit.openrouter.retry import may_have_billed
+from agentkit.openrouter.retry import Stakes, may_be_at_work, may_have_billed
 from agentkit.values import Usage
 
 
@@ -56,14 +56,9 @@ def settle(hold: Hold, told: Told, error: BaseException | None = None) -> None:
         hold.keep(told.images)
 
 
-def was_billed(
-    error: RunError, told: Told, *, answered: bool, server_tools: bool, all_or_nothing: bool
-) -> bool | None:
-    """Whether a request that ended with this error was billed; None where that is open.
-
-    `answered`: a reply had begun. `server_tools`: such a tool, which bills even where the reply
-    fails, may have run before the error. `all_or_nothing`: a reply that fails without a picture is
-    not billed, as the Image API has it.
+def was_billed(error: RunError, told: Told, stakes: Stakes, *, answered: bool) -> bool | None:
+    """Whether a request that ended with this error was billed; None where that is open. `answered`:
+    a reply had begun.
     """
     if error.billed is not None:  # known where it was raised: nothing was sent
         return error.billed
@@ -75,8 +70,10 @@ def was_billed(
         return False
     if not isinstance(error, APIError):
         return None
-    if all_or_nothing:
+    if not answered and may_be_at_work(error):
+        return None
+    if stakes.all_or_nothing:
         return None if told.images else False
     if answered or error.status is None:
         return None
-    return None if server_tools and may_have_billed(error) else False
+    return None if stakes.server_tools and may_have_billed(error) else False

@@ -25,7 +25,7 @@ from agentkit.images.store import ImageStore
 from agentkit.openrouter.address import BASE_URL, base_url_of, key_of, origin_of
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
-from agentkit.openrouter.retry import look_up
+from agentkit.openrouter.retry import Retry, look_up
 from agentkit.openrouter.transport import TRANSPORTS, Timeouts, Transport
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
@@ -56,6 +56,8 @@ class OpenRouter:
       space, quotes, `Bearer ` and an endpoint at the end of the address are taken off.
     - `app_name` and `app_url` name your application in OpenRouter's rankings.
     - `timeouts` (`agentkit.openrouter.Timeouts`) says how long to wait for what.
+    - `retry` (`agentkit.openrouter.Retry`) says how often a request that was surely not billed is
+      sent again.
     - `transport` is `"aiohttp"` or `"httpx2"`; by default aiohttp, unless the environment names a
       SOCKS proxy.
 
@@ -74,6 +76,7 @@ class OpenRouter:
         app_name: str | None = None,
         app_url: str | None = None,
         timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
         transport: Transport | None = None,
     ) -> None:
         # What was given as the key is not shown, whatever it is.
@@ -84,12 +87,14 @@ class OpenRouter:
         check_optional("OpenRouter(app_name={!r})", app_name, str, "a string")
         check_optional("OpenRouter(app_url={!r})", app_url, str, "a string")
         check_optional("OpenRouter(timeouts={!r})", timeouts, Timeouts, "Timeouts(…)")
+        check_optional("OpenRouter(retry={!r})", retry, Retry, "Retry(…)")
         if transport is not None:
             check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
         self._key = key_of(_given(api_key, "OPENROUTER_API_KEY", ""))
         self.base_url = base_url_of(_given(base_url or None, "OPENROUTER_BASE_URL", BASE_URL))
         self.origin = origin_of(self.base_url)
         self.timeouts = Timeouts() if timeouts is None else timeouts
+        self.retry = Retry() if retry is None else retry
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""

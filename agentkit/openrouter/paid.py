@@ -25,7 +25,7 @@ from agentkit.errors import (
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told, settle, was_billed
 from agentkit.openrouter.client import Exchange, OpenRouter
-from agentkit.openrouter.retry import retrying
+from agentkit.openrouter.retry import Stakes, needs_proof, retrying
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.types import JsonObject, Signal
@@ -130,20 +130,24 @@ class PaidRequest:
         *,
         deadline: float,
         grace: float,
-        server_tools: bool = False,
-        all_or_nothing: bool = False,
+        stakes: Stakes,
     ) -> None:
         self._client, self._store, self._reader, self._hold = client, store, reader, hold
         self._deadline, self._grace = deadline, grace
-        self._server_tools, self._all_or_nothing = server_tools, all_or_nothing
+        self._stakes = stakes
         self._answered = False
+        self._looked_up: set[str] = set()
         self.generation_id: str | None = None
         """OpenRouter's id of the request, if a header told it."""
 
     async def send(self, path: str, body: Pieces) -> Exchange:
         """Send the request, read its reply to the end, and close the connection."""
         attempts = retrying(
-            server_tools=self._server_tools, seconds_left=self._seconds_left, look_up=self._ask
+            self._client.retry,
+            self._stakes,
+            seconds_left=self._seconds_left,
+            look_up=self._ask,
+            hold_again=self._hold.again,
         )
         async with AsyncExitStack() as stack:
             async for attempt in attempts:
@@ -224,13 +228,8 @@ class PaidRequest:
             await self._cancelled(cancelled)
             raise
         self._reader.hand_on(error)
-        error.billed = was_billed(
-            error,
-            self._reader.told,
-            answered=self._answered,
-            server_tools=self._server_tools,
-            all_or_nothing=self._all_or_nothing,
-        )
+        told, stakes = self._reader.told, self._stakes
+        error.billed = was_billed(error, told, stakes, answered=self._answered)
         settle(self._hold, self._reader.told, error)
         return error
 
@@ -248,17 +247,18 @@ class PaidRequest:
         return found if found is not None and found.startswith("gen-") else None
 
     async def _look_up(self, error: RunError) -> None:
-        """Where the connection broke and the outcome is open: ask what became of the request, and
-        tell it with the error.
-        """
-        if not isinstance(error, OutcomeUnknown | StreamInterrupted) or not error.generation_id:
-            return
-        found = await self._ask(error.generation_id)
-        if found is not None:
-            error.generation = self._reader.looked_up = found
+        """Where the outcome is open: ask what became of the request, and tell it with the error."""
+        if error.generation is None and error.generation_id not in {None, *self._looked_up}:
+            is_open = isinstance(error, OutcomeUnknown | StreamInterrupted)
+            if is_open or (not self._answered and await needs_proof(error, self._stakes)):
+                error.generation = await self._ask(error.generation_id or "")
+        found = error.generation
+        if isinstance(found, Generation):
+            self._reader.looked_up = found
             error.args = (f"{error}; {found}",)
 
     async def _ask(self, generation_id: str) -> Generation | None:
+        self._looked_up.add(generation_id)
         seconds = self._seconds_left() - LOOK_UP_MARGIN
         return await self._client.generation(generation_id, seconds=seconds)
 

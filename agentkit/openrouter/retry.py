@@ -1,26 +1,30 @@
 """When a request is sent again: only if it was surely not accepted, or surely not billed.
 
-| what came back | without server tools | with server tools |
+| what came back | words alone | what may draw |
 |---|---|---|
 | no connection (nothing was sent) | twice more | twice more |
 | a certificate that cannot be trusted | never | never |
-| 429, 502, 503, 529 before any output | twice more | twice more, if it was not billed |
-| 408, 500, 504, 524 | once more | once more, if it was not billed |
+| 429; 502, 503, 529 in the service's own words | twice more | twice more; with server tools, if it was not billed |
+| 408, 500, 504, 524; 502, 503, 529 of a gateway | once more, the first held as uncertain | as often, if it was not billed |
 | 425 | once more | once more |
 | anything else, a broken connection above all | never | never |
 
-Whether it was billed is what the look-up says. `Retry-After` is obeyed up to 120 s and up to the
-time that the run has left; where `availability.retryable` is false, nothing is sent again, whatever
-the table says.
-"""
+What may draw has a server tool, asks for pictures, or goes to the Image API. A gateway (a proxy, a
+load balancer) may give up a request on which the service is still at work. Whether a request was
+billed is what the look-up says. `Retry` says how often "twice more" is. `Retry-After` is obeyed up
+to 120 s and up to the time that the run has left; where `availability.retryable` is false, nothing
+is sent again, whatever the table says.
+"""  # noqa: E501 - a table
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import quote
 
+from agentkit._check import argument, check_number
 from agentkit._log import logger
 from agentkit.errors import (
     AgentkitError,
@@ -44,17 +48,64 @@ Sleep = Callable[[float], Awaitable[None]]
 LookUp = Callable[[str], Awaitable[Generation | None]]
 
 
-def times_more(error: BaseException) -> int:
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a request is sent again that was surely not accepted, or surely not billed. Nothing
+    else is sent again, whatever is set here. Raises `UsageError` for a wrong value.
+    """
+
+    attempts: int = 3
+    """How often one request is sent at most, the first time included. 1: never again."""
+    total: float | None = None
+    """Seconds within which it may be sent again, since it was first sent; None: as long as the run
+    has time.
+    """
+
+    def __post_init__(self) -> None:
+        where = argument("Retry", "attempts")
+        check_number(where, self.attempts, whole=True, least=1)
+        if self.total is not None:
+            check_number("Retry(total={!r})", self.total, least=0, unit="seconds", also=", or None")
+
+
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """What may be paid for twice if a request is sent again."""
+
+    draws: Callable[[], Awaitable[bool]]
+    """Whether it may bring pictures. Asked once something has gone wrong."""
+    server_tools: bool = False
+    """Whether it has such tools, which bill even where the reply fails."""
+    all_or_nothing: bool = False
+    """Whether a reply that fails without a picture is not billed, as the Image API has it."""
+
+
+def times_more(error: BaseException, attempts: int = 3) -> int:
     """How many more times a request that ended with this error may be sent, if it was surely not
-    billed.
+    billed, of so many attempts in all.
     """
     if isinstance(error, ConnectionFailed):
-        return 0 if isinstance(error, Untrusted) else 2
+        return 0 if isinstance(error, Untrusted) else attempts - 1
     if not isinstance(error, APIError) or error.retryable is False:
         return 0
-    if error.status in {429, 502, 503, 529}:
-        return 2
-    return 1 if error.status in {408, 425, 500, 504, 524} else 0
+    if error.status == 429 or (error.status in _BUSY and error.from_service):
+        return attempts - 1
+    return min(attempts - 1, 1) if error.status in _BUSY | {408, 425, 500, 504, 524} else 0
+
+
+_BUSY = frozenset({502, 503, 529})
+"""In the service's own words: no provider took the request, or it failed there, not billed."""
+
+
+def may_be_at_work(error: BaseException) -> bool:
+    """Whether the request may have been carried out behind this error, or is so still: time-outs,
+    and whatever a gateway says when the service does not answer it.
+    """
+    if not isinstance(error, APIError) or error.status is None:
+        return False
+    if error.status in _BUSY:
+        return not error.from_service
+    return error.status >= 500 or error.status in {408, 499}
 
 
 def may_have_billed(error: BaseException) -> bool:
@@ -64,52 +115,62 @@ def may_have_billed(error: BaseException) -> bool:
     """
     if not isinstance(error, APIError):
         return False
-    return error.status is None or error.status >= 500 or error.status in {408, 429}
+    return error.status is None or error.status >= 500 or error.status in {408, 429, 499}
+
+
+async def needs_proof(error: BaseException, stakes: Stakes) -> bool:
+    """Whether only a look-up can tell that the request was not billed."""
+    if stakes.server_tools and may_have_billed(error):
+        return True
+    return may_be_at_work(error) and await stakes.draws()
 
 
 def retrying(
+    policy: Retry,
+    stakes: Stakes,
     *,
-    server_tools: bool,
     seconds_left: Callable[[], float],
-    look_up: LookUp | None = None,
+    look_up: LookUp,
+    hold_again: Callable[[], bool],
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncRetrying:
     """Attempts at one request, as the table says; the last error is raised as it is, with what the
-    look-up told.
+    look-up told. `hold_again` keeps the price of what was sent as uncertain, and tells whether the
+    budget covers it once more.
 
     `async for attempt in retrying(…): with attempt: return await …`
     """
     # Imported here: a program that sends no request does not need it.
     from tenacity import AsyncRetrying, wait_random_exponential
 
-    backoff = wait_random_exponential(multiplier=0.5, max=8)
+    backoff, pause = wait_random_exponential(multiplier=0.5, max=8), 0.0
 
     async def may_go_again(state: RetryCallState) -> bool:
+        nonlocal pause
         error = _error(state)
-        if error is None or state.attempt_number > times_more(error):
+        if error is None or state.attempt_number > times_more(error, policy.attempts):
             return False
-        if server_tools and may_have_billed(error) and not await _was_not_billed(error, look_up):
+        asked_for = error.retry_after if isinstance(error, APIError) else None
+        pause = backoff(state) if asked_for is None else asked_for
+        elapsed = state.seconds_since_start or 0.0
+        if asked_for is not None and asked_for > min(MAX_WAIT, seconds_left()):
             return False
-        return (_pause_asked_for(error) or 0.0) <= min(MAX_WAIT, seconds_left())
+        if policy.total is not None and elapsed + pause > policy.total:
+            return False
+        if await needs_proof(error, stakes):
+            return await _was_not_billed(error, look_up)
+        return not may_be_at_work(error) or hold_again()
 
-    def pause(state: RetryCallState) -> float:
-        asked_for = _pause_asked_for(_error(state))
-        return backoff(state) if asked_for is None else asked_for
-
-    return AsyncRetrying(retry=may_go_again, wait=pause, sleep=sleep, reraise=True)
-
-
-def _pause_asked_for(error: BaseException | None) -> float | None:
-    return error.retry_after if isinstance(error, APIError) else None
+    return AsyncRetrying(retry=may_go_again, wait=lambda _: pause, sleep=sleep, reraise=True)
 
 
 def _error(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None and state.outcome.failed else None
 
 
-async def _was_not_billed(error: BaseException, look_up: LookUp | None) -> bool:
+async def _was_not_billed(error: BaseException, look_up: LookUp) -> bool:
     """Whether the look-up proves it. Without an id, or without an answer, nothing is proved."""
-    if not isinstance(error, APIError) or not error.generation_id or look_up is None:
+    if not isinstance(error, APIError) or not error.generation_id:
         return False
     error.generation = await look_up(error.generation_id)
     return error.generation is not None and error.generation.billed is False

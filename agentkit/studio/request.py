@@ -29,6 +29,7 @@ from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.paid import PaidRequest
+from agentkit.openrouter.retry import Stakes
 from agentkit.studio.stream import DrawingLog
 from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
@@ -108,7 +109,7 @@ class DrawingRequest:
                     hold,
                     deadline=deadline,
                     grace=context.fetcher.policy.grace,
-                    all_or_nothing=True,
+                    stakes=Stakes(_draws, all_or_nothing=True),
                 ) as request,
             ):
                 exchange = await request.send(PATH, body)
@@ -252,6 +253,10 @@ class DrawingRequest:
         """Stop the downloads that still go on."""
         if self._collector is not None:
             await self._collector.close()
+
+
+async def _draws() -> bool:
+    return True
 
 
 def _unclaimed(blob: Blob) -> ImageKey:

@@ -47,6 +47,7 @@ def from_body(
     except UnreadableJson:
         parsed = cast("JsonObject", {})
     error = parsed.get("error")
+    from_service = _is_own(error, status)
     if isinstance(error, str):
         error = {"message": error}
     if not isinstance(error, dict):
@@ -56,8 +57,25 @@ def from_body(
         cast("JsonObject", error),
         status=status,
         retry_after=retry_after,
+        from_service=from_service,
         generation_id=generation_id,
     )
+
+
+_OWN_FIELDS = frozenset({"code", "message", "metadata", "availability", "error_type"})
+"""What an error object of OpenRouter may have, by its specification and by recorded traffic."""
+
+
+def _is_own(error: object, status: int) -> bool:
+    """Whether the `error` of a body is the service's own: its code is the status, as a number. The
+    errors of gateways that speak JSON look alike, but have the code as text, or have other fields
+    (`type` and `param`, `status`, `details`).
+    """
+    if not isinstance(error, dict):
+        return False
+    fields = cast("JsonObject", error)
+    is_same = fields.get("code") == status and not isinstance(fields.get("code"), bool | float)
+    return is_same and isinstance(fields.get("message"), str) and fields.keys() <= _OWN_FIELDS
 
 
 def from_error(
@@ -65,6 +83,7 @@ def from_error(
     *,
     status: int | None = None,
     retry_after: float | None = None,
+    from_service: bool = True,
     generation_id: str | None = None,
 ) -> APIError:
     """The error for an error object; without an HTTP status (inside a 200), its code tells the
@@ -98,6 +117,7 @@ def from_error(
         suggested_models=_strings(availability.get("fallback_models")),
         retry_after=retry_after,
         retryable=retryable,
+        from_service=from_service,
         generation_id=generation_id,
     )
 

@@ -16,7 +16,7 @@ from agentkit.emulator import Fault
 from agentkit.errors import __all__ as errors
 from agentkit.events import __all__ as events
 from agentkit.hooks import Hooks
-from agentkit.openrouter import Timeouts
+from agentkit.openrouter import Retry, Timeouts
 from agentkit.studio import Options
 from agentkit.wire.usage import BYOK, COSTS, COUNTS
 from tests.architecture.documents import ROOT
@@ -43,7 +43,11 @@ def first_cells(page: str, heading: str = "") -> set[str]:
 TABLES: list[tuple[str, str, Iterable[str]]] = [
     ("configuration.md", "The agent", arguments_of(Agent)),
     ("configuration.md", "Model settings", names_of(ModelSettings)),
-    ("configuration.md", "The client", arguments_of(OpenRouter) | names_of(Timeouts)),
+    (
+        "configuration.md",
+        "The client",
+        arguments_of(OpenRouter) | names_of(Timeouts) | names_of(Retry),
+    ),
     ("configuration.md", "Downloads", names_of(FetchPolicy)),
     ("money.md", "The limits of a run", names_of(Limits)),
     ("image-api.md", "Options", Options.__annotations__),

@@ -109,11 +109,12 @@ def _draw(chance: random.Random, api: str) -> Draw:
     return Draw("a fox", places, data=data, shape=shape if len(places) == 1 else None)  # type: ignore[arg-type]
 
 
-def faults_of(chance: random.Random, *, server_tools: bool) -> list[Fault]:
-    """None to three faults of any kind, at random requests."""
+def faults_of(chance: random.Random, *, server_tools: bool, draws: bool = False) -> list[Fault]:
+    """None to three faults of any kind, at random requests. `draws`: all of these may draw."""
     kinds: list[Callable[..., Fault | None]] = [
         _status,
         _status,
+        *([_page] if draws else []),
         _socket,
         _socket,
         _socket,
@@ -166,6 +167,19 @@ def _status(chance: random.Random, server_tools: bool) -> Fault:
     billed = True if may_bill and chance.random() < 0.5 else None
     broken = Socket("cut", at="body", byte=chance.randrange(60)) if chance.random() < 0.15 else None
     return Fault(status=status, billed=billed, socket=broken, when=_when(chance))
+
+
+def _page(chance: random.Random, server_tools: bool) -> Fault:
+    """A gateway's page, while the service behind it bills."""
+    text = "<html><body>nginx</body></html>"
+    status = Status(
+        chance.choice([408, 500, 502, 503, 504, 520, 524, 529]),
+        text=text,
+        content_type="text/html",
+        generation_id=chance.random() < 0.3,
+        retry_after=chance.choice([None, 0]),
+    )
+    return Fault(status=status, billed=chance.choice([True, True, None]), when=_when(chance))
 
 
 def _socket(chance: random.Random, server_tools: bool) -> Fault | None:

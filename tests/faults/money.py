@@ -119,7 +119,9 @@ class Run:
     async def play(self) -> None:
         chance, tally = self.chance, self.tally
         turns = chance.randint(1, 3)
-        faults = faults_of(chance, server_tools=self.server)
+        faults = faults_of(
+            chance, server_tools=self.server, draws=self.server or self.api == "images"
+        )
         with Emulator(
             seed=self.seed % 2**31, faults=Faults(faults, seed=self.seed % 2**31)
         ) as emulator:

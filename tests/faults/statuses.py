@@ -21,6 +21,7 @@ from agentkit.errors import (
     RunError,
 )
 from tests.faults.cells import (
+    ALL,
     FORLORN,
     HASTY,
     NAMED,
@@ -91,12 +92,35 @@ def status_rows() -> Iterator[Row]:
     for code, kind in {**TWICE, **ONCE}.items():
         most = 3 if code in TWICE else 2
         moments = MOMENTS if code in (503, 500) else ("first",)
+        at_work = code in ONCE and code != 425
         again = Outcome(sent=2)
+        apis = TEXT if at_work else ALL
         yield Row(
-            f"{code} once", status(code, strikes=1), again, again, phase=phase, moments=moments
+            f"{code} once",
+            status(code, strikes=1),
+            again,
+            again,
+            apis,
+            phase=phase,
+            moments=moments,
         )
-        given_up = Outcome(kind, sent=most, check=has(status=code))
-        yield Row(f"{code} always", status(code), given_up, given_up, phase=phase, moments=moments)
+        open_ = has(status=code, billed=None if at_work else False)
+        given_up = Outcome(kind, sent=most, check=open_)
+        yield Row(
+            f"{code} always", status(code), given_up, given_up, apis, phase=phase, moments=moments
+        )
+        if at_work:
+            unproved = Outcome(kind, looked=True, check=open_)
+            yield Row(
+                f"{code}, where pictures are drawn",
+                status(code),
+                unproved,
+                unproved,
+                ("images",),
+                moments,
+                FORLORN,
+                phase,
+            )
     no_more = Outcome(ProviderFailed, check=has(status=503, retryable=False))
     yield Row(
         "503 that is not retryable",
@@ -110,6 +134,56 @@ def status_rows() -> Iterator[Row]:
             ProviderFailed, check=both(has(status=code), says("https://elsewhere.example/"))
         )
         yield Row(f"{code}", status(code), names, names, phase=phase, moments=("first",))
+
+
+def gateway_rows() -> Iterator[Row]:
+    """A page of a gateway, behind which the service may be at work: words alone go again once."""
+    phase = "a gateway's page, before any header of the service"
+    page = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+    others = {
+        "in words": {"text": "upstream connect error or disconnect/reset before headers"},
+        "in JSON": {"json": {"message": "Endpoint request timed out"}},
+        "of LiteLLM": {"json": {"error": {"message": "litellm.Timeout", "type": None, "param": None, "code": "503"}}},
+        "of Google": {"json": {"error": {"code": 503, "message": "Unavailable", "status": "UNAVAILABLE"}}},
+        "of nothing": {"text": ""},
+    }  # fmt: skip
+    pages = [
+        (f"{code}", code, {"text": page, "content_type": "text/html"}) for code in (502, 503, 504)
+    ]
+    pages += [(f"503 {name}", 503, body) for name, body in others.items()]
+    pages.append(("529", 529, {"text": page, "content_type": "text/html"}))
+    check_open = has(billed=None, from_service=False)
+    for name, code, body in pages:
+
+        def once(_: Way, code: int = code, body: Any = body) -> Sequence[Fault]:
+            return [Fault(status=Status(code, generation_id=False, **body), when=When(times=1))]
+
+        def billed(_: Way, code: int = code, body: Any = body) -> Sequence[Fault]:
+            return [Fault(status=Status(code, generation_id=False, **body), billed=True)]
+
+        moments = MOMENTS if name in ("502", "503", "504") else ("first",)
+        again = Outcome(sent=2)
+        yield Row(f"{name} once, words alone", once, again, again, TEXT, moments, phase=phase)
+        final = Outcome(ProviderFailed, id=False, check=check_open)
+        yield Row(
+            f"{name}, where pictures are drawn",
+            billed,
+            final,
+            final,
+            ("images",),
+            moments,
+            phase=phase,
+        )
+        yield Row(
+            f"{name}, with server tools",
+            billed,
+            final,
+            final,
+            TEXT,
+            moments,
+            phase=phase,
+            more={"server_tools": True},
+        )
 
 
 def wait_rows() -> Iterator[Row]:

@@ -18,6 +18,7 @@ from tests.faults.replies import inner_error_rows, quirk_rows, wrong_body_rows
 from tests.faults.scene import WAYS
 from tests.faults.statuses import (
     error_body_rows,
+    gateway_rows,
     lookup_rows,
     server_tool_rows,
     status_rows,
@@ -25,7 +26,7 @@ from tests.faults.statuses import (
 )
 
 ROWS: tuple[Row, ...] = (
-    *connection_rows(), *body_rows(), *deadline_rows(), *status_rows(), *wait_rows(), *server_tool_rows(), *lookup_rows(),
+    *connection_rows(), *body_rows(), *deadline_rows(), *status_rows(), *gateway_rows(), *wait_rows(), *server_tool_rows(), *lookup_rows(),
     *error_body_rows(), *wrong_body_rows(), *inner_error_rows(), *download_rows(), *download_deadline_rows(), *reference_rows(), *quirk_rows(), *gone_rows(),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentkit.errors import RateLimited
-from agentkit.openrouter.retry import retrying
+from agentkit.openrouter.retry import Retry, Stakes, retrying
 from agentkit.wire.generation import Generation, generation_of
 
 OPEN = {"total_cost": 0, "is_byok": True, "upstream_inference_cost": None}
@@ -52,12 +52,20 @@ async def test_with_a_server_tool_it_is_sent_again_only_where_surely_nobody_paid
     async def look_up(_: str) -> Generation:
         return record(**told)
 
+    async def draws() -> bool:
+        return True
+
     async def nap(_: float) -> None:
         return None
 
     with pytest.raises(RateLimited):
         async for attempt in retrying(
-            server_tools=True, seconds_left=lambda: 60, look_up=look_up, sleep=nap
+            Retry(),
+            Stakes(draws, server_tools=True),
+            seconds_left=lambda: 60,
+            look_up=look_up,
+            hold_again=lambda: False,
+            sleep=nap,
         ):
             with attempt:
                 times += 1
