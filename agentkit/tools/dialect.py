@@ -21,8 +21,6 @@ FORMATS = frozenset(
 )
 """What OpenAI takes as the format of a string."""
 
-_MARKS = frozenset({NAMES, ENTRIES, AS_JSON})
-
 _TOLD = (
     "format",
     "pattern",
@@ -106,7 +104,7 @@ def fitted(schema: Mapping[str, Any], dialect: Dialect) -> Fitted:
         node = nodes.closed_object({"value": fitting.node(value)}, ["value"])
     if used := {name: fitting.done[name] for name in _used(node, fitting.done)}:
         node["$defs"] = used
-    return Fitted(_without_marks(node), node, is_wrapped)
+    return Fitted(nodes.without_marks(node), node, is_wrapped)
 
 
 def is_lean(families: Iterable[str | None]) -> bool:
@@ -119,7 +117,7 @@ def is_lean(families: Iterable[str | None]) -> bool:
 
 def too_large(schema: Mapping[str, Any]) -> str | None:
     """Why no provider would take this schema in strict mode; None where one would."""
-    most, deepest = _extent(schema)
+    most, deepest = nodes.extent(schema)
     if most > _MOST_PROPERTIES:
         return f"at most {_MOST_PROPERTIES:,} fields in all; it has {most:,}"
     if deepest > _DEEPEST:
@@ -363,42 +361,3 @@ class _Fitting:
 def _used(node: Schema, defs: Mapping[str, Schema]) -> list[str]:
     reachable = nodes.reachable(node, defs)
     return [name for name in defs if name in reachable]
-
-
-def _without_marks(node: Any, *, named: bool = False) -> Any:
-    """The node as it goes out; `named`: its keys are names."""
-    if isinstance(node, list):
-        return [_without_marks(each) for each in cast("list[Any]", node)]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: value
-        if key in {"default", "enum"} and not named
-        else _without_marks(value, named=key in {"properties", "$defs"} and not named)
-        for key, value in cast("Schema", node).items()
-        if named or key not in _MARKS
-    }
-
-
-def _extent(schema: Mapping[str, Any]) -> tuple[int, int]:
-    """How many properties a schema has, and how many levels of objects."""
-    defs: Mapping[str, Any] = schema.get("$defs", {})
-    levels: dict[str, int] = {}
-    properties = 0
-
-    def depth(node: Any) -> int:
-        nonlocal properties
-        if not isinstance(node, Mapping):
-            return 0
-        part = cast("Mapping[str, Any]", node)
-        if (name := nodes.target(part)) and name not in levels:
-            levels[name] = 0  # what refers to itself has no depth of its own
-            levels[name] = depth(defs.get(name))
-        named: Mapping[str, Any] = part.get("properties", {})
-        properties += len(named)
-        inner = [*named.values(), part.get("items"), *part.get("anyOf", ())]
-        below = max((depth(each) for each in inner), default=0)
-        return bool(named) + max(below, levels.get(name, 0))
-
-    deepest = depth(schema)
-    return properties, deepest

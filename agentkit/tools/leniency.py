@@ -27,6 +27,7 @@ _ROUNDS = 4
 _WANTS_CONTAINER = frozenset(
     {
         "arguments_type",
+        "counter_type",
         "dataclass_exact_type",
         "dataclass_type",
         "deque_type",
@@ -38,6 +39,7 @@ _WANTS_CONTAINER = frozenset(
         "model_attributes_type",
         "model_type",
         "named_tuple_type",
+        "ordered_dict_type",
         "sequence_str",
         "set_type",
         "tuple_type",

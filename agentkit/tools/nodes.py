@@ -16,6 +16,7 @@ ENTRIES = "x-entries"
 """Of an array: it stands for an object whose keys are free."""
 AS_JSON = "x-json"
 """Of a string: it holds any JSON value, as text."""
+_MARKS = frozenset({NAMES, ENTRIES, AS_JSON})
 NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}\Z")
 """What Anthropic takes as the name of a property."""
 DESCRIBES = frozenset({"description", "title"})
@@ -246,3 +247,42 @@ def as_json(value: object) -> str:
 def cut(text: str) -> str:
     """The text, cut where it is too long for a description."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def without_marks(node: Any, *, named: bool = False) -> Any:
+    """The node as it goes out; `named`: its keys are names."""
+    if isinstance(node, list):
+        return [without_marks(each) for each in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: value
+        if key in {"default", "enum"} and not named
+        else without_marks(value, named=key in {"properties", "$defs"} and not named)
+        for key, value in cast("Schema", node).items()
+        if named or key not in _MARKS
+    }
+
+
+def extent(schema: Mapping[str, Any]) -> tuple[int, int]:
+    """How many properties a schema has, and how many levels of objects."""
+    defs: Mapping[str, Any] = schema.get("$defs", {})
+    levels: dict[str, int] = {}
+    properties = 0
+
+    def depth(node: Any) -> int:
+        nonlocal properties
+        if not isinstance(node, Mapping):
+            return 0
+        part = cast("Mapping[str, Any]", node)
+        if (name := target(part)) and name not in levels:
+            levels[name] = 0  # what refers to itself has no depth of its own
+            levels[name] = depth(defs.get(name))
+        named: Mapping[str, Any] = part.get("properties", {})
+        properties += len(named)
+        inner = [*named.values(), part.get("items"), *part.get("anyOf", ())]
+        below = max((depth(each) for each in inner), default=0)
+        return bool(named) + max(below, levels.get(name, 0))
+
+    deepest = depth(schema)
+    return properties, deepest

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from typing_extensions import TypeVar
 
 from agentkit._check import refused
 from agentkit.tools.dialect import Dialect, fitted, too_large
+from agentkit.tools.nodes import new_names
 from agentkit.tools.prose import json_in
 from agentkit.tools.restore import restored
 from agentkit.tools.text import join_escaped_surrogates
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T", default=Any)
 _NAME = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -47,7 +51,7 @@ class Output(Generic[T]):
         full = fitted(schema, Dialect(strict=True))
         if (why := too_large(full.schema)) is not None:
             raise refused("Agent(output={!r})", kind, f"is {why}")
-        self._fitted = full
+        self._fitted, self._shown = full, new_names(full.marked)
         name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
         self.schema = OutputSchema(name, full.schema)
         self.lean = OutputSchema(name, fitted(schema, Dialect(strict=True, lean=True)).schema)
@@ -80,15 +84,17 @@ class Output(Generic[T]):
         try:
             return self._validated(value)
         except ValidationError as error:
-            lines = [
-                f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
-                for each in error.errors(include_url=False)[:8]
-            ]
-            raise BadOutput("; ".join(lines)) from None
+            problems = error.errors(include_url=False)[:8]
+            raise BadOutput("; ".join(map(self._problem, problems))) from None
         except Exception as error:  # a validator of the user's types may raise anything
             raise BadOutput(
                 f"it could not be checked: {type(error).__name__}: {str(error)[:200]}"
             ) from error
+
+    def _problem(self, detail: ErrorDetails) -> str:
+        """What does not fit, under the names that the model knows."""
+        steps = [self._shown.get(str(step), str(step)) for step in detail["loc"]]
+        return f"{'.'.join(steps) or 'the whole'}: {detail['msg']}"
 
     def _validated(self, value: object) -> T:
         """The value as the type. Where the schema has it in an object, it may also come bare."""

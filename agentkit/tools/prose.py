@@ -1,4 +1,4 @@
-"""JSON values in a reply's words: alone, in a fence, after a sentence or a `<think>` block."""
+"""JSON values in a reply's words: alone, in a fence, after a sentence or after thoughts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 _DECODER = json.JSONDecoder(strict=False)
 """Control characters may stand in strings as they are."""
+_THOUGHT = r"(?:\w+:)?(?:ant)?(?:think|thinking|thoughts?|reasoning|reflection|analysis|scratchpad)"
 _START = re.compile(
-    r"<(?P<end>/?)(?P<tag>think|thinking|thought|reasoning)>"
+    rf"[<\[◁](?P<end>/?)(?P<tag>{_THOUGHT})[>\]▷]"
     r"|\{(?=\s*[\"}])|\[(?=\s*[\[\]{\"\-0-9tfn])",
     re.IGNORECASE,
 )
-"""The tags of a thought, and brackets after which JSON can go on."""
+"""The tags of a thought (`<think>`, `[THINK]`, `◁think▷`, `<seed:think>`), and brackets after which
+JSON can go on.
+"""
 _FENCE = re.compile(r"```[a-z]*\s*\n(.*?)\n?\s*```", re.DOTALL | re.IGNORECASE)
 _MOST = 20
 """How many values of one reply are tried."""
@@ -60,7 +63,7 @@ def _scanned(words: str) -> tuple[str, list[str]]:
             spoken, found, since = [], [], at
             continue
         spoken.append(words[since : start.start()])
-        end_tag = re.compile(f"</{start['tag']}>", re.IGNORECASE).search(words, at)
+        end_tag = re.compile(rf"[<\[◁]/{start['tag']}[>\]▷]", re.IGNORECASE).search(words, at)
         at = since = len(words) if end_tag is None else end_tag.end()
     spoken.append(words[since:])
     return "".join(spoken), found

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, NotRequired
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from agentkit.tools import BadArguments, tool
+from tests.unit.tools.kinds import KINDS
 
 
 class Stop(BaseModel):
@@ -139,6 +140,25 @@ def test_unfinished_strings_take_no_time():
     for text in ('{"city": "\n' + '\\"' * 190_000, '{"city": "\n' + '"' * 390_000):
         with pytest.raises(BadArguments):
             plan.check(text)
+
+
+@pytest.mark.parametrize(("kind", "value"), KINDS, ids=[str(kind)[:50] for kind, _ in KINDS])
+def test_every_kind(kind: Any, value: Any):
+    def take(value: Any = value) -> None:
+        """Takes a value."""
+
+    def takes(value: object) -> bool:
+        try:
+            TypeAdapter(kind).validate_json(json.dumps(value))
+        except ValidationError:
+            return False
+        return True
+
+    take.__annotations__["value"] = kind
+    made, encoded = tool(take), json.dumps(value)
+    assert made.check('{"value": null}') == ({"value": None} if takes(None) else {})
+    if isinstance(value, list | dict) and not takes(encoded):
+        assert made.check(json.dumps({"value": encoded})) == made.check({"value": value})
 
 
 TREES = st.recursive(

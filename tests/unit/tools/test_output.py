@@ -40,6 +40,9 @@ VALUE = City(name="Oslo", size=700000)
         f"<THINK>\n{ROME}\n</THINK>{OSLO}",
         f"<thinking>{ROME} and {{</thinking> {OSLO}",
         f"{ROME}</think>{OSLO}",
+        f"[THINK]{ROME}[/THINK]{OSLO}",
+        f"◁think▷{ROME}◁/think▷{OSLO}",
+        f"<seed:think>{ROME}</seed:think>{OSLO}",
         f"First {ROME}, but no: {OSLO}",
         f"{OSLO} and not {{}} or [1]",
         f"[see]({{) {OSLO} [1]",
@@ -97,6 +100,14 @@ def test_not_found(words: str, said: str):
 )
 def test_types_that_are_no_objects(kind: Any, words: str, value: object):
     assert Output(kind).read(words) == value
+
+
+def test_a_problem_is_told_under_the_name_that_the_model_knows():
+    class Strasse(BaseModel):
+        größe: int  # noqa: PLC2401
+
+    with pytest.raises(BadOutput, match="groe: Input should be a valid integer"):
+        Output(Strasse).read('{"groe": "x"}')
 
 
 @pytest.mark.parametrize("hostile", ["{", "[", '{"a":', '{"a":[', '"{', "<think>{", "{}", "```\n"])
