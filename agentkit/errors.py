@@ -11,6 +11,7 @@
     ├── StoreError                  the image store cannot be read or written: free the disk
     └── RunError                    a run stopped; `run` holds all that had arrived
         ├── ConnectionFailed        nothing was sent or billed: try again when the network is back
+        │   ├── ProxyFailed         the proxy refuses, or is none: check the environment
         │   └── Untrusted           the server's certificate cannot be trusted: check the address
         ├── OutcomeUnknown          it may have been billed: look at `generation_id` first
         ├── StreamInterrupted       the stream was cut; `answer_so_far` holds what had arrived
@@ -54,6 +55,7 @@ __all__ = [
     "PermissionRefused",
     "ProtocolError",
     "ProviderFailed",
+    "ProxyFailed",
     "RateLimited",
     "RunError",
     "StoreError",
@@ -293,6 +295,10 @@ class ConnectionFailed(RunError):
 
 class Untrusted(ConnectionFailed):
     """The server's certificate cannot be trusted. Trying again changes nothing."""
+
+
+class ProxyFailed(ConnectionFailed):
+    """The proxy refuses, or does not speak as a proxy. Trying again changes nothing."""
 
 
 class OutcomeUnknown(RunError):

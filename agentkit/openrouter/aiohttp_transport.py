@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import lru_cache
@@ -57,7 +58,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self._proxy = URL(str(proxy.url)) if proxy is not None else None
         self._proxy_headers = _proxy_headers(proxy) if proxy is not None else []
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_QuietConnector(
                 ssl=tls, limit=0, keepalive_timeout=keepalive, resolver=aiohttp.ThreadedResolver()
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -65,6 +66,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             max_line_size=_LONG_HEADER,
             max_field_size=_LONG_HEADER,
         )
+        # A user's own event loop may end without closing what ran on it: aiohttp would print that.
+        weakref.finalize(self, self._session.detach)
         self._clock = asyncio.get_running_loop().time
         self._last_used = 0.0
 
@@ -118,6 +121,11 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             for _ in range(3):
                 await asyncio.sleep(0)
         self._last_used = now
+
+
+class _QuietConnector(aiohttp.TCPConnector):
+    def __del__(self, _warnings: object = None) -> None:
+        """Say nothing: the sockets close with the connections, which go now."""
 
 
 class _Outgoing(aiohttp.Payload):

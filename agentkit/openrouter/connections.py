@@ -20,11 +20,11 @@ from agentkit._redact import Secret, redacted
 from agentkit._tls import trusted
 from agentkit.errors import UsageError
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
+from agentkit.openrouter.proxies import proxy_for
 from agentkit.openrouter.transport import (
     Timeouts,
     Transport,
     open_transport,
-    proxy_for,
     transport_for,
 )
 

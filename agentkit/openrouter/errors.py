@@ -16,7 +16,14 @@ from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING
 
 from agentkit._redact import SHORTEST, Secret, redacted
-from agentkit.errors import AgentkitError, ConnectionFailed, OutcomeUnknown, Untrusted, UsageError
+from agentkit.errors import (
+    AgentkitError,
+    ConnectionFailed,
+    OutcomeUnknown,
+    ProxyFailed,
+    Untrusted,
+    UsageError,
+)
 from agentkit.wire import faults, headers
 
 if TYPE_CHECKING:
@@ -78,11 +85,11 @@ def translated(error: Exception, handled: BaseException | None) -> AgentkitError
             | httpx2.PoolTimeout()
             | httpx2.ProxyError()
         ):
-            kind = (
-                Untrusted
-                if any(isinstance(each, SSLCertVerificationError) for each in chain)
-                else ConnectionFailed
-            )
+            kind = ConnectionFailed
+            if any(isinstance(each, SSLCertVerificationError) for each in chain):
+                kind = Untrusted
+            elif isinstance(cause, httpx2.ProxyError) and str(cause).startswith("407"):
+                kind = ProxyFailed
             return kind(
                 f"no connection to OpenRouter: {_said(cause)}; nothing was sent, nothing was billed"
             )
@@ -115,6 +122,11 @@ async def raise_error_status(response: httpx2.Response, *, secret: Secret, secon
     status = response.status_code
     if status < 300:
         return
+    if status == 407:  # of a proxy before an http address; one before https refuses the tunnel
+        raise ProxyFailed(
+            "the proxy asks for a user name and a password (407), which stand before its host in "
+            "http_proxy; nothing was sent or billed"
+        )
     if status < 400:
         words = _redirect_refused(response)
     else:

@@ -3,7 +3,7 @@
 | what came back | words alone | what may draw |
 |---|---|---|
 | no connection (nothing was sent) | twice more | twice more |
-| a certificate that cannot be trusted | never | never |
+| a certificate that cannot be trusted, a proxy that refuses | never | never |
 | 429; 502, 503, 529 in the service's own words | twice more | twice more; with server tools, if it was not billed |
 | 408, 500, 504, 524; 502, 503, 529 of a gateway | once more, the first held as uncertain | as often, if it was not billed |
 | 425 | once more | once more |
@@ -32,6 +32,7 @@ from agentkit.errors import (
     AuthenticationFailed,
     ConnectionFailed,
     PermissionRefused,
+    ProxyFailed,
     Untrusted,
 )
 from agentkit.wire.generation import PATH, Generation, generation_of
@@ -85,7 +86,7 @@ def times_more(error: BaseException, attempts: int = 3) -> int:
     billed, of so many attempts in all.
     """
     if isinstance(error, ConnectionFailed):
-        return 0 if isinstance(error, Untrusted) else attempts - 1
+        return 0 if isinstance(error, Untrusted | ProxyFailed) else attempts - 1
     if not isinstance(error, APIError) or error.retryable is False:
         return 0
     if error.status == 429 or (error.status in _BUSY and error.from_service):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from agentkit._check import argument, check_number
 from agentkit._redact import redacted
 from agentkit.errors import UsageError
+from agentkit.openrouter.proxies import proxy_for
 from agentkit.openrouter.retry import PATIENCE
 
 if TYPE_CHECKING:
@@ -20,28 +20,6 @@ Transport: TypeAlias = Literal["aiohttp", "httpx2"]
 TRANSPORTS: tuple[Transport, ...] = ("aiohttp", "httpx2")
 KEEPALIVE = 30.0
 """Seconds for which a connection without a request is kept."""
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment (or the system's settings, on macOS and Windows) names for
-    this address.
-
-    Raises `UsageError` for one that is not spoken here.
-    """
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(url)
-    named = getproxies()
-    proxy = named.get(parts.scheme) or named.get("all")
-    if not proxy or proxy_bypass(parts.netloc):
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(proxy).scheme not in {"http", "https", "socks5", "socks5h"}:
-        raise UsageError(
-            f"the environment names the proxy {redacted(proxy)!r} for {url}: "
-            "accepted are http, https, socks5 and socks5h"
-        )
-    return proxy
 
 
 def transport_for(url: str, asked: Transport | None) -> Transport:
@@ -68,7 +46,13 @@ def open_transport(
     """
     import httpx2
 
-    through = None if proxy is None else httpx2.Proxy(proxy)
+    try:
+        through = None if proxy is None else httpx2.Proxy(proxy)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise UsageError(
+            f"the environment names the proxy {redacted(proxy or '')!r}: "
+            f"accepted is a URL ({error})"
+        ) from None
     if kind == "aiohttp":
         from agentkit.openrouter.aiohttp_transport import AiohttpTransport
 
@@ -77,12 +61,17 @@ def open_transport(
         max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE
     )
     try:
-        return httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
+        inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
     except ImportError as error:  # httpx2 imports socksio when a SOCKS proxy is given
         raise UsageError(
             f"the environment names the proxy {redacted(proxy or '')!r}; for SOCKS proxies: "
             'pip install "agentkit-openrouter[socks]"'
         ) from error
+    if proxy is None or not proxy.startswith("socks"):
+        return inner
+    from agentkit.openrouter.socks_transport import SocksTransport
+
+    return SocksTransport(inner, proxy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,18 @@ import asyncio
 import sys
 from base64 import b64encode
 from contextlib import suppress
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentkit import OpenRouter
-from agentkit.errors import ConnectionFailed, OutcomeUnknown, UsageError
-from agentkit.openrouter.transport import proxy_for, transport_for
+from agentkit.errors import ConnectionFailed, OutcomeUnknown, ProxyFailed, UsageError
+from agentkit.openrouter import Timeouts
+from agentkit.openrouter.proxies import is_exempt, proxy_for
+from agentkit.openrouter.retry import times_more
+from agentkit.openrouter.transport import transport_for
 from tests.unit.openrouter.conftest import KEY, Connect, ask
 from tests.unit.openrouter.peer import Line, answers, reply, serving
 
@@ -84,6 +90,59 @@ async def test_no_proxy(exempt: str, connect: Connect, monkeypatch: pytest.Monke
         assert (len(peer.requests), len(proxy.requests)) == (1, 0)
 
 
+HERE = [("10.1.2.3", 443), ("127.0.0.1", 443), ("fd00::12", 443), ("openrouter.ai", 443)]
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "hosts"),
+    [
+        ("", ""),
+        ("*", "10.1.2.3 127.0.0.1 fd00::12 openrouter.ai"),
+        ("10.0.0.0/8", "10.1.2.3"),
+        ("10.1.2.99/24, 127.0.0.0/8", "10.1.2.3 127.0.0.1"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("10.1.2.3:443", "10.1.2.3"),
+        ("10.1.2.3:8080,10.1.2.0/24:8080", ""),
+        ("10.1.2.0/24:443", "10.1.2.3"),
+        ("10.1.2", ""),
+        ("fd00::12", "fd00::12"),
+        ("FD00:0:0::12", "fd00::12"),
+        ("[fd00::12]", "fd00::12"),
+        ("[fd00::12]:443", "fd00::12"),
+        ("[fd00::12]:80", ""),
+        ("fd00::/8", "fd00::12"),
+        ("[fd00::]/8", "fd00::12"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("openrouter.ai", "openrouter.ai"),
+        ("OpenRouter.AI.:443", "openrouter.ai"),
+        ("openrouter.ai:80", ""),
+        (".ai  127.0.0.1", "openrouter.ai 127.0.0.1"),
+        ("*.ai", "openrouter.ai"),
+        ("ai", "openrouter.ai"),
+        ("router.ai", ""),
+        ("https://openrouter.ai/", "openrouter.ai"),
+        ("10.0.0.0/99, fd00::/x, [, :, /, *., 10.1.2.3/8", "10.1.2.3"),
+    ],
+)
+def test_what_is_reached_without_a_proxy(no_proxy: str, hosts: str) -> None:
+    assert [host for host, port in HERE if is_exempt(host, port, no_proxy)] == [
+        host for host, _ in HERE if host in hosts.split()
+    ]
+
+
+@given(st.text(st.sampled_from("[]:./*,10af-x "), max_size=20))
+def test_any_exemption_is_one_or_none(no_proxy: str) -> None:
+    assert is_exempt("openrouter.ai", 443, no_proxy) in (True, False)
+    assert is_exempt("::1", 443, no_proxy) in (True, False)
+
+
+def test_an_address_of_ipv6_has_an_exemption(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "[::1]:8000,fe80::/10")
+    asked = [proxy_for(f"http://{host}/v1") for host in ("[::1]:8000", "[::1]", "[fe80::1%25lo]")]
+    assert [each is None for each in asked] == [True, False, True]
+
+
 async def test_a_proxy_that_is_not_there(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(answers) as gone:
         pass
@@ -100,8 +159,10 @@ async def test_a_proxy_that_refuses(connect: Connect, monkeypatch: pytest.Monkey
 
     async with serving(handler) as proxy:
         monkeypatch.setenv("https_proxy", proxy.origin)
-        with pytest.raises(ConnectionFailed, match="nothing was sent"):
-            await ask(connect("https://openrouter.example/api/v1"))
+        for scheme in ("https", "http"):
+            monkeypatch.setenv(f"{scheme}_proxy", proxy.origin)
+            with pytest.raises(ProxyFailed, match="407.*nothing was sent"):
+                await ask(connect(f"{scheme}://openrouter.example/api/v1"))
 
 
 async def test_a_proxy_that_hangs_up_after_the_request(
@@ -144,9 +205,12 @@ def test_which_transport_speaks_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(UsageError, match=r"'socks5://.*httpx2") as caught:
         transport_for(url, "aiohttp")
     assert "secret" not in str(caught.value)
-    monkeypatch.setenv("https_proxy", "ftp://proxy.example")
-    with pytest.raises(UsageError, match="'ftp://proxy.example'.*accepted are http"):
-        proxy_for(url)
+    monkeypatch.setenv("https_proxy", "SOCKS://proxy.example:1080/")  # as GNOME writes it
+    assert proxy_for(url) == "socks5://proxy.example:1080/"
+    for wrong in ("ftp://proxy.example", "socks4://proxy.example", "http://:80", "http://x:port"):
+        monkeypatch.setenv("https_proxy", wrong)
+        with pytest.raises(UsageError, match=f"'{wrong}'.*accepted are addresses of http"):
+            proxy_for(url)
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
@@ -180,3 +244,98 @@ async def test_an_impossible_proxy_is_told_at_the_first_request(
     async with OpenRouter(api_key=KEY, base_url="http://openrouter.example/api/v1") as client:
         with pytest.raises(UsageError, match="gopher"):
             await ask(client)
+
+
+async def hello(line: Line, said: bytes) -> None:
+    """The beginning of a SOCKS5 proxy: what it says to the methods that it is offered."""
+    _, methods = await line.reader.readexactly(2)
+    await line.reader.readexactly(methods)
+    await line.send(said)
+
+
+async def silent(line: Line) -> None:
+    await line.gone()
+
+
+async def http_only(line: Line) -> None:
+    await hello(line, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    await line.gone()
+
+
+async def wants_a_password(line: Line) -> None:
+    await hello(line, b"\x05\xff")
+    await line.gone()
+
+
+async def wants_another_password(line: Line) -> None:
+    await hello(line, b"\x05\x02")
+    await line.reader.read(100)
+    await line.send(b"\x01\x01")
+    await line.gone()
+
+
+def answering(code: int) -> Any:
+    async def handler(line: Line) -> None:
+        await hello(line, b"\x05\x00")
+        await line.reader.read(100)
+        await line.send(b"\x05" + bytes([code]) + b"\x00\x01" + bytes(6))
+        await line.gone()
+
+    return handler
+
+
+async def hangs_up(line: Line) -> None:
+    await hello(line, b"")
+
+
+SOCKS: list[tuple[Any, str, type[ConnectionFailed], str]] = [
+    (silent, "", ProxyFailed, "said nothing for 0.2 s"),
+    (http_only, "", ProxyFailed, "does not speak SOCKS"),
+    (wants_a_password, "", ProxyFailed, "refuses"),
+    (wants_another_password, "ada:verysecret@", ProxyFailed, "refuses: Invalid username"),
+    (answering(2), "", ProxyFailed, "refuses.*ruleset"),
+    (answering(7), "", ProxyFailed, "refuses.*not supported"),
+    (answering(4), "", ConnectionFailed, "Host unreachable"),
+    (answering(5), "", ConnectionFailed, "refused"),
+    (hangs_up, "", ProxyFailed, "does not speak SOCKS"),
+]
+
+
+@pytest.mark.parametrize(("handler", "user", "kind", "words"), SOCKS)
+async def test_a_socks_proxy_that_fails_has_sent_nothing(
+    handler: Any,
+    user: str,
+    kind: type[ConnectionFailed],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits = Timeouts(connect=0.2 if handler is silent else 20)
+    async with serving(handler) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.origin.replace("http://", f"socks5://{user}"))
+        base_url = "http://openrouter.example/api/v1"
+        async with OpenRouter(api_key=KEY, base_url=base_url, timeouts=waits) as client:
+            with pytest.raises(ConnectionFailed, match=f"(?s){words}.*nothing was sent") as caught:
+                await ask(client)
+    assert type(caught.value) is kind
+    assert times_more(caught.value) == (0 if kind is ProxyFailed else 2)
+    assert "verysecret" not in str(caught.value)
+
+
+async def test_a_reply_through_socks_may_take_longer_than_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def slow(line: Line) -> None:
+        await hello(line, b"\x05\x00")
+        *_, length = await line.reader.readexactly(5)
+        await line.reader.readexactly(length + 2)
+        await line.send(b"\x05\x00\x00\x01" + bytes(6))
+        await line.request()
+        await asyncio.sleep(1.5)
+        await line.send(reply())
+
+    async with serving(slow) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.origin.replace("http:", "socks5:"))
+        waits = Timeouts(connect=1)
+        base_url = "http://openrouter.example/api/v1"
+        async with OpenRouter(api_key=KEY, base_url=base_url, timeouts=waits) as client:
+            assert len(await ask(client)) == 1
