@@ -52,6 +52,7 @@ class Answer(Generic[OutputT]):
     """
     pending: tuple[Invocation, ...]
     """Calls that wait for a person. A call of a sub-agent is named `CALL/ID`. See `Agent.resume`.
+    What a server of MCP asks for (`executor="server"`) stands here too.
     """
     run: Run = field(repr=False)
     """The whole state of the run, as a value that can be saved."""
@@ -76,6 +77,11 @@ class Answer(Generic[OutputT]):
                 each
                 for each in run.pending
                 if each.id in asked or (run.status != "paused" and each.id not in agents)
+            )
+            + tuple(
+                each
+                for each in run.invocations
+                if each.status == "pending" and each.executor == "server"
             ),
             run=run,
             output=output,

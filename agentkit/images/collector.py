@@ -17,7 +17,7 @@ from agentkit.images.echo import blob_refs
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored
 from agentkit.images.outcome import Outcome, Trouble, failure_of, image_of
-from agentkit.images.retriever import TOO_MANY, Retriever, is_url
+from agentkit.images.retriever import TOO_MANY, Files, Retriever, is_remote
 from agentkit.images.spool import MAX_PICTURES, Spool
 from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Image, ImageFailure, Place
@@ -42,6 +42,7 @@ class Collector:
         fetcher: Fetcher,
         model: str | None,
         tell: Callable[[ImageRef, Outcome], None],
+        files: Files | None = None,
     ) -> None:
         self.spool = spool
         """Where the bytes of the reply passed through."""
@@ -49,7 +50,7 @@ class Collector:
         self._store = store
         self._model = model
         self._tell = tell
-        self._retriever = Retriever(spool, store, fetcher)
+        self._retriever = Retriever(spool, store, fetcher, files)
         self._seen: dict[ImageKey, ImageRef] = {}
         self._beyond: dict[ImageKey, ImageRef] = {}  # more than are kept
         self._pictures = 0
@@ -72,7 +73,7 @@ class Collector:
         self._pictures += is_new
         self._seen[ref.key] = ref
         # Of several URLs, the later ones are fetched only if the first one fails.
-        one_url = bool(ref.values) and is_url(ref.values[0])
+        one_url = bool(ref.values) and is_remote(ref.values[0])
         for value in ref.values[:1] if one_url else ref.values:
             self._retriever.start(value)
         self._waiting.append(ref)
@@ -89,7 +90,9 @@ class Collector:
         seen = (*self._seen.values(), *self._beyond.values())
         claimed = {value for ref in seen for value in ref.values} | given
         stored = {each.sha256 for value in claimed if (each := self.stored(value)) is not None}
-        for reference, blob in self.spool.blobs.items():
+        blobs = self.spool.blobs
+        stored |= {blobs[value].sha256 for value in claimed if value in blobs}
+        for reference, blob in blobs.items():
             if reference in claimed or blob.key == PREVIEW_KEY or blob.sha256 in stored:
                 continue
             self.see(ImageRef(ImageKey("unclaimed", reference), place, (reference,)))
@@ -102,7 +105,7 @@ class Collector:
         for key, ref in (*self._seen.items(), *self._beyond.items()):
             image = named.get(key)
             for value in ref.values:
-                if image is not None or not is_url(value):
+                if image is not None or not is_remote(value):
                     names[value] = image.name if image is not None else lost
         return names
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 
 from agentkit.errors import ImageError
-from agentkit.images.retriever import Retriever, is_url
+from agentkit.images.retriever import Retriever
 from agentkit.images.spool import Spool
 from agentkit.values import BlobRef
+from agentkit.wire.shapes import is_url
 from agentkit.wire.types import ImageRef
 
 _DATA_URL = re.compile(r"data:image/[\w.+-]+", re.IGNORECASE)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from agentkit.errors import ImageError, StoreError
+from agentkit.errors import APIError, ImageError, RunError, StoreError
 from agentkit.images.addresses import Target
 from agentkit.images.download import Downloader
 from agentkit.images.drafts import SafeDraft
@@ -28,6 +29,14 @@ _IMAGE_PATH = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|bmp|tiff?|svg)\Z", re.IG
 def _origin_of(url: str) -> tuple[str, str, int]:
     """A fetcher is made for each run, but `base_url` is hardly ever another."""
     return Target.parse(url).origin
+
+
+Reading = Callable[[Callable[[bytes], None]], Awaitable[None]]
+"""Hands on the bytes of one picture as they arrive."""
+
+
+def _may_pass(status: int | None) -> bool:
+    return status is None or status >= 500 or status in {408, 425, 429}
 
 
 class Fetcher:
@@ -84,6 +93,37 @@ class Fetcher:
         # From here on the thread owns the draft: cancelled or not, it is kept whole or leaves no
         # trace.
         return await asyncio.to_thread(self._keep, draft)
+
+    async def take(self, read: Reading) -> Stored:
+        """The picture that `read` hands on, in the store. It is called again if it fails and may
+        succeed. Raises as `fetch` does.
+        """
+        try:
+            async with asyncio.timeout(self.policy.seconds) as deadline:
+                retrying = self._retrying(deadline.when() or 0.0)
+                draft = cast("SafeDraft", await retrying(self._read, read))
+        except TimeoutError:
+            raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
+        return await asyncio.to_thread(self._keep, draft)
+
+    async def _read(self, read: Reading) -> SafeDraft:
+        draft = SafeDraft(self._store)
+
+        def take(chunk: bytes) -> None:
+            if draft.size + len(chunk) > self.policy.max_bytes:
+                raise ImageError(f"too large: more than {self.policy.max_bytes} bytes")
+            draft.write(chunk)
+
+        try:
+            await read(take)
+        except RunError as error:
+            draft.discard()
+            may_pass = not isinstance(error, APIError) or _may_pass(error.status)
+            raise (TemporaryFailure if may_pass else ImageError)(str(error)[:200]) from None
+        except BaseException:
+            draft.discard()
+            raise
+        return draft
 
     async def close(self) -> None:
         """Close the transport that was given. A fetcher holds nothing else between two pictures."""

@@ -6,6 +6,7 @@ A value is a URL, short base64, or a reference that the spool left in place of l
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.images.fetch import Fetcher
@@ -13,6 +14,8 @@ from agentkit.images.inspect import BrokenImage, Stored, store_bytes
 from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.images.store import ImageStore
 from agentkit.wire.base64text import decode_base64
+from agentkit.wire.shapes import is_url
+from agentkit.wire.types import CONTAINER_FILE
 
 TOO_MANY = f"the reply has more than {MAX_PICTURES} pictures: those beyond are not kept"
 MOST_AT_ONCE = 8
@@ -21,14 +24,22 @@ TOO_LATE = "not fetched: the run ended before its download did, FetchPolicy(grac
 """Why a picture is not there whose run was over."""
 
 
-def is_url(value: str) -> bool:
-    return value[:8].lower().startswith(("http://", "https://"))
+Files = Callable[[str, str, Callable[[bytes], None]], Awaitable[None]]
+"""Reads a file in the container of a server tool, by the ids of both, and hands its bytes on."""
+
+
+def is_remote(value: str) -> bool:
+    """Whether bytes have to be fetched for it."""
+    return is_url(value) or value.startswith(CONTAINER_FILE)
 
 
 class Retriever:
     """The values of one reply, and what became of each. `in` tells whether one was started."""
 
-    def __init__(self, spool: Spool, store: ImageStore, fetcher: Fetcher) -> None:
+    def __init__(
+        self, spool: Spool, store: ImageStore, fetcher: Fetcher, files: Files | None = None
+    ) -> None:
+        self._files = files
         self._spool = spool
         self._store = store
         self._fetcher = fetcher
@@ -67,7 +78,7 @@ class Retriever:
         """Stop the downloads; those that have not ended fail. No other work waits for a network."""
         self._is_abandoned = True
         for value, task in self._tasks.items():
-            if is_url(value):
+            if is_remote(value):
                 task.cancel()
 
     async def close(self) -> None:
@@ -82,7 +93,7 @@ class Retriever:
         try:
             if blob is not None:
                 return blob.take()
-            if isinstance(error, StoreError) and not is_url(value):
+            if isinstance(error, StoreError) and not is_remote(value):
                 return decode_base64(value)
         except ImageError:
             return None
@@ -92,7 +103,7 @@ class Retriever:
         blob = self._spool.blobs.get(value)
         if blob is not None:
             return await asyncio.to_thread(blob.keep)
-        if is_url(value):
+        if is_remote(value):
             return await self._download(value)
         return await asyncio.to_thread(self._store_base64, value)
 
@@ -109,6 +120,14 @@ class Retriever:
             if self._downloads >= MAX_PICTURES:
                 raise ImageError(TOO_MANY)
             self._downloads += 1
-            stored = await self._fetcher.fetch(url)
+            stored = await (self._fetcher.fetch(url) if is_url(url) else self._take_file(url))
             self._downloaded_bytes += stored.size
             return stored
+
+    async def _take_file(self, value: str) -> Stored:
+        """A picture that a server tool left in its container."""
+        files = self._files
+        if files is None:
+            raise ImageError("files of containers are not fetched here")
+        container, _, file = value.removeprefix(CONTAINER_FILE).partition("/")
+        return await self._fetcher.take(lambda take: files(container, file, take))

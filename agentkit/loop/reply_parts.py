@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from agentkit.errors import ImageError
 from agentkit.images.spool import Spool
 from agentkit.values import Image, Invocation, Part, Reasoning, Source, Text, ToolCall
-from agentkit.wire import markdown
+from agentkit.wire import markdown, retold
 from agentkit.wire.markdown import Found, Reading
 from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, Reply
 
@@ -66,6 +68,31 @@ class ParsedReply:
                         images.setdefault(link.url, link)
         return images
 
+    def said_to_draw(self) -> str | None:
+        """What of the reply says that it drew a picture; None where nothing does."""
+        calls = [
+            each
+            for each in self.reply.server_calls
+            if each.name == IMAGE_GENERATION and each.status == "completed"
+        ]
+        if calls:
+            number = sum(each.count for each in calls)
+            return f"{number} call{'s' if number > 1 else ''} of {IMAGE_GENERATION}"
+        tokens = self.reply.usage.image_tokens
+        return f"{tokens} tokens of pictures" if tokens else None
+
+    def linked_hosts(self) -> list[str]:
+        """The hosts of the links in the words, pictures first."""
+        links = [
+            link
+            for piece in self.pieces
+            if isinstance(piece, LinkedText)
+            for link in piece.links.found
+            if not self._is_inside(link.url)
+        ]
+        hosts = [urlsplit(each.url).hostname for each in sorted(links, key=lambda each: each.bare)]
+        return list(dict.fromkeys([host for host in hosts if host]))
+
     def references_in_calls(self) -> frozenset[str]:
         """What stands for pictures in the arguments of calls: the tools', not the reply's."""
         if self.spool is None:
@@ -114,12 +141,13 @@ class ParsedReply:
     def invocations(
         self,
         named: Mapping[ImageKey, Image],
+        handles: Mapping[str, str],
         taken: set[str],
         timed: Callable[[Invocation], Invocation],
         turns: int,
     ) -> tuple[Invocation, ...]:
         """The server tools' calls with the names of their pictures, under ids that are not
-        taken.
+        taken. `handles` has what to tell in the place of each picture's URL or bytes.
         """
         drawn: dict[str, list[str]] = {}
         for part in self.reply.parts:
@@ -135,8 +163,18 @@ class ParsedReply:
             if is_hidden and not images:
                 images = tuple(nobodys)
             number = f"{invocation.id}_{turns}" if invocation.id in taken else invocation.id
-            found.append(replace(timed(invocation), images=images, id=number))
+            told = with_handles(invocation, handles)
+            found.append(replace(timed(told), images=images, id=number))
         return tuple(found)
+
+
+def with_handles(call: Invocation, handles: Mapping[str, str]) -> Invocation:
+    """The call with handles in the places of pictures: temporary URLs are shown to nobody."""
+    if not handles:
+        return call
+    arguments = cast("Any", retold.told_within(call.arguments, handles))
+    result = call.result if call.result is None else retold.told(call.result, handles)
+    return replace(call, arguments=arguments, result=result)
 
 
 def parse(reply: Reply, spool: Spool | None) -> ParsedReply:

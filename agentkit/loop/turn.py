@@ -39,7 +39,7 @@ from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.run.state import MOST_CUT_REPLIES
 from agentkit.stream import EventLog
-from agentkit.values import Image, Invocation, Message, ToolCall, replace
+from agentkit.values import Image, ImageFailure, Invocation, Message, Source, ToolCall, replace
 from agentkit.wire import echo, faults
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
@@ -159,6 +159,7 @@ class Turn:
             self._services.fetcher,
             self.run.model,
             self._outcome,
+            self._services.client.container_file,
         )
 
     async def finish(self, exchange: Exchange, closing: str | None) -> Run:
@@ -249,7 +250,12 @@ class Turn:
             self._started[invocation.id] = time.time()
             self._log.tell(
                 InvocationStarted(
-                    replace(invocation, status="running", started_at=self._started[invocation.id])
+                    replace(
+                        invocation,
+                        status="running",
+                        started_at=self._started[invocation.id],
+                        result=None,  # it may hold URLs that nobody is to be shown
+                    )
                 )
             )
         if phase is not None:
@@ -314,15 +320,17 @@ class Turn:
         self._collector.see_unclaimed("item", parsed.references_in_calls())
         await self._collector.finish()
         self._say(self._filter.rest())
+        self._miss_picture(parsed)
         items = without(reply.raw, self._collector.failed_values())
-        items = retold(items, self._collector.names(self._named, LOST))
+        handles = self._collector.names(self._named, LOST)
+        items = retold(items, handles)
         refs = await self._collector.blob_refs(items)
         raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
         parts = parsed.parts(self._named)
         asked = self._context.audience(self.run.model).sole
         message = Message("assistant", parts, raw, self.run.api, reply.model, asked)
         taken = {each.id for each in self.run.invocations}
-        server = parsed.invocations(self._named, taken, self._timed, self.run.turns)
+        server = parsed.invocations(self._named, handles, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
         usage = replace(reply.usage, images=images) if images else reply.usage
         is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
@@ -338,13 +346,34 @@ class Turn:
         self._log.run = run = self._with_highest_cost(run)
         for invocation in server:
             if invocation.id not in self._started:
-                self._log.tell(InvocationStarted(replace(invocation, status="running")))
+                started = replace(invocation, status="running", result=None)
+                self._log.tell(InvocationStarted(started))
             self._log.tell(InvocationFinished(invocation))
         self._log.tell(TurnFinished(message, usage))
         for invocation in run.invocations[len(self.run.invocations) + len(server) :]:
             if invocation.status == "cancelled":
                 self._log.tell(InvocationFinished(invocation))
         return run
+
+    def _miss_picture(self, parsed: ParsedReply) -> None:
+        """Tell of a picture that the reply says it drew, and that stands nowhere in it."""
+        drew = parsed.said_to_draw()
+        before = self._before
+        found = len(self.run.arrived) + len(self.run.failures)
+        if drew is None or found > len(before.arrived) + len(before.failures) or self._named:
+            return
+        if parsed.reply.refusal is not None:
+            return
+        reason = f"the reply says that it drew ({drew}), and no picture was found in it"
+        if hosts := parsed.linked_hosts():
+            named = ", ".join([repr(host) for host in hosts[:3]])
+            reason += (
+                f". It links to {named}: FetchPolicy(hosts=(…, {named})) fetches pictures there"
+            )
+        failure = ImageFailure(Source("item"), None, reason)
+        self.run = replace(self.run, failures=(*self.run.failures, failure))
+        self._log.tell(ImageFailed(failure))
+        logger().warning("image_failed", run=self.run.id, place="item", reason=reason)
 
     def _see_all(self, reply: Reply, collector: Collector) -> ParsedReply:
         """See every picture of the whole reply, those that its words point to at last."""

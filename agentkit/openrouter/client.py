@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
-from agentkit._check import check_choice, check_optional
+from agentkit._check import argument, check_choice, check_optional, check_pattern
 from agentkit._redact import redacted
 from agentkit._version import __version__
 from agentkit.errors import MissingKey, ProtocolError
@@ -31,6 +32,9 @@ from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.json import UnreadableJson, read_object
 from agentkit.wire.types import JsonObject
+
+_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,255}")
+"""An id that can be a part of a path and nothing more."""
 
 if TYPE_CHECKING:
     from agentkit.openrouter.connections import Connections
@@ -181,6 +185,31 @@ class OpenRouter:
             return read_object(body)
         except UnreadableJson as error:
             raise ProtocolError(f"GET {path} gave no JSON object: {error}") from None
+        finally:
+            await response.aclose()
+
+    async def container_file(
+        self, container_id: str, file_id: str, take: Callable[[bytes], None]
+    ) -> None:
+        """Read a file that a server tool left in its container: `take` gets the bytes as they
+        arrive. Raises `UsageError` for an id that is no single path segment, and else as `exchange`
+        does.
+        """
+        for name, value in (("container_id", container_id), ("file_id", file_id)):
+            accepted = "a single path segment of letters, digits, '_', '-' and '.'"
+            where = argument("OpenRouter.container_file", name)
+            check_pattern(where, value, _SEGMENT, accepted)
+        connections = await self._connect()
+        path = f"/containers/{container_id}/files/{file_id}/content"
+        response = await connections.send("GET", path)
+        timer = IdleTimeout(self.timeouts.first_byte, self.timeouts.idle)
+
+        async def read() -> None:
+            async for chunk in chunks_of(response, timer):
+                take(chunk)
+
+        try:
+            await timer.watch(read())
         finally:
             await response.aclose()
 

@@ -1,12 +1,12 @@
-"""What the decoders of both dialects share: server-tool calls, pictures in loose shapes."""
+"""What the decoders of both dialects share: pictures in loose shapes, citations, repeats."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
-from agentkit.values import Invocation, InvocationStatus, Place
+from agentkit.values import Invocation
 from agentkit.wire.json import (
     as_object,
     as_objects,
@@ -16,9 +16,8 @@ from agentkit.wire.json import (
     read_object,
     write,
 )
-from agentkit.wire.tool_calls import parse_object
-from agentkit.wire.types import BLOB, IMAGE_GENERATION, ImageKey, ImageRef, JsonObject
-from agentkit.wire.usage import COUNTS, SEARCHES, Bill, own_cost
+from agentkit.wire.types import BLOB, IMAGE_GENERATION, JsonObject
+from agentkit.wire.usage import COUNTS, SEARCHES, Bill
 
 IMAGE_ITEMS = {IMAGE_GENERATION, "image_generation_call"}
 IMAGE_PARTS = ("image_url", "output_image", "input_image", "image")
@@ -47,93 +46,6 @@ def picture_of_part(part: JsonObject) -> tuple[str, ...]:
     )
 
 
-def server_status(status: object, *, failed: bool) -> InvocationStatus:
-    if failed or status in ("failed", "incomplete"):
-        return "failed"
-    return "running" if status in ("in_progress", "generating", "searching") else "completed"
-
-
-def server_detail(detail: JsonObject, seed: str) -> tuple[Invocation, ImageRef | None]:
-    """Chat: a `reasoning.server_tool_call`, and the picture in its result."""
-    name = as_text(detail.get("tool_name")) or "openrouter:unknown"
-    call_id = as_text(detail.get("tool_call_id")) or as_text(detail.get("id")) or f"server_{seed}"
-    arguments = parse_object(as_text(detail.get("arguments")) or "")
-    result = as_text(detail.get("result"))
-    parsed = parse_object(result or "")
-    record = parsed or {}
-    failed = record.get("status") == "error" or "error" in record
-    error = as_text(record.get("error")) if failed else None
-    cost = own_cost(record)
-    invocation = Invocation(
-        call_id,
-        name,
-        arguments,
-        executor="server",
-        status=server_status(record.get("status"), failed=error is not None),
-        result=result,
-        error=error,
-        cost_usd=cost,
-    )
-    if name.removeprefix("openrouter:") != "image_generation":
-        return invocation, None
-    values = (result,) if result else ()
-    if parsed is not None:
-        values = picture_values(parsed)
-    return invocation, ImageRef(
-        ImageKey("server", call_id),
-        "reasoning_details",
-        values,
-        prompt=as_text((arguments or {}).get("prompt")),
-        revised_prompt=_revised_prompt(record),
-        invocation_id=call_id,
-        cost_usd=cost,
-        error=None if values else error or "the server tool gave no picture",
-    )
-
-
-def _revised_prompt(holder: JsonObject) -> str | None:
-    return as_text(holder.get("revisedPrompt")) or as_text(holder.get("revised_prompt"))
-
-
-def server_item(
-    item: JsonObject, key: ImageKey, *, tracked: bool
-) -> tuple[Invocation, ImageRef | None]:
-    """Responses: `openrouter:image_generation`, `image_generation_call`, and any other server
-    tool's output item. `tracked`: the item is a tool's call (a model that draws by itself gives
-    items of the same type)."""
-    name = as_text(item.get("type")) or "openrouter:unknown"
-    error = item.get("error")
-    words = as_text(error) or as_text(as_object(error).get("message"))
-    call_id = as_text(item.get("call_id")) or as_text(item.get("id")) or str(key)
-    prompt = as_text(item.get("prompt"))
-    cost = own_cost(item)
-    is_drawing_call = tracked and name == "image_generation_call"
-    invocation = Invocation(
-        call_id,
-        IMAGE_GENERATION if is_drawing_call else name,
-        _arguments_of(item, prompt),
-        executor="server",
-        status=server_status(item.get("status"), failed=words is not None),
-        error=words,
-        cost_usd=cost,
-    )
-    if name not in IMAGE_ITEMS:
-        return invocation, None
-    values = picture_values(item)
-    place: Place = "server_tool" if name == IMAGE_GENERATION else "image_generation_call"
-    no_picture = f"the server tool ended as {item.get('status')!r} without a picture"
-    return invocation, ImageRef(
-        key,
-        place,
-        values,
-        prompt=prompt,
-        revised_prompt=_revised_prompt(item),
-        invocation_id=call_id if tracked else None,
-        cost_usd=cost,
-        error=None if values else words or no_picture,
-    )
-
-
 def is_another(known: JsonObject, item: JsonObject) -> bool:
     """Responses: whether two whole items that came under one index are two: calls by their id,
     pictures by what they show. The ids of items prove nothing, since some providers rotate them."""
@@ -145,19 +57,6 @@ def is_another(known: JsonObject, item: JsonObject) -> bool:
         return False
     before, after = set(picture_values(known)), set(picture_values(item))
     return bool(before and after) and before.isdisjoint(after)
-
-
-def _arguments_of(item: JsonObject, prompt: str | None) -> dict[str, Any] | None:
-    given = item.get("arguments")
-    if isinstance(given, dict):
-        return keepable(cast("JsonObject", given))
-    if isinstance(given, str) and (parsed := parse_object(given)) is not None:
-        return parsed
-    if prompt is not None:
-        return {"prompt": prompt}
-    names = ("query", "queries", "url", "action")
-    known = {name: item[name] for name in names if item.get(name) is not None}
-    return keepable(known) if known else None
 
 
 def uncounted(bill: Bill, shown: int, tools: Sequence[str], seed: str) -> Iterator[Invocation]:

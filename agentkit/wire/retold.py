@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from agentkit.wire import markdown
+from agentkit.wire import markdown, shapes
 from agentkit.wire.common import IMAGE_ITEMS, IMAGE_PARTS
 from agentkit.wire.json import read_object, write
 from agentkit.wire.markdown import Found
-from agentkit.wire.types import BLOB, JsonObject
+from agentkit.wire.types import BLOB, IMAGE_GENERATION, JsonObject
 
 LOST = "a picture that could not be had"
 """What stands for a picture that has no handle."""
@@ -61,6 +61,9 @@ def told_within(value: object, names: Mapping[str, str]) -> object:
 
 
 def _item(item: JsonObject, names: Mapping[str, str]) -> dict[str, Any]:
+    if item.get("type") == IMAGE_GENERATION:
+        # Its temporary URL shows nothing to a later request, and its picture to whoever has it.
+        return {key: value for key, value in item.items() if not _is_known_url(value, names)}
     if item.get("type") in IMAGE_ITEMS:
         return dict(item)
     is_call = item.get("type") == "function_call"
@@ -69,33 +72,57 @@ def _item(item: JsonObject, names: Mapping[str, str]) -> dict[str, Any]:
         if key == "images" or (key in _CALLS and (is_call or key == "tool_calls")):
             changed[key] = value
         elif key == "content":
-            changed[key] = _content(value, names)
+            kind = "output_text" if item.get("type") == "message" else "text"
+            changed[key] = _content(value, names, kind)
         else:
-            changed[key] = told_within(value, names)
+            changed[key] = _kept(value, names)
     return changed
 
 
-def _content(content: object, names: Mapping[str, str]) -> object:
+def _is_known_url(value: object, names: Mapping[str, str]) -> bool:
+    return isinstance(value, str) and shapes.is_url(value) and value in names
+
+
+def _kept(value: object, names: Mapping[str, str]) -> object:
+    """A field of an item. An entry of a list that was a picture goes: a handle is no URL."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        return {key: _kept(each, names) for key, each in fields.items()}
+    if not isinstance(value, list):
+        return told_within(value, names)
+    entries = cast("list[object]", value)
+    return [_kept(each, names) for each in entries if not _was_picture(each, names)]
+
+
+def _was_picture(value: object, names: Mapping[str, str]) -> bool:
+    fields = shapes.as_fields(value)
+    return shapes.claims_picture(fields) and any(
+        isinstance(each, str) and each in names for each in shapes.block_values(fields)
+    )
+
+
+def _content(content: object, names: Mapping[str, str], kind: str) -> object:
     if isinstance(content, str):
         return _words(content, names)
     if not isinstance(content, list):
         return told_within(content, names)
-    return [_part(part, names) for part in cast("list[object]", content)]
+    return [_part(part, names, kind) for part in cast("list[object]", content)]
 
 
-def _part(part: object, names: Mapping[str, str]) -> object:
-    """A part of a message: a picture stays; of its words, only what stands for a picture goes."""
-    if not isinstance(part, dict):
+def _part(part: object, names: Mapping[str, str], kind: str) -> object:
+    """A part of a message. A picture stays where its part is one that an API takes; any other part
+    that held one is words of this `kind` with its handle.
+    """
+    fields = shapes.as_fields(part)
+    if not fields or fields.get("type") in IMAGE_PARTS:
         return part
-    fields = cast("dict[str, object]", part)
-    if fields.get("type") in IMAGE_PARTS:
-        return fields
-    return {
-        key: _words(value, names)
-        if key == "text" and isinstance(value, str)
-        else told_within(value, names)
-        for key, value in fields.items()
-    }
+    if isinstance(text := fields.get("text"), str):
+        return {**fields, "text": _words(text, names)}
+    seen = [value for each in shapes.pictures(dict(fields)) for value in each.values]
+    handles = dict.fromkeys([names[value] for value in seen if value in names])
+    if not handles:
+        return part
+    return {"type": kind, "text": " ".join([f"[{each}]" for each in handles])}
 
 
 def _words(text: str, names: Mapping[str, str]) -> str:

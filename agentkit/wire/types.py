@@ -20,6 +20,8 @@ BLOB = "agentkit-blob"
 """How a reference begins that stands for a picture whose bytes the spool took:
 `agentkit-blob:TOKEN:NUMBER`.
 """
+CONTAINER_FILE = "agentkit-container-file:"
+"""How a value begins that stands for a file in the container of a tool: CONTAINER/FILE follow."""
 
 
 @dataclass(frozen=True, slots=True)

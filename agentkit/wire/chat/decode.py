@@ -15,7 +15,6 @@ from agentkit.wire.common import (
     IMAGE_PARTS,
     citations,
     picture_of_part,
-    server_detail,
     uncounted,
 )
 from agentkit.wire.json import (
@@ -26,6 +25,7 @@ from agentkit.wire.json import (
     join_surrogates,
     write,
 )
+from agentkit.wire.server_calls import Called, server_detail, text_without_base64
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
 from agentkit.wire.types import (
@@ -55,6 +55,7 @@ class ChatReply:
     def __init__(
         self, server_tools: Sequence[str] = (), new_filter: NewFilter = Unfiltered
     ) -> None:
+        self._new_filter = new_filter
         self._filter = new_filter()
         self._tools = tuple(server_tools)
         self._held = SizeLimit()
@@ -228,26 +229,30 @@ class ChatReply:
         if self.finished:
             looked_at, self._untold = self._untold, {}
         for number, detail in sorted(looked_at.items()):
-            invocation, ref = self._server_call(number, detail)
-            if invocation.result is None or (
-                not self.finished and parse_object(invocation.result) is None
-            ):
+            result = as_text(detail.get("result"))
+            if result is None or (not self.finished and parse_object(result) is None):
                 continue  # the rest of the result comes in a later fragment
+            detail["result"] = text_without_base64(result, self._new_filter)
+            invocation, refs = self._server_call(number, detail)
             self._told.add(number)
             self._untold.pop(number, None)
-            signals.append(ServerCall(invocation))
-            if ref is not None:
-                signals.append(ref)
+            signals += [ServerCall(invocation), *refs]
         return signals
 
-    def _server_call(self, number: int, detail: JsonObject) -> tuple[Invocation, ImageRef | None]:
-        """The call and its picture; two records with one id are two calls."""
-        invocation, ref = server_detail(detail, f"{self._seed}_{number}")
+    def _server_call(self, number: int, detail: JsonObject) -> Called:
+        """The call and its pictures; two records with one id are two calls."""
+        invocation, refs = server_detail(detail, f"{self._seed}_{number}")
         if self._owners.setdefault(invocation.id, number) != number:
             invocation = replace(invocation, id=f"{invocation.id}_{number}")
-        if ref is not None:
-            ref = replace(ref, key=ImageKey("server", str(number)), invocation_id=invocation.id)
-        return invocation, ref
+        owned = [
+            replace(
+                ref,
+                key=ImageKey("server", f"{number}:{at}" if at else str(number)),
+                invocation_id=invocation.id,
+            )
+            for at, ref in enumerate(refs)
+        ]
+        return invocation, tuple(owned)
 
     def _server_details(self) -> list[dict[str, Any]]:
         return [
@@ -262,10 +267,9 @@ class ChatReply:
         server: list[Invocation] = []
         parts: list[ReplyPart] = [Reasoning("".join(self._reasoning))] if self._reasoning else []
         for number, detail in enumerate(self._server_details()):
-            invocation, ref = self._server_call(number, detail)
+            invocation, refs = self._server_call(number, detail)
             server.append(invocation)
-            if ref is not None:
-                parts.append(ref)
+            parts += refs
         parts += self._content_parts()
         parts += [
             _image_ref(number, picture_of_part(entry)) for number, entry in enumerate(self._images)

@@ -9,14 +9,13 @@ from dataclasses import replace
 from typing import Literal
 
 from agentkit.errors import APIError
-from agentkit.values import Invocation, Text, ToolCall
-from agentkit.wire import faults
+from agentkit.values import Text, ToolCall
+from agentkit.wire import faults, shapes
 from agentkit.wire.common import (
     IMAGE_ITEMS,
     Repeats,
     picture_values,
     reasoning_of,
-    server_item,
     uncounted,
 )
 from agentkit.wire.json import as_count, as_object, as_objects, as_text
@@ -30,6 +29,7 @@ from agentkit.wire.responses.items import (
     text_of,
 )
 from agentkit.wire.responses.places import Places
+from agentkit.wire.server_calls import Called, is_call, server_item
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import settle
 from agentkit.wire.types import (
@@ -186,18 +186,18 @@ class ResponsesReply:
         invocation, _ = self._server(place, item, running=True)
         return [ServerCall(invocation, phase)]
 
-    def _server(
-        self, index: int, known: Item, *, running: bool = False
-    ) -> tuple[Invocation, ImageRef | None]:
+    def _server(self, index: int, known: Item, *, running: bool = False) -> Called:
         item = {**known.item, "status": "in_progress"} if running else known.item
         key = ImageKey("item", str(index))
-        invocation, image = server_item(item, key, tracked=self._is_call(known.type))
+        invocation, images = server_item(item, key, tracked=self._is_call(known.type))
         if not known.call_id:
             has_id = invocation.id != str(key)
             known.call_id = invocation.id if has_id else f"{self._seed}_{index}"
-        if image is not None and image.invocation_id:
-            image = replace(image, invocation_id=known.call_id)
-        return replace(invocation, id=known.call_id), image
+        owned = [
+            replace(image, invocation_id=known.call_id) if image.invocation_id else image
+            for image in images
+        ]
+        return replace(invocation, id=known.call_id), tuple(owned)
 
     @property
     def _seed(self) -> str:
@@ -208,13 +208,13 @@ class ResponsesReply:
         """Whether an item of this type is a tool's call: a model that draws by itself gives image
         items too.
         """
-        if kind in PLAIN or not (kind.startswith("openrouter:") or kind.endswith("_call")):
+        if kind in PLAIN or not is_call(kind):
             return False  # a compaction, a list of tools: kept and echoed, but nothing was called
         return kind not in IMAGE_ITEMS or self._draws or kind == IMAGE_GENERATION
 
     def _done(self, index: int, item: JsonObject) -> list[Signal]:
         known = self._places.items[index]
-        if known.done and (picture_values(known.item) or not picture_values(item)):
+        if known.done and (_has_pictures(known.item) or not _has_pictures(item)):
             return []
         known.item, known.done = item, True
         signals: list[Signal] = []
@@ -244,13 +244,11 @@ class ResponsesReply:
         if not known.type or known.type in PLAIN:
             return []
         signals: list[Signal] = []
-        invocation, image = self._server(index, known)
+        invocation, images = self._server(index, known)
         if self._is_call(known.type):
             signals.append(ServerCall(invocation))
         # What is still missing may come with `response.completed`.
-        if image is not None and image.values:
-            signals.append(image)
-        return signals
+        return [*signals, *(image for image in images if image.values)]
 
     def _response(self, response: JsonObject, *, final: bool = True) -> list[Signal]:
         self._id = self._id or as_text(response.get("id"))
@@ -286,11 +284,11 @@ class ResponsesReply:
             elif known.type in PLAIN or not known.type:
                 content.add_plain(index, known)
             elif known.done:
-                invocation, image = self._server(index, known)
+                invocation, images = self._server(index, known)
                 content.add_server_item(
-                    known, image, invocation if self._is_call(known.type) else None
+                    known, images, invocation if self._is_call(known.type) else None
                 )
-        server = content.server
+        server = content.calls()
         server += uncounted(self._bill, len(server), self._tools, self._seed)
         finish = _FINISH.get(self._incomplete or "", self._status)
         is_silent = not any(isinstance(part, Text | ImageRef | ToolCall) for part in content.parts)
@@ -328,6 +326,10 @@ class ResponsesReply:
             seen.add(call)
             result[index] = next(calls)
         return result
+
+
+def _has_pictures(item: JsonObject) -> bool:
+    return bool(picture_values(item)) or next(shapes.pictures(item), None) is not None
 
 
 def _preview(event: JsonObject) -> list[Signal]:

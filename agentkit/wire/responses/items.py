@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from agentkit.values import Invocation, Reasoning, Text, ToolCall
-from agentkit.wire.common import IMAGE_PARTS, citations, picture_of_part, reasoning_of
-from agentkit.wire.inline import may_hold
+from agentkit.wire.common import IMAGE_ITEMS, IMAGE_PARTS, citations, picture_of_part, reasoning_of
 from agentkit.wire.json import (
     SurrogateJoiner,
     as_object,
@@ -16,12 +16,20 @@ from agentkit.wire.json import (
     join_surrogates,
     write,
 )
+from agentkit.wire.server_calls import (
+    is_output,
+    refs_of,
+    result_of,
+    text_without_base64,
+    without_base64,
+)
 from agentkit.wire.tool_calls import for_history
 from agentkit.wire.types import ImageKey, ImageRef, JsonObject, NewFilter, ReplyPart, WordFilter
 
 GAP = "\n\n"
 PLAIN = {"message", "reasoning", "function_call"}
 """Types of items that are no server tool's."""
+_FILE = "container_file_citation"
 
 
 @dataclass(slots=True)
@@ -88,6 +96,7 @@ class Content:
         self._raw: list[tuple[str, bytes]] = []
         """The type and the JSON of each item that is echoed."""
         self._spoke = False
+        self._outputs: dict[str, str | None] = {}
 
     def add_call(self, call: ToolCall, known: Item) -> None:
         self.parts.append(call)
@@ -109,13 +118,23 @@ class Content:
         self._echo(known)
 
     def add_server_item(
-        self, known: Item, image: ImageRef | None, invocation: Invocation | None
+        self, known: Item, images: Sequence[ImageRef], invocation: Invocation | None
     ) -> None:
         if invocation is not None:
             self.server.append(invocation)
-        if image is not None:
-            self.parts.append(image)
+        elif is_output(known.type):
+            self._outputs[as_text(known.item.get("call_id")) or ""] = result_of(known.item)
+        self.parts += images
         self._echo(known)
+
+    def calls(self) -> list[Invocation]:
+        """The calls of server tools, with what items of their own say that they gave."""
+        return [
+            replace(each, status="completed", error=None, result=self._outputs[each.id])
+            if each.id in self._outputs and each.status != "failed"
+            else each
+            for each in self.server
+        ]
 
     def _echo(self, known: Item) -> None:
         if known.done:
@@ -150,6 +169,10 @@ def message_parts(index: int, known: Item) -> list[ReplyPart]:
         elif isinstance(text, str) and text:
             annotations = citations(part.get("annotations"))
             parts.append(Text(join_surrogates(text), annotations))
+            cited = [each for each in annotations if each.get("type") == _FILE]
+            parts += refs_of(cited, ImageKey("content", f"{index}:{number}"), "content")
+        else:
+            parts += refs_of(part, ImageKey("content", f"{index}:{number}"), "content")
     return parts
 
 
@@ -169,28 +192,29 @@ def text_of(item: JsonObject) -> str:
 
 
 def filtered(item: JsonObject, new_filter: NewFilter) -> JsonObject:
-    """A message item with the pictures taken out of its words."""
-    content = item.get("content")
-    if item.get("type") != "message":
+    """An item with the pictures taken out of its words, or of what a tool gave."""
+    kind = as_text(item.get("type")) or ""
+    if kind in IMAGE_ITEMS or (kind in PLAIN and kind != "message"):
         return item
+    if kind != "message":
+        return without_base64(item, new_filter)
+    content = item.get("content")
     if isinstance(content, str):
-        return {**item, "content": _filtered(content, new_filter)}
+        return {**item, "content": text_without_base64(content, new_filter)}
     if not isinstance(content, list):
         return item
     parts = [
-        {**part, "text": _filtered(text, new_filter)}
-        if isinstance(text := as_object(part).get("text"), str)
-        else part
+        _filtered(fields, new_filter) if (fields := as_object(part)) else part
         for part in cast("list[Any]", content)
     ]
     return {**item, "content": parts}
 
 
-def _filtered(text: str, new_filter: NewFilter) -> str:
-    if not may_hold(text):
-        return text
-    words = new_filter()
-    return words.more(text) + words.rest()
+def _filtered(part: JsonObject, new_filter: NewFilter) -> JsonObject:
+    if isinstance(text := part.get("text"), str):
+        return {**part, "text": text_without_base64(text, new_filter)}
+    is_plain = as_text(part.get("type")) in (*IMAGE_PARTS, "refusal")
+    return part if is_plain else without_base64(part, new_filter)
 
 
 def _refusal_of(item: JsonObject) -> str:
