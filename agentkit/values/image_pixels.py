@@ -94,8 +94,9 @@ def upright(picture: PillowImage) -> PillowImage:
         orientation: object = picture.getexif().get(ORIENTATION)
     except Exception:  # noqa: BLE001 - of a camera's own making, Pillow raises what it likes
         return picture
-    is_turned = isinstance(orientation, int) and 2 <= orientation <= 8
-    return _turned(picture, orientation) if is_turned else picture
+    if isinstance(orientation, int) and 2 <= orientation <= 8:
+        return _turned(picture, orientation)
+    return picture
 
 
 def _turned(picture: PillowImage, orientation: int) -> PillowImage:
