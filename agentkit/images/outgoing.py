@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from agentkit.values import BlobRef, Image, Pieces, replace
 from agentkit.values.blobs import opened, storing
 from agentkit.values.image_header import inspect
 
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _KNOWN = 4096
 """Pictures whose form is remembered."""
 
@@ -140,7 +142,13 @@ def _made(sha256: str, store: ImageStore) -> Form:
 
 
 def _sent(ref: BlobRef, forms: dict[str, Form | None]) -> BlobRef:
+    """The reference to what is sent. Its type is what the bytes are: what a saved run says of them
+    may have been written by anybody, and would stand in the JSON of the request.
+    """
     form = forms.get(ref.sha256)
-    if form is None or form.refusal is not None or form.sha256 == ref.sha256:
+    if form is None:
         return ref
-    return replace(ref, sha256=form.sha256, media_type=form.media_type)
+    media_type = form.media_type or ref.media_type
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        media_type = "application/octet-stream"
+    return replace(ref, sha256=form.sha256, media_type=media_type)

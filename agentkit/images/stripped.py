@@ -14,8 +14,9 @@ _JPEG_KEPT = frozenset({0xE0, 0xE2, 0xEE})
 """JFIF, the ICC profile, and Adobe's, which says what the colours are."""
 _PICTURES = b"MPF\0"
 """Of APP2: where further pictures lie behind the end, each with metadata of its own."""
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
-"""A marker behind pixels: those of restarts stand between them."""
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""A marker behind pixels: those of restarts stand between them. Bytes that fill the room before it
+count as pixels; a pattern for them would try each way to split a long row of them."""
 _PNG_LEFT_OUT = PNG_TEXTS | {b"eXIf"}
 _WEBP_LEFT_OUT = frozenset({b"EXIF", b"XMP ", b"C2PA"})
 _WEBP_FLAGS = 0x0C

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from agentkit.errors import ImageError
 from agentkit.values.image_boxes import boxed, sniff_boxes
+from agentkit.values.image_jpeg import jpeg_header
 from agentkit.values.image_metadata import (
     INTEGERS,
     ORIENTATION,
@@ -32,7 +33,6 @@ from agentkit.values.image_metadata import (
 
 MAX_PIXELS = 50_000_000
 _TAIL = 4096
-_CHUNK = 1 << 20
 
 #: An encoder may cut 64 MiB of pixels into chunks of 8 KiB; each chunk costs whoever decodes them.
 _PNG_CHUNKS = 1 << 15
@@ -42,8 +42,6 @@ PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"caBX"})
 _METADATA = 1 << 22
 """Bytes of one block of metadata that are looked at."""
 
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 _SVG_END = re.compile(rb"</(?:[\w.-]{1,32}:)?svg\s{0,32}>", re.IGNORECASE)
 
 
@@ -194,52 +192,7 @@ def _gif(file: BinaryIO, head: bytes, size: int) -> Header:
 
 def _jpeg(file: BinaryIO, head: bytes, size: int) -> Header:
     del head
-    measured: tuple[int, int, int] | None = None
-    exif, xmp = Metadata(), Metadata()
-    offset = 2
-    for _ in range(STEPS):
-        lead, marker, length = struct.unpack(">BBH", _at(file, offset, 4))
-        if lead != 0xFF:
-            raise ImageError("the JPEG is broken: no marker where one must be")
-        if marker == 0xFF:
-            offset += 1  # fill bytes may stand before a marker
-        elif marker in _BARE:
-            offset += 2
-        elif marker == 0xDA:
-            if measured is None:
-                raise ImageError("the JPEG is broken: it has no frame header")
-            if not _has_end(file, offset, size):
-                raise _cut("image/jpeg", "it has no EOI")
-            height, width, bands = measured
-            return Header(width, height, exif.joined(xmp), unusual=bands == 4)
-        elif marker == 0xD9 or length < 2:
-            raise ImageError("the JPEG is broken: it ends before its pixels")
-        else:
-            if marker in _SOF:
-                measured = struct.unpack(">HHB", _at(file, offset + 5, 5))
-            elif 0xE1 <= marker <= 0xEF:
-                data = file.read(length - 2)
-                if data.startswith(b"Exif\0"):
-                    exif = exif.joined(of_exif(data))
-                else:
-                    xmp = xmp.joined(of_xmp(data))
-            offset += 2 + length
-    raise ImageError("the JPEG is broken: its header does not end")
-
-
-def _has_end(file: BinaryIO, scan: int, size: int) -> bool:
-    """Is there an EOI behind the start of the scan? Mostly at the very end; some cameras append a
-    film.
-    """
-    if b"\xff\xd9" in _at(file, max(scan, size - _TAIL), _TAIL):
-        return True
-    last = b""
-    file.seek(scan)
-    while chunk := file.read(_CHUNK):
-        if b"\xff\xd9" in last + chunk:
-            return True
-        last = chunk[-1:]
-    return False
+    return jpeg_header(file, size)
 
 
 def _webp(file: BinaryIO, head: bytes, size: int) -> Header:

@@ -21,6 +21,8 @@ HEIC_DECODER = "pip install pillow-heif"
 """The line that installs what decodes HEIC."""
 _SAMPLE = 256
 """Pixels on a side of what is looked at to learn the range of 16-bit and float pixels."""
+_BAND = 1 << 20
+"""Pixels that are made grey at once."""
 _OUTLIERS = 0.005
 """Share of the pixels at each end of the range that may lie outside: hot pixels, "no data"."""
 _BRIGHT = 16
@@ -179,13 +181,24 @@ def _managed(picture: PillowImage) -> PillowImage:
 
 def _shallow(picture: PillowImage) -> PillowImage:
     """8 bits of grey for 16 bits, 32 bits and floats, so that something is seen."""
-    floats = _floats(picture)
-    low, high = _range(floats, is_whole=picture.mode != "F")
+    from PIL import Image
+
+    width, height = picture.size
+    low, high = _range(_sample(picture), is_whole=picture.mode != "F")
     step = 255 / (high - low)
     scale = _scale(step, -low * step)
-    grey = cast("PillowImage", cast("Any", floats).point(scale)).convert("L")
-    grey.info = {}
+    grey = Image.new("L", picture.size)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):  # as a whole, its floats would fill the memory
+        band = _floats(picture.crop((0, top, width, min(top + rows, height))))
+        grey.paste(cast("PillowImage", cast("Any", band).point(scale)).convert("L"), (0, top))
     return grey
+
+
+def _sample(picture: PillowImage) -> PillowImage:
+    """Some of the pixels, as floats."""
+    size = (min(picture.width, _SAMPLE), min(picture.height, _SAMPLE))
+    return _floats(cast("PillowImage", cast("Any", picture).resize(size, 0)))
 
 
 def _scale(factor: float, offset: float) -> Callable[[Any], Any]:
@@ -196,13 +209,12 @@ def _floats(picture: PillowImage) -> PillowImage:
     return picture if picture.mode == "F" else picture.convert("I").convert("F")
 
 
-def _range(floats: PillowImage, *, is_whole: bool) -> tuple[float, float]:
+def _range(sample: PillowImage, *, is_whole: bool) -> tuple[float, float]:
     """The values that stand for black and white: those of 8, 12 or 16 bits, or 0 to 1, where they
     fit what is there; else the least and the most that is there.
     """
-    size = (min(floats.width, _SAMPLE), min(floats.height, _SAMPLE))
-    sample = cast("Any", floats).resize(size, 0).tobytes()
-    known = sorted(value for value in memoryview(sample).cast("f") if math.isfinite(value))
+    pixels = memoryview(sample.tobytes()).cast("f")
+    known = sorted(value for value in pixels if math.isfinite(value))
     if not known:
         return 0.0, 1.0
     outliers = int(len(known) * _OUTLIERS)

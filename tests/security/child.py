@@ -49,6 +49,7 @@ def steps(data: bytes, folder: Path) -> dict[str, str]:
         image = made[0]
         told |= {
             "to_pillow": outcome(image.to_pillow),
+            "sent": outcome(lambda: sent(data)),
             "to_html": outcome(lambda: html.answer((image,))),
             "to_markdown": outcome(lambda: markdown.answer((image,))),
             "plain": outcome(lambda: plain.answer((image,))),
@@ -59,6 +60,15 @@ def steps(data: bytes, folder: Path) -> dict[str, str]:
     shown = html.answer((), (ImageFailure(Source("images"), None, failure),))
     told["failure"] = "ok" if "<script" not in shown else shown
     return told
+
+
+def sent(data: bytes) -> bytes:
+    """The picture in the form in which it goes to a model."""
+    from agentkit.images.convert import converted, is_taken
+    from agentkit.images.inspect import inspect
+
+    info = inspect(BytesIO(data))
+    return data if is_taken(info) else converted(data, info)
 
 
 def main(folder: Path) -> None:

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.security.pictures import ODD, REFUSED, Build, cuts
+from tests.security import photos, pictures
+from tests.security.pictures import Build, cuts
 
 SECONDS = 2.0
+ODD = {**pictures.ODD, **photos.ODD}
+REFUSED = {**pictures.REFUSED, **photos.REFUSED}
 TABLE: dict[str, Build] = {
     **REFUSED,
     **ODD,
