@@ -19,6 +19,7 @@ from agentkit import Agent, ModelSettings, Tool, tool
 from agentkit.emulator import CallTool, Reply, Say
 from agentkit.errors import ToolDefinitionError, UsageError
 from agentkit.tools import BadArguments
+from agentkit.tools.dialect import Dialect, fitted
 from agentkit.tools.output import Output
 from tests.conftest import Bench
 from tests.unit.tools.kinds import KINDS, Counts, Expression, Inner, Node, Odd, Point
@@ -105,7 +106,7 @@ def _encoded(value: Any, node: Any, root: Any, raw: Any, raw_root: Any) -> Any:
     def inner(value: Any, node: Any, raw: Any) -> Any:
         return next(iter(_encodings(value, node, root, raw, raw_root)), value)
 
-    if "x-json" in node:
+    if "x-json" in node or (node.get("type") == "string" and isinstance(value, dict | list)):
         return json.dumps(value)
     if "x-entries" in node and isinstance(value, dict):
         part = node["items"]["properties"]["value"]
@@ -161,21 +162,25 @@ def _clean(node: Any, *, named: bool = False) -> Any:
     }
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["plain", "strict"])
+DIALECTS = [Dialect(strict, lean) for strict in (False, True) for lean in (False, True)]
+NAMED = ["plain", "plain, lean", "strict", "strict, lean"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=NAMED)
 @pytest.mark.parametrize(("kind", "value"), KINDS, ids=IDS)
-def test_a_value_goes_there_and_comes_back(kind: Any, value: Any, strict: bool):
-    made = tool_of(kind, strict=strict)
-    there_and_back(made, value, TypeAdapter(kind).validate_json(json.dumps(value)))
+def test_a_value_goes_there_and_comes_back(kind: Any, value: Any, dialect: Dialect):
+    made = tool_of(kind, strict=dialect.strict)
+    there_and_back(made, value, TypeAdapter(kind).validate_json(json.dumps(value)), dialect)
     assert (
         made.check(json.dumps({"value": value}))["value"] == made.check({"value": value})["value"]
     )
 
 
-def there_and_back(made: Tool[..., Any], value: Any, expected: Any) -> None:
-    parameters = made.parameters
-    marked = parameters.marked or parameters.schema
-    natural = {"$defs": {}, **parameters.wanted}
-    written = encoded({"value": value}, marked, natural)
+def there_and_back(made: Tool[..., Any], value: Any, expected: Any, dialect: Dialect) -> None:
+    sent = fitted(made.parameters.wanted, dialect)
+    assert sent.schema == (made.parameters.lean if dialect.lean else made.parameters.schema)
+    natural = {"$defs": {}, **made.parameters.wanted}
+    written = encoded({"value": value}, sent.marked, natural)
     assert written is not None, "the schema takes what pydantic takes"
     assert made.check(json.dumps(written)) == {"value": expected}
 
@@ -221,14 +226,14 @@ def values_of(raw: Any, root: Any, levels: int = 3) -> st.SearchStrategy[Any]:
     return simple.get(kind, st.recursive(st.one_of(list(simple.values())), st.lists, max_leaves=3))
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["plain", "strict"])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=NAMED)
 @settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @given(st.data())
-def test_whatever_pydantic_takes(strict: bool, data: st.DataObject):
+def test_whatever_pydantic_takes(dialect: Dialect, data: st.DataObject):
     kind, _ = data.draw(st.sampled_from(KINDS))
     adapter = TypeAdapter[Any](kind)
     raw = {"$defs": {}, **adapter.json_schema()}
@@ -240,8 +245,8 @@ def test_whatever_pydantic_takes(strict: bool, data: st.DataObject):
     else:
         assume(jsonschema_rs.is_valid(raw, value))  # in lax mode pydantic takes more than it tells
         is_either = kind == dict[str, int] | list[int] | None
-        assume(not (strict and is_either and value == {}))  # as entries, it is an empty list too
-        there_and_back(tool_of(kind, strict=strict), value, expected)
+        assume(not (dialect.strict and is_either and value == {}))  # as entries, an empty list too
+        there_and_back(tool_of(kind, strict=dialect.strict), value, expected, dialect)
 
 
 # What the pass says, and what it keeps.
