@@ -1,5 +1,5 @@
-"""What a function's annotations mean, also where they are text (`from __future__ import
-annotations`) and name local types.
+"""The type hints of a function: resolved where they are text (`from __future__ import annotations`)
+and name local types, searched and changed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def plain(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def resolve(owner: str, function: Callable[..., object], parameter: inspect.Parameter) -> Any:
-    """The type that a parameter is annotated with. Raises `ToolDefinitionError` where there is none
-    that can be had.
+    """The type that a parameter is annotated with. Raises `ToolDefinitionError` where there is no
+    annotation, or where it names nothing that can be found.
     """
     if parameter.annotation is parameter.empty:
         raise ToolDefinitionError(
@@ -87,7 +87,7 @@ def is_optional(hint: Any) -> bool:
 
 
 def optional(hint: Any) -> Any:
-    """`hint | None`, where the default is None and the hint forgot it."""
+    """`hint | None`, for a parameter whose default is None although its hint does not say so."""
     if is_optional(hint):
         return hint
     if get_origin(hint) is Annotated:
@@ -116,7 +116,7 @@ def either(hint: Any, one: type, other: type) -> bool:
 
 
 def replaced(hint: Any, kind: type, by: object) -> Any:
-    """The hint with `by` wherever `kind` stands in it."""
+    """The hint with each `kind` in it replaced by `by`."""
     if hint is kind:
         return by
     old = _arguments(hint)
@@ -132,7 +132,7 @@ def replaced(hint: Any, kind: type, by: object) -> Any:
 
 
 def is_value(hint: Any) -> bool:
-    """Whether what stands in the place of a type is a plain value: `5`, `[int]`."""
+    """Whether an annotation is a plain value and no type: `5`, `[int]`."""
     return isinstance(hint, int | float | bytes | list | tuple | dict | set)
 
 

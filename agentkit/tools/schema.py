@@ -54,8 +54,8 @@ class Parameters:
     shown: Mapping[str, str]
     """The names that the model is told in place of others, old → new."""
     model: type[BaseModel]
-    """Its fields are `p0`, `p1`, …, so that a parameter may have any name; the aliases are what the
-    model sees.
+    """Its fields are `p0`, `p1`, …, so that a parameter may have any name. The aliases are those of
+    `wanted`.
     """
     wanted: dict[str, Any]
     """What pydantic checks, as JSON Schema, before it is changed for providers."""
@@ -76,7 +76,7 @@ class Parameters:
 
 
 class _Handle:
-    """For the model a string; for the function the `Image` with that handle."""
+    """Type of a picture parameter: the model writes a handle, the function gets its `Image`."""
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -103,8 +103,8 @@ class _QuietJsonSchema(GenerateJsonSchema):
 def parameters_of(
     function: Callable[..., object], owner: str, *, strict: bool = False
 ) -> tuple[Parameters, str]:
-    """What `function` accepts, and its description. Raises `ToolDefinitionError`, which names the
-    parameter at fault.
+    """The parameters of `function`, and its description. `strict`: the provider holds the model to
+    the schema. Raises `ToolDefinitionError`, which names the parameter at fault.
     """
     signature = inspect.signature(function)
     given = list(signature.parameters.values())
@@ -146,8 +146,8 @@ def parameters_of(
 
 
 def read_docstring(docstring: str) -> tuple[str, Mapping[str, str]]:
-    """What a docstring says of the function, and of each parameter, in Google's, NumPy's or
-    Sphinx's style.
+    """The description of the function in its docstring, and that of each parameter by name. The
+    docstring is in Google's, NumPy's or Sphinx's style.
     """
     from docstring_parser import ParseError, parse
 
@@ -281,7 +281,7 @@ def _field(parameter: Parameter, hint: Any, said: str | None) -> Any:
 def _offender(
     owner: str, given: list[Parameter], fields: Mapping[str, Any], error: Exception
 ) -> ToolDefinitionError:
-    """The error that says which parameter pydantic could not take."""
+    """The error that names the parameter which pydantic refused."""
     for parameter, (name, field) in zip(given, fields.items(), strict=True):
         try:
             model = _create({name: field})
@@ -299,7 +299,7 @@ def _offender(
 
 
 def _holds(schema: Any, kind: type) -> bool:
-    """Whether a core schema builds a `kind` somewhere."""
+    """Whether a core schema of pydantic's makes an instance of `kind` somewhere."""
     if isinstance(schema, dict):
         parts = cast("Mapping[str, Any]", schema)
         return parts.get("cls") is kind or any(
