@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
@@ -75,7 +77,9 @@ async def with_capabilities(context: RunContext, run: Run) -> RunContext:
 
 async def _price_of(drawing: ImageRequest, catalogue: Catalogue) -> float | None:
     painter = await catalogue.image_model(drawing.model)
-    return None if painter is None else price_of_drawing(painter.endpoints, drawing)
+    if painter is None:
+        return None
+    return price_of_drawing(painter.endpoints, drawing, datetime.now(UTC))
 
 
 async def may_draw(request: Request, context: RunContext) -> bool:
@@ -211,16 +215,17 @@ def _pricer(
     """
 
     def price(request: Request) -> float | None:
-        prices = model.prices
+        now = datetime.now(UTC)
         tokens = _declared(request) + _said(request, model)
-        parts = [prices.get("prompt", 0.0) * tokens, prices.get("request", 0.0)]
+        each = partial(model.highest_price, when=now, tokens=tokens)
+        parts = [each("prompt") * tokens, each("request")]
         longest = request.max_tokens
         if longest is None:
             longest = min(reply_tokens, model.max_output_tokens or reply_tokens)
-        parts.append(prices.get("completion", 0.0) * longest)
+        parts.append(each("completion") * longest)
         if not request.closing:
-            parts += [each for each in (picture, own) if each is not None]
-        return fsum(parts) if prices or picture is not None else None
+            parts += [usd for usd in (picture, own) if usd is not None]
+        return fsum(parts) if model.prices or picture is not None else None
 
     return price
 

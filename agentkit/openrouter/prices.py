@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from math import ceil, fsum
 
 from agentkit.wire.catalogue import ImageEndpoint, Price
@@ -17,15 +18,19 @@ from agentkit.wire.images import ImageRequest, side_of
 PIXELS = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 CHARACTERS_A_TOKEN = 4
 _INPUTS = ("input_image", "input_reference")
+_BILLED = (*_INPUTS, "input_text", "output_image")
 
 
-def price(endpoints: Sequence[ImageEndpoint], request: ImageRequest) -> float | None:
-    """USD, at most; None where the catalogue does not tell it (no endpoint, prices by the token of
-    a picture, or by its megapixels where its size is not known).
+def price(
+    endpoints: Sequence[ImageEndpoint], request: ImageRequest, when: datetime | None = None
+) -> float | None:
+    """USD, at most, for a request at this time (None: at any); None where the catalogue does not
+    tell it (no endpoint, prices by the token of a picture, or by its megapixels where its size is
+    not known).
 
     Text that is billed by the token counts as a token for every four characters.
     """
-    each = [_price_at(endpoint, request) for endpoint in eligible(endpoints, request)]
+    each = [_price_at(endpoint, request, when) for endpoint in eligible(endpoints, request)]
     known = [one for one in each if one is not None]
     return max(known) if known and len(known) == len(each) else None
 
@@ -61,7 +66,9 @@ def _is_named(endpoint: ImageEndpoint, names: frozenset[str]) -> bool:
     return endpoint.slug.lower() in providers
 
 
-def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
+def _price_at(
+    endpoint: ImageEndpoint, request: ImageRequest, when: datetime | None
+) -> float | None:
     """The sum of what this endpoint bills; None where a line of it cannot be known."""
     if not any(line.billable == "output_image" for line in endpoint.prices):
         return None
@@ -70,7 +77,7 @@ def _price_at(endpoint: ImageEndpoint, request: ImageRequest) -> float | None:
     for line in endpoint.prices:
         by_billable.setdefault(line.billable, []).append(line)
     for lines in by_billable.values():
-        costs = [_cost(line, request) for line in _fitting(lines, request)]
+        costs = [_cost(line, request, line.highest(when)) for line in _fitting(lines, request)]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
             return None
@@ -118,26 +125,29 @@ def _words(*texts: str | None) -> frozenset[str]:
     return frozenset(re.findall(r"[0-9]+\.[0-9]+k|[a-z0-9]+", joined.lower()))
 
 
-def _cost(line: Price, request: ImageRequest) -> float | None:
-    """USD for one line of this request."""
+def _cost(line: Price, request: ImageRequest, usd: float) -> float | None:
+    """USD for one line of this request, at this price of its unit."""
     references = len(request.references)
+    if line.unit == "request":
+        needed = references or line.billable not in _INPUTS
+        return usd if needed and line.billable in _BILLED else 0.0
     if line.billable == "input_text":
         tokens = ceil(len(request.prompt) / CHARACTERS_A_TOKEN)
-        return line.cost_usd * tokens if line.unit == "token" else None
+        return usd * tokens if line.unit == "token" else None
     if line.billable in _INPUTS:
         if not references or line.unit == "image":
-            return line.cost_usd * references
+            return usd * references
         megapixels = _megapixels_in(request) if line.unit == "megapixel" else None
-        return line.cost_usd * megapixels if megapixels is not None else None
+        return usd * megapixels if megapixels is not None else None
     if line.billable != "output_image":
         return 0.0  # a font, or what is unknown here: the request asks for none of it
     count = request.n or 1
     if line.unit == "image":
-        return line.cost_usd * count
+        return usd * count
     pixels = pixels_of(request)
     if line.unit != "megapixel" or pixels is None:
         return None
-    return line.cost_usd * count * pixels / 1_000_000
+    return usd * count * pixels / 1_000_000
 
 
 def _megapixels_in(request: ImageRequest) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from agentkit.budget import Budget, Hold
 from agentkit.errors import BudgetExceeded
 from agentkit.openrouter.billing import highest_price
@@ -15,7 +17,7 @@ async def reserve(request: ImageRequest, budget: Budget, catalogue: Catalogue) -
     shape, images, worst = ("studio", request.model), request.n or 1, 0.0
     if budget.remaining_usd is not None:
         known = await catalogue.image_model(request.model)
-        implied = None if known is None else price(known.endpoints, request)
+        implied = None if known is None else price(known.endpoints, request, datetime.now(UTC))
         worst = highest_price(budget, shape, implied)
     hold = budget.reserve(worst, images, shape=shape)
     if hold is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Unpack
 
 from agentkit import _check
@@ -252,7 +253,7 @@ class Studio:
         request = request_of("price", prompt, given, model=self.model, references=references)
         check_rules("price", request)
         found = await self.catalogue.image_model(request.model)
-        return None if found is None else price(found.endpoints, request)
+        return None if found is None else price(found.endpoints, request, datetime.now(UTC))
 
     def tools(self, **options: Unpack[Options]) -> list[Tool[..., Any]]:
         """`draw_image` and `edit_image` for an agent, which draw with these options.

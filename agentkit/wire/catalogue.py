@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from datetime import datetime
+from math import inf
 from typing import cast
 
 from agentkit.wire.json import as_count, as_object, as_objects, as_text
+from agentkit.wire.price_overrides import PriceOverride, dollars, highest, overrides_of
 from agentkit.wire.types import JsonObject
 
 CHAT_MODELS = "/models?output_modalities=all&limit=1000"
@@ -53,8 +55,8 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One line of what an endpoint bills: `cost_usd` for each `unit` (image, megapixel, token) of
-    `billable`.
+    """One line of what an endpoint bills: `cost_usd` for each `unit` (image, megapixel, token,
+    request) of `billable`.
     """
 
     billable: str
@@ -62,6 +64,11 @@ class Price:
     cost_usd: float
     variant: str | None = None
     """The resolution or quality of the only requests that the price is for; None for all."""
+    overrides: tuple[PriceOverride, ...] = ()
+
+    def highest(self, when: datetime | None) -> float:
+        """The highest `cost_usd` that it may have at this time; None: at any."""
+        return highest("cost_usd", self.cost_usd, self.overrides, when) or 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,14 @@ class ChatModel:
     """USD by what is billed: `prompt` and `completion` for a token, `request`, `image`, … for one.
     A price that varies is left out.
     """
+    overrides: tuple[PriceOverride, ...] = ()
+    """Prices of some days, times of day, or long prompts."""
+
+    def highest_price(self, name: str, when: datetime | None, tokens: float) -> float:
+        """USD for one of what is billed under this name, at most, in a request at this time with
+        about so many tokens of prompt; 0 where it has no price.
+        """
+        return highest(name, self.prices.get(name), self.overrides, when, tokens) or 0.0
 
     @property
     def sees(self) -> bool:
@@ -157,7 +172,8 @@ def _records(body: JsonObject) -> list[JsonObject]:
 
 def _chat_model(record: JsonObject) -> ChatModel:
     architecture, top = as_object(record.get("architecture")), as_object(record.get("top_provider"))
-    prices = {name: _dollars(price) for name, price in as_object(record.get("pricing")).items()}
+    pricing = as_object(record.get("pricing"))
+    prices = {name: dollars(price) for name, price in pricing.items()}
     return ChatModel(
         id=as_text(record.get("id")) or "",
         name=as_text(record.get("name")) or "",
@@ -167,6 +183,7 @@ def _chat_model(record: JsonObject) -> ChatModel:
         context_length=as_count(record.get("context_length")) or None,
         max_output_tokens=as_count(top.get("max_completion_tokens")) or None,
         prices={name: price for name, price in prices.items() if price is not None},
+        overrides=overrides_of(pricing),
     )
 
 
@@ -208,10 +225,10 @@ def _image_endpoint(record: JsonObject) -> ImageEndpoint:
 
 def _price(line: JsonObject) -> Price | None:
     billable, unit = as_text(line.get("billable")), as_text(line.get("unit"))
-    cost = _dollars(line.get("cost_usd"))
+    cost = dollars(line.get("cost_usd"))
     if billable is None or unit is None or cost is None:
         return None
-    return Price(billable, unit, cost, as_text(line.get("variant")))
+    return Price(billable, unit, cost, as_text(line.get("variant")), overrides_of(line))
 
 
 def _capabilities(value: object) -> dict[str, Capability]:
@@ -239,18 +256,3 @@ def _number(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return float(value) if abs(value) < _MOST else None
-
-
-def _dollars(value: object) -> float | None:
-    """A price, as a number or as a string; OpenRouter says "-1" of one that depends on what a
-    router chooses.
-    """
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    price = _number(value)
-    if price is None or not isfinite(price) or price < 0:
-        return None
-    return price

@@ -4,6 +4,7 @@ that there is.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -81,3 +82,50 @@ async def test_a_picture_whose_price_is_not_known_is_not_said_to_be_included(api
             assert answer.limit_reason.endswith("at worst; what a picture costs is not known")
             broke = await agent.run("Draw", budget=Budget(cost_usd=0))
             assert (broke.limit_reason or "").startswith("$0.0000 is left")
+
+
+class ByTheRequest(ImageEndpoint):
+    """Bills a request, however many pictures come, and more today."""
+
+    def record(self) -> dict[str, Any]:
+        line = {"billable": "output_image", "unit": "request", "cost_usd": 0.05}
+        return {
+            **ImageEndpoint.record(self),
+            "pricing": [{**line, "overrides": [today(cost_usd=0.1)]}],
+        }
+
+
+class Pricey(Model):
+    """Its words cost a thousand times as much today, and something for each request."""
+
+    def record(self) -> dict[str, Any]:
+        found = Model.record(self)
+        pricing = {**found["pricing"], "request": "0.2", "overrides": [today(prompt="0.001")]}
+        return {**found, "pricing": pricing}
+
+
+def today(**prices: Any) -> dict[str, Any]:
+    """Prices of today and of both days beside it, since midnight may come."""
+    now = datetime.now(UTC)
+    days = [f"{now + timedelta(days=shift):%A}".lower() for shift in (-1, 0, 1)]
+    return {"utc_days": days, **prices}
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_prices_of_a_day_and_of_a_request_are_known_before(api: Any) -> None:
+    painter = Model(
+        "a/painter", "P", "P", "Paints.", outputs=("image",),
+        image_api=ByTheRequest("Painter", "painter", {}, 0.04),
+    )  # fmt: skip
+    pricey = Pricey("a/pricey", "P", "P", "Speaks.")
+    with Emulator(models=[*MODELS, painter, pricey]) as emulator:
+        async with OpenRouter(api_key="sk-or-test", base_url=emulator.base_url) as client:
+            studio = Studio("a/painter", client=client, store=MemoryImageStore())
+            assert await studio.price(n=3) == pytest.approx(0.1)
+            agent = Agent("a/pricey", api=api, client=client, store=MemoryImageStore())
+            words = "x" * 4000
+            answer = await agent.run(words, budget=Budget(cost_usd=1.1))
+            assert (answer.status, answer.limit) == ("limited", "cost_usd")
+            assert "$1.20" in (answer.limit_reason or "")
+            emulator.play([Reply([Say("Done.")])])
+            assert (await agent.run(words, budget=Budget(cost_usd=1.3))).status == "completed"

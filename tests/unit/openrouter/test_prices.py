@@ -70,6 +70,18 @@ CASES: list[tuple[ImageEndpoint, dict[str, Any], float | None]] = [
     (endpoint(out(0.04), Price("input_image", "token", 1e-5)), {"references": (PICTURE,)}, None),
     (endpoint(out(0.04), Price("input_image", "token", 1e-5)), {}, 0.04),
     (endpoint(out(0.04), Price("input_font", "image", 1.0)), {}, 0.04),
+    (endpoint(out(0.05, "request")), {"n": 4, "resolution": "4K"}, 0.05),
+    (endpoint(out(0.05, "request"), out(0.04)), {"n": 2}, 0.08),
+    (endpoint(out(0.04), Price("input_text", "request", 0.01)), {"n": 2}, 0.09),
+    (endpoint(out(0.04), Price("input_reference", "request", 0.01)), {}, 0.04),
+    (
+        endpoint(out(0.04), Price("input_reference", "request", 0.01)),
+        {"references": (PICTURE, PICTURE)},
+        0.05,
+    ),
+    (endpoint(out(0.04), Price("input_font", "request", 1.0)), {}, 0.04),
+    (endpoint(out(0.04, "request", "low"), out(0.1, "request", "high")), {"quality": "low"}, 0.04),
+    (endpoint(out(0.04, "parsec")), {}, None),
     (endpoint(Price("input_text", "token", 1e-5)), {}, None),
     (endpoint(), {}, None),
 ]

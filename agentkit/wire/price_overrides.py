@@ -1,0 +1,159 @@
+"""Prices that hold at some times, or for long prompts: the `overrides` of the catalogue. Pure.
+
+Source: `PricingOverride` of OpenRouter's specification (November 2026). An entry holds where all
+its conditions do; of those that hold, the last one that names a price sets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import cast
+
+from agentkit.wire.json import as_objects
+from agentkit.wire.types import JsonObject
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CONDITIONS = {"utc_days", "utc_start", "utc_end", "min_prompt_tokens"}
+_MARGIN = timedelta(minutes=5)
+"""Clocks differ, and a request may be sent a second time."""
+_ESTIMATE = 2.0
+"""By how much the tokens of a prompt may be wrong: they are counted from its bytes."""
+_MOST = 1e15
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOverride:
+    """Prices that hold under conditions. What is None is no condition."""
+
+    prices: Mapping[str, float] = field(default_factory=dict[str, float], hash=False)
+    """USD, by the names that they have without conditions."""
+    days: frozenset[int] | None = None
+    """Days of the week in UTC; Monday is 0."""
+    start: int | None = None
+    end: int | None = None
+    """Minutes of the day in UTC, from and until which they hold; past midnight where `end` is
+    before `start`.
+    """
+    min_tokens: float | None = None
+    """The prompt has more tokens than this."""
+    is_clear: bool = True
+    """Whether each condition is known here; where one is not, the prices may hold at any time."""
+
+    def holds(self, when: datetime | None, tokens: float | None) -> bool | None:
+        """Whether the prices hold for a request at this time (None: at any) with about so many
+        tokens; None where they may.
+        """
+        found = (self._holds_for(tokens), self._holds_around(when))
+        if False in found:
+            return False
+        return None if None in found or not self.is_clear else True
+
+    def _holds_for(self, tokens: float | None) -> bool | None:
+        if self.min_tokens is None:
+            return True
+        if tokens is None:
+            return None
+        if tokens * _ESTIMATE <= self.min_tokens:
+            return False
+        return True if tokens > self.min_tokens * _ESTIMATE else None
+
+    def _holds_around(self, when: datetime | None) -> bool | None:
+        if self.days is None and self.start is None and self.end is None:
+            return True
+        if when is None:
+            return None
+        near = {self._holds_at(when + shift) for shift in (-_MARGIN, timedelta(), _MARGIN)}
+        return near.pop() if len(near) == 1 else None
+
+    def _holds_at(self, when: datetime) -> bool:
+        when = when.astimezone(UTC)
+        if self.days is not None and when.weekday() not in self.days:
+            return False
+        start = 0 if self.start is None else self.start
+        end = 24 * 60 if self.end is None else self.end
+        minute = when.hour * 60 + when.minute
+        return start <= minute < end if start < end else minute >= start or minute < end
+
+
+def highest(
+    name: str,
+    usual: float | None,
+    overrides: Sequence[PriceOverride],
+    when: datetime | None,
+    tokens: float | None = None,
+) -> float | None:
+    """The highest price of this name that a request may have; None where there is none."""
+    possible = [] if usual is None else [usual]
+    for each in overrides:
+        price, holds = each.prices.get(name), each.holds(when, tokens)
+        if price is not None and holds is not False:
+            possible = [price] if holds else [*possible, price]
+    return max(possible, default=None)
+
+
+def overrides_of(pricing: JsonObject) -> tuple[PriceOverride, ...]:
+    """The `overrides` of a pricing object, in their order; what is no object is passed over."""
+    return tuple([_override(each) for each in as_objects(pricing.get("overrides"))])
+
+
+def _override(entry: JsonObject) -> PriceOverride:
+    prices = {name: price for name, value in entry.items() if (price := dollars(value)) is not None}
+    conditions = {name: value for name, value in entry.items() if value is not None}
+    unknown = conditions.keys() - prices.keys() - _CONDITIONS
+    numbers = {name for name in prices if name.startswith(("min_", "max_", "utc_"))}
+    days, start, end = (conditions.get(name) for name in ("utc_days", "utc_start", "utc_end"))
+    known_days = frozenset(_days(days))
+    from_, until = _minute(start), _minute(end)
+    least = _number(conditions.get("min_prompt_tokens"))
+    is_clear = not unknown and not numbers - _CONDITIONS
+    for given, read in ((days, known_days), (start, from_), (end, until)):
+        is_clear = is_clear and (given is None or read not in (None, frozenset()))
+    if "min_prompt_tokens" in conditions and least is None:
+        is_clear = False
+    return PriceOverride(
+        {name: price for name, price in prices.items() if name not in numbers},
+        known_days if days is not None and known_days else None,
+        from_,
+        until,
+        least,
+        is_clear and (from_ is None or from_ != until),
+    )
+
+
+def _days(value: object) -> Iterator[int]:
+    """The days of a list; none where one of them is not known."""
+    names = cast("list[object]", value) if isinstance(value, list) else []
+    found = [str(each).lower() for each in names]
+    if all(each in _DAYS for each in found):
+        yield from map(_DAYS.index, found)
+
+
+def _minute(value: object) -> int | None:
+    """The minute of the day that a number such as 1030 stands for."""
+    number = _number(value)
+    if number is None or number != int(number):
+        return None
+    hours, minutes = divmod(int(number), 100)
+    return hours * 60 + minutes if minutes < 60 and hours * 60 + minutes <= 24 * 60 else None
+
+
+def _number(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < _MOST else None
+
+
+def dollars(value: object) -> float | None:
+    """A price, as a number or as a string; OpenRouter says "-1" of one that depends on what a
+    router chooses.
+    """
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    price = _number(value)
+    return price if price is not None and isfinite(price) else None
