@@ -104,7 +104,7 @@ def check_arguments(
         values = (
             parsed_for(parameters, arguments) if isinstance(arguments, str) else dict(arguments)
         )
-        model = validated(validate, values, parameters.wanted)
+        model = validated(validate, values, parameters.wanted, parameters.marked)
     except BadArguments as error:
         raise BadArguments(error.problems, summary(parameters.schema)) from None
     except ValidationError as error:

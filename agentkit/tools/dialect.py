@@ -91,7 +91,14 @@ class Fitted:
     @property
     def is_changed(self) -> bool:
         """Whether values have to be changed back."""
-        return self.is_wrapped or self.schema != self.marked
+        return self.schema != self.marked
+
+    @property
+    def marked_value(self) -> Schema:
+        """`marked` for the value itself, without the object around it."""
+        if not self.is_wrapped:
+            return self.marked
+        return {"$defs": self.marked.get("$defs", {}), **self.marked["properties"]["value"]}
 
 
 def fitted(schema: Mapping[str, Any], dialect: Dialect) -> Fitted:

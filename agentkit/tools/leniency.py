@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import ValidationError
 
+from agentkit.tools.restore import restored_at
 from agentkit.wire.json import UnreadableJson, escape_controls, exceeds_depth, read
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ _WANTS_CONTAINER = frozenset(
 """Pydantic's names for the error "a list or an object is wanted here"."""
 
 
-def validated(validate: Callable[[object], T], value: object, schema: Mapping[str, Any]) -> T:
+def validated(
+    validate: Callable[[object], T],
+    value: object,
+    schema: Mapping[str, Any],
+    marked: Mapping[str, Any] | None = None,
+) -> T:
     """What `validate` makes of a JSON value, repaired where it does not fit. `schema` is pydantic's
-    JSON Schema of the type.
+    JSON Schema of the type, and `marked` that which the model was told, where it differs.
 
     - `null` for a field that may be left out, but may not be null, is the same as leaving it out.
     - A list or an object inside a string is taken out, once, where one is wanted.
@@ -63,7 +69,7 @@ def validated(validate: Callable[[object], T], value: object, schema: Mapping[st
             return validate(value)
         except ValidationError as error:
             problems = error.errors(include_url=False)
-        repaired = _repaired(value, problems, schema, kept)
+        repaired = _repaired(value, problems, schema, kept, marked)
         if repaired is None:
             break
         value = repaired
@@ -71,10 +77,14 @@ def validated(validate: Callable[[object], T], value: object, schema: Mapping[st
 
 
 def _repaired(
-    value: object, problems: list[ErrorDetails], schema: Mapping[str, Any], kept: set[Path]
+    value: object,
+    problems: list[ErrorDetails],
+    schema: Mapping[str, Any],
+    kept: set[Path],
+    marked: Mapping[str, Any] | None,
 ) -> object | None:
     """The value with the problems mended that can be; None where none can. `kept` are the places
-    that were looked at before.
+    that were mended before.
     """
     changed: object | None = None
     for problem in problems:
@@ -86,6 +96,8 @@ def _repaired(
         if taken_out is None and not left_out:
             continue
         kept.add(place)
+        if taken_out is not None and marked is not None:
+            taken_out = restored_at(taken_out, place, marked)
         if not place:
             return taken_out
         changed = copy.deepcopy(value) if changed is None else changed

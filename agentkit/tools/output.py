@@ -51,7 +51,9 @@ class Output(Generic[T]):
         full = fitted(schema, Dialect(strict=True))
         if (why := too_large(full.schema)) is not None:
             raise refused("Agent(output={!r})", kind, f"is {why}")
-        self._fitted, self._shown = full, new_names(full.marked)
+        self._shown = new_names(full.marked)
+        self._is_wrapped = full.is_wrapped
+        self._marked = full.marked_value
         name = _NAME.sub("_", getattr(kind, "__name__", "output"))[:64] or "output"
         self.schema = OutputSchema(name, full.schema)
         self.lean = OutputSchema(name, fitted(schema, Dialect(strict=True, lean=True)).schema)
@@ -100,24 +102,21 @@ class Output(Generic[T]):
         """The value as the type. Where the schema has it in an object, it may also come bare."""
         from pydantic import ValidationError
 
-        from agentkit.tools.leniency import validated
-
-        if not self._fitted.is_wrapped:
-            return validated(self._checked, self._restored(value), self._wanted)
-        bare = self._restored({"value": value})["value"]
-        if not isinstance(value, dict) or "value" not in value:
-            return validated(self._checked, bare, self._wanted)
+        if not self._is_wrapped or not isinstance(value, dict) or "value" not in value:
+            return self._fitted_to_type(cast("object", value))
         try:
-            inner = self._restored(cast("object", value))["value"]
-            return validated(self._checked, inner, self._wanted)
+            return self._fitted_to_type(cast("dict[str, object]", value)["value"])
         except ValidationError as error:
             try:
-                return self._checked(bare)
+                return self._fitted_to_type(cast("object", value))
             except ValidationError:
                 raise error from None
 
-    def _restored(self, value: object) -> Any:
-        return restored(value, self._fitted.marked) if self._fitted.is_changed else value
+    def _fitted_to_type(self, value: object) -> T:
+        from agentkit.tools.leniency import validated
+
+        value = restored(value, self._marked)
+        return validated(self._checked, value, self._wanted, self._marked)
 
     def _checked(self, value: object) -> T:
         from pydantic_core import to_json

@@ -6,7 +6,7 @@ A value that was never changed, as a model without strict mode may write it, sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from agentkit.tools.nodes import AS_JSON, ENTRIES, NAMES, as_schema
@@ -21,6 +21,15 @@ _LEVELS = 2
 def restored(value: object, marked: Schema) -> Any:
     """The value as the type wants it. `marked` is `Fitted.marked`."""
     return _Restoring(marked.get("$defs", {})).value(value, marked)
+
+
+def restored_at(value: object, path: Sequence[str | int], marked: Schema) -> Any:
+    """The same for a value at a path inside the whole. The path has the names of the type."""
+    restoring = _Restoring(marked.get("$defs", {}))
+    nodes = [marked]
+    for step in path:
+        nodes = [inner for node in nodes for inner in restoring.inside(node, step)]
+    return restoring.value(value, {"anyOf": nodes}) if nodes else value
 
 
 class _Restoring:
@@ -39,15 +48,30 @@ class _Restoring:
             return [self.value(each, node["items"]) for each in cast("list[object]", value)]
         return cast("object", value)
 
+    def inside(self, schema: Schema, step: str | int) -> Iterator[Schema]:
+        """The schemas that a value under this key or index may have been written for."""
+        if "$ref" in schema:
+            yield from self.inside(self.defs.get(_name(schema), {}), step)
+        for each in schema.get("anyOf", ()):
+            yield from self.inside(each, step)
+        if isinstance(step, int):
+            found = schema.get("items")
+        elif ENTRIES in schema:
+            found = schema["items"]["properties"]["value"]
+        else:
+            found = _by_old_name(schema).get(step, schema.get("additionalProperties"))
+        if isinstance(found, Mapping):
+            yield cast("Schema", found)
+
     def _node(self, value: object, schema: Schema) -> Schema:
         """The schema that this value was written for, references and unions resolved."""
-        for _ in range(len(self.defs) + 1):
+        seen: set[str] = set()
+        while "anyOf" in schema or ("$ref" in schema and schema["$ref"] not in seen):
             if "$ref" in schema:
-                schema = self.defs.get(schema["$ref"].removeprefix("#/$defs/"), {})
-            elif "anyOf" in schema:
-                schema = max(schema["anyOf"], key=lambda each: self._likeness(value, each, _LEVELS))
+                seen.add(schema["$ref"])
+                schema = self.defs.get(_name(schema), {})
             else:
-                break
+                schema = max(schema["anyOf"], key=lambda each: self._likeness(value, each, _LEVELS))
         return schema
 
     def _likeness(self, value: object, schema: Schema, levels: int) -> float:
@@ -78,7 +102,7 @@ class _Restoring:
         if ENTRIES in schema:
             return 0.5  # written as an object, and not as a list of entries
         names: Mapping[str, str] = schema.get(NAMES, {})
-        properties = {names.get(name, name): each for name, each in _properties(schema)}
+        properties = _by_old_name(schema)
         given = {names.get(name, name): each for name, each in value.items()}
         is_open = not properties or bool(schema.get("additionalProperties"))
         fits = [
@@ -91,7 +115,7 @@ class _Restoring:
 
     def _object(self, value: dict[str, object], node: Schema) -> dict[str, object]:
         names: Mapping[str, str] = node.get(NAMES, {})
-        properties = {names.get(name, name): each for name, each in _properties(node)}
+        properties = _by_old_name(node)
         other = as_schema(node.get("additionalProperties"))
         return {
             names.get(name, name): self.value(each, properties.get(names.get(name, name), other))
@@ -119,8 +143,11 @@ def _name(schema: Schema) -> str:
     return str(schema["$ref"]).removeprefix("#/$defs/")
 
 
-def _properties(schema: Schema) -> list[tuple[str, Schema]]:
-    return list(cast("Mapping[str, Schema]", schema.get("properties", {})).items())
+def _by_old_name(schema: Schema) -> dict[str, Schema]:
+    """The properties of an object under the names that the type wants."""
+    names: Mapping[str, str] = schema.get(NAMES, {})
+    properties = cast("Mapping[str, Schema]", schema.get("properties", {}))
+    return {names.get(name, name): each for name, each in properties.items()}
 
 
 def _is_of(value: object, schema: Schema) -> bool:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from agentkit.tools import BadArguments, tool
+from agentkit.tools.output import Output
 from tests.unit.tools.kinds import KINDS
 
 
@@ -111,6 +112,27 @@ def test_what_is_refused(given_: dict[str, Any], said: str):
         plan.check(json.dumps({"city": "Oslo", **given_}))
     assert said in str(caught.value)
     assert "Call the tool again" in str(caught.value)
+
+
+class Street(BaseModel):
+    größe: int  # noqa: PLC2401
+    next: Street | None = None
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_object_inside_a_string_has_the_names_that_the_model_knows(strict: bool):
+    @tool(strict=strict)
+    def build(street: Street, streets: dict[str, Street] = {}) -> None:  # noqa: B006
+        """Builds."""
+
+    inner = json.dumps({"groe": 1, "next": '{"groe": 2, "next": null}'})
+    more = [{"key": "a", "value": '{"groe": 3}'}] if strict else {"a": '{"groe": 3}'}
+    text = json.dumps({"street": inner, "streets": more})
+    first = Street(größe=1, next=Street(größe=2))
+    assert build.check(text) == {"street": first, "streets": {"a": Street(größe=3)}}
+    assert build.check(build.parse(text)) == build.check(text)
+    assert Output(Street).read(f"So: {inner}") == first
+    assert Output(dict[str, Street]).read(json.dumps({"value": more})) == {"a": Street(größe=3)}
 
 
 @pytest.mark.parametrize(
