@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all coverage fuzz check format bench record lock clean
+.PHONY: help demo docs test test-all coverage fuzz check format bench record drift lock clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -21,6 +21,7 @@ help:
 	@echo "make format    fix what the formatter and the linter can fix"
 	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
 	@echo "make record    record the examples into cassettes/, from the emulator (LIVE=1: from OpenRouter, which costs money)"
+	@echo "make drift     what the types of OpenRouter's SDK know and agentkit does not, each with its reason"
 	@echo "make lock      bring $(LOCK) up to date with pyproject.toml"
 
 $(READY): pyproject.toml $(LOCK)
@@ -64,6 +65,9 @@ bench: $(READY)
 
 record: $(READY)
 	$(BIN)/python -m tests.cassettes.record $(if $(filter 1,$(LIVE)),--live,)
+
+drift: $(READY)
+	$(BIN)/python -m tests.drift
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

@@ -21,6 +21,7 @@ from agentkit import Agent, Answer, OpenRouter
 from agentkit.emulator import Emulator
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+from tests.judge import Judge, told
 
 # No deadline: properties are about what comes out, and a busy machine must not fail them.
 settings.register_profile("quick", deadline=None, max_examples=50)
@@ -36,6 +37,26 @@ def pytest_xdist_auto_num_workers() -> int:
         if hasattr(os, "sched_getaffinity")
         else (os.cpu_count() or 1) + 2
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judge() -> Iterator[Judge]:
+    """Hears what is asked of any emulator, and what it answers."""
+    listening = Judge()
+    listening.listen()
+    yield listening
+    listening.leave()
+
+
+@pytest.fixture(autouse=True)
+def judged(request: pytest.FixtureRequest, judge: Judge) -> Iterator[None]:
+    """Fails a test whose bodies OpenRouter's own types refuse, unless it is marked `unjudged`."""
+    judge.taken()
+    yield
+    if request.node.get_closest_marker("unjudged"):
+        judge.taken()
+    elif found := judge.verdict():
+        pytest.fail(told(found), pytrace=False)
 
 
 class FailureList:

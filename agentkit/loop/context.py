@@ -105,6 +105,8 @@ class RunContext:
                 tool.description,
                 tool.parameters.lean if lean else tool.parameters.schema,
                 tool.strict,
+                tool.defer_loading,
+                tool.extra,
             )
             for tool in self.tools.functions.values()
         )

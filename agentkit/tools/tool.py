@@ -11,6 +11,7 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from agentkit._check import check_json
 from agentkit.errors import ToolDefinitionError
 from agentkit.tools.arguments import check_arguments, no_image, parsed_for
 from agentkit.tools.pictures import returns_image
@@ -51,6 +52,12 @@ class Tool(Generic[P, R]):
     """Whether equal calls in a row are allowed, as for a tool that asks how far some work is."""
     strict: bool | None = None
     """Whether the provider is told to hold the model to the schema. None says nothing of it."""
+    defer_loading: bool | None = None
+    """Whether the model is told of the tool only when a tool search finds it. None says nothing of
+    it.
+    """
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False, hash=False)
+    """Further keys of the tool's entry in a request, such as `{"async": True}`."""
     is_async: bool = field(init=False, repr=False, compare=False)
     """Whether the function is async."""
     is_generator: bool = field(init=False, repr=False, compare=False)
@@ -82,12 +89,16 @@ class Tool(Generic[P, R]):
             ("external", bool, "True or False"),
             ("repeats", bool, "True or False"),
             ("strict", bool | None, "True, False or None"),
+            ("defer_loading", bool | None, "True, False or None"),
         ):
             value: object = getattr(self, option)
             if not isinstance(value, kind):
                 raise ToolDefinitionError(
                     f"tool({option}={value!r}) for {self.name}: accepted is {accepted}"
                 )
+
+        where = f"tool(extra={{!r}}) for {self.name}"
+        object.__setattr__(self, "extra", check_json(where, self.extra))
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -170,6 +181,8 @@ def tool(
     external: bool = False,
     repeats: bool = False,
     strict: bool | None = None,
+    defer_loading: bool | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Tool[P, R]: ...
 @overload
 def tool(
@@ -181,6 +194,8 @@ def tool(
     external: bool = False,
     repeats: bool = False,
     strict: bool | None = None,
+    defer_loading: bool | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -193,16 +208,14 @@ def tool(
     external: bool = False,
     repeats: bool = False,
     strict: bool | None = None,
+    defer_loading: bool | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Any:
     """Make a tool of a function: sync, async, or an async generator that reports progress.
 
         @tool
         def weather(city: str, days: int = 1) -> str:
-            \"\"\"The weather in a city.
-
-            Args:
-                city: Its name in English.
-            \"\"\"
+            \"\"\"The weather in a city, given its name in English.\"\"\"
 
     The schema comes from the type hints, the descriptions from the docstring (Google's, NumPy's or
     Sphinx's style). A first parameter annotated `Context` gets what the caller passed. A parameter
@@ -213,9 +226,10 @@ def tool(
     - `approve=True` makes a call wait for a person; so does a function of the arguments, unless it
       returns False.
     - `external=True`: the tool is never run here; its result is given when the run is resumed.
-    - `repeats=True` allows equal calls; otherwise, from the third reply in a row that makes equal
-      calls on, none is run.
-    - `strict` says whether the provider is told to hold the model to the schema.
+    - `repeats=True` allows equal calls; otherwise no call runs that three replies in a row made.
+    - `strict` says whether the provider is told to hold the model to the schema, `defer_loading`
+      whether the model is told of the tool only when a tool search finds it; `extra` are further
+      keys of its entry in a request.
 
     Raises `ToolDefinitionError` for a function that cannot become a tool.
     """
@@ -225,6 +239,8 @@ def tool(
         "external": external,
         "repeats": repeats,
         "strict": strict,
+        "defer_loading": defer_loading,
+        "extra": {} if extra is None else extra,
     }
     if function is None:
         return partial(make_tool, name=name, description=description, **settings)

@@ -32,6 +32,15 @@ class FunctionSpec:
     description: str
     schema: JsonObject
     strict: bool | None = None
+    defer_loading: bool | None = None
+    extra: JsonObject = field(default_factory=dict[str, Any])
+    """Further keys of its entry, which win."""
+
+    @property
+    def entry(self) -> JsonObject:
+        """The keys that stand beside the function, the same in both APIs."""
+        deferred = {} if self.defer_loading is None else {"defer_loading": self.defer_loading}
+        return {**deferred, **self.extra}
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,8 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
     body = read(ImagesBody, value)
     model, endpoint = choose_image_model(body, state.catalogue)
     check_parameters(body, endpoint)
-    scripted = _with_quirks(request, state.next_reply() or reply_to(body, endpoint, state.studio))
+    drawn = state.next_reply() or reply_to(body, endpoint, state.studio)
+    scripted = _with_quirks(state, request, drawn)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = Job(
@@ -114,11 +115,16 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
 
 def _decide(state: State, request: Request, model_request: ModelRequest) -> Reply | RawReply:
     return _with_quirks(
-        request, state.next_reply() or RuleModel(model_request, state.studio, state.ids).reply()
+        state,
+        request,
+        state.next_reply() or RuleModel(model_request, state.studio, state.ids).reply(),
     )
 
 
-def _with_quirks(request: Request, reply: Reply | RawReply) -> Reply | RawReply:
+def _with_quirks(state: State, request: Request, reply: Reply | RawReply) -> Reply | RawReply:
+    fault: Fault | None = request.state.fault
+    if fault is not None and fault.quirks:
+        state.dictated = True
     return reply if isinstance(reply, RawReply) else distorted_reply(reply, request.state.fault)
 
 

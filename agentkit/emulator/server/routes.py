@@ -18,6 +18,7 @@ from starlette.routing import Route
 from agentkit.emulator.json_values import as_list, as_object
 from agentkit.emulator.server.containers import StoredFile
 from agentkit.emulator.server.control import control_routes
+from agentkit.emulator.server.exchange import heard
 from agentkit.emulator.server.fault_injection import answer_with_faults, read_body
 from agentkit.emulator.server.generate import answer_chat, answer_images, answer_responses
 from agentkit.emulator.server.model_list import list_models
@@ -104,11 +105,15 @@ def _endpoint(
             async def answer() -> Outgoing:
                 if request.method == "POST" and flaw is not None:
                     raise flaw
-                return await handler(state, request, value)
+                outgoing = await handler(state, request, value)
+                where = request.url.path.removeprefix("/api/v1")
+                return heard(outgoing, request.method, where, value, dictated=state.dictated)
 
             outgoing = await answer_with_faults(state, request, api, value, answer)
         except ApiError as error:
-            outgoing = _refusal(error)
+            where = request.url.path.removeprefix("/api/v1")
+            refused = _refusal(error)
+            outgoing = heard(refused, request.method, where, parsed, dictated=state.dictated)
         except RecursionError:
             outgoing = _refusal(invalid("The request is nested too deeply"))
         except Exception:  # noqa: BLE001 - a bug of the emulator: logged here, masked on the wire

@@ -9,7 +9,7 @@ from agentkit.emulator.catalogue import Catalogue
 from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
-from agentkit.emulator.script import Place, Raw, Reply, Scripted
+from agentkit.emulator.script import Place, Raw, RawReply, Reply, Scripted
 from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Ledger
 
@@ -45,6 +45,9 @@ class State:
     item_types: set[str] = field(default_factory=set[str])
     """Types of unknown items that a script sent out, and that may therefore come back."""
 
+    dictated: bool = False
+    """Whether a reply held JSON of a test's own, or was distorted by a quirk."""
+
     def play(self, replies: Sequence[Scripted]) -> None:
         for reply in replies:
             if isinstance(reply, Reply):
@@ -54,4 +57,10 @@ class State:
         self.script.extend(replies)
 
     def next_reply(self) -> Scripted | None:
-        return self.script.popleft() if self.script else None
+        reply = self.script.popleft() if self.script else None
+        if isinstance(reply, RawReply):
+            self.dictated = True
+        elif reply is not None:
+            own = reply.error is not None and reply.error.body is not None
+            self.dictated |= own or any(isinstance(item, Raw) for item in reply.content)
+        return reply

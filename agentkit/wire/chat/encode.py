@@ -72,7 +72,7 @@ def _function(request: Request, index: int) -> dict[str, Any]:
     }
     if spec.strict is not None:
         function["strict"] = spec.strict
-    return {"type": "function", "function": function}
+    return {"type": "function", "function": function, **spec.entry}
 
 
 def _server_tool(tool: JsonObject) -> dict[str, Any]:

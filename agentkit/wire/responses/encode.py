@@ -51,6 +51,7 @@ def _head(request: Request) -> dict[str, Any]:
             "description": spec.description,
             "parameters": spec.schema,
             "strict": spec.strict,
+            **spec.entry,
         }
         for spec in request.functions
     ]

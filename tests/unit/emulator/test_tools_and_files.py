@@ -147,7 +147,10 @@ def test_a_tool_that_failed(wire, stream: bool, place) -> None:
             "openrouter:armor_blocked",
             {"call_id": "c1", "name": "x", "arguments": "{}", "reason": "r", "explanation": "e"},
         ),
-        ("openrouter:web_fetch", {"url": "https://example.com", "status": "failed", "error": "no"}),
+        (
+            "openrouter:web_fetch",
+            {"url": "https://example.com", "status": "incomplete", "error": "no"},
+        ),
     ],
 )
 def test_items_of_other_tools(wire, stream: bool, kind: str, fields: dict[str, Any]) -> None:

@@ -381,6 +381,15 @@ def test_settings_by_their_names(api: Api) -> None:
 
 
 @both
+def test_further_keys_of_a_tool(api: Api) -> None:
+    spec = replace(SPEC, defer_loading=True, extra={"async": True, "type": "function"})
+    (sent,) = body(api, request(functions=(spec,)))["tools"]
+    assert (sent["defer_loading"], sent["async"], sent["type"]) == (True, True, "function")
+    (plain,) = body(api, request(functions=(SPEC,)))["tools"]
+    assert {"defer_loading", "async"}.isdisjoint(plain)
+
+
+@both
 def test_server_tools_as_each_api_takes_them(api: Api) -> None:
     tools = (
         {"type": "openrouter:shell"}, {"type": "openrouter:advisor", "parameters": {"model": "a/b"}},

@@ -1,0 +1,1 @@
+"""What OpenRouter's SDK knows, and agentkit's typed surface does not: `make drift`."""
