@@ -16,6 +16,7 @@ from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
 from agentkit.loop.context import RunContext
+from agentkit.loop.tool_values import check_tool_values
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
@@ -45,22 +46,21 @@ async def with_capabilities(context: RunContext, run: Run) -> RunContext:
 
     Raises `Unsupported` for what the model cannot do; nothing was sent then.
     """
-    asked = context.audience(run.model).sole if context.services.checks else None
-    if asked is None:
+    if not context.services.checks:
         return context
     catalogue = Catalogue(context.services.client)
-    model = await catalogue.chat_model(asked)
+    asked = context.audience(run.model).sole
+    model = None if asked is None else await catalogue.chat_model(asked)
+    if model is not None:
+        await _check_abilities(model, context, run, catalogue)
+    tool = context.image_tool
+    painter = None if tool is None else _painter(tool)
+    await check_tool_values(context.tools.server, painter, catalogue)
     if model is None:
         return context
-    if (problem := cannot(model, context, run)) is not None:
-        parameter, words, able = problem
-        others = await _known(catalogue)
-        raise _unsupported(
-            run.model, parameter, words, [other.id for other in others if able(other)]
-        )
     settings, picture, own = with_modalities(context.settings, model), None, None
     if _counts_money(context, run):
-        if (tool := context.image_tool) is not None:
+        if tool is not None:
             picture = await _price_of(_drawing(tool), catalogue)
         if "image" in (settings.modalities or ()):
             own = await _price_of(_own_drawing(model, settings), catalogue)
@@ -94,6 +94,18 @@ async def may_draw(request: Request, context: RunContext) -> bool:
     asked = context.audience(request.model).sole
     model = None if asked is None else await Catalogue(context.services.client).chat_model(asked)
     return model is None or model.draws
+
+
+async def _check_abilities(
+    model: ChatModel, context: RunContext, run: Run, catalogue: Catalogue
+) -> None:
+    """Raises `Unsupported` for what the model cannot do."""
+    if (problem := cannot(model, context, run)) is not None:
+        parameter, words, able = problem
+        others = await _known(catalogue)
+        raise _unsupported(
+            run.model, parameter, words, [other.id for other in others if able(other)]
+        )
 
 
 async def _known(catalogue: Catalogue) -> tuple[ChatModel, ...]:

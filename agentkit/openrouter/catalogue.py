@@ -20,8 +20,9 @@ from agentkit._check import check_number
 from agentkit._log import logger
 from agentkit.errors import AgentkitError, DeadlineExceeded, UsageError
 from agentkit.openrouter.client import OpenRouter
-from agentkit.wire import catalogue
+from agentkit.wire import catalogue, tool_list
 from agentkit.wire.catalogue import ChatModel, ImageEndpoint, ImageModel
+from agentkit.wire.tool_list import ToolInfo
 from agentkit.wire.types import JsonObject
 
 T = TypeVar("T")
@@ -86,6 +87,10 @@ class Catalogue:
             return None
         endpoints = await self._known(catalogue.endpoints_path(model.id), catalogue.image_endpoints)
         return replace(model, endpoints=endpoints or ())
+
+    async def server_tools(self) -> tuple[ToolInfo, ...]:
+        """The tools that OpenRouter runs; none where they are not known. Never raises."""
+        return await self._known(tool_list.PATH, tool_list.tool_infos) or ()
 
     async def all_chat_models(self) -> tuple[ChatModel, ...]:
         """As `chat_models`; none where they are not known. Never raises."""
