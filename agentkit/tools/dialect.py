@@ -1,9 +1,10 @@
 """The JSON Schema that goes out: pydantic's, changed to what all providers take.
 
 OpenAI, Anthropic, Google, xAI and those behind them take different parts of JSON Schema, and refuse
-the whole request for a keyword that they do not know. What every one of them takes stays. The rest
-is said in the description, and pydantic checks it when the value comes back. `docs/tools.md` has
-the table; `tests/unit/tools/providers.py` has the rules with their sources.
+the whole request for a keyword that they do not know. A schema goes out in what they share, and in
+a lean form for those that take less. The rest is said in the description, and pydantic checks it
+when the value comes back. `docs/tools.md` has the table; `tests/unit/tools/providers.py` has the
+rules with their sources.
 """
 
 from __future__ import annotations

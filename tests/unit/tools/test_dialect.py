@@ -15,9 +15,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, create_model
 
-from agentkit import Agent, ModelSettings, Tool, tool
+from agentkit import Agent, ModelSettings, OpenRouter, Tool, tool
 from agentkit.emulator import CallTool, Reply, Say
 from agentkit.errors import ToolDefinitionError, UsageError
+from agentkit.images.store import MemoryImageStore
+from agentkit.studio import Studio
 from agentkit.tools import BadArguments
 from agentkit.tools.dialect import Dialect, fitted
 from agentkit.tools.output import Output
@@ -63,6 +65,16 @@ def test_every_provider_takes_every_type(provider: Provider):
     }
     assert not refused
     assert len(KINDS) >= 40
+
+
+@pytest.mark.parametrize("provider", [each for each in PROVIDERS if not each.strict])
+def test_every_provider_takes_the_tools_that_come_with_agentkit(provider: Provider):
+    client = OpenRouter(api_key="sk-or-test-key")
+    studio = Studio(client=client, store=MemoryImageStore())
+    agent = Agent("openai/gpt-5.2", client=client)
+    for made in (*studio.tools(), agent.as_tool("helper", "Helps.")):
+        lean = provider.model.startswith(LEAN)
+        assert not faults(provider, made.parameters.lean if lean else made.schema)
 
 
 def test_the_rules_find_what_pydantic_writes():
