@@ -21,7 +21,7 @@ from agentkit._check import argument, check_choice, check_optional, check_patter
 from agentkit._redact import redacted
 from agentkit._version import __version__
 from agentkit.errors import MissingKey, ProtocolError
-from agentkit.images.spool import Spool
+from agentkit.images.embedded import ReplySpool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.address import BASE_URL, base_url_of, key_of, origin_of
 from agentkit.openrouter.body import content_of
@@ -171,7 +171,9 @@ class OpenRouter:
         response = await connections.send("POST", path, content, headers)
         try:
             waits = self.timeouts
-            yield Exchange(response, Spool(store), first_byte=waits.first_byte, idle=waits.idle)
+            yield Exchange(
+                response, ReplySpool(store), first_byte=waits.first_byte, idle=waits.idle
+            )
         finally:
             await response.aclose()
 

@@ -15,7 +15,7 @@ from agentkit.run.history import PLAIN, MessageView
 from agentkit.values import BlobRef, Image, Message, Pieces, Text, ToolResult, replace
 from agentkit.wire.json import write
 from agentkit.wire.tool_calls import for_history
-from agentkit.wire.types import JsonObject, Request
+from agentkit.wire.types import BLOB, JsonObject, Request
 
 HOLE = f"\ufdd1{secrets.token_hex(8)}:"
 """Cannot be guessed, so no text that is sent can pass for a picture."""
@@ -24,6 +24,8 @@ _STRING = re.compile(rb'(?<=")[^"\\]++(?=\\*")')
 """What stands between two quotes, in a string of JSON or between two: a key is looked up, not
 searched for.
 """
+_BLOB = BLOB.encode()
+_REFERENCE = re.compile(rb"agentkit-blob:[\w-]+:\d+")
 
 
 class Placeholders:
@@ -48,7 +50,9 @@ class Placeholders:
 
 
 def cut(data: bytes, refs: Mapping[bytes, BlobRef]) -> Pieces:
-    """JSON text with each quoted `refs` key replaced by its reference (the quotes stay)."""
+    """JSON text with each string that is a `refs` key replaced by its reference (the quotes stay);
+    so is a reference of the spool in the middle of a string.
+    """
     if not refs:
         return (data,)
     pieces: list[bytes | BlobRef] = []
@@ -58,7 +62,21 @@ def cut(data: bytes, refs: Mapping[bytes, BlobRef]) -> Pieces:
         if ref is not None:
             pieces += (data[at : match.start()], ref)
             at = match.end()
-    return (*pieces, data[at:])
+    whole = (*pieces, data[at:])
+    return tuple(each for piece in whole for each in _within(piece, refs))
+
+
+def _within(piece: bytes | BlobRef, refs: Mapping[bytes, BlobRef]) -> Iterator[bytes | BlobRef]:
+    """The same for references in the middle of a string: in the arguments of a call."""
+    if isinstance(piece, BlobRef) or _BLOB not in piece:
+        yield piece
+        return
+    at = 0
+    for match in _REFERENCE.finditer(piece):
+        if (ref := refs.get(match[0])) is not None:
+            yield from (piece[at : match.start()], ref)
+            at = match.end()
+    yield piece[at:]
 
 
 def joined(parts: Iterable[Pieces]) -> Pieces:

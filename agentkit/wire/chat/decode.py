@@ -93,7 +93,6 @@ class ChatReply:
         words = _only_words(event) if self._id is not None else None
         if words is None:
             return self._take(event, "delta")
-        self._held.words(words)
         return self._say(words)
 
     def whole(self, body: JsonObject) -> list[Signal]:
@@ -164,6 +163,7 @@ class ChatReply:
 
     def _say(self, content: str) -> list[Signal]:
         words = self._filter.more(self._mend_words.more(content))
+        self._held.words(words)  # not what was taken out of them
         if not words:
             return []
         self._words.append(words)

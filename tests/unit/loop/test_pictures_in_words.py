@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentkit import TextDelta
-from agentkit.emulator import Reply, Say
+from agentkit import TextDelta, tool
+from agentkit.emulator import CallTool, Reply, Say
 from agentkit.images.spool import Spool
 from agentkit.images.store import MemoryImageStore
 from agentkit.images.words import WordSpool
@@ -115,3 +115,25 @@ def test_slices_change_nothing(name: str, cuts: list[int]) -> None:
     whole, sliced = (WordSpool(Spool(MemoryImageStore(), token="0")) for _ in range(2))
     given_on = [sliced.more(text[a:b]) for a, b in pairwise(edges)]
     assert "".join(given_on) + sliced.rest() == whole.more(text) + whole.rest()
+
+
+async def test_a_picture_in_the_arguments_of_a_call_is_the_tools(bench: Bench) -> None:
+    """It is an argument, not a picture of the reply; the next request has it as it came."""
+    data = base64.b64encode(picture(size=(80, 60), noise=90)).decode()
+    page = f"<p><img src='data:image/png;base64,{data}'></p>"
+    got: list[str] = []
+
+    @tool
+    def publish(page: str) -> str:
+        """Puts a page on the web."""
+        got.append(page)
+        return "done"
+
+    call = CallTool("publish", {"page": page}, id="call_1")
+    bench.emulator.play([Reply([call]), Reply([Say("Done.")])])
+    answer = await bench.ask(bench.agent(tools=[publish]), "Publish")
+    assert got == [page]
+    assert (answer.images, answer.failures) == ((), ())
+    body = json.dumps(bench.emulator.requests[-1].body)
+    assert data in body
+    assert "agentkit-blob" not in body

@@ -1,0 +1,60 @@
+"""Long data URLs in the middle of strings are taken out of a reply before it is parsed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.images.embedded import ReplySpool
+from agentkit.images.store import MemoryImageStore
+from tests.conftest import picture
+
+PICTURE = picture(size=(80, 60), noise=90)
+URL = f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"
+LONG = json.dumps({"text": f"Here: ![a]({URL}) and <img src='{URL}'>", "n": 1})
+OTHERS = {
+    "short": json.dumps({"text": f"![a]({URL[:3000]})"}),
+    "no picture": json.dumps({"text": "![a](data:image/png;base64," + "QUJD" * 3000 + ")"}),
+    "broken": json.dumps({"text": f"![a]({URL[:6000]}=x{URL[6000:]})"[:0] + "data:image" * 9}),
+    "wrapped": json.dumps({"text": f"![a]({URL[:76]}\n{URL[76:152]})"}),
+    "the beginning of a header": '{"text": "data:image/png;bas',
+}
+
+
+def passed(text: str, edges: list[int]) -> tuple[bytes, ReplySpool]:
+    spool = ReplySpool(MemoryImageStore())
+    spool.token = "0"
+    data = text.encode()
+    given_on = [spool.feed(data[start:end]) for start, end in pairwise(edges)]
+    return b"".join([*given_on, spool.close()]), spool
+
+
+@given(st.lists(st.integers(0, len(LONG)), max_size=9), st.booleans())
+def test_slices_change_nothing(cuts: list[int], escaped: bool) -> None:
+    text = LONG.replace("/", "\\/") if escaped else LONG
+    out, spool = passed(text, sorted({0, len(text), *cuts}))
+    words = json.loads(out)["text"]
+    one, two = spool.blobs
+    assert words == f"Here: ![a]({one}) and <img src='{two}'>"
+    assert [blob.take() for blob in spool.blobs.values()] == [PICTURE, PICTURE]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_everything_else_passes_byte_for_byte(name: str) -> None:
+    text = OTHERS[name]
+    for edges in ([0, len(text)], [*range(0, len(text), 100), len(text)]):
+        out, spool = passed(text, edges)
+        assert out == text.encode()
+        assert spool.blobs == {}
+
+
+def test_a_reply_that_ends_inside_a_picture() -> None:
+    out, spool = passed(LONG[:7000], [0, 7000])
+    (reference, blob) = next(iter(spool.blobs.items()))
+    assert out.decode().endswith(f"![a]({reference}")
+    assert "cut off" in (blob.reason or "")
