@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from math import fsum
 from types import TracebackType
@@ -217,19 +217,19 @@ class Budget:
         images: int = 0,
         *,
         shape: Hashable = None,
-        worst_usd: float = 0.0,
+        worst: Callable[[], float] | None = None,
     ) -> Hold | None:
         """Hold this much for a request that is about to be sent. Returns None if it does not fit,
         or nothing is left.
 
-        `worst_usd`, where it is more than `cost_usd`, is what counts as uncertain if the end of the
-        request is never seen.
+        `worst` gives USD, and is called if the end of the request is never seen, or its cost not
+        told: what it gives counts as uncertain, or `cost_usd` where that is more.
 
         A request of unknown price holds 0 USD, and needs only that something is left. Use the hold
         as a context manager and `settle` it: a hold that is left unsettled counts as uncertain. The
         cost is remembered by `shape`, for later requests of the same kind.
         """
-        hold = Hold(self, cost_usd, images, shape, max(cost_usd, worst_usd))
+        hold = Hold(self, cost_usd, images, shape, worst)
         with _guard.lock:
             if not self.covers(cost_usd, images):
                 return None
@@ -256,22 +256,34 @@ class Hold:
     """
 
     def __init__(
-        self, budget: Budget, cost_usd: float, images: int, shape: Hashable, worst_usd: float
+        self,
+        budget: Budget,
+        cost_usd: float,
+        images: int,
+        shape: Hashable,
+        worst: Callable[[], float] | None,
     ) -> None:
-        self.cost_usd, self.images, self.worst_usd = cost_usd, images, worst_usd
-        self._budget, self._shape = budget, shape
+        self.cost_usd, self.images = cost_usd, images
+        self.uncertain_usd = 0.0
+        """USD that count as uncertain because of this request."""
+        self._budget, self._shape, self._worst = budget, shape, worst
         self._ended = False
+
+    def _worst_usd(self) -> float:
+        """What the request may have cost at most. Not to be asked under the lock."""
+        return self.cost_usd if self._worst is None else max(self.cost_usd, self._worst())
 
     def again(self) -> bool:
         """Count what was sent so far as uncertain, and hold the same once more, for sending the
         request again. False if that does not fit: then nothing has changed.
         """
-        budget = self._budget
+        budget, worst_usd = self._budget, self._worst_usd()
         with _guard.lock:
-            if self._ended or not budget.covers(self.worst_usd, self.images):
+            if self._ended or not budget.covers(worst_usd, self.images):
                 return False
+            self.uncertain_usd += worst_usd
             for each in budget.accounts:
-                each.uncertain_usd = fsum((each.uncertain_usd, self.worst_usd))
+                each.uncertain_usd = fsum((each.uncertain_usd, worst_usd))
                 each.uncertain_images += self.images
                 each.uncertain_requests += 1
         return True
@@ -282,7 +294,7 @@ class Hold:
         """
         known = cost_usd or 0.0
         whole = whole and cost_usd is not None
-        open_usd = 0.0 if whole else max(self.worst_usd - known, 0.0)
+        open_usd = 0.0 if whole else max(self._worst_usd() - known, 0.0)
         ended = self._end(known, images, open_usd, 0, uncertain=not whole)
         if ended and cost_usd is not None and self._shape is not None:
             with _guard.lock:
@@ -295,7 +307,8 @@ class Hold:
 
     def keep(self, images: int = 0) -> None:
         """Count the request as uncertain: only the pictures that had arrived are known."""
-        self._end(0.0, images, self.worst_usd, max(self.images - images, 0), uncertain=True)
+        open_usd, open_images = self._worst_usd(), max(self.images - images, 0)
+        self._end(0.0, images, open_usd, open_images, uncertain=True)
 
     def _end(
         self, usd: float, images: int, open_usd: float, open_images: int, *, uncertain: bool = False
@@ -304,6 +317,7 @@ class Hold:
             if self._ended:
                 return False
             self._ended = True
+            self.uncertain_usd += open_usd
             for each in self._budget.accounts:
                 each.holds.discard(self)
                 each.spent_usd = fsum((each.spent_usd, usd))

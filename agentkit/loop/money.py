@@ -30,7 +30,7 @@ def within_limits(context: RunContext, run: Run) -> RunContext:
     usd = (
         None
         if limits.cost_usd is None
-        else max(fsum((limits.cost_usd, -(run.usage.cost_usd or 0.0))), 0.0)
+        else max(fsum((limits.cost_usd, -run.usage.highest_usd)), 0.0)
     )
     images = None if limits.images is None else max(limits.images - len(run.arrived), 0)
     budget = Budget(usd, images, within=[context.budget])
@@ -52,8 +52,6 @@ class NextRequest:
     price: float | None
     closing_price: float | None
     """The price of the same request where it closes the run in words."""
-    worst_price: float | None
-    """The price with a reply of usual length, where nothing limits it."""
     image_tool: ServerTool | None
     """The server tool that draws, if the request has one."""
     draws: bool
@@ -73,12 +71,10 @@ def build_request(run: Run, context: RunContext) -> NextRequest:
     request, tool, settings = request_of(run, context), context.image_tool, context.settings
     draws = tool is not None or "image" in (settings.modalities or ())
     limited = context.budget.remaining_usd is not None
-    price = closing_price = worst = None
+    price = closing_price = None
     if limited and context.price is not None:
         price, closing_price = context.price(request), context.price(closing_of(request))
-    if limited and context.worst_price is not None:
-        worst = context.worst_price(request)
-    return NextRequest(context, request, price, closing_price, worst, tool, draws, limited)
+    return NextRequest(context, request, price, closing_price, tool, draws, limited)
 
 
 def next_cost(run: Run, upcoming: NextRequest | None) -> NextCost:
@@ -114,12 +110,21 @@ def explained(run: Run, cost: NextCost, step: Step) -> Run:
 
 
 def reserve(run: Run, upcoming: NextRequest, *, closing: bool) -> Hold | None:
-    """What the next request may cost, held; None where that no longer fits."""
+    """What the next request may cost, held; None where that no longer fits. Where its cost is never
+    told, it counts with a reply of usual length, if nothing limits that.
+    """
     context = upcoming.context
+    budget = context.budget
     price = _highest_price(run, upcoming, closing=closing) if upcoming.limited else 0.0
     images = int(upcoming.draws and not closing)
-    shape, worst = _shape(run, context, closing=closing), upcoming.worst_price or 0.0
-    return context.budget.reserve(price, images, shape=shape, worst_usd=worst)
+    shape = _shape(run, context, closing=closing)
+
+    def worst() -> float:
+        request = closing_of(upcoming.request) if closing else upcoming.request
+        implied = None if context.worst_price is None else context.worst_price(request)
+        return highest_price(budget, shape, implied)
+
+    return budget.reserve(price, images, shape=shape, worst=worst)
 
 
 def _highest_price(run: Run, upcoming: NextRequest, *, closing: bool) -> float:

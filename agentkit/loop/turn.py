@@ -39,7 +39,16 @@ from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.run.state import MOST_CUT_REPLIES
 from agentkit.stream import EventLog
-from agentkit.values import Image, ImageFailure, Invocation, Message, Source, ToolCall, replace
+from agentkit.values import (
+    Image,
+    ImageFailure,
+    Invocation,
+    Message,
+    Source,
+    ToolCall,
+    Usage,
+    replace,
+)
 from agentkit.wire import echo, faults
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
@@ -98,7 +107,8 @@ async def take_turn(
             ) as paid:
                 path, body = await body_of(request, run, context, hold)
                 exchange = await paid.send(path, body)
-                return await turn.finish(exchange, closing)
+                grown = await turn.finish(exchange, closing)
+            return turn.settled(grown, hold.uncertain_usd)
     except APIError as error:
         if isinstance(error, BadRequest) and services.checks:
             await suggest(error, run.model, Catalogue(services.client))
@@ -118,7 +128,6 @@ class Turn:
         self._before = run
         self._began = time.monotonic()
         self.decoder = self._new_decoder()
-        self.told = Told()
         self.looked_up: Generation | None = None
         self._collector: Collector | None = None
         self._parsed: ParsedReply | None = None
@@ -342,7 +351,6 @@ class Turn:
         )
         if (refusal := _refusal(reply, run)) != run.refusal:
             run = run.replace(refusal=refusal)
-        self.told = Told.of(usage, len(self.run.arrived) - len(self._before.arrived))
         self._log.run = run = self._with_highest_cost(run)
         for invocation in server:
             if invocation.id not in self._started:
@@ -397,18 +405,38 @@ class Turn:
         await collector.finish(grace)
         self._say(self._filter.rest())
 
-    def hand_on(self, error: RunError | None) -> None:
+    @property
+    def told(self) -> Told:
+        """What is known of the cost by now. A stream that broke off told the cost so far."""
+        if self._collector is None and self.looked_up is None:
+            return Told()
+        return Told.of(self._usage(), len(self.run.arrived) - len(self._before.arrived))
+
+    def _usage(self) -> Usage:
+        reply = self.decoder.reply() if self._parsed is None else self._parsed.reply
+        usage = completed(reply.usage, self.looked_up)
+        if self.looked_up is None and not self.decoder.finished:
+            usage = replace(usage, priced_requests=0)
+        return usage
+
+    def settled(self, run: Run, uncertain_usd: float) -> Run:
+        """The run whose last request may have cost so much beside what was told."""
+        if uncertain_usd:
+            last = replace(run.spent[-1], uncertain_usd=uncertain_usd)
+            self._log.run = run = run.replace(spent=(*run.spent[:-1], last))
+        return run
+
+    def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
         """The run with what has come of this reply; no call of it can be run."""
         parsed = self._parsed or parse(self.decoder.reply(), None)
         reply = parsed.reply
         parts = tuple(part for part in parsed.parts(self._named) if not isinstance(part, ToolCall))
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
-        usage = completed(reply.usage, self.looked_up)
         spent = self.run.spent
         if self._collector is not None or self.looked_up is not None:
-            spent = (*spent, usage)
-            drawn = len(self.run.arrived) - len(self._before.arrived)
-            self.told = Told.of(usage, drawn)
+            spent = (*spent, replace(self._usage(), uncertain_usd=uncertain_usd))
+        elif uncertain_usd:
+            spent = (*spent, Usage(requests=1, uncertain_usd=uncertain_usd))
         run = replace(self.run, partial=partial, spent=spent)
         self._log.run = run = self._with_highest_cost(run)
         if error is not None:

@@ -59,8 +59,6 @@ class ReplyDecoder(Protocol):
 class Reader(Protocol):
     """What a reply is read into. It keeps what has arrived, and hands it on after an error."""
 
-    told: Told
-    """What is known of the cost, once the reply was read or handed on."""
     looked_up: Generation | None
     """What OpenRouter said when it was asked what became of the request."""
 
@@ -77,6 +75,11 @@ class Reader(Protocol):
     @property
     def id_in_body(self) -> str | None:
         """The id that the reply itself tells."""
+        ...
+
+    @property
+    def told(self) -> Told:
+        """What is known of the cost by now."""
         ...
 
     @property
@@ -99,8 +102,10 @@ class Reader(Protocol):
         """
         ...
 
-    def hand_on(self, error: RunError | None) -> None:
-        """Give what had arrived to the error, or, after a cancellation, to whoever watches."""
+    def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
+        """Give what had arrived to the error, or, after a cancellation, to whoever watches; with
+        the USD that may have been spent beside what was told.
+        """
         ...
 
     async def close(self) -> None:
@@ -214,8 +219,8 @@ class PaidRequest:
                 await finish(self._reader.rescue(self._grace), self._grace + RESCUE_SECONDS)
         except TimeoutError:
             logger().warning("rescue_too_slow", **self._reader.labels)
-        self._reader.hand_on(None)
         settle(self._hold, self._reader.told, problem)
+        self._reader.hand_on(None, self._hold.uncertain_usd)
 
     async def _failed(self, problem: RunError | ImageError | StoreError) -> RunError:
         """The error to raise, with all that is known of the request."""
@@ -227,10 +232,10 @@ class PaidRequest:
         except asyncio.CancelledError as cancelled:
             await self._cancelled(cancelled)
             raise
-        self._reader.hand_on(error)
         told, stakes = self._reader.told, self._stakes
         error.billed = was_billed(error, told, stakes, answered=self._answered)
-        settle(self._hold, self._reader.told, error)
+        settle(self._hold, told, error)
+        self._reader.hand_on(error, self._hold.uncertain_usd)
         return error
 
     def _as_run_error(self, problem: RunError | ImageError | StoreError) -> RunError:

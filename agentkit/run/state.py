@@ -316,6 +316,9 @@ class Run:
         for each in (*run.spent, *run.images, *run.invocations):
             cost = each.cost_usd or 0.0
             check_number("Run.from_json(cost_usd={!r})", cost, least=0, most=_MOST)
+        for each in run.spent:
+            uncertain = each.uncertain_usd
+            check_number("Run.from_json(uncertain_usd={!r})", uncertain, least=0, most=_MOST)
         return run
 
 

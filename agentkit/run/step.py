@@ -153,9 +153,7 @@ def limit_reached(run: Run, cost: NextCost) -> str | None:
     if cost.draws and cost.images is not None and cost.images < 1:
         return "images"
     price = cost.price + (cost.closing_price if cost.follows else 0.0)
-    if limits.cost_usd is not None and not fits(
-        price, limits.cost_usd - (run.usage.cost_usd or 0.0)
-    ):
+    if limits.cost_usd is not None and not fits(price, limits.cost_usd - run.usage.highest_usd):
         return "cost_usd"
     if cost.usd is not None and not fits(price, cost.usd):
         return "cost_usd"
@@ -179,7 +177,7 @@ def _rejected_rounds(run: Run) -> int:
 
 def can_close(run: Run, cost: NextCost, reached: str) -> bool:
     """Whether there is anything left to close the run in words with."""
-    own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
+    own = None if run.limits.cost_usd is None else run.limits.cost_usd - run.usage.highest_usd
     left = [usd for usd in (own, cost.usd) if usd is not None]
     return (
         reached != "output_tokens"
@@ -194,7 +192,7 @@ def reason(run: Run, cost: NextCost, reached: str | None) -> str | None:
     """
     if reached != "cost_usd":
         return None
-    own = None if run.limits.cost_usd is None else run.limits.cost_usd - (run.usage.cost_usd or 0.0)
+    own = None if run.limits.cost_usd is None else run.limits.cost_usd - run.usage.highest_usd
     left = max(min(usd for usd in (own, cost.usd, inf) if usd is not None), 0.0)
     price = cost.price + (cost.closing_price if cost.follows else 0.0)
     if not price:

@@ -61,7 +61,6 @@ class DrawingRequest:
     ) -> None:
         self.request, self._parents, self._context, self._log = request, parents, context, log
         self.decoder = ImagesReply(request.prompt, request.n or 1)
-        self.told = Told()
         self.looked_up: Generation | None = None
         self._exchange: Exchange | None = None
         self._collector: Collector | None = None
@@ -121,6 +120,11 @@ class DrawingRequest:
             raise error from None
 
     @property
+    def told(self) -> Told:
+        """What is known of the cost by now."""
+        return Told.of(self.drawing.usage, len(self._images))
+
+    @property
     def begun(self) -> bool:
         """Whether anything of a picture has come."""
         return self.decoder.begun
@@ -166,7 +170,6 @@ class DrawingRequest:
         if exchange.is_stream and not exchange.done:
             logger().warning("stream_without_done", generation=exchange.generation_id)
         self._log.drawing = drawing = self.drawing
-        self.told = Told.of(drawing.usage, len(drawing.images))
         logger().info(
             "image_request",
             model=drawing.model,
@@ -240,10 +243,10 @@ class DrawingRequest:
             collector.see(ImageRef(_unclaimed(blob), "data", (reference,), prompt=prompt))
         return []
 
-    def hand_on(self, error: RunError | None) -> None:
+    def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
         """What had come, as a drawing."""
         drawing = self.drawing
-        self.told = Told.of(drawing.usage, len(drawing.images))
+        drawing = replace(drawing, usage=replace(drawing.usage, uncertain_usd=uncertain_usd))
         if self._exchange is not None:
             self._log.drawing = drawing
         if error is not None:

@@ -19,7 +19,9 @@ async def reserve(request: ImageRequest, budget: Budget, catalogue: Catalogue) -
         known = await catalogue.image_model(request.model)
         implied = None if known is None else price(known.endpoints, request, datetime.now(UTC))
         worst = highest_price(budget, shape, implied)
-    hold = budget.reserve(worst, images, shape=shape)
+    hold = budget.reserve(
+        worst, images, shape=shape, worst=lambda: highest_price(budget, shape, None)
+    )
     if hold is None:
         raise _exceeded(request, budget, worst, images)
     return hold

@@ -38,6 +38,10 @@ class Usage:
     """
     server_tool_cost_usd: Amount | None = None
     """USD of `cost_usd` that metered server tools took; None if no reply told it."""
+    uncertain_usd: Amount = 0.0
+    """USD that may have been spent beside `cost_usd`: the highest known prices of requests that
+    broke off, or whose replies did not tell their cost.
+    """
 
     @property
     def cost_is_whole(self) -> bool:
@@ -45,6 +49,11 @@ class Usage:
         spent.
         """
         return self.priced_requests == self.requests
+
+    @property
+    def highest_usd(self) -> float:
+        """USD that may have been spent at most, as far as prices are known."""
+        return fsum((self.cost_usd or 0.0, self.uncertain_usd))
 
     @classmethod
     def total(cls, usages: Iterable[Usage]) -> Usage:
@@ -54,11 +63,13 @@ class Usage:
             return each[0] if each else cls()
         counts = map(sum, zip(*map(_COUNTS, each), strict=True))
         cost, upstream, server_tool = map(_sum_of_known, zip(*map(_COSTS, each), strict=True))
+        uncertain = fsum([usage.uncertain_usd for usage in each])
         return cls(
             *counts,
             cost_usd=cost,
             upstream_cost_usd=upstream,
             server_tool_cost_usd=server_tool,
+            uncertain_usd=uncertain,
         )
 
 

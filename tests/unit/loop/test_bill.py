@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agentkit import Budget, Limits, tool
-from agentkit.emulator import CallTool, RawReply, Reply, Say
-from agentkit.errors import RateLimited
+from agentkit import Budget, Limits, Message, Run, Text, Usage, tool
+from agentkit.emulator import CallTool, Failure, RawReply, Reply, Say
+from agentkit.errors import RateLimited, RunError, UsageError
 from tests.conftest import Bench
 
 
@@ -102,3 +102,87 @@ async def test_a_limit_that_is_reset_at_once_is_tried_again(bench: Bench) -> Non
     past = str(int(time.time() - 60) * 1000)
     bench.emulator.play([refusal(past), Reply([Say("Here.")])])
     assert (await bench.ask(bench.agent(), "Go")).text == "Here."
+
+
+HALF = {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "Hal"}}]}
+HALF_ITEM = {"type": "response.output_text.delta", "output_index": 0, "delta": "Hal"}
+
+
+def broken(bench: Bench, **usage: Any) -> RawReply:
+    """A stream that ends in the middle; it may have told what it cost so far."""
+    events: list[Any] = [{**HALF, "usage": usage}]
+    if bench.way.api == "responses":
+        created = {"type": "response.created", "response": {"id": "gen-1", "usage": usage}}
+        events = [created, HALF_ITEM]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    return RawReply(200, body.encode(), content_type="text/event-stream")
+
+
+@pytest.mark.parametrize("limit", [1, None])
+async def test_a_stream_without_usage_may_have_cost_its_worst_price(
+    limit: float | None, bench: Bench
+) -> None:
+    budget = Budget(limit)
+    agent = bench.agent(checks=True, budget=budget)
+    bench.emulator.play([Reply([Say("Done.")], usage={"cost": None})])
+    usage = (await bench.ask(agent, "Go")).usage
+    assert usage.uncertain_usd == budget.uncertain_usd > 0
+    assert (usage.cost_usd, usage.highest_usd) == (None, usage.uncertain_usd)
+    bench.emulator.play([broken(bench)])
+    with pytest.raises(RunError) as caught:
+        await bench.ask(agent, "Go")
+    assert caught.value.run is not None
+    assert run_of(caught.value).usage.uncertain_usd == pytest.approx(usage.uncertain_usd)
+    assert budget.uncertain_usd == pytest.approx(2 * usage.uncertain_usd)
+    assert (budget.spent_usd, budget.uncertain_requests) == (0, 2)
+
+
+def run_of(error: RunError) -> Run:
+    assert isinstance(error.run, Run)
+    return error.run
+
+
+async def test_what_a_broken_stream_told_is_the_cost_so_far(bench: Bench) -> None:
+    budget = Budget(cost_usd=1)
+    agent = bench.agent(budget=budget)
+    bench.emulator.play([Reply([Say("ok")], usage={"cost": 0.1}), broken(bench, cost=0.02)])
+    await bench.ask(agent, "Go")
+    with pytest.raises(RunError) as caught:
+        await bench.ask(agent, "Go")
+    usage = run_of(caught.value).usage
+    assert (usage.cost_usd, usage.cost_is_whole) == (0.02, False)
+    assert usage.uncertain_usd == budget.uncertain_usd == pytest.approx(0.08)
+    assert budget.spent_usd == pytest.approx(0.12)
+
+
+async def test_a_run_that_is_resumed_remembers_what_may_have_been_spent(bench: Bench) -> None:
+    bench.emulator.play([calls_look(0.2), broken(bench)])
+    agent = bench.agent(tools=[look], limits=Limits(cost_usd=0.5))
+    with pytest.raises(RunError) as caught:
+        await bench.ask(agent, "Go")
+    run = run_of(caught.value)
+    assert (run.usage.cost_usd, run.usage.uncertain_usd) == (0.2, pytest.approx(0.2))
+    assert Run.from_json(run.to_json()) == run
+    answer = await agent.resume(run)
+    assert (answer.status, answer.limit) == ("limited", "cost_usd")
+    assert [each.method for each in bench.emulator.requests].count("POST") == 2
+
+
+def calls_look(cost: float) -> Reply:
+    return Reply([CallTool("look", {"at": "it"})], usage={"cost": cost})
+
+
+async def test_a_request_that_was_not_billed_leaves_nothing_open(bench: Bench) -> None:
+    budget = Budget(cost_usd=1)
+    bench.emulator.play([Reply([], error=Failure("no", code=400))])
+    with pytest.raises(RunError) as caught:
+        await bench.ask(bench.agent(checks=True, budget=budget), "Go")
+    assert run_of(caught.value).usage.highest_usd == budget.uncertain_usd == 0
+
+
+def test_a_run_that_says_that_less_than_nothing_is_open_is_refused() -> None:
+    message = Message("user", (Text("Go"),))
+    spent = (Usage(requests=1, uncertain_usd=-5.0),)
+    text = Run("r", "a/b", "chat", (message,), 0, spent=spent).to_json()
+    with pytest.raises(UsageError, match="uncertain_usd=-5.0"):
+        Run.from_json(text)

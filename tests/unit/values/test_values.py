@@ -190,7 +190,9 @@ costs = st.none() | st.floats(0, 100)
 COSTS = [name for name in Usage.__dataclass_fields__ if name.endswith("_usd")]
 COUNTS = [name for name in Usage.__dataclass_fields__ if name not in COSTS]
 usages = st.builds(
-    Usage, **{name: st.integers(0, 1000) for name in COUNTS}, **dict.fromkeys(COSTS, costs)
+    Usage,
+    **{name: st.integers(0, 1000) for name in COUNTS},
+    **{name: st.floats(0, 100) if name == "uncertain_usd" else costs for name in COSTS},
 )
 
 
@@ -201,7 +203,9 @@ def test_usage_is_summed_and_an_unknown_cost_stays_unknown(each: list[Usage]) ->
         assert getattr(total, name) == sum(getattr(usage, name) for usage in each)
     for name in COSTS:
         known = [cost for usage in each if (cost := getattr(usage, name)) is not None]
-        assert getattr(total, name) == (fsum(known) if known else None)
+        nothing = 0 if name == "uncertain_usd" else None
+        assert getattr(total, name) == (fsum(known) if known else nothing)
+    assert total.highest_usd == fsum((total.cost_usd or 0.0, total.uncertain_usd))
 
 
 def test_many_small_costs_add_up() -> None:
