@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx2
     from tenacity import AsyncRetrying, RetryCallState
 
-_IMAGE_PATH = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|bmp|tiff?|svg)\Z", re.IGNORECASE)
+_IMAGE_PATH = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|hei[cf]|bmp|tiff?|svg)\Z", re.IGNORECASE)
 
 
 @lru_cache(maxsize=64)

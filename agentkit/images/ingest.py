@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from agentkit._check import argument, check_number
 from agentkit.errors import ImageError
-from agentkit.images.convert import MOST_PIXELS, SVG_REFUSED, encoded
+from agentkit.images.convert import MOST_BYTES, MOST_PIXELS, SVG_REFUSED, encoded
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored, store_bytes
 from agentkit.images.outgoing import Outgoing
@@ -49,17 +49,36 @@ async def ingest(
 
 
 async def to_send(
-    image: Image, store: ImageStore, fetcher: Fetcher, outgoing: Outgoing, *, scale: bool = False
+    image: Image,
+    store: ImageStore,
+    fetcher: Fetcher,
+    outgoing: Outgoing,
+    limits: InputLimits | None = None,
+    *,
+    scale: bool = False,
 ) -> Image:
     """A picture of the user's, in the store and ready to be sent. Raises `ImageError`, also for a
-    kind that no model takes and that cannot be converted, and `StoreError`.
+    kind that no model takes and that cannot be converted, and for one that goes beyond the limits
+    as it would be sent; and `StoreError`.
     """
     if image.media_type == "image/svg+xml":
         raise ImageError(SVG_REFUSED)
     check_decoder(image.media_type)
     image = await ingest(image, store, fetcher, scale=scale)
-    await outgoing.check(image, store)
+    form = await outgoing.form(image, store)
+    if form is not None and form.refusal is not None:
+        raise ImageError(form.refusal)
+    limits = limits or InputLimits()
+    size = image.size if form is None else form.size
+    if max(image.width or 0, image.height or 0) > limits.max_side or size > _most_bytes(limits):
+        what = f"{image.width}×{image.height} pixels, {size} bytes"
+        raise _too_large(what, limits, _HINT)
     return image
+
+
+def _most_bytes(limits: InputLimits) -> int:
+    """A picture within its limits may have become longer when it was converted."""
+    return max(limits.max_bytes, MOST_BYTES)
 
 
 def _as(image: Image, stored: Stored, store: ImageStore) -> Image:
@@ -82,6 +101,7 @@ async def _smaller(image: Image, store: ImageStore) -> Image:
     return _as(fit, await asyncio.to_thread(lambda: store_bytes(store, fit.bytes())), store)
 
 
+_HINT = "; scale=True makes it smaller"
 _STEP = 0.8
 _QUALITY = 90
 _KEPT = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
@@ -125,11 +145,14 @@ def scaled_to_fit(image: Image, limits: InputLimits, *, scale: bool = False) -> 
         return measured
     if info.width is not None and scale:
         return _scaled(measured, limits)
-    what, hint = f"{info.size} bytes of SVG", ""
-    if info.width is not None:
-        what = f"{info.width}×{info.height} pixels, {info.size} bytes"
-        hint = "; scale=True makes it smaller"
-    raise ImageError(f"the picture is too large ({what}): accepted are at most {limits}{hint}")
+    if info.width is None:
+        raise _too_large(f"{info.size} bytes of SVG", limits)
+    what = f"{info.width}×{info.height} pixels, {info.size} bytes"
+    raise _too_large(what, limits, _HINT)
+
+
+def _too_large(what: str, limits: InputLimits, hint: str = "") -> ImageError:
+    return ImageError(f"the picture is too large ({what}): accepted are at most {limits}{hint}")
 
 
 def _fits(image: Image, limits: InputLimits) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 
 from agentkit._log import logger
 from agentkit.errors import ImageError
@@ -28,6 +29,8 @@ class Form:
 
     sha256: str
     media_type: str
+    size: int
+    """Bytes."""
     refusal: str | None = None
 
 
@@ -40,16 +43,15 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._forms: dict[str, Form] = {}
-        # One conversion at a time: a picture of 50 megapixels takes 200 MB while it is decoded.
-        self._lock = threading.Lock()
+        # One conversion at a time, beside the threads of other work: a picture of 50 megapixels
+        # takes 200 MB and seconds.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="agentkit-pictures")
 
-    async def check(self, image: Image, store: ImageStore) -> None:
-        """Make the form in which a stored picture is sent. Raises `ImageError` that says why there
-        is none, and `StoreError`.
+    async def form(self, image: Image, store: ImageStore) -> Form | None:
+        """The form in which a stored picture is sent; None where it is not in the store. Raises
+        `StoreError`.
         """
-        form = await asyncio.to_thread(self._form, image.sha256, store)
-        if form is not None and form.refusal is not None:
-            raise ImageError(form.refusal)
+        return (await self._all({image.sha256}, store))[image.sha256]
 
     async def prepared(self, body: Pieces, store: ImageStore) -> tuple[Pieces, frozenset[str]]:
         """The body with each picture in the form in which it is sent; and the pictures (sha256)
@@ -59,7 +61,7 @@ class Outgoing:
         wanted = {piece.sha256 for piece in body if isinstance(piece, BlobRef)}
         if not wanted:
             return body, frozenset()
-        forms = await asyncio.to_thread(self._all, wanted, store)
+        forms = await self._all(wanted, store)
         sent = tuple([piece if isinstance(piece, bytes) else _sent(piece, forms) for piece in body])
         lost = {
             sha256 for sha256, form in forms.items() if form is None or form.refusal is not None
@@ -75,15 +77,33 @@ class Outgoing:
             or ((form := self._forms.get(image.sha256)) and form.refusal is not None)
         )
 
-    def _all(self, wanted: Iterable[str], store: ImageStore) -> dict[str, Form | None]:
-        return {sha256: self._form(sha256, store) for sha256 in wanted}
+    async def _all(self, wanted: Iterable[str], store: ImageStore) -> dict[str, Form | None]:
+        forms, unfit = await asyncio.to_thread(self._looked_at, wanted, store)
+        for sha256 in unfit:
+            loop = asyncio.get_running_loop()
+            made = loop.run_in_executor(self._worker, self._converted, sha256, store)
+            forms[sha256] = await made
+        return forms
 
-    def _form(self, sha256: str, store: ImageStore) -> Form | None:
-        """What is sent of a picture of the store; None where it is not there."""
-        try:
-            return self._known(sha256, store) or self._new(sha256, store)
-        except FileNotFoundError:
-            return None
+    def _looked_at(
+        self, wanted: Iterable[str], store: ImageStore
+    ) -> tuple[dict[str, Form | None], list[str]]:
+        """The forms of those that are known or go as they are, and those that have to be
+        converted.
+        """
+        forms: dict[str, Form | None] = {}
+        unfit: list[str] = []
+        for sha256 in wanted:
+            try:
+                form = self._known(sha256, store) or self._as_it_is(sha256, store)
+            except FileNotFoundError:
+                forms[sha256] = None
+                continue
+            if form is None:
+                unfit.append(sha256)
+            else:
+                forms[sha256] = form
+        return forms, unfit
 
     def _known(self, sha256: str, store: ImageStore) -> Form | None:
         form = self._forms.get(sha256)
@@ -92,18 +112,28 @@ class Outgoing:
         _look(sha256, store)
         return form if form.sha256 == sha256 or _is_there(form.sha256, store) else None
 
-    def _new(self, sha256: str, store: ImageStore) -> Form:
-        with self._lock:
-            form = self._known(sha256, store)  # another thread may have made it meanwhile
-            if form is None:
-                form = _made(sha256, store)
-                self._remember(sha256, form)
-            return form
+    def _as_it_is(self, sha256: str, store: ImageStore) -> Form | None:
+        with opened(store, sha256) as file, storing("read from"):
+            try:
+                info = inspect(file, max_pixels=MOST_PIXELS)
+            except ImageError:  # of a reply, and broken: it goes back as it came
+                return self._remember(sha256, Form(sha256, "", 0))
+        if not is_taken(info):
+            return None
+        return self._remember(sha256, Form(sha256, info.media_type, info.size))
 
-    def _remember(self, sha256: str, form: Form) -> None:
+    def _converted(self, sha256: str, store: ImageStore) -> Form | None:
+        try:
+            # Another run may have waited for the same.
+            return self._known(sha256, store) or self._remember(sha256, _made(sha256, store))
+        except FileNotFoundError:
+            return None
+
+    def _remember(self, sha256: str, form: Form) -> Form:
         self._forms[sha256] = form
         if len(self._forms) > _KNOWN:
-            del self._forms[next(iter(self._forms))]
+            self._forms.pop(next(iter(self._forms)), None)
+        return form
 
 
 def _is_there(sha256: str, store: ImageStore) -> bool:
@@ -123,22 +153,16 @@ def _look(sha256: str, store: ImageStore) -> None:
 
 def _made(sha256: str, store: ImageStore) -> Form:
     with opened(store, sha256) as file, storing("read from"):
-        try:
-            info = inspect(file, max_pixels=MOST_PIXELS)
-        except ImageError:  # of a reply, and broken: it goes back as it came
-            return Form(sha256, "")
-        if is_taken(info):
-            return Form(sha256, info.media_type)
-        file.seek(0)
         data = file.read()
+    info = inspect(BytesIO(data), max_pixels=MOST_PIXELS)
     try:
         data = converted(data, info)
     except ImageError as error:
         logger().warning("picture_not_sent", sha256=sha256, reason=str(error))
-        return Form(sha256, info.media_type, str(error))
+        return Form(sha256, info.media_type, info.size, str(error))
     stored = store_bytes(store, data, max_pixels=MOST_PIXELS)
     logger().info("picture_converted", sha256=sha256, sent=stored.sha256, size=stored.size)
-    return Form(stored.sha256, stored.media_type)
+    return Form(stored.sha256, stored.media_type, stored.size)
 
 
 def _sent(ref: BlobRef, forms: dict[str, Form | None]) -> BlobRef:

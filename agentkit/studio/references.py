@@ -84,7 +84,7 @@ async def _stored(
         if not image.sha256:
             image = await ingest(image, store, fetcher)
         fitting = await asyncio.to_thread(scaled_to_fit, image, limits, scale=scale)
-        return await to_send(fitting, store, fetcher, outgoing)
+        return await to_send(fitting, store, fetcher, outgoing, limits)
     except ImageError as error:
         what = image.name or image.url or (f"number {which}" if which else "")
         raise ImageError(

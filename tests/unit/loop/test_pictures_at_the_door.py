@@ -175,6 +175,17 @@ async def test_a_bomb_is_refused_by_its_header(bench: Bench) -> None:
             await look(bench, Image.from_bytes(bytes(tiff)), scale=scale)
 
 
+async def test_one_that_is_too_large_as_it_would_be_sent_is_refused(bench: Bench) -> None:
+    wide = saved(PIL.Image.new("L", (9000, 20)), "PNG")
+    words = r"picture 1 of the prompt.*9000×20 pixels.*8192×8192 pixels and 20 MiB.*scale=True"
+    with pytest.raises(AgentkitError, match=words):
+        await look(bench, Image.from_bytes(wide))
+    bitmap = saved(PIL.Image.new("RGB", (3000, 2500)), "BMP")
+    assert len(bitmap) > 20 << 20
+    await look(bench, Image.from_bytes(bitmap))
+    assert opened(sent(bench)[0]).size == (3000, 2500)
+
+
 async def test_where_a_photo_was_taken_is_not_sent(bench: Bench) -> None:
     """Its pixels are the same to the last bit where they stand right."""
     forms = ["JPEG", "PNG", "WEBP"]
