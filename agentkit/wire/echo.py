@@ -30,7 +30,7 @@ from agentkit.wire.reasoning import (
 )
 from agentkit.wire.tool_calls import sent_name
 
-_TOUCHED = re.compile(rb'"reasoning|"(?:text|content)":"(?:\s|\\\\[nrt])*"')
+_TOUCHED = re.compile(rb'"reasoning|"(?:text|content)":"(?:\s|\\[nrt])*"')
 """In JSON: reasoning, or words that are only white space."""
 _MARK = re.compile(re.escape(HOLE) + "([0-9]+)")
 _SAYS = ("content", "images", "tool_calls")
@@ -182,10 +182,10 @@ def _is_touched(message: Message, recipient: Recipient, ids: Mapping[str, str]) 
         or any(sent_name(call.name) != call.name for call in calls)
         or (bool(calls) and recipient.wants_signed_calls)
         or any(
-            b'"reasoning' in each
+            _TOUCHED.search(piece) is not None
             for item in message.raw
-            for each in item
-            if isinstance(each, bytes)
+            for piece in item
+            if isinstance(piece, bytes)
         )
     )
 
@@ -275,15 +275,32 @@ def responses(message: Message, view: MessageView, audience: Audience) -> tuple[
 
 
 def _without_loose_reasoning(items: list[Pieces | None]) -> tuple[Pieces, ...]:
-    """The items that are left, without reasoning whose next item went, or that has none."""
+    """The items that are left, without reasoning whose next item went, or that has none. Words and
+    calls after it go without their ids."""
     kept: list[Pieces] = []
-    for item in [*items, None]:
-        if item is not None:
-            kept.append(item)
+    lost = False
+    for pieces in [*items, None]:
+        if pieces is not None:
+            kept.append(_without_id(pieces) if lost else pieces)
             continue
         while kept and _Item(kept[-1]).value.get("type") == "reasoning":
             kept.pop()
+            lost = True
     return tuple(kept)
+
+
+def _without_id(pieces: Pieces) -> Pieces:
+    item = _Item(pieces)
+    item.kept = set(range(len(item.refs)))
+    has_to_stay = item.value.get("type") in _NEED_ID or item.value.get("type") == "reasoning"
+    return item.pieces() if not has_to_stay and _loses_id(item.value) else pieces
+
+
+def _without_reasoning(pieces: Pieces) -> Pieces | None:
+    """An item after reasoning that does not go with it; None where it cannot go alone."""
+    item = _Item(pieces)
+    item.kept = set(range(len(item.refs)))
+    return _as_users_pictures(item) if item.value.get("type") in _NEED_ID else _without_id(pieces)
 
 
 def _responses_addressed(
@@ -296,14 +313,14 @@ def _responses_addressed(
         item = _Item(pieces)
         item.kept = set(range(len(item.refs)))
         if item.value.get("type") == "reasoning":
-            left = reasoning_item(item.value, recipient)
-            if left is not None and left is item.value:
-                signed = signed or is_sealed(left)
+            thought = reasoning_item(item.value, recipient)
+            if thought is not None and thought is item.value:
+                signed = signed or is_sealed(thought)
                 kept.append(pieces)
                 continue
             lost = True
-            if left is not None:
-                item.value = dict(left)
+            if thought is not None:
+                item.value = dict(thought)
                 kept.append(item.pieces())
             continue
         is_call = item.value.get("type") == "function_call"
@@ -311,19 +328,15 @@ def _responses_addressed(
             call_id = as_text(item.value.get("call_id")) or ""
             kept.append((write(unsigned_item(ids.get(call_id, call_id))),))
             signed = True
-        if lost and item.value.get("type") in _NEED_ID:
-            kept.append(_as_users_pictures(item))
-            continue
         changed = _loses_blank_text(item.value)
         if item.value.get("type") == "message" and not item.value.get("content"):
-            kept.append(None)
             continue
-        changed |= lost and _loses_id(item.value)
         if is_call:
             name = as_text(item.value.get("name")) or ""
             changed |= _replace(item.value, "call_id", ids)
             changed |= _replace(item.value, "name", {name: sent_name(name)})
-        kept.append(item.pieces() if changed else pieces)
+        left = item.pieces() if changed else pieces
+        kept.append(_without_reasoning(left) if lost else left)
     return _without_loose_reasoning(kept)
 
 

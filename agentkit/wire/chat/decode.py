@@ -135,13 +135,13 @@ class ChatReply:
         plain = "reasoning" if delta.get("reasoning") else "reasoning_content"
         reasoning = delta.get(plain)
         details = as_objects(delta.get("reasoning_details"))
-        if not isinstance(reasoning, str):
+        if isinstance(reasoning, str) and reasoning:
+            self._plain = plain
+        elif not self._plain:  # else these are the words that came already
             reasoning = "".join(
                 str(each.get("text") or each.get("summary") or "") for each in details
             )
-        elif reasoning:
-            self._plain = plain
-        if reasoning and (shown := self._mend_reasoning.more(reasoning)):
+        if isinstance(reasoning, str) and (shown := self._mend_reasoning.more(reasoning)):
             self._reasoning.append(shown)
             signals.append(Words(shown, "reasoning"))
         for detail in details:
