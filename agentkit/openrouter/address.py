@@ -33,7 +33,8 @@ def base_url_of(given: str) -> str:
     cleaned = _bare(given)
     parts = _split(cleaned)
     if parts is None:
-        raise _refused(cleaned, f"is an http or https URL such as {BASE_URL!r}")
+        accepted = f"is an http or https URL such as {BASE_URL!r}"
+        raise refused("OpenRouter(base_url={!r})", redacted(cleaned), accepted)
     if parts.username or parts.password:
         raise UsageError(
             "OpenRouter(base_url=…) must not hold a user name or password; accepted is api_key="
@@ -67,17 +68,14 @@ def key_of(given: str) -> Secret:
     """
     key, before = _bare(given), None
     while key != before:
-        before, key = key, _bare(_BEFORE_KEY.sub("", key, count=1) if _starts(key) else key)
+        found = _BEFORE_KEY.match(key)
+        before, key = key, _bare(key[found.end() :] if found else key)
     if not key.isascii() or not key.isprintable() or " " in key:
         raise UsageError(
             "OpenRouter(api_key=…): accepted are the printable ASCII characters of one key, "
             "without white space between them"
         )
     return Secret(key)
-
-
-def _starts(key: str) -> bool:
-    return _BEFORE_KEY.match(key) is not None
 
 
 def _bare(text: str) -> str:
@@ -95,7 +93,3 @@ def _split(url: str) -> SplitResult | None:
         if found.scheme in {"http", "https"} and found.hostname and found.port != 0:
             return found
     return None
-
-
-def _refused(base_url: str, accepted: str) -> UsageError:
-    return refused("OpenRouter(base_url={!r})", redacted(base_url), accepted)

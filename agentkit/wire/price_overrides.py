@@ -6,7 +6,7 @@ its conditions do; of those that hold, the last one that names a price sets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -16,7 +16,8 @@ from agentkit.wire.json import as_objects
 from agentkit.wire.types import JsonObject
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_CONDITIONS = {"utc_days", "utc_start", "utc_end", "min_prompt_tokens"}
+_BOUNDS = ("min_", "max_", "utc_")
+"""How names begin that are conditions, not prices."""
 _MARGIN = timedelta(minutes=5)
 """Clocks differ, and a request may be sent a second time."""
 _ESTIMATE = 2.0
@@ -100,35 +101,29 @@ def overrides_of(pricing: JsonObject) -> tuple[PriceOverride, ...]:
 
 
 def _override(entry: JsonObject) -> PriceOverride:
-    prices = {name: price for name, value in entry.items() if (price := dollars(value)) is not None}
-    conditions = {name: value for name, value in entry.items() if value is not None}
-    unknown = conditions.keys() - prices.keys() - _CONDITIONS
-    numbers = {name for name in prices if name.startswith(("min_", "max_", "utc_"))}
-    days, start, end = (conditions.get(name) for name in ("utc_days", "utc_start", "utc_end"))
-    known_days = frozenset(_days(days))
-    from_, until = _minute(start), _minute(end)
-    least = _number(conditions.get("min_prompt_tokens"))
-    is_clear = not unknown and not numbers - _CONDITIONS
-    for given, read in ((days, known_days), (start, from_), (end, until)):
-        is_clear = is_clear and (given is None or read not in (None, frozenset()))
-    if "min_prompt_tokens" in conditions and least is None:
-        is_clear = False
-    return PriceOverride(
-        {name: price for name, price in prices.items() if name not in numbers},
-        known_days if days is not None and known_days else None,
-        from_,
-        until,
-        least,
-        is_clear and (from_ is None or from_ != until),
-    )
+    days, least = _days(entry.get("utc_days")), _number(entry.get("min_prompt_tokens"))
+    start, end = _minute(entry.get("utc_start")), _minute(entry.get("utc_end"))
+    read = {"utc_days": days, "utc_start": start, "utc_end": end, "min_prompt_tokens": least}
+    given = {name: value for name, value in entry.items() if value is not None}
+    rest = {name: dollars(value) for name, value in given.items() if name not in read}
+    prices = {
+        name: price
+        for name, price in rest.items()
+        if price is not None and not name.startswith(_BOUNDS)
+    }
+    # A name that is neither may be a condition that came later than this reader.
+    is_clear = prices.keys() == rest.keys() and (start is None or start != end)
+    is_clear = is_clear and all(read[name] is not None for name in given.keys() & read.keys())
+    return PriceOverride(prices, days, start, end, least, is_clear)
 
 
-def _days(value: object) -> Iterator[int]:
-    """The days of a list; none where one of them is not known."""
+def _days(value: object) -> frozenset[int] | None:
+    """The days of a list; None where one of them is not known, or there is none."""
     names = cast("list[object]", value) if isinstance(value, list) else []
     found = [str(each).lower() for each in names]
-    if all(each in _DAYS for each in found):
-        yield from map(_DAYS.index, found)
+    if not found or not set(_DAYS).issuperset(found):
+        return None
+    return frozenset(map(_DAYS.index, found))
 
 
 def _minute(value: object) -> int | None:

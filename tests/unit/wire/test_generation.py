@@ -8,7 +8,8 @@ import pytest
 
 from agentkit.errors import RateLimited
 from agentkit.openrouter.retry import Retry, Stakes, retrying
-from agentkit.wire.generation import Generation, generation_of
+from agentkit.values import Usage
+from agentkit.wire.generation import Generation, completed, generation_of
 
 OPEN = {"total_cost": 0, "is_byok": True, "upstream_inference_cost": None}
 """With a key of the user's own, the account pays nothing; what the provider billed to that key is
@@ -41,6 +42,37 @@ def test_whether_somebody_paid(told: dict[str, Any], billed: bool | None) -> Non
 
 def test_what_is_open_is_said_to_be_open() -> None:
     assert str(record(**OPEN)) == "its cost is not known yet"
+
+
+OWN = {"total_cost": 0.05, "is_byok": True, "upstream_inference_cost": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("told", "total", "words"),
+    [
+        (OWN, 0.3, "cost $0.3"),
+        ({**OWN, "upstream_inference_cost": None}, None, "cost at least $0.05"),
+        ({**OWN, "is_byok": False}, 0.05, "cost $0.05"),
+        ({"total_cost": 0}, 0.0, "not billed"),
+        ({}, None, "not known yet"),
+    ],
+)
+def test_what_it_cost_in_all(told: dict[str, Any], total: float | None, words: str) -> None:
+    found = record(**told)
+    assert found.total_usd == (None if total is None else pytest.approx(total))
+    assert words in str(found)
+
+
+def test_what_a_reply_did_not_tell_the_record_does() -> None:
+    unknown, own = Usage(requests=1), record(**OWN)
+    whole = completed(unknown, own)
+    assert (whole.cost_usd, whole.upstream_cost_usd) == (pytest.approx(0.3), 0.25)
+    assert whole.cost_is_whole
+    part = Usage(requests=1, cost_usd=0.05)  # what a stream told before it broke
+    assert completed(part, own).cost_usd == pytest.approx(0.3)
+    told = Usage(requests=1, priced_requests=1, cost_usd=0.2)
+    assert completed(told, own) == told
+    assert completed(unknown, None) == completed(unknown, record(**OPEN)) == unknown
 
 
 @pytest.mark.parametrize(("told", "sent"), [(OPEN, 1), ({**OPEN, "upstream_inference_cost": 0}, 3)])
