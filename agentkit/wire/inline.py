@@ -75,6 +75,33 @@ _NEAR = re.compile(
     r"|U(?:kl?)?\Z|P(?:HN?|D9?)?\Z|S(?:Uk?)?\Z|T(?:U0?)?\Z|A{1,3}\Z|\\\Z"
 )
 """Quick and rough: words without any of these hold nothing."""
+_SUSPICIOUS = frozenset(
+    (
+        "d",
+        "D",
+        "i",
+        "R",
+        "U",
+        "P",
+        "S",
+        "T",
+        "A",
+        "da",
+        "Da",
+        "dA",
+        "DA",
+        "iV",
+        "Uk",
+        "PH",
+        "PD",
+        "SU",
+        "TU",
+        "AA",
+    )
+)
+"""How a word begins that may be the beginning of a run."""
+_FEW = 20
+"""Characters of words that no whole beginning fits into."""
 _LONGEST_PARTIAL = 400
 _RUN = re.compile(rf"{_DIGIT}*+(?:(?:\\{{1,8}}/|\\{{1,8}}u00(?:2[bBfF]|5[fF]|2[dD])){_DIGIT}*+)*+")
 _PADDING = re.compile(r"(?:=|\\{1,8}u003[dD]){1,2}")
@@ -128,7 +155,12 @@ class InlineReader:
 
     def passes(self, text: str) -> bool:
         """Whether these words are decided by themselves, as most are; then they are read."""
-        if self._held or self._inside or _NEAR.search(text):
+        if self._held or self._inside:
+            return False
+        # A regular expression costs more than all else that is done for a delta of a few letters.
+        last = text[text.rfind(" ") + 1 :]
+        is_word = last.isalpha() and last[:2] not in _SUSPICIOUS and len(text) < _FEW
+        if not is_word and _NEAR.search(text):
             return False
         self._said.append(text)
         return True
