@@ -21,10 +21,13 @@ SVG_REFUSED = "it is SVG, which no model takes: give it as PNG or JPEG"
 MOST_PIXELS = 89_000_000
 """Beyond this many, Pillow takes a picture for a bomb."""
 MOST_BYTES = 20 << 20
-_LARGE_PNG = 5 << 20
-"""Bytes beyond which an opaque picture goes as JPEG: providers refuse files that are larger."""
-_LOSSY = frozenset({"image/jpeg", "image/avif", "image/heic"})
-_QUALITIES = (95, 85, 70)
+_LARGE = 5 << 20
+"""Bytes beyond which an opaque picture is packed more tightly: some providers take no more."""
+_LOSSY = frozenset({"image/jpeg", "image/webp", "image/avif", "image/heic"})
+_SAMPLE = 512
+"""Pixels on a side of what is encoded to learn how long a PNG would be."""
+_QUALITIES = ((95, _LARGE), (85, _LARGE), (70, MOST_BYTES))
+"""Qualities of JPEG, and how many bytes each may give."""
 
 
 def is_taken(info: Info) -> bool:
@@ -61,21 +64,36 @@ def converted(data: bytes, info: Info) -> bytes:
 def _as_sent(picture: PillowImage, data: bytes, info: Info) -> bytes:
     """PNG for what is sharp or transparent, JPEG for what was JPEG or alike, or is too large."""
     is_transparent = "A" in picture.mode
-    if info.media_type not in _LOSSY or is_transparent:
+    if is_transparent or (info.media_type not in _LOSSY and not _is_long(picture)):
         png = encoded(picture, "PNG")
-        if len(png) <= (MOST_BYTES if is_transparent else _LARGE_PNG):
+        if len(png) <= (MOST_BYTES if is_transparent else _LARGE):
             return png
-    choices: list[dict[str, Any]] = [{"quality": each} for each in _QUALITIES]
+    choices: list[tuple[dict[str, Any], int]] = [
+        ({"quality": quality}, most) for quality, most in _QUALITIES
+    ]
     if info.media_type == "image/jpeg" and not info.unusual:
-        choices.insert(0, _camera_options(data))
-    for options in () if is_transparent else choices:
+        choices.insert(0, (_camera_options(data), MOST_BYTES))
+    for options, most in () if is_transparent else choices:
         jpeg = encoded(picture, "JPEG", **options)
-        if len(jpeg) <= MOST_BYTES:
+        if len(jpeg) <= most:
             return jpeg
     raise ImageError(
         f"the {name_of(info.media_type)} has more than {MOST_BYTES >> 20} MiB in a form that "
         "models take; scale=True makes it smaller"
     )
+
+
+def _is_long(picture: PillowImage) -> bool:
+    """Whether a PNG of it would surely be too long: a scan of 24 megapixels takes seconds to
+    encode. Its middle tells.
+    """
+    width, height = picture.size
+    if width * height < 16 * _SAMPLE**2:
+        return False
+    left, top = (width - _SAMPLE) // 2, (height - _SAMPLE) // 2
+    middle = picture.crop((left, top, left + _SAMPLE, top + _SAMPLE))
+    expected = len(encoded(middle, "PNG")) * (width * height / _SAMPLE**2)
+    return expected > 2 * _LARGE
 
 
 def _camera_options(data: bytes) -> dict[str, Any]:
