@@ -7,6 +7,7 @@ The forms: an HTTP error's body; a 200 with a top-level `error`; `choices[].erro
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any, cast
 from agentkit.errors import APIError, ProviderFailed, for_status
 from agentkit.wire.headers import wait_for_limit
 from agentkit.wire.json import UnreadableJson, as_object, as_text, read
+from agentkit.wire.sse import EventStream
 from agentkit.wire.types import JsonObject
 
 _WORDS = 2000
@@ -42,11 +44,7 @@ def from_body(
     status: int, body: bytes, *, retry_after: float | None = None, generation_id: str | None = None
 ) -> APIError:
     """The error for an HTTP status and as much of its body as was read, which may be anything."""
-    try:
-        parsed = as_object(read(body))
-    except UnreadableJson:
-        parsed = cast("JsonObject", {})
-    error = parsed.get("error")
+    error = _parsed(body).get("error")
     from_service = _is_own(error, status)
     if isinstance(error, str):
         error = {"message": error}
@@ -60,6 +58,14 @@ def from_body(
         from_service=from_service,
         generation_id=generation_id,
     )
+
+
+def _parsed(body: bytes) -> JsonObject:
+    """The object in a body, which may be the first event of a stream; empty where there is none."""
+    for data in (body, *EventStream().feed(body + b"\n\n")):
+        with contextlib.suppress(UnreadableJson):
+            return as_object(read(data))
+    return {}
 
 
 _OWN_FIELDS = frozenset({"code", "message", "metadata", "availability", "error_type"})
@@ -108,7 +114,7 @@ def from_error(
     if not isinstance(retryable, bool):
         retryable = False if kind == 429 and _lasts(error, metadata, retry_after) else None
     return for_status(kind)(
-        _message(error, status, raw_words, metadata),
+        _message(error, status, raw_words, metadata) + _reset(kind, retry_after),
         status=kind,
         code=code if isinstance(code, int | str) else None,
         provider=as_text(metadata.get("provider_name")),
@@ -221,6 +227,20 @@ def _message(
         words = f"{words} [{', '.join(reasons)}]"
     words = words[:_WORDS]
     return words if status is None else f"HTTP {status}: {words}"
+
+
+def _reset(kind: int | None, retry_after: float | None) -> str:
+    """When a rate limit is reset, if that takes longer than anybody waits for."""
+    if kind != 429 or retry_after is None or not 120 < retry_after < _LONGEST_TOLD:
+        return ""
+    amount, unit = retry_after / 60, "minutes"
+    if amount > 120:
+        amount, unit = amount / 60, "hours"
+    return f"; it may be sent again in {amount:.0f} {unit}"
+
+
+_LONGEST_TOLD = 32 * 86400.0
+"""Seconds beyond which a wait is a mistake of the server's clock, or of its arithmetic."""
 
 
 def _phrase(status: int | None) -> str:

@@ -119,6 +119,25 @@ def test_the_header_wins_over_the_body() -> None:
     assert from_body(429, body(metadata=metadata), retry_after=7).retry_after == 7
 
 
+def test_an_error_that_comes_as_an_event_is_read() -> None:
+    told = body(message="slow down", code=429, metadata={"retry_after": 5})
+    for text in (b"data: " + told, b": PROCESSING\n\ndata: " + told + b"\n\ndata: [DONE]\n\n"):
+        error = from_body(429, text)
+        assert (str(error), error.retry_after) == ("HTTP 429: slow down", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [(30, ""), (600, "in 10 minutes"), (40_000, "in 11 hours"), (1e12, ""), (None, "")],
+)
+def test_a_long_wait_is_told_in_words(wait: float | None, words: str) -> None:
+    error = from_body(429, body(message="slow down"), retry_after=wait)
+    assert str(error).removeprefix("HTTP 429: slow down") == (
+        f"; it may be sent again {words}" if words else ""
+    )
+    assert str(from_body(503, body(message="busy"), retry_after=wait)) == "HTTP 503: busy"
+
+
 def daily(**more: Any) -> dict[str, Any]:
     words = "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 a day"
     return {"message": words, "code": 429, **more}
