@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,12 +20,20 @@ from agentkit import Agent, Answer, OpenRouter
 from agentkit.emulator import Emulator
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+from tests.failure_list import FailureList
 from tests.judge import Judge, told
 
 # No deadline: properties are about what comes out, and a busy machine must not fail them.
 settings.register_profile("quick", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=400)
 settings.load_profile("quick")
+
+
+def examples(quick: int) -> int:
+    """How many examples a property is tried with: `quick` in `make test`, eight times as many in
+    `make test-all`.
+    """
+    return quick * settings.default.max_examples // 50
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -57,23 +64,6 @@ def judged(request: pytest.FixtureRequest, judge: Judge) -> Iterator[None]:
         judge.taken()
     elif found := judge.verdict():
         pytest.fail(told(found), pytrace=False)
-
-
-class FailureList:
-    """The tests that failed so far. Where the run itself breaks, pytest prints no summary: this does."""
-
-    def __init__(self) -> None:
-        self.failed: list[str] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self.failed.append(f"{report.nodeid} ({report.when})")
-
-    def pytest_internalerror(self) -> None:
-        count = len(self.failed)
-        print(f"\nThe run broke. {count} tests had failed until then:", file=sys.stderr)
-        for name in self.failed:
-            print(f"FAILED {name}", file=sys.stderr)
 
 
 def pytest_configure(config: pytest.Config) -> None:

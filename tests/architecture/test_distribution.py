@@ -212,6 +212,7 @@ def user_file(fresh: Environment) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_mypy_reads_the_types(user_file: Path, fresh: Environment) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", fresh.python]
     done = fresh.run(*command, "--cache-dir", os.devnull, user_file)

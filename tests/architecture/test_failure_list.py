@@ -12,7 +12,7 @@ import pytest
 from tests.architecture.documents import ROOT
 
 BREAKS = """
-from tests.conftest import FailureList
+from tests.failure_list import FailureList
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):

@@ -19,6 +19,7 @@ from agentkit.demo.script import read
 from agentkit.demo.tools import load_tools
 from agentkit.emulator import Emulator, faults_from_text
 from tests.architecture.documents import PAGES, README, ROOT, Block, anchors, blocks, links
+from tests.processes import PATIENCE, execute, forked
 
 LARGEST_README = 7_000
 SAID = {
@@ -75,32 +76,19 @@ def run(code: str, emulator: Emulator, folder: Path) -> subprocess.CompletedProc
         "PYTHONPATH": str(ROOT),
         "PYTHONIOENCODING": "utf-8",
     }
-    command = [sys.executable, "-W", "error"]
-    if "\ndef test_" in code:
-        file = folder / "test_example.py"
-        file.write_text(code, encoding="utf-8")
-        command += [
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:asyncio",
-            "-c",
-            os.devnull,
-            str(file),
-        ]
-    else:
-        command += ["-c", code]
+    if "\ndef test_" not in code:
+        return forked(execute, code, cwd=folder, environment=environment)
+    file = folder / "test_example.py"
+    file.write_text(code, encoding="utf-8")
+    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     return subprocess.run(
-        command,
+        [sys.executable, "-W", "error", *pytest_alone, "-c", os.devnull, str(file)],
         capture_output=True,
         encoding="utf-8",
         env=environment,
         cwd=folder,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

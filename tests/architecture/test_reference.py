@@ -60,6 +60,7 @@ def described(pages: Path, name: str, where: str) -> bool:
     return isinstance(body, Tag) and bool(body.find(["p", "pre"], recursive=False))
 
 
+@pytest.mark.slow  # `.ci/run` builds the pages, this reads them as well
 def test_every_public_name_has_an_entry(tmp_path: Path) -> None:
     pages = built(tmp_path)
     entries = InventoryFile.loads((pages / "objects.inv").read_bytes(), uri="").data
@@ -80,6 +81,25 @@ def test_every_public_name_has_an_entry(tmp_path: Path) -> None:
     assert (pages / "index.html").exists()
     for page in [*pages.rglob("*.html"), *pages.rglob("*.css")]:
         assert not FROM_ELSEWHERE.search(page.read_text("utf-8")), page
+
+
+def test_every_public_name_is_in_the_source_of_the_reference() -> None:
+    """By a directive of its own, or by one for all names of its module."""
+    sources = [page.read_text("utf-8") for page in (ROOT / "docs" / "reference").glob("*.rst")]
+    named = {name for text in sources for name in re.findall(r"\.\. auto\w+:: ([\w.]+)", text)}
+    whole = {
+        name
+        for text in sources
+        for name, options in re.findall(r"\.\. automodule:: ([\w.]+)\n((?: +:.*\n)*)", text)
+        if ":no-members:" not in options
+    }
+    missing = [
+        f"{module}.{name}"
+        for module in public_modules()
+        for name in importlib.import_module(module).__all__
+        if module not in whole and not {f"{module}.{name}", f"agentkit.{name}"} & named
+    ]
+    assert not missing, " ".join(missing)
 
 
 @pytest.mark.parametrize("module", public_modules())

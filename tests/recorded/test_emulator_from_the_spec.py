@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say, Think
+from tests.conftest import examples
 from tests.recorded.schemas import Spec
 from tests.recorded.traffic import events_in
 
@@ -42,7 +43,7 @@ MODELS = (
 PROMPTS = ("Draw a fox in the snow", "What is the weather in Oslo?", "Hello", None)
 KEY = {"authorization": "Bearer sk-or-test"}
 BOUNDED = settings(
-    max_examples=20,
+    max_examples=examples(20),
     deadline=None,
     database=None,
     phases=[Phase.generate],

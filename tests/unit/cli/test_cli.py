@@ -12,6 +12,7 @@ import pytest
 
 from agentkit import __version__
 from agentkit.cli import main
+from tests.processes import PATIENCE, command, forked
 
 SCRIPT = """\
 name: Small
@@ -35,19 +36,8 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | changes
 
 
-def run(
-    *arguments: str, module: str = "agentkit", stdin: str = "", **changes: str
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(
-        command,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(**changes),
-        check=False,
-    )
+def run(*arguments: str, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+    return forked(command, arguments, stdin=stdin, environment=environment(**changes))
 
 
 @pytest.fixture
@@ -58,7 +48,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def test_a_demo_is_played_shown_and_reported(script: Path, tmp_path: Path) -> None:
-    done = run("demo", str(script), "--out", str(tmp_path / "out"), module="agentkit.cli", LIVE="")
+    done = run("demo", str(script), "--out", str(tmp_path / "out"), LIVE="")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "Chat Completions API" in done.stdout
@@ -146,14 +136,14 @@ def test_live_without_a_key(script: Path) -> None:
 def test_version_and_help() -> None:
     assert run("--version").stdout == f"agentkit {__version__}\n"
     told = run("--help").stdout
-    for command in ("demo", "chat", "emulator", "--debug"):
-        assert command in told
+    for name in ("demo", "chat", "emulator", "--debug"):
+        assert name in told
 
 
 def test_a_missing_package_is_told_in_one_line() -> None:
     code = "import sys; sys.modules['typer'] = None\nfrom agentkit.cli import main\nsys.exit(main(['--version']))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 2
     assert done.stderr == "agentkit: typer is not installed: pip install agentkit-openrouter\n"
@@ -177,7 +167,7 @@ def test_the_emulator_runs_until_it_is_told_to_stop() -> None:
                 assert reply.status == 200
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_chat_draws_lists_and_saves(tmp_path: Path) -> None:
@@ -316,6 +306,6 @@ def test_an_interrupt_ends_a_demo_quietly(tmp_path: Path) -> None:
         while "img_1" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in errors

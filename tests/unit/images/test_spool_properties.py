@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentkit.images import MemoryImageStore, Spool, decode_base64
+from tests.conftest import examples
 
 REFERENCE = re.compile(r"agentkit-blob:TOKEN:\d+\Z")
 
@@ -153,7 +154,7 @@ def assert_same(plain: Any, got: Any, spool: Spool) -> None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -168,7 +169,7 @@ def test_any_json_in_any_slices(body: bytes, sizes: list[int], threshold: int):
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -183,7 +184,7 @@ def test_each_long_picture_is_taken_out(strings: list[str], sizes: list[int]):
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -208,7 +209,7 @@ def test_lines_of_sse_in_any_slices(events: list[bytes | None], end: bytes, size
             assert_same(json.loads(event), json.loads(line.removeprefix(b"data: ")), spool)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -248,7 +249,7 @@ def test_garbage_in_any_slices(parts: list[bytes], sizes: list[int], threshold: 
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

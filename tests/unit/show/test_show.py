@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from agentkit.show import html, markdown, plain
 from agentkit.values import Image, ImageFailure, MemoryBlobs, Source, Text
+from tests.conftest import examples
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -147,7 +148,7 @@ def test_markdown_has_no_html_and_no_picture_of_the_models(text: str) -> None:
     assert not {"html_block", "html_inline", "image"} & set(tokens(markdown.prose(text)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(nasty)
 @example("[a](`) <b> `")
 @example("`!`[a](/u)")
@@ -158,7 +159,7 @@ def test_markdown_of_any_text_has_no_html_and_no_picture(text: str) -> None:
     assert found.count("image") <= 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(nasty)
 def test_markdown_in_one_line_is_words_alone(text: str) -> None:
     found = set(tokens("x " + markdown.inline(text) + " x"))
@@ -238,7 +239,7 @@ def test_a_page_gets_no_markup_of_the_models(text: str) -> None:
         assert attributes["rel"] == "noopener noreferrer nofollow"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(nasty)
 def test_a_page_of_any_text_has_no_picture(text: str) -> None:
     assert not {"img", "script", "!--"} & {tag for tag, _ in Page(html.prose(text)).tags}

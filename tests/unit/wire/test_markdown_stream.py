@@ -14,6 +14,7 @@ from agentkit.wire import decoder
 from agentkit.wire.markdown import place
 from agentkit.wire.markdown_stream import LONGEST, TextFilter
 from agentkit.wire.types import JsonObject, Words
+from tests.conftest import examples
 from tests.unit.wire.test_markdown import BOMBS, FOUND, PLACED, U, V
 
 URLS = (U, V, "https://x.ai/", U + "?t=a_", U + "?t=a")
@@ -75,7 +76,7 @@ cuts = st.lists(st.integers(0, 400), max_size=12)
 sets = st.sets(st.sampled_from(URLS))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(200))
 @given(markdown, cuts, sets, st.integers(0, 3))
 @example(f"`![a]({U})`", [12, 30, 40], {U}, 0)
 @example(f"One.\n\n![a]({U})\n\nTwo.", [5, 6, 50], {U}, 1)
@@ -87,7 +88,7 @@ def test_what_is_given_is_what_the_answer_says(
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(st.text(st.sampled_from("![]()<>`~\\ \n:/abht ps\"'1."), max_size=60), st.booleans())
 def test_any_words_character_by_character(text: str, had: bool) -> None:
     text = f"{text}(https://x.ai/a.png) {text}"

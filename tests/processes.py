@@ -1,0 +1,122 @@
+"""Processes of their own, started quickly: forked from one that has imported agentkit already.
+
+A fresh interpreter spends a second on imports before it does anything. Where a test needs a process
+(its own environment, its own output, its own exit code) and not a fresh import, it is forked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import io
+import multiprocessing
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from subprocess import CompletedProcess, TimeoutExpired
+from tempfile import TemporaryDirectory
+
+PATIENCE = 300.0
+"""Seconds until a process that should have ended is said to hang; far more than one needs on a busy
+machine, for no test measures with it.
+"""
+_PRELOADED = [
+    "agentkit.agent",
+    "agentkit.conversation",
+    "agentkit.cli.commands",
+    "agentkit.demo.player",
+    "agentkit.emulator.server",
+    "agentkit.openrouter",
+    "agentkit.studio",
+    "agentkit.tools",
+    "openai",
+    "PIL.Image",
+    "tests.processes",
+]
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(_PRELOADED)
+
+
+def forked(
+    call: Callable[..., int | None],
+    *arguments: object,
+    stdin: str = "",
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> CompletedProcess[str]:
+    """`call(*arguments)` in a process of its own, and what came of it.
+
+    `call` and its arguments are pickled. What it returns is the exit code, None being 0. Warnings
+    are errors there, as with `python -W error`.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "stdin").write_text(stdin, encoding="utf-8")
+        child = _CONTEXT.Process(
+            target=_child,
+            args=(call, arguments, folder, cwd or Path.cwd(), dict(environment or os.environ)),
+        )
+        child.start()
+        child.join(PATIENCE)
+        if child.exitcode is None:
+            child.kill()
+            child.join()
+            raise TimeoutExpired(call.__name__, PATIENCE)
+        out, err = (_text(folder / each) for each in ("stdout", "stderr"))
+        code = child.exitcode
+        child.close()
+        return CompletedProcess([call.__name__], code, out, err)
+
+
+def execute(code: str, arguments: tuple[str, ...] = ()) -> None:
+    """Run a program, as `python -c` does."""
+    names: dict[str, object] = {"__name__": "__main__", "__builtins__": __builtins__}
+    sys.argv = ["-c", *arguments]
+    exec(compile(code, "<string>", "exec"), names)
+    names.clear()
+
+
+def command(arguments: tuple[str, ...]) -> int:
+    """Run the command `agentkit`."""
+    from agentkit.cli import main
+
+    sys.argv = ["agentkit", *arguments]
+    return main(list(arguments))
+
+
+def _child(
+    call: Callable[..., int | None],
+    arguments: tuple[object, ...],
+    folder: Path,
+    cwd: Path,
+    environment: dict[str, str],
+) -> None:
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        flags = os.O_RDONLY if name == "stdin" else os.O_WRONLY | os.O_CREAT
+        opened = os.open(folder / name, flags, 0o600)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", write_through=True)
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", write_through=True)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    warnings.simplefilter("error")
+    try:
+        code = call(*arguments) or 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:  # noqa: BLE001 - as an interpreter does: shown, and exit code 1
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    gc.collect()
+    sys.exit(code)
+
+
+def _text(file: Path) -> str:
+    return file.read_text("utf-8") if file.exists() else ""
