@@ -57,7 +57,7 @@ class Round:
     gate: asyncio.Semaphore
     """Lets as many calls run at once as the limits allow."""
     until: float
-    """When their time is over, by `time.monotonic`."""
+    """When their time is over, by the clock of the event loop."""
     delegation: Delegation
     """What an agent that is called may use."""
     broken_off: list[tuple[Invocation, Run]] = field(default_factory=list[tuple[Invocation, Run]])
@@ -66,7 +66,7 @@ class Round:
     @property
     def seconds_left(self) -> float:
         """The time left now: a call that had to queue has less than those before it."""
-        return self.until - time.monotonic()
+        return self.until - asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,12 @@ async def run_call(round_: Round, invocation: Invocation) -> tuple[ToolOutcome, 
     async with round_.gate:
         if round_.seconds_left <= 0:
             return not_run(invocation, "seconds"), 0.0
-        clock = time.monotonic()
+        now = asyncio.get_running_loop().time
+        began = now()
         started = replace(invocation, status="running", started_at=time.time())
         round_.log.tell(InvocationStarted(started))
         ended = await _ended(round_, started)
-        seconds = time.monotonic() - clock
+        seconds = now() - began
         logger().info(
             "invocation",
             run=round_.run.id,

@@ -5,7 +5,6 @@ when the run is cancelled.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
@@ -62,7 +61,8 @@ async def call(
     started = [each for each in step.invocations if each not in surplus]
     gate = asyncio.Semaphore(run.limits.parallel)
     delegation = _delegation(run, step, context, seconds_left)
-    round_ = Round(run, context, log, gate, time.monotonic() + seconds_left, delegation)
+    until = asyncio.get_running_loop().time() + seconds_left
+    round_ = Round(run, context, log, gate, until, delegation)
     tasks = _tasks(round_, started)
     answered, cancellation = 0, Cancellation()
     broken: HookFailed | None = None

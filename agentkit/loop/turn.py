@@ -4,6 +4,7 @@ collected, the run grown.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -84,7 +85,8 @@ async def take_turn(
     budget, and where it is to be asked again with other tools. Raises a `RunError` whose `run` has
     what had arrived.
     """
-    services, deadline = context.services, time.monotonic() + seconds_left
+    services = context.services
+    deadline = asyncio.get_running_loop().time() + seconds_left
     if upcoming is None or upcoming.context is not context:
         upcoming = build_request(run, context)
     hold = reserve(run, upcoming, closing=closing is not None)
@@ -126,7 +128,8 @@ class Turn:
         self.run, self._context, self._log = run, context, log
         self._services = context.services
         self._before = run
-        self._began = time.monotonic()
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
         self.decoder = self._new_decoder()
         self.looked_up: Generation | None = None
         self._collector: Collector | None = None
@@ -199,7 +202,7 @@ class Turn:
             model=reply.model,
             generation=generation_id,
             finish=reply.finish,
-            seconds=round(time.monotonic() - self._began, 3),
+            seconds=round(self._now() - self._began, 3),
             cost_usd=reply.usage.cost_usd,
         )
         return run

@@ -5,7 +5,6 @@ it breaks off.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
@@ -122,8 +121,8 @@ class PaidRequest:
 
     At the end the hold is settled. An error leaves the block as a `RunError` that has what had
     arrived, the id of the request, what a look-up told, and whether it was billed. `deadline` is in
-    seconds of the monotonic clock. After a cancellation, downloads of what was paid for go on for
-    at most `grace` seconds.
+    seconds of the event loop's clock. After a cancellation, downloads of what was paid for go on
+    for at most `grace` seconds.
     """
 
     def __init__(
@@ -268,4 +267,4 @@ class PaidRequest:
         return await self._client.generation(generation_id, seconds=seconds)
 
     def _seconds_left(self) -> float:
-        return self._deadline - time.monotonic()
+        return self._deadline - asyncio.get_running_loop().time()

@@ -5,7 +5,6 @@ none of them lost.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -67,7 +66,8 @@ class DrawingRequest:
         self._previewed: set[str] = set()
         self._images: list[Image] = []
         self._failures: list[ImageFailure] = []
-        self._began = time.monotonic()
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
 
     @property
     def drawing(self) -> Drawing:
@@ -87,7 +87,7 @@ class DrawingRequest:
             self.request.model,
             self.request.prompt,
             self._log.generation_id,
-            time.monotonic() - self._began,
+            self._now() - self._began,
         )
 
     async def take(self, hold: Hold) -> Drawing:
@@ -95,7 +95,7 @@ class DrawingRequest:
         arrived.
         """
         context = self._context
-        deadline = time.monotonic() + context.seconds
+        deadline = asyncio.get_running_loop().time() + context.seconds
         # Where a picture is gone from the store, sending says so.
         body, _ = await context.outgoing.prepared(encode(self.request), context.store)
         try:
