@@ -4,9 +4,10 @@ the four ways to ask.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from random import Random
@@ -20,6 +21,7 @@ from agentkit import Agent, Answer, OpenRouter
 from agentkit.emulator import Emulator
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+from tests.clock import SteppedLoop
 from tests.failure_list import FailureList
 from tests.judge import Judge, told
 
@@ -64,6 +66,12 @@ def judged(request: pytest.FixtureRequest, judge: Judge) -> Iterator[None]:
         judge.taken()
     elif found := judge.verdict():
         pytest.fail(told(found), pytrace=False)
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"stepped": SteppedLoop}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -88,4 +88,5 @@ async def test_frames_and_calls_of_a_turn_are_our_own(
     assert found.frames[0].endswith(".handle_async_request")
     assert found.frames[-1] == "Agent.run"
     assert set(found.frames) <= set(found.calls)
-    assert len(found.calls) == len((await footprint(origin, tmp_path, usd)).calls)
+    # How often a reader is called depends on the pieces that the network delivers.
+    assert set(found.calls) == set((await footprint(origin, tmp_path, usd)).calls)

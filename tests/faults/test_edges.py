@@ -13,6 +13,7 @@ from agentkit.errors import ConnectionFailed
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
+from tests.clock import FOREVER, GUARD
 from tests.faults.scene import KEY, MODEL, WAYS, Scene, Way, missing, replies, standing
 from tests.unit.openrouter.peer import answers, serving
 
@@ -87,7 +88,7 @@ async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
     async def note(text: str) -> str:
         """Write something down."""
         reached.set()
-        await asyncio.sleep(30)
+        await asyncio.sleep(FOREVER)
         return text
 
     with Emulator() as emulator:
@@ -129,7 +130,7 @@ async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
             await (reached.wait() if phase == "in a tool" else _struck(emulator))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(task, 3)
+                await asyncio.wait_for(task, GUARD)
             if chat is not None:
                 assert chat.messages == ()
             assert await standing(emulator.origin) <= 1

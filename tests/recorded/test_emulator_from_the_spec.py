@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say, Think
+from tests.clock import GUARD
 from tests.conftest import examples
 from tests.recorded.schemas import Spec
 from tests.recorded.traffic import events_in
@@ -159,7 +160,9 @@ def test_no_answer_to_a_get_is_outside_the_spec(
 )
 def test_without_a_key(path: str, spec: Spec, emulator: Emulator) -> None:
     bare = path.partition("?")[0]
-    response = httpx2.request(SERVED[bare], emulator.base_url + path, trust_env=False)
+    response = httpx2.request(
+        SERVED[bare], emulator.base_url + path, trust_env=False, timeout=GUARD
+    )
     assert response.status_code == 401
     assert faults(spec, bare, response) == []
 
@@ -171,7 +174,9 @@ def post(emulator: Emulator, path: str, reply: Reply, *, stream: bool) -> httpx2
         "stream": stream,
     }
     made_plausible(body, path, body["model"], "Draw a fox")
-    return httpx2.post(emulator.base_url + path, json=body, headers=KEY, trust_env=False)
+    return httpx2.post(
+        emulator.base_url + path, json=body, headers=KEY, trust_env=False, timeout=GUARD
+    )
 
 
 @pytest.mark.parametrize("path", POSTS)

@@ -27,6 +27,7 @@ from agentkit.emulator import CallTool, Draw, Emulator, Raw, RecordedRequest, Re
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
 from agentkit.values import APIS, Api
+from tests.clock import GUARD
 from tests.conftest import WAYS, picture
 from tests.recorded.recordings import recordings
 from tests.unit.loop.test_scenarios import BIG, SCENARIOS, paint, weather
@@ -102,7 +103,7 @@ async def gathered() -> list[Said]:
         async with (
             OpenRouter(api_key="sk-or-test", base_url=emulator.base_url) as client,
             httpx2.AsyncClient(
-                headers={"authorization": "Bearer sk-or-test"}, trust_env=False
+                headers={"authorization": "Bearer sk-or-test"}, trust_env=False, timeout=GUARD
             ) as http,
         ):
             listener = _Listener(emulator, client, http)

@@ -20,6 +20,7 @@ import pytest
 from agentkit.openrouter.response import MAX_BODY
 from agentkit.wire.size import MAX_HELD
 from agentkit.wire.sse import MAX_LINE
+from tests.clock import GUARD
 from tests.security.peer import Script, http, peering, start
 from tests.security.pictures import SIGNATURE, header, whole
 
@@ -162,7 +163,7 @@ async def attacked(script: Script, api: str, *, stream: bool) -> dict[str, Any]:
             stderr=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[2],
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), GUARD)
         assert process.returncode == 0, err.decode()[-2000:]
         return json.loads(out)
 

@@ -29,6 +29,7 @@ from agentkit.errors import AgentkitError, RunError
 from agentkit.images import MemoryImageStore
 from agentkit.openrouter.transport import Timeouts, Transport
 from tests.cassettes.recorder import record
+from tests.clock import FOREVER
 from tests.security.peer import Peer, Script, http, peering, start
 from tests.unit.demo.hand_made import played, turn
 
@@ -97,7 +98,7 @@ def delta(words: str) -> dict[str, object]:
 
 
 async def silence(writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(30)
+    await asyncio.sleep(FOREVER)
 
 
 def echoed(key: str) -> str:

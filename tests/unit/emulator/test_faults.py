@@ -29,6 +29,7 @@ from agentkit.emulator import (
     Status,
     When,
 )
+from tests.clock import GUARD
 
 HELLO = {"model": "openai/gpt-5.2", "messages": [{"role": "user", "content": "hello"}]}
 BODIES = {
@@ -69,7 +70,7 @@ def raw(
 
 
 def until(condition) -> None:
-    end = time.monotonic() + 3
+    end = time.monotonic() + GUARD
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.005)

@@ -7,10 +7,11 @@ import httpx2
 import pytest
 
 from agentkit.emulator import Draw, Failure, Reply, Say
+from tests.clock import GUARD
 
 
 def wait_for(condition) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + GUARD
     while not condition():
         assert time.monotonic() < until, "it never came true"
         time.sleep(0.01)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from agentkit import FetchPolicy
+from tests.clock import GUARD
 from tests.conftest import picture
 from tests.unit.openrouter.peer import Line, Peer, reply, serving
 
@@ -40,7 +41,7 @@ class SlowHost:
         return [f"{self.peer.origin}/fox", f"{self.peer.origin}/hen"]
 
     async def both_asked(self) -> None:
-        await asyncio.wait_for(self.asked.wait(), 30)
+        await asyncio.wait_for(self.asked.wait(), GUARD)
 
     def release_soon(self) -> None:
         """Release them once the caller waits for something else."""

@@ -20,6 +20,7 @@ import pytest
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.images import BrokenImage, Fetcher, FetchPolicy, FileImageStore, MemoryImageStore
+from tests.clock import FOREVER, GUARD
 from tests.security.net import PNG, Net
 
 Handler = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
@@ -237,7 +238,7 @@ async def drip(path: str, headers: dict[str, str], writer: asyncio.StreamWriter)
 
 
 async def silence(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(5)
+    await asyncio.sleep(FOREVER)
 
 
 @pytest.mark.parametrize("slow", [drip, silence])
@@ -303,7 +304,7 @@ async def test_a_cancelled_fetch_leaves_nothing(tmp_path: Path):
     async with serving(slow) as server:
         fetcher = Fetcher(FetchPolicy(), FileImageStore(tmp_path), origin=server.origin)
         task = asyncio.create_task(fetcher.fetch(server.origin))
-        await asyncio.wait_for(arriving.wait(), 5)
+        await asyncio.wait_for(arriving.wait(), GUARD)
         await asyncio.sleep(0.1)
         assert len(files(tmp_path)) == 1
         task.cancel()

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
 from agentkit.errors import APIError, ImageError, UsageError
 from agentkit.show import plain
 from tests.conftest import Bench, picture
+from tests.processes import execute, forked
 
 BIG = picture(size=(160, 120), noise=90)
 
@@ -90,10 +89,8 @@ async def test_another_process_goes_on(bench: Bench, tmp_path: Path) -> None:
     answer = await bench.ask(chat, "Pay")
     assert answer.status == "paused"
     (tmp_path / "run.json").write_text(answer.run.to_json(), encoding="utf-8")
-    command = [sys.executable, "-c", OTHER_PROCESS, bench.emulator.base_url, str(tmp_path)]
-    done = await asyncio.to_thread(
-        lambda: subprocess.run(command, capture_output=True, text=True, check=False)
-    )
+    program = (OTHER_PROCESS, (bench.emulator.base_url, str(tmp_path)))
+    done = await asyncio.to_thread(forked, execute, *program)
     assert done.stderr == ""
     assert done.stdout.strip() == f"paid 3 with img_1 of {len(BIG)} bytes | Done. | 2"
 

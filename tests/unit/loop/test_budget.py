@@ -42,6 +42,7 @@ from agentkit.stream import EventLog
 from agentkit.studio import Studio
 from agentkit.tools import collect
 from agentkit.wire.types import Request
+from tests.clock import FOREVER, until
 from tests.conftest import WAYS, Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -293,11 +294,10 @@ async def test_an_error_whose_usage_was_told_is_settled(bench: Bench) -> None:
 async def test_a_cancelled_request_is_uncertain(bench: Bench) -> None:
     budget = Budget(cost_usd=1)
     agent = bench.agent(budget=budget)
-    bench.emulator.play([says(), Reply([Say("slow")], delay=5)])
+    bench.emulator.play([says(), Reply([Say("slow")], delay=FOREVER)])
     await bench.ask(agent, "Go")
     task = asyncio.create_task(bench.ask(agent, "Go"))
-    await asyncio.sleep(0.3)
-    assert len(bench.emulator.requests) == 2
+    await until(lambda: len(bench.emulator.requests) == 2)
     assert budget.reserved_usd == pytest.approx(0.1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import time
 import weakref
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -49,8 +49,10 @@ from agentkit.errors import (
     StreamInterrupted,
     UsageError,
 )
+from agentkit.hooks import Asking, Hooks
 from agentkit.images.store import MemoryImageStore
 from agentkit.tools import Progress
+from tests.clock import FOREVER, GUARD, advance
 from tests.conftest import Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -231,31 +233,39 @@ async def test_an_adopted_run_that_broke_says_that_it_did(bench: Bench) -> None:
         await chat.agent.resume(saved)
 
 
+@dataclass
+class Silence:
+    """A server that takes every request and never says a word."""
+
+    url: str
+    asked: asyncio.Event
+
+
 @pytest.fixture
-async def silence() -> AsyncIterator[str]:
-    """The address of a server that takes every request and never says a word."""
+async def silence() -> AsyncIterator[Silence]:
+    asked = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
+            await reader.read(1)
+            asked.set()
             await reader.read()
         writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield Silence(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked)
     server.close()
 
 
 async def test_the_time_of_a_run_holds_for_the_look_into_the_catalogue(
-    silence: str, store: MemoryImageStore
+    silence: Silence, store: MemoryImageStore
 ) -> None:
-    async with OpenRouter(api_key="sk-or-test", base_url=f"{silence}/api/v1") as client:
+    async with OpenRouter(api_key="sk-or-test", base_url=f"{silence.url}/api/v1") as client:
         chat = Agent(
             "openai/gpt-5.2", client=client, store=store, limits=Limits(seconds=0.3)
         ).conversation()
-        began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match=r"limit of 0\.3 seconds") as caught:
             await chat.send("Hello")
-        assert time.monotonic() - began < 2
         assert caught.value.run is not None
         assert caught.value.run.messages[-1].text == "Hello"
         assert caught.value.run.seconds >= 0.3
@@ -267,11 +277,11 @@ async def test_what_the_catalogue_took_is_time_of_the_run(bench: Bench) -> None:
         Fault(socket=Socket("stall", at="response", seconds=0.4), when=When(api="models", times=1))
     )
     answer = await bench.ask(bench.agent(checks=True), "Hello")
-    assert 0.4 <= answer.run.seconds < 5
+    assert answer.run.seconds >= 0.4
 
 
 async def test_the_time_of_a_run_holds_for_results_that_are_fetched(
-    bench: Bench, silence: str
+    bench: Bench, silence: Silence
 ) -> None:
     @tool(external=True)
     def photo() -> Image:
@@ -280,12 +290,14 @@ async def test_the_time_of_a_run_holds_for_results_that_are_fetched(
 
     bench.emulator.play([Reply([CallTool("photo")]), Reply([Say("Nice.")])])
     fetch = FetchPolicy(private=True)
-    chat = bench.agent(tools=[photo], limits=Limits(seconds=1.5), fetch=fetch).conversation()
+    chat = bench.agent(tools=[photo], limits=Limits(seconds=1000), fetch=fetch).conversation()
     paused = await bench.ask(chat, "Show me")
-    began, call_id = time.monotonic(), paused.pending[0].id
-    with pytest.raises(DeadlineExceeded, match=r"limit of 1\.5 seconds") as caught:
-        await chat.resume(paused.run, results={call_id: Image.from_url(f"{silence}/a.png")})
-    assert time.monotonic() - began < 3
+    results = {paused.pending[0].id: Image.from_url(f"{silence.url}/a.png")}
+    resumed = asyncio.create_task(chat.resume(paused.run, results=results))
+    await asyncio.wait_for(silence.asked.wait(), GUARD)
+    advance(1000)
+    with pytest.raises(DeadlineExceeded, match=r"limit of 1000 seconds") as caught:
+        await resumed
     assert caught.value.run is not None
     assert (caught.value.run.status, chat.waiting) == (
         "paused",
@@ -294,26 +306,36 @@ async def test_the_time_of_a_run_holds_for_results_that_are_fetched(
 
 
 async def test_one_turn_at_a_time(bench: Bench) -> None:
-    bench.emulator.play([Reply([Say("slow")], delay=0.3)])
-    chat = bench.agent().conversation()
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(asking: Asking) -> None:
+        asked.set()
+        await go_on.wait()
+
+    bench.emulator.play([Reply([Say("slow")])])
+    chat = bench.agent(hooks=Hooks(before_request=wait)).conversation()
     first = asyncio.create_task(bench.ask(chat, "One"))
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(asked.wait(), GUARD)
     with pytest.raises(ConversationBusy, match="fork"):
         await chat.send("Two")
+    go_on.set()
     assert (await first).text == "slow"
 
 
 async def test_cancelled_between_tools_leaves_no_trace(bench: Bench) -> None:
+    begun = asyncio.Event()
+
     @tool
     async def slow() -> str:
         """Takes long."""
-        await asyncio.sleep(30)
+        begun.set()
+        await asyncio.sleep(FOREVER)
         return "late"
 
     bench.emulator.play([Reply([CallTool("slow")])])
     chat = bench.agent(tools=[slow]).conversation()
     task = asyncio.create_task(bench.ask(chat, "Go"))
-    await asyncio.sleep(0.3)
+    await asyncio.wait_for(begun.wait(), GUARD)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

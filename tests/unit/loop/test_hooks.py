@@ -31,6 +31,7 @@ from agentkit.errors import DeadlineExceeded, HookFailed, UsageError
 from agentkit.hooks import Asking, Hooks
 from agentkit.images.store import MemoryImageStore
 from agentkit.tools import Billed
+from tests.clock import FOREVER, advance
 from tests.conftest import Bench, picture
 
 RED = picture("red", (12, 12))
@@ -241,12 +242,15 @@ async def test_a_wrong_answer_of_a_hook(bench: Bench, hooks: Hooks, words: str) 
 
 async def test_a_hook_that_hangs_is_stopped_by_the_limit(bench: Bench) -> None:
     async def hang(_: object) -> None:
-        await asyncio.sleep(60)
+        advance(1000)
+        await asyncio.sleep(FOREVER)
 
     bench.emulator.play(ASKS)
     with pytest.raises(DeadlineExceeded) as caught:
         await bench.ask(
-            bench.agent(hooks=Hooks(before_call=hang), tools=[weather], limits=Limits(seconds=1.5)),
+            bench.agent(
+                hooks=Hooks(before_call=hang), tools=[weather], limits=Limits(seconds=1000)
+            ),
             "Go",
         )
     assert caught.value.run is not None

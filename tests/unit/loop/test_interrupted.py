@@ -15,6 +15,7 @@ from agentkit.emulator import CallTool, Reply, Say
 from agentkit.errors import DeadlineExceeded, UsageError
 from agentkit.hooks import Asking, Hooks
 from agentkit.tools import Toolset
+from tests.clock import FOREVER, GUARD, advance, turns
 from tests.conftest import Bench
 
 SAID = Reply([Say("It goes on.")])
@@ -42,7 +43,7 @@ async def running(
     """A conversation with a turn that is in the middle of something."""
     chat = agent.conversation()
     task = asyncio.create_task(bench.ask(chat, "Go"))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), GUARD)
     return chat, task
 
 
@@ -55,7 +56,7 @@ async def test_a_tool_that_swallows_the_cancellation_ends_the_run_all_the_same(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.05)
+    await turns()
     assert (len(bench.emulator.posts), chat.messages) == (1, ())
     assert (await bench.ask(chat, "Again")).text == "It goes on."
 
@@ -76,22 +77,24 @@ async def test_a_stream_that_is_left_while_such_a_tool_runs(bench: Bench) -> Non
 async def test_the_calls_beside_it_are_stopped_too(bench: Bench) -> None:
     hold_on, begun = stubborn()
     ended: list[str] = []
+    waits = asyncio.Event()
 
     @tool
     async def wait_long() -> str:
         """Waits."""
+        waits.set()
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(FOREVER)
         finally:
             ended.append("stopped")
         return "whole"
 
     bench.emulator.play([Reply([CallTool("hold_on"), CallTool("wait_long")]), SAID])
     _, task = await running(bench, bench.agent(tools=[hold_on, wait_long]), begun)
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(waits.wait(), GUARD)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 2)
+        await asyncio.wait_for(task, GUARD)
     assert ended == ["stopped"]
 
 
@@ -100,8 +103,9 @@ async def test_the_calls_beside_it_are_stopped_too(bench: Bench) -> None:
 )
 async def test_a_hook_that_swallows_the_deadline_pays_no_more(bench: Bench, point: str) -> None:
     async def swallow(*_: object) -> None:
+        advance(1000)
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(FOREVER)
         except asyncio.CancelledError:
             return
 
@@ -120,7 +124,7 @@ async def test_a_hook_that_swallows_the_deadline_pays_no_more(bench: Bench, poin
         if point == "maker"
         else {"hooks": Hooks(**{point: swallow})}
     )
-    agent = bench.agent(**{"tools": [look], "limits": Limits(seconds=0.7), **more})
+    agent = bench.agent(**{"tools": [look], "limits": Limits(seconds=1000), **more})
     chat = agent.conversation()
     with pytest.raises(DeadlineExceeded) as caught:
         await bench.ask(chat, "Go")
@@ -136,13 +140,13 @@ async def test_an_agent_can_be_asked_in_the_cleanup_of_a_cancelled_task(bench: B
 
     async def work() -> str:
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(FOREVER)
         except asyncio.CancelledError:
             return (await bench.ask(bench.agent(tools=[hold_on]), "Tidy up")).text
         return ""
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(0.01)
+    await turns()
     task.cancel()
     assert await task == "All put away."
 
@@ -157,7 +161,7 @@ def slow_purse() -> tuple[list[int], asyncio.Event, Any]:
         """Pays."""
         begun.append(euros)
         reached.set()
-        await asyncio.sleep(5 if len(begun) == 1 else 0)
+        await asyncio.sleep(FOREVER if len(begun) == 1 else 0)
         return f"paid {euros}"
 
     return begun, reached, pay
@@ -169,9 +173,9 @@ def verdicts(run: Run) -> dict[str, bool | Denied]:
 
 async def interrupted(work: Any, reached: asyncio.Event, times: int = 1) -> None:
     task = asyncio.ensure_future(work)
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), GUARD)
     for _ in range(times):
-        await asyncio.sleep(0.02)
+        await turns(30)
         task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -240,7 +244,7 @@ async def test_what_waits_is_what_a_person_decides_on(bench: Bench) -> None:
     @tool
     async def look() -> str:
         """Looks."""
-        await asyncio.sleep(5 if len(begun) == 1 else 0)
+        await asyncio.sleep(FOREVER if len(begun) == 1 else 0)
         return "seen"
 
     bench.emulator.play([Reply([CallTool("pay", {"euros": 3}, id="p"), CallTool("look", id="l")])])
@@ -270,9 +274,9 @@ async def test_what_was_done_before_the_interruption_is_not_done_again(
         """Notes."""
         ran.append(word)
         try:
-            await asyncio.sleep(5 if word == "slow" else 0)
+            await asyncio.sleep(FOREVER if word == "slow" else 0)
         finally:
-            await asyncio.sleep(0.3 if word == "slow" else 0)
+            await turns(300 if word == "slow" else 0)
         return word
 
     notes = [CallTool("note", {"word": word}, id=word) for word in ("a", "slow", "b")]
@@ -309,7 +313,7 @@ async def test_a_resumed_turn_that_is_interrupted_after_its_tools_goes_on_from_t
     async def before(asking: Asking) -> None:
         if asking.run.turns == 1 and not asked.is_set():
             asked.set()
-            await asyncio.sleep(5)
+            await asyncio.sleep(FOREVER)
 
     bench.emulator.play([Reply([CallTool("pay", {"euros": 3}, id="p")])])
     chat = bench.agent(tools=[pay], hooks=Hooks(before_request=before)).conversation()
@@ -359,7 +363,7 @@ async def test_an_agent_that_was_interrupted_after_its_call_goes_on_from_there(
     async def before(asking: Asking) -> None:
         if asking.run.turns == 1 and not asked.is_set():
             asked.set()
-            await asyncio.sleep(5)
+            await asyncio.sleep(FOREVER)
 
     clerk = bench.agent(tools=[pay], hooks=Hooks(before_request=before)).as_tool("clerk", "Pays.")
     asks = Reply([CallTool("clerk", {"prompt": "Pay"}, id="c")])

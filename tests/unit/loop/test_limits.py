@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from agentkit import Budget, Context, ImageGeneration, Limits, ModelSettings, tool
 from agentkit.emulator import CallTool, Draw, Reply, Say
 from agentkit.errors import DeadlineExceeded
+from agentkit.hooks import Hooks
+from tests.clock import FOREVER, advance, turns
 from tests.conftest import Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -85,7 +87,7 @@ async def test_output_tokens(bench: Bench) -> None:
 
 
 async def test_seconds_stop_a_request(bench: Bench) -> None:
-    bench.emulator.play([Reply([Say("late")], delay=5)])
+    bench.emulator.play([Reply([Say("late")], delay=FOREVER)])
     with pytest.raises(DeadlineExceeded, match="0.3 seconds") as caught:
         await bench.ask(bench.agent(limits=Limits(seconds=0.3)), "Go")
     assert caught.value.run is not None
@@ -95,11 +97,12 @@ async def test_seconds_stop_a_tool_and_leave_time_for_words(bench: Bench) -> Non
     @tool
     async def sleep() -> str:
         """Sleeps."""
-        await asyncio.sleep(60)
+        advance(950)
+        await asyncio.sleep(FOREVER)
         return "never"
 
     bench.emulator.play([Reply([CallTool("sleep")]), Reply([Say("No time.")])])
-    answer = await bench.ask(bench.agent(tools=[sleep], limits=Limits(seconds=2)), "Go")
+    answer = await bench.ask(bench.agent(tools=[sleep], limits=Limits(seconds=1000)), "Go")
     assert (answer.status, answer.text) == ("limited", "No time.")
     assert "longer than the time that the run had left" in (answer.invocations[0].error or "")
 
@@ -132,7 +135,7 @@ async def test_a_tools_own_time_out(bench: Bench) -> None:
     @tool(timeout=0.05)
     async def sleep() -> str:
         """Sleeps."""
-        await asyncio.sleep(60)
+        await asyncio.sleep(FOREVER)
         return "never"
 
     bench.emulator.play([Reply([CallTool("sleep")]), Reply([Say("Well.")])])
@@ -148,7 +151,8 @@ async def test_a_call_that_had_to_queue_gets_the_time_that_is_left_then(bench: B
     async def work(context: Context[None], number: int) -> str:
         """Works."""
         left.append(context.seconds_left)
-        await asyncio.sleep(0.9)
+        advance(600 if number else 900)
+        await turns()
         return "worked"
 
     bench.emulator.play(
@@ -158,14 +162,14 @@ async def test_a_call_that_had_to_queue_gets_the_time_that_is_left_then(bench: B
         ]
     )
     answer = await bench.ask(
-        bench.agent(tools=[work], limits=Limits(seconds=1.6, parallel=1)), "Go"
+        bench.agent(tools=[work], limits=Limits(seconds=1600, parallel=1)), "Go"
     )
     assert (answer.status, answer.limit, answer.text) == ("limited", "seconds", "That is all.")
     assert [each.status for each in answer.invocations] == ["completed", "failed", "cancelled"]
     assert "longer than the time that the run had left" in (answer.invocations[1].error or "")
     assert answer.invocations[2].error == "not run: the limit of seconds is reached"
     assert len(left) == 2
-    assert left[1] < left[0] - 0.8
+    assert left[1] <= left[0] - 900
 
 
 class Sum(BaseModel):
@@ -238,8 +242,10 @@ async def test_nobody_is_asked_about_a_call_that_no_limit_has_room_for(
 
 
 async def test_nobody_is_asked_where_the_time_is_over(bench: Bench) -> None:
-    bench.emulator.play([Reply(paying("pay").content, delay=1.0), ENOUGH])
-    answer = await bench.ask(bench.agent(tools=[pay], limits=Limits(seconds=1.1)), "Go")
+    bench.emulator.play([paying("pay"), ENOUGH])
+    late = Hooks(after_reply=lambda *_: advance(950))
+    agent = bench.agent(tools=[pay], limits=Limits(seconds=1000), hooks=late)
+    answer = await bench.ask(agent, "Go")
     assert (answer.status, answer.limit, answer.text) == ("limited", "seconds", "Enough.")
     assert answer.invocations[0].error == "not run: the limit of seconds is reached"
 

@@ -15,6 +15,7 @@ from agentkit.errors import HookFailed
 from agentkit.hooks import Hooks
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.tools import Billed
+from tests.clock import FOREVER, GUARD
 from tests.conftest import Bench, picture
 
 RED = picture("red")
@@ -36,7 +37,7 @@ def camera(*pictures: Image) -> tuple[Any, list[str]]:
 async def stopped(agent: Agent[Any], begun: asyncio.Event) -> Run:
     """What is left of a run that is left in the middle of something."""
     async with agent.stream("Go") as stream:
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), GUARD)
     assert stream.run is not None
     return stream.run
 
@@ -46,7 +47,7 @@ async def test_while_a_hook_looks_at_the_result(bench: Bench) -> None:
 
     async def wait(*_: object) -> None:
         begun.set()
-        await asyncio.sleep(5)
+        await asyncio.sleep(FOREVER)
 
     shoot, shots = camera(Image.from_bytes(RED))
     bench.emulator.play(SCRIPT)

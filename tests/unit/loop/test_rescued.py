@@ -18,6 +18,7 @@ from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import OpenRouter
 from agentkit.studio import Studio
 from agentkit.wire.types import ImageKey, ImageRef
+from tests.clock import until
 from tests.conftest import Bench, picture
 
 FOX = picture(size=(160, 120), noise=1)
@@ -27,9 +28,7 @@ STALLED = Fault(socket=Socket("stall", at="body", byte=900), when=When(api="pict
 
 
 async def stalled(emulator: Emulator) -> None:
-    async with asyncio.timeout(10):
-        while not emulator.faults.strikes:  # noqa: ASYNC110 - another thread's
-            await asyncio.sleep(0.01)
+    await until(lambda: emulator.faults.strikes)
 
 
 async def test_a_run_whose_caller_goes_away(bench: Bench) -> None:

@@ -43,6 +43,7 @@ from agentkit.errors import RunError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
+from tests.clock import GUARD
 from tests.unit.loop import acting, auditing
 from tests.unit.loop.acting import PICTURES, Round, Writer, paint
 from tests.unit.loop.stepping import (
@@ -126,7 +127,7 @@ class Conversations(RuleBasedStateMachine):
         assert not left, left
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(asyncio.wait_for(work, 30))
+        return self.loop.run_until_complete(asyncio.wait_for(work, GUARD))
 
     @initialize(
         images=st.sampled_from([3, 1, 0, None]), tokens=st.sampled_from([None, None, 300, 2000])

@@ -35,6 +35,7 @@ from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
 from agentkit.errors import DeadlineExceeded, ToolDefinitionError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.tools import Billed, encode_words
+from tests.clock import FOREVER, advance, until
 from tests.conftest import Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -213,7 +214,8 @@ async def test_time_is_shared(bench: Bench) -> None:
     @tool
     async def sleep() -> str:
         """Sleeps."""
-        await asyncio.sleep(60)
+        advance(850)
+        await asyncio.sleep(FOREVER)
         return "never"
 
     bench.emulator.play(
@@ -225,7 +227,7 @@ async def test_time_is_shared(bench: Bench) -> None:
         ]
     )
     worker = bench.agent(tools=[sleep]).as_tool("nap", "Sleeps.")
-    answer = await bench.ask(bench.agent(tools=[worker], limits=Limits(seconds=2)), "Go")
+    answer = await bench.ask(bench.agent(tools=[worker], limits=Limits(seconds=1000)), "Go")
     assert answer.text == "No time."
     assert "Slept badly." in (answer.invocations[0].result or "")
 
@@ -235,12 +237,15 @@ async def test_a_time_out_keeps_what_was_drawn(bench: Bench) -> None:
         [
             ASK,
             Reply([Draw("a fox", data=BIG), CallTool("look", {"at": "it"})], usage=priced(2)),
-            Reply([Say("late")], delay=5),
+            Reply([Say("late")], delay=FOREVER),
             Reply([Say("Late.")]),
         ]
     )
-    worker = painter(bench).as_tool("paint", "Paints.", timeout=0.7)
-    answer = await bench.ask(bench.agent(tools=[worker]), "Go")
+    worker = painter(bench).as_tool("paint", "Paints.", timeout=500)
+    asked = asyncio.create_task(bench.ask(bench.agent(tools=[worker]), "Go"))
+    await until(lambda: len(bench.emulator.posts) == 3)
+    advance(500)
+    answer = await asked
     assert answer.invocations[0].status == "failed"
     assert [image.bytes() for image in answer.images] == [BIG]
     assert answer.invocations[0].cost_usd == 2
@@ -254,7 +259,7 @@ async def test_a_cancellation_keeps_what_was_drawn(bench: Bench) -> None:
                 [Draw("a fox", data=BIG), CallTool("look", {"at": "it"}, id="call_1")],
                 usage=priced(2),
             ),
-            Reply([Say("late")], delay=5),
+            Reply([Say("late")], delay=FOREVER),
         ]
     )
     boss = bench.agent(tools=[painter(bench, store=MemoryImageStore()).as_tool("paint", "Paints.")])
@@ -262,7 +267,7 @@ async def test_a_cancellation_keeps_what_was_drawn(bench: Bench) -> None:
         async for event in stream:
             if isinstance(event, InvocationProgress) and event.message == "look completed":
                 break
-        await asyncio.sleep(0.05)
+        await until(lambda: len(bench.emulator.posts) == 3)
     run = stream.run
     assert run is not None
     assert [(image.name, image.bytes()) for image in run.images] == [("img_1", BIG)]
@@ -505,7 +510,13 @@ async def test_by_hand_and_by_a_wrong_name(bench: Bench) -> None:
 
 
 async def test_the_callers_deadline_stops_it(bench: Bench) -> None:
-    bench.emulator.play([ASK, Reply([Say("late")], delay=5), Reply([Say("late")], delay=5)])
+    bench.emulator.play(
+        [ASK, Reply([Say("late")], delay=FOREVER), Reply([Say("late")], delay=FOREVER)]
+    )
     worker = painter(bench).as_tool("paint", "Paints.")
+    agent = bench.agent(tools=[worker], limits=Limits(seconds=1000))
+    asked = asyncio.create_task(bench.ask(agent, "Go"))
+    await until(lambda: len(bench.emulator.posts) == 2)
+    advance(1000)
     with pytest.raises(DeadlineExceeded):
-        await bench.ask(bench.agent(tools=[worker], limits=Limits(seconds=0.5)), "Go")
+        await asked

@@ -15,6 +15,7 @@ from agentkit import OpenRouter, tool
 from agentkit.emulator import CallTool, Emulator, Reply, Say
 from agentkit.images.store import MemoryImageStore
 from agentkit.tools.threads import MOST, in_thread
+from tests.clock import FOREVER, GUARD, turns
 from tests.conftest import Bench
 
 word: ContextVar[str] = ContextVar("word")
@@ -28,7 +29,7 @@ from agentkit.images.store import MemoryImageStore
 @tool(timeout=0.1)
 def sleep() -> str:
     "Sleeps."
-    time.sleep(30)
+    time.sleep(3600)
     return "late"
 
 with Emulator() as emulator:
@@ -80,7 +81,7 @@ threading.Thread(target=budget.highest_cost, args=(Slow("x"),)).start()
 looking.wait()
 child = os.fork()
 if not child:
-    signal.alarm(5)  # a lock that nobody gives back is waited for without end
+    signal.alarm(60)  # a lock that nobody gives back is waited for without end
     print(budget.remaining_usd, flush=True)
     os._exit(0)
 print(os.waitpid(child, 0)[1], flush=True)
@@ -90,14 +91,12 @@ done.set()
 
 def python(code: str, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", code, *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=GUARD, check=False)
 
 
 def test_a_tool_that_outlives_its_time_out_does_not_keep_the_program() -> None:
-    began = time.monotonic()
     done = python(SLOW_TOOL)
     assert (done.stdout, done.stderr) == ("Well. failed\n", "")
-    assert time.monotonic() - began < 15
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
@@ -136,14 +135,14 @@ async def test_threads_are_used_again_and_lost_ones_are_replaced() -> None:
     names = {await in_thread(threading.get_ident) for _ in range(20)}
     assert len(names) <= 10
     stuck = [asyncio.create_task(in_thread(release.wait)) for _ in range(MOST + 3)]
-    await asyncio.sleep(0.05)
+    await turns()
     late = asyncio.create_task(in_thread(lambda: "done"))
-    await asyncio.sleep(0.05)
+    await turns()
     assert not late.done()
     for task in stuck:
         task.cancel()
     await asyncio.gather(*stuck, return_exceptions=True)
-    assert await asyncio.wait_for(late, 5) == "done"
+    assert await asyncio.wait_for(late, GUARD) == "done"
     release.set()
 
 
@@ -154,7 +153,7 @@ async def test_a_loop_that_is_gone_is_nobodys_error(
 
     def work() -> None:
         begun.set()
-        release.wait(5)
+        release.wait(GUARD)
 
     def other() -> None:
         async def leave() -> None:
@@ -179,7 +178,7 @@ def naps() -> str:
 @tool(timeout=0.05)
 async def dawdles() -> str:
     """Dawdles."""
-    await asyncio.sleep(30)
+    await asyncio.sleep(FOREVER)
     return "late"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.openrouter.transport import Transport
+from tests.clock import GUARD
 from tests.unit.openrouter.conftest import Connect, ask
 from tests.unit.openrouter.peer import (
     OK,
@@ -54,7 +55,7 @@ PHASES = [never_answers, in_the_headers, in_the_body, in_a_stream, in_an_error]
 async def cancelled(work: asyncio.Task[object], peer: Peer | None = None) -> None:
     """Once the server has the connection, and a moment later."""
     if peer is not None:
-        await asyncio.wait_for(peer.accepted.wait(), 5)
+        await asyncio.wait_for(peer.accepted.wait(), GUARD)
     await asyncio.sleep(0.1)
     assert not work.done()
     work.cancel()
@@ -67,7 +68,7 @@ async def cancelled(work: asyncio.Task[object], peer: Peer | None = None) -> Non
 async def test_cancelled(phase: Handler, tls: bool, connect: Connect, trusted: None) -> None:
     async with serving(phase, tls=tls) as peer:
         await cancelled(asyncio.create_task(ask(connect(peer.url))), peer)
-        await asyncio.wait_for(peer.seen_closed.wait(), 1)
+        await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
         assert len(peer.requests) == 1
 
 
@@ -80,7 +81,7 @@ async def test_cancelled_in_the_tls_handshake(connect: Connect, transport: Trans
 
     async with serving(silent, tls=True, mute=True) as peer:
         await cancelled(asyncio.create_task(ask(connect(peer.url))), peer)
-        await asyncio.wait_for(peer.seen_closed.wait(), 1)
+        await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
 
 
 @pytest.mark.skipif(not OPEN_FILES.exists(), reason="open sockets are counted in /proc")
@@ -95,7 +96,7 @@ async def test_cancelled_while_the_request_is_being_sent(connect: Connect) -> No
 
     async with serving(handler) as peer:
         work = asyncio.create_task(ask(connect(peer.url), (b"x" * (24 << 20),)))
-        await asyncio.wait_for(peer.accepted.wait(), 5)
+        await asyncio.wait_for(peer.accepted.wait(), GUARD)
         await asyncio.sleep(0.1)
         before = open_files()
         await cancelled(work, peer)

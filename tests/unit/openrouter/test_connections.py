@@ -22,6 +22,7 @@ from agentkit.errors import ConnectionFailed, OutcomeUnknown
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter.aiohttp_transport import AiohttpTransport
 from agentkit.openrouter.transport import Transport
+from tests.clock import GUARD
 from tests.unit.openrouter.conftest import BODY, KEY, Connect, ask
 from tests.unit.openrouter.peer import (
     END,
@@ -59,7 +60,7 @@ async def test_a_body_that_was_not_read_to_its_end_costs_the_connection(connect:
         client = connect(peer.url)
         async with client.exchange("/chat/completions", BODY, MemoryImageStore()):
             pass
-        await asyncio.wait_for(peer.seen_closed.wait(), 1)
+        await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
 
 
 async def test_a_kept_connection_that_the_server_closes(connect: Connect) -> None:
@@ -98,7 +99,7 @@ class Thread:
                 self._answered.put(line)
 
     def hang_up(self) -> None:
-        self._answered.get(timeout=5).close()
+        self._answered.get(timeout=GUARD).close()
 
     def close(self) -> None:
         self.hang_up()
@@ -220,7 +221,7 @@ async def test_closed_and_opened_again(connect: Connect) -> None:
         await ask(client)
         await client.close()
         await client.close()
-        await asyncio.wait_for(peer.seen_closed.wait(), 1)
+        await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
         await ask(client)
         assert (peer.lines, seen) == (2, 1)
 
@@ -229,12 +230,12 @@ async def test_closed_under_a_request(connect: Connect) -> None:
     async with serving(never_answers) as peer:
         client = connect(peer.url)
         work = asyncio.create_task(ask(client))
-        await asyncio.wait_for(peer.accepted.wait(), 5)
+        await asyncio.wait_for(peer.accepted.wait(), GUARD)
         await asyncio.sleep(0.1)
         await client.close()
-        await asyncio.wait_for(peer.seen_closed.wait(), 1)
+        await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
         with pytest.raises((OutcomeUnknown, ConnectionFailed)) as caught:
-            await asyncio.wait_for(work, 2)
+            await asyncio.wait_for(work, GUARD)
         assert isinstance(caught.value, OutcomeUnknown)
         assert len(peer.requests) == 1
 
@@ -257,7 +258,7 @@ async def test_an_abandoned_exchange(closed: bool, connect: Connect) -> None:
             del walk
             gc.collect()
             await asyncio.sleep(0)
-        await asyncio.wait_for(peer.seen_closed.wait(), 1)
+        await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
 
 
 def test_a_client_that_was_dropped_closes_its_connections(transport: Transport) -> None:
@@ -272,6 +273,6 @@ def test_a_client_that_was_dropped_closes_its_connections(transport: Transport) 
             await ask(client)
             del client
             gc.collect()
-            await asyncio.wait_for(peer.seen_closed.wait(), 1)
+            await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
 
     asyncio.run(main())

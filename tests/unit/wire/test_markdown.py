@@ -219,10 +219,10 @@ BOMBS: dict[str, str] = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_hostile_markdown_takes_no_time(name: str) -> None:
     text = BOMBS[name] + " https://x.ai/end.png"
-    began = time.perf_counter()
+    began = time.thread_time()  # what other processes take does not count
     find(text)
     place(Text(text), had(U, "https://x.ai/a.png"))
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 snippets = st.sampled_from(

@@ -155,11 +155,11 @@ def test_not_more_than_so_much_is_held_back(start: str) -> None:
 def test_hostile_words_take_no_time(name: str) -> None:
     text = BOMBS[name][:50_000] + " https://x.ai/end.png"
     words = TextFilter(lambda *_: None)
-    began = time.perf_counter()
+    began = time.thread_time()  # what other processes take does not count
     given = sum(len(words.more(text[at : at + 10])) for at in range(0, len(text), 10)) + len(
         words.rest()
     )
-    assert time.perf_counter() - began < 3
+    assert time.thread_time() - began < 3
     assert given or name == "blank lines"
 
 
