@@ -67,7 +67,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             max_field_size=_LONG_HEADER,
         )
         # A user's own event loop may end without closing what ran on it: aiohttp would print that.
-        weakref.finalize(self, self._session.detach)
+        # Not at the end of the process: the connections would go before their loop, and say so.
+        weakref.finalize(self, self._session.detach).atexit = False
         self._clock = asyncio.get_running_loop().time
         self._last_used = 0.0
 
