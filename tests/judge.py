@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -128,6 +128,23 @@ def unknown(value: Any, where: str = "") -> Iterator[str]:
         yield f"{where}: an unknown word: {value!r}"
 
 
+def shape(value: object) -> Hashable:
+    """What the types look at in a value: its keys, the types of its members, and words; not prose,
+    ids or base64. Bodies of one shape are judged once.
+    """
+    if isinstance(value, dict):
+        return tuple([(key, shape(member)) for key, member in value.items()])
+    if isinstance(value, list):
+        return frozenset([shape(member) for member in value])
+    if isinstance(value, str) and (len(value) > LONGEST_WORD or " " in value):
+        return ""
+    return value if isinstance(value, str | bool) else type(value)
+
+
+LONGEST_WORD = 24
+"""Characters of a word; ids are as short, and only cost a second look."""
+
+
 def _reply_type(exchange: Exchange) -> str | None:
     if exchange.status >= 400:
         return None
@@ -143,19 +160,31 @@ def _is_error(reply: object) -> bool:
     return isinstance(reply, Mapping) and set(reply) <= {"error", "user_id"}
 
 
-def judged(exchange: Exchange) -> list[str]:
-    """What the SDK has against an exchange."""
+def _bodies(exchange: Exchange) -> Iterator[tuple[str, str, Any]]:
+    """The bodies of an exchange that are to be judged: what each is, its type, and its value."""
+    request = REQUESTS.get(exchange.path)
+    if request is not None and exchange.status < 400:
+        yield "request", request, exchange.request
+    if (reply := _reply_type(exchange)) is not None:
+        yield from (("reply", reply, each) for each in exchange.replies if not _is_error(each))
+
+
+def judged(exchange: Exchange, right: set[Hashable] | None = None) -> list[str]:
+    """What the SDK has against an exchange. `right` learns the shapes that it has nothing against,
+    which are not judged again.
+    """
     if exchange.dictated:
         return []
     found: list[str] = []
-    request = REQUESTS.get(exchange.path)
-    if request is not None and exchange.status < 400:
-        found += [f"request {each}" for each in complaints(request, exchange.request)]
-    if (reply := _reply_type(exchange)) is not None:
-        for each in exchange.replies:
-            if not _is_error(each):
-                found += [f"reply {complaint}" for complaint in complaints(reply, each)]
-    return [each for each in found if not any(re.search(known.where, each) for known in KNOWN)]
+    for what, name, value in _bodies(exchange):
+        key = (name, shape(value))
+        if right is None or key not in right:
+            wrong = [f"{what} {each}" for each in complaints(name, value)]
+            wrong = [each for each in wrong if not any(re.search(one.where, each) for one in KNOWN)]
+            found += wrong
+            if right is not None and not wrong:
+                right.add(key)
+    return found
 
 
 class Judge(logging.Handler):
@@ -164,6 +193,7 @@ class Judge(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self._waiting: deque[Exchange] = deque()
+        self._right: set[Hashable] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         exchange = getattr(record, "exchange", None)
@@ -191,7 +221,9 @@ class Judge(logging.Handler):
 
     def verdict(self) -> list[str]:
         """What there is against what came since the last time, each once."""
-        return list(dict.fromkeys(each for one in self.taken() for each in judged(one)))
+        return list(
+            dict.fromkeys(each for one in self.taken() for each in judged(one, self._right))
+        )
 
 
 def told(found: Iterable[str]) -> str:

@@ -59,6 +59,15 @@ def test_a_wrong_event(reply: dict[str, Any], where: str) -> None:
     assert any(where in each for each in judged(exchange))
 
 
+def test_a_shape_is_judged_once_and_a_wrong_one_again() -> None:
+    right: set[Any] = set()
+    fine = {"model": "a/b", "prompt": "x", "quality": "low"}
+    odd = {**fine, "quality": "superb"}
+    for body, wrong in ((fine, 0), (odd, 1), (odd, 1), ({**fine, "prompt": "a red fox"}, 0)):
+        assert len(judged(Exchange("POST", "/images", body, 200, ()), right)) == wrong
+    assert len(right) == 2
+
+
 @pytest.mark.unjudged
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/chat/completions", "/responses"])
