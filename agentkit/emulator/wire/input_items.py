@@ -14,8 +14,8 @@ _OTHERS = word_set(
     web_search_call file_search_call code_interpreter_call computer_call computer_call_output
     local_shell_call local_shell_call_output shell_call shell_call_output apply_patch_call
     apply_patch_call_output mcp_list_tools mcp_approval_request mcp_approval_response mcp_call
-    custom_tool_call custom_tool_call_output compaction context_compaction additional_tools
-    agent_message
+    custom_tool_call custom_tool_call_output tool_search_call tool_search_output compaction
+    context_compaction additional_tools agent_message
     """
 )
 
@@ -78,7 +78,7 @@ class ImageGenerationCallItem(Part):
 
 class ImageToolItem(Part):
     type: Literal["openrouter:image_generation"]
-    status: Literal["in_progress", "completed", "incomplete"]
+    status: Literal["in_progress", "completed", "incomplete", "failed"]
     image_url: str | None = Field(default=None, alias="imageUrl")
     image_b64: str | None = Field(default=None, alias="imageB64")
     result: str | None = None

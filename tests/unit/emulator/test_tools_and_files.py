@@ -200,3 +200,18 @@ def test_a_model_that_draws_does_so_without_modalities(wire, model: str) -> None
     kinds = [item["type"] for item in wire.responses("Draw a fox", model=model)["output"]]
     assert "image_generation_call" in kinds
     assert "images" not in wire.message("What is the capital of Norway?", model=model)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "tool_search_call", "call_id": "c", "execution": "client", "status": "completed"},
+        {"type": "openrouter:image_generation", "id": "x", "status": "failed", "error": "no"},
+        {"type": "openrouter:shell", "id": "x", "status": "failed", "container_id": "c", "files": []},
+        {"type": "code_interpreter_call", "id": "x", "status": "completed", "code": "1", "container_id": "c", "outputs": []},
+    ],
+    ids=lambda item: item["type"],
+)  # fmt: skip
+def test_items_come_back(wire, item: dict[str, Any]) -> None:
+    hello = {"type": "message", "role": "user", "content": "hi"}
+    assert wire.responses([hello, item, hello])["status"] == "completed"
