@@ -4,9 +4,10 @@ at once in a fifth.
 The SDK has such a transport too, but it calls a reset, a hang-up after the POST and an unknown host
 name alike a connect time-out, so a caller that trusts these names pays for a picture twice. It also
 keeps cookies, and has no time-out for writing a request. Here an error says that nothing was sent
-only in two cases: aiohttp had no connection yet (`ClientConnectorError`, `ConnectionTimeoutError`),
-or no byte of the body was written. aiohttp itself repeats a request when a kept connection turns
-out to be closed, but never a POST.
+only in three cases: aiohttp had no connection yet (`ClientConnectorError`,
+`ConnectionTimeoutError`), no byte of the body was written, or the server had hung up before any of
+it came (`Delivery`). aiohttp itself repeats a request when a kept connection turns out to be
+closed, but never a POST.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import aiohttp
 import httpx2
 from yarl import URL
 
+from agentkit.openrouter.delivery import Delivery
+
 if TYPE_CHECKING:
     import ssl
 
@@ -33,7 +36,7 @@ _SLICE = 256 * 1024
 _AT_ONCE = 64 * 1024
 """A body of at most so many bytes is written at once, without a time-out."""
 _LONG_HEADER = 64 * 1024
-_QUIET = 1.0
+_QUIET = 0.05
 """Seconds without a request, after which a kept connection may have been closed unnoticed."""
 _NOT_SENT = (
     httpx2.ConnectError,
@@ -75,9 +78,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if self._session.closed:
             raise httpx2.ConnectError("the client has been closed")
-        await self._notice_closed_connections()
+        was_quiet = await self._notice_closed_connections()
         waits: dict[str, float | None] = request.extensions.get("timeout", {})
-        body = _Outgoing(request, waits.get("write"))
+        body = _Outgoing(request, waits.get("write"), watched=was_quiet)
         headers = request.headers.multi_items()
         # A proxy reads these itself. For https they go with the request for a tunnel instead.
         if request.url.scheme == "http":
@@ -100,10 +103,14 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             mapped = _mapped(error)
             if body.expected and not body.begun and not isinstance(mapped, _NOT_SENT):
                 mapped = httpx2.ConnectError(f"{error}, before the request was written")
+            elif isinstance(error, aiohttp.ServerDisconnectedError) and body.nothing_arrived():
+                mapped = httpx2.ConnectError(f"{error}, before the request reached it")
             raise mapped from error
         except BaseException:
             body.abort()
             raise
+        finally:
+            body.forget()
         arriving = _Arriving(reply)
         arriving.stop_watching()
         return httpx2.Response(reply.status, headers=list(reply.raw_headers), stream=arriving)
@@ -111,17 +118,20 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._session.close()
 
-    async def _notice_closed_connections(self) -> None:
+    async def _notice_closed_connections(self) -> bool:
         """Give a busy event loop the time to notice which kept connections the server has closed.
+        Returns whether there was any reason to.
 
         Otherwise the request would go into a closed connection, and its outcome would be unknown.
         """
         now = self._clock()
-        if now - self._last_used > _QUIET:
+        was_quiet = now - self._last_used > _QUIET
+        if was_quiet:
             # One pass each: the socket is read, its TLS record, and the connection is dropped.
             for _ in range(3):
                 await asyncio.sleep(0)
         self._last_used = now
+        return was_quiet
 
 
 class _QuietConnector(aiohttp.TCPConnector):
@@ -136,8 +146,10 @@ class _Outgoing(aiohttp.Payload):
     still buffered, and a peer that reads no more would delay that for ever.
     """
 
-    def __init__(self, request: httpx2.Request, wait: float | None) -> None:
+    def __init__(self, request: httpx2.Request, wait: float | None, *, watched: bool) -> None:
         super().__init__(request.stream, content_type="application/json")
+        self._watched = watched
+        self._delivery: Delivery | None = None
         self._stream = request.stream
         self._wait = wait
         self._transport: asyncio.Transport | None = None
@@ -156,6 +168,9 @@ class _Outgoing(aiohttp.Payload):
         content_length: int | None,  # noqa: ARG002 - the name is the base class's
     ) -> None:
         self._transport = cast("StreamWriter", writer).transport
+        connection = self._transport and self._transport.get_extra_info("socket")
+        if self._watched and connection is not None:
+            self._delivery = Delivery(connection)
         if isinstance(self._stream, httpx2.ByteStream) and self.expected <= _AT_ONCE:
             await self._send(writer, b"".join(self._stream))
             return
@@ -195,6 +210,15 @@ class _Outgoing(aiohttp.Payload):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+    def nothing_arrived(self) -> bool:
+        """Whether the server, which has hung up, surely had nothing of the request."""
+        return self._delivery is not None and self._delivery.nothing_arrived()
+
+    def forget(self) -> None:
+        """No longer watch what arrives."""
+        if self._delivery is not None:
+            self._delivery.close()
 
 
 class _Arriving(httpx2.AsyncByteStream):

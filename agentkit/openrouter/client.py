@@ -12,6 +12,7 @@ import re
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
@@ -19,8 +20,9 @@ from weakref import WeakKeyDictionary
 
 from agentkit._check import argument, check_choice, check_optional, check_pattern
 from agentkit._redact import redacted
+from agentkit._tls import trusted
 from agentkit._version import __version__
-from agentkit.errors import MissingKey, ProtocolError
+from agentkit.errors import MissingKey, ProtocolError, UsageError
 from agentkit.images.embedded import ReplySpool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.address import BASE_URL, base_url_of, key_of, origin_of
@@ -140,9 +142,12 @@ class OpenRouter:
                 "`agentkit emulator` and set OPENROUTER_BASE_URL to the "
                 "address it prints, with any key"
             )
+        # In a thread: it takes a second or more, in which the loop has other things to do.
+        await asyncio.to_thread(_load, self.transport)
+        if (connections := self._open.get(loop)) is not None:  # another request was faster
+            return connections
         for other in [each for each in self._open if each.is_closed()]:
             del self._open[other]
-        # Imported here: it brings openai and httpx2, which take longer than all of agentkit.
         from agentkit.openrouter.connections import Connections
 
         connections = self._open[loop] = Connections(
@@ -227,6 +232,19 @@ class OpenRouter:
         """
         patience = self.timeouts.lookup if seconds is None else min(seconds, self.timeouts.lookup)
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
+
+
+def _load(transport: Transport | None) -> None:
+    """Import what a first request needs, which takes longer than to import agentkit, and read the
+    certificates.
+    """
+    names = ["tenacity", "agentkit.openrouter.connections"]
+    if transport != "httpx2":
+        names.append("agentkit.openrouter.aiohttp_transport")
+    for name in names:
+        import_module(name)
+    with contextlib.suppress(UsageError):  # told where the connections are opened
+        trusted()
 
 
 def _close_all(opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]) -> None:

@@ -125,7 +125,7 @@ def _http_client(
         raise_error_status, secret=key, seconds=min(ERROR_BODY_WAIT, timeouts.idle)
     )
     return httpx2.AsyncClient(
-        transport=open_transport(kind, tls=trusted(), proxy=proxy),
+        transport=open_transport(kind, tls=trusted(), proxy=proxy, keepalive=timeouts.keepalive),
         headers=headers,
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,

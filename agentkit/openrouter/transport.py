@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 Transport: TypeAlias = Literal["aiohttp", "httpx2"]
 TRANSPORTS: tuple[Transport, ...] = ("aiohttp", "httpx2")
-KEEPALIVE = 30.0
-"""Seconds for which a connection without a request is kept."""
 
 
 def transport_for(url: str, asked: Transport | None) -> Transport:
@@ -37,9 +35,10 @@ def transport_for(url: str, asked: Transport | None) -> Transport:
 
 
 def open_transport(
-    kind: Transport, *, tls: ssl.SSLContext, proxy: str | None
+    kind: Transport, *, tls: ssl.SSLContext, proxy: str | None, keepalive: float
 ) -> httpx2.AsyncBaseTransport:
-    """A transport with connections of its own; the caller closes it. To be called on the event loop
+    """A transport with connections of its own, which it keeps for `keepalive` seconds without a
+    request; the caller closes it. To be called on the event loop
     that it serves.
 
     Raises `UsageError` for a SOCKS proxy where the package that speaks SOCKS is not installed.
@@ -56,9 +55,9 @@ def open_transport(
     if kind == "aiohttp":
         from agentkit.openrouter.aiohttp_transport import AiohttpTransport
 
-        return AiohttpTransport(tls=tls, keepalive=KEEPALIVE, proxy=through)
+        return AiohttpTransport(tls=tls, keepalive=keepalive, proxy=through)
     limits = httpx2.Limits(
-        max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE
+        max_connections=None, max_keepalive_connections=100, keepalive_expiry=keepalive
     )
     try:
         inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
@@ -90,8 +89,13 @@ class Timeouts:
     """Between two pieces of a body, that of the request included."""
     lookup: float = PATIENCE
     """How long OpenRouter is asked what became of a request whose reply was lost. 0: not at all."""
+    keepalive: float = 4
+    """How long a connection is kept that nothing goes over. Less than a server keeps it, or a
+    request is lost now and then: many close after 5 s (Node, uvicorn, Apache). 0: not at all.
+    """
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_byte", "idle"):
             check_number(argument("Timeouts", name), getattr(self, name), above=0, unit="seconds")
-        check_number("Timeouts(lookup={!r})", self.lookup, least=0, unit="seconds")
+        for name in ("lookup", "keepalive"):
+            check_number(argument("Timeouts", name), getattr(self, name), least=0, unit="seconds")

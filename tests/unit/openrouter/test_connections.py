@@ -10,6 +10,8 @@ import gc
 import queue
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,6 +30,7 @@ from tests.unit.openrouter.peer import (
     END,
     OK,
     Line,
+    answers,
     event,
     in_a_stream,
     never_answers,
@@ -120,7 +123,7 @@ async def test_a_kept_connection_that_is_closed_while_the_event_loop_is_busy(
     client = connect(thread.url)
     await ask(client)
     thread.hang_up()
-    time.sleep(1.1)  # noqa: ASYNC251 - the loop sees nothing of it
+    time.sleep(0.1)  # noqa: ASYNC251 - the loop sees nothing of it
     await ask(client)
     assert thread.posts == 2
 
@@ -148,6 +151,91 @@ async def test_a_kept_connection_that_closes_before_the_first_byte_is_written() 
         with pytest.raises(httpx2.ConnectError, match="before the request was written"):
             await transport.handle_async_request(post(peer.url, 0.2))
         assert (peer.lines, len(peer.requests)) == (1, 1)
+
+
+async def test_a_kept_connection_that_closes_while_the_request_is_on_its_way(
+    thread: Thread,
+) -> None:
+    """The server's last word acknowledges nothing of the request, so nothing of it had come."""
+
+    async def late() -> AsyncIterator[bytes]:
+        thread.hang_up()
+        time.sleep(0.05)  # noqa: ASYNC251 - the loop sees nothing of it before it has written
+        yield BODY[0]
+
+    size = {"content-length": str(len(BODY[0]))}
+    url = f"{thread.url}/chat/completions"
+    transport = AiohttpTransport(tls=ssl.create_default_context(), keepalive=5)
+    async with transport:
+        first = httpx2.Request("POST", url, content=BODY[0], headers=size)
+        await (await transport.handle_async_request(first)).aread()
+        await asyncio.sleep(0.1)
+        on_linux = sys.platform == "linux"
+        with pytest.raises(httpx2.ConnectError if on_linux else httpx2.RemoteProtocolError):
+            await transport.handle_async_request(
+                httpx2.Request("POST", url, content=late(), headers=size)
+            )
+        assert thread.posts == 1
+        third = httpx2.Request("POST", url, content=BODY[0], headers=size)
+        await (await transport.handle_async_request(third)).aread()
+
+
+async def test_a_kept_connection_that_closes_after_the_request_had_come(connect: Connect) -> None:
+    """In good order, but without an answer: the request may have been carried out."""
+
+    async def handler(line: Line) -> None:
+        await line.request()
+        await line.send(reply())
+        await line.request()
+        line.writer.close()
+        await line.writer.wait_closed()
+
+    async with serving(handler) as peer:
+        client = connect(peer.url)
+        await ask(client)
+        await asyncio.sleep(0.1)
+        with pytest.raises(OutcomeUnknown):
+            await ask(client)
+        assert len(peer.requests) == 2
+
+
+async def test_how_long_a_connection_is_kept(connect: Connect) -> None:
+    for keepalive, lines in ((5, 1), (0, 3)):
+        async with serving(answers) as peer:
+            client = connect(peer.url, keepalive=keepalive)
+            for _ in range(3):
+                await ask(client)
+                await asyncio.sleep(0.01)
+            assert peer.lines == lines
+
+
+LOADED = """
+import asyncio, sys, threading
+from agentkit import OpenRouter
+
+found = {}
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        is_main = threading.current_thread() is threading.main_thread()
+        found.setdefault(name.partition(".")[0], is_main)
+
+sys.meta_path.insert(0, Finder())
+
+async def main():
+    async with OpenRouter(api_key="sk-or-1", base_url="http://127.0.0.1:9/api/v1") as client:
+        await asyncio.gather(*(client.get("/key") for _ in range(3)), return_exceptions=True)
+
+asyncio.run(main())
+print(*[found.get(name) for name in ("openai", "httpx2", "aiohttp", "tenacity")])
+"""
+
+
+def test_the_first_request_loads_its_libraries_off_the_event_loop() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert ended.stdout.split() == ["False"] * 4
 
 
 async def test_a_kept_connection_that_breaks_under_the_next_request(connect: Connect) -> None:
