@@ -69,7 +69,7 @@ def wrong_body_rows() -> Iterator[Row]:
         lambda _: whole,
         None,
         GOOD,
-        ("chat", "responses"),
+        ("responses",),
         ("first",),
         phase=phase,
     )

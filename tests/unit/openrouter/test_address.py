@@ -192,3 +192,19 @@ async def test_an_answer_is_the_same_under_any_type(kind: str, bench: Bench) -> 
     bench.emulator.play([Reply([Say("Here.")], headers={"Content-Type": kind})])
     answer: Any = await bench.ask(bench.agent(), "Go")
     assert (answer.text, answer.status) == ("Here.", "completed")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain"])
+async def test_a_whole_body_may_come_where_a_stream_was_asked_for(kind: str, bench: Bench) -> None:
+    message = {"role": "assistant", "content": "Here."}
+    body: dict[str, Any] = {
+        "id": "gen-1",
+        "choices": [{"message": message, "finish_reason": "stop"}],
+    }
+    if bench.way.api == "responses":
+        part = {"type": "output_text", "text": "Here.", "annotations": []}
+        item = {"type": "message", "id": "m", "role": "assistant", "content": [part]}
+        body = {"id": "resp-1", "status": "completed", "output": [item]}
+    bench.emulator.play([RawReply(200, json.dumps(body).encode(), content_type=kind)])
+    answer: Any = await bench.ask(bench.agent(), "Go")
+    assert (answer.text, answer.status) == ("Here.", "completed")
