@@ -41,14 +41,29 @@ def sent_calls(messages: Sequence[Message], audience: Audience) -> Mapping[int, 
     times: dict[str, int] = {}
     current = AS_THEY_CAME
     for index, message in enumerate(messages):
+        if message.role == "user":
+            continue
         if message.role == "assistant":
-            ids = {call.id: _sent_id(call.id, taken, times) for call in message.calls}
-            changed = tuple([pair for pair in ids.items() if pair[0] != pair[1]])
-            told = message.calls if _is_told(message, audience) else ()
-            current = SentCalls(changed, told)
-        if (current.ids or current.in_words) and message.role != "user":
+            current = AS_THEY_CAME
+            # Of most messages nothing changes, and each request looks at all of them.
+            if calls := [part for part in message.parts if type(part) is ToolCall]:
+                current = _sent(message, calls, audience, taken, times)
+        if current is not AS_THEY_CAME:
             sent[index] = current
     return sent
+
+
+def _sent(
+    message: Message,
+    calls: Sequence[ToolCall],
+    audience: Audience,
+    taken: set[str],
+    times: dict[str, int],
+) -> SentCalls:
+    ids = [(call.id, _sent_id(call.id, taken, times)) for call in calls]
+    changed = tuple([pair for pair in ids if pair[0] != pair[1]])
+    told = tuple(calls) if _is_told(message, audience) else ()
+    return SentCalls(changed, told) if changed or told else AS_THEY_CAME
 
 
 def _sent_id(given: str, taken: set[str], times: dict[str, int]) -> str:
@@ -64,7 +79,7 @@ def _sent_id(given: str, taken: set[str], times: dict[str, int]) -> str:
 def _is_told(message: Message, audience: Audience) -> bool:
     """Whether the calls of this reply are told in words. Where some model among several wants
     signed calls, or such a model made these and anybody may answer, no signature can go."""
-    if audience.sole is not None or not message.calls:
+    if audience.sole is not None:
         return False
     if not audience.models:
         return wants_signed_calls(message.model or message.asked)
