@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from agentkit.errors import ImageError
 from agentkit.images.retriever import Retriever
@@ -13,6 +14,8 @@ from agentkit.wire.shapes import is_url
 from agentkit.wire.types import ImageRef
 
 _DATA_URL = re.compile(r"data:image/[\w.+-]+", re.IGNORECASE)
+_AS_URLS = {"images", "content"}
+"""Places that take a URL: bare base64, which some servers give there, would be refused."""
 _SENT_AS_BYTES = {"images", "content", "image_generation_call"}
 """Places where the picture itself is sent instead of its URL, which expires."""
 
@@ -27,10 +30,13 @@ async def blob_refs(
     """
     refs: dict[bytes, BlobRef] = {}
     references = (each for item in raw for each in spool.references(item.decode()))
+    images = tuple(seen)
+    urls = {value for image in images if image.place in _AS_URLS for value in image.values}
     for reference in dict.fromkeys(references):
         if (ref := await _ref_of_blob(reference, spool, retriever)) is not None:
-            refs[reference.encode()] = ref
-    for image in seen:
+            is_url_there = reference in urls
+            refs[reference.encode()] = replace(ref, form="data_url") if is_url_there else ref
+    for image in images:
         for value in image.values:
             if value.encode() not in refs and (ref := _ref_of_value(value, image, retriever)):
                 refs[value.encode()] = ref
@@ -59,5 +65,6 @@ def _ref_of_value(value: str, image: ImageRef, retriever: Retriever) -> BlobRef 
     if is_url(value):
         as_bytes = image.place in _SENT_AS_BYTES
         return BlobRef(stored.sha256, stored.media_type) if as_bytes else None
-    form = "data_url" if _DATA_URL.match(value) else "base64"
+    as_url = image.place in _AS_URLS or _DATA_URL.match(value) is not None
+    form = "data_url" if as_url else "base64"
     return BlobRef(stored.sha256, stored.media_type, form)

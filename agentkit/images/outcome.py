@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from agentkit.errors import ImageError, StoreError
@@ -10,7 +9,7 @@ from agentkit.images.inspect import BrokenImage, Stored
 from agentkit.images.retriever import Retriever
 from agentkit.images.store import ImageStore
 from agentkit.values import Image, ImageFailure, Source
-from agentkit.wire.shapes import is_url
+from agentkit.wire.shapes import is_url, without_signature
 from agentkit.wire.types import ImageRef
 
 Outcome = Image | ImageFailure
@@ -18,22 +17,9 @@ Trouble = tuple[str, ImageError | StoreError]
 """A value, and why it gave no picture."""
 
 
-_SIGNED = re.compile(
-    r"[?&](?:sig|signature|x-amz-\w+|x-goog-\w+|token|access_token|expires|policy|key-pair-id|se)=",
-    re.IGNORECASE,
-)
-
-
-def unsigned(url: str) -> str:
-    """The URL without a signature: that expires, and until then opens the picture to whoever reads
-    a saved run.
-    """
-    return url.partition("?")[0] if _SIGNED.search(url) else url
-
-
 def image_of(ref: ImageRef, stored: Stored, store: ImageStore, model: str | None) -> Image:
     """The stored picture, with what the wire said of it."""
-    urls = [unsigned(value) if is_url(value) else None for value in ref.values]
+    urls = [without_signature(value) if is_url(value) else None for value in ref.values]
     sources = dict.fromkeys(Source(ref.place, url) for url in urls)
     return Image(
         stored.sha256,

@@ -13,6 +13,7 @@ from agentkit.errors import ImageError
 from agentkit.images.spool import Spool
 from agentkit.values import Image, Invocation, Part, Reasoning, Source, Text, ToolCall
 from agentkit.wire import markdown, retold
+from agentkit.wire.json import write
 from agentkit.wire.markdown import Found, Reading
 from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, Reply
 
@@ -93,12 +94,16 @@ class ParsedReply:
         hosts = [urlsplit(each.url).hostname for each in sorted(links, key=lambda each: each.bare)]
         return list(dict.fromkeys([host for host in hosts if host]))
 
-    def references_in_calls(self) -> frozenset[str]:
-        """What stands for pictures in the arguments of calls: the tools', not the reply's."""
+    def references_elsewhere(self) -> frozenset[str]:
+        """What stands for pictures that are not the reply's: in the arguments of calls, which are
+        the tools', and in annotations, which repeat the pages of the user's files.
+        """
         if self.spool is None:
             return frozenset()
-        calls = [part for part in self.reply.parts if isinstance(part, ToolCall)]
-        return frozenset(each for call in calls for each in self.spool.references(call.arguments))
+        texts = [part.arguments for part in self.reply.parts if isinstance(part, ToolCall)]
+        cited = [part.citations for part in self.reply.parts if isinstance(part, Text)]
+        texts += [write([dict(each) for each in found]).decode() for found in cited if found]
+        return frozenset(each for text in texts for each in self.spool.references(text))
 
     def parts(self, named: Mapping[ImageKey, Image]) -> tuple[Part, ...]:
         """The parts of the message. `named` has the pictures that are stored."""

@@ -329,7 +329,7 @@ class Turn:
         assert self._collector is not None  # noqa: S101 - `begin` has made it
         parsed = self._see_all(reply, self._collector)
         await self._collector.finish()
-        self._collector.see_unclaimed("item", parsed.references_in_calls())
+        self._collector.see_unclaimed("item", parsed.references_elsewhere())
         await self._collector.finish()
         self._say(self._filter.rest())
         self._miss_picture(parsed)

@@ -65,6 +65,19 @@ def is_url(value: str) -> bool:
     return value[:8].lower().startswith(("http://", "https://"))
 
 
+_SIGNED = re.compile(
+    r"[?&](?:sig|signature|x-amz-\w+|x-goog-\w+|token|access_token|expires|policy|key-pair-id|se)=",
+    re.IGNORECASE,
+)
+
+
+def without_signature(url: str) -> str:
+    """The URL without a signature: that expires, and until then opens the picture to whoever reads
+    a saved run.
+    """
+    return url.partition("?")[0] if _SIGNED.search(url) else url
+
+
 def media_type_of(fields: Fields) -> str | None:
     """The image media type that a mapping names, or one inside it that holds its picture."""
     for name in _MEDIA_TYPES:

@@ -25,7 +25,14 @@ from agentkit.wire.json import (
     join_surrogates,
     write,
 )
-from agentkit.wire.server_calls import Called, server_detail, text_without_base64
+from agentkit.wire.parts import standard_part
+from agentkit.wire.server_calls import (
+    Called,
+    refs_of,
+    server_detail,
+    text_without_base64,
+    without_base64,
+)
 from agentkit.wire.size import SizeLimit
 from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
 from agentkit.wire.types import (
@@ -44,6 +51,22 @@ from agentkit.wire.usage import Bill
 
 _ANY = "*"
 """In place of a call's id: the latest detail of an index and a type, whatever its call."""
+_KNOWN = frozenset(
+    {
+        "role",
+        "content",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "images",
+        "tool_calls",
+        "annotations",
+        "refusal",
+        "audio",
+        "function_call",
+        "name",
+    }
+)
 _JOINED = ("text", "summary", "data", "arguments", "result")
 
 
@@ -68,6 +91,7 @@ class ChatReply:
         self._details: list[dict[str, Any]] = []
         self._growing: dict[tuple[int | str, str | None, str | None], dict[str, Any]] = {}
         self._images: list[JsonObject] = []
+        self._others_seen: list[ImageRef] = []  # pictures in fields that are not known
         self._annotations: list[JsonObject] = []
         self._calls = CallBuilder()
         self._refusal: list[str] = []
@@ -151,15 +175,25 @@ class ChatReply:
             signals += self._say(content)
         elif isinstance(content, list):
             for part in as_objects(content):  # pyright: ignore[reportUnknownArgumentType]
-                signals += self._part(part)
-        for entry in as_objects(delta.get("images")):
-            signals += self._image(entry)
+                signals += self._part(standard_part(part, self._new_filter, "image_url"))
+        for entry in _entries(delta.get("images")):
+            signals += self._image(standard_part(entry, self._new_filter, "image_url"))
         for call in as_objects(delta.get("tool_calls")):
             self._calls.feed(call, whole_call=whole_call)
         self._annotations += as_objects(delta.get("annotations"))
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
+        if not _KNOWN.issuperset(delta):
+            signals += self._unknown_fields(delta)
         return signals
+
+    def _unknown_fields(self, delta: JsonObject) -> list[Signal]:
+        """The pictures in fields that no API is known to have."""
+        fields = {name: value for name, value in delta.items() if name not in _KNOWN}
+        key = ImageKey("item", str(len(self._others_seen)))
+        refs = refs_of(dict(without_base64(fields, self._new_filter)), key, "item")
+        self._others_seen += refs
+        return list(refs)
 
     def _say(self, content: str) -> list[Signal]:
         words = self._filter.more(self._mend_words.more(content))
@@ -274,6 +308,7 @@ class ChatReply:
         parts += [
             _image_ref(number, picture_of_part(entry)) for number, entry in enumerate(self._images)
         ]
+        parts += self._others_seen
         cut = self._finish in {"length", "content_filter"} or not self.finished
         calls = settle(self._calls.calls(), seed=self._seed, cut=cut)
         parts += calls
@@ -404,6 +439,17 @@ def _only_words(chunk: JsonObject) -> str | None:
         elif value and name != "role":
             return None
     return content if isinstance(content, str) and content else None
+
+
+def _entries(images: object) -> list[JsonObject]:
+    """The entries of `images`; some servers give bare URLs."""
+    if not isinstance(images, list):
+        return as_objects(images)
+    return [
+        {"type": "image_url", "image_url": {"url": each}} if isinstance(each, str) else each
+        for each in cast("list[Any]", images)
+        if isinstance(each, str | dict)
+    ]
 
 
 def _content_ref(number: int, values: tuple[str, ...]) -> ImageRef:

@@ -16,6 +16,7 @@ from agentkit.wire.json import (
     join_surrogates,
     write,
 )
+from agentkit.wire.parts import standard_part
 from agentkit.wire.server_calls import (
     is_output,
     refs_of,
@@ -213,8 +214,7 @@ def filtered(item: JsonObject, new_filter: NewFilter) -> JsonObject:
 def _filtered(part: JsonObject, new_filter: NewFilter) -> JsonObject:
     if isinstance(text := part.get("text"), str):
         return {**part, "text": text_without_base64(text, new_filter)}
-    is_plain = as_text(part.get("type")) in (*IMAGE_PARTS, "refusal")
-    return part if is_plain else without_base64(part, new_filter)
+    return standard_part(part, new_filter, "output_image")
 
 
 def _refusal_of(item: JsonObject) -> str:

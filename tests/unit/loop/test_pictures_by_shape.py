@@ -74,7 +74,8 @@ async def test_a_picture_in_an_item(bench: Bench, name: str) -> None:
             assert "base64" not in (call.result or "")
         await bench.ask(chat, "Do you see it?")
         body = json.dumps(bench.emulator.requests[-1].body)
-        assert b64(data)[:60] not in body
+        # An API takes a picture as a part of a message, and nowhere else here.
+        assert (b64(data)[:60] in body) == (name == "a part")
         assert "agentkit-blob" not in body
         assert "img_1" in body
         assert orphans.complaints(bench.emulator.requests[-1].body) == []
@@ -259,3 +260,57 @@ async def test_files_that_a_shell_left_in_its_container(bench: Bench) -> None:
         answer = await bench.ask(bench.agent(), "Plot")
         (failure,) = answer.failures
         assert reason in failure.reason
+
+
+@pytest.mark.parametrize("data", [BIG, SMALL])
+async def test_a_picture_in_the_form_of_another_api_goes_again_in_the_form_of_this_one(
+    bench: Bench, data: bytes
+) -> None:
+    if bench.way.api == "responses":
+        return
+    source = {"type": "base64", "media_type": "image/png", "data": b64(data)}
+    messages: list[dict[str, Any]] = [
+        {"images": [{"inline_data": {"mime_type": "image/png", "data": b64(data)}}]},
+        {"images": [url(data)]},
+    ]
+    if bench.way.stream:  # the emulator writes the content of a buffered message itself
+        file = {"filename": "a.png", "file_data": url(data)}
+        messages += [
+            {"content": [{"type": "image", "source": source}]},
+            {"content": [{"type": "file", "file": file}]},
+        ]
+    for message in messages:
+        bench.emulator.play([Reply([Raw(chat=message)]), Reply([Say("Yes.")])])
+        chat = bench.agent(model="google/gemini-2.5-flash-image").conversation()
+        answer = await bench.ask(chat, "Draw")
+        assert [image.bytes() for image in answer.images] == [data]
+        await bench.ask(chat, "Do you see it?")
+        (said,) = [
+            each
+            for each in orphans.items_of(bench.emulator.requests[-1].body)
+            if each["role"] == "assistant"
+        ]
+        (part,) = said.get("images") or said["content"]
+        assert part == {"type": "image_url", "image_url": {"url": url(data)}}
+
+
+async def test_pictures_in_fields_that_are_not_known(bench: Bench) -> None:
+    if bench.way.api == "responses":
+        return
+    for message in ({"picture": b64(BIG)}, {"files": [{"name": "a.png", "data": url(SMALL)}]}):
+        bench.emulator.play([Reply([Raw(chat=message), Say("Here.")])])
+        answer = await bench.ask(bench.agent(), "Draw")
+        assert len(answer.images) == 1
+        assert [source.place for source in answer.images[0].sources] == ["item"]
+
+
+async def test_the_pages_of_a_file_that_was_given_are_no_pictures_of_the_reply(
+    bench: Bench,
+) -> None:
+    if bench.way.api == "responses":
+        return
+    page = {"type": "image_url", "image_url": {"url": url(BIG)}}
+    file = {"type": "file", "file": {"hash": "x", "name": "a.pdf", "content": [page]}}
+    bench.emulator.play([Reply([Say("Read."), Raw(chat={"annotations": [file]})])])
+    answer = await bench.ask(bench.agent(), "Read it")
+    assert (answer.images, answer.failures) == ((), ())
