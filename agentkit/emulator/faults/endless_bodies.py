@@ -30,8 +30,8 @@ _TEXT = {
     ("responses", False): (
         (
             b'{"object":"response","status":"completed","output":[{"type":"message",'
-            b'"role":"assistant","content":'
-            b'[{"type":"output_text","text":"'
+            b'"id":"msg_endless","status":"completed","role":"assistant","content":'
+            b'[{"type":"output_text","annotations":[],"text":"'
         ),
         b'"}]}]}',
     ),
