@@ -37,21 +37,13 @@ KNOWN: tuple[Known, ...] = (
         "items of OpenAI's own MCP tool; the types have them in requests, where they are echoed",
     ),
     Known(
-        r"unknown variant: \{'type': 'output_image'",
-        "a picture as a part of a message, as some gateways write it; no type has it",
-    ),
-    Known(
         r"unknown variant: \{'type': 'response\.error'",
         "the documentation's name of an event that ends a stream; the types call it error",
     ),
     Known(
-        r"ImageGenerationResponse\.data\.\d+\.b64_json: Field required"
+        r"ImageGenerationResponse\.data\.\d+: Field required \(b64_json\), in \{'url'"
         r"|unknown variant: \{'type': 'image_generation\.completed', 'url'",
         "a picture as a URL, as OpenAI's own Image API gives it",
-    ),
-    Known(
-        r"ChatStreamChunk\.choices\.\d+\.delta\.content\.",
-        "a picture as a part of a message, streamed; the types have text alone there",
     ),
 )
 
@@ -99,11 +91,24 @@ def complaints(name: str, value: Any) -> list[str]:
     try:
         read = adapter(name).validate_python(value)
     except ValidationError as error:
-        return [
-            f"{name}.{'.'.join(map(str, each['loc']))}: {each['msg']}"
-            for each in error.errors()[:5]
-        ]
+        told = dict[str, str]()
+        for each in error.errors():
+            where, held = found(value, each["loc"])
+            lacks = f" ({each['loc'][-1]})" if each["type"] == "missing" else ""
+            told.setdefault(where, f"{name}{where}: {each['msg']}{lacks}, in {str(held)[:300]}")
+        return list(told.values())[:5]
     return [f"{name}{where}" for where in unknown(read)]
+
+
+def found(value: Any, steps: Iterable[str | int]) -> tuple[str, Any]:
+    """Where in a value an error lies, without the names of union members, and what lies there."""
+    where = ""
+    for step in steps:
+        is_key = isinstance(value, dict) and step in value
+        if is_key or (isinstance(value, list) and isinstance(step, int) and step < len(value)):
+            value = value[step]
+            where += f".{step}"
+    return where, value
 
 
 def unknown(value: Any, where: str = "") -> Iterator[str]:

@@ -123,7 +123,7 @@ def _decide(state: State, request: Request, model_request: ModelRequest) -> Repl
 
 def _with_quirks(state: State, request: Request, reply: Reply | RawReply) -> Reply | RawReply:
     fault: Fault | None = request.state.fault
-    if fault is not None and fault.quirks:
+    if (fault is not None and fault.quirks) or "content_parts" in state.places:
         state.dictated = True
     return reply if isinstance(reply, RawReply) else distorted_reply(reply, request.state.fault)
 

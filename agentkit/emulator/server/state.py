@@ -9,7 +9,7 @@ from agentkit.emulator.catalogue import Catalogue
 from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
-from agentkit.emulator.script import Place, Raw, RawReply, Reply, Scripted
+from agentkit.emulator.script import Draw, Item, Place, Raw, RawReply, Reply, Scripted
 from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Ledger
 
@@ -46,7 +46,9 @@ class State:
     """Types of unknown items that a script sent out, and that may therefore come back."""
 
     dictated: bool = False
-    """Whether a reply held JSON of a test's own, or was distorted by a quirk."""
+    """Whether a reply held JSON of a test's own or what only gateways send, or was distorted by a
+    quirk.
+    """
 
     def play(self, replies: Sequence[Scripted]) -> None:
         for reply in replies:
@@ -62,5 +64,12 @@ class State:
             self.dictated = True
         elif reply is not None:
             own = reply.error is not None and reply.error.body is not None
-            self.dictated |= own or any(isinstance(item, Raw) for item in reply.content)
+            self.dictated |= own or any(map(_is_dictated, reply.content))
         return reply
+
+
+def _is_dictated(item: Item) -> bool:
+    """Whether OpenRouter itself sends no such thing: JSON of a test's own, and a picture as a part
+    of a message, which its specification does not have.
+    """
+    return isinstance(item, Raw) or (isinstance(item, Draw) and "content_parts" in item.places)
