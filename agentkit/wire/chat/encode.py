@@ -8,7 +8,6 @@ from typing import Any
 from agentkit.run.audience import Audience
 from agentkit.run.history import PLAIN, MessageView, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
-from agentkit.wire import echo
 from agentkit.wire.body import (
     Encoded,
     Placeholders,
@@ -23,6 +22,8 @@ from agentkit.wire.body import (
     with_surroundings,
     words,
 )
+from agentkit.wire.chat.echo import echo
+from agentkit.wire.echo import in_words
 from agentkit.wire.json import write
 from agentkit.wire.reasoning import Recipient, readable, with_reasoning
 from agentkit.wire.tool_calls import for_history, sent_name
@@ -106,7 +107,7 @@ def _items(
     elif message.role == "tool":
         items = _tool(message, shown)
     elif echoed(message, "chat") and not shown.calls.in_words:
-        items = echo.chat(message, shown, audience)
+        items = echo(message, shown, audience)
     else:
         items = (_assistant(message, shown, audience),)
     return cache.put(message, "chat", shown, items)
@@ -143,7 +144,7 @@ def _assistant(message: Message, shown: MessageView, audience: Audience) -> Piec
         ids = dict(shown.calls.ids)
         item["tool_calls"] = [_call(call, ids) for call in calls]
     elif not item["content"]:
-        item["content"] = echo.in_words(message.images)
+        item["content"] = in_words(message.images)
     if recipient.is_anybody:
         item["reasoning"] = readable(message)
     with_reasoning(item, message, recipient)

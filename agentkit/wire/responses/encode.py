@@ -8,7 +8,6 @@ from typing import Any
 from agentkit.run.audience import Audience
 from agentkit.run.history import PLAIN, MessageView, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
-from agentkit.wire import echo
 from agentkit.wire.body import (
     Encoded,
     Placeholders,
@@ -23,8 +22,10 @@ from agentkit.wire.body import (
     with_surroundings,
     words,
 )
+from agentkit.wire.echo import in_words
 from agentkit.wire.json import write
 from agentkit.wire.reasoning import Recipient, unsigned_item
+from agentkit.wire.responses.echo import echo
 from agentkit.wire.tool_calls import for_history, sent_name
 from agentkit.wire.types import Request
 
@@ -97,7 +98,7 @@ def _items(
     elif message.role == "tool":
         items = _tool(message, shown)
     elif echoed(message, "responses") and not shown.calls.in_words:
-        items = echo.responses(message, shown, audience)
+        items = echo(message, shown, audience)
     else:
         items = _assistant(message, shown, audience)
     return cache.put(message, "responses", shown, items)
@@ -128,7 +129,7 @@ def _assistant(message: Message, shown: MessageView, audience: Audience) -> tupl
     if shown.calls.in_words:
         calls, text = (), called_in_words(message, shown)
     if not text and not calls and message.images:
-        text = echo.in_words(message.images)
+        text = in_words(message.images)
     if text:
         item = {"type": "message", "role": "assistant", "content": text}
         items.append((write(item),))
