@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from agentkit import FetchPolicy
-from tests.clock import GUARD
+from tests.clock import GUARD, advance, turns
 from tests.conftest import picture
 from tests.unit.openrouter.peer import Line, Peer, reply, serving
 
@@ -48,9 +48,10 @@ class SlowHost:
         asyncio.get_running_loop().call_soon(self.released.set)
 
     async def release_after(self, seconds: float) -> None:
-        """Release them so long after both were asked for."""
+        """Release them once so long has passed since both were asked for."""
         await self.both_asked()
-        await asyncio.sleep(seconds)
+        advance(seconds)
+        await turns()
         self.released.set()
 
 

@@ -12,19 +12,17 @@ from hashlib import sha256
 import pytest
 
 from agentkit import FetchPolicy, Image, ImageFailed, ImageReady, Limits, OpenRouter, tool
-from agentkit.emulator import CallTool, Emulator, Raw, Reply, Say
+from agentkit.emulator import CallTool, Raw, Reply, Say
 from agentkit.errors import DeadlineExceeded
-from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
 from agentkit.tools import Billed
 from agentkit.values import Usage
-from tests.conftest import WAYS, Bench, Way
+from tests.conftest import Bench
 from tests.faults.scene import missing
 from tests.unit.images.slow_host import FOX, HEN, LONG, SlowHost, slow_host
 from tests.unit.openrouter.peer import Line, reply, serving
 
-LIMIT = 2.0
-"""Seconds that a run has; the host of its pictures holds them for as long, and more."""
+LIMIT = 20.0
 
 
 def drawn(host: SlowHost) -> Reply:
@@ -45,33 +43,19 @@ async def host() -> AsyncIterator[SlowHost]:
         yield host
 
 
-async def test_a_deadline_leaves_them_their_time() -> None:
-    """Four ways at once, each with the answer that it would have had."""
-    await asyncio.gather(*map(deadline_passes, WAYS))
-
-
-async def deadline_passes(way: Way) -> None:
-    with Emulator() as emulator:
-        async with slow_host() as host, connected(emulator) as client:
-            emulator.play([drawn(host)])
-            bench = Bench(way, emulator, client, MemoryImageStore())
-            agent = bench.agent(limits=Limits(seconds=LIMIT), fetch=LONG)
-            asked = bench.ask(agent, "Draw")
-            error, _ = await asyncio.gather(
-                asked, host.release_after(LIMIT), return_exceptions=True
-            )
-            assert isinstance(error, DeadlineExceeded)
-            assert error.run is not None
-            assert error.answer_so_far is not None
-            assert [image.bytes() for image in error.run.images] == [FOX, HEN]
-            assert [image.bytes() for image in error.answer_so_far.images] == [FOX, HEN]
-            assert [image.name for image in error.run.images] == ["img_1", "img_2"]
-            assert error.answer_so_far.text == "Here: "
-            assert (len(emulator.posts), len(host.paths)) == (1, 2)
-
-
-def connected(emulator: Emulator) -> OpenRouter:
-    return OpenRouter(api_key="sk-or-test-key", base_url=emulator.base_url)
+async def test_a_deadline_leaves_them_their_time(bench: Bench, host: SlowHost) -> None:
+    bench.emulator.play([drawn(host)])
+    agent = bench.agent(limits=Limits(seconds=LIMIT), fetch=LONG)
+    asked = bench.ask(agent, "Draw")
+    error, _ = await asyncio.gather(asked, host.release_after(LIMIT), return_exceptions=True)
+    assert isinstance(error, DeadlineExceeded)
+    assert error.run is not None
+    assert error.answer_so_far is not None
+    assert [image.bytes() for image in error.run.images] == [FOX, HEN]
+    assert [image.bytes() for image in error.answer_so_far.images] == [FOX, HEN]
+    assert [image.name for image in error.run.images] == ["img_1", "img_2"]
+    assert error.answer_so_far.text == "Here: "
+    assert (len(bench.emulator.posts), len(host.paths)) == (1, 2)
 
 
 async def test_a_cancellation_leaves_them_their_time(bench: Bench, host: SlowHost) -> None:

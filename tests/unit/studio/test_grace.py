@@ -20,7 +20,7 @@ from tests.unit.images.slow_host import FOX, HEN, LONG, SlowHost, slow_host
 from tests.unit.studio.conftest import EVENTS, JSON, Line, sse
 
 Made = Callable[..., Any]
-LIMIT = 2.0
+LIMIT = 20.0
 
 
 @pytest.fixture
