@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.images.drafts import SafeDraft
@@ -53,6 +54,7 @@ class Blob:
         self._stored: Stored | None = None
         self._failure: ImageError | None = None
         self._gone = False
+        self._sha256: str | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -66,13 +68,11 @@ class Blob:
 
     @property
     def sha256(self) -> str | None:
-        """The digest of its bytes, stored or not; None where they are gone or cannot be read."""
-        if self.kept is not None:
-            return self.kept
-        try:
-            return None if self._gone else self._draft.sha256
-        except StoreError:
-            return None
+        """The digest of its bytes, stored, taken or neither; None where they cannot be read."""
+        if self._sha256 is None and not self._gone:
+            with suppress(StoreError):
+                self._sha256 = self._draft.sha256
+        return self._sha256
 
     def keep(self) -> Stored:
         """Put the bytes into the store, once, and tell what they are.
@@ -98,6 +98,7 @@ class Blob:
         """
         with self._lock:
             data = self._read()
+            self._sha256 = self.sha256
             self._forget()
             return data
 
