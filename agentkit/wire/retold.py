@@ -126,24 +126,17 @@ def _part(part: object, names: Mapping[str, str], kind: str) -> object:
 
 
 def _words(text: str, names: Mapping[str, str]) -> str:
-    """Words with handles in the places of the pictures that were taken out of them, and of links
-    with a signature.
-    """
-    if BLOB not in text and not any(_is_hidden(url) and url in text for url in names):
+    """Words with handles in the places of the pictures that were taken out of them."""
+    if BLOB not in text:
         return text
     pieces: list[str] = []
     at = 0
     reading = markdown.read(text)
     for link in sorted((*reading.found, *reading.definitions), key=lambda each: each.start):
-        if (name := names.get(link.url)) is None or not _is_hidden(link.url):
+        if (name := names.get(link.url)) is None or not markdown.is_reference(link.url):
             continue
         is_quoted = text[max(0, link.start - 1) : link.start] in {'"', "\\"}
         shown = name if is_quoted else f"[{name}]"
         pieces += [text[at : link.start], shown if isinstance(link, Found) else ""]
         at = link.end
     return "".join([*pieces, text[at:]])
-
-
-def _is_hidden(url: str) -> bool:
-    """Whether what stands for a picture is nothing that a later request or a saved run shows."""
-    return markdown.is_reference(url) or shapes.without_signature(url) != url
