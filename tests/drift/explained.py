@@ -92,7 +92,6 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "completed_at": "the client has its own clock",
         "created_at": "the client has its own clock",
         "openrouter_metadata": "how the request was routed; the generation id finds it",
-        "output_text": "the words of the items, which are read",
         "safeguard_results": "what a plugin found; it is in no answer yet",
         "max_tool_calls": "repeats the request",
         "previous_response_id": "repeats the request",
