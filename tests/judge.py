@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,9 @@ def adapter(name: str) -> TypeAdapter[Any]:
 def complaints(name: str, value: Any) -> list[str]:
     """What the type of this name has against a value: each as a place and a reason."""
     try:
-        read = adapter(name).validate_python(value)
+        with warnings.catch_warnings():  # of fields that are deprecated, and still right
+            warnings.simplefilter("ignore", DeprecationWarning)
+            read = adapter(name).validate_python(value)
     except ValidationError as error:
         told = dict[str, str]()
         for each in error.errors():

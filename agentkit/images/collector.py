@@ -89,6 +89,8 @@ class Collector:
         self.spool.close()
         seen = (*self._seen.values(), *self._beyond.values())
         claimed = {value for ref in seen for value in ref.values} | given
+        # What is no base64 as a whole may begin with some: it has its outcome already.
+        claimed |= {each for value in claimed for each in self.spool.references(value)}
         stored = {each.sha256 for value in claimed if (each := self.stored(value)) is not None}
         blobs = self.spool.blobs
         stored |= {blobs[value].sha256 for value in claimed if value in blobs}

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from agentkit.wire import markdown, shapes
 from agentkit.wire.common import IMAGE_ITEMS, IMAGE_PARTS
-from agentkit.wire.json import read_object, write
+from agentkit.wire.json import as_text, read_object, write
 from agentkit.wire.markdown import Found
 from agentkit.wire.types import BLOB, IMAGE_GENERATION, JsonObject
 
@@ -64,7 +64,7 @@ def _item(item: JsonObject, names: Mapping[str, str]) -> dict[str, Any]:
     if item.get("type") == IMAGE_GENERATION:
         # Its temporary URL shows nothing to a later request, and its picture to whoever has it.
         return {key: value for key, value in item.items() if not _is_known_url(value, names)}
-    if item.get("type") in IMAGE_ITEMS:
+    if as_text(item.get("type")) in IMAGE_ITEMS:
         return dict(item)
     is_call = item.get("type") == "function_call"
     changed: dict[str, Any] = {}
@@ -114,7 +114,7 @@ def _part(part: object, names: Mapping[str, str], kind: str) -> object:
     that held one is words of this `kind` with its handle.
     """
     fields = shapes.as_fields(part)
-    if not fields or fields.get("type") in IMAGE_PARTS:
+    if not fields or as_text(fields.get("type")) in IMAGE_PARTS:
         return part
     if isinstance(text := fields.get("text"), str):
         return {**fields, "text": _words(text, names)}

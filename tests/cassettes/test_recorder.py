@@ -35,7 +35,7 @@ async def test_what_was_recorded_is_played_without_a_network(tmp_path: Path) -> 
                 api_key=emulator.api_key, base_url=emulator.base_url, transport="httpx2"
             ) as client:
                 recorded = await draw(client)
-        assert len(tape) == 3  # the catalogue, the reply, the picture
+        assert len(tape) == 4  # the models, the tools, the reply, the picture
         origin = emulator.origin
     with cut_off(), play("lighthouse", tmp_path) as tape:
         async with player() as client:

@@ -214,7 +214,8 @@ async def _played(
         seen.kept = True
         start: tuple[str, ...] = ()
         if scene.moment == "reference":
-            start = ((await studio.draw("a hare")).image.url or "",)
+            await studio.draw("a hare")
+            start = (emulator.lend(HARE),)
             emulator.faults.add(*aimed(scene))
         await _caught(seen, _drawn(studio, start, stream=scene.way.stream))
         return

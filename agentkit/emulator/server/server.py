@@ -126,6 +126,12 @@ class Emulator:
         """Script the next replies, one for each accepted POST. Then the rules answer again."""
         self._state.play([replies] if isinstance(replies, Scripted) else list(replies))
 
+    def lend(self, data: bytes, media_type: str = "image/png") -> str:
+        """A temporary URL at which these bytes are served, like those of the replies: it lives
+        `url_ttl` seconds, and `expire_urls` ends it.
+        """
+        return self._studio.lend(data, media_type, media_type.partition("/")[2])
+
     def expire_urls(self) -> None:
         """Expire every temporary image URL that was given out so far."""
         self._studio.expire()

@@ -74,7 +74,8 @@ def _without_loose_reasoning(items: list[Pieces | None]) -> tuple[Pieces, ...]:
 def _without_id(pieces: Pieces) -> Pieces:
     item = RawItem(pieces)
     item.kept = set(range(len(item.refs)))
-    has_to_stay = item.value.get("type") in _NEED_ID or item.value.get("type") == "reasoning"
+    kind = as_text(item.value.get("type"))
+    has_to_stay = kind in _NEED_ID or kind == "reasoning"
     return item.pieces() if not has_to_stay and _loses_id(item.value) else pieces
 
 
@@ -82,7 +83,11 @@ def _without_reasoning(pieces: Pieces) -> Pieces | None:
     """An item after reasoning that does not go with it; None where it cannot go alone."""
     item = RawItem(pieces)
     item.kept = set(range(len(item.refs)))
-    return _as_users_pictures(item) if item.value.get("type") in _NEED_ID else _without_id(pieces)
+    return (
+        _as_users_pictures(item)
+        if as_text(item.value.get("type")) in _NEED_ID
+        else _without_id(pieces)
+    )
 
 
 def _responses_addressed(
