@@ -26,6 +26,13 @@ def _may_hold(data: bytes) -> bool:
     return _PARTIAL.search(data, max(0, len(data) - _LONGEST_HEADER)) is not None
 
 
+def _may_go_on(data: bytes, end: int) -> bool:
+    """Whether the run that ends there may go on in the bytes to come: nothing is behind it, or an
+    escape that is not whole.
+    """
+    return len(data) - end <= _LONGEST_ESCAPE and not data[end:].strip(b"\\")
+
+
 class ReplySpool(Spool):
     """The spool of one reply of a model, whose words may hold pictures. A run that is no base64
     after all is given back, unless it is longer than words ever are.
@@ -53,6 +60,10 @@ class ReplySpool(Spool):
             self._run.cut()
             return rest + self._reference("cut off: the reply ended inside it")
         return rest + held
+
+    def held_back(self) -> bytes:
+        """What was fed and not passed on yet, pictures apart."""
+        return self._waiting + super().held_back()
 
     def discard(self) -> None:
         """Drop whatever was not kept."""
@@ -86,7 +97,7 @@ class ReplySpool(Spool):
         end = found.end() if run is None else run.end()
         length = end - found.end()
         out.append(data[at : found.start()])
-        if length <= DECISIVE and end >= len(data) - _LONGEST_ESCAPE:
+        if length <= DECISIVE and _may_go_on(data, end):
             self._waiting = data[found.start() :]  # more has to come to tell
             return len(data)
         if length <= DECISIVE or not self._open(data, found.start(), found.end()):
@@ -108,7 +119,7 @@ class ReplySpool(Spool):
         end = at if run is None else run.end()
         if capture is not None and end > at:
             capture.feed(data[at:end])
-        if data[end:].strip(b"\\") == b"" and len(data) - end <= _LONGEST_ESCAPE:
+        if _may_go_on(data, end):
             self._waiting = data[end:]
             return len(data)
         out.append(self._end())

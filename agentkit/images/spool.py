@@ -201,6 +201,10 @@ class Spool:
         for blob in self._blobs.values():
             blob.discard()
 
+    def held_back(self) -> bytes:
+        """What was fed and not passed on yet, pictures apart."""
+        return self._held
+
     def salvage(self, pieces: Iterable[bytes]) -> None:
         """Take the short pictures, too, out of what had passed and will not be read, since the
         reply broke off; whole ones only.
@@ -212,7 +216,7 @@ class Spool:
             max_pixels=self._max_pixels,
         )
         left = MAX_SALVAGE
-        for piece in (*pieces, self._held):
+        for piece in (*pieces, self.held_back()):
             other.feed(piece[:left])
             left -= min(len(piece), left)
         self._blobs.update(other.blobs)

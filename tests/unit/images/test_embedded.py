@@ -58,3 +58,22 @@ def test_a_reply_that_ends_inside_a_picture() -> None:
     (reference, blob) = next(iter(spool.blobs.items()))
     assert out.decode().endswith(f"![a]({reference}")
     assert "cut off" in (blob.reason or "")
+
+
+SMALL = picture("red", (5, 4))
+EVENT = f'data: {{"url": "data:image/png;base64,{base64.b64encode(SMALL).decode()}"}}\n\n'
+
+
+def test_an_event_that_ends_with_a_short_picture_is_passed_on_at_once() -> None:
+    spool = ReplySpool(MemoryImageStore())
+    assert spool.feed(EVENT.encode()) == EVENT.encode()
+
+
+@pytest.mark.parametrize("behind", ['"', '"}', '"}\n'])
+def test_a_short_picture_that_a_break_follows_is_salvaged(behind: str) -> None:
+    body = EVENT[: EVENT.rindex('"')] + behind
+    for cut in (0, 1, 30, len(body) - 1):
+        spool = ReplySpool(MemoryImageStore())
+        passed_on = [spool.feed(body[:cut].encode()), spool.feed(body[cut:].encode())]
+        spool.salvage(passed_on)
+        assert [blob.take() for blob in spool.blobs.values()] == [SMALL]
