@@ -14,9 +14,10 @@ from enum import Enum, auto
 
 import pybase64
 
+from agentkit.errors import ImageError, StoreError
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.store import ImageStore
-from agentkit.values.image_header import HEAD, sniff
+from agentkit.values.image_header import HEAD, inspect, sniff
 from agentkit.wire.base64text import (
     blank_inside,
     edge_of,
@@ -35,6 +36,8 @@ _NOT_IN_A_STRING = re.compile(rb"[\r\n]")
 #: Escaped through and through (`\u002b`), a character has six; more is not read of one string.
 _LONGEST_CHARACTER = 8
 _PIECE = 1 << 18
+#: By chunks, by a length, or by a mark that no pixels hold; the `;` of a GIF may be any byte.
+_TELL_THEIR_END = frozenset({"image/png", "image/webp", "image/jpeg"})
 _MANY = 64  # backslashes: more than any depth has
 
 
@@ -177,6 +180,18 @@ class Capture:
         """The body, or its line, ends inside the string: keep what can be decoded."""
         if self.state is State.GOING and len(self._digits) > 1:
             self._decode(self._digits + b"=" * (4 - len(self._digits)))
+
+    def is_whole(self) -> bool:
+        """Whether a string that was `cut` lacks nothing but its quote: the picture tells its own
+        end, and that had arrived.
+        """
+        if self.state is not State.GOING:
+            return False
+        try:
+            with self.draft.read_back() as file:
+                return inspect(file).media_type in _TELL_THEIR_END
+        except (ImageError, StoreError):
+            return False
 
     def restore(self) -> bytes:
         """All that was fed, byte for byte. Bytes in the store are left to `discard`."""

@@ -58,7 +58,10 @@ class ReplySpool(Spool):
         held, self._waiting = self._waiting, b""
         if self._run is not None:
             self._run.cut()
-            return rest + self._reference("cut off: the reply ended inside it")
+            is_whole = self._run.is_whole()
+            return rest + self._reference(
+                None if is_whole else "cut off: the reply ended inside it"
+            )
         return rest + held
 
     def held_back(self) -> bytes:

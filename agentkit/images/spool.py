@@ -174,7 +174,7 @@ class Spool:
 
     def close(self) -> bytes:
         """The end of the body. Returns what was held back; a picture that is cut off here is kept
-        aside as broken.
+        aside as broken, unless all of it had arrived.
         """
         out: list[bytes] = []
         held, self._held = self._held, b""
@@ -219,8 +219,12 @@ class Spool:
         for piece in (*pieces, self.held_back()):
             other.feed(piece[:left])
             left -= min(len(piece), left)
-        self._blobs.update(other.blobs)
-        other._blobs.clear()
+        found = dict(other.blobs)
+        other.close()
+        found |= {key: blob for key, blob in other.blobs.items() if blob.reason is None}
+        self._blobs.update(found)
+        for reference in found:
+            del other._blobs[reference]
         other.discard()
 
     def is_reference(self, text: str) -> bool:
@@ -363,7 +367,7 @@ class Spool:
 
     def _cut(self, capture: Capture, why: str) -> bytes:
         capture.cut()
-        return self._finish(capture, f"cut off: {why}")
+        return self._finish(capture, None if capture.is_whole() else f"cut off: {why}")
 
     def _too_large(self, capture: Capture) -> str:
         if capture.broken:

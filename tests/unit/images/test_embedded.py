@@ -77,3 +77,29 @@ def test_a_short_picture_that_a_break_follows_is_salvaged(behind: str) -> None:
         passed_on = [spool.feed(body[:cut].encode()), spool.feed(body[cut:].encode())]
         spool.salvage(passed_on)
         assert [blob.take() for blob in spool.blobs.values()] == [SMALL]
+
+
+@pytest.mark.parametrize(
+    ("before", "data"),
+    [('{"url": "', SMALL), ('{"url": "', PICTURE), ('{"text": "Here: ![a](', PICTURE)],
+    ids=["short", "long", "in words"],
+)
+def test_a_picture_that_lacks_nothing_but_its_quote_is_one(before: str, data: bytes) -> None:
+    text = f"{before}data:image/png;base64,{base64.b64encode(data).decode()}"
+    for missing, usable in ((0, [data]), (9, [])):
+        spool = ReplySpool(MemoryImageStore())
+        spool.salvage([spool.feed(text[: len(text) - missing].encode())])
+        spool.close()
+        blobs = spool.blobs.values()
+        assert [blob.take() for blob in blobs if blob.reason is None] == usable
+        assert all("cut off" in (blob.reason or "cut off") for blob in blobs)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP"])
+def test_no_half_a_picture_is_taken_for_a_whole_one(kind: str) -> None:
+    data = picture(size=(9, 7), noise=90, format=kind)
+    text = '{"url": "' + base64.b64encode(data).decode()
+    for end in range(60, len(text)):
+        spool = ReplySpool(MemoryImageStore())
+        spool.salvage([spool.feed(text[:end].encode())])
+        assert all(blob.take() == data for blob in spool.blobs.values())
