@@ -221,6 +221,7 @@ def test_mypy_reads_the_types(user_file: Path, fresh: Environment) -> None:
     )
 
 
+@pytest.mark.slow
 def test_basedpyright_reads_the_types(user_file: Path, fresh: Environment) -> None:
     config = user_file.with_name("pyrightconfig.json")
     config.write_text(json.dumps({"include": [user_file.name], **USER_CONFIG}))

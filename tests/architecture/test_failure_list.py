@@ -42,10 +42,17 @@ def test_what_failed_is_named(tmp_path: Path, workers: list[str]) -> None:
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "xdist.plugin",
         *workers,
         str(tmp_path),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Without the plugins that need seconds to load; xdist is named.
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
