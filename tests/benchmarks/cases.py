@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.replies import WORDS
 from tests.benchmarks.subjects import Subject
 
 
@@ -26,7 +27,7 @@ class Sizes:
 
 
 QUICK = Sizes(turns=20, rounds=10, deltas=2000, megabytes=8, conversations=200, drawn=12)
-TINY = Sizes(turns=1, rounds=2, deltas=5, megabytes=1, conversations=3, drawn=2)
+TINY = Sizes(turns=1, rounds=6, deltas=5, megabytes=1, conversations=3, drawn=2)
 TURNS = 3
 """Of each of the conversations at once."""
 
@@ -52,7 +53,15 @@ def cases(sizes: Sizes) -> list[Case]:
         return text
 
     def tools(api: str) -> Work:
-        return lambda subject, origin, _: subject.tools(f"{origin}/tools-{sizes.rounds}", api)
+        async def work(subject: Subject, origin: str, _: Path) -> object:
+            text = await subject.tools(f"{origin}/tools-{sizes.rounds}", api)
+            if text != WORDS:  # the server says them once it has the results of every round
+                raise RuntimeError(
+                    f"{subject.name} did not play all {sizes.rounds} rounds: {text!r}"
+                )
+            return text
+
+        return work
 
     def deltas(api: str) -> Work:
         return lambda subject, origin, _: subject.deltas(f"{origin}/deltas-{sizes.deltas}", api)

@@ -55,8 +55,9 @@ def _data_url(megabytes: int) -> str:
     return "data:image/png;base64," + base64.b64encode(png(megabytes)).decode()
 
 
-def arguments(index: int) -> str:
-    return json.dumps({"city": CITIES[index], "days": index + 1})
+def arguments(number: int, index: int) -> str:
+    """Others in each round: agentkit ends a run that makes the same calls over and over."""
+    return json.dumps({"city": CITIES[index], "days": number * CALLS + index + 1})
 
 
 def _whole(value: object) -> bytes:
@@ -178,7 +179,7 @@ def round_of_calls(api: str, number: int) -> bytes:
                 "id": name,
                 "type": "function",
                 "index": index,
-                "function": {"name": "weather", "arguments": arguments(index)},
+                "function": {"name": "weather", "arguments": arguments(number, index)},
             }
             for index, name in enumerate(names)
         ]
@@ -187,7 +188,12 @@ def round_of_calls(api: str, number: int) -> bytes:
     return _whole(
         _response(
             [
-                {**called, "id": f"fc_{name}", "call_id": name, "arguments": arguments(index)}
+                {
+                    **called,
+                    "id": f"fc_{name}",
+                    "call_id": name,
+                    "arguments": arguments(number, index),
+                }
                 for index, name in enumerate(names)
             ]
         )
