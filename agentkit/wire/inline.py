@@ -70,11 +70,13 @@ _PARTIAL = re.compile(
     rf"|(?:{_SIGN})(?:{_DIGIT}|\\){{0,{_ENOUGH}}})\Z"
 )
 _NEAR = re.compile(
-    r"[dD][aA][tT][aA]:|iVBORw0|/9j|R0lG|UklG|PHN2|PD94|SUkq|TU0A|AAAA"
-    r"|[dD](?:[aA](?:[tT][aA]?)?)?\Z|i(?:V(?:B(?:O(?:Rw?)?)?)?)?\Z|/9?\Z|R(?:0(?:lG?)?)?\Z"
-    r"|U(?:kl?)?\Z|P(?:HN?|D9?)?\Z|S(?:Uk?)?\Z|T(?:U0?)?\Z|A{1,3}\Z|\\\Z"
+    r"d[aA][tT][aA]:|D[aA][tT][aA]:|iVBORw0|/9j|R0lG|UklG|PHN2|PD94|SUkq|TU0A|AAAA"
+    r"|d(?:[aA](?:[tT][aA]?)?)?\Z|D(?:[aA](?:[tT][aA]?)?)?\Z|i(?:V(?:B(?:O(?:Rw?)?)?)?)?\Z"
+    r"|/9?\Z|R(?:0(?:lG?)?)?\Z|U(?:kl?)?\Z|P(?:HN?|D9?)?\Z|S(?:Uk?)?\Z|T(?:U0?)?\Z|AA?A?\Z|\\\Z"
 )
-"""Quick and rough: words without any of these hold nothing."""
+"""Quick and rough: words without any of these hold nothing. Each alternative begins with one
+letter, not with a set of them: then the search skips what begins none, at a fifth of the cost.
+"""
 _SUSPICIOUS = frozenset(
     (
         "d",
@@ -178,7 +180,7 @@ class InlineReader:
         """The tokens at the end of the words."""
         held, self._held = self._held, ""
         if not self._inside:
-            return self._words(held)
+            return self._words(held) if held else []
         self._inside = False
         tokens: list[Token] = [End(cut=not self._padded)]
         return [*tokens, *self._words(held)]

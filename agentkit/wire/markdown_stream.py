@@ -27,8 +27,10 @@ is. False: there is none. None: not known yet.
 """
 
 _SHORT = 500
-_MAY_BEGIN = re.compile(rf"[\[`~]|://|{BLOB}|<[iI]|(?:[!<]|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)\Z")
-"""Words without any of these hold nothing back."""
+_MAY_BEGIN = re.compile(rf"\[|`|~|://|{BLOB}|<[iI]|!\Z|<\Z|h(?:t(?:t(?:ps?(?::/?)?)?)?)?\Z")
+"""Words without any of these hold nothing back. Each alternative begins with one letter, not with a
+set of them: then the search skips what begins none.
+"""
 _CUT_URL = re.compile(
     r"(?:!|<?(?:https?://[^\s<>\"'`\[\]{}|\\^]*|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)|<)\Z"
 )
