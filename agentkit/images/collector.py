@@ -87,12 +87,14 @@ class Collector:
         the reply: arguments of calls.
         """
         self.spool.close()
+        blobs = self.spool.blobs
+        if not blobs:
+            return
         seen = (*self._seen.values(), *self._beyond.values())
         claimed = {value for ref in seen for value in ref.values} | given
         # What is no base64 as a whole may begin with some: it has its outcome already.
         claimed |= {each for value in claimed for each in self.spool.references(value)}
         stored = {each.sha256 for value in claimed if (each := self.stored(value)) is not None}
-        blobs = self.spool.blobs
         stored |= {blobs[value].sha256 for value in claimed if value in blobs}
         for reference, blob in blobs.items():
             if reference in claimed or blob.key == PREVIEW_KEY or blob.sha256 in stored:

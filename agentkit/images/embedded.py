@@ -78,7 +78,7 @@ class ReplySpool(Spool):
     def _taken_out(self, data: bytes) -> bytes:
         if self._waiting:
             data, self._waiting = self._waiting + data, b""
-        elif self._run is None and not _may_hold(data):
+        elif self._run is None and not (data and _may_hold(data)):
             return data
         out: list[bytes] = []
         at = 0

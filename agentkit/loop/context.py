@@ -98,6 +98,8 @@ class RunContext:
 
     def functions(self, model: str) -> tuple[FunctionSpec, ...]:
         """The user's tools as this model is told of them."""
+        if not self.tools.functions:
+            return ()
         lean = self._takes_lean(model)
         return tuple(
             FunctionSpec(

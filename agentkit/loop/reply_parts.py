@@ -98,7 +98,7 @@ class ParsedReply:
         """What stands for pictures that are not the reply's: in the arguments of calls, which are
         the tools', and in annotations, which repeat the pages of the user's files.
         """
-        if self.spool is None:
+        if self.spool is None or not self.spool.blobs:
             return frozenset()
         texts = [part.arguments for part in self.reply.parts if isinstance(part, ToolCall)]
         cited = [part.citations for part in self.reply.parts if isinstance(part, Text)]

@@ -71,7 +71,7 @@ async def body_of(
 
 def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
     """Pictures (sha256) that no model takes: SVG, or what cannot be converted."""
-    return context.services.outgoing.refused(run.images)
+    return context.services.outgoing.refused(run.images) if run.images else frozenset()
 
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:

@@ -48,7 +48,9 @@ class Audience:
         extra = settings.extra
         if isinstance(named := extra.get("model"), str):
             model = named
-        models = [model, *(settings.models or ()), *_strings(extra.get("models"))]
+        models = [model, *(settings.models or ())]
+        if "models" in extra:
+            models += _strings(extra["models"])
         is_open = settings.preset or extra.get("preset") or any(map(_leaves_open, models))
         return cls() if is_open else cls(tuple(dict.fromkeys(models)))
 

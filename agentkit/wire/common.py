@@ -61,11 +61,12 @@ def is_another(known: JsonObject, item: JsonObject) -> bool:
 
 def uncounted(bill: Bill, shown: int, tools: Sequence[str], seed: str) -> Iterator[Invocation]:
     """Server-tool calls of which the wire shows only how many there were."""
-    executed, searches = bill.count(*COUNTS["server_tool_calls"]), bill.count(*SEARCHES)
+    executed = bill.count(*COUNTS["server_tool_calls"])
     hidden = executed - shown
     if hidden <= 0:
         return
-    name = "openrouter:web_search" if searches >= executed else "openrouter:server_tool"
+    is_search = bill.count(*SEARCHES) >= executed
+    name = "openrouter:web_search" if is_search else "openrouter:server_tool"
     if len(tools) == 1:
         name = tools[0]
     yield Invocation(f"server_{seed}", name, executor="server", status="completed", count=hidden)

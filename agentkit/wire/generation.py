@@ -61,8 +61,9 @@ def completed(usage: Usage, found: Generation | None) -> Usage:
     """The usage of a request with the cost that a look-up told, where its reply did not tell the
     whole.
     """
-    is_told = usage.cost_usd is not None and usage.cost_is_whole
-    if is_told or found is None or found.total_usd is None:
+    if found is None or found.total_usd is None:
+        return usage
+    if usage.cost_usd is not None and usage.cost_is_whole:
         return usage
     return replace(
         usage,

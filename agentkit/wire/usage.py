@@ -62,11 +62,19 @@ Completions and Responses name differently.
 SERVER_TOOL_COST = "cost_details.server_tool_cost"
 COSTS = ("cost", SERVER_TOOL_COST, *(path for paths in UPSTREAM for path in paths))
 BYOK = "is_byok"
-_PATHS = {
-    path: (tuple(path.split(".")), most)
-    for paths, most in (*((each, _MOST_TOKENS) for each in COUNTS.values()), (COSTS, MOST_USD))
-    for path in paths
+_MOST = {
+    **dict.fromkeys([path for paths in COUNTS.values() for path in paths], _MOST_TOKENS),
+    **dict.fromkeys(COSTS, MOST_USD),
 }
+_FIELDS = {
+    holder: [
+        (path, path.removeprefix(f"{holder}."), most)
+        for path, most in _MOST.items()
+        if path.rpartition(".")[0] == holder
+    ]
+    for holder in dict.fromkeys(path.rpartition(".")[0] for path in _MOST)
+}
+"""The fields of each object inside a `usage`, and of itself (""): path, name, and the bound."""
 
 
 class Bill:
@@ -89,13 +97,17 @@ class Bill:
         if not given:
             return
         self._byok = self._byok or given.get(BYOK) is True
-        for path, (names, most) in _PATHS.items():
-            value: object = given
-            for name in names:
-                value = as_object(value).get(name)
-            amount = amount_of(value, most)
-            if amount or (amount is not None and path not in self._amounts):
-                self._amounts[path] = amount
+        for holder, fields in _FIELDS.items():
+            values = as_object(given.get(holder)) if holder else given
+            if not values:
+                continue
+            for path, name, most in fields:
+                if name in values:
+                    self._put(path, amount_of(values[name], most))
+
+    def _put(self, path: str, amount: float | None) -> None:
+        if amount or (amount is not None and path not in self._amounts):
+            self._amounts[path] = amount
 
     def usage(self) -> Usage:
         """The usage of this one request. What was not told is 0, a cost that was not told None."""
@@ -115,7 +127,10 @@ class Bill:
 
     def count(self, *paths: str) -> int:
         """The first of these counts that is not 0."""
-        return next((int(count) for path in paths if (count := self._amounts.get(path))), 0)
+        for path in paths:
+            if count := self._amounts.get(path):
+                return int(count)
+        return 0
 
     def _upstream(self) -> float | None:
         for paths in UPSTREAM:

@@ -332,7 +332,8 @@ class ChatReply:
     def _say_rest(self) -> list[Signal]:
         """Flush a lone UTF-16 surrogate left when the stream was cut between two halves."""
         signals: list[Signal] = []
-        if rest := self._filter.more(self._mend_words.rest()) + self._filter.rest():
+        half = self._mend_words.rest()
+        if rest := (self._filter.more(half) if half else "") + self._filter.rest():
             self._words.append(rest)
             signals.append(Words(rest, "text", self._others))
         if rest := self._mend_reasoning.rest():
