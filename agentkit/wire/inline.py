@@ -111,6 +111,8 @@ _GAP = re.compile(r"[ \t]*+(?:(?:\r?\n|\\{1,8}[nr])[ \t]*+)++")
 _UNDECIDED = re.compile(r"(?:[ \t]++\r?|\r|\\{1,8}(?:u(?:0(?:0[0-9a-fA-F]?)?)?)?)?\Z")
 _OPENS = frozenset("(<>\"'`=")
 """What stands before base64 that ends where its bracket or quote does: it may be wrapped."""
+_RUN_SAID = "\0"
+"""What stands for a run in the words so far: another may follow right behind its padding."""
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
@@ -231,8 +233,7 @@ class InlineReader:
             self._held = data[at:]
             return ""
         tokens.append(End())
-        if at:
-            self._said.append(data[max(0, at - 3) : at])
+        self._said.append(_RUN_SAID)
         return data[at:]
 
     def _digits(self, data: str, at: int) -> int:

@@ -8,7 +8,7 @@ import textwrap
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentkit.wire.inline import Begin, Digits, End, Inline, InlineReader, Token, read_inline
@@ -92,6 +92,7 @@ def _text_of(token: Token) -> str:
     st.lists(st.integers(0, 8000), max_size=12),
     st.booleans(),
 )
+@example([WRITTEN["bare"], WRITTEN["bare"]], [], True)  # one right behind the other
 def test_slices_change_nothing(pieces: list[str], cuts: list[int], one_by_one: bool) -> None:
     text = "".join(pieces)
     whole = tokens_of([text])
