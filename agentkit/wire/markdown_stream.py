@@ -125,7 +125,10 @@ class TextFilter:
 
     def _rest(self) -> str:
         """The end of one text. The next one begins afterwards."""
-        self._open("")
+        if self._idle:
+            given = self._space
+            self._begin_text()
+            return given
         reading = self._read(self._window)
         for link in reading.found:
             self._verdict(link.url, bare=link.bare, unknown=False)
