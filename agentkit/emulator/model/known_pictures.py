@@ -92,6 +92,9 @@ def _add(
         names = [f"prompt:{prompt}"]
     handles = _HANDLE.findall(re.sub('".*"', "", picture.label or "", flags=re.DOTALL))
     known = next((keys[name] for name in names if name in keys), None)
+    if known is None and (told := keys.get(f"prompt:{prompt}")) is not None:
+        # The record of the tool was without its bytes: the link in the words is the same picture.
+        known = told if found[told].data is None else None
     if known is None:
         known = len(found)
         handle = handles[-1] if handles else f"img_{known + 1}"

@@ -257,9 +257,12 @@ def _chat_turn(message: SystemMessage | UserMessage | AssistantMessage | ToolMes
 def _picture_of_detail(arguments: str | None, result: str | None) -> PastPicture:
     prompt, where = loose_json(arguments).get("prompt"), loose_json(result)
     url = where.get("imageUrl") or where.get("result") or where.get("imageB64")
-    return PastPicture(
-        url if isinstance(url, str) else None, prompt if isinstance(prompt, str) else None
-    )
+    about = prompt if isinstance(prompt, str) else None
+    if not isinstance(url, str):
+        return PastPicture(None, about)
+    # A client may have put its own name of the picture in the place of a link that expires.
+    is_link = ":" in url or len(url) > 100
+    return PastPicture(url, about) if is_link else PastPicture(None, about, label=url)
 
 
 def loose_json(text: str | None) -> dict[str, Any]:

@@ -130,3 +130,15 @@ async def test_the_emulator_changes_the_picture_that_is_named(bench: Bench) -> N
     (changed,) = answer.images
     assert changed.parents == ("img_1",)
     assert changed.sha256 not in {image.sha256 for image in list(chat.images.values())[:-1]}
+
+
+async def test_the_picture_that_is_named_is_the_one_that_changes(bench: Bench) -> None:
+    """Also where others were drawn in between, and the records of the tool no longer link them."""
+    chat = bench.agent(tools=[ImageGeneration()]).conversation()
+    await bench.ask(chat, "Draw a red fox in the snow at night.")
+    await bench.ask(chat, "Draw two pictures of the fox: one in a forest and one by the sea.")
+    await bench.ask(chat, "Put a blue scarf on the fox in img_1.")
+    answer = await bench.ask(chat, "Put a yellow hat on the fox in img_4.")
+    assert answer.images[0].name == "img_5"
+    for words in ("snow at night", "blue scarf", "yellow hat"):
+        assert words in answer.text
