@@ -27,6 +27,7 @@ from agentkit.images.embedded import ReplySpool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.address import BASE_URL, base_url_of, key_of, origin_of
 from agentkit.openrouter.body import content_of
+from agentkit.openrouter.plain_http import check_literal, check_name, is_allowed
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
 from agentkit.openrouter.retry import Retry, look_up
 from agentkit.openrouter.transport import TRANSPORTS, Timeouts, Transport
@@ -66,6 +67,9 @@ class OpenRouter:
       sent again.
     - `transport` is `"aiohttp"` or `"httpx2"`; by default aiohttp, unless the environment names a
       SOCKS proxy.
+    - `allow_http` lets the key travel over plain http to a public address, where everybody on the
+      way can read it; by default only where `AGENTKIT_ALLOW_HTTP` is `1`. Loopback, private
+      addresses and names without a dot need no permission.
 
     Use it as an async context manager, or call `close()`. Raises `UsageError` for a wrong argument,
     and `MissingKey` at the first request if there is no key.
@@ -84,6 +88,7 @@ class OpenRouter:
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
         transport: Transport | None = None,
+        allow_http: bool | None = None,
     ) -> None:
         # What was given as the key is not shown, whatever it is.
         where = f"OpenRouter(api_key=…), which is {type(api_key).__name__}"
@@ -94,10 +99,14 @@ class OpenRouter:
         check_optional("OpenRouter(app_url={!r})", app_url, str, "a string")
         check_optional("OpenRouter(timeouts={!r})", timeouts, Timeouts, "Timeouts(…)")
         check_optional("OpenRouter(retry={!r})", retry, Retry, "Retry(…)")
+        check_optional("OpenRouter(allow_http={!r})", allow_http, bool, "True, False or None")
         if transport is not None:
             check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
         self._key = key_of(_given(api_key, "OPENROUTER_API_KEY", ""))
         self.base_url = base_url_of(_given(base_url or None, "OPENROUTER_BASE_URL", BASE_URL))
+        self._allow_http = is_allowed(allow_http)
+        if self._key:
+            check_literal(self.base_url, allowed=self._allow_http)
         self.origin = origin_of(self.base_url)
         self.timeouts = Timeouts() if timeouts is None else timeouts
         self.retry = Retry() if retry is None else retry
@@ -142,6 +151,7 @@ class OpenRouter:
                 "`agentkit emulator` and set OPENROUTER_BASE_URL to the "
                 "address it prints, with any key"
             )
+        await check_name(self.base_url, allowed=self._allow_http)
         # In a thread: it takes a second or more, in which the loop has other things to do.
         await asyncio.to_thread(_load, self.transport)
         if (connections := self._open.get(loop)) is not None:  # another request was faster
