@@ -59,6 +59,7 @@ CONTENTS = {
         "reference/images",
         "reference/openrouter",
         "reference/emulator",
+        "reference/testing",
     ),
 }
 """The order of the pages of `docs/` in the sidebar."""
