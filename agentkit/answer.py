@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, cast
 
 from typing_extensions import TypeVar
 
+from agentkit._files import write_together, write_whole
 from agentkit.errors import ImageError, RunError, StoreError, UsageError
 from agentkit.run import Run
 from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
@@ -141,10 +142,14 @@ class Answer(Generic[OutputT]):
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, which is made if
-        it is missing. Returns its path.
+        it is missing. Returns its path. Bytes that only `ImageFailure.data` holds become
+        `images/failure_NUMBER.EXTENSION`.
 
-        Raises `UsageError` if there is a file of that name or the folder cannot be written. If a
-        picture cannot be obtained, everything else is saved first; then `ImageError` is raised.
+        Each file is written whole or not at all, and a link in its place is replaced, not followed.
+        The run and the words go first, and together: a full disk leaves those that were saved
+        before. Raises `UsageError` if there is a file of the folder's name, `images` is a link, or
+        the folder cannot be written. If a picture cannot be obtained or written, everything else is
+        saved first; then `ImageError` is raised.
         """
         target = Path(folder)
         if (
@@ -155,27 +160,53 @@ class Answer(Generic[OutputT]):
                 "accepted is a folder, made if need be"
             )
         images = target / "images"
+        if images.is_symlink():
+            raise UsageError(
+                f"Answer.save({str(folder)!r}): {str(images)!r} is a link, which is not followed"
+            )
         try:
             images.mkdir(parents=True, exist_ok=True)
-            (target / "run.json").write_text(self.run.to_json(), encoding="utf-8")
-            (target / "answer.md").write_text(self.to_markdown(), encoding="utf-8")
+            write_together(
+                {
+                    target / "run.json": [self.run.to_json().encode()],
+                    target / "answer.md": [self.to_markdown().encode("utf-8", "replace")],
+                }
+            )
         except OSError as error:
             raise UsageError(
                 f"Answer.save({str(folder)!r}): {error}; accepted is a folder that can be written"
             ) from error
-        missing: list[ImageError | StoreError] = []
-        for image in self.images:
+        self._save_pictures(images, str(folder))
+        return target
+
+    def _save_pictures(self, folder: Path, told: str) -> None:
+        from agentkit.show.markdown import failure_name
+
+        jobs: list[tuple[Path, Image | bytes]] = [
+            (folder / image.file_name, image) for image in self.images
+        ]
+        jobs += [
+            (folder / failure_name(number, failure.data), failure.data)
+            for number, failure in enumerate(self.failures, 1)
+            if failure.data is not None
+        ]
+        missing: list[Exception] = []
+        for path, picture in jobs:
             try:
-                image.save(images / image.file_name)
-            except (ImageError, StoreError) as error:
+                if path.is_symlink():
+                    path.unlink()  # it may lead to a folder, into which the picture would go
+                if isinstance(picture, Image):
+                    picture.save(path)
+                else:
+                    write_whole(path, [picture])
+            except (ImageError, StoreError, OSError) as error:
                 missing.append(error)
         if missing:
-            told = (
-                f"Answer.save({str(folder)!r}): saved is all but "
-                f"{len(missing)} of {len(self.images)} pictures"
-            )
-            raise ImageError(f"{told}: {'; '.join(map(str, missing[:3]))}") from missing[0]
-        return target
+            why = "; ".join(map(str, missing[:3]))
+            raise ImageError(
+                f"Answer.save({told!r}): saved is all but {len(missing)} of "
+                f"{len(jobs)} pictures: {why}"
+            ) from missing[0]
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:
         """Notebook display."""

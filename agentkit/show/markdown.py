@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from agentkit.show.plain import caption, visible
 from agentkit.values import Image, ImageFailure, Text
-from agentkit.values.image_header import RASTER_TYPES
+from agentkit.values.image_header import EXTENSIONS, HEAD, RASTER_TYPES, sniff
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _PICTURE = re.compile(r"!+(?=\[)")
@@ -33,7 +33,7 @@ def answer(
     parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = (), *, folder: str = "images"
 ) -> str:
     """An answer as Markdown; pictures point to `folder/NAME.EXTENSION`, where `Answer.save` puts
-    them.
+    them, and so do bytes that the store could not write.
     """
     blocks: list[str] = []
     words = ""
@@ -43,15 +43,30 @@ def answer(
         else:
             blocks += [prose(words), picture(part, folder=folder)]
             words = ""
-    blocks += [prose(words), *(f"> No picture: {inline(each.reason)}" for each in failures)]
+    blocks.append(prose(words))
+    for number, each in enumerate(failures, 1):
+        told = f"> No picture: {inline(each.reason)}"
+        if each.data is not None:
+            told += f" ([its bytes]({_link(folder, failure_name(number, each.data))}))"
+        blocks.append(told)
     return "\n\n".join(stripped for block in blocks if (stripped := block.strip("\n"))) + "\n"
 
 
 def picture(image: Image, *, folder: str = "images") -> str:
     """A picture that lies in `folder`; an SVG, which can carry a script, is a link."""
-    name = quote(image.file_name, safe="")
     sign = "!" if image.media_type in RASTER_TYPES else ""
-    return f"{sign}[{inline(caption(image))}]({quote(folder, safe='/.', errors='replace')}/{name})"
+    return f"{sign}[{inline(caption(image))}]({_link(folder, image.file_name)})"
+
+
+def failure_name(number: int, data: bytes) -> str:
+    """The file into which the bytes of a failure go that the store could not write; the first
+    failure of an answer has number 1.
+    """
+    return f"failure_{number}.{EXTENSIONS.get(sniff(data[:HEAD]) or '', 'bin')}"
+
+
+def _link(folder: str, name: str) -> str:
+    return f"{quote(folder, safe='/.', errors='replace')}/{quote(name, safe='')}"
 
 
 def inline(text: str) -> str:

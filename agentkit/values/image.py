@@ -7,14 +7,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Self
 from urllib.parse import urlsplit
 
 from agentkit._check import check_kind
+from agentkit._files import write_whole
 from agentkit.errors import ImageError
 from agentkit.values.blobs import Blobs, MemoryBlobs, opened, read_some, storing
 from agentkit.values.codec import Amount, OfContext, without_field
@@ -278,22 +279,16 @@ class Image:
             if not target.parent.is_dir():
                 why = "is no folder" if target.parent.exists() else "is not there: make it first"
                 raise ImageError(f"save({str(path)!r}): the folder {str(target.parent)!r} {why}")
-            self._write(target)
+            write_whole(target, self._pieces())
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             raise ImageError(f"save({str(path)!r}): {reason or error}") from error
         return target
 
-    def _write(self, target: Path) -> None:
-        # Each its own: threads may save to one path.
-        partial = target.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            with self.open() as source, partial.open("wb") as file:
-                while chunk := read_some(source, 1 << 20):
-                    file.write(chunk)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+    def _pieces(self) -> Iterator[bytes]:
+        with self.open() as source:
+            while chunk := read_some(source, 1 << 20):
+                yield chunk
 
     def to_pillow(self, *, max_pixels: int = MAX_PIXELS) -> PillowImage:
         """The picture, decoded and upright. Raises `ImageError` for SVG, for more than
@@ -348,7 +343,7 @@ class ImageFailure:
     """The digest, in the store, of bytes that arrived and are no whole picture."""
     data: bytes | None = field(default=None, compare=False, repr=False)
     """The bytes themselves, if the store could not write them (the disk is full). Not part of its
-    JSON.
+    JSON; `Answer.save` writes them.
     """
     kind: Literal["image_failure"] = "image_failure"
 

@@ -21,7 +21,7 @@ ROOT = Path(agentkit.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 ORDER = [
-    "_version _redact errors _check",
+    "_version _redact errors _check _files",
     "values",
     "settings _sync _tls",
     "run",

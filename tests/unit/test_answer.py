@@ -28,6 +28,7 @@ from agentkit.values import (
     ToolResult,
     Usage,
 )
+from tests.disks import fill, small_disk
 
 
 def picture(letter: str, place: Place = "images") -> Image:
@@ -219,6 +220,55 @@ def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
         (folder / taken).write_bytes(b"mine")
         with pytest.raises(UsageError, match=r"Answer\.save\("):
             Answer.of(run_of((Text("Here."),))).save(folder)
+
+
+def test_a_full_disk_leaves_what_was_saved_before(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 512) as disk:
+        before = run_of((Text("Before."),))
+        Answer.of(before).save(disk / "out")
+        ballast = fill(disk, leaving=16384)
+        with pytest.raises(UsageError, match=r"Answer\.save\(.*No space left on device"):
+            Answer.of(run_of((Text("words " * 10_000),))).save(disk / "out")
+        ballast.unlink()
+        assert Run.from_json((disk / "out" / "run.json").read_bytes()) == before
+        assert (disk / "out" / "answer.md").read_text("utf-8") == "Before.\n"
+        names = {path.name for path in (disk / "out").iterdir()}
+        assert names == {"run.json", "answer.md", "images"}
+
+
+def test_saving_follows_no_link(tmp_path: Path) -> None:
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    (out / "images").mkdir(parents=True)
+    mine.mkdir()
+    (mine / "file").write_bytes(b"mine")
+    image = Image.from_bytes(b"GIF89a" + b"\0" * 20)
+    (out / "run.json").symlink_to(mine / "file")
+    (out / "answer.md").symlink_to(mine / "file")
+    (out / "images" / "img_1.gif").symlink_to(mine)
+    run = run_of((Text("Here."), replace(image, sources=(Source("images"),))))
+    Answer.of(run).save(out)
+    assert [path.read_bytes() for path in mine.iterdir()] == [b"mine"]
+    assert (out / "images" / "img_1.gif").read_bytes() == image.bytes()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "images").symlink_to(mine)
+    with pytest.raises(UsageError, match="images.* is a link, which is not followed"):
+        Answer.of(run).save(tmp_path / "other")
+    assert [path.name for path in mine.iterdir()] == ["file"]
+
+
+def test_bytes_that_only_a_failure_holds_are_saved(tmp_path: Path) -> None:
+    gif = b"GIF89a" + b"\0" * 20
+    failures = (
+        ImageFailure(Source("images"), "https://x.example/a.png", "404"),
+        ImageFailure(Source("images"), None, "the disk is full", data=gif),
+        ImageFailure(Source("images"), None, "the disk is full, too", data=b"half"),
+    )
+    target = Answer.of(replace(run_of((Text("Here."),)), failures=failures)).save(tmp_path)
+    assert (target / "images" / "failure_2.gif").read_bytes() == gif
+    assert (target / "images" / "failure_3.bin").read_bytes() == b"half"
+    assert len(list((target / "images").iterdir())) == 2
+    words = (target / "answer.md").read_text("utf-8")
+    assert "> No picture: the disk is full ([its bytes](images/failure_2.gif))" in words
 
 
 def test_saving_where_a_file_lies(tmp_path: Path) -> None:
