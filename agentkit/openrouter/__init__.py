@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.retry import Retry
+from agentkit.openrouter.service import Service
 from agentkit.openrouter.transport import Timeouts
 
-__all__ = ["OpenRouter", "Retry", "Timeouts"]
+__all__ = ["OpenRouter", "Retry", "Service", "Timeouts"]

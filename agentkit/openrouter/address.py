@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from agentkit._check import refused
 from agentkit._redact import Secret, redacted
 from agentkit.errors import UsageError
+from agentkit.openrouter.service import Service, is_openai, is_openrouter
 
 BASE_URL = "https://openrouter.ai/api/v1"
-_BASE_PATH = "/api/v1"
 _ENDPOINTS = re.compile(
     r"/(?:chat/completions|completions|responses|messages|embeddings|images/(?:generations|edits)|"
     r"images(?:/models)?|models|generation|key|credits)/*\Z"
@@ -19,13 +21,13 @@ _ENDPOINTS = re.compile(
 _INVISIBLE = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 _BEFORE_KEY = re.compile(
-    r"(?:export\s+)?OPENROUTER_API_KEY\s*=|Authorization\s*:|Bearer(?:\s+|\Z)", re.IGNORECASE
+    r"(?:export\s+)?OPEN(?:ROUTER|AI)_API_KEY\s*=|Authorization\s*:|Bearer(?:\s+|\Z)", re.IGNORECASE
 )
 
 
 def base_url_of(given: str) -> str:
     """The address to which the path of an endpoint is added: without quotes, white space, a slash
-    or an endpoint at its end, and with OpenRouter's `/api/v1`.
+    or an endpoint at its end, and with OpenRouter's `/api/v1` or OpenAI's `/v1`.
 
     Raises `UsageError` for what is no http or https URL, and for one with a query, a fragment or
     credentials.
@@ -50,7 +52,9 @@ def base_url_of(given: str) -> str:
     path = _ENDPOINTS.sub("", parts.path.rstrip("/")).rstrip("/")
     scheme = parts.scheme
     if parts.hostname == "openrouter.ai":  # known to answer at one address only
-        scheme, path = "https", _BASE_PATH if path in ("", "/api", "/v1") else path
+        scheme, path = "https", "/api/v1" if path in ("", "/api", "/v1") else path
+    elif parts.hostname == "api.openai.com":
+        scheme, path = "https", path or "/v1"
     return urlunsplit((scheme, parts.netloc, path, "", ""))
 
 
@@ -76,6 +80,65 @@ def key_of(given: str) -> Secret:
             "without white space between them"
         )
     return Secret(key)
+
+
+def key_for(given: str | None, base_url: str) -> Secret:
+    """The key that goes to this address: the one that was given, or else that of the environment,
+    which goes to nobody but whom it is for. It may be empty. Raises `UsageError` as `key_of`.
+    """
+    if given is None:
+        variable = _variable_for(base_url)
+        given = "" if variable is None else os.environ.get(variable, "")
+    return key_of(given)
+
+
+def _variable_for(base_url: str) -> str | None:
+    """The environment variable whose key is for this address; None where there is none."""
+    if is_openai(base_url) and "OPENAI_API_KEY" in os.environ:
+        return "OPENAI_API_KEY"
+    if is_openrouter(base_url) or is_loopback(base_url) or _is_named(base_url):
+        return "OPENROUTER_API_KEY"
+    return None
+
+
+def _is_named(base_url: str) -> bool:
+    """Whether `OPENROUTER_BASE_URL` lies on the same origin."""
+    named = os.environ.get("OPENROUTER_BASE_URL")
+    if not named:
+        return False
+    try:
+        return origin_of(base_url_of(named)).lower() == origin_of(base_url).lower()
+    except UsageError:
+        return False
+
+
+def is_loopback(base_url: str) -> bool:
+    """Whether this is an address of this machine alone: `localhost`, `127.0.0.1`, `[::1]`, …"""
+    host = (urlsplit(base_url).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def no_key(base_url: str, service: Service) -> str:
+    """Why there is no key for this address, and what to do."""
+    shown = redacted(base_url)
+    keyless = ", or api_key='' for a server without keys" if service.may_be_keyless else ""
+    if is_openai(base_url):
+        return f"there is no API key for {shown}: set OPENAI_API_KEY, or pass OpenRouter(api_key=…)"
+    if is_openrouter(base_url) or is_loopback(base_url):
+        return (
+            f"there is no API key for {shown}: set OPENROUTER_API_KEY (or pass "
+            f"OpenRouter(api_key=…){keyless}), or start the emulator with `agentkit emulator` and "
+            "set OPENROUTER_BASE_URL to the address it prints, with any key"
+        )
+    return (
+        f"there is no API key for {shown}: pass OpenRouter(api_key=…){keyless}. OPENROUTER_API_KEY "
+        "is sent to openrouter.ai, to this machine and to the address in OPENROUTER_BASE_URL only"
+    )
 
 
 def _bare(text: str) -> str:

@@ -25,11 +25,12 @@ from agentkit._version import __version__
 from agentkit.errors import MissingKey, ProtocolError, UsageError
 from agentkit.images.embedded import ReplySpool
 from agentkit.images.store import ImageStore
-from agentkit.openrouter.address import BASE_URL, base_url_of, key_of, origin_of
+from agentkit.openrouter.address import base_url_of, is_loopback, key_for, no_key, origin_of
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.plain_http import check_literal, check_name, is_allowed
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
 from agentkit.openrouter.retry import Retry, look_up
+from agentkit.openrouter.service import SERVICES, Service, ServiceName, check_service, service_at
 from agentkit.openrouter.transport import TRANSPORTS, Timeouts, Transport
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
@@ -50,9 +51,16 @@ def _header(value: str | None) -> str | None:
     return quote(value, safe=" ", errors="replace")
 
 
-def _given(value: str | None, variable: str, default: str) -> str:
-    """The value that was given, or the one of the environment."""
-    return (os.environ.get(variable) or default) if value is None else value
+def _address(given: str | None, service: Service | None) -> str:
+    """The address that was given, or the one of the environment, or the service's own."""
+    own = SERVICES["openrouter"] if service is None else service
+    found = given or os.environ.get("OPENROUTER_BASE_URL") or own.base_url
+    if found is None:
+        raise UsageError(
+            "OpenRouter(service='compatible') has no address; accepted is base_url=, such as "
+            "'http://localhost:8080/v1'"
+        )
+    return base_url_of(found)
 
 
 class OpenRouter:
@@ -60,7 +68,12 @@ class OpenRouter:
     apart for each event loop.
 
     - `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. White
-      space, quotes, `Bearer ` and an endpoint at the end of the address are taken off.
+      space, quotes, `Bearer ` and an endpoint at the end of the address are taken off. The
+      variable's key is sent to OpenRouter, to this machine and to `OPENROUTER_BASE_URL` only;
+      OpenAI's host gets `OPENAI_API_KEY`.
+    - `service` says what is behind `base_url`: `"openrouter"`, `"openai"`, or `"compatible"` for
+      any other server that speaks OpenAI's API. By default OpenAI's host is `"openai"`, and every
+      other one OpenRouter, or a gateway before it.
     - `app_name` and `app_url` name your application in OpenRouter's rankings.
     - `timeouts` (`agentkit.openrouter.Timeouts`) says how long to wait for what.
     - `retry` (`agentkit.openrouter.Retry`) says how often a request that was surely not billed is
@@ -83,6 +96,7 @@ class OpenRouter:
         *,
         api_key: str | None = None,
         base_url: str | None = None,
+        service: ServiceName | None = None,
         app_name: str | None = None,
         app_url: str | None = None,
         timeouts: Timeouts | None = None,
@@ -102,20 +116,28 @@ class OpenRouter:
         check_optional("OpenRouter(allow_http={!r})", allow_http, bool, "True, False or None")
         if transport is not None:
             check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
-        self._key = key_of(_given(api_key, "OPENROUTER_API_KEY", ""))
-        self.base_url = base_url_of(_given(base_url or None, "OPENROUTER_BASE_URL", BASE_URL))
+        named = check_service("OpenRouter(service={!r})", service)
+        self.base_url = _address(base_url, named)
+        self.origin = origin_of(self.base_url)
+        self.service: Service = service_at(self.base_url) if named is None else named
+        """What is known of the service behind `base_url`."""
+        self._key = key_for(api_key, self.base_url)
+        self._needs_key = not (
+            self.service.may_be_keyless
+            and (api_key == "" or (api_key is None and is_loopback(self.base_url)))
+        )
         self._allow_http = is_allowed(allow_http)
         if self._key:
             check_literal(self.base_url, allowed=self._allow_http)
-        self.origin = origin_of(self.base_url)
         self.timeouts = Timeouts() if timeouts is None else timeouts
         self.retry = Retry() if retry is None else retry
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
-        named = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
         self._headers = {"User-Agent": f"agentkit/{__version__}"}
-        self._headers |= {name: value for name, value in named.items() if value}
+        if self.service.names_apps:
+            app = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
+            self._headers |= {name: value for name, value in app.items() if value}
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
         weakref.finalize(self, _close_all, self._open).atexit = False
 
@@ -144,14 +166,10 @@ class OpenRouter:
         loop = asyncio.get_running_loop()
         if (connections := self._open.get(loop)) is not None:
             return connections
-        if not self._key:
-            raise MissingKey(
-                "there is no API key: set OPENROUTER_API_KEY (or pass "
-                "OpenRouter(api_key=…)), or start the emulator with "
-                "`agentkit emulator` and set OPENROUTER_BASE_URL to the "
-                "address it prints, with any key"
-            )
-        await check_name(self.base_url, allowed=self._allow_http)
+        if self._key:
+            await check_name(self.base_url, allowed=self._allow_http)
+        elif self._needs_key:
+            raise MissingKey(no_key(self.base_url, self.service))
         # In a thread: it takes a second or more, in which the loop has other things to do.
         await asyncio.to_thread(_load, self.transport)
         if (connections := self._open.get(loop)) is not None:  # another request was faster
@@ -234,12 +252,14 @@ class OpenRouter:
         self, generation_id: str, *, seconds: float | None = None
     ) -> Generation | None:
         """What OpenRouter remembers of a request: whether it was carried out, and what it cost.
-        None if it cannot tell.
+        None if it cannot tell, as no other service can.
 
         `generation_id` is that of an error or a reply. An unknown id is asked for again for
         `seconds`, by default `Timeouts.lookup`, since the record is written some time after the
         request has ended.
         """
+        if not self.service.looks_up:
+            return None
         patience = self.timeouts.lookup if seconds is None else min(seconds, self.timeouts.lookup)
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 
@@ -266,11 +286,16 @@ def _close_all(opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]
             loop.call_soon_threadsafe(connections.close_soon)
 
 
+_VARIABLES = ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "OPENAI_API_KEY")
+
+
 def shared_client() -> OpenRouter:
     """The client for the address and key that the environment names now."""
-    return _client_for(os.environ.get("OPENROUTER_API_KEY"), os.environ.get("OPENROUTER_BASE_URL"))
+    return _client_for(*map(os.environ.get, _VARIABLES))
 
 
 @lru_cache(maxsize=1)
-def _client_for(api_key: str | None, base_url: str | None) -> OpenRouter:
-    return OpenRouter(api_key=api_key, base_url=base_url)
+def _client_for(*environment: str | None) -> OpenRouter:
+    """A client for these values of `_VARIABLES`, which it reads itself."""
+    del environment
+    return OpenRouter()

@@ -48,11 +48,12 @@ class Connections:
         _check_address(base_url)
         self._http = _http_client(key, base_url, headers, timeouts, transport)
         self._sdk = AsyncOpenAI(
-            api_key=key.reveal(), base_url=base_url, http_client=self._http, max_retries=0
+            api_key=key.reveal() or "none", base_url=base_url, http_client=self._http, max_retries=0
         )
         # As headers of the HTTP client: no local variable of ours holds the key, since a traceback
         # may show these.
-        self._http.headers.update(self._sdk.auth_headers)
+        if key:  # a local server may ask for none
+            self._http.headers.update(self._sdk.auth_headers)
         self._base_url = str(self._sdk.base_url).rstrip("/")
         self._guard = self._until_shutdown()
         self._closing: asyncio.Future[None] | None = None
