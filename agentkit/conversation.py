@@ -18,7 +18,7 @@ from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
 from agentkit.errors import ConversationBusy, StoppedRun, UsageError
 from agentkit.loop.approvals import given_up
-from agentkit.loop.begin import AgentLike, context_for
+from agentkit.loop.begin import AgentLike, services_of
 from agentkit.loop.delegate import Delegation
 from agentkit.loop.driver import drive
 from agentkit.loop.prompt import Prompt, parts_of
@@ -281,9 +281,18 @@ class Conversation(Generic[OutputT]):
     async def _take(self, start: Start, log: EventLog) -> Answer[Any]:
         """Take one turn, and keep it."""
         run = self._new_run(start) if start.run is None else self._own_run(start.run, start)
-        context = context_for(self.agent, start, self._encoded)
+        live = services_of(
+            self.agent,
+            run,
+            deps=start.deps,
+            budget=start.budget,
+            stream=start.stream,
+            depth=0 if start.delegation is None else start.delegation.depth,
+            encoded=self._encoded,
+            log=log,
+        )
         try:
-            answer = await drive(start, run, context, log)
+            answer = await drive(start, run, live)
         except asyncio.CancelledError:
             waiting = self._waiting
             if start.run is not None and waiting is not None and log.run is not None:
@@ -291,7 +300,7 @@ class Conversation(Generic[OutputT]):
                 self._waiting = log.run if log.run.id == waiting.id else waiting
             raise
         finally:
-            await context.services.fetcher.close()
+            await live.close()
         self._keep(answer.run)
         return answer
 

@@ -1,5 +1,5 @@
-"""How a turn begins, before anything is sent: a person's decisions are taken, and what cannot work
-is said.
+"""How a turn begins, before anything is sent: its services are made, a person's decisions are
+taken, and what cannot work is said.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from agentkit.loop.approvals import decided
 from agentkit.loop.capabilities import with_capabilities
 from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext, Services
+from agentkit.loop.decisions import Decisions
+from agentkit.loop.live import LiveRun
 from agentkit.loop.money import within_limits
-from agentkit.loop.start import Start
 from agentkit.openrouter.client import OpenRouter
 from agentkit.run import History, Run
 from agentkit.settings import Limits, ModelSettings
@@ -59,42 +60,60 @@ class AgentLike(Protocol[OutputT]):
     def client(self) -> OpenRouter: ...
 
 
-def context_for(agent: AgentLike[Any], start: Start, encoded: Encoded) -> RunContext:
-    """The context of a run of this agent. `encoded` is what was serialised of its conversation."""
-    given = check_optional("budget={!r}", start.budget, Budget, "Budget(…)")
+def services_of(
+    agent: AgentLike[Any],
+    run: Run,
+    *,
+    deps: Any = None,
+    budget: Budget | None = None,
+    stream: bool = False,
+    depth: int = 0,
+    encoded: Encoded | None = None,
+    log: EventLog | None = None,
+) -> LiveRun:
+    """All that is live of a run of this agent, whether it is new or comes from disk.
+
+    `depth` is how many agents it works for. `encoded` is what was serialised of its conversation.
+    Raises `UsageError` for a `budget` that is none. It is made where the event loop runs, and
+    closed by `LiveRun.close`.
+    """
+    given = check_optional("budget={!r}", budget, Budget, "Budget(…)")
     client = agent.client
     services = Services(
         client,
         agent.store,
         Fetcher(agent.fetch, agent.store, origin=client.origin),
         agent.outgoing,
-        encoded,
+        Encoded() if encoded is None else encoded,
         agent.history,
         agent.hooks,
         agent.output,
-        start.deps,
-        start.stream,
-        0 if start.delegation is None else start.delegation.depth,
+        deps,
+        stream,
+        depth,
         agent.checks,
         agent.name,
     )
-    budget = Budget(within=[agent.budget, given])
-    return RunContext(services, agent.tools, agent.instructions, agent.settings, budget)
+    shared = Budget(within=[agent.budget, given])
+    context = RunContext(services, agent.tools, agent.instructions, agent.settings, shared)
+    return LiveRun(context, EventLog() if log is None else log, Clock(run))
 
 
-async def begin(
-    start: Start, run: Run, context: RunContext, clock: Clock, log: EventLog
-) -> tuple[Run, RunContext]:
-    """The run and its context for the first request.
+async def begin(run: Run, live: LiveRun, decisions: Decisions | None = None) -> Run:
+    """The run and `live` made ready for the first step. `decisions` are for a run that goes on; a
+    new one has its prompt already.
 
     Raises `UsageError` for a decision that cannot be taken and for what the model cannot do, and
     `StoreError` for a store that cannot be written.
     """
+    clock, context = live.clock, live.base
     clock.stage = "; nothing was sent"
-    if start.run is not None:
-        run, context = await decided(run.replace(partial=None), start.decisions, context, log)
+    if decisions is not None:
+        run, context = await decided(run.replace(partial=None), decisions, context, live.log)
     context = await with_capabilities(context, run)
     if context.may_draw:
         await asyncio.to_thread(check_writable, context.services.store)
     clock.stage = ""
-    return run.replace(seconds=clock.spent()), within_limits(context, run)
+    run = run.replace(seconds=clock.spent())
+    live.base = within_limits(context, run)
+    return run

@@ -15,65 +15,95 @@ from agentkit.loop import approvals, fallback, hooked, money, tool_calls
 from agentkit.loop.begin import begin
 from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext
+from agentkit.loop.live import Cancellation, LiveRun
+from agentkit.loop.money import NextRequest
 from agentkit.loop.prompt import prompted
 from agentkit.loop.start import Start
 from agentkit.loop.turn import take_turn
-from agentkit.run import Ask, Call, Finish, Run, Wait, next_step
+from agentkit.run import Ask, Call, Finish, Run, Step, Wait, next_step
 from agentkit.stream import EventLog
 from agentkit.tools.output import BadOutput, Output
-from agentkit.values import Message, Text
+from agentkit.values import Message, Text, replace
 
 
-async def drive(start: Start, run: Run, context: RunContext, log: EventLog) -> Answer[Any]:
+async def drive(start: Start, run: Run, live: LiveRun) -> Answer[Any]:
     """Take this run to its end, or to where it waits for a person.
 
     Raises as `prompted` and `begin` do, then a `RunError` whose `run` holds all that had arrived.
-    From then on `log.run` holds the same, after a cancellation too.
+    From then on `live.log.run` holds the same, after a cancellation too.
     """
-    clock, cancellation = Clock(run), tool_calls.Cancellation()
+    log, clock = live.log, live.clock
     deadline = asyncio.timeout(max(clock.left(), 0.0))
     try:
         async with deadline:
             if start.run is None:
-                run = await prompted(run, start.prompt, context, clock, scale=start.scale)
-            run, context = await begin(start, run, context, clock, log)
-            log.run, base = run, context
-            if run.pending:  # a saved run: what may go on of it is asked anew
-                context = await _with_tools(run, base, clock)
-                run = await _with_calls(run, context, log, clock)
-            while True:
-                cancellation.check()
-                upcoming = money.next_request(run, context)
-                cost = money.next_cost(run, upcoming)
-                step = next_step(run, cost)
-                run = money.explained(run, cost, step)
-                match step:
-                    case Ask(closing=closing):
-                        context = await _with_tools(run, base, clock, hooks=True)
-                        cancellation.check()
-                        before, left = run, clock.left()
-                        run = await take_turn(
-                            run, context, log, upcoming, closing=closing, seconds_left=left
-                        )
-                        if run is not before:
-                            run = await _replied(run, context, log, clock)
-                    case Call():
-                        left = clock.left_for_tools()
-                        run = await tool_calls.call(run, step, context, log, seconds_left=left)
-                    case Wait():
-                        return _answer(run.replace(status="paused"), None, context, log, clock)
-                    case Finish():
-                        run, output = _finished(run, step, context.services.output)
-                        if run.status != "running":
-                            return _answer(run, output, context, log, clock)
-                    case _:
-                        assert_never(step)
-                log.run = run = run.replace(seconds=clock.spent())
+                run = await prompted(run, start.prompt, live.base, clock, scale=start.scale)
+            decisions = None if start.run is None else start.decisions
+            log.run = run = await begin(run, live, decisions)
+            step: Step | None = None
+            while run.status == "running":
+                run, step = await advance(run, live)
+            return _answer(run, step, live)
     except BaseException as error:
         if isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say
-            raise _too_late(run, clock, log) from None
-        _leave_run(error, context, clock, log)
+            raise _too_late(run, live) from None
+        _leave_run(error, live)
         raise
+
+
+async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
+    """Take the next step of a run that has begun, and wait for it: the run after it, which
+    `live.log.run` is too, and the step. A step after which nothing follows sets `run.status`.
+
+    What decides is live (prices, a budget that others share), so deciding and doing are one: a
+    step that was taken is never decided again. Raises a `RunError` whose `run` has all that had
+    arrived.
+    """
+    log, clock, cancellation = live.log, live.clock, Cancellation()
+    if live.context is None and run.pending:  # a saved run: what may go on of it is asked anew
+        live.context = await _with_tools(run, live.base, clock)
+        run = await _with_calls(run, live.context, log, clock)
+    context = live.context or live.base
+    upcoming = money.next_request(run, context)
+    cost = money.next_cost(run, upcoming)
+    step = next_step(run, cost)
+    run = money.explained(run, cost, step)
+    match step:
+        case Ask(closing=closing):
+            run = await _asked(run, live, upcoming, closing, cancellation)
+        case Call():
+            left = clock.left_for_tools()
+            run = await tool_calls.call(run, step, context, log, seconds_left=left)
+        case Wait():
+            run = run.replace(status="paused")
+        case Finish():
+            run, step = _finished(run, step, context.services.output)
+        case _:
+            assert_never(step)
+    log.run = run = run.replace(seconds=clock.spent())
+    cancellation.check()
+    return run, step
+
+
+async def _asked(
+    run: Run,
+    live: LiveRun,
+    upcoming: NextRequest | None,
+    closing: str | None,
+    cancellation: Cancellation,
+) -> Run:
+    """The run after a request; as it was where the question has to be put again."""
+    log, clock = live.log, live.clock
+    live.context = context = await _with_tools(run, live.base, clock, hooks=True)
+    cancellation.check()
+    before, left = run, clock.left()
+    run = await take_turn(run, context, log, upcoming, closing=closing, seconds_left=left)
+    if run is before:
+        return run
+    await hooked.show_reply(run, context)
+    if not run.pending:
+        return run
+    return await _with_calls(run.replace(seconds=clock.spent()), context, log, clock)
 
 
 async def _with_tools(
@@ -95,27 +125,19 @@ async def _with_calls(run: Run, context: RunContext, log: EventLog, clock: Clock
     return run
 
 
-async def _replied(run: Run, context: RunContext, log: EventLog, clock: Clock) -> Run:
-    """The run after a reply."""
-    await hooked.show_reply(run, context)
-    if not run.pending:
-        return run
-    return await _with_calls(run.replace(seconds=clock.spent()), context, log, clock)
-
-
-def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, Any]:
-    """The run as it ends, with the value in its last message if the model was to give one; or the
-    run as it goes on, with a request to repair that message. Raises `OutputInvalid` the second
-    time.
+def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, Finish]:
+    """The run as it ends, and the step with the value in its last message if the model was to give
+    one; or the run as it goes on, with a request to repair that message. Raises `OutputInvalid` the
+    second time.
     """
     ended = run.replace(status=step.status, closing=step.reached or run.closing)
     if output is None or step.status == "refused" or run.messages[-1].role != "assistant":
-        return ended, None
+        return ended, step
     try:
-        return ended, output.read(run.messages[-1].text)
+        return ended, replace(step, output=output.read(run.messages[-1].text))
     except BadOutput as error:
         if step.status == "limited":
-            return ended, None
+            return ended, step
         name = output.schema.name
         if run.repairs:
             words = f"the reply does not fit {name}, after one repair: {error}"
@@ -125,29 +147,27 @@ def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, 
             "again, with nothing but JSON that fits it."
         )
         request = Message("user", (Text(words),))
-        return run.replace(messages=(*run.messages, request), repairs=1), None
+        return run.replace(messages=(*run.messages, request), repairs=1), step
 
 
-def _answer(
-    run: Run, output: object, context: RunContext, log: EventLog, clock: Clock
-) -> Answer[Any]:
-    log.run = run = run.replace(seconds=clock.spent())
-    answer = Answer.of(run, output)
+def _answer(run: Run, step: Step | None, live: LiveRun) -> Answer[Any]:
+    answer = Answer.of(run, step.output if isinstance(step, Finish) else None)
     logger().info(
         "run",
         run=run.id,
-        agent=context.services.name,
+        agent=live.base.services.name,
         status=run.status,
         turns=run.turns,
         seconds=round(run.seconds, 3),
         cost_usd=answer.usage.cost_usd,
     )
-    log.tell(RunFinished(answer.status, answer.usage))
+    live.log.tell(RunFinished(answer.status, answer.usage))
     return answer
 
 
-def _too_late(run: Run, clock: Clock, log: EventLog) -> DeadlineExceeded:
+def _too_late(run: Run, live: LiveRun) -> DeadlineExceeded:
     """The error of a run whose time is over. It has no run while the prompt is not stored."""
+    log, clock = live.log, live.clock
     words = f"the run's limit of {clock.limit:g} seconds is reached{clock.stage}"
     error = DeadlineExceeded(words, generation_id=log.generation_id)
     has_begun = log.run is not None
@@ -157,12 +177,13 @@ def _too_late(run: Run, clock: Clock, log: EventLog) -> DeadlineExceeded:
     return with_run(error, stopped) if len(stopped.messages) > stopped.start else error
 
 
-def _leave_run(error: BaseException, context: RunContext, clock: Clock, log: EventLog) -> None:
+def _leave_run(error: BaseException, live: LiveRun) -> None:
     """Leave the run as far as it came with its error, or with the log."""
+    log = live.log
     if log.run is None:
         return  # it had not begun
-    log.run = so_far = (run_of(error) or log.run).replace(seconds=clock.spent())
+    log.run = so_far = (run_of(error) or log.run).replace(seconds=live.clock.spent())
     if isinstance(error, RunError):
         with_run(error, so_far)
     elif isinstance(error, asyncio.CancelledError):
-        log.run = approvals.asked_again(so_far, context)
+        log.run = approvals.asked_again(so_far, live.context or live.base)

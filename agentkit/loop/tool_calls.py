@@ -13,6 +13,7 @@ from agentkit._sync import finish
 from agentkit.errors import HookFailed
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import Delegation, is_agent, nested_in
+from agentkit.loop.live import Cancellation
 from agentkit.loop.one_call import Round, run_call
 from agentkit.loop.tool_results import ToolOutcome, applied, broken_off, not_run, waiting
 from agentkit.run import Call, Run
@@ -26,22 +27,6 @@ _KEEP_SECONDS = 20.0
 """How long all of that may take, with keeping what the calls gave."""
 
 CallTask = asyncio.Task[tuple[ToolOutcome, float]]
-
-
-class Cancellation:
-    """Whether the task that drives a run was cancelled since the run began. A tool or a hook that
-    swallows the `CancelledError` does not keep the run going.
-    """
-
-    def __init__(self) -> None:
-        self._task = asyncio.current_task()
-        # A run may begin in the cleanup of a task that was cancelled before.
-        self._before = self._task.cancelling() if self._task is not None else 0
-
-    def check(self) -> None:
-        """Raises `CancelledError` if the task was cancelled."""
-        if self._task is not None and self._task.cancelling() > self._before:
-            raise asyncio.CancelledError
 
 
 async def call(

@@ -71,6 +71,8 @@ class Finish:
     status: Literal["completed", "limited", "refused"]
     reached: str | None = None
     """The limit that left nothing, not even for a last turn in words."""
+    output: object = None
+    """The value that the last message was to give, once it is read."""
 
 
 Step = Ask | Call | Wait | Finish

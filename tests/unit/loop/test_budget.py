@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,6 @@ from agentkit import (
     Budget,
     Context,
     Datetime,
-    FetchPolicy,
     History,
     Image,
     ImageGeneration,
@@ -33,14 +33,12 @@ from agentkit import (
 )
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, RawReply, Reply, Say
 from agentkit.errors import APIError, BadRequest, RunError, UsageError
-from agentkit.images.fetch import Fetcher
 from agentkit.images.store import MemoryImageStore
-from agentkit.loop.context import RunContext, Services
+from agentkit.loop.begin import services_of
 from agentkit.loop.driver import drive
+from agentkit.loop.live import LiveRun
 from agentkit.loop.start import Start
-from agentkit.stream import EventLog
 from agentkit.studio import Studio
-from agentkit.tools import collect
 from agentkit.wire.types import Request
 from tests.clock import FOREVER, until
 from tests.conftest import WAYS, Bench, picture
@@ -191,14 +189,13 @@ async def test_what_the_catalogue_implies_is_held_before_the_first_request(bench
         return 0.01 if request.closing else 0.2
 
     bench.emulator.play([says("In words.", 0.01)])
-    kit = kit_of(bench, price=price)
     prompt = Message("user", (Text("Draw a fox"),))
     run = Run("r1", "openai/gpt-5.2", bench.way.api, (prompt,), 0, Limits(cost_usd=0.1))  # type: ignore[arg-type]
-    answer = await drive(Start(run=run), run, kit, EventLog())
+    answer = await drive(Start(run=run), run, live_of(run, bench, price))
     assert (answer.status, answer.limit, answer.text) == ("limited", "cost_usd", "In words.")
     assert set(seen) == {("openai/gpt-5.2", False), ("openai/gpt-5.2", True)}
     run = replace(run, limits=Limits(cost_usd=0.2))
-    roomy = await drive(Start(run=run), run, kit_of(bench, price=price), EventLog())
+    roomy = await drive(Start(run=run), run, live_of(run, bench, price))
     assert roomy.status == "completed"
 
 
@@ -225,11 +222,11 @@ async def test_another_limit_has_no_reason_in_money(bench: Bench) -> None:
     assert (answer.limit, answer.limit_reason) == ("turns", None)
 
 
-def kit_of(bench: Bench, **options: Any) -> RunContext:
-    fetcher = Fetcher(FetchPolicy(), bench.store, origin=bench.client.origin)
-    tools = collect([ImageGeneration()])
-    services = Services(bench.client, bench.store, fetcher, stream=bench.way.stream, checks=False)
-    return RunContext(services, tools, "", ModelSettings(), **options)
+def live_of(run: Run, bench: Bench, price: Callable[[Request], float | None]) -> LiveRun:
+    agent = bench.agent(tools=[ImageGeneration()])
+    live = services_of(agent, run, stream=bench.way.stream)
+    live.base = replace(live.base, price=price)
+    return live
 
 
 async def test_what_a_broken_request_cost_is_looked_up(bench: Bench) -> None:
