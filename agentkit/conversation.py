@@ -13,6 +13,7 @@ from typing import Any, Generic, Unpack, cast
 from typing_extensions import TypeVar
 
 from agentkit._check import check_choice, check_model
+from agentkit._recorder import SESSION, recorder
 from agentkit._sync import run_sync
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
@@ -50,7 +51,7 @@ class Conversation(Generic[OutputT]):
         self._model = check_model(
             "conversation(model={!r})", agent.model if model is None else model
         )
-        self.session_id = f"agentkit-{secrets.token_hex(8)}"
+        self._session_id: str | None = None
         self._messages: tuple[Message, ...] = ()
         self._images: tuple[Image, ...] = ()
         self._usages: tuple[Usage, ...] = ()
@@ -64,7 +65,7 @@ class Conversation(Generic[OutputT]):
         """The conversation as it was before this run."""
         run = checked_run(run)
         chat = cls(agent, api=run.api, model=run.model)
-        chat.session_id = run.session_id or chat.session_id
+        chat._session_id = run.session_id
         chat._messages = run.messages[: run.start]
         before = {image.sha256 for message in chat._messages for image in message.images}
         came = {image.sha256 for image in run.messages[run.start].images}
@@ -113,6 +114,19 @@ class Conversation(Generic[OutputT]):
     @model.setter
     def model(self, model: str) -> None:
         self._model = check_model("chat.model = {!r}", model)
+
+    @property
+    def session_id(self) -> str:
+        """What all requests of this conversation carry, so that they go to one provider. Random,
+        but while a test records or plays a cassette always the same. May be set.
+        """
+        if self._session_id is None:
+            self._session_id = SESSION if recorder() else f"agentkit-{secrets.token_hex(8)}"
+        return self._session_id
+
+    @session_id.setter
+    def session_id(self, session_id: str) -> None:
+        self._session_id = session_id
 
     @property
     def waiting(self) -> Run | None:

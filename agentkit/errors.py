@@ -13,6 +13,7 @@
         ├── ConnectionFailed        nothing was sent or billed: try again when the network is back
         │   ├── ProxyFailed         the proxy refuses, or is none: check the environment
         │   └── Untrusted           the server's certificate cannot be trusted: check the address
+        ├── NotRecorded (an AssertionError)  a test's cassette lacks this request: record it
         ├── OutcomeUnknown          it may have been billed: look at `generation_id` first
         ├── StreamInterrupted       the stream was cut; `answer_so_far` holds what had arrived
         ├── ProtocolError           the reply is not OpenRouter's (a proxy's page, cut JSON)
@@ -50,6 +51,7 @@ __all__ = [
     "ImageError",
     "InsufficientCredits",
     "MissingKey",
+    "NotRecorded",
     "OutcomeUnknown",
     "OutputInvalid",
     "PermissionRefused",
@@ -299,6 +301,14 @@ class Untrusted(ConnectionFailed):
 
 class ProxyFailed(ConnectionFailed):
     """The proxy refuses, or does not speak as a proxy. Trying again changes nothing."""
+
+
+class NotRecorded(RunError, AssertionError):
+    """In a test: the cassette that is played has no reply to this request, or none that is left.
+    Nothing was sent or billed.
+    """
+
+    billed = False
 
 
 class OutcomeUnknown(RunError):

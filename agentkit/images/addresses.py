@@ -101,9 +101,11 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
-    def at(self, address: Address) -> str:
-        """The URL by which to connect to this address: in it, the name has no say any more."""
-        host = f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else str(address)
+    def at(self, host: str) -> str:
+        """The URL by which to connect to this host: the name itself, or one of its addresses, with
+        which the name has no say any more.
+        """
+        host = f"[{host}]" if ":" in host else host
         parts = urlsplit(self.url)
         path, query = (quote(each, safe=_AS_IT_IS) for each in (parts.path, parts.query))
         return urlunsplit((self.scheme, f"{host}:{self.port}", path, query, ""))

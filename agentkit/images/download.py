@@ -1,10 +1,10 @@
 """One attempt to download a picture, as if its URL came from an enemy, since the text around it may
 have.
 
-The name is resolved here, every address that it has is checked, and the connection goes to a
-checked address with the name in `Host` and in the TLS handshake: a DNS that changes its answer
-changes nothing. Redirects are followed by hand, each checked anew. No environment proxy, no cookie,
-no key is ever used, and no connection is used twice.
+The name is resolved where the connection is made, every address that it has is checked, and the
+connection goes to a checked address with the name in `Host` and in the TLS handshake: a DNS that
+changes its answer changes nothing. Redirects are followed by hand, each checked anew. No
+environment proxy, no cookie, no key is ever used, and no connection is used twice.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from agentkit._recorder import refusal
 from agentkit._tls import trusted
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.addresses import Address, Target
@@ -27,6 +29,8 @@ from agentkit.wire.headers import retry_after
 
 if TYPE_CHECKING:
     import httpx2
+
+    from agentkit.images.checked_transport import CheckedTransport
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -59,51 +63,31 @@ class Downloader:
         """
         import httpx2
 
-        async with self._opened_transport() as transport:
-            try:
-                for _ in range(self._policy.redirects + 1):
-                    found = await self._get(transport, target)
-                    if isinstance(found, SafeDraft):
-                        return found
-                    target = found
-            except httpx2.TimeoutException:
-                raise TemporaryFailure("timed out") from None
-            except httpx2.InvalidURL:
-                raise ImageError("not fetched: this is no URL") from None
-            except httpx2.RemoteProtocolError as error:
-                raise TemporaryFailure(f"the connection broke ({error})"[:200]) from None
-            except httpx2.TransportError as error:
-                raise TemporaryFailure(
-                    f"no connection ({error or type(error).__name__})"[:200]
-                ) from None
+        try:
+            for _ in range(self._policy.redirects + 1):
+                found = await self._get(target)
+                if isinstance(found, SafeDraft):
+                    return found
+                target = found
+        except httpx2.TimeoutException:
+            raise TemporaryFailure("timed out") from None
+        except httpx2.InvalidURL:
+            raise ImageError("not fetched: this is no URL") from None
+        except httpx2.RemoteProtocolError as error:
+            raise TemporaryFailure(f"the connection broke ({error})"[:200]) from None
+        except httpx2.TransportError as error:
+            raise TemporaryFailure(
+                f"no connection ({error or type(error).__name__})"[:200]
+            ) from None
+        except Exception as error:
+            if (words := refusal(iter([error]))) is None:
+                raise
+            raise ImageError(f"not fetched: {words}"[:500]) from None
         raise ImageError(f"more than {self._policy.redirects} redirects")
 
-    @asynccontextmanager
-    async def _opened_transport(self) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
-        """The transport. Without one of the user's, a new one for each picture: a pooled connection
-        would be found by its address, and serve a second host with the TLS session of the first."""
-        if self._transport is not None:
-            yield self._transport
-            return
-        import httpx2
-
-        try:
-            tls = trusted()
-        except UsageError as error:
-            raise ImageError(str(error)) from error
-        async with httpx2.AsyncHTTPTransport(
-            verify=tls,
-            trust_env=False,
-            limits=httpx2.Limits(max_keepalive_connections=0),
-        ) as transport:
-            yield transport
-
-    async def _get(
-        self, transport: httpx2.AsyncBaseTransport, target: Target
-    ) -> SafeDraft | Target:
+    async def _get(self, target: Target) -> SafeDraft | Target:
         """One GET: the picture's bytes, or where it redirects to."""
-        response = await self._send(transport, target)
-        try:
+        async with self._sent(target) as response:
             if response.status_code in _REDIRECTS:
                 location = response.headers.get("location")
                 if not location:
@@ -111,34 +95,72 @@ class Downloader:
                 return target.join(location)
             _check_status(response)
             return await self._read(response)
-        finally:
-            await response.aclose()
 
-    async def _send(self, transport: httpx2.AsyncBaseTransport, target: Target) -> httpx2.Response:
+    @asynccontextmanager
+    async def _sent(self, target: Target) -> AsyncGenerator[httpx2.Response]:
+        """The open response. Without a transport of the user's, a new one for each request: no
+        connection serves twice.
+        """
+        if self._transport is not None:
+            response = await self._send_to_addresses(self._transport, target)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+            return
+        from agentkit.images.checked_transport import CheckedTransport
+
+        try:
+            tls = trusted()
+        except UsageError as error:
+            raise ImageError(str(error)) from error
+        async with CheckedTransport(tls, partial(self._addresses, target)) as transport:
+            response = await self._send_by_name(transport, target)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+
+    async def _send_by_name(self, transport: CheckedTransport, target: Target) -> httpx2.Response:
+        import httpx2
+
+        while True:
+            try:
+                return await transport.handle_async_request(self._request(target, target.host))
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if not transport.has_another:
+                    raise
+
+    async def _send_to_addresses(
+        self, transport: httpx2.AsyncBaseTransport, target: Target
+    ) -> httpx2.Response:
         import httpx2
 
         unreachable: httpx2.TransportError | None = None
-        addresses = await checked_addresses(
+        for address in await self._addresses(target):
+            try:
+                return await transport.handle_async_request(self._request(target, str(address)))
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+                unreachable = error
+        raise unreachable or TemporaryFailure(f"the host {target.host} has no address")
+
+    async def _addresses(self, target: Target) -> list[Address]:
+        return await checked_addresses(
             target,
             self._resolve,
             private=self._policy.private,
             trusted=target.origin == self._origin,
         )
-        for address in addresses:
-            try:
-                return await transport.handle_async_request(self._request(target, address))
-            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-                unreachable = error
-        raise unreachable or TemporaryFailure(f"the host {target.host} has no address")
 
-    def _request(self, target: Target, address: Address) -> httpx2.Request:
+    def _request(self, target: Target, host: str) -> httpx2.Request:
+        """`host` is the name, or one of its addresses."""
         import httpx2
 
         seconds = self._policy.seconds
         idle = min(_IDLE_SECONDS, seconds)
         return httpx2.Request(
             "GET",
-            target.at(address),
+            target.at(host),
             headers={
                 "Host": target.authority,
                 "Accept": "image/*",

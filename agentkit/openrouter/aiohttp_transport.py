@@ -204,6 +204,15 @@ class _Outgoing(aiohttp.Payload):
             self.failure = error
             raise
 
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body for a recorder of traffic, which keeps it and sends a copy in its place: when,
+        is not seen here, so from now on it counts as sent.
+        """
+        self.begun = True
+        async with contextlib.aclosing(self._slices()) as slices:
+            async for piece in slices:
+                yield piece
+
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
         raise TypeError("a body that streams is not held as text")
 

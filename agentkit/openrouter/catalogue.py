@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from agentkit._check import check_number
 from agentkit._log import logger
+from agentkit._recorder import recorder
 from agentkit.errors import AgentkitError, DeadlineExceeded, UsageError
 from agentkit.openrouter.client import OpenRouter
 from agentkit.wire import catalogue, tool_list
@@ -46,12 +47,24 @@ Flights = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight]]
 
 @dataclass(slots=True)
 class _Shelf:
-    """What was fetched through one client: by path, when and what, an error included."""
+    """What was fetched through one client: by path, when and what, an error included.
+
+    What was fetched outside of a recording is not used within, and the reverse: a cassette holds
+    all that its test needs, whichever tests ran before.
+    """
 
     kept: dict[str, tuple[float, object]] = field(default_factory=dict[str, tuple[float, object]])
     flights: Flights = field(
         default_factory=WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight]]
     )
+    recording: object | None = None
+    """The one that went on when this was fetched."""
+
+    def of_this_recording(self) -> dict[str, tuple[float, object]]:
+        if (now := recorder()) is not self.recording:
+            self.recording = now
+            self.kept.clear()
+        return self.kept
 
 
 _shelves: WeakKeyDictionary[OpenRouter, _Shelf] = WeakKeyDictionary()
@@ -137,7 +150,7 @@ class Catalogue:
     async def _look(
         self, path: str, parse: Callable[[JsonObject], T], *, errors_too: bool
     ) -> T | AgentkitError:
-        if (kept := self._shelf.kept.get(path)) is not None:
+        if (kept := self._shelf.of_this_recording().get(path)) is not None:
             since, found = kept
             failed = isinstance(found, AgentkitError)
             fresh = time.monotonic() - since < (

@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING
 
+from agentkit._recorder import refusal
 from agentkit._redact import SHORTEST, Secret, redacted
 from agentkit.errors import (
     AgentkitError,
     ConnectionFailed,
+    NotRecorded,
     OutcomeUnknown,
     ProxyFailed,
     Untrusted,
@@ -73,6 +75,8 @@ def translated(error: Exception, handled: BaseException | None) -> AgentkitError
                 None  # an error of httpx2's, which holds the request and its headers
             )
             return cause.with_traceback(None)
+    if (words := refusal(iter(chain))) is not None:
+        return NotRecorded(f"{words[:1000]} Nothing was sent or billed")
     # The outermost of the HTTP client's errors decides: what it was handling itself may be a first
     # address that failed.
     cause = next(

@@ -34,7 +34,7 @@ from tests.architecture.fresh import (
 NAME = "agentkit-openrouter"
 MODULE_OF = {"pillow": "PIL", "pyyaml": "yaml", "markdown-it-py": "markdown_it"}
 """Distributions whose module has another name."""
-COMES_WITH = {"pydantic_core": "pydantic"}
+COMES_WITH = {"httpcore2": "httpx2", "pydantic_core": "pydantic"}
 """Modules of a distribution that another one pins to one exact version."""
 USER_CONFIG = {
     "typeCheckingMode": "strict",

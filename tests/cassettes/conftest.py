@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,19 @@ class NetworkUsed(RuntimeError):
 
 
 def _watch(event: str, details: tuple[Any, ...]) -> None:
-    if _cut_off and event in _NETWORK:
+    if _cut_off and event in _NETWORK and not _is_address(event, details):
         raise NetworkUsed(f"{event} {details[1:] if event.startswith('socket.conn') else details}")
+
+
+def _is_address(event: str, details: tuple[Any, ...]) -> bool:
+    """Whether something is looked up that is an address already, for which nobody is asked."""
+    if event != "socket.getaddrinfo":
+        return False
+    try:
+        ip_address(details[0])
+    except ValueError:
+        return False
+    return True
 
 
 sys.addaudithook(_watch)  # it cannot be taken away again, so it asks each time
