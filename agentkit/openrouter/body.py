@@ -1,5 +1,5 @@
-"""A request body on its way out: bytes as they are, pictures read from the store and encoded while
-they are sent.
+"""A request body on its way out: bytes as they are, pictures read from the store while they are
+sent, in base64 or as a file of a form.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from agentkit.errors import ImageError
 from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Pieces
 from agentkit.values.blobs import opened, read_some, storing
+from agentkit.wire.form import file_head
 
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without padding
 
@@ -24,13 +25,19 @@ def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIterator[b
         data = b"".join(piece for piece in body if isinstance(piece, bytes))
         return data, len(data)
     length = sum(
-        len(piece) if isinstance(piece, bytes) else _encoded_size(piece, store) for piece in body
+        len(piece) if isinstance(piece, bytes) else _size_of(piece, store) for piece in body
     )
     return _stream(body, store), length
 
 
 def _prefix(ref: BlobRef) -> bytes:
-    return f"data:{ref.media_type};base64,".encode() if ref.form == "data_url" else b""
+    match ref.form:
+        case "data_url":
+            return f"data:{ref.media_type};base64,".encode()
+        case "base64":
+            return b""
+        case "file":
+            return file_head(ref.media_type)
 
 
 def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
@@ -43,9 +50,10 @@ def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
         ) from None
 
 
-def _encoded_size(ref: BlobRef, store: ImageStore) -> int:
+def _size_of(ref: BlobRef, store: ImageStore) -> int:
     with storing("read from"), _open(ref, store) as file:
-        return len(_prefix(ref)) + (file.seek(0, 2) + 2) // 3 * 4
+        size = file.seek(0, 2)
+    return len(_prefix(ref)) + (size if ref.form == "file" else (size + 2) // 3 * 4)
 
 
 async def _stream(body: Pieces, store: ImageStore) -> AsyncIterator[bytes]:
@@ -56,4 +64,4 @@ async def _stream(body: Pieces, store: ImageStore) -> AsyncIterator[bytes]:
         yield _prefix(piece)
         with _open(piece, store) as file:
             while chunk := read_some(file, _CHUNK):
-                yield pybase64.b64encode(chunk)
+                yield chunk if piece.form == "file" else pybase64.b64encode(chunk)

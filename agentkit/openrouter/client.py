@@ -190,7 +190,7 @@ class OpenRouter:
 
     @contextlib.asynccontextmanager
     async def exchange(
-        self, path: str, body: Pieces, store: ImageStore
+        self, path: str, body: Pieces, store: ImageStore, content_type: str = "application/json"
     ) -> AsyncGenerator[Exchange]:
         """Send one request and read its reply. The connection is closed at the end of the block,
         come what may.
@@ -200,7 +200,7 @@ class OpenRouter:
         """
         connections = await self._connect()
         content, length = content_of(body, store)
-        headers = {"Content-Type": "application/json", "Content-Length": str(length)}
+        headers = {"Content-Type": content_type, "Content-Length": str(length)}
         response = await connections.send("POST", path, content, headers)
         try:
             waits = self.timeouts

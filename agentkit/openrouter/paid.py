@@ -144,7 +144,9 @@ class PaidRequest:
         self.generation_id: str | None = None
         """OpenRouter's id of the request, if a header told it."""
 
-    async def send(self, path: str, body: Pieces) -> Exchange:
+    async def send(
+        self, path: str, body: Pieces, content_type: str = "application/json"
+    ) -> Exchange:
         """Send the request, read its reply to the end, and close the connection."""
         attempts = retrying(
             self._client.retry,
@@ -156,7 +158,7 @@ class PaidRequest:
         async with AsyncExitStack() as stack:
             async for attempt in attempts:
                 with attempt:
-                    sent = self._client.exchange(path, body, self._store)
+                    sent = self._client.exchange(path, body, self._store, content_type)
                     exchange = await stack.enter_async_context(sent)
                     break
             else:

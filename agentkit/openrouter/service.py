@@ -40,6 +40,8 @@ class Service:
     """Where pictures are asked for that start from others, as a form with files; None where they
     go to `images_path` as references.
     """
+    failed_images_are_free: bool = False
+    """Whether a request to the Image API that brings no picture is surely not billed."""
     may_be_keyless: bool = False
     """Whether it may be a server that asks for no key."""
     names_apps: bool = False
@@ -69,6 +71,7 @@ SERVICES = MappingProxyType[str, Service](
             image_tool_in_responses="openrouter:image_generation",
             images_path="/images",
             edits_path=None,
+            failed_images_are_free=True,
             names_apps=True,
             lists_abilities=True,
             tells_cost=True,

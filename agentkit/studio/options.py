@@ -45,6 +45,18 @@ class Options(TypedDict, total=False):
     """0 to 100, for jpeg and webp."""
     moderation: str
     """`auto`, `low`, …"""
+    partial_images: int
+    """How many previews a stream shows. For services other than OpenRouter, which shows what there
+    is: 0 to 3 at OpenAI, which bills each.
+    """
+    input_fidelity: str
+    """`low` or `high`: how closely an edit keeps to the pictures. For services other than
+    OpenRouter.
+    """
+    response_format: str
+    """`url` or `b64_json`, for services whose models have it. Either form of a reply is taken,
+    whatever was asked for.
+    """
     seed: int
     user: str
     """A stable name for the person who asks."""
@@ -68,10 +80,12 @@ _TEXTS = (
     "output_format",
     "background",
     "moderation",
+    "input_fidelity",
+    "response_format",
     "user",
     "session_id",
 )
-_NUMBERS = ("n", "output_compression", "seed")
+_NUMBERS = ("n", "output_compression", "partial_images", "seed")
 _OBJECTS = ("provider", "trace", "extra")
 NAMES = ("model", *_TEXTS, *_NUMBERS, *_OBJECTS)
 

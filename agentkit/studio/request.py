@@ -29,11 +29,12 @@ from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.paid import PaidRequest
 from agentkit.openrouter.retry import Stakes
+from agentkit.studio.services import encoded
 from agentkit.studio.stream import DrawingLog
 from agentkit.studio.values import Drawing
 from agentkit.values import Image, ImageFailure, Source
 from agentkit.wire.generation import Generation, completed
-from agentkit.wire.images import PATH, ImageRequest, ImagesReply, encode
+from agentkit.wire.images import ImageRequest, ImagesReply
 from agentkit.wire.types import ImageKey, ImageRef, Preview, ServerCall, Signal, Words
 
 
@@ -97,7 +98,8 @@ class DrawingRequest:
         context = self._context
         deadline = asyncio.get_running_loop().time() + context.seconds
         # Where a picture is gone from the store, sending says so.
-        body, _ = await context.outgoing.prepared(encode(self.request), context.store)
+        path, body = encoded(self.request, context.client.service)
+        pieces, _ = await context.outgoing.prepared(body.pieces, context.store)
         try:
             async with (
                 asyncio.timeout(context.seconds),
@@ -108,10 +110,12 @@ class DrawingRequest:
                     hold,
                     deadline=deadline,
                     grace=context.fetcher.policy.grace,
-                    stakes=Stakes(_draws, all_or_nothing=True),
+                    stakes=Stakes(
+                        _draws, all_or_nothing=context.client.service.failed_images_are_free
+                    ),
                 ) as request,
             ):
-                exchange = await request.send(PATH, body)
+                exchange = await request.send(path, pieces, body.content_type)
                 return await self._finish(exchange)
         except TimeoutError:
             words = f"the studio's limit of {context.seconds:g} seconds is reached"
@@ -167,7 +171,8 @@ class DrawingRequest:
             )
         if not reply.pictures:
             raise ProtocolError("the reply holds no picture")
-        if exchange.is_stream and not exchange.done:
+        has_done = self._context.client.service.ends_responses_with_done
+        if exchange.is_stream and not exchange.done and has_done:
             logger().warning("stream_without_done", generation=exchange.generation_id)
         self._log.drawing = drawing = self.drawing
         logger().info(

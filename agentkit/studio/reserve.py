@@ -8,23 +8,32 @@ from agentkit.budget import Budget, Hold
 from agentkit.errors import BudgetExceeded
 from agentkit.openrouter.billing import highest_price
 from agentkit.openrouter.catalogue import Catalogue
+from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.prices import price
 from agentkit.wire.images import ImageRequest
 
 
-async def reserve(request: ImageRequest, budget: Budget, catalogue: Catalogue) -> Hold:
+async def reserve(
+    request: ImageRequest, budget: Budget, client: OpenRouter, catalogue: Catalogue
+) -> Hold:
     """The hold for this request. Raises `BudgetExceeded` where it does not fit."""
     shape, images, worst = ("studio", request.model), request.n or 1, 0.0
     if budget.remaining_usd is not None:
-        known = await catalogue.image_model(request.model)
-        implied = None if known is None else price(known.endpoints, request, datetime.now(UTC))
-        worst = highest_price(budget, shape, implied)
+        worst = highest_price(budget, shape, await _implied(request, client, catalogue))
     hold = budget.reserve(
         worst, images, shape=shape, worst=lambda: highest_price(budget, shape, None)
     )
     if hold is None:
         raise _exceeded(request, budget, worst, images)
     return hold
+
+
+async def _implied(request: ImageRequest, client: OpenRouter, catalogue: Catalogue) -> float | None:
+    """What is known of the price beforehand; None where nothing is."""
+    if not client.service.lists_abilities:
+        return None
+    known = await catalogue.image_model(request.model)
+    return None if known is None else price(known.endpoints, request, datetime.now(UTC))
 
 
 def _exceeded(request: ImageRequest, budget: Budget, worst: float, images: int) -> BudgetExceeded:

@@ -13,6 +13,7 @@ from typing import Any, Unpack
 from agentkit import _check
 from agentkit._sync import run_sync
 from agentkit.budget import Budget
+from agentkit.errors import UsageError
 from agentkit.images.drafts import check_writable
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
@@ -27,6 +28,7 @@ from agentkit.studio.options import Options, request_of
 from agentkit.studio.references import References, names_of, pictures_of, stored
 from agentkit.studio.request import DrawingRequest, StudioContext
 from agentkit.studio.reserve import reserve
+from agentkit.studio.services import for_service
 from agentkit.studio.stream import DrawingLog, DrawingStream, Work
 from agentkit.studio.tools import tools_of
 from agentkit.studio.values import Drawing
@@ -219,17 +221,26 @@ class Studio:
 
     async def models(self) -> tuple[ImageModel, ...]:
         """The models of the Image API and what they accept. Raises a `RunError` if the catalogue
-        is not available.
+        is not available, and `UsageError` for a service that has none.
         """
-        return await self.catalogue.image_models()
+        return await self._catalogue_for("models").image_models()
 
     async def endpoints(self, model: str | None = None) -> tuple[ImageEndpoint, ...]:
         """The providers of a model (by default the studio's), what each accepts, and what it bills.
 
         Raises `BadRequest` for an unknown model, and another `RunError` if the catalogue cannot be
-        had.
+        had, and `UsageError` for a service that has none.
         """
-        return await self.catalogue.image_endpoints(model or self.model)
+        return await self._catalogue_for("endpoints").image_endpoints(model or self.model)
+
+    def _catalogue_for(self, method: str) -> Catalogue:
+        service = self.client.service
+        if not service.lists_abilities:
+            raise UsageError(
+                f"Studio.{method}(): {service.label} has no list of what its models accept; only "
+                "OpenRouter has one"
+            )
+        return self.catalogue
 
     async def price(
         self,
@@ -252,6 +263,8 @@ class Studio:
         references = (Image("", "", 0),) * images if isinstance(images, int) else tuple(images)
         request = request_of("price", prompt, given, model=self.model, references=references)
         check_rules("price", request)
+        if not self.client.service.lists_abilities:
+            return None
         found = await self.catalogue.image_model(request.model)
         return None if found is None else price(found.endpoints, request, datetime.now(UTC))
 
@@ -322,7 +335,9 @@ class _Work:
     async def __call__(self, log: DrawingLog) -> Drawing:
         studio, request = self._studio, self._request
         client, store = studio.client, studio.store
-        model = await self._known_model() if self._checking else None
+        request = for_service(self._owner, request, client.service)
+        has_catalogue = client.service.lists_abilities
+        model = await self._known_model() if self._checking and has_catalogue else None
         request = with_moderators(request, model)
         await asyncio.to_thread(check_writable, store)
         fetcher = Fetcher(studio.fetch, store, origin=client.origin)
@@ -339,7 +354,7 @@ class _Work:
             request = replace(request, references=references)
             context = StudioContext(client, store, fetcher, studio.outgoing, studio.seconds)
             drawing = DrawingRequest(request, parents, context, log)
-            with await reserve(request, self._budget, studio.catalogue) as hold:
+            with await reserve(request, self._budget, client, studio.catalogue) as hold:
                 return await drawing.take(hold)
         finally:
             await fetcher.close()

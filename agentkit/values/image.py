@@ -356,15 +356,17 @@ class ImageFailure:
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Inside raw JSON: here stand the bytes of a stored picture, in base64."""
+    """Inside raw JSON: here stand the bytes of a stored picture, in base64; inside a form
+    (`multipart/form-data`), as a file.
+    """
 
     sha256: str
     media_type: str
-    form: Literal["data_url", "base64"] = "data_url"
+    form: Literal["data_url", "base64", "file"] = "data_url"
     kind: Literal["blob"] = "blob"
 
 
 Pieces = tuple[bytes | BlobRef, ...]
-"""JSON text with pictures left out: joined, and each reference replaced by its base64, it is the
-whole.
+"""JSON text, or a form, with pictures left out: joined, with the bytes of each reference in its
+place, it is the whole.
 """

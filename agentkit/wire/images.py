@@ -1,5 +1,5 @@
 """The Image API: values → the JSON of `POST /images`, and its replies, buffered or streamed → what
-was seen of pictures.
+was seen of pictures. The requests of OpenAI's are in `openai_images`; its replies are read here.
 
 A provider that cannot stream answers `stream: true` with JSON, so both forms are read by one
 decoder and give equal replies. No recording exists of a stream: its events come from spec and docs
@@ -50,6 +50,10 @@ class ImageRequest:
     moderation: str | None = None
     """No parameter of its own on the wire but a provider's option: `moderators` says whose."""
     moderators: tuple[str, ...] = ()
+    partial_images: int | None = None
+    """How many previews a stream shows, where the service has to be told."""
+    input_fidelity: str | None = None
+    response_format: str | None = None
     seed: int | None = None
     user: str | None = None
     session_id: str | None = None
