@@ -409,10 +409,15 @@ MODELS: tuple[Model, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The models on offer, and those among them that no provider serves at the moment."""
+    """The models on offer, and those among them that no provider serves at the moment.
+
+    With `any_model`, each other slug is a model too, which is not listed: it sees, calls tools and
+    reasons; it draws by itself if its name says `image`.
+    """
 
     models: tuple[Model, ...] = MODELS
     unavailable: frozenset[str] = frozenset()
+    any_model: bool = False
 
     def find(self, name: str) -> Model | None:
         """The model of a slug; a preset, a router and an absent name stand for the default
@@ -425,4 +430,18 @@ class Catalogue:
         head, _, variant = base.rpartition(":")
         if variant in VARIANTS:
             base = head
-        return next((model for model in self.models if model.id == base), None)
+        found = next((model for model in self.models if model.id == base), None)
+        return _unlisted(base) if found is None and self.any_model and base else found
+
+
+def _unlisted(name: str) -> Model:
+    """A model that can do what most can."""
+    return Model(
+        name,
+        name,
+        "Emulated",
+        "A model that is not listed.",
+        inputs=("text", "image", "file"),
+        outputs=("image", "text") if "image" in name else ("text",),
+        parameters=(*_SAMPLING, *_TOOLS, *_REASONING),
+    )

@@ -6,9 +6,10 @@ that must arrive exactly.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from math import isfinite
+from typing import Any, Literal, cast, get_args
 
 Json = dict[str, Any]
 
@@ -192,9 +193,12 @@ class Failure:
 class Reply:
     """One scripted reply.
 
+    - `content`: what the model says, calls and draws, in order.
     - `usage`: replaces fields of the usage that the emulator computes.
-    - `chunk`: characters in a text delta.
+    - `error`: how the reply fails; with an HTTP status, in place of the content.
     - `delay`: seconds before the first byte.
+    - `pause`: seconds between two pieces of a stream; by default the emulator's `chunk_delay`.
+    - `chunk`: characters in a text delta.
     - `hang`: the connection stays open and silent after the content, before the end.
     - `cut_after`: the connection is closed after that many bytes of the body.
     """
@@ -209,13 +213,19 @@ class Reply:
     chunk: int | None = None
     hang: bool = False
     cut_after: int | None = None
+    pause: float | None = None
 
     def __post_init__(self) -> None:
         if self.chunk is not None and self.chunk < 1:
             raise ValueError(
                 f"chunk: {self.chunk} was given; at least 1 character per delta is needed"
             )
-        object.__setattr__(self, "content", tuple(self.content))
+        object.__setattr__(self, "content", _items(self.content))
+        if self.error is not None and not isinstance(self.error, Failure):
+            raise TypeError(f"error: {self.error!r} was given; accepted is Failure(…)")
+        _check_timing(self.delay, self.cut_after)
+        if self.pause is not None:
+            _check_seconds("pause", self.pause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,5 +241,66 @@ class RawReply:
     hang: bool = False
     cut_after: int | None = None
 
+    def __post_init__(self) -> None:
+        _check_timing(self.delay, self.cut_after)
+
 
 Scripted = Reply | RawReply
+Playable = str | Item | Failure | Scripted
+"""What stands for one reply: a `Reply` or `RawReply`, or its one item, its words or its failure."""
+
+_ACCEPTED = ", ".join(kind.__name__ for kind in get_args(Item))
+
+
+def reply_of(value: object) -> Scripted:
+    """The reply that a value stands for. Raises `TypeError` for what stands for none."""
+    match value:
+        case Reply() | RawReply():
+            return value
+        case str():
+            return Reply([Say(value)])
+        case Failure():
+            return Reply(error=value)
+        case Say() | Think() | CallTool() | Draw() | UseServerTool() | Raw():
+            return Reply([value])
+        case _:
+            raise TypeError(
+                f"play: {_shown(value)} was given; accepted are Reply(…), RawReply(…), words, "
+                f"Failure(…), and each of {_ACCEPTED}"
+            )
+
+
+def _items(content: object) -> tuple[Item, ...]:
+    """The content of a reply. A string would be taken for a list of its letters."""
+    if isinstance(content, str) or not isinstance(content, Iterable):
+        raise TypeError(f"content: {_shown(content)} was given; accepted is a list of {_ACCEPTED}")
+    found: list[Item] = []
+    for item in cast("Iterable[object]", content):
+        if not isinstance(item, Item):
+            hint = f" (words go as Say({item!r}))" if isinstance(item, str) else ""
+            raise TypeError(f"content: {_shown(item)} was given{hint}; accepted are {_ACCEPTED}")
+        found.append(item)
+    return tuple(found)
+
+
+def _check_timing(delay: object, cut_after: object) -> None:
+    _check_seconds("delay", delay)
+    if cut_after is not None and (
+        isinstance(cut_after, bool) or not isinstance(cut_after, int) or cut_after < 0
+    ):
+        raise ValueError(f"cut_after: {cut_after!r} was given; bytes from 0 are accepted")
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not isfinite(value)
+        or value < 0
+    ):
+        raise ValueError(f"{name}: {value!r} was given; seconds from 0 are accepted")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"

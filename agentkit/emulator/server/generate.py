@@ -90,7 +90,8 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
     body = read(ImagesBody, value)
     model, endpoint = choose_image_model(body, state.catalogue)
     check_parameters(body, endpoint)
-    drawn = state.next_reply() or reply_to(body, endpoint, state.studio)
+    asked = f"a picture of {_quoted(body.prompt)}"
+    drawn = state.next_reply(asked) or reply_to(body, endpoint, state.studio)
     scripted = _with_quirks(state, request, drawn)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
@@ -114,11 +115,16 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
 
 
 def _decide(state: State, request: Request, model_request: ModelRequest) -> Reply | RawReply:
+    last = model_request.turns[-1] if model_request.turns else None
+    asked = f"the {last.role}'s {_quoted(last.text)}" if last else "a request without messages"
+    reply = state.next_reply(asked)
     return _with_quirks(
-        state,
-        request,
-        state.next_reply() or RuleModel(model_request, state.studio, state.ids).reply(),
+        state, request, reply or RuleModel(model_request, state.studio, state.ids).reply()
     )
+
+
+def _quoted(words: str) -> str:
+    return repr(words if len(words) <= 60 else f"{words[:59]}…")
 
 
 def _with_quirks(state: State, request: Request, reply: Reply | RawReply) -> Reply | RawReply:
@@ -220,7 +226,7 @@ async def _send(job: Job, encoder: Encoder, state: State, *, stream: bool) -> Ou
             _with_comments(encoder.events()),
             {"cache-control": "no-cache", **headers},
             delay=reply.delay,
-            pause=state.chunk_delay,
+            pause=state.chunk_delay if reply.pause is None else reply.pause,
             hang=reply.hang,
             cut_after=reply.cut_after,
             left=lambda: job.settle(finish_reason=None, cancelled=True),

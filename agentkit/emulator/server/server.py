@@ -14,7 +14,7 @@ from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.faults.values import Fault
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
-from agentkit.emulator.script import PLACES, Place, Scripted
+from agentkit.emulator.script import PLACES, Place, Playable, Scripted, reply_of
 from agentkit.emulator.server.connection import protocol_with
 from agentkit.emulator.server.ledger import Charge
 from agentkit.emulator.server.posts import Post, repeats
@@ -37,6 +37,9 @@ class Emulator:
     - `chunk_delay` is the pause in seconds between two pieces of a stream.
     - `seed` makes ids and pictures repeatable.
     - `models` is the catalogue. `unavailable` are ids in it that no provider serves at the moment.
+    - `any_model` says whether a model that is not in the catalogue answers too, instead of a 400.
+    - `rules` says whether the rules answer when no reply of the script is left. If it is false,
+      such a request is refused. `emulator.rules` can be changed at any time.
     - `api_key` is the only key that is accepted; by default any is.
     - `host` and `port` say where it listens; port 0 is a free one.
     - `faults` are the faults that strike, see `Fault`.
@@ -51,6 +54,8 @@ class Emulator:
         seed: int = 0,
         models: Sequence[Model] | None = None,
         unavailable: Sequence[str] = (),
+        any_model: bool = False,
+        rules: bool = True,
         api_key: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -69,7 +74,7 @@ class Emulator:
         self._studio = Studio(ttl=url_ttl, seed=seed)
         self._state = State(
             catalogue=Catalogue(
-                MODELS if models is None else tuple(models), frozenset(unavailable)
+                MODELS if models is None else tuple(models), frozenset(unavailable), any_model
             ),
             studio=self._studio,
             ids=Ids(seed),
@@ -77,6 +82,7 @@ class Emulator:
             places=tuple(image_places),
             chunk_delay=chunk_delay,
             faults=self.faults,
+            rules=rules,
         )
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
@@ -122,9 +128,43 @@ class Emulator:
         if self._server is not None:
             self._server.catch_up()
 
-    def play(self, replies: Scripted | Sequence[Scripted]) -> None:
-        """Script the next replies, one for each accepted POST. Then the rules answer again."""
-        self._state.play([replies] if isinstance(replies, Scripted) else list(replies))
+    def play(self, *replies: Playable | Sequence[Playable]) -> None:
+        """Script the next replies, one for each accepted POST. Then the rules answer again.
+
+            emulator.play(CallTool("weather", {"city": "Oslo"}), "Take a coat.")
+
+        Each is a `Reply` or a `RawReply`, or what it consists of, if that is one thing: words, an
+        item such as `CallTool`, or a `Failure`. A list is as many replies. Raises `TypeError` for
+        anything else, before anything is scripted.
+        """
+        found: list[Scripted] = []
+        for value in replies:
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                found += map(reply_of, value)
+            else:
+                found.append(reply_of(value))
+        self._state.play(found)
+
+    @property
+    def unplayed(self) -> list[Scripted]:
+        """The replies of the script that no request has taken yet."""
+        return list(self._state.script)
+
+    @property
+    def unscripted(self) -> list[str]:
+        """Where `rules` is false: what was asked when no reply was left, a line for each
+        request.
+        """
+        return self._state.unscripted
+
+    @property
+    def rules(self) -> bool:
+        """Whether the rules answer when no reply of the script is left."""
+        return self._state.rules
+
+    @rules.setter
+    def rules(self, value: bool) -> None:
+        self._state.rules = value
 
     def lend(self, data: bytes, media_type: str = "image/png") -> str:
         """A temporary URL at which these bytes are served, like those of the replies: it lives

@@ -12,6 +12,7 @@ from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.script import Draw, Item, Place, Raw, RawReply, Reply, Scripted
 from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Ledger
+from agentkit.emulator.wire.errors import invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ class State:
     ledger: Ledger = field(default_factory=Ledger)
     requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])
     script: deque[Scripted] = field(default_factory=deque[Scripted])
+    rules: bool = True
+    """Whether the rules answer what no reply of the script is left for."""
+
+    unscripted: list[str] = field(default_factory=list[str])
+    """What was refused because no reply was left: one line for each request."""
+
+    played: int = 0
+    """Replies of the script that were given."""
+
     item_types: set[str] = field(default_factory=set[str])
     """Types of unknown items that a script sent out, and that may therefore come back."""
 
@@ -58,8 +68,19 @@ class State:
                         self.item_types.add(str(item.responses.get("type")))
         self.script.extend(replies)
 
-    def next_reply(self) -> Scripted | None:
+    def next_reply(self, asked: str) -> Scripted | None:
+        """The next reply of the script; None where the rules answer. `asked` says what is asked
+        for, in a few words.
+        """
         reply = self.script.popleft() if self.script else None
+        if reply is not None:
+            self.played += 1
+        elif not self.rules:
+            self.unscripted.append(asked)
+            raise invalid(
+                f"The script has no reply left for {asked}; {self.played} of its replies were "
+                "given before. play(…) adds one."
+            )
         if isinstance(reply, RawReply):
             self.dictated = True
         elif reply is not None:

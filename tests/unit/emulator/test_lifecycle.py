@@ -32,6 +32,7 @@ def test_the_public_names() -> None:
         "Lookup",
         "Model",
         "Place",
+        "Playable",
         "Post",
         "QUIRKS",
         "Raw",

@@ -5,7 +5,7 @@ import time
 import httpx2
 import pytest
 
-from agentkit.emulator import CallTool, Draw, Failure, Raw, RawReply, Reply, Say
+from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, RawReply, Reply, Say
 
 
 def test_the_script_comes_first_then_the_rules(wire) -> None:
@@ -227,3 +227,68 @@ def test_text_comes_in_pieces_of_the_asked_size(wire) -> None:
 def test_a_piece_needs_a_character() -> None:
     with pytest.raises(ValueError, match="chunk: 0 was given"):
         Reply([], chunk=0)
+
+
+def test_what_is_one_thing_stands_for_its_reply(wire) -> None:
+    wire.emulator.play(CallTool("weather", {"city": "Oslo"}), "Snow.", [Failure("busy", 429), "a"])
+    assert wire.message("hi")["tool_calls"][0]["function"]["name"] == "weather"
+    assert wire.text("hi") == "Snow."
+    assert len(wire.emulator.unplayed) == 2
+    assert wire.error("/responses", {"input": "hi"})[0] == 429
+    assert (wire.text("hi"), wire.emulator.unplayed) == ("a", [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda emulator: emulator.play("one", {"text": "two"}), "play: .*'two'.* accepted are"),
+        (lambda emulator: emulator.play([["one"]]), r"play: \['one'\] was given"),
+        (lambda _: Reply("words"), "content: 'words' was given; accepted is a list"),
+        (lambda _: Reply(["words"]), r"\(words go as Say\('words'\)\)"),
+        (lambda _: Reply([], error="busy"), r"error: 'busy' was given; accepted is Failure"),
+        (lambda _: Reply([], delay=-1), "delay: -1 was given; seconds from 0"),
+        (lambda _: Reply([], pause=float("nan")), "pause: nan was given"),
+        (lambda _: RawReply(delay="2"), "delay: '2' was given"),
+        (lambda _: RawReply(cut_after=-5), "cut_after: -5 was given; bytes from 0"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_at_once(emulator, wrong, told: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=told):
+        wrong(emulator)
+    assert emulator.unplayed == []
+
+
+def test_without_rules_only_the_script_answers(wire) -> None:
+    wire.emulator.rules = False
+    wire.emulator.play("one")
+    assert wire.text("hi") == "one"
+    status, error = wire.error("/responses", {"input": "And a third"})
+    assert (status, error["message"][:55]) == (
+        400,
+        "The script has no reply left for the user's 'And a thir",
+    )
+    body = {"model": "openai/gpt-5-image", "prompt": "a fox"}
+    assert "a picture of 'a fox'" in wire.error("/images", body)[1]["message"]
+    assert wire.emulator.unscripted == ["the user's 'And a third'", "a picture of 'a fox'"]
+    assert wire.emulator.ledger[1:] == []
+    wire.emulator.rules = True
+    assert wire.text("What is 2 + 2?") == "2 + 2 = 4"
+
+
+def test_any_model_answers_where_that_is_asked_for(wire_to) -> None:
+    body = {"model": "acme/of-tomorrow:free", "messages": [{"role": "user", "content": "hi"}]}
+    with Emulator() as strict, Emulator(any_model=True) as lenient:
+        assert wire_to(strict).error("/chat/completions", body)[0] == 400
+        assert wire_to(lenient).post("/chat/completions", body).json()["model"] == (
+            "acme/of-tomorrow"
+        )
+        listed = [model["id"] for model in wire_to(lenient).get("/models").json()["data"]]
+    assert "openai/gpt-5.2" in listed
+    assert "acme/of-tomorrow" not in listed
+
+
+def test_a_pause_between_two_pieces(wire) -> None:
+    wire.emulator.play(Reply([Say("abcd")], chunk=1, pause=0.05))
+    started = time.monotonic()
+    wire.chat("hi", stream=True)
+    assert time.monotonic() - started >= 0.2
