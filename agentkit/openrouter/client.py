@@ -294,6 +294,13 @@ def shared_client() -> OpenRouter:
     return _client_for(*map(os.environ.get, _VARIABLES))
 
 
+def forget_shared_client() -> None:
+    """Let the next user of the shared client have a new one, with connections, a catalogue and
+    refusals of its own: for tests, of which none may see what another one left.
+    """
+    _client_for.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def _client_for(*environment: str | None) -> OpenRouter:
     """A client for these values of `_VARIABLES`, which it reads itself."""

@@ -1,13 +1,44 @@
-"""For the tests of your own agent: see `docs/testing.md`.
+"""For the tests of your own agent: fixtures for pytest, and assertions as plain functions. See
+`docs/testing.md`.
 
 A name of this module is imported when it is first used.
 """
 
 from typing import TYPE_CHECKING
 
-__all__: list[str] = []
+if TYPE_CHECKING:
+    from agentkit.testing.asserts import (
+        assert_billed_once,
+        assert_called,
+        assert_calls,
+        assert_completed,
+        assert_drawn,
+        assert_no_base64,
+        assert_nothing_billed,
+        assert_script_played,
+    )
 
-_MODULES: dict[str, str] = {}
+__all__ = [
+    "assert_billed_once",
+    "assert_called",
+    "assert_calls",
+    "assert_completed",
+    "assert_drawn",
+    "assert_no_base64",
+    "assert_nothing_billed",
+    "assert_script_played",
+]
+
+_MODULES = {
+    "assert_billed_once": "agentkit.testing.asserts",
+    "assert_called": "agentkit.testing.asserts",
+    "assert_calls": "agentkit.testing.asserts",
+    "assert_completed": "agentkit.testing.asserts",
+    "assert_drawn": "agentkit.testing.asserts",
+    "assert_no_base64": "agentkit.testing.asserts",
+    "assert_nothing_billed": "agentkit.testing.asserts",
+    "assert_script_played": "agentkit.testing.asserts",
+}
 """The module that defines each public name."""
 
 

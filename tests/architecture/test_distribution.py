@@ -32,7 +32,12 @@ from tests.architecture.fresh import (
 )
 
 NAME = "agentkit-openrouter"
-MODULE_OF = {"pillow": "PIL", "pyyaml": "yaml", "markdown-it-py": "markdown_it"}
+MODULE_OF = {
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "markdown-it-py": "markdown_it",
+    "vcrpy": "vcr",
+}
 """Distributions whose module has another name."""
 COMES_WITH = {"httpcore2": "httpx2", "pydantic_core": "pydantic"}
 """Modules of a distribution that another one pins to one exact version."""
@@ -78,12 +83,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Wheel) -> None:
 def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
     found = wheel.distribution
     assert (found.name, found.version) == (NAME, __version__)
-    (command,) = found.entry_points
-    assert (command.group, command.name, command.value) == (
-        "console_scripts",
-        "agentkit",
-        "agentkit.cli:main",
-    )
+    assert {(each.group, each.name, each.value) for each in found.entry_points} == {
+        ("console_scripts", "agentkit", "agentkit.cli:main"),
+        ("pytest11", "agentkit", "agentkit.testing.plugin"),
+    }
     assert "Typing :: Typed" in found.metadata.get_all("Classifier", [])
     assert found.metadata["License-Expression"] == "MIT"
     for url in found.metadata.get_all("Project-URL", []):
@@ -92,19 +95,27 @@ def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
 
 def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
     """By name, and without an extra: a package that only another one requires may go with its next
-    version.
+    version. What `agentkit.testing` imports beside that is in its extra.
     """
     imported: set[str] = set()
+    of_tests: set[str] = set()
     for path in (ROOT / "agentkit").rglob("*.py"):
+        found = of_tests if path.parent.name == "testing" else imported
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
+                found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                imported.add(node.module.split(".")[0])
-    imported -= {*sys.stdlib_module_names, "agentkit", "_typeshed"}
-    required = {canonicalize_name(each.name) for each in requirements(wheel.distribution)}
-    modules = {MODULE_OF.get(name, name.replace("-", "_")) for name in required}
-    assert {COMES_WITH.get(module, module) for module in imported} == modules
+                found.add(node.module.split(".")[0])
+    ours = {*sys.stdlib_module_names, "agentkit", "_typeshed"}
+    modules = modules_of(requirements(wheel.distribution))
+    assert {COMES_WITH.get(module, module) for module in imported - ours} == modules
+    extra = modules_of(requirements(wheel.distribution, "testing"))
+    assert of_tests - ours <= extra
+
+
+def modules_of(required: list[Requirement]) -> set[str]:
+    names = {canonicalize_name(each.name) for each in required}
+    return {MODULE_OF.get(name, name.replace("-", "_")) for name in names}
 
 
 def test_install_lines_name_this_distribution_and_its_extras() -> None:

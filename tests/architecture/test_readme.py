@@ -36,7 +36,7 @@ SAID = {
     "StreamInterrupted": "in the end: I painted",
     "busy = Fault": "completed 2 1",
     'places=["markdown"]': "(Text(text='Here it is:'",
-    "def test_": "1 passed",
+    "def test_": " passed",
     "ImagePreview": "preview ",
     "CountingStore": "1 True True",
 }
@@ -80,7 +80,9 @@ def run(code: str, emulator: Emulator, folder: Path) -> subprocess.CompletedProc
         return forked(execute, code, cwd=folder, environment=environment)
     file = folder / "test_example.py"
     file.write_text(code, encoding="utf-8")
-    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    # Of all plugins that are installed, ours alone.
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "agentkit.testing.plugin"]
     return subprocess.run(
         [sys.executable, "-W", "error", *pytest_alone, "-c", os.devnull, str(file)],
         capture_output=True,

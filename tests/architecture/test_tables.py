@@ -10,9 +10,18 @@ from typing import Any
 
 import pytest
 
-from agentkit import Agent, Answer, FetchPolicy, Limits, ModelSettings, OpenRouter, Usage
+from agentkit import (
+    Agent,
+    Answer,
+    FetchPolicy,
+    Limits,
+    ModelSettings,
+    OpenRouter,
+    Usage,
+    testing,
+)
 from agentkit.demo.script import Expect, Script, Turn
-from agentkit.emulator import Fault
+from agentkit.emulator import Emulator, Fault
 from agentkit.errors import __all__ as errors
 from agentkit.events import __all__ as events
 from agentkit.hooks import Hooks
@@ -55,6 +64,12 @@ TABLES: list[tuple[str, str, Iterable[str]]] = [
     ("demo-scripts.md", "The script", names_of(Script) - {"document", "folder"}),
     ("demo-scripts.md", "A turn", Turn.model_fields),
     ("demo-scripts.md", "What is expected", Expect.model_fields),
+    ("testing.md", "The emulator without pytest", arguments_of(Emulator)),
+    (
+        "testing.md",
+        "Assertions",
+        [name for name in testing.__all__ if name.startswith("assert_")],
+    ),
     ("testing.md", "Faults", names_of(Fault) - {"billed", "when", "name"}),
     ("conversations.md", "Watch a turn", set(events) - {"Event"}),
     ("errors.md", "", set(errors) - {"AgentkitError", "RunError", "APIError"}),
