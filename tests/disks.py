@@ -44,3 +44,9 @@ def fill(folder: Path, *, leaving: int = 0) -> Path:
             pass
         file.truncate(max(0, ballast.stat().st_size - leaving))
     return ballast
+
+
+def remount(folder: Path, *, writable: bool) -> None:
+    """Make the disk on which `folder` is mounted read-only, or writable again."""
+    how = f"remount,{'rw' if writable else 'ro'}"
+    subprocess.run(["mount", "-o", how, folder], capture_output=True, check=True)

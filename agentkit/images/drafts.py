@@ -9,6 +9,12 @@ from agentkit.errors import StoreError
 from agentkit.images.store import Draft, ImageStore, MemoryDraft
 from agentkit.values.blobs import storing
 
+PICTURE_ROOM = 8 << 20
+"""Bytes that the store shall have room for, for each picture that is ordered: more than most have,
+so that a disk that is nearly full is noticed before the last picture is bought for it.
+"""
+LEAST_ROOM = 16 << 20
+
 
 class SafeDraft:
     """A new draft of `store`. Writing never fails: if the store refuses, the bytes go on in memory.
@@ -91,14 +97,27 @@ class SafeDraft:
         _discard(refused)
 
 
-def check_writable(store: ImageStore) -> None:
-    """Raise `StoreError` if it is known already that nothing can be written: before money is
-    spent.
+def check_room(store: ImageStore, pictures: int = 1) -> None:
+    """Raise `StoreError` if it is known already that these pictures cannot be written: before money
+    is spent. May block.
+
+    A store of the user's own may have a method `check_room(bytes)`, as `FileImageStore` has.
     """
     draft = SafeDraft(store)
     draft.discard()
     if draft.trouble is not None:
         raise draft.trouble
+    ask: object = getattr(store, "check_room", None)
+    if callable(ask):
+        with storing("write to"):
+            ask(_wanted(store, pictures))
+
+
+def _wanted(store: ImageStore, pictures: int) -> int:
+    """Bytes to have room for. A small store that is bounded is not refused for ever."""
+    wanted = max(LEAST_ROOM, PICTURE_ROOM * pictures)
+    bound: object = getattr(store, "max_bytes", None)
+    return min(wanted, max(1, bound // 8)) if isinstance(bound, int) else wanted
 
 
 def _discard(draft: Draft) -> None:

@@ -7,18 +7,24 @@ database) implements `ImageStore`: four methods.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
 import re
+import shutil
 import time
+from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from agentkit._check import check_number, refused
+from agentkit._log import logger
 from agentkit.errors import StoreError, UsageError
-from agentkit.images.file_draft import PARTIAL, READ_ONLY, FileDraft, folder_error
+from agentkit.images.checked_files import CheckedFiles, DamagedFile
+from agentkit.images.file_draft import PARTIAL, FileDraft, folder_error
+from agentkit.images.folder_size import FolderSize
 from agentkit.values import Blobs
 from agentkit.values.image_header import EXTENSIONS
 
@@ -121,6 +127,15 @@ def _folder(path: object) -> Path:
     raise refused("FileImageStore({!r})", cast("object", path), "is the path of a folder")
 
 
+def _on_event_loop() -> bool:
+    """Whether the caller would stop an event loop by waiting."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class MemoryImageStore:
     """Pictures in memory, for tests and short-lived programs. Nothing outlives the process."""
 
@@ -191,10 +206,15 @@ class MemoryDraft:
 class FileImageStore:
     """Pictures as files: `FOLDER/ab/abcdef….png`, not encrypted, readable by their owner alone.
 
-    `path` is the folder; by default `AGENTKIT_STORE`, else `agentkit/images` in the user's cache
-    folder. It is made when the first picture is written. Several processes may share it.
+    `path` is the folder; by default `AGENTKIT_STORE`, else `agentkit/images` in the user's data
+    folder; what earlier versions put into the user's cache folder is found there still. It is made
+    when the first picture is written. Several processes may share it.
 
     `max_bytes` bounds the whole store: a picture beyond it is refused, and none is pushed out.
+    Processes that share the folder may pass it by what they write within ten seconds.
+
+    A picture is read only where its digest is its name. What was damaged is not there, until the
+    same picture arrives again.
     """
 
     def __init__(
@@ -211,12 +231,16 @@ class FileImageStore:
             )
         if path is None:
             path = os.environ.get("AGENTKIT_STORE") or None
+        self._former: Path | None = None  # where the pictures of earlier versions are
         if path is None:
             import platformdirs
 
-            path = platformdirs.user_cache_path("agentkit") / "images"
+            path = platformdirs.user_data_path("agentkit") / "images"
+            self._former = platformdirs.user_cache_path("agentkit") / "images"
         self.path = _folder(path)
         self.max_bytes = max_bytes
+        self._files = CheckedFiles()
+        self._size = FolderSize(self.path, self._scan)
         self._swept = False
 
     def __repr__(self) -> str:
@@ -232,30 +256,49 @@ class FileImageStore:
         return hash(self.path)
 
     def create(self) -> Draft:
-        """A new, empty draft. Raises `StoreError` if the folder cannot be written or is full."""
+        """A new, empty draft. Raises `StoreError` if the folder cannot be written or is full.
+
+        An event loop does not wait until the pictures of a large, bounded store have been counted:
+        where nobody has counted them yet, `keep` does it, or `check_room` before.
+        """
         self._check_writable()
         if not self._swept:
             self._swept = True
             self._sweep()
-        self.check_room(1)
-        return FileDraft(self.path, self.check_room)
+        if self.max_bytes is not None:
+            total = self._size.known
+            if total is None and not _on_event_loop():
+                total = self._size.count()
+            self._check_bound(total or 0, 1)
+        return FileDraft(self.path, self._files, self._adding)
 
     def open(self, sha256: str) -> BinaryIO:
         """A stored picture as a file, from its start. Raises `FileNotFoundError` if it is not
-        there.
+        there, or what is there is damaged.
+
+        The digest is checked once, and again when the file has changed.
         """
+        damaged: DamagedFile | None = None
         for path in self._places(sha256):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                return self._open_file(path)
-        raise FileNotFoundError(f"no picture {sha256[:12]}… in {self.path}")
+            try:
+                return self._open_file(path, sha256)
+            except DamagedFile as error:
+                damaged = error
+                logger().warning("picture_damaged", path=str(path))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        raise damaged or FileNotFoundError(f"no picture {sha256[:12]}… in {self.path}")
 
     def delete(self, sha256: str) -> bool:
         """Remove a picture. Returns whether it was there."""
         found = False
         for path in self._places(sha256):
             try:
+                size = path.lstat().st_size
                 path.unlink()
                 found = True
+                if path.is_relative_to(self.path):
+                    self._size.add(-size)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -263,34 +306,59 @@ class FileImageStore:
         return found
 
     def size(self) -> int:
-        """The bytes of all stored pictures."""
-        total = 0
-        for folder in self._scan(self.path):
-            if len(folder.name) == 2 and folder.is_dir(follow_symlinks=False):
-                for file in self._scan(Path(folder.path)):
-                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                        total += file.stat(follow_symlinks=False).st_size
-        return total
+        """The bytes of all stored pictures, but those of earlier versions in the cache folder."""
+        return self._size.count()
 
     def check_room(self, more: int) -> None:
-        """Raise `StoreError` where `more` bytes would go beyond `max_bytes`."""
-        if self.max_bytes is not None and (size := self.size()) + more > self.max_bytes:
+        """Raise `StoreError` where the disk has no room for `more` bytes, or they would go beyond
+        `max_bytes`. May take a second the first time: not for event loops.
+        """
+        self._check_writable()
+        if self.max_bytes is not None:
+            self._check_bound(self._size.recent(), more)
+        try:
+            free = shutil.disk_usage(self._existing()).free
+        except OSError as error:
+            raise folder_error(self.path, "write to", error) from error
+        if free < more:
             raise StoreError(
-                f"the image store {self.path} is full: it holds {size} of "
+                f"cannot write to the image store {self.path}: its disk has {free} bytes left, "
+                f"and {more} are wanted for pictures"
+            )
+
+    def _check_bound(self, total: int, more: int) -> None:
+        if self.max_bytes is not None and total + more > self.max_bytes:
+            raise StoreError(
+                f"the image store {self.path} is full: it holds {total} of "
                 f"max_bytes={self.max_bytes}; "
                 "delete pictures, or set a larger max_bytes"
             )
 
-    def _places(self, sha256: str) -> list[Path]:
-        folder = self.path / check_sha256(sha256)[:2]
+    def _adding(self, size: int) -> AbstractContextManager[None]:
+        """The block in which a picture is added."""
         return (
-            [] if folder.is_symlink() else [folder / f"{sha256}.{suffix}" for suffix in _SUFFIXES]
+            nullcontext() if self.max_bytes is None else self._size.adding(size, self._check_bound)
         )
 
-    def _check_writable(self) -> None:
+    def _places(self, sha256: str) -> list[Path]:
+        check_sha256(sha256)
+        folders = [each / sha256[:2] for each in (self.path, self._former) if each is not None]
+        return [
+            folder / f"{sha256}.{suffix}"
+            for folder in folders
+            if not folder.is_symlink()
+            for suffix in _SUFFIXES
+        ]
+
+    def _existing(self) -> Path:
+        """The folder, or the nearest one above it that is there."""
         folder = self.path
         while not os.path.lexists(folder) and folder != folder.parent:
             folder = folder.parent
+        return folder
+
+    def _check_writable(self) -> None:
+        folder = self._existing()
         if not folder.is_dir():
             raise StoreError(
                 f"cannot write to the image store {self.path}: {folder} is not a folder"
@@ -300,16 +368,15 @@ class FileImageStore:
                 f"cannot write to the image store {self.path}: {folder} is not writable"
             )
 
-    def _open_file(self, path: Path) -> BinaryIO:
+    def _open_file(self, path: Path, sha256: str) -> BinaryIO:
         try:
-            descriptor = os.open(path, READ_ONLY)
+            return self._files.open(path, sha256)
         except (FileNotFoundError, NotADirectoryError):
             raise
         except OSError as error:
             if path.is_symlink():
                 raise FileNotFoundError(f"{path} is a link, which is not followed") from None
             raise folder_error(self.path, "read from", error) from error
-        return os.fdopen(descriptor, "rb")
 
     def _scan(self, folder: Path) -> list[os.DirEntry[str]]:
         try:

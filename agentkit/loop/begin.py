@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from agentkit._check import check_optional
 from agentkit.budget import Budget
 from agentkit.hooks import Hooks
-from agentkit.images.drafts import check_writable
+from agentkit.images.drafts import check_room
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.outgoing import Outgoing
@@ -112,7 +112,7 @@ async def begin(run: Run, live: LiveRun, decisions: Decisions | None = None) -> 
         run, context = await decided(run.replace(partial=None), decisions, context, live.log)
     context = await with_capabilities(context, run)
     if context.may_draw:
-        await asyncio.to_thread(check_writable, context.services.store)
+        await asyncio.to_thread(check_room, context.services.store)
     clock.stage = ""
     run = run.replace(seconds=clock.spent())
     live.base = within_limits(context, run)

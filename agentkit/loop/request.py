@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from agentkit import wire
 from agentkit._log import logger
 from agentkit.budget import Hold
+from agentkit.images.drafts import check_room
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
 from agentkit.run.history import Plan, plan
@@ -54,7 +56,9 @@ async def body_of(
 ) -> tuple[str, Pieces]:
     """The path and the body of the next request. A picture that was deleted from the store since,
     or that no model takes, is told as a line: the conversation outlives it. Raises `StoreError`
-    where the store cannot be read."""
+    where the store cannot be read, or has no room for what the request may draw."""
+    if run.turns and not request.closing and context.may_draw:  # `begin` has looked before
+        await asyncio.to_thread(check_room, context.services.store)
     if request.server_tools:
         request = _bounded(request, run, context, hold)
     services, gone = context.services, _never_sent(run, context)

@@ -14,7 +14,7 @@ from agentkit import _check
 from agentkit._sync import run_sync
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
-from agentkit.images.drafts import check_writable
+from agentkit.images.drafts import check_room
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
@@ -339,7 +339,7 @@ class _Work:
         has_catalogue = client.service.lists_abilities
         model = await self._known_model() if self._checking and has_catalogue else None
         request = with_moderators(request, model)
-        await asyncio.to_thread(check_writable, store)
+        await asyncio.to_thread(check_room, store, request.n or 1)
         fetcher = Fetcher(studio.fetch, store, origin=client.origin)
         try:
             references = await stored(

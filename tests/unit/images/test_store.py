@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -185,14 +186,38 @@ def test_a_child_that_ends_takes_nothing_of_its_parents_along(tmp_path: Path):
     )
 
 
-def test_a_draft_whose_file_was_taken_away_says_so(tmp_path: Path):
-    draft = FileImageStore(tmp_path).create()
+@pytest.mark.parametrize("size", [200_000, 3_000_001])
+def test_a_store_that_vanishes_while_a_picture_arrives_costs_nothing(
+    tmp_path: Path, size: int
+) -> None:
+    data = random.Random(size).randbytes(size)
+    store = FileImageStore(tmp_path / "store")
+    draft = store.create()
+    draft.write(data[: size // 2])
+    shutil.rmtree(tmp_path / "store")
+    with draft.read_back() as file:
+        assert file.read(10) == data[:10]
+        assert (file.seek(0, os.SEEK_END), file.seek(5)) == (size // 2, 5)
+        assert file.read() == data[5 : size // 2]
+    draft.write(data[size // 2 :])
+    with draft.read_back() as file:
+        assert file.read() == data
+    sha256 = draft.keep()
+    assert read(store, sha256) == data
+    assert files(tmp_path / "store") == [f"{sha256[:2]}/{sha256}.bin"]
+    del draft
+    assert len(files(tmp_path / "store")) == 1
+
+
+def test_a_store_that_cannot_be_made_again_leaves_the_bytes_with_the_draft(tmp_path: Path) -> None:
+    draft = FileImageStore(tmp_path / "store").create()
     draft.write(bytes(200_000))
-    (tmp_path / files(tmp_path)[0]).unlink()
-    with pytest.raises(StoreError, match=f"cannot read from the image store {tmp_path}"):
-        draft.read_back()
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "store").write_bytes(b"a file")
     with pytest.raises(StoreError, match=f"cannot write to the image store {tmp_path}"):
         draft.keep()
+    with draft.read_back() as file:
+        assert file.read() == bytes(200_000)
 
 
 def test_the_same_picture_again_needs_no_room(tmp_path: Path):
@@ -317,10 +342,36 @@ def test_where_the_default_store_lies(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AGENTKIT_STORE", str(tmp_path / "here"))
     assert FileImageStore().path == tmp_path / "here"
     monkeypatch.delenv("AGENTKIT_STORE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert FileImageStore().path.parts[-2:] == ("agentkit", "images")
     assert str(tmp_path) in repr(FileImageStore(tmp_path))
     assert store_bytes  # exported beside the stores
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of Linux")
+def test_pictures_in_the_cache_folder_of_earlier_versions_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("AGENTKIT_STORE", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    former, now = tmp_path / "cache/agentkit/images", tmp_path / "data/agentkit/images"
+    sha256, other = (put(FileImageStore(former), data) for data in (b"old", b"older"))
+    before = files(former)
+    store = FileImageStore()
+    assert store.path == now
+    assert read(store, sha256) == b"old"
+    assert not now.exists(), "nothing is copied"
+    assert store.size() == 0
+    put(store, b"new")
+    assert put(store, b"old") == sha256
+    assert files(former) == before
+    assert len(files(now)) == 2
+    assert store.size() == 6
+    with pytest.raises(FileNotFoundError):
+        FileImageStore(now).open(other)
+    assert store.delete(sha256) is True
+    with pytest.raises(FileNotFoundError):
+        store.open(sha256)
 
 
 def test_the_package_imports_nothing_heavy():
