@@ -4,11 +4,15 @@ configured for everyone.
 Where the application configured structlog, its configuration is used; else the events go to the
 standard library's logger `agentkit`, which stays silent unless the application listens. Values are
 redacted before either sees them, and each stays on its line: what a server or a model wrote cannot
-forge a second one.
+forge a second one. A logger of the application that fails ends no run.
+
+`docs/logs.md` lists the events with their fields. No field has the name of an attribute of
+`logging.LogRecord`, which a handler that takes fields as `extra` would refuse.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
@@ -30,7 +34,7 @@ def logger() -> Logger:
     """The logger to use now: structlog may be configured at any time."""
     import structlog
 
-    return _Careful(structlog.get_logger("agentkit")) if structlog.is_configured() else _plain()
+    return _Careful(_of_the_application()) if structlog.is_configured() else _plain()
 
 
 class _Careful:
@@ -41,11 +45,27 @@ class _Careful:
 
     def info(self, event: str, **values: Any) -> None:
         if self._hears(20):
-            self._to.info(event, **_fit(values))
+            self._pass_on(self._to.info, event, values)
 
     def warning(self, event: str, **values: Any) -> None:
         if self._hears(30):
-            self._to.warning(event, **_fit(values))
+            self._pass_on(self._to.warning, event, values)
+
+    def _pass_on(self, write: Callable[..., Any], event: str, values: dict[str, Any]) -> None:
+        try:
+            write(event, **_fit(values))
+        except Exception:  # noqa: BLE001 - a processor of the application may raise anything
+            _standard().exception("the event %r could not be logged", event)
+
+
+def _of_the_application() -> Logger:
+    """The logger as the application configured it. An async one, whose methods would have to be
+    awaited, has a sync one within.
+    """
+    import structlog
+
+    bound = structlog.get_logger("agentkit").bind()
+    return bound.sync_bl if isinstance(bound, structlog.stdlib.AsyncBoundLogger) else bound
 
 
 def _fit(values: dict[str, Any]) -> dict[str, Any]:
@@ -59,13 +79,21 @@ def _value(value: object) -> object:
 
 
 @cache
+def _standard() -> logging.Logger:
+    """The standard library's logger, with a handler that writes nothing: without any, Python would
+    print warnings to stderr.
+    """
+    found = logging.getLogger("agentkit")
+    found.addHandler(logging.NullHandler())
+    return found
+
+
+@cache
 def _plain() -> Logger:
     """To the standard library's logger. What it does not listen to costs next to nothing."""
-    import logging
-
     import structlog
 
-    to = logging.getLogger("agentkit")
+    to = _standard()
     wrapped = structlog.wrap_logger(
         to,
         processors=[

@@ -47,7 +47,7 @@ CONTENTS = {
         "hooks",
         "errors",
     ),
-    "Use": ("testing", "command-line", "demo-scripts", "configuration", "storage", "limits"),
+    "Use": ("testing", "command-line", "demo-scripts", "configuration", "logs", "storage", "limits"),
     "Reference": (
         "reference/index",
         "reference/agentkit",

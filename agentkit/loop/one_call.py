@@ -94,7 +94,7 @@ async def run_call(round_: Round, invocation: Invocation) -> tuple[ToolOutcome, 
         logger().info(
             "invocation",
             run=round_.run.id,
-            name=invocation.name,
+            tool=invocation.name,
             id=invocation.id,
             status=ended.invocation.status,
             seconds=round(seconds, 3),

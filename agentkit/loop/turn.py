@@ -192,7 +192,7 @@ class Turn:
                 else ProtocolError("the reply holds no answer", generation_id=generation_id)
             )
         if exchange.is_stream and not exchange.done:
-            logger().warning("stream_without_done", run=self.run.id, generation=generation_id)
+            logger().info("stream_without_done", run=self.run.id, generation=generation_id)
         run = await self._grown(reply, closing)
         logger().info(
             "request",
@@ -304,7 +304,7 @@ class Turn:
         logger().info(
             "image",
             run=self.run.id,
-            name=named.name,
+            image=named.name,
             sha256=named.sha256,
             media_type=named.media_type,
             size=named.size,

@@ -60,6 +60,9 @@ class _Shelf:
     recording: object | None = None
     """The one that went on when this was fetched."""
 
+    warned: bool = False
+    """Whether the log was told that a catalogue could not be had."""
+
     def of_this_recording(self) -> dict[str, tuple[float, object]]:
         if (now := recorder()) is not self.recording:
             self.recording = now
@@ -184,6 +187,7 @@ class Catalogue:
         """The parsed catalogue, or the error that kept it from being had; either is kept."""
         found: object
         try:
+            await self._client.prepare()  # on a busy machine it takes longer than the catalogue
             async with asyncio.timeout(PATIENCE):
                 found = parse(await self._client.get(path))
         except UsageError as error:  # no key, say: mended sooner than any time to live
@@ -195,7 +199,10 @@ class Catalogue:
         except AgentkitError as error:
             found = error.with_traceback(None)
         if isinstance(found, AgentkitError):
-            logger().warning("catalogue_not_had", path=path, reason=str(found))
+            # One warning for each client: what cannot be had now is not worth a line every time.
+            write = logger().info if self._shelf.warned else logger().warning
+            self._shelf.warned = True
+            write("catalogue_not_had", path=path, reason=str(found))
         self._shelf.kept[path] = (time.monotonic(), found)
         return found
 

@@ -173,7 +173,7 @@ class DrawingRequest:
             raise ProtocolError("the reply holds no picture")
         has_done = self._context.client.service.ends_responses_with_done
         if exchange.is_stream and not exchange.done and has_done:
-            logger().warning("stream_without_done", generation=exchange.generation_id)
+            logger().info("stream_without_done", generation=exchange.generation_id)
         self._log.drawing = drawing = self.drawing
         logger().info(
             "image_request",
