@@ -276,5 +276,5 @@ class Agent(Generic[OutputT]):
         self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
     ) -> Answer[OutputT]:
         """A run of this agent as a tool of another."""
-        chat = self.conversation() if task.paused is None else self._holding(task.paused)
+        chat = self.conversation() if task.begun is None else self._holding(task.begun)
         return await chat.delegated(prompt, task, log)

@@ -238,7 +238,7 @@ class Conversation(Generic[OutputT]):
         start = Start(
             prompt,
             self.agent.scale,
-            task.paused,
+            task.begun,
             task.decisions,
             task.deps,
             task.budget,
@@ -340,11 +340,12 @@ class Conversation(Generic[OutputT]):
     def _own_run(self, run: Run, start: Start) -> Run:
         """The run that goes on. Raises `UsageError` if it cannot."""
         self._check_own(run)
-        if run.status not in {"running", "paused"}:
+        task = start.delegation
+        # An agent may have ended before its caller had heard of it: it gives the same answer again.
+        if task is None and run.status not in {"running", "paused"}:
             raise UsageError(
                 f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt"
             )
-        task = start.delegation
         return run if task is None else run.replace(limits=task.within(self.agent.limits, run))
 
     def _check_own(self, run: Run) -> None:

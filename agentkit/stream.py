@@ -22,15 +22,28 @@ ResultT = TypeVar("ResultT")
 class EventLog:
     """What has happened so far, and a way to wait for more."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_run: Callable[[Run], None] | None = None) -> None:
+        """`on_run` is called with the run whenever it has grown."""
         self.events: list[Event] = []
-        self.run: Run | None = None
+        self._run: Run | None = None
+        self._on_run = on_run
         self.generation_id: str | None = None
         """Of the request that is under way, or was the last: the key for a look-up where its
         outcome is unknown.
         """
         self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
+
+    @property
+    def run(self) -> Run | None:
+        """The run as far as it has come; None before it has begun."""
+        return self._run
+
+    @run.setter
+    def run(self, run: Run) -> None:
+        self._run = run
+        if self._on_run is not None:
+            self._on_run(run)
 
     def tell(self, event: Event) -> None:
         self.events.append(event)

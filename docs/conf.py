@@ -46,6 +46,7 @@ CONTENTS = {
         "agents-as-tools",
         "hooks",
         "errors",
+        "crashes",
     ),
     "Use": ("testing", "command-line", "demo-scripts", "configuration", "logs", "storage", "limits"),
     "Reference": (

@@ -15,7 +15,7 @@ from agentkit.images.ingest import ingest
 from agentkit.loop.context import RunContext
 from agentkit.loop.decisions import Approvals, Decisions, UsedApprovals
 from agentkit.loop.delegate import is_agent, nested_in
-from agentkit.loop.tool_results import ToolOutcome, applied, denied
+from agentkit.loop.tool_results import ToolOutcome, applied, denied, without_agents
 from agentkit.run import Nested, Run, Waiting
 from agentkit.run.step import calls_left
 from agentkit.stream import EventLog
@@ -56,8 +56,10 @@ def _waits_for(
     *,
     is_within_limits: bool,
 ) -> WaitingFor | None:
-    if is_agent(tool) and (nested := nested_in(run, invocation.id)) is not None:
-        return "agent" if nested.waiting else None
+    if is_agent(tool) and nested_in(run, invocation.id) is not None:
+        # What it waits for stands in this run too, unless a crash came before: then it asks anew.
+        asks = any(each.call_id.startswith(f"{invocation.id}/") for each in run.waiting)
+        return "agent" if asks else None
     if not tool.external and tool.approve is False:
         return None
     if not is_within_limits:
@@ -289,6 +291,7 @@ def given_up(run: Run) -> Run:
     """The run as a turn that is over. Calls without a result get one that says they were
     cancelled.
     """
+    run = without_agents(run)
     own = {call.id for call in run.messages[-1].calls}
     words = (Text("cancelled: the run was stopped"),)
     for invocation in run.pending:
@@ -300,4 +303,4 @@ def given_up(run: Run) -> Run:
     if run.partial is not None:
         run = replace(run, messages=(*run.messages, run.partial), partial=None)
     status = "interrupted" if run.status in {"running", "paused"} else run.status
-    return replace(run, status=status, waiting=(), nested=())
+    return replace(run, status=status, waiting=())

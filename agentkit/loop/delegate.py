@@ -59,8 +59,10 @@ class Delegation:
     """Money and pictures, shared with the caller and with all that it called."""
     deps: Any
     stream: bool
-    paused: Run | None = None
-    """Its own run, where that waited for a person, who has decided by now."""
+    begun: Run | None = None
+    """Its own run, where that had begun: it waited for a person, who has decided by now, or was
+    interrupted.
+    """
     decisions: Decisions = field(default_factory=Decisions)
     """What the person decided."""
 
@@ -121,11 +123,17 @@ def nested_in(run: Run, call_id: str) -> Run | None:
 
 
 class Relay(EventLog):
-    """The events of a sub-agent's run, told to the caller as progress of the call."""
+    """The events of a sub-agent's run, told to the caller as progress of the call; and the run
+    itself, which the caller's holds as far as it has come.
+    """
 
     def __init__(self, invocation: Invocation, to: EventLog) -> None:
-        super().__init__()
+        super().__init__(self._hand_on)
         self._invocation, self._to = invocation, to
+
+    def _hand_on(self, sub: Run) -> None:
+        if self._to.run is not None:
+            self._to.run = self._to.run.with_nested(self._invocation.id, sub)
 
     def tell(self, event: Event) -> None:
         self._to.tell(InvocationProgress(self._invocation, _words(event), event))

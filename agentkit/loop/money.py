@@ -32,7 +32,7 @@ def within_limits(context: RunContext, run: Run) -> RunContext:
         if limits.cost_usd is None
         else max(fsum((limits.cost_usd, -run.usage.highest_usd)), 0.0)
     )
-    images = None if limits.images is None else max(limits.images - len(run.arrived), 0)
+    images = None if limits.images is None else max(limits.images - run.pictures, 0)
     budget = Budget(usd, images, within=[context.budget])
     if run.highest_cost_usd > 0:
         budget.learn(_shape(run, context, closing=False), run.highest_cost_usd)

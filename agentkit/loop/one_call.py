@@ -64,6 +64,15 @@ class Round:
     """Agents that were stopped before their end, and how far they had come."""
 
     @property
+    def so_far(self) -> Run:
+        """The run as far as it has come."""
+        return self.log.run or self.run
+
+    def grow(self, change: Callable[[Run], Run]) -> None:
+        """Change the run as far as it has come."""
+        self.log.run = change(self.so_far)
+
+    @property
     def seconds_left(self) -> float:
         """The time left now: a call that had to queue has less than those before it."""
         return self.until - asyncio.get_running_loop().time()
@@ -88,6 +97,7 @@ async def run_call(round_: Round, invocation: Invocation) -> tuple[ToolOutcome, 
         now = asyncio.get_running_loop().time
         began = now()
         started = replace(invocation, status="running", started_at=time.time())
+        round_.grow(lambda run: run.with_invocation(started))
         round_.log.tell(InvocationStarted(started))
         ended = await _ended(round_, started)
         seconds = now() - began
@@ -287,7 +297,7 @@ async def _delegated(round_: Round, agent: SubAgent, accepted: Accepted, seconds
     delegation = replace(round_.delegation, seconds=seconds)
     if (nested := nested_in(round_.run, invocation.id)) is not None:
         decisions = context.approvals.nested.get(invocation.id, Decisions())
-        delegation = replace(delegation, paused=nested, decisions=decisions)
+        delegation = replace(delegation, begun=nested, decisions=decisions)
     relay = Relay(invocation, round_.log)
     pictures = cast("list[Image]", arguments.get("pictures") or [])
     try:

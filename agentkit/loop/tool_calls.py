@@ -12,10 +12,10 @@ from typing import Any
 from agentkit._sync import finish
 from agentkit.errors import HookFailed
 from agentkit.loop.context import RunContext
-from agentkit.loop.delegate import Delegation, is_agent, nested_in
+from agentkit.loop.delegate import Delegation, is_agent
 from agentkit.loop.live import Cancellation
 from agentkit.loop.one_call import Round, run_call
-from agentkit.loop.tool_results import ToolOutcome, applied, broken_off, not_run, waiting
+from agentkit.loop.tool_results import ToolOutcome, applied, broken_off, not_run
 from agentkit.run import Call, Run
 from agentkit.run.step import CLOSING_SHARE
 from agentkit.stream import EventLog
@@ -32,8 +32,8 @@ CallTask = asyncio.Task[tuple[ToolOutcome, float]]
 async def call(
     run: Run, step: Call, context: RunContext, log: EventLog, *, seconds_left: float
 ) -> Run:
-    """The run with these calls answered, in their order. After a cancellation `log.run` has those
-    that were done.
+    """The run with these calls answered. `log.run` has each answer as soon as its call has ended,
+    so that of a run that is interrupted only the others are called again.
 
     Raises `HookFailed` with the run, once all calls have ended.
     """
@@ -43,31 +43,47 @@ async def call(
     surplus = _beyond_pictures(run, step, context)
     for invocation in surplus:
         run = applied(run, not_run(invocation, "images"), log)
+    log.run = run
     started = [each for each in step.invocations if each not in surplus]
     gate = asyncio.Semaphore(run.limits.parallel)
     delegation = _delegation(run, step, context, seconds_left)
     until = asyncio.get_running_loop().time() + seconds_left
     round_ = Round(run, context, log, gate, until, delegation)
     tasks = _tasks(round_, started)
-    answered, cancellation = 0, Cancellation()
-    broken: HookFailed | None = None
     try:
-        for task in tasks:
-            ended, seconds = await task
-            run, broken = applied(run, ended, log, seconds), broken or ended.broken
-            answered += 1
-            cancellation.check()
+        broken = await _all_ended(round_, tasks)
     except BaseException:
-        log.run = run
         with suppress(TimeoutError):  # then `log.run` has what was kept in time
             seconds = _KEEP_SECONDS + context.services.fetcher.policy.grace
-            await finish(_keep(run, round_, tasks[answered:]), seconds)
+            await finish(_keep(round_, tasks), seconds)
         raise
-    log.run = run
     if broken is not None:
-        broken.run = run
+        broken.run = round_.so_far
         raise broken
-    return run
+    return round_.so_far
+
+
+async def _all_ended(round_: Round, tasks: list[CallTask]) -> HookFailed | None:
+    """Take the outcome of each call as it ends, out of `tasks`; of several that have ended, in the
+    order of the calls. Returns the first error of a hook.
+    """
+    cancellation = Cancellation()
+    broken: HookFailed | None = None
+    while tasks:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in [each for each in tasks if each.done()]:
+            tasks.remove(task)
+            failed = _take(round_, task)
+            broken = broken or failed
+        cancellation.check()
+    return broken
+
+
+def _take(round_: Round, task: CallTask) -> HookFailed | None:
+    """Give the run the outcome of a call that has ended. Raises what its task raised."""
+    ended, seconds = task.result()
+    round_.grow(lambda run: applied(run, ended, round_.log, seconds))
+    return ended.broken
 
 
 def _beyond_pictures(run: Run, step: Call, context: RunContext) -> list[Invocation]:
@@ -80,7 +96,7 @@ def _beyond_pictures(run: Run, step: Call, context: RunContext) -> list[Invocati
         each for each in step.invocations
         if (tool := tools.get(each.name)) is not None and tool.returns_image
     ]  # fmt: skip
-    return drawing[max(run.limits.images - len(run.arrived), 0) :]
+    return drawing[max(run.limits.images - run.pictures, 0) :]
 
 
 def _tasks(round_: Round, invocations: Sequence[Invocation]) -> list[CallTask]:
@@ -110,11 +126,10 @@ async def _after(
     return await work
 
 
-async def _keep(run: Run, round_: Round, tasks: Sequence[CallTask]) -> None:
-    """Stop these calls, and give `log.run` the results of those that had ended, and what agents had
-    spent and drawn that were stopped before their end.
+async def _keep(round_: Round, tasks: Sequence[CallTask]) -> None:
+    """Stop these calls, and give `log.run` the results of those that had ended, and how far agents
+    had come that were stopped before their end.
     """
-    log = round_.log
     for task in tasks:
         task.cancel()
     if tasks:
@@ -122,14 +137,10 @@ async def _keep(run: Run, round_: Round, tasks: Sequence[CallTask]) -> None:
         await asyncio.wait(tasks, timeout=_STOP_SECONDS + grace)
     for task in tasks:
         if task.done() and not task.cancelled() and task.exception() is None:
-            ended, seconds = task.result()
-            log.run = run = applied(run, ended, log, seconds)
+            _take(round_, task)
     for invocation, sub in round_.broken_off:
-        is_resumed = sub.status == "paused" or nested_in(run, invocation.id) is not None
-        run = await broken_off(run, invocation, sub, round_.context, log)
-        if is_resumed:  # what a person agreed to in it is not begun anew
-            run = waiting(run, invocation, sub)
-        log.run = run
+        run = await broken_off(round_.so_far, invocation, sub, round_.context, round_.log)
+        round_.log.run = run
 
 
 def _delegation(run: Run, step: Call, context: RunContext, seconds_left: float) -> Delegation:

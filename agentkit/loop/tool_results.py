@@ -20,7 +20,7 @@ from agentkit.images.inspect import BrokenImage
 from agentkit.images.retriever import MOST_AT_ONCE, TOO_LATE
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import absorbed, drawn, renamed, said
-from agentkit.run import Nested, Run, Waiting
+from agentkit.run import Run, Waiting
 from agentkit.stream import EventLog
 from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, encode_words
 from agentkit.values import (
@@ -226,6 +226,8 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
     """The run with one call answered: its pictures named, its result told; or waiting, where the
     agent it called waits.
     """
+    if done.sub is not None:
+        done = replace(done, sub=done.sub.with_all_counted())
     run, names, fresh = _with_pictures(run, done, log)
     run = _with_spending(run, done, fresh)
     if done.sub is not None and done.sub.status == "paused":
@@ -268,22 +270,36 @@ def waiting(run: Run, invocation: Invocation, sub: Run) -> Run:
     held += [replace(each, call_id=f"{own}/{each.call_id}") for each in sub.waiting]
     if sub.waiting:
         held.append(Waiting(own, "agent", run.fingerprint(invocation)))
-    others = [each for each in run.nested if each.call_id != own]
-    nested = (*others, Nested(own, sub))
     run = run.with_invocation(replace(invocation, status="pending", cost_usd=sub.usage.cost_usd))
-    return replace(run, waiting=tuple(held), nested=nested)
+    return replace(run.with_nested(own, sub, counted=True), waiting=tuple(held))
 
 
 async def broken_off(
     run: Run, invocation: Invocation, sub: Run, context: RunContext, log: EventLog
 ) -> Run:
     """The run with what an agent had spent and drawn that was stopped before its end. The call has
-    no result.
+    no result: the agent goes on where it was, if the run does.
     """
+    sub = sub.with_all_counted()
     pictures = await _all_stored(drawn(sub).values(), context, invocation.id)
     ended = ToolOutcome(invocation, None, pictures, sub=sub)
     run, _, fresh = _with_pictures(run, ended, log)
-    return _with_spending(run, ended, fresh)
+    return waiting(_with_spending(run, ended, fresh), invocation, sub)
+
+
+def without_agents(run: Run) -> Run:
+    """The run that has what its sub-agents spent and drew so far, and lets them go."""
+    known = {each.id: each for each in run.invocations}
+    for each in run.nested:
+        call, sub = known.get(each.call_id), each.run.with_all_counted()
+        if call is None:
+            continue
+        pictures = tuple([(image, image) for image in drawn(sub).values()])
+        stopped = ToolOutcome(call, None, pictures, sub=sub)
+        run, _, fresh = _with_pictures(run, stopped, EventLog())
+        if fresh or len(sub.spent) > len(each.run.spent) - each.uncounted:
+            run = _with_spending(run, stopped, fresh)
+    return replace(run, nested=())
 
 
 def _with_pictures(
@@ -332,8 +348,10 @@ def _marked(run: Run, done: ToolOutcome, image: Image, price: float | None) -> I
 
 def _with_spending(run: Run, done: ToolOutcome, fresh: int) -> Run:
     if done.sub is not None:
-        before = next((each.run for each in run.nested if each.call_id == done.invocation.id), None)
-        counted = len(before.spent) if before is not None and before.id == done.sub.id else 0
+        before = next((each for each in run.nested if each.call_id == done.invocation.id), None)
+        counted = 0
+        if before is not None and before.run.id == done.sub.id:
+            counted = len(before.run.spent) - before.uncounted
         return absorbed(run, done.invocation.id, done.sub, images=fresh, known=counted)
     if done.usage is not None:
         return replace(run, spent=(*run.spent, replace(done.usage, images=fresh)))

@@ -290,13 +290,14 @@ class Turn:
         is_told = ref.place == "text" and outcome.url in {each.url for each in self.run.failures}
         if ref.optional or is_told:
             return
-        self.run = replace(self.run, failures=(*self.run.failures, outcome))
+        self._log.run = self.run = replace(self.run, failures=(*self.run.failures, outcome))
         self._log.tell(ImageFailed(outcome))
         logger().warning("image_failed", run=self.run.id, place=ref.place, reason=outcome.reason)
 
     def _arrived(self, ref: ImageRef, image: Image) -> None:
         before = len(self.run.arrived)
         self.run, named = self.run.with_image(self._painted(image, ref))
+        self._log.run = self.run  # whoever saves it now has the picture's handle
         self._named[ref.key] = named
         if len(self.run.arrived) == before:
             return

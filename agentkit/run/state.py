@@ -57,10 +57,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """The run of an agent that was called as a tool, while it waits."""
+    """The run of an agent that was called as a tool, until its call has a result."""
 
     call_id: str
     run: Run
+    uncounted: int = 0
+    """How many of its latest requests `spent` of the caller does not have yet: while the agent is
+    at work, or where a crash stopped it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Run:
     waiting: tuple[Waiting, ...] = ()
     """The calls that wait for a person or for a result from outside."""
     nested: tuple[Nested, ...] = ()
-    """The runs of sub-agents that wait."""
+    """The runs of sub-agents whose calls have no result yet, as of their latest step."""
     images: tuple[Image, ...] = ()
     """All pictures of the conversation, in the order in which they got their handles."""
     arrived: tuple[str, ...] = ()
@@ -128,8 +132,22 @@ class Run:
 
     @property
     def usage(self) -> Usage:
-        """The sum of all requests of this run."""
-        return Usage.total(self.spent)
+        """The sum of all requests of this run, those of sub-agents at work included."""
+        return Usage.total((*self.spent, *self.uncounted) if self.nested else self.spent)
+
+    @property
+    def uncounted(self) -> tuple[Usage, ...]:
+        """The usage of those requests of sub-agents that `spent` does not have yet."""
+        usages: list[Usage] = []
+        for each in self.nested:
+            usages += each.run.spent[len(each.run.spent) - each.uncounted :]
+            usages += each.run.uncounted
+        return tuple(usages)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures came in this run, those of sub-agents at work included."""
+        return len(_drawn(self)) if self.nested else len(self.arrived)
 
     @property
     def pending(self) -> tuple[Invocation, ...]:
@@ -262,6 +280,29 @@ class Run:
         messages = (*self.messages, Message("tool", ordered))
         return self.replace(invocations=invocations, results=(), waiting=(), messages=messages)
 
+    def with_nested(self, call_id: str, sub: Run, *, counted: bool = False) -> Self:
+        """This run with the latest state of the agent that was called. `counted`: what it spent is
+        in `spent` by now.
+        """
+        before = next((each for each in self.nested if each.call_id == call_id), None)
+        known = 0
+        if counted:
+            known = len(sub.spent)
+        elif before is not None and before.run.id == sub.id:
+            known = len(before.run.spent) - before.uncounted
+        others = [each for each in self.nested if each.call_id != call_id]
+        nested = Nested(call_id, sub, len(sub.spent) - known)
+        return self.replace(nested=(*others, nested))
+
+    def with_all_counted(self) -> Self:
+        """This run with the spending of its sub-agents in `spent`, so that they can be let go."""
+        if not self.uncounted:
+            return self
+        nested = tuple(
+            [replace(each, uncounted=0, run=each.run.with_all_counted()) for each in self.nested]
+        )
+        return self.replace(spent=(*self.spent, *self.uncounted), nested=nested)
+
     def call(self, call_id: str) -> ToolCall:
         """The call with this id in the last reply. Raises `LookupError` where it is not there."""
         for call in self.messages[-1].calls:
@@ -319,6 +360,9 @@ class Run:
         for each in run.spent:
             uncertain = each.uncertain_usd
             check_number("Run.from_json(uncertain_usd={!r})", uncertain, least=0, most=_MOST)
+        for each in run.nested:
+            most = len(each.run.spent)
+            check_number("Run.from_json(uncounted={!r})", each.uncounted, least=0, most=most)
         return run
 
 
@@ -349,6 +393,13 @@ def digest(call: ToolCall) -> str:
     return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[
         :16
     ]
+
+
+def _drawn(run: Run) -> frozenset[str]:
+    """The digests of the pictures that came in a run, and in those of its sub-agents."""
+    names = set(run.arrived)
+    own = {image.sha256 for image in run.images if image.name in names}
+    return frozenset(own.union(*[_drawn(each.run) for each in run.nested]))
 
 
 def repeated_call_notice(times: int) -> str | None:
