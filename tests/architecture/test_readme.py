@@ -30,7 +30,7 @@ SAID = {
     'Denied("too dear")': "too dear",
     "Budget(": "limited images",
     "as_tool": "['illustrator', 'openrouter:image_generation']",
-    "Hooks(": "eve@example.org is not one of us",
+    "is not one of us": "eve@example.org is not one of us",
     "BaseModel": "Oslo 3",
     "external=True": "21.5",
     "StreamInterrupted": "in the end: I painted",
