@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from agentkit.answer import Answer
+from agentkit.demo.colours import Colour, colours_of
 from agentkit.demo.script import Expect, is_pattern
-from agentkit.values import Invocation
+from agentkit.errors import ImageError
+from agentkit.values import Image, Invocation
 
 
 def problems(expect: Expect, answer: Answer) -> tuple[str, ...]:
@@ -66,11 +68,47 @@ def _image_problems(expect: Expect, answer: Answer) -> Iterator[str]:
         if name not in parents:
             came = _listing(sorted(parents))
             yield f"expected an image made from {name}, came images made from {came}"
+    yield from _painting_problems(expect, answer)
     failed = len(answer.failures)
     if failed != expect.failures:
         reasons = "; ".join(_short(failure.reason) for failure in answer.failures)
         why = f": {reasons}" if reasons else ""
         yield f"expected {expect.failures} failed images, came {failed}{why}"
+
+
+def _painting_problems(expect: Expect, answer: Answer) -> Iterator[str]:
+    """What was not painted: words that no picture was drawn from, colours that none shows."""
+    prompts = [
+        text for each in answer.images for text in (each.prompt, each.revised_prompt) if text
+    ]
+    for wanted in expect.prompt:
+        if not any(_is_found(wanted, prompt) for prompt in prompts):
+            came = _listing([repr(_short(prompt)) for prompt in prompts])
+            yield f"expected an image drawn from {wanted!r}, came images drawn from {came}"
+    if expect.colours:
+        shown = [_colours(image) for image in answer.images]
+        for colour in expect.colours:
+            if not any(each.get(colour, 0.0) >= _SEEN for each in shown):
+                came = _listing([_described(each) for each in shown])
+                yield f"expected {colour} in an image, came {came}"
+
+
+_SEEN = 0.005
+"""The share of a picture's pixels from which on a colour is seen."""
+
+
+def _colours(image: Image) -> Mapping[Colour, float]:
+    """None of a picture that has no pixels, or cannot be read."""
+    try:
+        return colours_of(image.to_pillow())
+    except ImageError:
+        return {}
+
+
+def _described(shares: Mapping[Colour, float]) -> str:
+    most_first = sorted(shares.items(), key=lambda item: -item[1])
+    seen = [name for name, share in most_first if share >= _SEEN]
+    return " and ".join(seen) or "no colours"
 
 
 def _is_found(wanted: str, text: str) -> bool:

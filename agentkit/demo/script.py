@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from agentkit.answer import AnswerStatus
+from agentkit.demo.colours import Colour
 from agentkit.demo.document import MAX_CHARACTERS, Document, ScriptError, parse
 from agentkit.settings import Limits, ModelSettings
 from agentkit.values import APIS, Api
@@ -74,6 +75,10 @@ class Expect(_Part):
     images: Count | None = None
     parents: Annotated[list[Words], BeforeValidator(_listed)] = []
     """Names of earlier pictures from which one of this turn was made."""
+    prompt: Annotated[list[Pattern], BeforeValidator(_listed)] = []
+    """Each must be found in what one picture of this turn was drawn from, as `text` is."""
+    colours: Annotated[list[Colour], BeforeValidator(_listed)] = []
+    """Each must be seen in one picture of this turn."""
     failures: Count = 0
     """Pictures that were announced and could not be had."""
 

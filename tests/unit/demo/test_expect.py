@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from agentkit import Invocation, Text
+from agentkit.demo.colours import colours_of
 from agentkit.demo.expect import problems
 from agentkit.demo.script import Expect
 from tests.unit.demo.hand_made import answered, drawn, failed_picture
@@ -41,6 +43,16 @@ BOTH = (called("weather"), called("sunset"))
         ({"server_tools": 3}, answered(invocations=(called("draw", executor="server", count=3),))),
         ({"status": "limited"}, answered(status="limited")),
         ({"failures": 1}, answered(failures=(failed_picture(),))),
+        ({"prompt": ["A fox", "/called img_[12]/"]}, answered(drawn("img_1"))),
+        (
+            {"prompt": ["owl", "oil"]},
+            answered(drawn("img_1", prompt="an owl"), drawn("img_2", revised_prompt="in oil")),
+        ),
+        ({"colours": "orange"}, answered(drawn("img_1"))),
+        (
+            {"colours": ["blue", "green"]},
+            answered(drawn("img_1", "blue"), drawn("img_2", "green")),
+        ),
     ],
 )
 def test_met(expect: dict[str, Any], answer: Any) -> None:
@@ -90,8 +102,38 @@ def test_met(expect: dict[str, Any], answer: Any) -> None:
             "expected all tools to be called in one reply, came 1, 1 calls in 2 replies",
         ),
         ({"server_tools": 1}, answered(), "expected 1 server-tool calls, came 0"),
+        (
+            {"prompt": "owl"},
+            answered(drawn("img_1"), drawn("img_2", prompt=None)),
+            "expected an image drawn from 'owl', came images drawn from 'a fox called img_1'",
+        ),
+        (
+            {"colours": ["blue", "orange"]},
+            answered(drawn("img_1"), drawn("img_2", "white")),
+            "expected blue in an image, came orange, white",
+        ),
+        ({"colours": "red"}, answered(), "expected red in an image, came nothing"),
         ({}, answered(failures=(failed_picture("404"),)), "expected 0 failed images, came 1: 404"),
     ],
 )
 def test_not_met(expect: dict[str, Any], answer: Any, problem: str) -> None:
     assert problems(Expect(**expect), answer) == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "name"),
+    [
+        ((0, 0, 0), "black"), ((255, 255, 255), "white"), ((128, 128, 128), "grey"),
+        ((200, 30, 20), "red"), ((230, 120, 20), "orange"), ((110, 65, 20), "brown"),
+        ((250, 220, 40), "yellow"), ((40, 160, 60), "green"), ((30, 60, 160), "blue"),
+        ((120, 30, 200), "purple"), ((255, 105, 180), "pink"), ((255, 192, 203), "pink"),
+    ],
+)  # fmt: skip
+def test_colours_have_the_names_that_people_use(pixel: tuple[int, int, int], name: str) -> None:
+    assert colours_of(Pillow.new("RGB", (4, 4), pixel)) == {name: 1.0}
+
+
+def test_a_colour_counts_by_its_share() -> None:
+    picture = Pillow.new("RGBA", (100, 100), "white")
+    picture.paste("red", (0, 0, 10, 10))
+    assert colours_of(picture)["red"] == pytest.approx(0.01)
