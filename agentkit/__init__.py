@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agentkit.images.fetch_policy import FetchPolicy
     from agentkit.images.store import FileImageStore
     from agentkit.openrouter.client import OpenRouter
+    from agentkit.openrouter.ledger import Ledger
     from agentkit.run import Run
     from agentkit.run.history import History
     from agentkit.settings import Limits, ModelSettings
@@ -66,6 +67,7 @@ __all__ = [
     "InvocationFinished",
     "InvocationProgress",
     "InvocationStarted",
+    "Ledger",
     "Limits",
     "Message",
     "ModelSettings",
@@ -105,6 +107,7 @@ _MODULES = {
     "FetchPolicy": "agentkit.images.fetch_policy",
     "FileImageStore": "agentkit.images.store",
     "OpenRouter": "agentkit.openrouter.client",
+    "Ledger": "agentkit.openrouter.ledger",
     "Run": "agentkit.run",
     "History": "agentkit.run.history",
     "Limits": "agentkit.settings",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agentkit.loop.prompt import Prompt
     from agentkit.loop.start import ResumeOptions
     from agentkit.openrouter.client import OpenRouter
+    from agentkit.openrouter.ledger import Ledger
     from agentkit.run import Run
     from agentkit.run.history import History
     from agentkit.stream import AnswerStream, EventLog
@@ -73,6 +74,8 @@ class Agent(Generic[OutputT]):
       request and each tool call.
     - `scale` says whether pictures of yours that are too large to be sent are made smaller. If it
       is false, they raise `ImageError`.
+    - `ledger` (`Ledger`) writes each paid request and its reply to the disk, so that a process that
+      dies loses nothing it had received, and buys nothing twice.
 
     Raises `UsageError` for an argument that cannot be right.
     """
@@ -96,11 +99,13 @@ class Agent(Generic[OutputT]):
         name: str = "agent",
         hooks: Hooks | Iterable[Hooks] | None = None,
         scale: bool = False,
+        ledger: Ledger | None = None,
     ) -> None:
         from agentkit.images.fetch_policy import FetchPolicy
         from agentkit.images.outgoing import Outgoing
         from agentkit.images.store import FileImageStore, checked_store
         from agentkit.openrouter.client import OpenRouter
+        from agentkit.openrouter.ledger import Ledger
         from agentkit.run.history import History
 
         self.model = check_model("Agent(model={!r})", model)
@@ -122,6 +127,8 @@ class Agent(Generic[OutputT]):
         self.name = check_kind("Agent(name={!r})", name, str, "a string")
         self.hooks = hooks_of(hooks)
         self.scale: bool = check_kind("Agent(scale={!r})", scale, bool, "True or False")
+        accepted = "Ledger('folder')"
+        self.ledger = check_optional("Agent(ledger={!r})", ledger, Ledger, accepted)
         self._check_choice()
 
     def _check_choice(self) -> None:
@@ -241,6 +248,7 @@ class Agent(Generic[OutputT]):
 
         - `approve` maps the id of a call to True, False or `Denied("why")`.
         - `results` maps the id of an external tool's call to its result.
+        - `outcomes` maps the key of a request whose outcome is unknown to `"again"` or `"give_up"`.
         - `deps` and `budget` are those of `run`.
 
         Raises `UsageError` for a decision that no call waits for; otherwise it raises as `run`

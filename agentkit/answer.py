@@ -53,7 +53,8 @@ class Answer(Generic[OutputT]):
     """
     pending: tuple[Invocation, ...]
     """Calls that wait for a person. A call of a sub-agent is named `CALL/ID`. See `Agent.resume`.
-    What a server of MCP asks for (`executor="server"`) stands here too.
+    What a server of MCP asks for (`executor="server"`) stands here too, and so does a `request` of
+    which nobody knows whether it was carried out: see `agentkit.Ledger`.
     """
     run: Run = field(repr=False)
     """The whole state of the run, as a value that can be saved."""
@@ -83,7 +84,8 @@ class Answer(Generic[OutputT]):
                 each
                 for each in run.invocations
                 if each.status == "pending" and each.executor == "server"
-            ),
+            )
+            + _unknown_requests(run),
             run=run,
             output=output,
         )
@@ -224,6 +226,23 @@ class Answer(Generic[OutputT]):
             f"<Answer {self.status} {words!r} {len(self.images)} images "
             f"{len(self.invocations)} invocations>"
         )
+
+
+def _unknown_requests(run: Run) -> tuple[Invocation, ...]:
+    """The requests of which a person has to say what becomes of them, beside the tool calls."""
+    calls = {each.id for each in run.invocations}
+    return tuple(
+        Invocation(
+            each.call_id,
+            "request",
+            {} if each.generation_id is None else {"generation_id": each.generation_id},
+            executor="server",
+            error="the process ended before its reply was whole: it may have been billed",
+            cost_usd=each.cost_usd,
+        )
+        for each in run.waiting
+        if each.why == "outcome" and each.call_id not in calls
+    )
 
 
 def _said(run: Run) -> tuple[Message, ...]:

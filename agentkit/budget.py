@@ -218,9 +218,10 @@ class Budget:
         *,
         shape: Hashable = None,
         worst: Callable[[], float] | None = None,
+        sent: bool = False,
     ) -> Hold | None:
         """Hold this much for a request that is about to be sent. Returns None if it does not fit,
-        or nothing is left.
+        or nothing is left. One that was `sent` before is held whether it fits or not.
 
         `worst` gives USD, and is called if the end of the request is never seen, or its cost not
         told: what it gives counts as uncertain, or `cost_usd` where that is more.
@@ -231,7 +232,7 @@ class Budget:
         """
         hold = Hold(self, cost_usd, images, shape, worst)
         with _guard.lock:
-            if not self.covers(cost_usd, images):
+            if not sent and not self.covers(cost_usd, images):
                 return None
             for each in self.accounts:
                 each.holds.add(hold)

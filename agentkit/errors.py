@@ -6,9 +6,11 @@
     │   ├── ToolDefinitionError     a function cannot become a tool: change its signature or name
     │   ├── Unsupported             the model does not take this: see `accepted` and `models`
     │   ├── BudgetExceeded          the `Budget` does not cover this: raise it, or ask for less
-    │   └── ConversationBusy        a turn is running on this conversation: wait, or `fork()`
+    │   ├── ConversationBusy        a turn is running on this conversation: wait, or `fork()`
+    │   └── RunBusy                 another process goes on with this run: it is left to that one
     ├── ImageError                  these bytes, this file or this URL are no usable picture
     ├── StoreError                  the image store cannot be read or written: free the disk
+    │   └── LedgerError             the call ledger cannot be read or written: nothing was sent
     └── RunError                    a run stopped; `run` holds all that had arrived
         ├── ConnectionFailed        nothing was sent or billed: try again when the network is back
         │   ├── ProxyFailed         the proxy refuses, or is none: check the environment
@@ -50,6 +52,7 @@ __all__ = [
     "HookFailed",
     "ImageError",
     "InsufficientCredits",
+    "LedgerError",
     "MissingKey",
     "NotRecorded",
     "OutcomeUnknown",
@@ -59,6 +62,7 @@ __all__ = [
     "ProviderFailed",
     "ProxyFailed",
     "RateLimited",
+    "RunBusy",
     "RunError",
     "StoreError",
     "StreamInterrupted",
@@ -255,12 +259,22 @@ class ConversationBusy(UsageError):
     """A second turn was started while one is running on the same conversation."""
 
 
+class RunBusy(UsageError):
+    """Another process, or another task of this one, goes on with this run. When that process dies,
+    the run is free.
+    """
+
+
 class ImageError(AgentkitError):
     """Bytes, a file or a URL that are no usable picture."""
 
 
 class StoreError(AgentkitError):
     """The image store cannot be read or written."""
+
+
+class LedgerError(StoreError):
+    """The call ledger cannot be read or written, or a newer agentkit wrote it. Nothing was sent."""
 
 
 class RunError(AgentkitError):
@@ -285,6 +299,8 @@ class RunError(AgentkitError):
         """What OpenRouter said when it was asked about that id: whether the request was billed,
         and its cost. None if it was not asked, or did not know.
         """
+        self.call: str | None = None
+        """The key of the request in the call ledger; None without one."""
         self.drawing: PartialDrawing | None = None
         """For a request to the Image API: the pictures that had arrived, without previews."""
 

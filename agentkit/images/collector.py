@@ -17,7 +17,7 @@ from agentkit.images.echo import blob_refs
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored
 from agentkit.images.outcome import Outcome, Trouble, failure_of, image_of
-from agentkit.images.retriever import TOO_MANY, Files, Retriever, is_remote
+from agentkit.images.retriever import TOO_MANY, Downloads, Files, Retriever, is_remote
 from agentkit.images.spool import MAX_PICTURES, Spool
 from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Image, ImageFailure, Place
@@ -43,6 +43,7 @@ class Collector:
         model: str | None,
         tell: Callable[[ImageRef, Outcome], None],
         files: Files | None = None,
+        downloads: Downloads | None = None,
     ) -> None:
         self.spool = spool
         """Where the bytes of the reply passed through."""
@@ -50,7 +51,7 @@ class Collector:
         self._store = store
         self._model = model
         self._tell = tell
-        self._retriever = Retriever(spool, store, fetcher, files)
+        self._retriever = Retriever(spool, store, fetcher, files, downloads)
         self._seen: dict[ImageKey, ImageRef] = {}
         self._beyond: dict[ImageKey, ImageRef] = {}  # more than are kept
         self._pictures = 0

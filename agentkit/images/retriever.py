@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
+from agentkit._log import logger
 from agentkit.errors import ImageError, StoreError
 from agentkit.images.fetch import Fetcher
-from agentkit.images.inspect import BrokenImage, Stored, store_bytes
+from agentkit.images.inspect import BrokenImage, Stored, inspect_stored, store_bytes
 from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.images.store import ImageStore
 from agentkit.wire.base64text import decode_base64
@@ -33,13 +35,31 @@ def is_remote(value: str) -> bool:
     return is_url(value) or value.startswith(CONTAINER_FILE)
 
 
+class Downloads(Protocol):
+    """What was downloaded for a reply, which may be read again when its URLs have died."""
+
+    def known(self, url: str) -> str | None:
+        """The sha256 of the picture that was behind this URL; None where that is not known."""
+        ...
+
+    async def keep(self, url: str, sha256: str) -> None:
+        """Remember a picture that is in the store."""
+        ...
+
+
 class Retriever:
     """The values of one reply, and what became of each. `in` tells whether one was started."""
 
     def __init__(
-        self, spool: Spool, store: ImageStore, fetcher: Fetcher, files: Files | None = None
+        self,
+        spool: Spool,
+        store: ImageStore,
+        fetcher: Fetcher,
+        files: Files | None = None,
+        downloads: Downloads | None = None,
     ) -> None:
         self._files = files
+        self._known_downloads = downloads
         self._spool = spool
         self._store = store
         self._fetcher = fetcher
@@ -104,11 +124,26 @@ class Retriever:
         if blob is not None:
             return await asyncio.to_thread(blob.keep)
         if is_remote(value):
-            return await self._download(value)
+            return await self._downloaded(value)
         return await asyncio.to_thread(self._store_base64, value)
 
     def _store_base64(self, value: str) -> Stored:
         return store_bytes(self._store, decode_base64(value))
+
+    async def _downloaded(self, url: str) -> Stored:
+        """The picture behind a URL: the one that was there before, if it was downloaded once."""
+        downloads = self._known_downloads
+        if downloads is None:
+            return await self._download(url)
+        if (sha256 := downloads.known(url)) is not None:
+            most = self._fetcher.policy.max_pixels
+            try:
+                return await asyncio.to_thread(inspect_stored, self._store, sha256, max_pixels=most)
+            except FileNotFoundError:
+                logger().warning("download_repeated", sha256=sha256)
+        stored = await self._download(url)
+        await downloads.keep(url, stored.sha256)
+        return stored
 
     async def _download(self, url: str) -> Stored:
         if self._is_abandoned:

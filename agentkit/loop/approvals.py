@@ -9,20 +9,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from agentkit._check import check_choice
 from agentkit._log import logger
 from agentkit.errors import UsageError
 from agentkit.images.ingest import ingest
+from agentkit.loop import outcomes
 from agentkit.loop.context import RunContext
 from agentkit.loop.decisions import Approvals, Decisions, UsedApprovals
 from agentkit.loop.delegate import is_agent, nested_in
 from agentkit.loop.tool_results import ToolOutcome, applied, denied, without_agents
+from agentkit.openrouter.stored_call import VERDICTS
 from agentkit.run import Nested, Run, Waiting
 from agentkit.run.step import calls_left
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Denied, Tool, ToolResultError, encode_result
 from agentkit.values import Invocation, Text, ToolResult
 
-WaitingFor = Literal["approval", "result", "agent"]
+WaitingFor = Literal["approval", "result", "agent", "outcome"]
 
 
 def hold(run: Run, context: RunContext) -> Run:
@@ -137,8 +140,12 @@ async def decided(
     used = context.approvals.used
     run = _ready_to_decide(run, decisions.approve, used)
     _check(run, decisions, used)
-    waiting = {each.call_id: each for each in run.waiting}
     own, nested = decisions.apart([each.call_id for each in run.nested])
+    run = await outcomes.decided(run, own.outcomes, context.calls)
+    if run.status == "interrupted":
+        return given_up(run), context
+    run = replace(run, partial=None)
+    waiting = {each.call_id: each for each in run.waiting}
     granted: dict[str, str] = {}
     for call_id, verdict in own.approve.items():
         question = waiting[call_id]
@@ -255,6 +262,7 @@ def _check(run: Run, decisions: Decisions, used: UsedApprovals) -> None:
     waiting = {each.call_id: each for each in run.waiting}
     _check_ids(decisions.approve, waiting, "approval", "approve")
     _check_ids(decisions.results, waiting, "result", "results")
+    _check_ids(decisions.outcomes, waiting, "outcome", "outcomes")
     for call_id, verdict in decisions.approve.items():
         if verdict is True and waiting[call_id].fingerprint in used:
             raise UsageError(
@@ -279,12 +287,22 @@ def _check_ids(
                 f"resume(approve={{{call_id!r}: {value!r}}}): accepted are "
                 "True, False and Denied('why')"
             )
+        if why == "outcome":
+            check_choice(f"resume(outcomes={{{call_id!r}: {{!r}}}})", value, VERDICTS)
 
 
 def _told(question: Waiting) -> str:
     """A call that waits, and how to give what it waits for."""
-    wanted = "an approval (approve=)" if question.why == "approval" else "a result (results=)"
+    wanted = _WANTED[question.why]
     return f"{question.call_id!r} for {wanted}"
+
+
+_WANTED: Mapping[WaitingFor, str] = {
+    "approval": "an approval (approve=)",
+    "result": "a result (results=)",
+    "outcome": "an outcome (outcomes=)",
+    "agent": "an agent",
+}
 
 
 def given_up(run: Run) -> Run:

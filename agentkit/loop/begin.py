@@ -25,12 +25,14 @@ from agentkit.loop.decisions import Decisions
 from agentkit.loop.live import LiveRun
 from agentkit.loop.money import within_limits
 from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.ledger import Ledger
+from agentkit.openrouter.paid_call import RunLedger
 from agentkit.run import History, Run
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import EventLog
 from agentkit.tools import Tools
 from agentkit.tools.output import Output
-from agentkit.values import Api
+from agentkit.values import Api, replace
 from agentkit.wire.body import Encoded
 
 OutputT = TypeVar("OutputT", default=Any)
@@ -55,6 +57,7 @@ class AgentLike(Protocol[OutputT]):
     name: str
     hooks: tuple[Hooks, ...]
     scale: bool
+    ledger: Ledger | None
 
     @property
     def client(self) -> OpenRouter: ...
@@ -70,10 +73,12 @@ def services_of(
     depth: int = 0,
     encoded: Encoded | None = None,
     log: EventLog | None = None,
+    calls: RunLedger | None = None,
 ) -> LiveRun:
     """All that is live of a run of this agent, whether it is new or comes from disk.
 
     `depth` is how many agents it works for. `encoded` is what was serialised of its conversation.
+    `calls` is where its requests are written down, if that is the ledger of a caller.
     Raises `UsageError` for a `budget` that is none. It is made where the event loop runs, and
     closed by `LiveRun.close`.
     """
@@ -93,9 +98,12 @@ def services_of(
         depth,
         agent.checks,
         agent.name,
+        agent.ledger,
     )
     shared = Budget(within=[agent.budget, given])
-    context = RunContext(services, agent.tools, agent.instructions, agent.settings, shared)
+    context = RunContext(
+        services, agent.tools, agent.instructions, agent.settings, shared, calls=calls
+    )
     return LiveRun(context, EventLog() if log is None else log, Clock(run))
 
 
@@ -103,13 +111,20 @@ async def begin(run: Run, live: LiveRun, decisions: Decisions | None = None) -> 
     """The run and `live` made ready for the first step. `decisions` are for a run that goes on; a
     new one has its prompt already.
 
-    Raises `UsageError` for a decision that cannot be taken and for what the model cannot do, and
-    `StoreError` for a store that cannot be written.
+    Raises `UsageError` for a decision that cannot be taken and for what the model cannot do,
+    `RunBusy` where another process goes on with the run, and `StoreError` for a store or a ledger
+    that cannot be written.
     """
-    clock, context = live.clock, live.base
+    clock = live.clock
     clock.stage = "; nothing was sent"
+    ledger = live.base.services.ledger
+    if ledger is not None and live.base.calls is None:
+        live.base = replace(live.base, calls=await ledger.open(run.id, run.session_id))
+    context = live.base
     if decisions is not None:
-        run, context = await decided(run.replace(partial=None), decisions, context, live.log)
+        run, context = await decided(run, decisions, context, live.log)
+        if run.status != "running":
+            return run
     context = await with_capabilities(context, run)
     if context.may_draw:
         await asyncio.to_thread(check_room, context.services.store)

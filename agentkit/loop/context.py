@@ -13,6 +13,8 @@ from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import Approvals
 from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.ledger import Ledger
+from agentkit.openrouter.paid_call import RunLedger
 from agentkit.run import Run
 from agentkit.run.audience import Audience, family_of
 from agentkit.run.history import History
@@ -54,6 +56,8 @@ class Services:
     """Whether the catalogue is asked what the model can do."""
     name: str = "agent"
     """What log lines call the agent."""
+    ledger: Ledger | None = None
+    """Where paid requests are written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class RunContext:
     """What the run may still use, with all that it shares with others."""
     approvals: Approvals = field(default_factory=Approvals)
     """What a person agreed to."""
+    calls: RunLedger | None = None
+    """The calls of this run in the ledger."""
     sees: bool = True
     """Whether the model takes pictures."""
     price: Callable[[Request], float | None] | None = None
@@ -86,6 +92,8 @@ class RunContext:
     def tool_context(self, run: Run, invocation: Invocation, seconds_left: float) -> Context[Any]:
         """What a tool or a hook of this call is told."""
         images = MappingProxyType({image.name: image for image in run.images})
+        calls = self.calls
+        drawing = None if calls is None else calls.drawing(run.turns, invocation.id)
         return Context[Any](
             self.services.deps,
             invocation,
@@ -94,6 +102,7 @@ class RunContext:
             run.usage,
             seconds_left,
             self.budget,
+            drawing,
         )
 
     def functions(self, model: str) -> tuple[FunctionSpec, ...]:

@@ -10,20 +10,23 @@ from functools import cache
 from typing import Any, cast
 
 from agentkit._check import check_mapping
+from agentkit.openrouter.stored_call import Verdict
 from agentkit.tools import Denied
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Verdicts on calls that wait for an approval, and results of calls that wait for one, each by
-    the id of the call. `CALL/ID` names a call of the agent that `CALL` asked.
+    """Verdicts on calls that wait for an approval, results of calls that wait for one, and what
+    becomes of requests whose outcome is unknown, each by the id of the call. `CALL/ID` names a call
+    of the agent that `CALL` asked.
     """
 
     approve: Mapping[str, bool | Denied] = field(default_factory=dict[str, "bool | Denied"])
     results: Mapping[str, object] = field(default_factory=dict[str, object])
+    outcomes: Mapping[str, Verdict] = field(default_factory=dict[str, "Verdict"])
 
     @classmethod
-    def checked(cls, approve: object, results: object) -> Decisions:
+    def checked(cls, approve: object, results: object, outcomes: object = None) -> Decisions:
         """The decisions that a user passed to `resume`. Raises `UsageError` for what is no mapping;
         each verdict is checked once it is known which calls wait.
         """
@@ -38,7 +41,17 @@ class Decisions:
             results,
             "a mapping of call id to what the tool gave: {call.id: … for call in answer.pending}",
         )
-        return cls(cast("Mapping[str, bool | Denied]", verdicts), given)
+        decided = check_mapping(
+            "resume(outcomes={!r})",
+            outcomes,
+            "a mapping of call id to 'again' or 'give_up': {call.id: 'again' for call in "
+            "answer.pending}",
+        )
+        return cls(
+            cast("Mapping[str, bool | Denied]", verdicts),
+            given,
+            cast("Mapping[str, Verdict]", decided),
+        )
 
     def apart(self, agents: Collection[str]) -> tuple[Decisions, dict[str, Decisions]]:
         """The decisions on the run's own calls, and those on calls of the agents that it asked, by
@@ -46,11 +59,16 @@ class Decisions:
         """
         own_approve, inner_approve = _apart(self.approve, agents)
         own_results, inner_results = _apart(self.results, agents)
+        own_outcomes, inner_outcomes = _apart(self.outcomes, agents)
         nested = {
-            agent: Decisions(inner_approve.get(agent, {}), inner_results.get(agent, {}))
-            for agent in (*inner_approve, *inner_results)
+            agent: Decisions(
+                inner_approve.get(agent, {}),
+                inner_results.get(agent, {}),
+                inner_outcomes.get(agent, {}),
+            )
+            for agent in (*inner_approve, *inner_results, *inner_outcomes)
         }
-        return Decisions(own_approve, own_results), nested
+        return Decisions(own_approve, own_results, own_outcomes), nested
 
 
 def _apart(

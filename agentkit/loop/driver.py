@@ -11,7 +11,7 @@ from agentkit._log import logger
 from agentkit.answer import Answer, run_of, with_run
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
-from agentkit.loop import approvals, fallback, hooked, money, tool_calls
+from agentkit.loop import approvals, fallback, hooked, money, outcomes, tool_calls
 from agentkit.loop.begin import begin
 from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext
@@ -67,6 +67,8 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
     upcoming = money.next_request(run, context)
     cost = money.next_cost(run, upcoming)
     step = next_step(run, cost)
+    if upcoming is not None and (sent := await outcomes.sent_before(run, context)) is not None:
+        step = Ask(sent.closing)  # it was decided, and paid for, before the process died
     run = money.explained(run, cost, step)
     match step:
         case Ask(closing=closing):
@@ -98,7 +100,7 @@ async def _asked(
     cancellation.check()
     before, left = run, clock.left()
     run = await take_turn(run, context, log, upcoming, closing=closing, seconds_left=left)
-    if run is before:
+    if run.turns == before.turns:
         return run
     await hooked.show_reply(run, context)
     if not run.pending:

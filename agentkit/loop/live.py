@@ -25,8 +25,12 @@ class LiveRun:
     """
 
     async def close(self) -> None:
-        """Close the connections for downloads."""
-        await self.base.services.fetcher.close()
+        """Close the connections for downloads, and let go of the run in the ledger."""
+        try:
+            await self.base.services.fetcher.close()
+        finally:
+            if self.base.calls is not None:
+                await self.base.calls.close()
 
 
 class Cancellation:

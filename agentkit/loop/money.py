@@ -15,6 +15,7 @@ from agentkit.budget import Budget, Hold
 from agentkit.loop.context import RunContext
 from agentkit.loop.request import closing_of, request_of
 from agentkit.openrouter.billing import highest_price
+from agentkit.openrouter.stored_call import StoredCall
 from agentkit.run import Ask, Finish, Run, Step
 from agentkit.run.step import NextCost, reason
 from agentkit.tools.server_tools import ServerTool
@@ -109,12 +110,17 @@ def explained(run: Run, cost: NextCost, step: Step) -> Run:
     return run.replace(limit_reason=why)
 
 
-def reserve(run: Run, upcoming: NextRequest, *, closing: bool) -> Hold | None:
+def reserve(
+    run: Run, upcoming: NextRequest, *, closing: bool, sent: StoredCall | None = None
+) -> Hold | None:
     """What the next request may cost, held; None where that no longer fits. Where its cost is never
-    told, it counts with a reply of usual length, if nothing limits that.
+    told, it counts with a reply of usual length, if nothing limits that. One that was `sent` before
+    is held in any case, but once in each process.
     """
     context = upcoming.context
-    budget = context.budget
+    budget, calls = context.budget, context.calls
+    if sent is not None and calls is not None and str(sent.key) in calls.entries.counted:
+        budget = Budget()
     price = _highest_price(run, upcoming, closing=closing) if upcoming.limited else 0.0
     images = int(upcoming.draws and not closing)
     shape = _shape(run, context, closing=closing)
@@ -124,7 +130,7 @@ def reserve(run: Run, upcoming: NextRequest, *, closing: bool) -> Hold | None:
         implied = None if context.worst_price is None else context.worst_price(request)
         return highest_price(budget, shape, implied)
 
-    return budget.reserve(price, images, shape=shape, worst=worst)
+    return budget.reserve(price, images, shape=shape, worst=worst, sent=sent is not None)
 
 
 def _highest_price(run: Run, upcoming: NextRequest, *, closing: bool) -> float:

@@ -11,6 +11,7 @@ from agentkit.errors import UsageError
 from agentkit.loop.decisions import Decisions
 from agentkit.loop.delegate import Delegation
 from agentkit.loop.prompt import Prompt
+from agentkit.openrouter.stored_call import Verdict
 from agentkit.run import Run
 from agentkit.tools import Denied
 
@@ -40,6 +41,8 @@ class ResumeOptions(TypedDict, total=False):
     """Call id → True, False or `Denied("why")`."""
     results: Mapping[str, object] | None
     """Id of an external tool's call → its result."""
+    outcomes: Mapping[str, Verdict] | None
+    """Key of a request whose outcome is unknown → `"again"` or `"give_up"`."""
     deps: Any
     """What tools get in their `Context`."""
     budget: Budget | None
@@ -51,11 +54,12 @@ def resumed(
     *,
     approve: Mapping[str, bool | Denied] | None = None,
     results: Mapping[str, object] | None = None,
+    outcomes: Mapping[str, Verdict] | None = None,
     deps: Any = None,
     budget: Budget | None = None,
 ) -> Start:
     """The start of a turn that goes on. Raises `UsageError`."""
-    decisions = Decisions.checked(approve, results)
+    decisions = Decisions.checked(approve, results, outcomes)
     return Start(run=checked_run(run), decisions=decisions, deps=deps, budget=budget)
 
 

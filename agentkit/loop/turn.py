@@ -29,16 +29,18 @@ from agentkit.loop.capabilities import may_draw, suggest
 from agentkit.loop.context import RunContext
 from agentkit.loop.fallback import server_tool_refused
 from agentkit.loop.money import NextRequest, build_request, reserve
+from agentkit.loop.outcomes import after_unknown, sent_before
 from agentkit.loop.reply_parts import ParsedReply, parse
 from agentkit.loop.request import body_of, closing_of
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.paid import PaidRequest
+from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.retry import Stakes
 from agentkit.run import Run
 from agentkit.run.history import parents
-from agentkit.run.state import MOST_CUT_REPLIES
+from agentkit.run.state import MOST_CUT_REPLIES, Broken
 from agentkit.stream import EventLog
 from agentkit.values import (
     Image,
@@ -89,43 +91,57 @@ async def take_turn(
     deadline = asyncio.get_running_loop().time() + seconds_left
     if upcoming is None or upcoming.context is not context:
         upcoming = build_request(run, context)
-    hold = reserve(run, upcoming, closing=closing is not None)
+    sent = await sent_before(run, context)
+    hold = reserve(run, upcoming, closing=closing is not None, sent=sent)
     if hold is None:
         return run
     request = upcoming.request if closing is None else closing_of(upcoming.request)
+    call = None if context.calls is None else context.calls.turn(run.turns)
+    turn = Turn(run if sent is None else run.without_broken(str(sent.key)), context, log, call)
+    draws = partial(may_draw, request, context)
+    stakes = Stakes(draws, server_tools=bool(context.tools.server))
+    grace, store = services.fetcher.policy.grace, services.store
+    paid = PaidRequest(
+        services.client, store, turn, hold, deadline=deadline, grace=grace, stakes=stakes, call=call
+    )
+    facts = {"closing": closing, "draws": upcoming.draws and closing is None}
     try:
         with hold:
-            turn = Turn(run, context, log)
-            async with PaidRequest(
-                services.client,
-                services.store,
-                turn,
-                hold,
-                deadline=deadline,
-                grace=services.fetcher.policy.grace,
-                stakes=Stakes(
-                    partial(may_draw, request, context), server_tools=bool(context.tools.server)
-                ),
-            ) as paid:
+            async with paid:
                 path, body = await body_of(request, run, context, hold)
-                exchange = await paid.send(path, body)
+                exchange = await paid.send(path, body, facts=facts)
                 grown = await turn.finish(exchange, closing)
             return turn.settled(grown, hold.uncertain_usd)
-    except APIError as error:
-        if isinstance(error, BadRequest) and services.checks:
-            await suggest(error, run.model, Catalogue(services.client))
-        if not server_tool_refused(error, context.image_tool):
-            raise
-        services.client.refused_server_tools.add((run.api, run.model))
-        logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
-        return run
+    except RunError as error:
+        if call is not None and paid.replayed is not None and not paid.replayed.is_known:
+            return await after_unknown(error, call, paid.replayed, draws)
+        if isinstance(error, APIError) and await _may_go_otherwise(error, run, context):
+            return run
+        raise
+
+
+async def _may_go_otherwise(error: APIError, run: Run, context: RunContext) -> bool:
+    """Whether the run may be asked again with other tools: the server tool that draws was refused.
+    To a refusal of the model, those are added that may have been meant.
+    """
+    services = context.services
+    if isinstance(error, BadRequest) and services.checks:
+        await suggest(error, run.model, Catalogue(services.client))
+    if not server_tool_refused(error, context.image_tool):
+        return False
+    services.client.refused_server_tools.add((run.api, run.model))
+    logger().warning("server_tool_refused", run=run.id, model=run.model, reason=str(error))
+    return True
 
 
 class Turn:
     """What arrives of one turn: the reader of its reply."""
 
-    def __init__(self, run: Run, context: RunContext, log: EventLog) -> None:
+    def __init__(
+        self, run: Run, context: RunContext, log: EventLog, call: PaidCall | None = None
+    ) -> None:
         self.run, self._context, self._log = run, context, log
+        self._call = call
         self._services = context.services
         self._before = run
         self._now = asyncio.get_running_loop().time
@@ -172,6 +188,7 @@ class Turn:
             self.run.model,
             self._outcome,
             self._services.client.container_file,
+            exchange.downloads,
         )
 
     async def finish(self, exchange: Exchange, closing: str | None) -> Run:
@@ -441,7 +458,10 @@ class Turn:
             spent = (*spent, replace(self._usage(), uncertain_usd=uncertain_usd))
         elif uncertain_usd:
             spent = (*spent, Usage(requests=1, uncertain_usd=uncertain_usd))
-        run = replace(self.run, partial=partial, spent=spent)
+        broken, key = self.run.broken, None if self._call is None else self._call.key
+        if key is not None and len(spent) > len(self.run.spent):
+            broken = (*broken, Broken(key, len(spent) - 1))
+        run = replace(self.run, partial=partial, spent=spent, broken=broken)
         self._log.run = run = self._with_highest_cost(run)
         if error is not None:
             error.run = run

@@ -5,10 +5,10 @@ it breaks off.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from agentkit._log import logger
 from agentkit._sync import finish
@@ -21,10 +21,13 @@ from agentkit.errors import (
     StreamInterrupted,
     UsageError,
 )
+from agentkit.images.embedded import ReplySpool
 from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told, settle, was_billed
 from agentkit.openrouter.client import Exchange, OpenRouter
-from agentkit.openrouter.retry import Stakes, needs_proof, retrying
+from agentkit.openrouter.paid_call import Attempt, PaidCall, StoredReply
+from agentkit.openrouter.retry import Stakes, may_be_at_work, needs_proof, retrying
+from agentkit.openrouter.stored_call import StoredCall
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.types import JsonObject, Signal
@@ -135,30 +138,56 @@ class PaidRequest:
         deadline: float,
         grace: float,
         stakes: Stakes,
+        call: PaidCall | None = None,
     ) -> None:
         self._client, self._store, self._reader, self._hold = client, store, reader, hold
         self._deadline, self._grace = deadline, grace
-        self._stakes = stakes
+        self._stakes, self._call = stakes, call
+        self.replayed: StoredCall | None = None
+        """What the ledger had of the request, where nothing was sent."""
+        self._attempt: Attempt | None = None
         self._answered = False
         self._looked_up: set[str] = set()
         self.generation_id: str | None = None
         """OpenRouter's id of the request, if a header told it."""
 
     async def send(
-        self, path: str, body: Pieces, content_type: str = "application/json"
+        self,
+        path: str,
+        body: Pieces,
+        content_type: str = "application/json",
+        facts: Mapping[str, Any] | None = None,
     ) -> Exchange:
-        """Send the request, read its reply to the end, and close the connection."""
+        """Send the request, read its reply to the end, and close the connection. `facts` are what
+        the ledger keeps beside the body.
+
+        Where the ledger has a reply, that is read instead. Where it has a request whose outcome is
+        not known, what there is of it is read, and the error raised that a broken connection gives.
+        One that is sent again goes as it was written.
+        """
+        facts = {**(facts or {}), "content_type": content_type}
+        call = self._call
+        stored = None if call is None else await call.stored()
+        if call is not None and stored is not None:
+            if stored.is_open or stored.closed == "give_up":
+                return await self._replay(call, stored)
+            is_same = stored.closing == facts.get("closing")
+            if stored.closed == "again" and is_same:
+                kept = await call.body(stored)
+                if kept is not None:
+                    path, body, facts = stored.path or path, kept, stored.facts
         attempts = retrying(
             self._client.retry,
             self._stakes,
             seconds_left=self._seconds_left,
             look_up=self._ask,
             hold_again=self._hold.again,
+            going_again=self._close_attempt,
         )
         async with AsyncExitStack() as stack:
             async for attempt in attempts:
                 with attempt:
-                    sent = self._client.exchange(path, body, self._store, content_type)
+                    sent = self._exchange(path, body, facts)
                     exchange = await stack.enter_async_context(sent)
                     break
             else:
@@ -167,6 +196,68 @@ class PaidRequest:
             self._reader.begin(exchange)
             await self._read(exchange)
         return exchange
+
+    @asynccontextmanager
+    async def _exchange(
+        self, path: str, body: Pieces, facts: Mapping[str, Any]
+    ) -> AsyncGenerator[Exchange]:
+        """One attempt: on the disk before it is sent, where there is a ledger."""
+        kind = str(facts.get("content_type"))
+        if self._call is None:
+            async with self._client.exchange(path, body, self._store, kind) as exchange:
+                yield exchange
+            return
+        self._attempt = attempt = await self._call.begin(path, body, facts)
+        async with self._client.exchange(path, body, self._store, kind) as exchange:
+            await exchange.record(attempt)
+            exchange.downloads = attempt
+            yield exchange
+
+    async def _replay(self, call: PaidCall, stored: StoredCall) -> Exchange:
+        """Read what the ledger has of the reply."""
+        self.replayed, self._attempt = stored, call.attempt
+        if stored.head is None:
+            words = (
+                "the process ended before the reply began: the request may have been carried out "
+                "and billed"
+            )
+            raise OutcomeUnknown(words)
+        waits = self._client.timeouts
+        reply = StoredReply(call.entries, stored)
+        exchange = Exchange(
+            reply, ReplySpool(self._store), first_byte=waits.first_byte, idle=waits.idle
+        )
+        exchange.downloads = self._attempt
+        self._answered, self.generation_id = True, exchange.generation_id
+        self._reader.begin(exchange)
+        await self._read(exchange)
+        return exchange
+
+    async def _close_attempt(self, error: BaseException) -> None:
+        """Write how an attempt ended after which the request is sent again."""
+        if self._attempt is None or self._call is None:
+            return
+        billed = (
+            error.generation.billed if isinstance(error, RunError) and error.generation else None
+        )
+        if billed is None and may_be_at_work(error):
+            facts = {"what": "again", "by": "retry", "reason": str(error)}
+            await self._call.close("decided", facts)
+        else:
+            await self._call.close("refused", {"reason": str(error)})
+
+    async def _tell_ledger(self, error: RunError) -> None:
+        """Write how the last attempt ended, of which the caller is told."""
+        if self._attempt is None or self._call is None:
+            return
+        error.call = str(self._attempt.key)
+        self._call.entries.counted.add(error.call)
+        facts: dict[str, Any] = {"reason": str(error), "generation_id": error.generation_id}
+        facts["cost_usd"] = self._reader.told.cost_usd
+        if error.billed is False:
+            await self._call.close("refused", facts)
+        else:
+            await self._call.close("failed", facts)
 
     async def _read(self, exchange: Exchange) -> None:
         reader, decoder = self._reader, self._reader.decoder
@@ -210,6 +301,8 @@ class PaidRequest:
                 raise error.with_traceback(None) from cause
             elif isinstance(problem, UsageError):
                 self._hold.release()  # nothing was sent
+                if self._attempt is not None and self._call is not None:
+                    await self._call.close("refused", {"reason": str(problem)})
         finally:
             await self._reader.close()
 
@@ -222,6 +315,8 @@ class PaidRequest:
             logger().warning("rescue_too_slow", **self._reader.labels)
         settle(self._hold, self._reader.told, problem)
         self._reader.hand_on(None, self._hold.uncertain_usd)
+        if self._attempt is not None and self._call is not None:
+            self._call.entries.counted.add(str(self._attempt.key))
 
     async def _failed(self, problem: RunError | ImageError | StoreError) -> RunError:
         """The error to raise, with all that is known of the request."""
@@ -237,6 +332,7 @@ class PaidRequest:
         error.billed = was_billed(error, told, stakes, answered=self._answered)
         settle(self._hold, told, error)
         self._reader.hand_on(error, self._hold.uncertain_usd)
+        await self._tell_ledger(error)
         return error
 
     def _as_run_error(self, problem: RunError | ImageError | StoreError) -> RunError:

@@ -9,18 +9,16 @@ import contextlib
 import re
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
 from agentkit.errors import AgentkitError, OutcomeUnknown, ProtocolError
+from agentkit.images.retriever import Downloads
 from agentkit.images.spool import Spool
 from agentkit.openrouter.errors import GENERATION_ID, translated
 from agentkit.wire.json import UnreadableJson, read_object
 from agentkit.wire.sse import DONE, EventStream
 from agentkit.wire.types import JsonObject
-
-if TYPE_CHECKING:
-    import httpx2
 
 T = TypeVar("T")
 MAX_BODY = 16 * 1024 * 1024
@@ -34,6 +32,32 @@ MAX_EVENTS = 1_000_000
 """Most events of one stream, empty ones too. The longest answers have some hundred thousand."""
 END_WAIT = 0.2
 """Seconds that a stream's body may take to end once it has said `[DONE]`."""
+
+
+class Response(Protocol):
+    """What is read of a response: one of the HTTP client, or one that a ledger has kept."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def aiter_raw(self) -> AsyncIterator[bytes]: ...
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]: ...
+
+
+class Recorder(Protocol):
+    """Writes a reply down while it arrives."""
+
+    async def head(self, status: int, headers: Mapping[str, str]) -> None: ...
+
+    def recorded(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]: ...
+
+
+class CutReply(Exception):
+    """What a ledger has kept of a reply is not the whole."""
 
 
 class IdleTimeout:
@@ -76,22 +100,22 @@ class IdleTimeout:
 
 
 async def chunks_of(
-    response: httpx2.Response, timer: IdleTimeout, generation_id: str | None = None
+    response: Response, timer: IdleTimeout, generation_id: str | None = None
 ) -> AsyncGenerator[bytes]:
     """The body as it arrives, decompressed. Raises `OutcomeUnknown` when the connection breaks."""
     encoded = "content-encoding" in response.headers
     handled = sys.exception()
-    problem: AgentkitError | None = None
+    problem: str | None = None
     try:
         async for chunk in response.aiter_bytes() if encoded else response.aiter_raw():
             timer.reset()
             yield chunk
+    except CutReply as error:
+        problem = str(error)
     except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-        problem = translated(error, handled)
+        problem = f"the connection broke while the reply came: {translated(error, handled)}"
     if problem is not None:
-        raise OutcomeUnknown(
-            f"the connection broke while the reply came: {problem}", generation_id=generation_id
-        )
+        raise OutcomeUnknown(problem, generation_id=generation_id)
 
 
 async def read_all(
@@ -121,9 +145,7 @@ async def read_all(
 class Exchange:
     """One reply while it arrives. `first_byte` and `idle` are in seconds, as in `Timeouts`."""
 
-    def __init__(
-        self, response: httpx2.Response, spool: Spool, *, first_byte: float, idle: float
-    ) -> None:
+    def __init__(self, response: Response, spool: Spool, *, first_byte: float, idle: float) -> None:
         self._response = response
         self._first_byte, self._idle = first_byte, idle
         self.spool = spool
@@ -139,6 +161,14 @@ class Exchange:
         self._lines = EventStream()
         self._unread: deque[bytes] = deque()
         """Events, or pieces of a body, that have arrived and were not passed on yet."""
+        self.downloads: Downloads | None = None
+        """Remembers what was downloaded for the reply, where a ledger is kept."""
+        self._recorder: Recorder | None = None
+
+    async def record(self, recorder: Recorder) -> None:
+        """Have the reply written down: its headers now, its bytes before they are read."""
+        await recorder.head(self._response.status_code, self._response.headers)
+        self._recorder = recorder
 
     async def read(self, take: Callable[[JsonObject], None]) -> None:
         """Pass each JSON object of the reply to `take` as it arrives: the events of a stream, or
@@ -149,6 +179,8 @@ class Exchange:
         """
         timer = IdleTimeout(self._first_byte, self._idle, self.generation_id)
         chunks = chunks_of(self._response, timer, self.generation_id)
+        if self._recorder is not None:
+            chunks = self._recorder.recorded(chunks)
         try:
             await timer.watch(self._read(chunks, take))
         except BaseException:

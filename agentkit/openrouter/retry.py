@@ -46,6 +46,7 @@ MAX_WAIT = 120.0
 PATIENCE = 30.0
 """Seconds for which an unknown generation is asked about again."""
 Sleep = Callable[[float], Awaitable[None]]
+GoingAgain = Callable[[BaseException], Awaitable[None]]
 LookUp = Callable[[str], Awaitable[Generation | None]]
 
 
@@ -133,11 +134,13 @@ def retrying(
     seconds_left: Callable[[], float],
     look_up: LookUp,
     hold_again: Callable[[], bool],
+    going_again: GoingAgain | None = None,
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncRetrying:
     """Attempts at one request, as the table says; the last error is raised as it is, with what the
     look-up told. `hold_again` keeps the price of what was sent as uncertain, and tells whether the
-    budget covers it once more.
+    budget covers it once more. `going_again` hears of an error after which it is sent again, before
+    the pause.
 
     `async for attempt in retrying(…): with attempt: return await …`
     """
@@ -159,8 +162,12 @@ def retrying(
         if policy.total is not None and elapsed + pause > policy.total:
             return False
         if await needs_proof(error, stakes):
-            return await _was_not_billed(error, look_up)
-        return not may_be_at_work(error) or hold_again()
+            goes_again = await _was_not_billed(error, look_up)
+        else:
+            goes_again = not may_be_at_work(error) or hold_again()
+        if goes_again and going_again is not None:
+            await going_again(error)
+        return goes_again
 
     return AsyncRetrying(retry=may_go_again, wait=lambda _: pause, sleep=sleep, reraise=True)
 

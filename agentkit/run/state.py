@@ -42,17 +42,25 @@ HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A call that a person has to decide on (`approval`), whose result comes from outside
-    (`result`), or of an agent (`agent`) which waits for one of both: for its calls there is a
-    `Waiting` each, by `CALL/ID`."""
+    (`result`), or of an agent (`agent`) which waits itself: for its calls there is a `Waiting`
+    each, by `CALL/ID`. Or a paid request of which nobody knows whether it was carried out
+    (`outcome`)."""
 
     call_id: str
-    why: Literal["approval", "result", "agent"]
-    fingerprint: str
+    """For a request to the model, its key in the call ledger."""
+    why: Literal["approval", "result", "agent", "outcome"]
+    fingerprint: str = ""
     """Binds a decision to this run, call, name and arguments: a changed call needs a new one."""
     nonce: str = ""
     """Random value hashed into the fingerprint, so that asking again about the same call
     invalidates the old approval.
     """
+    key: str = ""
+    """The key of a request in the call ledger."""
+    generation_id: str | None = None
+    """OpenRouter's id of that request, if it was told."""
+    cost_usd: float | None = None
+    """What it cost, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,16 @@ class Nested:
     """How many of its latest requests `spent` of the caller does not have yet: while the agent is
     at work, or where a crash stopped it.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A paid request that broke off, of which the run has what had arrived."""
+
+    key: str
+    """In the call ledger."""
+    spent: int
+    """The position of its usage in `Run.spent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,8 @@ class Run:
     failures: tuple[ImageFailure, ...] = ()
     spent: tuple[Usage, ...] = ()
     """The usage of each request."""
+    broken: tuple[Broken, ...] = ()
+    """Its requests that broke off: what the call ledger has of them is not counted twice."""
     highest_cost_usd: Amount = 0.0
     """The highest cost of its own requests, apart from what its tools spent."""
     partial: Message | None = None
@@ -148,6 +168,18 @@ class Run:
     def pictures(self) -> int:
         """How many pictures came in this run, those of sub-agents at work included."""
         return len(_drawn(self)) if self.nested else len(self.arrived)
+
+    def without_broken(self, key: str) -> Self:
+        """This run without the usage of a request that broke off, since its reply is read again."""
+        found = [each for each in self.broken if each.key == key]
+        if not found:
+            return self
+        spent = list(self.spent)
+        for each in found:
+            if each.spent < len(spent):
+                spent[each.spent] = Usage()
+        broken = tuple(each for each in self.broken if each.key != key)
+        return self.replace(spent=tuple(spent), broken=broken)
 
     @property
     def pending(self) -> tuple[Invocation, ...]:

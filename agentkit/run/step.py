@@ -16,6 +16,7 @@ The states follow from what the run holds, and from nothing else:
 
     pending calls, none approved yet                   → Wait
     pending calls that may run                         → Call
+    a request of which nobody knows the outcome        → Wait
     last message is the user's, or holds tool results  → Ask
     last message is the assistant's, without calls     → Finish
 
@@ -86,6 +87,8 @@ def next_step(run: Run, cost: NextCost | None = None) -> Step:
         runnable = tuple(each for each in pending[:fits] if each.id not in held)
         over = tuple(each for each in pending[fits:] if each.id not in held)
         return Call(runnable, over) if runnable or over else Wait(pending)
+    if run.waiting:  # for the outcome of a request
+        return Wait(())
     if run.refusal is not None:
         return Finish("refused")
     if run.closing is not None:

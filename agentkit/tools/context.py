@@ -44,6 +44,10 @@ class Context(Generic[DepsT_co]):
     """What the run may still spend. Given to another agent, `agent.run(…, budget=context.budget)`,
     it holds for both.
     """
+    drawing: object = None
+    """What the call ledger has of a drawing that this call asks for: `Studio.draw(…,
+    call=context.drawing)`. None without a ledger.
+    """
 
 
 @dataclass(frozen=True, slots=True)

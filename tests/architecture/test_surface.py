@@ -7,7 +7,7 @@ import agentkit
 NAMES = """
 Agent AgentkitError Answer AnswerStream Budget Context Conversation Datetime Denied FetchPolicy FileImageStore History Image ImageFailed
 ImageFailure ImageGeneration ImagePreview ImageReady Invocation InvocationFinished InvocationProgress InvocationStarted
-Limits Message ModelSettings OpenRouter Reasoning ReasoningDelta Run RunFinished ServerTool Text TextDelta Tool Toolset
+Ledger Limits Message ModelSettings OpenRouter Reasoning ReasoningDelta Run RunFinished ServerTool Text TextDelta Tool Toolset
 TurnFinished Usage WebFetch WebSearch tool
 """.split()
 

@@ -1,0 +1,327 @@
+"""The paid requests of a run in a ledger: each claimed, written while it goes on, and read again by
+a process that takes the run up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import quote
+
+from agentkit._log import logger
+from agentkit._redact import redacted
+from agentkit.errors import RunBusy, StoreError, UsageError
+from agentkit.openrouter.ledger_entries import Entries, in_thread
+from agentkit.openrouter.ledger_storage import (
+    CallKey,
+    Damaged,
+    Entry,
+    EntryKind,
+    at_the_ledger,
+)
+from agentkit.openrouter.response import CutReply
+from agentkit.openrouter.stored_call import StoredCall, Verdict
+from agentkit.values import Pieces
+
+Unknown = Literal["ask", "fail"]
+_SECRET_HEADERS = ("authorization", "cookie", "authenticate", "api-key", "token")
+"""Headers with such a word in their name are not written."""
+
+
+class RunLedger:
+    """The calls of one run, while this task goes on with it. `scope` stands before the names of
+    those that a sub-agent makes.
+    """
+
+    def __init__(
+        self,
+        entries: Entries,
+        run: str,
+        session: str,
+        release: Callable[[], None],
+        *,
+        is_new: bool,
+        unknown: Unknown = "ask",
+        scope: str = "",
+        calls: dict[str, PaidCall] | None = None,
+    ) -> None:
+        self.entries, self.run, self.session = entries, run, session
+        self.is_new = is_new
+        """Whether nothing was written of it before."""
+        self.unknown: Unknown = unknown
+        """What becomes of a request that may have drawn and whose end is not known."""
+        self._release, self._scope = release, scope
+        self._calls: dict[str, PaidCall] = {} if calls is None else calls
+
+    def turn(self, turn: int) -> PaidCall:
+        """The request of this turn of the model."""
+        return self._call(f"{self._scope}{turn}")
+
+    def drawing(self, turn: int, call_id: str) -> PaidCall:
+        """The request to the Image API that a tool call of this turn makes."""
+        return self._call(f"{self._scope}{turn}.{quote(call_id, safe='')}")
+
+    def within(self, turn: int, call_id: str, session: str) -> RunLedger:
+        """The calls of a sub-agent, which a tool call of this turn asks."""
+        scope = f"{self._scope}{turn}.{quote(call_id, safe='')}/"
+        return RunLedger(
+            self.entries,
+            self.run,
+            session,
+            lambda: None,
+            is_new=self.is_new,
+            unknown=self.unknown,
+            scope=scope,
+            calls=self._calls,
+        )
+
+    async def decide(self, key: str, verdict: Verdict) -> None:
+        """Say what becomes of a request of this run. Raises `UsageError` for a key that names none
+        whose outcome is unknown.
+        """
+        call = await self._found(key)
+        if call is not None and call.closed == verdict:
+            return
+        if call is None or not call.is_open or call.is_known:
+            why = "no request" if call is None else "a request whose outcome is known"
+            raise UsageError(f"the call ledger has {why} under the key {key!r}")
+        entry = Entry("decided", {"what": verdict, "by": "a person"})
+        await in_thread(partial(self.entries.write, call.key, (entry,), sync=True))
+
+    async def is_open(self, key: str) -> bool:
+        """Whether the key names a request whose outcome can still be looked for."""
+        call = await self._found(key)
+        return call is not None and call.is_open
+
+    async def _found(self, key: str) -> StoredCall | None:
+        found = CallKey.of(key)
+        if found is None:
+            return None
+        calls = await in_thread(partial(self.entries.read_calls, found.run, found.call))
+        return next((each for each in calls if each.key == found), None)
+
+    async def close(self) -> None:
+        """Let go of the run."""
+        if self.is_new and not self._scope and not self._has_begun():
+            await in_thread(partial(self.entries.storage.delete, self.run))
+        self._release()
+
+    def _has_begun(self) -> bool:
+        return any(each.begun for each in self._calls.values())
+
+    def _call(self, name: str) -> PaidCall:
+        if name not in self._calls:
+            self._calls[name] = PaidCall(self, name)
+        return self._calls[name]
+
+
+class PaidCall:
+    """One paid request of a run: what was written of it before, and what is written now."""
+
+    def __init__(self, calls: RunLedger, name: str) -> None:
+        self._calls, self._name = calls, name
+        self.entries, self.unknown = calls.entries, calls.unknown
+        self.attempt: Attempt | None = None
+        """The latest."""
+        self._stored: StoredCall | None = None
+        self._is_read = calls.is_new
+        self.begun = False
+        """Whether an attempt was begun here."""
+
+    @property
+    def key(self) -> str | None:
+        """The key of the latest attempt."""
+        return None if self.attempt is None else str(self.attempt.key)
+
+    async def stored(self) -> StoredCall | None:
+        """The latest attempt as it was written before; None without one, or once another one was
+        begun.
+        """
+        if not self._is_read:
+            entries, run = self.entries, self._calls.run
+            calls = await in_thread(partial(entries.read_calls, run, self._name))
+            self._is_read = True
+            if calls:
+                self._stored = max(calls, key=lambda each: each.key.attempt)
+                self.attempt = Attempt(entries, self._stored.key, self._stored.pictures)
+            for each in calls:
+                if each.damaged is not None:
+                    logger().warning("ledger_entry_damaged", call=str(each.key), at=each.damaged)
+        return self._stored
+
+    async def body(self, stored: StoredCall) -> Pieces | None:
+        """The body that this attempt has sent, to be sent again as it is."""
+        found = await in_thread(partial(self.entries.body_of, stored))
+        if found is None:
+            logger().warning("ledger_request_lost", call=str(stored.key))
+        return found
+
+    async def begin(self, path: str, body: Pieces, facts: Mapping[str, Any]) -> Attempt:
+        """Claim the next attempt with this request, which is on the disk then. Raises `LedgerError`
+        where it cannot be written, and `RunBusy` where another process has begun it.
+        """
+        before = self.attempt
+        number = 1 if before is None else before.key.attempt + 1
+        key = CallKey(self._calls.run, self._name, number)
+        told = {"path": path, **facts}
+        try:
+            await in_thread(partial(self.entries.request, key, self._calls.session, body, told))
+        except FileExistsError:
+            raise RunBusy(
+                f"another process has sent request {key}: it goes on with this run"
+            ) from None
+        self.begun, self._stored = True, None
+        self.attempt = Attempt(self.entries, key, {})
+        return self.attempt
+
+    async def close(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
+        """Write how the latest attempt ended: `refused`, `failed`, or what was `decided`."""
+        if self.attempt is None:
+            return
+        await self.attempt.close(kind, facts)
+        if self._stored is None:
+            return
+        if kind == "failed":
+            self._stored = replace(self._stored, failed=facts)
+        else:
+            what = "refused" if kind == "refused" else facts["what"]
+            self._stored = replace(self._stored, closed=what)
+
+    async def decide(self, verdict: Verdict, by: str) -> None:
+        """Close the latest attempt: it is sent again, or given up."""
+        await self.close("decided", {"what": verdict, "by": by})
+
+
+class Attempt:
+    """One attempt at a request, which is written while it goes on.
+
+    From its head on, what cannot be written is told in the log and no more: the reply is taken all
+    the same.
+    """
+
+    def __init__(self, entries: Entries, key: CallKey, pictures: Mapping[str, str]) -> None:
+        self._entries, self.key = entries, key
+        self._pictures = dict(pictures)
+        self._last: asyncio.Future[None] | None = None
+        self._is_broken = False
+        self._size, self._digest = 0, hashlib.sha256()
+
+    async def head(self, status: int, headers: Mapping[str, str]) -> None:
+        """Write the beginning of the reply, without what is secret in it."""
+        kept = {
+            name.lower(): redacted(value)
+            for name, value in headers.items()
+            if not any(word in name.lower() for word in _SECRET_HEADERS)
+        }
+        # The bytes are written unpacked.
+        kept.pop("content-encoding", None)
+        await self._append(Entry("head", {"status": status, "headers": kept}))
+
+    async def recorded(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """The reply, each piece of it handed on once it is written; the last one once the whole is
+        on the disk.
+        """
+        tail, is_whole = b"", False
+        async for chunk in chunks:
+            if not is_whole:
+                tail = (tail + chunk)[-_TAIL:]
+                is_whole = _is_end(tail)
+                await self._run(partial(self._write_body, chunk, is_whole))
+            yield chunk
+        if not is_whole:
+            await self._run(partial(self._write_body, b"", True))
+
+    def _write_body(self, chunk: bytes, is_whole: bool) -> None:
+        self._size += len(chunk)
+        self._digest.update(chunk)
+        entries = [Entry("body", {}, chunk)] if chunk else []
+        if is_whole:
+            told = {"size": self._size, "sha256": self._digest.hexdigest()}
+            entries.append(Entry("received", told))
+        self._entries.write(self.key, tuple(entries), sync=is_whole)
+
+    def known(self, url: str) -> str | None:
+        """The sha256 of the picture that was behind this URL."""
+        return self._pictures.get(url)
+
+    async def keep(self, url: str, sha256: str) -> None:
+        """Write which picture was behind a URL."""
+        if self._pictures.get(url) != sha256:
+            self._pictures[url] = sha256
+            await self._append(Entry("pictures", {"url": url, "sha256": sha256}), sync=True)
+
+    async def close(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
+        """Write how it ended."""
+        await self._append(Entry(kind, facts), sync=True)
+
+    async def _append(self, *entries: Entry, sync: bool = False) -> None:
+        await self._run(partial(self._entries.write, self.key, entries, sync=sync))
+
+    async def _run(self, write: Callable[[], None]) -> None:
+        """Do it in a thread, after what was begun before; cancelled or not, it is done."""
+        while self._last is not None and not self._last.done():
+            await asyncio.wait([self._last])
+        if self._is_broken:
+            return
+        self._last = asyncio.get_running_loop().run_in_executor(None, self._written, write)
+        await asyncio.shield(self._last)
+
+    def _written(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except StoreError as error:
+            self._is_broken = True
+            logger().warning("ledger_not_written", call=str(self.key), reason=str(error))
+
+
+class StoredReply:
+    """The reply of an attempt, read from the ledger as if it came from the network. One that is not
+    whole ends with `CutReply`.
+    """
+
+    def __init__(self, entries: Entries, call: StoredCall) -> None:
+        self._entries, self._call = entries, call
+        self.headers: Mapping[str, str] = call.headers
+        self.status_code = int((call.head or {}).get("status", 200))
+
+    async def aiter_raw(self) -> AsyncGenerator[bytes]:
+        """The bytes, in the pieces in which they came."""
+        key, storage = self._call.key, self._entries.storage
+        records = iter(storage.read(key.run, key.call))
+
+        def following() -> list[bytes]:
+            found: list[bytes] = []
+            size = 0
+            with at_the_ledger("read from"):
+                for place, entry in records:
+                    if place.attempt != key.attempt or isinstance(entry, Damaged):
+                        continue
+                    if entry.kind == "body":
+                        found.append(entry.data)
+                        size += len(entry.data)
+                    if size >= _GATHERED:
+                        break
+            return found
+
+        while pieces := await in_thread(following):
+            for piece in pieces:
+                yield piece
+        if not self._call.is_received:
+            raise CutReply(
+                "the process ended, or the connection broke, while the reply came: the request "
+                "may have been carried out and billed"
+            )
+
+    aiter_bytes = aiter_raw
+
+
+_TAIL, _GATHERED = 64, 1 << 20
+
+
+def _is_end(tail: bytes) -> bool:
+    """Whether a stream that ends so has said that it does."""
+    return tail.rstrip(b"\r\n \t").endswith((b"data: [DONE]", b"data:[DONE]"))
