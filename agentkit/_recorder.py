@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from agentkit.errors import NotRecorded
+
 _RECORDERS = "vcr."
 _SEAMS = (
     ("aiohttp", "ClientSession", "_request"),
@@ -34,6 +36,8 @@ def refusal(causes: Iterator[BaseException]) -> str | None:
     errors is a recorder's. Nothing was sent then.
     """
     for each in causes:
+        if isinstance(each, NotRecorded):
+            return str(each)
         if type(each).__module__ == f"{_RECORDERS}errors":
             return " ".join(str(each).split())
     return None

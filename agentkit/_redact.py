@@ -60,12 +60,20 @@ _known: dict[int, weakref.ref[Secret]] = {}
 
 def redacted(text: str) -> str:
     """The text without secrets; `…` stands in their place."""
-    for form in _forms():
-        text = _without(text, form)
+    text = without_secrets(text)
     for pattern in _PATTERNS:
         text = pattern.sub(
             lambda found: found[1] + REDACTED + ("@" if found[0].endswith("@") else ""), text
         )
+    return text
+
+
+def without_secrets(text: str, mark: str = REDACTED) -> str:
+    """The text without any `Secret` that is alive; `mark` stands in their place. What only looks
+    like one is left.
+    """
+    for form in _forms():
+        text = _without(text, form, mark)
     return text
 
 
@@ -76,7 +84,7 @@ def _forms() -> Iterator[str]:
         yield from {value, quote(value, safe=""), json.dumps(value)[1:-1]}
 
 
-def _without(text: str, secret: str) -> str:
+def _without(text: str, secret: str, mark: str) -> str:
     run = min(RUN, len(secret))
     if len(text) < run:
         return text
@@ -90,6 +98,6 @@ def _without(text: str, secret: str) -> str:
     if not hidden:
         return text
     return "".join(
-        "" if at in hidden and at - 1 in hidden else REDACTED if at in hidden else letter
+        "" if at in hidden and at - 1 in hidden else mark if at in hidden else letter
         for at, letter in enumerate(text)
     )

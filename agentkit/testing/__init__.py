@@ -17,8 +17,10 @@ if TYPE_CHECKING:
         assert_nothing_billed,
         assert_script_played,
     )
+    from agentkit.testing.cassettes import Cassette, cassette
 
 __all__ = [
+    "Cassette",
     "assert_billed_once",
     "assert_called",
     "assert_calls",
@@ -27,9 +29,11 @@ __all__ = [
     "assert_no_base64",
     "assert_nothing_billed",
     "assert_script_played",
+    "cassette",
 ]
 
 _MODULES = {
+    "Cassette": "agentkit.testing.cassettes",
     "assert_billed_once": "agentkit.testing.asserts",
     "assert_called": "agentkit.testing.asserts",
     "assert_calls": "agentkit.testing.asserts",
@@ -38,6 +42,7 @@ _MODULES = {
     "assert_no_base64": "agentkit.testing.asserts",
     "assert_nothing_billed": "agentkit.testing.asserts",
     "assert_script_played": "agentkit.testing.asserts",
+    "cassette": "agentkit.testing.cassettes",
 }
 """The module that defines each public name."""
 

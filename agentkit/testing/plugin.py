@@ -1,4 +1,5 @@
-"""The fixtures, as a plugin that pytest finds by itself: `emulator` and `scripted_model`.
+"""The fixtures, as a plugin that pytest finds by itself: `emulator`, `scripted_model` and
+`cassette`.
 
 Every pytest run of an environment that has agentkit imports this module, so it imports nothing but
 pytest. What a fixture needs is imported when a test asks for it.
@@ -13,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from agentkit.emulator import Emulator
+    from agentkit.testing.cassettes import Cassette
 
 
 @pytest.fixture
@@ -51,3 +53,27 @@ def scripted_model(emulator: Emulator, request: pytest.FixtureRequest) -> Iterat
         yield emulator
         if request.session.testsfailed == failed:  # else it is the test itself that has the word
             check()
+
+
+@pytest.fixture
+def cassette_options() -> dict[str, Any]:
+    """Arguments of the `agentkit.testing.cassette` that `cassette` opens: override it where a test
+    needs others than its path and the mode of `--record-mode`.
+    """
+    return {}
+
+
+@pytest.fixture
+def cassette(
+    request: pytest.FixtureRequest,
+    cassette_options: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Cassette]:
+    """The test's own cassette, open: `cassettes/MODULE/TEST.yaml` beside its module. It is played;
+    `pytest --record-mode=once` records those that are not there yet.
+    """
+    from agentkit.testing.cassettes import cassette_of, playing
+
+    opened = cassette_of(request, **cassette_options)
+    with playing(opened, tmp_path_factory.mktemp("agentkit")) as tape:
+        yield tape

@@ -12,8 +12,8 @@ import pytest
 import vcr
 import yaml
 
-from agentkit import Agent, Answer, Conversation, FetchPolicy, Image, ImageGeneration, OpenRouter
-from agentkit.emulator import Draw, Emulator, Fault, Reply, Say, Socket
+from agentkit import Agent, FetchPolicy, OpenRouter
+from agentkit.emulator import Emulator, Fault, Socket
 from agentkit.errors import (
     ConnectionFailed,
     ImageError,
@@ -27,49 +27,14 @@ from agentkit.openrouter import Retry, Timeouts
 from agentkit.openrouter.transport import Transport
 from agentkit.values import Api
 from tests.cassettes.conftest import cut_off
+from tests.cassettes.talk import KEY, SCRIPT, said, talk, transports, ways
 from tests.conftest import picture
-
-TRANSPORTS: tuple[Transport, ...] = ("aiohttp", "httpx2")
-WAYS: tuple[tuple[Api, bool], ...] = (
-    ("chat", False),
-    ("chat", True),
-    ("responses", False),
-    ("responses", True),
-)
-KEY = "sk-or-v1-" + "0123456789abcdef" * 4
-SCRIPT = [
-    Reply([Say("Here it is: "), Draw("a lighthouse", places=["markdown"])]),
-    Reply([Draw("the lighthouse at night")]),
-    Reply([Say("In the first it is day.")]),
-]
-
-ways = pytest.mark.parametrize(("api", "streamed"), WAYS)
-transports = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
 def recording(path: Path, **options: Any) -> Any:
     """vcrpy, as the page on testing sets it up; every part of a request has to be the recorded."""
     parts = ["method", "scheme", "host", "port", "path", "query", "body"]
     return vcr.VCR(filter_headers=["authorization"], match_on=parts).use_cassette(path, **options)
-
-
-async def said(chat: Conversation[Any], prompt: Any, *, streamed: bool) -> Answer[Any]:
-    if not streamed:
-        return await chat.send(prompt)
-    async with chat.stream(prompt) as stream:
-        return await stream.finish()
-
-
-async def talk(
-    base_url: str, transport: Transport, api: Api, *, streamed: bool
-) -> list[Answer[Any]]:
-    """A drawing, an edit of a picture of the user's, and a question; two pictures are downloaded."""
-    async with OpenRouter(api_key=KEY, base_url=base_url, transport=transport) as client:
-        agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], api=api, client=client)
-        chat = agent.conversation()
-        photo = Image.from_bytes(picture(size=(64, 48), noise=60))
-        prompts = ["Draw a lighthouse", ["Now at night, as in this one", photo], "Which is day?"]
-        return [await said(chat, prompt, streamed=streamed) for prompt in prompts]
 
 
 @transports

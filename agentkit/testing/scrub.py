@@ -1,0 +1,227 @@
+"""What is taken out of recorded traffic before it is kept, and out of a request before it is
+compared: secrets, accounts, dates, random ids, and the pixels of pictures.
+
+Everything is deterministic, and what was scrubbed once stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, TypeAlias, cast
+
+from agentkit._redact import without_secrets
+from agentkit.testing.placeholders import encoded_placeholder, in_text, placeholder
+from agentkit.wire.json import exceeds_depth
+
+REDACTED = "redacted"
+_DEEPEST = 200
+"""Levels of JSON. What is deeper is scrubbed as the text that it is."""
+_HEADERS = {
+    "accept",
+    "content-type",
+    "location",
+    "retry-after",
+    "retry-after-ms",
+    "x-generation-id",
+    "x-provider-name",
+}
+_ACCOUNT = {
+    "account_id",
+    "creator_user_id",
+    "email",
+    "org_id",
+    "organization_id",
+    "safety_identifier",
+    "user",
+    "user_id",
+    "workspace_id",
+}
+_RANDOM = {"session_id"}
+_DATES = {"created", "created_at", "completed_at"}
+_SECRET = re.compile(
+    r"\bsk-[A-Za-z0-9_-]{8,}|\b(?:Bearer|Basic)\s+[A-Za-z0-9+/=_.~-]{6,}"
+    r"|\b(?:user|org|wks)_[A-Za-z0-9]{16,}"
+)
+_SIGNED = re.compile(
+    r"((?:[?&]|\\u0026)(?:x-amz-[\w-]+|x-goog-[\w-]+|sig|signature|token|access_token|key|api_key"
+    r"|policy|key-pair-id|awsaccesskeyid|googleaccessid|expires|se|st|skoid|sktid)=)"
+    r"[^&\s\"'<>()\[\]\\]+",
+    re.IGNORECASE,
+)
+_USER_IN_URL = re.compile(r"(\bhttps?://)[^/@\s\"'<>]{1,512}@", re.IGNORECASE)
+_DATED = re.compile(r"\b(gen-)\d{9,}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_URL_AHEAD = ("http://", "https://", "data:")
+
+Known: TypeAlias = Mapping[str, str]
+"""What becomes of texts that are known: addresses and keys."""
+PictureText: TypeAlias = Callable[[bytes], str | None]
+Slot: TypeAlias = tuple[Any, Any]
+"""A container, and the key or index of a string in it."""
+
+
+def headers(given: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    """Those that agentkit reads, by lower-case name; a value may be a string or a list of them."""
+    kept = {
+        name.lower(): value
+        for name, value in given.items()
+        if name.lower() in _HEADERS or "ratelimit" in name.lower()
+    }
+    return {
+        name: text(value, known)
+        if isinstance(value, str)
+        else [text(each, known) for each in value]
+        for name, value in kept.items()
+    }
+
+
+def text(given: str, known: Known) -> str:
+    """One text without secrets, signatures, and the dates that ids hold."""
+    return _replaced([given], known)[0]
+
+
+def body(data: bytes, known: Known, *, picture: PictureText = encoded_placeholder) -> bytes:
+    """A JSON body, a stream of events, or a picture. `picture` says what stands for a picture in
+    JSON.
+    """
+    try:
+        decoded = data.decode()
+    except UnicodeDecodeError:
+        return placeholder(data)
+    if (document := _read(decoded)) is not None:
+        _scrub([document], known, picture)
+        return _dumped(document).encode()
+    lines = decoded.split("\n")
+    data_of = {
+        at: _read(line.removeprefix("data:"))
+        for at, line in enumerate(lines)
+        if line.startswith("data:")
+    }
+    events = {at: event for at, event in data_of.items() if event is not None}
+    _scrub(list(events.values()), known, picture)
+    for at, line in enumerate(lines):
+        lines[at] = f"data: {_dumped(events[at])}" if at in events else text(line, known)
+    return "\n".join(lines).encode()
+
+
+def _read(given: str) -> Any:
+    """The JSON object or list that a text is, or None."""
+    try:
+        value: Any = json.loads(given)
+    except (ValueError, RecursionError):
+        return None
+    is_document = given.lstrip()[:1] in ("{", "[") and not exceeds_depth(value, _DEEPEST)
+    return value if is_document else None
+
+
+def _dumped(value: Any) -> str:
+    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", dumped)
+
+
+def _scrub(events: Sequence[Any], known: Known, picture: PictureText) -> None:
+    """Scrub JSON values in place. Strings at one place of several events are read as one text,
+    which a stream cut.
+    """
+    places: dict[tuple[Any, ...], list[Slot]] = defaultdict(list)
+    for event in events:
+        found = cast("dict[str, Any]", event) if isinstance(event, dict) else {}
+        kind = (found.get("type"), found.get("output_index"))
+        for place, slot in _strings(event, kind):
+            places[place].append(slot)
+    for slots in places.values():
+        pieces = [in_text(owner[key], picture) for owner, key in slots]
+        for part in _texts(pieces):
+            for at, new in zip(part, _replaced([pieces[at] for at in part], known), strict=True):
+                owner, key = slots[at]
+                owner[key] = text(new, known)  # a name that ends one piece may hide the next one
+
+
+def _texts(pieces: Sequence[str]) -> Iterator[range]:
+    """Which pieces are read as one text. A URL begins a new one, and so does what stood there
+    before: an id, say, which every event repeats.
+    """
+    start = 0
+    for at, piece in enumerate(pieces):
+        if at > start and (piece.startswith(_URL_AHEAD) or piece == pieces[at - 1]):
+            yield range(start, at)
+            start = at
+    yield range(start, len(pieces))
+
+
+def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Slot]]:
+    """Every string of a JSON value, and where it is; dates and accounts are taken out on the
+    way.
+    """
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        pairs = list(cast("dict[Any, Any]", value).items())
+    elif isinstance(value, list):
+        pairs = list(enumerate(cast("list[Any]", value)))
+    for key, item in pairs:
+        if key in _DATES and isinstance(item, int | float):
+            value[key] = 0
+        elif isinstance(item, str):
+            if key in _ACCOUNT or key in _RANDOM:
+                value[key] = REDACTED
+            yield (*place, key), (value, key)
+        else:
+            yield from _strings(item, (*place, key))
+
+
+def _replaced(pieces: list[str], known: Known) -> list[str]:
+    """The pieces of a text with all replaced that must not be kept; what is new stands in the piece
+    in which the old began.
+    """
+    rules: list[Rule] = [*_RULES]
+    if known:
+        rules.insert(0, (_any_of(known), lambda found: known[found[0]]))
+    for pattern, new in rules:
+        spans = [(*found.span(), new(found)) for found in pattern.finditer("".join(pieces))]
+        if spans:
+            pieces = _with_spans(pieces, spans)
+    return [without_secrets(piece, REDACTED) for piece in pieces]
+
+
+def _any_of(known: Known) -> re.Pattern[str]:
+    """The longest first. A port does not end where its digits go on."""
+    longest_first = sorted(known, key=len, reverse=True)
+    return re.compile(
+        "|".join(
+            re.escape(each) + (r"(?!\d)" if each[-1].isdigit() else "") for each in longest_first
+        )
+    )
+
+
+Rule: TypeAlias = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
+_RULES: tuple[Rule, ...] = (
+    (_SECRET, lambda _: REDACTED),
+    (_SIGNED, lambda found: found[1] + REDACTED),
+    (_USER_IN_URL, lambda found: found[1]),
+    (_DATED, lambda found: f"{found[1]}0"),
+)
+
+
+def _with_spans(pieces: list[str], spans: Sequence[tuple[int, int, str]]) -> list[str]:
+    starts = [0, *accumulate(map(len, pieces))]
+    result = [""] * len(pieces)
+
+    def copy(start: int, end: int) -> None:
+        at = bisect_right(starts, start) - 1
+        while start < end:
+            stop = min(end, starts[at + 1])
+            result[at] += pieces[at][start - starts[at] : stop - starts[at]]
+            start, at = stop, at + 1
+
+    done = 0
+    for start, end, new in spans:
+        copy(done, start)
+        result[min(bisect_right(starts, start) - 1, len(pieces) - 1)] += new
+        done = end
+    copy(done, starts[-1])
+    return result
