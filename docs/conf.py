@@ -48,16 +48,7 @@ CONTENTS = {
         "errors",
         "crashes",
     ),
-    "Use": (
-        "testing",
-        "command-line",
-        "demo-scripts",
-        "configuration",
-        "networks",
-        "logs",
-        "storage",
-        "limits",
-    ),
+    "Use": ("testing", "command-line", "demo-scripts", "configuration", "logs", "storage", "limits"),
     "Reference": (
         "reference/index",
         "reference/agentkit",

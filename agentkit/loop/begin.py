@@ -87,7 +87,7 @@ def services_of(
     services = Services(
         client,
         agent.store,
-        Fetcher(agent.fetch, agent.store, origin=client.origin, tls=client.tls),
+        Fetcher(agent.fetch, agent.store, origin=client.origin),
         agent.outgoing,
         Encoded() if encoded is None else encoded,
         agent.history,

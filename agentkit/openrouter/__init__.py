@@ -4,10 +4,9 @@ openai error leaves it.
 
 from __future__ import annotations
 
-from agentkit.network.tls import Tls
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.retry import Retry
 from agentkit.openrouter.service import Service
 from agentkit.openrouter.transport import Timeouts
 
-__all__ = ["OpenRouter", "Retry", "Service", "Timeouts", "Tls"]
+__all__ = ["OpenRouter", "Retry", "Service", "Timeouts"]

@@ -17,9 +17,10 @@ import httpx2
 from openai import AsyncOpenAI
 
 from agentkit._redact import Secret, redacted
+from agentkit._tls import trusted
 from agentkit.errors import UsageError
-from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
+from agentkit.openrouter.proxies import proxy_for
 from agentkit.openrouter.transport import (
     Timeouts,
     Transport,
@@ -43,13 +44,9 @@ class Connections:
         headers: Mapping[str, str],
         timeouts: Timeouts,
         transport: Transport | None,
-        proxy: str | None,
-        tls: Tls | None,
     ) -> None:
         _check_address(base_url)
-        kind = transport_for(proxy, transport)
-        opened = open_transport(kind, tls=trusted(tls), proxy=proxy, keepalive=timeouts.keepalive)
-        self._http = _http_client(key, headers, timeouts, opened)
+        self._http = _http_client(key, base_url, headers, timeouts, transport)
         self._sdk = AsyncOpenAI(
             api_key=key.reveal() or "none", base_url=base_url, http_client=self._http, max_retries=0
         )
@@ -116,18 +113,20 @@ def _check_address(base_url: str) -> None:
 
 def _http_client(
     key: Secret,
+    base_url: str,
     headers: Mapping[str, str],
     timeouts: Timeouts,
-    transport: httpx2.AsyncBaseTransport,
+    transport: Transport | None,
 ) -> httpx2.AsyncClient:
     """An HTTP client without cookies, redirects or settings from the environment, which raises an
     error status as our own error.
     """
+    kind, proxy = transport_for(base_url, transport), proxy_for(base_url)
     on_response = partial(
         raise_error_status, secret=key, seconds=min(ERROR_BODY_WAIT, timeouts.idle)
     )
     return httpx2.AsyncClient(
-        transport=transport,
+        transport=open_transport(kind, tls=trusted(), proxy=proxy, keepalive=timeouts.keepalive),
         headers=headers,
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,

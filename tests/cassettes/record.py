@@ -19,24 +19,23 @@ from tests.cassettes.recorder import EMULATOR, EXAMPLES, FOLDER, MAX_BYTES, exam
 @contextmanager
 def connection(*, live: bool) -> Iterator[OpenRouter]:
     if live:
-        yield OpenRouter(transport="httpx2")
+        yield OpenRouter()
         return
     with Emulator() as emulator:
-        yield OpenRouter(api_key=emulator.api_key, base_url=emulator.base_url, transport="httpx2")
+        yield OpenRouter(api_key=emulator.api_key, base_url=emulator.base_url)
 
 
 async def record_example(name: str, *, live: bool = False, folder: Path = FOLDER) -> Path:
     """One example, into its cassette."""
     source = "OpenRouter" if live else EMULATOR
-    said = StringIO()
     with (
         tempfile.TemporaryDirectory() as out,
         connection(live=live) as client,
-        record(name, source=source, folder=folder, said=said),
+        record(name, source=source, folder=folder),
+        redirect_stdout(StringIO()),
     ):
         async with client:
-            with redirect_stdout(said):
-                await example(name).main(client, Path(out))
+            await example(name).main(client, Path(out))
     return file_of(name, folder)
 
 
