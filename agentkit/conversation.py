@@ -304,6 +304,7 @@ class Conversation(Generic[OutputT]):
             depth=0 if start.delegation is None else start.delegation.depth,
             encoded=self._encoded,
             log=log,
+            calls=None if start.delegation is None else start.delegation.calls,
         )
         try:
             answer = await drive(start, run, live)
@@ -398,7 +399,7 @@ def _still_waits(run: Run) -> str:
     state = f"waits for a person, for {calls}" if calls else "was interrupted"
     return (
         f"a turn of this conversation (run {run.id}) {state}: go on with it by "
-        "chat.resume(run, approve={…} or results={…}), keep it as it is by "
+        "chat.resume(run, approve={…}, results={…} or outcomes={…}), keep it as it is by "
         "chat.adopt(run) (or the run that came of it "
         "elsewhere), or give it up by chat.drop(); the run is chat.waiting"
     )

@@ -28,6 +28,7 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.loop.decisions import Decisions
+from agentkit.openrouter.paid_call import RunLedger
 from agentkit.run import Run
 from agentkit.settings import Limits
 from agentkit.show.plain import line
@@ -65,6 +66,8 @@ class Delegation:
     """
     decisions: Decisions = field(default_factory=Decisions)
     """What the person decided."""
+    calls: RunLedger | None = None
+    """Its calls in the caller's ledger."""
 
     def within(self, own: Limits, run: Run | None = None) -> Limits:
         """The agent's own limits, as far as the caller's reach; what a `run` that goes on has used

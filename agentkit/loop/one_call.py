@@ -30,8 +30,10 @@ from agentkit.loop.tool_results import (
     done,
     failed,
     not_run,
+    undecided,
     with_replaced_result,
 )
+from agentkit.openrouter.stored_call import Undecided
 from agentkit.run import Run
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Progress, Tool, ToolResultError
@@ -159,6 +161,8 @@ async def _executed_or_failed(round_: Round, accepted: Accepted) -> ToolOutcome:
     started, cause = accepted.invocation, None
     try:
         return await _executed(round_, accepted)
+    except Undecided as error:
+        return await undecided(started, error, round_.context)
     except ToolResultError as error:
         words = str(error)
     except asyncio.CancelledError:
@@ -294,7 +298,10 @@ async def _delegated(round_: Round, agent: SubAgent, accepted: Accepted, seconds
             f"not run: agents call one another more than {MAX_DEPTH} deep; "
             f"do this without {invocation.name}"
         )
-    delegation = replace(round_.delegation, seconds=seconds)
+    calls = None
+    if context.calls is not None:
+        calls = context.calls.within(round_.run.turns, invocation.id)
+    delegation = replace(round_.delegation, seconds=seconds, calls=calls)
     if (nested := nested_in(round_.run, invocation.id)) is not None:
         decisions = context.approvals.nested.get(invocation.id, Decisions())
         delegation = replace(delegation, begun=nested, decisions=decisions)

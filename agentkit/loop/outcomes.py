@@ -16,9 +16,10 @@ from agentkit._log import logger
 from agentkit.answer import run_of
 from agentkit.errors import RunError
 from agentkit.loop.context import RunContext
+from agentkit.loop.tool_results import waiting_for
 from agentkit.openrouter.paid_call import PaidCall, RunLedger
 from agentkit.openrouter.stored_call import StoredCall, Verdict
-from agentkit.run import Run, Waiting
+from agentkit.run import Run
 from agentkit.values import replace
 
 
@@ -76,17 +77,8 @@ async def decided(run: Run, verdicts: Mapping[str, Verdict], calls: RunLedger | 
             released.add(each.call_id)
         elif calls is not None and await calls.is_open(each.key):
             released.add(each.call_id)
+    for each in run.waiting:
+        if each.call_id in released and verdicts.get(each.call_id) != "again":
+            run = run.without_broken(each.key)  # what had arrived of it is read once more
     waiting = tuple(each for each in run.waiting if each.call_id not in released)
     return replace(run, waiting=waiting, status="interrupted" if ended else run.status)
-
-
-def waiting_for(error: RunError, key: str, call_id: str | None = None) -> Waiting:
-    """What a person is asked about a request: by its key, or by the tool call that made it."""
-    cost = None if error.generation is None else error.generation.cost_usd
-    return Waiting(
-        call_id or key,
-        "outcome",
-        key=key,
-        generation_id=error.generation_id,
-        cost_usd=cost,
-    )

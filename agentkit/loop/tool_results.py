@@ -13,14 +13,16 @@ from typing import Any
 from agentkit._log import logger
 from agentkit._sync import finish
 from agentkit.answer import Answer, run_of
-from agentkit.errors import HookFailed, ImageError, StoreError
+from agentkit.errors import HookFailed, ImageError, RunError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
 from agentkit.images.ingest import ingest
 from agentkit.images.inspect import BrokenImage
 from agentkit.images.retriever import MOST_AT_ONCE, TOO_LATE
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import absorbed, drawn, renamed, said
+from agentkit.openrouter.stored_call import Undecided
 from agentkit.run import Run, Waiting
+from agentkit.run.state import Broken
 from agentkit.stream import EventLog
 from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, encode_words
 from agentkit.values import (
@@ -64,6 +66,8 @@ class ToolOutcome:
     """A hook that failed after the tool was run. What the tool did stays done; then the run
     stops.
     """
+    waits: Waiting | None = None
+    """What a person has to say before the call can end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,8 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
     run = _with_spending(run, done, fresh)
     if done.sub is not None and done.sub.status == "paused":
         return waiting(run, done.invocation, done.sub)
+    if done.waits is not None:
+        return _undecided(run, done, done.waits)
     call = done.invocation
     if run.nested:
         waits = tuple(each for each in run.waiting if not each.call_id.startswith(f"{call.id}/"))
@@ -252,6 +258,40 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
     )
     log.tell(InvocationFinished(ended))
     return run.with_result(ended, result)
+
+
+def _undecided(run: Run, done: ToolOutcome, waits: Waiting) -> Run:
+    """The run that waits until a person has said what becomes of a request of this call. What it
+    has spent is counted, until the call has ended.
+    """
+    run = run.with_invocation(done.invocation)
+    if done.usage is not None:
+        run = replace(run, broken=(*run.broken, Broken(waits.key, len(run.spent) - 1)))
+    others = [each for each in run.waiting if each.call_id != waits.call_id]
+    return replace(run, waiting=(*others, waits))
+
+
+async def undecided(invocation: Invocation, error: Undecided, context: RunContext) -> ToolOutcome:
+    """A call whose request was sent by a process before, and has no known outcome: what had arrived
+    of it is kept.
+    """
+    drawing = error.drawing
+    images: tuple[Image, ...] = () if drawing is None else tuple(drawing.images)
+    usage = None if drawing is None else drawing.usage
+    return ToolOutcome(
+        replace(invocation, status="pending"),
+        pictures=await _all_stored(images, context, invocation.id),
+        usage=usage if isinstance(usage, Usage) else None,
+        waits=waiting_for(error, error.call or "", invocation.id),
+    )
+
+
+def waiting_for(error: RunError, key: str, call_id: str | None = None) -> Waiting:
+    """What a person is asked about a request: by its key, or by the tool call that made it."""
+    cost = None if error.generation is None else error.generation.cost_usd
+    return Waiting(
+        call_id or key, "outcome", key=key, generation_id=error.generation_id, cost_usd=cost
+    )
 
 
 def denied(run: Run, invocation: Invocation, words: str, reason: str, log: EventLog) -> Run:

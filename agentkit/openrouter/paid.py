@@ -221,7 +221,7 @@ class PaidRequest:
                 "the process ended before the reply began: the request may have been carried out "
                 "and billed"
             )
-            raise OutcomeUnknown(words)
+            raise OutcomeUnknown(words, generation_id=stored.generation_id)
         waits = self._client.timeouts
         reply = StoredReply(call.entries, stored)
         exchange = Exchange(

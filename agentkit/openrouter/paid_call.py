@@ -65,13 +65,13 @@ class RunLedger:
         """The request to the Image API that a tool call of this turn makes."""
         return self._call(f"{self._scope}{turn}.{quote(call_id, safe='')}")
 
-    def within(self, turn: int, call_id: str, session: str) -> RunLedger:
+    def within(self, turn: int, call_id: str) -> RunLedger:
         """The calls of a sub-agent, which a tool call of this turn asks."""
         scope = f"{self._scope}{turn}.{quote(call_id, safe='')}/"
         return RunLedger(
             self.entries,
             self.run,
-            session,
+            f"{self.session}/{scope}",
             lambda: None,
             is_new=self.is_new,
             unknown=self.unknown,

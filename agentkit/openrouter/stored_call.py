@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from agentkit.errors import LedgerError
+from agentkit.errors import LedgerError, OutcomeUnknown
 from agentkit.openrouter.ledger_storage import CallKey, Damaged, Entry, Stored
 
 VERSION = 1
@@ -15,6 +15,10 @@ FACTS = ("closing", "draws", "content_type")
 """The limit for which the request closes its run, whether it may bring pictures, and its type."""
 Verdict = Literal["again", "give_up"]
 VERDICTS: tuple[Verdict, ...] = ("again", "give_up")
+
+
+class Undecided(OutcomeUnknown):
+    """A request of a tool of which a person has to say what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,12 @@ class StoredCall:
     def may_draw(self) -> bool:
         """Whether it says by itself that it may bring pictures."""
         return self.request is not None and self.request.facts.get("draws") is True
+
+    @property
+    def generation_id(self) -> str | None:
+        """OpenRouter's id of it, where an error told it."""
+        found = (self.failed or {}).get("generation_id")
+        return found if isinstance(found, str) else None
 
     @property
     def headers(self) -> dict[str, str]:

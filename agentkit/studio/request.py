@@ -28,7 +28,9 @@ from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.paid import PaidRequest
+from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.retry import Stakes
+from agentkit.openrouter.stored_call import StoredCall, Undecided
 from agentkit.studio.services import encoded
 from agentkit.studio.stream import DrawingLog
 from agentkit.studio.values import Drawing
@@ -58,8 +60,10 @@ class DrawingRequest:
         parents: tuple[str, ...],
         context: StudioContext,
         log: DrawingLog,
+        call: PaidCall | None = None,
     ) -> None:
         self.request, self._parents, self._context, self._log = request, parents, context, log
+        self._call = call
         self.decoder = ImagesReply(request.prompt, request.n or 1)
         self.looked_up: Generation | None = None
         self._exchange: Exchange | None = None
@@ -100,28 +104,41 @@ class DrawingRequest:
         # Where a picture is gone from the store, sending says so.
         path, body = encoded(self.request, context.client.service)
         pieces, _ = await context.outgoing.prepared(body.pieces, context.store)
+        request = PaidRequest(
+            context.client,
+            context.store,
+            self,
+            hold,
+            deadline=deadline,
+            grace=context.fetcher.policy.grace,
+            stakes=Stakes(_draws, all_or_nothing=context.client.service.failed_images_are_free),
+            call=self._call,
+        )
         try:
-            async with (
-                asyncio.timeout(context.seconds),
-                PaidRequest(
-                    context.client,
-                    context.store,
-                    self,
-                    hold,
-                    deadline=deadline,
-                    grace=context.fetcher.policy.grace,
-                    stakes=Stakes(
-                        _draws, all_or_nothing=context.client.service.failed_images_are_free
-                    ),
-                ) as request,
-            ):
-                exchange = await request.send(path, pieces, body.content_type)
+            async with asyncio.timeout(context.seconds), request:
+                exchange = await request.send(path, pieces, body.content_type, {"draws": True})
                 return await self._finish(exchange)
+        except RunError as error:
+            if self._call is None or request.replayed is None or request.replayed.is_known:
+                raise
+            raise self._unknown(error, self._call, request.replayed) from None
         except TimeoutError:
             words = f"the studio's limit of {context.seconds:g} seconds is reached"
             error = DeadlineExceeded(words, generation_id=self._log.generation_id)
             error.drawing = self.drawing
             raise error from None
+
+    def _unknown(self, error: RunError, call: PaidCall, stored: StoredCall) -> RunError:
+        """The error of a request that a process before has sent, and of whose reply only a part is
+        there. `Undecided`, if a person is to be asked.
+        """
+        if error.billed is False or stored.closed == "give_up" or call.unknown == "fail":
+            return error
+        words = f"{error}; say what becomes of it: Ledger.decide({error.call!r}, 'again')"
+        asks = Undecided(words, generation_id=error.generation_id)
+        asks.drawing, asks.generation, asks.billed = error.drawing, error.generation, error.billed
+        asks.call = error.call
+        return asks
 
     @property
     def told(self) -> Told:
@@ -148,7 +165,12 @@ class DrawingRequest:
         self._exchange, context = exchange, self._context
         self._log.generation_id = exchange.generation_id
         self._collector = Collector(
-            exchange.spool, context.store, context.fetcher, self.request.model, self._outcome
+            exchange.spool,
+            context.store,
+            context.fetcher,
+            self.request.model,
+            self._outcome,
+            downloads=exchange.downloads,
         )
 
     async def _finish(self, exchange: Exchange) -> Drawing:

@@ -14,14 +14,25 @@ from agentkit.wire.images import ImageRequest
 
 
 async def reserve(
-    request: ImageRequest, budget: Budget, client: OpenRouter, catalogue: Catalogue
+    request: ImageRequest,
+    budget: Budget,
+    client: OpenRouter,
+    catalogue: Catalogue,
+    *,
+    sent: bool = False,
 ) -> Hold:
-    """The hold for this request. Raises `BudgetExceeded` where it does not fit."""
+    """The hold for this request. Raises `BudgetExceeded` where it does not fit; one that was `sent`
+    before is held in any case.
+    """
     shape, images, worst = ("studio", request.model), request.n or 1, 0.0
     if budget.remaining_usd is not None:
         worst = highest_price(budget, shape, await _implied(request, client, catalogue))
     hold = budget.reserve(
-        worst, images, shape=shape, worst=lambda: highest_price(budget, shape, None)
+        worst,
+        images,
+        shape=shape,
+        worst=lambda: highest_price(budget, shape, None),
+        sent=sent,
     )
     if hold is None:
         raise _exceeded(request, budget, worst, images)

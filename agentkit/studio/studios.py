@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Unpack
 
 from agentkit import _check
+from agentkit._log import logger
 from agentkit._sync import run_sync
 from agentkit.budget import Budget
-from agentkit.errors import UsageError
+from agentkit.errors import RunError, UsageError
 from agentkit.images.drafts import check_room
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
@@ -22,7 +23,10 @@ from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import FileImageStore, ImageStore, checked_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
+from agentkit.openrouter.ledger import Ledger
+from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.prices import price
+from agentkit.studio.calls import named_call, opened
 from agentkit.studio.checks import check_model, check_prompt, check_rules, with_moderators
 from agentkit.studio.options import Options, request_of
 from agentkit.studio.references import References, names_of, pictures_of, stored
@@ -52,6 +56,9 @@ class Studio:
     - `checks=False` sends requests without a look at the catalogue.
     - `seconds` is the time for one request, retries included.
     - `ttl` is for how many seconds the catalogue is kept.
+    - `ledger` (`agentkit.Ledger`) writes each request and its reply to the disk. A drawing that is
+      given a name, `call="poster"`, is bought once: asked for again by another process, it is read
+      from there.
 
     What is drawn, and how, is told to `draw`, `edit` and `stream`: see `Options`.
 
@@ -71,6 +78,7 @@ class Studio:
         checks: bool = True,
         seconds: float = 900.0,
         ttl: float = TTL,
+        ledger: Ledger | None = None,
     ) -> None:
         self.model = _check.check_model("Studio(model={!r})", model)
         self.fetch = _check.check_kind(
@@ -97,6 +105,9 @@ class Studio:
         )
         self._store = None if store is None else checked_store("Studio", store)
         self.outgoing = Outgoing()
+        self.ledger = _check.check_optional(
+            "Studio(ledger={!r})", ledger, Ledger, "Ledger('folder')"
+        )
 
     def __repr__(self) -> str:
         return f"Studio({self.model!r})"
@@ -124,6 +135,7 @@ class Studio:
         *,
         budget: Budget | None = None,
         checks: bool | None = None,
+        call: object = None,
         **options: Unpack[Options],
     ) -> Drawing:
         """Draw from words.
@@ -132,8 +144,13 @@ class Studio:
         what this model does not accept, and `BudgetExceeded` if the highest known price, or `n`, is
         more than is left of `budget` and the studio's. If the request stops, it raises a `RunError`
         whose `drawing` has what had arrived. `checks` overrides the studio's.
+
+        With a ledger, `call` names the drawing: asked for once more under this name, by another
+        process too, it is read from there. Where a process died and nobody knows whether it was
+        carried out, it raises `OutcomeUnknown`: see `Ledger.decide`. In a tool, `call` is
+        `context.drawing`.
         """
-        work = self._work("draw", prompt, (), options, budget=budget, checks=checks)
+        work = self._work("draw", prompt, (), options, budget=budget, checks=checks, call=call)
         return await work(DrawingLog())
 
     async def edit(
@@ -144,6 +161,7 @@ class Studio:
         scale: bool = False,
         budget: Budget | None = None,
         checks: bool | None = None,
+        call: object = None,
         **options: Unpack[Options],
     ) -> Drawing:
         """Draw from words and up to 16 pictures: images, or http and https URLs, which are
@@ -162,6 +180,7 @@ class Studio:
             scale=scale,
             budget=budget,
             checks=checks,
+            call=call,
         )
         return await work(DrawingLog())
 
@@ -173,6 +192,7 @@ class Studio:
         scale: bool = False,
         budget: Budget | None = None,
         checks: bool | None = None,
+        call: object = None,
         **options: Unpack[Options],
     ) -> DrawingStream:
         """Draw with events while it runs: `async with studio.stream("…") as stream`. With `images`,
@@ -189,6 +209,7 @@ class Studio:
             scale=scale,
             budget=budget,
             checks=checks,
+            call=call,
             stream=True,
         )
         return DrawingStream(work)
@@ -199,10 +220,11 @@ class Studio:
         *,
         budget: Budget | None = None,
         checks: bool | None = None,
+        call: object = None,
         **options: Unpack[Options],
     ) -> Drawing:
         """`draw` for code that is not async."""
-        work = self.draw(prompt, budget=budget, checks=checks, **options)
+        work = self.draw(prompt, budget=budget, checks=checks, call=call, **options)
         return run_sync(work, grace=self.fetch.grace)
 
     def edit_sync(
@@ -213,10 +235,13 @@ class Studio:
         scale: bool = False,
         budget: Budget | None = None,
         checks: bool | None = None,
+        call: object = None,
         **options: Unpack[Options],
     ) -> Drawing:
         """`edit` for code that is not async."""
-        work = self.edit(images, prompt, scale=scale, budget=budget, checks=checks, **options)
+        work = self.edit(
+            images, prompt, scale=scale, budget=budget, checks=checks, call=call, **options
+        )
         return run_sync(work, grace=self.fetch.grace)
 
     async def models(self) -> tuple[ImageModel, ...]:
@@ -277,11 +302,16 @@ class Studio:
         check_rules("tools", request_of("tools", "", options, model=self.model))
 
         def work(
-            prompt: str, images: Sequence[Image] | None, budget: Budget | None, given: Options
+            prompt: str,
+            images: Sequence[Image] | None,
+            budget: Budget | None,
+            given: Options,
+            call: object,
         ) -> Work:
             if images is None:
-                return self._work("draw", prompt, (), given, budget=budget)
-            return self._work("edit", prompt, pictures_of("edit", images), given, budget=budget)
+                return self._work("draw", prompt, (), given, budget=budget, call=call)
+            pictures = pictures_of("edit", images)
+            return self._work("edit", prompt, pictures, given, budget=budget, call=call)
 
         return tools_of(work, options)
 
@@ -295,6 +325,7 @@ class Studio:
         scale: bool = False,
         budget: Budget | None = None,
         checks: bool | None = None,
+        call: object = None,
         stream: bool = False,
     ) -> _Work:
         """The request, as far as it can be checked without waiting, ready to be sent."""
@@ -312,7 +343,13 @@ class Studio:
             within=[self.budget, _check.check_optional("budget={!r}", budget, Budget, "Budget(…)")]
         )
         return _Work(
-            self, owner, replace(request, stream=stream), shared, scale=scale, checking=checking
+            self,
+            owner,
+            replace(request, stream=stream),
+            shared,
+            scale=scale,
+            checking=checking,
+            call=named_call(owner, call, self.ledger),
         )
 
 
@@ -328,9 +365,10 @@ class _Work:
         *,
         scale: bool,
         checking: bool,
+        call: str | PaidCall | None,
     ) -> None:
         self._studio, self._owner, self._request, self._budget = studio, owner, request, budget
-        self._scale, self._checking = scale, checking
+        self._scale, self._checking, self._call = scale, checking, call
 
     async def __call__(self, log: DrawingLog) -> Drawing:
         studio, request = self._studio, self._request
@@ -353,11 +391,33 @@ class _Work:
             parents = names_of(_originals(request.references, references))
             request = replace(request, references=references)
             context = StudioContext(client, store, fetcher, studio.outgoing, studio.seconds)
-            drawing = DrawingRequest(request, parents, context, log)
-            with await reserve(request, self._budget, client, studio.catalogue) as hold:
-                return await drawing.take(hold)
+            async with opened(self._call, studio.ledger) as call:
+                return await self._drawn(request, parents, context, log, call)
         finally:
             await fetcher.close()
+
+    async def _drawn(
+        self,
+        request: ImageRequest,
+        parents: tuple[str, ...],
+        context: StudioContext,
+        log: DrawingLog,
+        call: PaidCall | None,
+    ) -> Drawing:
+        """The drawing; sent once more where the ledger has a request that was not billed."""
+        client, catalogue = context.client, self._studio.catalogue
+        while True:
+            stored = None if call is None else await call.stored()
+            sent = stored is not None and stored.is_open
+            drawing = DrawingRequest(request, parents, context, log, call)
+            with await reserve(request, self._budget, client, catalogue, sent=sent) as hold:
+                try:
+                    return await drawing.take(hold)
+                except RunError as error:
+                    if not sent or error.billed is not False:
+                        raise
+                    told = {"call": error.call, "generation": error.generation_id}
+                    logger().warning("request_repeated", **told, reason="it was not billed")
 
     async def _known_model(self) -> ImageModel | None:
         """What the catalogue says of the model. Raises `Unsupported` where that is not what is

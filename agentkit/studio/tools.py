@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from agentkit.budget import Budget
 from agentkit.errors import BudgetExceeded, RunError
+from agentkit.openrouter.stored_call import Undecided
 from agentkit.studio.options import Options
 from agentkit.studio.stream import DrawingLog, Work
 from agentkit.studio.values import Drawing
@@ -23,7 +24,12 @@ class Draws(Protocol):
     """Makes ready a request of a studio: a drawing from words, or one from these pictures."""
 
     def __call__(
-        self, prompt: str, images: Sequence[Image] | None, budget: Budget | None, given: Options
+        self,
+        prompt: str,
+        images: Sequence[Image] | None,
+        budget: Budget | None,
+        given: Options,
+        call: object,
     ) -> Work: ...
 
 
@@ -77,7 +83,9 @@ async def _drawn(
     """
     log = DrawingLog()
     try:
-        drawing = await draws(prompt, images, context.budget, options)(log)
+        drawing = await draws(prompt, images, context.budget, options, context.drawing)(log)
+    except Undecided:
+        raise
     except BudgetExceeded as error:
         raise ToolResultError(
             "not drawn: it would pass the limit of what may be spent, or of "

@@ -4,7 +4,6 @@ grow, and the run is the one that was saved before the request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,19 @@ class Dying:
     def files(self) -> list[Path]:
         return sorted(self.folder.rglob("*.call"))
 
-    def cuts(self, file: Path) -> Iterator[tuple[int, bytes]]:
-        """The ends of the entries of a file: where the next one was not begun."""
-        data, at = file.read_bytes(), 0
-        while at < len(data):
-            line = data.index(b"\n", at)
-            at = line + 1 + int(data[at:line].split(b" ")[1]) + 1
-            yield at, data[:at]
+    def cuts(self, file: Path) -> list[tuple[int, bytes]]:
+        """See `ends`."""
+        return ends(file)
+
+
+def ends(file: Path) -> list[tuple[int, bytes]]:
+    """Where each entry of a file ends, and the file up to there."""
+    data, at, found = file.read_bytes(), 0, list[tuple[int, bytes]]()
+    while at < len(data):
+        line = data.index(b"\n", at)
+        at = line + 1 + int(data[at:line].split(b" ")[1]) + 1
+        found.append((at, data[:at]))
+    return found
 
 
 def seen(answer: Answer[Any]) -> Any:

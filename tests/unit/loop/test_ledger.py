@@ -66,7 +66,7 @@ async def test_a_request_that_could_not_draw_is_sent_once_more(dying: Dying) -> 
     emulator.play([Reply([Say("words")])] * 2)
     await dying.bench.ask(dying.agent(model="openai/gpt-5.2"), "Say")
     (file,) = dying.files
-    _, begun = next(dying.cuts(file))
+    _, begun = dying.cuts(file)[0]
     file.write_bytes(begun)
     again = await dying.resume(model="openai/gpt-5.2")
     first, second = emulator.posts
@@ -80,9 +80,7 @@ async def test_one_that_may_have_drawn_waits_for_a_person(dying: Dying) -> None:
     emulator.play([Reply([Say("Here "), Draw("a fox", data=FOX)])] * 2)
     await dying.bench.ask(dying.agent(model=PAINTER), "Draw")
     (file,) = dying.files
-    for _, (_, data) in zip(range(2), dying.cuts(file), strict=False):
-        begun = data
-    file.write_bytes(begun)  # its headers had come
+    file.write_bytes(dying.cuts(file)[1][1])  # its headers had come
     waits = await dying.resume(model=PAINTER)
     (call,) = waits.pending
     post = emulator.posts[0]
@@ -105,7 +103,7 @@ async def test_one_that_is_given_up(dying: Dying) -> None:
     dying.bench.emulator.play([Reply([Say("Here "), Draw("a fox", data=FOX)])])
     await dying.bench.ask(dying.agent(model=PAINTER), "Draw")
     (file,) = dying.files
-    file.write_bytes(next(dying.cuts(file))[1])
+    file.write_bytes(dying.cuts(file)[0][1])
     waits = await dying.resume(model=PAINTER)
     given_up = await dying.resume(
         waits.run, model=PAINTER, outcomes={waits.pending[0].id: "give_up"}
@@ -118,7 +116,7 @@ async def test_a_ledger_that_does_not_ask(dying: Dying) -> None:
     dying.bench.emulator.play([Reply([Draw("a fox", data=FOX)])])
     await dying.bench.ask(dying.agent(model=PAINTER), "Draw")
     (file,) = dying.files
-    file.write_bytes(next(dying.cuts(file))[1])
+    file.write_bytes(dying.cuts(file)[0][1])
     with pytest.raises(OutcomeUnknown) as caught:
         await dying.resume(model=PAINTER, unknown="fail")
     assert caught.value.call == f"{dying.run().id}/0/1"
