@@ -15,7 +15,7 @@ from math import fsum
 from types import TracebackType
 from typing import Self
 
-from agentkit._check import check_number
+from agentkit._check import check_kind, check_number
 from agentkit.values.usage import fits
 
 
@@ -45,6 +45,7 @@ class Account:
 
     cost_usd: float | None
     images: int | None
+    unmetered: bool = False
     spent_usd: float = 0.0
     spent_images: int = 0
     uncertain_usd: float = 0.0
@@ -88,7 +89,8 @@ class Budget:
 
     A run for which nothing is left ends as `limited`, with what it has. `images` counts the
     pictures that models drew. What is used of this budget also counts against the budgets in
-    `within`. Raises `UsageError` for a wrong limit.
+    `within`. With `unmetered`, requests are sent also where nobody knows what they cost; they count
+    as 0 USD. Raises `UsageError` for a wrong limit.
     """
 
     def __init__(
@@ -97,13 +99,15 @@ class Budget:
         images: int | None = None,
         *,
         within: Iterable[Budget | None] = (),
+        unmetered: bool = False,
     ) -> None:
         if cost_usd is not None:
             where = "Budget(cost_usd={!r})"
             check_number(where, cost_usd, least=0, unit="USD", also=", or None")
         if images is not None:
             check_number("Budget(images={!r})", images, whole=True, least=0, also=", or None")
-        self._own = Account(cost_usd, images)
+        check_kind("Budget(unmetered={!r})", unmetered, bool, "True or False")
+        self._own = Account(cost_usd, images, unmetered)
         above = [account for budget in within if budget is not None for account in budget.accounts]
         self.accounts: tuple[Account, ...] = (self._own, *dict.fromkeys(above))
         """All in which a hold counts: its own, then those of the budgets that it lies within."""
@@ -119,6 +123,29 @@ class Budget:
     def images(self) -> int | None:
         """The limit in pictures, as it was given."""
         return self._own.images
+
+    @property
+    def unmetered(self) -> bool:
+        """Whether requests of unknown cost are sent, as it was given."""
+        return self._own.unmetered
+
+    @property
+    def accepts_unmetered(self) -> bool:
+        """Whether this budget, or one that it lies within, was made `unmetered`."""
+        return any(each.unmetered for each in self.accounts)
+
+    @property
+    def metered_limits(self) -> tuple[float, ...]:
+        """The limits in USD, of this budget and those that it lies within, that cannot be kept
+        where a cost is not known.
+        """
+        return tuple(
+            [
+                usd
+                for each in self._in_usd
+                if (usd := each.cost_usd) is not None and not each.unmetered
+            ]
+        )
 
     @property
     def spent_usd(self) -> float:

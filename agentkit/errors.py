@@ -13,21 +13,22 @@
     │   └── LedgerError             the call ledger cannot be read or written: nothing was sent
     └── RunError                    a run stopped; `run` holds all that had arrived
         ├── ConnectionFailed        nothing was sent or billed: try again when the network is back
-        │   ├── ProxyFailed         the proxy refuses, or is none: check the environment
+        │   ├── ProxyFailed         a proxy or a gateway refuses: check the environment
         │   └── Untrusted           the server's certificate cannot be trusted: check the address
         ├── NotRecorded (an AssertionError)  a test's cassette lacks this request: record it
         ├── OutcomeUnknown          it may have been billed: look at `generation_id` first
         ├── StreamInterrupted       the stream was cut; `answer_so_far` holds what had arrived
-        ├── ProtocolError           the reply is not OpenRouter's (a proxy's page, cut JSON)
+        ├── ProtocolError           the reply is not the service's (a proxy's page, cut JSON)
         ├── DeadlineExceeded        `Limits.seconds`, or a time-out of the client, was reached
         ├── HookFailed (a UsageError)  a hook raised: correct it, then `resume(error.run)`
         ├── OutputInvalid           the reply does not fit `output=`, even after one repair
-        └── APIError                OpenRouter, or a provider behind it, refused
+        └── APIError                the service, or a provider behind it, refused
             ├── BadRequest          400, 404, 405, 409, 413, 414, 415, 422: change the request
             ├── AuthenticationFailed   401: the key is wrong or revoked
             ├── InsufficientCredits    402: add credits, or lower `max_tokens`, which reserves them
             ├── PermissionRefused      403: moderation, a guardrail or a region; see `reasons`
             ├── RateLimited            429: wait `retry_after` seconds
+            ├── Redirected             3xx, never followed: correct `base_url`, see `location`
             └── ProviderFailed         408, 5xx, an error inside a 200, any other status
 
 No error holds a key, a header or a request body.
@@ -62,6 +63,7 @@ __all__ = [
     "ProviderFailed",
     "ProxyFailed",
     "RateLimited",
+    "Redirected",
     "RunBusy",
     "RunError",
     "StoreError",
@@ -316,7 +318,9 @@ class Untrusted(ConnectionFailed):
 
 
 class ProxyFailed(ConnectionFailed):
-    """The proxy refuses, or does not speak as a proxy. Trying again changes nothing."""
+    """The proxy refuses, or does not speak as a proxy; or a gateway before the service asks for a
+    login of its own. Trying again changes nothing.
+    """
 
 
 class NotRecorded(RunError, AssertionError):
@@ -338,7 +342,7 @@ class StreamInterrupted(RunError):
 
 
 class ProtocolError(RunError):
-    """The reply is not what OpenRouter sends, for example a proxy's HTML page or cut JSON."""
+    """The reply is not what the service sends, for example a proxy's HTML page or cut JSON."""
 
 
 class DeadlineExceeded(RunError):
@@ -356,7 +360,7 @@ class OutputInvalid(RunError):
 
 
 class APIError(RunError):
-    """OpenRouter, or a provider behind it, answered with an error."""
+    """The service, or a provider behind it, answered with an error."""
 
     def __init__(
         self,
@@ -416,10 +420,17 @@ class RateLimited(APIError):
     """429: too many requests. `retry_after` says how long to wait."""
 
 
-class ProviderFailed(APIError):
-    """408, any 5xx, an error inside a 200, and any other status, such as a redirect (3xx), which is
-    never followed.
+class Redirected(APIError):
+    """3xx: the address answers with a redirect, as a gateway does that wants a login, or one for
+    http alone. It is never followed, so nothing was billed.
     """
+
+    location: str | None = None
+    """Where it leads, without secrets; None where the reply does not say."""
+
+
+class ProviderFailed(APIError):
+    """408, any 5xx, an error inside a 200, and any other status."""
 
 
 def for_status(status: int | None) -> type[APIError]:
@@ -433,6 +444,8 @@ def for_status(status: int | None) -> type[APIError]:
             return PermissionRefused
         case 429:
             return RateLimited
+        case int() if 300 <= status < 400:
+            return Redirected
         case 400 | 404 | 405 | 409 | 413 | 414 | 415 | 422:
             return BadRequest
         case _:

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from agentkit._check import argument, check_kind, check_number, refused
 
 _LISTS = ("stop", "models", "plugins", "modalities")
 """Settings that are tuples; a list is turned into one."""
 _MAPPINGS = ("provider", "image_config", "trace", "metadata", "deferred_tools", "extra")
-_STRINGS = ("tool_choice", "preset", "session_id", "service_tier", "user", "prompt_cache_key")
+_STRINGS = ("tool_choice", "preset", "service_tier", "user", "prompt_cache_key")
 _BOUNDS = (
     ("temperature", 0.0, 2.0),
     ("top_p", 0.0, 1.0),
@@ -126,9 +126,9 @@ class ModelSettings:
     """`("image", "text")` makes a model that can draw do so by itself."""
     image_config: Mapping[str, Any] | None = None
     """Options of a model that draws by itself."""
-    session_id: str | None = None
+    session_id: str | Literal[False] | None = None
     """At most 256 characters. A conversation makes one, which keeps it on one provider and its
-    prompt cache.
+    prompt cache; False sends none.
     """
     service_tier: str | None = None
     """How fast and at what price to be served: `flex`, `priority`, `ultrafast`, …"""
@@ -147,7 +147,9 @@ class ModelSettings:
     deferred_tools: Mapping[str, Any] | None = None
     """OpenRouter's protocol for tools that are found when they are needed."""
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Further keys of the request's body. They win over all others."""
+    """Further keys of the request's body. They win over all others; one whose value is None is left
+    out, such as `{"stop_server_tools_when": None}`.
+    """
 
     def __post_init__(self) -> None:
         for name in _LISTS:
@@ -161,8 +163,16 @@ class ModelSettings:
                 self._check_kind(name, kind, accepted)
         for name, kind, accepted in _MEMBERS:
             self._check_members(name, kind, accepted)
-        if self.session_id is not None and not 0 < len(self.session_id) <= 256:
-            raise refused(_where("session_id"), self.session_id, "is 1 to 256 characters")
+        self._check_session()
+
+    def _check_session(self) -> None:
+        given: object = self.session_id
+        if given is None or given is False:
+            return
+        if not isinstance(given, str) or not 0 < len(given) <= 256:
+            raise refused(
+                _where("session_id"), given, "is a string of 1 to 256 characters, or False"
+            )
 
     def _check_number(self, name: str, **bounds: Any) -> None:
         if (value := getattr(self, name)) is not None:

@@ -48,7 +48,16 @@ CONTENTS = {
         "errors",
         "crashes",
     ),
-    "Use": ("testing", "command-line", "demo-scripts", "configuration", "logs", "storage", "limits"),
+    "Use": (
+        "testing",
+        "command-line",
+        "demo-scripts",
+        "configuration",
+        "other-services",
+        "logs",
+        "storage",
+        "limits",
+    ),
     "Reference": (
         "reference/index",
         "reference/agentkit",

@@ -16,8 +16,10 @@ from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
 from agentkit.loop.context import RunContext
+from agentkit.loop.service import check_service
 from agentkit.loop.tool_values import check_tool_values
 from agentkit.openrouter.catalogue import Catalogue
+from agentkit.openrouter.price_list import Price
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
 from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
@@ -44,11 +46,21 @@ _MAY_DRAW = frozenset({"image_config", "modalities", "model", "models", "plugins
 async def with_capabilities(context: RunContext, run: Run) -> RunContext:
     """The context for the model of this run, as far as the catalogue knows it.
 
-    Raises `Unsupported` for what the model cannot do; nothing was sent then.
+    Raises `Unsupported` for what the model or the service cannot do, and `UsageError` for a limit
+    in money where no cost is known; nothing was sent then.
     """
-    if not context.services.checks:
+    check_service(context, run)
+    context = await _checked(context, run)
+    price = context.services.client.prices.of(run.model)
+    return context if price is None else _with_prices(context, run, price)
+
+
+async def _checked(context: RunContext, run: Run) -> RunContext:
+    """The context as the catalogue has it, of a service that has one."""
+    client = context.services.client
+    if not context.services.checks or not client.service.lists_abilities:
         return context
-    catalogue = Catalogue(context.services.client)
+    catalogue = Catalogue(client)
     asked = context.audience(run.model).sole
     model = None if asked is None else await catalogue.chat_model(asked)
     if model is not None:
@@ -75,6 +87,23 @@ async def with_capabilities(context: RunContext, run: Run) -> RunContext:
     )
 
 
+def _with_prices(context: RunContext, run: Run, price: Price) -> RunContext:
+    """The context with the prices that the user told, which win over those of the catalogue."""
+    if not _counts_money(context, run):
+        return context
+    model, wanted = price.as_model(run.model), context.settings.modalities
+    if context.image_tool is not None:
+        picture, own = price.image or context.picture_price, None
+    else:
+        picture, own = None, price.image if wanted is None or "image" in wanted else None
+    return replace(
+        context,
+        price=_pricer(model, picture, own=own),
+        worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
+        picture_price=picture,
+    )
+
+
 async def _price_of(drawing: ImageRequest, catalogue: Catalogue) -> float | None:
     painter = await catalogue.image_model(drawing.model)
     if painter is None:
@@ -91,9 +120,12 @@ async def may_draw(request: Request, context: RunContext) -> bool:
         return True
     if settings.modalities is not None:
         return "image" in settings.modalities
+    service = context.services.client.service
+    if not service.lists_abilities:
+        return service.fields.draws_itself
     asked = context.audience(request.model).sole
     model = None if asked is None else await Catalogue(context.services.client).chat_model(asked)
-    return model is None or model.draws
+    return model is None or model.may_draw
 
 
 async def _check_abilities(
@@ -148,7 +180,7 @@ def cannot(model: ChatModel, context: RunContext, run: Run) -> tuple[str, str, A
     to be able to; or None.
     """
     wants = context.settings.modalities or ()
-    if "image" in wants and not model.draws:
+    if "image" in wants and not model.may_draw:
         return (
             "modalities",
             f"it does not draw; its output is {', '.join(model.outputs)}",

@@ -158,4 +158,5 @@ class RunContext:
 
     def audience(self, model: str) -> Audience:
         """The models that may answer a request to this one."""
-        return Audience.of(model, self.settings)
+        strict = self.services.client.service.fields.strict
+        return Audience.of(model, self.settings, strict=strict)

@@ -34,7 +34,9 @@ def within_limits(context: RunContext, run: Run) -> RunContext:
         else max(fsum((limits.cost_usd, -run.usage.highest_usd)), 0.0)
     )
     images = None if limits.images is None else max(limits.images - run.pictures, 0)
-    budget = Budget(usd, images, within=[context.budget])
+    budget = Budget(
+        usd, images, within=[context.budget], unmetered=context.budget.accepts_unmetered
+    )
     if run.highest_cost_usd > 0:
         budget.learn(_shape(run, context, closing=False), run.highest_cost_usd)
     return replace(context, budget=budget)

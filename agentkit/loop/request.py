@@ -42,6 +42,7 @@ def request_of(run: Run, context: RunContext) -> Request:
         tool_choice=tool_choice,
         session_id=run.session_id,
         output_tokens_left=tokens_left,
+        fields=services.client.service.fields,
         shown=sent.shown,
     )
 

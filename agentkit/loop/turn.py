@@ -37,6 +37,7 @@ from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.paid import PaidRequest
 from agentkit.openrouter.paid_call import PaidCall
+from agentkit.openrouter.price_list import with_price
 from agentkit.openrouter.retry import Stakes
 from agentkit.run import Run
 from agentkit.run.history import parents
@@ -191,6 +192,11 @@ class Turn:
             exchange.downloads,
         )
 
+    @property
+    def _ends_with_done(self) -> bool:
+        """Whether a stream that is whole ends with `[DONE]`."""
+        return self.run.api == "chat" or self._services.client.service.ends_responses_with_done
+
     async def finish(self, exchange: Exchange, closing: str | None) -> Run:
         """The run with the whole reply. Raises the error that the reply holds, and
         `StreamInterrupted` or `ProtocolError` where it is not whole.
@@ -208,7 +214,7 @@ class Turn:
                 if exchange.is_stream
                 else ProtocolError("the reply holds no answer", generation_id=generation_id)
             )
-        if exchange.is_stream and not exchange.done:
+        if exchange.is_stream and not exchange.done and self._ends_with_done:
             logger().info("stream_without_done", run=self.run.id, generation=generation_id)
         run = await self._grown(reply, closing)
         logger().info(
@@ -220,7 +226,7 @@ class Turn:
             generation=generation_id,
             finish=reply.finish,
             seconds=round(self._now() - self._began, 3),
-            cost_usd=reply.usage.cost_usd,
+            cost_usd=run.spent[-1].cost_usd,
         )
         return run
 
@@ -362,7 +368,7 @@ class Turn:
         taken = {each.id for each in self.run.invocations}
         server = parsed.invocations(self._named, handles, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
-        usage = replace(reply.usage, images=images) if images else reply.usage
+        usage = self._priced(reply.usage, images)
         is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
         if reply.finish == "length" and closing is None and not _may_ask_again(self.run, message):
             closing = "max_tokens"
@@ -433,9 +439,17 @@ class Turn:
             return Told()
         return Told.of(self._usage(), len(self.run.arrived) - len(self._before.arrived))
 
+    def _priced(self, usage: Usage, images: int) -> Usage:
+        """The usage of a reply that brought so many pictures, with what it costs by our prices."""
+        client = self._services.client
+        usage = replace(usage, images=images) if images else usage
+        price = client.prices.of(self.run.model)
+        return with_price(usage, price, tells_cost=client.service.tells_cost)
+
     def _usage(self) -> Usage:
         reply = self.decoder.reply() if self._parsed is None else self._parsed.reply
         usage = completed(reply.usage, self.looked_up)
+        usage = self._priced(usage, len(self.run.arrived) - len(self._before.arrived))
         if self.looked_up is None and not self.decoder.finished:
             usage = replace(usage, priced_requests=0)
         return usage

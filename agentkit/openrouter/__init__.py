@@ -5,8 +5,9 @@ openai error leaves it.
 from __future__ import annotations
 
 from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.price_list import Price
 from agentkit.openrouter.retry import Retry
 from agentkit.openrouter.service import Service
 from agentkit.openrouter.transport import Timeouts
 
-__all__ = ["OpenRouter", "Retry", "Service", "Timeouts"]
+__all__ = ["OpenRouter", "Price", "Retry", "Service", "Timeouts"]

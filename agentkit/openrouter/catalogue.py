@@ -1,5 +1,5 @@
 """What a model can do, as OpenRouter's catalogue tells it: fetched when it is first asked for, kept
-for a while.
+for a while. Those of other services list names alone.
 
 The catalogue gives advice. Where it cannot be had, an answer is "not known" and a warning in the
 log, never an error: no request fails because of it. Only who asks for a list itself is told why
@@ -19,8 +19,10 @@ from weakref import WeakKeyDictionary
 from agentkit._check import check_number
 from agentkit._log import logger
 from agentkit._recorder import recorder
-from agentkit.errors import AgentkitError, DeadlineExceeded, UsageError
+from agentkit._redact import redacted
+from agentkit.errors import AgentkitError, APIError, DeadlineExceeded, ProtocolError, UsageError
 from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.service import is_openrouter
 from agentkit.wire import catalogue, tool_list
 from agentkit.wire.catalogue import ChatModel, ImageEndpoint, ImageModel
 from agentkit.wire.tool_list import ToolInfo
@@ -32,6 +34,9 @@ FAILURE_TTL = 20.0
 """Seconds for which a catalogue that could not be had is not asked for again."""
 PATIENCE = 10.0
 """Seconds that one look into the catalogue may take: a request waits for it."""
+
+
+_HINT = "if this is not OpenRouter: OpenRouter(service='openai'), or service='compatible'"
 
 
 @dataclass(slots=True)
@@ -60,8 +65,8 @@ class _Shelf:
     recording: object | None = None
     """The one that went on when this was fetched."""
 
-    warned: bool = False
-    """Whether the log was told that a catalogue could not be had."""
+    warned: set[str] = field(default_factory=set[str])
+    """Events of which the log has a warning."""
 
     def of_this_recording(self) -> dict[str, tuple[float, object]]:
         if (now := recorder()) is not self.recording:
@@ -85,12 +90,14 @@ class Catalogue:
             check_number("Catalogue(ttl={!r})", ttl, least=0, unit="seconds")
         self._client, self._ttl = client, ttl
         self._shelf = _shelves.setdefault(client, _Shelf())
+        is_own = client.service.lists_abilities
+        self._models = catalogue.CHAT_MODELS if is_own else catalogue.PLAIN_MODELS
 
     async def chat_model(self, slug: str) -> ChatModel | None:
         """What is known of a model of Chat Completions and Responses; None where nothing is. Never
         raises.
         """
-        found = await self._known(catalogue.CHAT_MODELS, catalogue.chat_models)
+        found = await self._known(self._models, catalogue.chat_models)
         return _named(slug, found or ())
 
     async def image_model(self, slug: str) -> ImageModel | None:
@@ -110,7 +117,7 @@ class Catalogue:
 
     async def all_chat_models(self) -> tuple[ChatModel, ...]:
         """As `chat_models`; none where they are not known. Never raises."""
-        return await self._known(catalogue.CHAT_MODELS, catalogue.chat_models) or ()
+        return await self._known(self._models, catalogue.chat_models) or ()
 
     async def all_image_models(self) -> tuple[ImageModel, ...]:
         """Every model of the Image API, without its endpoints; none where they are not known. Never
@@ -126,7 +133,7 @@ class Catalogue:
         """Every model of Chat Completions and Responses. Raises what kept the catalogue from being
         had.
         """
-        return await self._asked(catalogue.CHAT_MODELS, catalogue.chat_models)
+        return await self._asked(self._models, catalogue.chat_models)
 
     async def image_endpoints(self, slug: str) -> tuple[ImageEndpoint, ...]:
         """The endpoints of an image model. Raises what kept them from being had: `BadRequest` for
@@ -189,7 +196,11 @@ class Catalogue:
         try:
             await self._client.prepare()  # on a busy machine it takes longer than the catalogue
             async with asyncio.timeout(PATIENCE):
-                found = parse(await self._client.get(path))
+                body = await self._client.get(path)
+            found = parse(body)
+            if path == catalogue.CHAT_MODELS and catalogue.is_foreign(body):
+                write = self._write_once("catalogue_is_foreign")
+                write("catalogue_is_foreign", path=path, address=self._address, hint=self._hint())
         except UsageError as error:  # no key, say: mended sooner than any time to live
             return error.with_traceback(None)
         except TimeoutError:
@@ -199,12 +210,37 @@ class Catalogue:
         except AgentkitError as error:
             found = error.with_traceback(None)
         if isinstance(found, AgentkitError):
-            # One warning for each client: what cannot be had now is not worth a line every time.
-            write = logger().info if self._shelf.warned else logger().warning
-            self._shelf.warned = True
-            write("catalogue_not_had", path=path, reason=str(found))
+            write = self._write_once("catalogue_not_had")
+            hint = self._hint() if _is_elsewhere(found) else None
+            write(
+                "catalogue_not_had", path=path, address=self._address, reason=str(found), hint=hint
+            )
         self._shelf.kept[path] = (time.monotonic(), found)
         return found
+
+    def _write_once(self, event: str) -> Callable[..., object]:
+        """One warning for each client: what cannot be had now is not worth one every time."""
+        if event in self._shelf.warned:
+            return logger().info
+        self._shelf.warned.add(event)
+        return logger().warning
+
+    @property
+    def _address(self) -> str:
+        return redacted(self._client.base_url)
+
+    def _hint(self) -> str | None:
+        """Which setting may be meant, for those who may have another service there than they
+        said.
+        """
+        is_sure = is_openrouter(self._client.base_url) or not self._client.service.lists_abilities
+        return None if is_sure else _HINT
+
+
+def _is_elsewhere(error: AgentkitError) -> bool:
+    """Whether the server has no such catalogue, or has something else in its place."""
+    not_there = isinstance(error, APIError) and error.status in (404, 405)
+    return not_there or isinstance(error, ProtocolError)
 
 
 M = TypeVar("M", ChatModel, ImageModel)

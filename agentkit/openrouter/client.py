@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
 from types import TracebackType
@@ -25,9 +25,10 @@ from agentkit._version import __version__
 from agentkit.errors import MissingKey, ProtocolError, UsageError
 from agentkit.images.embedded import ReplySpool
 from agentkit.images.store import ImageStore
-from agentkit.openrouter.address import base_url_of, is_loopback, key_for, no_key, origin_of
+from agentkit.openrouter.address import base_url_of, key_for, needs_key, no_key, origin_of
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.plain_http import check_literal, check_name, is_allowed
+from agentkit.openrouter.price_list import Price, PriceList
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
 from agentkit.openrouter.retry import Retry, look_up
 from agentkit.openrouter.service import SERVICES, Service, ServiceName, check_service, service_at
@@ -74,6 +75,8 @@ class OpenRouter:
     - `service` says what is behind `base_url`: `"openrouter"`, `"openai"`, or `"compatible"` for
       any other server that speaks OpenAI's API. By default OpenAI's host is `"openai"`, and every
       other one OpenRouter, or a gateway before it.
+    - `prices` says what models cost (`agentkit.openrouter.Price`), for a service that does not:
+      `{"gpt-5.2": Price(input=1.75, output=14)}`, in USD for a million tokens.
     - `app_name` and `app_url` name your application in OpenRouter's rankings.
     - `timeouts` (`agentkit.openrouter.Timeouts`) says how long to wait for what.
     - `retry` (`agentkit.openrouter.Retry`) says how often a request that was surely not billed is
@@ -97,6 +100,7 @@ class OpenRouter:
         api_key: str | None = None,
         base_url: str | None = None,
         service: ServiceName | None = None,
+        prices: Mapping[str, Price] | None = None,
         app_name: str | None = None,
         app_url: str | None = None,
         timeouts: Timeouts | None = None,
@@ -121,11 +125,10 @@ class OpenRouter:
         self.origin = origin_of(self.base_url)
         self.service: Service = service_at(self.base_url) if named is None else named
         """What is known of the service behind `base_url`."""
+        self.prices = PriceList("OpenRouter(prices={!r})", prices)
+        """What models cost, as the user told it."""
         self._key = key_for(api_key, self.base_url)
-        self._needs_key = not (
-            self.service.may_be_keyless
-            and (api_key == "" or (api_key is None and is_loopback(self.base_url)))
-        )
+        self._needs_key = needs_key(api_key, self.base_url, self.service)
         self._allow_http = is_allowed(allow_http)
         if self._key:
             check_literal(self.base_url, allowed=self._allow_http)
@@ -134,9 +137,9 @@ class OpenRouter:
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
+        app = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
         self._headers = {"User-Agent": f"agentkit/{__version__}"}
         if self.service.names_apps:
-            app = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
             self._headers |= {name: value for name, value in app.items() if value}
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
         weakref.finalize(self, _close_all, self._open).atexit = False
@@ -157,6 +160,7 @@ class OpenRouter:
 
     async def close(self) -> None:
         """Close the connections of this event loop. A later request opens new ones."""
+        self.prices.tell_unused()
         connections = self._open.pop(asyncio.get_running_loop(), None)
         if connections is not None:
             await connections.close()

@@ -75,7 +75,7 @@ class Connections:
             request = self._http.build_request(method, url, content=content, headers=headers)
             response = await self._http.send(request, stream=True)
         except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-            problem = translated(error, handled)
+            problem = translated(error, handled, self._base_url)
         else:
             # From here on `IdleTimeout` watches: it tells the first bytes from the later ones.
             request.extensions["timeout"]["read"] = None

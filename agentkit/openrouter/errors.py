@@ -23,6 +23,7 @@ from agentkit.errors import (
     NotRecorded,
     OutcomeUnknown,
     ProxyFailed,
+    Redirected,
     Untrusted,
     UsageError,
 )
@@ -38,6 +39,10 @@ ERROR_BODY_WAIT = 10.0
 
 
 _VERSION = re.compile(r"/v\d")
+_REFUSED = re.compile(r"4(?:01|03|05|07)\b")
+"""What a proxy answers that opens no tunnel, whoever asks again."""
+_LOGIN = re.compile(r"\s*(Basic|Digest|Negotiate|NTLM)\b", re.IGNORECASE)
+"""Ways to log in that gateways ask for, and no service that takes keys."""
 
 
 def _wait(response: httpx2.Response) -> float | None:
@@ -62,9 +67,9 @@ def _causes(error: BaseException, handled: BaseException | None) -> Iterator[Bas
         current = current.__cause__ or current.__context__
 
 
-def translated(error: Exception, handled: BaseException | None) -> AgentkitError:
-    """Our error for whatever the HTTP client raised. `handled` is what was handled when the request
-    began.
+def translated(error: Exception, handled: BaseException | None, address: str) -> AgentkitError:
+    """Our error for whatever the HTTP client raised at this address. `handled` is what was handled
+    when the request began.
     """
     import httpx2
 
@@ -89,13 +94,14 @@ def translated(error: Exception, handled: BaseException | None) -> AgentkitError
             | httpx2.PoolTimeout()
             | httpx2.ProxyError()
         ):
-            kind = ConnectionFailed
+            kind, where = ConnectionFailed, redacted(address)
+            if isinstance(cause, httpx2.ProxyError):
+                where += " through the proxy"
+                kind = ProxyFailed if _REFUSED.match(str(cause)) else kind
             if any(isinstance(each, SSLCertVerificationError) for each in chain):
                 kind = Untrusted
-            elif isinstance(cause, httpx2.ProxyError) and str(cause).startswith("407"):
-                kind = ProxyFailed
             return kind(
-                f"no connection to OpenRouter: {_said(cause)}; nothing was sent, nothing was billed"
+                f"no connection to {where}: {_said(cause)}; nothing was sent, nothing was billed"
             )
         case httpx2.LocalProtocolError() | httpx2.InvalidURL() | httpx2.UnsupportedProtocol():
             return UsageError(f"the request cannot be sent: {_said(cause)}")
@@ -131,6 +137,11 @@ async def raise_error_status(response: httpx2.Response, *, secret: Secret, secon
             "the proxy asks for a user name and a password (407), which stand before its host in "
             "http_proxy; nothing was sent or billed"
         )
+    if status == 401 and (login := _LOGIN.match(response.headers.get("www-authenticate", ""))):
+        raise ProxyFailed(
+            f"a gateway or proxy asks for a user name and a password (401, {login[1]}), which is "
+            f"not the key of the service behind it; nothing was billed ({_asked(response)})"
+        )
     if status < 400:
         words = _redirect_refused(response)
     else:
@@ -143,14 +154,18 @@ async def raise_error_status(response: httpx2.Response, *, secret: Secret, secon
         retry_after=_wait(response),
         generation_id=response.headers.get(GENERATION_ID),
     )
-    if status in (404, 405):
-        error.args = (f"{error} ({_asked(response.request)})",)
+    if isinstance(error, Redirected):
+        error.location = redacted(response.headers.get("location", "")) or None
+    elif status in (404, 405) or not error.from_service:
+        error.args = (f"{error} ({_asked(response)})",)
     raise error
 
 
-def _asked(request: httpx2.Request) -> str:
+def _asked(response: httpx2.Response) -> str:
     """The address of a request, since one that is wrong is told by nothing else."""
-    hint = "" if _VERSION.search(request.url.path) else "; most base_urls end with /v1"
+    request, hint = response.request, ""
+    if response.status_code in (404, 405) and not _VERSION.search(request.url.path):
+        hint = "; most base_urls end with /v1"
     return redacted(f"asked: {request.method} {request.url}{hint}")
 
 

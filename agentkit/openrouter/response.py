@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -17,6 +16,7 @@ from agentkit.images.retriever import Downloads
 from agentkit.images.spool import Spool
 from agentkit.openrouter.errors import GENERATION_ID, translated
 from agentkit.wire.json import UnreadableJson, read_object
+from agentkit.wire.pages import described
 from agentkit.wire.sse import DONE, EventStream
 from agentkit.wire.types import JsonObject
 
@@ -113,7 +113,8 @@ async def chunks_of(
     except CutReply as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
-        problem = f"the connection broke while the reply came: {translated(error, handled)}"
+        told = translated(error, handled, "the service")
+        problem = f"the connection broke while the reply came: {told}"
     if problem is not None:
         raise OutcomeUnknown(problem, generation_id=generation_id)
 
@@ -274,7 +275,7 @@ class Exchange:
         try:
             return read_object(data)
         except UnreadableJson as error:
-            found = _described(data)
+            found = described(data)
             refusal = self._refusal(f"the reply is no JSON object but {found} ({error})")
         raise refusal
 
@@ -302,16 +303,3 @@ async def _with_start(start: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenera
     yield start
     async for chunk in chunks:
         yield chunk
-
-
-def _described(data: bytes) -> str:
-    """What stands there in place of JSON, in a few words."""
-    start = data[:_MOST_OF_A_PAGE].decode("utf-8", "replace").strip()
-    if start.startswith("<"):
-        words = " ".join(_MARKUP.sub(" ", start).split())[:60]
-        return f"HTML ({words!r}…)" if words else "HTML"
-    return f"{start[:60]!r}…" if start else "nothing"
-
-
-_MOST_OF_A_PAGE = 4096
-_MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^<>]*>?", re.DOTALL | re.IGNORECASE)

@@ -82,7 +82,12 @@ SERVICES = MappingProxyType[str, Service](
             "openai",
             label="OpenAI",
             base_url="https://api.openai.com/v1",
-            fields=Fields(openrouter=False, draws_itself=False, max_tokens="max_completion_tokens"),
+            fields=Fields(
+                openrouter=False,
+                draws_itself=False,
+                strict=True,
+                max_tokens="max_completion_tokens",
+            ),
             image_tool_in_responses="image_generation",
         ),
         "compatible": Service(

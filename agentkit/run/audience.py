@@ -41,9 +41,11 @@ class Audience:
     """
 
     models: tuple[str, ...] = ()
+    strict: bool = False
+    """Whether their service refuses fields of a message that it does not know, as OpenAI does."""
 
     @classmethod
-    def of(cls, model: str, settings: ModelSettings) -> Audience:
+    def of(cls, model: str, settings: ModelSettings, *, strict: bool = False) -> Audience:
         """Those that may answer a request to this model with these settings."""
         extra = settings.extra
         if isinstance(named := extra.get("model"), str):
@@ -52,7 +54,7 @@ class Audience:
         if "models" in extra:
             models += _strings(extra["models"])
         is_open = settings.preset or extra.get("preset") or any(map(_leaves_open, models))
-        return cls() if is_open else cls(tuple(dict.fromkeys(models)))
+        return cls((), strict) if is_open else cls(tuple(dict.fromkeys(models)), strict)
 
     @property
     def sole(self) -> str | None:

@@ -143,9 +143,15 @@ def parents(
     return tuple(named or dict.fromkeys([image.name for image in prompt.images]))
 
 
-def echoed(message: Message, api: Api) -> bool:
-    """Whether the raw items of this message go to that API as they came."""
-    return message.role == "assistant" and message.api == api and bool(message.raw)
+def echoed(message: Message, api: Api, audience: Audience = ANYBODY) -> bool:
+    """Whether the raw items of this message go to that API as they came. A strict service gets
+    what it gave itself, and that in Responses alone: what its Chat Completions give in a message
+    they do not all take.
+    """
+    if message.role != "assistant" or message.api != api or not message.raw:
+        return False
+    # A slug with an author is OpenRouter's.
+    return not audience.strict or (api == "responses" and "/" not in (message.asked or ""))
 
 
 def line(image: Image, asked: str = "") -> str:
@@ -248,7 +254,7 @@ class _Walk:
         refs = tuple(
             piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef)
         )
-        if not echoed(message, self._api):
+        if not echoed(message, self._api, self._audience):
             self._waiting += message.images
             return
         self.own[index] = refs

@@ -30,6 +30,10 @@ class Usage:
     """
     cache_write_tokens: int = 0
     """Input tokens that were written to the provider's prompt cache, which may cost extra."""
+    unmetered_requests: int = 0
+    """How many of `requests` went to a service that does not tell what they cost, and of which no
+    price is known.
+    """
     cost_usd: Amount | None = None
     """USD that the replies told, `upstream_cost_usd` included."""
     upstream_cost_usd: Amount | None = None
@@ -49,6 +53,11 @@ class Usage:
         spent.
         """
         return self.priced_requests == self.requests
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether somebody knows what each request costs."""
+        return not self.unmetered_requests
 
     @property
     def highest_usd(self) -> float:

@@ -12,7 +12,8 @@ from typing import Any
 
 from agentkit.run.audience import Audience
 from agentkit.run.history import PLAIN, MessageView
-from agentkit.values import BlobRef, Image, Message, Pieces, Text, ToolResult, replace
+from agentkit.values import Api, BlobRef, Image, Message, Pieces, Text, ToolResult, replace
+from agentkit.wire.fields import standard
 from agentkit.wire.json import write
 from agentkit.wire.tool_calls import for_history
 from agentkit.wire.types import BLOB, JsonObject, Request
@@ -206,8 +207,10 @@ def beside(shown: MessageView) -> Iterator[Text | Image]:
         yield Text(shown.note)
 
 
-def settings(request: Request) -> dict[str, Any]:
-    """What both APIs call by the same name."""
+def settings(request: Request, api: Api) -> dict[str, Any]:
+    """What OpenRouter calls by the same name in both APIs; of it, to other services, what they
+    know.
+    """
     given = request.settings
     reasoning = given.reasoning
     if isinstance(reasoning, str):
@@ -231,7 +234,7 @@ def settings(request: Request) -> dict[str, Any]:
         "plugins": given.plugins,
         "modalities": given.modalities,
         "image_config": given.image_config,
-        "session_id": given.session_id or request.session_id,
+        "session_id": _session(request),
         "service_tier": given.service_tier,
         "cache_control": cache,
         "prompt_cache_key": given.prompt_cache_key,
@@ -242,7 +245,13 @@ def settings(request: Request) -> dict[str, Any]:
         "reasoning": reasoning,
         "stop_server_tools_when": _stop_conditions(request),
     }
-    return {name: value for name, value in common.items() if value is not None}
+    body = {name: value for name, value in common.items() if value is not None}
+    return body if request.fields.openrouter else standard(body, api)
+
+
+def _session(request: Request) -> str | None:
+    given = request.settings.session_id
+    return None if given is False else given or request.session_id
 
 
 def _stop_conditions(request: Request) -> list[dict[str, Any]] | None:

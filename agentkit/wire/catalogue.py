@@ -17,6 +17,8 @@ from agentkit.wire.price_overrides import PriceOverride, dollars, highest, overr
 from agentkit.wire.types import JsonObject
 
 CHAT_MODELS = "/models?output_modalities=all&limit=1000"
+PLAIN_MODELS = "/models"
+"""The list of names that any other service has."""
 IMAGE_MODELS = "/images/models"
 _MOST = 1e15
 """A number that is as large is a mistake of the catalogue."""
@@ -122,8 +124,10 @@ class ChatModel:
     name: str = ""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()
-    """Names of the request's parameters that it supports: `tools`, `reasoning`, …"""
+    parameters: tuple[str, ...] | None = None
+    """Names of the request's parameters that it supports: `tools`, `reasoning`, …; None where the
+    catalogue does not say.
+    """
     context_length: int | None = None
     """Tokens, of prompt and reply together."""
     max_output_tokens: int | None = None
@@ -140,17 +144,24 @@ class ChatModel:
         """
         return highest(name, self.prices.get(name), self.overrides, when, tokens) or 0.0
 
+    # What a catalogue does not say is not known, and is taken for possible.
+
     @property
     def sees(self) -> bool:
-        return "image" in self.inputs
+        return not self.inputs or "image" in self.inputs
 
     @property
     def draws(self) -> bool:
+        """Whether it surely draws."""
         return "image" in self.outputs
 
     @property
+    def may_draw(self) -> bool:
+        return not self.outputs or self.draws
+
+    @property
     def calls_tools(self) -> bool:
-        return "tools" in self.parameters
+        return self.parameters is None or "tools" in self.parameters
 
 
 def endpoints_path(slug: str) -> str:
@@ -165,6 +176,17 @@ def chat_models(body: JsonObject) -> tuple[ChatModel, ...]:
     return tuple([_chat_model(each) for each in _records(body)])
 
 
+def is_foreign(body: JsonObject) -> bool:
+    """Whether this is no catalogue of OpenRouter's: it lists models, and says of none what it can
+    do, or lists none in this form.
+    """
+    models = _records(body)
+    known = ("architecture", "supported_parameters", "pricing")
+    if not models:
+        return not isinstance(body.get("data"), list)
+    return not any(name in model for model in models for name in known)
+
+
 def _records(body: JsonObject) -> list[JsonObject]:
     """The models of a list that have an id."""
     return [each for each in as_objects(body.get("data")) if as_text(each.get("id"))]
@@ -172,14 +194,14 @@ def _records(body: JsonObject) -> list[JsonObject]:
 
 def _chat_model(record: JsonObject) -> ChatModel:
     architecture, top = as_object(record.get("architecture")), as_object(record.get("top_provider"))
-    pricing = as_object(record.get("pricing"))
+    pricing, parameters = as_object(record.get("pricing")), record.get("supported_parameters")
     prices = {name: dollars(price) for name, price in pricing.items()}
     return ChatModel(
         id=as_text(record.get("id")) or "",
         name=as_text(record.get("name")) or "",
         inputs=_strings(architecture.get("input_modalities")),
         outputs=_strings(architecture.get("output_modalities")),
-        parameters=_strings(record.get("supported_parameters")),
+        parameters=None if parameters is None else _strings(parameters),
         context_length=as_count(record.get("context_length")) or None,
         max_output_tokens=as_count(top.get("max_completion_tokens")) or None,
         prices={name: price for name, price in prices.items() if price is not None},

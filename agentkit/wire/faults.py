@@ -16,6 +16,7 @@ from typing import Any, cast
 from agentkit.errors import APIError, ProviderFailed, for_status
 from agentkit.wire.headers import wait_for_limit
 from agentkit.wire.json import UnreadableJson, as_object, as_text, read
+from agentkit.wire.pages import described
 from agentkit.wire.sse import EventStream
 from agentkit.wire.types import JsonObject
 
@@ -50,7 +51,8 @@ def from_body(
         error = {"message": error}
     if not isinstance(error, dict):
         words = body[:200].decode("utf-8", "replace").strip()
-        error = {"message": words if words and "<" not in words else _phrase(status)}
+        page = described(body) if "<" in words else words
+        error = {"message": page or _phrase(status)}
     return from_error(
         cast("JsonObject", error),
         status=status,

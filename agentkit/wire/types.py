@@ -13,6 +13,7 @@ from agentkit.run.audience import Audience
 from agentkit.run.history import MessageView
 from agentkit.settings import ModelSettings
 from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
+from agentkit.wire.fields import OPENROUTER, Fields
 
 JsonObject = Mapping[str, Any]
 IMAGE_GENERATION = "openrouter:image_generation"
@@ -74,6 +75,8 @@ class Request:
     last_server_call: str | None = None
     """The server tool after whose call no server tool may run any more."""
     cost_left: float | None = None
+    fields: Fields = OPENROUTER
+    """Which fields the service takes."""
     shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
     """By position in `messages`: how that message goes, where it does not go as it is
     (`agentkit.run.history`).
@@ -82,7 +85,7 @@ class Request:
     @property
     def audience(self) -> Audience:
         """The models that may answer."""
-        return Audience.of(self.model, self.settings)
+        return Audience.of(self.model, self.settings, strict=self.fields.strict)
 
     @property
     def max_tokens(self) -> int | None:

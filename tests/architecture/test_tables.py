@@ -25,7 +25,7 @@ from agentkit.emulator import Emulator, Fault
 from agentkit.errors import __all__ as errors
 from agentkit.events import __all__ as events
 from agentkit.hooks import Hooks
-from agentkit.openrouter import Retry, Timeouts
+from agentkit.openrouter import Price, Retry, Timeouts
 from agentkit.studio import Options
 from agentkit.wire.usage import BYOK, COSTS, COUNTS
 from tests.architecture.documents import ROOT
@@ -57,6 +57,7 @@ TABLES: list[tuple[str, str, Iterable[str]]] = [
         "The client",
         arguments_of(OpenRouter) | names_of(Timeouts) | names_of(Retry),
     ),
+    ("other-services.md", "What it costs", names_of(Price)),
     ("configuration.md", "Downloads", names_of(FetchPolicy)),
     ("money.md", "The limits of a run", names_of(Limits)),
     ("image-api.md", "Options", Options.__annotations__),
@@ -97,6 +98,5 @@ def test_the_table_of_the_bill_is_complete() -> None:
     )
     read = {BYOK, *COSTS, *(path for paths in COUNTS.values() for path in paths)}
     assert told - {"usage", "total_tokens"} == read
-    assert names_of(Usage) - {"requests", "priced_requests", "images"} <= set(
-        re.findall(r"`(\w+)`", table)
-    )
+    ours = {"requests", "priced_requests", "unmetered_requests", "images"}
+    assert names_of(Usage) - ours <= set(re.findall(r"`(\w+)`", table))

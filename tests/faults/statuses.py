@@ -18,6 +18,7 @@ from agentkit.errors import (
     PermissionRefused,
     ProviderFailed,
     RateLimited,
+    Redirected,
     RunError,
 )
 from tests.faults.cells import (
@@ -131,7 +132,7 @@ def status_rows() -> Iterator[Row]:
     )
     for code in (301, 302, 303, 307, 308):
         names = Outcome(
-            ProviderFailed, check=both(has(status=code), says("https://elsewhere.example/"))
+            Redirected, check=both(has(status=code), says("https://elsewhere.example/"))
         )
         yield Row(f"{code}", status(code), names, names, phase=phase, moments=("first",))
 

@@ -24,6 +24,7 @@ from agentkit.wire.body import (
 )
 from agentkit.wire.chat.echo import echo
 from agentkit.wire.echo import in_words
+from agentkit.wire.fields import with_extra
 from agentkit.wire.json import write
 from agentkit.wire.reasoning import Recipient, readable, with_reasoning
 from agentkit.wire.tool_calls import for_history, sent_name
@@ -47,21 +48,23 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
 
 def _head(request: Request) -> dict[str, Any]:
     given = request.settings
-    head = settings(request)
+    head = settings(request, "chat")
     tools = [_function(request, index) for index in range(len(request.functions))]
     if not request.closing:
         tools += [_server_tool(tool) for tool in request.server_tools]
     own: dict[str, Any] = {
-        "max_tokens": request.max_tokens,
+        request.fields.max_tokens: request.max_tokens,
         "seed": given.seed,
         "tools": tools or None,
         "tool_choice": _tool_choice(request),
     }
+    if request.stream and not request.fields.openrouter:
+        # Without it, no service but OpenRouter tells what a stream used.
+        own["stream_options"] = {"include_usage": True}
     if request.output is not None:
         schema = {"name": request.output.name, "strict": True, "schema": request.output.schema}
         own["response_format"] = {"type": "json_schema", "json_schema": schema}
-    body = {**head, **{name: value for name, value in own.items() if value is not None}}
-    return {**body, **given.extra}
+    return with_extra(with_extra(head, own), given.extra)
 
 
 def _function(request: Request, index: int) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def _items(
         items = (_user(with_surroundings(message, shown)),)
     elif message.role == "tool":
         items = _tool(message, shown)
-    elif echoed(message, "chat") and not shown.calls.in_words:
+    elif echoed(message, "chat", audience) and not shown.calls.in_words:
         items = echo(message, shown, audience)
     else:
         items = (_assistant(message, shown, audience),)

@@ -23,6 +23,7 @@ from agentkit.wire.body import (
     words,
 )
 from agentkit.wire.echo import in_words
+from agentkit.wire.fields import reasons, with_extra
 from agentkit.wire.json import write
 from agentkit.wire.reasoning import Recipient, unsigned_item
 from agentkit.wire.responses.echo import echo
@@ -63,7 +64,7 @@ def _head(request: Request) -> dict[str, Any]:
         "max_output_tokens": request.max_tokens,
         "tools": tools or None,
         "tool_choice": _tool_choice(request),
-        "include": ["reasoning.encrypted_content"],
+        "include": ["reasoning.encrypted_content"] if _may_reason(request) else None,
     }
     if request.output is not None:
         own["text"] = {
@@ -74,9 +75,11 @@ def _head(request: Request) -> dict[str, Any]:
                 "schema": request.output.schema,
             }
         }
-    common = settings(request)
-    body = {**common, **{name: value for name, value in own.items() if value is not None}}
-    return {**body, **given.extra}
+    return with_extra(with_extra(settings(request, "responses"), own), given.extra)
+
+
+def _may_reason(request: Request) -> bool:
+    return request.fields.openrouter or reasons(request.model)
 
 
 def _tool_choice(request: Request) -> object:
@@ -97,7 +100,7 @@ def _items(
         items = (_user(with_surroundings(message, shown)),)
     elif message.role == "tool":
         items = _tool(message, shown)
-    elif echoed(message, "responses") and not shown.calls.in_words:
+    elif echoed(message, "responses", audience) and not shown.calls.in_words:
         items = echo(message, shown, audience)
     else:
         items = _assistant(message, shown, audience)

@@ -180,7 +180,8 @@ def test_a_limit_that_is_not_reset_soon_is_not_to_be_tried_again(
     [
         (502, b"", "HTTP 502: the service gave no reason"),
         (400, b"", "HTTP 400: the request was refused without a reason"),
-        (502, b"<html><body>Bad gateway</body></html>", "HTTP 502: the service gave no reason"),
+        (502, b"<html><body>Bad gateway</body></html>", "HTTP 502: HTML ('Bad gateway'…)"),
+        (502, b"<html><body></body></html>", "HTTP 502: HTML"),
         (503, b"upstream is down", "HTTP 503: upstream is down"),
         (400, b'{"error":"plain words"}', "HTTP 400: plain words"),
         (400, b'{"error":{"message":"cut', 'HTTP 400: {"error":{"message":"cut'),
