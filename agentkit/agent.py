@@ -103,7 +103,7 @@ class Agent(Generic[OutputT]):
     ) -> None:
         from agentkit.images.fetch_policy import FetchPolicy
         from agentkit.images.outgoing import Outgoing
-        from agentkit.images.store import FileImageStore, checked_store
+        from agentkit.images.store import checked_store, default_store
         from agentkit.openrouter.client import OpenRouter
         from agentkit.openrouter.ledger import Ledger
         from agentkit.run.history import History
@@ -118,9 +118,9 @@ class Agent(Generic[OutputT]):
         self.budget: Budget | None = check_optional("budget={!r}", budget, Budget, "Budget(…)")
         self.output: Output[OutputT] | None = Output(output) if output is not None else None
         self._client = check_optional("Agent(client={!r})", client, OpenRouter, "OpenRouter(…)")
-        self.store: ImageStore = (
-            FileImageStore() if store is None else checked_store("Agent", store)
-        )
+        self._store = None if store is None else checked_store("Agent", store)
+        if store is None:
+            default_store()  # a folder that cannot be one is refused now
         self.fetch = check_or_default("Agent(fetch={!r})", fetch, FetchPolicy)
         self.outgoing = Outgoing()  # here, so that a picture is converted once for all runs
         self.checks: bool = check_kind("Agent(checks={!r})", checks, bool, "True or False")
@@ -146,6 +146,15 @@ class Agent(Generic[OutputT]):
     def __repr__(self) -> str:
         tools = [*self.tools.functions, *(tool.name for tool in self.tools.server)]
         return f"Agent({self.model!r}, api={self.api!r}, tools={tools})"
+
+    @property
+    def store(self) -> ImageStore:
+        """The store that was given; without one, the one in the folder that the environment names
+        now.
+        """
+        from agentkit.images.store import default_store
+
+        return default_store() if self._store is None else self._store
 
     @property
     def client(self) -> OpenRouter:

@@ -15,6 +15,7 @@ import re
 import shutil
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -395,3 +396,19 @@ class FileImageStore:
                 with contextlib.suppress(OSError):
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
                         Path(entry.path).unlink()
+
+
+_NAMING = ("AGENTKIT_STORE", "XDG_DATA_HOME", "HOME")
+"""Environment variables by which the folder of pictures is found."""
+
+
+def default_store() -> FileImageStore:
+    """The store of all who were given none, in the folder that the environment names now. Raises
+    `UsageError` for one that cannot be a folder.
+    """
+    return _default_store(*map(os.environ.get, _NAMING))
+
+
+@lru_cache(maxsize=4)
+def _default_store(*_: str | None) -> FileImageStore:
+    return FileImageStore()

@@ -50,7 +50,6 @@ class AgentLike(Protocol[OutputT]):
     history: History
     budget: Budget | None
     output: Output[OutputT] | None
-    store: ImageStore
     fetch: FetchPolicy
     outgoing: Outgoing
     checks: bool
@@ -59,6 +58,8 @@ class AgentLike(Protocol[OutputT]):
     scale: bool
     ledger: Ledger | None
 
+    @property
+    def store(self) -> ImageStore: ...
     @property
     def client(self) -> OpenRouter: ...
 

@@ -20,7 +20,7 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
 from agentkit.images.outgoing import Outgoing
-from agentkit.images.store import FileImageStore, ImageStore, checked_store
+from agentkit.images.store import ImageStore, checked_store, default_store
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.openrouter.ledger import Ledger
@@ -122,7 +122,7 @@ class Studio:
     @property
     def store(self) -> ImageStore:
         """The store that was given; without one, the folder that the environment names now."""
-        return FileImageStore() if self._store is None else self._store
+        return default_store() if self._store is None else self._store
 
     @property
     def catalogue(self) -> Catalogue:
