@@ -7,9 +7,12 @@ that must arrive exactly.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from math import isfinite
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Json = dict[str, Any]
 
@@ -44,7 +47,21 @@ SHAPES: tuple[str, ...] = get_args(Shape)
 FORMATS = ("png", "jpeg", "webp", "gif", "svg")
 
 
-@dataclass(frozen=True, slots=True)
+def _short(self: object) -> str:
+    """Only the fields that were given: a reply has a dozen. Bytes are left out."""
+    given = [
+        f"{each.name}={found!r}"
+        for each in fields(cast("DataclassInstance", self))
+        if each.repr and (found := getattr(self, each.name)) != _default(each)
+    ]
+    return f"{type(self).__name__}({', '.join(given)})"
+
+
+def _default(of: "Field[Any]") -> object:
+    return of.default if of.default_factory is MISSING else of.default_factory()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Say:
     """Text of the answer. An annotation is a flat citation: `url`, `title`, and optionally
     `content`, `start_index`, `end_index`."""
@@ -52,8 +69,10 @@ class Say:
     text: str
     annotations: Sequence[Mapping[str, Any]] = ()
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Think:
     """Reasoning: readable text, an encrypted blob, a signature, or several of these."""
 
@@ -61,8 +80,10 @@ class Think:
     encrypted: str | None = None
     signature: str | None = None
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class CallTool:
     """A call of a user's function. A string in `arguments` goes out as it is, valid JSON or not."""
 
@@ -75,8 +96,10 @@ class CallTool:
             self.arguments if isinstance(self.arguments, str) else json.dumps(dict(self.arguments))
         )
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Draw:
     """A picture.
 
@@ -118,8 +141,10 @@ class Draw:
     def media_type(self) -> str:
         return "image/svg+xml" if self.format == "svg" else f"image/{self.format}"
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class UseServerTool:
     """A server tool that ran, image generation apart.
 
@@ -132,8 +157,10 @@ class UseServerTool:
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Raw:
     """JSON that goes over the wire unchanged, at its place among the content.
 
@@ -147,13 +174,15 @@ class Raw:
     chat_chunk: Mapping[str, Any] | None = None
     responses_event: Mapping[str, Any] | None = None
 
+    __repr__ = _short
+
 
 Item = Say | Think | CallTool | Draw | UseServerTool | Raw
 
 FailureForm = Literal["http", "body", "choice", "stream", "silent"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Failure:
     """How a reply fails.
 
@@ -188,8 +217,10 @@ class Failure:
                 f"code: {self.code} was given; an HTTP status from 200 to 599 is accepted"
             )
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Reply:
     """One scripted reply.
 
@@ -227,8 +258,10 @@ class Reply:
         if self.pause is not None:
             _check_seconds("pause", self.pause)
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class RawReply:
     """A reply given as bytes, which costs nothing. `chunks` are the pieces in which it is sent."""
 
@@ -243,6 +276,8 @@ class RawReply:
 
     def __post_init__(self) -> None:
         _check_timing(self.delay, self.cut_after)
+
+    __repr__ = _short
 
 
 Scripted = Reply | RawReply

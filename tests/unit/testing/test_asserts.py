@@ -163,7 +163,7 @@ async def test_a_script_that_is_too_long_or_too_short(one: Bench) -> None:
     await one.ask(one.agent(), "Hello")
     with pytest.raises(AssertionError, match="never asked for, of the script: 1 reply") as told:
         assert_script_played(one.emulator)
-    assert "Say(text='two'" in str(told.value)
+    assert "Reply(content=(Say(text='two'),))" in str(told.value)
 
 
 def test_what_is_no_answer_is_refused(emulator: Emulator) -> None:

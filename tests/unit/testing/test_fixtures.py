@@ -13,23 +13,25 @@ from tests.processes import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 APP = """
-from agentkit import Agent, tool
+from agentkit import Agent, ImageGeneration, tool
 
 @tool
 def weather(city: str) -> str:
     '''Today's weather in a city.'''
     return f"Light snow in {city}"
 
-agent = Agent("acme/model-of-tomorrow", tools=[weather])  # made before any fixture
+# Made before any fixture.
+agent = Agent("acme/model-of-tomorrow", tools=[weather])
+painter = Agent("openai/gpt-5.2", tools=[ImageGeneration()])
 """
 WORKS = """
 import asyncio, os, threading
 
 import pytest
-from agentkit import Agent, ImageGeneration, OpenRouter, Text
+from agentkit import Agent, OpenRouter, Text
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from agentkit.testing import assert_billed_once, assert_calls, assert_drawn
-from app import agent
+from app import agent, painter
 
 def test_sync(scripted_model: Emulator) -> None:
     scripted_model.play(CallTool("weather", {"city": "Oslo"}), "Take a coat.")
@@ -67,7 +69,6 @@ def test_rules(emulator: Emulator) -> None:
 
 def test_a_picture_is_kept_for_this_test(scripted_model: Emulator, tmp_path_factory) -> None:
     scripted_model.play(Draw("a fox", size=(64, 64)))
-    painter = Agent("openai/gpt-5.2", tools=[ImageGeneration()])
     assert_drawn(painter.run_sync("Draw a fox"), 1)
     assert os.environ["AGENTKIT_STORE"].startswith(str(tmp_path_factory.getbasetemp()))
     assert os.listdir(os.environ["AGENTKIT_STORE"])
@@ -187,7 +188,7 @@ def test_a_script_that_does_not_fit_fails_the_test(tmp_path: Path) -> None:
     assert "AssertionError: the script had no reply left for:" in told, told
     assert "the user's 'And again'" in told
     assert "AssertionError: never asked for, of the script: 1 reply" in told
-    assert "Say(text='two'" in told
+    assert "Reply(content=(Say(text='two'),))" in told
     assert "AssertionError: the test itself" in told
     assert (
         "The script has no reply left for the user's 'Hello'; 0 of its replies were given" in told
