@@ -32,7 +32,8 @@ NO_CATALOGUE = [Fault(status=500, when=When(api="models"))]
 def calls() -> Iterator[tuple[str, str, set[str]]]:
     """(event, level, fields) of each line that the code logs."""
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             event, function = node.args[0], node.func
@@ -43,10 +44,26 @@ def calls() -> Iterator[tuple[str, str, set[str]]]:
                 if not isinstance(event, ast.Constant):
                     continue
                 level = function.attr if isinstance(function, ast.Attribute) else "warning"
-                fields = {each.arg for each in node.keywords if each.arg}
-                starred = [each for each in node.keywords if each.arg is None]
-                assert all(ast.unparse(each.value).endswith(".labels") for each in starred)
-                yield str(event.value), level, fields | (LABELS if starred else set())
+                fields = {
+                    name
+                    for each in node.keywords
+                    for name in ({each.arg} if each.arg else spread(each.value, tree))
+                }
+                yield str(event.value), level, fields
+
+
+def spread(value: ast.expr, tree: ast.Module) -> set[str]:
+    """The fields of `**value`: the labels of a reader, or a mapping that stands in the module."""
+    if isinstance(value, ast.Attribute) and value.attr == "labels":
+        return LABELS
+    (found,) = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Dict)
+        and ast.unparse(node.targets[0]) == ast.unparse(value)
+    )
+    return {str(key.value) for key in found.keys if isinstance(key, ast.Constant)}
 
 
 def test_the_table_has_every_event_with_its_fields() -> None:
