@@ -54,6 +54,7 @@ CONTENTS = {
         "demo-scripts",
         "configuration",
         "other-services",
+        "networks",
         "logs",
         "storage",
         "limits",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentkit.demo.script import Script
     from agentkit.demo.tools import Toolbox
     from agentkit.images.store import FileImageStore
+    from agentkit.openrouter.client import OpenRouter
     from agentkit.values import Api
 
 app = typer.Typer(
@@ -42,6 +43,19 @@ class Address(NamedTuple):
 
     base_url: str | None = None
     api_key: str | None = None
+
+    def client(self, app_name: str) -> OpenRouter:
+        """A client for it. An emulator of our own is reached without the proxy of the environment,
+        which would look for it on its own machine.
+        """
+        from agentkit.openrouter.client import OpenRouter
+
+        return OpenRouter(
+            base_url=self.base_url,
+            api_key=self.api_key,
+            app_name=app_name,
+            proxy=None if self.base_url is None else False,
+        )
 
 
 class ApiChoice(StrEnum):
@@ -172,12 +186,9 @@ def _play(
 
     from agentkit.demo.live import TerminalView
     from agentkit.demo.player import play
-    from agentkit.openrouter.client import OpenRouter
 
     async def play_all() -> list[Played]:
-        client = OpenRouter(
-            base_url=address.base_url, api_key=address.api_key, app_name="agentkit demo"
-        )
+        client = address.client("agentkit demo")
         with TerminalView() as view:
             async with client:
                 return [
@@ -206,7 +217,6 @@ def chat(
     from agentkit.cli.chat import run_chat
     from agentkit.demo.tools import named_tools
     from agentkit.images.store import FileImageStore
-    from agentkit.openrouter.client import OpenRouter
 
     names = list(tool or [])
     if draw:
@@ -214,9 +224,7 @@ def chat(
     toolbox = named_tools(names, Path.cwd())
     chat_budget = Budget(budget)
     with _openrouter(live=live) as address, asyncio.Runner() as runner:
-        client = OpenRouter(
-            base_url=address.base_url, api_key=address.api_key, app_name="agentkit chat"
-        )
+        client = address.client("agentkit chat")
         store = FileImageStore()
         agent = Agent(
             model,

@@ -72,6 +72,9 @@ _PRIVATE = _networks(
 )
 #: AWS and Alibaba put their metadata service into networks that are private, not link-local.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254")))
+#: Names that mean this machine or the own network wherever they are looked up (RFC 6761, 6762,
+#: 8375, and the one that ICANN keeps for such networks). Cloud metadata services have such names.
+_PRIVATE_DOMAINS = ("localhost", "local", "internal", "home.arpa")
 _ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
 
 
@@ -178,6 +181,15 @@ def read_address(text: str) -> Address:
     except ValueError:
         raise ImageError("not fetched: the resolver gave no address") from None
     return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
+
+
+def is_private_name(host: str) -> bool:
+    """Whether a host name means a host of the own network wherever it is looked up: one without a
+    dot, or below a domain that is kept for such hosts. The host may be an address, which is none.
+    """
+    if ":" in host or _NUMERIC.match(host.rpartition(".")[2]):
+        return False
+    return "." not in host or host.endswith(tuple(f".{each}" for each in _PRIVATE_DOMAINS))
 
 
 def may_connect(address: Address, *, private: bool) -> bool:

@@ -1,10 +1,8 @@
 """One attempt to download a picture, as if its URL came from an enemy, since the text around it may
 have.
 
-The name is resolved where the connection is made, every address that it has is checked, and the
-connection goes to a checked address with the name in `Host` and in the TLS handshake: a DNS that
-changes its answer changes nothing. Redirects are followed by hand, each checked anew. No
-environment proxy, no cookie, no key is ever used, and no connection is used twice.
+`agentkit.images.route` says how the request goes out. Redirects are followed by hand, each checked
+anew. No environment proxy, no cookie, no key is ever used, and no connection is used twice.
 """
 
 from __future__ import annotations
@@ -13,24 +11,20 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
-from agentkit._recorder import refusal
-from agentkit._tls import trusted
 from agentkit.errors import ImageError, UsageError
-from agentkit.images.addresses import Address, Target
+from agentkit.images.addresses import Target
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.fetch_policy import FetchPolicy
-from agentkit.images.resolve import Resolve, TemporaryFailure, checked_addresses
+from agentkit.images.resolve import TemporaryFailure
+from agentkit.images.route import Route, Routes, refused_by_proxy, told
 from agentkit.images.store import ImageStore
 from agentkit.values.image_header import HEAD, describe, sniff
 from agentkit.wire.headers import retry_after
 
 if TYPE_CHECKING:
     import httpx2
-
-    from agentkit.images.checked_transport import CheckedTransport
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -41,116 +35,94 @@ _INFLATED = 1 << 16
 
 
 class Downloader:
-    """Downloads pictures into drafts of `store`. `origin` is trusted wherever it lies."""
+    """Downloads pictures into drafts of `store`, by `routes`. Requests go over `transport`, or over
+    a new one for each.
+    """
 
     def __init__(
         self,
         policy: FetchPolicy,
         store: ImageStore,
-        origin: tuple[str, str, int] | None,
-        resolve: Resolve,
+        routes: Routes,
         transport: httpx2.AsyncBaseTransport | None,
     ) -> None:
         self._policy = policy
         self._store = store
-        self._origin = origin
-        self._resolve = resolve
+        self._routes = routes
         self._transport = transport
 
     async def download(self, target: Target) -> SafeDraft:
         """The bytes of the picture, redirects followed. Raises `ImageError`, and `TemporaryFailure`
         if another attempt may succeed.
         """
-        import httpx2
-
-        try:
-            for _ in range(self._policy.redirects + 1):
-                found = await self._get(target)
-                if isinstance(found, SafeDraft):
-                    return found
-                target = found
-        except httpx2.TimeoutException:
-            raise TemporaryFailure("timed out") from None
-        except httpx2.InvalidURL:
-            raise ImageError("not fetched: this is no URL") from None
-        except httpx2.RemoteProtocolError as error:
-            raise TemporaryFailure(f"the connection broke ({error})"[:200]) from None
-        except httpx2.TransportError as error:
-            raise TemporaryFailure(
-                f"no connection ({error or type(error).__name__})"[:200]
-            ) from None
-        except Exception as error:
-            if (words := refusal(iter([error]))) is None:
-                raise
-            raise ImageError(f"not fetched: {words}"[:500]) from None
+        for _ in range(self._policy.redirects + 1):
+            route = await self._routes.to(target)
+            with told(route):
+                found = await self._get(route)
+            if isinstance(found, SafeDraft):
+                return found
+            target = found
         raise ImageError(f"more than {self._policy.redirects} redirects")
 
-    async def _get(self, target: Target) -> SafeDraft | Target:
+    async def _get(self, route: Route) -> SafeDraft | Target:
         """One GET: the picture's bytes, or where it redirects to."""
-        async with self._sent(target) as response:
+        async with self._sent(route) as response:
             if response.status_code in _REDIRECTS:
                 location = response.headers.get("location")
                 if not location:
                     raise ImageError(f"HTTP {response.status_code} without a target")
-                return target.join(location)
+                return route.target.join(location)
+            if response.status_code == 407 and route.proxy is not None:
+                raise refused_by_proxy("407", route)
             _check_status(response)
             return await self._read(response)
 
     @asynccontextmanager
-    async def _sent(self, target: Target) -> AsyncGenerator[httpx2.Response]:
+    async def _sent(self, route: Route) -> AsyncGenerator[httpx2.Response]:
         """The open response. Without a transport of the user's, a new one for each request: no
         connection serves twice.
         """
         if self._transport is not None:
-            response = await self._send_to_addresses(self._transport, target)
+            response = await self._send_to_addresses(self._transport, route)
             try:
                 yield response
             finally:
                 await response.aclose()
             return
-        from agentkit.images.checked_transport import CheckedTransport
-
-        try:
-            tls = trusted()
-        except UsageError as error:
-            raise ImageError(str(error)) from error
-        async with CheckedTransport(tls, partial(self._addresses, target)) as transport:
-            response = await self._send_by_name(transport, target)
+        async with self._routes.opened(route) as transport:
+            response = await self._send_by_name(transport, route.target)
             try:
                 yield response
             finally:
                 await response.aclose()
 
-    async def _send_by_name(self, transport: CheckedTransport, target: Target) -> httpx2.Response:
+    async def _send_by_name(
+        self, transport: httpx2.AsyncBaseTransport, target: Target
+    ) -> httpx2.Response:
         import httpx2
+
+        from agentkit.images.checked_transport import CheckedTransport
 
         while True:
             try:
                 return await transport.handle_async_request(self._request(target, target.host))
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                if not transport.has_another:
+                if not isinstance(transport, CheckedTransport) or not transport.has_another:
                     raise
 
     async def _send_to_addresses(
-        self, transport: httpx2.AsyncBaseTransport, target: Target
+        self, transport: httpx2.AsyncBaseTransport, route: Route
     ) -> httpx2.Response:
         import httpx2
 
+        target = route.target
         unreachable: httpx2.TransportError | None = None
-        for address in await self._addresses(target):
+        for host in await self._routes.hosts(route):
             try:
-                return await transport.handle_async_request(self._request(target, str(address)))
+                return await transport.handle_async_request(self._request(target, host))
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 unreachable = error
         raise unreachable or TemporaryFailure(f"the host {target.host} has no address")
-
-    async def _addresses(self, target: Target) -> list[Address]:
-        return await checked_addresses(
-            target,
-            self._resolve,
-            private=self._policy.private,
-            trusted=target.origin == self._origin,
-        )
 
     def _request(self, target: Target, host: str) -> httpx2.Request:
         """`host` is the name, or one of its addresses."""

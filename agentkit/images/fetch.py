@@ -15,7 +15,9 @@ from agentkit.images.drafts import SafeDraft
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored
 from agentkit.images.resolve import Resolve, TemporaryFailure, resolve_name
+from agentkit.images.route import Routes
 from agentkit.images.store import ImageStore
+from agentkit.network.tls import Tls
 from agentkit.values.blobs import storing
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def _may_pass(status: int | None) -> bool:
 
 class Fetcher:
     """Fetches pictures into a store. `origin`, the `scheme://host:port` of `base_url`, is trusted
-    wherever it lies.
+    wherever it lies. `tls` has the client's certificates.
 
     `resolve` gives the addresses of a host name and port; `transport` carries the requests, which
     name checked addresses in their URLs. One fetcher serves many tasks, and any event loop.
@@ -53,6 +55,7 @@ class Fetcher:
         store: ImageStore,
         *,
         origin: str | None = None,
+        tls: Tls | None = None,
         resolve: Resolve | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -60,9 +63,8 @@ class Fetcher:
         self._store = store
         self._origin = None if origin is None else _origin_of(origin)
         self._transport = transport
-        self._downloader = Downloader(
-            policy, store, self._origin, resolve or resolve_name, transport
-        )
+        routes = Routes(policy, self._origin, resolve or resolve_name, tls)
+        self._downloader = Downloader(policy, store, routes, transport)
 
     def in_prose(self, url: str, *, bare: bool) -> bool:
         """May a URL that was found in prose be fetched? One that is `bare` (a link, no Markdown

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
-from agentkit._check import argument, check_kind, check_number, check_pattern, refused
+from agentkit._check import (
+    argument,
+    check_kind,
+    check_number,
+    check_optional,
+    check_pattern,
+    refused,
+)
+from agentkit.network.proxies import checked_proxy, shown
+from agentkit.network.tls import Tls
 from agentkit.values.image_header import MAX_PIXELS
 
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -25,7 +34,7 @@ def _host_patterns(hosts: object) -> tuple[str, ...]:
     return tuple([check_pattern(where, each, _HOST_PATTERN, accepted) for each in names])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FetchPolicy:
     """From where pictures may be downloaded, and how large they may be.
 
@@ -52,6 +61,24 @@ class FetchPolicy:
     fetch was paid for. 0: they are stopped at once.
     """
 
+    proxy: str | None = None
+    """The proxy through which pictures are fetched by URL: an address of http, https, socks5 or
+    socks5h, with a user name and a password where it asks for them. None: no proxy, whatever the
+    environment names. What lies on the origin of `base_url`, on this machine or in a private
+    network, is fetched without it.
+    """
+    tls: Tls | None = None
+    """Certificates of your own (`agentkit.openrouter.Tls`). None: the authorities of the client,
+    whose own certificate only the origin of `base_url` is shown.
+    """
+
+    def __repr__(self) -> str:
+        """As of any dataclass, but without the password of the proxy."""
+        proxy = None if self.proxy is None else shown(self.proxy)
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
+        told = [f"{name}={(proxy if name == 'proxy' else value)!r}" for name, value in values]
+        return f"FetchPolicy({', '.join(told)})"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "hosts", _host_patterns(self.hosts))
         for name, least in (("max_bytes", 1), ("max_pixels", 1), ("redirects", 0), ("attempts", 1)):
@@ -60,6 +87,10 @@ class FetchPolicy:
         check_number("FetchPolicy(seconds={!r})", self.seconds, above=0, unit="seconds")
         check_number("FetchPolicy(grace={!r})", self.grace, least=0, unit="seconds")
         check_kind("FetchPolicy(private={!r})", self.private, bool, "True or False")
+        if self.proxy is not None:
+            proxy = checked_proxy("FetchPolicy(proxy={!r})", self.proxy)
+            object.__setattr__(self, "proxy", proxy)
+        check_optional("FetchPolicy(tls={!r})", self.tls, Tls, "Tls(…)")
 
     def allows(self, host: str) -> bool:
         """Whether this host is named by `hosts`."""

@@ -88,7 +88,7 @@ def services_of(
     services = Services(
         client,
         agent.store,
-        Fetcher(agent.fetch, agent.store, origin=client.origin),
+        Fetcher(agent.fetch, agent.store, origin=client.origin, tls=client.tls),
         agent.outgoing,
         Encoded() if encoded is None else encoded,
         agent.history,

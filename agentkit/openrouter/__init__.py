@@ -4,10 +4,11 @@ openai error leaves it.
 
 from __future__ import annotations
 
+from agentkit.network.tls import Tls
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.price_list import Price
 from agentkit.openrouter.retry import Retry
 from agentkit.openrouter.service import Service
 from agentkit.openrouter.transport import Timeouts
 
-__all__ = ["OpenRouter", "Price", "Retry", "Service", "Timeouts"]
+__all__ = ["OpenRouter", "Price", "Retry", "Service", "Timeouts", "Tls"]

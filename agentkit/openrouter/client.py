@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
-from agentkit._check import argument, check_choice, check_optional, check_pattern
+from agentkit._check import argument, check_choice, check_optional, check_or_default, check_pattern
 from agentkit._redact import redacted
-from agentkit._tls import trusted
 from agentkit._version import __version__
 from agentkit.errors import MissingKey, ProtocolError, UsageError
 from agentkit.images.embedded import ReplySpool
 from agentkit.images.store import ImageStore
+from agentkit.network.proxies import GivenProxy, checked_proxy, chosen_proxy
+from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.address import base_url_of, key_for, needs_key, no_key, origin_of
 from agentkit.openrouter.body import content_of
 from agentkit.openrouter.plain_http import check_literal, check_name, is_allowed
@@ -32,7 +33,7 @@ from agentkit.openrouter.price_list import Price, PriceList
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
 from agentkit.openrouter.retry import Retry, look_up
 from agentkit.openrouter.service import SERVICES, Service, ServiceName, check_service, service_at
-from agentkit.openrouter.transport import TRANSPORTS, Timeouts, Transport
+from agentkit.openrouter.transport import TRANSPORTS, Timeouts, Transport, transport_for
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
 from agentkit.wire.json import UnreadableJson, read_object
@@ -64,6 +65,17 @@ def _address(given: str | None, service: Service | None) -> str:
     return base_url_of(found)
 
 
+def _checked(proxy: GivenProxy, transport: Transport | None) -> GivenProxy:
+    """The proxy, which has to be one that the transport speaks."""
+    if transport is not None:
+        check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
+    if proxy is None or proxy is False:
+        return proxy
+    found = checked_proxy("OpenRouter(proxy={!r})", proxy)
+    transport_for(found, transport)
+    return found
+
+
 class OpenRouter:
     """A connection to OpenRouter. Any number of agents may share one; it keeps its connections
     apart for each event loop.
@@ -81,8 +93,10 @@ class OpenRouter:
     - `timeouts` (`agentkit.openrouter.Timeouts`) says how long to wait for what.
     - `retry` (`agentkit.openrouter.Retry`) says how often a request that was surely not billed is
       sent again.
-    - `transport` is `"aiohttp"` or `"httpx2"`; by default aiohttp, unless the environment names a
-      SOCKS proxy.
+    - `transport` is `"aiohttp"` or `"httpx2"`; by default aiohttp, unless there is a SOCKS proxy.
+    - `proxy` is the address of a proxy (http, https, socks5 or socks5h) with its user name and
+      password; by default the one that the environment names. False: none, whatever it names.
+    - `tls` (`agentkit.openrouter.Tls`) has certificates of your own.
     - `allow_http` lets the key travel over plain http to a public address, where everybody on the
       way can read it; by default only where `AGENTKIT_ALLOW_HTTP` is `1`. Loopback, private
       addresses and names without a dot need no permission.
@@ -106,6 +120,8 @@ class OpenRouter:
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
         transport: Transport | None = None,
+        proxy: GivenProxy = None,
+        tls: Tls | None = None,
         allow_http: bool | None = None,
     ) -> None:
         # What was given as the key is not shown, whatever it is.
@@ -115,11 +131,9 @@ class OpenRouter:
         check_optional("OpenRouter(base_url={!r})", base_url, str, accepted)
         check_optional("OpenRouter(app_name={!r})", app_name, str, "a string")
         check_optional("OpenRouter(app_url={!r})", app_url, str, "a string")
-        check_optional("OpenRouter(timeouts={!r})", timeouts, Timeouts, "Timeouts(…)")
-        check_optional("OpenRouter(retry={!r})", retry, Retry, "Retry(…)")
         check_optional("OpenRouter(allow_http={!r})", allow_http, bool, "True, False or None")
-        if transport is not None:
-            check_choice("OpenRouter(transport={!r})", transport, TRANSPORTS)
+        self.tls = check_optional("OpenRouter(tls={!r})", tls, Tls, "Tls(…)")
+        self.proxy: GivenProxy = _checked(proxy, transport)
         named = check_service("OpenRouter(service={!r})", service)
         self.base_url = _address(base_url, named)
         self.origin = origin_of(self.base_url)
@@ -132,8 +146,8 @@ class OpenRouter:
         self._allow_http = is_allowed(allow_http)
         if self._key:
             check_literal(self.base_url, allowed=self._allow_http)
-        self.timeouts = Timeouts() if timeouts is None else timeouts
-        self.retry = Retry() if retry is None else retry
+        self.timeouts = check_or_default("OpenRouter(timeouts={!r})", timeouts, Timeouts)
+        self.retry = check_or_default("OpenRouter(retry={!r})", retry, Retry)
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
@@ -180,12 +194,13 @@ class OpenRouter:
         loop = asyncio.get_running_loop()
         if (connections := self._open.get(loop)) is not None:
             return connections
+        proxy = chosen_proxy(self.proxy, self.base_url)
         if self._key:
-            await check_name(self.base_url, allowed=self._allow_http)
+            await check_name(self.base_url, allowed=self._allow_http, proxy=proxy)
         elif self._needs_key:
             raise MissingKey(no_key(self.base_url, self.service))
         # In a thread: it takes a second or more, in which the loop has other things to do.
-        await asyncio.to_thread(_load, self.transport)
+        await asyncio.to_thread(_load, self.transport, self.tls)
         if (connections := self._open.get(loop)) is not None:  # another request was faster
             return connections
         for other in [each for each in self._open if each.is_closed()]:
@@ -198,6 +213,8 @@ class OpenRouter:
             headers=self._headers,
             timeouts=self.timeouts,
             transport=self.transport,
+            proxy=proxy,
+            tls=self.tls,
         )
         await connections.close_with_loop()
         return connections
@@ -278,7 +295,7 @@ class OpenRouter:
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 
 
-def _load(transport: Transport | None) -> None:
+def _load(transport: Transport | None, tls: Tls | None) -> None:
     """Import what a first request needs, which takes longer than to import agentkit, and read the
     certificates.
     """
@@ -288,7 +305,7 @@ def _load(transport: Transport | None) -> None:
     for name in names:
         import_module(name)
     with contextlib.suppress(UsageError):  # told where the connections are opened
-        trusted()
+        trusted(tls)
 
 
 def _close_all(opened: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]) -> None:

@@ -17,10 +17,9 @@ import httpx2
 from openai import AsyncOpenAI
 
 from agentkit._redact import Secret, redacted
-from agentkit._tls import trusted
 from agentkit.errors import UsageError
+from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
-from agentkit.openrouter.proxies import proxy_for
 from agentkit.openrouter.transport import (
     Timeouts,
     Transport,
@@ -44,9 +43,13 @@ class Connections:
         headers: Mapping[str, str],
         timeouts: Timeouts,
         transport: Transport | None,
+        proxy: str | None,
+        tls: Tls | None,
     ) -> None:
         _check_address(base_url)
-        self._http = _http_client(key, base_url, headers, timeouts, transport)
+        kind = transport_for(proxy, transport)
+        opened = open_transport(kind, tls=trusted(tls), proxy=proxy, keepalive=timeouts.keepalive)
+        self._http = _http_client(key, headers, timeouts, opened)
         self._sdk = AsyncOpenAI(
             api_key=key.reveal() or "none", base_url=base_url, http_client=self._http, max_retries=0
         )
@@ -113,20 +116,18 @@ def _check_address(base_url: str) -> None:
 
 def _http_client(
     key: Secret,
-    base_url: str,
     headers: Mapping[str, str],
     timeouts: Timeouts,
-    transport: Transport | None,
+    transport: httpx2.AsyncBaseTransport,
 ) -> httpx2.AsyncClient:
     """An HTTP client without cookies, redirects or settings from the environment, which raises an
     error status as our own error.
     """
-    kind, proxy = transport_for(base_url, transport), proxy_for(base_url)
     on_response = partial(
         raise_error_status, secret=key, seconds=min(ERROR_BODY_WAIT, timeouts.idle)
     )
     return httpx2.AsyncClient(
-        transport=open_transport(kind, tls=trusted(), proxy=proxy, keepalive=timeouts.keepalive),
+        transport=transport,
         headers=headers,
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,

@@ -16,7 +16,6 @@ from agentkit._redact import redacted
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.addresses import Address, may_connect, read_address
 from agentkit.images.resolve import Resolve, resolve_name
-from agentkit.openrouter.proxies import proxy_for
 
 VARIABLE = "AGENTKIT_ALLOW_HTTP"
 
@@ -35,13 +34,15 @@ def check_literal(base_url: str, *, allowed: bool) -> None:
         raise _refused(base_url, f"{host} is a public address")
 
 
-async def check_name(base_url: str, *, allowed: bool, resolve: Resolve = resolve_name) -> None:
+async def check_name(
+    base_url: str, *, allowed: bool, proxy: str | None = None, resolve: Resolve = resolve_name
+) -> None:
     """Raise `UsageError` for plain http to a name that has a public address. A line in the log
     tells of any other plain http.
 
     A name is looked up once, when the connections of an event loop are opened, and one without a
     dot never: it is of the user's own network. One that has no address passes, as no connection
-    comes of it; but not where a proxy is to look it up.
+    comes of it; but not where a `proxy` is to look it up.
     """
     host = _plain_host(base_url)
     if host is None:
@@ -49,7 +50,7 @@ async def check_name(base_url: str, *, allowed: bool, resolve: Resolve = resolve
     found = _literals(host)
     if not found and "." in host.rstrip(".") and not allowed:
         found = await _looked_up(host, urlsplit(base_url).port or 80, resolve)
-        if not found and proxy_for(base_url) is not None:
+        if not found and proxy is not None:
             raise _refused(base_url, f"{host} has no address here that is known to be private")
         if _is_public(found):
             raise _refused(base_url, f"{host} has a public address")

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from agentkit._check import argument, check_number
-from agentkit._redact import redacted
 from agentkit.errors import UsageError
-from agentkit.openrouter.proxies import proxy_for
+from agentkit.network.proxies import INSTALL_SOCKS, shown
 from agentkit.openrouter.retry import PATIENCE
 
 if TYPE_CHECKING:
@@ -20,16 +19,15 @@ Transport: TypeAlias = Literal["aiohttp", "httpx2"]
 TRANSPORTS: tuple[Transport, ...] = ("aiohttp", "httpx2")
 
 
-def transport_for(url: str, asked: Transport | None) -> Transport:
-    """The library for requests to this address: the one asked for, else aiohttp, or httpx2 where
+def transport_for(proxy: str | None, asked: Transport | None) -> Transport:
+    """The library for requests through this proxy: the one asked for, else aiohttp, or httpx2 where
     the proxy speaks SOCKS, which aiohttp does not.
     """
-    proxy = proxy_for(url)
     socks = proxy is not None and proxy.startswith("socks")
     if socks and asked == "aiohttp":
         raise UsageError(
             "OpenRouter(transport='aiohttp') cannot use the proxy "
-            f"{redacted(proxy or '')!r}: 'httpx2' can"
+            f"{shown(proxy or '')!r}: 'httpx2' can"
         )
     return asked or ("httpx2" if socks else "aiohttp")
 
@@ -49,26 +47,24 @@ def open_transport(
         through = None if proxy is None else httpx2.Proxy(proxy)
     except (httpx2.InvalidURL, ValueError) as error:
         raise UsageError(
-            f"the environment names the proxy {redacted(proxy or '')!r}: "
-            f"accepted is a URL ({error})"
+            f"the proxy {shown(proxy or '')!r} cannot be used: accepted is a URL ({error})"
         ) from None
     if kind == "aiohttp":
         from agentkit.openrouter.aiohttp_transport import AiohttpTransport
 
         return AiohttpTransport(tls=tls, keepalive=keepalive, proxy=through)
+    if through is not None and through.url.scheme == "https":
+        through.ssl_context = tls
     limits = httpx2.Limits(
         max_connections=None, max_keepalive_connections=100, keepalive_expiry=keepalive
     )
     try:
         inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
     except ImportError as error:  # httpx2 imports socksio when a SOCKS proxy is given
-        raise UsageError(
-            f"the environment names the proxy {redacted(proxy or '')!r}; for SOCKS proxies: "
-            'pip install "agentkit-openrouter[socks]"'
-        ) from error
+        raise UsageError(f"the proxy {shown(proxy or '')!r}: {INSTALL_SOCKS}") from error
     if proxy is None or not proxy.startswith("socks"):
         return inner
-    from agentkit.openrouter.socks_transport import SocksTransport
+    from agentkit.network.socks import SocksTransport
 
     return SocksTransport(inner, proxy)
 

@@ -378,7 +378,7 @@ class _Work:
         model = await self._known_model() if self._checking and has_catalogue else None
         request = with_moderators(request, model)
         await asyncio.to_thread(check_room, store, request.n or 1)
-        fetcher = Fetcher(studio.fetch, store, origin=client.origin)
+        fetcher = Fetcher(studio.fetch, store, origin=client.origin, tls=client.tls)
         try:
             references = await stored(
                 request.references,

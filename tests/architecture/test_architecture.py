@@ -23,7 +23,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     "_version _redact errors _check _files",
     "values",
-    "settings _recorder _sync _tls",
+    "settings network _recorder _sync",
     "run",
     "show",
     "wire answer budget _log",

@@ -30,6 +30,7 @@ from tests.architecture.fresh import (
     fresh_environment,
     requirements,
 )
+from tests.clock import GUARD
 
 NAME = "agentkit-openrouter"
 MODULE_OF = {
@@ -172,7 +173,7 @@ def check_commands(place: Environment) -> None:
         assert running.stdout is not None
         assert running.stdout.readline().startswith("http://127.0.0.1:")
         running.send_signal(signal.SIGTERM)
-        assert running.wait(timeout=30) == 0
+        assert running.wait(timeout=GUARD) == 0
 
 
 def test_every_command_runs(fresh: Environment) -> None:

@@ -25,7 +25,7 @@ from agentkit.emulator import Emulator, Fault
 from agentkit.errors import __all__ as errors
 from agentkit.events import __all__ as events
 from agentkit.hooks import Hooks
-from agentkit.openrouter import Price, Retry, Timeouts
+from agentkit.openrouter import Price, Retry, Timeouts, Tls
 from agentkit.studio import Options
 from agentkit.wire.usage import BYOK, COSTS, COUNTS
 from tests.architecture.documents import ROOT
@@ -59,6 +59,7 @@ TABLES: list[tuple[str, str, Iterable[str]]] = [
     ),
     ("other-services.md", "What it costs", names_of(Price)),
     ("configuration.md", "Downloads", names_of(FetchPolicy)),
+    ("networks.md", "Certificates of your own", names_of(Tls)),
     ("money.md", "The limits of a run", names_of(Limits)),
     ("image-api.md", "Options", Options.__annotations__),
     ("hooks.md", "", names_of(Hooks)),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentkit.errors import AgentkitError, RunError
-from tests.faults.replay import Heard, ears
+from tests.faults.replay import WAIT, Heard, ears
 from tests.faults.streams import Recorded, recorded
 
 Json = Any
@@ -240,8 +240,9 @@ class Verdict:
     outcomes: Counter[str] = field(default_factory=Counter[str])
 
 
-SLOW = 6.0
-"""Seconds for one that count as a hang: the time-outs are 5 s, and each body ends at once."""
+SLOW = WAIT
+"""Seconds for one that count as a hang: each body ends at once, and only what waits for more than
+it has comes to a time-out."""
 
 
 async def judge(cases: Iterable[Malformed], *, at_once: int = 8) -> Verdict:

@@ -18,6 +18,9 @@ from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
 from tests.faults.streams import Recorded
 
+WAIT = 60.0
+"""Seconds that a client waits for the next bytes: each body ends at once, so this is a hang."""
+
 LAST = {
     "chat": b'{"id":"gen-2","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Done."}}]}',
     "responses": b'{"id":"gen-2","object":"response","status":"completed","output":[{"type":"message","role":"assistant",'
@@ -184,7 +187,7 @@ class Ears:
 
     def __init__(self, replayer: Replayer, count: int) -> None:
         self.replayer = replayer
-        waits = Timeouts(connect=5, first_byte=5, idle=5, lookup=0)
+        waits = Timeouts(connect=WAIT, first_byte=WAIT, idle=WAIT, lookup=0)
         self._free: asyncio.Queue[tuple[str, OpenRouter]] = asyncio.Queue()
         self._all = [
             (

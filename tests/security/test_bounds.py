@@ -25,8 +25,10 @@ from tests.security.peer import Script, http, peering, start
 from tests.security.pictures import SIGNATURE, header, whole
 
 MB = 1 << 20
-SPARE_SECONDS, SPARE_MEGABYTES = 1.0, 64
+SPARE_MEGABYTES = 64
 SECONDS = 3.0
+SLOW = 4 * SECONDS
+"""What is not stopped goes on to the time-outs, which are a minute."""
 
 WELL = {
     "id": "gen-1",
@@ -200,6 +202,6 @@ async def test_what_never_ends_is_stopped(
     came = await attacked(attack.script or packed(), api, stream=attack.stream)
     record_property("came", came)
     print(f"{name}, {api}: {came}")
-    assert came["seconds"] <= SECONDS + SPARE_SECONDS
+    assert came["seconds"] <= SLOW
     assert came["megabytes"] <= attack.megabytes + SPARE_MEGABYTES
     assert re.search(attack.told, came["told"])

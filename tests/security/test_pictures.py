@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.clock import GUARD
 from tests.security import photos, pictures
 from tests.security.pictures import Build, cuts
 
@@ -39,7 +40,7 @@ def outcomes(folder: Path) -> Mapping[str, Any]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=5 * GUARD,
         cwd=Path(__file__).parents[2],
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]

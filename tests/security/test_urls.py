@@ -15,6 +15,7 @@ import pytest
 
 from agentkit.errors import ImageError
 from agentkit.images import Fetcher, FetchPolicy, MemoryImageStore
+from tests.clock import GUARD
 from tests.security.net import PNG, Net
 from tests.security.urls import FORBIDDEN, GOOD, NAMES, PUBLIC
 
@@ -242,7 +243,7 @@ def test_the_interpreter_itself_sees_no_socket_connect() -> None:
     fetch proves that they are seen.
     """
     done = subprocess.run(
-        [sys.executable, "-c", AUDITED], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", AUDITED], capture_output=True, text=True, check=True, timeout=GUARD
     )
     refused, events, control = json.loads(done.stdout)
     assert refused == len(FORBIDDEN)

@@ -154,6 +154,9 @@ INTERRUPTED = """
 import asyncio, os, signal, threading
 from agentkit._sync import run_sync
 
+# A shell that starts the tests in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 async def work():
     try:
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()

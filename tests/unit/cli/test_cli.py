@@ -65,6 +65,21 @@ def test_a_demo_is_played_shown_and_reported(script: Path, tmp_path: Path) -> No
         assert (tmp_path / "out" / file).is_file()
 
 
+def test_the_emulator_is_reached_whatever_proxy_the_environment_names(
+    script: Path, tmp_path: Path
+) -> None:
+    """On its own machine, a proxy would look for it in vain."""
+    dead = "http://127.0.0.1:9"
+    names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    proxies = dict.fromkeys(names, dead)
+    done = run("demo", str(script), "--out", str(tmp_path / "out"), **proxies, NO_PROXY="")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("✓ 2 of 2 turns as expected") == 2
+    done = run("chat", stdin="Draw a green frog.\n", **proxies, no_proxy="")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "img_1" in done.stdout
+
+
 def test_a_failed_expectation_is_exit_1_and_says_which(script: Path, tmp_path: Path) -> None:
     script.write_text(SCRIPT.replace("images: 1", "images: 2"))
     done = run("demo", str(script), "--api", "chat", "--out", str(tmp_path / "out"))

@@ -135,10 +135,10 @@ class Peer:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, *, tls: bool = False, mute: bool = False
+    handler: Handler, *, tls: bool | ssl.SSLContext = False, mute: bool = False
 ) -> AsyncIterator[Peer]:
-    """A server for the block. `tls`: it shows the certificate of `PEM`; with `mute` it never
-    answers a handshake.
+    """A server for the block. `tls`: it shows the certificate of `PEM`, or has a context of its
+    own; with `mute` it never answers a handshake.
     """
     peer = Peer("")
     tasks: set[asyncio.Task[None]] = set()
@@ -159,8 +159,8 @@ async def serving(
             writer.transport.abort()
             tasks.discard(task)
 
-    context = None
-    if tls and not mute:
+    context = tls if isinstance(tls, ssl.SSLContext) else None
+    if tls is True and not mute:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(PEM)
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agentkit import Agent, OpenRouter
-from agentkit._tls import trusted
 from agentkit.emulator import Emulator, Reply, Say
 from agentkit.errors import UsageError
 from agentkit.images import FetchPolicy
 from agentkit.images.store import MemoryImageStore
+from agentkit.network.tls import trusted
 from tests.unit.openrouter.conftest import KEY
 from tests.unit.openrouter.peer import PEM
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from agentkit import OpenRouter
 from agentkit.errors import ConnectionFailed, OutcomeUnknown, ProxyFailed, UsageError
+from agentkit.network.proxies import is_exempt, proxy_for
 from agentkit.openrouter import Timeouts
-from agentkit.openrouter.proxies import is_exempt, proxy_for
 from agentkit.openrouter.retry import times_more
 from agentkit.openrouter.transport import transport_for
+from tests.proxy import proxying
 from tests.unit.openrouter.conftest import KEY, Connect, ask
 from tests.unit.openrouter.peer import Line, answers, reply, serving
 
@@ -199,17 +200,15 @@ async def test_a_tunnel_in_which_the_handshake_fails(
 
 def test_which_transport_speaks_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "https://openrouter.example/api/v1"
-    assert (proxy_for(url), transport_for(url, None), transport_for(url, "httpx2")) == (
-        None,
-        "aiohttp",
-        "httpx2",
-    )
+    assert proxy_for(url) is None
+    assert (transport_for(None, None), transport_for(None, "httpx2")) == ("aiohttp", "httpx2")
     monkeypatch.setenv("https_proxy", "proxy.example:3128")
-    assert (proxy_for(url), transport_for(url, None)) == ("http://proxy.example:3128", "aiohttp")
+    assert proxy_for(url) == "http://proxy.example:3128"
+    assert transport_for(proxy_for(url), None) == "aiohttp"
     monkeypatch.setenv("https_proxy", "socks5://ada:secret@proxy.example")
-    assert transport_for(url, None) == "httpx2"
+    assert transport_for(proxy_for(url), None) == "httpx2"
     with pytest.raises(UsageError, match=r"'socks5://.*httpx2") as caught:
-        transport_for(url, "aiohttp")
+        transport_for(proxy_for(url), "aiohttp")
     assert "secret" not in str(caught.value)
     monkeypatch.setenv("https_proxy", "SOCKS://proxy.example:1080/")  # as GNOME writes it
     assert proxy_for(url) == "socks5://proxy.example:1080/"
@@ -345,3 +344,34 @@ async def test_a_reply_through_socks_may_take_longer_than_the_connection(
         base_url = "http://openrouter.example/api/v1"
         async with OpenRouter(api_key=KEY, base_url=base_url, timeouts=waits) as client:
             assert len(await ask(client)) == 1
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+async def test_a_proxy_that_the_user_names(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in place of the environment's; False is none at all."""
+    async with (
+        serving(answers) as peer,
+        proxying({"openrouter.example:80": peer.port}, kind, "ada:p@ss word") as proxy,
+    ):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "openrouter.example")
+        named = proxy.url("ada:p@ss word")
+        base_url = "http://openrouter.example/api/v1"
+        async with OpenRouter(
+            api_key=KEY, base_url=base_url, proxy=named, allow_http=True
+        ) as client:
+            assert "p@ss" not in repr(client)
+            assert (len(await ask(client)), proxy.asked) == (1, ["openrouter.example:80"])
+        async with OpenRouter(api_key=KEY, base_url=peer.url, proxy=False) as client:
+            assert (len(await ask(client)), len(proxy.asked)) == (1, 1)
+
+
+def test_a_proxy_that_cannot_be_is_refused_at_once() -> None:
+    for proxy, words in (
+        ("ftp://ada:verysecret@proxy.example", r"OpenRouter\(proxy='ftp://…@proxy.example'\): acc"),
+        (True, r"OpenRouter\(proxy=True\): accepted is the address of a proxy"),
+        ("socks5://ada:verysecret@proxy.example", r"transport='aiohttp'\) cannot use .*'httpx2'"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            OpenRouter(api_key=KEY, proxy=proxy, transport="aiohttp")  # type: ignore[arg-type]
+        assert "verysecret" not in str(caught.value)

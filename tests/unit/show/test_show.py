@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from agentkit.show import html, markdown, plain
 from agentkit.values import Image, ImageFailure, MemoryBlobs, Source, Text
+from tests.clock import GUARD
 from tests.conftest import examples
 
 HOSTILE = [
@@ -318,6 +319,6 @@ def test_without_markdown_it_words_are_escaped_paragraphs() -> None:
         "from agentkit.show import html\nprint(html.prose('a <b>\\n\\n![x](https://example.org)'), end='')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=GUARD, check=True
     )
     assert done.stdout == "<p>a &lt;b&gt;</p><p>![x](https://example.org)</p>"

@@ -1,21 +1,39 @@
-"""The proxy that the environment names for an address, and what it exempts from it."""
+"""The proxy that a user or the environment names, and what the latter exempts from it."""
 
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from typing import Literal, TypeAlias
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from agentkit._redact import redacted
+from agentkit._check import refused
+from agentkit._redact import REDACTED
 from agentkit.errors import UsageError
 
 _PORTS = {"http": 80, "https": 443}
 _ACCEPTED = ("http", "https", "socks5", "socks5h")
+_EXAMPLE = "http://user:password@proxy.example:3128"
 _ALIASES = {"socks": "socks5"}
 """What desktops write into `ALL_PROXY`."""
+NOTHING_SENT = "; nothing was sent or billed"
+"""How the words of a `ProxyFailed` end."""
+INSTALL_SOCKS = 'SOCKS needs one more package: pip install "agentkit-openrouter[socks]"'
 _ENTRY = re.compile(
     r"(?:\w+://)?(?:\[([^\]]*)\]|([^\s:/]+)|([^\s]*:[^\s/]*:[^\s/]*))(/\d+)?(?::(\d+))?/?"
 )
+
+
+GivenProxy: TypeAlias = str | Literal[False] | None
+"""A proxy's address; False: no proxy, whatever the environment names; None: what it names."""
+
+
+def chosen_proxy(given: GivenProxy, url: str) -> str | None:
+    """The proxy for this address, of which `NO_PROXY` exempts only where the environment names it.
+    Raises as `proxy_for` does.
+    """
+    return proxy_for(url) if given is None else given or None
 
 
 def proxy_for(url: str) -> str | None:
@@ -38,23 +56,56 @@ def proxy_for(url: str) -> str | None:
             return None
     elif proxy_bypass(parts.netloc):
         return None
-    scheme, separator, rest = proxy.strip().partition("://")
-    scheme = scheme.lower()
-    found = f"{_ALIASES.get(scheme, scheme)}://{rest}" if separator else f"http://{proxy.strip()}"
-    if not found.startswith(tuple(f"{each}://" for each in _ACCEPTED)) or not _is_address(found):
+    found = _normal(proxy)
+    if found is None:
         raise UsageError(
-            f"the environment names the proxy {redacted(proxy)!r} for {url}: "
+            f"the environment names the proxy {shown(proxy)!r} for {url}: "
             f"accepted are addresses of {', '.join(_ACCEPTED[:-1])} and {_ACCEPTED[-1]}"
         )
     return found
 
 
-def _is_address(proxy: str) -> bool:
+def checked_proxy(where: str, given: object) -> str:
+    """The address of a proxy that a user names, as `proxy_for` gives it. `where` names the argument
+    and has `{!r}` for the value, of which user name and password are not shown.
+
+    Raises `UsageError` for what is no such address, and where the package that speaks SOCKS is
+    missing.
+    """
+    accepted = f"is the address of a proxy ({', '.join(_ACCEPTED)}), such as {_EXAMPLE!r}"
+    if not isinstance(given, str):
+        raise refused(where, given, accepted)
+    found = _normal(given)
+    if found is None:
+        raise refused(where, shown(given), accepted)
+    if found.startswith("socks") and find_spec("socksio") is None:
+        raise refused(where, shown(found), INSTALL_SOCKS)
+    return found
+
+
+def shown(proxy: str) -> str:
+    """The address without user name and password, which may be no proper address."""
+    before, at, host = proxy.strip().rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme + separator if separator else ''}{REDACTED}@{host}" if at else proxy.strip()
+
+
+def _normal(proxy: str) -> str | None:
+    """The address with its scheme, http by default, in lowercase, and with user name and password
+    as a URL has them; None for what is none.
+    """
+    scheme, separator, rest = proxy.strip().partition("://")
+    scheme = _ALIASES.get(scheme.lower(), scheme.lower()) if separator else "http"
     try:
-        parts = urlsplit(proxy)
-        return bool(parts.hostname) and parts.port != 0
+        parts = urlsplit(f"{scheme}://{rest if separator else proxy.strip()}")
+        is_address = bool(parts.hostname) and parts.port != 0
     except ValueError:  # a broken IPv6 address, or a port that is no number
-        return False
+        return None
+    if scheme not in _ACCEPTED or not is_address:
+        return None
+    user, at, host = parts.netloc.rpartition("@")
+    words = [quote(unquote(each), safe="") for each in user.split(":", 1)]
+    return urlunsplit((scheme, f"{':'.join(words)}{at}{host}", parts.path, "", ""))
 
 
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import httpx2
 
-from agentkit._redact import redacted
 from agentkit.errors import ProxyFailed
+from agentkit.network.proxies import NOTHING_SENT, shown
 
 _FOR_GOOD = ("from proxy server, but got", "username/password", "not allowed", "not supported")
 """Words of httpx2's for refusals that another attempt does not change."""
@@ -36,7 +36,7 @@ class SocksTransport(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, proxy: str) -> None:
-        self._inner, self._proxy = inner, redacted(proxy)
+        self._inner, self._proxy = inner, shown(proxy)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         phases = [""]
@@ -82,7 +82,7 @@ class SocksTransport(httpx2.AsyncBaseTransport):
         return self._failed(f"does not speak SOCKS: {words or type(error).__name__}")
 
     def _failed(self, why: str) -> ProxyFailed:
-        return ProxyFailed(f"the SOCKS proxy {self._proxy!r} {why}; nothing was sent or billed")
+        return ProxyFailed(f"the SOCKS proxy {self._proxy!r} {why}{NOTHING_SENT}")
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -1,0 +1,159 @@
+"""How one request for a picture goes out: to a checked address of its host, or to the proxy that
+the user named, by the name of its host.
+
+Directly, the name is resolved where the connection is made, every address that it has is checked,
+and the connection goes to a checked address with the name in `Host` and in the TLS handshake: a DNS
+that changes its answer changes nothing. Through a proxy, the name is the proxy's to resolve; for
+https, the TLS session is with the host of the URL, whose certificate is checked for that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agentkit._recorder import refusal
+from agentkit.errors import ImageError, ProxyFailed, UsageError
+from agentkit.images.addresses import Target
+from agentkit.images.fetch_policy import FetchPolicy
+from agentkit.images.resolve import (
+    Resolve,
+    TemporaryFailure,
+    check_for_proxy,
+    checked_addresses,
+    is_near,
+)
+from agentkit.network.proxies import NOTHING_SENT, shown
+from agentkit.network.tls import Tls, trusted
+
+if TYPE_CHECKING:
+    import httpx2
+
+Origin = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A target, the proxy that is asked for it, and the certificates for both."""
+
+    target: Target
+    is_own: bool
+    """Whether it lies on the origin of `base_url`, which is trusted wherever that lies."""
+    proxy: str | None
+    tls: Tls | None
+
+    @property
+    def through(self) -> str:
+        """The proxy in words, without its password, at the end of a reason."""
+        return "" if self.proxy is None else f" (through the proxy {shown(self.proxy)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What decides on routes. `origin` is that of `base_url`; `tls` is the client's."""
+
+    policy: FetchPolicy
+    origin: Origin | None
+    resolve: Resolve
+    tls: Tls | None
+
+    async def to(self, target: Target) -> Route:
+        """The route to a target, which is not checked yet."""
+        is_own, tls = target.origin == self.origin, self.policy.tls
+        if tls is None and self.tls is not None:
+            tls = self.tls if is_own else self.tls.without_certificate()
+        proxy = self.policy.proxy
+        if proxy is not None and is_own and await is_near(target, self.resolve):
+            proxy = None
+        return Route(target, is_own, proxy, tls)
+
+    async def hosts(self, route: Route) -> list[str]:
+        """The checked addresses to connect to, or the checked name for the proxy. Raises
+        `ImageError`.
+        """
+        target, private = route.target, self.policy.private
+        if route.proxy is not None:
+            await self._check(route)
+            return [target.host]
+        found = await checked_addresses(target, self.resolve, private=private, trusted=route.is_own)
+        return [str(each) for each in found]
+
+    async def _check(self, route: Route) -> None:
+        if not route.is_own:
+            await check_for_proxy(route.target, self.resolve, private=self.policy.private)
+
+    @asynccontextmanager
+    async def opened(self, route: Route) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
+        """A new transport, which checks the target where it connects. Raises `ImageError`."""
+        from agentkit.images.checked_transport import CheckedTransport, ProxiedTransport
+
+        try:
+            tls = trusted(route.tls)
+        except UsageError as error:
+            raise ImageError(str(error)) from error
+        if route.proxy is None:
+            async with CheckedTransport(tls, partial(self.hosts, route)) as transport:
+                yield transport
+            return
+        async with ProxiedTransport(tls, route.proxy, partial(self._check, route)) as transport:
+            if not route.proxy.startswith("socks"):
+                yield transport
+                return
+            from agentkit.network.socks import SocksTransport
+
+            yield SocksTransport(transport, route.proxy)
+
+
+@contextmanager
+def told(route: Route) -> Generator[None]:
+    """Tells what goes wrong on a route as an `ImageError`, or as a `TemporaryFailure` if another
+    attempt may succeed, and names the proxy.
+    """
+    import httpx2
+
+    problem: ImageError
+    try:
+        yield
+        return
+    except TemporaryFailure as error:
+        problem = TemporaryFailure(f"{error}{route.through}", after=error.after)
+    except ImageError as error:
+        if not route.through:
+            raise
+        problem = ImageError(f"{error}{route.through}")
+    except httpx2.TimeoutException:
+        problem = TemporaryFailure(f"timed out{route.through}")
+    except httpx2.InvalidURL:
+        problem = ImageError("not fetched: this is no URL")
+    except httpx2.RemoteProtocolError as error:
+        problem = TemporaryFailure(f"the connection broke ({error})"[:200] + route.through)
+    except httpx2.ProxyError as error:
+        problem = refused_by_proxy(str(error), route)
+    except ProxyFailed as error:  # of SOCKS, which names the proxy
+        problem = ImageError(f"no connection: {str(error).removesuffix(NOTHING_SENT)}")
+    except httpx2.TransportError as error:
+        words = f"no connection ({error or type(error).__name__})"
+        problem = TemporaryFailure(words[:200] + route.through)
+    except Exception as error:
+        if (words := refusal(iter([error]))) is None:
+            raise
+        problem = ImageError(f"not fetched: {words}"[:500])
+    raise problem
+
+
+def refused_by_proxy(status: str, route: Route) -> ImageError:
+    """Why the proxy opens no tunnel, or asks for a password. `status` is that of its answer, or
+    what a SOCKS proxy said.
+    """
+    code = status.partition(" ")[0]
+    if code == "407":
+        return ImageError(
+            f"no connection{route.through}: it asks for a user name and a password (407), which "
+            "stand before its host"
+        )
+    words = f"no connection: the proxy refuses ({status})"[:200] + route.through
+    may_pass = not code.isdecimal() or code in {"408", "425", "429"} or int(code) >= 500
+    return TemporaryFailure(words) if may_pass else ImageError(words)
