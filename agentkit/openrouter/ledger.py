@@ -7,6 +7,7 @@ there and never bought again, and a request whose end is not known is reported, 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,22 +17,29 @@ from typing import cast
 from agentkit._check import (
     argument,
     check_choice,
+    check_kind,
     check_number,
     check_or_default,
     check_text,
     refused,
 )
+from agentkit.openrouter import ledger_sweep
 from agentkit.openrouter.ledger_entries import Entries, in_thread
 from agentkit.openrouter.ledger_folder import FolderLocks, FolderStorage, ProcessLocks
 from agentkit.openrouter.ledger_storage import CallKey, LedgerStorage, RunLocks, at_the_ledger
 from agentkit.openrouter.paid_call import RunLedger, Unknown
 from agentkit.openrouter.stored_call import VERDICTS, StoredCall, Verdict
+from agentkit.run import Run
+
+_SWEEP_SECONDS = 600.0
+"""How often the bounds of a ledger are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How much a ledger keeps. What is beyond is removed by `Ledger.sweep`, the oldest runs first.
-    Raises `UsageError` for a wrong value.
+    """How much a ledger keeps. What is beyond is removed now and then when a run begins, and by
+    `Ledger.sweep`: the oldest runs first, those that have not ended too. Raises `UsageError` for a
+    wrong value.
     """
 
     bytes: int = 4 << 30
@@ -73,6 +81,7 @@ class Ledger:
             argument("Ledger", "unknown"), unknown, ("ask", "fail")
         )
         self.keep = check_or_default(argument("Ledger", "keep"), keep, Keep)
+        self._swept = 0.0
 
     def __repr__(self) -> str:
         storage = self.entries.storage
@@ -86,6 +95,8 @@ class Ledger:
         """
 
         def take() -> tuple[Callable[[], None], bool]:
+            if time.time() - self._swept > _SWEEP_SECONDS:
+                self._keep_within()
             release = self.locks.lock(run)
             try:
                 with at_the_ledger("read from"):
@@ -98,6 +109,35 @@ class Ledger:
         release, is_new = await in_thread(take)
         return RunLedger(
             self.entries, run, session or run, release, is_new=is_new, unknown=self.unknown
+        )
+
+    async def saved(self, run: Run) -> None:
+        """Tell the ledger that this run was saved (`run.to_json()`): what it has of the replies in
+        it is removed. Of a run that has ended, the rest is removed by the next `sweep`.
+
+        Without this, everything stays until it is beyond `keep`.
+        """
+        check_kind("Ledger.saved({!r})", run, Run, "a run: answer.run")
+        ended = run.status not in {"running", "paused"}
+        await in_thread(
+            partial(ledger_sweep.mark_saved, self.entries, run.id, run.turns, ended=ended)
+        )
+
+    async def sweep(self) -> int:
+        """Remove what nobody needs: runs that were saved and had ended, and what is beyond `keep`,
+        whatever runs go on. Returns how many runs were removed.
+        """
+
+        def removed() -> int:
+            return ledger_sweep.sweep(self.entries, self.locks) + self._keep_within()
+
+        return await in_thread(removed)
+
+    def _keep_within(self) -> int:
+        self._swept = now = time.time()
+        most, days = self.keep.bytes, self.keep.days
+        return ledger_sweep.keep_within(
+            self.entries, self.locks, most_bytes=most, days=days, now=now
         )
 
     async def calls(self, run: str) -> list[StoredCall]:

@@ -54,6 +54,8 @@ class Entries:
         data = ledger_requests.flat(body)
         with self._lock:
             base, earlier = self._latest.get(session, (None, b""))
+        if base is not None and self._request_at(_place(base)) is None:
+            base, earlier = None, b""  # it was swept
         segments, literal = ledger_requests.segments(data, earlier)
         copies = any(start >= 0 for start, _ in segments)
         told: dict[str, Any] = {
@@ -65,8 +67,7 @@ class Entries:
             "sha256": ledger_requests.digest(data),
         }
         if base is not None and copies:
-            place = {"run": base.run, "call": base.call, "attempt": base.attempt}
-            told |= {"base": place, "segments": segments}
+            told |= {"base": _place(base), "segments": segments}
         else:
             literal = data
         self.write(key, (Entry("request", told, literal),), sync=True)
@@ -114,3 +115,7 @@ class Entries:
                 if found.attempt == key.attempt and isinstance(entry, Entry):
                     return entry if entry.kind == "request" else None
         return None
+
+
+def _place(key: CallKey) -> dict[str, Any]:
+    return {"run": key.run, "call": key.call, "attempt": key.attempt}

@@ -68,7 +68,7 @@ class FolderStorage:
 
     def append(self, key: CallKey, entries: Sequence[Entry], *, sync: bool) -> None:
         """See `LedgerStorage`."""
-        path = self._path(key)
+        path, data = self._path(key), b"".join(map(framed, entries))
         begins = entries[0].kind == "request"
         if begins:
             self.prepare(key.run)
@@ -77,7 +77,7 @@ class FolderStorage:
         flags = os.O_WRONLY | os.O_APPEND | _FLAGS | (os.O_CREAT | os.O_EXCL if begins else 0)
         descriptor = os.open(path, flags, 0o600)
         try:
-            _write(descriptor, b"".join(map(framed, entries)))
+            _write(descriptor, data)
             if sync:
                 os.fsync(descriptor)
         except OSError:
@@ -130,9 +130,10 @@ class FolderStorage:
         """The folder of a run, made if it is missing. Raises `LedgerError` for one of another
         user.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.folder, self._folder(run)):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
             _check_owner(folder)
         return folder
 
