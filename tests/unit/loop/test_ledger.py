@@ -4,6 +4,7 @@ there, and nothing is bought twice. In all four ways.
 
 from __future__ import annotations
 
+import base64
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from agentkit import Ledger, Run, tool
 from agentkit.emulator import CallTool, Draw, Fault, Reply, Say, Socket, When
 from agentkit.errors import OutcomeUnknown, RunBusy, RunError, UsageError
+from agentkit.openrouter.ledger_folder import FolderStorage
+from agentkit.openrouter.ledger_storage import Entry
 from tests.conftest import Bench, picture
 from tests.unit.loop.dying import Dying, seen
 
@@ -163,3 +166,31 @@ async def test_two_that_go_on_with_one_run(dying: Dying) -> None:
         await dying.resume()
     await taken.close()
     assert (await dying.resume()).text == "words"
+
+
+async def test_a_body_that_was_cut_anywhere(dying: Dying) -> None:
+    """Whatever had been written of the reply, no picture whose last byte was is lost, nothing is
+    bought again by itself, and the request is reported with its id.
+    """
+    emulator = dying.bench.emulator
+    emulator.play([Reply([Say("Here "), Draw("a fox", data=FOX), Draw("a hen", data=HEN)])])
+    emulator.faults.add(Fault(socket=Socket("slice", at="body", size=6000)))
+    first = await dying.bench.ask(dying.agent(model=PAINTER), "Draw")
+    (file,) = dying.files
+    storage, run = FolderStorage(dying.folder), dying.run().id
+    states = set[str]()
+    for _, data in dying.cuts(file)[1:]:
+        file.write_bytes(data)
+        entries = [entry for _, entry in storage.read(run) if isinstance(entry, Entry)]
+        body = b"".join(entry.data for entry in entries if entry.kind == "body")
+        arrived = [each for each in (FOX, HEN) if base64.b64encode(each) in body]
+        answer = await dying.resume(model=PAINTER)
+        assert [image.bytes() for image in answer.images] == arrived
+        if answer.status == "paused":
+            assert answer.pending[0].arguments == {"generation_id": emulator.posts[0].generation_id}
+        else:
+            assert answer.text == first.text
+        states.add(answer.status)
+        file.with_name(f"{file.name}.damaged").unlink(missing_ok=True)
+    assert states == {"paused", "completed"}
+    assert len(emulator.posts) == 1

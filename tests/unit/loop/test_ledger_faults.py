@@ -46,7 +46,7 @@ class Memory:
     def __init__(self) -> None:
         self.rows: list[tuple[CallKey, Entry]] = []
 
-    def append(self, key: CallKey, entries: Sequence[Entry], *, sync: bool) -> None:
+    def append(self, key: CallKey, entries: Sequence[Entry], *, sync: bool) -> None:  # noqa: ARG002 - memory needs none
         if entries[0].kind == "request" and any(each == key for each, _ in self.rows):
             raise FileExistsError
         self.rows += [(key, entry) for entry in entries]
@@ -134,13 +134,17 @@ async def test_a_storage_of_ones_own(dying: Dying) -> None:
     assert memory.rows == []
 
 
+def bytes_below(folder: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in folder.rglob("*") if each.is_file())
+
+
 async def test_no_file_holds_the_key(emulator: Emulator, tmp_path: Path) -> None:
     key = "sk-or-v1-0123456789abcdef0123456789abcdef"
     emulator.play([DRAWS])
     async with OpenRouter(api_key=key, base_url=emulator.base_url) as client:
         agent = Agent(PAINTER, client=client, ledger=Ledger(tmp_path / "calls"), checks=False)
         await agent.run("Draw")
-    written = b"".join(each.read_bytes() for each in tmp_path.rglob("*") if each.is_file())
+    written = bytes_below(tmp_path)
     assert b"request" in written
     assert key.encode() not in written
     assert b"Bearer" not in written
