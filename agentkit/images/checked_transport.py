@@ -18,13 +18,21 @@ Check: TypeAlias = Callable[[], Awaitable[None]]
 LookUp: TypeAlias = Callable[[], Awaitable[list[str]]]
 
 
-class CheckedTransport(httpx2.AsyncHTTPTransport):
+class _OwnPool(httpx2.AsyncHTTPTransport):
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        # An httpx2 that keeps its connections elsewhere would go on to connect unchecked.
+        if not isinstance(self._pool, httpcore2.AsyncConnectionPool):
+            raise TypeError(f"httpx2 keeps its connections in {type(self._pool).__name__}")
+
+
+class CheckedTransport(_OwnPool):
     """For one host, whose checked addresses `look_up` gives: they are tried in order, each once,
     and no connection is kept. What `look_up` raises is raised.
     """
 
     def __init__(self, tls: ssl.SSLContext, look_up: LookUp) -> None:
-        super().__init__(verify=tls, trust_env=False)
+        super().__init__(tls)
         self._backend = _CheckedBackend(look_up)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls, max_keepalive_connections=0, network_backend=self._backend
@@ -36,14 +44,14 @@ class CheckedTransport(httpx2.AsyncHTTPTransport):
         return bool(self._backend.left)
 
 
-class ProxiedTransport(httpx2.AsyncHTTPTransport):
+class ProxiedTransport(_OwnPool):
     """For one host, which the proxy is asked for by its name once `check` has found nothing wrong
     with it. What `check` raises is raised; `ImportError` where the package that speaks SOCKS is
     missing.
     """
 
     def __init__(self, tls: ssl.SSLContext, proxy: str, check: Check) -> None:
-        super().__init__(verify=tls, trust_env=False)
+        super().__init__(tls)
         backend = _ProxyBackend(check)
         given = httpx2.Proxy(proxy)
         address = httpcore2.URL(str(given.url))

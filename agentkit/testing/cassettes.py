@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Generator, Sequence
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from agentkit._check import argument, check_choice, refused
 from agentkit._recorder import recorder
 from agentkit.errors import UsageError
+from agentkit.openrouter.client import forget_shared_client
+from agentkit.testing.environment import environment
 
 if TYPE_CHECKING:
     import pytest
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["none", "once", "new_episodes", "all", "rewrite"]
 MODES: tuple[Mode, ...] = ("none", "once", "new_episodes", "all", "rewrite")
 _NOT_IN_A_NAME = re.compile(r"[<>?%*:|\"'/\\]")
-_LONGEST_NAME = 200
+_LONGEST_NAME = 120
 Pictures: TypeAlias = Literal["exact", "size"]
 _NOTE = """\
 Recorded by agentkit.testing{}, for tests.
@@ -193,13 +196,15 @@ class Cassette:
         if not shelf.kept or not found.recorded:
             return
         from agentkit.testing.tape import scrubbed
-        from agentkit.testing.tape_file import write
+        from agentkit.testing.tape_file import MAX_BYTES, write
 
         interactions = scrubbed(shelf.kept, self._models)
         note = _NOTE.format(f" from {self._source}" if self._source else "")
         replaces = self.mode in {"all", "rewrite"} and self.path.exists()
         if error is None or not replaces or not found.is_broken_off:
-            write(self.path, interactions, note)
+            size = write(self.path, interactions, note)
+            if size > MAX_BYTES:
+                raise UsageError(f"it has {size} bytes, and only {MAX_BYTES} can be played again")
             return
         partial = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
         write(partial, interactions, note)
@@ -215,7 +220,7 @@ def _holds_any(path: Path) -> bool:
 
 def _not_written(path: Path, problem: Exception) -> UsageError:
     words = problem.strerror if isinstance(problem, OSError) else problem
-    return UsageError(f"a recording cannot be written to {path}: {words}")
+    return UsageError(f"the recording cannot be kept in {path}: {words}")
 
 
 def cassette_of(request: pytest.FixtureRequest, **options: Any) -> Cassette:
@@ -227,7 +232,14 @@ def cassette_of(request: pytest.FixtureRequest, **options: Any) -> Cassette:
     folder = request.path.parent / "cassettes" / request.path.stem
     asked_for = request.config.getoption("--record-mode", default=None)
     given: dict[str, Any] = {"mode": asked_for or "none", **options}
-    return cassette(folder / f"{_NOT_IN_A_NAME.sub('-', name)[:_LONGEST_NAME]}.yaml", **given)
+    return cassette(folder / f"{_file_name(name)}.yaml", **given)
+
+
+def _file_name(test: str) -> str:
+    name = _NOT_IN_A_NAME.sub("-", test)
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(test.encode()).hexdigest()[:12]}"
 
 
 @contextmanager
@@ -238,14 +250,10 @@ def playing(opened: Cassette, folder: Path) -> Generator[Cassette]:
     changes = {"AGENTKIT_STORE": str(folder)}
     if not opened.may_record and not os.environ.get("OPENROUTER_API_KEY"):
         changes["OPENROUTER_API_KEY"] = "played"
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
+    # What a shared client has learned in another test is not in this cassette.
+    forget_shared_client()
     try:
-        with opened:
+        with environment(changes), opened:
             yield opened
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        forget_shared_client()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
@@ -39,7 +40,7 @@ class Compared:
 def compared(method: str, path: str, query: Sequence[tuple[str, str]], body: bytes) -> Compared:
     """`body` is scrubbed, and a summary stands for each picture in it."""
     value: Any = body
-    if body[:1] in (b"{", b"["):
+    with suppress(ValueError, RecursionError):
         value = json.loads(body)
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from agentkit.openrouter.client import forget_shared_client
 from agentkit.testing.asserts import assert_script_played
+from agentkit.testing.environment import environment
 
 if TYPE_CHECKING:
     from agentkit.emulator import Emulator
@@ -30,18 +31,12 @@ def in_use(emulator: Emulator, folder: Path) -> Generator[None]:
         "NO_PROXY": exempt,
         "no_proxy": exempt,
     }
-    before = {name: os.environ.get(name) for name in changes}
     # The next emulator may get the port of this one, and with it the same address and key.
     forget_shared_client()
-    os.environ.update(changes)
     try:
-        yield
+        with environment(changes):
+            yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         forget_shared_client()
 
 

@@ -41,7 +41,21 @@ _ACCOUNT = {
     "user_id",
     "workspace_id",
 }
+_CREDENTIALS = {
+    "access_token",
+    "api-key",
+    "api_key",
+    "apikey",
+    "authorization",
+    "client_secret",
+    "cookie",
+    "password",
+    "refresh_token",
+    "secret",
+    "x-api-key",
+}
 _RANDOM = {"session_id"}
+_HIDDEN = _ACCOUNT | _CREDENTIALS | _RANDOM
 _DATES = {"created", "created_at", "completed_at"}
 _SECRET = re.compile(
     r"\bsk-[A-Za-z0-9_-]{8,}|\b(?:Bearer|Basic)\s+[A-Za-z0-9+/=_.~-]{6,}"
@@ -155,21 +169,22 @@ def _texts(pieces: Sequence[str]) -> Iterator[range]:
 
 
 def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Slot]]:
-    """Every string of a JSON value, and where it is; dates and accounts are taken out on the
-    way.
+    """Every string of a JSON value, and where it is; dates, accounts and credentials are taken out
+    on the way.
     """
     pairs: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
         pairs = list(cast("dict[Any, Any]", value).items())
     elif isinstance(value, list):
         pairs = list(enumerate(cast("list[Any]", value)))
+    owner = cast("Any", value)
     for key, item in pairs:
         if key in _DATES and isinstance(item, int | float):
-            value[key] = 0
+            owner[key] = 0
         elif isinstance(item, str):
-            if key in _ACCOUNT or key in _RANDOM:
-                value[key] = REDACTED
-            yield (*place, key), (value, key)
+            if isinstance(key, str) and key.lower() in _HIDDEN:
+                owner[key] = REDACTED
+            yield (*place, key), (owner, key)
         else:
             yield from _strings(item, (*place, key))
 

@@ -65,9 +65,9 @@ def read(path: Path) -> list[Interaction] | None:
     return _Reader(path).interactions(document)
 
 
-def write(path: Path, interactions: Sequence[Interaction], note: str) -> None:
-    """Put these in the place of what the file held. `note` is lines for the head of the file.
-    Raises `OSError`, and leaves the file as it was then.
+def write(path: Path, interactions: Sequence[Interaction], note: str) -> int:
+    """Put these in the place of what the file held, and return its size in bytes. `note` is lines
+    for the head of the file. Raises `OSError`, and leaves the file as it was then.
     """
     document = {"version": VERSION, "interactions": [*map(_as_mapping, interactions)]}
     text = yaml.dump(document, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**9)
@@ -75,10 +75,11 @@ def write(path: Path, interactions: Sequence[Interaction], note: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         head = "".join(f"# {line}\n" for line in note.splitlines())
-        draft.write_text(head + text, encoding="utf-8", newline="\n")
+        size = draft.write_bytes((head + text).encode())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+    return size
 
 
 def _unusable(path: Path, why: str) -> UsageError:

@@ -5,18 +5,23 @@ modes; and what it says of a request that it does not have.
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import vcr
 
 from agentkit import Agent, FetchPolicy, Image, OpenRouter
-from agentkit.emulator import Draw, Emulator, Fault, Reply, Say, Socket, When
+from agentkit.emulator import Draw, Emulator, Failure, Fault, Reply, Say, Socket, Status, When
 from agentkit.errors import (
     AgentkitError,
     ImageError,
+    InsufficientCredits,
     NotRecorded,
     RunError,
     UsageError,
@@ -237,7 +242,7 @@ async def test_a_recording_that_cannot_be_written_is_told(tmp_path: Path) -> Non
                 await hello(emulator.base_url, "One")
         assert not emulator.posts
         path = tmp_path / "gone" / "a.yaml"
-        with pytest.raises(UsageError, match="cannot be written"), cassette(path):
+        with pytest.raises(UsageError, match="cannot be kept"), cassette(path):
             await hello(emulator.base_url, "One")
             path.parent.rmdir()
             path.parent.write_text("")
@@ -247,7 +252,75 @@ async def test_a_recording_that_cannot_be_written_is_told(tmp_path: Path) -> Non
             path.parent.rmdir()
             path.parent.write_text("")
             raise ZeroDivisionError
-    assert "cannot be written" in "".join(caught.value.__notes__)
+    assert "cannot be kept" in "".join(caught.value.__notes__)
+
+
+def packed(data: bytes, name: str) -> list[httpx2.Response]:
+    body = {"gzip": gzip.compress, "deflate": zlib.compress}.get(name, lambda each: each)(data)
+    headers = {"Content-Encoding": name, "Content-Type": "application/json"}
+    return [httpx2.Response(200, headers=headers, content=Raw(body))]
+
+
+class Raw:
+    """A body that goes out as it is."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "identity"])
+async def test_a_packed_reply_is_kept_unpacked(tmp_path: Path, name: str) -> None:
+    (reply,) = packed(f'{{"words":"the key is {KEY}"}}'.encode(), name)
+    with cassette(tmp_path / "a.yaml"):
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: reply)) as client:
+            await client.get("https://a.test/")
+    with cut_off(), cassette(tmp_path / "a.yaml"):
+        async with httpx2.AsyncClient() as client:
+            played = await client.get("https://a.test/")
+    assert played.json() == {"words": "the key is redacted"}
+
+
+async def test_a_reply_that_cannot_be_read_is_not_kept(tmp_path: Path) -> None:
+    (reply,) = packed(KEY.encode(), "unheard-of")
+    with (
+        pytest.raises(UsageError, match="packed as unheard-of"),
+        cassette(tmp_path / "a.yaml"),
+    ):
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: reply)) as client:
+            await client.get("https://a.test/")
+    assert read(tmp_path / "a.yaml") is None
+    with cassette(tmp_path / "b.yaml"):  # nothing of the recorder was left behind
+        pass
+
+
+@transports
+async def test_errors_are_recorded_and_played(tmp_path: Path, transport: Transport) -> None:
+    path = tmp_path / "errors.yaml"
+    options: dict[str, Any] = {"transport": transport}
+    busy = Fault(status=Status(429, retry_after=0), when=When(nth=1))
+    with Emulator(faults=[busy]) as emulator, cassette(path):
+        emulator.play([Reply([Say("a")]), Reply(error=Failure("no credits", 402))])
+        assert await hello(emulator.base_url, "One", **options) == ["a"]
+        with pytest.raises(InsufficientCredits) as recorded:
+            await hello(emulator.base_url, "Two", **options)
+    with cut_off(), cassette(path) as tape:
+        assert await hello(ELSEWHERE, "One", **options) == ["a"]
+        with pytest.raises(InsufficientCredits) as played:
+            await hello(ELSEWHERE, "Two", **options)
+    assert str(played.value) == str(recorded.value)
+    assert not tape.unplayed
+
+
+async def test_a_short_key_is_not_taken_for_a_part_of_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    with Emulator(api_key="any") as emulator, cassette(path):
+        emulator.play(Reply([Say("A company of many")]))
+        async with OpenRouter(api_key="any", base_url=emulator.base_url) as client:
+            await Agent("openai/gpt-5.2", client=client).run("One")
+    assert b"A company of many" in (read(path) or [])[-1].body
 
 
 def test_one_cassette_is_open_at_a_time(tmp_path: Path) -> None:

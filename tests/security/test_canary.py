@@ -345,8 +345,9 @@ async def test_no_key_is_told(
     assert leaks(key, "\n".join(logs)) == []
 
 
+@pytest.mark.parametrize("transport", ["aiohttp", "httpx2"])
 @pytest.mark.parametrize("kind", KEYS)
-async def test_no_key_is_recorded(kind: str, tmp_path: Path) -> None:
+async def test_no_key_is_recorded(kind: str, transport: str, tmp_path: Path) -> None:
     key = KEYS[kind]
     steps = [
         FAILURES[name](key)[0]
@@ -356,7 +357,7 @@ async def test_no_key_is_recorded(kind: str, tmp_path: Path) -> None:
     async with peering(*steps) as peer:
         with record("canary", source="a test", folder=tmp_path):
             for _ in steps:
-                await attempt(peer, Secret(key), stream=False, transport="httpx2")
+                await attempt(peer, Secret(key), stream=False, transport=transport)
         assert peer.posts == len(steps)
     recorded = (tmp_path / "canary.yaml").read_text()
     assert "no such key" in recorded

@@ -68,6 +68,19 @@ def test_accounts_dates_and_random_ids_of_a_body() -> None:
     }
 
 
+def test_credentials_of_other_services() -> None:
+    server = {
+        "type": "mcp",
+        "headers": {"Authorization": "token 7", "X-Api-Key": "k"},
+        "authorization": "t",
+        "logprobs": [{"token": "a"}],
+        "schema": {"password": {"type": "string"}},
+    }
+    kept = json.loads(scrub.body(json.dumps({"tools": [server]}).encode(), {}))["tools"][0]
+    hidden = {"Authorization": "redacted", "X-Api-Key": "redacted"}
+    assert kept == {**server, "headers": hidden, "authorization": "redacted"}
+
+
 def test_only_headers_that_agentkit_reads_are_kept() -> None:
     given = {
         "Authorization": f"Bearer {KEY}",
