@@ -5,7 +5,7 @@ an approval is used once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -146,29 +146,35 @@ async def decided(
         return given_up(run), context
     run = replace(run, partial=None)
     waiting = {each.call_id: each for each in run.waiting}
+    pending = {each.id: each for each in run.pending}
+    run = _released(run, {*own.approve, *own.results, *nested})
     granted: dict[str, str] = {}
     for call_id, verdict in own.approve.items():
         question = waiting[call_id]
-        invocation = _shown(run, question, "approve", "; it is not run")
+        invocation = _shown(run, pending, question, "approve", "; it is not run")
         if verdict is True:
             granted[run.fingerprint(invocation)] = question.fingerprint
-            run = _released(run, call_id)
         else:
             reason = verdict.reason if isinstance(verdict, Denied) else Denied().reason
             words = f"not run: the user denied this call ({reason})"
             run = denied(run, invocation, words, reason, log)
     for call_id, value in own.results.items():
-        run = await _with_outside_result(run, waiting[call_id], value, context, log)
-    for call_id in nested:
-        run = _released(run, call_id)
+        invocation = _shown(run, pending, waiting[call_id], "results")
+        run = await _with_outside_result(run, invocation, value, context, log)
     approvals = Approvals(granted, nested, used)
     return replace(run, status="running"), replace(context, approvals=approvals)
 
 
-def _shown(run: Run, question: Waiting, argument: str, effect: str = "") -> Invocation:
+def _shown(
+    run: Run,
+    pending: Mapping[str, Invocation],
+    question: Waiting,
+    argument: str,
+    effect: str = "",
+) -> Invocation:
     """The call that a question is about. Raises `UsageError` if it is not as it was shown."""
     call_id = question.call_id
-    invocation = next((each for each in run.pending if each.id == call_id), None)
+    invocation = pending.get(call_id)
     if invocation is None:
         raise UsageError(f"run {run.id} says that {call_id!r} waits, and holds no such call")
     if question.fingerprint != run.fingerprint(invocation, question.nonce):
@@ -180,9 +186,9 @@ def _shown(run: Run, question: Waiting, argument: str, effect: str = "") -> Invo
 
 
 async def _with_outside_result(
-    run: Run, question: Waiting, value: object, context: RunContext, log: EventLog
+    run: Run, invocation: Invocation, value: object, context: RunContext, log: EventLog
 ) -> Run:
-    call_id, invocation = question.call_id, _shown(run, question, "results")
+    call_id = invocation.id
     try:
         encoded = encode_result(value)
     except ToolResultError as error:
@@ -190,7 +196,7 @@ async def _with_outside_result(
     store, fetcher = context.services.store, context.services.fetcher
     pictures = [(image, await ingest(image, store, fetcher)) for image in encoded.images]
     completed = replace(invocation, status="completed")
-    return applied(_released(run, call_id), ToolOutcome(completed, encoded, tuple(pictures)), log)
+    return applied(run, ToolOutcome(completed, encoded, tuple(pictures)), log)
 
 
 def asked_again(run: Run, context: RunContext) -> Run:
@@ -253,8 +259,8 @@ def _with_new_questions(run: Run, approve: Iterable[str], used: UsedApprovals) -
     return replace(run, waiting=tuple(waiting), nested=tuple(nested))
 
 
-def _released(run: Run, call_id: str) -> Run:
-    return replace(run, waiting=tuple(each for each in run.waiting if each.call_id != call_id))
+def _released(run: Run, call_ids: Collection[str]) -> Run:
+    return replace(run, waiting=tuple(each for each in run.waiting if each.call_id not in call_ids))
 
 
 def _check(run: Run, decisions: Decisions, used: UsedApprovals) -> None:
@@ -312,6 +318,7 @@ def given_up(run: Run) -> Run:
     run = without_agents(run)
     own = {call.id for call in run.messages[-1].calls}
     words = (Text("cancelled: the run was stopped"),)
+    run = replace(run, waiting=())
     for invocation in run.pending:
         ended = replace(invocation, status="cancelled", error="cancelled")
         if ended.id in own:

@@ -4,7 +4,7 @@ tools.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import isawaitable
@@ -25,15 +25,17 @@ _NO_CALL = Invocation("", "")
 
 
 @contextmanager
-def _stops(run: Run) -> Generator[None, None, None]:
-    """An error of the user's function stops the run: it becomes a `HookFailed` that has the run."""
+def _stops(run: Run, parsed: Sequence[Invocation] = ()) -> Generator[None, None, None]:
+    """An error of the user's function stops the run: it becomes a `HookFailed` that has the run,
+    and in it the calls that were parsed.
+    """
     try:
         yield
     except HookFailed as error:
-        error.run = run
+        error.run = run.with_invocation(*parsed)
         raise
     except UsageError as error:
-        raise with_run(HookFailed(str(error)), run) from error
+        raise with_run(HookFailed(str(error)), run.with_invocation(*parsed)) from error
 
 
 async def with_made_tools(run: Run, context: RunContext, *, seconds_left: float) -> RunContext:
@@ -107,7 +109,7 @@ async def with_parsed_calls(
             continue  # told to the model when the call is made
         new, refusal = replace(invocation, arguments=arguments), None
         if tool is not None and context.services.hooks:
-            with _stops(run.with_invocation(*parsed)):
+            with _stops(run, parsed):
                 new, refusal = await _seen_by_hooks(run, new, tool, context, seconds_left)
         if refusal is None:
             parsed.append(new)

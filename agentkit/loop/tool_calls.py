@@ -44,7 +44,8 @@ async def call(
     for invocation in surplus:
         run = applied(run, not_run(invocation, "images"), log)
     log.run = run
-    started = [each for each in step.invocations if each not in surplus]
+    refused = {each.id for each in surplus}
+    started = [each for each in step.invocations if each.id not in refused]
     gate = asyncio.Semaphore(run.limits.parallel)
     delegation = _delegation(run, step, context, seconds_left)
     until = asyncio.get_running_loop().time() + seconds_left

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -287,26 +287,52 @@ class Run:
         invocations = self._invocations_with(changed)
         return self if invocations is self.invocations else self.replace(invocations=invocations)
 
-    def _invocations_with(self, changed: Iterable[Invocation]) -> tuple[Invocation, ...]:
+    def _invocations_with(self, changed: Sequence[Invocation]) -> tuple[Invocation, ...]:
+        if len(changed) == 1:
+            return self._invocations_with_one(changed[0])
+        places = {each.id: at for at, each in enumerate(self.invocations)}
+        known = [each for each in changed if each.id in places]
+        if not known:
+            return self.invocations
         invocations = list(self.invocations)
-        found = False
-        for invocation in changed:
-            for at in range(len(invocations) - 1, -1, -1):
-                if invocations[at].id == invocation.id:
-                    invocations[at] = invocation
-                    found = True
-                    break
-        return tuple(invocations) if found else self.invocations
+        for each in known:
+            invocations[places[each.id]] = each
+        return tuple(invocations)
+
+    def _invocations_with_one(self, changed: Invocation) -> tuple[Invocation, ...]:
+        invocations = self.invocations
+        at = self._place(changed.id)
+        if at is None:
+            return invocations
+        return (*invocations[:at], changed, *invocations[at + 1 :])
+
+    def _place(self, call_id: str) -> int | None:
+        """Where the last invocation with this id is. Those of the last reply are at the end, in the
+        order of its calls, so that none of many is searched for among the others.
+        """
+        invocations, numbers = self.invocations, self.messages[-1].call_numbers
+        guess = len(invocations) - len(numbers) + numbers.get(call_id, 0)
+        if 0 <= guess < len(invocations) and invocations[guess].id == call_id:
+            return guess
+        found = (at for at in reversed(range(len(invocations))) if invocations[at].id == call_id)
+        return next(found, None)
 
     def with_result(self, invocation: Invocation, result: ToolResult) -> Self:
         """This run with a call answered. Once each call of the round is, a message with all of them
         follows.
         """
-        invocations, results = self._invocations_with((invocation,)), (*self.results, result)
+        invocations = self._invocations_with_one(invocation)
+        results = (*self.results, result)
         last = self.messages[-1]
-        order = {call.id: index for index, call in enumerate(last.calls)}
-        if last.role != "assistant" or {each.call_id for each in results} < order.keys():
-            waiting = tuple(each for each in self.waiting if each.call_id != result.call_id)
+        order = last.call_numbers
+        if (
+            last.role != "assistant"
+            or len(results) < len(order)
+            or {each.call_id for each in results} < order.keys()
+        ):
+            waiting = self.waiting
+            if waiting:
+                waiting = tuple([each for each in waiting if each.call_id != result.call_id])
             return self.replace(invocations=invocations, results=results, waiting=waiting)
         ordered = tuple(sorted(results, key=lambda each: order.get(each.call_id, len(order))))
         messages = (*self.messages, Message("tool", ordered))
@@ -337,10 +363,11 @@ class Run:
 
     def call(self, call_id: str) -> ToolCall:
         """The call with this id in the last reply. Raises `LookupError` where it is not there."""
-        for call in self.messages[-1].calls:
-            if call.id == call_id:
-                return call
-        raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
+        last = self.messages[-1]
+        number = last.call_numbers.get(call_id)
+        if number is None:
+            raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
+        return last.calls[number]
 
     def fingerprint(self, invocation: Invocation, nonce: str = "") -> str:
         """A digest that an approval is bound to: of the run, the call, its arguments and the

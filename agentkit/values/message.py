@@ -69,8 +69,18 @@ Part = Text | Reasoning | Image | ImageFailure | ToolCall | ToolResult
 Role = Literal["user", "assistant", "tool"]
 
 
+class _KnowsCalls:
+    """Room for what is looked up in a message once. It is no field: no part of its equality or its
+    JSON, and not copied to a changed message.
+    """
+
+    __slots__ = ("_calls", "_numbers")
+    _calls: tuple[ToolCall, ...]
+    _numbers: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Message:
+class Message(_KnowsCalls):
     """One message of a conversation. `raw` holds the items of the API that produced it (`api`), for
     sending them back. Of a reply, `model` is the one that gave it.
     """
@@ -102,7 +112,22 @@ class Message:
     @property
     def calls(self) -> tuple[ToolCall, ...]:
         """The tool calls in it."""
-        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+        try:
+            return self._calls
+        except AttributeError:
+            found = tuple(part for part in self.parts if isinstance(part, ToolCall))
+            object.__setattr__(self, "_calls", found)
+            return found
+
+    @property
+    def call_numbers(self) -> Mapping[str, int]:
+        """The position of each call among them, by its id."""
+        try:
+            return self._numbers
+        except AttributeError:
+            found = {call.id: number for number, call in enumerate(self.calls)}
+            object.__setattr__(self, "_numbers", found)
+            return found
 
 
 InvocationStatus = Literal["pending", "running", "completed", "failed", "denied", "cancelled"]

@@ -35,6 +35,11 @@ from agentkit.wire.types import JsonObject
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]+")
+MOST_CALLS = 1_024
+"""Calls of one reply that are run. Those beyond get a result that says so, so that the model, and
+whoever reads the run, sees them.
+"""
+_TOO_MANY = f"one reply may make at most {MOST_CALLS} calls"
 _LONGEST = 1_000_000
 """Bytes of arguments that are checked at all: `agentkit.tools.arguments` refuses more."""
 
@@ -117,7 +122,7 @@ def _text(value: object) -> str:
 def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tuple[ToolCall, ...]:
     """The calls with stable ids. Where one id came twice, equal calls are one and different ones
     both fail; where the reply was `cut` (by `length`), a call whose arguments are not whole is
-    marked so."""
+    marked so, and so is each beyond `MOST_CALLS`."""
     settled: list[ToolCall] = []
     given_ids = {given for given, _, _ in calls}
     taken: dict[str, int] = {}
@@ -142,6 +147,8 @@ def settle(calls: Sequence[tuple[str, str, str]], *, seed: str, cut: bool) -> tu
                 if (new := f"{call_id}_{turn}") not in taken and new not in given_ids
             )
         taken[call_id] = len(settled)
+        if fault is None and len(settled) >= MOST_CALLS:
+            fault = _TOO_MANY
         settled.append(ToolCall(call_id, name, arguments, fault))
     return tuple(settled)
 

@@ -7,6 +7,7 @@ again, and need not be those of the list in `response.completed`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 
@@ -70,9 +71,10 @@ class Places:
         """The places of the items of a whole response, each at a place of its own. Some providers
         leave items out of it, or give them in another order than they were streamed in."""
         ids = [_id_of(item) for item in output]
+        times = Counter(ids)
         found: dict[int, int] = {}
         for number, item_id in enumerate(ids):
-            place = self._by_id.get(item_id) if item_id and ids.count(item_id) == 1 else None
+            place = self._by_id.get(item_id) if item_id and times[item_id] == 1 else None
             if place is not None and self._is_of_type(place, output[number]):
                 found[number] = place
         self._find_by_call(output, found)
