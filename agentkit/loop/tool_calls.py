@@ -5,7 +5,7 @@ when the run is cancelled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -50,7 +50,7 @@ async def call(
     delegation = _delegation(run, step, context, seconds_left)
     until = asyncio.get_running_loop().time() + seconds_left
     round_ = Round(run, context, log, gate, until, delegation)
-    tasks = _tasks(round_, started)
+    tasks = {task: number for number, task in enumerate(_tasks(round_, started))}
     try:
         broken = await _all_ended(round_, tasks)
     except BaseException:
@@ -64,16 +64,22 @@ async def call(
     return round_.so_far
 
 
-async def _all_ended(round_: Round, tasks: list[CallTask]) -> HookFailed | None:
+async def _all_ended(round_: Round, tasks: dict[CallTask, int]) -> HookFailed | None:
     """Take the outcome of each call as it ends, out of `tasks`; of several that have ended, in the
-    order of the calls. Returns the first error of a hook.
+    order of the calls, which their numbers are. Returns the first error of a hook.
     """
     cancellation = Cancellation()
     broken: HookFailed | None = None
+    # Not `asyncio.wait`, which looks at all tasks each time that one ends.
+    ended: asyncio.Queue[CallTask] = asyncio.Queue()
+    for task in tasks:
+        task.add_done_callback(ended.put_nowait)
     while tasks:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in [each for each in tasks if each.done()]:
-            tasks.remove(task)
+        batch = [await ended.get()]
+        while not ended.empty():
+            batch.append(ended.get_nowait())
+        for task in sorted(batch, key=tasks.__getitem__):
+            del tasks[task]
             failed = _take(round_, task)
             broken = broken or failed
         cancellation.check()
@@ -127,7 +133,7 @@ async def _after(
     return await work
 
 
-async def _keep(round_: Round, tasks: Sequence[CallTask]) -> None:
+async def _keep(round_: Round, tasks: Collection[CallTask]) -> None:
     """Stop these calls, and give `log.run` the results of those that had ended, and how far agents
     had come that were stopped before their end.
     """

@@ -5,7 +5,6 @@ runs, and its books.
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agentkit.emulator.faults.fault_file import MAX_SIZE, ChaosError, as_json, faults_from_value
+from agentkit.emulator.server.loopback import is_loopback
 from agentkit.emulator.server.state import State
 
 Answer = Callable[[State, Request], Awaitable[Response]]
@@ -35,18 +35,11 @@ def _guarded(state: State, answer: Answer) -> Callable[[Request], Awaitable[Resp
     async def endpoint(request: Request) -> Response:
         host = request.client.host if request.client else ""
         named = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-        if not (_loopback(host) and _loopback(named)) or "origin" in request.headers:
+        if not (is_loopback(host) and is_loopback(named)) or "origin" in request.headers:
             return _refused(403, "the control endpoints answer to programs on this machine alone")
         return await answer(state, request)
 
     return endpoint
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _refused(status: int, message: str) -> Response:

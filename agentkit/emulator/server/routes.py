@@ -98,7 +98,8 @@ def _endpoint(
         number = posts.receive(api, content) if api in ("chat", "responses", "images") else None
         request.state.post = number
         try:
-            if keyed:
+            # The URL of a picture holds a token of its own.
+            if keyed or (state.is_guarded and api != "pictures"):
                 _check_key(state, request)
             value = _scrubbed(parsed) if b"\\u" in content else parsed
 

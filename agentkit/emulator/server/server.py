@@ -1,5 +1,6 @@
 """The server: its own thread, its own event loop, a free port on loopback."""
 
+import secrets
 import socket
 import threading
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.script import PLACES, Place, Playable, Scripted, reply_of
 from agentkit.emulator.server.connection import protocol_with
 from agentkit.emulator.server.ledger import Charge
+from agentkit.emulator.server.loopback import is_loopback
 from agentkit.emulator.server.posts import Post, repeats
 from agentkit.emulator.server.routes import application
 from agentkit.emulator.server.state import RecordedRequest, State
@@ -41,7 +43,8 @@ class Emulator:
     - `rules` says whether the rules answer when no reply of the script is left. If it is false,
       such a request is refused. `emulator.rules` can be changed at any time.
     - `api_key` is the only key that is accepted; by default any is.
-    - `host` and `port` say where it listens; port 0 is a free one.
+    - `host` and `port` say where it listens; port 0 is a free one. Where others than this machine
+      can reach it, each request needs `emulator.api_key`, which is random unless it was given.
     - `faults` are the faults that strike, see `Fault`.
     """
 
@@ -67,6 +70,9 @@ class Emulator:
                     f"image_places: {place!r} is no place for an image; "
                     f"accepted: {', '.join(PLACES)}"
                 )
+        is_guarded = not is_loopback(host)
+        if is_guarded and not api_key:
+            api_key = f"{API_KEY}-{secrets.token_hex(16)}"
         self.api_key = api_key or API_KEY
         self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed=seed)
         self._host = host
@@ -79,6 +85,7 @@ class Emulator:
             studio=self._studio,
             ids=Ids(seed),
             api_key=api_key,
+            is_guarded=is_guarded,
             places=tuple(image_places),
             chunk_delay=chunk_delay,
             faults=self.faults,

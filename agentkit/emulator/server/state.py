@@ -38,6 +38,11 @@ class State:
     api_key: str | None
     places: Sequence[Place]
     chunk_delay: float
+    is_guarded: bool = False
+    """Whether each request needs the key, those for the catalogue included: others than this
+    machine can reach the emulator.
+    """
+
     containers: Containers = field(default_factory=Containers)
     faults: Faults = field(default_factory=Faults)
     ledger: Ledger = field(default_factory=Ledger)

@@ -167,3 +167,30 @@ def test_the_command_line() -> None:
     )
     assert wrong.returncode == 2
     assert "--port: 70000 was given" in wrong.stderr
+
+
+async def test_where_others_can_reach_it_each_request_needs_its_key() -> None:
+    paths = ["models", "images/models", "generation?id=gen-1", "key", "tools"]
+    with Emulator(host="0.0.0.0") as emulator, Emulator(host="0.0.0.0") as other:
+        assert len(emulator.api_key) > 30
+        assert emulator.api_key != other.api_key
+        base_url = emulator.base_url.replace("0.0.0.0", "127.0.0.1")
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            for key in (None, other.api_key, "sk-or-v1-emulator"):
+                headers = {} if key is None else {"authorization": f"Bearer {key}"}
+                for path in paths:
+                    reply = await client.get(f"{base_url}/{path}", headers=headers)
+                    assert reply.status_code == 401, path
+                reply = await client.post(f"{base_url}/images", headers=headers, json={})
+                assert reply.status_code == 401
+            headers = {"authorization": f"Bearer {emulator.api_key}"}
+            for path in ("models", "images/models", "key"):
+                assert (await client.get(f"{base_url}/{path}", headers=headers)).is_success
+    with Emulator(host="0.0.0.0", api_key="mine") as given:
+        assert given.api_key == "mine"
+
+
+async def test_on_loopback_the_catalogue_needs_no_key() -> None:
+    with Emulator() as emulator:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{emulator.base_url}/models")).is_success
