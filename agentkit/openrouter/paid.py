@@ -49,6 +49,11 @@ class ReplyDecoder(Protocol):
         """Whether the reply has come to its end."""
         ...
 
+    @property
+    def closed(self) -> bool:
+        """Whether no event of its stream can follow, so that nobody waits for the stream's end."""
+        ...
+
     def feed(self, event: JsonObject) -> list[Signal]:
         """Take one event of a stream."""
         ...
@@ -263,9 +268,10 @@ class PaidRequest:
         reader, decoder = self._reader, self._reader.decoder
         hear = reader.hear
 
-        def take(event: JsonObject) -> None:
+        def take(event: JsonObject) -> bool:
             for signal in decoder.feed(event) if exchange.is_stream else decoder.whole(event):
                 hear(signal)
+            return decoder.closed
 
         try:
             await exchange.read(take)

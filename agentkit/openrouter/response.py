@@ -60,6 +60,10 @@ class CutReply(Exception):
     """What a ledger has kept of a reply is not the whole."""
 
 
+Take = Callable[[JsonObject], bool | None]
+"""Takes a JSON object of a reply, and says whether it was the last."""
+
+
 class IdleTimeout:
     """The time-out of a body: `first_byte` seconds until its first bytes, `idle` seconds between
     any two later ones.
@@ -171,7 +175,7 @@ class Exchange:
         await recorder.head(self._response.status_code, self._response.headers)
         self._recorder = recorder
 
-    async def read(self, take: Callable[[JsonObject], None]) -> None:
+    async def read(self, take: Take) -> None:
         """Pass each JSON object of the reply to `take` as it arrives: the events of a stream, or
         the one object of a buffered body.
 
@@ -192,9 +196,7 @@ class Exchange:
             self.spool.salvage(unread)
             raise
 
-    async def _read(
-        self, chunks: AsyncGenerator[bytes], take: Callable[[JsonObject], None]
-    ) -> None:
+    async def _read(self, chunks: AsyncGenerator[bytes], take: Take) -> None:
         start, size = b"", 0
         async for chunk in chunks:
             start = (start + chunk).lstrip(_BLANK)
@@ -208,9 +210,7 @@ class Exchange:
         read = self._read_stream if self.is_stream else self._read_body
         await read(_with_start(start, chunks), take)
 
-    async def _read_stream(
-        self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]
-    ) -> None:
+    async def _read_stream(self, chunks: AsyncIterator[bytes], take: Take) -> None:
         stream, spool, unread = self._lines, self.spool, self._unread
         size = events = 0
         async for chunk in chunks:
@@ -228,8 +228,11 @@ class Exchange:
                     self.done = True
                     await self._drain(chunks)
                     return
-                if data:  # an event may be empty: it keeps the connection alive
-                    take(self._parsed(data))
+                # An event may be empty: it keeps the connection alive.
+                if data and take(self._parsed(data)):
+                    self.done = DONE in unread
+                    await self._drain(chunks)
+                    return
                 unread.popleft()
         unread.extend(stream.feed(spool.close()))
         while unread:
@@ -241,7 +244,7 @@ class Exchange:
             spool.salvage((rest,))
             self.torn = bool(rest.strip())
 
-    def _pass_on_last(self, events: list[bytes], take: Callable[[JsonObject], None]) -> bool:
+    def _pass_on_last(self, events: list[bytes], take: Take) -> bool:
         """Pass on a last event whose blank line did not come. False if it was cut inside, and so
         cannot be read.
         """
@@ -255,18 +258,17 @@ class Exchange:
         return bool(events)
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
-        """Read the end of the body, which comes with `[DONE]`: only then can the connection serve
-        the next request.
+        """Read the end of the body, which comes with `[DONE]` or the last event: only then can the
+        connection serve the next request.
         """
         # Where the end does not come, the connection is closed instead.
         with contextlib.suppress(TimeoutError, AgentkitError):
             async with asyncio.timeout(END_WAIT):
-                async for _ in chunks:
-                    pass
+                async for chunk in chunks:
+                    if not self.done:
+                        self.done = DONE in self._lines.feed(self.spool.feed(chunk))
 
-    async def _read_body(
-        self, chunks: AsyncIterator[bytes], take: Callable[[JsonObject], None]
-    ) -> None:
+    async def _read_body(self, chunks: AsyncIterator[bytes], take: Take) -> None:
         body = await read_all(chunks, self.spool, self.generation_id, self._unread)
         self.done = True
         take(self._parsed(body))

@@ -151,6 +151,10 @@ class ImagesReply:
         return self._whole or self._error is not None or len(self._pictures) >= self._count
 
     @property
+    def closed(self) -> bool:
+        return False  # the usage may follow
+
+    @property
     def begun(self) -> bool:
         """Whether anything of a picture has come."""
         return bool(self._pictures or self._markup or self._index >= 0)

@@ -220,6 +220,11 @@ class Decoder(Protocol):
         """Whether the reply has come to its end."""
         ...
 
+    @property
+    def closed(self) -> bool:
+        """Whether no event of its stream can follow, so that nobody waits for the stream's end."""
+        ...
+
     def feed(self, event: JsonObject) -> list[Signal]:
         """Take one event of a stream."""
         ...

@@ -113,6 +113,10 @@ class ChatReply:
     def finished(self) -> bool:
         return self._ended or self._finish is not None or self._error is not None
 
+    @property
+    def closed(self) -> bool:
+        return False  # the usage follows the finish
+
     def feed(self, event: JsonObject) -> list[Signal]:
         words = _only_words(event) if self._id is not None else None
         if words is None:

@@ -82,6 +82,10 @@ class ResponsesReply:
     def finished(self) -> bool:
         return self._error is not None or self._status in _ENDED
 
+    @property
+    def closed(self) -> bool:
+        return self._status in _ENDED
+
     def whole(self, body: JsonObject) -> list[Signal]:
         self._limit.value(body)
         signals = self._response(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -19,11 +20,12 @@ from agentkit.errors import (
     RunError,
 )
 from agentkit.images.store import MemoryImageStore
-from agentkit.openrouter import Retry
+from agentkit.openrouter import Retry, Timeouts
+from tests.clock import GUARD
 from tests.conftest import Way
 from tests.unit.openrouter.peer import Handler, Line, chunk, reply, serving, stream
 from tests.unit.services.asking import asked, turn
-from tests.unit.services.stubs import Stub
+from tests.unit.services.stubs import Said, Stub, response_events
 
 PAGE = (
     b"<html><head><title>502 Bad Gateway</title></head><body><h1>502</h1>nginx/1.24</body></html>"
@@ -107,6 +109,24 @@ async def test_nobody_is_asked_what_became_of_a_request(way: Way) -> None:
     error, _ = await failure(handler, way)
     assert isinstance(error, OutcomeUnknown), error
     assert (error.billed, error.generation) == (None, None)
+
+
+async def test_a_stream_of_responses_ends_with_its_last_event() -> None:
+    """The server leaves the connection open, and nobody waits for its end."""
+    told = [*response_events(Said("It snows."), {})]
+
+    async def handler(line: Line) -> None:
+        await line.request()
+        await line.send(stream(), *map(chunk, told))
+        await line.gone()
+
+    async with serving(handler) as peer, OpenRouter(
+        api_key="k", base_url=peer.url, service="openai", timeouts=Timeouts(idle=GUARD)
+    ) as client:  # fmt: skip
+        agent = Agent("m", api="responses", client=client, store=MemoryImageStore())
+        async with asyncio.timeout(GUARD / 2):
+            answer = await turn(agent.conversation(), "Hello", Way("responses", stream=True))
+        assert (answer.text, answer.usage.input_tokens) == ("It snows.", 1000)
 
 
 async def test_a_stream_of_responses_needs_no_done(
