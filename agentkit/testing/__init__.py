@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         assert_no_base64,
         assert_nothing_billed,
         assert_script_played,
+        assert_told,
     )
     from agentkit.testing.cassettes import Cassette, cassette
 
@@ -29,6 +30,7 @@ __all__ = [
     "assert_no_base64",
     "assert_nothing_billed",
     "assert_script_played",
+    "assert_told",
     "cassette",
 ]
 
@@ -42,6 +44,7 @@ _MODULES = {
     "assert_no_base64": "agentkit.testing.asserts",
     "assert_nothing_billed": "agentkit.testing.asserts",
     "assert_script_played": "agentkit.testing.asserts",
+    "assert_told": "agentkit.testing.asserts",
     "cassette": "agentkit.testing.cassettes",
 }
 """The module that defines each public name."""

@@ -119,6 +119,23 @@ def assert_no_base64(*values: object) -> None:
                     )
 
 
+def assert_told(emulator: Emulator, *texts: str, request: int = -1) -> None:
+    """The model was told each of these texts in the last request, or in the one with this index:
+    as instructions, in a prompt, in a tool's result. `emulator.told` has all that it was told.
+    """
+    _posts("assert_told", emulator)
+    for text in texts:
+        check_kind("assert_told({!r})", text, str, "text")
+    check_number("assert_told(request={!r})", request, whole=True)
+    told = emulator.told
+    if not -len(told) <= request < len(told):
+        raise AssertionError(f"there is no request {request}: {_count(told, 'was', 'were')} made")
+    missing = [text for text in texts if text not in told[request]]
+    if missing:
+        words = "\n  ".join(line(each, width=300) for each in told[request].splitlines())
+        raise AssertionError(f"the model was not told {missing[0]!r}, but:\n  {words}")
+
+
 def assert_billed_once(emulator: Emulator) -> None:
     """Something was billed, and no request twice: none that was billed came again with the same
     body and was billed again. A repetition of what cost nothing is fine.

@@ -31,6 +31,7 @@ from agentkit.emulator.wire.request import (
     ModelRequest,
     request_from_chat,
     request_from_responses,
+    transcript,
 )
 from agentkit.emulator.wire.request_bodies import ChatBody, ImagesBody, ResponsesBody, read
 from agentkit.emulator.wire.responses import ResponsesEncoder
@@ -90,6 +91,7 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
     body = read(ImagesBody, value)
     model, endpoint = choose_image_model(body, state.catalogue)
     check_parameters(body, endpoint)
+    state.told.append(f"user: {body.prompt}")
     asked = f"a picture of {_quoted(body.prompt)}"
     drawn = state.next_reply(asked) or reply_to(body, endpoint, state.studio)
     scripted = _with_quirks(state, request, drawn)
@@ -115,6 +117,7 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
 
 
 def _decide(state: State, request: Request, model_request: ModelRequest) -> Reply | RawReply:
+    state.told.append(transcript(model_request.turns))
     last = model_request.turns[-1] if model_request.turns else None
     asked = f"the {last.role}'s {_quoted(last.text)}" if last else "a request without messages"
     reply = state.next_reply(asked)

@@ -114,6 +114,18 @@ class Emulator:
         return self._state.requests
 
     @property
+    def told(self) -> list[str]:
+        """What the model was told in each request that was accepted: instructions, history, tool
+        results. It is the same text for both chat APIs, for a person to read:
+
+            system: You paint.
+            user: What shall I wear in Oslo?
+            assistant calls weather({"city": "Oslo"})
+            tool: Light snow in Oslo
+        """
+        return self._state.told
+
+    @property
     def ledger(self) -> list[Charge]:
         """Every charge, in order."""
         self._catch_up()

@@ -54,6 +54,9 @@ class State:
     unscripted: list[str] = field(default_factory=list[str])
     """What was refused because no reply was left: one line for each request."""
 
+    told: list[str] = field(default_factory=list[str])
+    """What each request told its model, in words."""
+
     played: int = 0
     """Replies of the script that were given."""
 

@@ -116,6 +116,17 @@ class ModelRequest:
         return self.model.draws and "image" in self.modalities
 
 
+def transcript(turns: Sequence[Turn]) -> str:
+    """A conversation as a person reads it, alike for both dialects: a line for the words of each
+    message, for each call, and for the pictures."""
+    lines: list[str] = []
+    for turn in turns:
+        lines += [f"{turn.role}: {words}" for words in (*turn.asides, turn.text) if words]
+        lines += [f"{turn.role} calls {call.name}({call.arguments})" for call in turn.calls]
+        lines += [f"{turn.role}: (a picture)" for _ in turn.pictures]
+    return "\n".join(lines)
+
+
 def request_from_chat(body: ChatBody, model: Model) -> ModelRequest:
     turns = [_chat_turn(message) for message in body.messages]
     functions: list[Tool] = []

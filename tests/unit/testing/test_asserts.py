@@ -21,6 +21,7 @@ from agentkit.testing import (
     assert_no_base64,
     assert_nothing_billed,
     assert_script_played,
+    assert_told,
 )
 from tests.conftest import Bench, Way, picture
 
@@ -38,7 +39,7 @@ async def test_what_holds_passes_alike_in_all_four_ways(bench: Bench) -> None:
         CallTool("weather", {"city": "Oslo"}),
         Reply([Say("Snow. "), Draw("a fox", data=PNG)]),
     )
-    agent = bench.agent(tools=[weather, ImageGeneration()])
+    agent = bench.agent(tools=[weather, ImageGeneration()], instructions="You paint.")
     answer = await bench.ask(agent, "Draw the weather in Oslo")
 
     assert_completed(answer)
@@ -50,6 +51,11 @@ async def test_what_holds_passes_alike_in_all_four_ways(bench: Bench) -> None:
     assert_no_base64(answer, answer.run, answer.messages, answer.text)
     assert_billed_once(bench.emulator)
     assert_script_played(bench.emulator)
+    assert_told(bench.emulator, "You paint.", "Snow in Oslo, today")
+    first, second = bench.emulator.told
+    assert first == "system: You paint.\nuser: Draw the weather in Oslo"
+    called = 'assistant calls weather({"city": "Oslo"})'
+    assert second == f"{first}\n{called}\ntool: Snow in Oslo, today"
 
 
 @pytest.fixture
@@ -156,6 +162,17 @@ async def test_what_was_billed_twice_is_told(one: Bench) -> None:
     assert "\n  0: chat, status 429, not billed" in str(told.value)
     with pytest.raises(AssertionError, match=r"\$0\.\d+ was billed"):
         assert_nothing_billed(one.emulator)
+
+
+async def test_what_the_model_was_not_told(one: Bench) -> None:
+    with pytest.raises(AssertionError, match="there is no request -1: 0 were made"):
+        assert_told(one.emulator, "Hello")
+    await one.ask(one.agent(instructions="You paint."), "Hello")
+    with pytest.raises(AssertionError) as told:
+        assert_told(one.emulator, "Hello", "You sing.", request=0)
+    assert str(told.value) == (
+        "the model was not told 'You sing.', but:\n  system: You paint.\n  user: Hello"
+    )
 
 
 async def test_a_script_that_is_too_long_or_too_short(one: Bench) -> None:
