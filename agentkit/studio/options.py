@@ -53,6 +53,10 @@ class Options(TypedDict, total=False):
     """`low` or `high`: how closely an edit keeps to the pictures. For services other than
     OpenRouter.
     """
+    mask: Image
+    """For an edit at services other than OpenRouter: a PNG of the size of the first picture, in
+    which what is to change is transparent.
+    """
     response_format: str
     """`url` or `b64_json`, for services whose models have it. Either form of a reply is taken,
     whatever was asked for.
@@ -87,7 +91,7 @@ _TEXTS = (
 )
 _NUMBERS = ("n", "output_compression", "partial_images", "seed")
 _OBJECTS = ("provider", "trace", "extra")
-NAMES = ("model", *_TEXTS, *_NUMBERS, *_OBJECTS)
+NAMES = ("model", *_TEXTS, *_NUMBERS, *_OBJECTS, "mask")
 
 
 def request_of(
@@ -120,5 +124,7 @@ def _check(owner: str, name: str, value: object) -> None:
         check_text(where, value)
     elif name in _NUMBERS:
         check_number(where, value, whole=True)
+    elif name == "mask":
+        check_kind(where, value, Image, "an Image (Image.from_file, from_bytes, from_url)")
     else:
         check_json(where, value)

@@ -29,12 +29,13 @@ from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.paid import PaidRequest
 from agentkit.openrouter.paid_call import PaidCall
+from agentkit.openrouter.price_list import with_price
 from agentkit.openrouter.retry import Stakes
 from agentkit.openrouter.stored_call import StoredCall, Undecided
 from agentkit.studio.services import encoded
 from agentkit.studio.stream import DrawingLog
 from agentkit.studio.values import Drawing
-from agentkit.values import Image, ImageFailure, Source
+from agentkit.values import Image, ImageFailure, Source, Usage
 from agentkit.wire.generation import Generation, completed
 from agentkit.wire.images import ImageRequest, ImagesReply
 from agentkit.wire.types import ImageKey, ImageRef, Preview, ServerCall, Signal, Words
@@ -79,9 +80,7 @@ class DrawingRequest:
         """What has come so far. A cost that is the whole request's is a picture's only where there
         is no other.
         """
-        usage = self.decoder.reply().usage
-        usage = replace(usage, images=len(self._images), requests=int(self._exchange is not None))
-        usage = completed(usage, self.looked_up)
+        usage = self._usage()
         alone = len(self._images) + len(self._failures) == 1
         cost = usage.cost_usd if alone and usage.cost_is_whole else None
         images = tuple(replace(each, cost_usd=cost) for each in self._images)
@@ -94,6 +93,17 @@ class DrawingRequest:
             self._log.generation_id,
             self._now() - self._began,
         )
+
+    def _usage(self) -> Usage:
+        usage, client = self.decoder.reply().usage, self._context.client
+        usage = replace(usage, images=len(self._images), requests=int(self._exchange is not None))
+        usage = completed(usage, self.looked_up)
+        if client.service.tells_cost:
+            return usage
+        # What such a service calls output here is pictures, whether it says so or not.
+        usage = replace(usage, image_tokens=usage.image_tokens or usage.output_tokens)
+        price = client.prices.of(self.request.model)
+        return with_price(usage, price, tells_cost=False)
 
     async def take(self, hold: Hold) -> Drawing:
         """Send the request and read its reply. Raises a `RunError` whose `drawing` holds what had

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import ceil, fsum
 
 from agentkit.budget import Budget, Hold
-from agentkit.errors import BudgetExceeded
+from agentkit.errors import BudgetExceeded, UsageError
 from agentkit.openrouter.billing import highest_price
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import OpenRouter
-from agentkit.openrouter.prices import price
+from agentkit.openrouter.prices import CHARACTERS_A_TOKEN, price
+from agentkit.values import Usage
 from agentkit.wire.images import ImageRequest
 
 
@@ -21,9 +23,11 @@ async def reserve(
     *,
     sent: bool = False,
 ) -> Hold:
-    """The hold for this request. Raises `BudgetExceeded` where it does not fit; one that was `sent`
-    before is held in any case.
+    """The hold for this request. Raises `BudgetExceeded` where it does not fit, and `UsageError`
+    where nobody knows what it costs; one that was `sent` before is held in any case.
     """
+    if not sent:
+        _check_metered(request, budget, client)
     shape, images, worst = ("studio", request.model), request.n or 1, 0.0
     if budget.remaining_usd is not None:
         worst = highest_price(budget, shape, await _implied(request, client, catalogue))
@@ -40,11 +44,37 @@ async def reserve(
 
 
 async def _implied(request: ImageRequest, client: OpenRouter, catalogue: Catalogue) -> float | None:
-    """What is known of the price beforehand; None where nothing is."""
+    """What is known of the price beforehand; None where nothing is. The user's prices win."""
+    if (told := price_told(request, client)) is not None:
+        return told
     if not client.service.lists_abilities:
         return None
     known = await catalogue.image_model(request.model)
     return None if known is None else price(known.endpoints, request, datetime.now(UTC))
+
+
+def price_told(request: ImageRequest, client: OpenRouter) -> float | None:
+    """USD at most, as far as the prices that the user told say it: those of pictures, and of the
+    tokens of the prompt.
+    """
+    known = client.prices.of(request.model)
+    if known is None or known.image is None:
+        return None if known is None or known.by_tokens else 0.0
+    words = Usage(input_tokens=ceil(len(request.prompt) / CHARACTERS_A_TOKEN))
+    return fsum((known.image * (request.n or 1), known.of(words)))
+
+
+def _check_metered(request: ImageRequest, budget: Budget, client: OpenRouter) -> None:
+    """Raises `UsageError` for a limit in money where nobody knows what a picture costs."""
+    limits = budget.metered_limits
+    if client.service.tells_cost or not limits or client.prices.of(request.model) is not None:
+        return
+    raise UsageError(
+        f"Studio(model={request.model!r}): {client.service.label} does not tell what a picture "
+        f"costs, so {' and '.join([f'Budget(cost_usd={usd:g})' for usd in limits])} cannot be "
+        f"kept. OpenRouter(prices={{{request.model!r}: Price(image=…)}}) tells it; "
+        "Budget(…, unmetered=True) lets it cost what it may"
+    )
 
 
 def _exceeded(request: ImageRequest, budget: Budget, worst: float, images: int) -> BudgetExceeded:

@@ -16,7 +16,8 @@ from agentkit.wire.image_sizes import PIXELS_ACCEPTED, SizeRefused, size_in_pixe
 from agentkit.wire.images import ImageRequest
 
 _OPENROUTER_ONLY = ("resolution", "seed", "session_id", "trace", "provider")
-_OTHERS_ONLY = ("partial_images", "input_fidelity", "response_format")
+_OTHERS_ONLY = ("partial_images", "input_fidelity", "mask", "response_format")
+_OF_EDITS = ("input_fidelity", "mask")
 
 
 def for_service(owner: str, request: ImageRequest, service: Service) -> ImageRequest:
@@ -26,7 +27,7 @@ def for_service(owner: str, request: ImageRequest, service: Service) -> ImageReq
     if service.fields.openrouter:
         faults = [_no_such(request, name) for name in _OTHERS_ONLY if _is_given(request, name)]
     else:
-        faults = list(_faults(request))
+        faults = list(_faults(request, service))
         try:
             size = size_in_pixels(request.size, request.aspect_ratio, request.model)
             request = replace(request, size=size, aspect_ratio=None)
@@ -54,15 +55,18 @@ def _no_such(request: ImageRequest, name: str, accepted: str | None = None) -> F
     return Fault(name, getattr(request, name), accepted)
 
 
-def _faults(request: ImageRequest) -> Iterator[Fault]:
+def _faults(request: ImageRequest, service: Service) -> Iterator[Fault]:
+    if service.name == "openai" and "/" in request.model:
+        yield Fault("model", request.model, "a model of OpenAI's such as gpt-image-2")
     for name in _OPENROUTER_ONLY:
         if _is_given(request, name):
             accepted = f"size={PIXELS_ACCEPTED}" if name == "resolution" else None
             yield _no_such(request, name, accepted)
     if request.references and request.moderation is not None:
         yield _no_such(request, "moderation", "drawings from words alone")
-    if not request.references and request.input_fidelity is not None:
-        yield _no_such(request, "input_fidelity", "edits")
+    for name in _OF_EDITS:
+        if not request.references and _is_given(request, name):
+            yield _no_such(request, name, "edits")
     if request.partial_images and not request.stream:
         yield _no_such(request, "partial_images", "stream, which alone shows previews")
 

@@ -31,7 +31,7 @@ from agentkit.studio.checks import check_model, check_prompt, check_rules, with_
 from agentkit.studio.options import Options, request_of
 from agentkit.studio.references import References, names_of, pictures_of, stored
 from agentkit.studio.request import DrawingRequest, StudioContext
-from agentkit.studio.reserve import reserve
+from agentkit.studio.reserve import price_told, reserve
 from agentkit.studio.services import for_service
 from agentkit.studio.stream import DrawingLog, DrawingStream, Work
 from agentkit.studio.tools import tools_of
@@ -276,8 +276,8 @@ class Studio:
         images: int | Sequence[Image] = 0,
         **options: Unpack[Options],
     ) -> float | None:
-        """The highest price in USD that such a request can have, as the catalogue tells. None if it
-        does not tell.
+        """The highest price in USD that such a request can have, as the catalogue tells, or
+        `OpenRouter(prices=…)`. None if nobody tells.
 
         `images` is what the request starts from: the pictures, or only their number, which does not
         tell the price of pictures that are billed by size. What the options leave open (the
@@ -288,6 +288,8 @@ class Studio:
         references = (Image("", "", 0),) * images if isinstance(images, int) else tuple(images)
         request = request_of("price", prompt, given, model=self.model, references=references)
         check_rules("price", request)
+        if (told := price_told(request, self.client)) is not None:
+            return told
         if not self.client.service.lists_abilities:
             return None
         found = await self.catalogue.image_model(request.model)
@@ -380,16 +382,19 @@ class _Work:
         await asyncio.to_thread(check_room, store, request.n or 1)
         fetcher = Fetcher(studio.fetch, store, origin=client.origin, tls=client.tls)
         try:
-            references = await stored(
-                request.references,
+            masks = () if request.mask is None else (request.mask,)
+            ready = await stored(
+                (*request.references, *masks),
                 store,
                 fetcher,
                 studio.outgoing,
                 studio.inputs,
                 scale=self._scale,
             )
+            references = ready[: len(request.references)]
             parents = names_of(_originals(request.references, references))
-            request = replace(request, references=references)
+            mask = ready[-1] if masks else None
+            request = replace(request, references=references, mask=mask)
             context = StudioContext(client, store, fetcher, studio.outgoing, studio.seconds)
             async with opened(self._call, studio.ledger) as call:
                 return await self._drawn(request, parents, context, log, call)

@@ -39,6 +39,8 @@ class ImageRequest:
     prompt: str
     references: tuple[Image, ...] = ()
     """Stored pictures: their bytes are sent as data URLs."""
+    mask: Image | None = None
+    """A stored picture whose transparent parts are those of the first reference that change."""
     n: int | None = None
     aspect_ratio: str | None = None
     resolution: str | None = None

@@ -25,7 +25,10 @@ def edit(request: ImageRequest) -> Body:
     """The form of a request for pictures that start from others."""
     fields = {**_fields(request), "input_fidelity": request.input_fidelity, **request.extra}
     name = "image" if len(request.references) == 1 else "image[]"
-    return form_of(fields, [(name, image) for image in request.references])
+    files = [(name, image) for image in request.references]
+    if request.mask is not None:
+        files.append(("mask", request.mask))
+    return form_of(fields, files)
 
 
 def _fields(request: ImageRequest) -> dict[str, Any]:

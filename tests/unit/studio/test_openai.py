@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from io import BytesIO
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from agentkit import Budget, Image, ImagePreview, OpenRouter
 from agentkit.emulator import Emulator
 from agentkit.errors import (
     BadRequest,
+    BudgetExceeded,
     ImageError,
     OutcomeUnknown,
     ProviderFailed,
@@ -19,6 +22,7 @@ from agentkit.errors import (
     UsageError,
 )
 from agentkit.images.store import MemoryImageStore
+from agentkit.openrouter import Price
 from agentkit.studio import Drawing, Studio
 from agentkit.values import Source
 from tests.conftest import picture
@@ -173,6 +177,68 @@ async def test_options_without_a_counterpart_are_refused_by_name(
         await studio.draw("a fox", checks=checks, **options)
     assert caught.value.parameter in options
     assert stub.asked == []
+
+
+def transparent(size: tuple[int, int]) -> bytes:
+    file = BytesIO()
+    PIL.Image.new("RGBA", size, (0, 0, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+async def test_a_mask_goes_as_a_file_of_its_own(stub: OpenAIStub, studio: Studio) -> None:
+    mask = Image.from_bytes(transparent((160, 120)))
+    stub.play(Draw(OTHER))
+    drawing = await studio.edit(Image.from_bytes(BIG), "a hat", mask=mask)
+    assert [(name, data) for name, _, _, data in stub.asked[-1].files] == [
+        ("image", BIG),
+        ("mask", mask.bytes()),
+    ]
+    assert drawing.image.parents == (Image.from_bytes(BIG).sha256,)
+    with pytest.raises(Unsupported, match="mask=.*accepted is edits"):
+        await studio.draw("a hat", mask=mask)
+    with pytest.raises(UsageError, match="mask='mask.png'.*an Image"):
+        await studio.edit(Image.from_bytes(BIG), "a hat", mask="mask.png")  # type: ignore[arg-type]
+
+
+async def test_openai_knows_no_slugs_of_openrouter(
+    stub: OpenAIStub, store: MemoryImageStore
+) -> None:
+    async with OpenRouter(api_key="k", base_url=stub.url, service="openai") as client:
+        with pytest.raises(Unsupported, match=r"model='openai/gpt-5-image'.*such as gpt-image-2"):
+            await Studio(client=client, store=store).draw("a fox")
+    assert stub.asked == []
+
+
+async def test_prices_tell_what_pictures_cost(stub: OpenAIStub, store: MemoryImageStore) -> None:
+    prices = {MODEL: Price(image=0.04), "by-tokens": Price(input=5, output=40)}
+    options: dict[str, Any] = {"api_key": "k", "base_url": stub.url, "service": "openai"}
+    async with OpenRouter(**options, prices=prices) as client:
+        studio, budget = Studio(MODEL, client=client, store=store), Budget(0.1)
+        assert await studio.price(n=2) == pytest.approx(0.08)
+        for ask in (buffered, streamed):
+            stub.play(Draw(BIG))
+            drawing = await ask(studio, "a fox", budget=budget)
+            assert drawing.usage.cost_usd == drawing.image.cost_usd == pytest.approx(0.04)
+            assert drawing.usage.cost_is_whole
+        with pytest.raises(BudgetExceeded, match=r"\$0.0400 at worst, and \$0.0200 is left"):
+            await studio.draw("a fox", budget=budget)
+        for ask in (buffered, streamed):
+            stub.play(Draw(BIG))
+            drawing = await ask(studio, "a fox", model="by-tokens", budget=Budget(1))
+            assert drawing.usage.cost_usd == pytest.approx(40 * 5e-6 + 4000 * 40e-6)
+    assert len(stub.asked) == 4
+
+
+@both
+async def test_without_a_price_a_limit_in_money_cannot_be_kept(
+    ask: How, stub: OpenAIStub, studio: Studio
+) -> None:
+    with pytest.raises(UsageError, match=r"does not tell what a picture costs.*Price\(image="):
+        await ask(studio, "a fox", budget=Budget(1.0))
+    assert stub.asked == []
+    stub.play(Draw(BIG))
+    drawing = await ask(studio, "a fox", budget=Budget(1.0, unmetered=True))
+    assert (drawing.usage.cost_usd, drawing.usage.is_metered) == (None, False)
 
 
 async def test_moderation_is_for_words_alone(stub: OpenAIStub, studio: Studio) -> None:
