@@ -92,8 +92,9 @@ def _with_prices(context: RunContext, run: Run, price: Price) -> RunContext:
     if not _counts_money(context, run):
         return context
     model, wanted = price.as_model(run.model), context.settings.modalities
-    if context.image_tool is not None:
-        picture, own = price.image or context.picture_price, None
+    has_tool = context.services.client.service.image_tool(run.api) is not None
+    if context.image_tool is not None and has_tool:
+        picture, own = _picture_price(context, price), None
     else:
         picture, own = None, price.image if wanted is None or "image" in wanted else None
     return replace(
@@ -102,6 +103,14 @@ def _with_prices(context: RunContext, run: Run, price: Price) -> RunContext:
         worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
         picture_price=picture,
     )
+
+
+def _picture_price(context: RunContext, price: Price) -> float | None:
+    """What a picture of the tool costs, in USD, by the prices that the user told."""
+    tool, prices = context.image_tool, context.services.client.prices
+    painter = None if tool is None else prices.of_painter(tool.parameters.get("model"))
+    told = price.image if painter is None else painter.image
+    return context.picture_price if told is None else told
 
 
 async def _price_of(drawing: ImageRequest, catalogue: Catalogue) -> float | None:

@@ -22,7 +22,7 @@ from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Tools
 from agentkit.tools.dialect import is_lean
 from agentkit.tools.output import Output
-from agentkit.tools.server_tools import ServerTool
+from agentkit.tools.server_tools import ImageGeneration, ServerTool
 from agentkit.values import Invocation
 from agentkit.wire.body import Encoded
 from agentkit.wire.types import FunctionSpec, JsonObject, OutputSchema, Request
@@ -134,7 +134,13 @@ class RunContext:
 
     @property
     def server_tools(self) -> tuple[JsonObject, ...]:
-        return tuple(tool.to_wire() for tool in self.tools.server)
+        return tuple(map(self._entry, self.tools.server))
+
+    def _entry(self, tool: ServerTool) -> JsonObject:
+        service = self.services.client.service
+        if isinstance(tool, ImageGeneration) and not service.fields.openrouter:
+            return tool.to_openai(service.label, stream=self.services.stream)
+        return tool.to_wire()
 
     @property
     def may_draw(self) -> bool:

@@ -4,6 +4,7 @@ at its place in the words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -16,6 +17,8 @@ from agentkit.wire import markdown, retold
 from agentkit.wire.json import write
 from agentkit.wire.markdown import Found, Reading
 from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, Reply
+
+_PRETENDED = re.compile(r"!\[[^\]\n]{0,500}\]\(<?((?:sandbox|attachment|file|/mnt):?/[^\s)>]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,16 @@ class ParsedReply:
             return f"{number} call{'s' if number > 1 else ''} of {IMAGE_GENERATION}"
         tokens = self.reply.usage.image_tokens
         return f"{tokens} tokens of pictures" if tokens else None
+
+    def pretended(self) -> str | None:
+        """What the words show as a picture and only the model's own machine could hold:
+        `sandbox:/mnt/data/fox.png`. None where they show nothing such.
+        """
+        for piece in self.pieces:
+            found = _PRETENDED.search(piece.text.text) if isinstance(piece, LinkedText) else None
+            if found is not None:
+                return found[1][:80]
+        return None
 
     def linked_hosts(self) -> list[str]:
         """The hosts of the links in the words, pictures first."""

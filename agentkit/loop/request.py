@@ -99,6 +99,9 @@ def _bounded(request: Request, run: Run, context: RunContext, hold: Hold) -> Req
     """
     usd = context.budget.remaining_usd
     steps, last = _server_calls(run, context, hold)
+    if usd is not None and context.picture_price and not request.fields.openrouter:
+        # Only OpenRouter can be told an amount; one picture is in what is held.
+        steps = min(steps, 1 + int(max(usd, 0.0) / context.picture_price))
     return replace(
         request,
         server_calls_left=steps,

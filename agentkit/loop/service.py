@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentkit.errors import Unsupported, UsageError
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
-from agentkit.tools.server_tools import PREFIX
+from agentkit.tools.server_tools import PREFIX, ImageGeneration
 from agentkit.wire.fields import refused_settings
 
 _APIS = {"chat": "Chat Completions", "responses": "Responses"}
@@ -43,11 +43,10 @@ def _check_tools(context: RunContext, run: Run) -> None:
     service = context.services.client.service
     if service.fields.openrouter:
         return
-    drawing = context.image_tool
     own = [
         tool.name
         for tool in context.tools.server
-        if tool.name.startswith(PREFIX) and tool is not drawing
+        if tool.name.startswith(PREFIX) and not isinstance(tool, ImageGeneration)
     ]
     if own:
         raise Unsupported(
@@ -59,18 +58,28 @@ def _check_tools(context: RunContext, run: Run) -> None:
 
 
 def _check_metered(context: RunContext, run: Run) -> None:
-    client, budget = context.services.client, context.budget
-    price = client.prices.of(run.model)
-    if client.service.tells_cost or price is not None:
+    client = context.services.client
+    if client.service.tells_cost:
         return
+    if (price := client.prices.of(run.model)) is None:
+        _refuse_limits(context, run, f"{run.model!r}: Price(input=…, output=…)", "a request")
+    elif (tool := context.image_tool) is not None and client.service.image_tool(run.api):
+        painter = client.prices.of_painter(tool.parameters.get("model"))
+        if price.image is None and painter is None:
+            _refuse_limits(context, run, f"{run.model!r}: Price(…, image=…)", "a picture")
+
+
+def _refuse_limits(context: RunContext, run: Run, price: str, what: str) -> None:
+    """Raises `UsageError` where there is a limit in money, which cannot be kept."""
+    client, budget = context.services.client, context.budget
     limits: list[str] = []
     if run.limits.cost_usd is not None and not budget.accepts_unmetered:
         limits.append(f"Limits(cost_usd={run.limits.cost_usd:g})")
     limits += [f"Budget(cost_usd={usd:g})" for usd in budget.metered_limits]
     if limits:
         raise UsageError(
-            f"Agent(model={run.model!r}): {client.service.label} does not tell what a request "
+            f"Agent(model={run.model!r}): {client.service.label} does not tell what {what} "
             f"costs, so {' and '.join(limits)} cannot be kept. "
-            f"OpenRouter(prices={{{run.model!r}: Price(input=…, output=…)}}) tells it; "
+            f"OpenRouter(prices={{{price}}}) tells it; "
             "Budget(…, unmetered=True) lets it cost what it may"
         )

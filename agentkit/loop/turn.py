@@ -28,6 +28,7 @@ from agentkit.images.words import WordSpool
 from agentkit.loop.capabilities import may_draw, suggest
 from agentkit.loop.context import RunContext
 from agentkit.loop.fallback import server_tool_refused
+from agentkit.loop.missing_pictures import missing_picture
 from agentkit.loop.money import NextRequest, build_request, reserve
 from agentkit.loop.outcomes import after_unknown, sent_before
 from agentkit.loop.reply_parts import ParsedReply, parse
@@ -37,7 +38,7 @@ from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.paid import PaidRequest
 from agentkit.openrouter.paid_call import PaidCall
-from agentkit.openrouter.price_list import with_price
+from agentkit.openrouter.price_list import with_drawing, with_price
 from agentkit.openrouter.retry import Stakes
 from agentkit.run import Run
 from agentkit.run.history import parents
@@ -356,7 +357,7 @@ class Turn:
         self._collector.see_unclaimed("item", parsed.references_elsewhere())
         await self._collector.finish()
         self._say(self._filter.rest())
-        self._miss_picture(parsed)
+        self._miss_picture(parsed, closing=closing is not None)
         items = without(reply.raw, self._collector.failed_values())
         handles = self._collector.names(self._named, LOST)
         items = retold(items, handles)
@@ -368,7 +369,7 @@ class Turn:
         taken = {each.id for each in self.run.invocations}
         server = parsed.invocations(self._named, handles, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
-        usage = self._priced(reply.usage, images)
+        usage = self._priced(reply, reply.usage, images)
         is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
         if reply.finish == "length" and closing is None and not _may_ask_again(self.run, message):
             closing = "max_tokens"
@@ -390,21 +391,16 @@ class Turn:
                 self._log.tell(InvocationFinished(invocation))
         return run
 
-    def _miss_picture(self, parsed: ParsedReply) -> None:
-        """Tell of a picture that the reply says it drew, and that stands nowhere in it."""
-        drew = parsed.said_to_draw()
+    def _miss_picture(self, parsed: ParsedReply, *, closing: bool) -> None:
+        """Tell of a picture that the reply speaks of, and that stands nowhere in it."""
         before = self._before
         found = len(self.run.arrived) + len(self.run.failures)
-        if drew is None or found > len(before.arrived) + len(before.failures) or self._named:
+        if found > len(before.arrived) + len(before.failures) or self._named:
             return
-        if parsed.reply.refusal is not None:
+        tool = None if closing else self._context.image_tool
+        reason = missing_picture(parsed, tool, self._services.client.service)
+        if reason is None or any(each.reason == reason for each in self.run.failures):
             return
-        reason = f"the reply says that it drew ({drew}), and no picture was found in it"
-        if hosts := parsed.linked_hosts():
-            named = ", ".join([repr(host) for host in hosts[:3]])
-            reason += (
-                f". It links to {named}: FetchPolicy(hosts=(…, {named})) fetches pictures there"
-            )
         failure = ImageFailure(Source("item"), None, reason)
         self.run = replace(self.run, failures=(*self.run.failures, failure))
         self._log.tell(ImageFailed(failure))
@@ -439,17 +435,22 @@ class Turn:
             return Told()
         return Told.of(self._usage(), len(self.run.arrived) - len(self._before.arrived))
 
-    def _priced(self, usage: Usage, images: int) -> Usage:
+    def _priced(self, reply: Reply, usage: Usage, images: int) -> Usage:
         """The usage of a reply that brought so many pictures, with what it costs by our prices."""
-        client = self._services.client
+        client, tool = self._services.client, self._context.image_tool
         usage = replace(usage, images=images) if images else usage
         price = client.prices.of(self.run.model)
-        return with_price(usage, price, tells_cost=client.service.tells_cost)
+        drew = reply.drawing is not None or (images > 0 and tool is not None)
+        if client.service.tells_cost or not drew:
+            return with_price(usage, price, tells_cost=client.service.tells_cost)
+        named = None if tool is None else tool.parameters.get("model")
+        painter = client.prices.of_painter(named, reply.drawn_by)
+        return with_drawing(usage, reply.drawing, price, painter)
 
     def _usage(self) -> Usage:
         reply = self.decoder.reply() if self._parsed is None else self._parsed.reply
         usage = completed(reply.usage, self.looked_up)
-        usage = self._priced(usage, len(self.run.arrived) - len(self._before.arrived))
+        usage = self._priced(reply, usage, len(self.run.arrived) - len(self._before.arrived))
         if self.looked_up is None and not self.decoder.finished:
             usage = replace(usage, priced_requests=0)
         return usage

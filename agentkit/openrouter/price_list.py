@@ -102,6 +102,15 @@ class PriceList(Mapping[str, Price]):
                 logger().warning("no_price", model=model, prices=list(self._prices))
         return found
 
+    def of_painter(self, *names: object) -> Price | None:
+        """The price of the first of these models that has one: of a model that draws for another,
+        whose own price may tell what a picture costs.
+        """
+        for name in names:
+            if isinstance(name, str) and name in self._prices:
+                return self.of(name)
+        return None
+
     def tell_unused(self) -> None:
         """A line in the log names the models that have a price and were never asked."""
         unused = [name for name in self._prices if name not in self._asked]
@@ -120,3 +129,27 @@ def with_price(usage: Usage, price: Price | None, *, tells_cost: bool) -> Usage:
     is_told = bool(usage.input_tokens or usage.output_tokens)
     whole = is_told or not price.by_tokens
     return replace(usage, cost_usd=price.of(usage), priced_requests=usage.requests if whole else 0)
+
+
+def with_drawing(
+    usage: Usage, drawing: Usage | None, price: Price | None, painter: Price | None
+) -> Usage:
+    """The usage of one request whose tool drew, with what its words cost by `price`, and its
+    pictures by the price of the `painter`, the model that drew them, or else by `price.image`.
+    `drawing` is what the tool used beside `usage`.
+
+    Where nobody has a price for the pictures, what is known is not the whole cost.
+    """
+    tokens = 0 if drawing is None else drawing.output_tokens
+    if painter is not None:
+        words = with_price(replace(usage, images=0), price, tells_cost=False)
+        pictures = painter.of(replace(drawing or Usage(), images=usage.images, image_tokens=tokens))
+        cost = fsum((words.cost_usd or 0.0, pictures))
+        whole = drawing is not None or not painter.by_tokens
+        priced = words.priced_requests if whole else 0
+        usage = replace(words, images=usage.images, cost_usd=cost, priced_requests=priced)
+    else:
+        usage = with_price(usage, price, tells_cost=False)
+        if price is not None and price.image is None:
+            usage = replace(usage, priced_requests=0)
+    return replace(usage, image_tokens=tokens)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from agentkit._check import check_json, refused
 from agentkit.errors import UsageError
+from agentkit.tools.openai_drawing import openai_entry
 from agentkit.tools.server_parameters import (
     DATETIME,
     IMAGE_GENERATION,
@@ -97,7 +98,8 @@ class Draws(Protocol):
 
 class ImageGeneration(_Named):
     """OpenRouter's tool that draws (`openrouter:image_generation`), from words alone. Without
-    `model`, OpenRouter draws with `openai/gpt-5-image`.
+    `model`, OpenRouter draws with `openai/gpt-5-image`. At OpenAI, in Responses, it is OpenAI's own
+    tool (`image_generation`), which also changes pictures of the conversation.
 
     - `quality` is a word such as `auto`, `low`, `high` or `max`.
     - `size` is `auto`, a tier such as `512`, `1K`, `1.5K` or `4K`, or pixels such as `1024x1536`.
@@ -108,15 +110,20 @@ class ImageGeneration(_Named):
     - `output_compression` is 0 to 100, for jpeg and webp.
     - `moderation` is a text that the model's provider defines.
     - `fallback` is a `Studio`. Its `draw_image` and `edit_image` take the place of this tool where
-      OpenRouter refuses it.
+      the service refuses it, or has none.
+
+    OpenAI's tool gets `aspect_ratio` as a size in pixels, and takes `input_fidelity`, `action`,
+    `partial_images` (previews of a stream, billed) and others by their names. What it has no
+    parameter for is refused by name before the first request.
 
     Which values a model takes, OpenRouter's catalogue says before a run. Any further parameter may
     be given by its name, and goes as it is; `extra` is for one whose name looks like a mistake, and
     wins over all others. Raises `UsageError` for a value of a wrong form.
     """
 
-    __slots__ = ("fallback",)
+    __slots__ = ("_extra", "fallback")
     fallback: Draws | None
+    _extra: frozenset[str]
 
     def __init__(
         self,
@@ -147,8 +154,17 @@ class ImageGeneration(_Named):
         _check_format("ImageGeneration", parameters)
         ServerTool.__init__(self, f"{PREFIX}image_generation", parameters)
         object.__setattr__(self, "fallback", fallback)
+        object.__setattr__(self, "_extra", frozenset(extra or ()))
         if fallback is not None:
             _check_fallback(fallback, self.parameters)
+
+    def to_openai(self, service: str, *, stream: bool) -> dict[str, Any]:
+        """Its entry in the `tools` of a request to OpenAI's Responses, as `image_generation`.
+        `service` is what errors call the service. Raises `Unsupported` that names the parameters
+        which have no counterpart there.
+        """
+        extra = {name: self.parameters[name] for name in self._extra}
+        return openai_entry(self.parameters, extra, service, stream=stream)
 
 
 def _check_format(owner: str, parameters: Mapping[str, object]) -> None:

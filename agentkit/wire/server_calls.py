@@ -155,7 +155,9 @@ def server_item(item: JsonObject, key: ImageKey, *, tracked: bool) -> Called:
     words = _error_of(item)
     call_id = as_text(item.get("call_id")) or as_text(item.get("id")) or str(key)
     status = server_status(item.get("status"), failed=words is not None)
-    if kind == APPROVAL:
+    if kind in IMAGE_ITEMS and status == "running" and picture_values(item):
+        status = "completed"  # OpenAI streams the whole item as `generating`
+    elif kind == APPROVAL:
         status = "pending"
     elif kind == _BLOCKED:
         status, words = "denied", words or as_text(item.get("reason")) or "blocked"

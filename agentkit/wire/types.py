@@ -180,6 +180,12 @@ class Reply:
     finish: str | None
     refusal: str | None = None
     error: APIError | None = None
+    tools: tuple[str, ...] | None = None
+    """The types of the tools that the service says it had in use; None where it does not say."""
+    drawn_by: str | None = None
+    """The model that the tool which draws has drawn with, if the service says it."""
+    drawing: Usage | None = None
+    """What that tool used beside `usage`, if the service says it."""
 
 
 class WordFilter(Protocol):

@@ -84,6 +84,8 @@ class OpenAIStub:
             if isinstance(item, Fail) and item.status:
                 self.status = item.status
                 return "application/json", [json.dumps(item.body).encode()]
+        if make is responses and not _has_image_tool(asked.body):
+            items = tuple([item for item in items if not isinstance(item, Draw | Fail)])
         self.drawn += sum(isinstance(item, Draw) for item in items)
         sent = replace(asked, body=_without_image_tool(asked.body)) if self.ignores else asked
         return make(sent.body, items, edits=path.endswith("edits"))
@@ -229,7 +231,7 @@ def _check_responses(body: Json) -> None:
     for number, item in enumerate(body["input"]):
         if item.get("type") == "image_generation_call":
             types.check(types.IMAGE_CALL, _without_stream(item), where=f"input[{number}].")
-            if item["result"].startswith("data:"):
+            if str(item["result"]).startswith("data:"):
                 where = f"input[{number}].result"
                 raise Refused(where, f"Invalid '{where}': expected base64.", "invalid_value")
         elif str(item.get("type")).startswith("openrouter:"):
@@ -249,6 +251,10 @@ def _check_chat(body: Json) -> None:
         if tool["type"] not in {"function", "custom"}:
             where = f"tools[{number}].type"
             raise Refused(where, f"Invalid value: {tool['type']!r}.", "invalid_value")
+
+
+def _has_image_tool(body: Json) -> bool:
+    return any(each["type"] == "image_generation" for each in body.get("tools", ()))
 
 
 def _without_image_tool(body: Json) -> Json:

@@ -77,6 +77,9 @@ class ResponsesReply:
         self._incomplete: str | None = None
         self._error: APIError | None = None
         self._repeats = Repeats()
+        self._in_use: tuple[str, ...] | None = None
+        self._drawn_by: str | None = None
+        self._drawing = Bill()
 
     @property
     def finished(self) -> bool:
@@ -191,9 +194,10 @@ class ResponsesReply:
         return [ServerCall(invocation, phase)]
 
     def _server(self, index: int, known: Item, *, running: bool = False) -> Called:
-        item = {**known.item, "status": "in_progress"} if running else known.item
         key = ImageKey("item", str(index))
-        invocation, images = server_item(item, key, tracked=self._is_call(known.type))
+        invocation, images = server_item(known.item, key, tracked=self._is_call(known.type))
+        if running:
+            invocation = replace(invocation, status="running")
         if not known.call_id:
             has_id = invocation.id != str(key)
             known.call_id = invocation.id if has_id else f"{self._seed}_{index}"
@@ -258,6 +262,7 @@ class ResponsesReply:
         self._id = self._id or as_text(response.get("id"))
         self._model = as_text(response.get("model")) or self._model
         self._bill.add(response.get("usage"))
+        self._tools_in_use(response)
         if error := faults.error_object(response.get("error")):
             if kind := as_text(response.get("error_type")):
                 error = {"error_type": kind, **error}
@@ -274,6 +279,17 @@ class ResponsesReply:
             reason = response.get("error_type") or f"status: {self._status}"
             self._error = faults.bare(reason, self._id)
         return signals
+
+    def _tools_in_use(self, response: JsonObject) -> None:
+        """What OpenAI says of the tools that run on its side: which there are, the model that
+        draws, and the tokens of its pictures.
+        """
+        if isinstance(response.get("tools"), list):
+            tools = as_objects(response["tools"])
+            self._in_use = tuple([kind for each in tools if (kind := as_text(each.get("type")))])
+            drawing = [each for each in tools if each.get("type") == "image_generation"]
+            self._drawn_by = as_text(drawing[0].get("model")) if drawing else None
+        self._drawing.add(as_object(response.get("tool_usage")).get("image_gen"))
 
     def reply(self) -> Reply:
         """What has come so far. Where the stream was cut, items that were not done give only their
@@ -309,6 +325,9 @@ class ResponsesReply:
             finish=finish,
             refusal=content.refusal or None,
             error=self._error,
+            tools=self._in_use,
+            drawn_by=self._drawn_by,
+            drawing=drawing if (drawing := self._drawing.usage()).output_tokens else None,
         )
 
     def _settled(self) -> dict[int, ToolCall]:

@@ -66,6 +66,8 @@ def _head(request: Request) -> dict[str, Any]:
         "tool_choice": _tool_choice(request),
         "include": ["reasoning.encrypted_content"] if _may_reason(request) else None,
     }
+    if request.server_tools and not request.fields.openrouter:
+        own["max_tool_calls"] = _server_calls(request)
     if request.output is not None:
         own["text"] = {
             "format": {
@@ -78,16 +80,26 @@ def _head(request: Request) -> dict[str, Any]:
     return with_extra(with_extra(settings(request, "responses"), own), given.extra)
 
 
+def _server_calls(request: Request) -> int | None:
+    """How many calls the tools of the service may have, in all."""
+    left = request.server_calls_left
+    return None if left is None or request.closing else max(1, left)
+
+
 def _may_reason(request: Request) -> bool:
     return request.fields.openrouter or reasons(request.model)
 
 
 def _tool_choice(request: Request) -> object:
     choice = fitting_choice(request)
-    if choice in {None, "auto", "none", "required"}:
+    if choice is None or choice in {"auto", "none", "required"}:
         return choice
     if any(spec.name == choice for spec in request.functions):
         return {"type": "function", "name": choice}
+    kinds = [tool.get("type") for tool in request.server_tools]
+    named = choice.removeprefix("openrouter:")
+    if not request.fields.openrouter and named in kinds:
+        return {"type": named}
     return "required"  # this API has no form that names a server tool of OpenRouter's
 
 

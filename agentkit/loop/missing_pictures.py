@@ -1,0 +1,49 @@
+"""Why a picture is missing that a reply speaks of, as far as the reply tells it. Pure."""
+
+from __future__ import annotations
+
+from agentkit.loop.reply_parts import ParsedReply
+from agentkit.openrouter.service import Service
+from agentkit.tools.openai_drawing import TYPE
+from agentkit.tools.server_tools import ServerTool
+
+
+def missing_picture(parsed: ParsedReply, tool: ServerTool | None, service: Service) -> str | None:
+    """The reason, for a reply in which no picture was found: it says that it drew, its words show
+    one, or the service passed over the tool that draws. None where nothing is missing, or the model
+    refused. `tool` is the tool that draws, if it was sent.
+    """
+    if parsed.reply.refusal is not None:
+        return None
+    if (drew := parsed.said_to_draw()) is not None:
+        return f"the reply says that it drew ({drew}), and no picture was found in it" + _where(
+            parsed
+        )
+    if tool is None:
+        return None
+    if (shown := parsed.pretended()) is not None:
+        return f"the words show {shown!r}, and the model called no tool that draws"
+    return _passed_over(parsed, service)
+
+
+def _where(parsed: ParsedReply) -> str:
+    """Which hosts to allow, if the words link to some."""
+    if not (hosts := parsed.linked_hosts()):
+        return ""
+    named = ", ".join([repr(host) for host in hosts[:3]])
+    return f". It links to {named}: FetchPolicy(hosts=(…, {named})) fetches pictures there"
+
+
+def _passed_over(parsed: ParsedReply, service: Service) -> str | None:
+    """That the service does not name the tool among those that it had in use. OpenRouter does not
+    tell them all.
+    """
+    in_use = parsed.reply.tools
+    if service.fields.openrouter or in_use is None or any(kind.endswith(TYPE) for kind in in_use):
+        return None
+    named = ", ".join(dict.fromkeys(in_use)) or "none"
+    return (
+        f"{service.label} passed over the tool that draws ({TYPE}): the tools in use, as its reply "
+        f"says, were {named}. ImageGeneration(fallback=Studio(…)) with "
+        'OpenRouter(service="compatible") draws through the Image API instead'
+    )
