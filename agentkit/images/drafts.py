@@ -127,3 +127,16 @@ def _discard(draft: Draft) -> None:
             draft.discard()
     except StoreError as error:
         logger().warning("draft_left_behind", reason=str(error))
+
+
+def recovered(store: ImageStore, sha256: str) -> bool:
+    """Whether a picture is in the store after all: a process that died had written it, and not kept
+    it yet. May block.
+
+    A store of the user's own may have a method `recover(sha256)`, as `FileImageStore` has.
+    """
+    ask: object = getattr(store, "recover", None)
+    if not callable(ask):
+        return False
+    with storing("read from"):
+        return ask(sha256) is True

@@ -35,6 +35,7 @@ def _origin_of(url: str) -> tuple[str, str, int]:
 
 Reading = Callable[[Callable[[bytes], None]], Awaitable[None]]
 """Hands on the bytes of one picture as they arrive."""
+Arrived = Callable[[str], None]
 
 
 def _may_pass(status: int | None) -> bool:
@@ -81,8 +82,9 @@ class Fetcher:
             or _IMAGE_PATH.search(target.path) is not None
         )
 
-    async def fetch(self, url: str) -> Stored:
-        """The picture at `url`, in the store. Raises `ImageError` with the reason in one line;
+    async def fetch(self, url: str, arrived: Arrived | None = None) -> Stored:
+        """The picture at `url`, in the store. Once its bytes are there, and before they are kept,
+        `arrived` is told its sha256, in a thread. Raises `ImageError` with the reason in one line;
         where bytes did arrive that are no whole picture, it is a `BrokenImage` that says where they
         are."""
         target = Target.parse(url)
@@ -94,9 +96,9 @@ class Fetcher:
             raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
         # From here on the thread owns the draft: cancelled or not, it is kept whole or leaves no
         # trace.
-        return await asyncio.to_thread(self._keep, draft)
+        return await asyncio.to_thread(self._keep, draft, arrived)
 
-    async def take(self, read: Reading) -> Stored:
+    async def take(self, read: Reading, arrived: Arrived | None = None) -> Stored:
         """The picture that `read` hands on, in the store. It is called again if it fails and may
         succeed. Raises as `fetch` does.
         """
@@ -106,7 +108,7 @@ class Fetcher:
                 draft = cast("SafeDraft", await retrying(self._read, read))
         except TimeoutError:
             raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
-        return await asyncio.to_thread(self._keep, draft)
+        return await asyncio.to_thread(self._keep, draft, arrived)
 
     async def _read(self, read: Reading) -> SafeDraft:
         draft = SafeDraft(self._store)
@@ -160,9 +162,11 @@ class Fetcher:
             reraise=True,
         )
 
-    def _keep(self, draft: SafeDraft) -> Stored:
+    def _keep(self, draft: SafeDraft, arrived: Arrived | None) -> Stored:
         try:
             try:
+                if arrived is not None:
+                    arrived(draft.sha256)
                 sha256 = draft.keep()
             except StoreError as error:
                 with storing("read from"), draft.read_back() as file:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from agentkit._log import logger
 from agentkit.errors import ImageError, StoreError
-from agentkit.images.fetch import Fetcher
+from agentkit.images.drafts import recovered
+from agentkit.images.fetch import Arrived, Fetcher
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored, store_bytes
 from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
 from agentkit.images.store import ImageStore
+from agentkit.values.blobs import opened
 from agentkit.wire.base64text import decode_base64
 from agentkit.wire.shapes import is_url
 from agentkit.wire.types import CONTAINER_FILE
@@ -42,8 +45,8 @@ class Downloads(Protocol):
         """The sha256 of the picture that was behind this URL; None where that is not known."""
         ...
 
-    async def keep(self, url: str, sha256: str) -> None:
-        """Remember a picture that is in the store."""
+    def keep(self, url: str, sha256: str) -> None:
+        """Remember a picture that has arrived and is about to be stored. Called in a thread."""
         ...
 
 
@@ -134,18 +137,24 @@ class Retriever:
         """The picture behind a URL: the one that was there before, if it was downloaded once."""
         downloads = self._known_downloads
         if downloads is None:
-            return await self._download(url)
+            return await self._download(url, None)
         if (sha256 := downloads.known(url)) is not None:
-            most = self._fetcher.policy.max_pixels
             try:
-                return await asyncio.to_thread(inspect_stored, self._store, sha256, max_pixels=most)
+                return await asyncio.to_thread(self._found, sha256)
             except FileNotFoundError:
                 logger().warning("download_repeated", sha256=sha256)
-        stored = await self._download(url)
-        await downloads.keep(url, stored.sha256)
-        return stored
+        return await self._download(url, partial(downloads.keep, url))
 
-    async def _download(self, url: str) -> Stored:
+    def _found(self, sha256: str) -> Stored:
+        """A picture that was downloaded before. Raises `FileNotFoundError` if it is not there."""
+        try:
+            opened(self._store, sha256).close()
+        except FileNotFoundError:
+            if not recovered(self._store, sha256):
+                raise
+        return inspect_stored(self._store, sha256, max_pixels=self._fetcher.policy.max_pixels)
+
+    async def _download(self, url: str, arrived: Arrived | None) -> Stored:
         if self._is_abandoned:
             raise ImageError(TOO_LATE)
         most = self._spool.max_total_bytes
@@ -155,14 +164,17 @@ class Retriever:
             if self._downloads >= MAX_PICTURES:
                 raise ImageError(TOO_MANY)
             self._downloads += 1
-            stored = await (self._fetcher.fetch(url) if is_url(url) else self._take_file(url))
+            if is_url(url):
+                stored = await self._fetcher.fetch(url, arrived)
+            else:
+                stored = await self._take_file(url, arrived)
             self._downloaded_bytes += stored.size
             return stored
 
-    async def _take_file(self, value: str) -> Stored:
+    async def _take_file(self, value: str, arrived: Arrived | None) -> Stored:
         """A picture that a server tool left in its container."""
         files = self._files
         if files is None:
             raise ImageError("files of containers are not fetched here")
         container, _, file = value.removeprefix(CONTAINER_FILE).partition("/")
-        return await self._fetcher.take(lambda take: files(container, file, take))
+        return await self._fetcher.take(lambda take: files(container, file, take), arrived)

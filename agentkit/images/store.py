@@ -32,6 +32,7 @@ from agentkit.values.image_header import EXTENSIONS
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SUFFIXES = (*EXTENSIONS.values(), "bin")
 _STALE = 24 * 3600.0
+_CHUNK = 1 << 16
 
 
 class Draft(Protocol):
@@ -387,6 +388,24 @@ class FileImageStore:
             return []
         except OSError as error:
             raise folder_error(self.path, "read", error) from error
+
+    def recover(self, sha256: str) -> bool:
+        """Keep a picture that a process which died had written and not kept yet. Returns whether
+        there was one.
+        """
+        for entry in self._scan(self.path):
+            if not entry.name.endswith(PARTIAL) or not entry.is_file(follow_symlinks=False):
+                continue
+            draft = self.create()
+            try:
+                with contextlib.suppress(FileNotFoundError), Path(entry.path).open("rb") as file:
+                    while chunk := file.read(_CHUNK):
+                        draft.write(chunk)
+                if draft.sha256 == check_sha256(sha256):
+                    return draft.keep() == sha256
+            finally:
+                draft.discard()
+        return False
 
     def _sweep(self) -> None:
         """Remove what a process that was killed left behind a day ago or more."""

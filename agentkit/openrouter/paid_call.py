@@ -248,11 +248,12 @@ class Attempt:
         """The sha256 of the picture that was behind this URL."""
         return self._pictures.get(url)
 
-    async def keep(self, url: str, sha256: str) -> None:
-        """Write which picture was behind a URL."""
+    def keep(self, url: str, sha256: str) -> None:
+        """Write which picture was behind a URL, in this thread."""
         if self._pictures.get(url) != sha256:
             self._pictures[url] = sha256
-            await self._append(Entry("pictures", {"url": url, "sha256": sha256}), sync=True)
+            entry = Entry("pictures", {"url": url, "sha256": sha256})
+            self._written(partial(self._entries.write, self.key, (entry,), sync=True))
 
     async def close(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
         """Write how it ended."""

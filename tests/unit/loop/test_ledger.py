@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentkit import Ledger, Run, tool
+from agentkit import FileImageStore, Ledger, Run, tool
 from agentkit.emulator import CallTool, Draw, Fault, Reply, Say, Socket, When
 from agentkit.errors import OutcomeUnknown, RunBusy, RunError, UsageError
 from agentkit.openrouter.ledger_folder import FolderStorage
@@ -194,3 +194,28 @@ async def test_a_body_that_was_cut_anywhere(dying: Dying) -> None:
         file.with_name(f"{file.name}.damaged").unlink(missing_ok=True)
     assert states == {"paused", "completed"}
     assert len(emulator.posts) == 1
+
+
+async def test_a_picture_whose_process_died_before_it_was_kept(
+    dying: Dying, tmp_path: Path
+) -> None:
+    """Its bytes are in a file that is no picture yet, and its URL has died."""
+    emulator, store = dying.bench.emulator, FileImageStore(tmp_path / "pictures")
+    emulator.play([Reply([Say("Here "), Draw("a fox", data=FOX, shape="url")])])
+    first = await dying.bench.ask(dying.agent(model=PAINTER, store=store), "Draw")
+    (kept,) = store.path.glob("*/*.png")
+    kept.rename(store.path / ".left.part")
+    (store.path / ".other.part").write_bytes(HEN)
+    emulator.faults.add(Fault(status=410, when=When(api="pictures")))
+    again = await dying.resume(model=PAINTER, store=store)
+    assert [image.bytes() for image in again.images] == [FOX]
+    assert seen(again) == seen(first)
+
+
+async def test_a_picture_that_was_deleted_from_the_store_is_fetched_again(dying: Dying) -> None:
+    emulator = dying.bench.emulator
+    emulator.play([Reply([Say("Here "), Draw("a fox", data=FOX, shape="url")])])
+    first = await dying.bench.ask(dying.agent(model=PAINTER), "Draw")
+    dying.bench.store.delete(first.images[0].sha256)
+    again = await dying.resume(model=PAINTER)
+    assert [image.bytes() for image in again.images] == [FOX]
