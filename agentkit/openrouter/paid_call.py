@@ -26,10 +26,13 @@ from agentkit.openrouter.ledger_storage import (
 from agentkit.openrouter.response import CutReply
 from agentkit.openrouter.stored_call import StoredCall, Verdict
 from agentkit.values import Pieces
+from agentkit.wire.stream_end import StreamEnd
 
 Unknown = Literal["ask", "fail"]
 _SECRET_HEADERS = ("authorization", "cookie", "authenticate", "api-key", "token")
 """Headers with such a word in their name are not written."""
+_GATHERED = 1 << 20
+"""Bytes that are read of a reply at once."""
 
 
 class RunLedger:
@@ -225,11 +228,10 @@ class Attempt:
         """The reply, each piece of it handed on once it is written; the last one once the whole is
         on the disk.
         """
-        tail, is_whole = b"", False
+        end, is_whole = StreamEnd(), False
         async for chunk in chunks:
             if not is_whole:
-                tail = (tail + chunk)[-_TAIL:]
-                is_whole = _is_end(tail)
+                is_whole = end.feed(chunk)
                 await self._run(partial(self._write_body, chunk, is_whole))
             yield chunk
         if not is_whole:
@@ -318,11 +320,3 @@ class StoredReply:
             )
 
     aiter_bytes = aiter_raw
-
-
-_TAIL, _GATHERED = 64, 1 << 20
-
-
-def _is_end(tail: bytes) -> bool:
-    """Whether a stream that ends so has said that it does."""
-    return tail.rstrip(b"\r\n \t").endswith((b"data: [DONE]", b"data:[DONE]"))
