@@ -53,8 +53,11 @@ class Account:
     uncertain_requests: int = 0
     holds: set[Hold] = field(default_factory=set["Hold"])
     highest_cost: dict[Hashable, float] = field(default_factory=dict[Hashable, float])
+    costless: set[Hashable] = field(default_factory=set[Hashable])
+    """The shapes of requests whose cost nobody told, and of whose price nothing was known."""
 
     def learn(self, shape: Hashable, cost_usd: float) -> None:
+        self.costless.discard(shape)
         self.highest_cost[shape] = max(self.highest_cost.get(shape, 0.0), cost_usd)
 
     @property
@@ -231,6 +234,13 @@ class Budget:
             ]
         return max(known, default=None)
 
+    def cannot_count(self, shape: Hashable) -> bool:
+        """Whether a limit in money cannot be kept, since a request of this shape did not tell its
+        cost, and nothing is known of its price.
+        """
+        with _guard.lock:
+            return any(shape in each.costless for each in self._in_usd if not each.unmetered)
+
     def learn(self, shape: Hashable, cost_usd: float) -> None:
         """Remember, for this budget alone, what a request of this shape is said to have cost: a
         saved run may say anything.
@@ -324,10 +334,14 @@ class Hold:
         whole = whole and cost_usd is not None
         open_usd = 0.0 if whole else max(self._worst_usd() - known, 0.0)
         ended = self._end(known, images, open_usd, 0, uncertain=not whole)
-        if ended and cost_usd is not None and self._shape is not None:
-            with _guard.lock:
-                for each in self._budget.accounts:
+        if not ended or self._shape is None:
+            return
+        with _guard.lock:
+            for each in self._budget.accounts:
+                if cost_usd is not None:
                     each.learn(self._shape, cost_usd)
+                elif not open_usd:
+                    each.costless.add(self._shape)
 
     def release(self) -> None:
         """The request was surely not billed."""

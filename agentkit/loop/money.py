@@ -90,6 +90,7 @@ def next_cost(run: Run, upcoming: NextRequest | None) -> NextCost:
     return NextCost(
         usd=context.budget.remaining_usd if limited else None,
         images=context.budget.remaining_images,
+        unknown=limited and context.budget.cannot_count(_shape(run, context, closing=False)),
         price=_highest_price(run, upcoming, closing=False) if limited else 0.0,
         picture=None if upcoming.image_tool is None else context.picture_price is not None,
         closing_price=_highest_price(run, upcoming, closing=True) if limited else 0.0,

@@ -119,6 +119,10 @@ class NextCost:
     usd: float | None = None
     """Left in budgets that are shared with other runs; None where there is none."""
     images: int | None = None
+    unknown: bool = False
+    """Whether an earlier request of this kind did not tell its cost, and nothing is known of its
+    price, so that a limit in money cannot be kept.
+    """
     price: float = 0.0
     """Highest price of a request with tools, in USD; 0 if nothing is known."""
     closing_price: float = 0.0
@@ -157,6 +161,8 @@ def limit_reached(run: Run, cost: NextCost) -> str | None:
         return "images"
     if cost.draws and cost.images is not None and cost.images < 1:
         return "images"
+    if cost.unknown:
+        return "cost_usd"
     price = cost.price + (cost.closing_price if cost.follows else 0.0)
     if limits.cost_usd is not None and not fits(price, limits.cost_usd - run.usage.highest_usd):
         return "cost_usd"
@@ -186,6 +192,7 @@ def can_close(run: Run, cost: NextCost, reached: str) -> bool:
     left = [usd for usd in (own, cost.usd) if usd is not None]
     return (
         reached != "output_tokens"
+        and not cost.unknown
         and cost.speaks
         and all(fits(cost.closing_price, usd) for usd in left)
     )
@@ -197,6 +204,8 @@ def reason(run: Run, cost: NextCost, reached: str | None) -> str | None:
     """
     if reached != "cost_usd":
         return None
+    if cost.unknown:
+        return "the service does not tell what a request costs, and no price of it is known"
     own = None if run.limits.cost_usd is None else run.limits.cost_usd - run.usage.highest_usd
     left = max(min(usd for usd in (own, cost.usd, inf) if usd is not None), 0.0)
     price = cost.price + (cost.closing_price if cost.follows else 0.0)

@@ -48,6 +48,19 @@ async def test_four_streamed_pictures_do_not_pass_a_budget() -> None:
     assert (budget.uncertain_usd, budget.reserved_usd) == (0.0, 0.0)
 
 
+async def test_a_service_that_turns_out_to_tell_no_cost_is_asked_once() -> None:
+    """Nobody said that it is not OpenRouter, whose replies tell their cost."""
+    budget, way = Budget(0.05), Way("chat", stream=True)
+    async with running(Drawing()) as stub:
+        answers = await asked(
+            stub, way, *["Draw a fox"] * 3, budget=budget, service="openrouter", checks=False
+        )
+    assert [answer.status for answer in answers] == ["completed", "limited", "limited"]
+    assert "does not tell what a request costs" in (answers[1].limit_reason or "")
+    assert len(stub.bodies) == 1
+    assert budget.uncertain_requests == 1
+
+
 async def test_a_price_by_tokens_holds_what_a_stream_may_cost() -> None:
     """The prompt of some tokens and 1000 more of a reply do not fit in a thousandth of a dollar."""
     limits, settings = Limits(cost_usd=0.001), ModelSettings(max_tokens=1000)
