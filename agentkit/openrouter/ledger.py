@@ -6,6 +6,7 @@ there and never bought again, and a request whose end is not known is reported, 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -106,7 +107,12 @@ class Ledger:
                 release()
                 raise
 
-        release, is_new = await in_thread(take)
+        taking = asyncio.ensure_future(in_thread(take))
+        try:
+            release, is_new = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(_let_go)
+            raise
         return RunLedger(
             self.entries, run, session or run, release, is_new=is_new, unknown=self.unknown
         )
@@ -160,6 +166,12 @@ class Ledger:
             await calls.decide(key, verdict)
         finally:
             await calls.close()
+
+
+def _let_go(taking: asyncio.Future[tuple[Callable[[], None], bool]]) -> None:
+    """Release a run that was taken for a task which was cancelled meanwhile."""
+    if not taking.cancelled() and taking.exception() is None:
+        taking.result()[0]()
 
 
 def _storage_of(folder: object) -> tuple[LedgerStorage, RunLocks]:

@@ -108,10 +108,12 @@ class RunLedger:
         return next((each for each in calls if each.key == found), None)
 
     async def close(self) -> None:
-        """Let go of the run."""
-        if self.is_new and not self._scope and not self._has_begun():
-            await in_thread(partial(self.entries.storage.delete, self.run))
-        self._release()
+        """Let go of the run. One of which nothing was written leaves no trace."""
+        try:
+            if self.is_new and not self._scope and not self._has_begun():
+                await in_thread(partial(self.entries.storage.delete, self.run))
+        finally:
+            self._release()
 
     def _has_begun(self) -> bool:
         return any(each.begun for each in self._calls.values())
@@ -171,8 +173,14 @@ class PaidCall:
         number = 1 if before is None else before.key.attempt + 1
         key = CallKey(self._calls.run, self._name, number)
         told = {"path": path, **facts}
+        work = partial(self.entries.request, key, self._calls.session, body, told)
+        claiming = asyncio.ensure_future(in_thread(work))
         try:
-            await in_thread(partial(self.entries.request, key, self._calls.session, body, told))
+            await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            self.begun = True
+            claiming.add_done_callback(partial(self._never_sent, key))
+            raise
         except FileExistsError:
             raise RunBusy(
                 f"another process has sent request {key}: it goes on with this run"
@@ -180,6 +188,12 @@ class PaidCall:
         self.begun, self._stored = True, None
         self.attempt = Attempt(self.entries, key, {})
         return self.attempt
+
+    def _never_sent(self, key: CallKey, claiming: asyncio.Future[None]) -> None:
+        """Close an attempt that was claimed for a task which was cancelled meanwhile."""
+        if not claiming.cancelled() and claiming.exception() is None:
+            attempt = Attempt(self.entries, key, {})
+            attempt.close_soon("refused", {"reason": "cancelled before it was sent"})
 
     async def close(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
         """Write how the latest attempt ended: `refused`, `failed`, or what was `decided`."""
@@ -212,6 +226,8 @@ class Attempt:
         self._last: asyncio.Future[None] | None = None
         self._is_broken = False
         self._size, self._digest = 0, hashlib.sha256()
+        self._length: int | None = None
+        """Bytes of the reply, where its head tells."""
 
     async def head(self, status: int, headers: Mapping[str, str]) -> None:
         """Write the beginning of the reply, without what is secret in it."""
@@ -220,18 +236,20 @@ class Attempt:
             for name, value in headers.items()
             if not any(word in name.lower() for word in _SECRET_HEADERS)
         }
-        # The bytes are written unpacked.
-        kept.pop("content-encoding", None)
+        if kept.pop("content-encoding", None) is None:  # the bytes are written unpacked
+            length = kept.get("content-length", "")
+            self._length = int(length) if length.isdecimal() else None
         await self._append(Entry("head", {"status": status, "headers": kept}))
 
     async def recorded(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The reply, each piece of it handed on once it is written; the last one once the whole is
         on the disk.
         """
-        end, is_whole = StreamEnd(), False
+        end, arrived, is_whole = StreamEnd(), 0, False
         async for chunk in chunks:
             if not is_whole:
-                is_whole = end.feed(chunk)
+                arrived += len(chunk)
+                is_whole = end.feed(chunk) or arrived == self._length
                 await self._run(partial(self._write_body, chunk, is_whole))
             yield chunk
         if not is_whole:
@@ -260,6 +278,11 @@ class Attempt:
     async def close(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
         """Write how it ended."""
         await self._append(Entry(kind, facts), sync=True)
+
+    def close_soon(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
+        """The same, without waiting for it."""
+        write = partial(self._entries.write, self.key, (Entry(kind, facts),), sync=True)
+        asyncio.get_running_loop().run_in_executor(None, self._written, write)
 
     async def _append(self, *entries: Entry, sync: bool = False) -> None:
         await self._run(partial(self._entries.write, self.key, entries, sync=sync))

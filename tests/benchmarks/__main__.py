@@ -12,6 +12,8 @@ from pathlib import Path
 
 from agentkit.openrouter.transport import TRANSPORTS
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
+from tests.benchmarks.ledger import GOAL as LEDGER_GOAL
+from tests.benchmarks.ledger import shares
 from tests.benchmarks.measure import growth, import_seconds, medians, start_seconds
 from tests.benchmarks.path import CALLS_GOAL, FRAMES_GOAL, footprint
 from tests.benchmarks.server import running
@@ -21,6 +23,7 @@ WIDTH, COLUMN = 44, 20
 MEMORY_GOAL = 4.0
 IMPORT_GOAL = 0.3
 START_SAMPLES = 9
+LEDGER = "ledger on a plain turn (wall)"
 STARTS = {
     "agentkit --help": (["-m", "agentkit", "--help"], 0.20),
     "import agentkit": (["-c", "import agentkit"], 0.06),
@@ -85,6 +88,20 @@ def memory(several: list[Subject], sizes: Sizes, origin: str, transport: str) ->
         )
 
 
+def ledger(origin: str, folder: Path, sizes: Sizes, samples: int, transport: str) -> None:
+    """What the call ledger adds to a plain turn, beside the syncs that it consists of."""
+    kind = "httpx2" if transport == "httpx2" else "aiohttp" if transport else None
+    more, syncs = asyncio.run(shares(origin, folder, sizes.turns, samples, kind))
+    cells = [
+        f"{more * 1e3:.1f} ms",
+        f"{syncs * 1e3:.1f} ms (the syncs alone)",
+        f"{more / syncs:.2f}×",
+    ]
+    print(
+        line([f"≤ {LEDGER_GOAL:g}", *cells, verdict(more / syncs, LEDGER_GOAL)], LEDGER), flush=True
+    )
+
+
 def imports(samples: int) -> None:
     seconds = import_seconds(["openai", "agentkit"], samples)
     ratio = seconds["agentkit"] / seconds["openai"]
@@ -142,6 +159,8 @@ def main() -> None:
         asyncio.run(compare(options, sizes, origin, Path(folder)))
         if options.only in "memory":
             memory(subjects(Path(folder)), sizes, origin, options.transport or "")
+        if options.only in LEDGER:
+            ledger(origin, Path(folder), sizes, options.samples, options.transport or "")
         if options.only in "frames and calls":
             path(origin, Path(folder))
         if options.only in "import":

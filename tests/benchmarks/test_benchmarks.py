@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.cases import TINY, Case, cases
+from tests.benchmarks.ledger import shares
 from tests.benchmarks.measure import import_seconds, medians, start_seconds
 from tests.benchmarks.path import footprint
 from tests.benchmarks.replies import DELTA, WORDS, png
@@ -90,3 +91,10 @@ async def test_frames_and_calls_of_a_turn_are_our_own(
     assert set(found.frames) <= set(found.calls)
     # How often a reader is called depends on the pieces that the network delivers.
     assert set(found.calls) == set((await footprint(origin, tmp_path, usd)).calls)
+
+
+async def test_the_ledger_beside_its_syncs(origin: str, tmp_path: Path) -> None:
+    more, syncs = await shares(origin, tmp_path, 1, 1, None)
+    assert syncs > 0
+    assert more < 60
+    assert len(list((tmp_path / "calls").rglob("*.call"))) == 2

@@ -4,10 +4,13 @@ sent, and nothing that had arrived is lost.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
+import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,11 @@ import pytest
 
 from agentkit import Agent, Ledger, OpenRouter
 from agentkit.emulator import Draw, Emulator, Reply, Say
-from agentkit.errors import LedgerError, RunError, UsageError
+from agentkit.errors import LedgerError, RunBusy, RunError, UsageError
 from agentkit.openrouter.ledger import Keep
 from agentkit.openrouter.ledger_folder import FolderLocks, FolderStorage
 from agentkit.openrouter.ledger_storage import CallKey, Entry, Stored, StoredRun
+from tests.clock import GUARD, turns, until
 from tests.conftest import Bench, picture
 from tests.unit.loop.dying import Dying, seen
 
@@ -217,3 +221,52 @@ async def test_the_bounds_of_a_ledger(dying: Dying) -> None:
     assert not old.exists()
     assert await Ledger(dying.folder, keep=Keep(days=0)).sweep() == 1
     assert dying.files == []
+
+
+async def test_a_run_that_is_cancelled_while_it_is_taken(dying: Dying) -> None:
+    dying.bench.emulator.play([DRAWS])
+    await dying.bench.ask(dying.agent(model=PAINTER), "Draw")
+    ledger, run = Ledger(dying.folder), dying.run().id
+    for pause in range(4):
+        task = asyncio.create_task(ledger.open(run))
+        await turns(pause)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await (await task).close()
+    await until(lambda: _is_free(dying.folder, run))
+
+
+def _is_free(folder: Path, run: str) -> bool:
+    try:
+        FolderLocks(FolderStorage(folder)).lock(run)()
+    except RunBusy:
+        return False
+    return True
+
+
+async def test_a_request_that_is_cancelled_before_it_is_sent(dying: Dying) -> None:
+    emulator = dying.bench.emulator
+    emulator.play([DRAWS] * 2)
+    await dying.bench.ask(dying.agent(model=PAINTER), "Draw")
+    dying.files[0].unlink()
+
+    class Slow(FolderStorage):
+        def append(self, key: CallKey, entries: Sequence[Entry], *, sync: bool) -> None:
+            super().append(key, entries, sync=sync)
+            if entries[0].kind == "request":
+                begun.set()
+                go_on.wait(GUARD)
+
+    begun, go_on = threading.Event(), threading.Event()
+    ledger = Ledger(Slow(dying.folder))
+    agent = dying.bench.agent(model=PAINTER, ledger=ledger)
+    task = asyncio.create_task(agent.resume(dying.run()))
+    await until(begun.is_set)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await until(lambda: b"refused" in bytes_below(dying.folder))
+    assert len(emulator.posts) == 1
+    again = await dying.resume(model=PAINTER)
+    assert (again.status, len(emulator.posts)) == ("completed", 2)
