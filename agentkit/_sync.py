@@ -10,7 +10,9 @@ import asyncio
 import atexit
 import os
 import threading
+import weakref
 from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from agentkit.errors import UsageError
@@ -99,6 +101,78 @@ async def _announced(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
         ended.set()
 
 
+def in_background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task of agentkit's own. If its event loop is closed before it has ended, nothing is printed
+    when it is collected: nobody who closes a loop knows of it.
+
+    Raises `UsageError` where no event loop of asyncio is running.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        work.close()
+        raise not_asyncio() from None
+    task = loop.create_task(_ending_quietly(work, loop))
+    _be_quiet(task)
+    return task
+
+
+async def _ending_quietly(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    """The work; where it is collected after its loop was closed, what it cannot clean up there is
+    no error.
+    """
+    try:
+        return await work
+    except RuntimeError:
+        if loop.is_closed():
+            raise GeneratorExit from None
+        raise
+
+
+def _be_quiet(task: asyncio.Future[Any]) -> None:
+    # Private, and the only way: asyncio does the same to the tasks that `gather` makes.
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010
+
+
+def not_asyncio() -> UsageError:
+    """What to raise under trio, or another event loop that is not asyncio's."""
+    return UsageError(
+        "agentkit runs on asyncio, and no event loop of asyncio is running here. Under trio, call "
+        "the sync form in a thread (await trio.to_thread.run_sync(agent.run_sync, prompt)); in a "
+        "plain function, call it directly, or use asyncio.run(…)"
+    )
+
+
+def check_asyncio() -> None:
+    """Raise `UsageError` unless an event loop of asyncio is running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise not_asyncio() from None
+
+
+def end_when_collected(owner: object, task: asyncio.Task[Any]) -> None:
+    """Cancel the task when `owner` is collected: nobody can hear of its end any more. The task must
+    hold no reference to it.
+    """
+    loop = asyncio.get_running_loop()
+    weakref.finalize(owner, _abandon, task, loop).atexit = False
+
+
+def _abandon(task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+    if task.done():
+        return
+    task.add_done_callback(_hear)
+    with suppress(RuntimeError):  # the loop is closed, and the task with it
+        loop.call_soon_threadsafe(task.cancel)
+
+
+def _hear(task: asyncio.Future[Any]) -> None:
+    """Take the error of a task that nobody waits for, which asyncio would print."""
+    if not task.cancelled():
+        task.exception()
+
+
 async def finish(work: Awaitable[T], seconds: float | None) -> T:
     """The result of work that must come to its end although this task is being cancelled.
 
@@ -111,6 +185,7 @@ async def finish(work: Awaitable[T], seconds: float | None) -> T:
     `asyncio.shield` does not do this: it leaves the work behind at the first cancellation.
     """
     task = asyncio.ensure_future(work)
+    _be_quiet(task)
     clock = asyncio.get_running_loop().time
     until = None if seconds is None else clock() + seconds
     is_late = False

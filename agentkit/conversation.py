@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 
 from agentkit._check import check_choice, check_model
 from agentkit._recorder import SESSION, recorder
-from agentkit._sync import run_sync
+from agentkit._sync import check_asyncio, in_background, run_sync
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
 from agentkit.errors import ConversationBusy, StoppedRun, UsageError
@@ -285,7 +285,7 @@ class Conversation(Generic[OutputT]):
 
         def begin() -> asyncio.Task[Answer[OutputT]]:
             claim = self._claimed(resuming=start.run is not None)
-            task = asyncio.create_task(take(claim))
+            task = in_background(take(claim))
             # A task that is cancelled before its first step never enters its `with` block.
             task.add_done_callback(lambda _: claim.release())
             return task
@@ -294,6 +294,7 @@ class Conversation(Generic[OutputT]):
 
     async def _take(self, start: Start, log: EventLog) -> Answer[Any]:
         """Take one turn, and keep it."""
+        check_asyncio()
         run = self._new_run(start) if start.run is None else self._own_run(start.run, start)
         live = services_of(
             self.agent,

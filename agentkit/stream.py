@@ -9,7 +9,7 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from agentkit._sync import finish
+from agentkit._sync import check_asyncio, end_when_collected, finish
 from agentkit.answer import Answer
 from agentkit.errors import UsageError
 from agentkit.events import Event
@@ -60,37 +60,37 @@ class EventLog:
                     waiter.set_result(None)
             self._waiting.clear()
 
-    async def read(self) -> AsyncIterator[Event]:
-        """Every event from the start, until the run has ended."""
-        at = 0
-        while True:
-            while at < len(self.events):
-                yield self.events[at]
-                at += 1
+    async def event(self, at: int) -> Event | None:
+        """The event at this position, once it is there; None if the run ends before."""
+        while at >= len(self.events):
             if self._closed:
-                return
+                return None
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.add(waiter)
             try:
                 await waiter
             finally:
                 self._waiting.discard(waiter)
+        return self.events[at]
 
 
 class WatchedTask(Generic[ResultT]):
     """Work that begins when its block is entered, and whose events are read while it goes on."""
 
-    def __init__(self, log: EventLog, begin: Callable[[], asyncio.Future[ResultT]]) -> None:
+    def __init__(self, log: EventLog, begin: Callable[[], asyncio.Task[ResultT]]) -> None:
         self._log = log
         self._begin = begin
-        self._task: asyncio.Future[ResultT] | None = None
+        self._task: asyncio.Task[ResultT] | None = None
         self._raised = False
 
     async def __aenter__(self) -> Self:
         if self._task is not None:
             raise UsageError("a stream is entered once; for another, call stream() again")
-        self._task = self._begin()
-        self._task.add_done_callback(lambda _: self._log.close())
+        check_asyncio()
+        self._task = task = self._begin()
+        log = self._log
+        task.add_done_callback(lambda _: log.close())  # which must not hold the stream
+        end_when_collected(self, task)
         return self
 
     async def __aexit__(
@@ -111,10 +111,13 @@ class WatchedTask(Generic[ResultT]):
         if is_new and isinstance(result, BaseException):
             raise result
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    def __aiter__(self) -> AsyncIterator[Event]:
+        self._started()
+        return _Reader(self._log, self._end)
+
+    def _end(self) -> None:
+        """Raise the error of the work, which has ended, for one who has read all events."""
         task = self._started()
-        async for event in self._log.read():
-            yield event
         if not task.cancelled() and (error := task.exception()) is not None:
             self._raised = True
             raise error
@@ -142,6 +145,22 @@ class WatchedTask(Generic[ResultT]):
         return self._task
 
 
+class _Reader(AsyncIterator[Event]):
+    """Each event from the start. No generator: an event loop has to close those that are left."""
+
+    def __init__(self, log: EventLog, end: Callable[[], None]) -> None:
+        self._log, self._end = log, end
+        self._at = 0
+
+    async def __anext__(self) -> Event:
+        event = await self._log.event(self._at)
+        if event is None:
+            self._end()
+            raise StopAsyncIteration
+        self._at += 1
+        return event
+
+
 class AnswerStream(WatchedTask[Answer[OutputT]], Generic[OutputT]):
     """A run with events while it goes on:
 
@@ -154,8 +173,8 @@ class AnswerStream(WatchedTask[Answer[OutputT]], Generic[OutputT]):
     from the start.
 
     Leaving the block early stops the run, closes its connection and leaves the conversation as it
-    was; `run` has what had arrived. An error of the run is raised in the `async for`, or at the end
-    of the block.
+    was; `run` has what had arrived. A stream that was entered, never left, and collected does the
+    same. An error of the run is raised in the `async for`, or at the end of the block.
     """
 
     async def finish(self) -> Answer[OutputT]:

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from agentkit._sync import in_background
 from agentkit.errors import ImageError, StoreError
 from agentkit.events import ImagePreview
 from agentkit.images.echo import blob_refs
@@ -79,7 +80,7 @@ class Collector:
             self._retriever.start(value)
         self._waiting.append(ref)
         if self._settling is None or _has_succeeded(self._settling):
-            self._settling = asyncio.create_task(self._settle())
+            self._settling = in_background(self._settle())
 
     def see_unclaimed(self, place: Place, given: frozenset[str] = frozenset()) -> None:
         """See the pictures that arrived, whole or cut, and that no place of the reply has claimed:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from agentkit._log import logger
+from agentkit._sync import in_background
 from agentkit.errors import ImageError, StoreError
 from agentkit.images.drafts import recovered
 from agentkit.images.fetch import Arrived, Fetcher
@@ -78,7 +79,7 @@ class Retriever:
     def start(self, value: str) -> asyncio.Task[Stored]:
         """The task that stores the value; it is begun at the first call."""
         if value not in self._tasks:
-            self._tasks[value] = asyncio.create_task(self._store_value(value))
+            self._tasks[value] = in_background(self._store_value(value))
         return self._tasks[value]
 
     def stored(self, value: str) -> Stored | None:

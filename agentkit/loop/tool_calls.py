@@ -9,7 +9,7 @@ from collections.abc import Collection, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-from agentkit._sync import finish
+from agentkit._sync import finish, in_background
 from agentkit.errors import HookFailed
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import Delegation, is_agent
@@ -116,7 +116,7 @@ def _tasks(round_: Round, invocations: Sequence[Invocation]) -> list[CallTask]:
         key = f"{invocation.name}:{invocation.arguments!r}"
         work = run_call(round_, invocation)
         before = equal.get(key) if limited else None
-        equal[key] = task = asyncio.create_task(work if before is None else _after(before, work))
+        equal[key] = task = in_background(work if before is None else _after(before, work))
         tasks.append(task)
     return tasks
 

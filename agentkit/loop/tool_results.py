@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentkit._log import logger
-from agentkit._sync import finish
+from agentkit._sync import finish, in_background
 from agentkit.answer import Answer, run_of
 from agentkit.errors import HookFailed, ImageError, RunError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
@@ -180,7 +180,7 @@ async def _all_stored(
             return await ingest(image, services.store, services.fetcher)
 
     given = tuple(images)
-    tasks = [asyncio.create_task(store(image)) for image in given]
+    tasks = [in_background(store(image)) for image in given]
     downloads = [task for image, task in zip(given, tasks, strict=True) if not image.sha256]
     await _outlast(downloads, services.fetcher.policy.grace)
     await _outlast(tasks, _KEEP_SECONDS)

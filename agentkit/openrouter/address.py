@@ -157,7 +157,9 @@ def _bare(text: str) -> str:
 
 def _split(url: str) -> SplitResult | None:
     """The parts of an http or https URL; None for what is none."""
-    with contextlib.suppress(ValueError):  # a broken IPv6 address, or a port that is no number
+    # A broken IPv6 address, a port that is no number, half of a surrogate pair.
+    with contextlib.suppress(ValueError):
+        url.encode()
         found = urlsplit(url)
         if found.scheme in {"http", "https"} and found.hostname and found.port != 0:
             return found

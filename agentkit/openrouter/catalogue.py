@@ -20,6 +20,7 @@ from agentkit._check import check_number
 from agentkit._log import logger
 from agentkit._recorder import recorder
 from agentkit._redact import redacted
+from agentkit._sync import check_asyncio, in_background
 from agentkit.errors import AgentkitError, APIError, DeadlineExceeded, ProtocolError, UsageError
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.service import is_openrouter
@@ -160,6 +161,7 @@ class Catalogue:
     async def _look(
         self, path: str, parse: Callable[[JsonObject], T], *, errors_too: bool
     ) -> T | AgentkitError:
+        check_asyncio()
         if (kept := self._shelf.of_this_recording().get(path)) is not None:
             since, found = kept
             failed = isinstance(found, AgentkitError)
@@ -177,7 +179,7 @@ class Catalogue:
         flights = self._shelf.flights.setdefault(asyncio.get_running_loop(), {})
         flight = flights.get(path)
         if flight is None:
-            flight = flights[path] = _Flight(asyncio.create_task(self._fetch(path, parse)))
+            flight = flights[path] = _Flight(in_background(self._fetch(path, parse)))
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)

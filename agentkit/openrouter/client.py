@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from agentkit._check import argument, check_choice, check_optional, check_or_default, check_pattern
 from agentkit._redact import redacted
+from agentkit._sync import check_asyncio
 from agentkit._version import __version__
 from agentkit.errors import MissingKey, ProtocolError, UsageError
 from agentkit.images.embedded import ReplySpool
@@ -174,6 +175,7 @@ class OpenRouter:
 
     async def close(self) -> None:
         """Close the connections of this event loop. A later request opens new ones."""
+        check_asyncio()
         self.prices.tell_unused()
         connections = self._open.pop(asyncio.get_running_loop(), None)
         if connections is not None:
@@ -191,6 +193,7 @@ class OpenRouter:
 
     async def _connect(self) -> Connections:
         """The connections of this event loop, which are opened at the first request."""
+        check_asyncio()
         loop = asyncio.get_running_loop()
         if (connections := self._open.get(loop)) is not None:
             return connections
@@ -291,6 +294,7 @@ class OpenRouter:
         """
         if not self.service.looks_up:
             return None
+        check_asyncio()
         patience = self.timeouts.lookup if seconds is None else min(seconds, self.timeouts.lookup)
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 

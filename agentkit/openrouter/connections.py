@@ -17,6 +17,7 @@ import httpx2
 from openai import AsyncOpenAI
 
 from agentkit._redact import Secret, redacted
+from agentkit._sync import in_background
 from agentkit.errors import UsageError
 from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
@@ -102,7 +103,7 @@ class Connections:
 
     def close_soon(self) -> None:
         """Close in the background, on the running loop."""
-        self._closing = asyncio.ensure_future(self.close())
+        self._closing = in_background(self.close())
 
 
 def _check_address(base_url: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
+from agentkit._sync import in_background
 from agentkit.stream import EventLog, WatchedTask
 from agentkit.studio.values import Drawing
 
@@ -39,7 +39,7 @@ class DrawingStream(WatchedTask[Drawing]):
         async def drawn() -> Drawing:
             return await work(log)
 
-        super().__init__(log, lambda: asyncio.ensure_future(drawn()))
+        super().__init__(log, lambda: in_background(drawn()))
 
     async def finish(self) -> Drawing:
         """Wait for the end and return what was drawn. Raises the error of the request."""

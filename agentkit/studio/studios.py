@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from agentkit import _check
 from agentkit._log import logger
-from agentkit._sync import run_sync
+from agentkit._sync import check_asyncio, run_sync
 from agentkit.budget import Budget
 from agentkit.errors import RunError, UsageError
 from agentkit.images.drafts import check_room
@@ -373,6 +373,7 @@ class _Work:
         self._scale, self._checking, self._call = scale, checking, call
 
     async def __call__(self, log: DrawingLog) -> Drawing:
+        check_asyncio()
         studio, request = self._studio, self._request
         client, store = studio.client, studio.store
         request = for_service(self._owner, request, client.service)

@@ -210,6 +210,12 @@ class Image:
                 f"a picture's URL must be http or https, not {url[:80]!r}; "
                 "for a file, use Image.from_file"
             )
+        try:
+            url.encode()
+        except UnicodeEncodeError:
+            raise ImageError(
+                f"Image.from_url({url!r:.80}): it holds half of a surrogate pair, which no URL can"
+            ) from None
         return cls("", "", 0, alt=alt, sources=(Source("user", url),))
 
     @property

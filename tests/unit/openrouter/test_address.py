@@ -58,6 +58,8 @@ def test_an_address_is_taken_as_it_is_meant(
         ("openrouter.ai/api/v1", "base_url='openrouter.ai/api/v1'.*https"),
         ("localhost:8000", "base_url='localhost:8000'.*https"),
         ("''", "base_url=''.*https"),
+        ("https://gateway.example/\ud83d", r"base_url='https://gateway.example/\\ud83d'.*https"),
+        ("https://gate\ud83dway.example", "base_url=.*https"),
         ("https://:8000/v1", "base_url.*https"),
     ],
 )

@@ -14,6 +14,7 @@ SCRIPT = """
 import asyncio, gc, sys
 from agentkit import Agent, OpenRouter
 from agentkit.images.store import MemoryImageStore
+from agentkit.studio import Studio
 
 def make():
     client = OpenRouter(api_key="k", base_url=sys.argv[1], transport=sys.argv[2])
@@ -51,7 +52,34 @@ def ended_in_the_middle():
             pass
     loop.close()
 
-for end in (closed_and_another_one_begun, dropped_before_the_client, ended_in_the_middle):
+def entered(make_stream, *, drop):
+    loop = asyncio.new_event_loop()
+    async def begin():
+        stream = make_stream()
+        await stream.__aenter__()
+        async for _ in stream:
+            break
+        return stream
+    stream = loop.run_until_complete(begin())
+    if drop:
+        del stream
+    loop.close()
+
+def closed_inside_a_stream():
+    entered(lambda: make().stream("Tell a long story"), drop=False)
+
+def closed_behind_a_dropped_stream():
+    entered(lambda: make().stream("Tell a long story"), drop=True)
+
+def closed_inside_a_drawing():
+    client = OpenRouter(api_key="k", base_url=sys.argv[1], transport=sys.argv[2])
+    studio = Studio(client=client, store=MemoryImageStore())
+    entered(lambda: studio.stream("A fox"), drop=False)
+
+for end in (
+    closed_and_another_one_begun, dropped_before_the_client, ended_in_the_middle,
+    closed_inside_a_stream, closed_behind_a_dropped_stream, closed_inside_a_drawing,
+):
     end()
     gc.collect()
     gc.collect()

@@ -294,3 +294,11 @@ def test_every_error_survives_the_way_to_another_process(kind: type[errors.Agent
         assert type(again) is kind
         assert (str(again), vars(again)) == (str(error), vars(error))
     assert vars(copy.copy(error)) == vars(error)
+
+
+def test_a_url_with_half_of_a_surrogate_pair_is_refused_at_once() -> None:
+    with pytest.raises(
+        ImageError, match=r"from_url\('https://x.example/\\ud83d.png'\): .*surrogate"
+    ):
+        Image.from_url("https://x.example/\ud83d.png")
+    assert Image.from_url("https://x.example/\N{FOX FACE}.png").url is not None
