@@ -8,13 +8,14 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all coverage fuzz check format bench record drift lock clean
+.PHONY: help demo docs test test-all stacks coverage fuzz check format bench record drift lock clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
 	@echo "make docs      build the pages of docs/ and the reference into out/docs/"
 	@echo "make test      run the tests"
 	@echo "make test-all  run the slow tests as well"
+	@echo "make stacks    run against nginx, HAProxy, Caddy, tinyproxy (where they are installed), LiteLLM and llama.cpp (about 1.2 GB in .stacks/)"
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
 	@echo "make check     lint, formatting, strict types"
@@ -42,7 +43,11 @@ test: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not live" --hypothesis-profile=thorough $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not live and not stacks" --hypothesis-profile=thorough $(ARGS)
+
+stacks: $(READY)
+	$(BIN)/python -m tests.stacks.install
+	$(BIN)/python -m pytest -q -rs -m stacks tests/stacks $(ARGS)
 
 coverage: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov=agentkit --cov-branch --cov-report= --cov-report=json:.coverage.json $(ARGS)
@@ -74,4 +79,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o $(LOCK)
 
 clean:
-	rm -rf $(VENV) out .pytest_cache .ruff_cache .hypothesis .coverage .coverage.json
+	rm -rf $(VENV) .stacks out .pytest_cache .ruff_cache .hypothesis .coverage .coverage.json
