@@ -267,9 +267,11 @@ def _pricer(
     overshot by it, and where it does not fit, the model is asked for words alone.
     """
 
+    said = _Said(model)
+
     def price(request: Request) -> float | None:
         now = datetime.now(UTC)
-        tokens = _declared(request) + _said(request, model)
+        tokens = _declared(request) + said.tokens(request)
         each = partial(model.highest_price, when=now, tokens=tokens)
         parts = [each("prompt") * tokens, each("request")]
         longest = request.max_tokens
@@ -296,11 +298,26 @@ def _declared(request: Request) -> float:
     return size / _BYTES_A_TOKEN
 
 
-def _said(request: Request, model: ChatModel) -> float:
-    """Tokens of the messages."""
-    tokens = sum(map(tokens_of, request.messages)) + _beside(request)
-    pictures = len(set(_pictures(request))) if model.sees else 0
-    return tokens + PICTURE_TOKENS * pictures
+class _Said:
+    """Counts the tokens of messages, once for those of a request and of the one that closes the run
+    in their place.
+    """
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+        self._counted: tuple[Request, float] | None = None
+
+    def tokens(self, request: Request) -> float:
+        """Tokens of the messages, their pictures included."""
+        if self._counted is not None:
+            other, tokens = self._counted
+            if other.messages is request.messages and other.shown is request.shown:
+                return tokens
+        tokens = sum(map(tokens_of, request.messages)) + _beside(request)
+        pictures = len(set(_pictures(request))) if self._model.sees else 0
+        tokens += PICTURE_TOKENS * pictures
+        self._counted = (request, tokens)
+        return tokens
 
 
 def _beside(request: Request) -> float:

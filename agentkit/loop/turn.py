@@ -148,7 +148,7 @@ class Turn:
         self._before = run
         self._now = asyncio.get_running_loop().time
         self._began = self._now()
-        self.decoder = self._new_decoder()
+        self._decoder: Decoder | None = None
         self.looked_up: Generation | None = None
         self._collector: Collector | None = None
         self._parsed: ParsedReply | None = None
@@ -163,6 +163,15 @@ class Turn:
     def _new_decoder(self, new_filter: NewFilter = Unfiltered) -> Decoder:
         tools = [tool.name for tool in self._context.tools.server]
         return wire.decoder(self.run.api, tools, new_filter)
+
+    @property
+    def decoder(self) -> Decoder:
+        """What turns the events of the reply into signals; before a reply has begun, an empty
+        one.
+        """
+        if self._decoder is None:
+            self._decoder = self._new_decoder()
+        return self._decoder
 
     @property
     def begun(self) -> bool:
@@ -182,7 +191,7 @@ class Turn:
     def begin(self, exchange: Exchange) -> None:
         """Make ready for the pictures of the reply, whose headers are there."""
         self._log.generation_id = exchange.generation_id
-        self.decoder = self._new_decoder(lambda: WordSpool(exchange.spool))
+        self._decoder = self._new_decoder(lambda: WordSpool(exchange.spool))
         self._collector = Collector(
             exchange.spool,
             self._services.store,

@@ -87,6 +87,8 @@ def highest(
     tokens: float | None = None,
 ) -> float | None:
     """The highest price of this name that a request may have; None where there is none."""
+    if not overrides:
+        return usual
     possible = [] if usual is None else [usual]
     for each in overrides:
         price, holds = each.prices.get(name), each.holds(when, tokens)
