@@ -89,7 +89,14 @@ class Connections:
 
     async def close_with_loop(self) -> None:
         """Have the event loop close the connections when it shuts down."""
-        await anext(self._guard)
+        hooks = sys.get_asyncgen_hooks()
+        # What is to be done when the generator is dropped is settled where it begins.
+        sys.set_asyncgen_hooks(finalizer=partial(_close_later, asyncio.get_running_loop()))
+        try:
+            begun = anext(self._guard)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+        await begun
 
     async def _until_shutdown(self) -> AsyncGenerator[None]:
         # An event loop that shuts down closes the asynchronous generators that are still open.
@@ -104,6 +111,15 @@ class Connections:
     def close_soon(self) -> None:
         """Close in the background, on the running loop."""
         self._closing = in_background(self.close())
+
+
+def _close_later(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None]) -> None:
+    """Close a generator that was dropped, if its loop runs once more: as the loop's own hook does,
+    but for the coroutine, which is made when it is awaited. Of one that never is, since the loop
+    was dropped too, Python 3.13 warns.
+    """
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(guard.aclose()))
 
 
 def _check_address(base_url: str) -> None:
