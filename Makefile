@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all stacks coverage fuzz check format bench record drift lock clean
+.PHONY: help demo docs test test-all stacks coverage fuzz crash check format bench record drift lock clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -18,6 +18,7 @@ help:
 	@echo "make stacks    run against nginx, HAProxy, Caddy, tinyproxy (where they are installed), LiteLLM and llama.cpp (about 1.2 GB in .stacks/)"
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
+	@echo "make crash     kill programs that draw, at every step and at random moments (ARGS='--kills 200 --seed 7')"
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    fix what the formatter and the linter can fix"
 	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
@@ -55,6 +56,9 @@ coverage: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS),) $(if $(TARGET),--target $(TARGET),) $(ARGS)
+
+crash: $(READY)
+	$(BIN)/python -m tests.crash $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 from tempfile import TemporaryDirectory
@@ -69,6 +70,18 @@ def forked(
         code = child.exitcode
         child.close()
         return CompletedProcess([call.__name__], code, out, err)
+
+
+def started(call: Callable[..., int | None], *arguments: object, folder: Path) -> BaseProcess:
+    """`call(*arguments)` in a process of its own, which the caller may kill. What it prints is in
+    the files `stdout` and `stderr` of the folder.
+    """
+    (folder / "stdin").touch()
+    child = _CONTEXT.Process(
+        target=_child, args=(call, arguments, folder, Path.cwd(), dict(os.environ))
+    )
+    child.start()
+    return child
 
 
 def execute(code: str, arguments: tuple[str, ...] = ()) -> None:

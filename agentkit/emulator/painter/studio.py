@@ -87,16 +87,18 @@ class Loan:
     media_type: str
     token: str
     until: float
+    reads: int | None = None
+    """How often it can still be read; None: as often as one likes."""
 
 
 class Studio:
     """`origin` is known once the server listens. `ttl` are the seconds that a temporary URL
-    lives.
+    lives, `reads` how often it can be read.
     """
 
-    def __init__(self, *, ttl: float, seed: int) -> None:
+    def __init__(self, *, ttl: float, seed: int, reads: int | None = None) -> None:
         self.origin = ""
-        self.ttl = ttl
+        self.ttl, self.reads = ttl, reads
         self._seed = seed
         self._loans: dict[str, Loan] = {}
         self._prompts: dict[str, str] = {}
@@ -118,7 +120,7 @@ class Studio:
         name = f"{secrets.token_hex(8)}.{'jpg' if extension == 'jpeg' else extension}"
         # Real signatures may end in an underscore, which is no punctuation of the text around.
         token = f"{secrets.token_urlsafe(12)}_"
-        loan = Loan(data, media_type, token, time.monotonic() + self.ttl)
+        loan = Loan(data, media_type, token, time.monotonic() + self.ttl, self.reads)
         self._loans[name] = loan
         return f"{self.origin}/i/{name}?token={loan.token}"
 

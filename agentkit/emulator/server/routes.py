@@ -295,6 +295,10 @@ def _picture(state: State, request: Request) -> Outgoing:
         return Outgoing(404, "text/plain", b"Not Found")
     if request.query_params.get("token") != loan.token or time.monotonic() >= loan.until:
         return Outgoing(403, "text/plain", b"The link has expired")
+    if loan.reads is not None:
+        if loan.reads < 1:
+            return Outgoing(403, "text/plain", b"The link was used")
+        loan.reads -= 1
     age = ceil(loan.until - time.monotonic())
     sha256 = hashlib.sha256(loan.data).hexdigest()
     witness = DeliveryCallbacks(

@@ -35,7 +35,8 @@ class Emulator:
 
     - `image_places` are the places (names of `Place`) where pictures that the rules draw appear; by
       default, where each API puts them.
-    - `url_ttl` is for how many seconds a temporary image URL lives.
+    - `url_ttl` is for how many seconds a temporary image URL lives, `url_reads` how often it can be
+      read; by default as often as one likes.
     - `chunk_delay` is the pause in seconds between two pieces of a stream.
     - `seed` makes ids and pictures repeatable.
     - `models` is the catalogue. `unavailable` are ids in it that no provider serves at the moment.
@@ -53,6 +54,7 @@ class Emulator:
         *,
         image_places: Sequence[Place] = (),
         url_ttl: float = 3600.0,
+        url_reads: int | None = None,
         chunk_delay: float = 0.0,
         seed: int = 0,
         models: Sequence[Model] | None = None,
@@ -77,7 +79,7 @@ class Emulator:
         self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed=seed)
         self._host = host
         self._port = port
-        self._studio = Studio(ttl=url_ttl, seed=seed)
+        self._studio = Studio(ttl=url_ttl, seed=seed, reads=url_reads)
         self._state = State(
             catalogue=Catalogue(
                 MODELS if models is None else tuple(models), frozenset(unavailable), any_model

@@ -1,0 +1,324 @@
+"""One program, killed once and gone on with: what became of its requests and of its pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from agentkit import Run
+from agentkit.emulator import Emulator, Fault
+from agentkit.emulator.catalogue import MODELS, Model
+from agentkit.emulator.server.posts import Post
+from agentkit.openrouter.ledger import Ledger
+from agentkit.openrouter.stored_call import StoredCall
+from tests.crash import program as programs
+from tests.crash.deadly import Kill
+from tests.crash.program import SAID, Program, Result, Scene, result_of
+from tests.processes import PATIENCE, started
+
+URL_SECONDS = 2.0
+"""How long the URL of a picture lives."""
+_LEAST = 2000
+"""Characters of the base64 of a picture, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How an experiment is set up, beside its scene."""
+
+    models: tuple[Model, ...] = MODELS
+    ledger: bool = True
+    dropped: frozenset[str] = frozenset()
+    faults: tuple[Fault, ...] = ()
+    url_reads: int | None = None
+    """How often the URL of a picture can be read."""
+    pause: float = 0.0
+    """Seconds between the crash and the next process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What was there when the process had died."""
+
+    posts: tuple[Post, ...]
+    calls: tuple[StoredCall, ...]
+    on_disk: frozenset[str]
+    """Digests of the pictures of which the whole had been written."""
+    run: Run | None
+    """As it was saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one kill."""
+
+    scene: Scene
+    is_cut: bool
+    """Whether the kill cut the run, and did not come after its end."""
+    in_flight: int = 0
+    """Requests that had been sent and not received."""
+    waited: int = 0
+    """Those of them that a person was asked about."""
+    unreported: int = 0
+    """Those of them that may draw and that nobody was asked about."""
+    without_id: int = 0
+    """Those of them whose id had come and was not told."""
+    received: int = 0
+    repeated: int = 0
+    """Received requests that were sent again."""
+    bought_again: int = 0
+    """Drawings that were bought again by no person's decision."""
+    called_again: int = 0
+    """Tool calls that were run again though the saved run had their results."""
+    pictures: int = 0
+    """Pictures whose last byte had been written."""
+    lost: int = 0
+    """Those of them that the answer has not, or has because they were bought again."""
+    left: int = 0
+    """Files in the ledger at the end."""
+    broken: str | None = None
+    """Why the run did not come to its right end."""
+
+
+def tried(
+    scene: Scene,
+    setting: Setting,
+    kill: Kill | float,
+) -> Finding:
+    """Begin a program, kill it at this point, or this many seconds after its first request was
+    there, and go on with its run.
+    """
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Emulator(
+            seed=3,
+            image_places=scene.places,
+            models=setting.models,
+            url_ttl=URL_SECONDS,
+            url_reads=setting.url_reads,
+            faults=list(setting.faults),
+        ) as emulator,
+    ):
+        given = kill if isinstance(kill, Kill) else None
+        program = Program(
+            scene,
+            Path(name),
+            emulator.base_url,
+            setting.ledger,
+            setting.dropped,
+            given,
+        )
+        if not _killed(program, emulator, kill):
+            return Finding(scene, is_cut=False)
+        time.sleep(setting.pause)
+        crash = _crash_of(program, emulator)
+        if crash.run is None:
+            return Finding(scene, is_cut=False)
+        return _judged(replace(program, kill=None), emulator, crash)
+
+
+def seconds_of(scene: Scene, setting: Setting) -> float:
+    """How long the program takes after its first request, if nobody kills it."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Emulator(seed=3, image_places=scene.places) as emulator,
+    ):
+        program = Program(scene, Path(name), emulator.base_url, ledger=setting.ledger)
+        with _process(programs.begin, program) as child:
+            _wait(lambda: emulator.requests or child.exitcode is not None)
+            began = time.monotonic()
+            result = program.folder / "result.json"
+            _wait(lambda: result.exists() or child.exitcode is not None)
+            seconds = time.monotonic() - began
+            child.join(PATIENCE)
+        if child.exitcode != 0:
+            raise AssertionError((program.folder / "stderr").read_text())
+        return seconds
+
+
+def _killed(program: Program, emulator: Emulator, kill: Kill | float) -> bool:
+    """Whether the program was killed before its end."""
+    with _process(programs.begin, program) as child:
+        if not isinstance(kill, Kill):
+            _wait(lambda: emulator.requests or child.exitcode is not None)
+            child.join(kill)
+            child.kill()
+        child.join(PATIENCE)
+        if child.exitcode not in {0, -signal.SIGKILL}:
+            raise AssertionError((program.folder / "stderr").read_text())
+        return child.exitcode != 0 and not (program.folder / "result.json").exists()
+
+
+def _crash_of(program: Program, emulator: Emulator) -> Crash:
+    run = Run.from_json(program.saved.read_text()) if program.saved.exists() else None
+    calls: list[StoredCall] = []
+    bodies: list[bytes] = []
+    if run is not None and program.ledger:
+        calls = asyncio.run(Ledger(program.calls).calls(run.id))
+        bodies = [path.read_bytes() for path in program.calls.rglob("*.call")]
+    posts = tuple(emulator.posts)
+    files = [path.read_bytes() for path in program.store.rglob("*") if path.is_file()]
+    found = {hashlib.sha256(each).hexdigest() for each in files} | set(_in_bodies(bodies))
+    bought = {sha256 for post in posts for sha256 in post.images}
+    return Crash(posts, tuple(calls), frozenset(found & bought), run)
+
+
+def _in_bodies(bodies: Iterable[bytes]) -> Iterator[str]:
+    """The digests of the pictures that are whole in these bytes."""
+    for word in (word for body in bodies for word in body.split(b'"') if len(word) > _LEAST):
+        try:
+            data = base64.b64decode(word.rpartition(b",")[2], validate=True)
+        except binascii.Error:
+            continue
+        yield hashlib.sha256(data).hexdigest()
+
+
+def _judged(program: Program, emulator: Emulator, crash: Crash) -> Finding:
+    """Go on with the run, and see what came of it. Where a person is asked about a request, the
+    answer is to send it again.
+    """
+    first, broken = _gone_on(program)
+    resent = _Resent(crash, emulator.posts)
+    asked = {str(each["key"]): each for each in first.waiting if each["why"] == "outcome"}
+    last = first
+    if asked and broken is None:
+        outcomes = {str(each["call_id"]): "again" for each in asked.values()}
+        last, broken = _gone_on(replace(program, outcomes=outcomes))
+    flying = [each for each in crash.calls if _is_in_flight(each)]
+    received = _received(crash, is_told=program.ledger and not program.dropped)
+    whole = crash.on_disk if program.ledger else _delivered(crash.posts)
+    return Finding(
+        program.scene,
+        is_cut=True,
+        in_flight=len(flying),
+        waited=len(asked),
+        unreported=sum(str(each.key) not in asked and not resent.rightly(each) for each in flying),
+        without_id=sum(
+            asked[str(each.key)]["generation_id"] != _id_of(each)
+            for each in flying
+            if str(each.key) in asked
+        ),
+        received=len(received),
+        repeated=sum(earlier.number in received for earlier, _ in resent.pairs),
+        bought_again=sum(bool(earlier.images) for earlier, _ in resent.pairs),
+        called_again=_called_again(program, crash),
+        pictures=len(whole),
+        lost=sum(each not in first.pictures or each in resent.pictures for each in whole),
+        left=_left_in(program),
+        broken=broken or _wrong(last),
+    )
+
+
+class _Resent:
+    """What the next process sent again by itself."""
+
+    def __init__(self, crash: Crash, posts: Sequence[Post]) -> None:
+        new = posts[len(crash.posts) :]
+        sent = {(post.kind, post.digest): post for post in crash.posts}
+        self.pairs = [
+            (sent[key], post) for post in new if (key := (post.kind, post.digest)) in sent
+        ]
+        self.pictures = {sha256 for _, post in self.pairs for sha256 in post.images}
+        self._by_id = {post.generation_id: post for post in posts}
+
+    def rightly(self, call: StoredCall) -> bool:
+        """Whether a request in flight needed nobody to be asked: it could not draw, or it is known
+        that it was not billed.
+        """
+        post = self._by_id.get(_id_of(call))
+        return not call.may_draw or (post is not None and post.known_unbilled)
+
+
+def _gone_on(program: Program) -> tuple[Result, str | None]:
+    """What the next process said, and why it failed."""
+    with _process(programs.go_on, program) as child:
+        child.join(PATIENCE)
+        code = child.exitcode
+    if code != 0:
+        words = (program.folder / "stderr").read_text()
+        return Result("error"), f"exit code {code}: {words[-2000:]}"
+    result = result_of(program)
+    return result, result.error
+
+
+def _is_in_flight(call: StoredCall) -> bool:
+    return call.is_open and not _has_come(call)
+
+
+def _has_come(call: StoredCall) -> bool:
+    """Whether the reply is there, in the ledger or in a saved run."""
+    return call.is_received or call.is_saved
+
+
+def _id_of(call: StoredCall) -> str | None:
+    return call.headers.get("x-generation-id")
+
+
+def _received(crash: Crash, *, is_told: bool) -> frozenset[int]:
+    """The numbers of the requests whose replies had been received: as the ledger says, or, without
+    a whole one, those that the emulator had handed over.
+    """
+    if not is_told:
+        return frozenset(post.number for post in crash.posts if post.complete)
+    ids = {_id_of(each) for each in crash.calls if _has_come(each)}
+    return frozenset(post.number for post in crash.posts if post.generation_id in ids)
+
+
+def _delivered(posts: Iterable[Post]) -> frozenset[str]:
+    """The pictures that the emulator had handed over to the last byte."""
+    return frozenset(sha256 for post in posts for sha256 in post.delivered)
+
+
+def _wrong(result: Result) -> str | None:
+    """Why an end is not the right one."""
+    if result.status != "completed":
+        return f"the run ended {result.status}"
+    if SAID not in result.text or len(result.pictures) + result.failures != 1:
+        return f"the answer is {result.text!r} with {len(result.pictures)} pictures"
+    return None
+
+
+def _called_again(program: Program, crash: Crash) -> int:
+    begun = program.begun.read_text().split() if program.begun.exists() else []
+    ended = (
+        [each for each in crash.run.invocations if each.status == "completed"] if crash.run else []
+    )
+    cities = [str((each.arguments or {}).get("city")) for each in ended if each.name == "weather"]
+    return sum(begun.count(city) > 1 for city in cities)
+
+
+def _left_in(program: Program) -> int:
+    """Files of the ended run in its ledger, once it was swept."""
+    if not program.ledger:
+        return 0
+    asyncio.run(Ledger(program.calls).sweep())
+    return sum(1 for path in program.calls.rglob("*") if path.is_file())
+
+
+@contextmanager
+def _process(call: Callable[[Program], None], program: Program) -> Iterator[BaseProcess]:
+    child = started(call, program, folder=program.folder)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.join()
+
+
+def _wait(holds: Callable[[], object]) -> None:
+    """Wait for what the emulator's thread or a process does."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError("the program does not come to its first request")
+        time.sleep(0.001)

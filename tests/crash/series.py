@@ -1,0 +1,169 @@
+"""Many experiments, and what they have to show."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from itertools import cycle, islice
+
+from agentkit.emulator import Fault, Lookup, Socket, When
+from agentkit.emulator.catalogue import MODELS
+from agentkit.emulator.faults.values import ReplyError
+from tests.crash.deadly import Kill
+from tests.crash.experiment import URL_SECONDS, Finding, Setting, seconds_of, tried
+from tests.crash.program import Scene
+
+SCENES = (
+    *(
+        Scene(api, stream, base64=base64)
+        for api in ("chat", "responses")
+        for stream in (True, False)
+        for base64 in (False, True)
+    ),
+    *(Scene(api, stream, studio=True) for api in ("chat", "responses") for stream in (True, False)),
+)
+DEAD = Setting(pause=URL_SECONDS + 0.2)
+"""The URLs are dead when the next process begins."""
+ONCE = Setting(url_reads=1)
+
+RIGHT = ("unreported", "without_id", "repeated", "bought_again", "called_again", "lost", "left")
+"""The counts that are 0 with a ledger."""
+DRAWING = 2
+"""Which of the requests of a scene draws, where a server tool does."""
+BY_STUDIO = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sums of many findings."""
+
+    kills: int
+    findings: tuple[Finding, ...]
+
+    def sum(self, name: str) -> int:
+        """The sum of a field."""
+        return sum(getattr(each, name) for each in self.findings)
+
+    @property
+    def broken(self) -> list[str]:
+        """Why runs did not come to their right end."""
+        return [f"{each.scene}: {each.broken}" for each in self.findings if each.broken]
+
+    def __str__(self) -> str:
+        names = [
+            each.name for each in fields(Finding) if each.name not in {"scene", "is_cut", "broken"}
+        ]
+        told = [f"{self.kills} kills", f"{len(self.findings)} cut a run"]
+        told += [f"{name.replace('_', ' ')} {self.sum(name)}" for name in names]
+        return ", ".join([*told, f"broken {len(self.broken)}"])
+
+
+def random_kills(
+    count: int,
+    seed: int,
+    settings: Sequence[Setting],
+    *,
+    scenes: Sequence[Scene] = SCENES,
+    at_once: int = 2,
+) -> Total:
+    """As many programs, each killed at a random moment after its first request was there."""
+    rng = random.Random(seed)
+    seconds = {scene: seconds_of(scene, settings[0]) for scene in scenes}
+    plans = [
+        (scene, setting, rng.uniform(0, seconds[scene]))
+        for scene, setting in islice(zip(cycle(scenes), cycle(settings)), count)
+    ]
+    return _total([lambda plan=plan: tried(*plan) for plan in plans], at_once)
+
+
+def killed_at(kills: Sequence[tuple[Scene, Setting, Kill]], *, at_once: int = 2) -> Total:
+    """Programs that are killed at given points."""
+    return _total([lambda plan=plan: tried(*plan) for plan in kills], at_once)
+
+
+def scripted(scenes: Sequence[Scene] = SCENES) -> list[tuple[Scene, Setting, Kill]]:
+    """A kill inside every step of every scene."""
+    return [(scene, _setting(kill), kill) for scene in scenes for kill in points(scene)]
+
+
+def one_of_each() -> list[tuple[Scene, Setting, Kill]]:
+    """Each point once, in one scene after the other."""
+    found: dict[str, tuple[Scene, Setting, Kill]] = {}
+    plans = scripted()
+    for at, point in enumerate(dict.fromkeys(plan[2].point for plan in plans)):
+        fitting = [plan for plan in plans if plan[2].point == point]
+        found[point] = fitting[at * len(fitting) // 9 % len(fitting)]
+    return [*found.values()]
+
+
+def _setting(kill: Kill) -> Setting:
+    """The URL of a picture is dead where that must not matter."""
+    return DEAD if kill.point in {"after keep", "after a download"} else Setting()
+
+
+def points(scene: Scene) -> list[Kill]:
+    """The points at which a scene can be killed."""
+    drawing = BY_STUDIO if scene.studio else DRAWING
+    found = [
+        Kill(point, drawing)
+        for point in (
+            "before the request",
+            "before the first byte",
+            "at the head",
+            "in the body",
+            "after received",
+        )
+    ]
+    found.append(Kill("after received", 1))
+    if scene.stream:  # only there is the run saved while the tools are at work
+        found.append(Kill("in a round"))
+    if not (scene.studio or scene.base64):
+        found += [Kill("in a download"), Kill("after keep"), Kill("after a download", drawing)]
+    return found
+
+
+def _total(work: Sequence[Callable[[], Finding]], at_once: int) -> Total:
+    with ThreadPoolExecutor(at_once) as pool:
+        found = list(pool.map(lambda each: each(), work))
+    return Total(len(found), tuple([each for each in found if each.is_cut]))
+
+
+UNBILLED = Setting(
+    models=tuple([replace(each, prompt_price=0.0, completion_price=0.0) for each in MODELS]),
+    faults=(
+        Fault(
+            error=ReplyError(content=False),
+            socket=Socket("stall", at="body"),
+            when=When(nth=(DRAWING,), times=1),
+        ),
+    ),
+)
+"""The drawing is begun, and nothing comes of it that would be billed."""
+BY_URL = (Scene("chat", stream=False), Scene("responses", stream=False))
+NO_LOOK_UP = Fault(lookup=Lookup("unknown"), when=When(api="generation"))
+
+
+def control(name: str, *, scenes: Sequence[Scene] = BY_URL, at_once: int = 2) -> Total:
+    """What happens without a part of the ledger: `ledger` (all of it), `received`, `pictures` or
+    `look-up`. `none` is what happens to a request that was not billed, with all of them.
+    """
+    match name:
+        case "ledger":
+            setting = Setting(ledger=False, pause=DEAD.pause)
+            kills = [Kill("in a download"), Kill("after keep")]
+        case "received":  # a stream says itself where it ends
+            setting = Setting(dropped=frozenset({"received"}))
+            kills = [Kill("after received", DRAWING)]
+        case "pictures":
+            setting = replace(DEAD, dropped=frozenset({"pictures"}))
+            kills = [Kill("after a download", DRAWING)]
+        case "look-up":
+            setting = replace(UNBILLED, faults=(*UNBILLED.faults, NO_LOOK_UP))
+            kills = [Kill("at the head", DRAWING)]
+        case _:
+            setting, kills = UNBILLED, [Kill("at the head", DRAWING)]
+    return killed_at(
+        [(scene, setting, kill) for scene in scenes for kill in kills], at_once=at_once
+    )
