@@ -57,6 +57,8 @@ class Stub:
     lines: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     models: Any = field(default_factory=lambda: MODELS)
+    gone: str = ""
+    """A model that there is not."""
     more_usage: JSON = field(default_factory=dict[str, Any])
     """What its usage tells beside the standard fields."""
 
@@ -96,6 +98,10 @@ class Stub:
         self.bodies.append(body)
         if wrong := self.judge(path, body):
             await line.send(_error(400, wrong[0], "unknown_parameter"))
+            return
+        if body["model"] == self.gone:
+            words = f"The model `{self.gone}` does not exist or you do not have access to it."
+            await line.send(_error(404, words, "model_not_found"))
             return
         said, more = self.says(body), self.more_usage
         events = (

@@ -149,6 +149,15 @@ async def test_any_field_of_ours_can_be_left_out(local: Stub, way: Way) -> None:
     assert local.bodies[0].keys() - {"stream"} <= {"model", "tools", "messages", "input"}
 
 
+async def test_a_model_that_is_not_there_is_told_with_those_that_may_be_meant(
+    openai: Stub, way: Way
+) -> None:
+    openai.gone = "gpt-5.22"
+    with pytest.raises(BadRequest, match=r"does not exist.*did you mean gpt-5\.2\?") as caught:
+        await asked(openai, way, "Hello", model="gpt-5.22")
+    assert caught.value.suggested_models == ("gpt-5.2",)
+
+
 async def test_a_list_of_names_refuses_nothing(local: Stub, way: Way) -> None:
     """Services that list names alone say nothing of what a model can do."""
     (answer,) = await asked(local, way, "The weather?", service="openrouter", tools=[weather])
