@@ -31,6 +31,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "GIF": {},
     "AVIF": {"quality": 75},
 }
+SVG = "image/svg+xml"
+_SVG_ROOT = re.compile(rb"<svg\b[^>]{0,2000}>")
+_SVG_SIZE = re.compile(rb"""\s(width|height|viewBox)\s*=\s*["']([\w.,\s%+-]{1,60})["']""")
+_SVG_BEGIN = b'<svg xmlns="http://www.w3.org/2000/svg"'
+_SVG_FILL = b'width="100%" height="100%" fill="#'
+_OWN_SVG = re.compile(
+    re.escape(_SVG_BEGIN)
+    + rb"([^>]*)><rect "
+    + re.escape(_SVG_FILL[:-1])
+    + rb'(#[0-9a-f]{6})"/></svg>'
+)
 _LONGEST_FLAT = 64 * 1024
 """Bytes. A longer picture is none of ours, so its pixels are not looked at."""
 _MAX_PIXELS = 100_000_000
@@ -41,9 +52,11 @@ ANY_COLOUR = "any colour"
 
 @lru_cache(maxsize=32)
 def placeholder(data: bytes) -> bytes:
-    """The flat picture that stands for this one. What is no whole raster picture, or one of a kind
-    that cannot be written, comes back unchanged.
+    """The flat picture that stands for this one. What is no whole picture, or one of a kind that
+    cannot be written, comes back unchanged.
     """
+    if sniff(data[:HEAD]) == SVG:
+        return _flat_svg(data)
     opened = _opened(data)
     if opened is None or not _is_whole(opened) or _colour(opened, data) is not None:
         return data
@@ -68,42 +81,48 @@ def summary(data: bytes) -> str | None:
 
 def loose_summary(data: bytes) -> str | None:
     """As `summary`, for any colour."""
+    if svg := _OWN_SVG.fullmatch(_flat_svg(data)):
+        return f"(SVG{svg[1].decode()} {ANY_COLOUR})"
     opened = _opened(data)
     return None if opened is None else _told(opened, ANY_COLOUR)
 
 
 def is_flat(data: bytes) -> bool:
     """Whether it is a small picture of one colour, as placeholders are."""
+    if _OWN_SVG.fullmatch(data):
+        return True
     opened = _opened(data)
     return opened is not None and _colour(opened, data) is not None
 
 
-def in_text(text: str, change: Callable[[bytes], str | None]) -> str:
-    """The text, in which `change` says what stands in the place of each picture in base64, in a
-    `data:` URL or bare. Where it says None, the picture stays.
+def in_text(text: str, change: Callable[[bytes], str | None]) -> list[tuple[int, int, str]]:
+    """Where pictures in base64 are in a text, in `data:` URLs or bare, and what `change` says that
+    stands in their place. Where it says None, the picture stays.
     """
-
-    def changed(match: re.Match[str]) -> str:
+    found: list[tuple[int, int, str]] = []
+    for match in _BASE64.finditer(text):
         run = match[0]
         try:
             if sniff(b64decode(run[: min(len(run), _HEAD) // 4 * 4])) is None:
-                return run
+                continue
             new = change(b64decode(run, validate=True))
         except ValueError:
-            return run
-        return run if new is None else new
-
-    return _BASE64.sub(changed, text)
+            continue
+        if new is not None:
+            found.append((*match.span(), new))
+    return found
 
 
 def encoded_placeholder(data: bytes) -> str | None:
     """The placeholder in base64; None where the picture is its own."""
     flat = placeholder(data)
-    return None if flat is data else b64encode(flat).decode()
+    return None if flat == data else b64encode(flat).decode()
 
 
 @lru_cache(maxsize=256)
 def _summary(flat: bytes) -> str | None:
+    if svg := _OWN_SVG.fullmatch(flat):
+        return f"(SVG{svg[1].decode()} {svg[2].decode()})"
     opened = _opened(flat)
     if opened is None:
         return None
@@ -117,6 +136,17 @@ def _is_whole(opened: Picture) -> bool:
     except (OSError, ValueError, SyntaxError):
         return False
     return True
+
+
+def _flat_svg(data: bytes) -> bytes:
+    """A drawing of one rectangle, with the size that the root of this one tells."""
+    root = _SVG_ROOT.search(data)
+    is_whole = data.rstrip().endswith((b"</svg>", b"/>"))
+    if root is None or not is_whole or _OWN_SVG.fullmatch(data):
+        return data
+    size = b"".join(b' %s="%s"' % pair for pair in _SVG_SIZE.findall(root[0]))
+    colour = hashlib.sha256(data).hexdigest()[:6].encode()
+    return _SVG_BEGIN + size + b"><rect " + _SVG_FILL + colour + b'"/></svg>'
 
 
 def _told(opened: Picture, colour: str) -> str:

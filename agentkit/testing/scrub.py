@@ -12,10 +12,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from agentkit._redact import without_secrets
-from agentkit.testing.placeholders import encoded_placeholder, in_text, placeholder
+from agentkit.testing.placeholders import SVG, encoded_placeholder, in_text, placeholder
+from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.json import exceeds_depth
 
 REDACTED = "redacted"
@@ -75,8 +76,14 @@ _URL_AHEAD = ("http://", "https://", "data:")
 Known: TypeAlias = Mapping[str, str]
 """What becomes of texts that are known: addresses and keys."""
 PictureText: TypeAlias = Callable[[bytes], str | None]
-Slot: TypeAlias = tuple[Any, Any]
-"""A container, and the key or index of a string in it."""
+
+
+class Slot(NamedTuple):
+    """Where a string is: in which event, in which list or object there, under which key."""
+
+    number: int
+    owner: Any
+    key: Any
 
 
 def headers(given: Mapping[str, Any], known: Known) -> dict[str, Any]:
@@ -107,6 +114,8 @@ def body(data: bytes, known: Known, *, picture: PictureText = encoded_placeholde
         decoded = data.decode()
     except UnicodeDecodeError:
         return placeholder(data)
+    if sniff(data[:HEAD]) == SVG:
+        return placeholder(data)
     if (document := _read(decoded)) is not None:
         _scrub([document], known, picture)
         return _dumped(document).encode()
@@ -117,10 +126,18 @@ def body(data: bytes, known: Known, *, picture: PictureText = encoded_placeholde
         if line.startswith("data:")
     }
     events = {at: event for at, event in data_of.items() if event is not None}
-    _scrub(list(events.values()), known, picture)
+    emptied = _scrub(list(events.values()), known, picture)
     for at, line in enumerate(lines):
         lines[at] = f"data: {_dumped(events[at])}" if at in events else text(line, known)
-    return "\n".join(lines).encode()
+    gone = {at for number, at in enumerate(events) if number in emptied}
+    return "\n".join(_without_events(lines, gone)).encode()
+
+
+def _without_events(lines: Sequence[str], gone: set[int]) -> Iterator[str]:
+    """The lines of a stream without these events, and the empty lines that end them."""
+    for at, line in enumerate(lines):
+        if at not in gone and not (at - 1 in gone and not line.strip()):
+            yield line
 
 
 def _read(given: str) -> Any:
@@ -138,37 +155,68 @@ def _dumped(value: Any) -> str:
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", dumped)
 
 
-def _scrub(events: Sequence[Any], known: Known, picture: PictureText) -> None:
+def _scrub(events: Sequence[Any], known: Known, picture: PictureText) -> set[int]:
     """Scrub JSON values in place. Strings at one place of several events are read as one text,
-    which a stream cut.
+    which a stream cut. Returns the numbers of events that held nothing but a part of a picture
+    which stands in an earlier one now.
     """
     places: dict[tuple[Any, ...], list[Slot]] = defaultdict(list)
-    for event in events:
+    for number, event in enumerate(events):
         found = cast("dict[str, Any]", event) if isinstance(event, dict) else {}
         kind = (found.get("type"), found.get("output_index"))
-        for place, slot in _strings(event, kind):
-            places[place].append(slot)
+        for place, owner, key in _strings(event, kind):
+            places[place].append(Slot(number, owner, key))
+    emptied: set[int] = set()
     for slots in places.values():
-        pieces = [in_text(owner[key], picture) for owner, key in slots]
+        pieces = [_with_spans([each], in_text(each, picture))[0] for each in map(_held, slots)]
         for part in _texts(pieces):
-            for at, new in zip(part, _replaced([pieces[at] for at in part], known), strict=True):
-                owner, key = slots[at]
-                owner[key] = text(new, known)  # a name that ends one piece may hide the next one
+            cut = [pieces[at] for at in part]
+            if len(cut) > 1:  # a picture may be cut, too
+                cut = _with_spans(cut, in_text("".join(cut), picture))
+                emptied |= _empty(events, [slots[at] for at in part], cut)
+            for at, new in zip(part, _replaced(cut, known), strict=True):
+                # Once more, by itself: what ends one piece may hide what begins the next.
+                slots[at].owner[slots[at].key] = text(new, known)
+    return emptied
+
+
+def _empty(events: Sequence[Any], slots: Sequence[Slot], new: Sequence[str]) -> set[int]:
+    """The events that say nothing any more, and nothing else than the one before."""
+    found: set[int] = set()
+    for before, slot, piece in zip(slots, slots[1:], new[1:], strict=False):
+        if piece or not _held(slot) or slot.number != before.number + 1:
+            continue
+        if _without(events[slot.number], slot) == _without(events[before.number], before):
+            found.add(slot.number)
+    return found
+
+
+def _without(event: Any, slot: Slot) -> str:
+    """An event without one of its texts, and without its number."""
+    kept, slot.owner[slot.key] = slot.owner[slot.key], ""
+    fields = cast("dict[str, Any]", event).items() if isinstance(event, dict) else ()
+    dumped = _dumped({key: value for key, value in fields if key != "sequence_number"})
+    slot.owner[slot.key] = kept
+    return dumped
+
+
+def _held(slot: Slot) -> str:
+    return slot.owner[slot.key]
 
 
 def _texts(pieces: Sequence[str]) -> Iterator[range]:
-    """Which pieces are read as one text. A URL begins a new one, and so does what stood there
-    before: an id, say, which every event repeats.
+    """Which pieces are read as one text. A URL begins a new one, and what every event repeats, an
+    id say, stands for itself.
     """
-    start = 0
+    start, is_repeated = 0, len({*pieces}) == 1
     for at, piece in enumerate(pieces):
-        if at > start and (piece.startswith(_URL_AHEAD) or piece == pieces[at - 1]):
+        if at > start and (is_repeated or piece.startswith(_URL_AHEAD)):
             yield range(start, at)
             start = at
     yield range(start, len(pieces))
 
 
-def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Slot]]:
+def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
     """Every string of a JSON value, and where it is; dates, accounts and credentials are taken out
     on the way.
     """
@@ -184,7 +232,7 @@ def _strings(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ..
         elif isinstance(item, str):
             if isinstance(key, str) and key.lower() in _HIDDEN:
                 owner[key] = REDACTED
-            yield (*place, key), (owner, key)
+            yield (*place, key), owner, key
         else:
             yield from _strings(item, (*place, key))
 
@@ -223,6 +271,9 @@ _RULES: tuple[Rule, ...] = (
 
 
 def _with_spans(pieces: list[str], spans: Sequence[tuple[int, int, str]]) -> list[str]:
+    """The pieces of a text with these spans of it replaced."""
+    if not spans:
+        return pieces
     starts = [0, *accumulate(map(len, pieces))]
     result = [""] * len(pieces)
 

@@ -46,13 +46,13 @@ def test_a_placeholder_has_the_size_and_the_format_of_its_picture(kind: str) -> 
     "data",
     [
         b"",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0",
         b"%PDF-1.7" + bytes(400),
         picture(noise=3)[:200],
         picture(format="BMP", noise=3),
         b"\x89PNG\r\n\x1a\n" + bytes(300),
     ],
-    ids=["nothing", "SVG", "PDF", "cut", "BMP", "broken"],
+    ids=["nothing", "cut SVG", "PDF", "cut", "BMP", "broken"],
 )
 def test_what_is_no_picture_that_can_be_written_stays_as_it_is(data: bytes) -> None:
     assert placeholder(data) is data
@@ -70,13 +70,14 @@ def test_pictures_are_found_in_words_and_in_json_that_is_a_string() -> None:
     data = picture(size=(64, 48), noise=5)
     flat = b64encode(placeholder(data)).decode()
     text = f'see data:image/png;base64,{b64encode(data).decode()}) {{"b64": "{b64encode(data).decode()}"}}'
-    changed = in_text(text, encoded_placeholder)
+    (one, end, first), (two, last, second) = in_text(text, encoded_placeholder)
+    changed = text[:one] + first + text[end:two] + second + text[last:]
     assert changed == f'see data:image/png;base64,{flat}) {{"b64": "{flat}"}}'
-    assert in_text(changed, encoded_placeholder) == changed
+    assert in_text(changed, encoded_placeholder) == []
 
 
 def test_other_base64_is_no_picture() -> None:
     sealed = b64encode(random.Random(1).randbytes(3000)).decode()
     document = b64encode(b"%PDF-1.7" + bytes(400)).decode()
     text = f"{sealed} {document} {'A' * 401}"
-    assert in_text(text, encoded_placeholder) == text
+    assert in_text(text, encoded_placeholder) == []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
 
 from agentkit._redact import Secret
 from agentkit.testing import scrub, trimming
+from agentkit.testing.placeholders import encoded_placeholder, loose_summary, summary
 from tests.conftest import picture
 
 ORIGIN = "https://openrouter.test"
@@ -132,6 +133,50 @@ def test_what_must_go_goes_however_a_stream_cuts_it(seed: int) -> None:
     assert "".join(map(content, told(kept))) == (
         f"Look: ![a fox]({link}) and [again]({link}), redacted and redacted – The end"
     )
+
+
+@pytest.mark.parametrize("size", [7, 100, 5000])
+def test_a_picture_that_a_stream_cuts_becomes_one_placeholder(size: int) -> None:
+    data = b64encode(picture(size=(300, 200), noise=50)).decode()
+    said = f"Here: ![a](data:image/png;base64,{data}) and done"
+    pieces = [said[at : at + size] for at in range(0, len(said), size)]
+    kept = told(scrub.body(streamed(pieces), {}))
+    flat = str(encoded_placeholder(b64decode(data)))
+    assert "".join(map(content, kept)) == said.replace(data, flat)
+    assert len(kept) <= 8  # events that say nothing any more are gone
+
+
+def test_an_event_that_also_says_something_else_stays() -> None:
+    data = b64encode(picture(size=(300, 200), noise=50)).decode()
+    pieces = [data[at : at + 3000] for at in range(0, len(data), 3000)]
+    events = [{"sequence_number": at, "text": piece} for at, piece in enumerate(pieces)]
+    events[3]["finish"] = "stop"
+    lines = "".join(f"event: x\r\ndata: {json.dumps(each)}\r\n\r\n" for each in events)
+    kept = told(scrub.body(lines.encode(), {}))
+    assert [each["sequence_number"] for each in kept] == [0, 3, 4]
+    assert [each["text"] != "" for each in kept] == [True, False, False]
+
+
+def test_previews_at_one_place_stay_apart() -> None:
+    pictures = [b64encode(picture(size=(64, 48), noise=each)).decode() for each in (1, 2, 3)]
+    kept = told(scrub.body(streamed(pictures), {}))
+    assert [*map(content, kept)] == [encoded_placeholder(b64decode(each)) for each in pictures]
+
+
+def test_a_drawing_in_svg() -> None:
+    drawing = b"""<?xml version="1.0"?>
+        <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 48" width='64' height="48">
+        <path d="M0 0 L9 9"/></svg>"""
+    flat = scrub.body(drawing, {})
+    assert flat.startswith(
+        b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 48" width="64"'
+    )
+    assert scrub.body(flat, {}) == flat
+    assert flat != scrub.body(drawing + b" ", {})
+    shown = summary(drawing)
+    assert shown == summary(flat)
+    assert str(shown).startswith('(SVG viewBox="0 0 64 48" width="64" height="48" #')
+    assert loose_summary(drawing) == loose_summary(flat) != shown
 
 
 def test_whole_texts_at_one_place_of_several_events_stay_apart() -> None:
