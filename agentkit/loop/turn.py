@@ -406,8 +406,16 @@ class Turn:
         found = len(self.run.arrived) + len(self.run.failures)
         if found > len(before.arrived) + len(before.failures) or self._named:
             return
-        tool = None if closing else self._context.image_tool
-        reason = missing_picture(parsed, tool, self._services.client.service)
+        context = self._context
+        tool = None if closing else context.image_tool
+        choice = context.settings.tool_choice if self.run.turns == 0 else None
+        reason = missing_picture(
+            parsed,
+            tool,
+            self._services.client.service,
+            others=len(context.tools.functions) + len(context.tools.server) - 1,
+            forced=tool is not None and choice == tool.name,
+        )
         if reason is None or any(each.reason == reason for each in self.run.failures):
             return
         failure = ImageFailure(Source("item"), None, reason)

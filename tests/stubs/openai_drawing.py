@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.stubs import openai_types as types
-from tests.stubs.openai_replies import Call, Draw, Fail, Item, Say, chat, images, responses
+from tests.stubs.openai_replies import Call, Draw, Fail, Item, Message, Say, chat, images, responses
 from tests.stubs.openai_types import Json, Refused
 
-__all__ = ["Asked", "Call", "Draw", "Fail", "OpenAIStub", "Say", "serving_openai"]
+__all__ = ["Asked", "Call", "Draw", "Fail", "Message", "OpenAIStub", "Say", "serving_openai"]
 
 
 @dataclass(frozen=True)

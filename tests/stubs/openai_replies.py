@@ -63,7 +63,14 @@ class Fail:
         return {"error": {**error, "param": None, "code": "moderation_blocked"}}
 
 
-Item = Say | Call | Draw | Fail
+@dataclass(frozen=True)
+class Message:
+    """A chat message with these fields, as some gateway writes it."""
+
+    fields: Json
+
+
+Item = Say | Call | Draw | Fail | Message
 
 
 def b64(data: bytes) -> str:
@@ -171,6 +178,8 @@ def _output(item: Item, number: int) -> Json:
         case Fail():
             failed = {"id": item.id, "type": "image_generation_call", "status": "failed"}
             return {**failed, "result": None, **item.body}
+        case Message():
+            raise TypeError("only Chat Completions have messages")
 
 
 def _response(body: Json, items: Sequence[Item], output: list[Json]) -> Json:
@@ -238,24 +247,29 @@ def chat(body: Json, items: Sequence[Item], *, edits: bool) -> tuple[str, list[b
     }
     message |= {"tool_calls": calls} if calls else {}
     message |= {"images": pictures} if pictures else {}
+    own = [item.fields for item in items if isinstance(item, Message)]
+    message |= own[0] if own else {}
     finish = "tool_calls" if calls else "stop"
     usage = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
     head = {"id": "chatcmpl-1", "created": 1764500000, "model": body["model"]}
     if not body.get("stream"):
         choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
         whole = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
-        return JSON, [json.dumps(said("chat.completion", whole)).encode()]
-    return EVENTS, list(_chunks(body, head, message, finish, usage))
+        return JSON, [json.dumps(whole if own else said("chat.completion", whole)).encode()]
+    return EVENTS, list(_chunks(body, head, message, finish, usage, judged=not own))
 
 
-def _chunks(body: Json, head: Json, message: Json, finish: str, usage: Json) -> Iterator[bytes]:
+def _chunks(
+    body: Json, head: Json, message: Json, finish: str, usage: Json, *, judged: bool
+) -> Iterator[bytes]:
     tells_usage = (body.get("stream_options") or {}).get("include_usage")
     head = {**head, "object": "chat.completion.chunk"}
     deltas: list[tuple[Json, str | None]] = [(message, None), ({}, finish)]
     for delta, end in deltas:
         choice = {"index": 0, "delta": delta, "finish_reason": end, "logprobs": None}
         chunk = {**head, "choices": [choice]}
-        yield f"data: {json.dumps(said('chat.completion.chunk', chunk))}\n\n".encode()
+        chunk = said("chat.completion.chunk", chunk) if judged else chunk
+        yield f"data: {json.dumps(chunk)}\n\n".encode()
     if tells_usage:
         yield f"data: {json.dumps({**head, 'choices': [], 'usage': usage})}\n\n".encode()
     yield b"data: [DONE]\n\n"

@@ -29,7 +29,7 @@ from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Price
 from agentkit.studio import Studio
 from tests.conftest import picture
-from tests.stubs.openai_drawing import Call, Draw, Fail, OpenAIStub, Say, serving_openai
+from tests.stubs.openai_drawing import Call, Draw, Fail, Message, OpenAIStub, Say, serving_openai
 
 BIG = picture(size=(160, 120), noise=1)
 OTHER = picture(size=(120, 90), noise=2)
@@ -269,6 +269,47 @@ async def test_a_service_that_passes_the_tool_over_is_told_of(
     assert "were function" in failure.reason
     if bench.stream:
         assert sum(isinstance(event, ImageFailed) for event in bench.events) == 1
+
+
+async def test_a_forced_drawing_that_did_not_come_is_told_of(
+    bench: Bench, stub: OpenAIStub
+) -> None:
+    stub.play(Say("I would rather not."))
+    settings = ModelSettings(tool_choice="openrouter:image_generation")
+    async with bench.client() as client:
+        agent = bench.agent(client, tools=[ImageGeneration()], settings=settings)
+        (failure,) = (await bench.ask(agent, "a fox")).failures
+    assert "tool_choice named the tool that draws" in failure.reason
+
+
+async def test_words_alone_are_no_failure(bench: Bench, stub: OpenAIStub) -> None:
+    stub.play(Say("Hello."))
+    async with bench.client() as client:
+        answer = await bench.ask(bench.agent(client, tools=[ImageGeneration()]), "hello")
+    assert (answer.text, answer.failures) == ("Hello.", ())
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"images": [{"image_url": {"url": "DATA"}, "index": 0, "type": "image_url"}]},
+        {"images": [{"b64_json": "BASE64"}]},
+        {"image": {"url": "DATA", "detail": "auto"}},
+        {"content": [{"type": "image_url", "image_url": {"url": "DATA"}}]},
+        {"content": "![fox](DATA)"},
+    ],
+    ids=["LiteLLM", "base64", "one", "parts", "words"],
+)
+async def test_pictures_where_gateways_put_them(
+    field: dict[str, Any], bench: Bench, stub: OpenAIStub
+) -> None:
+    text = json.dumps(field).replace("DATA", f"data:image/png;base64,{_b64(BIG)}")
+    stub.play(Message(json.loads(text.replace("BASE64", _b64(BIG)))))
+    async with bench.client("compatible") as client:
+        answer = await bench.ask(bench.agent(client, api="chat"), "a fox")
+    assert [image.bytes() for image in answer.images] == [BIG]
+    assert _b64(BIG)[:60] not in answer.run.to_json()
+    assert answer.failures == ()
 
 
 async def test_a_picture_that_the_words_pretend_is_told_of(bench: Bench, stub: OpenAIStub) -> None:
