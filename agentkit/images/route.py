@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from agentkit._recorder import refusal
@@ -44,6 +45,10 @@ class Route:
     """Whether it lies on the origin of `base_url`, which is trusted wherever that lies."""
     proxy: str | None
     tls: Tls | None
+
+    @property
+    def proxy_speaks_http(self) -> bool:
+        return self.proxy is not None and not self.proxy.startswith("socks")
 
     @property
     def through(self) -> str:
@@ -82,6 +87,9 @@ class Routes:
         return [str(each) for each in found]
 
     async def _check(self, route: Route) -> None:
+        if isinstance(route.target.address, IPv6Address) and route.proxy_speaks_http:
+            # httpcore2 asks for it without its brackets, which proxies take for something else.
+            raise ImageError("not fetched: an IPv6 address, which only a SOCKS proxy is asked for")
         if not route.is_own:
             await check_for_proxy(route.target, self.resolve, private=self.policy.private)
 
@@ -99,7 +107,7 @@ class Routes:
                 yield transport
             return
         async with ProxiedTransport(tls, route.proxy, partial(self._check, route)) as transport:
-            if not route.proxy.startswith("socks"):
+            if route.proxy_speaks_http:
                 yield transport
                 return
             from agentkit.network.socks import SocksTransport

@@ -87,6 +87,7 @@ async def test_what_is_refused_before_the_proxy_is_asked() -> None:
             "http://10.1.2.3/a.png",
             "http://[::1]/a.png",
             "http://2130706433/a.png",
+            "https://[2606:4700::1111]/a.png",
             "ftp://outside.example/a.png",
             "http://outside.example:0/a.png",
         ):
