@@ -28,7 +28,7 @@ def main() -> None:
             continue
         print(f"installing {', '.join(packages)}", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-compile"]
         done = subprocess.run([*pip, "--disable-pip-version-check", *packages], check=False)
         if done.returncode:
             print(f"{name} could not be installed: its tests skip", file=sys.stderr)
