@@ -158,6 +158,14 @@ class ImageGeneration(_Named):
         if fallback is not None:
             _check_fallback(fallback, self.parameters)
 
+    def __getstate__(self) -> tuple[object, ...]:
+        return (self.type, self.parameters, self.fallback, self._extra)
+
+    def __setstate__(self, state: tuple[object, ...]) -> None:
+        names = ("type", "parameters", "fallback", "_extra")
+        for name, value in zip(names, state, strict=True):
+            object.__setattr__(self, name, value)
+
     def to_openai(self, service: str, *, stream: bool) -> dict[str, Any]:
         """Its entry in the `tools` of a request to OpenAI's Responses, as `image_generation`.
         `service` is what errors call the service. Raises `Unsupported` that names the parameters

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 import re
 from datetime import date
 from typing import Any
@@ -312,3 +314,12 @@ def test_a_near_miss_of_a_parameter(name: str, meant: str):
 )
 def test_other_parameters_pass(name: str):
     assert ImageGeneration(**{name: "x"}).parameters == {name: "x"}
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # fmt: skip
+def test_a_copy_of_the_tool_that_draws_is_whole(again: Any) -> None:
+    made = ImageGeneration(size="1024x1024", extra={"size": "2K"})
+    other = again(made)
+    assert (other, other.fallback) == (made, None)
+    entry = {"type": "image_generation", "size": "2K"}
+    assert other.to_openai("OpenAI", stream=False) == entry
