@@ -395,3 +395,20 @@ async def test_pictures_are_told_apart(tmp_path: Path) -> None:
             await sent(ELSEWHERE, crop=64, photo=other)
         with cassette(path, "none", pictures="size"):
             await sent(ELSEWHERE, crop=64, photo=other)
+
+
+async def test_a_cassette_that_was_edited_plays_the_edit(tmp_path: Path) -> None:
+    """As if it had been recorded at OpenRouter's own address, and its words changed by hand."""
+    path = tmp_path / "edited.yaml"
+    with Emulator() as emulator:
+        emulator.play(SCRIPT)
+        with cassette(path):
+            await talk(emulator.base_url, "aiohttp", "chat", streamed=False)
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("https://openrouter.test", "https://openrouter.ai")
+    path.write_text(text.replace("In the first it is day.", "It is night."), encoding="utf-8")
+    with cut_off(), cassette(path, "none") as tape:
+        *_, answer = await talk(ELSEWHERE, "aiohttp", "chat", streamed=False)
+    assert answer.text == "It is night."
+    assert len(answer.run.images) == 3
+    assert not tape.unplayed
