@@ -15,7 +15,7 @@ import pytest
 
 from agentkit import Agent, Budget, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
-from agentkit.errors import ProviderFailed
+from agentkit.errors import OutcomeUnknown, ProviderFailed
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
 from tests.conftest import WAYS, Way, picture
@@ -78,6 +78,8 @@ class Gateway:
             url, kind = self.emulator.origin + path, {"Content-Type": "application/json"}
             headers = {"Authorization": "Bearer sk-or-1", **kind}
             came = await self.http.request(method, url, headers=headers, content=request.body)
+            if struck and not self.status:
+                return  # hangs up without a word
             told = [
                 f"{name}: {value}"
                 for name, value in came.headers.items()
@@ -93,7 +95,7 @@ class Gateway:
 @asynccontextmanager
 async def gateway(phase: str) -> AsyncIterator[tuple[Gateway, OpenRouter]]:
     with Emulator() as emulator:
-        gate = Gateway(emulator, *PHASES[phase])
+        gate = Gateway(emulator, *PHASES.get(phase, ("", True)))
         async with (
             gate.http,
             serving(gate.answer) as peer,
@@ -180,6 +182,24 @@ async def drawn(studio: Studio, *, stream: bool) -> Any:
         return await studio.draw("a fox")
     async with studio.stream("a fox") as watched:
         return await watched.finish()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+async def test_one_that_hangs_up_without_a_word(way: Way) -> None:
+    """As HAProxy does on a kept connection whose service has hung up: nothing tells it from a kept
+    connection that was closed before the request came, but that the request had arrived.
+    """
+    async with gateway("silence") as (gate, client):
+        for what in WHAT:
+            drawing = [] if what == "words" else [Draw("a fox", data=FOX)]
+            gate.begin(BEFORE["follow-up"], Reply([Say("Here."), *drawing]))
+            budget = Budget(1)
+            chat = agent_of(what, way, client, budget).conversation()
+            await ask(chat, way)
+            with pytest.raises(OutcomeUnknown):
+                await ask(chat, way)
+            assert gate.posts == gate.strikes, "second posts"
+            assert budget.uncertain_usd >= gate.lost > 0
 
 
 async def test_a_second_post_that_the_budget_does_not_cover_is_not_sent() -> None:
