@@ -5,7 +5,6 @@ It is written from OpenRouter's API alone and imports nothing from the rest of a
 error in one cannot be cancelled by the same error in the other.
 """
 
-from agentkit.emulator.catalogue import Model
 from agentkit.emulator.faults.active_faults import Faults, Strike
 from agentkit.emulator.faults.fault_file import ChaosError, faults_from_file, faults_from_text
 from agentkit.emulator.faults.values import (
@@ -19,6 +18,7 @@ from agentkit.emulator.faults.values import (
     Status,
     When,
 )
+from agentkit.emulator.listed_model import Model
 from agentkit.emulator.script import (
     CallTool,
     Draw,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from agentkit.emulator.catalogue import QUALITIES, Catalogue, Model
+from agentkit.emulator.catalogue import Catalogue
+from agentkit.emulator.listed_model import QUALITIES, Model
 from agentkit.emulator.painter.studio import Flaw, Picture, Studio
 from agentkit.emulator.script import Draw, Place, Reply, UseServerTool
 from agentkit.emulator.server.containers import Containers

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from agentkit.errors import ImageError, UsageError
+from agentkit.images.beginnings import MAY_BEGIN
 from agentkit.images.blob import Blob
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
 from agentkit.images.store import ImageStore
@@ -51,38 +52,6 @@ _KEY = re.compile(rb'"([\w.$-]{1,64})\\*"\s*:\s*\Z')
 #: What stands before a string in JSON that stands in a string; in prose or HTML, something else
 #: does.
 _NESTED = re.compile(rb'[:,\["](?:[ \t]|\\+[nrt])*\Z')
-
-
-def _or_cut(*characters: str) -> str:
-    """A pattern for these characters, or for as many of them as there are before the end of the
-    data.
-    """
-    pattern = ""
-    for each in reversed(characters):
-        pattern = rf"{each}(?:{pattern}|\Z)" if pattern else each
-    return pattern
-
-
-_BEGINNINGS = (
-    _or_cut("[dD]", "[aA]", "[tT]", "[aA]", ":"),
-    _or_cut(*"iVBORw0KGg"),  # PNG
-    _or_cut("[/_]", "9", "j"),  # JPEG
-    _or_cut(*"R0lGOD"),  # GIF
-    _or_cut(*"UklGR"),  # WebP
-    _or_cut(*"AAA"),  # AVIF
-    _or_cut("Q", "k", "[0-3]"),  # BMP
-    _or_cut(*"SUkqA"),  # TIFF
-    _or_cut(*"TU0AK"),
-    _or_cut("P", "[CDFH]"),  # SVG: <! <? <S <s
-    _or_cut(*"77u"),  # and behind a byte order mark, or white space
-    _or_cut("C", "[Q-Za-z0-9+/_-]"),
-    _or_cut("D", "[A-Za-f]"),
-    _or_cut("I", "[A-P]"),
-    "[ \\t]",
-    "\\\\+(?:[/nrtu]|\\Z)",
-)
-#: How a string begins that may be a picture: quick and rough, `Opening.read` decides.
-_MAY_BEGIN = re.compile('"(?:{}|\\Z)'.format("|".join(_BEGINNINGS)).encode("ascii"))
 
 
 def too_many_bytes(most: int) -> str:
@@ -279,7 +248,7 @@ class Spool:
             if quote > position:  # all strings up to it are short
                 position = quote
                 continue
-            if _MAY_BEGIN.match(data, quote):
+            if MAY_BEGIN.match(data, quote):
                 end = data.find(b'"', quote + 1)
                 start = data[
                     quote + 1 : quote + 1 + self._decisive

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from math import isfinite
 from typing import Any, cast
 
@@ -184,3 +185,15 @@ def as_objects(value: object) -> list[JsonObject]:
         if isinstance(value, list)
         else []
     )
+
+
+def with_texts(value: object, change: Callable[[str], str]) -> object:
+    """A JSON value with each text in it changed; keys stay as they are."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        return {key: with_texts(each, change) for key, each in fields.items()}
+    if isinstance(value, list):
+        return [with_texts(each, change) for each in cast("list[object]", value)]
+    return value

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from agentkit.wire import markdown, shapes
 from agentkit.wire.common import IMAGE_ITEMS, IMAGE_PARTS
-from agentkit.wire.json import as_text, read_object, write
+from agentkit.wire.json import as_text, read_object, with_texts, write
 from agentkit.wire.markdown import Found
 from agentkit.wire.types import BLOB, IMAGE_GENERATION, JsonObject
 
@@ -50,14 +50,7 @@ def told(text: str, names: Mapping[str, str]) -> str:
 
 def told_within(value: object, names: Mapping[str, str]) -> object:
     """The same for each text inside a JSON value."""
-    if isinstance(value, str):
-        return told(value, names)
-    if isinstance(value, dict):
-        fields = cast("dict[str, object]", value)
-        return {key: told_within(each, names) for key, each in fields.items()}
-    if isinstance(value, list):
-        return [told_within(each, names) for each in cast("list[object]", value)]
-    return value
+    return with_texts(value, lambda text: told(text, names))
 
 
 def _item(item: JsonObject, names: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from agentkit.values import Invocation, InvocationStatus, Place
 from agentkit.wire import shapes
 from agentkit.wire.common import IMAGE_ITEMS, picture_values
 from agentkit.wire.inline import may_hold
-from agentkit.wire.json import as_object, as_text, keepable, write
+from agentkit.wire.json import as_object, as_text, keepable, with_texts, write
 from agentkit.wire.tool_calls import parse_object
 from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, JsonObject, NewFilter
 from agentkit.wire.usage import own_cost
@@ -122,8 +122,12 @@ def result_of(item: JsonObject) -> str | None:
 
 def without_base64(item: JsonObject, new_filter: NewFilter) -> JsonObject:
     """An item with the pictures taken out of the strings of its result."""
+
+    def filtered(text: str) -> str:
+        return text_without_base64(text, new_filter)
+
     return {
-        name: value if name in _ARGUMENTS or name == "arguments" else _filtered(value, new_filter)
+        name: value if name in _ARGUMENTS or name == "arguments" else with_texts(value, filtered)
         for name, value in item.items()
     }
 
@@ -134,17 +138,6 @@ def text_without_base64(text: str, new_filter: NewFilter) -> str:
         return text
     words = new_filter()
     return words.more(text) + words.rest()
-
-
-def _filtered(value: object, new_filter: NewFilter) -> object:
-    if isinstance(value, str):
-        return text_without_base64(value, new_filter)
-    if isinstance(value, dict):
-        fields = cast("dict[str, object]", value)
-        return {name: _filtered(each, new_filter) for name, each in fields.items()}
-    if isinstance(value, list):
-        return [_filtered(each, new_filter) for each in cast("list[object]", value)]
-    return value
 
 
 def server_item(item: JsonObject, key: ImageKey, *, tracked: bool) -> Called:

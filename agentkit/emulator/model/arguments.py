@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from agentkit.emulator.json_values import as_list, as_object
+from agentkit.emulator.model.dates import said_date
 from agentkit.emulator.model.picture_names import held, named
 from agentkit.emulator.model.words import (
     STOP,
@@ -23,7 +24,7 @@ from agentkit.emulator.model.words import (
     stem,
     words,
 )
-from agentkit.emulator.tables import word_list, word_set
+from agentkit.emulator.tables import word_set
 
 _PLACE = frozenset(
     stem(w)
@@ -47,7 +48,6 @@ _PERSON = frozenset(
     stem(w) for w in word_set("name person who recipient author owner user customer guest")
 )
 _IMAGE = frozenset(stem(w) for w in word_set("image picture photo img drawing painting sketch"))
-_DAYS = word_list("monday tuesday wednesday thursday friday saturday sunday")
 _LEAD = re.compile(
     r"^(?:please|can you|could you|would you|now|search|look up|find|tell me|show "
     r"me|what is|what's|what are|who is|for|about"
@@ -319,37 +319,12 @@ def _formatted(form: str, name: str, text: str) -> str | None:
         match = re.search(r"https?://[^\s\"'<>)]+", text)
         return match[0] if match else None
     if form in ("date", "date-time") or low in ("date", "day", "when"):
-        found = _date(text, strict=form in ("date", "date-time"))
+        found = said_date(text, strict=form in ("date", "date-time"))
         return f"{found}T12:00:00Z" if found and form == "date-time" else found
     if form == "time" or low == "time":
         match = re.search(r"\b([01]?\d|2[0-3]):([0-5]\d)\b", text)
         return match[0] if match else None
     return None
-
-
-def _date(text: str, *, strict: bool) -> str | None:
-    """A date in the prompt: as ISO where the schema asks for one, else as it was said."""
-    if written := re.search(r"\b\d{4}-\d{2}-\d{2}\b", text):
-        return written[0]
-    today = datetime.now(UTC).date()
-    low = text.lower()
-    low += (
-        " today"
-        if re.search(r"\b(?:this|in the|at) (?:morning|noon|afternoon|evening|night)\b", low)
-        else ""
-    )
-    near: dict[str, date] = {
-        "today": today,
-        "tonight": today,
-        "tomorrow": today + timedelta(1),
-        "yesterday": today - timedelta(1),
-    }
-    for number, day in enumerate(_DAYS):
-        near[day] = today + timedelta((number - today.weekday()) % 7)
-    said = next((word for word in words(low) if word in near), None)
-    if said is None:
-        return None
-    return near[said].isoformat() if strict else said
 
 
 def _beside(mine: set[str], text: str) -> str | None:

@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
-from agentkit.emulator.catalogue import DEFAULT_IMAGE_MODEL, Model
+from agentkit.emulator.catalogue import DEFAULT_IMAGE_MODEL
 from agentkit.emulator.faults.quirks import distorted_reply
 from agentkit.emulator.faults.values import Fault
 from agentkit.emulator.job import Job, Origin, drawing_model
+from agentkit.emulator.listed_model import Model
 from agentkit.emulator.model.rule_model import RuleModel
 from agentkit.emulator.painter.studio import FLAWS, Flaw
 from agentkit.emulator.script import Json, Place, RawReply, Reply

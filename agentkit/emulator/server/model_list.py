@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentkit.emulator.catalogue import Catalogue, Model
+from agentkit.emulator.catalogue import Catalogue
+from agentkit.emulator.listed_model import Model
 from agentkit.emulator.tables import word_list
 from agentkit.emulator.wire.errors import invalid
 

@@ -10,10 +10,11 @@ from typing import Self
 import anyio.to_thread
 import uvicorn
 
-from agentkit.emulator.catalogue import MODELS, Catalogue, Model
+from agentkit.emulator.catalogue import MODELS, Catalogue
 from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.faults.values import Fault
 from agentkit.emulator.ids import Ids
+from agentkit.emulator.listed_model import Model
 from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.script import PLACES, Place, Playable, Scripted, reply_of
 from agentkit.emulator.server.connection import protocol_with

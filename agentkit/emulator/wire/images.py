@@ -4,9 +4,10 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from agentkit.emulator.catalogue import Catalogue, ImageEndpoint, Model
+from agentkit.emulator.catalogue import Catalogue
 from agentkit.emulator.job import Job
 from agentkit.emulator.json_values import as_list
+from agentkit.emulator.listed_model import ImageEndpoint, Model
 from agentkit.emulator.painter.studio import MAX_SIDE, Picture, Studio
 from agentkit.emulator.script import Draw, Failure, Json, Reply, Say
 from agentkit.emulator.tables import word_list

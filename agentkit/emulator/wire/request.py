@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agentkit.emulator.catalogue import Model
 from agentkit.emulator.json_values import as_object
+from agentkit.emulator.listed_model import Model
 from agentkit.emulator.wire.input_items import (
     FunctionCallItem,
     FunctionCallOutputItem,

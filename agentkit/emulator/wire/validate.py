@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from agentkit.emulator.catalogue import Catalogue, Model
+from agentkit.emulator.catalogue import Catalogue
+from agentkit.emulator.listed_model import Model
 from agentkit.emulator.tool_list import CLIENT_RUN, tool_types
 from agentkit.emulator.wire.errors import ApiError, invalid, upstream
 from agentkit.emulator.wire.input_items import (

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from agentkit import History, ModelSettings, Run, Text, tool, wire
 from agentkit.emulator import Emulator
-from agentkit.emulator.catalogue import MODELS, Model
+from agentkit.emulator.catalogue import MODELS
+from agentkit.emulator.listed_model import Model
 from agentkit.run.audience import Audience
 from agentkit.run.history import plan
 from agentkit.values import APIS, Api, Message, ToolResult

@@ -11,7 +11,8 @@ import pytest
 
 from agentkit import Agent, Budget, ImageGeneration, OpenRouter
 from agentkit.emulator import Draw, Emulator, Reply, Say
-from agentkit.emulator.catalogue import MODELS, ImageEndpoint, Model
+from agentkit.emulator.catalogue import MODELS
+from agentkit.emulator.listed_model import ImageEndpoint, Model
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
 from tests.conftest import Bench, picture

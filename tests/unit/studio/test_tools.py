@@ -8,7 +8,8 @@ import pytest
 
 from agentkit import Agent, Budget, Context, Image, Invocation, Limits, OpenRouter, Toolset
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
-from agentkit.emulator.catalogue import MODELS, ImageEndpoint, Model
+from agentkit.emulator.catalogue import MODELS
+from agentkit.emulator.listed_model import ImageEndpoint, Model
 from agentkit.errors import UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Studio
