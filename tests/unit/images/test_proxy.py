@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import socket
@@ -15,6 +16,7 @@ from agentkit.errors import ImageError, UsageError
 from agentkit.images import Fetcher, FetchPolicy, MemoryImageStore
 from agentkit.openrouter import Tls
 from tests.certificates import authority
+from tests.clock import advance
 from tests.proxy import Proxy, proxying
 from tests.security.net import PNG
 from tests.unit.openrouter.peer import Line, Peer, reply, serving
@@ -98,6 +100,22 @@ async def test_what_is_refused_before_the_proxy_is_asked() -> None:
             with pytest.raises(ImageError, match="no public address"):
                 await fetch.fetch(f"http://{host}/a.png")
     assert proxy.asked == []
+
+
+async def test_a_resolver_that_never_answers_is_not_waited_for() -> None:
+    """Such networks drop what is asked of the outside."""
+    asked = asyncio.Event()
+
+    async def silent(host: str, port: int) -> Sequence[str]:
+        asked.set()
+        await asyncio.Event().wait()
+        return []
+
+    async with serving(picture) as server, proxying({"outside.example:80": server.port}) as proxy:
+        fetching = asyncio.create_task(fetcher(proxy, silent).fetch("http://outside.example/a.png"))
+        await asked.wait()
+        advance(5.0)
+        assert (await fetching).size == len(PNG)
 
 
 @pytest.mark.parametrize(
