@@ -155,8 +155,10 @@ def end_when_collected(owner: object, task: asyncio.Task[Any]) -> None:
     """Cancel the task when `owner` is collected: nobody can hear of its end any more. The task must
     hold no reference to it.
     """
-    loop = asyncio.get_running_loop()
-    weakref.finalize(owner, _abandon, task, loop).atexit = False
+    abandoning = weakref.finalize(owner, _abandon, task, asyncio.get_running_loop())
+    abandoning.atexit = False
+    # The error of a task that has ended may hold the owner, by the frames it went through.
+    task.add_done_callback(lambda _: abandoning.detach())
 
 
 def _abandon(task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
