@@ -196,7 +196,7 @@ class Agent(Generic[OutputT]):
         Raises `UsageError` or `ImageError` for a prompt that cannot be sent, and a `RunError` if
         the run stops; its `run` has all that had arrived.
         """
-        return await self.conversation().send(prompt, deps=deps, budget=budget)
+        return await self._once().send(prompt, deps=deps, budget=budget)
 
     def run_sync(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
@@ -216,7 +216,7 @@ class Agent(Generic[OutputT]):
 
         Leaving the block early stops the run.
         """
-        return self.conversation().stream(prompt, deps=deps, budget=budget)
+        return self._once().stream(prompt, deps=deps, budget=budget)
 
     def as_tool(
         self,
@@ -283,6 +283,12 @@ class Agent(Generic[OutputT]):
         """
         return self._holding(run).resume_stream(run, **options)
 
+    def _once(self) -> Conversation[OutputT]:
+        """A conversation for one run."""
+        from agentkit.conversation import Conversation
+
+        return Conversation.for_one_run(self)
+
     def _holding(self, run: Run | StoppedRun) -> Conversation[OutputT]:
         """The conversation as it was before this run. Raises `UsageError` for what is no run."""
         from agentkit.conversation import Conversation
@@ -293,5 +299,5 @@ class Agent(Generic[OutputT]):
         self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
     ) -> Answer[OutputT]:
         """A run of this agent as a tool of another."""
-        chat = self.conversation() if task.begun is None else self._holding(task.begun)
+        chat = self._once() if task.begun is None else self._holding(task.begun)
         return await chat.delegated(prompt, task, log)

@@ -48,8 +48,8 @@ class Answer(Generic[OutputT]):
     """Tokens, pictures and cost of this run."""
     status: AnswerStatus
     """`"completed"`; `"paused"`: a person must decide; `"limited"`: a limit ended it; `"refused"`:
-    the model or its provider refused; `"interrupted"`: an error, a cancellation or an early leave
-    stopped it, or it is still running. Paused and interrupted runs can be resumed.
+    the model or its provider refused; `"interrupted"`: an error, a cancellation, `stop()` or an
+    early leave ended it, or it is still running. Paused and interrupted runs can be resumed.
     """
     pending: tuple[Invocation, ...]
     """Calls that wait for a person. A call of a sub-agent is named `CALL/ID`. See `Agent.resume`.

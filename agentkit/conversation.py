@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Any, Generic, Unpack, cast
 
 from typing_extensions import TypeVar
 
-from agentkit._check import check_choice, check_model
+from agentkit._check import check_choice, check_kind, check_model
 from agentkit._recorder import SESSION, recorder
 from agentkit._sync import check_asyncio, in_background, run_sync
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
-from agentkit.errors import ConversationBusy, StoppedRun, UsageError
+from agentkit.errors import ConversationBusy, RunError, StoppedRun, UsageError
+from agentkit.events import RunFinished
+from agentkit.images.again import fetch_again
+from agentkit.images.fetch import Fetcher
+from agentkit.loop.album import Album
 from agentkit.loop.approvals import given_up
 from agentkit.loop.begin import AgentLike, services_of
 from agentkit.loop.delegate import Delegation
@@ -25,16 +29,16 @@ from agentkit.loop.driver import drive
 from agentkit.loop.prompt import Prompt, parts_of
 from agentkit.loop.start import ResumeOptions, Start, checked_run, resumed
 from agentkit.run import Run
-from agentkit.stream import AnswerStream, EventLog
-from agentkit.values import APIS, Api, Image, Message, Usage
+from agentkit.stream import AnswerStream, EventLog, Turn
+from agentkit.values import APIS, Api, Image, ImageFailure, Message, Usage
 from agentkit.wire.body import Encoded
 
 OutputT = TypeVar("OutputT", default=Any)
 
 
 class Conversation(Generic[OutputT]):
-    """Many turns with one agent. After an error, a cancellation or an early leave, it is as it was
-    before that turn.
+    """Many turns with one agent. After an error, a cancellation or an early leave, its history is
+    as it was before that turn; the pictures that came, and what they cost, are kept.
 
     A turn that stops for a person (`answer.status == "paused"`) is not over. The next prompt raises
     `UsageError` until `resume(run, approve=…)` has continued it, `adopt(run)` has kept it as it is,
@@ -53,24 +57,41 @@ class Conversation(Generic[OutputT]):
         )
         self._session_id: str | None = None
         self._messages: tuple[Message, ...] = ()
-        self._images: tuple[Image, ...] = ()
-        self._usages: tuple[Usage, ...] = ()
+        self._album = Album()
         self._encoded = Encoded()
         self._claim: _Claim | None = None
         """Of the turn that goes on."""
         self._waiting: Run | None = None
+        self._is_held = True
+        """Whether somebody has this conversation when a turn has ended."""
+        self._late: set[asyncio.Task[None]] = set()
+        """Downloads that go on when their turn has ended."""
 
     @classmethod
-    def holding(cls, agent: AgentLike[OutputT], run: Run | StoppedRun) -> Conversation[OutputT]:
+    def for_one_run(cls, agent: AgentLike[OutputT]) -> Conversation[OutputT]:
+        """A conversation that nobody holds when its one run has ended: that waits for its
+        downloads.
+        """
+        chat = cls(agent)
+        chat._is_held = False
+        return chat
+
+    @classmethod
+    def holding(
+        cls, agent: AgentLike[OutputT], run: Run | StoppedRun, *, is_held: bool = False
+    ) -> Conversation[OutputT]:
         """The conversation as it was before this run."""
         run = checked_run(run)
         chat = cls(agent, api=run.api, model=run.model)
+        chat._is_held = is_held
         chat._session_id = run.session_id
         chat._messages = run.messages[: run.start]
         before = {image.sha256 for message in chat._messages for image in message.images}
         came = {image.sha256 for image in run.messages[run.start].images}
         came |= {image.sha256 for image in run.images if image.name in run.arrived}
-        chat._images = tuple(image for image in run.images if image.sha256 not in came - before)
+        for image in run.images:
+            if image.sha256 not in came - before:
+                chat._album.keep(image)
         return chat
 
     @classmethod
@@ -84,7 +105,7 @@ class Conversation(Generic[OutputT]):
     ) -> Conversation[OutputT]:
         """The conversation as it is after this run: see `Agent.conversation`."""
         run = checked_run(run)
-        chat = cls.holding(agent, run)
+        chat = cls.holding(agent, run, is_held=True)
         if run.status != "running":
             chat._keep(run)  # noqa: SLF001 - its own
         chat.api, chat.model = (
@@ -142,13 +163,23 @@ class Conversation(Generic[OutputT]):
 
     @property
     def images(self) -> Mapping[str, Image]:
-        """Every picture by its handle, in order, the user's pictures included."""
-        return MappingProxyType({image.name: image for image in self._images})
+        """Every picture by its handle, in order, the user's pictures included. One that was drawn
+        is here from its `ImageReady` on, and stays after an error, a cancellation or an early
+        leave. No handle is given twice.
+        """
+        return MappingProxyType(self._album.images)
+
+    @property
+    def failures(self) -> tuple[ImageFailure, ...]:
+        """The pictures that were announced and could not be had, whether their turn was kept or
+        not. `fetch_again` tries once more.
+        """
+        return self._album.failures
 
     @property
     def usage(self) -> Usage:
-        """The sum of all turns that were kept."""
-        return Usage.total(self._usages)
+        """The sum of all requests, those of turns that failed or were given up included."""
+        return self._album.usage
 
     def fork(self) -> Conversation[OutputT]:
         """A second future of this conversation. What was said is shared; what follows is not.
@@ -157,7 +188,7 @@ class Conversation(Generic[OutputT]):
         without it.
         """
         other = Conversation(self.agent, api=self.api, model=self.model)
-        other._messages, other._images, other._usages = self._messages, self._images, self._usages
+        other._messages, other._album = self._messages, self._album.copy()
         other._encoded, other.session_id = self._encoded.copy(), self.session_id
         return other
 
@@ -167,14 +198,18 @@ class Conversation(Generic[OutputT]):
         """One turn. Raises `ConversationBusy` while another turn is running, and `UsageError` while
         one waits for a person; otherwise it raises as `Agent.run` does.
         """
-        with self._claimed():
-            return await self._take(self._prompted(prompt, deps, budget), EventLog())
+        return await self._send(self._prompted(prompt, deps, budget), self._new_log())
+
+    async def _send(self, start: Start, log: EventLog) -> Answer[OutputT]:
+        with self._claimed(resuming=start.run is not None):
+            return await self._take(start, log)
 
     def send_sync(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> Answer[OutputT]:
         """`send` for code that is not async."""
-        return run_sync(self.send(prompt, deps=deps, budget=budget), grace=self.agent.fetch.grace)
+        sending = self._send(self._prompted(prompt, deps, budget), self._new_log(waits=True))
+        return run_sync(sending, grace=self.agent.fetch.grace)
 
     def stream(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
@@ -183,21 +218,31 @@ class Conversation(Generic[OutputT]):
         parts_of(prompt)  # a wrong prompt is told here, not inside the block
         return self._watched(self._prompted(prompt, deps, budget, stream=True))
 
+    def start(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> Turn[OutputT]:
+        """One turn that a task of its own takes: it begins at once, and goes on when nobody looks.
+        Any number of readers see its events. It needs a running event loop.
+
+        Raises `ConversationBusy` while another turn is running, and `UsageError` while one waits
+        for a person.
+        """
+        return Turn(self.stream(prompt, deps=deps, budget=budget))
+
     async def resume(
         self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """Continue a run of this conversation, see `Agent.resume`. Raises `UsageError` if the
         conversation has gone on without it.
         """
-        start = resumed(run, **options)
-        with self._claimed(resuming=True):
-            return await self._take(start, EventLog())
+        return await self._send(resumed(run, **options), self._new_log())
 
     def resume_sync(
         self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
-        return run_sync(self.resume(run, **options), grace=self.agent.fetch.grace)
+        resuming = self._send(resumed(run, **options), self._new_log(waits=True))
+        return run_sync(resuming, grace=self.agent.fetch.grace)
 
     def resume_stream(
         self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
@@ -228,6 +273,27 @@ class Conversation(Generic[OutputT]):
         run, self._waiting = self._waiting, None
         self._encoded.keep_only(self._messages)
         return run
+
+    async def settled(self) -> None:
+        """Wait for the pictures that are still on their way although their turn has ended: for at
+        most `FetchPolicy.grace` seconds. What came is in `images`, what did not in `failures`.
+        """
+        while self._late:
+            await asyncio.wait(self._late)
+
+    async def fetch_again(self, failure: ImageFailure) -> Image:
+        """Try once more to have a picture that was announced: it gets a handle, stands in `images`,
+        and is in `failures` no more.
+
+        Raises `ImageError` and `StoreError` where it still cannot be had, and `UsageError` for a
+        failure without a URL, and without bytes that the store would not take.
+        """
+        check_kind("chat.fetch_again({!r})", failure, ImageFailure, "an ImageFailure")
+        agent, client = self.agent, self.agent.client
+        fetcher = Fetcher(agent.fetch, agent.store, origin=client.origin, tls=client.tls)
+        image = self._album.add(await fetch_again(failure, fetcher, agent.store))
+        self._album.forget(failure)
+        return image
 
     async def delegated(
         self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
@@ -277,7 +343,7 @@ class Conversation(Generic[OutputT]):
         self._encoded.keep_only(self._messages)
 
     def _watched(self, start: Start) -> AnswerStream[OutputT]:
-        log = EventLog()
+        log = self._new_log()
 
         async def take(claim: _Claim) -> Answer[OutputT]:
             with claim:
@@ -288,6 +354,7 @@ class Conversation(Generic[OutputT]):
             task = in_background(take(claim))
             # A task that is cancelled before its first step never enters its `with` block.
             task.add_done_callback(lambda _: claim.release())
+            claim.task = task  # an event loop alone does not keep a task from being collected
             return task
 
         return AnswerStream(log, begin)
@@ -310,6 +377,8 @@ class Conversation(Generic[OutputT]):
         try:
             answer = await drive(start, run, live)
         except asyncio.CancelledError:
+            if log.is_stopping and not start.delegation:
+                return self._stopped(log)
             waiting = self._waiting
             if start.run is not None and waiting is not None and log.run is not None:
                 # Approvals of the run that waited may be used up.
@@ -334,7 +403,8 @@ class Conversation(Generic[OutputT]):
             messages=self._messages,
             start=len(self._messages),
             limits=limits if task is None else task.within(limits),
-            images=self._images,
+            images=tuple(self._album.images.values()),
+            handles=self._album.highest,
             session_id=self.session_id,
             started_at=time.time(),
         )
@@ -348,7 +418,9 @@ class Conversation(Generic[OutputT]):
             raise UsageError(
                 f"resume(run={run.id}): this run has ended ({run.status}); send() a new prompt"
             )
-        return run if task is None else run.replace(limits=task.within(self.agent.limits, run))
+        if task is not None:
+            run = run.replace(limits=task.within(self.agent.limits, run))
+        return self._album.merged(run)
 
     def _check_own(self, run: Run) -> None:
         if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
@@ -358,15 +430,41 @@ class Conversation(Generic[OutputT]):
                 f"conversation has {len(self._messages)}; Agent.resume(run) needs no conversation"
             )
 
+    def _stopped(self, log: EventLog) -> Answer[Any]:
+        """The turn as it was stopped, as one that is kept. Raises `RunError` where it had not
+        begun.
+        """
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        if log.run is None:
+            raise RunError("the turn was stopped before anything was sent")
+        log.run = run = given_up(log.run)
+        self._keep(run)
+        answer = Answer.of(run)
+        log.tell(RunFinished(answer.status, answer.usage))
+        return answer
+
+    def _new_log(self, *, waits: bool = False) -> EventLog:
+        """The log of a turn, which is told here too. `waits`: downloads do not outlive it."""
+        later = None if waits or not self._is_held else self._go_on
+        return EventLog(self._album.take, later)
+
+    def _go_on(self, work: Coroutine[Any, Any, None], pictures: int) -> None:
+        """Take over the downloads of a turn that has ended, of so many pictures."""
+        self._album.highest += pictures
+        task = self.agent.client.late.start(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
     def _keep(self, run: Run) -> None:
+        self._album.take(run)
         self._waiting = run if run.status == "paused" else None
-        if self._waiting is not None:
-            return  # the turn is not over: resume(run), adopt(run) or drop() ends it
-        self._messages, self._images = run.messages, run.images
-        self._usages = (*self._usages, run.usage)
+        if self._waiting is None:  # else the turn is not over: resume, adopt or drop ends it
+            self._messages = run.messages
 
     def __repr__(self) -> str:
-        counts = f"{len(self._messages)} messages {len(self._images)} images"
+        counts = f"{len(self._messages)} messages {len(self._album.images)} images"
         return (
             f"<Conversation {self._model!r} api={self._api!r} "
             f"{counts}{' waiting' if self._waiting else ''}>"
@@ -378,9 +476,11 @@ class _Claim:
 
     def __init__(self, end: Callable[[_Claim, BaseException | None], None]) -> None:
         self._end = end
+        self.task: asyncio.Task[Any] | None = None
 
     def release(self, error: BaseException | None = None) -> None:
         """End the turn, unless it has ended already."""
+        self.task = None  # which holds the error of a turn, and with it all that had arrived
         self._end(self, error)
 
     def __enter__(self) -> None:

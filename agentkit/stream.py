@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
+from agentkit._log import logger
 from agentkit._sync import check_asyncio, end_when_collected, finish
 from agentkit.answer import Answer
 from agentkit.errors import UsageError
@@ -19,14 +20,25 @@ OutputT = TypeVar("OutputT", default=Any)
 ResultT = TypeVar("ResultT")
 
 
+Later = Callable[[Coroutine[Any, Any, None], int], None]
+"""Takes the rest of a turn's downloads, and how many pictures these may give."""
+
+
 class EventLog:
     """What has happened so far, and a way to wait for more."""
 
-    def __init__(self, on_run: Callable[[Run], None] | None = None) -> None:
-        """`on_run` is called with the run whenever it has grown."""
+    def __init__(
+        self, on_run: Callable[[Run], None] | None = None, later: Later | None = None
+    ) -> None:
+        """`on_run` is called with the run whenever it has grown. `later` goes on with the downloads
+        of a turn that has ended; without it, the turn waits for them.
+        """
+        self.later = later
         self.events: list[Event] = []
         self._run: Run | None = None
         self._on_run = on_run
+        self.is_stopping = False
+        """Whether the turn is to end now, and to be kept as far as it came."""
         self.generation_id: str | None = None
         """Of the request that is under way, or was the last: the key for a look-up where its
         outcome is unknown.
@@ -84,14 +96,18 @@ class WatchedTask(Generic[ResultT]):
         self._raised = False
 
     async def __aenter__(self) -> Self:
+        end_when_collected(self, self.begin())
+        return self
+
+    def begin(self) -> asyncio.Task[ResultT]:
+        """Begin the work, as entering the block does. Returns its task."""
         if self._task is not None:
             raise UsageError("a stream is entered once; for another, call stream() again")
         check_asyncio()
         self._task = task = self._begin()
         log = self._log
         task.add_done_callback(lambda _: log.close())  # which must not hold the stream
-        end_when_collected(self, task)
-        return self
+        return task
 
     async def __aexit__(
         self,
@@ -102,7 +118,7 @@ class WatchedTask(Generic[ResultT]):
         task = self._started()
         if kind is None and task.done() and not task.cancelled() and task.exception() is None:
             return
-        left_early = not task.done()
+        left_early = not task.done() and not self._log.is_stopping
         if left_early:
             task.cancel()
         # To its end, however often this task is cancelled: the work keeps what had arrived.
@@ -172,10 +188,22 @@ class AnswerStream(WatchedTask[Answer[OutputT]], Generic[OutputT]):
     is running, and `UsageError` while one waits for a person. Each `async for` gives every event
     from the start.
 
-    Leaving the block early stops the run, closes its connection and leaves the conversation as it
-    was; `run` has what had arrived. A stream that was entered, never left, and collected does the
-    same. An error of the run is raised in the `async for`, or at the end of the block.
+    Leaving the block early stops the run, closes its connection and leaves the history as it was;
+    `run` has what had arrived. A stream that was entered, never left, and collected does the same.
+    `stop()` ends the run too, and keeps what came as the turn. An error of the run is raised in the
+    `async for`, or at the end of the block.
     """
+
+    def stop(self) -> None:
+        """End the run now, as a stop button does, and keep what came as the turn: `answer.status`
+        is `"interrupted"`, and calls without a result get one that says they were cancelled. The
+        `async for` ends once what had arrived is stored. A run that has ended stays as it is.
+        """
+        task = self._started()
+        if not task.done() and not self._log.is_stopping:
+            self._log.is_stopping = True
+            # Not before its first step: a task that never began could not say what became of it.
+            task.get_loop().call_soon(task.cancel)
 
     async def finish(self) -> Answer[OutputT]:
         """Wait for the end of the run and return its answer. Raises the error of the run."""
@@ -196,3 +224,56 @@ class AnswerStream(WatchedTask[Answer[OutputT]], Generic[OutputT]):
     def run(self) -> Run | None:
         """The run as far as it has come."""
         return self._log.run
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended."""
+        return self._started().done()
+
+
+class Turn(Generic[OutputT]):
+    """A turn that a task of its own takes: it goes on when nobody looks.
+
+        turn = chat.start("Draw a fox")
+        async for event in turn: ...
+        answer = await turn.answer()
+
+    Any number of readers may iterate over it, each of which sees every event from the start; one
+    that leaves, or is cancelled, changes nothing for the others. An error of the turn is raised at
+    the end of each `async for`, and by `answer()`.
+    """
+
+    def __init__(self, stream: AnswerStream[OutputT]) -> None:
+        self._stream = stream
+        stream.begin().add_done_callback(_tell_failure)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        async for event in self._stream:
+            yield event
+
+    async def answer(self) -> Answer[OutputT]:
+        """Wait for the end of the turn and return its answer. Raises the error of the turn. To be
+        cancelled while it waits does not stop the turn.
+        """
+        return await self._stream.finish()
+
+    def stop(self) -> None:
+        """End the turn now, and keep what came of it: see `AnswerStream.stop`."""
+        self._stream.stop()
+
+    @property
+    def done(self) -> bool:
+        """Whether the turn has ended."""
+        return self._stream.done
+
+    @property
+    def run(self) -> Run | None:
+        """The run as far as it has come."""
+        return self._stream.run
+
+
+def _tell_failure(task: asyncio.Future[Any]) -> None:
+    """Log the error of a turn, which nobody may ever ask for."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        logger().warning("turn_failed", reason=str(error))

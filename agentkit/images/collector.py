@@ -142,6 +142,32 @@ class Collector:
         media_type = sniff(data[:HEAD])
         return ImagePreview(preview.key, preview.index, data, media_type) if media_type else None
 
+    @property
+    def pending(self) -> int:
+        """How many pictures that were seen have no outcome yet."""
+        return len(self._seen.keys() - self.outcomes.keys())
+
+    @property
+    def is_downloading(self) -> bool:
+        """Whether one of these is still to come from elsewhere."""
+        return any(
+            self._retriever.is_downloading(value)
+            for key, ref in self._seen.items()
+            if key not in self.outcomes
+            for value in ref.values
+        )
+
+    def restart(self) -> None:
+        """Begin anew with what was cancelled, as an event loop that shuts down does with each
+        task.
+        """
+        if self._settling is None or not self._settling.cancelled():
+            return
+        self._retriever.forget_cancelled()
+        pending = [ref for key, ref in self._seen.items() if key not in self.outcomes]
+        self._waiting = deque(pending)
+        self._settling = asyncio.create_task(self._settle())
+
     async def finish(self, grace: float | None = None) -> None:
         """Wait until each picture that was seen has its outcome. Downloads that have not ended
         after `grace` seconds, if given, are stopped: a failure names each, with its URL, since it
@@ -212,6 +238,25 @@ class Collector:
     def _settled(self, ref: ImageRef, outcome: Outcome) -> None:
         self.outcomes[ref.key] = outcome
         self._tell(ref, outcome)
+
+
+async def go_on(collector: Collector, grace: float) -> None:
+    """Wait for the outcomes of a reply whose turn has ended, for at most `grace` seconds, and close
+    the collector. A cancellation does not end it: it is what an event loop that shuts down does
+    with each task, and these pictures are paid for.
+    """
+    now = asyncio.get_running_loop().time
+    until = now() + grace
+    try:
+        while True:
+            try:
+                await collector.finish(max(until - now(), 0.0))
+            except asyncio.CancelledError:
+                collector.restart()
+            else:
+                return
+    finally:
+        await collector.close()
 
 
 def _has_succeeded(task: asyncio.Task[None]) -> bool:

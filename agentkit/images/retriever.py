@@ -98,6 +98,17 @@ class Retriever:
             raise ImageError(TOO_LATE)
         return task.result()
 
+    def forget_cancelled(self) -> None:
+        """Let what was cancelled be started again."""
+        for value, task in list(self._tasks.items()):
+            if task.cancelled() or task.cancelling():
+                del self._tasks[value]
+
+    def is_downloading(self, value: str) -> bool:
+        """Whether bytes of this value are still to come from elsewhere."""
+        task = self._tasks.get(value)
+        return is_remote(value) and task is not None and not task.done()
+
     def abandon(self) -> None:
         """Stop the downloads; those that have not ended fail. No other work waits for a network."""
         self._is_abandoned = True

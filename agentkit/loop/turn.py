@@ -22,7 +22,7 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
-from agentkit.images.collector import Collector
+from agentkit.images.collector import Collector, go_on
 from agentkit.images.outcome import Outcome
 from agentkit.images.words import WordSpool
 from agentkit.loop.capabilities import may_draw, suggest
@@ -159,6 +159,8 @@ class Turn:
         )
         self._filter = TextFilter(self._had, "\n\n" if said else "")
         self._waited: set[str] = set()
+        self._is_left = False
+        """Whether the turn has ended, and its downloads go on."""
 
     def _new_decoder(self, new_filter: NewFilter = Unfiltered) -> Decoder:
         tools = [tool.name for tool in self._context.tools.server]
@@ -317,6 +319,8 @@ class Turn:
 
     def _outcome(self, ref: ImageRef, outcome: Outcome) -> None:
         """One picture more, or one failure; told in the order in which they were first seen."""
+        if self._is_left and self._log.run is not None:
+            self.run = self._log.run  # which has what became of the turn since
         if isinstance(outcome, Image):
             self._arrived(ref, outcome)
             return
@@ -439,18 +443,39 @@ class Turn:
         collector = self._collector
         if collector is None:
             return
+        self._see_rest(collector)
+        await collector.finish(grace)
+        self._say(self._filter.rest())
+
+    def _see_rest(self, collector: Collector) -> None:
+        """See every picture of a reply that broke off."""
         self._see_all(self.decoder.reply(), collector)
         is_chat = self.run.api == "chat"
         collector.see_unclaimed("images" if is_chat else "image_generation_call")
-        await collector.finish(grace)
-        self._say(self._filter.rest())
+
+    def leave(self, grace: float) -> bool:
+        """Leave the downloads to the conversation, which has their pictures when they are there.
+        False where there are none, or it is nobody's.
+        """
+        collector, later = self._collector, self._log.later
+        if collector is None or later is None or not grace:
+            return False
+        self._see_rest(collector)
+        if not collector.is_downloading:
+            return False
+        self._is_left = True
+        later(go_on(collector, grace), collector.pending)
+        return True
 
     @property
     def told(self) -> Told:
         """What is known of the cost by now. A stream that broke off told the cost so far."""
         if self._collector is None and self.looked_up is None:
             return Told()
-        return Told.of(self._usage(), len(self.run.arrived) - len(self._before.arrived))
+        images = len(self.run.arrived) - len(self._before.arrived)
+        if self._is_left and self._collector is not None:
+            images += self._collector.pending
+        return Told.of(self._usage(), images)
 
     def _priced(self, reply: Reply, usage: Usage, images: int) -> Usage:
         """The usage of a reply that brought so many pictures, with what it costs by our prices."""
@@ -507,7 +532,7 @@ class Turn:
 
     async def close(self) -> None:
         """Stop the downloads that still go on."""
-        if self._collector is not None:
+        if self._collector is not None and not self._is_left:
             await self._collector.close()
 
 

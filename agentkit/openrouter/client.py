@@ -29,6 +29,7 @@ from agentkit.network.proxies import GivenProxy, checked_proxy, chosen_proxy
 from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.address import base_url_of, key_for, needs_key, no_key, origin_of
 from agentkit.openrouter.body import content_of
+from agentkit.openrouter.late import LateWork
 from agentkit.openrouter.plain_http import check_literal, check_name, is_allowed
 from agentkit.openrouter.price_list import Price, PriceList
 from agentkit.openrouter.response import Exchange, IdleTimeout, chunks_of, read_all
@@ -57,7 +58,9 @@ def _header(value: str | None) -> str | None:
 def _address(given: str | None, service: Service | None) -> str:
     """The address that was given, or the one of the environment, or the service's own."""
     own = SERVICES["openrouter"] if service is None else service
-    found = given or os.environ.get("OPENROUTER_BASE_URL") or own.base_url
+    # The variable says where OpenRouter is, or what speaks like it: not where OpenAI is.
+    named = None if own.name == "openai" else os.environ.get("OPENROUTER_BASE_URL")
+    found = given or named or own.base_url
     if found is None:
         raise UsageError(
             "OpenRouter(service='compatible') has no address; accepted is base_url=, such as "
@@ -156,6 +159,7 @@ class OpenRouter:
         self._headers = {"User-Agent": f"agentkit/{__version__}"}
         if self.service.names_apps:
             self._headers |= {name: value for name, value in app.items() if value}
+        self.late = LateWork()
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
         weakref.finalize(self, _close_all, self._open).atexit = False
 
@@ -174,9 +178,12 @@ class OpenRouter:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections of this event loop. A later request opens new ones."""
+        """Close the connections of this event loop, once the downloads that outlive their turns
+        have ended (`FetchPolicy.grace`). A later request opens new ones.
+        """
         check_asyncio()
         self.prices.tell_unused()
+        await self.late.wait()
         connections = self._open.pop(asyncio.get_running_loop(), None)
         if connections is not None:
             await connections.close()

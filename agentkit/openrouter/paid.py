@@ -109,6 +109,12 @@ class Reader(Protocol):
         """
         ...
 
+    def leave(self, grace: float) -> bool:
+        """After a cancellation: leave the downloads to a task that outlives the request, for at
+        most `grace` seconds. False where there are none, or nobody to go on with them.
+        """
+        ...
+
     def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
         """Give what had arrived to the error, or, after a cancellation, to whoever watches; with
         the USD that may have been spent beside what was told.
@@ -313,10 +319,13 @@ class PaidRequest:
             await self._reader.close()
 
     async def _cancelled(self, problem: asyncio.CancelledError) -> None:
+        # What the end of a run's time has cancelled is awaited: its error has all the pictures.
+        is_left = self._seconds_left() > LOOK_UP_MARGIN and self._reader.leave(self._grace)
         try:
-            # A second cancellation says nothing that `problem` does not say.
-            with suppress(asyncio.CancelledError):
-                await finish(self._reader.rescue(self._grace), self._grace + RESCUE_SECONDS)
+            if not is_left:
+                # A second cancellation says nothing that `problem` does not say.
+                with suppress(asyncio.CancelledError):
+                    await finish(self._reader.rescue(self._grace), self._grace + RESCUE_SECONDS)
         except TimeoutError:
             logger().warning("rescue_too_slow", **self._reader.labels)
         settle(self._hold, self._reader.told, problem)

@@ -108,6 +108,8 @@ class Run:
     """The runs of sub-agents whose calls have no result yet, as of their latest step."""
     images: tuple[Image, ...] = ()
     """All pictures of the conversation, in the order in which they got their handles."""
+    handles: int = 0
+    """Handles up to this number are taken, also those of pictures that are still on their way."""
     arrived: tuple[str, ...] = ()
     """Handles of the pictures that the model or a tool gave in this run."""
     failures: tuple[ImageFailure, ...] = ()
@@ -226,7 +228,7 @@ class Run:
                 )
                 return self.replace(images=images, arrived=names), joined
         numbers = [int(match[1]) for each in self.images if (match := HANDLE.match(each.name))]
-        named = replace(image, name=f"img_{max(numbers, default=0) + 1}")
+        named = replace(image, name=f"img_{max(self.handles, *numbers, 0) + 1}")
         names = (*self.arrived, named.name) if arrived else self.arrived
         return self.replace(images=(*self.images, named), arrived=names), named
 
@@ -411,7 +413,7 @@ class Run:
         if not 0 <= run.start < len(run.messages):
             accepted = f"is the position of one of its {len(run.messages)} messages"
             raise refused("Run.from_json(start={!r})", run.start, accepted)
-        for name in ("turns", "repairs", "seconds", "started_at", "highest_cost_usd"):
+        for name in ("turns", "repairs", "handles", "seconds", "started_at", "highest_cost_usd"):
             check_number(argument("Run.from_json", name), getattr(run, name), least=0, most=_MOST)
         for each in (*run.spent, *run.images, *run.invocations):
             cost = each.cost_usd or 0.0

@@ -289,6 +289,11 @@ class DrawingRequest:
         if error is not None:
             error.drawing = drawing
 
+    def leave(self, grace: float) -> bool:
+        """Nobody goes on with the downloads: whoever left has the drawing's error alone."""
+        del grace
+        return False
+
     async def close(self) -> None:
         """Stop the downloads that still go on."""
         if self._collector is not None:

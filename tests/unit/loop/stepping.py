@@ -104,6 +104,21 @@ class Step:
         assert self._counts()[1] == self.counts[1]
         assert (self.talk.chat.messages, list(self.talk.chat.images.values())) == self.before
 
+    def _history_stays(self, run: Run) -> None:
+        """The turn is not over, or was given up: its pictures are kept, its words are not."""
+        chat = self.talk.chat
+        assert chat.messages == self.before[0]
+        assert {image.sha256 for image in chat.images.values()} >= {
+            image.sha256 for image in (*self.before[1], *run.images)
+        }
+        self._album_grows()
+
+    def _album_grows(self) -> None:
+        """No handle is given twice, and each picture can be read."""
+        for name, image in self.talk.chat.images.items():
+            assert self.talk.known.setdefault(name, image.sha256) == image.sha256
+            assert len(image.bytes()) == image.size
+
     def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The posts and the charges of this run, those of earlier sittings too, by their
         numbers.
@@ -126,7 +141,7 @@ class Step:
         """
         assert run is not None
         self.settled, self.run = True, run
-        assert (self.talk.chat.messages, list(self.talk.chat.images.values())) == self.before
+        self._history_stays(run)
         if self.tidy:
             # a picture that was lent out before, by its URL, counts as delivered wherever it is
             # drawn again
@@ -163,20 +178,18 @@ class Step:
         assert expected | then.given <= had, ("lost", expected - had)
         assert chat.waiting == (run if answer.status == "paused" else None)
         if answer.status == "paused":
-            assert (chat.messages, list(chat.images.values())) == self.before
+            self._history_stays(run)
             self.talk.open = Open(
                 run, then.left, then.handle, then.whole, self.tidy, then.given, *self._own()
             )
             return
         assert chat.messages == run.messages
         assert chat.messages[: len(self.before[0])] == self.before[0]
-        assert {image.sha256 for image in chat.images.values()} == had
+        assert {image.sha256 for image in chat.images.values()} >= had
         prompt = {image.sha256 for image in run.messages[run.start].images}
         strange = had - set(self.talk.known.values()) - prompt - expected - then.given
         assert not strange or not (self.tidy and then.whole), ("pictures from nowhere", strange)
-        for name, image in chat.images.items():
-            assert self.talk.known.setdefault(name, image.sha256) == image.sha256
-            assert len(image.bytes()) == image.size
+        self._album_grows()
         self.talk.last = answer
 
 

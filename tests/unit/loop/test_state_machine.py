@@ -356,7 +356,7 @@ class Conversations(RuleBasedStateMachine):
             answer = talk.chat.adopt(run)
             assert answer.status != "paused"
             assert len(talk.chat.messages) >= len(run.messages)
-            assert {image.sha256 for image in run.images} == {
+            assert {image.sha256 for image in run.images} <= {
                 image.sha256 for image in talk.chat.images.values()
             }
             step.answered(answer, Open(answer.run, (), was.handle, False, was.tidy, was.given))
@@ -378,8 +378,10 @@ class Conversations(RuleBasedStateMachine):
         if talk.last is not None:
             loaded = self.loaded(talk)
             assert loaded.messages == talk.chat.messages
-            assert list(loaded.images.items()) == list(talk.chat.images.items())
-            talk.chat = loaded
+            # Pictures of turns that were given up since are in no run that was kept.
+            kept = list(loaded.images.items())
+            assert kept == list(talk.chat.images.items())[: len(kept)]
+            talk.chat, talk.known = loaded, {name: image.sha256 for name, image in kept}
 
     def loaded(self, talk: Talk) -> Conversation[Any]:
         """The conversation out of the JSON of its last run."""
@@ -398,7 +400,7 @@ class Conversations(RuleBasedStateMachine):
         """
         talk = self.talks[which % len(self.talks)]
         way = way or talk.way
-        if talk.last is None:
+        if talk.last is None or self.loaded(talk).images != talk.chat.images:
             return
         words = self.words(talk, prompt)
         bodies: list[dict[str, Any]] = []

@@ -122,3 +122,10 @@ async def test_a_local_server_without_keys_gets_none(
             with pytest.raises(MissingKey):
                 await client.get("/models")
     assert heads == [[], [f"Bearer {KEY}"]]
+
+
+def test_openai_lies_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that says where OpenRouter is does not move it."""
+    monkeypatch.setenv("OPENROUTER_BASE_URL", "https://gateway.example/v1")
+    assert OpenRouter(service="openai", api_key="k").base_url == "https://api.openai.com/v1"
+    assert OpenRouter(service="compatible", api_key="k").base_url == "https://gateway.example/v1"

@@ -1,0 +1,83 @@
+"""What a conversation keeps of every turn, whether it was kept or given up: its pictures under
+their handles, and what it cost.
+"""
+
+from __future__ import annotations
+
+from agentkit.run import Run
+from agentkit.run.state import HANDLE
+from agentkit.values import Image, ImageFailure, Usage, replace
+
+
+class Album:
+    """The pictures of a conversation in the order in which they came, those that could not be had,
+    and what its runs cost. It grows while a run does, and nothing is taken out when a turn fails.
+    """
+
+    def __init__(self) -> None:
+        self.images: dict[str, Image] = {}
+        self.highest = 0
+        """The highest number that any handle of the conversation has had, or is promised."""
+        self._failures: dict[str, tuple[ImageFailure, ...]] = {}
+        self._spent: dict[str, tuple[Usage, ...]] = {}
+        self._latest: tuple[Image, ...] = ()
+
+    @property
+    def usage(self) -> Usage:
+        """The sum of all requests of all runs."""
+        return Usage.total([usage for spent in self._spent.values() for usage in spent])
+
+    @property
+    def failures(self) -> tuple[ImageFailure, ...]:
+        """The pictures that were announced and could not be had, in all runs."""
+        return tuple(each for failures in self._failures.values() for each in failures)
+
+    def copy(self) -> Album:
+        """The same for a second future of the conversation."""
+        other = Album()
+        other.images, other.highest = self.images.copy(), self.highest
+        other._failures, other._spent = self._failures.copy(), self._spent.copy()
+        other._latest = self._latest
+        return other
+
+    def take(self, run: Run) -> None:
+        """Take what the run has by now. It is called each time the run has grown."""
+        self._spent[run.id] = run.spent
+        self._failures[run.id] = run.failures
+        if run.images is not self._latest:
+            self._latest = run.images
+            for image in run.images:
+                self.keep(image)
+
+    def merged(self, run: Run) -> Run:
+        """The run that goes on here, with the pictures that came since it stopped."""
+        names = {image.name for image in run.images}
+        since = tuple(image for name, image in self.images.items() if name not in names)
+        return run.replace(images=(*run.images, *since), handles=max(run.handles, self.highest))
+
+    def add(self, image: Image) -> Image:
+        """Add a picture that came after its turn, under a handle of its own. Bytes that are there
+        already stay one picture.
+        """
+        for known in self.images.values():
+            if known.sha256 == image.sha256:
+                self.images[known.name] = joined = known.joined(image)
+                return joined
+        named = replace(image, name=f"img_{self.highest + 1}")
+        self.keep(named)
+        return named
+
+    def forget(self, failure: ImageFailure) -> None:
+        """Take out a failure whose picture is there now."""
+        for run, failures in self._failures.items():
+            self._failures[run] = tuple(each for each in failures if each is not failure)
+
+    def keep(self, image: Image) -> None:
+        """Keep a picture under the handle that it has."""
+        known = self.images.get(image.name)
+        self.images[image.name] = image
+        if (match := HANDLE.match(image.name)) is not None:
+            self.highest = max(self.highest, int(match[1]))
+        if known is not None and known.sha256 != image.sha256:
+            # A run of another conversation was adopted, in which the handle is another picture's.
+            self.add(known)
