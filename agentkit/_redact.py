@@ -77,6 +77,15 @@ def without_secrets(text: str, mark: str = REDACTED) -> str:
     return text
 
 
+def masked(data: bytes) -> bytes:
+    """The bytes with `*` in the place of every known secret: their number stays."""
+    for form in _forms():
+        value = form.encode()
+        if value in data:
+            data = data.replace(value, b"*" * len(value))
+    return data
+
+
 def _forms() -> Iterator[str]:
     """Every known secret, as it is, in a URL and in JSON."""
     values = {secret.reveal() for each in list(_known.values()) if (secret := each()) is not None}

@@ -170,6 +170,8 @@ def said(sub: Run) -> str:
     words = Answer.of(sub).text
     if sub.refusal is not None and sub.refusal not in words:
         words = f"{words}\n\nrefused: {sub.refusal}".strip()
+    if sub.status == "interrupted":
+        words = f"{words}\n\n[the agent was stopped before its end]".strip()
     if sub.status == "limited":
         words = f"{words}\n\n[the agent stopped at its limit of {sub.closing or 'means'}]".strip()
     return words

@@ -175,22 +175,22 @@ class FolderLocks:
             while True:
                 path = self._storage.prepare(run) / LOCK
                 name = (os.getpid(), str(path.absolute()))
-                with _guard:  # the lock is the process's: it does not tell two tasks apart
-                    if name in _held:
+                with _held.guard:  # the lock is the process's: it does not tell two tasks apart
+                    if name in _held.names:
                         raise _busy(run, "another task of this process")
                     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
                     if not _locked(descriptor):
                         os.close(descriptor)
                         raise _busy(run, "another process")
                     if _is_there(path, descriptor):
-                        _held.add(name)
+                        _held.names.add(name)
                         break
                     os.close(descriptor)  # the run was deleted meanwhile: its folder is made anew
 
         def release() -> None:
-            with _guard:
-                if name in _held and os.getpid() == name[0]:
-                    _held.discard(name)
+            with _held.guard:
+                if name in _held.names and os.getpid() == name[0]:
+                    _held.names.discard(name)
                     os.close(descriptor)
 
         return release
@@ -212,9 +212,21 @@ class ProcessLocks:
         return lambda: self._runs.discard(run)
 
 
-_guard = threading.Lock()
-_held: set[tuple[int, str]] = set()
-"""The locks of this process: its id, since a process that it forks holds none; and the file."""
+class _Held:
+    """The locks of this process, each by its id and the file: a forked process holds none."""
+
+    def __init__(self) -> None:
+        self.names: set[tuple[int, str]] = set()
+        self.guard = threading.Lock()
+
+    def renew(self) -> None:
+        """In the child of a fork, the guard may be held for ever."""
+        self.names, self.guard = set(), threading.Lock()
+
+
+_held = _Held()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_held.renew)
 
 
 def _busy(run: str, who: str) -> RunBusy:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from agentkit._log import logger
-from agentkit._redact import redacted
+from agentkit._redact import masked, redacted
 from agentkit.errors import RunBusy, StoreError, UsageError
 from agentkit.openrouter.ledger_entries import Entries, in_thread
 from agentkit.openrouter.ledger_storage import (
@@ -102,7 +102,7 @@ class RunLedger:
 
     async def _found(self, key: str) -> StoredCall | None:
         found = CallKey.of(key)
-        if found is None:
+        if found is None or found.run != self.run:  # a saved run may say anything
             return None
         calls = await in_thread(partial(self.entries.read_calls, found.run, found.call))
         return next((each for each in calls if each.key == found), None)
@@ -256,6 +256,7 @@ class Attempt:
             await self._run(partial(self._write_body, b"", True))
 
     def _write_body(self, chunk: bytes, is_whole: bool) -> None:
+        chunk = masked(chunk)
         self._size += len(chunk)
         self._digest.update(chunk)
         entries = [Entry("body", {}, chunk)] if chunk else []

@@ -178,7 +178,7 @@ class Run:
             return self
         spent = list(self.spent)
         for each in found:
-            if each.spent < len(spent):
+            if 0 <= each.spent < len(spent):
                 spent[each.spent] = Usage()
         broken = tuple(each for each in self.broken if each.key != key)
         return self.replace(spent=tuple(spent), broken=broken)

@@ -144,7 +144,7 @@ def bytes_below(folder: Path) -> bytes:
 
 async def test_no_file_holds_the_key(emulator: Emulator, tmp_path: Path) -> None:
     key = "sk-or-v1-0123456789abcdef0123456789abcdef"
-    emulator.play([DRAWS])
+    emulator.play([Reply([Say(f"your key is {key} "), Draw("a fox", data=FOX)])])
     async with OpenRouter(api_key=key, base_url=emulator.base_url) as client:
         agent = Agent(PAINTER, client=client, ledger=Ledger(tmp_path / "calls"), checks=False)
         await agent.run("Draw")

@@ -50,7 +50,8 @@ async def test_a_sub_agent_that_is_asked_anew_buys_nothing_anew(dying: Dying) ->
     assert len(emulator.posts) == 3
 
 
-async def test_a_sub_agent_whose_request_may_have_drawn(dying: Dying) -> None:
+@pytest.mark.parametrize("verdict", ["again", "give_up"])
+async def test_a_sub_agent_whose_request_may_have_drawn(dying: Dying, verdict: str) -> None:
     emulator = dying.bench.emulator
     asks = Reply([CallTool("ask_painter", {"prompt": "a fox"})])
     draws = Reply([Say("Here "), Draw("a fox", data=FOX)])
@@ -63,14 +64,16 @@ async def test_a_sub_agent_whose_request_may_have_drawn(dying: Dying) -> None:
     (call,) = waits.pending
     assert (waits.status, len(emulator.posts)) == ("paused", 3)
     assert call.id.startswith(f"{first.invocations[0].id}/{dying.run(0).id}/")
-    emulator.play([draws, Reply([Say("done")])])
+    drawn = [draws] if verdict == "again" else []
+    emulator.play([*drawn, Reply([Say("done")])])
     again = await dying.resume(
         Run.from_json(waits.run.to_json(), blobs=dying.bench.store),
         tools=tools_of(dying),
-        outcomes={call.id: "again"},
+        outcomes={call.id: verdict},
     )
     assert (again.status, again.text) == ("completed", first.text)
-    assert [image.bytes() for image in again.images] == [FOX]
+    assert [image.bytes() for image in again.images] == ([FOX] if drawn else [])
+    assert ("stopped" in (again.invocations[0].result or "")) == (verdict == "give_up")
 
 
 async def test_a_drawing_of_a_tool_is_read_and_never_sent(dying: Dying) -> None:
