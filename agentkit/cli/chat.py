@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ def run_chat(
 ) -> None:
     """Read prompts and commands and answer each, until `/quit` or the end of the input.
 
-    An error of a turn, or Ctrl-C in one, ends that turn alone; the conversation is then as it was
-    before it. With a `budget`, each turn also shows what the chat has cost so far.
+    An error of a turn, or Ctrl-C in one, ends that turn alone: its words are forgotten, its
+    pictures are kept. With a `budget`, each turn also shows what the chat has cost so far.
     """
     chat = _Chat(conversation, runner, console or plain_console(), budget)
     chat.print(f"{conversation.model} · /help lists the commands", "dim")
@@ -51,7 +52,7 @@ def run_chat(
         except AgentkitError as error:
             chat.print(f"✗ {plain.line(str(error), width=400)}", "red")
         except KeyboardInterrupt:
-            chat.print("stopped", "red")
+            chat.stopped()
 
 
 @dataclass(slots=True)
@@ -97,6 +98,18 @@ class _Chat:
         if why := early_end(answer):
             self.print_row("■", "yellow", why)
         self.print(usage_line(answer.usage) + self._cost_so_far(), "dim")
+
+    def stopped(self) -> None:
+        """Tell that a turn was stopped, and wait for the pictures that are paid for; another Ctrl-C
+        does not wait.
+        """
+        self.print("stopped" + self._cost_so_far(), "red")
+        known = set(self.conversation.images)
+        with suppress(KeyboardInterrupt):
+            self.runner.run(self.conversation.settled())
+        for name, image in self.conversation.images.items():
+            if name not in known:
+                self.print_row("▣", "magenta", image_line(image))
 
     async def _stream(self, prompt: list[str | Image]) -> Answer[Any]:
         view = EventView(self.console)
