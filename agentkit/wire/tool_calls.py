@@ -35,6 +35,7 @@ from agentkit.wire.types import JsonObject
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]+")
+_STRUCTURE = re.compile(r'["\\{}\[\]]')
 MOST_CALLS = 1_024
 """Calls of one reply that are run. Those beyond get a result that says so, so that the model, and
 whoever reads the run, sees them.
@@ -56,10 +57,45 @@ class Growing:
     none.
     """
     arguments: list[str] = field(default_factory=list[str])
+    _read: int = 0
+    """Pieces of the arguments that `is_whole` has looked at. It looks at each once."""
+    _open: int = 0
+    """Brackets that are open there."""
+    _in_string: bool = False
+    _escaped: bool = False
+    _begun: bool = False
+    _spoilt: bool = False
+    """Whether they were closed and are no object: then nothing that follows makes one of them."""
 
     @property
     def text(self) -> str:
         return "".join(self.arguments)
+
+    def is_whole(self) -> bool:
+        """Whether the arguments are an object, or a string that holds one."""
+        for piece in self.arguments[self._read :]:
+            self._look_through(piece)
+        self._read = len(self.arguments)
+        if self._spoilt or not self._begun or self._in_string or self._open > 0:
+            return False
+        self._spoilt = parse_object(self.text) is None
+        return not self._spoilt
+
+    def _look_through(self, piece: str) -> None:
+        skipped = 1 if self._escaped and piece else 0
+        self._escaped = self._escaped and not piece
+        for found in _STRUCTURE.finditer(piece):
+            sign, at = found[0], found.start()
+            if at < skipped:
+                continue
+            if self._in_string and sign == "\\":
+                skipped = at + 2
+                self._escaped = skipped > len(piece)
+            elif sign == '"':
+                self._in_string, self._begun = not self._in_string, True
+            elif not self._in_string and sign != "\\":
+                self._open += 1 if sign in "{[" else -1
+                self._begun = True
 
 
 class CallBuilder:
@@ -109,10 +145,7 @@ def _starts_another(current: Growing, call_id: str, name: str, arguments: object
         return True
     if call_id and call_id == current.id and not (isinstance(arguments, str) and arguments.strip()):
         return False  # the same, said once more at its end
-    return (
-        current.arguments[-1].rstrip()[-1:] in {"}", '"', ""}
-        and parse_object(current.text) is not None
-    )
+    return current.is_whole()
 
 
 def _text(value: object) -> str:

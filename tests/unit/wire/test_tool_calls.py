@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentkit.tools.arguments import MAX_BYTES
 from agentkit.wire.json import MAX_DEPTH
-from agentkit.wire.tool_calls import CallBuilder, for_history, parse_object, settle
+from agentkit.wire.tool_calls import CallBuilder, Growing, for_history, parse_object, settle
 
 
 def delta(
@@ -244,3 +245,30 @@ def test_the_history_holds_only_objects(arguments: str, kept: str) -> None:
 )
 def test_any_arguments_leave_valid_json_in_the_history(arguments: str) -> None:
     assert isinstance(strict(for_history(arguments)), dict)
+
+
+@pytest.mark.parametrize("piece", ["}", '"', "x", '\\"', "{}", "[]"])
+def test_a_name_in_each_delta_costs_no_look_at_all_that_came_before(piece: str) -> None:
+    parsed: list[int] = []
+
+    def count(frame: Any, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name == "parse_object":
+            parsed.append(len(frame.f_locals["arguments"]))
+
+    builder = CallBuilder()
+    sys.setprofile(count)
+    try:
+        for text in ["{", *[piece] * 2_000]:
+            function = {"name": "note", "arguments": text}
+            builder.feed({"index": 0, "function": function})
+    finally:
+        sys.setprofile(None)
+    assert sum(parsed) < 20_000
+
+
+@given(st.lists(st.sampled_from(['{"a":', '"b"', "}", "1", " ", "\\", '\\"', "[", "]", "{", ","])))
+def test_whole_arguments_are_known_however_they_are_sliced(pieces: list[str]) -> None:
+    growing = Growing(0)
+    for number, piece in enumerate(pieces, 1):
+        growing.arguments.append(piece)
+        assert growing.is_whole() == (parse_object("".join(pieces[:number])) is not None)
