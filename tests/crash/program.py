@@ -13,7 +13,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentkit import Agent, Answer, ImageGeneration, Ledger, OpenRouter, Run, tool
+from agentkit import (
+    Agent,
+    Answer,
+    AnswerStream,
+    ImageGeneration,
+    Ledger,
+    ModelSettings,
+    OpenRouter,
+    Run,
+    tool,
+)
 from agentkit.errors import AgentkitError
 from agentkit.hooks import Asking, Hooks
 from agentkit.openrouter import Timeouts
@@ -35,11 +45,14 @@ class Scene:
     stream: bool = True
     studio: bool = False
     """Whether a tool draws by the Image API, and not a server tool."""
+    delegated: bool = False
+    """Whether another agent draws, called as a tool."""
     base64: bool = False
     """Whether the server tool's picture comes in the reply, and not by URL."""
 
     def __str__(self) -> str:
-        how = "image API" if self.studio else "base64" if self.base64 else "URL"
+        how = "base64" if self.base64 else "URL"
+        how = "sub-agent" if self.delegated else "image API" if self.studio else how
         return f"{self.api} {'streamed' if self.stream else 'buffered'}, {how}"
 
     @property
@@ -136,9 +149,16 @@ async def _answered(program: Program, agent: Agent[Any]) -> Answer[Any]:
     if not program.scene.stream:
         return await agent.run(PROMPT)
     async with agent.stream(PROMPT) as stream:
-        async for _ in stream:
-            _save(program, stream.run)
+        await _save_at_every_event(program, stream)
     return stream.answer
+
+
+async def _save_at_every_event(program: Program, stream: AnswerStream[Any]) -> None:
+    last = None
+    async for _ in stream:
+        if stream.run is not None and stream.run is not last:
+            last = stream.run
+            _save(program, last)
 
 
 async def _resumed(program: Program, agent: Agent[Any], saved: str) -> Answer[Any]:
@@ -149,33 +169,36 @@ async def _resumed(program: Program, agent: Agent[Any], saved: str) -> Answer[An
     if not program.scene.stream:
         return await agent.resume(run, **options)
     async with agent.resume_stream(run, **options) as stream:
-        async for _ in stream:
-            _save(program, stream.run)
+        await _save_at_every_event(program, stream)
     return stream.answer
 
 
 def _agent(program: Program, client: OpenRouter) -> Agent[Any]:
     scene = program.scene
     store = deadly_store(program.store, program.kill)
-    weather = _weather(program)
-    draws = (
-        Studio(client=client, store=store).tools()
-        if scene.studio
-        else [ImageGeneration(size="256x256")]
-    )
-    options: dict[str, Any] = {}
+    shared: dict[str, Any] = {
+        "api": scene.api,
+        "client": client,
+        "store": store,
+        "checks": False,
+    }
+    ledger = None
     if program.ledger:
-        options["ledger"] = deadly_ledger(program.calls, program.kill, program.dropped)
-    return Agent(
-        "openai/gpt-5.2",
-        api="chat" if scene.api == "chat" else "responses",
-        tools=[weather, *draws],
-        client=client,
-        store=store,
-        checks=False,
-        hooks=_saving(program, options.get("ledger")),
-        **options,
-    )
+        ledger = deadly_ledger(program.calls, program.kill, program.dropped)
+    tools = [_weather(program), *_drawing_tools(scene, shared)]
+    hooks = _saving(program, ledger)
+    return Agent("openai/gpt-5.2", tools=tools, ledger=ledger, hooks=hooks, **shared)
+
+
+def _drawing_tools(scene: Scene, shared: Mapping[str, Any]) -> list[Any]:
+    if scene.studio:
+        return Studio(client=shared["client"], store=shared["store"]).tools()
+    tool = ImageGeneration(size="256x256")
+    if not scene.delegated:
+        return [tool]
+    forced = ModelSettings(tool_choice="required")
+    painter = Agent("openai/gpt-5.2", tools=[tool], settings=forced, **shared)
+    return [painter.as_tool("draw_image", "Draw a new picture from words.")]
 
 
 def _saving(program: Program, ledger: Ledger | None) -> Hooks:
@@ -227,9 +250,8 @@ def _told(answer: Answer[Any]) -> Result:
     )
 
 
-def _save(program: Program, run: Run | None) -> None:
-    if run is not None:
-        _write(program.saved, run.to_json())
+def _save(program: Program, run: Run) -> None:
+    _write(program.saved, run.to_json())
 
 
 def _write(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ SCENES = (
         for base64 in (False, True)
     ),
     *(Scene(api, stream, studio=True) for api in ("chat", "responses") for stream in (True, False)),
+    *(Scene(api, delegated=True) for api in ("chat", "responses")),
 )
 DEAD = Setting(pause=URL_SECONDS + 0.2)
 """The URLs are dead when the next process begins."""
@@ -32,7 +33,8 @@ RIGHT = ("unreported", "without_id", "repeated", "bought_again", "called_again",
 """The counts that are 0 with a ledger."""
 DRAWING = 2
 """Which of the requests of a scene draws, where a server tool does."""
-BY_STUDIO = 3
+BY_ANOTHER = 3
+"""The same where a tool draws: the studio, or an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def _setting(kill: Kill) -> Setting:
 
 def points(scene: Scene) -> list[Kill]:
     """The points at which a scene can be killed."""
-    drawing = BY_STUDIO if scene.studio else DRAWING
+    drawing = BY_ANOTHER if scene.studio or scene.delegated else DRAWING
     found = [
         Kill(point, drawing)
         for point in (
