@@ -54,6 +54,10 @@ class Crash:
     calls: tuple[StoredCall, ...]
     on_disk: frozenset[str]
     """Digests of the pictures of which the whole had been written."""
+    unnoted: frozenset[str]
+    """Digests of those whose last byte had been written, and of which the ledger had no note yet:
+    the process died within the few milliseconds between.
+    """
     run: Run | None
     """As it was saved."""
 
@@ -84,20 +88,26 @@ class Finding:
     """Pictures whose last byte had been written."""
     lost: int = 0
     """Those of them that the answer has not, or has because they were bought again."""
+    unnoted: int = 0
+    """Pictures that had come to their last byte, and of which nothing had a note yet: they are
+    downloaded again, if their URL still lives.
+    """
     left: int = 0
     """Files in the ledger at the end."""
     broken: str | None = None
     """Why the run did not come to its right end."""
 
 
-def tried(
-    scene: Scene,
-    setting: Setting,
-    kill: Kill | float,
-) -> Finding:
-    """Begin a program, kill it at this point, or this many seconds after its first request was
-    there, and go on with its run.
-    """
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """So many seconds after a request of the program, from 1 on, has reached the emulator."""
+
+    request: int
+    seconds: float
+
+
+def tried(scene: Scene, setting: Setting, kill: Kill | Moment) -> Finding:
+    """Begin a program, kill it at this point or moment, and go on with its run."""
     with (
         tempfile.TemporaryDirectory() as name,
         Emulator(
@@ -127,8 +137,10 @@ def tried(
         return _judged(replace(program, kill=None), emulator, crash)
 
 
-def seconds_of(scene: Scene, setting: Setting) -> float:
-    """How long the program takes after its first request, if nobody kills it."""
+def measured(scene: Scene, setting: Setting) -> tuple[int, float]:
+    """How many requests the program sends, and how long it takes after its first one, if nobody
+    kills it.
+    """
     with (
         tempfile.TemporaryDirectory() as name,
         Emulator(seed=3, image_places=scene.places) as emulator,
@@ -143,15 +155,16 @@ def seconds_of(scene: Scene, setting: Setting) -> float:
             child.join(PATIENCE)
         if child.exitcode != 0:
             raise AssertionError((program.folder / "stderr").read_text())
-        return seconds
+        return len(emulator.requests), seconds
 
 
-def _killed(program: Program, emulator: Emulator, kill: Kill | float) -> bool:
+def _killed(program: Program, emulator: Emulator, kill: Kill | Moment) -> bool:
     """Whether the program was killed before its end."""
     with _process(programs.begin, program) as child:
-        if not isinstance(kill, Kill):
-            _wait(lambda: emulator.requests or child.exitcode is not None)
-            child.join(kill)
+        if isinstance(kill, Moment):
+            wanted = kill.request
+            _wait(lambda: len(emulator.requests) >= wanted or child.exitcode is not None)
+            child.join(kill.seconds)
             child.kill()
         child.join(PATIENCE)
         if child.exitcode not in {0, -signal.SIGKILL}:
@@ -167,10 +180,13 @@ def _crash_of(program: Program, emulator: Emulator) -> Crash:
         calls = asyncio.run(Ledger(program.calls).calls(run.id))
         bodies = [path.read_bytes() for path in program.calls.rglob("*.call")]
     posts = tuple(emulator.posts)
-    files = [path.read_bytes() for path in program.store.rglob("*") if path.is_file()]
-    found = {hashlib.sha256(each).hexdigest() for each in files} | set(_in_bodies(bodies))
-    bought = {sha256 for post in posts for sha256 in post.images}
-    return Crash(posts, tuple(calls), frozenset(found & bought), run)
+    files = [path for path in program.store.rglob("*") if path.is_file()]
+    written = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    kept = {path.stem for path in files} & written
+    noted = {sha256 for call in calls for sha256 in call.pictures.values()} & written
+    bought = frozenset(sha256 for post in posts for sha256 in post.images)
+    on_disk = bought & (kept | noted | set(_in_bodies(bodies)))
+    return Crash(posts, tuple(calls), on_disk, bought & written - on_disk, run)
 
 
 def _in_bodies(bodies: Iterable[bytes]) -> Iterator[str]:
@@ -214,6 +230,7 @@ def _judged(program: Program, emulator: Emulator, crash: Crash) -> Finding:
         called_again=_called_again(program, crash),
         pictures=len(whole),
         lost=sum(each not in first.pictures or each in resent.pictures for each in whole),
+        unnoted=len(crash.unnoted),
         left=_left_in(program),
         broken=broken or _wrong(last),
     )

@@ -12,7 +12,7 @@ from agentkit.emulator import Fault, Lookup, Socket, When
 from agentkit.emulator.catalogue import MODELS
 from agentkit.emulator.faults.values import ReplyError
 from tests.crash.deadly import Kill
-from tests.crash.experiment import URL_SECONDS, Finding, Setting, seconds_of, tried
+from tests.crash.experiment import URL_SECONDS, Finding, Moment, Setting, measured, tried
 from tests.crash.program import Scene
 
 SCENES = (
@@ -70,13 +70,14 @@ def random_kills(
     scenes: Sequence[Scene] = SCENES,
     at_once: int = 2,
 ) -> Total:
-    """As many programs, each killed at a random moment after its first request was there."""
+    """As many programs, each killed at a random moment after one of its requests was there."""
     rng = random.Random(seed)
-    seconds = {scene: seconds_of(scene, settings[0]) for scene in scenes}
-    plans = [
-        (scene, setting, rng.uniform(0, seconds[scene]))
-        for scene, setting in islice(zip(cycle(scenes), cycle(settings)), count)
-    ]
+    known = {scene: measured(scene, settings[0]) for scene in scenes}
+    plans: list[tuple[Scene, Setting, Moment]] = []
+    for scene, setting in islice(zip(cycle(scenes), cycle(settings), strict=False), count):
+        requests, seconds = known[scene]
+        moment = Moment(rng.randint(1, requests), rng.uniform(0, seconds / requests))
+        plans.append((scene, setting, moment))
     return _total([lambda plan=plan: tried(*plan) for plan in plans], at_once)
 
 
@@ -160,7 +161,7 @@ def control(name: str, *, scenes: Sequence[Scene] = BY_URL, at_once: int = 2) ->
             kills = [Kill("after received", DRAWING)]
         case "pictures":
             setting = replace(DEAD, dropped=frozenset({"pictures"}))
-            kills = [Kill("after a download", DRAWING)]
+            kills = [Kill("after keep")]
         case "look-up":
             setting = replace(UNBILLED, faults=(*UNBILLED.faults, NO_LOOK_UP))
             kills = [Kill("at the head", DRAWING)]
