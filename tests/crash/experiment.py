@@ -249,11 +249,15 @@ class _Resent:
         self._by_id = {post.generation_id: post for post in posts}
 
     def rightly(self, call: StoredCall) -> bool:
-        """Whether a request in flight needed nobody to be asked: it could not draw, or it is known
-        that it was not billed.
+        """Whether a request in flight needed nobody to be asked: it could not draw, it is known
+        that it was not billed, or all bytes of its reply had been written, and it was not sent
+        again.
         """
         post = self._by_id.get(_id_of(call))
-        return not call.may_draw or (post is not None and post.known_unbilled)
+        if not call.may_draw or post is None:
+            return not call.may_draw
+        is_taken = post.complete and all(post.number != earlier.number for earlier, _ in self.pairs)
+        return post.known_unbilled or is_taken
 
 
 def _gone_on(program: Program) -> tuple[Result, str | None]:
