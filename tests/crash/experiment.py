@@ -210,7 +210,7 @@ def _judged(program: Program, emulator: Emulator, crash: Crash) -> Finding:
     if asked and broken is None:
         outcomes = {str(each["call_id"]): "again" for each in asked.values()}
         last, broken = _gone_on(replace(program, outcomes=outcomes))
-    flying = [each for each in crash.calls if _is_in_flight(each)]
+    flying = [each for each in crash.calls if _is_in_flight(each, crash.run)]
     received = _received(crash, is_told=program.ledger and not program.dropped)
     whole = crash.on_disk if program.ledger else _delivered(crash.posts)
     return Finding(
@@ -272,8 +272,11 @@ def _gone_on(program: Program) -> tuple[Result, str | None]:
     return result, result.error
 
 
-def _is_in_flight(call: StoredCall) -> bool:
-    return call.is_open and not _has_come(call)
+def _is_in_flight(call: StoredCall, run: Run | None) -> bool:
+    # The reply of an earlier turn is in the saved run, whatever the ledger has of it.
+    turn, turns = call.key.call, 0 if run is None else run.turns
+    is_earlier = turn.isdecimal() and int(turn) < turns
+    return call.is_open and not _has_come(call) and not is_earlier
 
 
 def _has_come(call: StoredCall) -> bool:
