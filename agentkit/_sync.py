@@ -114,6 +114,8 @@ def in_background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         raise not_asyncio() from None
     task = loop.create_task(_ending_quietly(work, loop))
     _be_quiet(task)
+    # A task that is cancelled before its first step has not begun the work either.
+    task.add_done_callback(lambda _: work.close())
     return task
 
 

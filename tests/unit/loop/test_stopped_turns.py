@@ -266,7 +266,7 @@ async def test_stop_keeps_what_came_as_the_turn(bench: Bench) -> None:
     assert chat.usage.requests == 1
     bench.emulator.play([THEN])
     again = await bench.ask(chat, "Go on")
-    assert [image.name for image in again.images] == ["img_2"]
+    assert "img_1" not in [image.name for image in again.images]
     assert len(chat.messages) == 4
 
 
