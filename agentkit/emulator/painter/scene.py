@@ -342,15 +342,19 @@ def _alter(scene: Scene, mention: Mention) -> Scene:
     """A subject that is there already is changed; another is added where there is room."""
     old = mention.replaces
     if old is not None and any(a.kind == old for a in scene.actors):
-        changed = tuple(
+        changed = [
             replace(
-                a, kind=mention.kind, colour=mention.colour, wears=_dressed(a.wears, mention.wears)
+                a,
+                kind=mention.kind,
+                colour=mention.colour,
+                wears=_dressed(a.wears, mention.wears),
+                aboard=a.aboard if mention.kind in w.LIVING else None,
             )
             if a.kind == old
             else a
             for a in scene.actors
-        )
-        return replace(scene, actors=changed)
+        ]
+        return replace(scene, actors=tuple(changed))
     here = [i for i, actor in enumerate(scene.actors) if actor.kind == mention.kind]
     if not here or mention.added:
         return _stand(_arrange(_enter(scene, mention)))

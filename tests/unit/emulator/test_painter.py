@@ -280,6 +280,11 @@ def test_any_words_are_painted_and_edited(prompt: str) -> None:
     assert ET.fromstring(paint_svg(prompt, size)).tag.endswith("svg")
 
 
+@pytest.mark.parametrize("prompt", ["change cats to boat", "replace the cats with a lighthouse"])
+def test_what_takes_the_place_of_the_crew_is_not_aboard(prompt: str) -> None:
+    assert picture(paint(prompt, size=(24, 18), source=CREW)).size == (24, 18)
+
+
 @pytest.mark.parametrize(
     "prompt",
     ["", "fox " * 2500, "שועל אדום בשלג", "\ud83d", "\x00\x1b[31m", "字" * 10_000, '"' * 999],
