@@ -89,8 +89,11 @@ async def test_frames_and_calls_of_a_turn_are_our_own(
     assert found.frames[0].endswith(".handle_async_request")
     assert found.frames[-1] == "Agent.run"
     assert set(found.frames) <= set(found.calls)
-    # How often a reader is called depends on the pieces that the network delivers.
-    assert set(found.calls) == set((await footprint(origin, tmp_path, usd)).calls)
+    # How often a reader is called depends on the pieces that the network delivers, and whether a
+    # connection is there still on the time in between.
+    again = set((await footprint(origin, tmp_path, usd)).calls)
+    differ = set(found.calls) ^ again
+    assert all("Delivery" in name or name == "_acknowledged" for name in differ), differ
 
 
 async def test_the_ledger_beside_its_syncs(origin: str, tmp_path: Path) -> None:
