@@ -1,0 +1,488 @@
+"""The reply of one turn of the model: it is decoded as it arrives, its pictures are collected, and
+the run grows by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from agentkit import wire
+from agentkit._log import logger
+from agentkit.errors import ProtocolError, RunError, StreamInterrupted
+from agentkit.events import (
+    ImageFailed,
+    ImageReady,
+    InvocationFinished,
+    InvocationProgress,
+    InvocationStarted,
+    ReasoningDelta,
+    TextDelta,
+    TurnFinished,
+)
+from agentkit.images.collector import Collector, go_on
+from agentkit.images.outcome import Outcome
+from agentkit.images.words import WordSpool
+from agentkit.loop.context import RunContext
+from agentkit.loop.missing_pictures import missing_picture
+from agentkit.loop.reply_parts import ParsedReply, parse
+from agentkit.openrouter.billing import Told
+from agentkit.openrouter.client import Exchange
+from agentkit.openrouter.paid_call import PaidCall
+from agentkit.openrouter.price_list import with_drawing, with_price
+from agentkit.run import Run
+from agentkit.run.history import parents
+from agentkit.run.state import MOST_CUT_REPLIES, Broken
+from agentkit.stream import EventLog
+from agentkit.values import (
+    Image,
+    ImageFailure,
+    Invocation,
+    Message,
+    Source,
+    ToolCall,
+    Usage,
+    replace,
+)
+from agentkit.wire import echo, faults
+from agentkit.wire.body import cut
+from agentkit.wire.common import without
+from agentkit.wire.generation import Generation, completed
+from agentkit.wire.markdown_stream import TextFilter
+from agentkit.wire.retold import LOST, retold
+from agentkit.wire.types import (
+    Decoder,
+    ImageKey,
+    ImageRef,
+    NewFilter,
+    Preview,
+    Reply,
+    ServerCall,
+    Signal,
+    Unfiltered,
+    Words,
+)
+
+
+class ReplyReader:
+    """What arrives of one turn of the model: the reader of its reply."""
+
+    def __init__(
+        self, run: Run, context: RunContext, log: EventLog, call: PaidCall | None = None
+    ) -> None:
+        self.run, self._context, self._log = run, context, log
+        self._call = call
+        self._services = context.services
+        self._before = run
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
+        self._decoder: Decoder | None = None
+        self.looked_up: Generation | None = None
+        self._collector: Collector | None = None
+        self._parsed: ParsedReply | None = None
+        self._named: dict[ImageKey, Image] = {}
+        self._started: dict[str, float] = {}
+        said = any(
+            message.role == "assistant" and message.text for message in run.messages[run.start :]
+        )
+        self._filter = TextFilter(self._had, "\n\n" if said else "")
+        self._waited: set[str] = set()
+        self._is_left = False
+        """Whether the turn has ended, and its downloads go on."""
+
+    def _new_decoder(self, new_filter: NewFilter = Unfiltered) -> Decoder:
+        tools = [tool.name for tool in self._context.tools.server]
+        return wire.decoder(self.run.api, tools, new_filter)
+
+    @property
+    def decoder(self) -> Decoder:
+        """What turns the events of the reply into signals; before a reply has begun, an empty
+        one.
+        """
+        if self._decoder is None:
+            self._decoder = self._new_decoder()
+        return self._decoder
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the answer has come."""
+        return bool(self.decoder.reply().parts)
+
+    @property
+    def id_in_body(self) -> str | None:
+        """The id that the reply itself tells."""
+        return self.decoder.reply().id
+
+    @property
+    def labels(self) -> Mapping[str, object]:
+        """What log lines say of the request."""
+        return {"run": self.run.id}
+
+    def begin(self, exchange: Exchange) -> None:
+        """Make ready for the pictures of the reply, whose headers are there."""
+        self._log.generation_id = exchange.generation_id
+        self._decoder = self._new_decoder(lambda: WordSpool(exchange.spool))
+        self._collector = Collector(
+            exchange.spool,
+            self._services.store,
+            self._services.fetcher,
+            self.run.model,
+            self._outcome,
+            self._services.client.container_file,
+            exchange.downloads,
+        )
+
+    @property
+    def _ends_with_done(self) -> bool:
+        """Whether a stream that is whole ends with `[DONE]`."""
+        return self.run.api == "chat" or self._services.client.service.ends_responses_with_done
+
+    async def finish(self, exchange: Exchange, closing: str | None) -> Run:
+        """The run with the whole reply. Raises the error that the reply holds, and
+        `StreamInterrupted` or `ProtocolError` where it is not whole.
+        """
+        reply = self.decoder.reply()
+        generation_id = exchange.generation_id or reply.id
+        if reply.error is not None:
+            reply.error.generation_id = reply.error.generation_id or generation_id
+            raise reply.error
+        if not self.decoder.finished:
+            raise (
+                StreamInterrupted(
+                    "the stream ended before the reply was whole", generation_id=generation_id
+                )
+                if exchange.is_stream
+                else ProtocolError("the reply holds no answer", generation_id=generation_id)
+            )
+        if exchange.is_stream and not exchange.done and self._ends_with_done:
+            logger().info("stream_without_done", run=self.run.id, generation=generation_id)
+        run = await self._grown(reply, closing)
+        logger().info(
+            "request",
+            run=run.id,
+            agent=self._services.name,
+            api=run.api,
+            model=reply.model,
+            generation=generation_id,
+            finish=reply.finish,
+            seconds=round(self._now() - self._began, 3),
+            cost_usd=run.spent[-1].cost_usd,
+        )
+        return run
+
+    def hear(self, signal: Signal) -> None:
+        """Take what one event told."""
+        collector = self._collector
+        if collector is None:
+            return
+        match signal:
+            case Words():
+                self._words(signal)
+            case ImageRef():
+                collector.see(signal)
+            case Preview():
+                if (preview := collector.preview(signal)) is not None:
+                    self._log.tell(preview)
+            case ServerCall(invocation=invocation, phase=phase):
+                self._server_call(invocation, phase)
+
+    def _words(self, words: Words) -> None:
+        text = words.text
+        if words.what == "reasoning":
+            self._log.tell(ReasoningDelta(text))
+            return
+        self._say(self._filter.more(text, words.part))
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._log.tell(TextDelta(text))
+
+    def _had(self, url: str, bare: bool) -> bool | None:
+        """True: stored. False: not an image. None: still downloading; the text held back is
+        released when it ends.
+        """
+        collector = self._collector
+        if collector is not None and collector.spool.is_reference(url):
+            return True  # it goes from the words, whatever becomes of it
+        if collector is None or not self._may_be_picture(url, collector, bare=bare):
+            return False
+        task = collector.download(url)
+        if task.done():
+            return collector.stored(url) is not None
+        if url not in self._waited:
+            self._waited.add(url)
+            task.add_done_callback(
+                lambda task: None if task.cancelled() else self._say(self._filter.more())
+            )
+        return None
+
+    def _may_be_picture(self, url: str, collector: Collector, *, bare: bool) -> bool:
+        """Whether a URL in the words may be fetched, or is another place of a known picture."""
+        return self._services.fetcher.in_prose(url, bare=bare) or collector.knows(url)
+
+    def _server_call(self, invocation: Invocation, phase: str | None) -> None:
+        if invocation.id not in self._started:
+            self._started[invocation.id] = time.time()
+            self._log.tell(
+                InvocationStarted(
+                    replace(
+                        invocation,
+                        status="running",
+                        started_at=self._started[invocation.id],
+                        result=None,  # it may hold URLs that nobody is to be shown
+                    )
+                )
+            )
+        if phase is not None:
+            self._log.tell(InvocationProgress(self._timed(invocation), phase))
+
+    def _timed(self, invocation: Invocation) -> Invocation:
+        began = self._started.get(invocation.id)
+        seconds = (
+            time.time() - began
+            if began is not None and invocation.status not in {"pending", "running"}
+            else None
+        )
+        return replace(invocation, started_at=began, seconds=seconds)
+
+    def _outcome(self, ref: ImageRef, outcome: Outcome) -> None:
+        """One picture more, or one failure; told in the order in which they were first seen."""
+        if self._is_left and self._log.run is not None:
+            self.run = self._log.run  # which has what became of the turn since
+        if isinstance(outcome, Image):
+            self._arrived(ref, outcome)
+            return
+        is_told = ref.place == "text" and outcome.url in {each.url for each in self.run.failures}
+        if ref.optional or is_told:
+            return
+        self._log.run = self.run = replace(self.run, failures=(*self.run.failures, outcome))
+        self._log.tell(ImageFailed(outcome))
+        logger().warning("image_failed", run=self.run.id, place=ref.place, reason=outcome.reason)
+
+    def _arrived(self, ref: ImageRef, image: Image) -> None:
+        before = len(self.run.arrived)
+        self.run, named = self.run.with_image(self._painted(image, ref))
+        self._log.run = self.run  # whoever saves it now has the picture's handle
+        self._named[ref.key] = named
+        if len(self.run.arrived) == before:
+            return
+        self._log.tell(ImageReady(named))
+        logger().info(
+            "image",
+            run=self.run.id,
+            image=named.name,
+            sha256=named.sha256,
+            media_type=named.media_type,
+            size=named.size,
+        )
+
+    def _painted(self, image: Image, ref: ImageRef) -> Image:
+        """The picture with the model that painted it: a server tool's is another than the one that
+        answers, and sees none.
+        """
+        tool = self._context.image_tool
+        if not ref.invocation_id and ref.place != "text" and self._context.sees:
+            image = replace(
+                image, parents=parents(self.run.messages, self.run.start, self.run.images, image)
+            )
+        if tool is None or not (ref.invocation_id or ref.place == "text"):
+            return image
+        model = tool.parameters.get("model")
+        return replace(image, model=model if isinstance(model, str) else None)
+
+    async def _grown(self, reply: Reply, closing: str | None) -> Run:
+        """The whole reply as a message, once each of its pictures has its outcome."""
+        assert self._collector is not None  # noqa: S101 - `begin` has made it
+        parsed = self._see_all(reply, self._collector)
+        await self._collector.finish()
+        self._collector.see_unclaimed("item", parsed.references_elsewhere())
+        await self._collector.finish()
+        self._say(self._filter.rest())
+        self._miss_picture(parsed, closing=closing is not None)
+        items = without(reply.raw, self._collector.failed_values())
+        handles = self._collector.names(self._named, LOST)
+        items = retold(items, handles)
+        refs = await self._collector.blob_refs(items)
+        raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
+        parts = parsed.parts(self._named)
+        asked = self._context.audience(self.run.model).sole
+        message = Message("assistant", parts, raw, self.run.api, reply.model, asked)
+        taken = {each.id for each in self.run.invocations}
+        server = parsed.invocations(self._named, handles, taken, self._timed, self.run.turns)
+        images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
+        usage = self._priced(reply, reply.usage, images)
+        is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
+        if reply.finish == "length" and closing is None and not _may_ask_again(self.run, message):
+            closing = "max_tokens"
+        repeatable = {tool.name for tool in self._context.tools.functions.values() if tool.repeats}
+        run = self.run.with_reply(
+            message, usage, server_calls=server, closing=closing, repeatable=repeatable, cut=is_cut
+        )
+        if (refusal := _refusal(reply, run)) != run.refusal:
+            run = run.replace(refusal=refusal)
+        self._log.run = run = self._with_highest_cost(run)
+        for invocation in server:
+            if invocation.id not in self._started:
+                started = replace(invocation, status="running", result=None)
+                self._log.tell(InvocationStarted(started))
+            self._log.tell(InvocationFinished(invocation))
+        self._log.tell(TurnFinished(message, usage))
+        for invocation in run.invocations[len(self.run.invocations) + len(server) :]:
+            if invocation.status == "cancelled":
+                self._log.tell(InvocationFinished(invocation))
+        return run
+
+    def _miss_picture(self, parsed: ParsedReply, *, closing: bool) -> None:
+        """Tell of a picture that the reply speaks of, and that stands nowhere in it."""
+        before = self._before
+        found = len(self.run.arrived) + len(self.run.failures)
+        if found > len(before.arrived) + len(before.failures) or self._named:
+            return
+        context = self._context
+        tool = None if closing else context.image_tool
+        choice = context.settings.tool_choice if self.run.turns == 0 else None
+        reason = missing_picture(
+            parsed,
+            tool,
+            self._services.client.service,
+            others=len(context.tools.functions) + len(context.tools.server) - 1,
+            forced=tool is not None and choice == tool.name,
+        )
+        if reason is None or any(each.reason == reason for each in self.run.failures):
+            return
+        failure = ImageFailure(Source("item"), None, reason)
+        self.run = replace(self.run, failures=(*self.run.failures, failure))
+        self._log.tell(ImageFailed(failure))
+        logger().warning("image_failed", run=self.run.id, place="item", reason=reason)
+
+    def _see_all(self, reply: Reply, collector: Collector) -> ParsedReply:
+        """See every picture of the whole reply, those that its words point to at last."""
+        self._parsed = parsed = parse(reply, collector.spool)
+        for ref in parsed.image_refs():
+            is_link = ref.place == "text"
+            if not is_link or self._may_be_picture(ref.values[0], collector, bare=ref.optional):
+                collector.see(ref)
+        return parsed
+
+    async def rescue(self, grace: float | None = None) -> None:
+        """Store the pictures that had arrived, so that none of them is lost. Downloads have `grace`
+        seconds, if given.
+        """
+        collector = self._collector
+        if collector is None:
+            return
+        self._see_rest(collector)
+        await collector.finish(grace)
+        self._say(self._filter.rest())
+
+    def _see_rest(self, collector: Collector) -> None:
+        """See every picture of a reply that broke off."""
+        self._see_all(self.decoder.reply(), collector)
+        is_chat = self.run.api == "chat"
+        collector.see_unclaimed("images" if is_chat else "image_generation_call")
+
+    def leave(self, grace: float) -> bool:
+        """Leave the downloads to the conversation, which has their pictures when they are there.
+        False where there are none, or it is nobody's.
+        """
+        collector, later = self._collector, self._log.later
+        if collector is None or later is None or not grace:
+            return False
+        self._see_rest(collector)
+        if not collector.is_downloading:
+            return False
+        self._is_left = True
+        later(go_on(collector, grace), collector.pending)
+        return True
+
+    @property
+    def told(self) -> Told:
+        """What is known of the cost by now. A stream that broke off told the cost so far."""
+        if self._collector is None and self.looked_up is None:
+            return Told()
+        images = len(self.run.arrived) - len(self._before.arrived)
+        if self._is_left and self._collector is not None:
+            images += self._collector.pending
+        return Told.of(self._usage(), images)
+
+    def _priced(self, reply: Reply, usage: Usage, images: int) -> Usage:
+        """The usage of a reply that brought so many pictures, with what it costs by our prices."""
+        client, tool = self._services.client, self._context.image_tool
+        usage = replace(usage, images=images) if images else usage
+        price = client.prices.of(self.run.model)
+        drew = reply.drawing is not None or (images > 0 and tool is not None)
+        if client.service.tells_cost or not drew:
+            return with_price(usage, price, tells_cost=client.service.tells_cost)
+        named = None if tool is None else tool.parameters.get("model")
+        painter = client.prices.of_painter(named, reply.drawn_by)
+        return with_drawing(usage, reply.drawing, price, painter)
+
+    def _usage(self) -> Usage:
+        reply = self.decoder.reply() if self._parsed is None else self._parsed.reply
+        usage = completed(reply.usage, self.looked_up)
+        usage = self._priced(reply, usage, len(self.run.arrived) - len(self._before.arrived))
+        if self.looked_up is None and not self.decoder.finished:
+            usage = replace(usage, priced_requests=0)
+        return usage
+
+    def settled(self, run: Run, uncertain_usd: float) -> Run:
+        """The run whose last request may have cost so much beside what was told."""
+        if uncertain_usd:
+            last = replace(run.spent[-1], uncertain_usd=uncertain_usd)
+            self._log.run = run = run.replace(spent=(*run.spent[:-1], last))
+        return run
+
+    def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
+        """The run with what has come of this reply; no call of it can be run."""
+        parsed = self._parsed or parse(self.decoder.reply(), None)
+        reply = parsed.reply
+        parts = tuple(part for part in parsed.parts(self._named) if not isinstance(part, ToolCall))
+        partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
+        spent = self.run.spent
+        if self._collector is not None or self.looked_up is not None:
+            spent = (*spent, replace(self._usage(), uncertain_usd=uncertain_usd))
+        elif uncertain_usd:
+            spent = (*spent, Usage(requests=1, uncertain_usd=uncertain_usd))
+        broken, key = self.run.broken, None if self._call is None else self._call.key
+        if key is not None and len(spent) > len(self.run.spent):
+            broken = (*broken, Broken(key, len(spent) - 1))
+        run = replace(self.run, partial=partial, spent=spent, broken=broken)
+        self._log.run = run = self._with_highest_cost(run)
+        if error is not None:
+            error.run = run
+
+    def _with_highest_cost(self, run: Run) -> Run:
+        """The run that knows what its costliest request cost."""
+        cost_usd = self.told.cost_usd or 0.0
+        if cost_usd <= run.highest_cost_usd:
+            return run
+        return replace(run, highest_cost_usd=cost_usd)
+
+    async def close(self) -> None:
+        """Stop the downloads that still go on."""
+        if self._collector is not None and not self._is_left:
+            await self._collector.close()
+
+
+def _may_ask_again(run: Run, reply: Message) -> bool:
+    """Whether a reply that reached `max_tokens` is followed by another: calls that are whole are
+    run, and one that was cut off is asked for once more."""
+    is_cut = any(call.fault for call in reply.calls)
+    return bool(reply.calls) and not (is_cut and run.cut_replies + 1 >= MOST_CUT_REPLIES)
+
+
+def _refusal(reply: Reply, run: Run) -> str | None:
+    """Why there is no answer, or not the picture that was asked for: the model's words, or those of
+    the provider that turned the drawing down. A reply with calls goes on, and where a picture came
+    there is an answer."""
+    if run.messages[-1].role != "assistant" or run.pending:
+        return None
+    if reply.refusal is not None or run.arrived:
+        return reply.refusal
+    refused = [
+        each.reason
+        for each in run.failures
+        if each.url is None and faults.says_refused(each.reason)
+    ]
+    return refused[-1] if refused else None
