@@ -455,7 +455,13 @@ class Conversation(Generic[OutputT]):
         self._album.highest += pictures
         task = self.agent.client.late.start(work)
         self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        """All that will come of a turn which has ended is there."""
+        self._late.discard(task)
+        if not self._late and self._claim is None:
+            self._album.take_back()
 
     def _keep(self, run: Run) -> None:
         self._album.take(run)

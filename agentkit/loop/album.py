@@ -21,6 +21,8 @@ class Album:
         self._failures: dict[str, tuple[ImageFailure, ...]] = {}
         self._spent: dict[str, tuple[Usage, ...]] = {}
         self._latest: tuple[Image, ...] = ()
+        self._last = 0
+        """The highest number of the pictures that are here."""
 
     @property
     def usage(self) -> Usage:
@@ -37,7 +39,7 @@ class Album:
         other = Album()
         other.images, other.highest = self.images.copy(), self.highest
         other._failures, other._spent = self._failures.copy(), self._spent.copy()
-        other._latest = self._latest
+        other._latest, other._last = self._latest, self._last
         return other
 
     def take(self, run: Run) -> None:
@@ -67,6 +69,12 @@ class Album:
         self.keep(named)
         return named
 
+    def take_back(self) -> None:
+        """Take back the handles that were promised to pictures which did not come. No run may be
+        under way, and no download.
+        """
+        self.highest = self._last
+
     def forget(self, failure: ImageFailure) -> None:
         """Take out a failure whose picture is there now."""
         for run, failures in self._failures.items():
@@ -76,8 +84,18 @@ class Album:
         """Keep a picture under the handle that it has."""
         known = self.images.get(image.name)
         self.images[image.name] = image
-        if (match := HANDLE.match(image.name)) is not None:
-            self.highest = max(self.highest, int(match[1]))
+        number = _number(image)
+        if known is None and number <= self._last:  # it was promised, and came after a later one
+            in_order = sorted(self.images.items(), key=lambda item: _number(item[1]))
+            self.images.clear()
+            self.images.update(in_order)
+        self._last = max(self._last, number)
+        self.highest = max(self.highest, number)
         if known is not None and known.sha256 != image.sha256:
             # A run of another conversation was adopted, in which the handle is another picture's.
             self.add(known)
+
+
+def _number(image: Image) -> int:
+    match = HANDLE.match(image.name)
+    return 0 if match is None else int(match[1])

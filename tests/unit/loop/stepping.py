@@ -217,6 +217,7 @@ async def leaving(chat: Conversation[Any], prompt: Any, events: int) -> Answer[A
                 events -= 1
     except RunError as error:
         return error.run
+    await chat.settled()
     try:
         return stream.answer
     except UsageError:
