@@ -227,6 +227,7 @@ class Conversation(Generic[OutputT]):
         Raises `ConversationBusy` while another turn is running, and `UsageError` while one waits
         for a person.
         """
+        # The timer of the run's time holds the task, so nobody else has to.
         return Turn(self.stream(prompt, deps=deps, budget=budget))
 
     async def resume(
@@ -354,7 +355,6 @@ class Conversation(Generic[OutputT]):
             task = in_background(take(claim))
             # A task that is cancelled before its first step never enters its `with` block.
             task.add_done_callback(lambda _: claim.release())
-            claim.task = task  # an event loop alone does not keep a task from being collected
             return task
 
         return AnswerStream(log, begin)
@@ -482,11 +482,9 @@ class _Claim:
 
     def __init__(self, end: Callable[[_Claim, BaseException | None], None]) -> None:
         self._end = end
-        self.task: asyncio.Task[Any] | None = None
 
     def release(self, error: BaseException | None = None) -> None:
         """End the turn, unless it has ended already."""
-        self.task = None  # which holds the error of a turn, and with it all that had arrived
         self._end(self, error)
 
     def __enter__(self) -> None:

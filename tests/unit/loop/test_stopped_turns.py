@@ -5,6 +5,7 @@ are never given twice, and downloads go on.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Any
@@ -314,6 +315,25 @@ async def test_a_started_turn_goes_on_when_nobody_looks(bench: Bench) -> None:
     turn.stop()  # too late: nothing changes
     assert (await turn.answer()) is answer
     assert chat.messages == answer.run.messages
+
+
+async def test_nobody_has_to_hold_a_started_turn(bench: Bench) -> None:
+    noted = asyncio.Event()
+
+    @tool
+    async def note() -> str:
+        for _ in range(3):
+            await asyncio.sleep(0)
+            gc.collect()
+        noted.set()
+        return "noted"
+
+    bench.emulator.play([Reply([CallTool("note", {})], delay=0.05), Reply([Say("Done.")])])
+    bench.agent(tools=[note]).conversation().start("Note it")
+    while not noted.is_set():
+        gc.collect()
+        await asyncio.sleep(0.01)
+    await until(lambda: len(bench.emulator.posts) == 2)
 
 
 async def read(turn: Any) -> list[Event]:
