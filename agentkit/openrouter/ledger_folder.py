@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
 
+from agentkit._files import sync_folder
 from agentkit.errors import LedgerError, RunBusy
 from agentkit.openrouter.ledger_storage import (
     CallKey,
@@ -87,9 +88,9 @@ class FolderStorage:
         finally:
             os.close(descriptor)
         if begins and sync:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             if key.run not in self._known:
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
                 self._known.add(key.run)
 
     def read(self, run: str, call: str | None = None, *, bodies: bool = True) -> Iterator[Stored]:
@@ -279,17 +280,6 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make new names in it last. Windows can neither open a folder nor needs it."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _folders(folder: Path) -> list[Path]:
