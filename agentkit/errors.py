@@ -11,6 +11,7 @@
     ├── ImageError                  these bytes, this file or this URL are no usable picture
     ├── StoreError                  the image store cannot be read or written: free the disk
     │   └── LedgerError             the call ledger cannot be read or written: nothing was sent
+    ├── SessionError                the database of conversations cannot be used: see its address
     └── RunError                    a run stopped; `run` holds all that had arrived
         ├── ConnectionFailed        nothing was sent or billed: try again when the network is back
         │   ├── ProxyFailed         a proxy or a gateway refuses: check the environment
@@ -66,6 +67,7 @@ __all__ = [
     "Redirected",
     "RunBusy",
     "RunError",
+    "SessionError",
     "StoreError",
     "StreamInterrupted",
     "ToolDefinitionError",
@@ -277,6 +279,10 @@ class StoreError(AgentkitError):
 
 class LedgerError(StoreError):
     """The call ledger cannot be read or written, or a newer agentkit wrote it. Nothing was sent."""
+
+
+class SessionError(AgentkitError):
+    """The database of conversations cannot be read or written, or is none of agentkit's."""
 
 
 class RunError(AgentkitError):

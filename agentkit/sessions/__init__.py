@@ -1,0 +1,1 @@
+"""Conversations that outlive the process: in SQLite, or in Postgres."""
