@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
-from agentkit.errors import MissingKey, UsageError
-
-if TYPE_CHECKING:
-    from agentkit.demo.player import Played
-    from agentkit.demo.script import Script
-    from agentkit.demo.tools import Toolbox
-    from agentkit.images.store import FileImageStore
-    from agentkit.openrouter.client import OpenRouter
-    from agentkit.values import Api
+from agentkit.cli import demo
+from agentkit.cli.connection import CHUNK_DELAY, Live, openrouter
+from agentkit.errors import UsageError
 
 app = typer.Typer(
     help="Agents that draw, on OpenRouter.",
@@ -33,35 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="--debug, with any command, shows the traceback of an error.",
 )
-
-CHUNK_DELAY = 0.012
-"""Seconds between two pieces of the emulator's streams, so that a reader can follow them."""
-
-
-class Address(NamedTuple):
-    """Address and key of an OpenRouter. None: those of the environment."""
-
-    base_url: str | None = None
-    api_key: str | None = None
-
-    def client(self, app_name: str) -> OpenRouter:
-        """A client for it. An emulator of our own is reached without the proxy of the environment,
-        which would look for it on its own machine.
-        """
-        from agentkit.openrouter.client import OpenRouter
-
-        return OpenRouter(
-            base_url=self.base_url,
-            api_key=self.api_key,
-            app_name=app_name,
-            proxy=None if self.base_url is None else False,
-        )
-
-
-class ApiChoice(StrEnum):
-    chat = "chat"
-    responses = "responses"
-    both = "both"
+app.add_typer(demo.app, name="demo")
 
 
 class OneApi(StrEnum):
@@ -69,14 +33,6 @@ class OneApi(StrEnum):
     responses = "responses"
 
 
-Live = Annotated[
-    bool,
-    typer.Option(
-        "--live",
-        envvar="LIVE",
-        help="Use OpenRouter, which needs OPENROUTER_API_KEY, instead of the emulator.",
-    ),
-]
 Draw = Annotated[bool, typer.Option(help="Offer OpenRouter's image generation tool to the model.")]
 Tools = Annotated[
     list[str] | None,
@@ -127,78 +83,6 @@ def root(*, version: Version = False) -> None:
 
 
 @app.command()
-def demo(
-    script: Annotated[
-        Path, typer.Argument(metavar="SCRIPT", help="A script, such as examples/fox.demo.yaml.")
-    ],
-    *,
-    api: Annotated[
-        ApiChoice | None, typer.Option(help="The API to use. Default: those of the script.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("out/demo"),
-    live: Live = False,
-) -> None:
-    """Play a script in the terminal and write a report."""
-    import tempfile
-
-    from agentkit.demo.report import write
-    from agentkit.demo.script import load
-    from agentkit.demo.tools import load_tools
-    from agentkit.images.store import FileImageStore
-    from agentkit.show.plain import line
-
-    loaded = load(script)
-    tools = load_tools(loaded)
-    apis = _chosen_apis(api) or loaded.apis
-    with (
-        _openrouter(live=live) as address,
-        tempfile.TemporaryDirectory(prefix="agentkit-demo-") as pictures,
-    ):
-        results = _play(loaded, apis, tools, address, FileImageStore(pictures))
-        page = write(loaded, results, out)
-    typer.echo(f"\nReport: {page}")
-    failed = [why for played in results for why in played.failed]
-    for why in failed:
-        typer.echo(f"agentkit: not as expected: {line(why, width=400)}", err=True)
-    if failed:
-        raise typer.Exit(1)
-
-
-def _chosen_apis(choice: ApiChoice | None) -> tuple[Api, ...]:
-    match choice:
-        case None:
-            return ()
-        case ApiChoice.both:
-            return ("chat", "responses")
-        case _:
-            return (choice.value,)
-
-
-def _play(
-    script: Script,
-    apis: Sequence[Api],
-    tools: Toolbox,
-    address: Address,
-    store: FileImageStore,
-) -> list[Played]:
-    """Play a script through each API, one after the other, in the terminal."""
-    import asyncio
-
-    from agentkit.demo.live import TerminalView
-    from agentkit.demo.player import play
-
-    async def play_all() -> list[Played]:
-        client = address.client("agentkit demo")
-        with TerminalView() as view:
-            async with client:
-                return [
-                    await play(script, api, tools, view, client=client, store=store) for api in apis
-                ]
-
-    return asyncio.run(play_all())
-
-
-@app.command()
 def chat(
     *,
     model: Annotated[str, typer.Option(help="A model's name on OpenRouter.")] = "openai/gpt-5.2",
@@ -223,7 +107,7 @@ def chat(
         names.append("openrouter:image_generation")
     toolbox = named_tools(names, Path.cwd())
     chat_budget = Budget(budget)
-    with _openrouter(live=live) as address, asyncio.Runner() as runner:
+    with openrouter(live=live) as address, asyncio.Runner() as runner:
         client = address.client("agentkit chat")
         store = FileImageStore()
         agent = Agent(
@@ -277,19 +161,3 @@ def emulator(
         pass
     finally:
         running.stop()
-
-
-@contextmanager
-def _openrouter(*, live: bool) -> Generator[Address]:
-    """The OpenRouter that a command talks to: the real one if `live`, else a new emulator."""
-    if live:
-        if not os.environ.get("OPENROUTER_API_KEY", "").strip():
-            raise MissingKey(
-                "--live needs a key: set OPENROUTER_API_KEY; without --live the emulator answers"
-            )
-        yield Address()
-        return
-    from agentkit.emulator import Emulator
-
-    with Emulator(chunk_delay=CHUNK_DELAY) as running:
-        yield Address(running.base_url, running.api_key)
