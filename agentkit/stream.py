@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -22,18 +22,25 @@ ResultT = TypeVar("ResultT")
 
 Later = Callable[[Coroutine[Any, Any, None], int], None]
 """Takes the rest of a turn's downloads, and how many pictures these may give."""
+Save = Callable[[Run], Awaitable[None]]
+"""Writes a run down, as far as it has come."""
 
 
 class EventLog:
     """What has happened so far, and a way to wait for more."""
 
     def __init__(
-        self, on_run: Callable[[Run], None] | None = None, later: Later | None = None
+        self,
+        on_run: Callable[[Run], None] | None = None,
+        later: Later | None = None,
+        save: Save | None = None,
     ) -> None:
         """`on_run` is called with the run whenever it has grown. `later` goes on with the downloads
-        of a turn that has ended; without it, the turn waits for them.
+        of a turn that has ended; without it, the turn waits for them. `save` writes the run down,
+        before each step that acts.
         """
         self.later = later
+        self._save = save
         self.events: list[Event] = []
         self._run: Run | None = None
         self._on_run = on_run
@@ -56,6 +63,11 @@ class EventLog:
         self._run = run
         if self._on_run is not None:
             self._on_run(run)
+
+    async def save(self) -> None:
+        """Write the run down as far as it has come, where it outlives the process."""
+        if self._save is not None and self._run is not None:
+            await self._save(self._run)
 
     def tell(self, event: Event) -> None:
         self.events.append(event)

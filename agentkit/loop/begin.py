@@ -75,11 +75,13 @@ def services_of(
     encoded: Encoded | None = None,
     log: EventLog | None = None,
     calls: RunLedger | None = None,
+    ledger: Ledger | None = None,
 ) -> LiveRun:
     """All that is live of a run of this agent, whether it is new or comes from disk.
 
     `depth` is how many agents it works for. `encoded` is what was serialised of its conversation.
-    `calls` is where its requests are written down, if that is the ledger of a caller.
+    `calls` is where its requests are written down, if that is the ledger of a caller; `ledger` is
+    the one to use where the agent has none.
     Raises `UsageError` for a `budget` that is none. It is made where the event loop runs, and
     closed by `LiveRun.close`.
     """
@@ -99,7 +101,7 @@ def services_of(
         depth,
         agent.checks,
         agent.name,
-        agent.ledger,
+        agent.ledger or ledger,
     )
     shared = Budget(within=[agent.budget, given])
     context = RunContext(

@@ -138,6 +138,9 @@ class Relay(EventLog):
         if self._to.run is not None:
             self._to.run = self._to.run.with_nested(self._invocation.id, sub)
 
+    async def save(self) -> None:
+        await self._to.save()
+
     def tell(self, event: Event) -> None:
         self._to.tell(InvocationProgress(self._invocation, _words(event), event))
 

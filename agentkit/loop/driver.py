@@ -70,6 +70,10 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
     if upcoming is not None and (sent := await outcomes.sent_before(run, context)) is not None:
         step = Ask(sent.closing)  # it was decided, and paid for, before the process died
     run = money.explained(run, cost, step)
+    if isinstance(step, Ask | Call):
+        log.run = run
+        await log.save()
+        cancellation.check()
     match step:
         case Ask(closing=closing):
             run = await _asked(run, live, upcoming, closing, cancellation)

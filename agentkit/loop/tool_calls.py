@@ -83,6 +83,8 @@ async def _all_ended(round_: Round, tasks: dict[CallTask, int]) -> HookFailed | 
             failed = _take(round_, task)
             broken = broken or failed
         cancellation.check()
+        if tasks:  # of those that are still at work, none is run again for these
+            await round_.log.save()
     return broken
 
 

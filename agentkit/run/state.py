@@ -26,7 +26,7 @@ from agentkit.values import (
     Usage,
     replace,
 )
-from agentkit.values.codec import Amount
+from agentkit.values.codec import Amount, dumped
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -381,16 +381,7 @@ class Run:
 
     def to_json(self) -> str:
         """The run as JSON. Pictures are named by their digest: their bytes stay in the store."""
-        from pydantic_core import PydanticSerializationError
-
-        # Words with half a surrogate pair: a tool's error can name such a file.
-        try:
-            return _codec().dump_json(self).decode()
-        except PydanticSerializationError:
-            text = json.dumps(
-                _codec().dump_python(self, mode="json"), ensure_ascii=False, separators=(",", ":")
-            )
-            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return dumped(_codec(), self).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes, *, blobs: Blobs | None = None) -> Run:

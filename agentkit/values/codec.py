@@ -4,6 +4,7 @@ where JSON is read or written.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from operator import attrgetter
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, TypeAdapter
     from pydantic_core import CoreSchema
     from pydantic_core.core_schema import ValidationInfo
 
@@ -57,6 +58,19 @@ def without_field(schema: CoreSchema, name: str) -> CoreSchema:
             each["serialization_exclude"] = True
             each["schema"]["validate_default"] = True
     return schema
+
+
+def dumped(codec: TypeAdapter[Any], value: object) -> bytes:
+    """The value as JSON."""
+    from pydantic_core import PydanticSerializationError
+
+    # Words with half a surrogate pair: a tool's error can name such a file.
+    try:
+        return codec.dump_json(value)
+    except PydanticSerializationError:
+        plain = codec.dump_python(value, mode="json")
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 ValueT = TypeVar("ValueT", bound="DataclassInstance")
