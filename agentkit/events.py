@@ -45,7 +45,11 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class InvocationStarted:
-    """A tool call begins. For a server tool: as soon as the reply shows it."""
+    """A tool call begins. For a server tool: as soon as the reply shows it.
+
+    A call that waits for a person (for an approval, or for its result from outside) is told with
+    the status `"pending"` before the run pauses, and again when it runs.
+    """
 
     invocation: Invocation
     kind: Literal["invocation_started"] = "invocation_started"
@@ -80,7 +84,9 @@ class ImagePreview:
     """
 
     item: str
-    """Which picture it belongs to: the same text for all previews of one picture."""
+    """Which picture of the run it belongs to: the same text for all previews of one picture, and
+    for its `ImageReady` or `ImageFailed`.
+    """
     index: int
     """Its number among them."""
     data: bytes
@@ -96,9 +102,13 @@ class ImagePreview:
 
 @dataclass(frozen=True, slots=True)
 class ImageReady:
-    """A picture is stored and has its handle."""
+    """A picture is stored and has its handle. One that a reply shows in several places is told
+    once.
+    """
 
     image: Image
+    item: str = ""
+    """Which picture of the run it is, as in `ImagePreview.item`."""
     kind: Literal["image_ready"] = "image_ready"
 
 
@@ -107,6 +117,8 @@ class ImageFailed:
     """A picture was announced and cannot be obtained. The rest of the answer stands."""
 
     failure: ImageFailure
+    item: str = ""
+    """Which picture of the run it was to be, as in `ImagePreview.item`."""
     kind: Literal["image_failed"] = "image_failed"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from agentkit._check import check_choice
 from agentkit._log import logger
 from agentkit.errors import UsageError
+from agentkit.events import InvocationStarted
 from agentkit.images.ingest import ingest
 from agentkit.loop import outcomes
 from agentkit.loop.context import RunContext
@@ -49,6 +50,14 @@ def hold(run: Run, context: RunContext) -> Run:
         if why is not None:
             waiting.append(_question(run, invocation, why))
     return run if len(waiting) == len(run.waiting) else replace(run, waiting=tuple(waiting))
+
+
+def tell_waiting(run: Run, log: EventLog) -> None:
+    """Tell each call that waits for a person, before the run pauses."""
+    asked = {each.call_id for each in run.waiting if each.why != "agent"}
+    for invocation in run.pending:
+        if invocation.id in asked:
+            log.tell(InvocationStarted(replace(invocation, status="pending")))
 
 
 def _waits_for(

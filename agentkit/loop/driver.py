@@ -81,6 +81,7 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
             left = clock.left_for_tools()
             run = await tool_calls.call(run, step, context, log, seconds_left=left)
         case Wait():
+            approvals.tell_waiting(run, log)
             run = run.replace(status="paused")
         case Finish():
             run, step = _finished(run, step, context.services.output)

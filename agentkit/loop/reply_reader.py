@@ -183,9 +183,13 @@ class ReplyReader:
                 collector.see(signal)
             case Preview():
                 if (preview := collector.preview(signal)) is not None:
-                    self._log.tell(preview)
+                    self._log.tell(replace(preview, item=self._item(preview.item)))
             case ServerCall(invocation=invocation, phase=phase):
                 self._server_call(invocation, phase)
+
+    def _item(self, key: ImageKey | str) -> str:
+        """What events call a picture of this reply: keys begin anew with each reply of a run."""
+        return f"turn {self._before.turns + 1}:{key}"
 
     def _words(self, words: Words) -> None:
         text = words.text
@@ -257,7 +261,7 @@ class ReplyReader:
         if ref.optional or is_told:
             return
         self._log.run = self.run = replace(self.run, failures=(*self.run.failures, outcome))
-        self._log.tell(ImageFailed(outcome))
+        self._log.tell(ImageFailed(outcome, self._item(ref.key)))
         logger().warning("image_failed", run=self.run.id, place=ref.place, reason=outcome.reason)
 
     def _arrived(self, ref: ImageRef, image: Image) -> None:
@@ -267,7 +271,7 @@ class ReplyReader:
         self._named[ref.key] = named
         if len(self.run.arrived) == before:
             return
-        self._log.tell(ImageReady(named))
+        self._log.tell(ImageReady(named, self._item(ref.key)))
         logger().info(
             "image",
             run=self.run.id,
@@ -353,7 +357,7 @@ class ReplyReader:
             return
         failure = ImageFailure(Source("item"), None, reason)
         self.run = replace(self.run, failures=(*self.run.failures, failure))
-        self._log.tell(ImageFailed(failure))
+        self._log.tell(ImageFailed(failure, self._item("missing")))
         logger().warning("image_failed", run=self.run.id, place="item", reason=reason)
 
     def _see_all(self, reply: Reply, collector: Collector) -> ParsedReply:

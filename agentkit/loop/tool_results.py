@@ -347,13 +347,14 @@ def _with_pictures(
 ) -> tuple[Run, dict[str, Image | ImageFailure], int]:
     """The run with the pictures of a call; each as it is now called; and how many are new."""
     names: dict[str, Image | ImageFailure] = {}
-    fresh: list[Image] = []
+    fresh: list[ImageReady] = []
     price = _cost(done) if len(done.pictures) == 1 else None
-    for given, stored in done.pictures:
+    for number, (given, stored) in enumerate(done.pictures):
+        item = f"{done.invocation.id}:{number}"
         if isinstance(stored, ImageFailure):
             names[_key(given)] = stored
             run = replace(run, failures=(*run.failures, stored))
-            log.tell(ImageFailed(stored))
+            log.tell(ImageFailed(stored, item))
             continue
         before = {image.sha256 for image in run.images}
         known = given.name != "" and stored.sha256 in before
@@ -362,9 +363,9 @@ def _with_pictures(
         run, named = run.with_image(marked, arrived=not known)
         names[_key(given)] = named
         if not known and named.name not in arrived:
-            fresh.append(named)
-    for image in fresh:
-        log.tell(ImageReady(image))
+            fresh.append(ImageReady(named, item))
+    for event in fresh:
+        log.tell(event)
     return run, names, len(fresh)
 
 

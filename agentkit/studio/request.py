@@ -238,14 +238,14 @@ class DrawingRequest:
         """
         if isinstance(outcome, ImageFailure):
             self._failures.append(outcome)
-            self._log.tell(ImageFailed(outcome))
+            self._log.tell(ImageFailed(outcome, str(ref.key)))
             logger().warning("image_failed", place=ref.place, reason=outcome.reason)
             return
         image = replace(outcome, parents=self._parents)
         if any(each.sha256 == image.sha256 for each in self._images):
             return
         self._images.append(image)
-        self._log.tell(ImageReady(image))
+        self._log.tell(ImageReady(image, str(ref.key)))
         logger().info("image", sha256=image.sha256, media_type=image.media_type, size=image.size)
 
     async def rescue(self, grace: float | None = None) -> None:
