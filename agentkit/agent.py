@@ -255,7 +255,8 @@ class Agent(Generic[OutputT]):
 
             answer = await agent.resume(answer.run, approve={call.id: True})
 
-        - `approve` maps the id of a call to True, False or `Denied("why")`.
+        - `approve` maps the id of a call to True, False, `Denied("why")` or `Edited({…})`
+          (`agentkit.tools.Edited`: yes, with other arguments).
         - `results` maps the id of an external tool's call to its result.
         - `outcomes` maps the key of a request whose outcome is unknown to `"again"` or `"give_up"`.
         - `deps` and `budget` are those of `run`.

@@ -9,21 +9,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from agentkit._check import check_choice
+from agentkit._check import check_choice, check_mapping
 from agentkit._log import logger
 from agentkit.errors import UsageError
 from agentkit.events import InvocationStarted
 from agentkit.images.ingest import ingest
 from agentkit.loop import outcomes
 from agentkit.loop.context import RunContext
-from agentkit.loop.decisions import Approvals, Decisions, UsedApprovals
+from agentkit.loop.decisions import AnswerToCall, Approvals, Decisions, UsedApprovals
 from agentkit.loop.delegate import is_agent, nested_in
 from agentkit.loop.tool_results import ToolOutcome, applied, denied, without_agents
 from agentkit.openrouter.stored_call import VERDICTS
 from agentkit.run import Nested, Run, Waiting
 from agentkit.run.step import calls_left
 from agentkit.stream import EventLog
-from agentkit.tools import BadArguments, Denied, Tool, ToolResultError, encode_result
+from agentkit.tools import BadArguments, Denied, Edited, Tool, ToolResultError, encode_result
 from agentkit.values import Invocation, Text, ToolResult
 
 WaitingFor = Literal["approval", "result", "agent", "outcome"]
@@ -158,10 +158,14 @@ async def decided(
     pending = {each.id: each for each in run.pending}
     run = _released(run, {*own.approve, *own.results, *nested})
     granted: dict[str, str] = {}
+    edited = _edited(own.approve, pending, run, context)
     for call_id, verdict in own.approve.items():
         question = waiting[call_id]
         invocation = _shown(run, pending, question, "approve", "; it is not run")
-        if verdict is True:
+        if call_id in edited:
+            invocation = edited[call_id]
+            run = run.with_invocation(invocation)
+        if verdict is True or call_id in edited:
             granted[run.fingerprint(invocation)] = question.fingerprint
         else:
             reason = verdict.reason if isinstance(verdict, Denied) else Denied().reason
@@ -192,6 +196,31 @@ def _shown(
             f"after it was shown{effect}"
         )
     return invocation
+
+
+def _edited(
+    approve: Mapping[str, AnswerToCall],
+    pending: Mapping[str, Invocation],
+    run: Run,
+    context: RunContext,
+) -> dict[str, Invocation]:
+    """The calls that get other arguments, by id, with these. Raises `UsageError` for arguments that
+    the tool does not take.
+    """
+    found: dict[str, Invocation] = {}
+    for call_id, verdict in approve.items():
+        if not isinstance(verdict, Edited) or call_id not in pending:
+            continue
+        where = f"resume(approve={{{call_id!r}: Edited({{!r}})}})"
+        given = check_mapping(where, verdict.arguments, "is a mapping of arguments")
+        invocation = replace(pending[call_id], arguments=dict(given))
+        try:
+            if (tool := context.tools.functions.get(invocation.name)) is not None:
+                tool.check(invocation.arguments or {}, images=run.image)
+        except BadArguments as error:
+            raise UsageError(f"{where.replace('{!r}', '…')}: {error}") from None
+        found[call_id] = invocation
+    return found
 
 
 async def _with_outside_result(
@@ -279,7 +308,8 @@ def _check(run: Run, decisions: Decisions, used: UsedApprovals) -> None:
     _check_ids(decisions.results, waiting, "result", "results")
     _check_ids(decisions.outcomes, waiting, "outcome", "outcomes")
     for call_id, verdict in decisions.approve.items():
-        if verdict is True and waiting[call_id].fingerprint in used:
+        is_yes = verdict is True or isinstance(verdict, Edited)
+        if is_yes and waiting[call_id].fingerprint in used:
             raise UsageError(
                 f"resume(approve={{{call_id!r}: True}}): this approval was used before; "
                 "go on with the run that came of it, or "
@@ -297,10 +327,10 @@ def _check_ids(
                 f"resume({argument}={{{call_id!r}: …}}): no call with this id "
                 f"waits for that; waiting: {', '.join(others) or 'none'}"
             )
-        if why == "approval" and not isinstance(value, bool | Denied):
+        if why == "approval" and not isinstance(value, bool | Denied | Edited):
             raise UsageError(
                 f"resume(approve={{{call_id!r}: {value!r}}}): accepted are "
-                "True, False and Denied('why')"
+                "True, False and Denied('why'), and Edited({…})"
             )
         if why == "outcome":
             check_choice(f"resume(outcomes={{{call_id!r}: {{!r}}}})", value, VERDICTS)

@@ -11,7 +11,10 @@ from typing import Any, cast
 
 from agentkit._check import check_mapping
 from agentkit.openrouter.stored_call import Verdict
-from agentkit.tools import Denied
+from agentkit.tools import Denied, Edited
+
+AnswerToCall = bool | Denied | Edited
+"""What a person says to a call that waits for an approval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Decisions:
     of the agent that `CALL` asked.
     """
 
-    approve: Mapping[str, bool | Denied] = field(default_factory=dict[str, "bool | Denied"])
+    approve: Mapping[str, AnswerToCall] = field(default_factory=dict[str, "AnswerToCall"])
     results: Mapping[str, object] = field(default_factory=dict[str, object])
     outcomes: Mapping[str, Verdict] = field(default_factory=dict[str, "Verdict"])
 
@@ -33,7 +36,7 @@ class Decisions:
         verdicts = check_mapping(
             "resume(approve={!r})",
             approve,
-            "a mapping of call id to True, False or Denied('why'): {call.id: "
+            "a mapping of call id to True, False, Denied('why') or Edited({…}): {call.id: "
             "True for call in answer.pending}",
         )
         given = check_mapping(
@@ -48,7 +51,7 @@ class Decisions:
             "answer.pending}",
         )
         return cls(
-            cast("Mapping[str, bool | Denied]", verdicts),
+            cast("Mapping[str, AnswerToCall]", verdicts),
             given,
             cast("Mapping[str, Verdict]", decided),
         )

@@ -13,7 +13,7 @@ from agentkit.loop.delegate import Delegation
 from agentkit.loop.prompt import Prompt
 from agentkit.openrouter.stored_call import Verdict
 from agentkit.run import Run
-from agentkit.tools import Denied
+from agentkit.tools import Denied, Edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Start:
 class ResumeOptions(TypedDict, total=False):
     """What `resume` takes beside the run."""
 
-    approve: Mapping[str, bool | Denied] | None
-    """Call id → True, False or `Denied("why")`."""
+    approve: Mapping[str, bool | Denied | Edited] | None
+    """Call id → True, False, `Denied("why")` or `Edited({…})`."""
     results: Mapping[str, object] | None
     """Id of an external tool's call → its result."""
     outcomes: Mapping[str, Verdict] | None
@@ -52,7 +52,7 @@ class ResumeOptions(TypedDict, total=False):
 def resumed(
     run: object,
     *,
-    approve: Mapping[str, bool | Denied] | None = None,
+    approve: Mapping[str, bool | Denied | Edited] | None = None,
     results: Mapping[str, object] | None = None,
     outcomes: Mapping[str, Verdict] | None = None,
     deps: Any = None,

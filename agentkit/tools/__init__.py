@@ -3,7 +3,7 @@ model writes, and what the model is told of a result. Nothing is run here.
 """
 
 from agentkit.tools.arguments import BadArguments, parse_arguments
-from agentkit.tools.context import Context, Denied, Progress
+from agentkit.tools.context import Context, Denied, Edited, Progress
 from agentkit.tools.results import Billed, Encoded, ToolResultError, encode_result, encode_words
 from agentkit.tools.tool import Tool, tool
 from agentkit.tools.toolset import Tools, Toolset, collect
@@ -13,6 +13,7 @@ __all__ = [
     "Billed",
     "Context",
     "Denied",
+    "Edited",
     "Encoded",
     "Progress",
     "Tool",

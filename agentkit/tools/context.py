@@ -68,3 +68,12 @@ class Denied:
     """
 
     reason: str = "denied by the user"
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A person's yes to a tool call with other arguments, which replace all of the model's:
+    `approve={"call_7": Edited({"copies": 1})}`.
+    """
+
+    arguments: Mapping[str, Any]

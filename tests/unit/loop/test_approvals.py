@@ -18,6 +18,7 @@ from agentkit import Agent, Answer, Context, Denied, FileImageStore, Image, Run,
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
 from agentkit.errors import APIError, ImageError, UsageError
 from agentkit.show import plain
+from agentkit.tools import Edited
 from tests.conftest import Bench, picture
 from tests.processes import execute, forked
 
@@ -132,6 +133,21 @@ async def test_only_true_approves(bench: Bench, verdict: Any) -> None:
     assert spent == []
     no = await agent.resume(answer.run, approve={"p": False})
     assert (no.invocations[0].status, spent) == ("denied", [])
+
+
+async def test_a_person_changes_the_arguments(bench: Bench) -> None:
+    spent, pay = purse()
+    agent, answer = await waiting(bench, pay)
+    for wrong in ({"euros": "much"}, {"dollars": 2}, {}, [2]):
+        with pytest.raises(UsageError, match=r"Edited\("):
+            await agent.resume(answer.run, approve={"p": Edited(wrong)})  # type: ignore[arg-type]
+    assert spent == []
+    done = await agent.resume(answer.run, approve={"p": Edited({"euros": 2})})
+    assert (done.text, spent) == ("Done.", [2])
+    assert done.invocations[0].arguments == {"euros": 2}
+    with pytest.raises(UsageError, match="used before"):
+        await agent.resume(answer.run, approve={"p": Edited({"euros": 1})})
+    assert spent == [2]
 
 
 def without_waits(run: dict[str, Any]) -> None:
