@@ -31,6 +31,7 @@ _PRELOADED = [
     "agentkit.demo.player",
     "agentkit.emulator.server",
     "agentkit.openrouter",
+    "agentkit.sessions.database",
     "agentkit.studio",
     "agentkit.tools",
     "openai",

@@ -9,51 +9,25 @@ connections are tried before they are used, so that a server that was restarted 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import sqlite3
 import threading
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy import Connection, Engine, text
 
-from agentkit._redact import redacted
 from agentkit.errors import SessionError, UsageError
+from agentkit.sessions import postgres, sqlite
 from agentkit.sessions.address import Address, read_address
-from agentkit.sessions.locks import FileLocks, Held, Locks, NoLocks
+from agentkit.sessions.failures import BUSY_SECONDS, at_the_database
+from agentkit.sessions.file_locks import FileLocks
+from agentkit.sessions.locks import Held, Locks, NoLocks, SystemLocks
 from agentkit.sessions.schema import SCHEMA, Found, Schema, look, prepare
+from agentkit.sessions.sqlite import WRITES
 
-BUSY_SECONDS = 30
-"""How long a process waits for another one that writes."""
 _MAKING = "\0the tables"
 """The name that is locked while the tables of an SQLite file are made. No conversation has it."""
-_WRITES = "agentkit_writes"
-_LONGEST = 400
-"""Characters of a driver's words that a message shows."""
-_KEEP_ALIVE = {
-    "keepalives": "1",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "25000",
-    "connect_timeout": "10",
-}
-"""A server that vanished is noticed after 25 seconds."""
-_ADVICE = {
-    "SQLITE_BUSY": f"another program has held it locked for {BUSY_SECONDS} s",
-    "SQLITE_CANTOPEN": "the file or its folder cannot be opened, or its disk is read-only",
-    "SQLITE_CORRUPT": "the file is damaged: restore a copy of it",
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_NOTADB": "the file is no SQLite database",
-    "SQLITE_READONLY": "the file, its folder or its disk is read-only",
-}
-
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 _writers: weakref.WeakValueDictionary[str, _Writer] = weakref.WeakValueDictionary()
 _inherited: list[object] = []
@@ -83,7 +57,7 @@ class Database:
         self._thread = _Thread()
         self._file: tuple[int, int] | None = None
         """The SQLite file that was opened: device and inode."""
-        self.locks = _locks(self._address)
+        self.locks = Locks(_system_locks(self._address))
         self._renew()
         _databases.add(self)
 
@@ -130,10 +104,10 @@ class Database:
             turn = self._writer.turn if self.is_sqlite else contextlib.nullcontext()
             with turn, self._ready().connect() as connection:
                 self._check_file()
-                connection.execution_options(**{_WRITES: True})
+                connection.execution_options(**{WRITES: True})
                 with connection.begin():
                     if name is not None and not self.is_sqlite:
-                        _lock_name(connection, name)
+                        postgres.lock_name(connection, name)
                     yield connection
 
     def close(self) -> None:
@@ -141,7 +115,7 @@ class Database:
         with self._guard:
             engine, self._engine = self._engine, None
         if engine is not None:
-            with self._errors("closed"):
+            with at_the_database(self._address, "closed"):
                 engine.dispose()
         self.locks.close()
 
@@ -149,6 +123,7 @@ class Database:
         """In the child of a fork: connections, and locks of threads, belong to the parent."""
         _inherited.append(self._engine)
         self._renew()
+        self.locks.renew()
 
     def _renew(self) -> None:
         self._engine: Engine | None = None
@@ -165,7 +140,7 @@ class Database:
             raise UsageError(f"Database.{call}: a transaction of this thread is not at its end")
         self._thread.is_inside = True
         try:
-            with self._errors(what):
+            with at_the_database(self._address, what):
                 yield
         finally:
             self._thread.is_inside = False
@@ -174,27 +149,6 @@ class Database:
         """In memory there is one connection."""
         is_shared = self.is_sqlite and self._address.path is None
         return self._writer.turn if is_shared else contextlib.nullcontext()
-
-    @contextmanager
-    def _errors(self, what: str) -> Generator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise self._failure(error, what) from None
-        except UnicodeEncodeError:
-            raise SessionError(
-                f"the database {self.name} cannot hold half a surrogate pair as text"
-            ) from None
-
-    def _failure(self, error: Exception, what: str) -> SessionError:
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-        words = " ".join(str(cause).split())[:_LONGEST]
-        for secret in self._address.secrets:
-            words = words.replace(secret, "***")
-        code = str(getattr(cause, "sqlite_errorname", ""))
-        advice = next((told for each, told in _ADVICE.items() if code.startswith(each)), "")
-        said = f"{advice} ({words})" if advice else words
-        return SessionError(f"the database {self.name} cannot be {what}: {redacted(said)}")
 
     def _ready(self) -> Engine:
         """The engine, with the tables there."""
@@ -212,27 +166,20 @@ class Database:
 
     def _opened(self) -> Engine:
         if not self.is_sqlite:
-            return _postgres(self._address)
-        if self._address.path is None:
-            return _sqlite(":memory:", poolclass=StaticPool)
-        path = Path(os.path.realpath(self._address.path))
+            return postgres.engine(self._address)
         try:
-            _make_file(path)
+            return sqlite.engine(self._address.path)
         except OSError as error:
             raise SessionError(
                 f"the database {self.name} cannot be made: {error.strerror}"
             ) from None
-        # Any number of connections, for each thread has one at most. `mode=rw` makes no new file.
-        return _sqlite(
-            f"{path.as_uri()}?mode=rw", poolclass=QueuePool, pool_size=4, max_overflow=-1
-        )
 
     def _make_tables(self, engine: Engine) -> None:
         if self._address.path is None:
             with engine.begin() as connection:
                 if not self.is_sqlite:
-                    _check_encoding(connection, self.name)
-                    _lock_name(connection, _MAKING)
+                    postgres.check_encoding(connection, self.name)
+                    postgres.lock_name(connection, _MAKING)
                 prepare(connection, self.name, self._schema)
         elif not _is_current(engine, self.name, self._schema):
             self._make_file_tables(engine)
@@ -248,8 +195,8 @@ class Database:
         try:
             if _is_current(engine, self.name, self._schema):
                 return
-            _use_log(engine)
-            options = {_WRITES: True}
+            sqlite.use_log(engine)
+            options = {WRITES: True}
             with engine.execution_options(**options).begin() as connection:
                 prepare(connection, self.name, self._schema)
         finally:
@@ -290,35 +237,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_all)
 
 
-def _locks(address: Address) -> Locks:
-    return Locks(NoLocks() if address.path is None else FileLocks(address.path))
-
-
-def _make_file(path: Path) -> None:
-    """An empty file, readable by its owner alone, if there is none. Raises `OSError`."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _sqlite(name: str, **pool: Any) -> Engine:
-    def connect() -> sqlite3.Connection:
-        # No isolation level: Python's own implicit BEGIN would take the place of ours.
-        connection = sqlite3.connect(
-            name, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
-        )
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
-
-    engine = create_engine("sqlite+pysqlite://", creator=connect, **pool)
-
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    event.listen(engine, "begin", begin)
-    return engine
+def _system_locks(address: Address) -> SystemLocks:
+    if not address.is_sqlite:
+        return postgres.PostgresLocks(address)
+    return NoLocks() if address.path is None else FileLocks(address.path)
 
 
 def _is_current(engine: Engine, name: str, schema: Schema) -> bool:
@@ -326,47 +248,3 @@ def _is_current(engine: Engine, name: str, schema: Schema) -> bool:
         if look(connection, name, schema) is not Found.CURRENT:
             return False
         return connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
-
-
-def _use_log(engine: Engine) -> None:
-    """Turn the write-ahead log on, which the file remembers. It cannot be done in a transaction."""
-    connection = engine.raw_connection()
-    try:
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
-
-
-def _postgres(address: Address) -> Engine:
-    # What the URL says goes before.
-    defaults = {name: word for name, word in _KEEP_ALIVE.items() if name not in address.url.query}
-    try:
-        return create_engine(
-            address.url,
-            connect_args={"application_name": "agentkit", **defaults},
-            pool_pre_ping=True,
-            pool_size=10,
-            max_overflow=0,
-            pool_timeout=60,
-        )
-    except ImportError as error:
-        raise UsageError(
-            f"Sessions(url=…): psycopg cannot be imported ({error}): "
-            "pip install 'agentkit-openrouter[sessions]'"
-        ) from None
-
-
-def _check_encoding(connection: Connection, name: str) -> None:
-    found = connection.execute(text("SHOW server_encoding")).scalar_one()
-    if found != "UTF8":
-        raise SessionError(f"the database {name} holds text as {found}: make one with UTF8")
-
-
-def _lock_name(connection: Connection, name: str) -> None:
-    """Until the end of the transaction. In Postgres these locks have two numbers, and so nothing in
-    common with those of one that `locks` takes.
-    """
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
-    first, second = (int.from_bytes(digest[at : at + 4], "big", signed=True) for at in (0, 4))
-    asked = text("SELECT pg_advisory_xact_lock(:first, :second)")
-    connection.execute(asked, {"first": first, "second": second})
