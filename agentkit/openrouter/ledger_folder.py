@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
 
 from agentkit._files import sync_folder
-from agentkit.errors import LedgerError, RunBusy
+from agentkit.errors import LedgerError
 from agentkit.openrouter.ledger_storage import (
     CallKey,
     Damaged,
@@ -33,6 +33,7 @@ from agentkit.openrouter.ledger_storage import (
     Stored,
     StoredRun,
     at_the_ledger,
+    run_busy,
 )
 
 SUFFIX = ".call"
@@ -178,11 +179,11 @@ class FolderLocks:
                 name = (os.getpid(), str(path.absolute()))
                 with _held.guard:  # the lock is the process's: it does not tell two tasks apart
                     if name in _held.names:
-                        raise _busy(run, "another task of this process")
+                        raise run_busy(run, "another task of this process")
                     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
                     if not _locked(descriptor):
                         os.close(descriptor)
-                        raise _busy(run, "another process")
+                        raise run_busy(run, "another process")
                     if _is_there(path, descriptor):
                         _held.names.add(name)
                         break
@@ -208,7 +209,7 @@ class ProcessLocks:
         """See `RunLocks`."""
         with self._lock:
             if run in self._runs:
-                raise _busy(run, "another task of this process")
+                raise run_busy(run, "another task of this process")
             self._runs.add(run)
         return lambda: self._runs.discard(run)
 
@@ -228,13 +229,6 @@ class _Held:
 _held = _Held()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_held.renew)
-
-
-def _busy(run: str, who: str) -> RunBusy:
-    return RunBusy(
-        f"{who} goes on with run {run}: wait until it has ended. When that process dies, the run "
-        "is free"
-    )
 
 
 if sys.platform == "win32":

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import quote, unquote
 
-from agentkit.errors import AgentkitError, LedgerError
+from agentkit.errors import AgentkitError, LedgerError, RunBusy
 
 EntryKind = Literal[
     "request", "head", "body", "received", "refused", "failed", "pictures", "decided", "saved"
@@ -45,7 +45,7 @@ class CallKey:
     """From 1 on."""
 
     def __str__(self) -> str:
-        return f"{quote(self.run, safe=' :')}/{self.call}/{self.attempt}"
+        return f"{quote(self.run, ' :', errors='surrogatepass')}/{self.call}/{self.attempt}"
 
     @classmethod
     def of(cls, text: str) -> CallKey | None:
@@ -54,7 +54,7 @@ class CallKey:
         call, _, attempt = rest.rpartition("/")
         if not (run and call and attempt.isdecimal() and len(attempt) < _LONGEST_NUMBER):
             return None
-        return cls(unquote(run), call, int(attempt))
+        return cls(unquote(run, errors="surrogatepass"), call, int(attempt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,14 @@ class RunLocks(Protocol):
         `RunBusy` where another one has it, at once.
         """
         ...
+
+
+def run_busy(run: str, who: str) -> RunBusy:
+    """The error for a run that another one has: `another process`, say."""
+    return RunBusy(
+        f"{who} goes on with run {run}: wait until it has ended. When that process dies, the run "
+        "is free"
+    )
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from agentkit.sessions.failures import BUSY_SECONDS, at_the_database
 from agentkit.sessions.file_locks import FileLocks
 from agentkit.sessions.locks import Held, Locks, NoLocks, SystemLocks
 from agentkit.sessions.schema import SCHEMA, Found, Schema, look, prepare
-from agentkit.sessions.sqlite import WRITES
+from agentkit.sessions.sqlite import SYNC, WRITES
 
 _MAKING = "\0the tables"
 """The name that is locked while the tables of an SQLite file are made. No conversation has it."""
@@ -93,21 +93,26 @@ class Database:
                 connection.rollback()
 
     @contextmanager
-    def writing(self, name: str | None = None) -> Generator[Connection]:
+    def writing(self, name: str | None = None, *, sync: bool = True) -> Generator[Connection]:
         """One transaction, committed at the end of the block, rolled back by an error in it.
 
         In SQLite one writes at a time, so what the block has read holds until its end. In Postgres
         that is so for blocks of one `name`; else use `with_for_update()`. Blocks, and raises, as
         `reading` does; an `IntegrityError` may be caught in the block.
+
+        Without `sync`, the end of the block does not wait for the disk: what was written outlives
+        this process, but not a power failure before the next block with `sync`.
         """
         with self._transaction("written to", "writing()"):
             turn = self._writer.turn if self.is_sqlite else contextlib.nullcontext()
             with turn, self._ready().connect() as connection:
                 self._check_file()
-                connection.execution_options(**{WRITES: True})
+                connection.execution_options(**{WRITES: True, SYNC: sync})
                 with connection.begin():
                     if name is not None and not self.is_sqlite:
                         postgres.lock_name(connection, name)
+                    if not (sync or self.is_sqlite):
+                        postgres.do_not_sync(connection)
                     yield connection
 
     def close(self) -> None:

@@ -89,6 +89,11 @@ def lock_name(connection: Connection, name: str) -> None:
     connection.execute(asked, {"first": first, "second": second})
 
 
+def do_not_sync(connection: Connection) -> None:
+    """The end of this transaction does not wait for the disk."""
+    connection.execute(text("SET LOCAL synchronous_commit = off"))
+
+
 class PostgresLocks:
     """Advisory locks of one connection, which is opened at the first lock.
 

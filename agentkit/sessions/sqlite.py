@@ -15,6 +15,8 @@ from agentkit.sessions.failures import BUSY_SECONDS
 
 WRITES = "agentkit_writes"
 """The option of a connection whose transactions write: they begin with `BEGIN IMMEDIATE`."""
+SYNC = "agentkit_sync"
+"""Whether the end of a transaction waits for the disk."""
 
 
 def engine(path: Path | None) -> Engine:
@@ -62,5 +64,9 @@ def _engine(name: str, **pool: Any) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    level = "FULL" if options.get(SYNC, True) else "NORMAL"
+    if connection.info.get(SYNC, "FULL") != level:  # it cannot be set in a transaction
+        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        connection.info[SYNC] = level
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITES) else "BEGIN")

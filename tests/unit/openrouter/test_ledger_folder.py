@@ -1,4 +1,6 @@
-"""A ledger in a folder: what is claimed, written and read, whatever became of its files."""
+"""A ledger in a folder, whatever became of its files. What holds for every storage of a ledger is in
+`tests/unit/sessions/test_calls.py`.
+"""
 
 from __future__ import annotations
 
@@ -39,25 +41,11 @@ def write(storage: FolderStorage, *entries: Entry, key: CallKey = KEY) -> Path:
     return next(storage.folder.rglob(f"*.{key.attempt}.call"))
 
 
-def test_entries_are_read_as_they_were_written(storage: FolderStorage) -> None:
+def test_only_the_owner_can_read_its_files(storage: FolderStorage) -> None:
     path = write(storage, *WRITTEN)
-    assert list(storage.read("run_1")) == [(KEY, entry) for entry in WRITTEN]
-    assert list(storage.read("run_1", "0")) == list(storage.read("run_1"))
-    assert list(storage.read("run_1", "1")) == list(storage.read("run_2")) == []
-    without = [
-        entry.data for _, entry in storage.read("run_1", bodies=False) if isinstance(entry, Entry)
-    ]
-    assert without == [REQUEST.data, b"", b"", b"", b""]
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     (run,) = storage.runs()
     assert (run.run, run.size) == ("run_1", path.stat().st_size)
-
-
-def test_an_attempt_is_claimed_once(storage: FolderStorage) -> None:
-    write(storage, *WRITTEN)
-    with pytest.raises(FileExistsError):
-        FolderStorage(storage.folder).append(KEY, [REQUEST], sync=True)
-    assert [entry for _, entry in storage.read("run_1")] == WRITTEN
 
 
 @given(st.integers(0, len(b"".join(map(framed, WRITTEN)))), st.integers(0, 255), st.booleans())
@@ -94,21 +82,6 @@ def test_no_id_becomes_a_path(storage: FolderStorage, name: str) -> None:
     assert [each.parent.parent for each in found] == [storage.folder]
     assert [each for each, _ in storage.read(key.run, key.call)] == [key]
     assert [each.run for each in storage.runs()] == [key.run]
-
-
-def test_bodies_are_deleted_and_requests_stay(storage: FolderStorage) -> None:
-    write(storage, *WRITTEN)
-    storage.delete("run_1", bodies_of=[KEY, CallKey("run_1", "7", 1)])
-    assert [entry for _, entry in storage.read("run_1")] == [REQUEST]
-    storage.delete("run_1")
-    storage.delete("run_1")
-    assert list(storage.runs()) == []
-
-
-def test_a_request_that_cannot_be_written_is_not_claimed(storage: FolderStorage) -> None:
-    with pytest.raises(TypeError):
-        storage.append(KEY, [Entry("request", {"not": "JSON", "is": b"bytes"})], sync=True)
-    write(storage, REQUEST)
 
 
 @pytest.mark.skipif(
