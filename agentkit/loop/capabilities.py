@@ -247,7 +247,7 @@ def _unsupported(slug: str, parameter: str, words: str, able: Sequence[str]) -> 
 
 
 def _counts_money(context: RunContext, run: Run) -> bool:
-    return run.limits.cost_usd is not None or context.budget.remaining_usd is not None
+    return run.limits.cost_usd is not None or context.budget.limits_usd
 
 
 def _painter(tool: ServerTool) -> str:

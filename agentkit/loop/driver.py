@@ -64,7 +64,7 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
         live.context = await _with_tools(run, live.base, clock)
         run = await _with_calls(run, live.context, log, clock)
     context = live.context or live.base
-    upcoming = money.next_request(run, context)
+    upcoming = await money.next_request(run, context)
     cost = money.next_cost(run, upcoming)
     step = next_step(run, cost)
     if upcoming is not None and (sent := await outcomes.sent_before(run, context)) is not None:

@@ -14,7 +14,7 @@ from agentkit._log import logger
 from agentkit.budget import Budget, Hold
 from agentkit.loop.context import RunContext
 from agentkit.loop.request import closing_of, request_of
-from agentkit.openrouter.billing import highest_price
+from agentkit.openrouter.billing import highest_price, ledger_key
 from agentkit.openrouter.stored_call import StoredCall
 from agentkit.run import Ask, Finish, Run, Step
 from agentkit.run.step import NextCost, reason
@@ -63,17 +63,21 @@ class NextRequest:
     """Whether there is a limit in money."""
 
 
-def next_request(run: Run, context: RunContext) -> NextRequest | None:
-    """The next request, priced; None where a call, a person or the end comes next."""
-    asks = not run.pending and run.messages[-1].role != "assistant"
-    return build_request(run, context) if asks else None
+async def next_request(run: Run, context: RunContext) -> NextRequest | None:
+    """The next request, priced; None where a call, a person or the end comes next. Raises
+    `SessionError` where a budget is kept in a database that cannot be read.
+    """
+    if run.pending or run.messages[-1].role == "assistant":
+        return None
+    await context.budget.refresh()
+    return build_request(run, context)
 
 
 def build_request(run: Run, context: RunContext) -> NextRequest:
     """The request that this run sends now, priced where money is limited."""
     request, tool, settings = request_of(run, context), context.image_tool, context.settings
     draws = tool is not None or "image" in (settings.modalities or ())
-    limited = context.budget.remaining_usd is not None
+    limited = context.budget.limits_usd
     price = closing_price = None
     if limited and context.price is not None:
         price, closing_price = context.price(request), context.price(closing_of(request))
@@ -113,17 +117,18 @@ def explained(run: Run, cost: NextCost, step: Step) -> Run:
     return run.replace(limit_reason=why)
 
 
-def reserve(
+async def reserve(
     run: Run, upcoming: NextRequest, *, closing: bool, sent: StoredCall | None = None
 ) -> Hold | None:
     """What the next request may cost, held; None where that no longer fits. Where its cost is never
     told, it counts with a reply of usual length, if nothing limits that. One that was `sent` before
-    is held in any case, but once in each process.
+    is held in any case, but once in each process, and once in a budget that is kept in a database.
+    Raises `SessionError` where such a one cannot be written.
     """
     context = upcoming.context
     budget, calls = context.budget, context.calls
-    if sent is not None and calls is not None and str(sent.key) in calls.entries.counted:
-        budget = Budget()
+    call = None if calls is None else calls.turn(run.turns)
+    counted = sent is not None and calls is not None and str(sent.key) in calls.entries.counted
     price = _highest_price(run, upcoming, closing=closing) if upcoming.limited else 0.0
     images = int(upcoming.draws and not closing)
     shape = _shape(run, context, closing=closing)
@@ -133,7 +138,15 @@ def reserve(
         implied = None if context.worst_price is None else context.worst_price(request)
         return highest_price(budget, shape, implied)
 
-    return budget.reserve(price, images, shape=shape, worst=worst, sent=sent is not None)
+    return await budget.hold(
+        price,
+        images,
+        shape=shape,
+        worst=worst,
+        sent=sent is not None,
+        key=await ledger_key(call),
+        counted=counted,
+    )
 
 
 def _highest_price(run: Run, upcoming: NextRequest, *, closing: bool) -> float:

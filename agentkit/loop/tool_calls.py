@@ -113,7 +113,7 @@ def _tasks(round_: Round, invocations: Sequence[Invocation]) -> list[CallTask]:
     that costs may not have been known before."""
     tasks: list[CallTask] = []
     equal: dict[str, CallTask] = {}
-    limited = round_.context.budget.remaining_usd is not None
+    limited = round_.context.budget.limits_usd
     for invocation in invocations:
         key = f"{invocation.name}:{invocation.arguments!r}"
         work = run_call(round_, invocation)

@@ -43,7 +43,7 @@ async def take_turn(
     if upcoming is None or upcoming.context is not context:
         upcoming = build_request(run, context)
     sent = await sent_before(run, context)
-    hold = reserve(run, upcoming, closing=closing is not None, sent=sent)
+    hold = await reserve(run, upcoming, closing=closing is not None, sent=sent)
     if hold is None:
         return run
     request = upcoming.request if closing is None else closing_of(upcoming.request)
@@ -54,12 +54,11 @@ async def take_turn(
     paid = _paid_request(context, reader, hold, draws, deadline=deadline, call=call)
     facts = {"closing": closing, "draws": upcoming.draws and closing is None}
     try:
-        with hold:
-            async with paid:
-                path, body = await body_of(request, run, context, hold)
-                exchange = await paid.send(path, body, facts=facts)
-                grown = await reader.finish(exchange, closing)
-            return reader.settled(grown, hold.uncertain_usd)
+        async with hold, paid:
+            path, body = await body_of(request, run, context, hold)
+            exchange = await paid.send(path, body, facts=facts)
+            grown = await reader.finish(exchange, closing)
+        return reader.settled(grown, hold.uncertain_usd)
     except RunError as error:
         if call is not None and paid.replayed is not None and not paid.replayed.is_known:
             return await after_unknown(error, call, paid.replayed, draws)

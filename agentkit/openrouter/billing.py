@@ -8,8 +8,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Self
 
-from agentkit.budget import Budget, Hold
+from agentkit.budget import Budget, Hold, LedgerKey
 from agentkit.errors import APIError, RunError
+from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.retry import Stakes, may_be_at_work, may_have_billed
 from agentkit.values import Usage
 
@@ -36,6 +37,18 @@ def highest_price(budget: Budget, shape: Hashable, implied: float | None) -> flo
     costliest request of this shape cost so far; 0 where neither is known.
     """
     return max(implied or 0.0, budget.highest_cost(shape) or 0.0)
+
+
+async def ledger_key(call: PaidCall | None) -> LedgerKey | None:
+    """What a hold carries of the request that is about to be sent, or that was sent before and
+    whose outcome is open; None without a ledger.
+    """
+    if call is None:
+        return None
+    stored = await call.stored()
+    is_open = stored is not None and stored.is_open
+    key = stored.key if stored is not None and is_open else call.next_key
+    return LedgerKey(key.call_name, key.attempt)
 
 
 def settle(hold: Hold, told: Told, error: BaseException | None = None) -> None:

@@ -44,8 +44,13 @@ class CallKey:
     attempt: int
     """From 1 on."""
 
+    @property
+    def call_name(self) -> str:
+        """The run and the call, without the number of the attempt."""
+        return f"{quote(self.run, ' :', errors='surrogatepass')}/{self.call}"
+
     def __str__(self) -> str:
-        return f"{quote(self.run, ' :', errors='surrogatepass')}/{self.call}/{self.attempt}"
+        return f"{self.call_name}/{self.attempt}"
 
     @classmethod
     def of(cls, text: str) -> CallKey | None:

@@ -129,9 +129,8 @@ class Reader(Protocol):
 class PaidRequest:
     """A request that is guarded from its sending to the end of its block:
 
-        with hold:
-            async with PaidRequest(client, store, reader, hold, …) as request:
-                exchange = await request.send(path, body)
+        async with hold, PaidRequest(client, store, reader, hold, …) as request:
+            exchange = await request.send(path, body)
 
     At the end the hold is settled. An error leaves the block as a `RunError` that has what had
     arrived, the id of the request, what a look-up told, and whether it was billed. `deadline` is in
@@ -192,7 +191,7 @@ class PaidRequest:
             self._stakes,
             seconds_left=self._seconds_left,
             look_up=self._ask,
-            hold_again=self._hold.again,
+            hold_again=self._hold_again,
             going_again=self._close_attempt,
         )
         async with AsyncExitStack() as stack:
@@ -243,6 +242,9 @@ class PaidRequest:
         self._reader.begin(exchange)
         await self._read(exchange)
         return exchange
+
+    async def _hold_again(self) -> bool:
+        return await self._hold.again(None if self._call is None else self._call.next_key.attempt)
 
     async def _close_attempt(self, error: BaseException) -> None:
         """Write how an attempt ended after which the request is sent again."""

@@ -142,6 +142,12 @@ class PaidCall:
         """The key of the latest attempt."""
         return None if self.attempt is None else str(self.attempt.key)
 
+    @property
+    def next_key(self) -> CallKey:
+        """The key of the attempt that comes next, once `stored` was read."""
+        number = 1 if self.attempt is None else self.attempt.key.attempt + 1
+        return CallKey(self._calls.run, self._name, number)
+
     async def stored(self) -> StoredCall | None:
         """The latest attempt as it was written before; None without one, or once another one was
         begun.
@@ -169,9 +175,7 @@ class PaidCall:
         """Claim the next attempt with this request, which is on the disk then. Raises `LedgerError`
         where it cannot be written, and `RunBusy` where another process has begun it.
         """
-        before = self.attempt
-        number = 1 if before is None else before.key.attempt + 1
-        key = CallKey(self._calls.run, self._name, number)
+        key = self.next_key
         told = {"path": path, **facts}
         work = partial(self.entries.request, key, self._calls.session, body, told)
         claiming = asyncio.ensure_future(in_thread(work))

@@ -133,7 +133,7 @@ def retrying(
     *,
     seconds_left: Callable[[], float],
     look_up: LookUp,
-    hold_again: Callable[[], bool],
+    hold_again: Callable[[], Awaitable[bool]],
     going_again: GoingAgain | None = None,
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncRetrying:
@@ -164,7 +164,7 @@ def retrying(
         if await needs_proof(error, stakes):
             goes_again = await _was_not_billed(error, look_up)
         else:
-            goes_again = not may_be_at_work(error) or hold_again()
+            goes_again = not may_be_at_work(error) or await hold_again()
         if goes_again and going_again is not None:
             await going_again(error)
         return goes_again

@@ -7,9 +7,10 @@ from math import ceil, fsum
 
 from agentkit.budget import Budget, Hold
 from agentkit.errors import BudgetExceeded, UsageError
-from agentkit.openrouter.billing import highest_price
+from agentkit.openrouter.billing import highest_price, ledger_key
 from agentkit.openrouter.catalogue import Catalogue
 from agentkit.openrouter.client import OpenRouter
+from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.prices import CHARACTERS_A_TOKEN, price
 from agentkit.values import Usage
 from agentkit.wire.images import ImageRequest
@@ -22,21 +23,25 @@ async def reserve(
     catalogue: Catalogue,
     *,
     sent: bool = False,
+    call: PaidCall | None = None,
 ) -> Hold:
     """The hold for this request. Raises `BudgetExceeded` where it does not fit, and `UsageError`
-    where nobody knows what it costs; one that was `sent` before is held in any case.
+    where nobody knows what it costs; one that was `sent` before is held in any case. `call` is the
+    request in the ledger. Raises `SessionError` for a budget in a database that cannot be used.
     """
     if not sent:
         _check_metered(request, budget, client)
     shape, images, worst = ("studio", request.model), request.n or 1, 0.0
-    if budget.remaining_usd is not None:
+    await budget.refresh()
+    if budget.limits_usd:
         worst = highest_price(budget, shape, await _implied(request, client, catalogue))
-    hold = budget.reserve(
+    hold = await budget.hold(
         worst,
         images,
         shape=shape,
         worst=lambda: highest_price(budget, shape, None),
         sent=sent,
+        key=await ledger_key(call),
     )
     if hold is None:
         raise _exceeded(request, budget, worst, images)

@@ -21,6 +21,7 @@ from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
 from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore, checked_store, default_store
+from agentkit.loop.live import Cancellation
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
 from agentkit.openrouter.ledger import Ledger
@@ -412,18 +413,23 @@ class _Work:
     ) -> Drawing:
         """The drawing; sent once more where the ledger has a request that was not billed."""
         client, catalogue = context.client, self._studio.catalogue
+        cancellation = Cancellation()
         while True:
             stored = None if call is None else await call.stored()
             sent = stored is not None and stored.is_open
             drawing = DrawingRequest(request, parents, context, log, call)
-            with await reserve(request, self._budget, client, catalogue, sent=sent) as hold:
+            held = await reserve(request, self._budget, client, catalogue, sent=sent, call=call)
+            async with held as hold:
                 try:
-                    return await drawing.take(hold)
+                    drawn = await drawing.take(hold)
+                    break
                 except RunError as error:
                     if not sent or error.billed is not False:
                         raise
                     told = {"call": error.call, "generation": error.generation_id}
                     logger().warning("request_repeated", **told, reason="it was not billed")
+        cancellation.check()
+        return drawn
 
     async def _known_model(self) -> ImageModel | None:
         """What the catalogue says of the model. Raises `Unsupported` where that is not what is

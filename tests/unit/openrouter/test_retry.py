@@ -52,7 +52,7 @@ async def attempts(
     async def may_draw() -> bool:
         return draws or server_tools
 
-    def hold_again() -> bool:
+    async def hold_again() -> bool:
         nonlocal held
         held += 1
         return held <= affordable

@@ -87,6 +87,9 @@ async def test_with_a_server_tool_it_is_sent_again_only_where_surely_nobody_paid
     async def draws() -> bool:
         return True
 
+    async def never() -> bool:
+        return False
+
     async def nap(_: float) -> None:
         return None
 
@@ -96,7 +99,7 @@ async def test_with_a_server_tool_it_is_sent_again_only_where_surely_nobody_paid
             Stakes(draws, server_tools=True),
             seconds_left=lambda: 60,
             look_up=look_up,
-            hold_again=lambda: False,
+            hold_again=never,
             sleep=nap,
         ):
             with attempt:
