@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,7 +36,6 @@ _SETTINGS = (
     "fsync=off",  # of a machine that loses its power, no test speaks
     "max_connections=400",
     "shared_buffers=32MB",
-    "listen_addresses=",
 )
 _OWN = secrets.token_hex(4)
 _watchdogs: list[subprocess.Popen[bytes]] = []
@@ -49,6 +48,7 @@ class Postgres:
 
     host: Path
     pid: int
+    port: int = 5432
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres:@/{database}?host={self.host}"
@@ -58,7 +58,7 @@ class Postgres:
         import psycopg
 
         with psycopg.connect(
-            host=str(self.host), user="postgres", dbname=database, autocommit=True
+            host=str(self.host), port=self.port, user="postgres", dbname=database, autocommit=True
         ) as connection:
             found = connection.execute(statement)  # type: ignore[arg-type]
             return found.fetchall() if found.description else []
@@ -160,11 +160,12 @@ def make_data(folder: Path) -> None:
     run("initdb", *how, "-D", str(folder / "data"))
 
 
-def start(folder: Path, settings: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    """The server of a folder with data, ready for connections."""
+def start(folder: Path, address: str = "", port: int = 5432) -> subprocess.Popen[bytes]:
+    """The server of a folder with data, ready for connections: at its socket, and at an address."""
     found = programs()
     assert found is not None
-    words = [word for each in (*_SETTINGS, *settings) for word in ("-c", each)]
+    settings = (*_SETTINGS, f"listen_addresses={address}", f"port={port}")
+    words = [word for each in settings for word in ("-c", each)]
     server = subprocess.Popen(
         [found / "postgres", "-D", folder / "data", "-k", folder / "socket", *words],
         user=_USER if is_root() else None,
@@ -173,7 +174,7 @@ def start(folder: Path, settings: Sequence[str] = ()) -> subprocess.Popen[bytes]
     until = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < until:
         with contextlib.suppress(Exception):
-            Postgres(folder / "socket", server.pid).execute("SELECT 1")
+            Postgres(folder / "socket", server.pid, port).execute("SELECT 1")
             return server
         time.sleep(0.05)
     stop(server)

@@ -94,6 +94,15 @@ def do_not_sync(connection: Connection) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = off"))
 
 
+def lock_connection(address: Address) -> Connection:
+    """A connection whose locks are free soon after its machine vanished."""
+    made = engine(address, poolclass=NullPool).connect()
+    made.execution_options(isolation_level="AUTOCOMMIT")
+    for name, value in _AT_THE_SERVER.items():
+        made.execute(_SET, {"name": name, "value": value})
+    return made
+
+
 class PostgresLocks:
     """Advisory locks of one connection, which is opened at the first lock.
 
@@ -173,7 +182,7 @@ class PostgresLocks:
         with at_the_database(self._address, "asked for a lock"):
             was_open = self._connection is not None
             if self._connection is None:
-                self._connection = self._connected()
+                self._connection = lock_connection(self._address)
             try:
                 return self._connection.execute(question, {"key": key}).scalar_one()
             except DBAPIError as error:
@@ -183,13 +192,6 @@ class PostgresLocks:
                 if not (again and was_open):
                     raise
         return self._asked(question, key)
-
-    def _connected(self) -> Connection:
-        made = engine(self._address, poolclass=NullPool).connect()
-        made.execution_options(isolation_level="AUTOCOMMIT")
-        for name, value in _AT_THE_SERVER.items():
-            made.execute(_SET, {"name": name, "value": value})
-        return made
 
     def _drop(self) -> None:
         """End the connection, and with it all locks."""
