@@ -145,13 +145,13 @@ def test_eight_processes_begin_at_once(database_url: str, tmp_path: Path) -> Non
         child.join(GUARD)
         assert child.exitcode == 0, (place / "stderr").read_text()
     database = Database(database_url)
-    assert len(names(database)) == 8 * 25
+    assert len(names(database)) == 8 * 10
     database.close()
 
 
 def _write(url: str, number: int) -> None:
     database = Database(url)
-    for each in range(25):
+    for each in range(10):
         add(database, f"{number}-{each}")
     database.close()
 

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -72,7 +70,7 @@ def test_who_waits_gets_the_name_when_it_is_free(database: Database) -> None:
 
 async def test_a_task_waits_without_a_thread(database: Database) -> None:
     release = await database.locks.acquire("ada")
-    waiting = [asyncio.create_task(_in_turn(database)) for _ in range(100)]
+    waiting = [asyncio.create_task(_in_turn(database)) for _ in range(50)]
     await asyncio.wait_for(asyncio.to_thread(lambda: None), GUARD)  # a thread is free
     release()
     await asyncio.gather(*waiting)
@@ -156,7 +154,7 @@ def test_eight_processes_and_one_name(
     counter = tmp_path / "counter"
     counter.write_text("0")
     _all_end(_count, tmp_path, *[(database_url, str(counter), "ada") for _ in range(8)])
-    assert counter.read_text() == str(8 * 20)
+    assert counter.read_text() == str(8 * 10)
     assert database.locks.is_free("ada")
 
 
@@ -168,14 +166,14 @@ def test_eight_processes_and_many_names(
         counter.write_text("0")
     release = database.locks.take("ada")
     _all_end(_count, tmp_path, *[(database_url, str(each), each.name) for each in counters])
-    assert [counter.read_text() for counter in counters] == ["20"] * 8
+    assert [counter.read_text() for counter in counters] == ["10"] * 8
     release()
 
 
 def _count(url: str, counter: str, name: str) -> None:
-    """Add 1, twenty times. Two that do it at once lose one."""
+    """Add 1, ten times. Two that do it at once lose one."""
     database = Database(url)
-    for _ in range(20):
+    for _ in range(10):
         release = database.locks.take(name, wait=GUARD)
         value = int(Path(counter).read_text())
         time.sleep(0.0005)
@@ -198,7 +196,10 @@ def _all_end(call, folder: Path, *arguments: tuple[object, ...]) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_the_child_of_a_fork_holds_nothing_and_frees_nothing(database_url: str) -> None:
-    assert forked(_fork, database_url).stdout == "another process\nkept\ntaken\n"
+    refused, again, taken = forked(_fork, database_url).stdout.splitlines()
+    assert refused.startswith("another process")
+    assert again == refused
+    assert taken == "taken"
 
 
 def _fork(url: str) -> None:
@@ -213,7 +214,7 @@ def _fork(url: str) -> None:
         try:
             with pytest.raises(Held) as refusal:
                 database.locks.take("ada")
-            print(refusal.value.who.partition(" (")[0])
+            print(refusal.value.who)
             release()
             with database.reading():
                 pass
@@ -222,25 +223,17 @@ def _fork(url: str) -> None:
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     database.locks.check("ada")
-    assert forked_try(url) == "another process"
-    print("kept")
+    _try_in_child(url)
     release()
-    print(forked_try(url))
+    _try_in_child(url)
     database.close()
 
 
-def forked_try(url: str) -> str:
-    """`_try` in a fresh interpreter."""
-    code = (
-        "import sys; from agentkit.sessions.database import Database\n"
-        "from agentkit.sessions.locks import Held\n"
-        "try: Database(sys.argv[1]).locks.take('ada'); print('taken')\n"
-        "except Held as error: print(error.who.partition(' (')[0])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, url], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+def _try_in_child(url: str) -> None:
+    if (child := os.fork()) == 0:
+        _try(url)
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def test_the_file_of_locks_is_closed_when_nothing_is_locked(tmp_path: Path) -> None:
