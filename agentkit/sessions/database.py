@@ -106,7 +106,6 @@ class Database:
         with self._transaction("written to", "writing()"):
             turn = self._writer.turn if self.is_sqlite else contextlib.nullcontext()
             with turn, self._ready().connect() as connection:
-                self._check_file()
                 connection.execution_options(**{WRITES: True, SYNC: sync})
                 with connection.begin():
                     if name is not None and not self.is_sqlite:
@@ -158,6 +157,15 @@ class Database:
     def _ready(self) -> Engine:
         """The engine, with the tables there."""
         with self._guard:
+            if self._engine is not None and self._identity() != self._file:
+                # SQLite would go on with a file that has lost its name, and nobody would find what
+                # it wrote.
+                engine, self._engine = self._engine, None
+                engine.dispose()
+                raise SessionError(
+                    f"the database {self.name} was removed or replaced while it was in use; the "
+                    "next use opens what is there now"
+                )
             if self._engine is None:
                 engine = self._opened()
                 try:
@@ -215,21 +223,6 @@ class Database:
         except OSError:
             return None
         return found.st_dev, found.st_ino
-
-    def _check_file(self) -> None:
-        """SQLite would go on to write to a file that has lost its name, and nobody would find what
-        it wrote.
-        """
-        if self._identity() == self._file:
-            return
-        with self._guard:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.dispose()
-        raise SessionError(
-            f"the database {self.name} was removed or replaced while it was in use; this was not "
-            "written. The next use opens what is there now"
-        )
 
 
 def _renew_all() -> None:

@@ -48,10 +48,13 @@ class FileLocks:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._space: str | None = None
 
     def space(self) -> str:
         """See `SystemLocks`. Names of one file that are links lead to one file of locks."""
-        return f"{os.path.realpath(self._path)}-locks"
+        if self._space is None:  # once: a name that is locked must be found again
+            self._space = f"{os.path.realpath(self._path)}-locks"
+        return self._space
 
     def lock(self, key: int) -> str | None:
         """See `SystemLocks`."""

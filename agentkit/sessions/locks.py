@@ -17,8 +17,8 @@ from typing import Protocol
 
 from agentkit._sync import finish
 
-_PAUSES = (0.005, 0.01, 0.02, 0.04)
-"""Seconds between two attempts; the last one is repeated."""
+_LONGEST_HERE, _LONGEST_PAUSE = 0.02, 0.25
+"""Seconds between two attempts, at most: on a name that this process holds, and on another."""
 _HERE = "another task of this process"
 
 
@@ -123,11 +123,11 @@ class Locks:
         for attempt in range(sys.maxsize):
             try:
                 return self._taken(name)
-            except Held:
+            except Held as error:
                 left = until - time.monotonic()
                 if left <= 0:
                     raise
-                time.sleep(min(left, _pause(attempt)))
+                time.sleep(min(left, _pause(error, attempt)))
         raise AssertionError
 
     async def acquire(self, name: str, *, wait: float = 0.0) -> Callable[[], None]:
@@ -137,19 +137,30 @@ class Locks:
         clock = asyncio.get_running_loop().time
         until = clock() + wait
         for attempt in range(sys.maxsize):
-            taking = asyncio.ensure_future(asyncio.to_thread(self._taken, name))
             try:
-                return await finish(taking, None)
-            except asyncio.CancelledError:
-                if taking.exception() is None:
-                    asyncio.get_running_loop().run_in_executor(None, taking.result())
-                raise
-            except Held:
+                self._check_here(name)
+                return await self._taken_in_thread(name)
+            except Held as error:
                 left = until - clock()
                 if left <= 0:
                     raise
-                await asyncio.sleep(min(left, _pause(attempt)))
+                await asyncio.sleep(min(left, _pause(error, attempt)))
         raise AssertionError
+
+    async def _taken_in_thread(self, name: str) -> Callable[[], None]:
+        taking = asyncio.ensure_future(asyncio.to_thread(self._taken, name))
+        try:
+            return await finish(taking, None)
+        except asyncio.CancelledError:
+            if not taking.cancelled() and taking.exception() is None:
+                asyncio.get_running_loop().run_in_executor(None, taking.result())
+            raise
+
+    def _check_here(self, name: str) -> None:
+        """Raise `Held` if this process has the name: that takes no thread to find out."""
+        with _process.guard:
+            if (self._system.space(), _key(name)) in _process.held:
+                raise Held(name, _HERE)
 
     def is_free(self, name: str) -> bool:
         """Whether nobody has locked the name, this process included."""
@@ -209,5 +220,6 @@ def _key(name: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 2
 
 
-def _pause(attempt: int) -> float:
-    return _PAUSES[min(attempt, len(_PAUSES) - 1)]
+def _pause(error: Held, attempt: int) -> float:
+    longest = _LONGEST_HERE if error.who == _HERE else _LONGEST_PAUSE
+    return min(longest, 0.005 * 2 ** min(attempt, 8))

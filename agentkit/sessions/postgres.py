@@ -24,13 +24,14 @@ _IDLE, _INTERVAL, _COUNT = 10, 5, 3
 """Seconds until the first question whether the other side is there, seconds between two, and how
 many may stay without a reply: 25 seconds together.
 """
-_KEEP_ALIVE = {
+_DEFAULTS = {
     "keepalives": "1",
     "keepalives_idle": str(_IDLE),
     "keepalives_interval": str(_INTERVAL),
     "keepalives_count": str(_COUNT),
     "tcp_user_timeout": str(1000 * LOST_SECONDS),
     "connect_timeout": "10",
+    "application_name": "agentkit",
 }
 _AT_THE_SERVER = {
     "tcp_keepalives_idle": str(_IDLE),
@@ -58,11 +59,11 @@ _IS_LOCKED = text("""
 def engine(address: Address, **pool: Any) -> Engine:
     """The engine for a database. Raises `UsageError` if the driver does not work."""
     # What the URL says goes before.
-    defaults = {name: word for name, word in _KEEP_ALIVE.items() if name not in address.url.query}
+    defaults = {name: word for name, word in _DEFAULTS.items() if name not in address.url.query}
     try:
         return create_engine(
             address.url,
-            connect_args={"application_name": "agentkit", **defaults},
+            connect_args=defaults,
             **(pool or {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 0}),
         )
     except ImportError as error:

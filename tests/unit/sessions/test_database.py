@@ -247,8 +247,11 @@ def test_a_link_leads_to_one_database(tmp_path: Path) -> None:
     target.close()
 
 
+@pytest.mark.parametrize("written", [False, True])
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_is_removed_while_it_is_in_use(tmp_path: Path, replaced: bool) -> None:
+def test_a_file_that_is_removed_while_it_is_in_use(
+    tmp_path: Path, replaced: bool, written: bool
+) -> None:
     database = Database(f"sqlite:///{tmp_path}/chats.db")
     add(database, "before")
     (tmp_path / "chats.db").unlink()
@@ -258,8 +261,9 @@ def test_a_file_that_is_removed_while_it_is_in_use(tmp_path: Path, replaced: boo
         other = Database(f"sqlite:///{tmp_path}/chats.db")
         add(other, "other")
         other.close()
+    use = add if written else lambda database, _: names(database)
     with pytest.raises(SessionError, match="removed or replaced while it was in use"):
-        add(database, "lost")
+        use(database, "lost")
     add(database, "after")
     assert names(database) == (["after", "other"] if replaced else ["after"])
     database.close()
