@@ -7,7 +7,7 @@ moment, so a program that imports agentkit starts fast.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from typing_extensions import TypeVar
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from agentkit.openrouter.ledger import Ledger
     from agentkit.run import Run
     from agentkit.run.history import History
+    from agentkit.saved_conversation import SavedConversation, Sessions
     from agentkit.stream import AnswerStream, EventLog
     from agentkit.values import Image
 
@@ -165,22 +166,67 @@ class Agent(Generic[OutputT]):
 
         return shared_client() if self._client is None else self._client
 
+    @overload
     def conversation(
         self,
         *,
         api: Api | None = None,
         model: str | None = None,
         run: Run | StoppedRun | None = None,
+    ) -> Conversation[OutputT]: ...
+    @overload
+    def conversation(
+        self,
+        name: str,
+        *,
+        sessions: Sessions,
+        api: Api | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        wait: float | None = None,
+    ) -> SavedConversation[OutputT]: ...
+    def conversation(
+        self,
+        name: str | None = None,
+        *,
+        sessions: Sessions | None = None,
+        api: Api | None = None,
+        model: str | None = None,
+        run: Run | StoppedRun | None = None,
+        user: str | None = None,
+        wait: float | None = None,
     ) -> Conversation[OutputT]:
-        """A conversation of many turns. With `run`, it continues the conversation whose last turn
-        was this run.
+        """A conversation of many turns.
 
-        A run that waits for a person, or that an error stopped, is not a turn yet:
-        `chat.resume(run)` continues it. `api` and `model` default to those of the agent, or of
-        `run`. `chat.usage` counts from `run` on.
+        - With `run`, it continues the conversation whose last turn was this run; `chat.usage`
+          counts from `run` on. A run that waits for a person, or that an error stopped, is not a
+          turn yet: `chat.resume(run)` continues it.
+        - With a name and `sessions`, it is the one of that name in a database, or a new one, and
+          every turn is added to it. The database is read at once. `user` is whom a new one belongs
+          to, `wait` how many seconds a turn waits for another writer.
+        - `api` and `model` default to those of the agent, or of what is continued.
+
+        Raises `UsageError` for what does not go together, and `SessionError`.
         """
         from agentkit.conversation import Conversation
+        from agentkit.saved_conversation import SavedConversation
 
+        if sessions is None and (name, user, wait) != (None, None, None):
+            raise UsageError(
+                f"conversation({name!r:.80}): a name, user= and wait= need sessions=Sessions(…), "
+                "where the conversation is kept"
+            )
+        if sessions is not None:
+            if run is not None or name is None:
+                raise UsageError(
+                    "conversation(sessions=…): accepted is the name of the conversation in it, and "
+                    "no run: chat.adopt(run) adds one"
+                )
+            if not callable(getattr(sessions, "record", None)):
+                raise refused("conversation(sessions={!r})", sessions, "is Sessions('sqlite:///…')")
+            record = sessions.record(name, self, user=user)
+            seconds = sessions.wait if wait is None else wait
+            return SavedConversation(self, record, api=api, model=model, wait=seconds)
         if run is None:
             return Conversation(self, api=api, model=model)
         return Conversation.after(self, run, api=api, model=model)

@@ -28,8 +28,9 @@ from agentkit.loop.delegate import Delegation
 from agentkit.loop.driver import drive
 from agentkit.loop.prompt import Prompt, parts_of
 from agentkit.loop.start import ResumeOptions, Start, checked_run, resumed
+from agentkit.openrouter.ledger import Ledger
 from agentkit.run import Run
-from agentkit.stream import AnswerStream, EventLog, Turn
+from agentkit.stream import AnswerStream, EventLog, Save, Turn
 from agentkit.values import APIS, Api, Image, ImageFailure, Message, Usage
 from agentkit.wire.body import Encoded
 
@@ -66,6 +67,10 @@ class Conversation(Generic[OutputT]):
         """Whether somebody has this conversation when a turn has ended."""
         self._late: set[asyncio.Task[None]] = set()
         """Downloads that go on when their turn has ended."""
+        self._ledger: Ledger | None = None
+        """Where paid requests are written down if the agent has no ledger."""
+        self._save: Save | None = None
+        """Writes a run down while it goes on."""
 
     @classmethod
     def for_one_run(cls, agent: AgentLike[OutputT]) -> Conversation[OutputT]:
@@ -319,10 +324,14 @@ class Conversation(Generic[OutputT]):
         a new turn while another one waits.
         """
         self._check_idle()
-        if self._waiting is not None and not resuming:
-            raise UsageError(_still_waits(self._waiting))
+        if not resuming:
+            self._check_waiting()
         self._claim = claim = _Claim(self._release)
         return claim
+
+    def _check_waiting(self) -> None:
+        if self._waiting is not None:
+            raise UsageError(_still_waits(self._waiting))
 
     def _check_idle(self) -> None:
         if self._claim is not None:
@@ -373,6 +382,7 @@ class Conversation(Generic[OutputT]):
             encoded=self._encoded,
             log=log,
             calls=None if start.delegation is None else start.delegation.calls,
+            ledger=self._ledger,
         )
         try:
             answer = await drive(start, run, live)
@@ -448,7 +458,7 @@ class Conversation(Generic[OutputT]):
     def _new_log(self, *, waits: bool = False) -> EventLog:
         """The log of a turn, which is told here too. `waits`: downloads do not outlive it."""
         later = None if waits or not self._is_held else self._go_on
-        return EventLog(self._album.take, later)
+        return EventLog(self._album.take, later, self._save)
 
     def _go_on(self, work: Coroutine[Any, Any, None], pictures: int) -> None:
         """Take over the downloads of a turn that has ended, of so many pictures."""

@@ -282,7 +282,11 @@ class LedgerError(StoreError):
 
 
 class SessionError(AgentkitError):
-    """The database of conversations cannot be read or written, or is none of agentkit's."""
+    """The database of conversations cannot be read or written, or is none of agentkit's. Where a
+    turn came to an end and could not be written, `run` has it.
+    """
+
+    run: StoppedRun | None = None
 
 
 class RunError(AgentkitError):

@@ -4,6 +4,9 @@ their handles, and what it cost.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
 from agentkit.run import Run
 from agentkit.run.state import HANDLE
 from agentkit.values import Image, ImageFailure, Usage, replace
@@ -33,6 +36,27 @@ class Album:
     def failures(self) -> tuple[ImageFailure, ...]:
         """The pictures that were announced and could not be had, in all runs."""
         return tuple(each for failures in self._failures.values() for each in failures)
+
+    @property
+    def failures_by_run(self) -> Mapping[str, tuple[ImageFailure, ...]]:
+        """The same, by the run."""
+        return MappingProxyType(self._failures)
+
+    @classmethod
+    def of(
+        cls,
+        images: Iterable[Image],
+        highest: int,
+        spent: Mapping[str, tuple[Usage, ...]],
+        failures: Mapping[str, tuple[ImageFailure, ...]],
+    ) -> Album:
+        """One that was saved."""
+        album = cls()
+        for image in images:
+            album.keep(image)
+        album.highest = max(album.highest, highest)
+        album._spent, album._failures = dict(spent), dict(failures)
+        return album
 
     def copy(self) -> Album:
         """The same for a second future of the conversation."""

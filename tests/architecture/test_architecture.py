@@ -34,6 +34,7 @@ ORDER = [
     "openrouter",
     "loop studio",
     "conversation",
+    "saved_conversation",
     "agent",
     "sessions",
     "integrations",

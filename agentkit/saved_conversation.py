@@ -1,0 +1,466 @@
+"""A conversation that outlives its process: written down while a turn goes on, and taken up again
+by this or by another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol
+
+from typing_extensions import TypeVar as DefaultTypeVar
+
+from agentkit._log import logger
+from agentkit._sync import finish
+from agentkit.answer import Answer, run_of
+from agentkit.budget import Budget
+from agentkit.conversation import Conversation
+from agentkit.errors import RunError, SessionError, StoppedRun, UsageError
+from agentkit.loop.album import Album
+from agentkit.loop.begin import AgentLike, services_of
+from agentkit.loop.settle import settled
+from agentkit.loop.start import Start
+from agentkit.openrouter.ledger import Ledger
+from agentkit.openrouter.stored_call import StoredCall
+from agentkit.run import Run
+from agentkit.stream import AnswerStream, EventLog
+from agentkit.values import Api, Image, ImageFailure, Message, Usage
+
+OutputT = DefaultTypeVar("OutputT", default=Any)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A conversation as it was written down."""
+
+    api: Api
+    model: str
+    session: str
+    """What its requests carry as `session_id`."""
+    title: str = ""
+    user: str | None = None
+    handles: int = 0
+    """Handles up to this number are taken."""
+    messages: tuple[Message, ...] = ()
+    images: tuple[Image, ...] = ()
+    spent: Mapping[str, tuple[Usage, ...]] = field(default_factory=dict[str, tuple[Usage, ...]])
+    """Run → the usage of its requests; runs that were not kept are here too."""
+    failures: Mapping[str, tuple[ImageFailure, ...]] = field(
+        default_factory=dict[str, tuple[ImageFailure, ...]]
+    )
+    active: Run | None = None
+    """The run that is under way, or waits for a person."""
+    damaged: tuple[str, ...] = ()
+    """What cannot be read of it, and is set aside by the next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a conversation has beside its history."""
+
+    images: Sequence[Image]
+    handles: int
+    api: Api
+    model: str
+
+
+class Record(Protocol):
+    """Where one conversation is written down. Its methods block, and are called in a thread. They
+    raise `SessionError`.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def ledger(self) -> Ledger | None:
+        """Where its paid requests are written down, if the agent has no ledger."""
+        ...
+
+    def load(self) -> Stored:
+        """The conversation as it is now; an empty one where it is not there."""
+        ...
+
+    def lock(self, wait: float) -> Callable[[], None]:
+        """Become its one writer, until the function that is returned is called, or the process
+        ends. Raises `ConversationBusy` where another one still is after `wait` seconds.
+        """
+        ...
+
+    def is_free(self) -> bool:
+        """Whether nobody writes it now."""
+        ...
+
+    def has_changed(self) -> bool:
+        """Whether another one has written it since it was loaded, or written here."""
+        ...
+
+    def save(self, run: Run, shown: Shown) -> None:
+        """Write a run that goes on, or waits."""
+        ...
+
+    def keep(self, run: Run, shown: Shown) -> None:
+        """Write a run that has ended as the next turn."""
+        ...
+
+    def give_up(self, run: Run, shown: Shown) -> None:
+        """Write a run that is no turn: what it cost."""
+        ...
+
+    def note(
+        self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]
+    ) -> None:
+        """Write pictures that came after their turn, and those that are still missing."""
+        ...
+
+    def used(self, run: Run) -> bool:
+        """Whether an answer to one of the questions that this run waits with was used before."""
+        ...
+
+    def open_calls(self, run: Run) -> list[StoredCall]:
+        """The paid requests of a run that had been sent, and whose replies it has not."""
+        ...
+
+
+class Sessions(Protocol):
+    """Where conversations are kept: `agentkit.sessions.Sessions`."""
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait for a conversation that another one writes."""
+        ...
+
+    def record(self, chat: str, agent: AgentLike[Any], *, user: str | None = None) -> Record:
+        """The record of a conversation. Raises `UsageError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A turn that was under way when its process died."""
+
+    run: Run
+    """As far as it was written: what came, and what it cost."""
+    calls: tuple[StoredCall, ...]
+    """Its paid requests whose replies are not in the run: some are received as a whole, and of the
+    others nobody knows yet whether they were carried out.
+    """
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The pictures that came in it."""
+        names = set(self.run.arrived)
+        return tuple(image for image in self.run.images if image.name in names)
+
+    @property
+    def in_flight(self) -> tuple[StoredCall, ...]:
+        """The requests whose outcome is not known."""
+        return tuple(each for each in self.calls if not each.is_received)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What its replies cost as far as they were written, in USD; None where nobody told it.
+        What is in `calls` comes on top.
+        """
+        return self.run.usage.cost_usd
+
+
+class SavedConversation(Conversation[OutputT], Generic[OutputT]):
+    """A conversation in a database: `agent.conversation("ada", sessions=sessions)`. Its turns are
+    those of `Conversation`, and each is written down while it goes on.
+
+    A turn is taken by one process at a time: `ConversationBusy` is raised where another one takes
+    one, or the turn waits for it, `wait` seconds. What another one has added since is read before.
+
+    A turn that was under way when its process died is `interrupted`: `go_on()` continues it, and
+    pays for no reply that had been received. `send` without that keeps it as far as it had come.
+    """
+
+    def __init__(
+        self,
+        agent: AgentLike[OutputT],
+        record: Record,
+        *,
+        api: Api | None = None,
+        model: str | None = None,
+        wait: float = 0.0,
+    ) -> None:
+        super().__init__(agent, api=api, model=model)
+        self.id = record.id
+        self.title = ""
+        """The first words of its first prompt, or what it was renamed to."""
+        self.wait = wait
+        """Seconds to wait for another writer."""
+        self.damaged: tuple[str, ...] = ()
+        """What of it could not be read, and is no part of its history."""
+        self._record = record
+        self._ledger, self._save = record.ledger, self._save_run
+        self._interrupted: Interrupted | None = None
+        self._pen = threading.Lock()
+        """One thread writes at a time."""
+        self._latest: tuple[Run, Shown] | None = None
+        """What is to be written of the run that goes on."""
+        self._release_lock: Callable[[], None] | None = None
+        self._unsaved: Run | None = None
+        """A turn that is in the history here, and could not be written."""
+        stored = record.load()
+        self._restore(stored)
+        self._api = stored.api if api is None else self._api
+        self._model = stored.model if model is None else self._model
+
+    @property
+    def interrupted(self) -> Interrupted | None:
+        """The turn that was under way when its process died; None if there is none, or another
+        process is at work on it.
+        """
+        return self._interrupted
+
+    async def go_on(self, *, deps: Any = None, budget: Budget | None = None) -> Answer[OutputT]:
+        """Continue the turn that was interrupted. What was received of it is read, and not paid for
+        again. Raises `UsageError` if there is none, else what `resume` raises.
+        """
+        return await self.resume(self._interrupted_run(), deps=deps, budget=budget)
+
+    def go_on_stream(
+        self, *, deps: Any = None, budget: Budget | None = None
+    ) -> AnswerStream[OutputT]:
+        """`go_on` with events while it runs."""
+        return self.resume_stream(self._interrupted_run(), deps=deps, budget=budget)
+
+    def _interrupted_run(self) -> Run:
+        if self._interrupted is None:
+            raise UsageError(f"conversation {self.id!r} has no turn that was interrupted")
+        return self._interrupted.run
+
+    @asynccontextmanager
+    async def held(
+        self, *, wait: float | None = None
+    ) -> AsyncGenerator[SavedConversation[OutputT]]:
+        """A block in which no other process, and nobody else in this one, takes a turn of it.
+        Raises `ConversationBusy` as a turn does.
+        """
+        await self._lock(self.wait if wait is None else wait)
+        try:
+            yield self
+            await self.settled()
+        finally:
+            self._unlock()
+
+    def adopt(self, run: Run | StoppedRun) -> Answer[OutputT]:
+        """Keep a run that stopped as this turn, see `Conversation.adopt`. It is written at once."""
+        with self._at_once():
+            answer = super().adopt(run)
+            self._record.keep(answer.run, self._shown())
+        return answer
+
+    def drop(self) -> Run | None:
+        """Give up the turn that waits, or was interrupted, see `Conversation.drop`."""
+        with self._at_once():
+            interrupted, self._interrupted = self._interrupted, None
+            run = super().drop()
+            if run is None and interrupted is not None:
+                run = interrupted.run
+            if run is not None:
+                self._record.give_up(run, self._shown())
+        return run
+
+    async def fetch_again(self, failure: ImageFailure) -> Image:
+        """Try once more to have a picture, see `Conversation.fetch_again`."""
+        image = await super().fetch_again(failure)
+        await self._note_pictures()
+        return image
+
+    async def _take(self, start: Start, log: EventLog) -> Answer[Any]:
+        release = await self._opened()
+        try:
+            await self._ready(start)
+            try:
+                answer = await super()._take(start, log)
+            except BaseException as error:
+                await self._end_failed(log.run, error)
+                raise
+            await finish(self._write(self._ended(), answer.run), None)
+            return answer
+        finally:
+            release()
+
+    async def _opened(self) -> Callable[[], None]:
+        """Take the conversation for a turn, unless a block holds it already."""
+        if self._release_lock is not None:
+            return lambda: None
+        await self._lock(self.wait)
+        return self._unlock
+
+    async def _lock(self, wait: float) -> None:
+        taking = asyncio.ensure_future(asyncio.to_thread(self._take_up, wait))
+        try:
+            release, stored = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(_let_go)
+            raise
+        self._release_lock = release
+        if stored is not None:
+            self._restore(stored)
+
+    def _unlock(self) -> None:
+        release, self._release_lock = self._release_lock, None
+        if release is not None:
+            release()
+
+    def _take_up(self, wait: float) -> tuple[Callable[[], None], Stored | None]:
+        """The lock of the conversation, and what others have made of it since."""
+        release = self._record.lock(wait)
+        try:
+            if self._unsaved is not None:
+                self._record.keep(self._unsaved, self._shown())
+                self._unsaved = None
+            return release, self._record.load() if self._record.has_changed() else None
+        except BaseException:
+            release()
+            raise
+
+    async def _ready(self, start: Start) -> None:
+        """Check that the turn can begin. Raises `UsageError`."""
+        if start.run is None:
+            if self._interrupted is not None:
+                await self._settle(start)
+            super()._check_waiting()
+        elif start.run.waiting and await asyncio.to_thread(self._record.used, start.run):
+            raise UsageError(
+                f"run {start.run.id} was decided on before, and went on from there: what became of "
+                f"it is in conversation {self.id!r}"
+            )
+        elif self._interrupted is not None and self._interrupted.run.id == start.run.id:
+            self._interrupted = None
+
+    async def _settle(self, start: Start) -> None:
+        """Keep the turn that was interrupted as far as it comes without a new request."""
+        log, run = self._new_log(), self._interrupted_run()
+        live = services_of(
+            self.agent,
+            run,
+            deps=start.deps,
+            budget=start.budget,
+            encoded=self._encoded,
+            log=log,
+            ledger=self._ledger,
+        )
+        try:
+            run = await settled(self._album.merged(run), live)
+        finally:
+            await live.close()
+        self._interrupted = None
+        self._keep(run)
+        await finish(self._write(self._ended(), run), None)
+
+    def _check_waiting(self) -> None:
+        """A turn that waits may be over elsewhere: that is known once the conversation is held."""
+
+    def _restore(self, stored: Stored) -> None:
+        """Be as the conversation was written down."""
+        self.session_id, self.title, self.damaged = stored.session, stored.title, stored.damaged
+        self._messages = stored.messages
+        self._album = Album.of(stored.images, stored.handles, stored.spent, stored.failures)
+        self._encoded.keep_only(self._messages)
+        self._waiting = self._interrupted = None
+        if stored.active is None:
+            return
+        if stored.active.status == "paused":
+            self._waiting = stored.active
+        elif self._release_lock is not None or self._record.is_free():
+            calls = tuple(self._record.open_calls(stored.active))
+            self._interrupted = Interrupted(stored.active, calls)
+
+    def _shown(self) -> Shown:
+        images = tuple(self._album.images.values())
+        return Shown(images, self._album.highest, self._api, self._model)
+
+    async def _save_run(self, run: Run) -> None:
+        """Write a run while it goes on."""
+        self._latest = (run, self._shown())
+        await asyncio.to_thread(self._save_latest)
+
+    def _save_latest(self) -> None:
+        with self._pen:
+            latest, self._latest = self._latest, None
+            if latest is not None:  # else another thread has written it, or the run has ended
+                self._record.save(*latest)
+
+    def _write_last(self, how: Callable[[Run, Shown], None], run: Run, shown: Shown) -> None:
+        with self._pen:
+            self._latest = None
+            how(run, shown)
+
+    def _ended(self) -> Callable[[Run, Shown], None]:
+        """What becomes of a run that has come to its end."""
+        return self._record.save if self._waiting is not None else self._record.keep
+
+    async def _write(self, how: Callable[[Run, Shown], None], run: Run) -> None:
+        """Write a run that has come to an end. Raises `SessionError` that has it."""
+        try:
+            await asyncio.to_thread(self._write_last, how, run, self._shown())
+        except SessionError as error:
+            self._unsaved = run if how == self._record.keep else None
+            error.run = run
+            raise
+        if self._ledger is not None and how == self._record.keep:
+            await self._ledger.saved(run)
+
+    async def _end_failed(self, run: Run | None, error: BaseException) -> None:
+        """Write what a turn that failed has left: its pictures and its cost."""
+        if run is None:
+            return
+        waiting, stopped = self._waiting, run_of(error)
+        waits = waiting is not None and waiting.id == run.id
+        if isinstance(error, RunError) and stopped is not None and stopped.status != "paused":
+            waits = False
+        how = self._record.save if waits else self._record.give_up
+        try:
+            with suppress(asyncio.CancelledError):  # the first one is raised
+                await finish(self._write(how, run), None)
+        except SessionError as failure:
+            logger().warning("session_not_saved", conversation=self.id, reason=str(failure))
+
+    @contextmanager
+    def _at_once(self) -> Generator[None]:
+        """A block in which the conversation is held, and changed without a turn."""
+        self._check_idle()
+        held = self._release_lock is not None
+        if not held:
+            self._release_lock, stored = self._take_up(self.wait)
+            if stored is not None:
+                self._restore(stored)
+        try:
+            yield
+        finally:
+            if not held:
+                self._unlock()
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        super()._arrived(task)
+        if not task.cancelled() and task.exception() is None:
+            writing = self.agent.client.late.start(self._note_pictures())
+            self._late.add(writing)
+            writing.add_done_callback(self._late.discard)
+
+    async def _note_pictures(self) -> None:
+        """Write the pictures that came after their turn."""
+        images, failures = self._shown().images, dict(self._album.failures_by_run)
+        try:
+            await asyncio.to_thread(self._note, images, failures)
+        except SessionError as error:  # the next turn writes them
+            logger().warning("session_not_saved", conversation=self.id, reason=str(error))
+
+    def _note(
+        self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]
+    ) -> None:
+        with self._pen:
+            self._record.note(images, failures)
+
+
+def _let_go(taking: asyncio.Future[tuple[Callable[[], None], Any]]) -> None:
+    """Release a conversation that was taken for a task which was cancelled meanwhile."""
+    if not taking.cancelled() and taking.exception() is None:
+        taking.result()[0]()

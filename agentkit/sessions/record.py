@@ -1,0 +1,134 @@
+"""One conversation in the database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+from agentkit.errors import ConversationBusy
+from agentkit.loop.begin import AgentLike
+from agentkit.openrouter.ledger import Ledger
+from agentkit.openrouter.stored_call import StoredCall
+from agentkit.run import Run
+from agentkit.saved_conversation import Shown, Stored
+from agentkit.sessions import rows, storage
+from agentkit.sessions.database import Database
+from agentkit.sessions.locks import Held
+from agentkit.sessions.storage import Begun, Written
+from agentkit.values import Image, ImageFailure
+
+
+class DatabaseRecord:
+    """A `Record`. It knows what it has written, so that each time only what is new is."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        chat: str,
+        agent: AgentLike[object],
+        user: str | None,
+    ) -> None:
+        self.id = chat
+        self.ledger: Ledger | None = ledger
+        self._database, self._blobs = database, agent.store
+        session = f"agentkit-{secrets.token_hex(8)}"
+        self._begun = Begun(chat, agent.api, agent.model, session, user, agent.name)
+        self._version: int | None = None
+        self._run: Written | None = None
+        self._images: Sequence[Image] = ()
+        self._damaged: Stored | None = None
+        """The conversation as it was loaded, where some of it could not be read."""
+
+    def load(self) -> Stored:
+        """See `Record`."""
+        with self._database.reading() as connection:
+            version = storage.version_of(connection, self.id)
+            stored = storage.load(connection, self.id, self._blobs)
+        if stored is None:
+            begun = self._begun
+            stored = Stored(begun.api, begun.model, begun.session, user=begun.owner)
+        self._version, self._images = version, stored.images
+        self._run = None if stored.active is None else storage.written(stored.active)
+        self._damaged = stored if stored.damaged else None
+        return stored
+
+    def lock(self, wait: float) -> Callable[[], None]:
+        """See `Record`."""
+        try:
+            return self._database.locks.take(self._lock, wait=wait)
+        except Held as error:
+            raise ConversationBusy(
+                f"{error.who} takes a turn of conversation {self.id!r}: wait for it (wait=seconds) "
+                "or fork it. When that process dies, it is free"
+            ) from None
+
+    def is_free(self) -> bool:
+        """See `Record`."""
+        return self._database.locks.is_free(self._lock)
+
+    @property
+    def _lock(self) -> str:
+        return f"conversation:{self.id}"
+
+    def has_changed(self) -> bool:
+        """See `Record`."""
+        with self._database.reading() as connection:
+            return storage.version_of(connection, self.id) != self._version
+
+    def save(self, run: Run, shown: Shown) -> None:
+        """See `Record`."""
+        self._write(run, shown)
+
+    def keep(self, run: Run, shown: Shown) -> None:
+        """See `Record`."""
+        self._write(run, shown, is_turn=True)
+
+    def give_up(self, run: Run, shown: Shown) -> None:
+        """See `Record`."""
+        self._write(run, shown, is_turn=False)
+
+    def _write(self, run: Run, shown: Shown, *, is_turn: bool | None = None) -> None:
+        """Write a run; with `is_turn`, it has ended, and is one or is none."""
+        before = self._run if self._run is not None and self._run.run == run.id else None
+        with self._database.writing() as connection:
+            storage.begin(connection, self._begun)
+            if self._damaged is not None:
+                storage.set_aside(connection, self.id, self._damaged)
+            written = storage.save(connection, self.id, run, before, handles=shown.handles)
+            storage.save_pictures(connection, self.id, shown.images, self._images)
+            storage.change(connection, self.id, api=shown.api, model=shown.model)
+            if is_turn:
+                storage.keep(connection, self.id, run, title=rows.title_of(run))
+            elif is_turn is False:
+                storage.give_up(connection, self.id)
+            version = storage.version_of(connection, self.id)
+        self._version, self._run, self._images = version, written, shown.images
+        self._damaged = None
+
+    def note(
+        self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]
+    ) -> None:
+        """See `Record`."""
+        with self._database.writing() as connection:
+            if storage.version_of(connection, self.id) is None:
+                return  # it was deleted meanwhile
+            storage.save_pictures(connection, self.id, images, self._images)
+            storage.save_failures(connection, failures)
+        self._images = images
+
+    def used(self, run: Run) -> bool:
+        """See `Record`."""
+        asked = {each.fingerprint for each in run.waiting if each.fingerprint}
+        if not asked:
+            return False
+        with self._database.reading() as connection:
+            return not asked.isdisjoint(storage.used_questions(connection, run.id))
+
+    def open_calls(self, run: Run) -> list[StoredCall]:
+        """See `Record`."""
+        ledger = self.ledger
+        if ledger is None:
+            return []
+        calls = ledger.entries.read_calls(run.id)
+        return [each for each in calls if each.is_open and not each.is_saved]

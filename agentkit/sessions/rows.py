@@ -1,0 +1,199 @@
+"""A run as rows, and rows as a run. What a conversation shares (its history, its pictures) is no
+part of a run's row.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from agentkit.errors import SessionError, UsageError
+from agentkit.run import Run
+from agentkit.values import Blobs, Image, ImageFailure, Message, Usage
+from agentkit.values.codec import dumped
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_NOTHING = Message("user", ())
+"""Stands in a row for the messages, which have rows of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One message that a run added."""
+
+    number: int
+    """From 0, its prompt, on."""
+    data: bytes
+    """JSON."""
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run without its messages and pictures."""
+
+    id: str
+    status: str
+    state: str
+    spent: str
+    failures: str
+    started_at: float
+
+
+def row_of(run: Run) -> RunRow:
+    """The row of a run, of a size that does not depend on what was before it."""
+    bare = run.replace(messages=(_NOTHING,), start=0, images=(), spent=(), failures=())
+    return RunRow(
+        run.id,
+        run.status,
+        bare.to_json(),
+        dumped(_usages(), run.spent).decode(),
+        failures_data(run.failures),
+        run.started_at,
+    )
+
+
+def run_of(
+    row: RunRow,
+    history: tuple[Message, ...],
+    added: tuple[Message, ...],
+    images: tuple[Image, ...],
+    blobs: Blobs | None,
+) -> Run:
+    """The run that `row_of` has made a row of. `history` is what was said before it. Raises
+    `SessionError`.
+    """
+    if not added:
+        raise SessionError(f"run {row.id} has no message: its rows are not whole")
+    try:
+        bare = Run.from_json(row.state, blobs=blobs)
+    except UsageError as error:
+        raise SessionError(f"run {row.id} cannot be read: {error}") from None
+    return bare.replace(
+        messages=(*history, *added),
+        start=len(history),
+        images=images,
+        spent=usages_of([row.spent])[0],
+        failures=failures_of([row.failures])[0],
+    )
+
+
+def changed_messages(
+    before: Sequence[Message], now: Sequence[Message]
+) -> tuple[list[MessageRow], int]:
+    """The messages of a run that are not written as they are now, and how many there are in all."""
+    rows: list[MessageRow] = []
+    for number, message in enumerate(now):
+        if number >= len(before) or before[number] is not message:
+            data = dumped(_message(), message)
+            rows.append(MessageRow(number, data, zlib.crc32(data)))
+    return rows, len(now)
+
+
+def messages_of(rows: Sequence[MessageRow], blobs: Blobs | None) -> tuple[Message, ...]:
+    """These messages, read at once. Raises `ValueError` where one of them is damaged."""
+    for row in rows:
+        if zlib.crc32(row.data) != row.checksum:
+            raise ValueError(f"message {row.number} is damaged: its checksum does not match")
+    text = b"[%b]" % b",".join([row.data for row in rows])
+    return _messages().validate_json(text, context={"blobs": blobs})
+
+
+def picture_data(image: Image) -> str:
+    """A picture as JSON, without its bytes."""
+    return dumped(_image(), image).decode()
+
+
+def failures_data(failures: tuple[ImageFailure, ...]) -> str:
+    """Pictures that could not be had, as JSON."""
+    return dumped(_failures(), failures).decode()
+
+
+def pictures_of(rows: Iterable[str], blobs: Blobs | None) -> tuple[Image, ...]:
+    """Pictures from their JSON. Raises `ValueError` where it is damaged."""
+    return _images().validate_json(f"[{','.join(rows)}]", context={"blobs": blobs})
+
+
+def usages_of(rows: Iterable[str]) -> tuple[tuple[Usage, ...], ...]:
+    """The usage of each request of these runs. Raises `ValueError` where it is damaged."""
+    return _all_usages().validate_json(f"[{','.join(rows)}]")
+
+
+def failures_of(rows: Iterable[str]) -> tuple[tuple[ImageFailure, ...], ...]:
+    """The pictures that did not come, of these runs. Raises `ValueError` where it is damaged."""
+    return _all_failures().validate_json(f"[{','.join(rows)}]")
+
+
+def title_of(run: Run) -> str:
+    """The first words of the prompt, for a list."""
+    words = " ".join(run.messages[run.start].text.split())
+    return words if len(words) <= _LONGEST_TITLE else f"{words[: _LONGEST_TITLE - 1].rstrip()}…"
+
+
+_LONGEST_TITLE = 80
+
+
+def run_row(row: Mapping[str, Any]) -> RunRow:
+    """The row as the database has it."""
+    return RunRow(*(row[name] for name in RunRow.__dataclass_fields__))
+
+
+@cache
+def _message() -> TypeAdapter[Message]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Message)
+
+
+@cache
+def _messages() -> TypeAdapter[tuple[Message, ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Message, ...])
+
+
+@cache
+def _image() -> TypeAdapter[Image]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Image)
+
+
+@cache
+def _images() -> TypeAdapter[tuple[Image, ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Image, ...])
+
+
+@cache
+def _usages() -> TypeAdapter[tuple[Usage, ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Usage, ...])
+
+
+@cache
+def _all_usages() -> TypeAdapter[tuple[tuple[Usage, ...], ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[tuple[Usage, ...], ...])
+
+
+@cache
+def _failures() -> TypeAdapter[tuple[ImageFailure, ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[ImageFailure, ...])
+
+
+@cache
+def _all_failures() -> TypeAdapter[tuple[tuple[ImageFailure, ...], ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[tuple[ImageFailure, ...], ...])

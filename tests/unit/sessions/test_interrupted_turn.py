@@ -1,0 +1,220 @@
+"""A turn whose process was killed: what a conversation finds of it, and how it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
+from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+from agentkit.errors import UsageError
+from agentkit.hooks import Asking, Hooks
+from agentkit.sessions import SavedConversation, Sessions
+from agentkit.values import Message
+from tests.processes import PATIENCE, started
+
+DRAWN = [Draw("a fox"), Say("A fox.")]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A conversation that several processes take up, one after the other."""
+
+    url: str
+    base_url: str
+    folder: Path
+    api: Any = "chat"
+
+    def open(self, client: OpenRouter, **options: Any) -> SavedConversation[Any]:
+        store = FileImageStore(self.folder / "store")
+        given: dict[str, Any] = {"tools": [self.weather(), ImageGeneration()], **options}
+        agent = Agent(
+            "openai/gpt-5.2", api=self.api, client=client, store=store, checks=False, **given
+        )
+        sessions = Sessions(self.url, store=store)
+        opened.append(sessions)
+        return agent.conversation("ada", sessions=sessions)
+
+    def weather(self, *, is_deadly: bool = False) -> Any:
+        """A tool that writes down each of its calls; a deadly one kills the process then."""
+
+        @tool
+        def weather(city: str) -> str:
+            """The weather.
+
+            Args:
+                city: Where.
+            """
+            with (self.folder / "calls").open("a") as file:
+                file.write(f"{city}\n")
+            if is_deadly:
+                die()
+            return f"{city}: snow"
+
+        return weather
+
+    @property
+    def called(self) -> list[str]:
+        return (self.folder / "calls").read_text().split()
+
+
+opened: list[Sessions] = []
+"""Those of the test that runs."""
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def take_a_turn(case: Case, **options: Any) -> None:
+    async with OpenRouter(base_url=case.base_url, api_key="sk-or-any") as client:
+        chat = case.open(client, **options)
+        async with chat.stream("Draw a fox") as stream:
+            await stream.finish()
+
+
+def dies_in_a_tool(case: Case) -> None:
+    asyncio.run(take_a_turn(case, tools=[case.weather(is_deadly=True), ImageGeneration()]))
+
+
+def dies_with_the_reply(case: Case) -> None:
+    def after_reply(asking: Asking, reply: Message) -> None:
+        die()
+
+    asyncio.run(take_a_turn(case, hooks=Hooks(after_reply=after_reply)))
+
+
+def dies_before_it_asks(case: Case) -> None:
+    asyncio.run(take_a_turn(case, hooks=Hooks(before_request=die)))
+
+
+def killed(case: Case, call: Callable[[Case], None]) -> None:
+    child = started(call, case, folder=case.folder)
+    child.join(PATIENCE)
+    assert child.exitcode == -signal.SIGKILL, (case.folder / "stderr").read_text()
+
+
+@pytest.fixture(params=["chat", "responses"])
+def case(
+    request: pytest.FixtureRequest, database_url: str, emulator: Emulator, tmp_path: Path
+) -> Iterator[Case]:
+    yield Case(database_url, emulator.base_url, tmp_path, request.param)
+    while opened:
+        opened.pop().close()
+
+
+def posts(emulator: Emulator) -> int:
+    return len(emulator.posts)
+
+
+async def test_a_reply_that_was_received_is_not_paid_for_again(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    emulator.play([Reply(DRAWN), "Thanks."])
+    await asyncio.to_thread(killed, case, dies_with_the_reply)
+    assert posts(emulator) == 1
+    chat = case.open(client)
+    assert chat.messages == ()
+    found = chat.interrupted
+    assert found is not None
+    assert found.run.messages[0].text == "Draw a fox"
+    assert [each.is_received for each in found.calls] == [True]
+    assert found.in_flight == ()
+    answer = await chat.go_on()
+    assert answer.status == "completed"
+    assert answer.text == "A fox."
+    assert posts(emulator) == 1
+    assert answer.images[0].bytes()
+    assert chat.interrupted is None
+    again = case.open(client)
+    assert again.messages == chat.messages
+    assert again.interrupted is None
+    assert again.usage == answer.usage
+
+
+async def test_a_new_prompt_keeps_what_was_received(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    emulator.play([Reply(DRAWN), "Hello."])
+    await asyncio.to_thread(killed, case, dies_with_the_reply)
+    chat = case.open(client)
+    answer = await chat.send("Hello?")
+    assert answer.text == "Hello."
+    assert posts(emulator) == 2
+    assert [each.text for each in chat.messages] == [
+        "Draw a fox",
+        "A fox.",
+        "Hello?",
+        "Hello.",
+    ]
+    assert list(chat.images) == ["img_1"]
+    assert chat.usage.requests == 2
+    assert case.open(client).messages == chat.messages
+
+
+async def test_a_new_prompt_does_not_call_what_was_being_called(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    call = CallTool("weather", {"city": "Oslo"}, id="c1")
+    emulator.play([Reply([call]), "Hello."])
+    await asyncio.to_thread(killed, case, dies_in_a_tool)
+    chat = case.open(client)
+    assert chat.interrupted is not None
+    assert [each.name for each in chat.interrupted.run.pending] == ["weather"]
+    answer = await chat.send("Hello?")
+    assert answer.text == "Hello."
+    assert case.called == ["Oslo"]
+    assert posts(emulator) == 2
+    results = [part for each in chat.messages for part in each.parts if part.kind == "tool_result"]
+    assert [each.text for each in results] == ["cancelled: the run was stopped"]
+
+
+async def test_a_call_that_was_cut_is_made_again_by_go_on(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    call = CallTool("weather", {"city": "Oslo"}, id="c1")
+    emulator.play([Reply([call]), Reply(DRAWN)])
+    await asyncio.to_thread(killed, case, dies_in_a_tool)
+    chat = case.open(client)
+    async with chat.go_on_stream() as stream:
+        answer = await stream.finish()
+    assert answer.text == "A fox."
+    assert case.called == ["Oslo", "Oslo"]
+    assert posts(emulator) == 2
+
+
+async def test_a_turn_that_had_sent_nothing_is_interrupted_too(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    emulator.play([Reply(DRAWN)])
+    await asyncio.to_thread(killed, case, dies_before_it_asks)
+    assert posts(emulator) == 0
+    chat = case.open(client)
+    assert chat.interrupted is not None
+    assert chat.interrupted.calls == ()
+    answer = await chat.go_on()
+    assert answer.text == "A fox."
+    assert posts(emulator) == 1
+
+
+async def test_an_interrupted_turn_is_dropped(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    emulator.play([Reply(DRAWN), "Hello."])
+    await asyncio.to_thread(killed, case, dies_before_it_asks)
+    chat = case.open(client)
+    run = chat.drop()
+    assert run is not None
+    assert chat.interrupted is None
+    assert case.open(client).interrupted is None
+    with pytest.raises(UsageError, match="no turn that was interrupted"):
+        await chat.go_on()
+    assert (await chat.send("Draw a fox")).text == "A fox."
+    assert len(chat.messages) == 2
