@@ -51,6 +51,7 @@ CONTENTS = {
     "Use": (
         "testing",
         "command-line",
+        "terminal",
         "demo-scripts",
         "configuration",
         "other-services",
@@ -71,6 +72,7 @@ CONTENTS = {
         "reference/openrouter",
         "reference/emulator",
         "reference/testing",
+        "reference/cli",
     ),
 }
 """The order of the pages of `docs/` in the sidebar."""

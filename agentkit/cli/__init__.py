@@ -8,8 +8,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from agentkit.errors import AgentkitError, UsageError
+
+if TYPE_CHECKING:
+    from agentkit.cli.chat import open_chat as open_chat
+    from agentkit.cli.chat import open_chat_async as open_chat_async
+
+__all__ = ["open_chat", "open_chat_async"]
+
+
+def __getattr__(name: str) -> object:
+    """The chat for scripts, imported when it is asked for: the command starts without it."""
+    if name in {"open_chat", "open_chat_async"}:
+        from agentkit.cli import chat
+
+        return getattr(chat, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 _REQUIRED = {
     "anyio",

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from agentkit.cli import demo
-from agentkit.cli.connection import CHUNK_DELAY, Live, openrouter
+from agentkit.cli.connection import CHUNK_DELAY, EMULATOR_NOTE, Live, openrouter
 from agentkit.errors import UsageError
 
 app = typer.Typer(
@@ -94,11 +94,9 @@ def chat(
     live: Live = False,
 ) -> None:
     """Chat with a model that draws. Type /help in the chat for its commands."""
-    import asyncio
-
     from agentkit.agent import Agent
     from agentkit.budget import Budget
-    from agentkit.cli.chat import run_chat
+    from agentkit.cli.chat import open_chat
     from agentkit.demo.tools import named_tools
     from agentkit.images.store import FileImageStore
 
@@ -107,7 +105,7 @@ def chat(
         names.append("openrouter:image_generation")
     toolbox = named_tools(names, Path.cwd())
     chat_budget = Budget(budget)
-    with openrouter(live=live) as address, asyncio.Runner() as runner:
+    with openrouter(live=live) as address:
         client = address.client("agentkit chat")
         store = FileImageStore()
         agent = Agent(
@@ -117,12 +115,8 @@ def chat(
             api=api.value,
             client=client,
             store=store,
-            budget=chat_budget,
         )
-        try:
-            run_chat(agent.conversation(), runner, budget=chat_budget)
-        finally:
-            runner.run(client.close())
+        open_chat(agent, budget=chat_budget, note="" if live else EMULATOR_NOTE)
 
 
 @app.command()

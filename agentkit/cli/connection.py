@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CHUNK_DELAY = 0.012
 """Seconds between two pieces of the emulator's streams, so that a reader can follow them."""
 
+EMULATOR_NOTE = "The emulator answers: no model, no network, no cost. --live talks to OpenRouter."
+"""What a chat says at its start where no model answers."""
+
 Live = Annotated[
     bool,
     typer.Option(

@@ -194,6 +194,7 @@ def test_a_chat_draws_lists_and_saves(tmp_path: Path) -> None:
         f"/save {folder}",
         "/attach none.png",
         "/what",
+        "/help",
         "/quit",
         "never read",
     ]
@@ -221,7 +222,7 @@ def ask_printer(question: str) -> str:
 """
 
 
-def test_a_chat_asks_a_person_before_a_tool_runs(tmp_path: Path) -> None:
+def test_a_chat_without_a_terminal_approves_nothing(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(TOOLS)
     lines = [
         "Draw a blue owl.",
@@ -244,12 +245,12 @@ def test_a_chat_asks_a_person_before_a_tool_runs(tmp_path: Path) -> None:
     done = run("chat", *tools, stdin="\n".join(lines), AGENTKIT_STORE=str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     assert '? order_print(picture="img_1", copies=3)' in done.stdout
-    assert "3 of img_1 are on their way." in done.stdout
+    assert "not approved: nobody at a terminal approved it" in done.stdout
     assert "denied: far too ␛[31mmany" in done.stdout
     assert "→ denied by the user" in done.stdout
     assert '? ask_printer(question="Ask the printer: is it done")' in done.stdout
     assert "→ nearly" in done.stdout
-    assert not re.search("[579] of img_1", done.stdout)  # the end of the input is a no
+    assert not re.search("[3579] of img_1", done.stdout)  # the end of the input is a no
     assert not CONTROL.search(done.stdout)
 
 

@@ -1,0 +1,93 @@
+"""Where the conversations of a chat come from: this process alone, or a database of sessions.
+
+The chat knows `Branches`; undoing, trying again and forking are all "go on from an earlier turn".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agentkit.agent import Agent
+from agentkit.conversation import Conversation
+from agentkit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A conversation, as a list shows it."""
+
+    id: str
+    title: str
+    turns: int
+    changed_at: float
+    """Unix time in seconds."""
+    cost_usd: float | None = None
+
+
+class Branches(Protocol):
+    """The conversations of a chat."""
+
+    async def open(self) -> Conversation[Any]:
+        """The conversation that the chat begins with."""
+        ...
+
+    def id_of(self, chat: Conversation[Any], /) -> str | None:
+        """The id under which it is kept; None if it is not kept."""
+        ...
+
+    def before_turn(self, chat: Conversation[Any]) -> None:
+        """A turn is about to be taken."""
+        ...
+
+    async def without_last_turn(self, chat: Conversation[Any]) -> Conversation[Any]:
+        """A conversation like this one without its last turn; this one stays. Raises `UsageError`
+        where there is no turn.
+        """
+        ...
+
+    async def fork(self, chat: Conversation[Any], name: str | None, /) -> Conversation[Any]:
+        """A second future of this one, under this id, or one that is made up."""
+        ...
+
+    async def list(self, search: str, /) -> Sequence[Listed]:
+        """Those that are kept, the latest first."""
+        ...
+
+    async def switch(self, name: str) -> Conversation[Any]:
+        """The conversation that is kept under this id."""
+        ...
+
+
+class InMemory:
+    """Conversations that end with the process."""
+
+    def __init__(self, agent: Agent[Any]) -> None:
+        self._agent = agent
+        self._earlier: list[Conversation[Any]] = []
+
+    async def open(self) -> Conversation[Any]:
+        return self._agent.conversation()
+
+    def id_of(self, _: Conversation[Any], /) -> str | None:
+        return None
+
+    def before_turn(self, chat: Conversation[Any]) -> None:
+        self._earlier.append(chat.fork())
+
+    async def without_last_turn(self, chat: Conversation[Any]) -> Conversation[Any]:
+        while self._earlier:
+            before = self._earlier.pop()
+            if len(before.messages) < len(chat.messages):
+                return before
+        raise UsageError("there is no turn to undo")
+
+    async def fork(self, chat: Conversation[Any], _: str | None, /) -> Conversation[Any]:
+        return chat.fork()
+
+    async def list(self, _: str, /) -> Sequence[Listed]:
+        return ()
+
+    async def switch(self, name: str) -> Conversation[Any]:
+        raise UsageError(f"/sessions {name}: the conversations of this chat are not kept")

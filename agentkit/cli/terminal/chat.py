@@ -1,0 +1,262 @@
+"""A chat: messages and commands come in, turns are taken, everything is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+
+from agentkit.agent import Agent
+from agentkit.answer import Answer
+from agentkit.budget import Budget
+from agentkit.cli.terminal.approvals import Decisions
+from agentkit.cli.terminal.branches import Branches
+from agentkit.cli.terminal.face import Face
+from agentkit.cli.terminal.files import path_of
+from agentkit.cli.terminal.markdown import Hanging
+from agentkit.cli.terminal.pictures import Protocol, drawn
+from agentkit.cli.terminal.transcript import Shown, ShownImage, Transcript, image_row, signed
+from agentkit.cli.terminal.typed import Message
+from agentkit.conversation import Conversation
+from agentkit.demo.descriptions import cost, early_end, usage_line
+from agentkit.errors import AgentkitError
+from agentkit.show import plain
+from agentkit.stream import AnswerStream
+from agentkit.values import Image, Usage
+
+
+class Chat:
+    """The state of a chat, and its turns. The commands are in `commands.py`."""
+
+    def __init__(
+        self,
+        agent: Agent[Any],
+        face: Face,
+        branches: Branches,
+        conversation: Conversation[Any],
+        *,
+        budget: Budget | None = None,
+        protocol: Protocol = "blocks",
+    ) -> None:
+        self.agent = agent
+        self.face = face
+        self.branches = branches
+        self.conversation = conversation
+        self.budget = budget
+        self.protocol: Protocol = protocol
+        self.decisions = Decisions(face)
+        self.attached: list[Image] = []
+        """Pictures that go with the next message."""
+        self.last_prompt: tuple[str, tuple[Image, ...]] | None = None
+        self.has_kept_last = False
+        """Whether the last message became a turn of this conversation."""
+        self.has_left = False
+        self._usage_before = conversation.usage
+        """Usage of the conversation when this chat began to use it."""
+        self._elsewhere: list[Usage] = []
+        """What this chat used in conversations that it has left."""
+        self._known = set(conversation.images)
+        """Handles of the pictures that were shown, or sent."""
+
+    # Conversations
+
+    def go_to(self, conversation: Conversation[Any]) -> None:
+        """Go on with another conversation. What this one cost still counts."""
+        self._elsewhere.append(difference(self.conversation.usage, self._usage_before))
+        self.conversation = conversation
+        self._usage_before = conversation.usage
+        self._known = set(conversation.images)
+
+    @property
+    def usage(self) -> Usage:
+        """What this chat has used, in all its conversations."""
+        here = difference(self.conversation.usage, self._usage_before)
+        return Usage.total([*self._elsewhere, here])
+
+    def next_handle(self) -> str:
+        """The handle that the next picture of the user will have."""
+        numbers = [int(name.rpartition("_")[2]) for name in self.conversation.images]
+        return f"img_{max(numbers, default=0) + len(self.attached) + 1}"
+
+    # What is shown
+
+    def say(self, text: str, style: str = "") -> None:
+        """Rows of words, which are escaped here."""
+        self.face.print(*(Text(each, style=style) for each in plain.terminal(text).split("\n")))
+
+    def complain(self, text: str) -> None:
+        """One row that says what went wrong."""
+        self.face.print(signed("✗", "red", plain.line(text, width=600)))
+
+    async def show(self, items: Sequence[Shown]) -> None:
+        """Print what is final, in order."""
+        for item in items:
+            if isinstance(item, ShownImage):
+                await self.show_picture(item.image)
+            else:
+                self.face.print(item)
+
+    async def show_picture(self, image: Image) -> None:
+        """Print a picture, and its row."""
+        self._known.add(image.name)
+        columns, rows = self.face.room()
+        picture = await asyncio.to_thread(drawn, image, self.protocol, columns=columns, rows=rows)
+        if picture is not None:
+            self.face.print_picture(picture)
+        store = self.agent.store
+        path = await asyncio.to_thread(path_of, image, store) if self.face.is_terminal else None
+        self.face.print(image_row(image, path))
+
+    # Turns
+
+    async def send(self, message: Message) -> None:
+        """One turn, with the pictures that were attached. An error is shown; what was typed is then
+        in the line of input again, and the pictures go with the next message.
+        """
+        images = [*self.attached]
+        if self.face.is_terminal:
+            shown = plain.terminal(message.words) or f"({len(images)} pictures)"
+            self.face.print(Text(""))
+            self.face.print(*prompt_rows(shown))
+        try:
+            if await self.take_turn(message.words, images):
+                self.attached.clear()
+        except AgentkitError as error:
+            self.complain(str(error))
+            self.face.suggest(message.words)
+            if self.attached:
+                self.say("the attached pictures go with the next message", "dim")
+
+    async def take_turn(self, words: str, images: Sequence[Image]) -> bool:
+        """Run one turn to its end, and ask for the decisions that it waits for. Returns whether it
+        was kept. Raises the error of the turn, once the pictures that are paid for are shown.
+        """
+        self.last_prompt = (words, tuple(images))
+        self.has_kept_last = False
+        self.conversation.drop()  # a turn that was left waiting for a decision
+        self.branches.before_turn(self.conversation)
+        known = set(self.conversation.images)
+        prompt = [*([words] if words else []), *images]
+        try:
+            stream = self.conversation.stream(prompt, budget=self.budget)
+            answer = await self._watch(stream)
+            while answer.status == "paused":
+                answer = await self._decide(answer)
+            self.has_kept_last = True
+            self._name_sent(known, images)
+            await self.show_late()
+            self.show_end(answer)
+        except AgentkitError:
+            await self.show_late()
+            raise
+        return True
+
+    async def _decide(self, paused: Answer[Any]) -> Answer[Any]:
+        """Ask about the calls that wait, and go on with the run."""
+        decided = await self.decisions.decide(paused, self.agent)
+        if decided is None:
+            return self.conversation.adopt(paused.run)
+        stream = self.conversation.resume_stream(
+            paused.run,
+            approve=decided.approve,
+            results=decided.results,
+            outcomes=decided.outcomes,
+            budget=self.budget,
+        )
+        return await self._watch(stream)
+
+    async def _watch(self, stream: AnswerStream[Any]) -> Answer[Any]:
+        """The stream, shown as it comes."""
+        transcript = Transcript(formatted=self.face.is_terminal)
+        began = time.monotonic()
+
+        def status() -> str:
+            run = stream.run
+            spent = None if run is None else run.usage.cost_usd
+            money = f" · {plain.dollars(spent)} so far" if spent else ""
+            return f"{time.monotonic() - began:.0f} s{money} · Ctrl-C stops"
+
+        try:
+            async with stream:
+                self.face.on_stop(stream.stop)
+                self.face.watch(lambda: (transcript.moving(), status()))
+                async for event in stream:
+                    await self.show(transcript.show(event, time.monotonic()))
+                    self.face.refresh()
+        finally:
+            self.face.watch(None)
+            self.face.on_stop(None)
+            await self.show(transcript.end())
+        return stream.answer
+
+    def show_end(self, answer: Answer[Any]) -> None:
+        """The row below a turn: why it ended early, its tokens and its cost."""
+        if answer.status == "interrupted":
+            facts = f"stopped · {cost(answer.usage)}"
+        else:
+            if why := early_end(answer):
+                self.face.print(signed("■", "yellow", why))
+            facts = usage_line(answer.usage)
+        self.say(facts + self.cost_so_far(), "dim")
+
+    async def show_late(self) -> None:
+        """Wait for the pictures that are paid for and still on their way, and show those that no
+        event told of.
+        """
+        waiting = asyncio.ensure_future(self.conversation.settled())
+        self.face.on_stop(lambda: _cancel(waiting))
+        try:
+            await asyncio.wait([waiting])
+        finally:
+            self.face.on_stop(None)
+            waiting.cancel()
+        for name, image in list(self.conversation.images.items()):
+            if name not in self._known:
+                await self.show_picture(image)
+
+    def _name_sent(self, known: set[str], images: Sequence[Image]) -> None:
+        """Take note of the handles that the user's own pictures got."""
+        sent = {image.sha256 for image in images}
+        for name, image in self.conversation.images.items():
+            if name not in known and image.sha256 in sent:
+                self._known.add(name)
+
+    def cost_so_far(self) -> str:
+        """` · $0.0421 so far, of $0.50`, and what may have been spent besides."""
+        usage, budget = self.usage, self.budget
+        text = f" · {plain.dollars(usage.cost_usd or 0.0)} so far"
+        if usage.uncertain_usd:
+            text += f", perhaps {plain.dollars(usage.uncertain_usd)} more"
+        if budget is not None and budget.cost_usd is not None:
+            text += f", of {plain.dollars(budget.cost_usd)}"
+        return text
+
+    def attach(self, image: Image) -> str:
+        """Send a picture with the next message. Returns the handle that it will have."""
+        handle = self.next_handle()
+        self.attached.append(image)
+        return handle
+
+
+def _cancel(task: asyncio.Future[None]) -> None:
+    task.cancel()
+
+
+def prompt_rows(text: str) -> list[Hanging]:
+    """What the user said, as rows of their own."""
+    first, *rest = text.split("\n")
+    rows = [Hanging("› ", "  ", Text(first, style="bold"), "bold cyan")]
+    return [*rows, *(Hanging("  ", "  ", Text(line, style="bold")) for line in rest)]
+
+
+def difference(now: Usage, before: Usage) -> Usage:
+    """What was used since. Costs that were not told stay so."""
+    names = [name for name in Usage.__dataclass_fields__ if name != "uncertain_usd"]
+    changed: dict[str, Any] = {"uncertain_usd": max(now.uncertain_usd - before.uncertain_usd, 0.0)}
+    for name in names:
+        value, earlier = getattr(now, name), getattr(before, name)
+        changed[name] = value if value is None or earlier is None else value - earlier
+    return Usage(**changed)

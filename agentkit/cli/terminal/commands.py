@@ -1,0 +1,269 @@
+"""The commands of the chat: `/images`, `/save`, …"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from agentkit.budget import Budget
+from agentkit.cli.terminal.chat import Chat
+from agentkit.cli.terminal.files import open_in_viewer, save_all
+from agentkit.cli.terminal.transcript import image_row
+from agentkit.cli.terminal.typed import Command, Message, as_path
+from agentkit.demo.descriptions import cost, image_line
+from agentkit.errors import AgentkitError, UsageError
+from agentkit.show import plain
+from agentkit.values import APIS, Image
+
+LARGEST_ATTACHMENT = 32 << 20
+"""Bytes of a file that `/attach` takes: services refuse larger ones, and a message is kept in
+memory while it is sent.
+"""
+
+
+class Entry(NamedTuple):
+    """A command: what follows its name, its line in the help, and what it does."""
+
+    argument: str
+    help: str
+    run: Callable[[Chat, str], Awaitable[None]]
+
+
+async def carry_out(chat: Chat, command: Command) -> None:
+    """Carry out a command. What goes wrong is shown."""
+    entry = COMMANDS.get(command.name)
+    if entry is None:
+        near = difflib.get_close_matches(command.name, COMMANDS, n=1)
+        hint = f"; did you mean /{near[0]}?" if near else ""
+        chat.complain(f"there is no command /{command.name}{hint} (/help lists them)")
+        return
+    try:
+        await entry.run(chat, command.argument)
+    except AgentkitError as error:
+        chat.complain(str(error))
+
+
+async def attach_file(chat: Chat, path: Path) -> None:
+    """Take a picture from a file for the next message, and tell its handle."""
+    image = await asyncio.to_thread(_read, path)
+    handle = chat.attach(image)
+    chat.say(f"{handle} goes with the next message: {path}", "dim")
+
+
+def _read(path: Path) -> Image:
+    try:
+        size = path.stat().st_size
+    except (OSError, ValueError):
+        size = 0  # `from_file` says what is wrong
+    if size > LARGEST_ATTACHMENT:
+        raise UsageError(
+            f"{str(path)!r} has {plain.kilobytes(size)}; accepted are at most "
+            f"{plain.kilobytes(LARGEST_ATTACHMENT)}"
+        )
+    return Image.from_file(path)
+
+
+async def _help(chat: Chat, _: str) -> None:
+    chat.say('A picture is called by its name: "put a hat on img_1".')
+    for name, entry in COMMANDS.items():
+        usage = f"/{name} {entry.argument}".rstrip()
+        chat.say(f"{usage:<22} {entry.help}")
+    if chat.face.is_terminal:
+        chat.say("Alt-Enter begins a new line, Tab completes, Ctrl-C stops a turn, Ctrl-D leaves.")
+
+
+async def _images(chat: Chat, _: str) -> None:
+    images = list(chat.conversation.images.values())
+    if not images:
+        chat.say("no pictures yet")
+    for image in images:
+        chat.face.print(image_row(image))
+    for failure in chat.conversation.failures:
+        chat.complain(f"no picture: {failure.reason}")
+
+
+async def _open(chat: Chat, argument: str) -> None:
+    image = _picture(chat, argument)
+    path = await asyncio.to_thread(open_in_viewer, image)
+    chat.say(f"{image.name} is opened: {path}", "dim")
+
+
+async def _attach(chat: Chat, argument: str) -> None:
+    if not argument:
+        raise UsageError("/attach: accepted is a file: /attach cat.png")
+    await attach_file(chat, as_path(argument))
+
+
+async def _save(chat: Chat, argument: str) -> None:
+    images = dict(chat.conversation.images)
+    first, _, rest = argument.partition(" ")
+    if first in images:
+        images, argument = {first: images[first]}, rest.strip()
+    if not images:
+        chat.say("no pictures yet")
+        return
+    folder = as_path(argument) if argument else Path("pictures")
+    for image, path in await asyncio.to_thread(save_all, images.values(), folder):
+        chat.say(f"saved {image.name}: {path}")
+
+
+async def _retry(chat: Chat, _: str) -> None:
+    if chat.last_prompt is None:
+        raise UsageError("there is no message to send again")
+    words, images = chat.last_prompt
+    if chat.has_kept_last:
+        chat.go_to(await chat.branches.without_last_turn(chat.conversation))
+    chat.attached[:] = images
+    await chat.send(Message(words))
+
+
+async def _undo(chat: Chat, _: str) -> None:
+    undone = next(
+        (each for each in reversed(chat.conversation.messages) if each.role == "user"), None
+    )
+    chat.go_to(await chat.branches.without_last_turn(chat.conversation))
+    chat.has_kept_last = False
+    chat.say("the last turn is undone; its pictures and its cost are not", "dim")
+    if undone is not None:
+        chat.face.suggest(undone.text)
+
+
+async def _fork(chat: Chat, argument: str) -> None:
+    chat.go_to(await chat.branches.fork(chat.conversation, argument or None))
+    name = chat.branches.id_of(chat.conversation)
+    chat.say(f"this is now a second future of the conversation{f': {name}' if name else ''}")
+
+
+async def _sessions(chat: Chat, argument: str) -> None:
+    found = await chat.branches.list(argument)
+    here = chat.branches.id_of(chat.conversation)
+    if here is None:
+        chat.say("this conversation is not kept: it ends with the chat")
+        return
+    if argument and argument in {each.id for each in found}:
+        chat.go_to(await chat.branches.switch(argument))
+        chat.has_kept_last = False
+        chat.say(f"this is now {argument}, after {len(chat.conversation.messages)} messages")
+        return
+    if not found:
+        chat.say(f"no conversation has {argument!r} in it" if argument else "no conversations yet")
+    for each in found:
+        mark = "›" if each.id == here else " "
+        facts = [f"{each.turns} turns", ago(time.time() - each.changed_at)]
+        if each.cost_usd:
+            facts.append(plain.dollars(each.cost_usd))
+        title = plain.line(each.title, width=60)
+        chat.say(f"{mark} {plain.line(each.id)} · {' · '.join(facts)}  {title}".rstrip())
+
+
+async def _cost(chat: Chat, _: str) -> None:
+    usage = chat.usage
+    tokens = usage.input_tokens + usage.output_tokens
+    chat.say(f"this chat: {cost(usage)} · {tokens:,} tokens · {usage.requests} requests")
+    if usage.uncertain_usd:
+        chat.say(f"perhaps {plain.dollars(usage.uncertain_usd)} more: requests that broke off")
+    priced = [image for image in chat.conversation.images.values() if image.cost_usd is not None]
+    for image in priced:
+        chat.say(f"  {image_line(image)}")
+    _say_budget(chat)
+
+
+def _say_budget(chat: Chat) -> None:
+    budget = chat.budget or chat.agent.budget
+    if budget is None or budget.cost_usd is None:
+        chat.say("no budget: /budget USD sets one")
+        return
+    left = budget.remaining_usd
+    chat.say(f"budget: {plain.dollars(budget.cost_usd)}, {plain.dollars(left)} of it is left")
+
+
+async def _budget(chat: Chat, argument: str) -> None:
+    if not argument:
+        _say_budget(chat)
+        return
+    try:
+        amount = float(argument.removeprefix("$"))
+    except ValueError:
+        accepted = "accepted is an amount in USD: /budget 0.50"
+        raise UsageError(f"/budget {argument}: {accepted}") from None
+    chat.budget = Budget(amount)
+    chat.say(f"from now on, this chat may cost {plain.dollars(amount)} more")
+
+
+async def _model(chat: Chat, argument: str) -> None:
+    if argument:
+        chat.conversation.model = argument
+    chat.say(f"model: {chat.conversation.model}")
+
+
+async def _api(chat: Chat, argument: str) -> None:
+    if argument:
+        if argument not in APIS:
+            raise UsageError(f"/api {argument}: accepted is one of {', '.join(APIS)}")
+        chat.conversation.api = argument
+    chat.say(f"API: {chat.conversation.api}")
+
+
+async def _tools(chat: Chat, _: str) -> None:
+    tools = chat.agent.tools
+    for tool in tools.functions.values():
+        asks = " · asks you first" if tool.approve is not False else ""
+        if tool.name in chat.decisions.always:
+            asks = " · always allowed in this chat"
+        about = plain.line(tool.description, width=90)
+        chat.say(f"{tool.name}{asks}{f': {about}' if about else ''}")
+    for server in tools.server:
+        chat.say(f"{server.name} · run by OpenRouter")
+    if not tools:
+        chat.say("no tools")
+
+
+async def _quit(chat: Chat, _: str) -> None:
+    chat.has_left = True
+
+
+def _picture(chat: Chat, name: str) -> Image:
+    images = chat.conversation.images
+    if name in images:
+        return images[name]
+    if not name and images:
+        return list(images.values())[-1]
+    known = ", ".join(images) or "none yet"
+    raise UsageError(f"there is no picture {name!r}; there is: {known}")
+
+
+def ago(seconds: float) -> str:
+    """How long ago: `just now`, `5 min ago`, `3 h ago`, `2 days ago`."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
+
+
+def files_after() -> Iterable[str]:
+    """Commands whose argument is a file or a folder."""
+    return ("attach", "save")
+
+
+COMMANDS: dict[str, Entry] = {
+    "images": Entry("", "list the pictures of this conversation", _images),
+    "open": Entry("[NAME]", "show a picture in a window (default: the latest)", _open),
+    "attach": Entry("FILE", "send a picture with the next message", _attach),
+    "save": Entry("[NAME] [FOLDER]", "save pictures (default: all, in pictures/)", _save),
+    "retry": Entry("", "take the last turn again", _retry),
+    "undo": Entry("", "go back to before the last turn", _undo),
+    "fork": Entry("[ID]", "go on in a copy of this conversation", _fork),
+    "sessions": Entry("[ID or WORDS]", "list conversations, or go on with one", _sessions),
+    "cost": Entry("", "what this chat has cost", _cost),
+    "budget": Entry("[USD]", "what it may still cost", _budget),
+    "model": Entry("[NAME]", "the model of the next turn", _model),
+    "api": Entry("[chat|responses]", "the API of the next turn", _api),
+    "tools": Entry("", "list the tools", _tools),
+    "help": Entry("", "list the commands", _help),
+    "quit": Entry("", "end the chat (so does Ctrl-D)", _quit),
+}
+"""Every command by its name, in the order of the help."""

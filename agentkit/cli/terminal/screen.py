@@ -1,0 +1,137 @@
+"""The screen of the chat: one writer for what is final and for what still changes.
+
+What is final is printed once, above the moving part, and belongs to the terminal from then on. The
+moving part (the unfinished line, the rows of what runs, the line of input) alone is drawn again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from io import StringIO
+from typing import Literal, cast
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.key_binding import KeyBindingsBase
+from prompt_toolkit.layout import Layout
+from prompt_toolkit.output import ColorDepth, Output
+from prompt_toolkit.utils import get_cwidth
+from rich.console import Console, RenderableType
+
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
+"""One frame, for terminals that know synchronised output; others ignore both."""
+
+
+_Colours = Literal["standard", "256", "truecolor", "windows"]
+
+
+class Painter:
+    """Makes the text and the escape codes of what is to be shown, in the colours that the terminal
+    has. Writes nothing.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        real = console or Console()
+        self._colours: _Colours | None = cast("_Colours | None", real.color_system)
+        self._no_color = real.no_color
+
+    def paint(self, *items: RenderableType, width: int) -> str:
+        """What is shown, each line ended by `\\n`, wrapped at `width` columns."""
+        out = StringIO()
+        console = Console(
+            file=out,
+            force_terminal=True,
+            color_system=self._colours,
+            no_color=self._no_color,
+            width=max(width, 1),
+            legacy_windows=False,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        for item in items:
+            console.print(item, crop=False)
+        return out.getvalue()
+
+
+class Screen(Application[None]):
+    """The running terminal: `print_above` is how anything final gets there."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        bindings: KeyBindingsBase,
+        output: Output,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        depth = ColorDepth.DEPTH_1_BIT if environ.get("NO_COLOR") else None
+        super().__init__(
+            layout=layout,
+            key_bindings=bindings,
+            output=output,
+            color_depth=depth,
+            erase_when_done=True,
+        )
+        self._drawn_columns = output.get_size().columns
+        self._reflows = reflows(environ)
+        self.is_typing_shown = True
+
+    def print_above(self, text: str) -> None:
+        """Print lines (`\\n` at the end of each) above the moving part. Escape codes in it are sent
+        as they are.
+        """
+        self.erase()
+        self.output.write_raw(_BEGIN + text.replace("\n", "\r\n"))
+        self.output.flush()
+        self._redraw()
+        self.output.write_raw(_END)
+        self.output.flush()
+
+    def erase(self) -> None:
+        """Take the moving part off the screen, also where the terminal has become narrower and has
+        broken its rows in two meanwhile.
+        """
+        columns = self.output.get_size().columns
+        screen = self.renderer.last_rendered_screen
+        if screen is not None and columns < self._drawn_columns and self._reflows:
+            cursor = screen.get_cursor_position(self.layout.current_window)
+            lengths = [_length(screen.data_buffer[row]) for row in range(cursor.y)]
+            above = sum(-(-length // columns) - 1 for length in lengths if length)
+            more = above + cursor.x // columns
+            if more > 0:
+                self.output.cursor_up(more)
+        self._drawn_columns = columns
+        self.renderer.erase(leave_alternate_screen=False)
+
+    def _on_resize(self) -> None:
+        self.erase()
+        self._redraw()
+
+    def _request_absolute_cursor_position(self) -> None:
+        """Not asked: the answer would come as input, in the middle of what is typed."""
+
+    def _redraw(self, render_as_done: bool = False) -> None:
+        size = self.output.get_size()
+        screen = self.renderer.last_rendered_screen
+        if screen is not None:
+            wanted = self.layout.container.preferred_height(size.columns, size.rows).preferred
+            if size.columns != self._drawn_columns or wanted < screen.height:
+                self.erase()
+        super()._redraw(render_as_done)
+
+
+def reflows(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal breaks rows anew when it becomes narrower. All do that but xterm, screen
+    and the console of Linux.
+    """
+    return not (
+        environ.get("XTERM_VERSION") or environ.get("STY") or environ.get("TERM") == "linux"
+    )
+
+
+def _length(row: Mapping[int, object]) -> int:
+    """Columns that one drawn row takes."""
+    ends = [
+        column + max(get_cwidth(str(getattr(char, "char", " "))), 1) for column, char in row.items()
+    ]
+    return max(ends, default=0)

@@ -1,0 +1,88 @@
+"""From the first line of a chat to its last."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from rich.text import Text
+
+from agentkit.agent import Agent
+from agentkit.budget import Budget
+from agentkit.cli.terminal.branches import Branches, InMemory
+from agentkit.cli.terminal.chat import Chat
+from agentkit.cli.terminal.commands import COMMANDS, attach_file, carry_out, files_after
+from agentkit.cli.terminal.face import Face, PlainFace
+from agentkit.cli.terminal.pictures import chosen_protocol
+from agentkit.cli.terminal.typed import Command, understood
+from agentkit.errors import AgentkitError
+from agentkit.show import plain
+from agentkit.values import APIS
+
+
+async def chat_with(
+    agent: Agent[Any],
+    *,
+    budget: Budget | None = None,
+    note: str = "",
+    face: Face | None = None,
+    branches: Branches | None = None,
+) -> None:
+    """A chat with this agent until `/quit` or the end of the input: in the terminal, if input and
+    output are one, else line by line.
+
+    `note` is shown in the banner. A turn that fails ends that turn alone.
+    """
+    protocol = chosen_protocol()
+    branches = InMemory(agent) if branches is None else branches
+    conversation = await branches.open()
+    chats: list[Chat] = []
+    async with AsyncExitStack() as stack:
+        if face is None:
+            face = await _own_face(stack, lambda: chats[0].conversation.images if chats else ())
+        chat = Chat(agent, face, branches, conversation, budget=budget, protocol=protocol)
+        chats.append(chat)
+        _print_banner(chat, note)
+        await _go_on(chat)
+
+
+async def _own_face(stack: AsyncExitStack, names: Callable[[], Iterable[str]]) -> Face:
+    """The terminal, or lines where there is none."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        return await stack.enter_async_context(PlainFace())
+    from agentkit.cli.terminal.completion import ChatCompleter
+    from agentkit.cli.terminal.history import LineHistory, history_file
+    from agentkit.cli.terminal.terminal_face import TerminalFace
+
+    helps = {name: entry.help for name, entry in COMMANDS.items()}
+    values = {"api": lambda: APIS, "open": names}
+    completer = ChatCompleter(helps, names, files_after(), values)
+    return await stack.enter_async_context(TerminalFace(LineHistory(history_file()), completer))
+
+
+async def _go_on(chat: Chat) -> None:
+    while not chat.has_left and (text := await chat.face.read()) is not None:
+        typed = understood(text)
+        if isinstance(typed, Command):
+            await carry_out(chat, typed)
+            continue
+        try:
+            for path in typed.files:
+                await attach_file(chat, path)
+        except AgentkitError as error:
+            chat.complain(str(error))
+        if typed.words:
+            await chat.send(typed)
+
+
+def _print_banner(chat: Chat, note: str) -> None:
+    name = chat.branches.id_of(chat.conversation)
+    facts = [chat.conversation.model, *([name] if name else []), "/help lists the commands"]
+    chat.face.print(Text(" · ".join(plain.line(fact) for fact in facts), style="dim"))
+    if note:
+        chat.face.print(Text(plain.line(note, width=400), style="yellow"))
+    if messages := chat.conversation.messages:
+        chat.face.print(Text(f"goes on after {len(messages)} messages", style="dim"))
