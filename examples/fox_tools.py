@@ -1,11 +1,11 @@
 """The tools of `fox.demo.yaml`: real astronomy, computed here, that can be checked against any
-almanac.
+almanac, and prints that a person has to agree to.
 """
 
 from datetime import date
 from math import acos, cos, degrees, radians, sin, tan
 
-from agentkit import tool
+from agentkit import Image, tool
 
 #: city → latitude and longitude in degrees (north and east are positive), and hours that its
 #: standard time is ahead of UTC
@@ -103,3 +103,14 @@ def moon_phase(day: date) -> str:
     is_principal = abs((apart - 90 * quarter + 180) % 360 - 180) < 12
     name = PHASES[2 * quarter if is_principal else 2 * (int(apart % 360) // 90) + 1]
     return f"On {day} there is a {name}, {lit:.0%} lit."
+
+
+@tool(approve=True)
+def order_prints(picture: Image, copies: int) -> str:
+    """Order prints of a picture for the wall.
+
+    Args:
+        picture: The picture to print.
+        copies: How many prints.
+    """
+    return f"{copies} prints of {picture.name} are ordered ({picture.width}×{picture.height})."

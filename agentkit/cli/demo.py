@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from agentkit.cli.connection import Address, Live, openrouter
+from agentkit.cli.connection import CHUNK_DELAY, Live
+from agentkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from agentkit.demo.player import Played
+    from agentkit.demo.plays import Results
     from agentkit.demo.script import Script
-    from agentkit.demo.tools import Toolbox
+    from agentkit.demo.sources import Source
     from agentkit.images.store import FileImageStore
     from agentkit.values import Api
 
@@ -48,42 +51,113 @@ class ApiChoice(StrEnum):
     both = "both"
 
 
+Scripts = Annotated[
+    list[Path],
+    typer.Argument(metavar="SCRIPT", help="Scripts, such as examples/fox.demo.yaml."),
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A value for one of the script's variables."),
+]
+
+
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A model in place of the script's. Given several times, they are compared.",
+    ),
+]
+Repeat = Annotated[int, typer.Option(min=1, max=1000, help="How often each script is played.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, max=64, help="How many plays run at once.")
+]
+Cassette = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Play from this cassette; record it if it is not there."),
+]
+Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit XML.")]
+
+
 @app.command()
 def run(
-    script: Annotated[
-        Path, typer.Argument(metavar="SCRIPT", help="A script, such as examples/fox.demo.yaml.")
-    ],
+    scripts: Scripts,
     *,
     api: Annotated[
         ApiChoice | None, typer.Option(help="The API to use. Default: those of the script.")
     ] = None,
+    model: Model = None,
+    repeat: Repeat = 1,
+    jobs: Jobs = 1,
+    values: Values = None,
+    cassette: Cassette = None,
     out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("out/demo"),
+    junit: Junit = None,
     live: Live = False,
 ) -> None:
-    """Play a script in the terminal and write a report."""
-    import tempfile
+    """Play scripts in the terminal and write reports."""
+    from agentkit.demo.plays import Results, jobs_of
+    from agentkit.demo.report import check_folder
+    from agentkit.demo.sources import opened
 
-    from agentkit.demo.report import write
+    if cassette is not None and jobs > 1:
+        raise UsageError("--cassette: the requests of a cassette come one by one; accepted is -j 1")
+    loaded = _load(scripts, values)
+    folders = _folders(loaded, out)
+    for folder in folders:
+        check_folder(folder)
+    results = Results(jobs_of(loaded, apis=_chosen_apis(api), models=model or [], repeat=repeat))
+    if live and any(script.has_replies for script in loaded):
+        typer.echo("agentkit: --live: a model answers, not the script's `replies`", err=True)
+    with (
+        _pictures() as store,
+        opened(
+            live=live,
+            cassette=cassette,
+            recorded_by=", ".join(script.name for script in loaded),
+            pace=CHUNK_DELAY if jobs == 1 else 0.0,
+        ) as source,
+    ):
+        try:
+            is_whole = _play(results, source, store, jobs)
+        finally:
+            for script, folder in zip(loaded, folders, strict=True):
+                _report(script, results, folder)
+            if junit is not None:
+                _write_junit(junit, results)
+    if not is_whole:
+        raise KeyboardInterrupt
+    _tell(results, repeat)
+
+
+@app.command()
+def check(scripts: Scripts, *, values: Values = None) -> None:
+    """Read scripts without playing them. What is wrong is told by file, line and field."""
+    from agentkit.demo.document import ScriptError
     from agentkit.demo.script import load
     from agentkit.demo.tools import load_tools
-    from agentkit.images.store import FileImageStore
     from agentkit.show.plain import line
 
-    loaded = load(script)
-    tools = load_tools(loaded)
-    apis = _chosen_apis(api) or loaded.apis
-    with (
-        openrouter(live=live) as address,
-        tempfile.TemporaryDirectory(prefix="agentkit-demo-") as pictures,
-    ):
-        results = _play(loaded, apis, tools, address, FileImageStore(pictures))
-        page = write(loaded, results, out)
-    typer.echo(f"\nReport: {page}")
-    failed = [why for played in results for why in played.failed]
-    for why in failed:
-        typer.echo(f"agentkit: not as expected: {line(why, width=400)}", err=True)
-    if failed:
-        raise typer.Exit(1)
+    wrong = 0
+    for path in scripts:
+        try:
+            script = load(path, _variables(values))
+            load_tools(script)
+        except ScriptError as error:
+            wrong += 1
+            typer.echo(f"agentkit: {line(str(error), width=1000)}", err=True)
+        else:
+            typer.echo(f"{path}: {len(script.turns)} turns, {' and '.join(script.apis)}")
+    if wrong:
+        raise typer.Exit(2)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scripts, from which editors complete them."""
+    from agentkit.demo.json_schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
 def _chosen_apis(choice: ApiChoice | None) -> tuple[Api, ...]:
@@ -96,25 +170,98 @@ def _chosen_apis(choice: ApiChoice | None) -> tuple[Api, ...]:
             return (choice.value,)
 
 
-def _play(
-    script: Script,
-    apis: Sequence[Api],
-    tools: Toolbox,
-    address: Address,
-    store: FileImageStore,
-) -> list[Played]:
-    """Play a script through each API, one after the other, in the terminal."""
+def _load(paths: Sequence[Path], values: Sequence[str] | None) -> list[Script]:
+    from agentkit.demo.script import load
+
+    return [load(path, _variables(values)) for path in paths]
+
+
+def _variables(values: Sequence[str] | None) -> dict[str, str]:
+    """The values of `--set NAME=VALUE`."""
+    found: dict[str, str] = {}
+    for each in values or ():
+        name, sign, value = each.partition("=")
+        if not sign or not name:
+            raise UsageError(f"--set {each}: accepted is NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _folders(scripts: Sequence[Script], out: Path) -> list[Path]:
+    """The folder of each report: that of `--out`, or one in it for each of several scripts."""
+    if len(scripts) == 1:
+        return [out]
+    names: list[str] = []
+    for script in scripts:
+        stem = Path(script.document.file).name.partition(".")[0] or "script"
+        taken = sum(name == stem or name.startswith(f"{stem}-") for name in names)
+        names.append(f"{stem}-{taken + 1}" if taken else stem)
+    return [out / name for name in names]
+
+
+@contextmanager
+def _pictures() -> Generator[FileImageStore]:
+    """A store for the pictures of the plays, until their report is written."""
+    import tempfile
+
+    from agentkit.images.store import FileImageStore
+
+    with tempfile.TemporaryDirectory(prefix="agentkit-demo-") as folder:
+        yield FileImageStore(folder)
+
+
+def _play(results: Results, source: Source, store: FileImageStore, at_once: int) -> bool:
+    """Make the plays, and show them in the terminal. Returns whether they were not interrupted."""
     import asyncio
 
     from agentkit.demo.live import TerminalView
-    from agentkit.demo.player import play
+    from agentkit.demo.plays import play_jobs
+    from agentkit.demo.progress import ProgressView
 
-    async def play_all() -> list[Played]:
-        client = address.client("agentkit demo")
-        with TerminalView() as view:
-            async with client:
-                return [
-                    await play(script, api, tools, view, client=client, store=store) for api in apis
-                ]
+    view = TerminalView() if at_once == 1 else ProgressView(results.jobs)
+    try:
+        with view:
+            asyncio.run(play_jobs(results, source, store, at_once=at_once, watcher=view.watcher_of))
+    except KeyboardInterrupt:
+        return False
+    return True
 
-    return asyncio.run(play_all())
+
+def _report(script: Script, results: Results, folder: Path) -> None:
+    from agentkit.demo.report import write
+
+    plays = results.of(script)
+    if not plays:
+        return
+    page = write(script, plays, folder)
+    typer.echo(f"\nReport: {page}")
+
+
+def _write_junit(path: Path, results: Results) -> None:
+    from agentkit.demo.junit import write_junit
+
+    plays = [(script, played) for script in results.scripts for played in results.of(script)]
+    write_junit(path, plays)
+
+
+def _tell(results: Results, repeat: int) -> None:
+    """Say what was not as expected, and how often each expectation held."""
+    from agentkit.demo.plays import rates
+    from agentkit.show.plain import line
+
+    for script in results.scripts:
+        name = f"{line(script.name)}: " if len(results.scripts) > 1 else ""
+        for played in results.of(script):
+            for why in played.failed:
+                words = f"{name}{line(why, width=400)}"
+                typer.echo(f"agentkit: not as expected: {words}", err=True)
+        if repeat > 1:
+            found = rates(results.of(script))
+            always = sum(rate.held == rate.of for rate in found)
+            typer.echo(f"{name}{always} of {len(found)} expectations held in every play")
+            for rate in found:
+                if rate.held < rate.of:
+                    wanted = line(rate.expected, width=200)
+                    typer.echo(f"  turn {rate.turn}: {rate.held} of {rate.of}: {wanted}")
+    if not results.is_good:
+        raise typer.Exit(1)

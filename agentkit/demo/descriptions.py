@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentkit.answer import Answer
+from agentkit.demo.played import Decided
 from agentkit.show import plain
 from agentkit.values import Api, Image, ImageFailure, Invocation, Usage
 
@@ -107,6 +108,21 @@ def caption(image: Image) -> str:
     """What a picture shows. Empty where only its name is known."""
     words = plain.caption(image)
     return "" if words in {image.name, "a picture"} else words
+
+
+def verdict(decided: Decided) -> str:
+    """What a person said to a call: `approved`, `declined: too dear`."""
+    given = decided.verdict
+    if given.edit is not None:
+        return f"approved with {argument_list(given.edit)}"
+    if given.approved:
+        return "approved"
+    return f"declined: {given.reason}" if given.reason else "declined"
+
+
+def verdict_line(decided: Decided) -> str:
+    """A call that waited, and what was said to it: `pay(euros: 3) was approved`."""
+    return plain.line(f"{call_line(decided.call)} was {verdict(decided)}", width=300)
 
 
 def failure_line(failure: ImageFailure) -> str:

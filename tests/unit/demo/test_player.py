@@ -62,7 +62,7 @@ async def test_the_fox_is_played_as_expected(
     assert played.failed == ()
     assert played.is_good
     assert len(played.turns) == len(fox.turns) >= 6
-    assert len({image.sha256 for image in played.images.values()}) == len(played.images) == 6
+    assert len({image.sha256 for image in played.images.values()}) == len(played.images) == 8
     assert played.usage.cost_usd
     assert {type(each) for each in recorder.seen} >= {
         str,
@@ -74,7 +74,7 @@ async def test_the_fox_is_played_as_expected(
     }
     page = write(fox, [played], tmp_path).read_text("utf-8")
     assert "every turn as expected" in page
-    assert len(list((tmp_path / "images" / api).iterdir())) == 6
+    assert len(list((tmp_path / "images" / api).iterdir())) == 8
     scarf, hat, glasses = (turn.answer for turn in played.turns[5:8])
     assert scarf and hat and glasses  # noqa: PT018
     assert [
@@ -90,8 +90,12 @@ async def test_the_fox_is_played_as_expected(
     ]
     assert played.images["img_5"].cost_usd
     assert played.turns[7].model == "google/gemini-2.5-flash-image"
-    assert played.turns[8].model == "openai/gpt-5.2"
-    assert page.count('src="images/') == 2 * 6
+    boat, prints = played.turns[8:10]
+    assert [image.name for image in boat.attached] == ["img_7"]
+    assert [(each.call.name, each.verdict.approved) for each in prints.decided] == [
+        ("order_prints", True)
+    ]
+    assert played.turns[10].model == "openai/gpt-5.2"
     assert "made from img_4" in page
 
 
