@@ -15,19 +15,21 @@ _NEW = (
 )
 
 
-def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
-    """Write one file, which lasts when this returns. Raises `OSError`, or what `pieces` raises."""
-    write_together({target: pieces})
+def write_whole(target: Path, pieces: Iterable[bytes], *, mode: int = 0o666) -> None:
+    """Write one file, which lasts when this returns. The umask is taken from its `mode`. Raises
+    `OSError`, or what `pieces` raises.
+    """
+    write_together({target: pieces}, mode=mode)
 
 
-def write_together(files: Mapping[Path, Iterable[bytes]]) -> None:
+def write_together(files: Mapping[Path, Iterable[bytes]], *, mode: int = 0o666) -> None:
     """Write files of which none takes its name before all are on the disk."""
     written: dict[Path, Path] = {}
     try:
         for target, pieces in files.items():
             # Each its own name: threads may write to one path.
             written[target] = partial = target.with_name(f".{secrets.token_hex(8)}.part")
-            _write(partial, pieces)
+            _write(partial, pieces, mode)
         for target, partial in written.items():
             partial.replace(target)
     finally:
@@ -38,8 +40,8 @@ def write_together(files: Mapping[Path, Iterable[bytes]]) -> None:
         sync_folder(folder)
 
 
-def _write(partial: Path, pieces: Iterable[bytes]) -> None:
-    with os.fdopen(os.open(partial, _NEW, 0o666), "wb") as file:
+def _write(partial: Path, pieces: Iterable[bytes], mode: int) -> None:
+    with os.fdopen(os.open(partial, _NEW, mode), "wb") as file:
         for piece in pieces:
             file.write(piece)
         file.flush()

@@ -27,7 +27,7 @@ machine, for no test measures with it.
 _PRELOADED = [
     "agentkit.agent",
     "agentkit.conversation",
-    "agentkit.cli.commands",
+    "agentkit.cli.app",
     "agentkit.demo.player",
     "agentkit.emulator.server",
     "agentkit.openrouter",

@@ -1,16 +1,18 @@
 """The command `agentkit`. An error is one line; `--debug` shows its traceback.
 
-Exit codes: 0 success, 1 a run failed or was not as expected, 2 the command or its input is wrong,
-130 interrupted.
+Exit codes: 0 success; 1 a run failed, reached a limit, was refused or was not as expected; 2 the
+command or its input is wrong; 3 the key or the configuration; 4 the service or a provider; 5 a call
+waits for a person; 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agentkit.errors import AgentkitError, UsageError
+from agentkit.errors import AgentkitError
 
 if TYPE_CHECKING:
     from agentkit.cli.chat import open_chat as open_chat
@@ -33,7 +35,9 @@ _REQUIRED = {
     "jinja2",
     "markdown_it",
     "markupsafe",
+    "prompt_toolkit",
     "rich",
+    "sqlalchemy",
     "starlette",
     "typer",
     "uvicorn",
@@ -47,12 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     `arguments` are by default those of the process.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
+    words, flags = _split(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in flags
+    if "--no-color" in flags:
+        os.environ["NO_COLOR"] = "1"
     try:
-        from agentkit.cli.commands import invoke
+        from agentkit.cli.app import invoke
 
-        return invoke([word for word in words if word != "--debug"])
+        return invoke(words, debug=debug)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of the output has gone, as `head` does
@@ -65,11 +71,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AgentkitError as error:
         if debug:
             raise
-        return _fail(str(error), 2 if isinstance(error, UsageError) else 1)
+        from agentkit.cli.exits import code_of
+
+        return _fail(str(error), code_of(error))
     except Exception as error:
         if debug:
             raise
         return _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
+    """The words of a command line, and the options that stand anywhere in it, before `--`."""
+    words = list(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    flags = {"--debug", "--no-color"}
+    kept = [word for word in words[:end] if word not in flags]
+    return kept + words[end:], flags.intersection(words[:end])
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from agentkit.errors import MissingKey
+from agentkit.cli.stored_key import use_stored_key
+from agentkit.errors import MissingKey, UsageError
 
 if TYPE_CHECKING:
     from agentkit.openrouter.client import OpenRouter
@@ -54,6 +55,7 @@ class Address(NamedTuple):
 def openrouter(*, live: bool) -> Generator[Address]:
     """The OpenRouter that a command talks to: the real one if `live`, else a new emulator."""
     if live:
+        use_stored_key()
         if not os.environ.get("OPENROUTER_API_KEY", "").strip():
             raise MissingKey(
                 "--live needs a key: set OPENROUTER_API_KEY; without --live the emulator answers"
@@ -64,3 +66,52 @@ def openrouter(*, live: bool) -> Generator[Address]:
 
     with Emulator(chunk_delay=CHUNK_DELAY) as running:
         yield Address(running.base_url, running.api_key)
+
+
+@contextmanager
+def service(*, offline: bool, live: bool, own_client: bool = False) -> Generator[Address]:
+    """OpenRouter, or if `offline` a new emulator. Raises `UsageError` for both at once, and
+    `MissingKey` where there is no key; with `own_client`, that is left to the client.
+    """
+    if offline and live:
+        raise UsageError("--offline and --live: accepted is one of them")
+    if offline:
+        with openrouter(live=False) as address:
+            yield address
+        return
+    use_stored_key()
+    is_elsewhere = own_client or os.environ.get("OPENROUTER_BASE_URL")
+    if not is_elsewhere and not os.environ.get("OPENROUTER_API_KEY", "").strip():
+        raise MissingKey(
+            "no API key: set OPENROUTER_API_KEY, or keep one with `agentkit keys set`; "
+            "--offline asks an emulator on this machine"
+        )
+    yield Address()
+
+
+@contextmanager
+def environment_of(address: Address) -> Generator[None]:
+    """The environment in which clients without an address of their own ask this one."""
+    if address.base_url is None or address.api_key is None:
+        yield
+        return
+    given = {
+        "OPENROUTER_BASE_URL": address.base_url,
+        "OPENROUTER_API_KEY": address.api_key,
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _restore(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

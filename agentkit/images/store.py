@@ -307,6 +307,13 @@ class FileImageStore:
                 raise folder_error(self.path, "delete from", error) from error
         return found
 
+    def path_of(self, sha256: str) -> Path | None:
+        """The file of a picture; None where it is not there. Whether the file is whole, only `open`
+        says.
+        """
+        places = self._places(sha256)
+        return next((path for path in places if path.is_file() and not path.is_symlink()), None)
+
     def size(self) -> int:
         """The bytes of all stored pictures, but those of earlier versions in the cache folder."""
         return self._size.count()

@@ -31,9 +31,9 @@ def environment(**changes: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("OPENROUTER_", "LIVE"))
+        if not name.startswith(("OPENROUTER_", "AGENTKIT_", "LIVE"))
     }
-    return kept | changes
+    return kept | {"AGENTKIT_KEY_FILE": "/nowhere/key"} | changes
 
 
 def run(*arguments: str, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
@@ -112,7 +112,7 @@ def test_a_broken_script_is_exit_2_and_one_line(script: Path, tmp_path: Path) ->
         (["paint"], 2, "No such command 'paint'"),
         (["emulator", "--port", "99999"], 2, "Invalid value for '--port'"),
         (["emulator", "--host", "203.0.113.1"], 2, "agentkit: cannot listen on 203.0.113.1:0: "),
-        (["chat", "--live"], 2, "agentkit: --live needs a key: set OPENROUTER_API_KEY"),
+        (["chat", "--live"], 3, "agentkit: --live needs a key: set OPENROUTER_API_KEY"),
         (
             ["chat", "--budget", "-1"],
             2,
@@ -126,9 +126,7 @@ def test_a_broken_script_is_exit_2_and_one_line(script: Path, tmp_path: Path) ->
         (["chat", "--model", "no such model"], 2, "agentkit: Agent(model='no such model')"),
     ],
 )
-def test_wrong_use_is_exit_2_without_a_traceback(
-    arguments: list[str], code: int, told: str
-) -> None:
+def test_wrong_use_is_told_without_a_traceback(arguments: list[str], code: int, told: str) -> None:
     done = run(*arguments)
     assert done.returncode == code
     assert told in done.stderr
@@ -143,7 +141,7 @@ def test_debug_shows_the_traceback() -> None:
 
 def test_live_without_a_key(script: Path) -> None:
     for done in (run("demo", str(script), "--live"), run("demo", str(script), LIVE="1")):
-        assert done.returncode == 2
+        assert done.returncode == 3
         assert "OPENROUTER_API_KEY" in done.stderr
         assert done.stderr.count("\n") == 1
 
