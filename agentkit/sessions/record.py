@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
-from agentkit.errors import ConversationBusy
+from agentkit.errors import ConversationBusy, SessionError
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.stored_call import StoredCall
@@ -55,26 +55,22 @@ class DatabaseRecord:
 
     def lock(self, wait: float) -> Callable[[], None]:
         """See `Record`."""
-        try:
-            return self._database.locks.take(self._lock, wait=wait)
-        except Held as error:
-            raise ConversationBusy(
-                f"{error.who} takes a turn of conversation {self.id!r}: wait for it (wait=seconds) "
-                "or fork it. When that process dies, it is free"
-            ) from None
+        return lock_conversation(self._database, self.id, wait)
 
     def is_free(self) -> bool:
         """See `Record`."""
-        return self._database.locks.is_free(self._lock)
-
-    @property
-    def _lock(self) -> str:
-        return f"conversation:{self.id}"
+        return self._database.locks.is_free(_lock(self.id))
 
     def has_changed(self) -> bool:
         """See `Record`."""
         with self._database.reading() as connection:
-            return storage.version_of(connection, self.id) != self._version
+            version = storage.version_of(connection, self.id)
+        if version is None and self._version is not None:
+            raise SessionError(
+                f"conversation {self.id!r} was deleted meanwhile: agent.conversation({self.id!r}, "
+                "sessions=…) begins a new one of this name"
+            )
+        return version != self._version
 
     def save(self, run: Run, shown: Shown) -> None:
         """See `Record`."""
@@ -132,3 +128,18 @@ class DatabaseRecord:
             return []
         calls = ledger.entries.read_calls(run.id)
         return [each for each in calls if each.is_open and not each.is_saved]
+
+
+def lock_conversation(database: Database, chat: str, wait: float) -> Callable[[], None]:
+    """Become the one writer of a conversation: see `Record.lock`."""
+    try:
+        return database.locks.take(_lock(chat), wait=wait)
+    except Held as error:
+        raise ConversationBusy(
+            f"{error.who} takes a turn of conversation {chat!r}: wait for it (wait=seconds) or "
+            "fork it. When that process dies, it is free"
+        ) from None
+
+
+def _lock(chat: str) -> str:
+    return f"conversation:{chat}"

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from agentkit._check import check_number, check_text
+from sqlalchemy import Connection
+
+from agentkit._check import check_kind, check_number, check_text
 from agentkit.errors import UsageError
 from agentkit.images.store import ImageStore, checked_store, default_store
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.saved_conversation import SavedConversation
+from agentkit.sessions import catalogue, forks, removal
 from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
+from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.database import Database
 from agentkit.sessions.names import check_name
-from agentkit.sessions.record import DatabaseRecord
+from agentkit.sessions.record import DatabaseRecord, lock_conversation
 from agentkit.values import Api
 
 OutputT = TypeVar("OutputT")
+T = TypeVar("T")
 
 
 class Sessions:
@@ -105,6 +112,83 @@ class Sessions:
         )
         async with saved.held():
             yield saved
+
+    async def list(
+        self,
+        *,
+        search: str | None = None,
+        user: str | None = None,
+        after: str | SavedChat | None = None,
+        limit: int = 50,
+    ) -> list[SavedChat]:
+        """The conversations, the one that changed last first; at most `limit`, from 1 to 1,000.
+
+        `search` is looked for in titles, prompts and answers. `user` leaves those of others out.
+        `after` is the last one of the page before, or its id. Raises `UsageError`.
+        """
+        return await self._read(
+            partial(catalogue.listed, search=search, user=user, after=after, limit=limit)
+        )
+
+    async def rename(self, chat: str, title: str) -> None:
+        """Give a conversation another title, of one line. Raises `UsageError`."""
+        await self._write(partial(catalogue.rename, chat=chat, title=title))
+
+    async def fork(self, chat: str, new_id: str | None = None, *, turns: int | None = None) -> str:
+        """Make a second future of a conversation, from its end, or from after so many of its turns,
+        and return its id: `new_id`, or a new one. What is behind these turns stays in the first.
+
+        Nothing is copied but lists. A turn that is under way, or waits, stays where it is. Raises
+        `UsageError`.
+        """
+        return await self._write(
+            partial(forks.fork, chat=chat, new_id=new_id, turns=turns, now=time.time())
+        )
+
+    async def delete(self, chat: str, *, purge: bool = False) -> None:
+        """Delete a conversation, but what a fork of it has too. Its pictures are removed by a later
+        `sweep`; with `purge` at once, where no other conversation of this database has them.
+
+        Raises `UsageError` where it is not there, and `ConversationBusy` while a turn of it is
+        going on.
+        """
+        check_kind("Sessions.delete(purge={!r})", purge, bool, "True or False")
+        check_name("Sessions.delete({!r})", chat)
+        await asyncio.to_thread(self._deleted, chat, purge)
+
+    def _deleted(self, chat: str, purge: bool) -> None:
+        release = lock_conversation(self._database, chat, self.wait)
+        try:
+            with self._database.writing() as connection:
+                unnamed = removal.delete_chat(connection, chat)
+        finally:
+            release()
+        if purge:
+            removal.purge(self._database, self.store, unnamed)
+
+    async def sweep(self) -> int:
+        """Remove from the store the pictures that a conversation here has named once, that none
+        names any more, and that were last kept more than a day ago; and from the ledger what nobody
+        needs. Returns how many pictures were removed.
+
+        Others may use the store too: a picture that this database never had is left alone.
+        """
+        await self.ledger.sweep()
+        return await asyncio.to_thread(removal.sweep, self._database, self.store, time.time())
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        def read() -> T:
+            with self._database.reading() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(read)
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        def write() -> T:
+            with self._database.writing() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(write)
 
     def close(self) -> None:
         """Close the connections. What is used later opens them again."""
