@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all stacks coverage fuzz crash check format bench record drift lock clean
+.PHONY: help demo docs test test-all stacks coverage fuzz crash soak check format bench record drift lock clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -19,6 +19,7 @@ help:
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
 	@echo "make crash     kill programs that draw, at every step and at random moments (ARGS='--kills 200 --seed 7')"
+	@echo "make soak      200 streams at once with a ledger and sessions, one in ten cancelled (MINUTES=60)"
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    fix what the formatter and the linter can fix"
 	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
@@ -59,6 +60,9 @@ fuzz: $(READY)
 
 crash: $(READY)
 	$(BIN)/python -m tests.crash $(ARGS)
+
+soak: $(READY)
+	$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES),) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
