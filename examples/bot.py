@@ -3,77 +3,32 @@
     DISCORD_TOKEN=… OPENROUTER_API_KEY=sk-or-… python examples/bot.py
 
 A token comes from https://discord.com/developers/applications. No privileged intent is needed: the
-bot answers direct messages, and messages that mention it. `stop` ends what it is doing.
+bot answers direct messages, and messages that mention it. `stop` ends what it is doing. It may be
+killed at any time: the next start goes on, and pays for nothing twice.
 """
 
 import asyncio
 import os
 import re
-import unicodedata
+import signal
 from collections import defaultdict
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 
 import discord
+from chat_text import in_pieces
 from discord.http import Route
 
-from agentkit import Agent, AgentkitError, AnswerStream, Conversation, Image, ImageGeneration
+from agentkit import Agent, AgentkitError, AnswerStream, Image, ImageGeneration, Message, Text
 from agentkit.events import ImageFailed, ImageReady, TextDelta
+from agentkit.sessions import SavedConversation, Sessions
 from agentkit.studio import InputLimits, scaled_to_fit
 
 EDIT_EVERY = 1.0  # seconds
-LIMIT = 2_000  # units of UTF-16 in a message
+LIMIT = 2_000  # of a message, in units of UTF-16
 UPLOAD, TOO_LARGE = 10 << 20, 40005  # bytes of a file; what Discord says where it takes less
-FENCE = "```"
-FLAGS = "".join(map(chr, range(0x1F1E6, 0x1F200)))  # the letters of which two make a flag
-BREAKS = (r"\n\s*\n", r"\n|(?<=[.!?…])\s", r"\s")  # paragraphs; lines and sentences; words
-
-
-def in_messages(text: str) -> list[str]:
-    """The text in pieces that fit. Code that has to be cut is a block of its own in each."""
-    pieces: list[str] = []
-    rest = text.strip()
-    while len(data := rest.encode("utf-16-le")) > 2 * LIMIT:
-        head = data[: 2 * (LIMIT - len(FENCE) - 1)].decode("utf-16-le", "ignore")
-        at = best_cut(head, rest)
-        again = opening(rest[:at])
-        pieces.append(closed(rest[:at]))
-        rest = again + rest[at:] if again else rest[at:].lstrip()
-    return [piece for piece in [*pieces, closed(rest)] if piece]
-
-
-def best_cut(head: str, text: str) -> int:
-    """Where to cut a text whose head fits: outside code if it can be, and never in an emoji."""
-    for each in BREAKS:
-        for found in reversed([*re.finditer(each, head)]):
-            if not opening(head[: found.start()]):
-                return found.end()
-    if (line := head.rfind("\n") + 1) > len(opening(head)):
-        return line
-    at = len(head)
-    while at > len(head) - 40 and is_torn(text, at):
-        at -= 1
-    return at
-
-
-def is_torn(text: str, at: int) -> bool:
-    """Whether a cut here tears an emoji, or a letter from its marks."""
-    if text[at] in FLAGS:
-        return (at - len(text[:at].rstrip(FLAGS))) % 2 == 1
-    joined = unicodedata.category(text[at]) in {"Cf", "Mc", "Me", "Mn", "Sk"}
-    return joined or text[at - 1] == "\u200d"
-
-
-def opening(text: str) -> str:
-    """The line that opened the code in which the text ends, or nothing."""
-    if text.count(FENCE) % 2 == 0:
-        return ""
-    language = re.match(r"[\w+#.-]*\n", text[text.rfind(FENCE) + len(FENCE) :])
-    return FENCE + (language.group() if language else "\n")
-
-
-def closed(text: str) -> str:
-    return f"{text.rstrip()}\n{FENCE}" if opening(text) else text.rstrip()
+UNKNOWN = "I was cut off, maybe after it was paid for. Write `again` to have it done once more."
 
 
 class Reply:
@@ -88,8 +43,13 @@ class Reply:
         """More words, or a picture. Words that follow a picture stand in a message below it."""
         if isinstance(part, str) and isinstance(self.parts[-1], str):
             self.parts[-1] += part
-        else:
+        elif part not in self.parts:
             self.parts.append(part)
+
+    def tell(self, messages: Sequence[Message]) -> None:
+        for part in [part for each in messages for part in each.parts]:
+            if isinstance(part, Text | Image):
+                self.add(part if isinstance(part, Image) else part.text)
 
     async def show(self) -> None:
         """Post what is new, and change what has grown."""
@@ -97,13 +57,12 @@ class Reply:
             if isinstance(part, Image):
                 await self.show_picture(part)
                 continue
-            for at, text in enumerate(in_messages(part)):
+            for at, text in enumerate(in_pieces(part, LIMIT)):
                 place = f"{number}.{at}"
                 if place not in self.posted:
                     self.posted[place] = await self.post(place, text)
                 if self.posted[place].content != text:
-                    edited = await self.posted[place].edit(content=text, suppress=True)
-                    self.posted[place] = edited
+                    self.posted[place] = await self.posted[place].edit(content=text, suppress=True)
 
     async def show_picture(self, image: Image) -> None:
         most = UPLOAD
@@ -121,43 +80,54 @@ class Reply:
     async def post(
         self, place: str, text: str = "", files: Sequence[discord.File] = ()
     ) -> discord.Message:
-        """A message without previews of its links. What was posted at this place before, maybe by
-        a process that died, is not posted again: Discord knows it by its nonce.
-        """
+        """Post a message, unless a process that died has done so: Discord knows its nonce."""
         return await self.question.channel.send(
             text,
             files=files,
             nonce=f"{self.question.id:x}.{place}",
             reference=self.question.to_reference(fail_if_not_exists=False),
-            mention_author=False,
             suppress_embeds=True,
         )
 
 
 class Bot(discord.AutoShardedClient):
-    """Answers whoever writes to it."""
+    """Answers who writes to it. A file in `inbox` is a message that the next start must answer."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, sessions: Sessions, inbox: Path) -> None:
         super().__init__(
             intents=discord.Intents(guilds=True, messages=True),
             allowed_mentions=discord.AllowedMentions.none(),  # the words of a model ping nobody
         )
-        self.agent = agent
-        self.chats: dict[str, Conversation] = {}
+        self.agent, self.sessions, self.inbox = agent, sessions, inbox
         self.lines: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.turns: dict[int, AnswerStream] = {}
+
+    async def setup_hook(self) -> None:
+        self.inbox.mkdir(exist_ok=True)
+        for note in sorted(self.inbox.iterdir()):
+            message, channel = map(int, note.name.split("-"))
+            try:
+                found = await self.get_partial_messageable(channel).fetch_message(message)
+                self.dispatch("message", found)
+            except discord.NotFound:  # it was deleted meanwhile
+                note.unlink()
 
     async def on_message(self, message: discord.Message) -> None:
         is_for_me = message.guild is None or self.user in message.mentions
         if message.author.bot or message.is_system() or not is_for_me:
             return
-        if self.words_of(message).casefold() == "stop":
-            if turn := self.turns.get(message.author.id):
-                turn.stop()
-            return
+        if self.words_of(message).casefold() != "stop":
+            note = self.inbox / f"{message.id}-{message.channel.id}"
+            note.touch()
+            await self.take(message, note)
+        elif turn := self.turns.get(message.author.id):
+            turn.stop()
+
+    async def take(self, message: discord.Message, note: Path) -> None:
+        """Answer a message, after those that its author wrote before."""
         async with self.lines[message.author.id], message.channel.typing():
             reply = Reply(message)
-            answering = asyncio.create_task(self.answer(message, reply))
+            answering = asyncio.create_task(self.answer(message, note, reply))
             try:
                 is_whole = False
                 while not is_whole:
@@ -166,30 +136,54 @@ class Bot(discord.AutoShardedClient):
                     await reply.show()
             finally:
                 await answering
+            await asyncio.to_thread(note.unlink)
 
-    async def answer(self, message: discord.Message, reply: Reply) -> None:
-        pictures = [Image.from_url(each.url, alt=each.filename) for each in message.attachments]
-        # Of this user in this channel: what is said in private stays there.
-        name = f"{message.channel.id}-{message.author.id}"
-        chat = self.chats.setdefault(name, self.agent.conversation())
+    async def answer(self, message: discord.Message, note: Path, reply: Reply) -> None:
+        user = str(message.author.id)
+        name = f"discord-{message.channel.id}-{user}"  # what is said in private stays there
         try:
-            async with chat.stream([self.words_of(message), *pictures]) as stream:
-                self.turns[message.author.id] = stream
-                async for event in stream:
-                    match event:
-                        case TextDelta(text=text):
-                            reply.add(text)
-                        case ImageReady(image=image):
-                            reply.add(image)
-                        case ImageFailed(failure=failure):
-                            reply.add(f"\n\nA picture did not come: {failure.reason}\n\n")
-                        case _:
-                            pass
-            reply.add(f"\n\n{stream.answer.refusal or stream.answer.limit_reason or ''}")
+            async with self.sessions.conversation(name, self.agent, user=user, wait=60) as chat:
+                if turn := self.turn(chat, message, note, reply):
+                    self.turns[message.author.id] = turn
+                    await self.follow(turn, reply)
         except AgentkitError as error:
             reply.add(f"\n\nThat did not work: {error}")
         finally:
             self.turns.pop(message.author.id, None)
+
+    def turn(
+        self, chat: SavedConversation, message: discord.Message, note: Path, reply: Reply
+    ) -> AnswerStream | None:
+        """What answers a message; None if it was answered, and the answer maybe not shown."""
+        words, begun = self.words_of(message), note.read_text()
+        if begun and len(chat.messages) > int(begun):
+            return reply.tell(chat.messages[int(begun) + 1 :])
+        note.write_text(str(len(chat.messages)))
+        cut = chat.interrupted.run if chat.interrupted else chat.waiting
+        if cut and words.casefold() == "again":
+            return chat.resume_stream(cut, outcomes={each.call_id: "again" for each in cut.waiting})
+        if cut and begun:
+            reply.tell(cut.messages[cut.start + 1 :])
+            return chat.resume_stream(cut)
+        if chat.waiting:
+            chat.drop()
+        pictures = [Image.from_url(each.url, alt=each.filename) for each in message.attachments]
+        return chat.stream([words, *pictures])
+
+    async def follow(self, turn: AnswerStream, reply: Reply) -> None:
+        async with turn:
+            async for event in turn:
+                if isinstance(event, TextDelta):
+                    reply.add(event.text)
+                elif isinstance(event, ImageReady):
+                    reply.add(event.image)
+                elif isinstance(event, ImageFailed):
+                    reply.add(f"\n\nA picture did not come: {event.failure.reason}\n\n")
+        for image in turn.answer.images:  # also what came before the bot was killed
+            reply.add(image)
+        is_unknown = turn.answer.status == "paused"
+        why = UNKNOWN if is_unknown else turn.answer.refusal or turn.answer.limit_reason
+        reply.add(f"\n\n{why or ''}")
 
     def words_of(self, message: discord.Message) -> str:
         return re.sub(f"<@!?{self.application_id}>", "", message.content).strip()
@@ -197,13 +191,9 @@ class Bot(discord.AutoShardedClient):
 
 def main() -> None:
     Route.BASE = os.environ.get("DISCORD_API", Route.BASE)
-    agent = Agent(
-        "openai/gpt-5.2",
-        instructions="You draw with people on Discord. Answer briefly.",
-        tools=[ImageGeneration()],
-        scale=True,
-    )
-    Bot(agent).run(os.environ["DISCORD_TOKEN"])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more way to be killed
+    agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], scale=True)
+    Bot(agent, Sessions("sqlite:///bot.db"), Path("inbox")).run(os.environ["DISCORD_TOKEN"])
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import unicodedata
 import warnings
 from collections.abc import AsyncIterator, Callable
 from io import BytesIO
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from agentkit import Agent, FetchPolicy, ImageGeneration, OpenRouter
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Fault, Reply, Say, Socket, When
 from agentkit.images.store import MemoryImageStore
+from agentkit.sessions import Sessions
 from tests.cassettes.recorder import example
 from tests.clock import until
 from tests.conftest import examples, picture
@@ -29,6 +32,7 @@ ADA, BEA = 7, 8
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of audioop, which discord.py imports
     discord = pytest.importorskip("discord")
+    sys.modules["chat_text"] = example("chat_text")  # beside the script, as a script finds it
     MODULE = example("bot")
 
 
@@ -70,7 +74,7 @@ def told() -> Told:
 
 @pytest.fixture
 async def bot(
-    network: Discord, client: OpenRouter, store: MemoryImageStore, told: Told
+    network: Discord, client: OpenRouter, store: MemoryImageStore, told: Told, tmp_path: Path
 ) -> AsyncIterator[Any]:
     """The bot, connected."""
     agent = Agent(
@@ -81,13 +85,15 @@ async def bot(
         fetch=FetchPolicy(private=True),
         scale=True,
     )
-    running = MODULE.Bot(agent)
+    sessions = Sessions(f"sqlite:///{tmp_path}/bot.db", store=store)
+    running = MODULE.Bot(agent, sessions, tmp_path / "inbox")
     task = asyncio.create_task(running.start(TOKEN))
     await until(lambda: network.connected or task.done())
     assert network.connected, task.result()
     yield running
     await running.close()
     await task
+    sessions.close()
 
 
 async def said(network: Discord, holds: Callable[[list[Posted]], object]) -> list[Posted]:
@@ -247,6 +253,10 @@ async def test_what_is_said_in_private_is_not_known_elsewhere(
     assert "blue door" not in emulator.told[-1]
 
 
+def in_messages(text: str) -> list[str]:
+    return MODULE.in_pieces(text, MODULE.LIMIT)
+
+
 EMOJI = "👩‍👩‍👧 👍🏽 🇳🇴 ❤️ é 🏴󠁧󠁢󠁳󠁣󠁴󠁿 1️⃣".split()
 PIECES = st.sampled_from(
     ["word ", "Sentence. ", "\n", "\n\n", "```python\n", "```\n", "```", "x" * 700, *EMOJI]
@@ -257,7 +267,7 @@ PIECES = st.sampled_from(
 @given(st.lists(st.tuples(PIECES, st.integers(1, 120)), max_size=12))
 def test_whatever_a_model_says_fits_in_messages(parts: list[tuple[str, int]]) -> None:
     text = "".join(part * count for part, count in parts)
-    pieces = MODULE.in_messages(text)
+    pieces = in_messages(text)
     for piece in pieces:
         assert 0 < units(piece) <= 2_000
         assert piece.count("```") % 2 == 0, "code is closed"
@@ -269,28 +279,28 @@ def test_whatever_a_model_says_fits_in_messages(parts: list[tuple[str, int]]) ->
 @pytest.mark.parametrize("shift", range(4))
 def test_no_emoji_is_torn(emoji: str, shift: int) -> None:
     text = "a" * shift + emoji * 700
-    first, *more = MODULE.in_messages(text)
+    first, *more = in_messages(text)
     assert first == "a" * shift + emoji * ((len(first) - shift) // len(emoji))
     assert all(piece == emoji * (len(piece) // len(emoji)) for piece in more)
 
 
 def test_a_text_of_nothing_but_marks_comes_to_an_end() -> None:
-    assert len(MODULE.in_messages("a" + "\u0301" * 9_000)) <= 6
+    assert len(in_messages("a" + "\u0301" * 9_000)) <= 6
     assert unicodedata.category("\u0301") == "Mn"
 
 
 def test_paragraphs_then_sentences_then_words() -> None:
     whole = "Three words here. " * 60
-    assert MODULE.in_messages(f"{whole}\n\n{whole}") == [whole.strip(), whole.strip()]
-    assert all(each.endswith(".") for each in MODULE.in_messages(whole * 3))
-    assert all(set(each.split()) == {"word"} for each in MODULE.in_messages("word " * 900))
+    assert in_messages(f"{whole}\n\n{whole}") == [whole.strip(), whole.strip()]
+    assert all(each.endswith(".") for each in in_messages(whole * 3))
+    assert all(set(each.split()) == {"word"} for each in in_messages("word " * 900))
 
 
 def test_a_block_of_code_moves_as_a_whole_or_goes_on_in_the_next_message() -> None:
     code = "```python\n" + "print(1)\n" * 100 + "```"
     words = "Some words. " * 120
-    assert MODULE.in_messages(f"{words}\n{code}") == [words.strip(), code]
-    first, second = MODULE.in_messages("```python\n" + "print(1)\n" * 300 + "```")
+    assert in_messages(f"{words}\n{code}") == [words.strip(), code]
+    first, second = in_messages("```python\n" + "print(1)\n" * 300 + "```")
     assert first.startswith("```python\nprint(1)\n")
     assert first.endswith("print(1)\n```")
     assert second.startswith("```python\nprint(1)\n")
