@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from agentkit.cli.connection import CHUNK_DELAY, Live
+from agentkit.cli.stored_key import use_stored_key
 from agentkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +77,13 @@ Cassette = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Play from this cassette; record it if it is not there."),
 ]
+SingleFile = Annotated[
+    bool,
+    typer.Option("--single-file", help="Write the report as one HTML file that can be mailed."),
+]
+Pictures = Annotated[
+    bool, typer.Option("--pictures", help="Beside the one file, the pictures in full size.")
+]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit XML.")]
 
 
@@ -92,6 +100,8 @@ def run(
     values: Values = None,
     cassette: Cassette = None,
     out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("out/demo"),
+    single_file: SingleFile = False,
+    pictures: Pictures = False,
     junit: Junit = None,
     live: Live = False,
 ) -> None:
@@ -105,10 +115,10 @@ def run(
     loaded = _load(scripts, values)
     folders = _folders(loaded, out)
     for folder in folders:
-        check_folder(folder)
+        check_folder(folder, single_file=single_file)
     results = Results(jobs_of(loaded, apis=_chosen_apis(api), models=model or [], repeat=repeat))
-    if live and any(script.has_replies for script in loaded):
-        typer.echo("agentkit: --live: a model answers, not the script's `replies`", err=True)
+    if live:
+        _go_live(loaded)
     with (
         _pictures() as store,
         opened(
@@ -122,7 +132,7 @@ def run(
             is_whole = _play(results, source, store, jobs)
         finally:
             for script, folder in zip(loaded, folders, strict=True):
-                _report(script, results, folder)
+                _report(script, results, folder, source, single_file, pictures)
             if junit is not None:
                 _write_junit(junit, results)
     if not is_whole:
@@ -158,6 +168,13 @@ def schema() -> None:
     from agentkit.demo.json_schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def _go_live(scripts: Sequence[Script]) -> None:
+    """Take the kept key, and say what is not used."""
+    use_stored_key()
+    if any(script.has_replies for script in scripts):
+        typer.echo("agentkit: --live: a model answers, not the script's `replies`", err=True)
 
 
 def _chosen_apis(choice: ApiChoice | None) -> tuple[Api, ...]:
@@ -227,13 +244,27 @@ def _play(results: Results, source: Source, store: FileImageStore, at_once: int)
     return True
 
 
-def _report(script: Script, results: Results, folder: Path) -> None:
+def _report(
+    script: Script,
+    results: Results,
+    folder: Path,
+    source: Source,
+    single_file: bool,
+    pictures: bool,
+) -> None:
     from agentkit.demo.report import write
 
     plays = results.of(script)
     if not plays:
         return
-    page = write(script, plays, folder)
+    page = write(
+        script,
+        plays,
+        folder,
+        answered_by=source.answered_by,
+        single_file=single_file,
+        pictures=pictures,
+    )
     typer.echo(f"\nReport: {page}")
 
 
@@ -247,16 +278,20 @@ def _write_junit(path: Path, results: Results) -> None:
 def _tell(results: Results, repeat: int) -> None:
     """Say what was not as expected, and how often each expectation held."""
     from agentkit.demo.plays import rates
+    from agentkit.demo.saved_play import names_of
     from agentkit.show.plain import line
 
     for script in results.scripts:
         name = f"{line(script.name)}: " if len(results.scripts) > 1 else ""
-        for played in results.of(script):
+        plays = results.of(script)
+        titles = [title for _, title in names_of(plays)]
+        is_compared = repeat > 1 or len({played.model for played in plays}) > 1
+        for played, title in zip(plays, titles, strict=True):
             for why in played.failed:
-                words = f"{name}{line(why, width=400)}"
+                words = f"{name}{f'{line(title)}: ' if is_compared else ''}{line(why, width=400)}"
                 typer.echo(f"agentkit: not as expected: {words}", err=True)
         if repeat > 1:
-            found = rates(results.of(script))
+            found = rates(plays)
             always = sum(rate.held == rate.of for rate in found)
             typer.echo(f"{name}{always} of {len(found)} expectations held in every play")
             for rate in found:

@@ -1,4 +1,5 @@
-"""Report of a play: `index.html`, `transcript.md`, `run.json`, `images/API/NAME.EXTENSION`.
+"""Report of plays: `index.html`, `transcript.md`, `run.json`, `images/PLAY/NAME.EXTENSION`; or one
+HTML file.
 
 The page holds no script and loads nothing but the pictures beside it. Its content security policy
 makes the browser enforce that.
@@ -6,107 +7,156 @@ makes the browser enforce that.
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache, cached_property
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
-from agentkit.answer import Answer
-from agentkit.demo.descriptions import (
-    API_NAMES,
-    argument_list,
-    caption,
-    cost,
-    early_end,
-    outcome,
-    parents,
-)
-from agentkit.demo.player import Played, PlayedTurn
+from agentkit._files import write_together
+from agentkit.demo.page import GENERATOR, page
+from agentkit.demo.played import Played
+from agentkit.demo.record import KIND, record
+from agentkit.demo.saved_play import SavedPlay, names_of
 from agentkit.demo.script import Script
-from agentkit.errors import AgentkitError, ImageError
+from agentkit.demo.sources import AnsweredBy
+from agentkit.demo.thumbnails import thumbnails
+from agentkit.demo.transcript import transcript
+from agentkit.errors import AgentkitError, ImageError, UsageError
 from agentkit.run import HANDLE
-from agentkit.show import html, markdown, plain
-from agentkit.values import Image, Invocation, Text, Usage
-from agentkit.values.image_header import EXTENSIONS, RASTER_TYPES
+from agentkit.values.image_header import EXTENSIONS
 
-if TYPE_CHECKING:
-    import jinja2
-
-VERSION = 1
-_HERE = Path(__file__).parent
+PAGE = "index.html"
 _OWN_FILE = re.compile(rf"img_\d+\.({'|'.join((*EXTENSIONS.values(), 'bin'))})")
+_OWN_FOLDER = re.compile(r"(chat|responses)(-[A-Za-z0-9.-]*)?")
 
 
 class ReportError(AgentkitError):
     """The report cannot be written."""
 
 
-def write(script: Script, played: Sequence[Played], folder: Path) -> Path:
-    """Write the report and return the path of its `index.html`.
+def write(
+    script: Script,
+    played: Sequence[Played],
+    folder: Path,
+    *,
+    answered_by: AnsweredBy | None = None,
+    single_file: bool = False,
+    pictures: bool = False,
+) -> Path:
+    """Write the report and return the path of its page.
 
-    Pictures of an earlier report in `folder/images/API` are removed; other files there stay.
-    Raises `ReportError` if the folder cannot be written.
+    - `answered_by` is told in its head.
+    - `single_file`: the page is all there is, with small pictures inside, in at most 3 MB. `folder`
+      may then be the path of an HTML file. With `pictures`, the full ones are put beside it.
+
+    Pictures of an earlier report in `folder/images` are removed; other files there stay. Raises
+    `UsageError` if there is something in the folder and no report, `ReportError` if it cannot be
+    written.
     """
+    check_folder(folder, single_file=single_file)
+    target = _page_of(folder) if single_file else folder / PAGE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        conversations = [_save_images(each, folder) for each in played]
-        (folder / "transcript.md").write_text(_transcript(script, conversations), encoding="utf-8")
-        (folder / "run.json").write_text(_record(script, played), encoding="utf-8")
-        page = folder / "index.html"
-        page.write_text(_page(script, conversations), encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        has_files = pictures or not single_file
+        saved = _saved(played, target.parent if has_files else None)
+        if single_file:
+            images = [image for each in played for image in each.images.values()]
+            text = page(script, saved, answered_by, thumbnails(images, shown=3))
+            write_together({target: [_encoded(text)]})
+        else:
+            files = {
+                target.parent / "transcript.md": transcript(script, saved, answered_by),
+                target.parent / "run.json": record(script, saved, answered_by),
+                target: page(script, saved, answered_by),
+            }
+            write_together({path: [_encoded(text)] for path, text in files.items()})
     except OSError as error:
         raise ReportError(
             f"the report cannot be written to {folder}: {error.strerror or error}"
         ) from error
-    return page
+    return target
 
 
-def check_folder(folder: Path) -> None:
-    """Whether a report may be written there. Raises `UsageError` for what is there already and is
-    no report.
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _page_of(folder: Path) -> Path:
+    return folder if folder.suffix.lower() in {".html", ".htm"} else folder / PAGE
+
+
+def check_folder(folder: Path, *, single_file: bool = False) -> None:
+    """Whether a report may be written there. Raises `UsageError` where there is something already
+    that is no report, and where nothing can be made.
     """
-    del folder
+    target = _page_of(folder) if single_file else folder / PAGE
+    try:
+        if single_file and target.exists() and not _is_our_page(target):
+            raise UsageError(f"{target} is no report of agentkit; it is not replaced")
+        above = next((each for each in (target.parent, *target.parents) if each.exists()), None)
+        if above is not None and not above.is_dir():
+            raise ReportError(f"the report cannot be written to {folder}: {above} is a file")
+        if single_file or not folder.is_dir() or not any(folder.iterdir()):
+            return
+        if not _is_our_record(folder / "run.json") and not _is_our_page(target):
+            raise UsageError(
+                f"{folder} is not empty and holds no report of agentkit, so none is written there; "
+                "accepted is a new folder, an empty one, or that of an earlier report"
+            )
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written to {folder}: {error.strerror or error}"
+        ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class SavedConversation:
-    """One conversation, and the files of its pictures."""
-
-    played: Played
-    files: Mapping[str, str | None]
-    """Path of each picture from the report's folder, by name. None: its bytes are gone."""
-
-    @property
-    def title(self) -> str:
-        return API_NAMES[self.played.api]
-
-    @property
-    def gallery(self) -> tuple[Image, ...]:
-        return tuple(self.played.images.values())
-
-    def caption(self, image: Image) -> str:
-        """What a picture shows. Where that is unknown, the prompt of its turn."""
-        if words := caption(image):
-            return words
-        for turn in self.played.turns:
-            if turn.answer and image.name in turn.answer.run.arrived:
-                prompt = " ".join(turn.say.split())
-                return f"for “{prompt}”"
-        return ""
+def _is_our_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return GENERATOR in file.read(4000)
 
 
-def _save_images(played: Played, folder: Path) -> SavedConversation:
-    target = folder / "images" / played.api
+def _is_our_record(path: Path) -> bool:
+    """Whether a file is the record of a report; those of earlier versions have no `kind`."""
+    try:
+        found: Any = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict):
+        return False
+    fields = cast("dict[str, Any]", found)
+    return fields.get("kind") == KIND or {"version", "name", "conversations"} <= set(fields)
+
+
+def _saved(plays: Sequence[Played], folder: Path | None) -> list[SavedPlay]:
+    """The plays, with their pictures in `folder/images`; without a folder, nowhere."""
+    names = names_of(plays)
+    if folder is not None:
+        _remove_stale(folder / "images")
+    return [
+        SavedPlay(played, key, title, {} if folder is None else _save_images(played, key, folder))
+        for played, (key, title) in zip(plays, names, strict=True)
+    ]
+
+
+def _remove_stale(images: Path) -> None:
+    """Remove the pictures of an earlier report."""
+    if not images.is_dir():
+        return
+    for play in images.iterdir():
+        if _OWN_FOLDER.fullmatch(play.name) and play.is_dir() and not play.is_symlink():
+            for stale in play.iterdir():
+                if _OWN_FILE.fullmatch(stale.name):
+                    stale.unlink()
+            with contextlib.suppress(OSError):  # something else lies in it
+                play.rmdir()
+
+
+def _save_images(played: Played, key: str, folder: Path) -> dict[str, str | None]:
+    target = folder / "images" / key
     target.mkdir(parents=True, exist_ok=True)
-    for stale in target.iterdir():
-        if _OWN_FILE.fullmatch(stale.name):
-            stale.unlink()
     files: dict[str, str | None] = {}
     for index, image in enumerate(played.images.values(), 1):
         # A name from outside never becomes a path.
@@ -114,238 +164,8 @@ def _save_images(played: Played, folder: Path) -> SavedConversation:
         try:
             file = image.save(target / f"{stem}.{image.extension}")
             files[image.name] = file.relative_to(folder).as_posix()
-        except ImageError:
+        except ImageError as error:
+            if isinstance(error.__cause__, OSError):  # the disk is full, or the folder closed
+                raise error.__cause__ from error
             files[image.name] = None
-    return SavedConversation(played, files)
-
-
-# run.json
-
-
-def _record(script: Script, played: Sequence[Played]) -> str:
-    record = {
-        "version": VERSION,
-        "name": script.name,
-        "model": script.model,
-        "conversations": [_conversation_record(each) for each in played],
-    }
-    return json.dumps(record, indent=1)
-
-
-def _conversation_record(played: Played) -> dict[str, Any]:
-    return {
-        "api": played.api,
-        "seconds": round(played.seconds, 3),
-        "turns": [_turn_record(turn) for turn in played.turns],
-    }
-
-
-def _turn_record(turn: PlayedTurn) -> dict[str, Any]:
-    run: Any = json.loads(turn.answer.run.to_json()) if turn.answer is not None else None
-    return {
-        "say": turn.say,
-        "seconds": round(turn.seconds, 3),
-        "problems": list(turn.problems),
-        "error": turn.error,
-        "run": run,
-    }
-
-
-# transcript.md
-
-
-def _transcript(script: Script, conversations: Sequence[SavedConversation]) -> str:
-    blocks = [f"# {markdown.inline(script.name)}", markdown.prose(script.about.strip())]
-    for conversation in conversations:
-        blocks.append(f"## {conversation.title}")
-        for turn in conversation.played.turns:
-            blocks += _turn_blocks(turn, conversation)
-        blocks.append(f"_{markdown.inline(_summary(conversation.played))}_")
-    return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _turn_blocks(turn: PlayedTurn, conversation: SavedConversation) -> Iterator[str]:
-    """The Markdown blocks of a turn, in order."""
-    yield f"### {turn.number}"
-    prompt = markdown.prose(turn.say.strip())
-    yield "\n".join(f"> {line}".rstrip() for line in prompt.split("\n"))
-    if turn.answer is not None:
-        yield from _answer_blocks(turn.answer, conversation)
-    for why in turn.problems:
-        yield f"**Not as expected:** {markdown.inline(why)}"
-    if turn.error:
-        yield f"**Error:** {markdown.inline(turn.error)}"
-
-
-def _answer_blocks(answer: Answer, conversation: SavedConversation) -> Iterator[str]:
-    yield "\n".join(_call_item(call) for call in answer.invocations)
-    for part in answer.shown:
-        if isinstance(part, Text):
-            yield markdown.prose(part.text.strip("\n"))
-        else:
-            yield _image_block(part, conversation)
-    for failure in answer.failures:
-        yield f"> No picture: {markdown.inline(failure.reason)}"
-    if why := early_end(answer):
-        yield f"_{markdown.inline(why)}_"
-
-
-def _call_item(call: Invocation) -> str:
-    """A tool call as an item of a list."""
-    item = f"- **{markdown.inline(call.name)}**"
-    if call.arguments is not None:
-        item += markdown.inline(f"({argument_list(call.arguments)})")
-    if call.count > 1:
-        item += f" ×{call.count}"
-    if result := markdown.inline(outcome(call)):
-        item += f" → {result}"
-    if call.seconds is not None:
-        item += f" _({plain.duration(call.seconds)})_"
-    return item
-
-
-def _image_block(image: Image, conversation: SavedConversation) -> str:
-    """A picture with its facts below it."""
-    file = conversation.files.get(image.name)
-    if file is None:
-        return f"> {markdown.inline(f'{image.name}: its bytes are gone')}"
-    facts = [image.name, plain.pixels(image), parents(image)]
-    line = ", ".join(fact for fact in facts if fact)
-    if words := conversation.caption(image):
-        line += f": {words}"
-    folder, _, _ = file.rpartition("/")
-    return f"{markdown.picture(image, folder=folder)}\n\n_{markdown.inline(line)}_"
-
-
-def _summary(played: Played) -> str:
-    usage = played.usage
-    good = sum(turn.is_good for turn in played.turns)
-    facts = (
-        f"{good} of {played.planned} turns as expected",
-        f"{len(played.images)} pictures",
-        f"{usage.requests} requests",
-        f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out",
-        cost(usage),
-        plain.duration(played.seconds),
-    )
-    return " · ".join(facts)
-
-
-# index.html
-
-
-@cache
-def _template() -> jinja2.Template:
-    import jinja2
-    from markupsafe import Markup
-
-    def safe(value: object) -> object:
-        """A value on its way into the page: control characters are made visible.
-
-        Jinja's autoescape does the rest.
-        """
-        if isinstance(value, str) and not isinstance(value, Markup):
-            return plain.visible(value)
-        return value
-
-    def prose(words: str) -> Markup:
-        return Markup(html.prose(words))  # noqa: S704 - escaped there
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        finalize=safe,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "dollars": plain.dollars,
-        "cost": cost,
-        "duration": plain.duration,
-        "kilobytes": plain.kilobytes,
-        "pixels": plain.pixels,
-        "caption": plain.caption,
-        "prose": prose,
-    }
-    return environment.get_template("report.html.jinja")
-
-
-def _page(script: Script, conversations: Sequence[SavedConversation]) -> str:
-    from markupsafe import Markup
-
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
-    digest = hashlib.sha256(style.encode()).digest()
-    started_at = min((each.played.started_at for each in conversations), default=0)
-    return _template().render(
-        script=script,
-        conversations=[_Section(each) for each in conversations],
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=base64.b64encode(digest).decode(),
-        when=datetime.fromtimestamp(started_at, UTC),
-        usage=Usage.total(each.played.usage for each in conversations),
-        is_good=all(each.played.is_good for each in conversations),
-    )
-
-
-@dataclass(frozen=True)
-class _Section:
-    """One conversation, as the template reads it."""
-
-    saved: SavedConversation
-
-    @cached_property
-    def played(self) -> Played:
-        return self.saved.played
-
-    @property
-    def title(self) -> str:
-        return self.saved.title
-
-    @property
-    def gallery(self) -> Sequence[Image]:
-        return self.saved.gallery
-
-    @property
-    def good(self) -> int:
-        return sum(turn.is_good for turn in self.played.turns)
-
-    @cached_property
-    def calls(self) -> tuple[int, int]:
-        """How many calls there were: of the user's tools, of server tools."""
-        counts = {"client": 0, "server": 0}
-        for turn in self.played.turns:
-            for call in turn.answer.invocations if turn.answer is not None else ():
-                counts[call.executor] += call.count
-        return counts["client"], counts["server"]
-
-    def file(self, image: Image) -> str | None:
-        return self.saved.files.get(image.name)
-
-    def is_shown(self, image: Image) -> bool:
-        """Whether the page shows it: an SVG is only linked to."""
-        return image.media_type in RASTER_TYPES and self.file(image) is not None
-
-    def caption(self, image: Image) -> str:
-        return self.saved.caption(image)
-
-    def ended(self, answer: Answer[Any]) -> str:
-        return early_end(answer)
-
-    def part(self, part: Text | Image) -> str | None:
-        """The words of a part; None for a picture."""
-        return part.text if isinstance(part, Text) else None
-
-    def facts(self, image: Image) -> Sequence[str]:
-        """Size, parents, model and cost of a picture."""
-        facts = [plain.pixels(image), plain.kilobytes(image.size), parents(image), image.model]
-        if image.cost_usd is not None:
-            facts.append(plain.dollars(image.cost_usd))
-        return [fact for fact in facts if fact]
-
-    def arguments(self, call: Invocation) -> Sequence[tuple[str, str]]:
-        pairs: list[tuple[str, str]] = []
-        for name, value in (call.arguments or {}).items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            pairs.append((name, text))
-        return pairs
+    return files

@@ -1,5 +1,6 @@
 """The command, as a user runs it: a process of its own."""
 
+import json
 import os
 import re
 import signal
@@ -323,3 +324,8 @@ def test_an_interrupt_ends_a_demo_quietly(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in errors
+    record = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))
+    assert record["answered_by"]["kind"] == "emulator"
+    assert not record["is_whole"]
+    assert record["conversations"][0]["turns"][-1]["error"] == "interrupted before its end"
+    assert list((tmp_path / "out" / "images" / "chat").iterdir())

@@ -6,15 +6,24 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
 from agentkit import Image, Invocation, Text
+from agentkit.demo.checks import Check
+from agentkit.demo.form import Verdict
+from agentkit.demo.played import Decided
 from agentkit.demo.player import Played
-from agentkit.demo.report import ReportError, write
+from agentkit.demo.report import ReportError, check_folder, write
+from agentkit.demo.saved_play import in_order, lineages, names_of
 from agentkit.demo.script import Script, read
+from agentkit.demo.sources import AnsweredBy
+from agentkit.errors import UsageError
 from agentkit.values import MemoryBlobs
 from tests.unit.demo.hand_made import answered, drawn, failed_picture, played, turn
 
@@ -299,7 +308,7 @@ def test_the_record_holds_each_run(tmp_path: Path) -> None:
 
 
 def test_a_second_report_replaces_only_its_own_pictures(tmp_path: Path) -> None:
-    (tmp_path / "images/chat").mkdir(parents=True)
+    write(script(), both(), tmp_path)
     (tmp_path / "images/mine.png").write_text("mine")
     (tmp_path / "images/chat/mine.png").write_text("mine")
     (tmp_path / "images/chat/img_9.jpg").write_text("stale")
@@ -316,3 +325,163 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ReportError, match=r"the report cannot be written to .*file"):
         write(script(), both(), tmp_path / "file")
+
+
+EMULATOR = AnsweredBy("emulator")
+
+
+@pytest.mark.parametrize(
+    ("answered_by", "words", "kind"),
+    [
+        (
+            EMULATOR,
+            "Answered by the emulator: no model was asked, and nothing was paid.",
+            "emulator",
+        ),
+        (AnsweredBy("openrouter"), "Answered by OpenRouter.", "openrouter"),
+        (
+            AnsweredBy("cassette", "fox.yaml", "OpenRouter"),
+            "Answered by the cassette fox.yaml, recorded from OpenRouter. Its pictures are flat",
+            "cassette",
+        ),
+    ],
+)
+def test_who_answered_stands_in_the_head(
+    answered_by: AnsweredBy, words: str, kind: str, tmp_path: Path
+) -> None:
+    plays = [replace(each, model="a/b") for each in both()]
+    page = Page(write(script(), plays, tmp_path, answered_by=answered_by).read_text("utf-8"))
+    assert words in page.words
+    assert (
+        words.partition(".")[0].lower() in (tmp_path / "transcript.md").read_text("utf-8").lower()
+    )
+    record = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert record["answered_by"]["kind"] == kind
+    assert (record["date"], record["is_whole"]) == ("2026-09-21T14:13:20+00:00", False)
+
+
+def test_one_file_holds_all(tmp_path: Path) -> None:
+    target = write(script(), both(), tmp_path / "new" / "fox.html", single_file=True)
+    assert [each.name for each in target.parent.iterdir()] == ["fox.html"]
+    page = Page(target.read_text("utf-8"))
+    sources = [str(each["src"]) for each in page.all("img")]
+    assert sources
+    assert all(each.startswith("data:image/webp;base64,") for each in sources)
+    assert not page.all("a")
+    policy = next(
+        each["content"]
+        for each in page.all("meta")
+        if "content" in each and "default-src" in str(each["content"])
+    )
+    assert "img-src 'self' data:;" in str(policy)
+    again = write(script(), both(), target, single_file=True, pictures=True)
+    hrefs = {str(each["href"]) for each in Page(again.read_text("utf-8")).all("a")}
+    assert hrefs == {f"images/{api}/img_{n}.png" for api in ("chat", "responses") for n in (1, 2)}
+    assert all((target.parent / each).is_file() for each in hrefs)
+
+
+def noisy(number: int) -> Image:
+    """A picture that no codec makes small."""
+    picture = Pillow.effect_noise((900, 600), 90 + number).convert("RGB")
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    data = buffer.getvalue()
+    digest = hashlib.sha256(data).hexdigest()
+    return Image(digest, "image/png", len(data), 900, 600, f"img_{number}", blobs=MemoryBlobs(data))
+
+
+def test_one_file_has_at_most_three_megabytes(tmp_path: Path) -> None:
+    pictures = [noisy(number) for number in range(1, 13)]
+    play = played(*(turn(answered(each), number=n) for n, each in enumerate(pictures, 1)))
+    plays = [play, replace(play, api="responses"), replace(play, number=2)]
+    size = write(script(), plays, tmp_path / "x.html", single_file=True).stat().st_size
+    assert 300_000 < size <= 3_000_000
+
+
+def test_what_is_no_report_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "run.json").write_text('{"my": "data"}')
+    (tmp_path / "mine" / "index.html").write_text("<p>mine")
+    for single in (False, True):
+        with pytest.raises(UsageError, match="no report of agentkit"):
+            check_folder(tmp_path / "mine", single_file=single)
+        with pytest.raises(UsageError, match="no report of agentkit"):
+            write(script(), both(), tmp_path / "mine", single_file=single)
+    assert (tmp_path / "mine" / "index.html").read_text() == "<p>mine"
+    (tmp_path / "old").mkdir()  # a report of an earlier version
+    (tmp_path / "old" / "run.json").write_text('{"version": 1, "name": "x", "conversations": []}')
+    assert write(script(), both(), tmp_path / "old").is_file()
+
+
+def test_what_came_of_an_interrupted_play_is_told(tmp_path: Path) -> None:
+    came = turn(answered(Text("So f")), error="interrupted before its end")
+    page = Page(write(script(), [played(came, planned=3)], tmp_path).read_text("utf-8"))
+    for words in ("So f", "interrupted before its end", "2 of 3 turns were not played"):
+        assert words in page.words
+
+
+def test_expectations_stand_beside_what_came(tmp_path: Path) -> None:
+    checks = (
+        Check("images", "2 images", "1", "unmet"),
+        Check("text", "the text 'a'", "'a'", "met"),
+        Check("image.has_alpha", "images with <b>", "flat", "skipped"),
+    )
+    shown = replace(turn(answered(Text("x")), problems=(checks[0].line,)), checks=checks)
+    page = Page(write(script(), [played(shown)], tmp_path).read_text("utf-8"))
+    cells = [each for each in page.words.split("\n") if each.strip()]
+    assert any("2 images" in each for each in cells)
+    assert page.words.count("2 images") == 1
+    assert "the text 'a'" not in page.words
+    assert "Not checked: 1 expectations" in page.words
+
+
+def test_what_a_person_said_stands_at_the_call(tmp_path: Path) -> None:
+    call = Invocation("c1", "pay", {"euros": 1}, status="completed", result="paid 1")
+    asked = replace(call, arguments={"euros": 3}, status="pending")
+    said = Verdict(approved=True, edit={"euros": 1})
+    shown = replace(turn(answered(Text("x"), invocations=(call,))), decided=(Decided(asked, said),))
+    page = Page(write(script(), [played(shown)], tmp_path).read_text("utf-8"))
+    assert "A person was asked, and said: approved with euros: 1" in page.words
+    assert "The model had asked for euros: 3" in page.words
+
+
+def test_plays_stand_side_by_side(tmp_path: Path) -> None:
+    plays = [
+        replace(played(turn(answered(drawn("img_1"), say="x"))), model=model, number=number)
+        for model in ("a/b", "a/c")
+        for number in (1, 2)
+    ]
+    page = Page(write(script(), plays, tmp_path).read_text("utf-8"))
+    tabs = [each.get("aria-label") for each in page.all("input")]
+    assert tabs == ["a/b · play 1", "a/b · play 2", "a/c · play 1", "a/c · play 2", "Side by side"]
+    assert [each.get("id") for each in page.all("input") if "checked" in each] == ["tab-5"]
+    sources = {str(each["src"]) for each in page.all("img")}
+    assert sources == {f"images/chat-a-{m}-{n}/img_1.png" for m in "bc" for n in (1, 2)}
+    assert len({key for key, _ in names_of(plays * 2)}) == 8
+
+
+def test_pictures_stand_after_those_they_were_made_from() -> None:
+    made = [
+        ("img_1", ()),
+        ("img_2", ("img_1",)),
+        ("img_3", ("img_2", "img_9")),
+        ("img_4", ()),
+        ("img_5", ("img_1",)),
+        ("img_6", ("img_6",)),
+    ]
+    images = {name: drawn(name, parents=parents) for name, parents in made}
+    strips = [[image.name for image in strip] for strip in lineages(images)]
+    assert strips == [["img_1", "img_2", "img_3"], ["img_4"], ["img_1", "img_5"], ["img_6"]]
+
+
+def test_a_sentence_with_a_colon_stands_before_its_picture() -> None:
+    fox, owl = drawn("img_1"), drawn("img_2")
+
+    def order(*parts: Text | Image) -> list[str]:
+        return [part.text if isinstance(part, Text) else part.name for part in in_order(parts)]
+
+    two = Text("Two. The first:\n\nThe second:")
+    assert order(two, fox, owl) == ["Two. The first:", "img_1", "The second:", "img_2"]
+    assert order(Text("Both:"), fox, owl) == ["Both:", "img_1", "img_2"]
+    assert order(fox, Text("That was it:")) == ["img_1", "That was it:"]
+    assert order(fox, owl) == ["img_1", "img_2"]
