@@ -43,6 +43,7 @@ CONTENTS = {
         "tools",
         "approvals",
         "money",
+        "team-budgets",
         "agents-as-tools",
         "hooks",
         "errors",

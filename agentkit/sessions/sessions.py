@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -13,12 +13,14 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection
 
 from agentkit._check import check_kind, check_number, check_text
+from agentkit.budget import Budget, KeptBudget, Per
 from agentkit.errors import UsageError
 from agentkit.images.store import ImageStore, checked_store, default_store
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.saved_conversation import SavedConversation
 from agentkit.sessions import catalogue, forks, removal
+from agentkit.sessions.budgets import Budgets
 from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
 from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.database import Database
@@ -60,6 +62,7 @@ class Sessions:
         """Seconds that a turn waits for another writer."""
         self.ledger = Ledger(DatabaseCalls(self._database), locks=DatabaseLocks(self._database))
         """The paid requests of the conversations."""
+        self._budgets = Budgets(self._database)
 
     def __repr__(self) -> str:
         return f"Sessions({self._database.name!r})"
@@ -189,6 +192,32 @@ class Sessions:
                 return work(connection)
 
         return await asyncio.to_thread(write)
+
+    def budget(
+        self,
+        name: str,
+        cost_usd: float | None = None,
+        images: int | None = None,
+        *,
+        per: Per | None = None,
+        within: Iterable[Budget | None] = (),
+        unmetered: bool = False,
+    ) -> KeptBudget:
+        """A `Budget` that all processes share which name it so, in this database:
+
+            team = sessions.budget("team", cost_usd=20, per="day")
+            agent = Agent(…, budget=team)
+
+        - `cost_usd`, `images`, `within` and `unmetered` are those of `Budget`. What was used is in
+          the database; the limits are what is said here, in each process.
+        - `per` is `"day"` or `"month"`, in UTC: after it, all counts anew. A request counts in the
+          period in which it was sent.
+
+        Nothing is read before the first use. Raises `UsageError` for a wrong argument.
+        """
+        return self._budgets.budget(
+            name, cost_usd, images, per=per, within=within, unmetered=unmetered
+        )
 
     def close(self) -> None:
         """Close the connections. What is used later opens them again."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -148,7 +147,7 @@ entries = Table(
 )
 
 budgets = Table(
-    # One row for each period of a budget. `period` is its first day, UTC, or "" without periods.
+    # One row for each period of a budget: `2026-11-30`, `2026-11`, or "" without periods.
     "agentkit_budgets",
     metadata,
     Column("name", String(200), primary_key=True),
@@ -158,22 +157,27 @@ budgets = Table(
     Column("uncertain_usd", Float, nullable=False, default=0.0),
     Column("uncertain_images", Integer, nullable=False, default=0),
     Column("uncertain_requests", Integer, nullable=False, default=0),
-    Column("highest_cost", Text, nullable=False, default="{}"),  # JSON: by shape of request
+    # JSON: USD by shape of request, null where nobody told what such a one cost.
+    Column("highest_cost", Text, nullable=False, default="{}"),
     Column("changed_at", Float, nullable=False),
 )
 
 holds = Table(
-    # What requests under way may cost. `call` is the key in the call ledger, `owner` the process.
+    # What requests under way may cost, and for a while what those with a `call` did cost: a process
+    # that goes on with the request finds it there, and nothing counts twice.
     "agentkit_holds",
     metadata,
     Column("id", String(40), primary_key=True),
     Column("budget", String(200), nullable=False),
     Column("period", String(20), nullable=False),
-    Column("cost_usd", Float, nullable=False),
-    Column("images", Integer, nullable=False),
-    Column("call", Text),
-    Column("owner", String(80), nullable=False),
-    Column("is_uncertain", Boolean, nullable=False, default=False),
+    Column("state", String(10), nullable=False),  # `open`, `uncertain` or `settled`
+    Column("cost_usd", Float, nullable=False),  # held, or uncertain
+    Column("images", Integer, nullable=False),  # held, or uncertain
+    Column("spent_usd", Float, nullable=False, default=0.0),
+    Column("spent_images", Integer, nullable=False, default=0),
+    Column("call", Text, index=True),  # in the call ledger, without the number of the attempt
+    Column("attempt", Integer),  # the first that it holds for
+    Column("owner", String(80), nullable=False),  # the process
     Column("made_at", Float, nullable=False),
-    Index("agentkit_holds_of_budget", "budget", "period"),
+    Index("agentkit_holds_of_budget", "budget", "state"),
 )
