@@ -38,6 +38,7 @@ exclude_patterns = [".*", "agentkit", "cassettes", "examples", "out", "tests", "
 CONTENTS = {
     "Guide": (
         "conversations",
+        "sessions",
         "pictures",
         "image-api",
         "tools",
