@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from math import fsum
 from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar as DefaultTypeVar
@@ -161,10 +162,17 @@ class Interrupted:
 
     @property
     def cost_usd(self) -> float | None:
-        """What its replies cost as far as they were written, in USD; None where nobody told it.
-        What is in `calls` comes on top.
-        """
+        """What the replies in `run` cost, in USD; None where nobody told it."""
         return self.run.usage.cost_usd
+
+    @property
+    def may_cost_usd(self) -> float | None:
+        """What its other requests may have cost at most, in USD, on top of that; None where nobody
+        knows a price of one of them.
+        """
+        worst = [each.worst_usd for each in self.calls]
+        known = [usd for usd in worst if usd is not None]
+        return fsum(known) if len(known) == len(worst) else None
 
 
 class SavedConversation(Conversation[OutputT], Generic[OutputT]):

@@ -35,7 +35,7 @@ class Hold:
         self._accounts, self._shape, self._worst = accounts, shape, worst
         self._ending: Ending | None = None
 
-    def _worst_usd(self) -> float:
+    def worst_usd(self) -> float:
         """What the request may have cost at most. Not to be asked under the lock."""
         return self.cost_usd if self._worst is None else max(self.cost_usd, self._worst())
 
@@ -44,7 +44,7 @@ class Hold:
         request again. False if that does not fit: then nothing has changed. `attempt` is the
         number that the call ledger gives to the next one.
         """
-        worst_usd = self._worst_usd()
+        worst_usd = self.worst_usd()
         with guard.lock:
             usd, images = usd_left(self._accounts), images_left(self._accounts)
             if self._ending is not None or not covers(usd, images, worst_usd, self.images):
@@ -71,7 +71,7 @@ class Hold:
         """
         known = cost_usd or 0.0
         whole = whole and cost_usd is not None
-        open_usd = 0.0 if whole else max(self._worst_usd() - known, 0.0)
+        open_usd = 0.0 if whole else max(self.worst_usd() - known, 0.0)
         ending = Ending(
             known,
             images,
@@ -95,7 +95,7 @@ class Hold:
 
     def keep(self, images: int = 0) -> None:
         """Count the request as uncertain: only the pictures that had arrived are known."""
-        open_usd, open_images = self._worst_usd(), max(self.images - images, 0)
+        open_usd, open_images = self.worst_usd(), max(self.images - images, 0)
         self._end(Ending(0.0, images, open_usd, open_images, is_uncertain=True))
 
     def _end(self, ending: Ending) -> bool:

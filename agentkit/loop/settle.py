@@ -10,7 +10,7 @@ from agentkit.loop.begin import begin
 from agentkit.loop.decisions import Decisions
 from agentkit.loop.driver import advance
 from agentkit.loop.live import LiveRun
-from agentkit.run import Finish, Run, next_step
+from agentkit.run import Finish, Run, Wait, next_step
 from agentkit.run.step import NextCost
 
 
@@ -24,7 +24,7 @@ async def settled(run: Run, live: LiveRun) -> Run:
     live.log.run = run = await begin(run, live, Decisions())
     while run.status == "running" and not run.pending:
         sent = await outcomes.sent_before(run, live.context or live.base)
-        if sent is None and not isinstance(next_step(run, NextCost()), Finish):
+        if sent is None and not isinstance(next_step(run, NextCost()), Finish | Wait):
             break
         run, _ = await advance(run, live)
     if run.status == "running":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from agentkit._log import logger
 from agentkit.budget import Hold
@@ -52,7 +53,9 @@ async def take_turn(
     reader = ReplyReader(before, context, log, call)
     draws = partial(may_draw, request, context)
     paid = _paid_request(context, reader, hold, draws, deadline=deadline, call=call)
-    facts = {"closing": closing, "draws": upcoming.draws and closing is None}
+    facts: dict[str, Any] = {"closing": closing, "draws": upcoming.draws and closing is None}
+    if call is not None:
+        facts["worst_usd"] = hold.worst_usd()
     try:
         async with hold, paid:
             path, body = await body_of(request, run, context, hold)

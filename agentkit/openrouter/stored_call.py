@@ -11,8 +11,10 @@ from agentkit.errors import LedgerError, OutcomeUnknown
 from agentkit.openrouter.ledger_storage import CallKey, Damaged, Entry, Stored
 
 VERSION = 1
-FACTS = ("closing", "draws", "content_type")
-"""The limit for which the request closes its run, whether it may bring pictures, and its type."""
+FACTS = ("closing", "draws", "content_type", "worst_usd")
+"""The limit for which the request closes its run, whether it may bring pictures, its type, and what
+it may cost at most, in USD.
+"""
 Verdict = Literal["again", "give_up"]
 VERDICTS: tuple[Verdict, ...] = ("again", "give_up")
 
@@ -83,6 +85,12 @@ class StoredCall:
     def may_draw(self) -> bool:
         """Whether it says by itself that it may bring pictures."""
         return self.request is not None and self.request.facts.get("draws") is True
+
+    @property
+    def worst_usd(self) -> float | None:
+        """What it may have cost at most, in USD; None where nobody knew a price."""
+        found = None if self.request is None else self.request.facts.get("worst_usd")
+        return found if isinstance(found, float) and found > 0.0 else None
 
     @property
     def generation_id(self) -> str | None:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
-from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+from agentkit.emulator import CallTool, Draw, Emulator, Fault, Lookup, Reply, Say, Socket, When
 from agentkit.errors import UsageError
 from agentkit.hooks import Asking, Hooks
+from agentkit.openrouter import Timeouts
 from agentkit.sessions import SavedConversation, Sessions
 from agentkit.values import Message
+from tests.clock import until
 from tests.processes import PATIENCE, started
 
 DRAWN = [Draw("a fox"), Say("A fox.")]
@@ -218,3 +220,37 @@ async def test_an_interrupted_turn_is_dropped(
         await chat.go_on()
     assert (await chat.send("Draw a fox")).text == "A fox."
     assert len(chat.messages) == 2
+
+
+async def test_a_drawing_that_was_in_flight_waits_for_a_person(
+    case: Case, emulator: Emulator
+) -> None:
+    """It may have been billed, so neither `go_on` nor a new prompt buys it again."""
+    emulator.play([Reply(DRAWN), Reply(DRAWN)])
+    stalled = Fault(socket=Socket("stall", at="body"), billed=True, when=When(times=1))
+    emulator.faults.add(stalled, Fault(lookup=Lookup("error"), when=When(api="generation")))
+    child = started(takes_a_turn, case, folder=case.folder)
+    await until(lambda: emulator.posts)
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join(PATIENCE)
+    quick = Timeouts(lookup=0.2)
+    async with OpenRouter(base_url=case.base_url, api_key="sk-or-any", timeouts=quick) as client:
+        chat = case.open(client)
+        found = chat.interrupted
+        assert found is not None
+        assert [each.is_received for each in found.in_flight] == [False]
+        assert found.may_cost_usd is None  # nobody asked for a price
+        with pytest.raises(UsageError, match="outcomes="):
+            await chat.send("Hello?")
+        waiting = case.open(client).waiting
+        assert waiting is not None
+        [question] = waiting.waiting
+        assert question.why == "outcome"
+        assert len(emulator.posts) == 1
+        answer = await chat.resume(waiting, outcomes={question.call_id: "again"})
+    assert answer.text == "A fox."
+    assert len(emulator.posts) == 2
+
+
+def takes_a_turn(case: Case) -> None:
+    asyncio.run(take_a_turn(case))
