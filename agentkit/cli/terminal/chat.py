@@ -170,7 +170,7 @@ class Chat:
 
     async def _watch(self, stream: AnswerStream[Any]) -> Answer[Any]:
         """The stream, shown as it comes."""
-        transcript = Transcript(formatted=self.face.is_terminal)
+        transcript = Transcript(formatted=self.face.is_terminal, columns=self.face.columns)
         began = time.monotonic()
 
         def status() -> str:

@@ -16,6 +16,9 @@ from rich.text import Text
 
 from agentkit.cli.terminal.transcript import Moving
 
+_NO_END = 100_000
+"""Columns of a line that is not wrapped."""
+
 
 class Face(Protocol):
     """A place where a chat is shown and typed."""
@@ -31,6 +34,10 @@ class Face(Protocol):
 
     def print_picture(self, picture: Segments | str) -> None:
         """Show a picture: rows of cells, or escape codes."""
+        ...
+
+    def columns(self) -> int:
+        """Columns that a row of words may take."""
         ...
 
     def room(self) -> tuple[int, int]:
@@ -79,7 +86,7 @@ class PlainFace:
             highlight=False,
             markup=False,
             emoji=False,
-            width=100_000,
+            width=_NO_END,
         )
         self._stop: Callable[[], None] | None = None
         self._reading: asyncio.Future[str | None] | None = None
@@ -109,6 +116,9 @@ class PlainFace:
 
     def print_picture(self, picture: Segments | str) -> None:
         """Nothing: a file has no use for it."""
+
+    def columns(self) -> int:
+        return _NO_END
 
     def room(self) -> tuple[int, int]:
         return (0, 0)

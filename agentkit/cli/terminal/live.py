@@ -15,6 +15,8 @@ from agentkit.show import plain
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 """What turns while something runs."""
+_WORD_ROWS = 2
+"""Rows of unfinished words at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,12 @@ class View:
 
 
 def live_text(view: View, painter: Painter, *, now: float, columns: int, rows: int) -> str:
-    """The rows of the moving part as text with colours, at most `rows` of them, each shorter than
-    `columns`. Of unfinished words that are too long, the end is shown.
+    """The rows of the moving part as text with colours, for a terminal of so many columns and rows.
+    Each is shorter than the terminal is wide.
+
+    Of unfinished words, the last two rows are shown: where a terminal becomes so narrow that the
+    moving part is broken into more rows than there are, what scrolled out of it cannot be taken
+    back.
     """
     width = max(columns - 1, 1)
     frame = FRAMES[int(now * 10) % len(FRAMES)]
@@ -48,11 +54,10 @@ def live_text(view: View, painter: Painter, *, now: float, columns: int, rows: i
         below.append(_cut(Text(text, style="cyan"), width))
     if view.note:
         below.append(_cut(Text(view.note, style="dim"), width))
-    left = max(rows - len(below), 1)
-    tail = _tail(view.moving.words, width, left, painter)
+    tail = _tail(view.moving.words, width, _WORD_ROWS, painter)
     if view.preview is not None and not tail:
         shown = painter.paint(view.preview, width=columns).rstrip("\n").split("\n")
-        tail = shown if len(shown) <= left else []
+        tail = shown if len(shown) <= rows // 2 else []
     painted = painter.paint(*below, width=columns).rstrip("\n").split("\n") if below else []
     return "\n".join([*tail, *painted])
 

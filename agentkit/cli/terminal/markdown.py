@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.cells import cell_len
@@ -27,6 +27,10 @@ _ITEM = re.compile(r"(\s*)([-*+]|\d{1,4}[.)])\s+(.*)")
 _QUOTE = re.compile(r"\s{0,3}((?:>\s?)+)(.*)")
 _DELIMITER = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _CELL = re.compile(r"(?<!\\)\|")
+_UNSPLIT = ("|", "!", "`", "~", "#")
+"""First characters of lines that are given whole: tables, pictures, code, titles."""
+_LOOK_AHEAD = 3
+"""Rows after which a mark that is not closed is taken for a letter."""
 PICTURE = re.compile(r"!\[([^\]\n]*)\](?:\(([^)\n]*)\)|\[[^\]\n]*\])")
 """A picture in Markdown: its caption, and its URL if that stands there."""
 _INLINE = re.compile(
@@ -82,6 +86,27 @@ class Unwrapped:
         yield Segment.line()
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A line without its marks: what stands before its first row and before those that follow."""
+
+    words: str
+    first: str = ""
+    rest: str = ""
+    style: str = ""
+    prefix_style: str = ""
+
+    def row(self) -> RenderableType:
+        words = inline(self.words, self.style)
+        if not self.first:
+            return Words(words)
+        return Hanging(self.first, self.rest, words, self.prefix_style)
+
+    def after(self, cut: int) -> _Shape:
+        """What follows its first row."""
+        return replace(self, words=self.words[cut:].lstrip(), first=self.rest)
+
+
 class MarkdownLines:
     """Takes lines of Markdown, and gives what is final: all but a table that has not ended.
 
@@ -94,6 +119,26 @@ class MarkdownLines:
         """Rows of a table that has not ended."""
         self._fence = ""
         """The fence that ends the code being written."""
+        self._split: _Shape | None = None
+        """The line whose first rows were given already."""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the rest of a line whose first rows were given already."""
+        return self._split.first if self._split is not None else ""
+
+    def split(self, line: str, width: int) -> tuple[RenderableType, str] | None:
+        """The first row of a line that is too long for one of `width` columns, and the rest of the
+        line; None where that is not known yet, or the line is not split: code, and a table.
+        """
+        if not self._formatted or self._fence or self._table or line.lstrip()[:1] in _UNSPLIT:
+            return None
+        shape = _shape(line) if self._split is None else replace(self._split, words=line)
+        cut = _end_of_row(shape.words, max(min(width, WIDEST) - cell_len(shape.first), 8))
+        if cut is None:
+            return None
+        self._split = rest = shape.after(cut)
+        return replace(shape, words=shape.words[:cut].rstrip()).row(), rest.words
 
     @property
     def is_code(self) -> bool:
@@ -113,6 +158,9 @@ class MarkdownLines:
             return [Text(line)]
         if self._fence:
             return [self._code(line)]
+        split, self._split = self._split, None
+        if split is not None:
+            return [replace(split, words=line).row()] if line.strip() else []
         if "|" in line and (self._table or line.lstrip().startswith("|")):
             self._table.append(line)
             if len(self._table) == 2 and not _DELIMITER.match(line):
@@ -139,19 +187,9 @@ class MarkdownLines:
         if match := _FENCE.match(line):
             self._fence = match[1]
             return Unwrapped(line, "dim")
-        if match := _HEADING.match(line):
-            style = "bold underline" if len(match[1]) == 1 else "bold"
-            return Words(inline(match[2], style))
         if _RULE.match(line):
             return Text("─" * 24, style="dim")
-        if match := _ITEM.match(line):
-            mark = "•" if match[2] in "-*+" else match[2]
-            first = f"{match[1][:16]}{mark} "
-            return Hanging(first, " " * cell_len(first), inline(match[3]), "")
-        if match := _QUOTE.match(line):
-            bar = "│ " * match[1].count(">")
-            return Hanging(bar, bar, inline(match[2], "italic"))
-        return Words(inline(line.rstrip()))
+        return _shape(line.rstrip()).row()
 
 
 def inline(line: str, style: str = "") -> Text:
@@ -176,6 +214,46 @@ def inline(line: str, style: str = "") -> Text:
                 text.append(f" ({match['url']})", "dim")
     text.append(line[at:])
     return text
+
+
+def _shape(line: str) -> _Shape:
+    if match := _HEADING.match(line):
+        return _Shape(match[2], style="bold underline" if len(match[1]) == 1 else "bold")
+    if match := _ITEM.match(line):
+        mark = "•" if match[2] in "-*+" else match[2]
+        first = f"{match[1][:16]}{mark} "
+        return _Shape(match[3], first, " " * cell_len(first))
+    if match := _QUOTE.match(line):
+        bar = "│ " * match[1].count(">")
+        return _Shape(match[2], bar, bar, "italic", "dim")
+    return _Shape(line)
+
+
+def _end_of_row(words: str, room: int) -> int | None:
+    """How many characters of these words make one row of `room` columns; None while they may be
+    one row as a whole, or a mark in them (`**`) is not closed yet.
+    """
+    start = words[: _LOOK_AHEAD * room]
+    if cell_len(start) <= room or cell_len(inline(start).plain) <= room:
+        return None
+    ends = [match.start() for match in re.finditer(" ", start)]
+    if not ends or ends[0] > 2 * room:
+        ends = list(range(1, min(len(start), room) + 1))
+    fitting = [end for end in ends if cell_len(inline(start[:end]).plain) <= room]
+    closed = [end for end in fitting if start[:end].strip() and _is_closed(start[:end])]
+    if closed:
+        return closed[-1]
+    if len(words) < _LOOK_AHEAD * room:
+        return None
+    # A word longer than a row, such as an address: the row breaks within it.
+    return fitting[-1] if fitting else next(filter(lambda end: _is_closed(start[:end]), ends), None)
+
+
+def _is_closed(words: str) -> bool:
+    """Whether no mark is open at the end of these words."""
+    opened, closed = words.rfind("["), words.rfind("]")
+    in_link = opened > closed or words.endswith("]") or words.rfind("](") > words.rfind(")")
+    return words.count("`") % 2 == 0 and words.count("*") % 2 == 0 and not in_link
 
 
 def table(rows: Sequence[str]) -> Table:

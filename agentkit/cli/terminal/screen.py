@@ -7,15 +7,18 @@ moving part (the unfinished line, the rows of what runs, the line of input) alon
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from io import StringIO
-from typing import Literal, cast
+from typing import Literal, TextIO, cast
 
 from prompt_toolkit.application import Application
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.key_binding import KeyBindingsBase
 from prompt_toolkit.layout import Layout
-from prompt_toolkit.output import ColorDepth, Output
-from prompt_toolkit.utils import get_cwidth
+from prompt_toolkit.layout.screen import Char
+from prompt_toolkit.output import ColorDepth, Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
 from rich.console import Console, RenderableType
 
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
@@ -54,6 +57,36 @@ class Painter:
         return out.getvalue()
 
 
+class HeldSize:
+    """The size of the terminal, which stays as it is while something is drawn."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._size = self._now()
+
+    def __call__(self) -> Size:
+        return self._size
+
+    def update(self) -> None:
+        """Take note of the size that the terminal has now."""
+        self._size = self._now()
+
+    def _now(self) -> Size:
+        try:
+            columns, rows = os.get_terminal_size(self._output.fileno())
+        except OSError:  # the terminal has gone
+            columns, rows = 0, 0
+        return Size(rows=rows or 24, columns=columns or 80)
+
+
+def terminal_output(stream: TextIO) -> tuple[Output, HeldSize]:
+    """The output of prompt_toolkit for a terminal, and the size that it draws for."""
+    size = HeldSize(stream)
+    if sys.platform == "win32":
+        return create_output(stream), size
+    return Vt100_Output(stream, size, term=os.environ.get("TERM")), size
+
+
 class Screen(Application[None]):
     """The running terminal: `print_above` is how anything final gets there."""
 
@@ -62,8 +95,12 @@ class Screen(Application[None]):
         layout: Layout,
         bindings: KeyBindingsBase,
         output: Output,
+        size: HeldSize,
+        *,
+        prepare: Callable[[], None],
         environ: Mapping[str, str] = os.environ,
     ) -> None:
+        """`prepare` is called before the moving part is drawn, for the size that holds then."""
         depth = ColorDepth.DEPTH_1_BIT if environ.get("NO_COLOR") else None
         super().__init__(
             layout=layout,
@@ -72,9 +109,10 @@ class Screen(Application[None]):
             color_depth=depth,
             erase_when_done=True,
         )
-        self._drawn_columns = output.get_size().columns
+        self._size = size
+        self._prepare = prepare
+        self._drawn_columns = size().columns
         self._reflows = reflows(environ)
-        self.is_typing_shown = True
 
     def print_above(self, text: str) -> None:
         """Print lines (`\\n` at the end of each) above the moving part. Escape codes in it are sent
@@ -91,7 +129,8 @@ class Screen(Application[None]):
         """Take the moving part off the screen, also where the terminal has become narrower and has
         broken its rows in two meanwhile.
         """
-        columns = self.output.get_size().columns
+        self._size.update()
+        columns = self._size().columns
         screen = self.renderer.last_rendered_screen
         if screen is not None and columns < self._drawn_columns and self._reflows:
             cursor = screen.get_cursor_position(self.layout.current_window)
@@ -111,8 +150,14 @@ class Screen(Application[None]):
         """Not asked: the answer would come as input, in the middle of what is typed."""
 
     def _redraw(self, render_as_done: bool = False) -> None:
-        size = self.output.get_size()
-        screen = self.renderer.last_rendered_screen
+        # A terminal that changes its size between here and the end of the drawing leaves rows of
+        # the moving part behind: what takes long is done before.
+        self._prepare()
+        before = self._size()
+        self._size.update()
+        if self._size() != before:
+            self._prepare()
+        screen, size = self.renderer.last_rendered_screen, self._size()
         if screen is not None:
             wanted = self.layout.container.preferred_height(size.columns, size.rows).preferred
             if size.columns != self._drawn_columns or wanted < screen.height:
@@ -129,9 +174,7 @@ def reflows(environ: Mapping[str, str]) -> bool:
     )
 
 
-def _length(row: Mapping[int, object]) -> int:
-    """Columns that one drawn row takes."""
-    ends = [
-        column + max(get_cwidth(str(getattr(char, "char", " "))), 1) for column, char in row.items()
-    ]
+def _length(row: Mapping[int, Char]) -> int:
+    """Columns that one drawn row takes; spaces at its end are not drawn."""
+    ends = [column + max(char.width, 1) for column, char in row.items() if char.char != " "]
     return max(ends, default=0)

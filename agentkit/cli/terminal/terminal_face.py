@@ -27,7 +27,6 @@ from prompt_toolkit.layout import (
     VerticalAlign,
     Window,
 )
-from prompt_toolkit.output import create_output
 from rich.console import RenderableType
 from rich.segment import Segments
 from rich.text import Text
@@ -35,7 +34,7 @@ from rich.text import Text
 from agentkit.cli.terminal.keys import TWICE, chat_keys
 from agentkit.cli.terminal.live import View, live_text
 from agentkit.cli.terminal.pictures import COLUMNS, ROWS, PreviewPainter
-from agentkit.cli.terminal.screen import Painter, Screen
+from agentkit.cli.terminal.screen import Painter, Screen, terminal_output
 from agentkit.cli.terminal.transcript import Moving
 from agentkit.show import plain
 
@@ -43,7 +42,7 @@ PROMPT = "› "
 _INPUT_ROWS = 10
 """Rows of the line of input at most; a longer message scrolls within them."""
 _MENU_ROWS = 7
-_TICK = 0.1
+_TICK = 0.15
 """Seconds between two pictures of the moving part while a turn is under way."""
 
 
@@ -72,7 +71,11 @@ class TerminalFace:
             history=history,
             multiline=True,
         )
-        self._screen = Screen(self._layout(), chat_keys(self), create_output(sys.stdout))
+        output, self._size = terminal_output(sys.stdout)
+        self._live = ""
+        self._screen = Screen(
+            self._layout(), chat_keys(self), output, self._size, prepare=self._prepare
+        )
         self._tasks: list[asyncio.Task[object]] = []
         self._redirected = ExitStack()
 
@@ -116,14 +119,13 @@ class TerminalFace:
     # What is shown
 
     def print(self, *items: RenderableType) -> None:
-        width = self._screen.output.get_size().columns
-        self._write(self.painter.paint(*items, width=width))
+        self._write(self.painter.paint(*items, width=self.columns()))
 
     def print_picture(self, picture: Segments | str) -> None:
         if isinstance(picture, str):
             self._write(picture + "\n")
         else:
-            self._write(self.painter.paint(picture, width=self._columns()))
+            self._write(self.painter.paint(picture, width=self.columns()))
 
     def _write(self, text: str) -> None:
         if self._screen.is_running:
@@ -133,11 +135,13 @@ class TerminalFace:
             self._screen.output.flush()
 
     def room(self) -> tuple[int, int]:
-        size = self._screen.output.get_size()
+        self._size.update()
+        size = self._size()
         return min(COLUMNS, size.columns - 1), min(ROWS, max(size.rows - 4, 1))
 
-    def _columns(self) -> int:
-        return self._screen.output.get_size().columns
+    def columns(self) -> int:
+        self._size.update()
+        return self._size().columns
 
     def watch(self, moving: Callable[[], tuple[Moving, str]] | None) -> None:
         self._moving = moving
@@ -272,7 +276,7 @@ class TerminalFace:
             dont_extend_height=True,
             height=self._menu_height,
         )
-        has_moving = Condition(lambda: bool(self._live().strip()))
+        has_moving = Condition(lambda: bool(self._live))
         is_completing = Condition(lambda: self._buffer.complete_state is not None)
         return Layout(
             HSplit(
@@ -286,26 +290,25 @@ class TerminalFace:
             focused_element=line,
         )
 
-    def _live(self) -> str:
-        size = self._screen.output.get_size()
+    def _prepare(self) -> None:
+        """Make the moving part, once for each drawing."""
+        size = self._size()
         moving, status = self._moving() if self._moving is not None else (Moving(), "")
         view = View(moving, status, tuple(self._typed), self._preview(moving), self._view.note)
-        rows = max(size.rows - min(_INPUT_ROWS, size.rows // 2) - 1, 2)
-        return live_text(
-            view, self.painter, now=time.monotonic(), columns=size.columns, rows=min(rows, 14)
-        )
+        now = time.monotonic()
+        self._live = live_text(view, self.painter, now=now, columns=size.columns, rows=size.rows)
 
     def _preview(self, moving: Moving) -> Segments | None:
         return self._shown_preview.of(moving.preview, self.room())
 
     def _moving_text(self) -> AnyFormattedText:
-        return ANSI(self._live())
+        return ANSI(self._live)
 
     def _moving_height(self) -> Dimension:
-        return Dimension.exact(self._live().count("\n") + 1)
+        return Dimension.exact(self._live.count("\n") + 1)
 
     def _line_height(self) -> Dimension:
-        rows = self._screen.output.get_size().rows
+        rows = self._size().rows
         return Dimension(min=1, max=max(min(_INPUT_ROWS, rows // 2), 1))
 
     def _prefix(self, number: int, wrapped: int) -> StyleAndTextTuples:
@@ -325,7 +328,7 @@ class TerminalFace:
         chosen = state.complete_index
         begin = max((chosen or 0) - _MENU_ROWS + 1, 0)
         width = max((len(each.display_text) for each in state.completions), default=0)
-        columns = max(self._columns() - 1, 1)
+        columns = max(self.columns() - 1, 1)
         rows: StyleAndTextTuples = []
         for number, each in enumerate(state.completions[begin : begin + _MENU_ROWS], begin):
             text = f"  {each.display_text:<{width}}  {each.display_meta_text}".rstrip()[:columns]

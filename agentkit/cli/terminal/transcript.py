@@ -5,7 +5,7 @@ Pure: `show` takes an event and returns what is final now, each thing once; `mov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -74,8 +74,11 @@ class Moving:
 class Transcript:
     """One turn, as it is shown."""
 
-    def __init__(self, *, formatted: bool = True) -> None:
-        self._formatted = formatted
+    def __init__(
+        self, *, formatted: bool = True, columns: Callable[[], int] = lambda: 1_000_000
+    ) -> None:
+        """`columns` tells how wide the terminal is now: a paragraph is given row by row."""
+        self._columns = columns
         self._lines = MarkdownLines(formatted=formatted)
         self._rows: list[Shown] = []
         """Rows that wait until the line being written has ended."""
@@ -95,6 +98,7 @@ class Transcript:
     def moving(self) -> Moving:
         """What is not final."""
         line = plain.terminal(self._line.removesuffix("\r"))
+        line = self._lines.prefix + line if line else ""
         return Moving(
             (*self._lines.table_rows, line) if line else self._lines.table_rows,
             tuple(self._running.values()),
@@ -157,7 +161,19 @@ class Transcript:
 
     def _write(self, text: str) -> list[Shown]:
         *whole, self._line = (self._line + text).split("\n")
-        return [each for line in whole for each in self._end_line(line)]
+        shown = [each for line in whole for each in self._end_line(line)]
+        return [*shown, *self._rows_of_line()]
+
+    def _rows_of_line(self) -> list[Shown]:
+        """The rows of the line being written that are full."""
+        shown: list[Shown] = []
+        # What ends in half of a pair, or of a line end, may still become another character.
+        text = self._line.removesuffix("\r")
+        while found := self._lines.split(plain.terminal(text), self._columns()):
+            row, text = found
+            shown += self._after_gap([row])
+            self._line = text
+        return shown
 
     def _end_line(self, line: str) -> list[Shown]:
         line = plain.terminal(line.removesuffix("\r"))
@@ -168,8 +184,13 @@ class Transcript:
             # A link alone on its line waits: if its picture arrives, the picture's row replaces it.
             self._links[link[2]] = link[1]
             return self._rows_now(line="")
-        shown = self._after_gap(self._lines.take(line))
-        self._gap = self._gap or not line.strip()
+        shown: list[Shown] = []
+        while found := self._lines.split(line, self._columns()):
+            row, line = found
+            shown += self._after_gap([row])
+        was_split = bool(self._lines.prefix or shown)
+        shown += self._after_gap(self._lines.take(line))
+        self._gap = self._gap or not (line.strip() or was_split)
         return [*shown, *self._rows_now(line="")]
 
     def _after_gap(self, blocks: Sequence[Shown]) -> list[Shown]:

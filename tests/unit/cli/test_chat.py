@@ -64,6 +64,9 @@ class Scripted:
     def print_picture(self, _: Segments | str) -> None:
         self._console.print("<picture>")
 
+    def columns(self) -> int:
+        return 100
+
     def room(self) -> tuple[int, int]:
         return 20, 5
 

@@ -34,9 +34,9 @@ WEATHER = Invocation("call_1", "weather", {"city": "Oslo"}, status="running")
 TURN = TurnFinished(Message("assistant", ()), Usage())
 
 
-def rows(*events: Event, formatted: bool = True) -> list[str]:
+def rows(*events: Event, columns: int = 1000) -> list[str]:
     """What is printed, pictures as `<name>`."""
-    transcript = Transcript(formatted=formatted)
+    transcript = Transcript(columns=lambda: columns)
     console = Console(file=io.StringIO(), width=70, color_system=None, highlight=False)
     for items in [*(transcript.show(event) for event in events), transcript.end()]:
         for item in items:
@@ -71,6 +71,45 @@ def test_the_pieces_make_no_difference(seed: int) -> None:
     assert whole[-2:] == ["last", "[alone: https://x.org/g.png]"]
     assert "code" in whole
     assert whole[whole.index("code") + 1 : whole.index("code") + 4] == ["", "", "| no table |"]
+
+
+PARAGRAPHS = (
+    "One **bold word** and `some code` and a [link](https://example.org/with/a/long/path) in it, "
+    "which goes on for quite a while, 2 * 3 being 6.\n"
+    "- an item that is longer than one row, and so it hangs below its mark, *row after row*\n"
+    "> quoted words that are longer than one row as well, said by somebody else\n"
+    "1. short\n\n"
+    + "x"
+    * 90
+    + "\n**never closed, so it is shown as it is, at some length, however "
+    "long that may be: it goes on and on and on and on and on and on and on and on\nend"
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_long_line_is_given_row_by_row_whatever_the_pieces(seed: int) -> None:
+    random = Random(seed)
+    cuts = sorted(random.randrange(len(PARAGRAPHS)) for _ in range(random.randrange(60)))
+    pieces = [PARAGRAPHS[a:b] for a, b in zip([0, *cuts], [*cuts, len(PARAGRAPHS)], strict=True)]
+    whole = rows(TextDelta(PARAGRAPHS), TURN, columns=40)
+    assert rows(*(TextDelta(piece) for piece in pieces), TURN, columns=40) == whole, (seed, cuts)
+    assert max(map(len, whole)) <= 70  # a mark that is never closed counts as nothing
+    hanging = whole.index(next(line for line in whole if line.startswith("• an item")))
+    assert whole[hanging + 1].startswith("  ")
+    assert len([line for line in whole if line.startswith("│ ")]) >= 2
+    words = "".join("".join(whole).replace("│ ", "").replace("• ", "").split())
+    plain = PARAGRAPHS.replace("**bold word**", "bold word").replace("`", "").replace("*row", "row")
+    for mark in ("- an", "> quoted"):
+        plain = plain.replace(mark, mark[2:])
+    plain = plain.replace("after row*", "after row").replace("[link](", "link (")
+    assert words == "".join(plain.split())
+
+
+def test_only_the_last_row_of_a_paragraph_is_still_moving() -> None:
+    transcript = Transcript(columns=lambda: 40)
+    for number in range(200):
+        transcript.show(TextDelta(f"word{number} "))
+        assert sum(map(len, transcript.moving().words)) <= 48
 
 
 def test_a_row_waits_for_the_end_of_its_line() -> None:

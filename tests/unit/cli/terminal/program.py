@@ -1,0 +1,84 @@
+"""A chat on an emulator, for tests that drive it in a real terminal: `program.py SCENARIO FOLDER`.
+
+Each scenario is a list of scripted replies; where it is empty, the rules of the emulator answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from agentkit import Agent, FileImageStore, OpenRouter, tool
+from agentkit.cli import open_chat
+from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+
+TABLE = "| row | square |\n|----:|-------:|\n" + "".join(
+    f"| r{number:03} | {number * number} |\n" for number in range(60)
+)
+LINES = "".join(
+    f"line {number:03} of the answer, which is rather long as lines go\n" for number in range(60)
+)
+WIDE = " ".join(f"word{number:04}" for number in range(1500))
+
+
+@tool(approve=True)
+def pay(to: str, euros: int) -> str:
+    """Pay somebody."""
+    return f"paid {euros} to {to}"
+
+
+@tool
+async def wait() -> str:
+    """Wait until somebody stops it."""
+    await asyncio.sleep(3600)
+    return "never"
+
+
+@tool
+def noisy() -> str:
+    """Print something."""
+    print("printed by \x1b[31ma tool")
+    print("and to stderr", file=sys.stderr)
+    return "done"
+
+
+SCENARIOS: dict[str, list[Reply]] = {
+    "rules": [],
+    "lines": [Reply([Say(LINES)])],
+    "table": [Reply([Say(f"Before.\n\n{TABLE}\nAfter.")])],
+    "wide": [Reply([Say(WIDE)])],
+    "pay": [Reply([CallTool("pay", {"to": "Ada", "euros": 300})]), Reply([Say("It is done.")])],
+    "picture": [
+        Reply([Say("Here is it:\n"), Draw("a fox", size=(256, 256)), CallTool("wait", {})]),
+        Reply([Say("Hello again.")]),
+    ],
+    "noisy": [Reply([CallTool("noisy", {})]), Reply([Say("It was noisy.")])],
+    "turns": [
+        Reply(
+            [Say(f"answer {number:02} begins\nand answer {number:02} ends")]
+            + ([Draw(f"picture {number}", size=(64, 64))] if number % 10 == 0 else [])
+        )
+        for number in range(50)
+    ],
+}
+
+
+def main() -> None:
+    name, folder, *rest = sys.argv[1:]
+    delay = float(rest[0]) if rest else 0.0
+    with Emulator(chunk_delay=delay) as emulator:
+        emulator.play(SCENARIOS[name])
+        client = OpenRouter(api_key="sk-or-test", base_url=emulator.base_url, proxy=False)
+        agent = Agent(
+            "openai/gpt-5.2",
+            tools=[pay, wait, noisy],
+            client=client,
+            store=FileImageStore(Path(folder) / "store"),
+            checks=False,
+        )
+        open_chat(agent, note="A test.")
+
+
+if __name__ == "__main__":
+    main()
