@@ -5,6 +5,10 @@ The chat knows `Branches`; undoing, trying again and forking are all "go on from
 
 from __future__ import annotations
 
+import asyncio
+import os
+import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +16,8 @@ from typing import Any, Protocol
 from agentkit.agent import Agent
 from agentkit.conversation import Conversation
 from agentkit.errors import UsageError
+from agentkit.images.store import MemoryImageStore
+from agentkit.sessions import SavedConversation, Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,62 @@ class Branches(Protocol):
     async def switch(self, name: str) -> Conversation[Any]:
         """The conversation that is kept under this id."""
         ...
+
+
+class InDatabase:
+    """Conversations in a database of sessions. A turn that is undone stays in the conversation
+    that it was taken in; the chat goes on in a fork.
+    """
+
+    def __init__(self, agent: Agent[Any], sessions: Sessions, name: str) -> None:
+        self._agent, self._sessions, self._name = agent, sessions, name
+
+    async def open(self) -> Conversation[Any]:
+        return await self.switch(self._name)
+
+    def id_of(self, chat: Conversation[Any], /) -> str | None:
+        return chat.id if isinstance(chat, SavedConversation) else None
+
+    def before_turn(self, chat: Conversation[Any]) -> None:
+        """Nothing: the database has every turn."""
+
+    async def without_last_turn(self, chat: Conversation[Any]) -> Conversation[Any]:
+        name = self.id_of(chat)
+        listed = await self._sessions.list(limit=1000)
+        turns = next((each.turns for each in listed if each.id == name), 0)
+        if name is None or turns == 0:
+            raise UsageError("there is no turn to undo")
+        return await self.switch(await self._sessions.fork(name, turns=turns - 1))
+
+    async def fork(self, chat: Conversation[Any], name: str | None, /) -> Conversation[Any]:
+        here = self.id_of(chat)
+        if here is None or not chat.messages:
+            raise UsageError("there is no turn yet, so there is nothing to fork")
+        return await self.switch(await self._sessions.fork(here, name))
+
+    async def list(self, search: str, /) -> Sequence[Listed]:
+        found = await self._sessions.list(search=search or None, limit=20)
+        return [
+            Listed(each.id, each.title, each.turns, each.changed_at, each.cost_usd)
+            for each in found
+        ]
+
+    async def switch(self, name: str) -> Conversation[Any]:
+        return await asyncio.to_thread(self._agent.conversation, name, sessions=self._sessions)
+
+
+def new_id() -> str:
+    """An id that nobody has, and that sorts by time: `20261130-171500-3fa9`."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def default_sessions(agent: Agent[Any]) -> Sessions | None:
+    """The database that chats are kept in: `AGENTKIT_SESSIONS`, else `chats.db` in the user's data
+    folder. None where the pictures of the agent end with the process.
+    """
+    if isinstance(agent.store, MemoryImageStore):
+        return None
+    return Sessions(os.environ.get("AGENTKIT_SESSIONS") or None, store=agent.store)
 
 
 class InMemory:

@@ -23,6 +23,8 @@ from agentkit.cli.terminal.typed import Message
 from agentkit.conversation import Conversation
 from agentkit.demo.descriptions import cost, early_end, usage_line
 from agentkit.errors import AgentkitError
+from agentkit.events import TextDelta
+from agentkit.saved_conversation import Interrupted, SavedConversation
 from agentkit.show import plain
 from agentkit.stream import AnswerStream
 from agentkit.values import Image, Usage
@@ -54,8 +56,8 @@ class Chat:
         self.has_kept_last = False
         """Whether the last message became a turn of this conversation."""
         self.has_left = False
-        self._usage_before = conversation.usage
-        """Usage of the conversation when this chat began to use it."""
+        self._usage_before = Usage()
+        """Usage of the conversation when this chat went over to it."""
         self._elsewhere: list[Usage] = []
         """What this chat used in conversations that it has left."""
         self._known = set(conversation.images)
@@ -136,23 +138,43 @@ class Chat:
         """
         self.last_prompt = (words, tuple(images))
         self.has_kept_last = False
-        self.conversation.drop()  # a turn that was left waiting for a decision
+        if self.conversation.waiting is not None:  # its `resume` failed: what came is kept
+            self.conversation.adopt(self.conversation.waiting)
         self.branches.before_turn(self.conversation)
         known = set(self.conversation.images)
         prompt = [*([words] if words else []), *images]
+        await self._to_its_end(self.conversation.stream(prompt, budget=self.budget))
+        self._name_sent(known, images)
+        return True
+
+    async def go_on(self) -> bool:
+        """Go on with the turn that waits for a person, or that was under way when its process
+        died. Returns whether there was one. Raises its error.
+        """
+        chat = self.conversation
+        if chat.waiting is not None:
+            await self._to_its_end(None, Answer.of(chat.waiting))
+        elif isinstance(chat, SavedConversation) and chat.interrupted is not None:
+            await self._to_its_end(chat.go_on_stream(budget=self.budget))
+        else:
+            return False
+        return True
+
+    async def _to_its_end(
+        self, stream: AnswerStream[Any] | None, paused: Answer[Any] | None = None
+    ) -> None:
+        """Read a turn to its end, and ask for the decisions that it waits for."""
         try:
-            stream = self.conversation.stream(prompt, budget=self.budget)
-            answer = await self._watch(stream)
-            while answer.status == "paused":
+            answer = paused if stream is None else await self._watch(stream)
+            while answer is not None and answer.status == "paused":
                 answer = await self._decide(answer)
             self.has_kept_last = True
-            self._name_sent(known, images)
-            await self.show_late()
-            self.show_end(answer)
         except AgentkitError:
             await self.show_late()
             raise
-        return True
+        await self.show_late()
+        if answer is not None:
+            self.show_end(answer)
 
     async def _decide(self, paused: Answer[Any]) -> Answer[Any]:
         """Ask about the calls that wait, and go on with the run."""
@@ -227,12 +249,14 @@ class Chat:
     def cost_so_far(self) -> str:
         """` · $0.0421 so far, of $0.50`, and what may have been spent besides."""
         usage, budget = self.usage, self.budget
-        text = f" · {plain.dollars(usage.cost_usd or 0.0)} so far"
-        if usage.uncertain_usd:
-            text += f", perhaps {plain.dollars(usage.uncertain_usd)} more"
-        if budget is not None and budget.cost_usd is not None:
-            text += f", of {plain.dollars(budget.cost_usd)}"
-        return text
+        limit = None if budget is None else budget.cost_usd
+        spent, uncertain = usage.cost_usd or 0.0, usage.uncertain_usd
+        if budget is not None and limit is not None:
+            spent, uncertain = budget.spent_usd, budget.uncertain_usd
+        text = f" · {plain.dollars(spent)} so far"
+        if uncertain:
+            text += f", perhaps {plain.dollars(uncertain)} more"
+        return text if limit is None else f"{text}, of {plain.dollars(limit)}"
 
     def attach(self, image: Image) -> str:
         """Send a picture with the next message. Returns the handle that it will have."""
@@ -260,3 +284,44 @@ def difference(now: Usage, before: Usage) -> Usage:
         value, earlier = getattr(now, name), getattr(before, name)
         changed[name] = value if value is None or earlier is None else value - earlier
     return Usage(**changed)
+
+
+async def print_last_turn(chat: Chat) -> None:
+    """Show the end of a conversation that is taken up again, and whether a turn of it is not over:
+    one that waits for a person is asked about at once.
+    """
+    conversation = chat.conversation
+    starts = [at for at, each in enumerate(conversation.messages) if each.role == "user"]
+    for message in conversation.messages[starts[-1] :] if starts else ():
+        if message.role == "user":
+            chat.face.print(*prompt_rows(plain.terminal(message.text)))
+        elif message.role == "assistant":
+            transcript = Transcript(formatted=chat.face.is_terminal, columns=chat.face.columns)
+            items = [*transcript.show(TextDelta(message.text)), *transcript.end()]
+            chat.face.print(*(item for item in items if not isinstance(item, ShownImage)))
+        chat.face.print(*(image_row(image) for image in message.images))
+    if not isinstance(conversation, SavedConversation):
+        return
+    for why in conversation.damaged:
+        chat.complain(f"a part of this conversation cannot be read: {why}")
+    if conversation.interrupted is not None:
+        chat.face.print(signed("■", "yellow", interrupted_words(conversation.interrupted)))
+    if conversation.waiting is not None:
+        try:
+            await chat.go_on()
+        except AgentkitError as error:
+            chat.complain(str(error))
+
+
+def interrupted_words(found: Interrupted) -> str:
+    """What became of a turn whose process died, on one line."""
+    facts = [f"{len(found.images)} pictures came"] if found.images else []
+    if found.cost_usd:
+        facts.append(plain.dollars(found.cost_usd))
+    if found.in_flight:
+        facts.append(f"{len(found.in_flight)} requests may have been paid for")
+    told = f" ({', '.join(facts)})" if facts else ""
+    return (
+        f"the last turn was interrupted{told}: /continue goes on with it, "
+        "a new message keeps it as it is"
+    )

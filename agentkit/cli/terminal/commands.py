@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentkit.budget import Budget
-from agentkit.cli.terminal.chat import Chat
+from agentkit.cli.terminal.chat import Chat, print_last_turn
 from agentkit.cli.terminal.files import open_in_viewer, save_all
 from agentkit.cli.terminal.transcript import image_row
 from agentkit.cli.terminal.typed import Command, Message, as_path
@@ -122,14 +122,18 @@ async def _retry(chat: Chat, _: str) -> None:
 
 
 async def _undo(chat: Chat, _: str) -> None:
-    undone = next(
-        (each for each in reversed(chat.conversation.messages) if each.role == "user"), None
-    )
+    messages = chat.conversation.messages
     chat.go_to(await chat.branches.without_last_turn(chat.conversation))
     chat.has_kept_last = False
-    chat.say("the last turn is undone; its pictures and its cost are not", "dim")
-    if undone is not None:
-        chat.face.suggest(undone.text)
+    name = chat.branches.id_of(chat.conversation)
+    stays = f"; it stays in the conversation before, this one is {name}" if name else ""
+    chat.say(f"the last turn is undone, its cost is not{stays}", "dim")
+    chat.face.suggest(messages[len(chat.conversation.messages)].text)
+
+
+async def _continue(chat: Chat, _: str) -> None:
+    if not await chat.go_on():
+        raise UsageError("there is no turn that was interrupted")
 
 
 async def _fork(chat: Chat, argument: str) -> None:
@@ -144,10 +148,11 @@ async def _sessions(chat: Chat, argument: str) -> None:
     if here is None:
         chat.say("this conversation is not kept: it ends with the chat")
         return
-    if argument and argument in {each.id for each in found}:
+    if argument and argument in {each.id for each in await chat.branches.list("")}:
         chat.go_to(await chat.branches.switch(argument))
         chat.has_kept_last = False
-        chat.say(f"this is now {argument}, after {len(chat.conversation.messages)} messages")
+        chat.say(f"this is now {argument}", "dim")
+        await print_last_turn(chat)
         return
     if not found:
         chat.say(f"no conversation has {argument!r} in it" if argument else "no conversations yet")
@@ -256,6 +261,7 @@ COMMANDS: dict[str, Entry] = {
     "save": Entry("[NAME] [FOLDER]", "save pictures (default: all, in pictures/)", _save),
     "retry": Entry("", "take the last turn again", _retry),
     "undo": Entry("", "go back to before the last turn", _undo),
+    "continue": Entry("", "go on with a turn that was interrupted", _continue),
     "fork": Entry("[ID]", "go on in a copy of this conversation", _fork),
     "sessions": Entry("[ID or WORDS]", "list conversations, or go on with one", _sessions),
     "cost": Entry("", "what this chat has cost", _cost),

@@ -18,10 +18,8 @@ from agentkit.values import Image
 
 def path_of(image: Image, store: ImageStore) -> Path | None:
     """The file of the store that holds the picture; None where it is in no file."""
-    if not isinstance(store, FileImageStore):
-        return None
-    path = store.path / image.sha256[:2] / f"{image.sha256}.{image.extension}"
-    return path.absolute() if path.is_file() else None
+    path = store.path_of(image.sha256) if isinstance(store, FileImageStore) else None
+    return None if path is None else path.absolute()
 
 
 def save_all(images: Iterable[Image], folder: Path) -> list[tuple[Image, Path]]:

@@ -12,13 +12,21 @@ from rich.text import Text
 
 from agentkit.agent import Agent
 from agentkit.budget import Budget
-from agentkit.cli.terminal.branches import Branches, InMemory
-from agentkit.cli.terminal.chat import Chat
+from agentkit.cli.terminal.branches import (
+    Branches,
+    InDatabase,
+    InMemory,
+    default_sessions,
+    new_id,
+)
+from agentkit.cli.terminal.chat import Chat, print_last_turn
 from agentkit.cli.terminal.commands import COMMANDS, attach_file, carry_out, files_after
 from agentkit.cli.terminal.face import Face, PlainFace
+from agentkit.cli.terminal.markdown import Words
 from agentkit.cli.terminal.pictures import chosen_protocol
 from agentkit.cli.terminal.typed import Command, understood
 from agentkit.errors import AgentkitError
+from agentkit.sessions import Sessions
 from agentkit.show import plain
 from agentkit.values import APIS
 
@@ -28,16 +36,21 @@ async def chat_with(
     *,
     budget: Budget | None = None,
     note: str = "",
+    name: str | None = None,
+    sessions: Sessions | None = None,
     face: Face | None = None,
-    branches: Branches | None = None,
 ) -> None:
     """A chat with this agent until `/quit` or the end of the input: in the terminal, if input and
     output are one, else line by line.
 
-    `note` is shown in the banner. A turn that fails ends that turn alone.
+    The conversation is the one of this `name` in `sessions`, or a new one. `note` is shown in the
+    banner. A turn that fails ends that turn alone.
     """
     protocol = chosen_protocol()
-    branches = InMemory(agent) if branches is None else branches
+    kept = default_sessions(agent) if sessions is None else sessions
+    branches: Branches = (
+        InMemory(agent) if kept is None else InDatabase(agent, kept, name or new_id())
+    )
     conversation = await branches.open()
     chats: list[Chat] = []
     async with AsyncExitStack() as stack:
@@ -46,6 +59,7 @@ async def chat_with(
         chat = Chat(agent, face, branches, conversation, budget=budget, protocol=protocol)
         chats.append(chat)
         _print_banner(chat, note)
+        await print_last_turn(chat)
         await _go_on(chat)
 
 
@@ -82,7 +96,5 @@ def _print_banner(chat: Chat, note: str) -> None:
     name = chat.branches.id_of(chat.conversation)
     facts = [chat.conversation.model, *([name] if name else []), "/help lists the commands"]
     chat.face.print(Text(" · ".join(plain.line(fact) for fact in facts), style="dim"))
-    if note:
-        chat.face.print(Text(plain.line(note, width=400), style="yellow"))
-    if messages := chat.conversation.messages:
-        chat.face.print(Text(f"goes on after {len(messages)} messages", style="dim"))
+    for line in note.splitlines():
+        chat.face.print(Words(Text(plain.line(line, width=400), style="yellow")))

@@ -19,6 +19,7 @@ from agentkit.cli.terminal.session import chat_with
 from agentkit.cli.terminal.transcript import Moving
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from agentkit.errors import UsageError
+from agentkit.sessions import Sessions
 
 calls: list[str] = []
 
@@ -105,7 +106,10 @@ def chatting(emulator: Emulator, client: OpenRouter, tmp_path: Path) -> Chatting
     calls.clear()
 
     async def run(
-        *typed: str | None, tools: tuple[object, ...] = (), budget: Budget | None = None
+        *typed: str | None,
+        tools: tuple[object, ...] = (),
+        budget: Budget | None = None,
+        **kept: Any,
     ) -> Scripted:
         face = Scripted(*typed)
         agent = Agent(
@@ -115,7 +119,7 @@ def chatting(emulator: Emulator, client: OpenRouter, tmp_path: Path) -> Chatting
             store=FileImageStore(tmp_path / "store"),
             checks=False,
         )
-        await chat_with(agent, face=face, budget=budget)
+        await chat_with(agent, face=face, budget=budget, **kept)
         return face
 
     return run
@@ -248,6 +252,60 @@ async def test_an_undo_without_a_turn_says_so(chatting: Chatting) -> None:
     assert "✗ there is no message to send again" in face.lines
 
 
+async def test_a_chat_goes_on_where_it_was(emulator: Emulator, chatting: Chatting) -> None:
+    emulator.play([Reply([Say("Hi **Ada**.")]), Reply([Draw("a fox")]), Reply([Say("Again.")])])
+    await chatting("I am Ada.", "Draw a fox", name="ada")
+    face = await chatting("And now?", "/images", "/sessions", name="ada")
+    assert face.lines[:5] == [
+        "openai/gpt-5.2 · ada · /help lists the commands",
+        "› Draw a fox",
+        next(line for line in face.lines if line.startswith("▣ img_1")),
+        "",
+        "› And now?",
+    ]
+    assert len(asked(emulator)[-1]["messages"]) == 5
+    assert any(line.startswith("› ada · 3 turns · just now") for line in face.lines)
+
+
+async def test_an_undone_turn_stays_in_the_conversation_before(
+    emulator: Emulator, chatting: Chatting, chats: str
+) -> None:
+    emulator.play([Reply([Say(word)]) for word in ("One.", "Two.", "Three.")])
+    await chatting("First", "Second", "/undo", "Third", name="ada")
+    listed = {each.id: each for each in await Sessions(chats).list()}
+    assert len(listed) == 2
+    assert listed.pop("ada").turns == 2
+    (fork,) = listed.values()
+    assert (fork.turns, fork.forked_from, fork.forked_at) == (2, "ada", 1)
+
+
+async def test_a_call_that_waited_is_asked_about_when_the_chat_is_opened_again(
+    emulator: Emulator, chatting: Chatting, client: OpenRouter, tmp_path: Path, chats: str
+) -> None:
+    emulator.play([Reply([CallTool("pay", {"to": "Ada", "euros": 3})]), Reply([Say("Done.")])])
+    store = FileImageStore(tmp_path / "store")
+    agent = Agent("openai/gpt-5.2", tools=[pay], client=client, store=store, checks=False)
+    sessions = Sessions(chats, store=store)
+    paused = await agent.conversation("ada", sessions=sessions).send("Pay")
+    assert paused.status == "paused"
+    face = await chatting("y", tools=(pay,), name="ada")
+    assert '? pay(to="Ada", euros=3)' in face.lines
+    assert calls == ["3 to Ada"]
+    assert "Done." in face.lines
+
+
+async def test_two_chats_in_one_conversation_are_told_apart_by_name(
+    emulator: Emulator, chatting: Chatting, chats: str, client: OpenRouter, tmp_path: Path
+) -> None:
+    store = FileImageStore(tmp_path / "store")
+    agent = Agent("openai/gpt-5.2", client=client, store=store, checks=False)
+    async with Sessions(chats, store=store).conversation("ada", agent):
+        face = await chatting("Hello", name="ada")
+    assert any(line.startswith("✗") and "'ada'" in line for line in face.lines), face.lines
+    assert face.suggested == ["Hello"]
+    assert emulator.posts == []
+
+
 async def test_save_never_overwrites(
     emulator: Emulator, chatting: Chatting, tmp_path: Path
 ) -> None:
@@ -283,7 +341,9 @@ async def test_save_never_overwrites(
         ("/tools", "no tools"),
         ("/images", "no pictures yet"),
         ("/save", "no pictures yet"),
-        ("/sessions", "this conversation is not kept: it ends with the chat"),
+        ("/sessions", "no conversations yet"),
+        ("/sessions xyz", "no conversation has 'xyz' in it"),
+        ("/continue", "✗ there is no turn that was interrupted"),
         ("/cost", "no budget: /budget USD sets one"),
     ],
 )
