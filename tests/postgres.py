@@ -63,6 +63,14 @@ class Postgres:
             found = connection.execute(statement)  # type: ignore[arg-type]
             return found.fetchall() if found.description else []
 
+    def end_connections(self, url: str) -> None:
+        """End all connections to a database, as an administrator does."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            f"WHERE datname = '{name}'"
+        )
+
 
 def programs() -> Path | None:
     """The folder of `postgres`, `initdb` and the others; None if the package is missing."""

@@ -87,7 +87,8 @@ class DatabaseRecord:
     def _write(self, run: Run, shown: Shown, *, is_turn: bool | None = None) -> None:
         """Write a run; with `is_turn`, it has ended, and is one or is none."""
         before = self._run if self._run is not None and self._run.run == run.id else None
-        with self._database.writing() as connection:
+        self._database.locks.check(_lock(self.id))
+        with self._database.writing(_lock(self.id)) as connection:
             storage.begin(connection, self._begun)
             if self._damaged is not None:
                 storage.set_aside(connection, self.id, self._damaged)

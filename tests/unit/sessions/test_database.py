@@ -278,22 +278,15 @@ def test_a_connection_that_was_ended_is_replaced(
     database = Database(postgres_url)
     add(database, "before")
     assert "postgres:@" not in database.name
-    end_connections(postgres_server, postgres_url)
+    postgres_server.end_connections(postgres_url)
     add(database, "idle ones are tried first")
     with pytest.raises(SessionError, match="terminating connection"), database.writing() as inside:
         inside.execute(about.select()).all()
-        end_connections(postgres_server, postgres_url)
+        postgres_server.end_connections(postgres_url)
         inside.execute(about.select())
     add(database, "after")
     assert names(database) == ["after", "before", "idle ones are tried first"]
     database.close()
-
-
-def end_connections(server: Postgres, url: str) -> None:
-    name = url.partition("?")[0].rpartition("/")[2]
-    server.execute(
-        f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{name}'"
-    )
 
 
 def test_a_session_of_postgres_reads_only_while_it_reads(postgres_url: str) -> None:

@@ -274,7 +274,7 @@ def test_a_connection_that_is_lost_is_told(postgres_server: Postgres, postgres_u
     database, other = Database(postgres_url), Database(postgres_url)
     release = database.locks.take("ada")
     database.locks.check("ada")
-    _end_all_connections(postgres_server, postgres_url)
+    postgres_server.end_connections(postgres_url)
     with pytest.raises(SessionError, match="that held the lock was lost") as told:
         database.locks.check("ada")
     assert "postgres:" not in str(told.value)
@@ -292,20 +292,13 @@ def test_a_new_connection_does_not_keep_old_locks(
 ) -> None:
     database = Database(postgres_url)
     release = database.locks.take("ada")
-    _end_all_connections(postgres_server, postgres_url)
+    postgres_server.end_connections(postgres_url)
     database.locks.take("ben")  # on a new connection
     with pytest.raises(SessionError, match="lost"):
         database.locks.check("ada")
     release()
     database.locks.check("ben")
     database.close()
-
-
-def _end_all_connections(server: Postgres, url: str) -> None:
-    name = url.partition("?")[0].rpartition("/")[2]
-    server.execute(
-        f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{name}'"
-    )
 
 
 def test_postgres_holds_one_connection_for_all_names(
