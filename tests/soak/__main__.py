@@ -13,11 +13,13 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter
 from agentkit.images.file_draft import PARTIAL
 from agentkit.sessions import Sessions
+from tests.postgres import Postgres, make_data, start, stop
 from tests.soak.elsewhere import emulator
 from tests.soak.gauges import Gauge, read
 from tests.soak.streams import Tally, User
@@ -33,13 +35,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--streams", type=int, default=200, help="at once")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    parser.add_argument("--url", help="of the database; a new SQLite file by default")
+    parser.add_argument("--postgres", action="store_true", help="on a server of its own")
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_DESCRIPTORS, most), most))
     print(f"seed {given.seed}, {given.streams} streams, {given.minutes:g} minutes", flush=True)
-    with tempfile.TemporaryDirectory() as name, emulator() as base_url:
-        url = given.url or f"sqlite:///{name}/chats.db"
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _database(Path(name), postgres=given.postgres) as url,
+        emulator() as base_url,
+    ):
         soak = Soak(url, Path(name), base_url, given.streams, given.seed)
         faults = asyncio.run(soak.run(60 * given.minutes))
     for each in faults:
@@ -113,6 +118,22 @@ class Soak:
         files = [path for path in (self._folder / "store").rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in self._folder.rglob("*.db*")) / (1 << 20)
         return f"files in the store {len(files)}, the database {size:.1f} MiB"
+
+
+@contextlib.contextmanager
+def _database(folder: Path, *, postgres: bool) -> Iterator[str]:
+    """The address of an empty database."""
+    if not postgres:
+        yield f"sqlite:///{folder}/chats.db"
+        return
+    with tempfile.TemporaryDirectory(prefix="agentkit-pg-", ignore_cleanup_errors=True) as name:
+        place = Path(name)
+        make_data(place)
+        server = start(place)
+        try:
+            yield Postgres(place / "socket", server.pid).url("postgres")
+        finally:
+            stop(server)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from agentkit.sessions import Sessions
 CANCELLED = 0.1
 """The share of turns that are cancelled."""
 TURNS = 4
-"""Turns of a conversation, at most; then another one begins."""
+"""Turns of a conversation, at most; then it is deleted and another one begins."""
 PROMPTS = (
     "Draw fox {} in the snow.",
     "Say something kind about the number {}.",
@@ -61,7 +61,7 @@ class User:
             for _ in range(self._random.randint(1, TURNS)):
                 if clock() < until:
                     await self._turn(name)
-            self._tally.counts["conversations"] += 1
+            await self._delete(name)
 
     async def _turn(self, name: str) -> None:
         """One turn, in a conversation that is taken up anew: as a bot does."""
@@ -101,3 +101,10 @@ class User:
         if not self._kept <= turns <= self._kept + self._unsure:
             self._tally.errors[f"{turns} turns of {self._kept} and {self._unsure} cancelled"] += 1
         self._kept, self._unsure = turns, 0
+
+    async def _delete(self, name: str) -> None:
+        self._tally.counts["conversations"] += 1
+        try:
+            await self._sessions.delete(name, purge=True)
+        except AgentkitError as error:
+            self._tally.err(error)
