@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 
 from agentkit import Budget
 from agentkit.budget import BudgetState, Hold, KeptBudget, LedgerKey
@@ -20,7 +21,8 @@ from agentkit.sessions.budgets import Budgets
 from agentkit.sessions.database import Database
 from agentkit.sessions.tables import holds
 from tests.clock import until
-from tests.processes import started
+from tests.postgres import Postgres
+from tests.processes import forked, started
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
 KEY = LedgerKey("run_1/0", 1)
@@ -382,6 +384,68 @@ async def test_what_a_dead_process_never_sent_is_held_anew(houses: Houses, tmp_p
         hold.settle(0.5, 1)
     state = await budget.state()
     assert (figures(state), state.uncertain_requests) == ((0.5, 0, 0), 0)
+
+
+def tell(url: str) -> None:
+    """What another process sees of the budget."""
+
+    async def work() -> None:
+        database = Database(url)
+        budget = Budgets(database, clock=lambda: NOON).budget("team", cost_usd=1.0)
+        print(*figures(await budget.state()))
+        database.close()
+
+    asyncio.run(work())
+
+
+async def test_who_lost_its_lock_is_believed_dead_and_settles_all_the_same(
+    postgres_url: str, postgres_server: Postgres
+) -> None:
+    database = Database(postgres_url)
+    budget = Budgets(database, clock=lambda: NOON).budget("team", cost_usd=1.0)
+    async with held(budget, 0.5) as hold:
+        postgres_server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{make_url(postgres_url).database}'"
+        )
+        async with held(budget, 0.25) as later:  # that lock was lost, so another one is taken
+            seen = await asyncio.to_thread(forked, tell, postgres_url)
+            assert (seen.stdout, seen.stderr) == ("0.0 0.25 0.5\n", "")
+            later.settle(0.25)
+        hold.settle(0.5)
+    assert figures(await budget.state()) == (0.75, 0, 0)
+    database.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_the_child_of_a_fork_holds_for_itself(database_url: str) -> None:
+    seen = forked(fork_while_holding, database_url)
+    assert (seen.stdout.splitlines(), seen.stderr) == (["0.25 0.5 0.0", "0.25 0.0 0.5"], "")
+
+
+def fork_while_holding(url: str) -> None:
+    """The child spends, and tells what it sees; then again once its parent's hold is given up."""
+    database = Database(url)
+    budget = Budgets(database, clock=lambda: NOON).budget("team", cost_usd=1.0)
+
+    async def spend() -> None:
+        async with held(budget, 0.25) as hold:
+            hold.settle(0.25)
+        print(*figures(await budget.state()))
+
+    async def give_up(hold: Hold) -> None:
+        async with hold:
+            pass
+
+    hold = asyncio.run(budget.hold(0.5))
+    assert hold is not None
+    if (child := os.fork()) == 0:
+        asyncio.run(spend())
+        os._exit(0)
+    os.waitpid(child, 0)
+    asyncio.run(give_up(hold))
+    print(*figures(asyncio.run(budget.state())))
+    database.close()
 
 
 @pytest.mark.parametrize(
