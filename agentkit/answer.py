@@ -16,6 +16,7 @@ from agentkit._files import write_together, write_whole
 from agentkit.errors import ImageError, RunError, StoreError, UsageError
 from agentkit.run import Run
 from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
+from agentkit.values.image_groups import ImageTuple
 
 AnswerStatus = Literal["completed", "paused", "limited", "refused", "interrupted"]
 """Whole; waiting for a person; ended by a limit; refused; or not at its end, as an error, a
@@ -70,7 +71,7 @@ class Answer(Generic[OutputT]):
         status: AnswerStatus = run.status if run.status != "running" else "interrupted"
         return cls(
             parts=_parts(run),
-            images=tuple(by_name[name] for name in run.arrived if name in by_name),
+            images=ImageTuple(by_name[name] for name in run.arrived if name in by_name),
             failures=run.failures,
             invocations=run.invocations,
             usage=run.usage,
@@ -134,13 +135,15 @@ class Answer(Generic[OutputT]):
 
         return markdown.answer(self.shown, self.failures, folder=folder)
 
-    def to_html(self) -> str:
+    def to_html(self, *, single_file: bool = True, folder: str = "images") -> str:
         """The answer as an escaped HTML fragment. Its raster pictures are inside it, as `data:`
-        URLs.
+        URLs; without `single_file` they are links into `folder`, where `save` writes them.
         """
         from agentkit.show import html
 
-        return html.answer(self.shown, self.failures)
+        if single_file:
+            return html.answer(self.shown, self.failures)
+        return html.answer(self.shown, self.failures, source=html.linked(folder))
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, which is made if
@@ -211,13 +214,14 @@ class Answer(Generic[OutputT]):
             ) from missing[0]
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:
-        """Notebook display."""
-        from agentkit.show import markdown
+        """Notebook display. A picture of more than 300 KB is shown as a smaller copy."""
+        from agentkit.show import html, markdown
+        from agentkit.values.image_display import data_url
 
         return {
             "text/plain": repr(self),
             "text/markdown": markdown.prose(self.text),
-            "text/html": self.to_html(),
+            "text/html": html.answer(self.shown, self.failures, source=data_url),
         }
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Generic, Unpack, cast
 
 from typing_extensions import TypeVar
@@ -32,6 +32,7 @@ from agentkit.openrouter.ledger import Ledger
 from agentkit.run import Run
 from agentkit.stream import AnswerStream, EventLog, Save, Turn
 from agentkit.values import APIS, Api, Image, ImageFailure, Message, Usage
+from agentkit.values.image_groups import ImageMapping
 from agentkit.wire.body import Encoded
 
 OutputT = TypeVar("OutputT", default=Any)
@@ -172,7 +173,7 @@ class Conversation(Generic[OutputT]):
         is here from its `ImageReady` on, and stays after an error, a cancellation or an early
         leave. No handle is given twice.
         """
-        return MappingProxyType(self._album.images)
+        return ImageMapping(self._album.images)
 
     @property
     def failures(self) -> tuple[ImageFailure, ...]:
@@ -222,6 +223,16 @@ class Conversation(Generic[OutputT]):
         """One turn, with events while it runs. The turn begins when the stream is entered."""
         parts_of(prompt)  # a wrong prompt is told here, not inside the block
         return self._watched(self._prompted(prompt, deps, budget, stream=True))
+
+    async def show(
+        self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
+    ) -> Answer[OutputT]:
+        """One turn, shown in the cell of a notebook while it runs: words, tools, previews and
+        pictures. Raises `UsageError` outside of a notebook, before anything is sent.
+        """
+        from agentkit.notebook import shown
+
+        return await shown(self.stream(prompt, deps=deps, budget=budget))
 
     def start(
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
@@ -478,6 +489,13 @@ class Conversation(Generic[OutputT]):
         self._waiting = run if run.status == "paused" else None
         if self._waiting is None:  # else the turn is not over: resume, adopt or drop ends it
             self._messages = run.messages
+
+    def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:
+        """Notebook display: who said what, and the pictures as small copies."""
+        from agentkit.show import html
+
+        shown = html.messages(self._messages, self._album.images.values())
+        return {"text/plain": repr(self), "text/html": shown}
 
     def __repr__(self) -> str:
         counts = f"{len(self._messages)} messages {len(self._album.images)} images"

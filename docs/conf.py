@@ -55,6 +55,7 @@ CONTENTS = {
         "command-line",
         "terminal",
         "demo-scripts",
+        "notebooks",
         "configuration",
         "other-services",
         "networks",

@@ -379,6 +379,20 @@ class Run:
         bound = json.dumps([self.id, *call], sort_keys=True, default=str)
         return hashlib.sha256(bound.encode()).hexdigest()
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Notebook display."""
+        from agentkit.run.display import mimebundle
+
+        facts = [self.id, self.status, self.model, f"{len(self.messages)} messages"]
+        facts.append(f"{len(self.arrived)} images")
+        if (cost := self.usage.cost_usd) is not None:
+            facts.append(f"${cost:.4f}")
+        told = [each for each in self.messages[self.start :] if each.role == "assistant"]
+        words = next((message.text for message in reversed(told) if message.text), "")
+        by_name = {image.name: image for image in self.images}
+        pictures = [by_name[name] for name in self.arrived if name in by_name]
+        return mimebundle(f"<Run {' '.join(facts)}>", words, pictures)
+
     def to_json(self) -> str:
         """The run as JSON. Pictures are named by their digest: their bytes stay in the store."""
         return dumped(_codec(), self).decode()

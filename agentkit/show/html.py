@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from agentkit._visible import visible
 from agentkit.errors import AgentkitError
-from agentkit.show.plain import caption, kilobytes, pixels, visible
-from agentkit.values import Image, ImageFailure, Text
+from agentkit.show.plain import caption, dollars, kilobytes, line, pixels
+from agentkit.values import (
+    Image,
+    ImageFailure,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from agentkit.values.image_display import data_url, figure
 from agentkit.values.image_header import RASTER_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from markdown_it.token import Token
 
 _REL = "noopener noreferrer nofollow"
@@ -23,36 +32,77 @@ _SHIFT = 2
 """The model's first heading is a page's third."""
 
 
-def answer(parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = ()) -> str:
-    """An answer as one `<div>`; its raster pictures are inside it as `data:` URLs, an SVG is only
-    named.
+def answer(
+    parts: Iterable[Text | Image],
+    failures: Iterable[ImageFailure] = (),
+    *,
+    source: Callable[[Image], str] = Image.data_url,
+) -> str:
+    """An answer as one `<div>`. `source` gives the URL of a raster picture, by default a `data:`
+    URL of all its bytes; an SVG is only named.
     """
-    shown = [prose(part.text) if isinstance(part, Text) else picture(part) for part in parts]
+    shown = [
+        prose(part.text) if isinstance(part, Text) else picture(part, source) for part in parts
+    ]
     shown += [
         f'<p class="agentkit-failure">No picture: {text(each.reason)}</p>' for each in failures
     ]
     return f'<div class="agentkit-answer">{"".join(shown)}</div>'
 
 
-def picture(image: Image) -> str:
-    """A picture as a `<figure>` that holds its bytes; one whose bytes are gone, or an SVG, is told
-    in words.
-    """
-    facts = " · ".join(fact for fact in (image.name, pixels(image), kilobytes(image.size)) if fact)
-    words = f"<figcaption>{text(caption(image))} <small>{text(facts)}</small></figcaption>"
+def picture(image: Image, source: Callable[[Image], str] = Image.data_url) -> str:
+    """A picture as a `<figure>`; one whose bytes are gone, or an SVG, is told in words."""
+    price = "" if image.cost_usd is None else dollars(image.cost_usd)
+    facts = [fact for fact in (image.name, pixels(image), kilobytes(image.size), price) if fact]
+    words = f"<figcaption>{text(caption(image))} <small>{text(' · '.join(facts))}</small>"
+    words += "</figcaption>"
     if image.media_type not in RASTER_TYPES:
         return (
             f"<figure>{words}<p>{text(image.media_type or 'a link')}: not shown here</p></figure>"
         )
     # Its bytes are gone, or it comes from a saved run that somebody changed.
     try:
-        source = image.data_url()
+        return figure(source(image), caption(image), facts)
     except AgentkitError as error:
         return f"<figure>{words}<p>{text(str(error))}</p></figure>"
-    return (
-        f'<figure><img src="{escape(source)}" alt="{text(caption(image))}" '
-        f'style="max-width:100%;height:auto">{words}</figure>'
-    )
+
+
+def linked(folder: str) -> Callable[[Image], str]:
+    """The source of pictures that lie in a folder beside the page, as `Answer.save` puts them."""
+    return lambda image: f"{quote(folder, safe='/.', errors='replace')}/{quote(image.file_name)}"
+
+
+def messages(told: Iterable[Message], images: Iterable[Image] = ()) -> str:
+    """A conversation for a notebook: who said what, with the pictures, small ones, in place.
+    `images` are those of the messages as they are known now.
+    """
+    known = {image.sha256: image for image in images}
+    blocks: list[str] = []
+    for message in told:
+        inner: list[str] = []
+        for part in message.parts:
+            inner += _part(part, known)
+        if inner:
+            blocks.append(f"<dt><b>{text(message.role)}</b></dt><dd>{''.join(inner)}</dd>")
+    return f'<dl class="agentkit-conversation">{"".join(blocks)}</dl>'
+
+
+def _part(part: Part, known: Mapping[str, Image]) -> list[str]:
+    match part:
+        case Text():
+            return [prose(part.text)] if part.text else []
+        case Image():
+            return [picture(known.get(part.sha256, part), data_url)]
+        case ImageFailure():
+            return [f"<p>No picture: {text(part.reason)}</p>"]
+        case ToolCall():
+            return [f"<p><code>{text(part.name)}({text(part.arguments)})</code></p>"]
+        case ToolResult():
+            pictures = [each for each in part.parts if isinstance(each, Image)]
+            shown = [picture(known.get(each.sha256, each), data_url) for each in pictures]
+            return [f"<p><code>{text(line(part.text))}</code></p>", *shown]
+        case Reasoning():
+            return []
 
 
 def text(words: str) -> str:

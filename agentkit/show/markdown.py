@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from urllib.parse import quote
 
-from agentkit.show.plain import caption, visible
+from agentkit._visible import visible
+from agentkit.show.plain import caption
 from agentkit.values import Image, ImageFailure, Text
 from agentkit.values.image_header import EXTENSIONS, HEAD, RASTER_TYPES, sniff
 

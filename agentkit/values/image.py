@@ -311,18 +311,13 @@ class Image:
             raise ImageError(f"{self!r}: {error}") from error.__cause__
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        """Notebook display: raster pictures as themselves; SVG, which can carry a script, as its
-        repr.
+        """Notebook display: raster pictures with their words, handle and price, as a smaller copy
+        where they have more than 300 KB; SVG, which can carry a script, as its repr.
         """
-        import pybase64
+        from agentkit.values.image_display import displayed
 
-        plain: dict[str, object] = {"text/plain": repr(self)}
-        if (
-            self.media_type in {"image/png", "image/jpeg", "image/gif", "image/webp"}
-            and self.blobs is not None
-        ):
-            plain[self.media_type] = pybase64.b64encode(self.bytes()).decode("ascii")
-        return plain
+        shown = displayed(self)
+        return {"text/plain": repr(self), **({"text/html": shown} if shown else {})}
 
     def __repr__(self) -> str:
         pixels = f" {self.width}×{self.height}" if self.width and self.height else ""

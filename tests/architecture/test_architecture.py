@@ -21,7 +21,7 @@ ROOT = Path(agentkit.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 ORDER = [
-    "_version _redact errors _check _files",
+    "_version _redact _visible errors _check _files",
     "values",
     "settings network _recorder _sync",
     "run",
@@ -30,7 +30,7 @@ ORDER = [
     "tools",
     "events",
     "images",
-    "hooks stream",
+    "hooks stream notebook",
     "openrouter",
     "loop studio",
     "conversation",
@@ -46,7 +46,18 @@ ORDER = [
 An import that only a type checker reads counts too, and one inside a function.
 `docs/architecture.md` explains it."""
 LEVELS = {name: number for number, names in enumerate(ORDER) for name in names.split()}
-PURE = {"errors", "values", "settings", "run", "show", "wire", "_redact", "_check", "_version"}
+PURE = {
+    "errors",
+    "values",
+    "settings",
+    "run",
+    "show",
+    "wire",
+    "_redact",
+    "_visible",
+    "_check",
+    "_version",
+}
 EMULATOR_USERS = {"testing", "demo", "cli"}
 IMPURE = {
     "asyncio",
