@@ -289,8 +289,14 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
             except BaseException as error:
                 await self._end_failed(log.run, error)
                 raise
-            await finish(self._write(self._ended(), answer.run), None)
-            return answer
+            try:
+                await finish(self._write(self._ended(), answer.run), None)
+            except asyncio.CancelledError as stopped:
+                if not log.is_stopping:
+                    raise
+                if stopped.__cause__ is not None:
+                    raise stopped.__cause__ from None
+            return answer  # a turn that has ended stays as it is when it is stopped
         finally:
             release()
 
