@@ -20,6 +20,7 @@ from agentkit.show.plain import dollars
 if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.cli.connection import Address
+    from agentkit.cli.options import OneApi
     from agentkit.openrouter.client import OpenRouter
     from agentkit.values import Api
 
@@ -36,9 +37,14 @@ class AgentOptions:
     system: str | None = None
     tools: Sequence[str] = ()
     settings: Sequence[str] = ()
-    api: Api | None = None
+    given_api: OneApi | None = None
     draw: bool | None = None
     """Whether to offer the server tool that draws; None: if the model needs it."""
+
+    @property
+    def api(self) -> Api | None:
+        """Through which API to ask."""
+        return None if self.given_api is None else self.given_api.value
 
     def check(self) -> None:
         """Raise `UsageError` for options that say the same as `-A`, or that cannot be right."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from agentkit.cli import ask, chat_command, demo, emulator, image, keys, models, store
+from agentkit.cli import ask, chat_command, demo, emulator, image, keys, models, sessions, store
 
 _HELP = ("-h", "--help")
 _OF_THE_GROUP = (*_HELP, "--version", "--install-completion", "--show-completion")
@@ -44,6 +44,7 @@ app.command(name="chat", cls=ask.Command)(chat_command.chat)
 app.add_typer(demo.app, name="demo")
 app.add_typer(image.app, name="image")
 app.command(name="models")(models.models)
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(store.app, name="store")
 app.add_typer(keys.app, name="keys")
 app.command(name="emulator")(emulator.emulator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentkit.cli import options as given
-from agentkit.cli.agents import AgentOptions, agent_for
+from agentkit.cli.agents import AgentOptions
 from agentkit.cli.connection import environment_of, service
+from agentkit.cli.deciding import (
+    Approve,
+    Decided,
+    Deny,
+    Result,
+    ask_person,
+    can_ask,
+    decided,
+    ways_on,
+)
 from agentkit.cli.pictures import attached, ready_folder
 from agentkit.cli.prompts import piped, prompt_of
-from agentkit.errors import RunError
+from agentkit.cli.saved import Cid, Continue, Database, Saved, going_on, opened
+from agentkit.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
@@ -35,18 +47,33 @@ class Question:
     prompt: str
     pictures: list[Image]
     agent: AgentOptions
+    saved: Saved
+    decided: Decided
     budget: float | None
+    show: Show
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """How an answer is shown."""
+
     out: Path | None
     json: bool
     stream: bool
     quiet: bool
 
 
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="[WORDS]...", help="What the model is asked.")
+]
+NoSave = Annotated[bool, typer.Option("--no-save", help="Do not keep this conversation.")]
+NoStream = Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")]
+Guessed = Annotated[bool, typer.Option("--guessed", hidden=True)]
+
+
 def ask(
     context: typer.Context,
-    words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORDS]...", help="What the model is asked.")
-    ] = None,
+    words: Words = None,
     *,
     model: given.Model = None,
     system: given.System = None,
@@ -59,34 +86,48 @@ def ask(
     budget: given.Cost = None,
     out: given.Out = None,
     json: given.Json = False,
-    no_stream: Annotated[
-        bool, typer.Option("--no-stream", help="Print the answer when it is whole.")
-    ] = False,
+    continue_: Continue = False,
+    cid: Cid = None,
+    sessions: Database = None,
+    no_save: NoSave = False,
+    approve: Approve = None,
+    deny: Deny = None,
+    result: Result = None,
+    no_stream: NoStream = False,
     quiet: given.Quiet = False,
     offline: given.Offline = False,
     live: given.AskLive = False,
-    guessed: Annotated[bool, typer.Option("--guessed", hidden=True)] = False,
+    guessed: Guessed = False,
 ) -> None:
     """Ask a model, and print its answer. `ask` may be left out.
 
     The answer goes to stdout, with the paths of its pictures; all else to stderr.
     """
+    described = AgentOptions(agent, model, system, tool or (), option or (), api, draw)
+    described.check()
+    saved, choices = Saved(sessions, cid, continue_, not no_save), decided(approve, deny, result)
+    names = _commands(context) if guessed else ()
+    prompt, pictures = _prompt(words or [], attach or [], saved, names), attached(attach)
+    show = Show(ready_folder(out), json, not no_stream, quiet)
+    question = Question(prompt, pictures, described, saved, choices, budget, show)
+    raise typer.Exit(_run(question, offline=offline, live=live))
+
+
+def _prompt(words: list[str], attach: list[str], saved: Saved, names: Collection[str]) -> str:
+    """The words of the question; none where a conversation goes on without any."""
+    text = "" if "-" in attach else piped()
+    return "" if saved.goes_on and not (words or text) else prompt_of(words, text, names)
+
+
+def _run(question: Question, *, offline: bool, live: bool) -> int:
     import asyncio
 
-    described = AgentOptions(
-        agent, model, system, tool or (), option or (), None if api is None else api.value, draw
-    )
-    described.check()
-    text = "" if "-" in (attach or ()) else piped()
-    prompt = prompt_of(words or (), text, _commands(context) if guessed else ())
-    pictures, folder = attached(attach), ready_folder(out)
-    question = Question(prompt, pictures, described, budget, folder, json, not no_stream, quiet)
+    is_own = question.agent.name is not None
     with (
-        service(offline=offline, live=live, own_client=agent is not None) as address,
+        service(offline=offline, live=live, own_client=is_own) as address,
         environment_of(address),
     ):
-        code = asyncio.run(_asked(question, address))
-    raise typer.Exit(code)
+        return asyncio.run(_asked(question, address))
 
 
 def _commands(context: typer.Context) -> list[str]:
@@ -103,13 +144,16 @@ async def _asked(question: Question, address: Address) -> int:
     from agentkit.cli.output import Output
     from agentkit.demo.descriptions import early_end
 
-    agent = await agent_for(question.agent, address, "agentkit")
-    face = _face(question, agent, Output(quiet=question.quiet))
-    budget = await _budget(question, agent)
+    out = Output(quiet=question.show.quiet)
+    agent, chat = await opened(question.saved, question.agent, address, "agentkit")
+    face = _face(question, agent, out)
     try:
-        chat = agent.conversation()
-        answer = await _answered(question, chat, face, budget)
+        budget = await _budget(question, agent)
+        face.begin(getattr(chat, "id", None))
+        answer = await _answered(question, chat, face, out, budget)
         face.end(Ended(answer.images, answer.usage, early_end(answer)))
+        if answer.status == "paused":
+            _tell_way_on(question, chat, answer, out, offline=address.base_url is not None)
         return code_for(answer.status)
     except RunError as error:
         last, run = ndjson.error_json(error, code_of(error)), error.run
@@ -120,11 +164,22 @@ async def _asked(question: Question, address: Address) -> int:
             await agent.client.close()
 
 
+def _tell_way_on(
+    question: Question, chat: Conversation[Any], answer: Answer[Any], out: Output, *, offline: bool
+) -> None:
+    cid = getattr(chat, "id", None)
+    if cid is None:
+        return  # it is not kept, so nothing goes on with it
+    more = [*question.agent.words(), *(["--offline"] if offline else [])]
+    for line in ways_on(answer.run, going_on(question.saved, cid, more)):
+        out.whole(f"agentkit: to go on: {line}")
+
+
 def _face(question: Question, agent: Agent[Any], output: Output) -> Face:
     from agentkit.cli.faces import Files, JsonFace, TextFace
 
-    files = Files(agent.store, question.out)
-    return JsonFace(output, files) if question.json else TextFace(output, files)
+    files = Files(agent.store, question.show.out)
+    return JsonFace(output, files) if question.show.json else TextFace(output, files)
 
 
 async def _budget(question: Question, agent: Agent[Any]) -> Budget | None:
@@ -145,15 +200,52 @@ async def _budget(question: Question, agent: Agent[Any]) -> Budget | None:
 
 
 async def _answered(
-    question: Question, chat: Conversation[Any], face: Face, budget: Budget | None
+    question: Question,
+    chat: Conversation[Any],
+    face: Face,
+    out: Output,
+    budget: Budget | None,
 ) -> Answer[Any]:
-    from agentkit.cli.faces import events_of
+    """The answer, once each call that waits has been decided on, if a person can be asked."""
     from agentkit.cli.watching import watched
 
-    prompt = [question.prompt, *question.pictures]
-    if not question.stream:
-        answer = await chat.send(prompt, budget=budget)
-        for event in events_of(answer):
-            face.show(event)
-        return answer
-    return await watched(chat.stream(prompt, budget=budget), face)
+    answer = await _first(question, chat, face, budget)
+    while answer.status == "paused" and not question.show.json and can_ask():
+        decided = ask_person(answer, out)
+        if decided is None:
+            return answer
+        stream = chat.resume_stream(
+            answer.run, approve=decided.approve, results=decided.results, budget=budget
+        )
+        answer = await watched(stream, face)
+    return answer
+
+
+async def _first(
+    question: Question, chat: Conversation[Any], face: Face, budget: Budget | None
+) -> Answer[Any]:
+    """The answer to the question, or to what was decided."""
+    from agentkit.answer import Answer
+    from agentkit.cli.faces import events_of
+    from agentkit.cli.watching import watched
+    from agentkit.saved_conversation import SavedConversation
+
+    decided = question.decided
+    if not question.prompt and not question.pictures:
+        if chat.waiting is not None and not decided:
+            return Answer.of(chat.waiting)
+        if chat.waiting is not None:
+            stream = chat.resume_stream(
+                chat.waiting, approve=decided.approve, results=decided.results, budget=budget
+            )
+            return await watched(stream, face)
+        if isinstance(chat, SavedConversation) and chat.interrupted is not None:
+            return await watched(chat.go_on_stream(budget=budget), face)
+        raise UsageError("nothing to ask, and no call of this conversation waits")
+    prompt = [*filter(None, (question.prompt,)), *question.pictures]
+    if question.show.stream:
+        return await watched(chat.stream(prompt, budget=budget), face)
+    answer = await chat.send(prompt, budget=budget)
+    for event in events_of(answer):
+        face.show(event)
+    return answer

@@ -9,6 +9,7 @@ import typer
 from agentkit.cli import options as given
 from agentkit.cli.agents import AgentOptions
 from agentkit.cli.connection import EMULATOR_NOTE, Live, environment_of, openrouter, service
+from agentkit.cli.saved import Cid, Continue, Database, Saved, opened, sessions_at
 
 if TYPE_CHECKING:
     from agentkit.cli.connection import Address
@@ -26,18 +27,19 @@ def chat(
     budget: Annotated[
         float | None, typer.Option(metavar="USD", help="The most that the whole chat may cost.")
     ] = None,
+    continue_: Continue = False,
+    cid: Cid = None,
+    sessions: Database = None,
     offline: given.Offline = False,
     live: Live = False,
 ) -> None:
     """Chat with a model that draws. Type /help in the chat for its commands.
 
-    Without --live or -A, an emulator on this machine answers.
+    Without --live or -A, an emulator on this machine answers. Every chat is kept.
     """
     import asyncio
 
-    described = AgentOptions(
-        agent, model, system, tool or (), option or (), None if api is None else api.value, draw
-    )
+    described = AgentOptions(agent, model, system, tool or (), option or (), api, draw)
     described.check()
     is_live = live and not offline
     reached = (
@@ -46,21 +48,29 @@ def chat(
         else openrouter(live=is_live)
     )
     with reached as address, environment_of(address):
-        asyncio.run(_chat(described, address, budget))
+        asyncio.run(_chat(Saved(sessions, cid, continue_), described, address, budget))
 
 
-async def _chat(described: AgentOptions, address: Address, budget_usd: float | None) -> None:
+async def _chat(
+    saved: Saved, described: AgentOptions, address: Address, budget_usd: float | None
+) -> None:
     from agentkit.budget import Budget
-    from agentkit.cli.agents import agent_for, too_small
+    from agentkit.cli.agents import too_small
     from agentkit.cli.chat import open_chat_async
 
     budget = Budget(budget_usd)  # a wrong limit is told before anything else is done
-    agent = await agent_for(described, address, "agentkit chat")
+    agent, chat = await opened(saved, described, address, "agentkit chat")
     notes = [] if address.base_url is None else [EMULATOR_NOTE]
     if budget_usd is not None:
         why = await too_small(budget_usd, agent, "Hello")
         notes += [] if why is None else [why]
     try:
-        await open_chat_async(agent, budget=budget, note="\n".join(notes))
+        await open_chat_async(
+            agent,
+            getattr(chat, "id", None),
+            sessions=sessions_at(saved.url, agent.store),
+            budget=budget,
+            note="\n".join(notes),
+        )
     finally:
         await agent.client.close()

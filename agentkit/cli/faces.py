@@ -96,6 +96,10 @@ def _stem(words: str) -> str:
 class Face(Protocol):
     """What shows a turn."""
 
+    def begin(self, cid: str | None) -> None:
+        """Show the conversation that it belongs to, by its id; None where it is not kept."""
+        ...
+
     def show(self, event: Event) -> None:
         """Show one event."""
         ...
@@ -117,6 +121,9 @@ class TextFace:
         self._began = time.monotonic()
         self._running: dict[str, str] = {}
         self._note = "waiting for the model"
+
+    def begin(self, cid: str | None) -> None:
+        """Nothing: only who wants to go on needs the id, and `-c` does without."""
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -188,6 +195,11 @@ class JsonFace:
 
     def __init__(self, out: Output, files: Files) -> None:
         self._out, self._files = out, files
+
+    def begin(self, cid: str | None) -> None:
+        """The conversation as the first line."""
+        if cid is not None:
+            self._out.json(ndjson.encoded({"kind": "session", "id": cid}))
 
     def show(self, event: Event) -> None:
         """Print one event."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from math import isfinite
 from pathlib import Path
@@ -58,7 +58,7 @@ def event_json(event: Event, path: Path | None = None) -> Json:
         case ImageFailed():
             rest = {"item": event.item, "failure": failure_json(event.failure)}
         case TurnFinished():
-            rest = {"message": _message(event.message), "usage": plain_json(event.usage)}
+            rest = {"message": message_json(event.message), "usage": plain_json(event.usage)}
         case RunFinished():
             rest = {"status": event.status, "usage": plain_json(event.usage)}
         case _:
@@ -107,12 +107,15 @@ def plain_json(value: object) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _message(message: Message) -> Json:
-    parts = [_part(part) for part in message.parts if isinstance(part, Text | Image)]
+def message_json(message: Message, path: Callable[[Image], Path | None] | None = None) -> Json:
+    """A message: its words and pictures. `path` gives the file of a picture."""
+    parts = [_part(part, path) for part in message.parts if isinstance(part, Text | Image)]
     return {"role": message.role, "model": message.model, "parts": parts}
 
 
-def _part(part: Text | Image) -> Json:
+def _part(part: Text | Image, path: Callable[[Image], Path | None] | None) -> Json:
     if isinstance(part, Text):
         return {"kind": "text", "text": part.text}
+    if path is not None:
+        return {"kind": "image", **image_json(part, path(part))}
     return {"kind": "image", "name": part.name, "sha256": part.sha256}

@@ -118,6 +118,12 @@ class Output:
         self._err.write(plain.line(text, width=1000) + "\n")
         self._err.flush()
 
+    def whole(self, text: str) -> None:
+        """A line of stderr that is told whole, however long it is."""
+        self.end()
+        self._err.write(plain.terminal(text).replace("\n", "␊") + "\n")
+        self._err.flush()
+
     def ask(self, question: str) -> str | None:
         """A line that a person types; None at the end of the input. Nobody is asked but at a
         terminal.

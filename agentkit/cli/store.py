@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from agentkit.cli import options as given
+from agentkit.cli.saved import Database, sessions_at
 
 app = typer.Typer(
     help="Look after the pictures on the disk.",
@@ -32,3 +33,23 @@ def size(*, json: given.Json = False) -> None:
         out.json(ndjson.encoded({"path": str(store.path), "bytes": total}))
     else:
         out.cells((kilobytes(total), str(store.path)))
+
+
+@app.command()
+def sweep(*, sessions: Database = None, json: given.Json = False) -> None:
+    """Remove pictures that no kept conversation names any more, a day after they were kept last,
+    and what the ledger of paid requests no longer needs. Prints how many pictures were removed.
+
+    Pictures that were never part of a kept conversation stay.
+    """
+    import asyncio
+
+    from agentkit.cli import ndjson
+    from agentkit.cli.output import Output
+
+    removed = asyncio.run(sessions_at(sessions).sweep())
+    out = Output()
+    if json:
+        out.json(ndjson.encoded({"removed": removed}))
+    else:
+        out.line(str(removed))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import struct
 import subprocess
+import sys
+import termios
 from pathlib import Path
 
 from agentkit.emulator import Emulator
-from tests.processes import command, forked
+from tests.processes import PATIENCE, command, forked
 
 CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u206f]"
@@ -65,3 +69,33 @@ def asks(emulator: Emulator, home: Path) -> dict[str, str]:
         "AGENTKIT_STORE": str(home / "store"),
         "NO_PROXY": "*",
     }
+
+
+def on_terminal(
+    *arguments: str, columns: int = 80, typed: str = "", **changes: str
+) -> tuple[int, str]:
+    """A command whose input and outputs are one terminal: its exit code, and what was shown."""
+    primary, secondary = os.openpty()
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "agentkit", *arguments],
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+        env=environment(TERM="xterm-256color", **changes),
+        start_new_session=True,
+    ) as process:
+        os.close(secondary)
+        os.write(primary, typed.encode())
+        shown = bytearray()
+        while True:
+            try:
+                piece = os.read(primary, 1 << 16)
+            except OSError:  # Linux: the other side is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        code = process.wait(PATIENCE)
+    os.close(primary)
+    return code, shown.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from tests.conftest import picture
 from tests.processes import PATIENCE
-from tests.unit.cli.commands import CONTROL, asks, environment, run
+from tests.unit.cli.commands import CONTROL, asks, environment, on_terminal, run
 
 BIG = picture(size=(160, 120), noise=90)
 TOOLS = """\
@@ -38,6 +40,13 @@ def made():
 
 other = 3
 """
+
+
+@pytest.fixture
+def slow() -> Iterator[Emulator]:
+    """An emulator whose long replies take minutes."""
+    with Emulator(chunk_delay=0.05) as running:
+        yield running
 
 
 @pytest.fixture
@@ -149,7 +158,7 @@ def test_not_streamed(home: Path, emulator: Emulator) -> None:
     assert not last(emulator).body.get("stream")
     done = run("Draw it now", "--no-stream", "--json", **asks(emulator, home))
     kinds = [json.loads(line)["kind"] for line in done.stdout.splitlines()]
-    assert [kinds[0], kinds[-1]] == ["text_delta", "run_finished"]
+    assert [*kinds[:2], kinds[-1]] == ["session", "text_delta", "run_finished"]
 
 
 def test_quiet_and_offline(home: Path) -> None:
@@ -277,15 +286,15 @@ def test_nothing_is_approved_without_a_terminal(home: Path, emulator: Emulator) 
     assert len(emulator.posts) == 1
 
 
-def test_an_interrupt_keeps_what_came(home: Path, emulator: Emulator) -> None:
-    emulator.play([Reply([Draw("a fox", data=BIG), Say("Here it is")], hang=True)])
+def test_an_interrupt_keeps_what_came(home: Path, slow: Emulator) -> None:
+    slow.play([Reply([Draw("a fox", data=BIG), Say("word " * 9000)], chunk=5)])
     with subprocess.Popen(
         [sys.executable, "-m", "agentkit", "Draw a fox"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(**asks(emulator, home)),
+        env=environment(**asks(slow, home)),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         assert process.stderr is not None
@@ -293,7 +302,7 @@ def test_an_interrupt_keeps_what_came(home: Path, emulator: Emulator) -> None:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         said, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+    assert process.returncode == 130, told
     assert "Traceback" not in told
     assert Path(said.splitlines()[-1]).read_bytes() == BIG
     assert "interrupted: it was stopped before its end" in told
@@ -341,3 +350,92 @@ def test_help_imports_no_more_than_it_needs() -> None:
         check=True,
     )
     assert done.stderr == "[]\n"
+
+
+def test_a_conversation_goes_on(home: Path, emulator: Emulator) -> None:
+    emulator.play([Reply([Draw("a fox", data=BIG)]), Reply([Say("A hat.")]), Reply([Say("Two.")])])
+    env = asks(emulator, home)
+    assert run("Draw a fox", "-q", "-m", "google/gemini-2.5-flash-image", **env).returncode == 0
+    done = run("-c", "Now a hat", "--json", **env)
+    assert done.returncode == 0, done.stderr
+    cid = json.loads(done.stdout.splitlines()[0])["id"]
+    assert last(emulator).body["model"] == "google/gemini-2.5-flash-image"
+    assert "tools" not in last(emulator).body
+    assert "Draw a fox" in json.dumps(last(emulator).body)
+    assert run("--cid", cid, "How many?", "-m", "openai/gpt-5.2", **env).stdout == "Two.\n"
+    assert last(emulator).body["model"] == "openai/gpt-5.2"
+    row = run("sessions", "list", **env).stdout.rstrip("\n").split("\t")
+    assert [row[0], row[2], row[4]] == [cid, "3", "Draw a fox"]
+    assert run("sessions", "delete", cid, "--yes", **env).returncode == 0
+    assert run("sessions", "show", cid, **env).returncode == 2
+    assert run("-c", "And now?", **env).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [("--approve={}", "paid 3"), ("--deny={}=too dear", "denied: too dear")],
+    ids=["approve", "deny"],
+)
+def test_a_call_that_waits_goes_on(home: Path, emulator: Emulator, option: str, told: str) -> None:
+    emulator.play([Reply([CallTool("pay", {"euros": 3}, id="p 1")]), Reply([Say("Done.")])])
+    env = asks(emulator, home)
+    first = run("-A", "shop.py", "Pay three", cwd=home, **env)
+    assert first.returncode == 5, first.stderr
+    words = shlex.split(first.stderr.split("to go on: ", 1)[1].splitlines()[0])
+    assert words[0] == "agentkit"
+    assert words[-2:] == ["--approve", "p 1"]
+    again = run(*words[1:-2], cwd=home, **env)
+    assert again.returncode == 5
+    assert len(emulator.posts) == 1
+    done = run(*words[1:-2], option.format("p 1"), cwd=home, **env)
+    assert (done.returncode, done.stdout) == (0, "Done.\n"), done.stderr
+    assert told in done.stderr
+    wrong = run(*words[1:], cwd=home, **env)
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
+
+
+def test_two_writers_of_one_conversation(home: Path, slow: Emulator) -> None:
+    slow.play([Reply([Say(".")]), Reply([Say("It is " * 9000)], chunk=5), Reply([Say("No")])])
+    env = asks(slow, home)
+    assert run("What is it?", "-q", **env).returncode == 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "agentkit", "-c", "Really?"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=environment(**env),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(5) == b"It is"
+        done = run("-c", "And now?", **env)
+        process.kill()
+    assert done.returncode == 1
+    assert "takes a turn of conversation" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert len(slow.posts) == 2
+    assert run("-c", "And now?", **env).stdout == "No\n"
+
+
+def test_a_person_at_the_terminal_is_asked(home: Path, emulator: Emulator) -> None:
+    emulator.play([Reply([CallTool("pay", {"euros": 3}, id="p")]), Reply([Say("Done.")])])
+    shop = f"{home / 'shop.py'}:agent"
+    env = asks(emulator, home)
+    code, shown = on_terminal("-A", shop, "Pay three", columns=20, typed="y\n", **env)
+    assert code == 0, shown
+    assert "? pay(euros=3)" in shown
+    assert "paid 3" in shown
+    assert "\nDone.\n" in shown
+
+
+def test_nothing_is_kept_where_that_is_not_wanted(home: Path, emulator: Emulator) -> None:
+    emulator.play([Reply([Say("A fox.")])])
+    env = asks(emulator, home)
+    assert run("What is it?", "--no-save", **env).stdout == "A fox.\n"
+    assert run("sessions", "list", **env).stdout == ""
+
+
+def test_a_database_that_cannot_be_used(home: Path) -> None:
+    for url, code in (("mysql://x", 2), ("sqlite:////dev/null/chats.db", 3)):
+        done = run("Hello there", "--offline", "--sessions", url, HOME=str(home))
+        assert done.returncode == code, done.stderr
+        assert done.stderr.count("\n") == 1

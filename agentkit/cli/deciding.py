@@ -1,0 +1,110 @@
+"""Calls that wait for a person: asked about at a terminal, else decided by options."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agentkit.errors import UsageError
+from agentkit.show import plain
+
+if TYPE_CHECKING:
+    from agentkit.answer import Answer
+    from agentkit.cli.output import Output
+    from agentkit.run import Run
+    from agentkit.tools import Denied
+
+Approve = Annotated[
+    list[str] | None,
+    typer.Option("--approve", metavar="CALL", help="Run a call that waits. May be repeated."),
+]
+Deny = Annotated[
+    list[str] | None,
+    typer.Option("--deny", metavar="CALL[=WHY]", help="Refuse a call that waits."),
+]
+Result = Annotated[
+    list[str] | None,
+    typer.Option("--result", metavar="CALL=TEXT", help="Give the result of a call from outside."),
+]
+_YES, _NO = {"y", "yes"}, {"", "n", "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person decided, by the id of the call."""
+
+    approve: Mapping[str, bool | Denied]
+    results: Mapping[str, str]
+
+    def __bool__(self) -> bool:
+        return bool(self.approve or self.results)
+
+
+def decided(
+    approve: Iterable[str] | None, deny: Iterable[str] | None, result: Iterable[str] | None
+) -> Decided:
+    """What the options decide. Raises `UsageError`."""
+    from agentkit.tools import Denied
+
+    verdicts: dict[str, bool | Denied] = dict.fromkeys(approve or (), True)
+    for each in deny or ():
+        call, sign, why = each.partition("=")
+        verdicts[call] = Denied(why) if sign else False
+    results: dict[str, str] = {}
+    for each in result or ():
+        call, sign, text = each.partition("=")
+        if not sign:
+            raise UsageError(f"--result {each}: accepted is CALL=TEXT")
+        results[call] = text
+    return Decided(verdicts, results)
+
+
+def can_ask() -> bool:
+    """Whether a person sits at the terminal, who can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_person(paused: Answer[Any], out: Output) -> Decided | None:
+    """Ask about each call that waits, with its arguments in full; None at the end of the input."""
+    calls = {call.id: call for call in paused.pending}
+    verdicts: dict[str, bool | Denied] = {}
+    results: dict[str, str] = {}
+    for waiting in paused.run.waiting:
+        call = calls.get(waiting.call_id)
+        if call is None:
+            continue
+        is_approval = waiting.why == "approval"
+        out.whole(f"? {plain.call(call)}")
+        typed = out.ask("run it? [y/N, or why not]" if is_approval else "its result:")
+        if typed is None:
+            return None
+        if is_approval:
+            verdicts[call.id] = _verdict(typed)
+        else:
+            results[call.id] = typed
+    return Decided(verdicts, results) if verdicts or results else None
+
+
+def _verdict(typed: str) -> bool | Denied:
+    from agentkit.tools import Denied
+
+    if typed.lower() in _YES:
+        return True
+    return False if typed.lower() in _NO else Denied(typed)
+
+
+def ways_on(run: Run, command: Sequence[str]) -> list[str]:
+    """The commands that decide about each call that waits."""
+    lines: list[str] = []
+    for waiting in run.waiting:
+        if waiting.why == "approval":
+            lines.append(shlex.join([*command, "--approve", waiting.call_id]))
+            lines.append(shlex.join([*command, "--deny", waiting.call_id]))
+        elif waiting.why == "result":
+            lines.append(shlex.join([*command, "--result", f"{waiting.call_id}=TEXT"]))
+    return lines
