@@ -19,7 +19,7 @@ from agentkit._sync import finish
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
 from agentkit.conversation import Conversation
-from agentkit.errors import RunError, SessionError, StoppedRun, UsageError
+from agentkit.errors import ConversationBusy, RunError, SessionError, StoppedRun, UsageError
 from agentkit.loop.album import Album
 from agentkit.loop.begin import AgentLike, services_of
 from agentkit.loop.settle import settled
@@ -31,6 +31,8 @@ from agentkit.stream import AnswerStream, EventLog
 from agentkit.values import Api, Image, ImageFailure, Message, Usage
 
 OutputT = DefaultTypeVar("OutputT", default=Any)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+"""Seconds between two attempts to become the writer: each is twice the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +310,23 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         return self._unlock
 
     async def _lock(self, wait: float) -> None:
-        taking = asyncio.ensure_future(asyncio.to_thread(self._take_up, wait))
+        """Become the one writer. No thread waits for that: many of them would keep the writer that
+        there is from writing.
+        """
+        clock = asyncio.get_running_loop().time
+        until, pause = clock() + wait, _FIRST_PAUSE
+        while True:
+            try:
+                return await self._lock_now()
+            except ConversationBusy:
+                left = until - clock()
+                if left <= 0:
+                    raise
+            await asyncio.sleep(min(left, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _lock_now(self) -> None:
+        taking = asyncio.ensure_future(asyncio.to_thread(self._take_up))
         try:
             release, stored = await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -323,7 +341,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         if release is not None:
             release()
 
-    def _take_up(self, wait: float) -> tuple[Callable[[], None], Stored | None]:
+    def _take_up(self, wait: float = 0.0) -> tuple[Callable[[], None], Stored | None]:
         """The lock of the conversation, and what others have made of it since."""
         release = self._record.lock(wait)
         try:

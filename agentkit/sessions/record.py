@@ -136,10 +136,22 @@ def lock_conversation(database: Database, chat: str, wait: float) -> Callable[[]
     try:
         return database.locks.take(_lock(chat), wait=wait)
     except Held as error:
-        raise ConversationBusy(
-            f"{error.who} takes a turn of conversation {chat!r}: wait for it (wait=seconds) or "
-            "fork it. When that process dies, it is free"
-        ) from None
+        raise _busy(chat, error) from None
+
+
+async def acquire_conversation(database: Database, chat: str, wait: float) -> Callable[[], None]:
+    """As `lock_conversation`, from a task, and without a thread that waits."""
+    try:
+        return await database.locks.acquire(_lock(chat), wait=wait)
+    except Held as error:
+        raise _busy(chat, error) from None
+
+
+def _busy(chat: str, error: Held) -> ConversationBusy:
+    return ConversationBusy(
+        f"{error.who} takes a turn of conversation {chat!r}: wait for it (wait=seconds) or fork "
+        "it. When that process dies, it is free"
+    )
 
 
 def _lock(chat: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection
 
 from agentkit._check import check_kind, check_number, check_text
+from agentkit._sync import finish
 from agentkit.budget import Budget, KeptBudget, Per
 from agentkit.errors import UsageError
 from agentkit.images.store import ImageStore, checked_store, default_store
@@ -25,7 +26,7 @@ from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
 from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.database import Database
 from agentkit.sessions.names import check_name
-from agentkit.sessions.record import DatabaseRecord, lock_conversation
+from agentkit.sessions.record import DatabaseRecord, acquire_conversation
 from agentkit.values import Api
 
 OutputT = TypeVar("OutputT")
@@ -157,10 +158,10 @@ class Sessions:
         """
         check_kind("Sessions.delete(purge={!r})", purge, bool, "True or False")
         check_name("Sessions.delete({!r})", chat)
-        await asyncio.to_thread(self._deleted, chat, purge)
+        release = await acquire_conversation(self._database, chat, self.wait)
+        await finish(asyncio.to_thread(self._deleted, chat, purge, release), None)
 
-    def _deleted(self, chat: str, purge: bool) -> None:
-        release = lock_conversation(self._database, chat, self.wait)
+    def _deleted(self, chat: str, purge: bool, release: Callable[[], None]) -> None:
         try:
             with self._database.writing() as connection:
                 unnamed = removal.delete_chat(connection, chat)
