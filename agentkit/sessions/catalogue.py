@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum
 from typing import Any, Literal, TypeVar
-from unicodedata import category
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,15 +26,13 @@ from sqlalchemy import (
 from sqlalchemy import cast as as_type
 
 from agentkit._check import check_number, check_text, refused
-from agentkit.sessions.names import check_name
+from agentkit.errors import UsageError
+from agentkit.sessions.names import LONGEST_TITLE, check_name, is_one_line
 from agentkit.sessions.tables import conversation_runs, conversations, messages, runs
 
 Status = Literal["idle", "running", "waiting"]
 T = TypeVar("T")
-LONGEST_TITLE = 1_000
 MOST_LISTED = 1_000
-_NOT_SHOWN = {"Cc", "Cs", "Zl", "Zp"}
-"""Controls, halves of surrogate pairs, and what ends a line: categories of Unicode."""
 _PLAIN = re.compile(r"[a-z0-9 ]+", re.ASCII)
 """What is written in one way only: no escape of JSON, and capitals that any database knows."""
 _LONGEST_PLAIN = 100
@@ -81,7 +78,12 @@ def check_found(connection: Connection, where: str, chat: str) -> None:
     """
     query = select(conversations.c.id).where(conversations.c.id == check_name(where, chat))
     if connection.scalar(query.with_for_update()) is None:
-        raise refused(where, chat, "is the id of a saved conversation: see Sessions.list()")
+        raise not_found(where, chat)
+
+
+def not_found(where: str, chat: str) -> UsageError:
+    """The error for an id that no conversation has."""
+    return refused(where, chat, "is the id of a saved conversation: see Sessions.list()")
 
 
 def listed(
@@ -118,7 +120,7 @@ def rename(connection: Connection, chat: str, title: str) -> None:
     """Give a conversation another title. Raises `UsageError`."""
     where = "Sessions.rename(title={!r})"
     check_text(where, title)
-    if len(title) > LONGEST_TITLE or any(category(each) in _NOT_SHOWN for each in title):
+    if len(title) > LONGEST_TITLE or not is_one_line(title):
         accepted = f"is one line of at most {LONGEST_TITLE} characters"
         raise refused(where, title, accepted)
     check_found(connection, "Sessions.rename({!r})", chat)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 from agentkit._check import refused
 
 LONGEST_NAME = 200
+LONGEST_TITLE = 1_000
+_NOT_SHOWN = {"Cc", "Cs", "Zl", "Zp"}
+"""Controls, halves of surrogate pairs, and what ends a line: categories of Unicode."""
 
 
 def check_name(where: str, name: object) -> str:
@@ -15,3 +20,15 @@ def check_name(where: str, name: object) -> str:
     if not name.isprintable() or not name.strip():  # half a surrogate pair is not printable either
         raise refused(where, name, accepted)
     return name
+
+
+def is_one_line(text: str) -> bool:
+    """Whether nothing in it controls a terminal or ends a line."""
+    return not any(category(each) in _NOT_SHOWN for each in text)
+
+
+def one_line(text: str, most: int = LONGEST_TITLE) -> str:
+    """The text as one line of at most so many characters, without what controls a terminal."""
+    line = "".join(" " if category(each) in _NOT_SHOWN else each for each in text[: 4 * most])
+    words = " ".join(line.split())
+    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"

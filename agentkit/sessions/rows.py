@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit.errors import SessionError, UsageError
 from agentkit.run import Run
+from agentkit.sessions.names import one_line
 from agentkit.values import Blobs, Image, ImageFailure, Message, Usage
 from agentkit.values.codec import dumped
 
@@ -131,8 +132,7 @@ def failures_of(rows: Iterable[str]) -> tuple[tuple[ImageFailure, ...], ...]:
 
 def title_of(run: Run) -> str:
     """The first words of the prompt, for a list."""
-    words = " ".join(run.messages[run.start].text.split())
-    return words if len(words) <= _LONGEST_TITLE else f"{words[: _LONGEST_TITLE - 1].rstrip()}…"
+    return one_line(run.messages[run.start].text, _LONGEST_TITLE)
 
 
 _LONGEST_TITLE = 80

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -20,7 +21,8 @@ from agentkit.images.store import ImageStore, checked_store, default_store
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.saved_conversation import SavedConversation
-from agentkit.sessions import catalogue, forks, removal
+from agentkit.sessions import archive, catalogue, forks, removal
+from agentkit.sessions.archive_file import check_path
 from agentkit.sessions.budgets import Budgets
 from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
 from agentkit.sessions.catalogue import SavedChat
@@ -169,6 +171,38 @@ class Sessions:
             release()
         if purge:
             removal.purge(self._database, self.store, unnamed)
+
+    async def export(self, chat: str, path: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Write a conversation with its pictures to one file (a ZIP file), whole or not at all. It
+        holds neither a key that this process knows nor whom the conversation belongs to.
+
+        Returns what could not be put into it, in words: a picture that the store has lost, say.
+        Raises `UsageError` for an id that no conversation has, and a path that cannot be written.
+        """
+        target = check_path("Sessions.export(path={!r})", path)
+        return await asyncio.to_thread(archive.export, self._database, self.store, chat, target)
+
+    async def load(
+        self, path: str | os.PathLike[str], new_id: str | None = None, *, user: str | None = None
+    ) -> str:
+        """Make a new conversation of an exported one, and return its id: `new_id`, or the one that
+        it had. A turn that was under way, or waited for a person, is not taken over.
+
+        Raises `UsageError` for an id that is there already, and a file that was edited, is too
+        large (8 GiB; 256 MiB of words), or is none: then nothing is loaded.
+        """
+        source = check_path("Sessions.load({!r})", path)
+        return await asyncio.to_thread(
+            partial(
+                archive.load,
+                self._database,
+                self.store,
+                source,
+                chat=new_id,
+                user=user,
+                now=time.time(),
+            )
+        )
 
     async def sweep(self) -> int:
         """Remove from the store the pictures that a conversation here has named once, that none

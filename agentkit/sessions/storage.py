@@ -293,11 +293,12 @@ def save_pictures(
         }
         for image in changed
     ]
-    put(connection, pictures, values, changed=("sha256", "data"))
-    kept = [
-        {"sha256": each, "kept_at": time.time()} for each in {image.sha256 for image in changed}
-    ]
+    # In one order, so that no two writers wait for each other; and first, since a sweep that looks
+    # who names them waits for this.
+    shas = sorted({image.sha256 for image in changed})
+    kept = [{"sha256": each, "kept_at": time.time()} for each in shas]
     put(connection, stored_pictures, kept, changed=("kept_at",))
+    put(connection, pictures, values, changed=("sha256", "data"))
 
 
 def keep(connection: Connection, chat: str, run: Run, *, title: str) -> None:
