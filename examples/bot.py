@@ -25,10 +25,10 @@ from agentkit.events import ImageFailed, ImageReady, TextDelta
 from agentkit.sessions import SavedConversation, Sessions
 from agentkit.studio import InputLimits, scaled_to_fit
 
-EDIT_EVERY = 1.0  # seconds
+A_DAY = 1.00  # USD for each user
 LIMIT = 2_000  # of a message, in units of UTF-16
 UPLOAD, TOO_LARGE = 10 << 20, 40005  # bytes of a file; what Discord says where it takes less
-UNKNOWN = "I was cut off, maybe after it was paid for. Write `again` to have it done once more."
+UNKNOWN = "nobody can tell whether this was paid for. Write `again` to have it done once more."
 
 
 class Reply:
@@ -71,15 +71,13 @@ class Reply:
             copy = await asyncio.to_thread(scaled_to_fit, image, limits, scale=True)
             file = discord.File(BytesIO(copy.bytes()), copy.file_name)
             try:
-                self.posted[image.name] = await self.post(image.name, files=[file])
+                self.posted[image.name] = await self.post(image.name, "", file)
             except discord.HTTPException as error:
                 if error.code != TOO_LARGE or copy.size < 1 << 14:
                     raise
                 most = copy.size // 2
 
-    async def post(
-        self, place: str, text: str = "", files: Sequence[discord.File] = ()
-    ) -> discord.Message:
+    async def post(self, place: str, text: str, *files: discord.File) -> discord.Message:
         """Post a message, unless a process that died has done so: Discord knows its nonce."""
         return await self.question.channel.send(
             text,
@@ -131,7 +129,7 @@ class Bot(discord.AutoShardedClient):
             try:
                 is_whole = False
                 while not is_whole:
-                    await asyncio.sleep(EDIT_EVERY)
+                    await asyncio.sleep(1)  # Discord takes about one edit a second
                     is_whole = answering.done()
                     await reply.show()
             finally:
@@ -159,16 +157,18 @@ class Bot(discord.AutoShardedClient):
         if begun and len(chat.messages) > int(begun):
             return reply.tell(chat.messages[int(begun) + 1 :])
         note.write_text(str(len(chat.messages)))
+        day = self.sessions.budget(f"discord-{message.author.id}", A_DAY, per="day")
         cut = chat.interrupted.run if chat.interrupted else chat.waiting
         if cut and words.casefold() == "again":
-            return chat.resume_stream(cut, outcomes={each.call_id: "again" for each in cut.waiting})
+            asked = [each.call_id for each in cut.waiting]
+            return chat.resume_stream(cut, outcomes=dict.fromkeys(asked, "again"), budget=day)
         if cut and begun:
             reply.tell(cut.messages[cut.start + 1 :])
-            return chat.resume_stream(cut)
+            return chat.resume_stream(cut, budget=day)
         if chat.waiting:
             chat.drop()
         pictures = [Image.from_url(each.url, alt=each.filename) for each in message.attachments]
-        return chat.stream([words, *pictures])
+        return chat.stream([words, *pictures], budget=day)
 
     async def follow(self, turn: AnswerStream, reply: Reply) -> None:
         async with turn:
@@ -181,9 +181,9 @@ class Bot(discord.AutoShardedClient):
                     reply.add(f"\n\nA picture did not come: {event.failure.reason}\n\n")
         for image in turn.answer.images:  # also what came before the bot was killed
             reply.add(image)
-        is_unknown = turn.answer.status == "paused"
-        why = UNKNOWN if is_unknown else turn.answer.refusal or turn.answer.limit_reason
-        reply.add(f"\n\n{why or ''}")
+        why = UNKNOWN if turn.answer.status == "paused" else turn.answer.refusal
+        if why := why or turn.answer.limit_reason:
+            reply.add(f"\n\nI stop here: {why}")
 
     def words_of(self, message: discord.Message) -> str:
         return re.sub(f"<@!?{self.application_id}>", "", message.content).strip()

@@ -216,6 +216,21 @@ async def test_an_error_is_told(bot: Any, network: Discord, emulator: Emulator) 
     assert "no credits left" in posted.content
 
 
+async def test_a_user_who_has_spent_what_a_day_allows(
+    bot: Any, network: Discord, emulator: Emulator
+) -> None:
+    emulator.play(Reply([Say("That was dear")], usage={"cost": 1.5 * MODULE.A_DAY}))
+    await network.say(ADA, "Hello")
+    await said(network, lambda posted: posted)
+    await network.say(ADA, "Hello again")
+    posted = await said(network, lambda posted: len(posted) == 2)
+    assert posted[1].content.startswith("I stop here: $0.0000 is left")
+    assert len(emulator.posts) == 1
+    await network.say(BEA, "Hello")
+    await said(network, lambda posted: len(posted) == 3)
+    assert len(emulator.posts) == 2
+
+
 async def test_a_network_that_is_busy(
     bot: Any, network: Discord, emulator: Emulator, told: Told
 ) -> None:
