@@ -10,7 +10,7 @@ MOST_MARKS = 40  # in front of which a text is not cut
 
 
 def in_pieces(text: str, limit: int) -> list[str]:
-    """The text in pieces of at most `limit` units of UTF-16, which chat networks count: cut between
+    """The text in pieces of at most `limit` (200 or more) units of UTF-16: cut between
     paragraphs, else between sentences, else between words. Code that has to be cut is a block of
     its own in each piece.
     """
@@ -22,7 +22,11 @@ def in_pieces(text: str, limit: int) -> list[str]:
         at = best_cut(head, rest)
         again = opening(rest[:at])
         pieces.append(closed(rest[:at]))
-        rest = again + rest[at:] if again else rest[at:].lstrip()
+        rest = rest[at:] if again else rest[at:].lstrip()
+        if again and rest.lstrip().startswith(FENCE):  # the code ends just here
+            rest = rest.lstrip().removeprefix(FENCE).lstrip()
+        else:
+            rest = again + rest
     return [piece for piece in [*pieces, closed(rest)] if piece]
 
 
@@ -32,7 +36,8 @@ def best_cut(head: str, text: str) -> int:
         for found in reversed([*re.finditer(each, head)]):
             if not opening(head[: found.start()]):
                 return found.end()
-    if (line := head.rfind("\n") + 1) > len(opening(head)):
+    line = head.rfind("\n") + 1
+    if line > len(opening(head[:line])):  # more than what the next piece begins with
         return line
     at = len(head)
     while at > len(head) - MOST_MARKS and is_torn(text, at):
@@ -41,7 +46,9 @@ def best_cut(head: str, text: str) -> int:
 
 
 def is_torn(text: str, at: int) -> bool:
-    """Whether a cut here tears an emoji, or a letter from its marks."""
+    """Whether a cut here tears an emoji, a letter from its marks, or what begins or ends code."""
+    if text[at] == FENCE[0]:
+        return (at - len(text[:at].rstrip(FENCE[0]))) % len(FENCE) > 0
     if text[at] in FLAGS:
         return (at - len(text[:at].rstrip(FLAGS))) % 2 == 1
     joined = unicodedata.category(text[at]) in {"Cf", "Mc", "Me", "Mn", "Sk"}
@@ -52,7 +59,7 @@ def opening(text: str) -> str:
     """The line that opened the code in which the text ends, or nothing."""
     if text.count(FENCE) % 2 == 0:
         return ""
-    language = re.match(r"[\w+#.-]*\n", text[text.rfind(FENCE) + len(FENCE) :])
+    language = re.match(r"[\w+#.-]{0,20}\n", text[text.rfind(FENCE) + len(FENCE) :])
     return FENCE + (language.group() if language else "\n")
 
 

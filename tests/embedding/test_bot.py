@@ -304,6 +304,12 @@ def test_a_text_of_nothing_but_marks_comes_to_an_end() -> None:
     assert unicodedata.category("\u0301") == "Mn"
 
 
+@pytest.mark.parametrize("part", ["```", "```\n", "`", "```" + "x" * 3_000 + "\n", "```py\n\n"])
+def test_code_that_is_malformed_comes_to_an_end(part: str) -> None:
+    assert len(in_messages(part * 900)) < 4_000
+    assert in_messages("```" + "x" * 9_000 + "\n" + part * 40)
+
+
 def test_paragraphs_then_sentences_then_words() -> None:
     whole = "Three words here. " * 60
     assert in_messages(f"{whole}\n\n{whole}") == [whole.strip(), whole.strip()]
@@ -320,3 +326,5 @@ def test_a_block_of_code_moves_as_a_whole_or_goes_on_in_the_next_message() -> No
     assert first.endswith("print(1)\n```")
     assert second.startswith("```python\nprint(1)\n")
     assert (first + second).count("print(1)") == 300
+    exactly = "```python\n" + "x = 1234\n" * 220 + "12345\n```\nAnd so on."
+    assert in_messages(exactly)[-1] == "And so on.", "no block of code is empty"
