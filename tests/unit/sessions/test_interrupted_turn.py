@@ -22,7 +22,7 @@ from agentkit.values import Message
 from tests.clock import until
 from tests.processes import PATIENCE, started
 
-DRAWN = [Draw("a fox"), Say("A fox.")]
+DRAWN = [Draw("a fox", size=(64, 64)), Say("A fox.")]
 
 
 @dataclass(frozen=True)

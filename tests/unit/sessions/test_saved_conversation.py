@@ -17,7 +17,7 @@ from tests.conftest import Bench, picture
 from tests.unit.images.slow_host import LONG, slow_host
 from tests.unit.loop.test_grace import drawn
 
-DRAWN = Reply([Say("Here: "), Draw("a fox"), Say("a fox.")])
+DRAWN = Reply([Say("Here: "), Draw("a fox", size=(64, 64)), Say("a fox.")])
 
 
 @pytest.fixture
@@ -77,7 +77,10 @@ async def test_a_turn_that_fails_leaves_its_pictures_and_its_cost(
     agent = bench.agent(tools=[ImageGeneration(), forecast])
     chat = agent.conversation("ada", sessions=sessions)
     bench.emulator.play(
-        [Reply([Draw("a fox"), CallTool("forecast", {"city": "Oslo"})]), Failure("no credits", 402)]
+        [
+            Reply([Draw("a fox", size=(64, 64)), CallTool("forecast", {"city": "Oslo"})]),
+            Failure("no credits", 402),
+        ]
     )
     with pytest.raises(AgentkitError):
         await bench.ask(chat, "Draw")

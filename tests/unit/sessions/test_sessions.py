@@ -10,14 +10,9 @@ from agentkit import FileImageStore, ImageGeneration
 from agentkit.emulator import Draw, Reply
 from agentkit.errors import ConversationBusy, SessionError, UsageError
 from agentkit.sessions import Sessions
-from tests.conftest import Bench, Way
+from tests.conftest import Bench
 
-DRAWN = Reply([Draw("a fox")])
-
-
-@pytest.fixture(params=[Way("chat", stream=True), Way("responses", stream=False)], ids=str)
-def way(request: pytest.FixtureRequest) -> Way:
-    return request.param
+DRAWN = Reply([Draw("a fox", size=(64, 64))])
 
 
 @pytest.fixture
@@ -49,7 +44,7 @@ async def test_conversations_are_listed_and_renamed(bench: Bench, sessions: Sess
 
 async def test_a_fork_goes_its_own_way(bench: Bench, sessions: Sessions) -> None:
     agent = bench.agent(tools=[ImageGeneration()])
-    bench.emulator.play([DRAWN, "Two.", Reply([Draw("a hen", data=None)]), "Mine."])
+    bench.emulator.play([DRAWN, "Two.", Reply([Draw("a hen", size=(64, 64))]), "Mine."])
     chat = agent.conversation("a", sessions=sessions)
     await bench.ask(chat, "One")
     await bench.ask(chat, "Two")
