@@ -32,6 +32,7 @@ _PRELOADED = [
     "agentkit.emulator.server",
     "agentkit.openrouter",
     "agentkit.sessions.database",
+    "agentkit.sessions",
     "agentkit.studio",
     "agentkit.tools",
     "openai",
