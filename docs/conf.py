@@ -75,6 +75,7 @@ CONTENTS = {
         "reference/openrouter",
         "reference/emulator",
         "reference/testing",
+        "reference/demo",
         "reference/cli",
     ),
 }

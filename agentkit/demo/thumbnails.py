@@ -37,7 +37,7 @@ def thumbnails(images: Iterable[Image], *, shown: int = 1) -> Thumbnails:
     pictures = [image for image in images if image.media_type in RASTER_TYPES]
     large = _fitting(pictures, _LEVELS, int(MAX_BYTES * (1 - _SHARE_OF_SMALL)))
     unique = {image.sha256: image for image in pictures}
-    times = max(1, shown) * len(pictures) / max(1, len(unique))
+    times = max(1, shown) * max(1, len(pictures)) / max(1, len(unique))
     room = int(MAX_BYTES * _SHARE_OF_SMALL / times)
     levels = [each for each in _LEVELS if each[0] <= _SMALL[0]]
     return Thumbnails(large, _fitting(list(unique.values()), levels, room))

@@ -87,6 +87,7 @@ def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
     assert {(each.group, each.name, each.value) for each in found.entry_points} == {
         ("console_scripts", "agentkit", "agentkit.cli:main"),
         ("pytest11", "agentkit", "agentkit.testing.plugin"),
+        ("pytest11", "agentkit-demo", "agentkit.demo.plugin"),
     }
     assert "Typing :: Typed" in found.metadata.get_all("Classifier", [])
     assert found.metadata["License-Expression"] == "MIT"

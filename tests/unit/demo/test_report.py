@@ -380,6 +380,12 @@ def test_one_file_holds_all(tmp_path: Path) -> None:
     assert all((target.parent / each).is_file() for each in hrefs)
 
 
+def test_one_file_without_pictures(tmp_path: Path) -> None:
+    play = played(turn(answered(Text("Words alone."))))
+    target = write(script(), [play], tmp_path / "x.html", single_file=True)
+    assert "Words alone." in target.read_text("utf-8")
+
+
 def noisy(number: int) -> Image:
     """A picture that no codec makes small."""
     picture = Pillow.effect_noise((900, 600), 90 + number).convert("RGB")
