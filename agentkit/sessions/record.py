@@ -108,8 +108,9 @@ class DatabaseRecord:
     ) -> None:
         """See `Record`."""
         with self._database.writing() as connection:
-            if storage.version_of(connection, self.id) is None:
-                return  # it was deleted meanwhile
+            if storage.version_of(connection, self.id) is None:  # it was deleted meanwhile
+                storage.record_pictures(connection, images, self._images)
+                return
             storage.save_pictures(connection, self.id, images, self._images)
             storage.save_failures(connection, failures)
         self._images = images

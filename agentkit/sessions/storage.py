@@ -279,8 +279,7 @@ def save_pictures(
     connection: Connection, chat: str, now: Iterable[Image], before: Iterable[Image]
 ) -> None:
     """Write the pictures of a conversation that are not written as they are now."""
-    known = {id(image) for image in before}
-    changed = [image for image in now if id(image) not in known and image.sha256]
+    changed = record_pictures(connection, now, before)
     if not changed:
         return
     values = [
@@ -293,12 +292,23 @@ def save_pictures(
         }
         for image in changed
     ]
+    put(connection, pictures, values, changed=("sha256", "data"))
+
+
+def record_pictures(
+    connection: Connection, now: Iterable[Image], before: Iterable[Image]
+) -> list[Image]:
+    """Record that pictures are in the store, so that a sweep removes those that nobody names.
+    Returns those that are not written as they are now.
+    """
+    known = {id(image) for image in before}
+    changed = [image for image in now if id(image) not in known and image.sha256]
     # In one order, so that no two writers wait for each other; and first, since a sweep that looks
     # who names them waits for this.
     shas = sorted({image.sha256 for image in changed})
     kept = [{"sha256": each, "kept_at": time.time()} for each in shas]
     put(connection, stored_pictures, kept, changed=("kept_at",))
-    put(connection, pictures, values, changed=("sha256", "data"))
+    return changed
 
 
 def keep(connection: Connection, chat: str, run: Run, *, title: str) -> None:
