@@ -27,20 +27,25 @@ def _is_completing() -> bool:
 
 
 def chat_keys(actions: Actions) -> KeyBindings:
-    """Enter sends, Alt-Enter and Ctrl-J begin a new line, Ctrl-C and Ctrl-D stop and leave."""
+    """Enter sends, Alt-Enter begins a new line, Ctrl-C and Ctrl-D stop and leave.
+
+    Ctrl-J is what Enter was where it was typed before the chat had the terminal.
+    """
     keys = KeyBindings()
 
     @keys.add("enter", filter=_is_completing)
+    @keys.add("c-j", filter=_is_completing)
     def _choose(event: KeyPressEvent) -> None:
         event.current_buffer.complete_state = None
 
     @keys.add("enter", filter=~_is_completing)
+    @keys.add("c-j", filter=~_is_completing)
     def _send(event: KeyPressEvent) -> None:
         event.current_buffer.cancel_completion()
         actions.accept()
 
     @keys.add("escape", "enter")
-    @keys.add("c-j")
+    @keys.add("escape", "c-j")
     def _new_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 

@@ -13,7 +13,7 @@ from io import StringIO
 from typing import Literal, TextIO, cast
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.data_structures import Size
+from prompt_toolkit.data_structures import Point, Size
 from prompt_toolkit.key_binding import KeyBindingsBase
 from prompt_toolkit.layout import Layout
 from prompt_toolkit.layout.screen import Char
@@ -132,15 +132,31 @@ class Screen(Application[None]):
         self._size.update()
         columns = self._size().columns
         screen = self.renderer.last_rendered_screen
-        if screen is not None and columns < self._drawn_columns and self._reflows:
+        if screen is not None:
             cursor = screen.get_cursor_position(self.layout.current_window)
-            lengths = [_length(screen.data_buffer[row]) for row in range(cursor.y)]
-            above = sum(-(-length // columns) - 1 for length in lengths if length)
-            more = above + cursor.x // columns
-            if more > 0:
-                self.output.cursor_up(more)
+            more = 0
+            if columns < self._drawn_columns and self._reflows:
+                lengths = [_length(screen.data_buffer[row]) for row in range(cursor.y)]
+                more = sum(-(-length // columns) - 1 for length in lengths if length)
+                more += cursor.x // columns
+            self._clear_rows(cursor, screen.height + more, more)
         self._drawn_columns = columns
         self.renderer.erase(leave_alternate_screen=False)
+
+    def _clear_rows(self, cursor: Point, rows: int, more: int) -> None:
+        """Clear the rows of the moving part one by one, and leave the cursor where it is expected
+        to be, below the first of them. tmux moves rows that are cleared all at once, from the top
+        of the screen on, into its scrollback.
+        """
+        output = self.output
+        output.write_raw("\r")
+        output.cursor_up(cursor.y + more)
+        for row in range(rows):
+            output.write_raw("\x1b[2K")
+            output.cursor_down(1 if row < rows - 1 else 0)
+        output.cursor_up(rows - 1)
+        output.cursor_down(cursor.y)
+        output.cursor_forward(cursor.x)
 
     def _on_resize(self) -> None:
         self.erase()

@@ -83,6 +83,8 @@ class TerminalFace:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        self._screen.after_render += _Setting(ready)
         lines = cast("TextIO", _Lines(self, loop))
         self._redirected.enter_context(redirect_stdout(lines))
         self._redirected.enter_context(redirect_stderr(lines))
@@ -90,6 +92,10 @@ class TerminalFace:
             asyncio.create_task(self._run(), name="agentkit-chat-terminal"),
             asyncio.create_task(self._tick(), name="agentkit-chat-clock"),
         ]
+        # Before the keys are ours, the terminal would echo them between the rows.
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait([waiting, self._tasks[0]], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -335,6 +341,16 @@ class TerminalFace:
             style = "reverse" if number == chosen else "ansibrightblack"
             rows.append((style, text + "\n"))
         return rows
+
+
+class _Setting:
+    """Sets an event when it is called."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+
+    def __call__(self, _: object) -> None:
+        self._event.set()
 
 
 class _Lines(TextIOBase):

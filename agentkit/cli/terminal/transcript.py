@@ -143,6 +143,8 @@ class Transcript:
         for url, words in self._links.items():
             if url not in self._shown_urls:
                 shown.append(Words(Text(f"[{words or 'picture'}: {url}]")))
+        for each in self._running.values():
+            shown.append(signed("■", "yellow", f"{each.words} · not at its end"))
         self._links.clear()
         self._running.clear()
         self._previews.clear()

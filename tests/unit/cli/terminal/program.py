@@ -12,6 +12,7 @@ from pathlib import Path
 from agentkit import Agent, FileImageStore, OpenRouter, tool
 from agentkit.cli import open_chat
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+from agentkit.sessions import Sessions
 
 TABLE = "| row | square |\n|----:|-------:|\n" + "".join(
     f"| r{number:03} | {number * number} |\n" for number in range(60)
@@ -19,7 +20,7 @@ TABLE = "| row | square |\n|----:|-------:|\n" + "".join(
 LINES = "".join(
     f"line {number:03} of the answer, which is rather long as lines go\n" for number in range(60)
 )
-WIDE = " ".join(f"word{number:04}" for number in range(1500))
+WIDE = " ".join(f"word{number:04}" for number in range(600))
 
 
 @tool(approve=True)
@@ -70,14 +71,12 @@ def main() -> None:
     with Emulator(chunk_delay=delay) as emulator:
         emulator.play(SCENARIOS[name])
         client = OpenRouter(api_key="sk-or-test", base_url=emulator.base_url, proxy=False)
+        store = FileImageStore(Path(folder) / "store")
         agent = Agent(
-            "openai/gpt-5.2",
-            tools=[pay, wait, noisy],
-            client=client,
-            store=FileImageStore(Path(folder) / "store"),
-            checks=False,
+            "openai/gpt-5.2", tools=[pay, wait, noisy], client=client, store=store, checks=False
         )
-        open_chat(agent, note="A test.")
+        sessions = Sessions(f"sqlite:///{Path(folder) / 'chats.db'}", store=store)
+        open_chat(agent, "ada", sessions=sessions, note="A test.")
 
 
 if __name__ == "__main__":
