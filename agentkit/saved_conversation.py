@@ -19,7 +19,14 @@ from agentkit._sync import finish
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
 from agentkit.conversation import Conversation
-from agentkit.errors import ConversationBusy, RunError, SessionError, StoppedRun, UsageError
+from agentkit.errors import (
+    ConversationBusy,
+    LedgerError,
+    RunError,
+    SessionError,
+    StoppedRun,
+    UsageError,
+)
 from agentkit.loop.album import Album
 from agentkit.loop.begin import AgentLike, services_of
 from agentkit.loop.settle import settled
@@ -161,6 +168,14 @@ class Interrupted:
     def in_flight(self) -> tuple[StoredCall, ...]:
         """The requests whose outcome is not known."""
         return tuple(each for each in self.calls if not each.is_received)
+
+    @property
+    def paying_tools(self) -> tuple[str, ...]:
+        """The tools that had sent paid requests of their own and had not ended: an agent, or one
+        that draws.
+        """
+        begun = {each.key.tool_call for each in self.calls}
+        return tuple(each.name for each in self.run.pending if each.id in begun)
 
     @property
     def cost_usd(self) -> float | None:
@@ -368,8 +383,16 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
             self._interrupted = None
 
     async def _settle(self, start: Start) -> None:
-        """Keep the turn that was interrupted as far as it comes without a new request."""
+        """Keep the turn that was interrupted as far as it comes without a new request. Raises
+        `UsageError` where a tool has paid for something that only its end brings into the turn.
+        """
         log, run = self._new_log(), self._interrupted_run()
+        if self._interrupted is not None and self._interrupted.paying_tools:
+            tools = ", ".join(repr(each) for each in self._interrupted.paying_tools)
+            raise UsageError(
+                f"a turn of conversation {self.id!r} was interrupted while it paid for {tools}: "
+                "chat.go_on() continues it, chat.drop() gives up what was paid for"
+            )
         live = services_of(
             self.agent,
             run,
@@ -438,7 +461,10 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
             error.run = run
             raise
         if self._ledger is not None and how == self._record.keep:
-            await self._ledger.saved(run)
+            try:
+                await self._ledger.saved(run)
+            except LedgerError as error:  # the turn is written: a sweep removes what is left of it
+                logger().warning("ledger_not_swept", run=run.id, reason=str(error))
 
     async def _end_failed(self, run: Run | None, error: BaseException) -> None:
         """Write what a turn that failed has left: its pictures and its cost."""

@@ -49,6 +49,12 @@ class CallKey:
         """The run and the call, without the number of the attempt."""
         return f"{quote(self.run, ' :', errors='surrogatepass')}/{self.call}"
 
+    @property
+    def tool_call(self) -> str | None:
+        """The id of the tool call that pays for it; None for a turn of the run itself."""
+        found = self.call.partition("/")[0].partition(".")[2]
+        return unquote(found, errors="surrogatepass") if found else None
+
     def __str__(self) -> str:
         return f"{self.call_name}/{self.attempt}"
 

@@ -12,6 +12,7 @@ from agentkit.sessions.calls import delete_runs
 from agentkit.sessions.catalogue import check_found, portions
 from agentkit.sessions.database import Database
 from agentkit.sessions.tables import (
+    calls,
     conversation_runs,
     conversations,
     decisions,
@@ -53,6 +54,14 @@ def _delete_runs(connection: Connection, gone: Collection[str]) -> None:
     for column in (messages.c.run, decisions.c.run, runs.c.id):
         connection.execute(delete(column.table).where(column.in_(gone)))
     delete_runs(connection, gone)
+
+
+def kept_runs(connection: Connection) -> Sequence[str]:
+    """Runs that were kept as turns, and of which the call ledger still has something: it was told
+    so, or the process died before it was.
+    """
+    kept = select(conversation_runs.c.run).where(conversation_runs.c.turn.is_not(None))
+    return connection.scalars(select(calls.c.run).where(calls.c.run.in_(kept)).distinct()).all()
 
 
 def purge(database: Database, store: ImageStore, shas: Sequence[str]) -> int:

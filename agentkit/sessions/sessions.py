@@ -20,6 +20,7 @@ from agentkit.errors import UsageError
 from agentkit.images.store import ImageStore, checked_store, default_store
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
+from agentkit.openrouter.ledger_sweep import mark_saved
 from agentkit.saved_conversation import SavedConversation
 from agentkit.sessions import archive, catalogue, forks, removal
 from agentkit.sessions.archive_file import check_path
@@ -211,6 +212,9 @@ class Sessions:
 
         Others may use the store too: a picture that this database never had is left alone.
         """
+        kept = await self._read(removal.kept_runs)
+        for run in kept:
+            await asyncio.to_thread(mark_saved, self.ledger.entries, run, 0, ended=True)
         await self.ledger.sweep()
         return await asyncio.to_thread(removal.sweep, self._database, self.store, time.time())
 

@@ -62,6 +62,12 @@ class Case:
 
         return weather
 
+    def painter(self, client: OpenRouter, **options: Any) -> Any:
+        """An agent that draws, as a tool."""
+        store = FileImageStore(self.folder / "store")
+        given: dict[str, Any] = {"client": client, "store": store, "checks": False, **options}
+        return Agent("openai/gpt-5.2", api=self.api, **given).as_tool("paint", "Paints.")
+
     @property
     def called(self) -> list[str]:
         return (self.folder / "calls").read_text().split()
@@ -204,6 +210,37 @@ async def test_a_turn_that_had_sent_nothing_is_interrupted_too(
     answer = await chat.go_on()
     assert answer.text == "A fox."
     assert posts(emulator) == 1
+
+
+def dies_in_an_agent(case: Case) -> None:
+    """With the reply of an agent that is a tool, which has a picture."""
+
+    async def take() -> None:
+        async with OpenRouter(base_url=case.base_url, api_key="sk-or-any") as client:
+            hooks = Hooks(after_reply=lambda *_: die())
+            chat = case.open(client, tools=[case.painter(client, hooks=hooks)])
+            await chat.send("Draw a fox")
+
+    asyncio.run(take())
+
+
+async def test_a_new_prompt_loses_nothing_that_a_tool_has_paid_for(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    call = CallTool("paint", {"prompt": "a fox"}, id="c.1/2")
+    emulator.play([Reply([call]), Reply(DRAWN), "There it is.", "Hello."])
+    await asyncio.to_thread(killed, case, dies_in_an_agent)
+    chat = case.open(client, tools=[case.painter(client)])
+    assert chat.interrupted is not None
+    assert chat.interrupted.paying_tools == ("paint",)
+    with pytest.raises(UsageError, match=r"paid for 'paint': chat\.go_on\(\)"):
+        await chat.send("Hello?")
+    assert posts(emulator) == 2
+    answer = await chat.go_on()
+    assert (answer.text, len(answer.images)) == ("There it is.", 1)
+    assert (await chat.send("Hello?")).text == "Hello."
+    assert posts(emulator) == 4
+    assert chat.usage.requests == 4
 
 
 async def test_an_interrupted_turn_is_dropped(
