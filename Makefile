@@ -18,7 +18,7 @@ help:
 	@echo "make stacks    run against nginx, HAProxy, Caddy, tinyproxy (where they are installed), LiteLLM and llama.cpp (about 1.2 GB in .stacks/)"
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
-	@echo "make crash     kill programs that draw, at every step and at random moments (ARGS='--kills 200 --seed 7')"
+	@echo "make crash     kill programs that draw, at every step and at random moments (ARGS='--kills 200 --seed 7 --kept sqlite')"
 	@echo "make soak      200 streams at once with a ledger and sessions, one in ten cancelled (MINUTES=60)"
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    fix what the formatter and the linter can fix"

@@ -15,7 +15,13 @@ from agentkit import FileImageStore
 from agentkit.images import Draft
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.ledger_folder import FolderLocks, FolderStorage
-from agentkit.openrouter.ledger_storage import CallKey, Entry, Stored, StoredRun
+from agentkit.openrouter.ledger_storage import (
+    CallKey,
+    Entry,
+    LedgerStorage,
+    Stored,
+    StoredRun,
+)
 
 Point = Literal[
     "before the request",
@@ -27,6 +33,7 @@ Point = Literal[
     "after keep",
     "after a download",
     "in a round",
+    "in a transaction",
 ]
 
 
@@ -36,7 +43,7 @@ class Kill:
 
     point: Point
     request: int = 1
-    """At which of its paid requests, from 1 on."""
+    """At which of its paid requests, from 1 on; or of its transactions, before it is committed."""
 
 
 def now() -> NoReturn:
@@ -46,10 +53,10 @@ def now() -> NoReturn:
 
 
 class DeadlyStorage:
-    """The folder of a ledger, without the kinds of entries that are `dropped`."""
+    """The storage of a ledger, without the kinds of entries that are `dropped`."""
 
-    def __init__(self, folder: Path, kill: Kill | None, dropped: frozenset[str]) -> None:
-        self.own = FolderStorage(folder)
+    def __init__(self, own: LedgerStorage, kill: Kill | None, dropped: frozenset[str]) -> None:
+        self.own = own
         self._kill, self._dropped = kill, dropped
         self._requests = 0
 
@@ -138,5 +145,22 @@ def deadly_ledger(folder: Path, kill: Kill | None, dropped: frozenset[str]) -> L
     """The ledger of a program."""
     if kill is None and not dropped:
         return Ledger(folder)
-    storage = DeadlyStorage(folder, kill, dropped)
-    return Ledger(storage, locks=FolderLocks(storage.own))
+    own = FolderStorage(folder)
+    return Ledger(DeadlyStorage(own, kill, dropped), locks=FolderLocks(own))
+
+
+def deadly_transactions(kill: Kill) -> None:
+    """Die in a transaction of this process that writes, as the last thing before its end."""
+    if kill.point != "in a transaction":
+        return
+    from sqlalchemy import Connection, Engine, event
+
+    left = kill.request
+
+    def die(_: Connection) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            now()
+
+    event.listen(Engine, "commit", die)

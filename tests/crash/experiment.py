@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import fsum
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -19,15 +19,19 @@ from agentkit import Run
 from agentkit.emulator import Emulator, Fault
 from agentkit.emulator.catalogue import MODELS, Model
 from agentkit.emulator.server.posts import Post
-from agentkit.openrouter.ledger import Ledger
-from agentkit.openrouter.stored_call import StoredCall
+from agentkit.openrouter.ledger_storage import Entry
+from agentkit.openrouter.stored_call import StoredCall, calls_of
 from tests.crash import program as programs
 from tests.crash.deadly import Kill
-from tests.crash.program import SAID, Program, Result, Scene, result_of
+from tests.crash.plan import SAID, Kept, Program, Result, Scene
+from tests.crash.program import keeper_of, result_of
+from tests.crash.session import database
 from tests.processes import PATIENCE, started
 
 URL_SECONDS = 2.0
 """How long the URL of a picture lives."""
+_ROUNDING = 1e-9
+"""USD."""
 _LEAST = 2000
 """Characters of the base64 of a picture, at least."""
 
@@ -37,6 +41,9 @@ class Setting:
     """How an experiment is set up, beside its scene."""
 
     models: tuple[Model, ...] = MODELS
+    kept: Kept = "file"
+    sends: bool = False
+    """Whether the next process sends a new prompt."""
     ledger: bool = True
     dropped: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
@@ -93,7 +100,9 @@ class Finding:
     downloaded again, if their URL still lives.
     """
     left: int = 0
-    """Files in the ledger at the end."""
+    """What is in the ledger at the end: files, or rows."""
+    miscounted: int = 0
+    """Runs whose usage is not what was billed, though nothing was in flight."""
     broken: str | None = None
     """Why the run did not come to its right end."""
 
@@ -110,6 +119,7 @@ def tried(scene: Scene, setting: Setting, kill: Kill | Moment) -> Finding:
     """Begin a program, kill it at this point or moment, and go on with its run."""
     with (
         tempfile.TemporaryDirectory() as name,
+        database(setting.kept, Path(name)) as url,
         Emulator(
             seed=3,
             image_places=scene.places,
@@ -119,22 +129,25 @@ def tried(scene: Scene, setting: Setting, kill: Kill | Moment) -> Finding:
             faults=list(setting.faults),
         ) as emulator,
     ):
-        given = kill if isinstance(kill, Kill) else None
         program = Program(
             scene,
             Path(name),
             emulator.base_url,
+            setting.kept,
+            url,
+            setting.sends,
             setting.ledger,
             setting.dropped,
-            given,
+            kill if isinstance(kill, Kill) else None,
         )
         if not _killed(program, emulator, kill):
             return Finding(scene, is_cut=False)
         time.sleep(setting.pause)
+        program = replace(program, kill=None)
         crash = _crash_of(program, emulator)
         if crash.run is None:
             return Finding(scene, is_cut=False)
-        return _judged(replace(program, kill=None), emulator, crash)
+        return _judged(program, emulator, crash)
 
 
 def measured(scene: Scene, setting: Setting) -> tuple[int, float]:
@@ -143,9 +156,12 @@ def measured(scene: Scene, setting: Setting) -> tuple[int, float]:
     """
     with (
         tempfile.TemporaryDirectory() as name,
+        database(setting.kept, Path(name)) as url,
         Emulator(seed=3, image_places=scene.places) as emulator,
     ):
-        program = Program(scene, Path(name), emulator.base_url, ledger=setting.ledger)
+        program = Program(
+            scene, Path(name), emulator.base_url, setting.kept, url, ledger=setting.ledger
+        )
         with _process(programs.begin, program) as child:
             _wait(lambda: emulator.requests or child.exitcode is not None)
             began = time.monotonic()
@@ -173,12 +189,14 @@ def _killed(program: Program, emulator: Emulator, kill: Kill | Moment) -> bool:
 
 
 def _crash_of(program: Program, emulator: Emulator) -> Crash:
-    run = Run.from_json(program.saved.read_text()) if program.saved.exists() else None
+    keeper = keeper_of(program)
+    run, storage = keeper.run(), keeper.storage
     calls: list[StoredCall] = []
     bodies: list[bytes] = []
-    if run is not None and program.ledger:
-        calls = asyncio.run(Ledger(program.calls).calls(run.id))
-        bodies = [path.read_bytes() for path in program.calls.rglob("*.call")]
+    if run is not None and storage is not None:
+        calls = calls_of(storage.read(run.id))
+        bodies = [each.data for _, each in storage.read(run.id) if isinstance(each, Entry)]
+    keeper.close()
     posts = tuple(emulator.posts)
     files = [path for path in program.store.rglob("*") if path.is_file()]
     written = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -232,7 +250,8 @@ def _judged(program: Program, emulator: Emulator, crash: Crash) -> Finding:
         lost=sum(each not in first.pictures or each in resent.pictures for each in whole),
         unnoted=len(crash.unnoted),
         left=_left_in(program),
-        broken=broken or _wrong(last),
+        miscounted=_is_miscounted(program, last, emulator.posts, is_cut=bool(flying)),
+        broken=broken or _wrong(program, last),
     )
 
 
@@ -303,13 +322,31 @@ def _delivered(posts: Iterable[Post]) -> frozenset[str]:
     return frozenset(sha256 for post in posts for sha256 in post.delivered)
 
 
-def _wrong(result: Result) -> str | None:
+def _wrong(program: Program, result: Result) -> str | None:
     """Why an end is not the right one."""
     if result.status != "completed":
         return f"the run ended {result.status}"
-    if SAID not in result.text or len(result.pictures) + result.failures != 1:
+    # A picture that was cut off stands beside the one that was drawn again.
+    drawn, failed = len(result.pictures), result.failures
+    is_one = drawn <= 1 and failed <= 1 and drawn + failed > 0
+    if not program.sends and not (SAID in result.text and is_one):
         return f"the answer is {result.text!r} with {len(result.pictures)} pictures"
-    return None
+    keeper = keeper_of(program)
+    wrong = keeper.wrong(result)
+    keeper.close()
+    return wrong
+
+
+def _is_miscounted(
+    program: Program, result: Result, posts: Sequence[Post], *, is_cut: bool
+) -> bool:
+    """Whether the usage of a conversation is not what its requests cost. What a request cost whose
+    reply was cut may not be known.
+    """
+    if program.kept == "file" or is_cut:
+        return False
+    billed = fsum(post.cost_usd for post in posts if post.billed)
+    return abs((result.cost_usd or 0.0) - billed) > _ROUNDING
 
 
 def _called_again(program: Program, crash: Crash) -> int:
@@ -322,11 +359,11 @@ def _called_again(program: Program, crash: Crash) -> int:
 
 
 def _left_in(program: Program) -> int:
-    """Files of the ended run in its ledger, once it was swept."""
-    if not program.ledger:
-        return 0
-    asyncio.run(Ledger(program.calls).sweep())
-    return sum(1 for path in program.calls.rglob("*") if path.is_file())
+    """What is left of the ended run in its ledger, once it was swept."""
+    keeper = keeper_of(program)
+    left = keeper.left()
+    keeper.close()
+    return left
 
 
 @contextmanager

@@ -1,6 +1,4 @@
-"""The program that is killed: it draws by the emulator, which lives in another process, and saves
-its run before each request and at every event.
-"""
+"""The program that is killed: it draws by the emulator, which lives in another process."""
 
 from __future__ import annotations
 
@@ -9,185 +7,103 @@ import json
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Protocol
 
-from agentkit import (
-    Agent,
-    Answer,
-    AnswerStream,
-    ImageGeneration,
-    Ledger,
-    ModelSettings,
-    OpenRouter,
-    Run,
-    tool,
-)
+from agentkit import Agent, ImageGeneration, ModelSettings, OpenRouter, Run, tool
 from agentkit.errors import AgentkitError
-from agentkit.hooks import Asking, Hooks
+from agentkit.images import ImageStore
 from agentkit.openrouter import Timeouts
+from agentkit.openrouter.ledger_storage import LedgerStorage
 from agentkit.studio import Studio
-from agentkit.values import Message
-from tests.crash.deadly import Kill, deadly_ledger, deadly_store
-
-CITIES = ("Oslo", "Bergen", "Rome")
-PROMPT = "What is the weather in Oslo, in Bergen and in Rome? Then draw a fox in the snow."
-SAID = "The weather in Rome: Rome: snow."
+from tests.crash.plan import CITIES, Program, Result, Scene
+from tests.crash.run_file import RunFile, write_whole
+from tests.crash.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a program does: three calls of a tool in one round, then a picture."""
-
-    api: str = "chat"
-    """The API of the model: `chat` or `responses`."""
-    stream: bool = True
-    studio: bool = False
-    """Whether a tool draws by the Image API, and not a server tool."""
-    delegated: bool = False
-    """Whether another agent draws, called as a tool."""
-    base64: bool = False
-    """Whether the server tool's picture comes in the reply, and not by URL."""
-
-    def __str__(self) -> str:
-        how = "base64" if self.base64 else "URL"
-        how = "sub-agent" if self.delegated else "image API" if self.studio else how
-        return f"{self.api} {'streamed' if self.stream else 'buffered'}, {how}"
+class Keeper(Protocol):
+    """Where a program keeps its run, and what it paid for."""
 
     @property
-    def places(self) -> tuple[str, ...]:
-        """Where the emulator puts the picture."""
-        if not self.base64:
-            return ()
-        return ("message_images",) if self.api == "chat" else ("image_generation_call",)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A scene at work, in a folder of its own."""
-
-    scene: Scene
-    folder: Path
-    base_url: str
-    ledger: bool = True
-    dropped: frozenset[str] = frozenset()
-    """Kinds of entries that its ledger forgets."""
-    kill: Kill | None = None
-    """Where it kills itself."""
-    outcomes: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What a person has decided."""
+    def store(self) -> ImageStore: ...
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What its agent is given."""
+        ...
 
     @property
-    def saved(self) -> Path:
-        return self.folder / "run.json"
+    def storage(self) -> LedgerStorage | None:
+        """The entries of the ledger."""
+        ...
 
-    @property
-    def begun(self) -> Path:
-        """The cities of the tool's calls that were begun, a line for each."""
-        return self.folder / "weather.txt"
+    async def begin(self, agent: Agent[Any]) -> Result:
+        """Begin the run, and end it if nobody kills the process."""
+        ...
 
-    @property
-    def calls(self) -> Path:
-        return self.folder / "calls"
+    async def go_on(self, agent: Agent[Any]) -> Result:
+        """Go on with it in another process."""
+        ...
 
-    @property
-    def store(self) -> Path:
-        return self.folder / "store"
+    def run(self) -> Run | None:
+        """As it was written last."""
+        ...
+
+    def left(self) -> int:
+        """What is in the ledger, once it was swept."""
+        ...
+
+    def wrong(self, told: Result) -> str | None:
+        """What is kept otherwise than the last process has told."""
+        ...
+
+    def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a program that came to an end had to say."""
-
-    status: str
-    text: str = ""
-    pictures: tuple[str, ...] = ()
-    """Digests of those in the answer that can be read."""
-    failures: int = 0
-    """Pictures that could not be had."""
-    waiting: tuple[Mapping[str, Any], ...] = ()
-    error: str | None = None
+def keeper_of(program: Program) -> Keeper:
+    """Where this program keeps what it has."""
+    return RunFile(program) if program.kept == "file" else Session(program)
 
 
 def begin(program: Program) -> None:
     """Begin the run, and end it if nobody kills the process."""
-    asyncio.run(_carried_out(program, None))
+    asyncio.run(_carried_out(program, is_begun=False))
 
 
 def go_on(program: Program) -> None:
     """Go on with the saved run, in a process of its own."""
-    asyncio.run(_carried_out(program, program.saved.read_text()))
+    asyncio.run(_carried_out(program, is_begun=True))
 
 
 def result_of(program: Program) -> Result:
     """What the program said at its end."""
     value = json.loads((program.folder / "result.json").read_text())
-    return Result(
-        **{**value, "pictures": tuple(value["pictures"]), "waiting": tuple(value["waiting"])}
-    )
+    lists = {name: tuple(value[name]) for name in ("pictures", "waiting", "prompts")}
+    return Result(**{**value, **lists})
 
 
-async def _carried_out(program: Program, saved: str | None) -> None:
+async def _carried_out(program: Program, *, is_begun: bool) -> None:
     quick = Timeouts(lookup=2.0)
+    keeper = keeper_of(program)
     async with OpenRouter(base_url=program.base_url, api_key="sk-or-any", timeouts=quick) as client:
-        agent = _agent(program, client)
+        agent = _agent(program, client, keeper)
         try:
-            if saved is None:
-                answer = await _answered(program, agent)
-            else:
-                answer = await _resumed(program, agent, saved)
+            result = await (keeper.go_on(agent) if is_begun else keeper.begin(agent))
         except AgentkitError as error:
             result = Result("error", error=f"{type(error).__name__}: {error}")
-        else:
-            await _save_and_tell(program, agent.ledger, answer.run)
-            result = _told(answer)
-    _write(program.folder / "result.json", json.dumps(asdict(result)))
+    write_whole(program.folder / "result.json", json.dumps(asdict(result)))
+    keeper.close()
 
 
-async def _answered(program: Program, agent: Agent[Any]) -> Answer[Any]:
-    if not program.scene.stream:
-        return await agent.run(PROMPT)
-    async with agent.stream(PROMPT) as stream:
-        await _save_at_every_event(program, stream)
-    return stream.answer
-
-
-async def _save_at_every_event(program: Program, stream: AnswerStream[Any]) -> None:
-    last = None
-    async for _ in stream:
-        if stream.run is not None and stream.run is not last:
-            last = stream.run
-            _save(program, last)
-
-
-async def _resumed(program: Program, agent: Agent[Any], saved: str) -> Answer[Any]:
-    run = Run.from_json(saved, blobs=agent.store)
-    if run.status not in {"running", "paused"}:
-        return Answer.of(run)
-    options: dict[str, Any] = {"outcomes": program.outcomes} if program.outcomes else {}
-    if not program.scene.stream:
-        return await agent.resume(run, **options)
-    async with agent.resume_stream(run, **options) as stream:
-        await _save_at_every_event(program, stream)
-    return stream.answer
-
-
-def _agent(program: Program, client: OpenRouter) -> Agent[Any]:
+def _agent(program: Program, client: OpenRouter, keeper: Keeper) -> Agent[Any]:
     scene = program.scene
-    store = deadly_store(program.store, program.kill)
     shared: dict[str, Any] = {
         "api": scene.api,
         "client": client,
-        "store": store,
+        "store": keeper.store,
         "checks": False,
     }
-    ledger = None
-    if program.ledger:
-        ledger = deadly_ledger(program.calls, program.kill, program.dropped)
-    tools = [_weather(program), *_drawing_tools(scene, shared)]
-    hooks = _saving(program, ledger)
-    return Agent("openai/gpt-5.2", tools=tools, ledger=ledger, hooks=hooks, **shared)
+    tools = [_weather(program, keeper), *_drawing_tools(scene, shared)]
+    return Agent("openai/gpt-5.2", tools=tools, **shared, **keeper.options)
 
 
 def _drawing_tools(scene: Scene, shared: Mapping[str, Any]) -> list[Any]:
@@ -201,24 +117,7 @@ def _drawing_tools(scene: Scene, shared: Mapping[str, Any]) -> list[Any]:
     return [painter.as_tool("draw_image", "Draw a new picture from words.")]
 
 
-def _saving(program: Program, ledger: Ledger | None) -> Hooks:
-    async def before(asking: Asking) -> None:
-        await _save_and_tell(program, ledger, asking.run)
-
-    async def after(asking: Asking, _: Message) -> None:
-        await _save_and_tell(program, ledger, asking.run)
-
-    return Hooks(before_request=before, after_reply=after)
-
-
-async def _save_and_tell(program: Program, ledger: Ledger | None, run: Run) -> None:
-    """Save the run. The ledger drops what it has of the replies in it."""
-    _save(program, run)
-    if ledger is not None:
-        await ledger.saved(run)
-
-
-def _weather(program: Program) -> Any:
+def _weather(program: Program, keeper: Keeper) -> Any:
     """A tool that can kill the process when two of its three calls are saved as ended."""
 
     @tool
@@ -227,7 +126,7 @@ def _weather(program: Program) -> Any:
         with program.begun.open("a") as file:
             file.write(f"{city}\n")
         if program.kill is not None and program.kill.point == "in a round" and city == CITIES[2]:
-            while _ended(program) < 2:  # noqa: ASYNC110 - it waits for a file
+            while await asyncio.to_thread(_ended, keeper) < 2:  # noqa: ASYNC110 - another thread
                 await asyncio.sleep(0.002)
             os.kill(os.getpid(), signal.SIGKILL)
         return f"{city}: snow"
@@ -235,27 +134,6 @@ def _weather(program: Program) -> Any:
     return weather
 
 
-def _ended(program: Program) -> int:
-    run = Run.from_json(program.saved.read_text())
-    return sum(each.status == "completed" for each in run.invocations)
-
-
-def _told(answer: Answer[Any]) -> Result:
-    return Result(
-        answer.status,
-        answer.text,
-        tuple([image.sha256 for image in answer.images if image.bytes()]),
-        len(answer.failures),
-        tuple([asdict(each) for each in answer.run.waiting]),
-    )
-
-
-def _save(program: Program, run: Run) -> None:
-    _write(program.saved, run.to_json())
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.replace(path)
+def _ended(keeper: Keeper) -> int:
+    run = keeper.run()
+    return 0 if run is None else sum(each.status == "completed" for each in run.invocations)

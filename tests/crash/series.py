@@ -13,7 +13,7 @@ from agentkit.emulator.catalogue import MODELS
 from agentkit.emulator.faults.values import ReplyError
 from tests.crash.deadly import Kill
 from tests.crash.experiment import URL_SECONDS, Finding, Moment, Setting, measured, tried
-from tests.crash.program import Scene
+from tests.crash.plan import Kept, Scene
 
 SCENES = (
     *(
@@ -29,10 +29,21 @@ DEAD = Setting(pause=URL_SECONDS + 0.2)
 """The URLs are dead when the next process begins."""
 ONCE = Setting(url_reads=1)
 
-RIGHT = ("unreported", "without_id", "repeated", "bought_again", "called_again", "lost", "left")
+RIGHT = (
+    "unreported",
+    "without_id",
+    "repeated",
+    "bought_again",
+    "called_again",
+    "lost",
+    "left",
+    "miscounted",
+)
 """The counts that are 0 with a ledger."""
 DRAWING = 2
 """Which of the requests of a scene draws, where a server tool does."""
+TRANSACTIONS = 20
+"""More than the turn of any scene consists of."""
 BY_ANOTHER = 3
 """The same where a tool draws: the studio, or an agent."""
 
@@ -86,24 +97,42 @@ def killed_at(kills: Sequence[tuple[Scene, Setting, Kill]], *, at_once: int = 2)
     return _total([lambda plan=plan: tried(*plan) for plan in kills], at_once)
 
 
-def scripted(scenes: Sequence[Scene] = SCENES) -> list[tuple[Scene, Setting, Kill]]:
+def scripted(
+    scenes: Sequence[Scene] = SCENES, *, kept: Kept = "file"
+) -> list[tuple[Scene, Setting, Kill]]:
     """A kill inside every step of every scene."""
-    return [(scene, _setting(kill), kill) for scene in scenes for kill in points(scene)]
+    return [(scene, _setting(kill, kept), kill) for scene in scenes for kill in points(scene)]
 
 
-def one_of_each() -> list[tuple[Scene, Setting, Kill]]:
+def in_transactions(
+    kept: Kept, seed: int, count: int | None = None, *, scenes: Sequence[Scene] = SCENES
+) -> list[tuple[Scene, Setting, Kill]]:
+    """A kill inside every transaction of every scene, or so many of these. By turns, the next
+    process goes on with the turn that was cut, and sends a new prompt.
+    """
+    plans = [
+        (scene, Setting(kept=kept, sends=sends), Kill("in a transaction", at))
+        for scene in scenes
+        for sends in (False, True)
+        for at in range(2, TRANSACTIONS + 1)  # the first one makes the tables
+    ]
+    return plans if count is None else random.Random(seed).sample(plans, count)
+
+
+def one_of_each(kept: Kept = "file") -> list[tuple[Scene, Setting, Kill]]:
     """Each point once, in one scene after the other."""
     found: dict[str, tuple[Scene, Setting, Kill]] = {}
-    plans = scripted()
+    plans = scripted(kept=kept)
     for at, point in enumerate(dict.fromkeys(plan[2].point for plan in plans)):
         fitting = [plan for plan in plans if plan[2].point == point]
         found[point] = fitting[at * len(fitting) // 9 % len(fitting)]
     return [*found.values()]
 
 
-def _setting(kill: Kill) -> Setting:
+def _setting(kill: Kill, kept: Kept) -> Setting:
     """The URL of a picture is dead where that must not matter."""
-    return DEAD if kill.point in {"after keep", "after a download"} else Setting()
+    is_dead = kill.point in {"after keep", "after a download"}
+    return replace(DEAD if is_dead else Setting(), kept=kept)
 
 
 def points(scene: Scene) -> list[Kill]:

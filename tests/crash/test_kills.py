@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from tests.crash.deadly import Point
+from tests.crash.plan import Kept
 from tests.crash.series import (
     BY_URL,
     DEAD,
@@ -16,6 +17,7 @@ from tests.crash.series import (
     RIGHT,
     Total,
     control,
+    in_transactions,
     killed_at,
     one_of_each,
     random_kills,
@@ -31,7 +33,7 @@ def assert_right(total: Total) -> None:
 
 def test_killed_inside_every_step() -> None:
     plans = one_of_each()
-    assert {plan[2].point for plan in plans} == set(get_args(Point))
+    assert {plan[2].point for plan in plans} == set(get_args(Point)) - {"in a transaction"}
     total = killed_at(plans)
     assert len(total.findings) == len(plans)
     assert_right(total)
@@ -40,6 +42,16 @@ def test_killed_inside_every_step() -> None:
 def test_killed_at_random_moments() -> None:
     total = random_kills(4, SEED, (DEAD, ONCE), scenes=BY_URL)
     assert total.findings
+    assert_right(total)
+
+
+@pytest.mark.parametrize("kept", ["sqlite", "postgres"])
+def test_turns_of_a_conversation(kept: Kept, request: pytest.FixtureRequest) -> None:
+    """The same numbers as with a run in a file, and each turn is in the history once."""
+    if kept == "postgres":
+        request.getfixturevalue("postgres_server")
+    total = killed_at(in_transactions(kept, SEED, 3) + one_of_each(kept)[::3])
+    assert len(total.findings) >= 3
     assert_right(total)
 
 

@@ -1,0 +1,5 @@
+"""The server of the kills over Postgres."""
+
+from tests.postgres import postgres_server
+
+__all__ = ["postgres_server"]
