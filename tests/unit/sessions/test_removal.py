@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -12,10 +13,13 @@ from sqlalchemy import func, select
 from agentkit.errors import StoreError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter.ledger_storage import CallKey, Entry
-from agentkit.sessions import forks, removal
+from agentkit.sessions import forks, removal, storage
 from agentkit.sessions.calls import DatabaseCalls
 from agentkit.sessions.database import Database
 from agentkit.sessions.tables import metadata
+from agentkit.values import Image
+from tests.clock import until
+from tests.postgres import Postgres
 from tests.unit.sessions.past import Past, picture_of
 
 LATER = 1_000_000.0
@@ -182,6 +186,30 @@ def test_many_pictures(past: Past, database: Database) -> None:
     past.turn("a", draws=names)
     assert removal.purge(database, store, delete(database, "a")) == 50
     assert store.size() == 0
+
+
+async def test_a_picture_that_comes_back_while_it_is_swept(
+    postgres_server: Postgres, postgres_url: str, store: MemoryImageStore
+) -> None:
+    """In SQLite one writes at a time; in Postgres the sweep waits for whoever records it."""
+    database, other = Database(postgres_url), Database(postgres_url)
+    past = Past(database)
+    past.chat("a")
+    past.turn("a", draws=["fox", "hen"])
+    delete(database, "a")
+    past.chat("b")
+    fox = Image(picture_of("fox"), "image/png", 3, name="img_1")
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{}'"
+    asked = waiting.format(postgres_url.partition("@/")[2].partition("?")[0])
+    with database.writing() as connection:
+        storage.save_pictures(connection, "b", [fox], [])
+        sweeping = asyncio.ensure_future(asyncio.to_thread(removal.sweep, other, store, LATER))
+        await until(lambda: sweeping.done() or postgres_server.execute(asked))
+    assert await sweeping == 1
+    assert has(store, "fox")
+    assert not has(store, "hen")
+    for each in (database, other):
+        each.close()
 
 
 class Broken(MemoryImageStore):
