@@ -31,6 +31,7 @@ SAID = {
     'user="ada", wait=60': "['img_1', 'img_2']",
     'search="oslo"': "bea-1 Sums 2 0.0",
     "DAYS = 90": "0 were deleted",
+    'export("ada"': "from-ada\n['img_1'] 2",
     'Denied("too dear")': "too dear",
     "Budget(": "limited images",
     "as_tool": "['illustrator', 'openrouter:image_generation']",
