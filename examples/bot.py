@@ -43,7 +43,7 @@ class Reply:
         """More words, or a picture. Words that follow a picture stand in a message below it."""
         if isinstance(part, str) and isinstance(self.parts[-1], str):
             self.parts[-1] += part
-        elif part not in self.parts:
+        elif isinstance(part, str) or part not in self.parts:
             self.parts.append(part)
 
     def tell(self, messages: Sequence[Message]) -> None:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentkit import Agent, FetchPolicy, ImageGeneration, OpenRouter
+from agentkit import Agent, FetchPolicy, Image, ImageGeneration, OpenRouter
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Fault, Reply, Say, Socket, When
 from agentkit.images.store import MemoryImageStore
 from agentkit.sessions import Sessions
@@ -126,6 +126,13 @@ async def test_the_words_of_a_model_ping_nobody_and_show_no_preview(
     assert posted.edits, "it was changed, which must not bring the previews back"
     assert posted.flags & 4, "SUPPRESS_EMBEDS"
     assert [asked["allowed_mentions"]["parse"] for asked in posted.asked] == [[], []]
+
+
+def test_words_that_come_twice_are_shown_twice_and_a_picture_once() -> None:
+    reply, fox = MODULE.Reply(None), Image.from_bytes(picture())
+    for part in ("Here: ", fox, "Here: ", fox):
+        reply.add(part)
+    assert reply.parts == ["Here: ", fox, "Here: "]
 
 
 async def test_at_most_one_edit_a_second(
