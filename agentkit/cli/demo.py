@@ -18,6 +18,7 @@ from agentkit.errors import UsageError
 
 if TYPE_CHECKING:
     from agentkit.demo.plays import Results
+    from agentkit.demo.recorded import Recording
     from agentkit.demo.script import Script
     from agentkit.demo.sources import Source
     from agentkit.images.store import FileImageStore
@@ -160,6 +161,79 @@ def check(scripts: Scripts, *, values: Values = None) -> None:
             typer.echo(f"{path}: {len(script.turns)} turns, {' and '.join(script.apis)}")
     if wrong:
         raise typer.Exit(2)
+
+
+@app.command()
+def record(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="A saved run (run.json), or the id of a session."),
+    ],
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="The script to be written.")],
+    *,
+    tool: Annotated[
+        list[str] | None, typer.Option(help="A tool of the script: FILE.py:NAME. May be repeated.")
+    ] = None,
+) -> None:
+    """Turn a conversation into a script, play it once, and record its cassette."""
+    from agentkit.demo.api import play_scripts_sync
+    from agentkit.show.plain import line
+
+    cassette = script.with_name(f"{script.name.partition('.')[0]}.cassette.yaml")
+    if cassette.exists():
+        raise UsageError(f"{cassette} is there already; it is not replaced")
+    recording = _recording(source, script.name.partition(".")[0], tool or [])
+    recording.write(script)
+    typer.echo(f"{script}: {len(recording.pictures)} pictures beside it")
+    if recording.missing_tools:
+        names = ", ".join(recording.missing_tools)
+        typer.echo(f"agentkit: not played, its `tools` lack {line(names)}", err=True)
+        raise typer.Exit(1)
+    results = play_scripts_sync(script, cassette=cassette)
+    typer.echo(str(cassette))
+    for why in results.failed:
+        typer.echo(f"agentkit: not as expected: {line(why, width=400)}", err=True)
+    if results.failed:
+        raise typer.Exit(1)
+
+
+def _recording(source: str, name: str, tools: Sequence[str]) -> Recording:
+    """The script of a saved run, or of a session."""
+    from agentkit.demo.recorded import script_of
+    from agentkit.images.store import FileImageStore
+    from agentkit.run import Run
+
+    if Path(source).is_file():
+        try:
+            text = Path(source).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{source} cannot be read: {error}") from error
+        run = Run.from_json(text, blobs=FileImageStore())
+        return script_of(
+            run.messages, run.images, name=name, model=run.model, api=run.api, tools=tools
+        )
+    import asyncio
+
+    from agentkit.agent import Agent
+    from agentkit.sessions import Sessions
+
+    async def read() -> Recording:
+        async with Sessions() as sessions:
+            agent = Agent("openai/gpt-5.2", checks=False)
+            async with sessions.conversation(source, agent) as chat:
+                if not chat.messages:
+                    why = "there is no such file, and no session of this name"
+                    raise UsageError(f"{source}: {why}")
+                return script_of(
+                    chat.messages,
+                    chat.images.values(),
+                    name=name,
+                    model=chat.model,
+                    api=chat.api,
+                    tools=tools,
+                )
+
+    return asyncio.run(read())
 
 
 @app.command()

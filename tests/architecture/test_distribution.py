@@ -97,12 +97,14 @@ def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
 
 def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
     """By name, and without an extra: a package that only another one requires may go with its next
-    version. What `agentkit.testing` imports beside that is in its extra.
+    version. What `agentkit.testing` and the plugins of pytest import beside that
+    is in the extra `testing`.
     """
     imported: set[str] = set()
     of_tests: set[str] = set()
     for path in (ROOT / "agentkit").rglob("*.py"):
-        found = of_tests if path.parent.name == "testing" else imported
+        is_for_tests = path.parent.name == "testing" or path.name == "plugin.py"
+        found = of_tests if is_for_tests else imported
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
