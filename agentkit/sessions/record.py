@@ -59,7 +59,7 @@ class DatabaseRecord:
 
     def is_free(self) -> bool:
         """See `Record`."""
-        return self._database.locks.is_free(_lock(self.id))
+        return self._database.locks.is_free(lock_of(self.id))
 
     def has_changed(self) -> bool:
         """See `Record`."""
@@ -87,8 +87,8 @@ class DatabaseRecord:
     def _write(self, run: Run, shown: Shown, *, is_turn: bool | None = None) -> None:
         """Write a run; with `is_turn`, it has ended, and is one or is none."""
         before = self._run if self._run is not None and self._run.run == run.id else None
-        self._database.locks.check(_lock(self.id))
-        with self._database.writing(_lock(self.id)) as connection:
+        self._database.locks.check(lock_of(self.id))
+        with self._database.writing(lock_of(self.id)) as connection:
             storage.begin(connection, self._begun)
             if self._damaged is not None:
                 storage.set_aside(connection, self.id, self._damaged)
@@ -107,7 +107,7 @@ class DatabaseRecord:
         self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]
     ) -> None:
         """See `Record`."""
-        with self._database.writing() as connection:
+        with self._database.writing(lock_of(self.id)) as connection:
             if storage.version_of(connection, self.id) is None:  # it was deleted meanwhile
                 storage.record_pictures(connection, images, self._images)
                 return
@@ -135,7 +135,7 @@ class DatabaseRecord:
 def lock_conversation(database: Database, chat: str, wait: float) -> Callable[[], None]:
     """Become the one writer of a conversation: see `Record.lock`."""
     try:
-        return database.locks.take(_lock(chat), wait=wait)
+        return database.locks.take(lock_of(chat), wait=wait)
     except Held as error:
         raise _busy(chat, error) from None
 
@@ -143,7 +143,7 @@ def lock_conversation(database: Database, chat: str, wait: float) -> Callable[[]
 async def acquire_conversation(database: Database, chat: str, wait: float) -> Callable[[], None]:
     """As `lock_conversation`, from a task, and without a thread that waits."""
     try:
-        return await database.locks.acquire(_lock(chat), wait=wait)
+        return await database.locks.acquire(lock_of(chat), wait=wait)
     except Held as error:
         raise _busy(chat, error) from None
 
@@ -155,5 +155,6 @@ def _busy(chat: str, error: Held) -> ConversationBusy:
     )
 
 
-def _lock(chat: str) -> str:
+def lock_of(chat: str) -> str:
+    """The name by which one writes a conversation at a time."""
     return f"conversation:{chat}"

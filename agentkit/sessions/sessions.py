@@ -29,7 +29,7 @@ from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
 from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.database import Database
 from agentkit.sessions.names import check_name
-from agentkit.sessions.record import DatabaseRecord, acquire_conversation
+from agentkit.sessions.record import DatabaseRecord, acquire_conversation, lock_of
 from agentkit.values import Api
 
 OutputT = TypeVar("OutputT")
@@ -166,7 +166,7 @@ class Sessions:
 
     def _deleted(self, chat: str, purge: bool, release: Callable[[], None]) -> None:
         try:
-            with self._database.writing() as connection:
+            with self._database.writing(lock_of(chat)) as connection:
                 unnamed = removal.delete_chat(connection, chat)
         finally:
             release()
