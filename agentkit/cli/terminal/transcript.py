@@ -244,9 +244,10 @@ def call_row(call: Invocation) -> Words:
 
 
 def image_row(image: Image, path: Path | None = None) -> Words:
-    """The row of a picture: `▣ img_2 · 1024×576 · 34 kB · $0.0400 · a fox in the snow · …/img.png`.
+    """The row of a picture: `▣ img_2 · 1024×576 · 34 kB · $0.0400 · a fox in the snow`.
 
-    With a `path`, handle and path are links to the file, for terminals that know links.
+    With a `path`, a second row names it, and handle and path are links to the file, for terminals
+    that know links.
     """
     facts = [plain.pixels(image), plain.kilobytes(image.size)]
     if image.cost_usd is not None:
@@ -256,12 +257,12 @@ def image_row(image: Image, path: Path | None = None) -> Words:
     link = Style() if path is None else Style(link=path.as_uri())
     text = Text.assemble(("▣ ", "magenta"), (image.name, Style(bold=True) + link), f" {words}")
     if path is not None:
-        text.append(" · ", "dim")
+        text.append("\n  ")
         text.append(short_path(path), Style(dim=True) + link)
     return Words(text)
 
 
-def short_path(path: Path, *, width: int = 40) -> str:
+def short_path(path: Path, *, width: int = 70) -> str:
     """A path for one line: the home folder as `~`, a long one with its middle left out."""
     try:
         shown = f"~/{path.relative_to(Path.home()).as_posix()}"
