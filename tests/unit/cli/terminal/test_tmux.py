@@ -161,7 +161,8 @@ def test_a_chat_that_was_killed_goes_on(opened: Open) -> None:
     window.until("answer 00 ends")
     window.until("tokens · ")
     window.type("/images")
-    assert found(r"▣ (img_\d)", window.until("▣ img_1"))[-1] == "img_1" or True
+    lines = window.until("▣ img_2", count=2)
+    assert found(r"▣ (img_\d)", lines)[-2:] == ["img_1", "img_2"]
 
 
 def test_fifty_turns_typed_ahead_stand_in_the_scrollback_once_and_in_order(opened: Open) -> None:
