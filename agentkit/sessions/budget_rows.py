@@ -273,6 +273,13 @@ def hold_for(connection: Connection, name: str, key: LedgerKey, *, sent: bool) -
     return None if found is None else _hold(found)
 
 
+def open_places(connection: Connection, names: Collection[str]) -> list[Place]:
+    """Where anything of these budgets is held, in whatever period."""
+    place = (holds.c.budget, holds.c.period)
+    asked = select(*place).where(holds.c.budget.in_(names), holds.c.state == "open").distinct()
+    return [Place(name, period) for name, period in connection.execute(asked)]
+
+
 def prune(connection: Connection, names: Collection[str], now: float) -> None:
     """Remove the holds of these budgets that ended so long ago that nobody asks for them."""
     connection.execute(

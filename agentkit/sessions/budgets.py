@@ -42,7 +42,7 @@ from agentkit.sessions.owner import Owner
 
 _OWNERS_SECONDS = 5.0
 """How often a hold looks for processes that have died. What they hold counts all the same."""
-_PRUNE_SECONDS = 3600.0
+_TIDY_SECONDS = 3600.0
 _PERIODS: tuple[Per | None, ...] = ("day", "month", None)
 
 
@@ -59,8 +59,8 @@ class Budgets:
         """Tells which figures are newer: see `KeptAccount.show_written`."""
         self._unwritten: deque[tuple[_Held, Ending]] = deque()
         """The ends of requests that the database did not take."""
-        self._looked = self._pruned = -inf
-        """When dead processes were looked for, and old holds removed."""
+        self._looked = self._tidied = -inf
+        """When dead processes were looked for, and what is over was tidied."""
 
     def budget(
         self,
@@ -146,6 +146,7 @@ class Budgets:
     def _reserve(self, accounts: Sequence[KeptAccount], wanted: Reservation) -> _Held | None:
         if self._unwritten:
             self._write_endings()
+        self._tidy(accounts)
         owner = self._owner.enter()
         try:
             held = self._hold(accounts, wanted, owner)
@@ -165,16 +166,17 @@ class Budgets:
         touched = places | {each.place for each in before.values()}
         with self._writing(touched, accounts, now) as (connection, found):
             before = rows.holds_of(connection, [each.id for each in before.values()])
-            taken = [each for each in before.values() if wanted.sent]
+            taken: list[HoldRow] = []
             for each in before.values():
-                if wanted.sent:
-                    found[each.place].count(each, None)
-                    found[each.place].count(None, replace(each, owner=owner))
-                    rows.write_hold(connection, replace(each, owner=owner))
+                if wanted.sent:  # what was uncertain is being found out
+                    state = "open" if each.state == "uncertain" else each.state
+                    taken.append(replace(each, owner=owner, state=state))
+                    found[each.place].count(each, taken[-1])
+                    rows.write_hold(connection, taken[-1])
                 else:  # its process died before it had sent the request
                     found[each.place].count(each, None)
                     rows.remove_hold(connection, each.id)
-            self._tidy(connection, found, now)
+            self._look_for_dead(connection, found)
             known = {each.budget for each in taken}
             missing = [each for each in sorted(places) if each.name not in known]
             if not wanted.sent and not _all_cover(accounts, found, wanted, now):
@@ -213,13 +215,13 @@ class Budgets:
         places = {each.place for each in held.rows}
         with self._writing(places, held.accounts, now) as (connection, found):
             wanted = replace(held.wanted, cost_usd=worst_usd)
-            if not _all_cover(held.accounts, found, wanted, now):
+            if not _all_cover(held.accounts, found, wanted, held.rows[0].made_at):
                 return False
             known = rows.holds_of(connection, [each.id for each in held.rows])
             following: list[HoldRow] = []
             for row in held.rows:
                 old = known.get(row.id)
-                new = replace(row, id=uuid4().hex, attempt=attempt, made_at=now)
+                new = replace(row, id=uuid4().hex, attempt=attempt)  # in the same period
                 lost = replace(row, state="uncertain", cost_usd=worst_usd)
                 _close(connection, found[row.place], old, lost)
                 found[row.place].count(None, new)
@@ -259,15 +261,25 @@ class Budgets:
                 _close(connection, found[row.place], old, (old or row).ended(ending))
                 found[row.place].learn(ending)
 
-    def _tidy(self, connection: Connection, found: dict[Place, BudgetRow], now: float) -> None:
-        """Now and then, find the holds of dead processes, and remove those of long ago."""
+    def _look_for_dead(self, connection: Connection, found: dict[Place, BudgetRow]) -> None:
+        """Now and then, find the holds of processes that have died."""
         clock = time.monotonic()
         if clock - self._looked > _OWNERS_SECONDS:
             self._looked = clock
             self._mark_dead(connection, found)
-        if clock - self._pruned > _PRUNE_SECONDS:
-            self._pruned = clock
-            rows.prune(connection, {each.name for each in found}, now)
+
+    def _tidy(self, accounts: Sequence[KeptAccount]) -> None:
+        """Now and then, do the same in periods that are over, and remove what ended long ago."""
+        clock = time.monotonic()
+        if clock - self._tidied <= _TIDY_SECONDS:
+            return
+        self._tidied = clock
+        now, names = self._clock(), {each.name for each in accounts}
+        with self._database.reading() as connection:
+            places = rows.open_places(connection, names)
+        with self._writing(places, (), now) as (connection, found):
+            self._mark_dead(connection, found)
+            rows.prune(connection, names, now)
 
     def _mark_dead(self, connection: Connection, found: dict[Place, BudgetRow]) -> None:
         """Let the holds of processes that have died count as uncertain."""

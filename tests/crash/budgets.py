@@ -1,6 +1,6 @@
 """Processes that share one budget in a database, and are killed while they spend it.
 
-python -m tests.crash.budgets --kills 200 [--url postgresql://…]
+python -m tests.crash.budgets --kills 200 [--postgres]
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -21,6 +23,7 @@ from agentkit.emulator import Emulator, Fault, Reply, Say, Socket
 from agentkit.images import MemoryImageStore
 from agentkit.sessions import Sessions
 from tests.clock import GUARD
+from tests.postgres import running_server
 from tests.processes import started
 
 LIMIT_USD = 1.0
@@ -116,15 +119,16 @@ class _Place:
         self._process.kill()
         self.join()
 
-    def join(self) -> None:
+    def join(self, seconds: float = GUARD) -> None:
         """Wait for its end."""
-        self._process.join(GUARD)
+        self._process.join(seconds)
         if self._process.is_alive():
             self.errors.append("it hangs")
             self._process.kill()
             self._process.join()
-        if told := self._text("stderr").strip():
-            self.errors.append(told)
+        code, told = self._process.exitcode, self._text("stderr").strip()
+        if told or code not in (0, -signal.SIGKILL):
+            self.errors.append(told or f"its exit code is {code}")
         self._process.close()
 
     def has_begun(self) -> bool:
@@ -163,8 +167,8 @@ def spent(url: str, kills: int, seed: int, *, processes: int = 8) -> Spent:
             place.kill()
             done += 1
             place.start()
-        for place in places:
-            place.join()
+        for place in places:  # what is left is spent, which takes its time
+            place.join(GUARD + 10.0 * kills)
         errors = [each for place in places for each in place.errors]
         state = asyncio.run(_state(url))
         return Spent(done, processes, len(emulator.posts), cost, state, tuple(errors))
@@ -193,11 +197,15 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="at random moments")
     parser.add_argument("--processes", type=int, default=8, help="at once")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    parser.add_argument("--url", help="of an empty database; a new SQLite file by default")
+    parser.add_argument("--postgres", action="store_true", help="not SQLite, but a server")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        url = given.url or f"sqlite:///{folder}/chats.db"
+        url = f"sqlite:///{folder}/chats.db"
+        if given.postgres:
+            server, name = running_server(), f"kills_{secrets.token_hex(6)}"
+            server.execute(f"CREATE DATABASE {name}")
+            url = server.url(name)
         began = time.monotonic()
         found = spent(url, given.kills, given.seed, processes=given.processes)
     print(f"{found}, in {time.monotonic() - began:.0f} s")

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import make_url, select, text
 
 from agentkit import Budget
-from agentkit.budget import BudgetState, Hold, KeptBudget, LedgerKey
+from agentkit.budget import BudgetState, Hold, KeptBudget, LedgerKey, Per
 from agentkit.errors import SessionError, UsageError
 from agentkit.sessions.budgets import Budgets
 from agentkit.sessions.database import Database
@@ -159,6 +159,18 @@ async def test_a_day_begins_anew_in_utc(houses: Houses) -> None:
     assert budget.highest_cost(("m",)) is None  # settled after the new day had begun
     houses.clock.now -= 86_400
     assert figures(await budget.state()) == (0.75, 0, 0)
+
+
+async def test_a_request_that_is_sent_again_stays_in_its_day(houses: Houses) -> None:
+    budget = houses.another().budget("team", cost_usd=1.0, per="day")
+    async with held(budget, 0.5) as hold:
+        houses.clock.now += 86_400
+        assert await hold.again()
+        assert not await hold.again()  # yesterday, nothing more is left
+        hold.settle(0.25)
+    assert figures(await budget.state()) == (0, 0, 0)
+    houses.clock.now -= 86_400
+    assert figures(await budget.state()) == (0.25, 0, 0.5)
 
 
 async def test_a_month_and_what_was_learnt_before_it(houses: Houses) -> None:
@@ -331,11 +343,12 @@ async def test_many_at_once_never_pass_the_limit(houses: Houses) -> None:
     assert (sent, (await processes[1].state()).remaining_usd) == (8, 0)
 
 
-def hold_and_wait(url: str, cost: float, call: str | None) -> None:
+def hold_and_wait(url: str, cost: float, call: str | None, per: Per | None = None) -> None:
     """A process that dies with a request under way."""
 
     async def work() -> None:
-        budget = Budgets(Database(url), clock=lambda: NOON).budget("team", cost_usd=1.0)
+        house = Budgets(Database(url), clock=lambda: NOON)
+        budget = house.budget("team", cost_usd=1.0, per=per)
         key = None if call is None else LedgerKey(call, 1)
         hold = await budget.hold(cost, 1, key=key)
         assert hold is not None
@@ -345,8 +358,10 @@ def hold_and_wait(url: str, cost: float, call: str | None) -> None:
     asyncio.run(work())
 
 
-async def killed_with(houses: Houses, folder: Path, cost: float, call: str | None) -> None:
-    process = started(hold_and_wait, houses.url, cost, call, folder=folder)
+async def killed_with(
+    houses: Houses, folder: Path, cost: float, call: str | None, per: Per | None = None
+) -> None:
+    process = started(hold_and_wait, houses.url, cost, call, per, folder=folder)
     out = folder / "stdout"
     await until(lambda: not process.is_alive() or (out.exists() and out.read_text() == "held\n"))
     assert process.is_alive(), (folder / "stderr").read_text()
@@ -375,6 +390,20 @@ async def test_the_process_that_goes_on_settles_what_the_dead_one_held(
         assert figures(await budget.state()) == (0, 0.5, 0)  # one hold, and its owner lives
         hold.settle(0.25, 1)
     assert figures(await budget.state()) == (0.25, 0, 0)
+
+
+async def test_what_died_in_a_period_that_is_over_is_uncertain_there(
+    houses: Houses, tmp_path: Path
+) -> None:
+    await killed_with(houses, tmp_path, 0.5, None, "day")
+    houses.clock.now += 86_400
+    budget = houses.another().budget("team", cost_usd=1.0, per="day")
+    async with held(budget, 0.25) as hold:
+        hold.settle(0.25)
+    assert figures(await budget.state()) == (0.25, 0, 0)
+    assert [each.state for each in houses.holds()] == ["uncertain"]
+    houses.clock.now -= 86_400
+    assert figures(await budget.state()) == (0, 0, 0.5)
 
 
 async def test_what_a_dead_process_never_sent_is_held_anew(houses: Houses, tmp_path: Path) -> None:

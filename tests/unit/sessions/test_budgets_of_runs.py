@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentkit import Budget, ImageGeneration, Limits
+from agentkit import Budget, ImageGeneration, Ledger, Limits
 from agentkit.emulator import CallTool, Draw, Fault, Reply, Say
 from agentkit.errors import BudgetExceeded, RunError, SessionError
 from agentkit.sessions import Sessions
@@ -143,6 +143,19 @@ async def test_a_studio_draws_within_it(bench: Bench, sessions: Sessions) -> Non
     assert refused.value.remaining_images == 0
     state = await team.state()
     assert (state.spent_images, state.reserved_images) == (2, 0)
+
+
+async def test_a_drawing_that_is_read_again_counts_once(
+    bench: Bench, sessions: Sessions, tmp_path: Path
+) -> None:
+    team = sessions.budget("team", images=2)
+    for _ in range(2):  # two processes
+        ledger = Ledger(tmp_path / "calls")
+        studio = Studio(client=bench.client, store=bench.store, checks=False, ledger=ledger)
+        drawing = await studio.draw("a fox", budget=team, call="poster")
+        assert len(drawing.images) == 1
+    assert len(bench.emulator.posts) == 1
+    assert (await team.state()).spent_images == 1
 
 
 async def test_an_early_leave_is_told(bench: Bench, sessions: Sessions) -> None:
