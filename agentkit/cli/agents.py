@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 from agentkit._check import check_model
 from agentkit.cli.options import DEFAULT_MODEL, settings_of
 from agentkit.errors import AgentkitError, UsageError
-from agentkit.show.plain import dollars
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
@@ -129,6 +128,7 @@ async def too_small(budget_usd: float, agent: Agent[Any], words: str) -> str | N
     does.
     """
     from agentkit.loop.forecast import first_price
+    from agentkit.show.plain import dollars
 
     price = await first_price(agent, words)
     if price is None or price <= budget_usd:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -57,6 +56,8 @@ def invoke(arguments: Sequence[str], *, debug: bool = False) -> int:
             # A terminal that knows only ASCII gets a `?` in place of an error.
             stream.reconfigure(errors="replace")
     if debug:
+        import logging
+
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
         logging.getLogger("agentkit").addHandler(handler)

@@ -16,6 +16,7 @@ from agentkit.cli.deciding import (
     Approve,
     Decided,
     Deny,
+    Outcome,
     Result,
     ask_person,
     can_ask,
@@ -93,6 +94,7 @@ def ask(
     approve: Approve = None,
     deny: Deny = None,
     result: Result = None,
+    outcome: Outcome = None,
     no_stream: NoStream = False,
     quiet: given.Quiet = False,
     offline: given.Offline = False,
@@ -105,7 +107,8 @@ def ask(
     """
     described = AgentOptions(agent, model, system, tool or (), option or (), api, draw)
     described.check()
-    saved, choices = Saved(sessions, cid, continue_, not no_save), decided(approve, deny, result)
+    saved = Saved(sessions, cid, continue_, not no_save)
+    choices = decided(approve, deny, result, outcome)
     names = _commands(context) if guessed else ()
     prompt, pictures = _prompt(words or [], attach or [], saved, names), attached(attach)
     show = Show(ready_folder(out), json, not no_stream, quiet)
@@ -139,14 +142,15 @@ def _commands(context: typer.Context) -> list[str]:
 async def _asked(question: Question, address: Address) -> int:
     """Ask, show what comes, and return the exit code."""
     from agentkit.cli import ndjson
-    from agentkit.cli.exits import code_for, code_of
-    from agentkit.cli.faces import Ended
+    from agentkit.cli.exits import DONE, FAILED, code_for, code_of
+    from agentkit.cli.faces import Ended, Files, JsonFace, TextFace
     from agentkit.cli.output import Output
     from agentkit.demo.descriptions import early_end
 
     out = Output(quiet=question.show.quiet)
     agent, chat = await opened(question.saved, question.agent, address, "agentkit")
-    face = _face(question, agent, out)
+    files = Files(agent.store, question.show.out)
+    face = JsonFace(out, files) if question.show.json else TextFace(out, files)
     try:
         budget = await _budget(question, agent)
         face.begin(getattr(chat, "id", None))
@@ -154,7 +158,9 @@ async def _asked(question: Question, address: Address) -> int:
         face.end(Ended(answer.images, answer.usage, early_end(answer)))
         if answer.status == "paused":
             _tell_way_on(question, chat, answer, out, offline=address.base_url is not None)
-        return code_for(answer.status)
+        if answer.status == "interrupted" and question.decided:
+            return DONE  # it was given up, as was decided
+        return code_for(answer.status) or (FAILED if files.troubles else DONE)
     except RunError as error:
         last, run = ndjson.error_json(error, code_of(error)), error.run
         face.end(Ended(usage=None if run is None else run.usage, last=last))
@@ -173,13 +179,6 @@ def _tell_way_on(
     more = [*question.agent.words(), *(["--offline"] if offline else [])]
     for line in ways_on(answer.run, going_on(question.saved, cid, more)):
         out.whole(f"agentkit: to go on: {line}")
-
-
-def _face(question: Question, agent: Agent[Any], output: Output) -> Face:
-    from agentkit.cli.faces import Files, JsonFace, TextFace
-
-    files = Files(agent.store, question.show.out)
-    return JsonFace(output, files) if question.show.json else TextFace(output, files)
 
 
 async def _budget(question: Question, agent: Agent[Any]) -> Budget | None:
@@ -228,24 +227,46 @@ async def _first(
     from agentkit.answer import Answer
     from agentkit.cli.faces import events_of
     from agentkit.cli.watching import watched
-    from agentkit.saved_conversation import SavedConversation
 
-    decided = question.decided
-    if not question.prompt and not question.pictures:
-        if chat.waiting is not None and not decided:
-            return Answer.of(chat.waiting)
-        if chat.waiting is not None:
-            stream = chat.resume_stream(
-                chat.waiting, approve=decided.approve, results=decided.results, budget=budget
-            )
-            return await watched(stream, face)
-        if isinstance(chat, SavedConversation) and chat.interrupted is not None:
-            return await watched(chat.go_on_stream(budget=budget), face)
-        raise UsageError("nothing to ask, and no call of this conversation waits")
+    if question.decided or not (question.prompt or question.pictures):
+        return await _taken_up(question.decided, chat, face, budget)
     prompt = [*filter(None, (question.prompt,)), *question.pictures]
-    if question.show.stream:
-        return await watched(chat.stream(prompt, budget=budget), face)
-    answer = await chat.send(prompt, budget=budget)
+    try:
+        if question.show.stream:
+            return await watched(chat.stream(prompt, budget=budget), face)
+        answer = await chat.send(prompt, budget=budget)
+    except UsageError:
+        if chat.waiting is None:
+            raise
+        return Answer.of(chat.waiting)  # what it waits for comes first
     for event in events_of(answer):
         face.show(event)
     return answer
+
+
+async def _taken_up(
+    decided: Decided, chat: Conversation[Any], face: Face, budget: Budget | None
+) -> Answer[Any]:
+    """The turn that waits or was interrupted, as it goes on. Raises `UsageError` where there is
+    none.
+    """
+    from agentkit.answer import Answer
+    from agentkit.cli.watching import watched
+    from agentkit.saved_conversation import SavedConversation
+
+    if isinstance(chat, SavedConversation) and chat.interrupted is not None:
+        answer = await watched(chat.go_on_stream(budget=budget), face)
+        if answer.status != "paused":
+            return answer
+    if chat.waiting is None:
+        raise UsageError("nothing to ask, and no call of this conversation waits")
+    if not decided:
+        return Answer.of(chat.waiting)
+    stream = chat.resume_stream(
+        chat.waiting,
+        approve=decided.approve,
+        results=decided.results,
+        outcomes=decided.outcomes,
+        budget=budget,
+    )
+    return await watched(stream, face)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentkit.errors import UsageError
-from agentkit.show import plain
 
 if TYPE_CHECKING:
     from agentkit.answer import Answer
     from agentkit.cli.output import Output
+    from agentkit.openrouter.stored_call import Verdict
     from agentkit.run import Run
     from agentkit.tools import Denied
 
@@ -31,6 +31,14 @@ Result = Annotated[
     list[str] | None,
     typer.Option("--result", metavar="CALL=TEXT", help="Give the result of a call from outside."),
 ]
+Outcome = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--outcome",
+        metavar="KEY=again|give_up",
+        help="What becomes of a paid request that nobody knows the end of.",
+    ),
+]
 _YES, _NO = {"y", "yes"}, {"", "n", "no"}
 
 
@@ -40,13 +48,17 @@ class Decided:
 
     approve: Mapping[str, bool | Denied]
     results: Mapping[str, str]
+    outcomes: Mapping[str, Verdict]
 
     def __bool__(self) -> bool:
-        return bool(self.approve or self.results)
+        return bool(self.approve or self.results or self.outcomes)
 
 
 def decided(
-    approve: Iterable[str] | None, deny: Iterable[str] | None, result: Iterable[str] | None
+    approve: Iterable[str] | None,
+    deny: Iterable[str] | None,
+    result: Iterable[str] | None,
+    outcome: Iterable[str] | None,
 ) -> Decided:
     """What the options decide. Raises `UsageError`."""
     from agentkit.tools import Denied
@@ -61,7 +73,13 @@ def decided(
         if not sign:
             raise UsageError(f"--result {each}: accepted is CALL=TEXT")
         results[call] = text
-    return Decided(verdicts, results)
+    outcomes: dict[str, Verdict] = {}
+    for each in outcome or ():
+        key, _, verdict = each.rpartition("=")
+        if verdict != "again" and verdict != "give_up":
+            raise UsageError(f"--outcome {each}: accepted is KEY=again or KEY=give_up")
+        outcomes[key] = verdict
+    return Decided(verdicts, results, outcomes)
 
 
 def can_ask() -> bool:
@@ -71,6 +89,8 @@ def can_ask() -> bool:
 
 def ask_person(paused: Answer[Any], out: Output) -> Decided | None:
     """Ask about each call that waits, with its arguments in full; None at the end of the input."""
+    from agentkit.show import plain
+
     calls = {call.id: call for call in paused.pending}
     verdicts: dict[str, bool | Denied] = {}
     results: dict[str, str] = {}
@@ -87,7 +107,7 @@ def ask_person(paused: Answer[Any], out: Output) -> Decided | None:
             verdicts[call.id] = _verdict(typed)
         else:
             results[call.id] = typed
-    return Decided(verdicts, results) if verdicts or results else None
+    return Decided(verdicts, results, {}) if verdicts or results else None
 
 
 def _verdict(typed: str) -> bool | Denied:
@@ -107,4 +127,7 @@ def ways_on(run: Run, command: Sequence[str]) -> list[str]:
             lines.append(shlex.join([*command, "--deny", waiting.call_id]))
         elif waiting.why == "result":
             lines.append(shlex.join([*command, "--result", f"{waiting.call_id}=TEXT"]))
+        elif waiting.why == "outcome":
+            lines.append(shlex.join([*command, "--outcome", f"{waiting.call_id}=again"]))
+            lines.append(shlex.join([*command, "--outcome", f"{waiting.call_id}=give_up"]))
     return lines

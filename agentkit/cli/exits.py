@@ -13,6 +13,7 @@ from agentkit.errors import (
     ConnectionFailed,
     ConversationBusy,
     HookFailed,
+    ImageError,
     MissingKey,
     OutcomeUnknown,
     ProtocolError,
@@ -45,7 +46,7 @@ _CODES: tuple[tuple[type[AgentkitError] | tuple[type[AgentkitError], ...], int],
     ((MissingKey, AuthenticationFailed, SessionError), CONFIGURATION),
     ((ProxyFailed, Untrusted, Redirected), CONFIGURATION),
     ((BudgetExceeded, ConversationBusy, RunBusy, HookFailed), FAILED),
-    (UsageError, USAGE),
+    ((UsageError, ImageError), USAGE),
     ((APIError, ConnectionFailed, OutcomeUnknown, StreamInterrupted, ProtocolError), PROVIDER),
 )
 """The first row that fits counts: the classes overlap."""

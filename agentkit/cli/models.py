@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentkit.cli import ndjson
 from agentkit.cli import options as given
 from agentkit.cli.connection import Address, service
-from agentkit.show import plain
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,6 +69,7 @@ def models(
 async def _listed(search: list[str], kind: Kind | None, address: Address, *, json: bool) -> None:
     import asyncio
 
+    from agentkit.cli import ndjson
     from agentkit.cli.output import Output
     from agentkit.openrouter.catalogue import Catalogue
 
@@ -137,6 +136,8 @@ def _row(model: ChatModel, picture: float | None) -> Row:
 
 
 def _print(rows: list[Row], out: Output) -> None:
+    from agentkit.show import plain
+
     cells = [
         (row.id, _usd(row.prompt_usd), _usd(row.reply_usd), _usd(row.picture_usd)) for row in rows
     ]

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentkit.errors import AgentkitError, ImageError, UsageError
-from agentkit.values import Image
+
+if TYPE_CHECKING:
+    from agentkit.values import Image
 
 _MOST_TRIES = 10_000
 
@@ -28,6 +31,8 @@ def attached(given: Sequence[str] | None) -> list[Image]:
 
 
 def _picture(given: str) -> Image:
+    from agentkit.values import Image
+
     if given == "-":
         if sys.stdin.isatty():
             raise UsageError("-a -: no picture is piped in")

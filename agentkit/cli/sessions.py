@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentkit.cli import ndjson
 from agentkit.cli import options as given
 from agentkit.cli.saved import Database, sessions_at
 from agentkit.errors import UsageError
-from agentkit.show import plain
 
 if TYPE_CHECKING:
     from agentkit.cli.faces import Files
@@ -52,6 +51,7 @@ def list_(
     """
     import asyncio
 
+    from agentkit.cli import ndjson
     from agentkit.cli.output import Output
 
     words = " ".join(search or ()) or None
@@ -67,6 +67,8 @@ def list_(
 
 
 def _print_row(chat: SavedChat, out: Output) -> None:
+    from agentkit.show import plain
+
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(chat.changed_at))
     cells = [chat.id, when, str(chat.turns), plain.dollars(chat.cost_usd), chat.title]
     if not out.is_terminal:
@@ -85,6 +87,7 @@ def show(
     chat: Id, *, sessions: Database = None, json: given.Json = False, quiet: given.Quiet = False
 ) -> None:
     """Print a conversation: its prompts, each after a ›, its answers, and its pictures."""
+    from agentkit.cli import ndjson
     from agentkit.cli.faces import Files
     from agentkit.cli.output import Output
 
@@ -100,6 +103,7 @@ def show(
 
 
 def _print_message(message: Message, out: Output, files: Files) -> None:
+    from agentkit.show import plain
     from agentkit.values import Image, Text
 
     if message.role not in {"user", "assistant"}:
@@ -113,6 +117,45 @@ def _print_message(message: Message, out: Output, files: Files) -> None:
         elif isinstance(part, Image):
             path = files.path(part)
             out.line_of(f"{sign}{path or plain.line(part.name)}")
+
+
+@app.command()
+def export(
+    chat: Id,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as a.zip.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    sessions: Database = None,
+) -> None:
+    """Write a conversation with its pictures to one file. Prints its path."""
+    import asyncio
+
+    from agentkit.cli.output import Output
+
+    if path.exists() and not force:
+        raise UsageError(f"sessions export: {path} is there already; --force overwrites it")
+    left_out = asyncio.run(sessions_at(sessions).export(chat, path))
+    out = Output()
+    out.path(path)
+    for each in left_out:
+        out.tell(f"agentkit: left out: {each}")
+    if left_out:
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export has written.")],
+    *,
+    cid: Annotated[str | None, typer.Option(help="Under this id. Default: its own.")] = None,
+    sessions: Database = None,
+) -> None:
+    """Read a conversation from a file. Prints its id."""
+    import asyncio
+
+    from agentkit.cli.output import Output
+
+    Output().line(asyncio.run(sessions_at(sessions).load(path, cid)))
 
 
 @app.command()

@@ -337,7 +337,7 @@ def test_help_imports_no_more_than_it_needs() -> None:
     """So that it is there at once; each command imports what it uses."""
     code = (
         "import sys; from agentkit.cli import main; main(['--help']); "
-        "print(sorted({name.split('.')[0] for name in sys.modules} & "
+        "print('agentkit.values' in sys.modules, sorted({name.split('.')[0] for name in sys.modules} & "
         "{'rich', 'pydantic', 'openai', 'aiohttp', 'PIL', 'sqlalchemy', 'prompt_toolkit', "
         "'asyncio', 'yaml', 'jinja2', 'structlog', 'starlette'}), file=sys.stderr)"
     )
@@ -349,7 +349,7 @@ def test_help_imports_no_more_than_it_needs() -> None:
         timeout=PATIENCE,
         check=True,
     )
-    assert done.stderr == "[]\n"
+    assert done.stderr == "False []\n"
 
 
 def test_a_conversation_goes_on(home: Path, emulator: Emulator) -> None:
@@ -366,6 +366,15 @@ def test_a_conversation_goes_on(home: Path, emulator: Emulator) -> None:
     assert last(emulator).body["model"] == "openai/gpt-5.2"
     row = run("sessions", "list", **env).stdout.rstrip("\n").split("\t")
     assert [row[0], row[2], row[4]] == [cid, "3", "Draw a fox"]
+    file = str(home / "a.zip")
+    assert run("sessions", "export", cid, file, **env).stdout == f"{file}\n"
+    assert "--force" in run("sessions", "export", cid, file, **env).stderr
+    assert run("sessions", "import", file, "--cid", "other", **env).stdout == "other\n"
+    shown = run("sessions", "show", "other", **env).stdout
+    assert shown == run("sessions", "show", cid, **env).stdout
+    assert shown.startswith("› Draw a fox\n")
+    assert run("sessions", "import", file, **env).returncode == 2
+    assert run("sessions", "delete", "other", "--yes", **env).returncode == 0
     assert run("sessions", "delete", cid, "--yes", **env).returncode == 0
     assert run("sessions", "show", cid, **env).returncode == 2
     assert run("-c", "And now?", **env).returncode == 2
@@ -413,7 +422,15 @@ def test_two_writers_of_one_conversation(home: Path, slow: Emulator) -> None:
     assert "takes a turn of conversation" in done.stderr
     assert done.stderr.count("\n") == 1
     assert len(slow.posts) == 2
-    assert run("-c", "And now?", **env).stdout == "No\n"
+    died = run("-c", "And now?", **env)
+    assert died.returncode == 5, died.stderr
+    assert len(slow.posts) == 2
+    words = shlex.split(died.stderr.split("to go on: ")[-1].splitlines()[0])
+    assert words[-2] == "--outcome"
+    assert words[-1].endswith("=give_up")
+    assert run(*words[1:], **env).returncode == 0
+    done = run("-c", "And now?", **env)
+    assert done.stdout == "No\n", done.stderr
 
 
 def test_a_person_at_the_terminal_is_asked(home: Path, emulator: Emulator) -> None:

@@ -83,6 +83,8 @@ def test_in_an_argument(tmp_path: Path, words: tuple[str, ...]) -> None:
         ("models", "{}", "--offline"),
         ("sessions", "list", "{}"),
         ("sessions", "show", "{}"),
+        ("sessions", "export", "{}", "out.zip"),
+        ("sessions", "import", "{}"),
         ("sessions", "delete", "{}", "--yes"),
         ("image", "draw", "{}", "--offline"),
         ("{}",),
