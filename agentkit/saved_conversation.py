@@ -228,8 +228,10 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         self._latest: tuple[Run, Shown] | None = None
         """What is to be written of the run that goes on."""
         self._release_lock: Callable[[], None] | None = None
-        self._unsaved: Run | None = None
-        """A turn that is in the history here, and could not be written."""
+        self._unsaved: list[tuple[Callable[[Run, Shown], None], Run]] = []
+        """Turns that have ended here, whether they are in the history or not, and that could not be
+        written.
+        """
         stored = record.load()
         self._restore(stored)
         self._api = stored.api if api is None else self._api
@@ -305,6 +307,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
                 answer = await super()._take(start, log)
             except BaseException as error:
                 await self._end_failed(log.run, error)
+                if isinstance(error, SessionError) and error.run is None:
+                    error.run = log.run  # what came, though it could not be written
                 raise
             try:
                 await finish(self._write(self._ended(), answer.run), None)
@@ -360,9 +364,10 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         """The lock of the conversation, and what others have made of it since."""
         release = self._record.lock(wait)
         try:
-            if self._unsaved is not None:
-                self._record.keep(self._unsaved, self._shown())
-                self._unsaved = None
+            while self._unsaved:
+                how, run = self._unsaved[0]
+                how(run, self._shown())
+                del self._unsaved[0]
             return release, self._record.load() if self._record.has_changed() else None
         except BaseException:
             release()
@@ -457,7 +462,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         try:
             await asyncio.to_thread(self._write_last, how, run, self._shown())
         except SessionError as error:
-            self._unsaved = run if how == self._record.keep else None
+            if how != self._record.save:
+                self._unsaved.append((how, run))
             error.run = run
             raise
         if self._ledger is not None and how == self._record.keep:
