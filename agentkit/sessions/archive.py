@@ -18,6 +18,7 @@ from agentkit._version import __version__
 from agentkit.errors import ImageError, SessionError, StoreError, UsageError
 from agentkit.images.store import ImageStore
 from agentkit.run import Run
+from agentkit.saved_conversation import Shown
 from agentkit.sessions import rows, storage
 from agentkit.sessions.archive_file import (
     LARGEST_CONVERSATION,
@@ -265,8 +266,9 @@ def _insert(
         connection.execute(insert(conversations), [values])
     except IntegrityError:
         raise _exists(chat) from None
+    shown = Shown((), loaded.handles, loaded.api, loaded.model)
     for each in loaded.runs:
-        storage.save(connection, chat, each.run, None, handles=loaded.handles)
+        storage.save(connection, chat, each.run, None, shown)
         if each.turn is None:
             storage.give_up(connection, chat)
         else:

@@ -89,12 +89,12 @@ class DatabaseRecord:
         before = self._run if self._run is not None and self._run.run == run.id else None
         self._database.locks.check(lock_of(self.id))
         with self._database.writing(lock_of(self.id)) as connection:
-            storage.begin(connection, self._begun)
+            if self._version is None:
+                storage.begin(connection, self._begun)
             if self._damaged is not None:
                 storage.set_aside(connection, self.id, self._damaged)
-            written = storage.save(connection, self.id, run, before, handles=shown.handles)
+            written = storage.save(connection, self.id, run, before, shown)
             storage.save_pictures(connection, self.id, shown.images, self._images)
-            storage.change(connection, self.id, api=shown.api, model=shown.model)
             if is_turn:
                 storage.keep(connection, self.id, run, title=rows.title_of(run))
             elif is_turn is False:

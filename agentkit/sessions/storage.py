@@ -18,7 +18,7 @@ from agentkit._log import logger
 from agentkit.errors import SessionError
 from agentkit.run import Run
 from agentkit.run.state import HANDLE
-from agentkit.saved_conversation import Stored
+from agentkit.saved_conversation import Shown, Stored
 from agentkit.sessions import rows
 from agentkit.sessions.rows import MessageRow
 from agentkit.sessions.tables import (
@@ -226,10 +226,10 @@ def _turns_read(connection: Connection, chat: str, read: int) -> int:
 
 
 def save(
-    connection: Connection, chat: str, run: Run, before: Written | None, *, handles: int
+    connection: Connection, chat: str, run: Run, before: Written | None, shown: Shown
 ) -> Written:
-    """Write what is new of a run that is under way, or waits, apart from its pictures. Returns what
-    is written by now.
+    """Write what is new of a run that is under way, or waits, apart from its pictures, and which
+    API and model the next turn has. Returns what is written by now.
     """
     row = rows.row_of(run)
     now = time.time()
@@ -265,7 +265,13 @@ def save(
             for each in sorted(before.waiting - waiting)
         ]
         put(connection, decisions, used, changed=())
-    _touch(connection, chat, active=run.id, handles=handles)
+    changes: dict[str, Any] = {
+        "active": run.id,
+        "handles": shown.handles,
+        "api": shown.api,
+        "model": shown.model,
+    }
+    _touch(connection, chat, **changes)
     return Written(run.id, added, waiting)
 
 
@@ -337,13 +343,6 @@ def save_failures(connection: Connection, failures: Mapping[str, tuple[ImageFail
     for run, each in failures.items():
         row = rows.failures_data(each)
         connection.execute(update(runs).where(runs.c.id == run).values(failures=row))
-
-
-def change(connection: Connection, chat: str, *, api: Api, model: str) -> None:
-    """Which API and model the next turn has."""
-    connection.execute(
-        update(conversations).where(conversations.c.id == chat).values(api=api, model=model)
-    )
 
 
 def used_questions(connection: Connection, run: str) -> frozenset[str]:
