@@ -18,6 +18,7 @@ from tests.benchmarks.measure import import_seconds, medians, start_seconds
 from tests.benchmarks.path import footprint
 from tests.benchmarks.replies import DELTA, WORDS, png
 from tests.benchmarks.server import running
+from tests.benchmarks.sessions import measured, table
 from tests.benchmarks.subjects import subjects
 
 
@@ -101,3 +102,9 @@ async def test_the_ledger_beside_its_syncs(origin: str, tmp_path: Path) -> None:
     assert syncs > 0
     assert more < 60
     assert len(list((tmp_path / "calls").rglob("*.call"))) == 2
+
+
+def test_the_figures_of_a_conversation(origin: str, tmp_path: Path) -> None:
+    figures = measured(origin, tmp_path, 3, samples=1)
+    assert min(*figures.turn, *figures.load) > 0
+    assert len(table(figures)) == 3
