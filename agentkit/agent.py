@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from agentkit.answer import Answer
     from agentkit.conversation import Conversation
+    from agentkit.conversation_record import Sessions
     from agentkit.errors import StoppedRun
     from agentkit.images.fetch_policy import FetchPolicy
     from agentkit.images.store import ImageStore
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from agentkit.openrouter.ledger import Ledger
     from agentkit.run import Run
     from agentkit.run.history import History
-    from agentkit.saved_conversation import SavedConversation, Sessions
+    from agentkit.saved_conversation import SavedConversation
     from agentkit.stream import AnswerStream, EventLog
     from agentkit.values import Image
 

@@ -1,7 +1,8 @@
 """Conversations that outlive the process: in SQLite, or in Postgres."""
 
 from agentkit.budget import BudgetState, KeptBudget
-from agentkit.saved_conversation import Interrupted, SavedConversation
+from agentkit.conversation_record import Interrupted
+from agentkit.saved_conversation import SavedConversation
 from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.sessions import Sessions
 

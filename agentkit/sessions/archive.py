@@ -15,10 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from agentkit._files import write_whole
 from agentkit._log import logger
 from agentkit._version import __version__
+from agentkit.conversation_record import Shown
 from agentkit.errors import ImageError, SessionError, StoreError, UsageError
 from agentkit.images.store import ImageStore
 from agentkit.run import Run
-from agentkit.saved_conversation import Shown
 from agentkit.sessions import rows, storage
 from agentkit.sessions.archive_file import (
     LARGEST_CONVERSATION,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
+from agentkit.conversation_record import Shown, Stored
 from agentkit.errors import ConversationBusy, SessionError
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.stored_call import StoredCall
 from agentkit.run import Run
-from agentkit.saved_conversation import Shown, Stored
 from agentkit.sessions import rows, storage
 from agentkit.sessions.database import Database
 from agentkit.sessions.locks import Held

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agentkit._log import logger
+from agentkit.conversation_record import Shown, Stored
 from agentkit.errors import SessionError
 from agentkit.run import Run
 from agentkit.run.state import HANDLE
-from agentkit.saved_conversation import Shown, Stored
 from agentkit.sessions import rows
 from agentkit.sessions.rows import MessageRow
 from agentkit.sessions.tables import (

@@ -33,7 +33,7 @@ ORDER = [
     "hooks stream notebook",
     "openrouter",
     "loop studio",
-    "conversation",
+    "conversation conversation_record",
     "saved_conversation",
     "agent",
     "sessions",

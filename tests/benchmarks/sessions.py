@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from agentkit import Agent, FileImageStore, OpenRouter, Run
-from agentkit.saved_conversation import Record, Shown
+from agentkit.conversation_record import Record, Shown
 from agentkit.sessions import Sessions
 from agentkit.values import replace
 from tests.benchmarks.replies import MODEL

@@ -21,10 +21,11 @@ from agentkit.cli.terminal.pictures import Protocol, drawn
 from agentkit.cli.terminal.transcript import Shown, ShownImage, Transcript, image_row, signed
 from agentkit.cli.terminal.typed import Message
 from agentkit.conversation import Conversation
+from agentkit.conversation_record import Interrupted
 from agentkit.demo.descriptions import cost, early_end, usage_line
 from agentkit.errors import AgentkitError
 from agentkit.events import TextDelta
-from agentkit.saved_conversation import Interrupted, SavedConversation
+from agentkit.saved_conversation import SavedConversation
 from agentkit.show import plain
 from agentkit.stream import AnswerStream
 from agentkit.values import Image, Usage
