@@ -19,7 +19,7 @@ from agentkit.conversation_record import Shown
 from agentkit.errors import ImageError, SessionError, StoreError, UsageError
 from agentkit.images.store import ImageStore
 from agentkit.run import Run
-from agentkit.sessions import rows, storage
+from agentkit.sessions import rows, turns
 from agentkit.sessions.archive_file import (
     LARGEST_CONVERSATION,
     MOST_FILES,
@@ -192,7 +192,7 @@ def load(
         with database.writing() as connection:
             _check_free(connection, chat)
             kept = [{"sha256": each, "kept_at": now} for each in sorted(known)]
-            storage.put(connection, stored_pictures, kept, changed=("kept_at",))
+            turns.put(connection, stored_pictures, kept, changed=("kept_at",))
         for name in known.values():
             _keep(file, name, store)
     with database.writing() as connection:
@@ -268,9 +268,6 @@ def _insert(
         raise _exists(chat) from None
     shown = Shown((), loaded.handles, loaded.api, loaded.model)
     for each in loaded.runs:
-        storage.save(connection, chat, each.run, None, shown)
-        if each.turn is None:
-            storage.give_up(connection, chat)
-        else:
-            storage.keep(connection, chat, each.run, title=loaded.title)
-    storage.save_pictures(connection, chat, loaded.pictures, ())
+        is_turn = each.turn is not None
+        turns.save(connection, chat, each.run, None, shown, is_turn=is_turn, title=loaded.title)
+    turns.save_pictures(connection, chat, loaded.pictures, ())

@@ -11,10 +11,10 @@ from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.stored_call import StoredCall
 from agentkit.run import Run
-from agentkit.sessions import rows, storage
+from agentkit.sessions import rows, storage, turns
 from agentkit.sessions.database import Database
 from agentkit.sessions.locks import Held
-from agentkit.sessions.storage import Begun, Written
+from agentkit.sessions.turns import Begun, Written
 from agentkit.values import Image, ImageFailure
 
 
@@ -49,7 +49,7 @@ class DatabaseRecord:
             begun = self._begun
             stored = Stored(begun.api, begun.model, begun.session, user=begun.owner)
         self._version, self._images = version, stored.images
-        self._run = None if stored.active is None else storage.written(stored.active)
+        self._run = None if stored.active is None else turns.written(stored.active)
         self._damaged = stored if stored.damaged else None
         return stored
 
@@ -90,16 +90,19 @@ class DatabaseRecord:
         self._database.locks.check(lock_of(self.id))
         with self._database.writing(lock_of(self.id)) as connection:
             if self._version is None:
-                storage.begin(connection, self._begun)
+                turns.begin(connection, self._begun)
             if self._damaged is not None:
                 storage.set_aside(connection, self.id, self._damaged)
-            written = storage.save(connection, self.id, run, before, shown)
-            storage.save_pictures(connection, self.id, shown.images, self._images)
-            if is_turn:
-                storage.keep(connection, self.id, run, title=rows.title_of(run))
-            elif is_turn is False:
-                storage.give_up(connection, self.id)
-            version = storage.version_of(connection, self.id)
+            written, version = turns.save(
+                connection,
+                self.id,
+                run,
+                before,
+                shown,
+                is_turn=is_turn,
+                title=rows.title_of(run) if is_turn else "",
+            )
+            turns.save_pictures(connection, self.id, shown.images, self._images)
         self._version, self._run, self._images = version, written, shown.images
         self._damaged = None
 
@@ -109,10 +112,10 @@ class DatabaseRecord:
         """See `Record`."""
         with self._database.writing(lock_of(self.id)) as connection:
             if storage.version_of(connection, self.id) is None:  # it was deleted meanwhile
-                storage.record_pictures(connection, images, self._images)
+                turns.record_pictures(connection, images, self._images)
                 return
-            storage.save_pictures(connection, self.id, images, self._images)
-            storage.save_failures(connection, failures)
+            turns.save_pictures(connection, self.id, images, self._images)
+            turns.save_failures(connection, failures)
         self._images = images
 
     def used(self, run: Run) -> bool:

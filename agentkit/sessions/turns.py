@@ -1,0 +1,272 @@
+"""What is written of a turn: its run, its messages, its pictures. Each function works in the
+transaction that it is given, with statements that are made once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    bindparam,
+    case,
+    delete,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from agentkit.conversation_record import Shown
+from agentkit.run import Run
+from agentkit.run.state import HANDLE
+from agentkit.sessions import rows
+from agentkit.sessions.tables import (
+    conversation_runs,
+    conversations,
+    decisions,
+    messages,
+    pictures,
+    runs,
+    stored_pictures,
+)
+from agentkit.values import Api, Image, ImageFailure, Message
+
+_MOST_AT_ONCE = 500
+"""Rows of one statement: SQLite takes a bounded number of parameters."""
+_HERE = conversations.c.id == bindparam("chat")
+_CHANGED: dict[str, Any] = {
+    "version": conversations.c.version + 1,
+    "changed_at": bindparam("now"),
+    "handles": bindparam("new_handles"),
+    "api": bindparam("new_api"),
+    "model": bindparam("new_model"),
+}
+_TITLE: ColumnElement[str] = case(
+    (conversations.c.title == "", bindparam("new_title", type_=Text)),
+    else_=conversations.c.title,
+)
+_GOES_ON = (
+    update(conversations)
+    .where(_HERE)
+    .values(active=bindparam("run"), **_CHANGED)
+    .returning(conversations.c.version)
+)
+_GIVE_UP = (
+    update(conversations)
+    .where(_HERE)
+    .values(active=None, **_CHANGED)
+    .returning(conversations.c.version)
+)
+_KEEP = (
+    update(conversations)
+    .where(_HERE)
+    .values(
+        active=None,
+        turns=conversations.c.turns + 1,
+        title=_TITLE,
+        **_CHANGED,
+    )
+    .returning(conversations.c.version)
+)
+_IS_A_TURN = (
+    update(conversation_runs)
+    .where(
+        conversation_runs.c.conversation == bindparam("chat"),
+        conversation_runs.c.run == bindparam("of_run"),
+    )
+    .values(turn=select(conversations.c.turns).where(_HERE).scalar_subquery())
+)
+_DROP_MESSAGES = delete(messages).where(
+    messages.c.run == bindparam("of_run"), messages.c.number >= bindparam("least")
+)
+_RUN_COLUMNS = ("status", "state", "spent", "failures", "started_at", "changed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a conversation begins with."""
+
+    id: str
+    api: Api
+    model: str
+    session: str
+    owner: str | None = None
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written of a run, so that the next time only what is new is."""
+
+    run: str
+    messages: tuple[Message, ...] = ()
+    waiting: frozenset[str] = frozenset()
+    """The fingerprints of the questions that it waited with."""
+
+
+def begin(connection: Connection, begun: Begun) -> None:
+    """Make the conversation, if it is not there."""
+    now = time.time()
+    values = {
+        "id": begun.id,
+        "owner": begun.owner,
+        "agent": begun.agent,
+        "api": begun.api,
+        "model": begun.model,
+        "session": begun.session,
+        "title": "",
+        "created_at": now,
+        "changed_at": now,
+    }
+    put(connection, conversations, [values], changed=())
+
+
+def save(
+    connection: Connection,
+    chat: str,
+    run: Run,
+    before: Written | None,
+    shown: Shown,
+    *,
+    is_turn: bool | None = None,
+    title: str = "",
+) -> tuple[Written, int]:
+    """Write what is new of a run, apart from its pictures, and which API and model the next turn
+    has. With `is_turn`, the run has ended: it is the next turn, or is none.
+
+    Returns what is written by now, and the version of the conversation.
+    """
+    _save_run(connection, chat, run, before)
+    written_now = Written(run.id, run.messages[run.start :], _questions(run))
+    values: dict[str, Any] = {
+        "chat": chat,
+        "now": time.time(),
+        "new_handles": shown.handles,
+        "new_api": shown.api,
+        "new_model": shown.model,
+    }
+    if is_turn is None:
+        statement, values["run"] = _GOES_ON, run.id
+    elif is_turn:
+        connection.execute(_IS_A_TURN, {"chat": chat, "of_run": run.id})
+        statement, values["new_title"] = _KEEP, title
+    else:
+        statement = _GIVE_UP
+    return written_now, connection.execute(statement, values).scalar_one()
+
+
+def _save_run(connection: Connection, chat: str, run: Run, before: Written | None) -> None:
+    row, now = rows.row_of(run), time.time()
+    values = {
+        "id": row.id,
+        "status": row.status,
+        "state": row.state,
+        "spent": row.spent,
+        "failures": row.failures,
+        "started_at": row.started_at,
+        "changed_at": now,
+    }
+    put(connection, runs, [values], changed=_RUN_COLUMNS)
+    if before is None:
+        part = {"conversation": chat, "run": run.id, "turn": None}
+        put(connection, conversation_runs, [part], changed=())
+    known = () if before is None else before.messages
+    changed, count = rows.changed_messages(known, run.messages[run.start :])
+    if before is None or len(known) > count:
+        least = count if before is not None else 0
+        connection.execute(_DROP_MESSAGES, {"of_run": run.id, "least": least})
+    wanted = [
+        {"run": run.id, "number": each.number, "data": each.data, "checksum": each.checksum}
+        for each in changed
+    ]
+    put(connection, messages, wanted, changed=("data", "checksum"))
+    if before is not None and (used := before.waiting - _questions(run)):
+        answered = [{"run": run.id, "fingerprint": each, "used_at": now} for each in sorted(used)]
+        put(connection, decisions, answered, changed=())
+
+
+def _questions(run: Run) -> frozenset[str]:
+    """The fingerprints of the questions that a run waits with."""
+    return frozenset([each.fingerprint for each in run.waiting if each.fingerprint])
+
+
+def written(run: Run) -> Written:
+    """What is written of a run that was loaded."""
+    return Written(run.id, run.messages[run.start :], _questions(run))
+
+
+def save_pictures(
+    connection: Connection, chat: str, now: Iterable[Image], before: Iterable[Image]
+) -> None:
+    """Write the pictures of a conversation that are not written as they are now."""
+    changed = record_pictures(connection, now, before)
+    if not changed:
+        return
+    values = [
+        {
+            "conversation": chat,
+            "name": image.name,
+            "number": int(match[1]) if (match := HANDLE.match(image.name)) else 0,
+            "sha256": image.sha256,
+            "data": rows.picture_data(image),
+        }
+        for image in changed
+    ]
+    put(connection, pictures, values, changed=("sha256", "data"))
+
+
+def record_pictures(
+    connection: Connection, now: Iterable[Image], before: Iterable[Image]
+) -> list[Image]:
+    """Record that pictures are in the store, so that a sweep removes those that nobody names.
+    Returns those that are not written as they are now.
+    """
+    known = {id(image) for image in before}
+    changed = [image for image in now if id(image) not in known and image.sha256]
+    # In one order, so that no two writers wait for each other; and first, since a sweep that looks
+    # who names them waits for this.
+    shas = sorted({image.sha256 for image in changed})
+    kept = [{"sha256": each, "kept_at": time.time()} for each in shas]
+    put(connection, stored_pictures, kept, changed=("kept_at",))
+    return changed
+
+
+def save_failures(connection: Connection, failures: Mapping[str, tuple[ImageFailure, ...]]) -> None:
+    """Write which pictures of these runs could not be had."""
+    for run, each in failures.items():
+        row = rows.failures_data(each)
+        connection.execute(update(runs).where(runs.c.id == run).values(failures=row))
+
+
+def put(
+    connection: Connection,
+    table: Table,
+    values: Sequence[Mapping[str, Any]],
+    *,
+    changed: Sequence[str],
+) -> None:
+    """Insert rows; of those that are there, change these columns, or nothing."""
+    if not values:
+        return
+    statement = _put(table, connection.dialect.name, tuple(changed))
+    for at in range(0, len(values), _MOST_AT_ONCE):
+        connection.execute(statement, [dict(each) for each in values[at : at + _MOST_AT_ONCE]])
+
+
+@lru_cache(maxsize=64)
+def _put(table: Table, dialect: str, changed: tuple[str, ...]) -> Insert:
+    made = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    keys = [column.name for column in table.primary_key]
+    statement = made(table)
+    if not changed:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    new = {name: statement.excluded[name] for name in changed}
+    return statement.on_conflict_do_update(index_elements=keys, set_=new)
