@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from agentkit.errors import StoreError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter.ledger_storage import CallKey, Entry
-from agentkit.sessions import forks, removal, storage
+from agentkit.sessions import forks, removal, turns
 from agentkit.sessions.calls import DatabaseCalls
 from agentkit.sessions.database import Database
 from agentkit.sessions.tables import metadata
@@ -202,7 +202,7 @@ async def test_a_picture_that_comes_back_while_it_is_swept(
     waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{}'"
     asked = waiting.format(postgres_url.partition("@/")[2].partition("?")[0])
     with database.writing() as connection:
-        storage.save_pictures(connection, "b", [fox], [])
+        turns.save_pictures(connection, "b", [fox], [])
         sweeping = asyncio.ensure_future(asyncio.to_thread(removal.sweep, other, store, LATER))
         await until(lambda: sweeping.done() or postgres_server.execute(asked))
     assert await sweeping == 1
