@@ -98,8 +98,8 @@ def summary(played: Played) -> str:
     good = sum(turn.is_good for turn in played.turns)
     facts = (
         f"{good} of {played.planned} turns as expected",
-        f"{len(played.images)} pictures",
-        f"{usage.requests} requests",
+        plain.counted(len(played.images), "picture"),
+        plain.counted(usage.requests, "request"),
         f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out",
         cost(usage),
         plain.duration(played.seconds),

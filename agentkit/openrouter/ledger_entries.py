@@ -19,6 +19,8 @@ from agentkit.values import Pieces
 T = TypeVar("T")
 _MOST_REMEMBERED = 32 << 20
 """Bytes of the latest requests, one for each conversation, that are held in memory."""
+_MOST_CONVERSATIONS = 256
+"""Of which they are held: a server sees many, and few at a time."""
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -79,7 +81,7 @@ class Entries:
             _, before = self._latest.pop(session, (None, b""))
             self._latest[session] = (key, data)
             self._remembered += len(data) - len(before)
-            while self._remembered > _MOST_REMEMBERED:
+            while self._remembered > _MOST_REMEMBERED or len(self._latest) > _MOST_CONVERSATIONS:
                 _, (_, dropped) = self._latest.popitem(last=False)
                 self._remembered -= len(dropped)
 

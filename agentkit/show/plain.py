@@ -57,6 +57,11 @@ def kilobytes(size: int) -> str:
     return f"{size / 1_000_000:.1f} MB"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 request`, `2 requests`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def dollars(amount: float | None) -> str:
     """`$0.0123`; a dash for an unknown amount."""
     if amount is None:

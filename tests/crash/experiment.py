@@ -51,6 +51,10 @@ class Setting:
     """How often the URL of a picture can be read."""
     pause: float = 0.0
     """Seconds between the crash and the next process."""
+    look_up_seconds: float = 2.0
+    """How long a request's outcome is looked for. Where it can be found, on however busy a machine,
+    that is far more than it takes.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ def tried(scene: Scene, setting: Setting, kill: Kill | Moment) -> Finding:
             setting.ledger,
             setting.dropped,
             kill if isinstance(kill, Kill) else None,
+            look_up_seconds=setting.look_up_seconds,
         )
         if not _killed(program, emulator, kill):
             return Finding(scene, is_cut=False)

@@ -66,6 +66,7 @@ class Program:
     """Where it kills itself."""
     outcomes: Mapping[str, str] = field(default_factory=dict[str, str])
     """What a person has decided."""
+    look_up_seconds: float = 2.0
 
     @property
     def prompts(self) -> tuple[str, ...]:

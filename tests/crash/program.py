@@ -82,7 +82,7 @@ def result_of(program: Program) -> Result:
 
 
 async def _carried_out(program: Program, *, is_begun: bool) -> None:
-    quick = Timeouts(lookup=2.0)
+    quick = Timeouts(lookup=program.look_up_seconds)
     keeper = keeper_of(program)
     async with OpenRouter(base_url=program.base_url, api_key="sk-or-any", timeouts=quick) as client:
         agent = _agent(program, client, keeper)

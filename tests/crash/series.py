@@ -14,6 +14,7 @@ from agentkit.emulator.faults.values import ReplyError
 from tests.crash.deadly import Kill
 from tests.crash.experiment import URL_SECONDS, Finding, Moment, Setting, measured, tried
 from tests.crash.plan import Kept, Scene
+from tests.processes import PATIENCE
 
 SCENES = (
     *(
@@ -171,6 +172,7 @@ UNBILLED = Setting(
             when=When(nth=(DRAWING,), times=1),
         ),
     ),
+    look_up_seconds=PATIENCE,
 )
 """The drawing is begun, and nothing comes of it that would be billed."""
 BY_URL = (Scene("chat", stream=False), Scene("responses", stream=False))
@@ -192,7 +194,8 @@ def control(name: str, *, scenes: Sequence[Scene] = BY_URL, at_once: int = 2) ->
             setting = replace(DEAD, dropped=frozenset({"pictures"}))
             kills = [Kill("after keep")]
         case "look-up":
-            setting = replace(UNBILLED, faults=(*UNBILLED.faults, NO_LOOK_UP))
+            faults = (*UNBILLED.faults, NO_LOOK_UP)
+            setting = replace(UNBILLED, faults=faults, look_up_seconds=2.0)
             kills = [Kill("at the head", DRAWING)]
         case _:
             setting, kills = UNBILLED, [Kill("at the head", DRAWING)]

@@ -316,11 +316,11 @@ async def print_last_turn(chat: Chat) -> None:
 
 def interrupted_words(found: Interrupted) -> str:
     """What became of a turn whose process died, on one line."""
-    facts = [f"{len(found.images)} pictures came"] if found.images else []
+    facts = [f"{plain.counted(len(found.images), 'picture')} came"] if found.images else []
     if found.cost_usd:
         facts.append(plain.dollars(found.cost_usd))
     if found.in_flight:
-        facts.append(f"{len(found.in_flight)} requests may have been paid for")
+        facts.append(f"{plain.counted(len(found.in_flight), 'request')} may have been paid for")
     told = f" ({', '.join(facts)})" if facts else ""
     return (
         f"the last turn was interrupted{told}: /continue goes on with it, "

@@ -168,7 +168,8 @@ async def _sessions(chat: Chat, argument: str) -> None:
 async def _cost(chat: Chat, _: str) -> None:
     usage = chat.usage
     tokens = usage.input_tokens + usage.output_tokens
-    chat.say(f"this chat: {cost(usage)} · {tokens:,} tokens · {usage.requests} requests")
+    requests = plain.counted(usage.requests, "request")
+    chat.say(f"this chat: {cost(usage)} · {tokens:,} tokens · {requests}")
     if usage.uncertain_usd:
         chat.say(f"perhaps {plain.dollars(usage.uncertain_usd)} more: requests that broke off")
     priced = [image for image in chat.conversation.images.values() if image.cost_usd is not None]

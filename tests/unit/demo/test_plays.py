@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -120,11 +121,13 @@ def test_pytest_collects_scripts_on_request(script: Path) -> None:
     (folder / "broken.demo.yaml").write_text("name: 5")
     code = "import pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
     plain = ["-p", "no:cacheprovider", "-q", "--rootdir", str(folder), str(folder)]
-    plugin = ["-p", "agentkit.demo.plugin", "-p", "no:asyncio"]
-    none = forked(execute, code, (*plugin, *plain), cwd=folder)
+    plugin = ["-p", "agentkit.demo.plugin"]
+    # Where agentkit is installed, pytest loads the plugin by itself, and not twice.
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    none = forked(execute, code, (*plugin, *plain), cwd=folder, environment=alone)
     assert none.returncode == 5, none.stdout  # nothing was collected
     asked = ("--demos", "--continue-on-collection-errors")
-    done = forked(execute, code, (*plugin, *plain, *asked), cwd=folder)
+    done = forked(execute, code, (*plugin, *plain, *asked), cwd=folder, environment=alone)
     assert "1 failed, 1 passed" in done.stdout, done.stdout
     assert "1 error" in done.stdout
     assert "expected images of mostly navy" in done.stdout
