@@ -45,7 +45,7 @@ def test_killed_at_random_moments() -> None:
     assert_right(total)
 
 
-@pytest.mark.parametrize("kept", ["sqlite", "postgres"])
+@pytest.mark.parametrize("kept", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def test_turns_of_a_conversation(kept: Kept, request: pytest.FixtureRequest) -> None:
     """The same numbers as with a run in a file, and each turn is in the history once."""
     if kept == "postgres":

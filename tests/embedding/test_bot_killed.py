@@ -114,6 +114,7 @@ async def test_killed_while_a_picture_is_downloaded(machine: Machine) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_killed_while_the_answer_is_posted(machine: Machine) -> None:
     machine.emulator.play(FOX)
     machine.network.gate.clear()
@@ -153,6 +154,7 @@ async def test_killed_while_the_model_draws(machine: Machine) -> None:
     assert len(machine.emulator.posts) == 2
 
 
+@pytest.mark.slow
 async def test_a_message_that_was_deleted_meanwhile(machine: Machine) -> None:
     machine.emulator.faults.add(Fault(socket=Socket("stall", at="finish"), when=When(nth=1)))
     with machine.bot():

@@ -12,7 +12,10 @@ import pytest
 
 from tests.unit.cli.terminal.tmux import TMUX, Tmux
 
-pytestmark = pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
+pytestmark = [
+    pytest.mark.slow,  # the core cases run on a pty in `test_pty.py`
+    pytest.mark.skipif(TMUX is None, reason="tmux is not installed"),
+]
 Open = Callable[..., Tmux]
 
 
