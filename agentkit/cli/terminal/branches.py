@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -106,11 +104,6 @@ class InDatabase:
 
     async def switch(self, name: str) -> Conversation[Any]:
         return await asyncio.to_thread(self._agent.conversation, name, sessions=self._sessions)
-
-
-def new_id() -> str:
-    """An id that nobody has, and that sorts by time: `20261130-171500-3fa9`."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def default_sessions(agent: Agent[Any]) -> Sessions | None:

@@ -12,12 +12,12 @@ from rich.text import Text
 
 from agentkit.agent import Agent
 from agentkit.budget import Budget
+from agentkit.cli.saved import new_id
 from agentkit.cli.terminal.branches import (
     Branches,
     InDatabase,
     InMemory,
     default_sessions,
-    new_id,
 )
 from agentkit.cli.terminal.chat import Chat, print_last_turn
 from agentkit.cli.terminal.commands import COMMANDS, attach_file, carry_out, files_after
