@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from io import StringIO
 from typing import Literal, TextIO, cast
 
@@ -79,12 +81,36 @@ class HeldSize:
         return Size(rows=rows or 24, columns=columns or 80)
 
 
+class FrameOutput(Vt100_Output):
+    """Writes one frame at once. `flush` does nothing while a frame is drawn."""
+
+    _is_drawing = False
+
+    @contextmanager
+    def frame(self) -> Generator[None]:
+        """What is drawn within is written at its end."""
+        self._is_drawing = True
+        try:
+            yield
+        finally:
+            self._is_drawing = False
+            self.flush()
+
+    def discard(self) -> None:
+        """Forget what was drawn and not written."""
+        self._buffer.clear()
+
+    def flush(self) -> None:
+        if not self._is_drawing:
+            super().flush()
+
+
 def terminal_output(stream: TextIO) -> tuple[Output, HeldSize]:
     """The output of prompt_toolkit for a terminal, and the size that it draws for."""
     size = HeldSize(stream)
     if sys.platform == "win32":
         return create_output(stream), size
-    return Vt100_Output(stream, size, term=os.environ.get("TERM")), size
+    return FrameOutput(stream, size, term=os.environ.get("TERM")), size
 
 
 class Screen(Application[None]):
@@ -118,67 +144,97 @@ class Screen(Application[None]):
         """Print lines (`\\n` at the end of each) above the moving part. Escape codes in it are sent
         as they are.
         """
-        self.erase()
-        self.output.write_raw(_BEGIN + text.replace("\n", "\r\n"))
-        self.output.flush()
-        self._redraw()
-        self.output.write_raw(_END)
-        self.output.flush()
-
-    def erase(self) -> None:
-        """Take the moving part off the screen, also where the terminal has become narrower and has
-        broken its rows in two meanwhile.
-        """
-        self._size.update()
-        columns = self._size().columns
-        screen = self.renderer.last_rendered_screen
-        if screen is not None:
-            cursor = screen.get_cursor_position(self.layout.current_window)
-            more = 0
-            if columns < self._drawn_columns and self._reflows:
-                lengths = [_length(screen.data_buffer[row]) for row in range(cursor.y)]
-                more = sum(-(-length // columns) - 1 for length in lengths if length)
-                more += cursor.x // columns
-            self._clear_rows(cursor, screen.height + more, more)
-        self._drawn_columns = columns
-        self.renderer.erase(leave_alternate_screen=False)
-
-    def _clear_rows(self, cursor: Point, rows: int, more: int) -> None:
-        """Clear the rows of the moving part one by one, and leave the cursor where it is expected
-        to be, below the first of them. tmux moves rows that are cleared all at once, from the top
-        of the screen on, into its scrollback.
-        """
-        output = self.output
-        output.write_raw("\r")
-        output.cursor_up(cursor.y + more)
-        for row in range(rows):
-            output.write_raw("\x1b[2K")
-            output.cursor_down(1 if row < rows - 1 else 0)
-        output.cursor_up(rows - 1)
-        output.cursor_down(cursor.y)
-        output.cursor_forward(cursor.x)
+        self._draw(text.replace("\n", "\r\n"), anew=True)
 
     def _on_resize(self) -> None:
-        self.erase()
-        self._redraw()
+        self._draw(anew=True)
 
     def _request_absolute_cursor_position(self) -> None:
         """Not asked: the answer would come as input, in the middle of what is typed."""
 
     def _redraw(self, render_as_done: bool = False) -> None:
-        # A terminal that changes its size between here and the end of the drawing leaves rows of
-        # the moving part behind: what takes long is done before.
-        self._prepare()
-        before = self._size()
+        self._draw(render_as_done=render_as_done)
+
+    def _draw(self, above: str = "", *, anew: bool = False, render_as_done: bool = False) -> None:
+        """Draw the moving part, `anew` or what has changed of it, below these lines.
+
+        Rows that are drawn for another size than the terminal has would be cut or broken, and then
+        nobody knows how many there are to erase: a frame during which the size changed is not
+        written, but drawn again.
+        """
+        output, drawn = self.output, self._drawn()
+        if not isinstance(output, FrameOutput):  # the console of Windows
+            self._draw_frame(drawn, above, anew=anew, render_as_done=render_as_done)
+            return
+        with output.frame():
+            while not self._draw_frame(drawn, above, anew=anew, render_as_done=render_as_done):
+                output.discard()
+                anew = True
+
+    def _draw_frame(
+        self, drawn: _Drawn | None, above: str, *, anew: bool, render_as_done: bool
+    ) -> bool:
+        """Whether the terminal still has the size that was drawn for."""
         self._size.update()
-        if self._size() != before:
-            self._prepare()
-        screen, size = self.renderer.last_rendered_screen, self._size()
-        if screen is not None:
+        size = self._size()
+        self._prepare()
+        if drawn is not None and not anew:
             wanted = self.layout.container.preferred_height(size.columns, size.rows).preferred
-            if size.columns != self._drawn_columns or wanted < screen.height:
-                self.erase()
+            anew = size.columns != drawn.columns or wanted < drawn.rows
+        self.output.write_raw(_BEGIN)
+        if anew:
+            self._erase(drawn, size.columns)
+        self.output.write_raw(above)
         super()._redraw(render_as_done)
+        self.output.write_raw(_END)
+        self.output.flush()
+        self._drawn_columns = size.columns
+        self._size.update()
+        return self._size() == size
+
+    def _drawn(self) -> _Drawn | None:
+        """The moving part that the terminal shows."""
+        screen = self.renderer.last_rendered_screen
+        if screen is None:
+            return None
+        cursor = screen.get_cursor_position(self.layout.current_window)
+        lengths = tuple(_length(screen.data_buffer[row]) for row in range(cursor.y))
+        return _Drawn(lengths, screen.height, cursor, self._drawn_columns)
+
+    def _erase(self, drawn: _Drawn | None, columns: int) -> None:
+        """Take the moving part off the screen, also where the terminal has become narrower and has
+        broken its rows in two meanwhile; the cursor is where the first of them was.
+
+        The rows are cleared one by one: tmux moves rows that are cleared all at once, from the top
+        of the screen on, into its scrollback.
+        """
+        output = self.output
+        if drawn is not None:
+            more = 0
+            if columns < drawn.columns and self._reflows:
+                more = sum(-(-length // columns) - 1 for length in drawn.lengths if length)
+                more += drawn.cursor.x // columns
+            rows = drawn.rows + more
+            output.write_raw("\r")
+            output.cursor_up(drawn.cursor.y + more)
+            for row in range(rows):
+                output.write_raw("\x1b[2K")
+                output.cursor_down(1 if row < rows - 1 else 0)
+            output.cursor_up(rows - 1)
+            output.erase_down()
+        self.renderer.reset(leave_alternate_screen=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The moving part as the terminal shows it."""
+
+    lengths: tuple[int, ...]
+    """Columns of each row above the cursor."""
+    rows: int
+    cursor: Point
+    columns: int
+    """Of the terminal, when it was drawn."""
 
 
 def reflows(environ: Mapping[str, str]) -> bool:
