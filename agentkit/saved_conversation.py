@@ -12,6 +12,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar as DefaultTypeVar
 
+from agentkit._check import check_number
 from agentkit._log import logger
 from agentkit._sync import finish
 from agentkit.answer import Answer, run_of
@@ -59,6 +60,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         model: str | None = None,
         wait: float = 0.0,
     ) -> None:
+        check_number("conversation(wait={!r})", wait, least=0, unit="seconds")
         super().__init__(agent, api=api, model=model)
         self.id = record.id
         self.title = ""
@@ -115,6 +117,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         """A block in which no other process, and nobody else in this one, takes a turn of it.
         Raises `ConversationBusy` as a turn does.
         """
+        if wait is not None:
+            check_number("held(wait={!r})", wait, least=0, unit="seconds")
         await self._lock(self.wait if wait is None else wait)
         try:
             yield self

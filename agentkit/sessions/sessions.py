@@ -110,8 +110,6 @@ class Sessions:
         of `Agent.conversation`. Raises `ConversationBusy` where another one has it after `wait`
         seconds.
         """
-        if wait is not None:
-            check_number("conversation(wait={!r})", wait, least=0, unit="seconds")
         record = self.record(chat, agent, user=user)
         seconds = self.wait if wait is None else wait
         saved = await asyncio.to_thread(

@@ -213,6 +213,9 @@ def test_a_wrong_argument_is_refused(bench: Bench, sessions: Sessions) -> None:
         bench.agent(store=MemoryImageStore()).conversation("ada", sessions=sessions)
     with pytest.raises(UsageError, match="wait"):
         Sessions(wait=-1)
+    for wait in (-1, "soon", float("nan")):
+        with pytest.raises(UsageError, match=r"wait=.*seconds"):
+            agent.conversation("ada", sessions=sessions, wait=wait)
 
 
 async def test_a_limit_of_a_saved_run_holds_when_it_goes_on(
