@@ -72,6 +72,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         self._record = record
         self._ledger, self._save = record.ledger, self._save_run
         self._interrupted: Interrupted | None = None
+        self._is_elsewhere = False
+        """Whether another process was at work on a turn when the conversation was loaded."""
         self._pen = threading.Lock()
         """One thread writes at a time."""
         self._latest: tuple[Run, Shown] | None = None
@@ -215,11 +217,12 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         """The lock of the conversation, and what others have made of it since."""
         release = self._record.lock(wait)
         try:
+            has_changed = self._record.has_changed() or self._is_elsewhere  # it may have died
             while self._unsaved:
                 how, run = self._unsaved[0]
                 how(run, self._shown())
                 del self._unsaved[0]
-            return release, self._record.load() if self._record.has_changed() else None
+            return release, self._record.load() if has_changed else None
         except BaseException:
             release()
             raise
@@ -276,6 +279,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         self._album = Album.of(stored.images, stored.handles, stored.spent, stored.failures)
         self._encoded.keep_only(self._messages)
         self._waiting = self._interrupted = None
+        self._is_elsewhere = False
         if stored.active is None:
             return
         if stored.active.status == "paused":
@@ -283,6 +287,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         elif self._release_lock is not None or self._record.is_free():
             calls = tuple(self._record.open_calls(stored.active))
             self._interrupted = Interrupted(stored.active, calls)
+        else:
+            self._is_elsewhere = True
 
     def _shown(self) -> Shown:
         images = tuple(self._album.images.values())

@@ -131,6 +131,26 @@ async def test_a_disk_that_is_full_at_the_end_of_a_turn(bench: Bench, disk: Disk
         assert len(bench.emulator.posts) == 2
 
 
+async def test_another_one_has_gone_on_before_the_turn_is_written(bench: Bench, disk: Disk) -> None:
+    def after_reply(asking: Asking, reply: Message) -> None:
+        if disk.ballast is None:
+            disk.fill()
+
+    url = f"sqlite:///{disk.folder}/chats.db"
+    async with Sessions(url, store=bench.store) as sessions:
+        agent = bench.agent(hooks=Hooks(after_reply=after_reply))
+        chat = agent.conversation("ada", sessions=sessions)
+        bench.emulator.play(["1", "2", "3"])
+        with pytest.raises(SessionError, match="full"):
+            await bench.ask(chat, "One" + " and more" * 10_000)
+        disk.free()
+        await bench.ask(agent.conversation("ada", sessions=sessions), "Two")
+        await bench.ask(chat, "Three")
+        said = [each.text for each in chat.messages if each.role == "assistant"]
+        assert said == ["2", "1", "3"]  # in the order in which they were written
+        assert agent.conversation("ada", sessions=sessions).messages == chat.messages
+
+
 async def test_a_disk_that_is_full_in_a_turn(bench: Bench, disk: Disk) -> None:
     @tool
     def fills() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Fault, Lookup, Reply, Say, Socket, When
-from agentkit.errors import UsageError
+from agentkit.errors import ConversationBusy, UsageError
 from agentkit.hooks import Asking, Hooks
 from agentkit.openrouter import Timeouts
 from agentkit.sessions import SavedConversation, Sessions
@@ -44,8 +45,8 @@ class Case:
         opened.append(sessions)
         return agent.conversation("ada", sessions=sessions)
 
-    def weather(self, *, is_deadly: bool = False) -> Any:
-        """A tool that writes down each of its calls; a deadly one kills the process then."""
+    def weather(self, *, then: Callable[[], object] | None = None) -> Any:
+        """A tool that writes down each of its calls, and then does what it is told."""
 
         @tool
         def weather(city: str) -> str:
@@ -56,8 +57,8 @@ class Case:
             """
             with (self.folder / "calls").open("a") as file:
                 file.write(f"{city}\n")
-            if is_deadly:
-                die()
+            if then is not None:
+                then()
             return f"{city}: snow"
 
         return weather
@@ -89,7 +90,7 @@ async def take_a_turn(case: Case, **options: Any) -> None:
 
 
 def dies_in_a_tool(case: Case) -> None:
-    asyncio.run(take_a_turn(case, tools=[case.weather(is_deadly=True), ImageGeneration()]))
+    asyncio.run(take_a_turn(case, tools=[case.weather(then=die), ImageGeneration()]))
 
 
 def dies_with_the_reply(case: Case) -> None:
@@ -101,6 +102,10 @@ def dies_with_the_reply(case: Case) -> None:
 
 def dies_before_it_asks(case: Case) -> None:
     asyncio.run(take_a_turn(case, hooks=Hooks(before_request=die)))
+
+
+def hangs_in_a_tool(case: Case) -> None:
+    asyncio.run(take_a_turn(case, tools=[case.weather(then=threading.Event().wait)]))
 
 
 def killed(case: Case, call: Callable[[Case], None]) -> None:
@@ -182,6 +187,26 @@ async def test_a_new_prompt_does_not_call_what_was_being_called(
     assert posts(emulator) == 2
     results = [part for each in chat.messages for part in each.parts if part.kind == "tool_result"]
     assert [each.text for each in results] == ["cancelled: the run was stopped"]
+
+
+async def test_a_turn_that_was_going_on_elsewhere_when_it_was_loaded(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    """Its process writes nothing more, and dies: nothing but its lock tells that."""
+    call = CallTool("weather", {"city": "Oslo"}, id="c1")
+    emulator.play([Reply([call]), "Hello."])
+    child = started(hangs_in_a_tool, case, folder=case.folder)
+    await until((case.folder / "calls").exists)
+    chat = case.open(client)
+    assert chat.interrupted is None
+    with pytest.raises(ConversationBusy):
+        await chat.send("Hello?")
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join(PATIENCE)
+    answer = await chat.send("Hello?")
+    assert answer.text == "Hello."
+    assert [each.text for each in chat.messages if each.role == "user"] == ["Draw a fox", "Hello?"]
+    assert posts(emulator) == 2
 
 
 async def test_a_call_that_was_cut_is_made_again_by_go_on(
