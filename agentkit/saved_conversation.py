@@ -155,10 +155,12 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
     async def _take(self, start: Start, log: EventLog) -> Answer[Any]:
         release = await self._opened()
         try:
-            await self._ready(start)
+            interrupted = await self._ready(start)
             try:
                 answer = await super()._take(start, log)
             except BaseException as error:
+                if log.run is None:  # it has not gone on
+                    self._interrupted = interrupted
                 await self._end_failed(log.run, error)
                 if isinstance(error, SessionError) and error.run is None:
                     error.run = log.run  # what came, though it could not be written
@@ -227,8 +229,10 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
             release()
             raise
 
-    async def _ready(self, start: Start) -> None:
-        """Check that the turn can begin. Raises `UsageError`."""
+    async def _ready(self, start: Start) -> Interrupted | None:
+        """Check that the turn can begin. Returns the one that was interrupted, if that goes on.
+        Raises `UsageError`.
+        """
         if start.run is None:
             if self._interrupted is not None:
                 await self._settle(start)
@@ -239,7 +243,9 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
                 f"it is in conversation {self.id!r}"
             )
         elif self._interrupted is not None and self._interrupted.run.id == start.run.id:
-            self._interrupted = None
+            interrupted, self._interrupted = self._interrupted, None
+            return interrupted
+        return self._interrupted
 
     async def _settle(self, start: Start) -> None:
         """Keep the turn that was interrupted as far as it comes without a new request. Raises

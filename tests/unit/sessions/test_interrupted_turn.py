@@ -209,6 +209,19 @@ async def test_a_turn_that_was_going_on_elsewhere_when_it_was_loaded(
     assert posts(emulator) == 2
 
 
+async def test_a_wrong_argument_leaves_it_interrupted(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    emulator.play([Reply(DRAWN)])
+    await asyncio.to_thread(killed, case, dies_before_it_asks)
+    chat = case.open(client)
+    wrong: Any = "1 USD"
+    with pytest.raises(UsageError, match="budget"):
+        await chat.go_on(budget=wrong)
+    assert chat.interrupted is not None
+    assert (await chat.go_on()).text == "A fox."
+
+
 async def test_a_call_that_was_cut_is_made_again_by_go_on(
     case: Case, emulator: Emulator, client: OpenRouter
 ) -> None:
