@@ -413,6 +413,9 @@ class APIError(RunError):
 class BadRequest(APIError):
     """400, 404, 405, 409, 413, 414, 415, 422: the request cannot be served as it is."""
 
+    is_unknown_model: bool = False
+    """Whether the catalogue has no model of the name that was asked."""
+
 
 class AuthenticationFailed(APIError):
     """401: the key is missing, wrong or revoked."""

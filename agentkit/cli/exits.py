@@ -54,8 +54,8 @@ _CODES: tuple[tuple[type[AgentkitError] | tuple[type[AgentkitError], ...], int],
 
 def code_of(error: AgentkitError) -> int:
     """The exit code of an error."""
-    if isinstance(error, BadRequest) and error.suggested_models:
-        return USAGE  # the name of the model is wrong
+    if isinstance(error, BadRequest) and error.is_unknown_model:
+        return USAGE
     return next((code for kinds, code in _CODES if isinstance(error, kinds)), FAILED)
 
 

@@ -80,7 +80,7 @@ def draw(
     """Draw from words. Files that are there are not overwritten."""
     options = _options(option) | ({} if number is None else {"n": number})
     order = _Order(
-        prompt_of(words or (), piped(), ()),
+        prompt_of(words or (), piped(), (), example='agentkit image draw "a fox"'),
         [],
         model,
         options,
@@ -111,7 +111,7 @@ def edit(
         raise UsageError("image edit: no picture to edit; accepted is -a FILE, -a URL, or -a -")
     text = "" if "-" in attach else piped()
     order = _Order(
-        prompt_of(words or (), text, ()),
+        prompt_of(words or (), text, (), example='agentkit image edit -a FILE "a hat"'),
         attached(attach),
         model,
         _options(option),

@@ -31,13 +31,20 @@ def piped() -> str:
     return text.replace("\r\n", "\n").strip("\n")
 
 
-def prompt_of(words: Sequence[str], text: str, commands: Collection[str]) -> str:
-    """What the model is asked. Raises `UsageError` where there is nothing to ask, and for one word
-    that looks like the name of a command: a slip of the finger is not paid for.
+def prompt_of(
+    words: Sequence[str],
+    text: str,
+    commands: Collection[str],
+    *,
+    example: str = 'agentkit "Draw a fox"',
+) -> str:
+    """What the model is asked. Raises `UsageError` where there is nothing to ask, with an `example`
+    of how to, and for one word that looks like the name of a command: a slip of the finger is not
+    paid for.
     """
     said = " ".join(words)
     if not said.strip() and not text.strip():
-        raise UsageError('nothing to ask: agentkit "Draw a fox", or pipe words in')
+        raise UsageError(f"nothing to ask: {example}, or pipe words in")
     if not text.strip():
         _check_command(words, commands)
     return "\n".join(each for each in (text, said) if each.strip())

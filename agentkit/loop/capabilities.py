@@ -176,9 +176,10 @@ async def suggest(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
         get_close_matches(slug, ids, 3)
         or [each for each in ids if each.rpartition("/")[2] == slug][:3]
     )
-    if meant:
-        error.suggested_models = tuple(meant)
-        error.args = (f"{error}; did you mean {' or '.join(meant)}?",)
+    error.is_unknown_model = True
+    error.suggested_models = tuple(meant)
+    hint = f"did you mean {' or '.join(meant)}?" if meant else "the catalogue has no name like it"
+    error.args = (f"{error}; {hint}",)
 
 
 Able = Callable[[ChatModel], bool]
