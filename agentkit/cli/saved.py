@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agentkit.cli.connection import Address
     from agentkit.conversation import Conversation
     from agentkit.images.store import ImageStore
-    from agentkit.sessions import SavedConversation, Sessions
+    from agentkit.sessions import SavedChat, SavedConversation, Sessions
 
 Continue = Annotated[
     bool, typer.Option("-c", "--continue", help="Go on with the latest conversation.")
@@ -114,11 +114,16 @@ async def _conversation(
 
 
 async def latest(sessions: Sessions) -> str:
-    """The conversation that changed last. Raises `UsageError` where there is none."""
-    found = await sessions.list(limit=1)
-    if not found:
-        raise UsageError("-c: there is no conversation to go on with yet")
-    return found[0].id
+    """The conversation that changed last, those left aside whose first turn failed for
+    nothing. Raises `UsageError` where there is none.
+    """
+    after: SavedChat | None = None
+    while found := await sessions.list(after=after):
+        for each in found:
+            if each.turns or each.cost_usd or each.status != "idle":
+                return each.id
+        after = found[-1]
+    raise UsageError("-c: there is no conversation to go on with yet")
 
 
 def new_id() -> str:

@@ -352,6 +352,25 @@ def test_help_imports_no_more_than_it_needs() -> None:
     assert done.stderr == "False []\n"
 
 
+def test_what_failed_at_once_is_not_gone_on_with(home: Path, emulator: Emulator) -> None:
+    env = asks(emulator, home)
+    unknown = run("Hello there", "-m", "no/such-model", **env)
+    assert unknown.returncode == 2
+    assert "the catalogue has no name like it" in unknown.stderr
+    assert run("-c", "Hello again", **env).stderr.endswith("no conversation to go on with yet\n")
+    emulator.play([Reply([Say("One.")]), Reply([Say("Two.")])])
+    assert run("Hello there", **env).returncode == 0
+    assert run("Hello there", "-m", "no/such-model", **env).returncode == 2
+    assert run("-c", "Hello again", **env).stdout == "Two.\n"
+    assert "Hello there" in json.dumps(last(emulator).body)
+
+
+def test_each_command_says_how_to_ask_it(home: Path, emulator: Emulator) -> None:
+    env = asks(emulator, home)
+    assert 'agentkit image draw "a fox"' in run("image", "draw", **env).stderr
+    assert 'agentkit "Draw a fox"' in run("-q", **env).stderr
+
+
 def test_a_conversation_goes_on(home: Path, emulator: Emulator) -> None:
     emulator.play([Reply([Draw("a fox", data=BIG)]), Reply([Say("A hat.")]), Reply([Say("Two.")])])
     env = asks(emulator, home)
