@@ -84,16 +84,14 @@ def run_of(
     )
 
 
-def changed_messages(
-    before: Sequence[Message], now: Sequence[Message]
-) -> tuple[list[MessageRow], int]:
-    """The messages of a run that are not written as they are now, and how many there are in all."""
+def changed_messages(before: Sequence[Message], now: Sequence[Message]) -> list[MessageRow]:
+    """The messages of a run that are not written as they are now."""
     rows: list[MessageRow] = []
     for number, message in enumerate(now):
         if number >= len(before) or before[number] is not message:
             data = dumped(_message(), message)
             rows.append(MessageRow(number, data, zlib.crc32(data)))
-    return rows, len(now)
+    return rows
 
 
 def messages_of(rows: Sequence[MessageRow], blobs: Blobs | None) -> tuple[Message, ...]:

@@ -27,9 +27,6 @@ from agentkit.sessions.tables import (
 )
 from agentkit.values import Api, Blobs, Image, ImageFailure, Message, Usage
 
-_MOST_AT_ONCE = 500
-"""Rows of one statement: SQLite takes a bounded number of parameters."""
-
 
 def version_of(connection: Connection, chat: str) -> int | None:
     """The version of a conversation; None where it is not there."""

@@ -39,8 +39,6 @@ from agentkit.sessions.tables import (
 )
 from agentkit.values import Api, Image, ImageFailure, Message
 
-_MOST_AT_ONCE = 500
-"""Rows of one statement: SQLite takes a bounded number of parameters."""
 _HERE = conversations.c.id == bindparam("chat")
 _CHANGED: dict[str, Any] = {
     "version": conversations.c.version + 1,
@@ -145,7 +143,6 @@ def save(
     Returns what is written by now, and the version of the conversation.
     """
     _save_run(connection, chat, run, before)
-    written_now = Written(run.id, run.messages[run.start :], _questions(run))
     values: dict[str, Any] = {
         "chat": chat,
         "now": time.time(),
@@ -160,7 +157,7 @@ def save(
         statement, values["new_title"] = _KEEP, title
     else:
         statement = _GIVE_UP
-    return written_now, connection.execute(statement, values).scalar_one()
+    return written(run), connection.execute(statement, values).scalar_one()
 
 
 def _save_run(connection: Connection, chat: str, run: Run, before: Written | None) -> None:
@@ -179,13 +176,13 @@ def _save_run(connection: Connection, chat: str, run: Run, before: Written | Non
         part = {"conversation": chat, "run": run.id, "turn": None}
         put(connection, conversation_runs, [part], changed=())
     known = () if before is None else before.messages
-    changed, count = rows.changed_messages(known, run.messages[run.start :])
-    if before is None or len(known) > count:
-        least = count if before is not None else 0
+    added = run.messages[run.start :]
+    if before is None or len(known) > len(added):
+        least = len(added) if before is not None else 0
         connection.execute(_DROP_MESSAGES, {"of_run": run.id, "least": least})
     wanted = [
         {"run": run.id, "number": each.number, "data": each.data, "checksum": each.checksum}
-        for each in changed
+        for each in rows.changed_messages(known, added)
     ]
     put(connection, messages, wanted, changed=("data", "checksum"))
     if before is not None and (used := before.waiting - _questions(run)):
@@ -199,7 +196,7 @@ def _questions(run: Run) -> frozenset[str]:
 
 
 def written(run: Run) -> Written:
-    """What is written of a run that was loaded."""
+    """What the rows of a run hold, once it was loaded or saved."""
     return Written(run.id, run.messages[run.start :], _questions(run))
 
 
@@ -254,11 +251,9 @@ def put(
     changed: Sequence[str],
 ) -> None:
     """Insert rows; of those that are there, change these columns, or nothing."""
-    if not values:
-        return
-    statement = _put(table, connection.dialect.name, tuple(changed))
-    for at in range(0, len(values), _MOST_AT_ONCE):
-        connection.execute(statement, [dict(each) for each in values[at : at + _MOST_AT_ONCE]])
+    if values:  # each row is a statement of its own, so any number is accepted
+        statement = _put(table, connection.dialect.name, tuple(changed))
+        connection.execute(statement, [dict(each) for each in values])
 
 
 @lru_cache(maxsize=64)
