@@ -36,6 +36,7 @@ from agentkit.stream import AnswerStream, EventLog
 from agentkit.values import Api, Image, ImageFailure
 
 OutputT = DefaultTypeVar("OutputT", default=Any)
+_Loaded = tuple[Stored, Interrupted | None]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 """Seconds between two attempts to become the writer: each is twice the one before."""
 
@@ -83,8 +84,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         """Turns that have ended here, whether they are in the history or not, and that could not be
         written.
         """
-        stored = record.load()
-        self._restore(stored)
+        stored, interrupted = self._load()
+        self._restore(stored, interrupted)
         self._api = stored.api if api is None else self._api
         self._model = stored.model if model is None else self._model
 
@@ -126,7 +127,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
             yield self
             await self.settled()
         finally:
-            self._unlock()
+            await self._unlock()
 
     def adopt(self, run: Run | StoppedRun) -> Answer[OutputT]:
         """Keep a run that stopped as this turn, see `Conversation.adopt`. It is written at once."""
@@ -153,7 +154,9 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         return image
 
     async def _take(self, start: Start, log: EventLog) -> Answer[Any]:
-        release = await self._opened()
+        is_held = self._release_lock is not None  # by a block
+        if not is_held:
+            await self._lock(self.wait)
         try:
             interrupted = await self._ready(start)
             try:
@@ -174,14 +177,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
                     raise stopped.__cause__ from None
             return answer  # a turn that has ended stays as it is when it is stopped
         finally:
-            release()
-
-    async def _opened(self) -> Callable[[], None]:
-        """Take the conversation for a turn, unless a block holds it already."""
-        if self._release_lock is not None:
-            return lambda: None
-        await self._lock(self.wait)
-        return self._unlock
+            if not is_held:
+                await self._unlock_after(log)
 
     async def _lock(self, wait: float) -> None:
         """Become the one writer. No thread waits for that: many of them would keep the writer that
@@ -202,20 +199,28 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
     async def _lock_now(self) -> None:
         taking = asyncio.ensure_future(asyncio.to_thread(self._take_up))
         try:
-            release, stored = await asyncio.shield(taking)
+            release, loaded = await asyncio.shield(taking)
         except asyncio.CancelledError:
             taking.add_done_callback(_let_go)
             raise
         self._release_lock = release
-        if stored is not None:
-            self._restore(stored)
+        if loaded is not None:
+            self._restore(*loaded)
 
-    def _unlock(self) -> None:
+    async def _unlock_after(self, log: EventLog) -> None:
+        """Be the writer no more, after a turn; one that was stopped has its answer all the same."""
+        try:
+            await self._unlock()
+        except asyncio.CancelledError:
+            if not log.is_stopping:
+                raise
+
+    async def _unlock(self) -> None:
         release, self._release_lock = self._release_lock, None
         if release is not None:
-            release()
+            await finish(asyncio.to_thread(release), None)
 
-    def _take_up(self, wait: float = 0.0) -> tuple[Callable[[], None], Stored | None]:
+    def _take_up(self, wait: float = 0.0) -> tuple[Callable[[], None], _Loaded | None]:
         """The lock of the conversation, and what others have made of it since."""
         release = self._record.lock(wait)
         try:
@@ -224,15 +229,13 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
                 how, run = self._unsaved[0]
                 how(run, self._shown())
                 del self._unsaved[0]
-            return release, self._record.load() if has_changed else None
+            return release, self._load(is_held=True) if has_changed else None
         except BaseException:
             release()
             raise
 
     async def _ready(self, start: Start) -> Interrupted | None:
-        """Check that the turn can begin. Returns the one that was interrupted, if that goes on.
-        Raises `UsageError`.
-        """
+        """The interrupted turn that goes on, if any. Raises `UsageError` if none can begin."""
         if start.run is None:
             if self._interrupted is not None:
                 await self._settle(start)
@@ -278,23 +281,24 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
     def _check_waiting(self) -> None:
         """A turn that waits may be over elsewhere: that is known once the conversation is held."""
 
-    def _restore(self, stored: Stored) -> None:
+    def _load(self, *, is_held: bool = False) -> _Loaded:
+        """The conversation as it was written down, and the turn of it that was interrupted."""
+        stored = self._record.load()
+        run = stored.active
+        if run is None or run.status == "paused" or not (is_held or self._record.is_free()):
+            return stored, None
+        return stored, Interrupted(run, tuple(self._record.open_calls(run)))
+
+    def _restore(self, stored: Stored, interrupted: Interrupted | None) -> None:
         """Be as the conversation was written down."""
         self.session_id, self.title, self.damaged = stored.session, stored.title, stored.damaged
         self._messages = stored.messages
         self._album = Album.of(stored.images, stored.handles, stored.spent, stored.failures)
         self._encoded.keep_only(self._messages)
-        self._waiting = self._interrupted = None
-        self._is_elsewhere = False
-        if stored.active is None:
-            return
-        if stored.active.status == "paused":
-            self._waiting = stored.active
-        elif self._release_lock is not None or self._record.is_free():
-            calls = tuple(self._record.open_calls(stored.active))
-            self._interrupted = Interrupted(stored.active, calls)
-        else:
-            self._is_elsewhere = True
+        active = stored.active
+        self._waiting = active if active is not None and active.status == "paused" else None
+        self._interrupted = interrupted
+        self._is_elsewhere = active is not None and self._waiting is None and interrupted is None
 
     def _shown(self) -> Shown:
         images = tuple(self._album.images.values())
@@ -356,14 +360,16 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         self._check_idle()
         held = self._release_lock is not None
         if not held:
-            self._release_lock, stored = self._take_up(self.wait)
-            if stored is not None:
-                self._restore(stored)
+            self._release_lock, loaded = self._take_up(self.wait)
+            if loaded is not None:
+                self._restore(*loaded)
         try:
             yield
         finally:
             if not held:
-                self._unlock()
+                release, self._release_lock = self._release_lock, None
+                if release is not None:
+                    release()
 
     def _arrived(self, task: asyncio.Task[None]) -> None:
         super()._arrived(task)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from agentkit import Image, ImageGeneration, ImageReady, Limits, tool
+from agentkit import Image, ImageGeneration, ImageReady, Limits, Run, tool
+from agentkit.conversation_record import Shown
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
 from agentkit.errors import AgentkitError, ConversationBusy, UsageError
 from agentkit.images import MemoryImageStore
 from agentkit.sessions import SavedConversation, Sessions
+from agentkit.values import Message, Text
 from tests.conftest import Bench, picture
 from tests.unit.images.slow_host import LONG, slow_host
 from tests.unit.loop.test_grace import drawn
@@ -299,3 +302,56 @@ async def test_pictures_that_come_after_their_turn_are_saved(
         await chat.settled()
         assert list(chat.images) == ["img_1", "img_2"]
         equal(chat, agent.conversation("ada", sessions=sessions))
+
+
+class _WatchedRecord:
+    """A record that tells which of its methods were called on the thread of the event loop."""
+
+    def __init__(self, record: Any, here: list[str]) -> None:
+        self._record, self._here, self._loop = record, here, threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._record, name)
+        return self._watched(name, found) if callable(found) else found
+
+    def _watched(self, name: str, method: Any) -> Any:
+        def call(*args: Any) -> Any:
+            if threading.get_ident() == self._loop:
+                self._here.append(name)
+            result = method(*args)
+            return self._watched("release", result) if name == "lock" else result
+
+        return call
+
+
+class _WatchedSessions:
+    wait = 0.0
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self.here: list[str] = []
+
+    def record(self, chat: str, agent: Any, *, user: str | None = None) -> Any:
+        return _WatchedRecord(self._sessions.record(chat, agent, user=user), self.here)
+
+
+async def test_a_turn_waits_for_the_database_off_the_event_loop(
+    bench: Bench, sessions: Sessions
+) -> None:
+    """Its locks and its ledger too, whatever it finds there."""
+    agent, watched = bench.agent(), _WatchedSessions(sessions)
+    chat = agent.conversation("ada", sessions=watched)
+    record = sessions.record("ada", agent)
+    release = record.lock(0)
+    record.load()
+    said = Message("user", (Text("Hi"),))
+    run = Run(id="run_1", model=agent.model, api=agent.api, messages=(said,), start=0)
+    record.save(run, Shown((), 0, agent.api, agent.model))
+    release()  # its process has died
+    watched.here.clear()
+    bench.emulator.play(["Two."])
+    await bench.ask(chat, "Two")
+    assert [each.text for each in chat.messages if each.role == "user"] == ["Hi", "Two"]
+    async with chat.held():
+        pass
+    assert watched.here == []
