@@ -266,6 +266,42 @@ async def test_a_damaged_turn_is_set_aside(
     assert again.usage.requests == 4
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE agentkit_messages SET checksum = 0 WHERE run = 'run_left'",
+        "UPDATE agentkit_runs SET state = '{' WHERE id = 'run_left'",
+    ],
+    ids=["message", "run"],
+)
+async def test_a_damaged_turn_that_was_interrupted_is_set_aside(
+    bench: Bench, sessions: Sessions, database_url: str, damage: str
+) -> None:
+    agent = bench.agent()
+    bench.emulator.play(["1", "3"])
+    await bench.ask(agent.conversation("ada", sessions=sessions), "One")
+    leave_a_turn(sessions, agent, "Two")
+    assert agent.conversation("ada", sessions=sessions).interrupted is not None
+    behind(database_url, damage)
+    loaded = agent.conversation("ada", sessions=sessions)
+    assert loaded.interrupted is None
+    [damaged] = loaded.damaged
+    assert "run_left" in damaged
+    await bench.ask(loaded, "Three")
+    assert [each.text for each in loaded.messages] == ["One", "1", "Three", "3"]
+    again = agent.conversation("ada", sessions=sessions)
+    assert again.messages == loaded.messages
+    assert again.damaged == ()
+
+
+def behind(url: str, statement: str) -> None:
+    """Change a row behind agentkit's back."""
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        assert connection.execute(text(statement)).rowcount == 1
+    engine.dispose()
+
+
 def spoil(url: str, words: str) -> None:
     """Change a message behind agentkit's back, as a damaged disk does."""
     if url.startswith("sqlite"):
@@ -302,6 +338,17 @@ async def test_pictures_that_come_after_their_turn_are_saved(
         await chat.settled()
         assert list(chat.images) == ["img_1", "img_2"]
         equal(chat, agent.conversation("ada", sessions=sessions))
+
+
+def leave_a_turn(sessions: Sessions, agent: Any, words: str) -> None:
+    """Leave what a process leaves that dies before it has sent anything."""
+    record = sessions.record("ada", agent)
+    release = record.lock(0)
+    messages = (*record.load().messages, Message("user", (Text(words),)))
+    start = len(messages) - 1
+    run = Run(id="run_left", model=agent.model, api=agent.api, messages=messages, start=start)
+    record.save(run, Shown((), 0, agent.api, agent.model))
+    release()
 
 
 class _WatchedRecord:
@@ -341,13 +388,7 @@ async def test_a_turn_waits_for_the_database_off_the_event_loop(
     """Its locks and its ledger too, whatever it finds there."""
     agent, watched = bench.agent(), _WatchedSessions(sessions)
     chat = agent.conversation("ada", sessions=watched)
-    record = sessions.record("ada", agent)
-    release = record.lock(0)
-    record.load()
-    said = Message("user", (Text("Hi"),))
-    run = Run(id="run_1", model=agent.model, api=agent.api, messages=(said,), start=0)
-    record.save(run, Shown((), 0, agent.api, agent.model))
-    release()  # its process has died
+    leave_a_turn(sessions, agent, "Hi")
     watched.here.clear()
     bench.emulator.play(["Two."])
     await bench.ask(chat, "Two")
