@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
+from agentkit import Agent, Budget, FileImageStore, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Fault, Lookup, Reply, Say, Socket, When
 from agentkit.errors import ConversationBusy, UsageError
 from agentkit.hooks import Asking, Hooks
@@ -37,10 +37,9 @@ class Case:
 
     def open(self, client: OpenRouter, **options: Any) -> SavedConversation[Any]:
         store = FileImageStore(self.folder / "store")
-        given: dict[str, Any] = {"tools": [self.weather(), ImageGeneration()], **options}
-        agent = Agent(
-            "openai/gpt-5.2", api=self.api, client=client, store=store, checks=False, **given
-        )
+        tools = [self.weather(), ImageGeneration()]
+        given: dict[str, Any] = {"tools": tools, "checks": False, **options}
+        agent = Agent("openai/gpt-5.2", api=self.api, client=client, store=store, **given)
         sessions = Sessions(self.url, store=store)
         opened.append(sessions)
         return agent.conversation("ada", sessions=sessions)
@@ -329,3 +328,26 @@ async def test_a_drawing_that_was_in_flight_waits_for_a_person(
 
 def takes_a_turn(case: Case) -> None:
     asyncio.run(take_a_turn(case))
+
+
+async def test_what_an_interrupted_turn_has_brought_and_may_cost(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    call = CallTool("weather", {"city": "Oslo"}, id="c1")
+    emulator.play([Reply([*DRAWN, call]), Reply(DRAWN)])
+    emulator.faults.add(Fault(socket=Socket("stall", at="body"), billed=True, when=When(nth=(2,))))
+    child = started(takes_a_turn_of_5_usd, case, folder=case.folder)
+    await until(lambda: posts(emulator) == 2)
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join(PATIENCE)
+    found = case.open(client).interrupted
+    assert found is not None
+    assert [each.name for each in found.images] == ["img_1"]
+    assert found.cost_usd == found.run.usage.cost_usd
+    assert len(found.in_flight) == 1
+    assert found.may_cost_usd is not None
+    assert 0 < found.may_cost_usd < 5
+
+
+def takes_a_turn_of_5_usd(case: Case) -> None:
+    asyncio.run(take_a_turn(case, budget=Budget(cost_usd=5.0), checks=True))
