@@ -105,8 +105,8 @@ class Chat:
     async def show_picture(self, image: Image) -> None:
         """Print a picture, and its row."""
         self._known.add(image.name)
-        columns, rows = self.face.room()
-        picture = await asyncio.to_thread(drawn, image, self.protocol, columns=columns, rows=rows)
+        room = self.face.room()
+        picture = await asyncio.to_thread(drawn, image, self.protocol, room)
         if picture is not None:
             self.face.print_picture(picture)
         store = self.agent.store

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.segment import Segments
 from rich.text import Text
 
+from agentkit.cli.terminal.pictures import Room
 from agentkit.cli.terminal.transcript import Moving
 
 _NO_END = 100_000
@@ -40,8 +41,8 @@ class Face(Protocol):
         """Columns that a row of words may take."""
         ...
 
-    def room(self) -> tuple[int, int]:
-        """Columns and rows that a picture may take."""
+    def room(self) -> Room:
+        """The cells that a picture may take."""
         ...
 
     async def read(self) -> str | None:
@@ -120,8 +121,8 @@ class PlainFace:
     def columns(self) -> int:
         return _NO_END
 
-    def room(self) -> tuple[int, int]:
-        return (0, 0)
+    def room(self) -> Room:
+        return Room(0, 0)
 
     async def read(self) -> str | None:
         line = await self._line()

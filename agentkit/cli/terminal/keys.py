@@ -6,10 +6,19 @@ from typing import Protocol
 
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.input.vt100_parser import Vt100Parser
+from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 
 TWICE = 1.0
 """Seconds within which a second Ctrl-C leaves the chat."""
+
+
+def keys_of(typed: bytes) -> list[KeyPress]:
+    """The keys that a terminal sends as these bytes."""
+    keys: list[KeyPress] = []
+    parser = Vt100Parser(keys.append)
+    parser.feed_and_flush(typed.decode("utf-8", "replace"))
+    return keys
 
 
 class Actions(Protocol):

@@ -1,4 +1,4 @@
-"""Pictures in a terminal: as half-blocks in any, natively in kitty and iTerm2.
+"""Pictures in a terminal: as half-blocks in any, natively in kitty and iTerm2, as sixels in others.
 
 Everything here makes text; nothing here writes it.
 """
@@ -9,20 +9,21 @@ import base64
 import os
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal, assert_never, cast, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never, cast, get_args
 
 from rich.color import Color
 from rich.segment import Segment, Segments
 from rich.style import Style
 
 from agentkit._check import check_choice
+from agentkit.cli.terminal.sixel import CELL, check_installed, is_installed, sixel_size, sixels
 from agentkit.errors import AgentkitError, ImageError
 from agentkit.values import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-Protocol = Literal["blocks", "kitty", "iterm", "none"]
+Protocol = Literal["blocks", "kitty", "iterm", "sixel", "none"]
 """How pictures are shown."""
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
@@ -37,14 +38,26 @@ _LARGEST = 1024
 """Pixels of the longer side of a picture that is sent to a terminal."""
 
 
+class Room(NamedTuple):
+    """The cells that a picture may take."""
+
+    columns: int
+    rows: int
+    cell: tuple[int, int] = CELL
+    """Width and height of one in pixels."""
+
+
 def chosen_protocol(environ: Mapping[str, str] = os.environ) -> Protocol:
     """How this terminal shows pictures, by its environment. Raises `UsageError` for a name in
-    `AGENTKIT_PICTURES` that is none.
+    `AGENTKIT_PICTURES` that is none, and for `sixel` where its extra is not installed.
 
     Within tmux and screen it is half-blocks, since those pass nothing else on.
     """
     if named := environ.get(VARIABLE, "").strip():
-        return check_choice(f"{VARIABLE}={{!r}}", named, PROTOCOLS)
+        protocol = check_choice(f"{VARIABLE}={{!r}}", named, PROTOCOLS)
+        if protocol == "sixel":
+            check_installed(f"{VARIABLE}={protocol}")
+        return protocol
     if environ.get("TMUX") or environ.get("STY"):
         return "blocks"
     term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "")
@@ -53,6 +66,14 @@ def chosen_protocol(environ: Mapping[str, str] = os.environ) -> Protocol:
     if program in {"iTerm.app", "WezTerm"} or environ.get("LC_TERMINAL") == "iTerm2":
         return "iterm"
     return "blocks"
+
+
+def may_be_sixel(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether it is worth asking the terminal if it knows sixels: the extra is there, and the
+    environment names nothing better. tmux says that it does, whatever terminal it runs in.
+    """
+    named, in_tmux = environ.get(VARIABLE, "").strip(), environ.get("TMUX")
+    return not named and not in_tmux and chosen_protocol(environ) == "blocks" and is_installed()
 
 
 def cells(width: int, height: int, *, columns: int, rows: int) -> tuple[int, int]:
@@ -131,6 +152,15 @@ def iterm(picture: PillowImage, *, columns: int, rows: int) -> str:
     return _in_place(f"\x1b]1337;File={settings}:{data}\x07", high)
 
 
+def sixel(picture: PillowImage, *, columns: int, rows: int, cell: tuple[int, int]) -> str:
+    """The escape codes that draw the picture in a terminal that knows sixels, from the cursor on,
+    which ends below it.
+    """
+    size = sixel_size(*picture.size, columns=columns, rows=rows, cell=cell)
+    resized = cast("Callable[[tuple[int, int]], PillowImage]", picture.convert("RGBA").resize)
+    return _in_place(sixels(resized(size)), -(-size[1] // cell[1]))
+
+
 def _in_place(codes: str, rows: int) -> str:
     """The room is made first: a picture that makes the terminal scroll would move under the
     cursor.
@@ -150,31 +180,32 @@ class PreviewPainter:
     """Half-blocks of the latest preview, made once for each."""
 
     def __init__(self) -> None:
-        self._made: tuple[bytes, tuple[int, int]] | None = None
+        self._made: tuple[bytes, Room] | None = None
         self._segments: Segments | None = None
 
-    def of(self, data: bytes | None, room: tuple[int, int]) -> Segments | None:
-        """The preview within so many columns and rows; None for bytes that are no picture."""
+    def of(self, data: bytes | None, room: Room) -> Segments | None:
+        """The preview within this room; None for bytes that are no picture."""
         if data is None:
             return None
         if self._made != (data, room):
             self._made = (data, room)
-            self._segments = _preview(data, *room)
+            self._segments = _preview(data, room)
         return self._segments
 
 
-def _preview(data: bytes, columns: int, rows: int) -> Segments | None:
+def _preview(data: bytes, room: Room) -> Segments | None:
     try:
         picture = Image.from_bytes(data).to_pillow(max_pixels=_PREVIEW_PIXELS)
     except ImageError:
         return None
-    return half_blocks(picture, columns=columns, rows=min(rows, _PREVIEW_ROWS))
+    return half_blocks(picture, columns=room.columns, rows=min(room.rows, _PREVIEW_ROWS))
 
 
-def drawn(image: Image, protocol: Protocol, *, columns: int, rows: int) -> Segments | str | None:
+def drawn(image: Image, protocol: Protocol, room: Room) -> Segments | str | None:
     """A picture for a terminal: rows of cells, or escape codes; None for one that cannot be shown,
     as SVG. Reads its bytes, so it blocks.
     """
+    columns, rows, cell = room
     if protocol == "none" or columns < 2 or rows < 1:
         return None
     try:
@@ -186,6 +217,8 @@ def drawn(image: Image, protocol: Protocol, *, columns: int, rows: int) -> Segme
             return kitty(picture, columns=columns, rows=rows)
         case "iterm":
             return iterm(picture, columns=columns, rows=rows)
+        case "sixel":
+            return sixel(picture, columns=columns, rows=rows, cell=cell)
         case "blocks":
             return half_blocks(picture, columns=columns, rows=rows)
         case _:

@@ -23,6 +23,8 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from rich.console import Console, RenderableType
 
+from agentkit.cli.terminal.asking import cell_of
+
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 """One frame, for terminals that know synchronised output; others ignore both."""
 
@@ -68,6 +70,13 @@ class HeldSize:
 
     def __call__(self) -> Size:
         return self._size
+
+    def cell(self) -> tuple[int, int] | None:
+        """Width and height of a cell in pixels, if the system knows them."""
+        try:
+            return cell_of(self._output.fileno())
+        except OSError:
+            return None
 
     def update(self) -> None:
         """Take note of the size that the terminal has now."""

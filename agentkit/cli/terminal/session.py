@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from rich.text import Text
 from agentkit.agent import Agent
 from agentkit.budget import Budget
 from agentkit.cli.saved import new_id
+from agentkit.cli.terminal.asking import Answered, ask_terminal
 from agentkit.cli.terminal.branches import (
     Branches,
     InDatabase,
@@ -23,7 +25,7 @@ from agentkit.cli.terminal.chat import Chat, print_last_turn
 from agentkit.cli.terminal.commands import COMMANDS, attach_file, carry_out, files_after
 from agentkit.cli.terminal.face import Face, PlainFace
 from agentkit.cli.terminal.markdown import Words
-from agentkit.cli.terminal.pictures import chosen_protocol
+from agentkit.cli.terminal.pictures import chosen_protocol, may_be_sixel
 from agentkit.cli.terminal.typed import Command, understood
 from agentkit.errors import AgentkitError
 from agentkit.sessions import Sessions
@@ -46,7 +48,7 @@ async def chat_with(
     The conversation is the one of this `name` in `sessions`, or a new one. `note` is shown in the
     banner. A turn that fails ends that turn alone.
     """
-    protocol = chosen_protocol()
+    protocol = chosen_protocol()  # a wrong setting is told first
     kept = default_sessions(agent) if sessions is None else sessions
     branches: Branches = (
         InMemory(agent) if kept is None else InDatabase(agent, kept, name or new_id())
@@ -55,7 +57,11 @@ async def chat_with(
     chats: list[Chat] = []
     async with AsyncExitStack() as stack:
         if face is None:
-            face = await _own_face(stack, lambda: chats[0].conversation.images if chats else ())
+            answered = await _asked()
+            protocol = "sixel" if answered is not None and answered.has_sixel else protocol
+            face = await _own_face(
+                stack, lambda: chats[0].conversation.images if chats else (), answered
+            )
         chat = Chat(agent, face, branches, conversation, budget=budget, protocol=protocol)
         chats.append(chat)
         _print_banner(chat, note)
@@ -63,9 +69,22 @@ async def chat_with(
         await _go_on(chat)
 
 
-async def _own_face(stack: AsyncExitStack, names: Callable[[], Iterable[str]]) -> Face:
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+async def _asked() -> Answered | None:
+    """What the terminal says about itself, if it matters."""
+    if not (_has_terminal() and may_be_sixel()):
+        return None
+    return await asyncio.to_thread(ask_terminal, sys.stdin.fileno(), sys.stdout.fileno())
+
+
+async def _own_face(
+    stack: AsyncExitStack, names: Callable[[], Iterable[str]], answered: Answered | None
+) -> Face:
     """The terminal, or lines where there is none."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+    if not _has_terminal():
         return await stack.enter_async_context(PlainFace())
     from agentkit.cli.terminal.completion import ChatCompleter
     from agentkit.cli.terminal.history import LineHistory, history_file
@@ -74,7 +93,9 @@ async def _own_face(stack: AsyncExitStack, names: Callable[[], Iterable[str]]) -
     helps = {name: entry.help for name, entry in COMMANDS.items()}
     values = {"api": lambda: APIS, "open": names}
     completer = ChatCompleter(helps, names, files_after(), values)
-    return await stack.enter_async_context(TerminalFace(LineHistory(history_file()), completer))
+    return await stack.enter_async_context(
+        TerminalFace(LineHistory(history_file()), completer, answered)
+    )
 
 
 async def _go_on(chat: Chat) -> None:

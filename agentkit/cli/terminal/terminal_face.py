@@ -17,6 +17,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI, AnyFormattedText, StyleAndTextTuples
 from prompt_toolkit.history import History
+from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
@@ -31,10 +32,12 @@ from rich.console import RenderableType
 from rich.segment import Segments
 from rich.text import Text
 
-from agentkit.cli.terminal.keys import TWICE, chat_keys
+from agentkit.cli.terminal.asking import Answered
+from agentkit.cli.terminal.keys import TWICE, chat_keys, keys_of
 from agentkit.cli.terminal.live import View, live_text
-from agentkit.cli.terminal.pictures import COLUMNS, ROWS, PreviewPainter
+from agentkit.cli.terminal.pictures import COLUMNS, ROWS, PreviewPainter, Room
 from agentkit.cli.terminal.screen import Painter, Screen, terminal_output
+from agentkit.cli.terminal.sixel import CELL
 from agentkit.cli.terminal.transcript import Moving
 from agentkit.show import plain
 
@@ -53,7 +56,12 @@ class TerminalFace:
 
     is_terminal = True
 
-    def __init__(self, history: History, completer: Completer) -> None:
+    def __init__(
+        self, history: History, completer: Completer, answered: Answered | None = None
+    ) -> None:
+        """`answered` is what the terminal said about itself, and what was typed meanwhile."""
+        found = answered or Answered()
+        self._cell = found.cell or CELL
         self.painter = Painter()
         self._view = View()
         self._moving: Callable[[], tuple[Moving, str]] | None = None
@@ -76,6 +84,8 @@ class TerminalFace:
         self._screen = Screen(
             self._layout(), chat_keys(self), output, self._size, prepare=self._prepare
         )
+        if found.typed:
+            store_typeahead(self._screen.input, keys_of(found.typed))
         self._tasks: list[asyncio.Task[object]] = []
         self._redirected = ExitStack()
 
@@ -140,10 +150,11 @@ class TerminalFace:
             self._screen.output.write_raw(text.replace("\n", "\r\n"))
             self._screen.output.flush()
 
-    def room(self) -> tuple[int, int]:
+    def room(self) -> Room:
         self._size.update()
         size = self._size()
-        return min(COLUMNS, size.columns - 1), min(ROWS, max(size.rows - 4, 1))
+        cell = self._size.cell() or self._cell
+        return Room(min(COLUMNS, size.columns - 1), min(ROWS, max(size.rows - 4, 1)), cell)
 
     def columns(self) -> int:
         self._size.update()

@@ -15,6 +15,7 @@ from rich.segment import Segments
 
 from agentkit import Agent, Budget, FileImageStore, Image, OpenRouter, tool
 from agentkit.cli.terminal.face import PlainFace
+from agentkit.cli.terminal.pictures import Room
 from agentkit.cli.terminal.session import chat_with
 from agentkit.cli.terminal.transcript import Moving
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
@@ -68,8 +69,8 @@ class Scripted:
     def columns(self) -> int:
         return 100
 
-    def room(self) -> tuple[int, int]:
-        return 20, 5
+    def room(self) -> Room:
+        return Room(20, 5)
 
     async def read(self) -> str | None:
         return self._typed.pop(0) if self._typed else None

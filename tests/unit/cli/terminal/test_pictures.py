@@ -13,6 +13,7 @@ from rich.console import Console
 from agentkit import Image
 from agentkit.cli.terminal.pictures import (
     PreviewPainter,
+    Room,
     cells,
     chosen_protocol,
     drawn,
@@ -120,18 +121,18 @@ def test_a_picture_that_cannot_be_shown_is_none() -> None:
     svg = Image.from_bytes(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
     broken = Image.from_bytes(png()[:60])
     whole = Image.from_bytes(png())
-    assert drawn(svg, "blocks", columns=20, rows=5) is None
-    assert drawn(broken, "blocks", columns=20, rows=5) is None
-    assert drawn(whole, "none", columns=20, rows=5) is None
-    assert drawn(whole, "blocks", columns=1, rows=5) is None
-    assert drawn(whole, "blocks", columns=20, rows=5) is not None
+    assert drawn(svg, "blocks", Room(20, 5)) is None
+    assert drawn(broken, "blocks", Room(20, 5)) is None
+    assert drawn(whole, "none", Room(20, 5)) is None
+    assert drawn(whole, "blocks", Room(1, 5)) is None
+    assert drawn(whole, "blocks", Room(20, 5)) is not None
 
 
 def test_a_preview_is_drawn_once_for_each_size() -> None:
     painter, data = PreviewPainter(), png()
-    first = painter.of(data, (20, 5))
+    first = painter.of(data, Room(20, 5))
     assert first is not None
-    assert painter.of(data, (20, 5)) is first
-    assert painter.of(data, (10, 5)) is not first
-    assert painter.of(b"no picture", (10, 5)) is None
-    assert painter.of(None, (10, 5)) is None
+    assert painter.of(data, Room(20, 5)) is first
+    assert painter.of(data, Room(10, 5)) is not first
+    assert painter.of(b"no picture", Room(10, 5)) is None
+    assert painter.of(None, Room(10, 5)) is None

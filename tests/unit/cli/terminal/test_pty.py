@@ -2,93 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import select
-import signal
-import struct
-import subprocess
-import sys
-import termios
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.clock import GUARD
+from tests.unit.cli.terminal.pty import Pty
 
-ROOT = Path(__file__).parents[4]
-ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(\x07|\x1b\\)|[78=>])")
-
-
-class Pty:
-    """A chat on a pseudo-terminal of 80 columns and 24 rows."""
-
-    def __init__(self, folder: Path, scenario: str) -> None:
-        ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-        variables = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "TERM": "xterm-256color"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.cli.terminal.program", scenario, str(folder)],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=ROOT,
-            env=kept | variables,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self._terminal, self._seen = ours, b""
-        self.until("A test.")
-
-    @property
-    def text(self) -> str:
-        """All that was written, without its escape codes."""
-        return ESCAPES.sub("", self._seen.decode("utf-8", "replace"))
-
-    def keys(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
-
-    def until(self, text: str) -> str:
-        """Read until this was written."""
-        end = time.monotonic() + GUARD
-        while text not in self.text:
-            assert time.monotonic() < end, self.text
-            if select.select([self._terminal], [], [], 0.2)[0]:
-                try:
-                    self._seen += os.read(self._terminal, 65536)
-                except OSError:  # the other end is closed
-                    assert text in self.text, self.text
-        return self.text
-
-    def wait(self) -> int:
-        """Read to the end, and return the exit code."""
-        end = time.monotonic() + GUARD
-        while self._process.poll() is None:
-            assert time.monotonic() < end
-            if select.select([self._terminal], [], [], 0.2)[0]:
-                try:
-                    self._seen += os.read(self._terminal, 65536)
-                except OSError:
-                    self._process.wait(GUARD)
-        return self._process.returncode
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-        os.close(self._terminal)
+Open = Callable[..., Pty]
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[[str], Pty]]:
+def opened(tmp_path: Path) -> Iterator[Open]:
     chats: list[Pty] = []
 
-    def open_chat(scenario: str) -> Pty:
-        chats.append(Pty(tmp_path, scenario))
+    def open_chat(scenario: str, **how: object) -> Pty:
+        chats.append(Pty(tmp_path, scenario, **how))
         return chats[-1]
 
     yield open_chat
@@ -96,7 +26,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[[str], Pty]]:
         chat.close()
 
 
-def test_an_answer_is_streamed_and_the_chat_left(opened: Callable[[str], Pty]) -> None:
+def test_an_answer_is_streamed_and_the_chat_left(opened: Open) -> None:
     chat = opened("lines")
     chat.keys("go\r")
     text = chat.until("tokens · ")
@@ -107,7 +37,7 @@ def test_an_answer_is_streamed_and_the_chat_left(opened: Callable[[str], Pty]) -
     assert chat.wait() == 0
 
 
-def test_an_approval_is_given_at_the_terminal(opened: Callable[[str], Pty]) -> None:
+def test_an_approval_is_given_at_the_terminal(opened: Open) -> None:
     chat = opened("pay")
     chat.keys("go\r")
     chat.until("why not:")
@@ -116,7 +46,7 @@ def test_an_approval_is_given_at_the_terminal(opened: Callable[[str], Pty]) -> N
     chat.until("tokens · ")
 
 
-def test_ctrl_c_keeps_the_picture_and_twice_leaves(opened: Callable[[str], Pty]) -> None:
+def test_ctrl_c_keeps_the_picture_and_twice_leaves(opened: Open) -> None:
     chat = opened("picture")
     chat.keys("go\r")
     chat.until("wait()")
@@ -126,7 +56,7 @@ def test_ctrl_c_keeps_the_picture_and_twice_leaves(opened: Callable[[str], Pty])
     assert chat.wait() == 0
 
 
-def test_a_bracketed_paste_is_one_message(opened: Callable[[str], Pty]) -> None:
+def test_a_bracketed_paste_is_one_message(opened: Open) -> None:
     chat = opened("turns")
     chat.keys("\x1b[200~one\rtwo\rthree\x1b[201~")
     chat.until("three")
@@ -134,3 +64,32 @@ def test_a_bracketed_paste_is_one_message(opened: Callable[[str], Pty]) -> None:
     text = chat.until("answer 00 ends")
     assert "answer 01" not in text
     assert re.search(r"› one\r+\n  two\r+\n  three", text)
+
+
+def test_lines_typed_before_the_chat_began_are_a_message_each(opened: Open) -> None:
+    chat = opened("turns", typed="first\nsecond\nhalf of the third", until="answer 01 ends")
+    chat.keys(" line\r")
+    text = chat.until("answer 02 ends")
+    for words in ("first", "second", "half of the third line"):
+        assert re.search(f"› {words}\r", text), text
+
+
+def test_a_terminal_that_knows_sixels_gets_them_and_no_key_is_lost(opened: Open) -> None:
+    answers = "\x1b[6;20;10ta key\x1b[?62;4;22c"
+    chat = opened("picture", typed="draw\n", answers=answers, until="wait()")
+    chat.until("▣ img_1")
+    pictures = re.findall(rb"\x1bP[\d;]*q(.*?)\x1b\\", chat.seen, re.DOTALL)
+    assert [re.match(rb'"1;1;(\d+);(\d+)', each).groups() for each in pictures] == [
+        (b"396", b"396")
+    ]
+    assert "▀" not in chat.text
+    chat.keys("\x03")
+    chat.until("stopped")
+    chat.keys(" more\r")
+    chat.until("› a key more")
+
+
+def test_a_terminal_that_knows_no_sixels_gets_half_blocks(opened: Open) -> None:
+    chat = opened("picture", typed="draw\n", answers="\x1b[?62;22c", until="▣ img_1")
+    assert b"\x1bP" not in chat.seen
+    assert "▀▀▀▀" in chat.text
