@@ -1,0 +1,1 @@
+"""A chat server around an agent, for browsers and for other programs."""
