@@ -12,9 +12,11 @@ import io
 import multiprocessing
 import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
@@ -41,6 +43,49 @@ _PRELOADED = [
 ]
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(_PRELOADED)
+_guard = threading.Lock()
+
+
+class Child:
+    """A process that was started, for any thread.
+
+    Whenever `multiprocessing` starts a process, it asks for the exit codes of all others. Each code
+    can be read once: of two threads that ask at once, one would be told 255. So they ask in turn.
+    """
+
+    def __init__(self, process: BaseProcess) -> None:
+        self._process = process
+        with _guard:
+            process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def exitcode(self) -> int | None:
+        """None while it is running."""
+        with _guard:
+            return self._process.exitcode
+
+    def is_alive(self) -> bool:
+        return self.exitcode is None
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end, at most so many seconds."""
+        wait([self._process.sentinel], timeout)
+        with _guard:
+            self._process.join(0)
+
+    def kill(self) -> None:
+        with _guard:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Give up what is held for a process that has ended."""
+        with _guard:
+            self._process.close()
 
 
 def forked(
@@ -58,32 +103,36 @@ def forked(
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "stdin").write_text(stdin, encoding="utf-8")
-        child = _CONTEXT.Process(
-            target=_child,
-            args=(call, arguments, folder, cwd or Path.cwd(), dict(environment or os.environ)),
-        )
-        child.start()
+        child = _begun(call, arguments, folder, cwd or Path.cwd(), environment or os.environ)
         child.join(PATIENCE)
-        if child.exitcode is None:
+        code = child.exitcode
+        if code is None:
             child.kill()
             child.join()
-            raise TimeoutExpired(call.__name__, PATIENCE)
         out, err = (_text(folder / each) for each in ("stdout", "stderr"))
-        code = child.exitcode
         child.close()
+        if code is None:
+            raise TimeoutExpired(call.__name__, PATIENCE, out, err)
         return CompletedProcess([call.__name__], code, out, err)
 
 
-def started(call: Callable[..., int | None], *arguments: object, folder: Path) -> BaseProcess:
+def started(call: Callable[..., int | None], *arguments: object, folder: Path) -> Child:
     """`call(*arguments)` in a process of its own, which the caller may kill. What it prints is in
     the files `stdout` and `stderr` of the folder.
     """
     (folder / "stdin").touch()
-    child = _CONTEXT.Process(
-        target=_child, args=(call, arguments, folder, Path.cwd(), dict(os.environ))
-    )
-    child.start()
-    return child
+    return _begun(call, arguments, folder, Path.cwd(), os.environ)
+
+
+def _begun(
+    call: Callable[..., int | None],
+    arguments: tuple[object, ...],
+    folder: Path,
+    cwd: Path,
+    environment: Mapping[str, str],
+) -> Child:
+    given = (call, arguments, folder, cwd, dict(environment))
+    return Child(_CONTEXT.Process(target=_child, args=given))
 
 
 def execute(code: str, arguments: tuple[str, ...] = ()) -> None:

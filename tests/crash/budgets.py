@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from agentkit import Agent, OpenRouter
@@ -112,7 +111,7 @@ class _Place:
         self._count += 1
         self._now = self._folder / str(self._count)
         self._now.mkdir()
-        self._process: BaseProcess = started(spend, *self._arguments, folder=self._now)
+        self._process = started(spend, *self._arguments, folder=self._now)
 
     def kill(self) -> None:
         """End the process at once."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import fsum
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from agentkit import Run
@@ -26,7 +25,7 @@ from tests.crash.deadly import Kill
 from tests.crash.plan import SAID, Kept, Program, Result, Scene
 from tests.crash.program import keeper_of, result_of
 from tests.crash.session import database
-from tests.processes import PATIENCE, started
+from tests.processes import PATIENCE, Child, started
 
 URL_SECONDS = 2.0
 """How long the URL of a picture lives."""
@@ -175,12 +174,13 @@ def measured(scene: Scene, setting: Setting) -> tuple[int, float]:
             seconds = time.monotonic() - began
             child.join(PATIENCE)
         if child.exitcode != 0:
-            raise AssertionError((program.folder / "stderr").read_text())
+            raise _unexpected_end(program, emulator, child, began)
         return len(emulator.requests), seconds
 
 
 def _killed(program: Program, emulator: Emulator, kill: Kill | Moment) -> bool:
     """Whether the program was killed before its end."""
+    began = time.monotonic()
     with _process(programs.begin, program) as child:
         if isinstance(kill, Moment):
             wanted = kill.request
@@ -189,8 +189,29 @@ def _killed(program: Program, emulator: Emulator, kill: Kill | Moment) -> bool:
             child.kill()
         child.join(PATIENCE)
         if child.exitcode not in {0, -signal.SIGKILL}:
-            raise AssertionError((program.folder / "stderr").read_text())
+            raise _unexpected_end(program, emulator, child, began)
         return child.exitcode != 0 and not (program.folder / "result.json").exists()
+
+
+def _unexpected_end(
+    program: Program, emulator: Emulator, child: Child, began: float
+) -> AssertionError:
+    """That a program neither came to its end nor was killed, and all that is known about it."""
+    code = child.exitcode
+    how = "is still running" if code is None else f"ended with exit code {code}"
+    seconds = time.monotonic() - began
+    sent = ", ".join(f"{each.method} {each.path}" for each in emulator.requests) or "no request"
+    return AssertionError(
+        f"{program.scene} ({program.kept}, {program.kill}) {how} after {seconds:.1f} s; "
+        f"it sent {sent}; {_last_words(program)}"
+    )
+
+
+def _last_words(program: Program) -> str:
+    said = {name: program.folder / name for name in ("stdout", "stderr")}
+    return ", ".join(
+        f"{name}: {path.read_text()[-2000:]!r}" for name, path in said.items() if path.exists()
+    )
 
 
 def _crash_of(program: Program, emulator: Emulator) -> Crash:
@@ -290,8 +311,7 @@ def _gone_on(program: Program) -> tuple[Result, str | None]:
         child.join(PATIENCE)
         code = child.exitcode
     if code != 0:
-        words = (program.folder / "stderr").read_text()
-        return Result("error"), f"exit code {code}: {words[-2000:]}"
+        return Result("error"), f"exit code {code}: {_last_words(program)}"
     result = result_of(program)
     return result, result.error
 
@@ -372,7 +392,7 @@ def _left_in(program: Program) -> int:
 
 
 @contextmanager
-def _process(call: Callable[[Program], None], program: Program) -> Iterator[BaseProcess]:
+def _process(call: Callable[[Program], None], program: Program) -> Iterator[Child]:
     child = started(call, program, folder=program.folder)
     try:
         yield child
