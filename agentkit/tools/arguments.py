@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import jiter
 
@@ -18,8 +18,6 @@ from agentkit.wire.json import escape_controls
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
-
-    from agentkit.tools.schema import Parameters
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -69,7 +67,33 @@ def parse_arguments(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def parsed_for(parameters: Parameters, text: str) -> dict[str, Any]:
+class Marked(Protocol):
+    """What a tool accepts, as far as it has to be known to read arguments."""
+
+    @property
+    def marked(self) -> Mapping[str, Any] | None:
+        """What is needed to change arguments back; None where they come as they are wanted."""
+        ...
+
+
+class Checkable(Marked, Protocol):
+    """What a tool accepts, see `agentkit.tools.schema.Parameters`."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
+    @property
+    def shown(self) -> Mapping[str, str]: ...
+    @property
+    def model(self) -> type[BaseModel]: ...
+    @property
+    def wanted(self) -> Mapping[str, Any]: ...
+    @property
+    def names(self) -> Mapping[str, str]: ...
+    @property
+    def filled(self) -> frozenset[str]: ...
+
+
+def parsed_for(parameters: Marked, text: str) -> dict[str, Any]:
     """The arguments that a model wrote for these parameters, under the names that the function has
     for them. Raises `BadArguments`.
     """
@@ -82,7 +106,7 @@ def parsed_for(parameters: Parameters, text: str) -> dict[str, Any]:
 
 
 def check_arguments(
-    parameters: Parameters,
+    parameters: Checkable,
     arguments: str | Mapping[str, Any],
     images: Callable[[str], Image] = no_image,
 ) -> dict[str, object]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from agentkit.errors import ToolDefinitionError
 from agentkit.tools import nodes
 from agentkit.tools.nodes import AS_JSON, ENTRIES, NAMES, Schema
 
@@ -60,6 +61,8 @@ characters in all.
 """
 _MOST_PROPERTIES = 5000
 _DEEPEST = 10
+_MOST_NODES = 20_000
+"""Of a schema, each definition counted wherever it is put in the place of a reference."""
 _NO_PATTERN = re.compile(r"\(\?|\\[1-9bBAZzpPkK]")
 """Look-around, groups with flags or names, back references, word boundaries: Anthropic and OpenAI
 compile patterns to grammars, which have none of these.
@@ -143,6 +146,9 @@ class _Fitting:
         """The definitions that are referred to, as far as they are fitted."""
         self.inside: list[str] = []
         """The types that hold themselves, in which the present place is: of a lean schema alone."""
+        self.recursive: dict[str, bool] = {}
+        """Whether a definition refers to itself, as far as that was asked."""
+        self.nodes_left = _MOST_NODES
 
     def root(self, schema: Mapping[str, Any]) -> Schema | None:
         """The whole, if it is an object with named fields."""
@@ -159,6 +165,12 @@ class _Fitting:
 
     def node(self, given: object) -> Schema:
         """One schema inside the whole."""
+        self.nodes_left -= 1
+        if self.nodes_left < 0:
+            raise ToolDefinitionError(
+                f"its schema has more than {_MOST_NODES:,} parts, where each definition stands in "
+                "the place of the references to it"
+            )
         if not isinstance(given, Mapping):
             return self._any({})
         schema = cast("Mapping[str, Any]", given)
@@ -186,7 +198,9 @@ class _Fitting:
         beside = nodes.without(schema, "$ref", "title")
         if name not in self.given:
             return self._any(beside)
-        is_recursive = name in nodes.reachable(self.given[name], self.given)
+        if name not in self.recursive:
+            self.recursive[name] = name in nodes.reachable(self.given[name], self.given)
+        is_recursive = self.recursive[name]
         if is_recursive and self.dialect.lean:
             return self._unrolled(name, beside)
         if beside and not is_recursive:
@@ -239,6 +253,8 @@ class _Fitting:
     def _values(self, kind: str, values: list[Any]) -> Schema:
         if kind == "null":
             return {"type": "null"}
+        if kind in {"array", "object"}:
+            return {"description": f"one of: {nodes.cut(', '.join(map(nodes.shown, values)))}"}
         characters = sum(len(each) for each in values if isinstance(each, str))
         too_many = len(values) > _MOST_VALUES or (
             len(values) > _MOST_LONG_VALUES and characters > _MOST_CHARACTERS

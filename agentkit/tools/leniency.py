@@ -7,7 +7,8 @@ that fits is never changed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -49,6 +50,17 @@ _WANTS_CONTAINER = frozenset(
 """Pydantic's names for the error "a list or an object is wanted here"."""
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A value that does not fit."""
+
+    loc: Path
+    """Where it stands. Steps that are no keys or indexes of the whole are passed over."""
+    input: object
+    wants_container: bool
+    """Whether a list or an object may be wanted in its place."""
+
+
 def validated(
     validate: Callable[[object], T],
     value: object,
@@ -68,17 +80,21 @@ def validated(
         try:
             return validate(value)
         except ValidationError as error:
-            problems = error.errors(include_url=False)
-        repaired = _repaired(value, problems, schema, kept, marked)
-        if repaired is None:
+            problems = [_problem(each) for each in error.errors(include_url=False)]
+        mended = repaired(value, problems, schema, kept, marked)
+        if mended is None:
             break
-        value = repaired
+        value = mended
     return validate(value)
 
 
-def _repaired(
+def _problem(details: ErrorDetails) -> Problem:
+    return Problem(details["loc"], details["input"], details["type"] in _WANTS_CONTAINER)
+
+
+def repaired(
     value: object,
-    problems: list[ErrorDetails],
+    problems: Sequence[Problem],
     schema: Mapping[str, Any],
     kept: set[Path],
     marked: Mapping[str, Any] | None,
@@ -88,11 +104,11 @@ def _repaired(
     """
     changed: object | None = None
     for problem in problems:
-        place = _place(value, problem["loc"])
+        place = _place(value, problem.loc)
         if place in kept:
             continue
-        taken_out = _taken_out(problem["input"]) if problem["type"] in _WANTS_CONTAINER else None
-        left_out = place and problem["input"] is None and _may_be_left_out(schema, place)
+        taken_out = _taken_out(problem.input) if problem.wants_container else None
+        left_out = place and problem.input is None and _may_be_left_out(schema, place)
         if taken_out is None and not left_out:
             continue
         kept.add(place)

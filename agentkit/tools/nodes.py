@@ -221,6 +221,10 @@ def kind_of(value: object) -> str:
             return "integer"
         case float():
             return "number"
+        case dict():
+            return "object"
+        case list():
+            return "array"
         case _:
             return "string"
 

@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
 
 from agentkit.errors import ImageError, ToolDefinitionError
+from agentkit.tools.arguments import check_arguments, parsed_for
 from agentkit.tools.context import Context
 from agentkit.tools.defaults import check_defaults
 from agentkit.tools.dialect import Dialect, fitted, too_large
@@ -73,6 +74,16 @@ class Parameters:
     def takes_images(self) -> bool:
         """Whether a parameter is a picture, which the model names by its handle."""
         return HANDLE_HINT in str(self.schema)
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """The JSON values that a model wrote. Raises `BadArguments`."""
+        return parsed_for(self, text)
+
+    def check(
+        self, arguments: str | Mapping[str, Any], images: Callable[[str], Image]
+    ) -> dict[str, object]:
+        """The keyword arguments for the function. Raises `BadArguments`."""
+        return check_arguments(self, arguments, images)
 
 
 class _Handle:

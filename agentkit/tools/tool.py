@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from agentkit._check import check_json
 from agentkit.errors import ToolDefinitionError
-from agentkit.tools.arguments import check_arguments, no_image, parsed_for
+from agentkit.tools.arguments import no_image
 from agentkit.tools.pictures import returns_image
 from agentkit.values import Image
 
 if TYPE_CHECKING:
+    from agentkit.tools.by_schema import SchemaParameters
     from agentkit.tools.schema import Parameters
 
 P = ParamSpec("P")
@@ -25,6 +26,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
+_CHARACTERS = "characters a-z, A-Z, 0-9, _ and -"
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 Approve = bool | Callable[[Mapping[str, Any]], bool]
@@ -33,13 +35,13 @@ Approve = bool | Callable[[Mapping[str, Any]], bool]
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[P, R]):
     """A function that a model can call, made by `tool`. It still is the function: `weather("Oslo")`
-    calls it.
+    calls it. `Tool.from_schema` makes one of a JSON Schema.
     """
 
     name: str
     description: str
     function: Callable[P, R]
-    parameters: Parameters = field(repr=False, compare=False)
+    parameters: Parameters | SchemaParameters = field(repr=False, compare=False)
     timeout: float | None = None
     """Seconds for one call; None leaves it to the limits of the run."""
     approve: Approve = False
@@ -100,6 +102,56 @@ class Tool(Generic[P, R]):
         where = f"tool(extra={{!r}}) for {self.name}"
         object.__setattr__(self, "extra", check_json(where, self.extra))
 
+    @classmethod
+    def from_schema(
+        cls,
+        name: str,
+        description: str,
+        schema: Mapping[str, Any],
+        call: Callable[..., Any],
+        *,
+        approve: Approve = False,
+        timeout: float | None = None,
+        repeats: bool = False,
+    ) -> Tool[..., Any]:
+        """A tool whose arguments are described by a JSON Schema, not by the signature of a
+        function: one that was found in a file, a database or another program.
+
+            Tool.from_schema("weather", "The weather in a city.", schema, ask_the_service)
+
+        - `schema` is that of an object, of any draft, of at most 100,000 bytes. It is told to each
+          provider in the words that it takes. References into itself are followed, those that lead
+          out of it say nothing.
+        - `call` gets the arguments as one dict; a function of two parameters gets a `Context`
+          before them. It may be sync, async, or an async generator that reports progress, and
+          return what any tool may.
+        - `approve`, `timeout` and `repeats` are those of `tool`.
+
+        With `jsonschema-rs` installed, arguments that do not fit the schema go back to the model;
+        without it, `call` gets them as they are and checks them itself.
+
+        Raises `ToolDefinitionError` for a name, a function or a schema that cannot be used.
+        """
+        owner = f"Tool.from_schema(name={name!r:.80})"
+        if not isinstance(name, str) or not NAME.match(name):
+            raise ToolDefinitionError(f"{owner}: accepted are 1 to 64 of the {_CHARACTERS}")
+        if not callable(call) or isinstance(call, type):
+            raise ToolDefinitionError(
+                f"{owner}: its function is {call!r:.80}; accepted is a function"
+            )
+        from agentkit.tools.by_schema import by_name, parameters_by_schema, takes_context
+
+        with_context = takes_context(call, owner)
+        return Tool(
+            name,
+            description,
+            by_name(call, takes_context=with_context),
+            parameters_by_schema(schema, owner, takes_context=with_context),
+            approve=approve,
+            timeout=timeout,
+            repeats=repeats,
+        )
+
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its arguments."""
@@ -119,7 +171,7 @@ class Tool(Generic[P, R]):
         """The JSON values that the model wrote as arguments, under the names of the function's
         parameters. Raises `BadArguments` for text that is no JSON object.
         """
-        return parsed_for(self.parameters, text)
+        return self.parameters.parse(text)
 
     def check(
         self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image
@@ -130,7 +182,7 @@ class Tool(Generic[P, R]):
         `images` returns the picture with a handle, or raises `LookupError`, whose words the model
         is told. Raises `BadArguments`, and nothing else.
         """
-        return check_arguments(self.parameters, arguments, images)
+        return self.parameters.check(arguments, images)
 
     def needs_approval(self, arguments: Mapping[str, Any]) -> bool:
         """Whether a person has to agree to a call with these checked arguments.

@@ -40,7 +40,7 @@ MODULE_OF = {
     "vcrpy": "vcr",
 }
 """Distributions whose module has another name."""
-COMES_WITH = {"httpcore2": "httpx2", "pydantic_core": "pydantic"}
+COMES_WITH = {"httpcore2": "httpx2", "mcp_types": "mcp", "pydantic_core": "pydantic"}
 """Modules of a distribution that another one pins to one exact version."""
 USER_CONFIG = {
     "typeCheckingMode": "strict",
@@ -98,13 +98,14 @@ def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
 def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
     """By name, and without an extra: a package that only another one requires may go with its next
     version. What `agentkit.testing` and the plugins of pytest import beside that
-    is in the extra `testing`.
+    is in the extra `testing`; what `agentkit.integrations` does, and what checks arguments against
+    a schema, in the extra `mcp`.
     """
     imported: set[str] = set()
-    of_tests: set[str] = set()
+    of_extra: dict[str, set[str]] = {"testing": set(), "mcp": set()}
     for path in (ROOT / "agentkit").rglob("*.py"):
-        is_for_tests = path.parent.name == "testing" or path.name == "plugin.py"
-        found = of_tests if is_for_tests else imported
+        extra = extra_of(path)
+        found = imported if extra is None else of_extra[extra]
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
@@ -113,8 +114,17 @@ def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
     ours = {*sys.stdlib_module_names, "agentkit", "_typeshed"}
     modules = modules_of(requirements(wheel.distribution))
     assert {COMES_WITH.get(module, module) for module in imported - ours} == modules
-    extra = modules_of(requirements(wheel.distribution, "testing"))
-    assert of_tests - ours <= extra
+    for extra, found in of_extra.items():
+        more = modules_of(requirements(wheel.distribution, extra))
+        assert {COMES_WITH.get(module, module) for module in found - ours} <= modules | more
+
+
+def extra_of(path: Path) -> str | None:
+    """The extra in which the packages are that a file may import."""
+    if path.parent.name == "testing" or path.name == "plugin.py":
+        return "testing"
+    is_for_mcp = "integrations" in path.parts or path.name == "by_schema.py"
+    return "mcp" if is_for_mcp else None
 
 
 def modules_of(required: list[Requirement]) -> set[str]:
