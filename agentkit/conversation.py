@@ -176,6 +176,13 @@ class Conversation(Generic[OutputT]):
         return ImageMapping(self._album.images)
 
     @property
+    def next_handle(self) -> str:
+        """The handle that the next new picture gets, as `img_4`: what an application can tell its
+        user before a picture is sent.
+        """
+        return f"img_{self._album.highest + 1}"
+
+    @property
     def failures(self) -> tuple[ImageFailure, ...]:
         """The pictures that were announced and could not be had, whether their turn was kept or
         not. `fetch_again` tries once more.

@@ -166,20 +166,33 @@ async def suggest(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
         or error.suggested_models
     ):
         return
+    meant = await names_meant(slug, catalogue)
+    if meant is None:
+        return
+    error.is_unknown_model = True
+    error.suggested_models = meant
+    error.args = (f"{error}; {unknown_words(meant)}",)
+
+
+async def names_meant(slug: str, catalogue: Catalogue) -> tuple[str, ...] | None:
+    """The models that may be meant by a name that the catalogue does not have; None where it has
+    it, and where there is no catalogue to ask.
+    """
     models = await catalogue.all_chat_models()
     if not models or await catalogue.chat_model(slug) is not None:
-        return
+        return None
     from difflib import get_close_matches  # rarely needed
 
     ids = [model.id for model in models]
-    meant = (
-        get_close_matches(slug, ids, 3)
-        or [each for each in ids if each.rpartition("/")[2] == slug][:3]
-    )
-    error.is_unknown_model = True
-    error.suggested_models = tuple(meant)
-    hint = f"did you mean {' or '.join(meant)}?" if meant else "the catalogue has no name like it"
-    error.args = (f"{error}; {hint}",)
+    near = get_close_matches(slug, ids, 3)
+    return tuple(near or [each for each in ids if each.rpartition("/")[2] == slug][:3])
+
+
+def unknown_words(meant: Sequence[str]) -> str:
+    """What is said of a name that the catalogue does not have."""
+    if not meant:
+        return "the catalogue has no name like it"
+    return f"did you mean {' or '.join(meant)}?"
 
 
 Able = Callable[[ChatModel], bool]

@@ -13,6 +13,7 @@ from agentkit.agent import Agent
 from agentkit.answer import Answer
 from agentkit.budget import Budget
 from agentkit.cli.terminal.approvals import Decisions
+from agentkit.cli.terminal.attachments import promised
 from agentkit.cli.terminal.branches import Branches
 from agentkit.cli.terminal.face import Face
 from agentkit.cli.terminal.files import path_of
@@ -25,6 +26,7 @@ from agentkit.conversation_record import Interrupted
 from agentkit.demo.descriptions import cost, early_end, usage_line
 from agentkit.errors import AgentkitError
 from agentkit.events import TextDelta
+from agentkit.run import Run
 from agentkit.saved_conversation import SavedConversation
 from agentkit.show import plain
 from agentkit.stream import AnswerStream
@@ -67,22 +69,23 @@ class Chat:
     # Conversations
 
     def go_to(self, conversation: Conversation[Any]) -> None:
-        """Go on with another conversation. What this one cost still counts."""
+        """Go on with another conversation. What this one cost still counts, and what was attached
+        goes with the next message there, perhaps under another handle.
+        """
+        before = self.promised()
         self._elsewhere.append(difference(self.conversation.usage, self._usage_before))
         self.conversation = conversation
         self._usage_before = conversation.usage
         self._known = set(conversation.images)
+        for old, new in zip(before, self.promised(), strict=True):
+            if old != new:
+                self.say(f"the attached {old} is {new} here", "dim")
 
     @property
     def usage(self) -> Usage:
         """What this chat has used, in all its conversations."""
         here = difference(self.conversation.usage, self._usage_before)
         return Usage.total([*self._elsewhere, here])
-
-    def next_handle(self) -> str:
-        """The handle that the next picture of the user will have."""
-        numbers = [int(name.rpartition("_")[2]) for name in self.conversation.images]
-        return f"img_{max(numbers, default=0) + len(self.attached) + 1}"
 
     # What is shown
 
@@ -142,10 +145,8 @@ class Chat:
         if self.conversation.waiting is not None:  # its `resume` failed: what came is kept
             self.conversation.adopt(self.conversation.waiting)
         self.branches.before_turn(self.conversation)
-        known = set(self.conversation.images)
         prompt = [*([words] if words else []), *images]
         await self._to_its_end(self.conversation.stream(prompt, budget=self.budget))
-        self._name_sent(known, images)
         return True
 
     async def go_on(self) -> bool:
@@ -206,12 +207,15 @@ class Chat:
             async with stream:
                 self.face.on_stop(stream.stop)
                 self.face.watch(lambda: (transcript.moving(), status()))
+                has_shown_sent = False
                 async for event in stream:
+                    has_shown_sent = has_shown_sent or self._show_sent(stream.run)
                     await self.show(transcript.show(event, time.monotonic()))
                     self.face.refresh()
         finally:
             self.face.watch(None)
             self.face.on_stop(None)
+            self._show_sent(stream.run)
             await self.show(transcript.end())
         return stream.answer
 
@@ -240,12 +244,18 @@ class Chat:
             if name not in self._known:
                 await self.show_picture(image)
 
-    def _name_sent(self, known: set[str], images: Sequence[Image]) -> None:
-        """Take note of the handles that the user's own pictures got."""
-        sent = {image.sha256 for image in images}
-        for name, image in self.conversation.images.items():
-            if name not in known and image.sha256 in sent:
-                self._known.add(name)
+    def _show_sent(self, run: Run | None) -> bool:
+        """Show the rows of the user's own pictures, once they have their handles. Returns whether
+        they do.
+        """
+        if run is None or len(run.messages) <= run.start:
+            return False
+        images = {image.name: image for image in run.messages[run.start].images}
+        if self.face.is_terminal:
+            rows = [image_row(each) for name, each in images.items() if name not in self._known]
+            self.face.print(*rows)
+        self._known.update(images)
+        return True
 
     def cost_so_far(self) -> str:
         """` · $0.0421 so far, of $0.50`, and what may have been spent besides."""
@@ -259,11 +269,14 @@ class Chat:
             text += f", perhaps {plain.dollars(uncertain)} more"
         return text if limit is None else f"{text}, of {plain.dollars(limit)}"
 
+    def promised(self) -> tuple[str, ...]:
+        """The handles that the attached pictures will have."""
+        return promised(self.attached, self.conversation)
+
     def attach(self, image: Image) -> str:
         """Send a picture with the next message. Returns the handle that it will have."""
-        handle = self.next_handle()
         self.attached.append(image)
-        return handle
+        return self.promised()[-1]
 
 
 def _cancel(task: asyncio.Future[None]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from agentkit._check import check_model
 from agentkit.budget import Budget
 from agentkit.cli.terminal.chat import Chat, print_last_turn
 from agentkit.cli.terminal.files import open_in_viewer, save_all
@@ -16,6 +17,10 @@ from agentkit.cli.terminal.transcript import image_row
 from agentkit.cli.terminal.typed import Command, Message, as_path
 from agentkit.demo.descriptions import cost, image_line
 from agentkit.errors import AgentkitError, UsageError
+from agentkit.loop.capabilities import names_meant, unknown_words
+from agentkit.openrouter.catalogue import Catalogue
+from agentkit.run.audience import Audience
+from agentkit.settings import ModelSettings
 from agentkit.show import plain
 from agentkit.values import APIS, Image
 
@@ -115,10 +120,12 @@ async def _retry(chat: Chat, _: str) -> None:
     if chat.last_prompt is None:
         raise UsageError("there is no message to send again")
     words, images = chat.last_prompt
+    later: list[Image] = []
     if chat.has_kept_last:
         chat.go_to(await chat.branches.without_last_turn(chat.conversation))
-    chat.attached[:] = images
-    await chat.send(Message(words))
+        later, chat.attached = chat.attached, [*images]
+    await chat.send(Message(words))  # what a turn that failed had attached still is
+    chat.attached += later
 
 
 async def _undo(chat: Chat, _: str) -> None:
@@ -128,7 +135,10 @@ async def _undo(chat: Chat, _: str) -> None:
     name = chat.branches.id_of(chat.conversation)
     stays = f"; it stays in the conversation before, this one is {name}" if name else ""
     chat.say(f"the last turn is undone, its cost is not{stays}", "dim")
-    chat.face.suggest(messages[len(chat.conversation.messages)].text)
+    message = messages[len(chat.conversation.messages)]
+    for image in message.images:
+        chat.say(f"{chat.attach(image)} goes with the next message", "dim")
+    chat.face.suggest(message.text)
 
 
 async def _continue(chat: Chat, _: str) -> None:
@@ -202,8 +212,24 @@ async def _budget(chat: Chat, argument: str) -> None:
 
 async def _model(chat: Chat, argument: str) -> None:
     if argument:
+        await _check_model(chat, argument)
         chat.conversation.model = argument
     chat.say(f"model: {chat.conversation.model}")
+
+
+async def _check_model(chat: Chat, name: str) -> None:
+    """Raise `UsageError` for a model that the catalogue does not have. A router's or a preset's is
+    nobody's business but OpenRouter's.
+    """
+    check_model(f"/model {name}", name)
+    agent = chat.agent
+    is_open = Audience.of(name, ModelSettings()).sole is None
+    if is_open or not agent.checks or not agent.client.service.lists_abilities:
+        return
+    meant = await names_meant(name, Catalogue(agent.client))
+    if meant is not None:
+        stays = f"it stays {chat.conversation.model}"
+        raise UsageError(f"/model {name}: there is no such model; {unknown_words(meant)} {stays}")
 
 
 async def _api(chat: Chat, argument: str) -> None:

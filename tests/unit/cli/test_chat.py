@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 from rich.console import Console, RenderableType
 from rich.segment import Segments
@@ -110,6 +112,7 @@ def chatting(emulator: Emulator, client: OpenRouter, tmp_path: Path) -> Chatting
         *typed: str | None,
         tools: tuple[object, ...] = (),
         budget: Budget | None = None,
+        checks: bool = False,
         **kept: Any,
     ) -> Scripted:
         face = Scripted(*typed)
@@ -118,7 +121,7 @@ def chatting(emulator: Emulator, client: OpenRouter, tmp_path: Path) -> Chatting
             tools=tools,
             client=client,
             store=FileImageStore(tmp_path / "store"),
-            checks=False,
+            checks=checks,
         )
         await chat_with(agent, face=face, budget=budget, **kept)
         return face
@@ -337,7 +340,7 @@ async def test_save_never_overwrites(
         ("/budget much", "✗ /budget much: accepted is an amount in USD: /budget 0.50"),
         ("/api soap", "✗ /api soap: accepted is one of chat, responses"),
         ("/api responses", "API: responses"),
-        ("/model no model", "✗ chat.model = 'no model': accepted is"),
+        ("/model no model", "✗ /model no model: accepted is"),
         ("/model openai/gpt-5", "model: openai/gpt-5"),
         ("/tools", "no tools"),
         ("/images", "no pictures yet"),
@@ -353,6 +356,90 @@ async def test_a_command_says_what_it_did_or_what_it_accepts(
 ) -> None:
     face = await chatting(typed)
     assert any(line.startswith(said) for line in face.lines), face.lines
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            "/model openai/gpt-5.22",
+            "✗ /model openai/gpt-5.22: there is no such model; did you mean openai/gpt-5.2",
+        ),
+        ("/model xyzzy/none", "✗ /model xyzzy/none: there is no such model; the catalogue has no"),
+        ("/model openai/gpt-5.2:nitro", "model: openai/gpt-5.2:nitro"),
+        ("/model openrouter/auto", "model: openrouter/auto"),
+    ],
+)
+async def test_a_model_is_looked_up_before_it_is_taken(
+    emulator: Emulator, chatting: Chatting, typed: str, said: str
+) -> None:
+    face = await chatting(typed, "/model", checks=True)
+    assert any(line.startswith(said) for line in face.lines), face.lines
+    if said.startswith("✗"):
+        assert "it stays openai/gpt-5.2" in face.out.getvalue().replace("\n", " ")
+        assert face.lines[-1] == "model: openai/gpt-5.2"
+    assert emulator.posts == []
+
+
+async def test_a_model_is_taken_as_it_is_where_no_catalogue_can_be_had(
+    chatting: Chatting, emulator: Emulator
+) -> None:
+    emulator.stop()
+    face = await chatting("/model any/thing", checks=True)
+    assert face.lines[-1] == "model: any/thing"
+
+
+def picture(folder: Path, colour: str) -> Path:
+    path = folder / f"{colour}.png"
+    PIL.Image.new("RGB", (8, 6), colour).save(path)
+    return path
+
+
+async def test_the_handle_that_is_told_is_the_one_that_a_picture_gets(
+    emulator: Emulator, chatting: Chatting, tmp_path: Path
+) -> None:
+    emulator.play([Reply([Draw("a fox")]), Reply([Say("Nice.")]), Reply([Say("Again.")])])
+    red, blue = picture(tmp_path, "red"), picture(tmp_path, "blue")
+    folder = tmp_path / "saved"
+    face = await chatting(
+        "Draw a fox",
+        f"/save {folder}",
+        *(f"/attach {path}" for path in (red, blue, red, folder / "img_1.png")),
+        "Compare them",
+        "/images",
+        f"/attach {blue}",
+        "And this one?",
+    )
+    told = re.findall(r"(img_\d) goes with the next message", face.out.getvalue())
+    assert told == ["img_2", "img_3", "img_2", "img_1", "img_3"]
+    sent = face.lines[face.lines.index("› Compare them") : face.lines.index("Nice.")]
+    assert [line[:7] for line in sent if line.startswith("▣")] == ["▣ img_2", "▣ img_3"]
+    after = face.lines[face.lines.index("Nice.") :]
+    assert [line[:7] for line in after if line.startswith("▣")] == ["▣ img_1", "▣ img_2", "▣ img_3"]
+
+
+async def test_a_picture_of_a_turn_that_failed_is_not_shown_as_one_that_came(
+    emulator: Emulator, chatting: Chatting, tmp_path: Path
+) -> None:
+    emulator.play([Failure("no such thing", 400), Reply([Say("Better.")])])
+    later = picture(tmp_path, "blue")
+    face = await chatting(
+        f"/attach {picture(tmp_path, 'red')}", "Hello", f"/attach {later}", "/retry", "/images"
+    )
+    assert "<picture>" not in face.lines
+    assert "img_2 goes with the next message" in face.out.getvalue()
+    assert str(asked(emulator)[-1]).count("data:image/png") == 2
+
+
+async def test_undo_attaches_the_pictures_of_the_message_again(
+    emulator: Emulator, chatting: Chatting, tmp_path: Path
+) -> None:
+    emulator.play([Reply([Say("One.")]), Reply([Say("Two.")])])
+    face = await chatting(f"/attach {picture(tmp_path, 'red')}", "Look", "/undo", "Look again")
+    assert str(asked(emulator)[-1]).count("data:image/png") == 1
+    told = re.findall(r"(img_\d) goes with the next message", face.out.getvalue())
+    shown = [line[2:7] for line in face.lines if line.startswith("▣")]
+    assert (told, face.suggested) == (shown, ["Look"])
 
 
 async def test_an_attachment_of_100_mb_is_refused(chatting: Chatting, tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ async def test_it_remembers_what_was_said(bench: Bench) -> None:
 
 async def test_a_picture_is_echoed_and_the_next_turn_is_accepted(bench: Bench) -> None:
     chat = bench.agent(tools=[ImageGeneration()]).conversation()
+    assert chat.next_handle == "img_1"
     first = await bench.ask(chat, "Draw a fox in the snow")
+    assert (chat.next_handle, chat.fork().next_handle) == ("img_2", "img_2")
     second = await bench.ask(chat, "Now at night")
     assert [image.name for image in (*first.images, *second.images)] == ["img_1", "img_2"]
     assert list(chat.images) == ["img_1", "img_2"]
