@@ -1,0 +1,101 @@
+"""Stored turns as the messages of a chat, told by the teller that tells them live."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from agentkit.run import Run
+from agentkit.values import Image, Text
+from agentkit.web import chunks
+from agentkit.web.acts import acts_of
+from agentkit.web.chunks import Chunk
+from agentkit.web.message_facts import Ending
+from agentkit.web.notes import Notes, Paused
+from agentkit.web.telling import Teller
+from agentkit.web.told_calls import Verdict
+from agentkit.web.told_pictures import user_picture
+from agentkit.web.ui_message import UIMessage, reduced
+
+_NO_VERDICTS: Mapping[str, Verdict] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """A message that goes on where it waited, or was interrupted."""
+
+    teller: Teller
+    """Tells what comes."""
+    whole: list[Chunk]
+    """All of it so far, for a client that has nothing of it."""
+    rest: list[Chunk]
+    """What is new, for the client that has its parts."""
+
+
+def take_up(
+    run: Run,
+    notes: str = "",
+    verdicts: Mapping[str, Verdict] = _NO_VERDICTS,
+    *,
+    emulator: bool = False,
+    drawing: Collection[str] = (),
+) -> TakenUp:
+    """The message of a run that goes on: with what a person said (`verdicts`, by the ids of the
+    calls), if it waited for that.
+    """
+    teller = Teller(run, emulator=emulator, drawing=drawing)
+    told = _told(teller, run, Notes.from_json(notes)) + teller.close()
+    decided = teller.decide(verdicts)
+    answered = {each["approvalId"] for each in decided if each["type"] == chunks.ANSWERED}
+    whole = [
+        each
+        for each in chunks.sent([*told, *decided])
+        if each["type"] != "tool-approval-request" or each["approvalId"] not in answered
+    ]
+    return TakenUp(teller, whole, [*teller.go_on(), *chunks.sent(decided)])
+
+
+def ui_messages(run: Run, notes: str = "", ending: Ending | None = None) -> list[UIMessage]:
+    """The user's message and the assistant's of a stored turn. `notes` are those of the teller that
+    told it; `ending` says how it ended where neither they nor the run do.
+    """
+    return [user_message(run), assistant_message(run, notes, ending)]
+
+
+def assistant_message(run: Run, notes: str = "", ending: Ending | None = None) -> UIMessage:
+    """The assistant's message of a stored turn."""
+    known = Notes.from_json(notes)
+    teller = Teller(run, emulator=bool(known.emulator))
+    told = _told(teller, run, known)
+    is_open = run.status in {"running", "interrupted"}
+    ending = ending or (known.ending if is_open else None) or Ending.of(run)
+    return reduced([*told, *teller.end(run, ending)])
+
+
+def _told(teller: Teller, run: Run, notes: Notes) -> list[Chunk]:
+    """The chunks of what happened in the run by now, a pause it is in included."""
+    told, last = teller.begin(), None
+    for act in acts_of(run, notes):
+        told += teller.tell(act)
+        last = act
+    if run.status == "paused" and not isinstance(last, Paused):
+        told += teller.close() + teller.pause(run)
+    return told
+
+
+def user_message(run: Run) -> UIMessage:
+    """The user's message of a turn: its words, and its pictures with their handles."""
+    prompt = run.messages[run.start]
+    parts: list[Chunk] = []
+    known = {image.sha256: image for image in run.images}
+    for number, part in enumerate(prompt.parts, 1):
+        if isinstance(part, Text):
+            parts.append({"type": "text", "text": part.text})
+        elif isinstance(part, Image):
+            parts += user_picture(known.get(part.sha256, part), number)
+    return {"id": prompt_id(run), "role": "user", "parts": parts}
+
+
+def prompt_id(run: Run) -> str:
+    """What the user's message of a turn is called."""
+    return f"{run.id}-prompt"
