@@ -22,7 +22,7 @@ from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.ledger_sweep import mark_saved
 from agentkit.saved_conversation import SavedConversation
-from agentkit.sessions import archive, catalogue, forks, removal
+from agentkit.sessions import archive, catalogue, forks, gallery, removal
 from agentkit.sessions.archive_file import check_path
 from agentkit.sessions.budgets import Budgets
 from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
@@ -30,7 +30,7 @@ from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.database import Database
 from agentkit.sessions.names import check_name
 from agentkit.sessions.record import DatabaseRecord, acquire_conversation, lock_of
-from agentkit.values import Api
+from agentkit.values import Api, Image
 
 OutputT = TypeVar("OutputT")
 T = TypeVar("T")
@@ -202,6 +202,18 @@ class Sessions:
                 now=time.time(),
             )
         )
+
+    async def find_picture(self, sha256: str, *, user: str | None = None) -> Image | None:
+        """The picture with this digest, if a conversation of this user has it; with None, if any
+        has. Its handle is the one that it has there. Raises `UsageError` for what is no digest.
+        """
+        return await self._read(partial(gallery.find, sha256=sha256, user=user, blobs=self.store))
+
+    async def note_picture(self, image: Image) -> None:
+        """Let `sweep` remove a picture that was put into the store, from a day from now on, where
+        no conversation has it by then: one that was uploaded, say, and never sent.
+        """
+        await self._write(partial(gallery.note, image=image))
 
     async def sweep(self) -> int:
         """Remove from the store the pictures that a conversation here has named once, that none

@@ -9,7 +9,7 @@ from typing import Any
 
 IMAGES = "/api/images"
 """Where pictures are uploaded."""
-_PICTURE = re.compile(r"/?images/([0-9a-f]{64})\Z")
+_PICTURE = re.compile(r"(?:\A|/)images/([0-9a-f]{64})(?:\?[^#]*)?\Z")
 
 
 def path_below(scope: Mapping[str, Any]) -> str:
@@ -35,10 +35,9 @@ def preview_key(run: str, item: str) -> str:
     return hashlib.sha256(f"{run}\0{item}".encode(errors="surrogatepass")).hexdigest()[:32]
 
 
-def digest_of(url: str, root: str = "") -> str | None:
-    """The digest of the picture that one of our own addresses names, with or without the path
-    where the application is mounted (`root`); None for any other address.
+def digest_of(url: str) -> str | None:
+    """The digest of the picture that one of our own addresses names, however it is written; None
+    for any other address. Where it says that we are plays no part: who may see it decides.
     """
-    below = url.removeprefix(root.rstrip("/")) if root.strip("/") else url
-    found = _PICTURE.match(below)
+    found = _PICTURE.search(url)
     return None if found is None else found[1]

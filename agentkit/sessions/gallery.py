@@ -1,0 +1,41 @@
+"""Whose a picture is. Each function works in the transaction that it is given."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, select
+
+from agentkit._check import check_optional
+from agentkit.images.store import check_sha256
+from agentkit.sessions import rows
+from agentkit.sessions.names import check_name
+from agentkit.sessions.tables import conversations, pictures, stored_pictures
+from agentkit.sessions.turns import put
+from agentkit.values import Blobs, Image
+
+_MOST = 20
+"""Rows of one picture that are read: it may be in any number of conversations."""
+
+
+def find(connection: Connection, sha256: str, user: str | None, blobs: Blobs) -> Image | None:
+    """The picture, as a conversation of this user has it; with None, any conversation."""
+    check_sha256(sha256)
+    check_optional("Sessions.find_picture(user={!r})", user, str, "a name, or None")
+    query = select(pictures.c.data).where(pictures.c.sha256 == sha256).limit(_MOST)
+    if user is not None:
+        owner = check_name("Sessions.find_picture(user={!r})", user)
+        query = query.join(conversations, conversations.c.id == pictures.c.conversation)
+        query = query.where(conversations.c.owner == owner)
+    for data in connection.scalars(query):
+        try:
+            return rows.pictures_of([data], blobs)[0]
+        except ValueError:  # this row is damaged; another conversation may have a whole one
+            continue
+    return None
+
+
+def note(connection: Connection, image: Image) -> None:
+    """Record that a picture is in the store, which no conversation has yet."""
+    row = {"sha256": check_sha256(image.sha256), "kept_at": time.time()}
+    put(connection, stored_pictures, [row], changed=("kept_at",))
