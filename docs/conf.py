@@ -69,6 +69,7 @@ CONTENTS = {
         "reference/errors",
         "reference/events",
         "reference/hooks",
+        "reference/integrations",
         "reference/sessions",
         "reference/studio",
         "reference/tools",

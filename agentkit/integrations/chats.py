@@ -1,0 +1,137 @@
+"""Conversations that callers from outside hold by an id, and the pictures that they hand in."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from agentkit.agent import Agent
+from agentkit.answer import Answer
+from agentkit.conversation import Conversation
+from agentkit.errors import ImageError, UsageError
+from agentkit.events import Event
+from agentkit.stream import AnswerStream, Turn
+from agentkit.values import Image
+from agentkit.values.image_header import HEAD, sniff
+from agentkit.wire.base64text import decode_base64
+
+URI = "agentkit://images/"
+"""How a picture of these conversations is named outside of them: this, and its SHA-256."""
+MOST_PICTURES = 16
+"""Pictures that one prompt may hand in."""
+
+Picture = Image | bytes | str
+Pictures = Sequence[Picture]
+"""Pictures that a caller hands in: an `Image`, bytes, a data URL, an http(s) URL, base64, the
+`agentkit://images/…` address of an earlier one, or its handle in the conversation (`img_1`).
+"""
+Tell = Callable[[Event], Awaitable[None]]
+
+_ACCEPTED = (
+    "a data URL, base64, an http(s) URL, agentkit://images/… of an earlier picture, or its handle "
+    "in this conversation, such as img_1"
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_HANDLE = re.compile(r"img_[1-9][0-9]{0,8}\Z")
+
+
+def uri_of(image: Image) -> str:
+    """The address of a picture outside of its conversation."""
+    return f"{URI}{image.sha256}"
+
+
+class Chats:
+    """The latest conversations of an agent, in memory, each under a random id."""
+
+    def __init__(self, agent: Agent[Any], kept: int) -> None:
+        self.agent = agent
+        self._kept = kept
+        self._chats: OrderedDict[str, Conversation[Any]] = OrderedDict()
+
+    def open(self, conversation: str | None) -> tuple[str, Conversation[Any]]:
+        """The conversation with an id, or a new one, and its id. One that waits for a person goes
+        on without the calls that wait. Raises `UsageError` for an id that is not known.
+        """
+        if not conversation:
+            conversation = secrets.token_urlsafe(12)
+            self._chats[conversation] = self.agent.conversation()
+            self._forget()
+        elif conversation not in self._chats:
+            raise UsageError(
+                f"conversation={conversation!r:.60}: it is not known here; accepted is one of the "
+                f"latest {self._kept} that this program began, and nothing for a new one"
+            )
+        self._chats.move_to_end(conversation)
+        chat = self._chats[conversation]
+        if chat.waiting is not None:
+            chat.adopt(chat.waiting)
+        return conversation, chat
+
+    def _forget(self) -> None:
+        while len(self._chats) > self._kept:
+            self._chats.popitem(last=False)
+
+    def image(self, sha256: str) -> Image | None:
+        """A picture of these conversations."""
+        if not _SHA256.match(sha256):
+            return None
+        for chat in reversed(self._chats.values()):
+            for image in chat.images.values():
+                if image.sha256 == sha256:
+                    return image
+        return None
+
+    def pictures(self, given: Pictures, chat: Conversation[Any]) -> list[Image]:
+        """The pictures that a caller hands in. Raises `UsageError` and `ImageError`."""
+        if isinstance(given, str | bytes) or len(given) > MOST_PICTURES:
+            raise UsageError(f"images=…: accepted is a list of at most {MOST_PICTURES} pictures")
+        return [self._picture(each, f"images[{at}]", chat) for at, each in enumerate(given)]
+
+    def _picture(self, given: object, where: str, chat: Conversation[Any]) -> Image:
+        if isinstance(given, Image):
+            return given
+        if isinstance(given, bytes):
+            return Image.from_bytes(given)
+        if not isinstance(given, str):
+            raise UsageError(f"{where} is {type(given).__name__}; accepted is {_ACCEPTED}")
+        if given.startswith(URI) or _HANDLE.match(given):
+            found = self.image(given.removeprefix(URI)) if given.startswith(URI) else None
+            found = found or chat.images.get(given)
+            if found is None:
+                raise UsageError(f"{where}: there is no picture {given!r:.100} here")
+            return found
+        if given[:8].lower().startswith(("http://", "https://")):
+            return Image.from_url(given)
+        return Image.from_bytes(_decoded(given, where))
+
+
+def _decoded(text: str, where: str) -> bytes:
+    """The bytes of a data URL, or of base64. A path is neither."""
+    head, comma, data = text.partition(",")
+    if head[:5].lower() == "data:" and not (comma and head.lower().endswith(";base64")):
+        raise UsageError(f"{where}: accepted are data URLs in base64")
+    try:
+        found = decode_base64(data if head[:5].lower() == "data:" else text)
+    except ImageError:
+        found = b""
+    if sniff(found[:HEAD]) is None:
+        raise UsageError(f"{where} is {text!r:.60}; accepted is {_ACCEPTED}")
+    return found
+
+
+async def watched(stream: AnswerStream[Any], tell: Tell | None = None) -> Answer[Any]:
+    """The answer of a turn, and each of its events told. Where the caller leaves, the turn is
+    stopped, and what had come of it stays in the conversation.
+    """
+    turn = Turn(stream)
+    try:
+        if tell is not None:
+            async for event in turn:
+                await tell(event)
+        return await turn.answer()
+    except BaseException:
+        turn.stop()
+        raise
