@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all stacks coverage fuzz crash soak check format bench record drift lock clean
+.PHONY: help demo docs test test-all stacks coverage fuzz crash soak check format bench record drift lock web clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
 	@echo "make record    record the examples into cassettes/, from the emulator (LIVE=1: from OpenRouter, which costs money)"
 	@echo "make drift     what the types of OpenRouter's SDK know and agentkit does not, each with its reason"
+	@echo "make web       build the chat page from agentkit/web/page/ (Node 20 or newer)"
 	@echo "make lock      bring $(LOCK) up to date with pyproject.toml"
 
 $(READY): pyproject.toml $(LOCK)
@@ -81,6 +82,10 @@ record: $(READY)
 
 drift: $(READY)
 	$(BIN)/python -m tests.drift
+
+web:
+	npm ci --prefix agentkit/web/page --no-audit --no-fund --silent
+	npm run --prefix agentkit/web/page --silent build
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

@@ -1,0 +1,113 @@
+/** A call that waits for a person: its arguments in full, which can be changed, and a yes or a no. */
+
+import type { Decision } from "./chat";
+import { button, h, icon, replace } from "./dom";
+import { short, shown, visible } from "./format";
+import type { ToolPart } from "./types";
+
+/** The fields in which arguments are changed, and how their text is read back. */
+interface Field {
+  name: string;
+  input: HTMLTextAreaElement;
+  value: unknown;
+}
+
+export class ApprovalView {
+  readonly element: HTMLElement;
+  private readonly fields = h("div", { class: "approval-fields" });
+  private readonly problem = h("p", { class: "approval-problem", role: "alert" });
+  private readonly reason = h("input", {
+    type: "text",
+    class: "approval-reason",
+    placeholder: "Why not? (optional, the model reads it)",
+    "aria-label": "Why not",
+    maxlength: "2000",
+  });
+  private edited: Field[] | null = null;
+
+  constructor(
+    private readonly part: ToolPart,
+    private readonly decide: (decision: Decision) => void,
+  ) {
+    const tool = visible(short(part.toolName));
+    // Enter on a button is a click: one who only wanted to send a message must not have said yes.
+    const yes = button("Allow", () => this.yes(), { class: "button primary", icon: "check" });
+    yes.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      this.problem.textContent = "Enter does not allow a call. Press the space bar, or click.";
+    });
+    const change = button("Change", () => this.change(), { icon: "edit" });
+    const no = button("Don’t allow", () => this.decide({ approved: false, reason: this.reason.value.trim() }));
+    this.reason.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();
+    });
+    this.element = h(
+      "div",
+      { class: "approval", role: "group", "aria-label": `${tool} waits for your decision` },
+      h("p", { class: "approval-title" }, icon("hand"), h("span", {}, "The agent wants to run ", h("strong", {}, tool))),
+      this.fields,
+      this.problem,
+      h("div", { class: "approval-actions" }, yes, change, no, this.reason),
+    );
+    this.show();
+  }
+
+  private show(): void {
+    const rows = Object.entries(argumentsOf(this.part)).map(([name, value]) =>
+      h("div", { class: "argument" }, h("dt", {}, visible(name)), h("dd", { dir: "auto" }, visible(shown(value)))),
+    );
+    replace(this.fields, rows.length > 0 ? h("dl", {}, ...rows) : h("p", { class: "muted" }, "Without arguments."));
+  }
+
+  private change(): void {
+    if (this.edited !== null) {
+      this.edited = null;
+      return this.show();
+    }
+    this.edited = Object.entries(argumentsOf(this.part)).map(([name, value]) => {
+      const text = shown(value);
+      const rows = Math.min(10, Math.max(1, text.split("\n").length, Math.ceil(text.length / 70)));
+      const input = h("textarea", { rows, dir: "auto", spellcheck: "false", "aria-label": name });
+      input.value = text;
+      return { name, input, value };
+    });
+    const rows = this.edited.map(({ name, input }) =>
+      h("div", { class: "argument" }, h("dt", {}, visible(name)), h("dd", {}, input)),
+    );
+    replace(this.fields, h("dl", {}, ...rows));
+    this.edited[0]?.input.focus();
+  }
+
+  private yes(): void {
+    if (this.edited === null) return this.decide({ approved: true });
+    const changed: Record<string, unknown> = {};
+    for (const { name, input, value } of this.edited) {
+      const read = readBack(input.value, value);
+      if (read === undefined) {
+        this.problem.textContent = `“${name}” is not valid JSON: ${input.value.slice(0, 60)}`;
+        input.focus();
+        return;
+      }
+      changed[name] = read;
+    }
+    const same = JSON.stringify(changed) === JSON.stringify(argumentsOf(this.part));
+    this.decide(same ? { approved: true } : { approved: true, edited: changed });
+  }
+}
+
+function argumentsOf(part: ToolPart): Record<string, unknown> {
+  const { input } = part;
+  if (input !== null && typeof input === "object" && !Array.isArray(input)) return input as Record<string, unknown>;
+  return input === undefined || input === null ? {} : { arguments: input };
+}
+
+/** Text stays text; everything else is JSON again. Undefined: it is none. */
+function readBack(text: string, before: unknown): unknown {
+  if (typeof before === "string") return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

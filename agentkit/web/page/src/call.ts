@@ -1,0 +1,142 @@
+/** A tool call: one line with its time and its cost, that unfolds to what was asked and what came back. */
+
+import type { Actions } from "./actions";
+import { ApprovalView } from "./approval";
+import { runClock, stopClock } from "./clock";
+import { h, icon, replace, say } from "./dom";
+import { money, seconds, short, shown, visible } from "./format";
+import type { Call, Message, ToolPart } from "./types";
+
+/** As much of a result as a page shows at once. */
+const LONGEST = 20_000;
+
+const STATES: Record<string, string> = {
+  "input-streaming": "is being called",
+  "input-available": "is at work",
+  "approval-requested": "waits for you",
+  "approval-responded": "was decided",
+  "output-available": "is done",
+  "output-error": "failed",
+  "output-denied": "was not allowed",
+};
+
+export class CallView {
+  readonly element = h("details", { class: "call" });
+  /** Where the calls of a sub-agent go. */
+  readonly inner = h("div", { class: "call-inner" });
+  private readonly summary = h("summary", {});
+  private readonly gist = h("span", { class: "call-gist" });
+  private readonly facts = h("span", { class: "call-facts" });
+  private readonly elapsed = h("span", { class: "elapsed" });
+  private readonly progress = h("p", { class: "call-progress muted" });
+  private readonly body = h("div", { class: "call-body" });
+  private readonly state = h("span", { class: "visually-hidden" });
+  private approval: ApprovalView | null = null;
+  private filled = "";
+
+  constructor(
+    private part: ToolPart,
+    private readonly message: Message,
+    private readonly actions: Actions,
+  ) {
+    const name = h("span", { class: "call-name" }, visible(short(part.toolName)));
+    this.summary.append(icon("chevron"), name, this.state, this.gist, this.facts);
+    this.element.append(this.summary, this.body, this.inner);
+    this.element.addEventListener("toggle", () => this.fill());
+  }
+
+  update(part: ToolPart, call: Call | undefined): void {
+    this.part = part;
+    this.element.dataset["state"] = part.state;
+    say(this.state, ` ${STATES[part.state] ?? part.state}: `);
+    say(this.gist, visible(gistOf(part)));
+    this.tell(call);
+    this.approve();
+    const told = this.message.progress?.[part.toolCallId] ?? call?.message;
+    const words = told && !isEnded(part) ? visible(told) : "";
+    say(this.progress, words);
+    if (words && !this.progress.isConnected) this.summary.after(this.progress);
+    this.progress.hidden = !words;
+    if (this.element.open) this.fill();
+  }
+
+  private tell(call: Call | undefined): void {
+    const facts: (Node | string)[] = [];
+    if (call?.costUsd) facts.push(money(call.costUsd));
+    if (this.part.state === "output-error") facts.push("failed");
+    if (this.part.state === "output-denied") facts.push("not allowed");
+    const works = ["input-streaming", "input-available"].includes(this.part.state);
+    if (works && !isOver(this.message)) {
+      runClock(this.elapsed, call?.startedAt);
+      this.facts.replaceChildren(this.elapsed);
+      return;
+    }
+    stopClock(this.elapsed);
+    if (typeof call?.seconds === "number" && isEnded(this.part)) facts.push(seconds(call.seconds));
+    const text = facts.join(" · ");
+    say(this.facts, text);
+  }
+
+  private approve(): void {
+    if (this.part.state !== "approval-requested") {
+      this.approval?.element.remove();
+      this.approval = null;
+      return;
+    }
+    this.element.open = true;
+    this.approval ??= new ApprovalView(this.part, (decision) =>
+      this.actions.decide(this.message, this.part, decision),
+    );
+    if (!this.approval.element.isConnected) this.element.append(this.approval.element);
+  }
+
+  /** What it was called with and what came of it: written only where somebody looks. */
+  private fill(): void {
+    if (!this.element.open || this.part.state === "approval-requested") return replace(this.body);
+    const { part } = this;
+    const state = JSON.stringify([part.state, part.approval?.reason, part.inputText?.length]);
+    if (state === this.filled && this.body.childElementCount > 0) return;
+    this.filled = state;
+    replace(
+      this.body,
+      section("Arguments", part.input ?? part.inputText),
+      part.approval?.approved === false
+        ? section("Not allowed", part.approval.reason || "You said no.")
+        : null,
+      part.state === "output-available" ? section("Result", part.output) : null,
+      part.state === "output-error" ? section("Error", part.errorText) : null,
+    );
+  }
+}
+
+function isEnded(part: ToolPart): boolean {
+  return part.state.startsWith("output-");
+}
+
+function isOver(message: Message): boolean {
+  return ["stopped", "failed", "interrupted", "limited"].includes(message.metadata?.status ?? "");
+}
+
+function gistOf(part: ToolPart): string {
+  if (part.input === undefined || part.input === null) return "";
+  if (typeof part.input !== "object") return String(part.input).slice(0, 200);
+  const values = Object.values(part.input as object).filter((value) => value !== null && value !== "");
+  return values
+    .map((value) => (typeof value === "string" ? value : JSON.stringify(value)))
+    .join(", ")
+    .replace(/\s+/g, " ")
+    .slice(0, 200);
+}
+
+function section(title: string, value: unknown): HTMLElement | null {
+  if (value === undefined || value === null || value === "") return null;
+  const text = visible(shown(value));
+  const rest = text.length - LONGEST;
+  const cut = rest > 0 ? `${text.slice(0, LONGEST)}\n… ${rest.toLocaleString("en-US")} more characters` : text;
+  return h(
+    "section",
+    {},
+    h("h4", {}, title),
+    h("pre", { tabindex: "0", dir: "auto", "aria-label": title }, cut),
+  );
+}
