@@ -42,6 +42,8 @@ MODULE_OF = {
 """Distributions whose module has another name."""
 COMES_WITH = {"httpcore2": "httpx2", "mcp_types": "mcp", "pydantic_core": "pydantic"}
 """Modules of a distribution that another one pins to one exact version."""
+PAGE = ROOT / "agentkit" / "web" / "page"
+"""The sources of the chat page, and what builds it: no part of the wheel, which has the page."""
 USER_CONFIG = {
     "typeCheckingMode": "strict",
     "enableTypeIgnoreComments": False,
@@ -75,10 +77,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Wheel) -> None:
     ours = {
         path.relative_to(ROOT).as_posix()
         for path in package.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and PAGE not in path.parents
     }
     assert {name for name in wheel.files if ".dist-info/" not in name} == ours
-    assert "agentkit/py.typed" in ours
+    assert {"agentkit/py.typed", "agentkit/web/static/page.js"} <= ours
 
 
 def test_the_wheel_says_what_it_is(wheel: Wheel) -> None:
