@@ -12,6 +12,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from agentkit.errors import SessionError
+from agentkit.sessions.migrations import add_notes
 from agentkit.sessions.tables import VERSION, about, metadata
 
 APPLICATION_ID = 0x61676B74
@@ -35,7 +36,7 @@ class Schema:
     """
 
 
-SCHEMA = Schema(metadata, VERSION)
+SCHEMA = Schema(metadata, VERSION, MappingProxyType({1: add_notes}))
 
 
 class Found(Enum):

@@ -22,7 +22,7 @@ from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.ledger_sweep import mark_saved
 from agentkit.saved_conversation import SavedConversation
-from agentkit.sessions import archive, catalogue, forks, gallery, removal
+from agentkit.sessions import archive, catalogue, forks, gallery, removal, run_notes
 from agentkit.sessions.archive_file import check_path
 from agentkit.sessions.budgets import Budgets
 from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
@@ -214,6 +214,20 @@ class Sessions:
         no conversation has it by then: one that was uploaded, say, and never sent.
         """
         await self._write(partial(gallery.note, image=image))
+
+    async def note(self, run: str, data: str) -> None:
+        """Keep a text of your own with a run, by its id, in the place of an earlier one: what a
+        program that shows conversations has to know of it. Nothing is kept of a run that is not
+        here. It is deleted with the run, and is no part of an exported conversation.
+        """
+        check_text("Sessions.note({!r})", run)
+        check_kind("Sessions.note(data={!r})", data, str, "text")
+        await self._write(partial(run_notes.note, run=run, data=data))
+
+    async def notes(self, runs: Iterable[str]) -> dict[str, str]:
+        """The texts that `note` has kept with these runs, by their ids."""
+        names = list(runs)
+        return await self._read(partial(run_notes.noted, names=names))
 
     async def sweep(self) -> int:
         """Remove from the store the pictures that a conversation here has named once, that none

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1
+VERSION = 2
 """Of the schema. A database of a higher one is refused, one of a lower one is migrated."""
 
 metadata = MetaData()
@@ -91,6 +91,14 @@ messages = Table(
     Column("number", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),  # JSON
     Column("checksum", BigInteger, nullable=False),  # CRC-32 of `data`
+)
+
+notes = Table(
+    # What a program that shows the runs has noted of them: text of its own.
+    "agentkit_notes",
+    metadata,
+    Column("run", String(80), ForeignKey(runs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("data", Text, nullable=False),
 )
 
 pictures = Table(

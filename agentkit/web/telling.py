@@ -92,7 +92,9 @@ class Teller:
         """The last chunks: what is open is closed, and what is known by now is told. `ending` says
         how it came to an end where the run does not say it itself.
         """
-        ending = ending or Ending(run.status)
+        is_over = run.status in {"completed", "limited", "refused"}
+        if ending is None or (ending.status == "stopped" and is_over):
+            ending = Ending.of(run)
         self.notes.ending = ending
         told = self.close()
         if run.status == "paused" and ending.status == "paused":

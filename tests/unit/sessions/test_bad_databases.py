@@ -98,7 +98,7 @@ def test_a_database_of_a_newer_agentkit(database_url: str) -> None:
     with database.writing() as connection:
         connection.execute(about.update().values(value="9"))
     database.close()
-    with pytest.raises(SessionError, match="its schema is 9, and this agentkit knows 1"):
+    with pytest.raises(SessionError, match="its schema is 9, and this agentkit knows 2"):
         use(database_url)
 
 
