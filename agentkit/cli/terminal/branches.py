@@ -15,7 +15,7 @@ from agentkit.agent import Agent
 from agentkit.conversation import Conversation
 from agentkit.errors import UsageError
 from agentkit.images.store import MemoryImageStore
-from agentkit.sessions import SavedConversation, Sessions
+from agentkit.sessions import SavedChat, SavedConversation, Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,10 @@ class Branches(Protocol):
 
     async def list(self, search: str, /) -> Sequence[Listed]:
         """Those that are kept, the latest first."""
+        ...
+
+    async def has(self, name: str, /) -> bool:
+        """Whether a conversation is kept under this id."""
         ...
 
     async def switch(self, name: str) -> Conversation[Any]:
@@ -102,6 +106,14 @@ class InDatabase:
             for each in found
         ]
 
+    async def has(self, name: str, /) -> bool:
+        after: SavedChat | None = None
+        while found := await self._sessions.list(after=after):
+            if any(each.id == name for each in found):
+                return True
+            after = found[-1]
+        return False
+
     async def switch(self, name: str) -> Conversation[Any]:
         return await asyncio.to_thread(self._agent.conversation, name, sessions=self._sessions)
 
@@ -143,6 +155,9 @@ class InMemory:
 
     async def list(self, _: str, /) -> Sequence[Listed]:
         return ()
+
+    async def has(self, _: str, /) -> bool:
+        return False
 
     async def switch(self, name: str) -> Conversation[Any]:
         raise UsageError(f"/sessions {name}: the conversations of this chat are not kept")

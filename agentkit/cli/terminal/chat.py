@@ -19,7 +19,14 @@ from agentkit.cli.terminal.face import Face
 from agentkit.cli.terminal.files import path_of
 from agentkit.cli.terminal.markdown import Hanging
 from agentkit.cli.terminal.pictures import Protocol, drawn
-from agentkit.cli.terminal.transcript import Shown, ShownImage, Transcript, image_row, signed
+from agentkit.cli.terminal.transcript import (
+    Moving,
+    Shown,
+    ShownImage,
+    Transcript,
+    image_row,
+    signed,
+)
 from agentkit.cli.terminal.typed import Message
 from agentkit.conversation import Conversation
 from agentkit.conversation_record import Interrupted
@@ -31,6 +38,9 @@ from agentkit.saved_conversation import SavedConversation
 from agentkit.show import plain
 from agentkit.stream import AnswerStream
 from agentkit.values import Image, Usage
+
+_MOMENT = 0.3
+"""Seconds after which it is told what is waited for."""
 
 
 class Chat:
@@ -125,8 +135,7 @@ class Chat:
         images = [*self.attached]
         if self.face.is_terminal:
             shown = plain.terminal(message.words) or f"({len(images)} pictures)"
-            self.face.print(Text(""))
-            self.face.print(*prompt_rows(shown))
+            self.face.print(Text(""), *prompt_rows(shown))
         try:
             if await self.take_turn(message.words, images):
                 self.attached.clear()
@@ -234,10 +243,19 @@ class Chat:
         event told of.
         """
         waiting = asyncio.ensure_future(self.conversation.settled())
+        began = time.monotonic()
+
+        def status() -> str:
+            seconds = f"{time.monotonic() - began:.0f} s"
+            return f"{seconds} · pictures that are paid for still come · Ctrl-C does not wait"
+
         self.face.on_stop(lambda: _cancel(waiting))
         try:
+            await asyncio.wait([waiting], timeout=_MOMENT)
+            self.face.watch(lambda: (Moving(), status()))
             await asyncio.wait([waiting])
         finally:
+            self.face.watch(None)
             self.face.on_stop(None)
             waiting.cancel()
         for name, image in list(self.conversation.images.items()):
@@ -283,11 +301,11 @@ def _cancel(task: asyncio.Future[None]) -> None:
     task.cancel()
 
 
-def prompt_rows(text: str) -> list[Hanging]:
+def prompt_rows(text: str, style: str = "bold") -> list[Hanging]:
     """What the user said, as rows of their own."""
     first, *rest = text.split("\n")
-    rows = [Hanging("› ", "  ", Text(first, style="bold"), "bold cyan")]
-    return [*rows, *(Hanging("  ", "  ", Text(line, style="bold")) for line in rest)]
+    rows = [Hanging("› ", "  ", Text(first, style=style), f"{style} cyan")]
+    return [*rows, *(Hanging("  ", "  ", Text(line, style=style)) for line in rest)]
 
 
 def difference(now: Usage, before: Usage) -> Usage:

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.text import Text
+
 from agentkit._check import check_model
 from agentkit.budget import Budget
-from agentkit.cli.terminal.chat import Chat, print_last_turn
+from agentkit.cli.terminal.chat import Chat, print_last_turn, prompt_rows
 from agentkit.cli.terminal.files import open_in_viewer, save_all
 from agentkit.cli.terminal.transcript import image_row
 from agentkit.cli.terminal.typed import Command, Message, as_path
@@ -40,6 +42,9 @@ class Entry(NamedTuple):
 
 async def carry_out(chat: Chat, command: Command) -> None:
     """Carry out a command. What goes wrong is shown."""
+    if chat.face.is_terminal:
+        typed = plain.line(f"/{command.name} {command.argument}".rstrip(), width=200)
+        chat.face.print(Text(""), *prompt_rows(typed, "dim"))
     entry = COMMANDS.get(command.name)
     if entry is None:
         near = difflib.get_close_matches(command.name, COMMANDS, n=1)
@@ -74,9 +79,10 @@ def _read(path: Path) -> Image:
 
 async def _help(chat: Chat, _: str) -> None:
     chat.say('A picture is called by its name: "put a hat on img_1".')
+    width = max(len(f"/{name} {entry.argument}") for name, entry in COMMANDS.items())
     for name, entry in COMMANDS.items():
         usage = f"/{name} {entry.argument}".rstrip()
-        chat.say(f"{usage:<22} {entry.help}")
+        chat.say(f"{usage:<{width}}  {entry.help}")
     if chat.face.is_terminal:
         chat.say("Alt-Enter begins a new line, Tab completes, Ctrl-C stops a turn, Ctrl-D leaves.")
 
@@ -153,26 +159,28 @@ async def _fork(chat: Chat, argument: str) -> None:
 
 
 async def _sessions(chat: Chat, argument: str) -> None:
-    found = await chat.branches.list(argument)
     here = chat.branches.id_of(chat.conversation)
     if here is None:
         chat.say("this conversation is not kept: it ends with the chat")
         return
-    if argument and argument in {each.id for each in await chat.branches.list("")}:
+    if argument and await chat.branches.has(argument):
         chat.go_to(await chat.branches.switch(argument))
         chat.has_kept_last = False
         chat.say(f"this is now {argument}", "dim")
         await print_last_turn(chat)
         return
+    found = await chat.branches.list(argument)
     if not found:
         chat.say(f"no conversation has {argument!r} in it" if argument else "no conversations yet")
     for each in found:
         mark = "›" if each.id == here else " "
-        facts = [f"{each.turns} turns", ago(time.time() - each.changed_at)]
+        facts = [plain.counted(each.turns, "turn"), ago(time.time() - each.changed_at)]
         if each.cost_usd:
             facts.append(plain.dollars(each.cost_usd))
         title = plain.line(each.title, width=60)
         chat.say(f"{mark} {plain.line(each.id)} · {' · '.join(facts)}  {title}".rstrip())
+    if any(each.id != here for each in found):
+        chat.say("/sessions ID goes on with one of them", "dim")
 
 
 async def _cost(chat: Chat, _: str) -> None:
@@ -228,8 +236,8 @@ async def _check_model(chat: Chat, name: str) -> None:
         return
     meant = await names_meant(name, Catalogue(agent.client))
     if meant is not None:
-        stays = f"it stays {chat.conversation.model}"
-        raise UsageError(f"/model {name}: there is no such model; {unknown_words(meant)} {stays}")
+        told = f"there is no such model, so it stays {chat.conversation.model}"
+        raise UsageError(f"/model {name}: {told}; {unknown_words(meant)}")
 
 
 async def _api(chat: Chat, argument: str) -> None:
@@ -264,6 +272,8 @@ def _picture(chat: Chat, name: str) -> Image:
         return images[name]
     if not name and images:
         return list(images.values())[-1]
+    if not name:
+        raise UsageError("there are no pictures yet")
     known = ", ".join(images) or "none yet"
     raise UsageError(f"there is no picture {name!r}; there is: {known}")
 

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.style import Style
 from rich.text import Text
 
-from agentkit.cli.terminal.markdown import PICTURE, MarkdownLines, Words
+from agentkit.cli.terminal.markdown import PICTURE, Hanging, MarkdownLines, Words
 from agentkit.demo.descriptions import (
     call_line,
     caption,
@@ -224,12 +224,12 @@ class Transcript:
         self._shown_urls.update(plain.terminal(each.url) for each in sources if each.url)
 
 
-def signed(sign: str, style: str, words: str, words_style: str = "") -> Words:
+def signed(sign: str, style: str, words: str, words_style: str = "") -> Hanging:
     """A row with a sign before it: `✓ weather(city: "Oslo")`. The words are escaped already."""
-    return Words(Text.assemble((f"{sign} ", style), (words, words_style)))
+    return Hanging(f"{sign} ", "  ", Text(words, words_style), style)
 
 
-def call_row(call: Invocation) -> Words:
+def call_row(call: Invocation) -> Hanging:
     """The row of a call that has ended."""
     words = call_line(call)
     if result := outcome(call):

@@ -363,9 +363,12 @@ async def test_a_command_says_what_it_did_or_what_it_accepts(
     [
         (
             "/model openai/gpt-5.22",
-            "✗ /model openai/gpt-5.22: there is no such model; did you mean openai/gpt-5.2",
+            "✗ /model openai/gpt-5.22: there is no such model, so it stays openai/gpt-5.2; did you mean",
         ),
-        ("/model xyzzy/none", "✗ /model xyzzy/none: there is no such model; the catalogue has no"),
+        (
+            "/model xyzzy/none",
+            "✗ /model xyzzy/none: there is no such model, so it stays openai/gpt-5.2; the catalogue",
+        ),
         ("/model openai/gpt-5.2:nitro", "model: openai/gpt-5.2:nitro"),
         ("/model openrouter/auto", "model: openrouter/auto"),
     ],
@@ -376,7 +379,6 @@ async def test_a_model_is_looked_up_before_it_is_taken(
     face = await chatting(typed, "/model", checks=True)
     assert any(line.startswith(said) for line in face.lines), face.lines
     if said.startswith("✗"):
-        assert "it stays openai/gpt-5.2" in face.out.getvalue().replace("\n", " ")
         assert face.lines[-1] == "model: openai/gpt-5.2"
     assert emulator.posts == []
 

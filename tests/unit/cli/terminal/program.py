@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agentkit import Agent, FileImageStore, OpenRouter, tool
 from agentkit.cli import open_chat
-from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+from agentkit.emulator import CallTool, Draw, Emulator, Fault, Reply, Say, Socket, When
 from agentkit.sessions import Sessions
 
 TABLE = "| row | square |\n|----:|-------:|\n" + "".join(
@@ -54,6 +54,11 @@ SCENARIOS: dict[str, list[Reply]] = {
         Reply([Say("Here is it:\n"), Draw("a fox", size=(256, 256)), CallTool("wait", {})]),
         Reply([Say("Hello again.")]),
     ],
+    "half": [
+        Reply([Say("Here it comes:\n"), Draw("a fox", ("message_images",), shape="data_url")]),
+        Reply([Say("Hello again.")]),
+    ],
+    "slow": [Reply([Say("Here it comes:\n"), Draw("a fox", size=(128, 128))])],
     "noisy": [Reply([CallTool("noisy", {})]), Reply([Say("It was noisy.")])],
     "turns": [
         Reply(
@@ -65,10 +70,18 @@ SCENARIOS: dict[str, list[Reply]] = {
 }
 
 
+FAULTS: dict[str, list[Fault]] = {
+    # The bytes of the picture stop coming in the middle of it.
+    "half": [Fault(when=When(nth=(1,)), socket=Socket("stall", at="body", byte=400_000))],
+    # The download of the picture takes a few seconds.
+    "slow": [Fault(when=When(api="pictures"), socket=Socket("drip", at="body", rate=9_000))],
+}
+
+
 def main() -> None:
     name, folder, *rest = sys.argv[1:]
     delay = float(rest[0]) if rest else 0.0
-    with Emulator(chunk_delay=delay) as emulator:
+    with Emulator(chunk_delay=delay, faults=FAULTS.get(name, [])) as emulator:
         emulator.play(SCENARIOS[name])
         client = OpenRouter(api_key="sk-or-test", base_url=emulator.base_url, proxy=False)
         store = FileImageStore(Path(folder) / "store")

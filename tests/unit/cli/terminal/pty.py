@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.clock import GUARD
@@ -76,6 +76,13 @@ class Pty:
             if not self._read():
                 assert text in self.text, self.text
         return self.text
+
+    def until_true(self, has_come: Callable[[], bool]) -> None:
+        """Read until this is so."""
+        end = time.monotonic() + GUARD
+        while not has_come():
+            assert time.monotonic() < end, self.text
+            self._read()
 
     def _read(self) -> bool:
         """Read what is there, and answer what is asked. False where the other end is closed."""

@@ -56,6 +56,35 @@ def test_ctrl_c_keeps_the_picture_and_twice_leaves(opened: Open) -> None:
     assert chat.wait() == 0
 
 
+def test_ctrl_c_while_a_picture_is_downloaded_keeps_it(opened: Open) -> None:
+    chat = opened("slow")
+    chat.keys("go\r")
+    chat.until("image_generation(")
+    chat.keys("\x03")
+    chat.until("pictures that are paid for still come")
+    chat.until("▣ img_1 · 128×128")
+    chat.until("stopped · $0.04")
+    chat.keys("/images\r/cost\r")
+    chat.until("this chat: $0.04")
+    assert len(re.findall(r"▣ img_1 · 128×128", chat.text)) == 2
+
+
+def test_ctrl_c_while_the_bytes_of_a_picture_come_says_what_is_lost(
+    opened: Open, tmp_path: Path
+) -> None:
+    chat = opened("half")
+    chat.keys("go\r")
+    chat.until("Here it comes:")
+    store = tmp_path / "store"
+    chat.until_true(lambda: any(each.is_file() for each in store.rglob("*")))
+    chat.keys("\x03")
+    chat.until("stopped · cost not told")
+    chat.keys("/images\r")
+    chat.until("no picture: cut off: the reply ended inside it")
+    chat.keys("hello\r")
+    chat.until("Hello again.")
+
+
 def test_a_bracketed_paste_is_one_message(opened: Open) -> None:
     chat = opened("turns")
     chat.keys("\x1b[200~one\rtwo\rthree\x1b[201~")
@@ -89,6 +118,7 @@ def test_a_terminal_that_knows_sixels_gets_them_and_no_key_is_lost(opened: Open)
     chat.until("› a key more")
 
 
+@pytest.mark.slow
 def test_a_terminal_that_knows_no_sixels_gets_half_blocks(opened: Open) -> None:
     chat = opened("picture", typed="draw\n", answers="\x1b[?62;22c", until="▣ img_1")
     assert b"\x1bP" not in chat.seen
