@@ -81,12 +81,14 @@ class Record(Protocol):
         """Whether another one has written it since it was loaded, or written here."""
         ...
 
-    def save(self, run: Run, shown: Shown) -> None:
-        """Write a run that goes on, or waits."""
+    def save(self, run: Run, shown: Shown, *, sync: bool = True) -> None:
+        """Write a run that goes on, or waits. Without `sync`, it may wait for the disk together
+        with what is written next to `ledger`.
+        """
         ...
 
     def keep(self, run: Run, shown: Shown) -> None:
-        """Write a run that has ended as the next turn."""
+        """Write a run that has ended as the next turn, which needs nothing of `ledger` any more."""
         ...
 
     def give_up(self, run: Run, shown: Shown) -> None:

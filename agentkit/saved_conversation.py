@@ -21,7 +21,6 @@ from agentkit.conversation import Conversation
 from agentkit.conversation_record import Interrupted, Record, Shown, Stored
 from agentkit.errors import (
     ConversationBusy,
-    LedgerError,
     RunError,
     SessionError,
     StoppedRun,
@@ -77,8 +76,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         """Whether another process was at work on a turn when the conversation was loaded."""
         self._pen = threading.Lock()
         """One thread writes at a time."""
-        self._latest: tuple[Run, Shown] | None = None
-        """What is to be written of the run that goes on."""
+        self._latest: tuple[Run, Shown, bool] | None = None
+        """What is to be written of the run that goes on, and whether to wait for the disk."""
         self._release_lock: Callable[[], None] | None = None
         self._unsaved: list[tuple[Callable[[Run, Shown], None], Run]] = []
         """Turns that have ended here, whether they are in the history or not, and that could not be
@@ -304,16 +303,21 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         images = tuple(self._album.images.values())
         return Shown(images, self._album.highest, self._api, self._model)
 
-    async def _save_run(self, run: Run) -> None:
-        """Write a run while it goes on."""
-        self._latest = (run, self._shown())
+    async def _save_run(self, run: Run, sync: bool) -> None:
+        """Write a run while it goes on. Without `sync`, it is on the disk together with the request
+        that the ledger writes next, and before that is sent.
+        """
+        sync = sync or self.agent.ledger is not None  # which is not in this database
+        sync = sync or (self._latest is not None and self._latest[2])  # this stands for both
+        self._latest = (run, self._shown(), sync)
         await asyncio.to_thread(self._save_latest)
 
     def _save_latest(self) -> None:
         with self._pen:
             latest, self._latest = self._latest, None
             if latest is not None:  # else another thread has written it, or the run has ended
-                self._record.save(*latest)
+                run, shown, sync = latest
+                self._record.save(run, shown, sync=sync)
 
     def _write_last(self, how: Callable[[Run, Shown], None], run: Run, shown: Shown) -> None:
         with self._pen:
@@ -333,11 +337,6 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
                 self._unsaved.append((how, run))
             error.run = run
             raise
-        if self._ledger is not None and how == self._record.keep:
-            try:
-                await self._ledger.saved(run)
-            except LedgerError as error:  # the turn is written: a sweep removes what is left of it
-                logger().warning("ledger_not_swept", run=run.id, reason=str(error))
 
     async def _end_failed(self, run: Run | None, error: BaseException) -> None:
         """Write what a turn that failed has left: its pictures and its cost."""

@@ -22,8 +22,10 @@ ResultT = TypeVar("ResultT")
 
 Later = Callable[[Coroutine[Any, Any, None], int], None]
 """Takes the rest of a turn's downloads, and how many pictures these may give."""
-Save = Callable[[Run], Awaitable[None]]
-"""Writes a run down, as far as it has come."""
+Save = Callable[[Run, bool], Awaitable[None]]
+"""Writes a run down, as far as it has come; with False, a paid request that is written next waits
+for the disk for both.
+"""
 
 
 class EventLog:
@@ -64,10 +66,12 @@ class EventLog:
         if self._on_run is not None:
             self._on_run(run)
 
-    async def save(self) -> None:
-        """Write the run down as far as it has come, where it outlives the process."""
+    async def save(self, *, is_asking: bool = False) -> None:
+        """Write the run down as far as it has come, where it outlives the process. `is_asking`:
+        what comes next is a request to the model that was not sent before.
+        """
         if self._save is not None and self._run is not None:
-            await self._save(self._run)
+            await self._save(self._run, not is_asking)
 
     def tell(self, event: Event) -> None:
         self.events.append(event)

@@ -138,8 +138,8 @@ class Relay(EventLog):
         if self._to.run is not None:
             self._to.run = self._to.run.with_nested(self._invocation.id, sub)
 
-    async def save(self) -> None:
-        await self._to.save()
+    async def save(self, *, is_asking: bool = False) -> None:
+        await self._to.save(is_asking=is_asking)
 
     def tell(self, event: Event) -> None:
         self._to.tell(InvocationProgress(self._invocation, _words(event), event))

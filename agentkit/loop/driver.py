@@ -67,12 +67,13 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
     upcoming = await money.next_request(run, context)
     cost = money.next_cost(run, upcoming)
     step = next_step(run, cost)
-    if upcoming is not None and (sent := await outcomes.sent_before(run, context)) is not None:
+    sent = None if upcoming is None else await outcomes.sent_before(run, context)
+    if sent is not None:
         step = Ask(sent.closing)  # it was decided, and paid for, before the process died
     run = money.explained(run, cost, step)
     if isinstance(step, Ask | Call):
         log.run = run
-        await log.save()
+        await log.save(is_asking=isinstance(step, Ask) and sent is None)
         cancellation.check()
     match step:
         case Ask(closing=closing):

@@ -78,18 +78,23 @@ _ADD = insert(rows)
 _DROP_REPLY = delete(rows).where(
     rows.c.call == select(calls.c.id).where(_THIS).scalar_subquery(), rows.c.kind != "request"
 )
-_MEASURE = (
-    update(calls)
-    .where(_THIS)
-    .values(
-        size=select(
-            func.coalesce(func.sum(func.length(rows.c.data)), 0)
-            + func.coalesce(func.sum(func.length(rows.c.facts)), 0)
-        )
-        .where(rows.c.call == calls.c.id)
-        .scalar_subquery()
+_SIZE = (
+    select(
+        func.coalesce(func.sum(func.length(rows.c.data)), 0)
+        + func.coalesce(func.sum(func.length(rows.c.facts)), 0)
     )
+    .where(rows.c.call == calls.c.id)
+    .scalar_subquery()
 )
+_MEASURE = update(calls).where(_THIS).values(size=_SIZE)
+_MEASURE_RUN = update(calls).where(calls.c.run == bindparam("of_run")).values(size=_SIZE)
+_REQUESTS = (
+    select(calls.c.id, func.max(rows.c.number).label("last"))
+    .select_from(calls.join(rows, calls.c.id == rows.c.call))
+    .where(calls.c.run == bindparam("of_run"), rows.c.kind == "request")
+    .group_by(calls.c.id)
+)
+_DROP_BEHIND = delete(rows).where(rows.c.call == bindparam("of_call"), rows.c.kind != "request")
 
 
 class DatabaseCalls:
@@ -240,6 +245,19 @@ class DatabaseLocks:
                 return self._database.locks.take(f"run {run}")
             except Held as held:
                 raise run_busy(run, held.who) from None
+
+
+def mark_kept(connection: Connection, run: str, turns: int) -> None:
+    """Drop what a run that has ended, and is saved in this transaction, has itself. Its requests
+    stay until a sweep, since later ones refer to them: see `ledger_sweep.mark_saved`.
+    """
+    found = connection.execute(_REQUESTS, {"of_run": _stored(run)}).all()
+    if not found:
+        return
+    connection.execute(_DROP_BEHIND, [{"of_call": each.id} for each in found])
+    (saved,) = _rows_of(Entry("saved", {"turns": turns, "ended": True}))
+    connection.execute(_ADD, [saved.values(each.id, max(each.last + 1, 0)) for each in found])
+    connection.execute(_MEASURE_RUN, {"of_run": _stored(run)})
 
 
 def delete_runs(connection: Connection, runs: Collection[str]) -> None:

@@ -12,6 +12,7 @@ from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.stored_call import StoredCall
 from agentkit.run import Run
 from agentkit.sessions import rows, storage, turns
+from agentkit.sessions.calls import mark_kept
 from agentkit.sessions.database import Database
 from agentkit.sessions.locks import Held
 from agentkit.sessions.turns import Begun, Written
@@ -72,9 +73,9 @@ class DatabaseRecord:
             )
         return version != self._version
 
-    def save(self, run: Run, shown: Shown) -> None:
+    def save(self, run: Run, shown: Shown, *, sync: bool = True) -> None:
         """See `Record`."""
-        self._write(run, shown)
+        self._write(run, shown, sync=sync)
 
     def keep(self, run: Run, shown: Shown) -> None:
         """See `Record`."""
@@ -84,11 +85,13 @@ class DatabaseRecord:
         """See `Record`."""
         self._write(run, shown, is_turn=False)
 
-    def _write(self, run: Run, shown: Shown, *, is_turn: bool | None = None) -> None:
+    def _write(
+        self, run: Run, shown: Shown, *, is_turn: bool | None = None, sync: bool = True
+    ) -> None:
         """Write a run; with `is_turn`, it has ended, and is one or is none."""
         before = self._run if self._run is not None and self._run.run == run.id else None
         self._database.locks.check(lock_of(self.id))
-        with self._database.writing(lock_of(self.id)) as connection:
+        with self._database.writing(lock_of(self.id), sync=sync) as connection:
             if self._version is None:
                 turns.begin(connection, self._begun)
             if self._damaged is not None:
@@ -103,6 +106,8 @@ class DatabaseRecord:
                 title=rows.title_of(run) if is_turn else "",
             )
             turns.save_pictures(connection, self.id, shown.images, self._images)
+            if is_turn:
+                mark_kept(connection, run.id, run.turns)
         self._version, self._run, self._images = version, written, shown.images
         self._damaged = None
 

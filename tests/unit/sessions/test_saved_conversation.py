@@ -362,10 +362,10 @@ class _WatchedRecord:
         return self._watched(name, found) if callable(found) else found
 
     def _watched(self, name: str, method: Any) -> Any:
-        def call(*args: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
             if threading.get_ident() == self._loop:
                 self._here.append(name)
-            result = method(*args)
+            result = method(*args, **options)
             return self._watched("release", result) if name == "lock" else result
 
         return call
