@@ -12,7 +12,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from agentkit.errors import SessionError
-from agentkit.sessions.migrations import add_notes
+from agentkit.sessions.migrations import add_notes, order_runs_by_name
 from agentkit.sessions.tables import VERSION, about, metadata
 
 APPLICATION_ID = 0x61676B74
@@ -36,7 +36,8 @@ class Schema:
     """
 
 
-SCHEMA = Schema(metadata, VERSION, MappingProxyType({1: add_notes}))
+_STEPS: Mapping[int, Step] = MappingProxyType({1: add_notes, 2: order_runs_by_name})
+SCHEMA = Schema(metadata, VERSION, _STEPS)
 
 
 class Found(Enum):

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 2
+VERSION = 3
 """Of the schema. A database of a higher one is refused, one of a lower one is migrated."""
 
 metadata = MetaData()
@@ -77,10 +77,11 @@ conversation_runs = Table(
     # Every run of a conversation. `turn` is its place in the history; NULL: it was not kept.
     "agentkit_conversation_runs",
     metadata,
+    Column("run", String(80), ForeignKey(runs.c.id), primary_key=True),
     _of_conversation(),
-    Column("run", String(80), ForeignKey(runs.c.id), primary_key=True, index=True),
     Column("turn", Integer),
     UniqueConstraint("conversation", "turn"),
+    sqlite_with_rowid=False,
 )
 
 messages = Table(

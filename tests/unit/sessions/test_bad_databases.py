@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from agentkit.errors import SessionError, UsageError
 from agentkit.sessions.database import Database
-from agentkit.sessions.tables import about, budgets
+from agentkit.sessions.tables import VERSION, about, budgets
 from tests.disks import fill, remount, small_disk
 from tests.postgres import Postgres, is_root
 from tests.processes import forked
@@ -98,7 +98,7 @@ def test_a_database_of_a_newer_agentkit(database_url: str) -> None:
     with database.writing() as connection:
         connection.execute(about.update().values(value="9"))
     database.close()
-    with pytest.raises(SessionError, match="its schema is 9, and this agentkit knows 2"):
+    with pytest.raises(SessionError, match=f"its schema is 9, and this agentkit knows {VERSION}"):
         use(database_url)
 
 
