@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentkit.errors import SessionError, UsageError
 from agentkit.run import Run
@@ -19,6 +19,7 @@ from agentkit.values.codec import dumped
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+T = TypeVar("T")
 _NOTHING = Message("user", ())
 """Stands in a row for the messages, which have rows of their own."""
 
@@ -53,7 +54,7 @@ def row_of(run: Run) -> RunRow:
         run.id,
         run.status,
         bare.to_json(),
-        dumped(_usages(), run.spent).decode(),
+        dumped(_adapter(tuple[Usage, ...]), run.spent).decode(),
         failures_data(run.failures),
         run.started_at,
     )
@@ -89,7 +90,7 @@ def changed_messages(before: Sequence[Message], now: Sequence[Message]) -> list[
     rows: list[MessageRow] = []
     for number, message in enumerate(now):
         if number >= len(before) or before[number] is not message:
-            data = dumped(_message(), message)
+            data = dumped(_adapter(Message), message)
             rows.append(MessageRow(number, data, zlib.crc32(data)))
     return rows
 
@@ -100,32 +101,34 @@ def messages_of(rows: Sequence[MessageRow], blobs: Blobs | None) -> tuple[Messag
         if zlib.crc32(row.data) != row.checksum:
             raise ValueError(f"message {row.number} is damaged: its checksum does not match")
     text = b"[%b]" % b",".join([row.data for row in rows])
-    return _messages().validate_json(text, context={"blobs": blobs})
+    return _adapter(tuple[Message, ...]).validate_json(text, context={"blobs": blobs})
 
 
 def picture_data(image: Image) -> str:
     """A picture as JSON, without its bytes."""
-    return dumped(_image(), image).decode()
+    return dumped(_adapter(Image), image).decode()
 
 
 def failures_data(failures: tuple[ImageFailure, ...]) -> str:
     """Pictures that could not be had, as JSON."""
-    return dumped(_failures(), failures).decode()
+    return dumped(_adapter(tuple[ImageFailure, ...]), failures).decode()
 
 
 def pictures_of(rows: Iterable[str], blobs: Blobs | None) -> tuple[Image, ...]:
     """Pictures from their JSON. Raises `ValueError` where it is damaged."""
-    return _images().validate_json(f"[{','.join(rows)}]", context={"blobs": blobs})
+    return _adapter(tuple[Image, ...]).validate_json(
+        f"[{','.join(rows)}]", context={"blobs": blobs}
+    )
 
 
 def usages_of(rows: Iterable[str]) -> tuple[tuple[Usage, ...], ...]:
     """The usage of each request of these runs. Raises `ValueError` where it is damaged."""
-    return _all_usages().validate_json(f"[{','.join(rows)}]")
+    return _adapter(tuple[tuple[Usage, ...], ...]).validate_json(f"[{','.join(rows)}]")
 
 
 def failures_of(rows: Iterable[str]) -> tuple[tuple[ImageFailure, ...], ...]:
     """The pictures that did not come, of these runs. Raises `ValueError` where it is damaged."""
-    return _all_failures().validate_json(f"[{','.join(rows)}]")
+    return _adapter(tuple[tuple[ImageFailure, ...], ...]).validate_json(f"[{','.join(rows)}]")
 
 
 def title_of(run: Run) -> str:
@@ -142,56 +145,8 @@ def run_row(row: Mapping[str, Any]) -> RunRow:
 
 
 @cache
-def _message() -> TypeAdapter[Message]:
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Reads and writes values of a type, made when it is first used."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Message)
-
-
-@cache
-def _messages() -> TypeAdapter[tuple[Message, ...]]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[Message, ...])
-
-
-@cache
-def _image() -> TypeAdapter[Image]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Image)
-
-
-@cache
-def _images() -> TypeAdapter[tuple[Image, ...]]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[Image, ...])
-
-
-@cache
-def _usages() -> TypeAdapter[tuple[Usage, ...]]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[Usage, ...])
-
-
-@cache
-def _all_usages() -> TypeAdapter[tuple[tuple[Usage, ...], ...]]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[tuple[Usage, ...], ...])
-
-
-@cache
-def _failures() -> TypeAdapter[tuple[ImageFailure, ...]]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[ImageFailure, ...])
-
-
-@cache
-def _all_failures() -> TypeAdapter[tuple[tuple[ImageFailure, ...], ...]]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[tuple[ImageFailure, ...], ...])
+    return TypeAdapter(kind)
