@@ -1,6 +1,8 @@
 """What a conversation in an SQLite file costs: `python -m tests.benchmarks.sessions [--turns N]`.
 
-- one turn, beside transactions of the same number and size, with nothing else in them
+- what is written of one turn, beside the same words in a database of one table without an index,
+  in as many transactions, of which as many wait for the disk
+- what a turn takes longer than one that is not saved, with its call ledger, beside the same
 - the load of all turns, beside `Run.from_json` of the same
 - the bytes written for the last turn, beside those for the first one
 """
@@ -8,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sqlite3
 import tempfile
 import time
@@ -24,7 +27,10 @@ from tests.benchmarks.replies import MODEL
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import PROMPT
 
-GOALS = {"turn": 1.5, "load": 2.0, "bytes": 1.2}
+GOALS = {"turn": 1.5, "sent": 1.5, "load": 2.0, "bytes": 1.2}
+OF_A_TURN = (False, True, False, True, True)
+"""The transactions of a turn that is sent: which of them wait for the disk."""
+MOST_SENT = 200
 WINDOW = 25
 """Turns whose median is compared: at the begin and at the end."""
 
@@ -34,6 +40,7 @@ class Figures:
     """Seconds and bytes, each with what it is compared with."""
 
     turn: tuple[float, float]
+    sent: tuple[float, float]
     load: tuple[float, float]
     bytes: tuple[float, float]
 
@@ -47,7 +54,7 @@ def measured(origin: str, folder: Path, turns: int, samples: int = 5) -> Figures
     record = sessions.record("ada", agent)
     record.load()
     release = record.lock(0)
-    alone = _Alone(folder / "alone.db")
+    alone = _Alone(folder / "alone.db", len(first.to_json()))
     taken: list[float] = []
     syncs: list[float] = []
     written: list[int] = []
@@ -57,15 +64,16 @@ def measured(origin: str, folder: Path, turns: int, samples: int = 5) -> Figures
         before = _written()
         taken.append(_seconds(lambda run=run: _turn(record, run)))
         written.append(_written() - before)
-        size = written[-1] // 2
-        syncs.append(_seconds(lambda size=size: alone.twice(size)))
+        syncs.append(_seconds(lambda: alone.transactions(False, True)))
     release()
     saved = run.to_json()
     loads = [_seconds(lambda: record.load(), time.process_time) for _ in range(samples)]
     reads = [_seconds(lambda: Run.from_json(saved), time.process_time) for _ in range(samples)]
+    sent = asyncio.run(_sent(origin, folder, sessions, min(turns, MOST_SENT)))
     sessions.close()
     return Figures(
         (median(taken), median(syncs)),
+        sent,
         (median(loads), median(reads)),
         (_late(written), _early(written)),
     )
@@ -75,8 +83,31 @@ def _turn(record: Record, run: Run) -> None:
     """What is written of a turn: before its request, and at its end."""
     shown = Shown((), 0, run.api, run.model)
     began = run.messages[: run.start + 1]
-    record.save(run.replace(messages=began, status="running", spent=()), shown)
+    record.save(run.replace(messages=began, status="running", spent=()), shown, sync=False)
     record.keep(run, shown)
+
+
+async def _sent(origin: str, folder: Path, sessions: Sessions, turns: int) -> tuple[float, float]:
+    """Seconds that a turn takes longer where it is saved, and those of its transactions alone: the
+    run, its request, the head of the reply, the reply, the turn.
+    """
+    client = OpenRouter(api_key="sk-or-bench", base_url=f"{origin}/plain-1")
+    agent = Agent(MODEL, client=client, store=sessions.store)
+    saved, plain = agent.conversation("eve", sessions=sessions), agent.conversation()
+    alone = _Alone(folder / "sent.db", len((await plain.send(PROMPT)).run.to_json()))
+    await saved.send(PROMPT)
+    taken: dict[str, list[float]] = {"saved": [], "plain": [], "syncs": []}
+    for _ in range(turns):
+        for name, work in (
+            ("saved", lambda: saved.send(PROMPT)),
+            ("plain", lambda: plain.send(PROMPT)),
+            ("syncs", lambda: asyncio.to_thread(alone.transactions, *OF_A_TURN)),
+        ):
+            began = time.perf_counter()
+            await work()
+            taken[name].append(time.perf_counter() - began)
+    await client.close()
+    return median(taken["saved"]) - median(taken["plain"]), median(taken["syncs"])
 
 
 def _next(first: Run, before: Run, number: int) -> Run:
@@ -87,19 +118,21 @@ def _next(first: Run, before: Run, number: int) -> Run:
 
 
 class _Alone:
-    """A database with one table, synced in the same way."""
+    """A database with one table, to which `size` bytes of a turn are written."""
 
-    def __init__(self, path: Path) -> None:
-        self._base = sqlite3.connect(path, isolation_level=None)
-        for each in ("journal_mode = WAL", "synchronous = FULL"):
-            self._base.execute(f"PRAGMA {each}")
+    def __init__(self, path: Path, size: int) -> None:
+        self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._size = size
+        self._base.execute("PRAGMA journal_mode = WAL")
         self._base.execute("CREATE TABLE rows (data BLOB)")
 
-    def twice(self, size: int) -> None:
-        """Two transactions that write about so many bytes each, the pages counted."""
-        for _ in range(2):
+    def transactions(self, *syncs: bool) -> None:
+        """So many transactions that have equal parts of the bytes; True: it waits for the disk."""
+        for sync in syncs:
+            self._base.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             self._base.execute("BEGIN IMMEDIATE")
-            self._base.execute("INSERT INTO rows VALUES (?)", (bytes(max(size - 4096, 1)),))
+            part = bytes(self._size // len(syncs))
+            self._base.execute("INSERT INTO rows VALUES (?)", (part,))
             self._base.execute("COMMIT")
 
 
@@ -131,6 +164,7 @@ def table(figures: Figures) -> list[str]:
     lines: list[str] = []
     for name, title, unit, factor in (
         ("turn", "append of one turn, beside its transactions alone", "ms", 1e3),
+        ("sent", "what saving adds to a turn, beside the same", "ms", 1e3),
         ("load", "load of all turns, beside Run.from_json (CPU)", "ms", 1e3),
         ("bytes", "bytes of the last turns, beside the first ones", "KB", 1e-3),
     ):
