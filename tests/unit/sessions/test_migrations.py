@@ -1,22 +1,17 @@
-"""Databases of older versions, as they were written then (`version_N.json`): opened, and brought to
-this version.
-"""
+"""Databases of older versions, as they were written then: opened, and brought to this version."""
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 from agentkit.sessions import Sessions
 from agentkit.sessions.database import Database
-from agentkit.sessions.schema import APPLICATION_ID
 from agentkit.sessions.tables import VERSION, about, metadata
 from tests.conftest import WAYS, Bench, Way
+from tests.unit.sessions.older import write_old
 
 OLD = range(1, VERSION)
 
@@ -24,34 +19,6 @@ OLD = range(1, VERSION)
 @pytest.fixture
 def way() -> Way:
     return WAYS[0]
-
-
-def write_old(url: str, version: int) -> None:
-    """The database as it was: the first version, and what each one had more."""
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as connection:
-        for number in range(1, version + 1):
-            told = json.loads(Path(__file__).with_name(f"version_{number}.json").read_text())
-            for statement in told["made"][connection.dialect.name]:
-                connection.execute(text(statement))
-            for table, rows in told["rows"].items():
-                for row in rows:
-                    _insert(connection, table, row)
-        if connection.dialect.name == "sqlite":
-            connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
-        else:
-            count = "pg_get_serial_sequence('agentkit_calls', 'id')"
-            connection.execute(text(f"SELECT setval({count}, max(id)) FROM agentkit_calls"))
-    engine.dispose()
-
-
-def _insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
-    values = {
-        name: b64decode(value["base64"]) if isinstance(value, dict) else value
-        for name, value in row.items()
-    }
-    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
-    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), values)
 
 
 @pytest.fixture(params=OLD)

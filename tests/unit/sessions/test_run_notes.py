@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import MetaData, text
 
 from agentkit import Agent
 from agentkit.emulator import Reply, Say
 from agentkit.errors import UsageError
 from agentkit.sessions import Sessions
-from agentkit.sessions.database import Database
-from agentkit.sessions.schema import Schema
-from agentkit.sessions.tables import metadata
 from tests.conftest import Bench
+from tests.unit.sessions.older import write_old
 
 
 @pytest.fixture
@@ -57,14 +54,7 @@ async def test_notes_are_text(sessions: Sessions, data: object) -> None:
 
 async def test_a_database_that_had_no_notes(bench: Bench, database_url: str) -> None:
     """That of a version before them is opened, and has them from then on."""
-    before = MetaData()
-    for table in metadata.sorted_tables:
-        if table.name != "agentkit_notes":
-            table.to_metadata(before)
-    database = Database(database_url, schema=Schema(before, 1))
-    with database.writing() as connection:
-        connection.execute(text("INSERT INTO agentkit_about (name, value) VALUES ('x', 'y')"))
-    database.close()
+    write_old(database_url, 1)
     async with Sessions(database_url, store=bench.store) as sessions:
         run = await turn(bench, sessions, "ada")
         await sessions.note(run, "one")
