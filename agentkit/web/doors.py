@@ -118,6 +118,8 @@ class Doors:
             refusal = refused_body(head)
             if response is None and refusal is not None:
                 response = answer(refusal)
+            if response is None and head.path == "":
+                response = RedirectResponse(_page_of(scope))  # its files are below the slash
             if response is None:
                 root = str(scope.get("root_path", "")).rstrip("/")
                 inner = {**scope, "state": state, "root_path": root}
@@ -136,14 +138,12 @@ class Doors:
         token = self.access.token
         if token is None or not given or head.method != "GET" or head.path not in PAGE:
             return None
-        root = str(scope.get("root_path", ""))
-        # From the root alone, never from the path: "//elsewhere.example/" is an address, too.
-        target = quote(f"/{root.strip('/')}/".replace("//", "/"))
-        response = RedirectResponse(target, 303)
+        response = RedirectResponse(_page_of(scope), 303)
         response.headers["cache-control"] = "no-store"
         if not is_token(given[0], self.access):
             return None if refused_person(head, self.access) else response
         for site in sites_of(head, self.access):
+            root = str(scope.get("root_path", ""))
             response.headers.append("set-cookie", cookie(site, token, root))
         return response
 
@@ -199,6 +199,14 @@ def head_of(scope: MutableMapping[str, Any]) -> Head:
         port if isinstance(port, int) else None,
         headers,
     )
+
+
+def _page_of(scope: Scope) -> str:
+    """The path of the page. From the root alone, never from the path that was asked for:
+    "//elsewhere.example/" is an address, too.
+    """
+    root = str(scope.get("root_path", "")).strip("/")
+    return quote(f"/{root}/") if root else "/"
 
 
 def _guarded(send: Send) -> Send:

@@ -248,6 +248,21 @@ def test_mounted_under_a_path() -> None:
             assert found.json() == {"user": None, "root": "/our/chat"}
 
 
+def test_the_page_is_below_its_slash() -> None:
+    """Where an application calls us by the path alone."""
+    doors = Doors(inner, token=TOKEN)
+
+    async def site(scope: Scope, receive: Receive, send: Send) -> None:
+        await doors({**scope, "root_path": "/our/chat"}, receive, send)
+
+    with serving_app(site, lifespan="off") as server:
+        bare = server.ask("GET", "/our/chat", [BEARER])
+        assert (bare.status, bare.header("location")) == (307, "/our/chat/")
+        assert server.ask("GET", "/our/chat/", [BEARER]).json()["root"] == "/our/chat"
+        assert server.ask("GET", f"/our/chat?token={TOKEN}").header("location") == "/our/chat/"
+        assert server.ask("GET", "/our/chat").status == 401
+
+
 async def test_what_else_a_server_sends() -> None:
     sent: list[Any] = []
 
