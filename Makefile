@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all stacks coverage fuzz crash soak check format bench record drift lock web clean
+.PHONY: help demo docs test test-all stacks coverage fuzz crash soak check format bench record drift lock web clients clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -26,6 +26,7 @@ help:
 	@echo "make record    record the examples into cassettes/, from the emulator (LIVE=1: from OpenRouter, which costs money)"
 	@echo "make drift     what the types of OpenRouter's SDK know and agentkit does not, each with its reason"
 	@echo "make web       build the chat page from agentkit/web/page/ (Node 20 or newer)"
+	@echo "make clients   install the chat clients of npm that the tests of the chat server read with (make test does it; needs Node 20)"
 	@echo "make lock      bring $(LOCK) up to date with pyproject.toml"
 
 $(READY): pyproject.toml $(LOCK)
@@ -42,10 +43,10 @@ docs: $(READY)
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d out/doctrees . out/docs
 	@echo "Documentation: out/docs/index.html"
 
-test: $(READY)
+test: $(READY) clients
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
-test-all: $(READY)
+test-all: $(READY) clients
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not live and not stacks" --hypothesis-profile=thorough $(ARGS)
 
 stacks: $(READY)
@@ -82,6 +83,9 @@ record: $(READY)
 
 drift: $(READY)
 	$(BIN)/python -m tests.drift
+
+clients: $(READY)
+	@$(BIN)/python -m tests.web_clients.install
 
 web:
 	npm ci --prefix agentkit/web/page --no-audit --no-fund --silent

@@ -3,284 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from agentkit import Agent, Image, ImageGeneration, Limits, OpenRouter, tool
-from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say, Think
+from agentkit import OpenRouter
+from agentkit.emulator import Emulator
 from agentkit.images.store import MemoryImageStore
 from agentkit.run import Run
-from agentkit.tools import Progress
-from agentkit.web.asked import Answers, read_asked, resumption
-from agentkit.web.chunks import Chunk
-from agentkit.web.retelling import assistant_message, take_up
-from agentkit.web.telling import Teller
-from agentkit.web.ui_message import UIMessage, reduced
-from tests import ui_stream
-from tests.conftest import picture
-
-BIG = picture(size=(160, 120), noise=90)
-
-
-@tool
-def weather(city: str) -> str:
-    """Today's weather in a city."""
-    return f"rain in {city}"
-
-
-@tool
-async def paint(colour: str) -> Image:
-    """A plain picture of a colour."""
-    return Image.from_bytes(picture(colour, (12, 12)))
-
-
-@tool(approve=True)
-async def delete(path: str) -> str:
-    """Delete a file."""
-    return f"{path} is gone"
-
-
-@tool
-def broken() -> str:
-    """Fails."""
-    raise RuntimeError("no such luck")
-
-
-@tool
-async def slow(steps: int) -> AsyncIterator[object]:
-    """Says how far it is."""
-    for step in range(steps):
-        yield Progress(f"step {step}")
-    yield "done"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    name: str
-    replies: tuple[Reply, ...]
-    check: Callable[[UIMessage], None]
-    tools: tuple[Any, ...] = ()
-    answer: Callable[[UIMessage], None] | None = None
-    """What a person says to the calls that wait."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-def parts(message: UIMessage, kind: str) -> list[dict[str, Any]]:
-    return [part for part in message["parts"] if part["type"] == kind]
-
-
-def pictures(message: UIMessage) -> list[dict[str, Any]]:
-    return [part["data"] for part in parts(message, "data-picture")]
-
-
-def is_said(message: UIMessage) -> None:
-    assert [part["text"] for part in parts(message, "text")] == ["Hello **you**"]
-    assert [part["text"] for part in parts(message, "reasoning")] == ["let me see"]
-    assert message["metadata"]["status"] == "completed"
-    assert message["metadata"]["costUsd"] > 0
-
-
-def has_tools(message: UIMessage) -> None:
-    states = {part["toolName"]: part["state"] for part in parts(message, "dynamic-tool")}
-    assert states == {
-        "weather": "output-available",
-        "broken": "output-error",
-        "slow": "output-available",
-        "paint": "output-available",
-    }
-    assert len(parts(message, "step-start")) == 2
-    assert [each["name"] for each in pictures(message)] == ["img_1"]
-    assert {part["data"]["status"] for part in parts(message, "data-call")} == {
-        "completed",
-        "failed",
-    }
-
-
-def has_drawn(message: UIMessage) -> None:
-    (drawn,) = pictures(message)
-    assert (drawn["status"], drawn["name"], drawn["width"]) == ("ready", "img_1", 160)
-    assert [part["url"] for part in parts(message, "file")] == [drawn["url"]]
-    kinds = [part["type"] for part in message["parts"]]
-    assert kinds.index("data-picture") < kinds.index("text", kinds.index("text") + 1)
-    assert parts(message, "dynamic-tool")[0]["providerExecuted"] is True
-
-
-def has_failed(message: UIMessage) -> None:
-    (failed,) = pictures(message)
-    assert failed["status"] == "failed"
-    assert failed["reason"]
-    assert failed["url"] is None
-
-
-def says(**approval: Any) -> Callable[[UIMessage], None]:
-    def answer(message: UIMessage) -> None:
-        for part in parts(message, "dynamic-tool"):
-            if part["state"] == "approval-requested":
-                part["state"] = "approval-responded"
-                part["approval"] = {**part["approval"], **approval}
-
-    return answer
-
-
-def is_gone(message: UIMessage) -> None:
-    (call,) = parts(message, "dynamic-tool")
-    assert (call["state"], call["output"]) == ("output-available", "a.txt is gone")
-    assert call["approval"]["approved"] is True
-
-
-def is_denied(message: UIMessage) -> None:
-    (call,) = parts(message, "dynamic-tool")
-    assert call["state"] == "output-denied"
-    assert call["approval"]["reason"] == "not that one"
-    assert parts(message, "data-call")[0]["data"]["status"] == "denied"
-
-
-def is_limited(message: UIMessage) -> None:
-    assert message["metadata"]["status"] == "limited"
-    assert message["metadata"]["limit"] == "turns"
-
-
-ASKS = Reply([CallTool("delete", {"path": "a.txt"}, id="call_d")])
-SCENARIOS = [
-    Scenario("words", (Reply([Think("let me see"), Say("Hello **you**")]),), is_said),
-    Scenario(
-        "tools",
-        (
-            Reply(
-                [
-                    Say("One moment."),
-                    CallTool("weather", {"city": "Oslo"}),
-                    CallTool("broken", {}),
-                    CallTool("slow", {"steps": 3}),
-                    CallTool("paint", {"colour": "red"}),
-                ]
-            ),
-            Reply([Say("Rain.")]),
-        ),
-        has_tools,
-        (weather, broken, slow, paint),
-    ),
-    Scenario(
-        "drawing",
-        (Reply([Say("Look: "), Draw("a fox", data=BIG, preview_count=2), Say("Nice?")]),),
-        has_drawn,
-        (ImageGeneration(),),
-    ),
-    Scenario(
-        "a drawing that fails",
-        (Reply([Say("Look: "), Draw("a fox", status="error", error="moderated"), Say("Sorry.")]),),
-        has_failed,
-        (ImageGeneration(),),
-    ),
-    Scenario(
-        "approval",
-        (ASKS, Reply([Say("Done.")])),
-        is_gone,
-        (delete,),
-        answer=says(approved=True),
-    ),
-    Scenario(
-        "denial",
-        (ASKS, Reply([Say("Very well.")])),
-        is_denied,
-        (delete,),
-        answer=says(approved=False, reason="not that one"),
-    ),
-    Scenario(
-        "limit",
-        (Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("That is all.")])),
-        is_limited,
-        (weather,),
-        options={"limits": Limits(turns=1)},
-    ),
-]
-
-
-@dataclass
-class Told:
-    """A turn as a client has it."""
-
-    message: UIMessage
-    whole: UIMessage
-    """For a client that came back and had nothing of it."""
-    run: Run
-    notes: str
-
-
-class Client:
-    """Talks to an agent as a chat server does, and holds the message as `ai` does."""
-
-    def __init__(self, agent: Agent[Any]) -> None:
-        self.chat = agent.conversation()
-
-    async def ask(self, prompt: str) -> Told:
-        chunks: list[Chunk] = []
-        teller: Teller | None = None
-        async with self.chat.stream(prompt) as stream:
-            async for event in stream:
-                if teller is None:
-                    assert stream.run is not None
-                    teller = Teller(stream.run)
-                    chunks += teller.begin()
-                chunks += teller.tell(event)
-        assert teller is not None
-        assert stream.run is not None
-        chunks += teller.end(stream.run)
-        ui_stream.check(chunks)
-        message = reduced(chunks)
-        return Told(message, message, stream.run, teller.notes.to_json())
-
-    async def answer(self, told: Told) -> Told:
-        asked = read_asked({"id": "c", "messages": [told.message]})
-        assert isinstance(asked.what, Answers)
-        given = resumption(told.run, asked.what)
-        up = take_up(told.run, told.notes, given.verdicts)
-        chunks: list[Chunk] = []
-        options: dict[str, Any] = {"approve": given.approve, "results": given.results}
-        async with self.chat.resume_stream(told.run, **options) as stream:
-            async for event in stream:
-                chunks += up.teller.tell(event)
-        assert stream.run is not None
-        chunks += up.teller.end(stream.run)
-        calls = {part["toolCallId"] for part in parts(told.message, "dynamic-tool")}
-        ui_stream.check([*up.rest, {"type": "start-step"}, *chunks], calls)
-        ui_stream.check([*up.whole, *chunks])
-        message = reduced([*up.rest, *chunks], told.message)
-        whole = reduced([*up.whole, *chunks])
-        return Told(message, whole, stream.run, up.teller.notes.to_json())
+from agentkit.web.retelling import assistant_message
+from agentkit.web.ui_message import UIMessage
+from tests.unit.web.wire.turns import SCENARIOS, Scenario, agent_for, played
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name.replace(" ", "-"))
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 async def test_a_turn_that_is_told_and_retold_is_the_same_message(
     scenario: Scenario, api: str, emulator: Emulator, client: OpenRouter, store: MemoryImageStore
 ) -> None:
-    emulator.play(list(scenario.replies))
-    agent = Agent(
-        "openai/gpt-5.2",
-        api=api,
-        client=client,
-        store=store,
-        tools=scenario.tools,
-        checks=False,
-        **scenario.options,
-    )
-    talk = Client(agent)
-    told = await talk.ask("Go on")
-    assert assistant_message(told.run, told.notes) == told.message
-    if scenario.answer is not None:
-        scenario.answer(told.message)
-        told = await talk.answer(told)
+    agent = agent_for(scenario, api, client, store)
+    async for told in played(scenario, agent, emulator):
         assert assistant_message(told.run, told.notes) == told.message
         assert without_approvals(told.whole) == without_approvals(told.message)
+        saved = Run.from_json(told.run.to_json(), blobs=store)
+        assert assistant_message(saved, told.notes) == told.message
+        assert bare_parts(assistant_message(saved)) == bare_parts(told.message)
     scenario.check(told.message)
-    saved = Run.from_json(told.run.to_json(), blobs=store)
-    assert assistant_message(saved, told.notes) == told.message
-    without_notes = assistant_message(saved)
-    assert bare_parts(without_notes) == bare_parts(told.message)
 
 
 def without_approvals(message: UIMessage) -> UIMessage:
