@@ -174,8 +174,8 @@ def _width(value: str | None) -> int | None:
 
 
 def _needs_copy(image: Image, width: int) -> bool:
-    if image.media_type not in RASTER_TYPES:
-        return False
+    if image.media_type not in RASTER_TYPES or image.media_type == "image/gif":
+        return False  # a copy of a GIF would no longer move
     return image.width is None or image.width > width or image.media_type not in _SHOWN
 
 

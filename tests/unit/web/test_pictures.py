@@ -203,7 +203,6 @@ async def test_a_store_that_is_full_is_said(tmp_path: Path) -> None:
         ("PNG", "RGBA"),
         ("JPEG", "RGB"),
         ("PNG", "I;16"),
-        ("GIF", "P"),
         ("TIFF", "L"),
     ],
 )
@@ -229,6 +228,12 @@ def test_widths_that_are_none(shared: tuple[Pages, Served], width: str) -> None:
     sha256 = upload(server, picture()).json()["sha256"]
     reply = server.ask("GET", f"/images/{sha256}?w={width}", ADA)
     assert (reply.status, reply.json()["error"]) == (400, "w is no width.")
+
+
+def test_a_gif_goes_on_moving(server: Served) -> None:
+    data = picture("GIF", (400, 300), "P")
+    sha256 = upload(server, data).json()["sha256"]
+    assert server.ask("GET", f"/images/{sha256}?w=100", ADA).body == data
 
 
 def test_one_that_cannot_be_decoded_comes_as_it_is(pages: Pages, server: Served) -> None:
