@@ -62,7 +62,9 @@ class EventLog:
 
     @run.setter
     def run(self, run: Run) -> None:
-        self._run = run
+        is_first, self._run = self._run is None, run
+        if is_first:
+            self._wake()
         if self._on_run is not None:
             self._on_run(run)
 
@@ -88,18 +90,26 @@ class EventLog:
                     waiter.set_result(None)
             self._waiting.clear()
 
+    async def begun(self) -> None:
+        """Wait until there is a run, or the turn has ended without one."""
+        while self._run is None and not self._closed:
+            await self._more()
+
     async def event(self, at: int) -> Event | None:
         """The event at this position, once it is there; None if the run ends before."""
         while at >= len(self.events):
             if self._closed:
                 return None
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiting.discard(waiter)
+            await self._more()
         return self.events[at]
+
+    async def _more(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiting.discard(waiter)
 
 
 class WatchedTask(Generic[ResultT]):
@@ -221,6 +231,15 @@ class AnswerStream(WatchedTask[Answer[OutputT]], Generic[OutputT]):
             # Not before its first step: a task that never began could not say what became of it.
             task.get_loop().call_soon(task.cancel)
 
+    async def begun(self) -> None:
+        """Wait until the run has begun, and can be seen in `run`. Raises the error of one that
+        never did.
+        """
+        task = self._started()
+        await self._log.begun()
+        if self._log.run is None:
+            await asyncio.shield(task)
+
     async def finish(self) -> Answer[OutputT]:
         """Wait for the end of the run and return its answer. Raises the error of the run."""
         return await super().finish()
@@ -266,6 +285,12 @@ class Turn(Generic[OutputT]):
     async def __aiter__(self) -> AsyncIterator[Event]:
         async for event in self._stream:
             yield event
+
+    async def begun(self) -> None:
+        """Wait until the turn has begun: its conversation is held for it, and `run` is there.
+        Raises the error of one that cannot begin, such as `ConversationBusy`.
+        """
+        await self._stream.begun()
 
     async def answer(self) -> Answer[OutputT]:
         """Wait for the end of the turn and return its answer. Raises the error of the turn. To be

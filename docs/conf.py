@@ -78,6 +78,7 @@ CONTENTS = {
         "reference/emulator",
         "reference/testing",
         "reference/demo",
+        "reference/web",
         "reference/cli",
     ),
 }

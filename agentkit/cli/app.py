@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from agentkit.cli import ask, chat_command, demo, emulator, image, keys, models, sessions, store
+from agentkit.cli import (
+    ask,
+    chat_command,
+    demo,
+    emulator,
+    image,
+    keys,
+    models,
+    serve,
+    sessions,
+    store,
+)
 
 _HELP = ("-h", "--help")
 _OF_THE_GROUP = (*_HELP, "--version", "--install-completion", "--show-completion")
@@ -40,6 +51,7 @@ app = typer.Typer(
 )
 app.command(name="ask", cls=ask.Command)(ask.ask)
 app.command(name="chat", cls=ask.Command)(chat_command.chat)
+app.command(name="serve", cls=ask.Command)(serve.serve)
 app.add_typer(demo.app, name="demo")
 app.add_typer(image.app, name="image")
 app.command(name="models")(models.models)

@@ -4,6 +4,7 @@ from agentkit.budget import BudgetState, KeptBudget
 from agentkit.conversation_record import Interrupted
 from agentkit.saved_conversation import SavedConversation
 from agentkit.sessions.catalogue import SavedChat
+from agentkit.sessions.past import SavedRun
 from agentkit.sessions.sessions import Sessions
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "KeptBudget",
     "SavedChat",
     "SavedConversation",
+    "SavedRun",
     "Sessions",
 ]

@@ -29,6 +29,7 @@ from agentkit._check import check_number, check_text, refused
 from agentkit.errors import UsageError
 from agentkit.sessions.names import LONGEST_TITLE, check_name, is_one_line
 from agentkit.sessions.tables import conversation_runs, conversations, messages, runs
+from agentkit.values import Api
 
 Status = Literal["idle", "running", "waiting"]
 T = TypeVar("T")
@@ -70,6 +71,8 @@ class SavedChat:
     """The conversation that it was forked from, which may be deleted by now."""
     forked_at: int | None = None
     """How many turns of that one it began with."""
+    api: Api = "chat"
+    """Through which its next turn is asked."""
 
 
 def check_found(connection: Connection, where: str, chat: str) -> None:
@@ -93,17 +96,21 @@ def listed(
     user: str | None = None,
     after: str | SavedChat | None = None,
     limit: int = 50,
+    forked_from: str | None = None,
 ) -> list[SavedChat]:
     """Conversations, the one that changed last first.
 
     `search` is looked for in titles and in the words of prompts and answers, whether in capitals or
-    not. `user` leaves those of others out. `after` is the last one of the page before. Raises
-    `UsageError` for an argument that is not accepted.
+    not. `user` leaves those of others out, `forked_from` all but the forks of one. `after` is the
+    last one of the page before. Raises `UsageError` for an argument that is not accepted.
     """
     check_number("Sessions.list(limit={!r})", limit, whole=True, least=1, most=MOST_LISTED)
     query = select(conversations).order_by(conversations.c.changed_at.desc(), conversations.c.id)
     if user is not None:
         query = query.where(conversations.c.owner == check_name("Sessions.list(user={!r})", user))
+    if forked_from is not None:
+        check_name("Sessions.list(forked_from={!r})", forked_from)
+        query = query.where(conversations.c.forked_from == forked_from)
     if after is not None:
         query = query.where(_behind(connection, after))
     if search is None:
@@ -114,6 +121,19 @@ def listed(
     ids = [row["id"] for row in rows]
     costs, statuses = _costs(connection, ids), _statuses(connection, ids)
     return [_saved_chat(row, costs.get(row["id"]), statuses.get(row["id"])) for row in rows]
+
+
+def found(connection: Connection, chat: str, user: str | None = None) -> SavedChat | None:
+    """The conversation with this id; None where there is none, or it is not that user's."""
+    check_name("Sessions.find({!r})", chat)
+    query = select(conversations).where(conversations.c.id == chat)
+    if user is not None:
+        query = query.where(conversations.c.owner == check_name("Sessions.find(user={!r})", user))
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    costs, statuses = _costs(connection, [chat]), _statuses(connection, [chat])
+    return _saved_chat(row, costs.get(chat), statuses.get(chat))
 
 
 def rename(connection: Connection, chat: str, title: str) -> None:
@@ -142,6 +162,7 @@ def _saved_chat(row: RowMapping, cost: float | None, status: str | None) -> Save
         status=shown,
         forked_from=row["forked_from"],
         forked_at=row["forked_at"],
+        api=row["api"],
     )
 
 

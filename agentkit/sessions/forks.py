@@ -5,16 +5,17 @@ neither a message nor a picture is copied.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from agentkit._check import check_number, refused
+from agentkit.errors import UsageError
 from agentkit.run.state import HANDLE
-from agentkit.sessions.catalogue import check_found, read_json
+from agentkit.sessions.catalogue import check_found, portions, read_json
 from agentkit.sessions.names import check_name
 from agentkit.sessions.tables import conversation_runs, conversations, pictures, runs
 
@@ -32,36 +33,92 @@ def fork(
 
     No handle of the one is ever given to another picture in the other. Raises `UsageError`.
     """
-    new = f"{chat[:150]}-{secrets.token_hex(4)}" if new_id is None else new_id
-    check_name("Sessions.fork(new_id={!r})", new)
-    check_found(connection, "Sessions.fork({!r})", chat)
-    query = select(conversations).where(conversations.c.id == chat)
-    row = dict(connection.execute(query).mappings().one())
+    row = _row(connection, "Sessions.fork", chat, new_id, now)
     kept: int = row["turns"]
     if turns is not None:
         check_number("Sessions.fork(turns={!r})", turns, whole=True, least=0, most=kept)
         kept = turns
     taken, left = _parted(connection, chat, kept, row["active"])
-    row |= {
-        "id": new,
-        "turns": kept,
-        "active": None,
-        "version": 0,
-        "created_at": now,
-        "changed_at": now,
-        "forked_from": chat,
-        "forked_at": kept,
-    }
+    row |= {"turns": kept, "active": None, "forked_at": kept}
+    _insert(connection, "Sessions.fork", row, taken)
+    _take_pictures(connection, chat, row["id"], _known_after(taken, left))
+    return row["id"]
+
+
+def rewind(
+    connection: Connection,
+    chat: str,
+    turns: int | None = None,
+    *,
+    run: str | None = None,
+    new_id: str | None = None,
+    now: float,
+) -> str:
+    """Take what is behind so many turns, or a run and what is behind it, out of a conversation:
+    into a fork that has the whole past, with the turn that waits or is under way. Returns the id of
+    the fork.
+
+    Nobody may write to the conversation meanwhile. Raises `UsageError`.
+    """
+    row = _row(connection, "Sessions.rewind", chat, new_id, now)
+    before = connection.scalar(select(conversations.c.version).where(conversations.c.id == chat))
+    if (turns is None) == (run is None):
+        raise UsageError("Sessions.rewind(…): accepted is either turns= or run=")
+    if turns is not None:
+        most = row["turns"]
+        check_number("Sessions.rewind(turns={!r})", turns, whole=True, least=0, most=most)
+    taken, left = _parted(connection, chat, turns, row["active"], run)
+    if run is not None and all(each.id != run for each in left):
+        raise refused("Sessions.rewind(run={!r})", run, "is the id of a run of the conversation")
+    kept = sum(each.turn is not None for each in taken)
+    row["forked_at"] = kept
+    _insert(connection, "Sessions.rewind", row, [*taken, *left])
+    _take_pictures(connection, chat, row["id"], lambda _: True)
+    _remove(connection, chat, left, _known_after(taken, left))
+    changes = {"turns": kept, "active": None, "changed_at": now, "version": (before or 0) + 1}
+    connection.execute(update(conversations).where(conversations.c.id == chat).values(changes))
+    return row["id"]
+
+
+def _row(
+    connection: Connection, where: str, chat: str, new_id: str | None, now: float
+) -> dict[str, Any]:
+    """The row of a conversation, as one of a fork of it."""
+    new = f"{chat[:150]}-{secrets.token_hex(4)}" if new_id is None else new_id
+    check_name(f"{where}(new_id={{!r}})", new)
+    check_found(connection, f"{where}({{!r}})", chat)
+    query = select(conversations).where(conversations.c.id == chat)
+    row = dict(connection.execute(query).mappings().one())
+    changes = {"id": new, "version": 0, "forked_from": chat, "created_at": now, "changed_at": now}
+    return row | changes
+
+
+def _insert(
+    connection: Connection, where: str, row: Mapping[str, Any], its_runs: Sequence[_Past]
+) -> None:
+    """Write a fork that has these runs."""
+    new = row["id"]
     try:
-        connection.execute(insert(conversations), [row])
+        connection.execute(insert(conversations), [dict(row)])
     except IntegrityError:
         accepted = "is an id that no conversation has, or None for a new one"
-        raise refused("Sessions.fork(new_id={!r})", new, accepted) from None
-    runs_taken = [{"conversation": new, "run": each.id, "turn": each.turn} for each in taken]
-    if runs_taken:
-        connection.execute(insert(conversation_runs), runs_taken)
-    _take_pictures(connection, chat, new, _known_after(taken, left))
-    return new
+        raise refused(f"{where}(new_id={{!r}})", new, accepted) from None
+    parts = [{"conversation": new, "run": each.id, "turn": each.turn} for each in its_runs]
+    if parts:
+        connection.execute(insert(conversation_runs), parts)
+
+
+def _remove(
+    connection: Connection, chat: str, gone: Sequence[_Past], is_known: Callable[[int], bool]
+) -> None:
+    """Take these runs out of a conversation, and the pictures that are not known without them."""
+    mine = conversation_runs.c.conversation == chat
+    for some in portions([each.id for each in gone]):
+        connection.execute(delete(conversation_runs).where(mine, conversation_runs.c.run.in_(some)))
+    mine = pictures.c.conversation == chat
+    numbers = connection.scalars(select(pictures.c.number).where(mine)).all()
+    for some in portions([each for each in numbers if not is_known(each)]):
+        connection.execute(delete(pictures).where(mine, pictures.c.number.in_(some)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +134,14 @@ class _Past:
 
 
 def _parted(
-    connection: Connection, chat: str, turns: int, active: str | None
+    connection: Connection,
+    chat: str,
+    turns: int | None,
+    active: str | None,
+    first: str | None = None,
 ) -> tuple[list[_Past], list[_Past]]:
-    """The runs up to the end of so many turns, and those after it, by the time when they began.
-    One that was not kept belongs to the turn before it.
+    """The runs up to the end of so many turns, or up to the `first` one that is left, and those
+    after it, by the time when they began. One that was not kept belongs to the turn before it.
     """
     query = (
         select(runs.c.id, conversation_runs.c.turn, runs.c.state)
@@ -92,7 +153,9 @@ def _parted(
     left: list[_Past] = []
     is_behind = False
     for run, turn, state in connection.execute(query):
-        if turn is not None:
+        if turns is None:
+            is_behind = is_behind or run == first
+        elif turn is not None:
             is_behind = turn >= turns
         (left if is_behind or run == active else taken).append(_past(run, turn, state))
     return taken, left

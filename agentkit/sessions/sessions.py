@@ -22,13 +22,14 @@ from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.ledger_sweep import mark_saved
 from agentkit.saved_conversation import SavedConversation
-from agentkit.sessions import archive, catalogue, forks, gallery, removal, run_notes
+from agentkit.sessions import archive, catalogue, forks, gallery, past, removal, run_notes
 from agentkit.sessions.archive_file import check_path
 from agentkit.sessions.budgets import Budgets
 from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
 from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.database import Database
 from agentkit.sessions.names import check_name
+from agentkit.sessions.past import SavedRun
 from agentkit.sessions.record import DatabaseRecord, acquire_conversation, lock_of
 from agentkit.values import Api, Image
 
@@ -125,15 +126,37 @@ class Sessions:
         user: str | None = None,
         after: str | SavedChat | None = None,
         limit: int = 50,
+        forked_from: str | None = None,
     ) -> list[SavedChat]:
         """The conversations, the one that changed last first; at most `limit`, from 1 to 1,000.
 
         `search` is looked for in titles, prompts and answers. `user` leaves those of others out.
-        `after` is the last one of the page before, or its id. Raises `UsageError`.
+        `after` is the last one of the page before, or its id. `forked_from` leaves only the forks
+        of that one. Raises `UsageError`.
         """
         return await self._read(
-            partial(catalogue.listed, search=search, user=user, after=after, limit=limit)
+            partial(
+                catalogue.listed,
+                search=search,
+                user=user,
+                after=after,
+                limit=limit,
+                forked_from=forked_from,
+            )
         )
+
+    async def find(self, chat: str, *, user: str | None = None) -> SavedChat | None:
+        """The conversation with this id. None where there is none, or, with `user`, where it
+        belongs to somebody else. Raises `UsageError` for what cannot be an id.
+        """
+        return await self._read(partial(catalogue.found, chat=chat, user=user))
+
+    async def runs(self, chat: str) -> tuple[SavedRun, ...]:
+        """Every run of a conversation, in the order in which they began: its turns, and those that
+        failed, were given up, wait for a person, or are under way. Empty for an id that no
+        conversation has.
+        """
+        return await self._read(partial(past.runs_of, chat=chat, blobs=self.store))
 
     async def rename(self, chat: str, title: str) -> None:
         """Give a conversation another title, of one line. Raises `UsageError`."""
@@ -149,6 +172,34 @@ class Sessions:
         return await self._write(
             partial(forks.fork, chat=chat, new_id=new_id, turns=turns, now=time.time())
         )
+
+    async def rewind(
+        self,
+        chat: str,
+        turns: int | None = None,
+        *,
+        run: str | None = None,
+        new_id: str | None = None,
+    ) -> str:
+        """Take a conversation back to after so many of its turns, or to before a run of it, to go
+        on from there in another way. All that it was goes into a fork, whose id is returned:
+        `new_id`, or a new one.
+
+        The fork has the whole past, and the turn that waits or was interrupted. Nothing is deleted,
+        and no handle of a picture is given again. Raises `UsageError`, and `ConversationBusy` while
+        a turn is going on.
+        """
+        check_name("Sessions.rewind({!r})", chat)
+        release = await acquire_conversation(self._database, chat, self.wait)
+        work = partial(forks.rewind, chat=chat, turns=turns, run=run, new_id=new_id)
+        return await finish(asyncio.to_thread(self._rewound, chat, work, release), None)
+
+    def _rewound(self, chat: str, work: Callable[..., str], release: Callable[[], None]) -> str:
+        try:
+            with self._database.writing(lock_of(chat)) as connection:
+                return work(connection, now=time.time())
+        finally:
+            release()
 
     async def delete(self, chat: str, *, purge: bool = False) -> None:
         """Delete a conversation, but what a fork of it has too. Its pictures are removed by a later

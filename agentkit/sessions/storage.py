@@ -43,7 +43,7 @@ def load(connection: Connection, chat: str, blobs: Blobs | None) -> Stored | Non
         return None
     try:
         history, damaged = _history(connection, chat, blobs)
-        images = _images(connection, chat, blobs)
+        images = images_of(connection, chat, blobs)
         spent, failures = _bills(connection, chat)
     except ValueError as error:
         raise SessionError(f"conversation {chat!r} cannot be read: {error}"[:300]) from None
@@ -110,7 +110,8 @@ def _message(row: Any) -> MessageRow:
     return MessageRow(row.number, row.data, row.checksum)
 
 
-def _images(connection: Connection, chat: str, blobs: Blobs | None) -> tuple[Image, ...]:
+def images_of(connection: Connection, chat: str, blobs: Blobs | None) -> tuple[Image, ...]:
+    """The pictures of a conversation. Raises `ValueError` where they cannot be read."""
     found = connection.scalars(
         select(pictures.c.data)
         .where(pictures.c.conversation == chat)

@@ -221,7 +221,7 @@ def _(home: Path) -> None:
 
 @_Convention("shells complete commands and options")
 def _(home: Path) -> None:
-    env = {"COMP_WORDS": "agentkit se", "COMP_CWORD": "1", "HOME": str(home)}
+    env = {"COMP_WORDS": "agentkit ses", "COMP_CWORD": "1", "HOME": str(home)}
     done = run(_AGENTKIT_COMPLETE="complete_bash", **env)
     assert done.stdout.split() == ["sessions"], done.stderr
     env |= {"COMP_WORDS": "agentkit ask --at", "COMP_CWORD": "2"}

@@ -1,0 +1,179 @@
+"""The chat server as an ASGI application, alone or below a path of another one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from agentkit._check import check_kind, check_model, check_optional, refused
+from agentkit._log import logger
+from agentkit.agent import Agent
+from agentkit.errors import AgentkitError
+from agentkit.sessions import Sessions
+from agentkit.web.chats import Chats
+from agentkit.web.doors import Doors, UserOf
+from agentkit.web.failures import refusal_of
+from agentkit.web.options import BudgetOf, DepsOf, WebOptions
+from agentkit.web.pictures import Pictures
+from agentkit.web.previews import Previews
+from agentkit.web.refusal import Refused, refused_response
+from agentkit.web.requests import Requests
+from agentkit.web.talk import Talk
+from agentkit.web.turn_pictures import TurnPictures
+from agentkit.web.turns import Turns
+
+Handler = Callable[[Request], Awaitable[Response]]
+CLOSE_SECONDS = 20.0
+"""How long turns have to keep what came when the server is stopped."""
+
+
+class WebApp:
+    """An agent as a chat server: an ASGI application. Made by `agentkit.web.app`.
+
+    Everything starts when it is first asked. An application that it is mounted in calls `close()`
+    at its end; at the top level the server does, by the lifespan protocol.
+    """
+
+    def __init__(
+        self,
+        options: WebOptions,
+        sessions: Sessions,
+        *,
+        hosts: Iterable[str] = (),
+        token: str | None = None,
+        user: UserOf | None = None,
+    ) -> None:
+        self.agent, self.sessions = options.agent, sessions
+        self._pictures, previews = Pictures(sessions.store, sessions), Previews()
+        pictures = self._pictures
+        chats = Chats(options.agent, sessions)
+        self._turns = Turns(TurnPictures(pictures, previews), emulator=options.emulator)
+        handlers = Requests(chats, self._turns, Talk(chats, pictures, options), options)
+        inner = Starlette(
+            routes=[*_routes(handlers), *pictures.routes(), *previews.routes()],
+            exception_handlers={Refused: refused_response, HTTPException: _no_such_thing},
+            lifespan=self._lifespan,
+        )
+        self._doors = Doors(inner, hosts=hosts, token=token, user=user)
+
+    @property
+    def token(self) -> str | None:
+        """What the printed link has; None where the application around us knows its users."""
+        return self._doors.token
+
+    def link(self, base: str) -> str:
+        """The address of the page for a person, with the token in it. `base` is where the
+        application can be reached, such as `http://127.0.0.1:8080`.
+        """
+        return self._doors.link(base)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._doors(scope, receive, send)
+
+    async def close(self, grace: float = CLOSE_SECONDS) -> None:
+        """End the turns that go on, and wait until what came of them is kept: for at most so many
+        seconds. No turn begins any more.
+        """
+        await self._turns.close(grace)
+        self._pictures.close()
+        await asyncio.to_thread(self.sessions.close)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self.close()
+
+    def __repr__(self) -> str:
+        return f"<WebApp {self.agent!r} {self.sessions!r}>"
+
+
+def app(
+    agent: Agent[Any],
+    *,
+    sessions: Sessions | None = None,
+    user: UserOf | None = None,
+    hosts: Iterable[str] = (),
+    token: str | None = None,
+    budget: BudgetOf | None = None,
+    deps: DepsOf | None = None,
+    models: Iterable[str] = (),
+    emulator: bool = False,
+) -> WebApp:
+    """A chat server for an agent: an ASGI application with a page, to run by itself or to mount
+    below any path of another one.
+
+        app = agentkit.web.app(agent)                             # for one person: app.link(…)
+        site.mount("/chat", agentkit.web.app(agent, user=login))  # for the users of a site
+
+    - `sessions` is where conversations are kept; by default where `Sessions()` keeps them.
+    - `user` says who sends a request, by the application's own login: a function, async or not,
+      that is given a Starlette `Request` and returns the user's name, or None for nobody. Without
+      it, whoever has the token sees all conversations.
+    - `hosts` are the names under which browsers reach the server, beside those of this machine.
+    - `token` is what the link has; by default a random one.
+    - `budget` and `deps` are functions that return the budget of a user, and what tools get in
+      their `Context`. The user is None where there is a token.
+    - `models` are those that users may choose beside the agent's own.
+    - `emulator` says that no model answers, which the page then tells.
+
+    Raises `UsageError` for a wrong argument.
+    """
+    check_kind("web.app({!r})", agent, Agent, "an Agent")
+    check_optional("web.app(sessions={!r})", sessions, Sessions, "Sessions('sqlite:///…')")
+    for name, given in (("budget", budget), ("deps", deps)):
+        if given is not None and not callable(given):
+            raise refused(f"web.app({name}={{!r}})", given, "is a function of the user's name")
+    names = tuple(check_model("web.app(models={!r})", each) for each in models)
+    options = WebOptions(agent, names, budget, deps, emulator)
+    kept = Sessions(store=agent.store) if sessions is None else sessions
+    return WebApp(options, kept, hosts=hosts, token=token, user=user)
+
+
+def _routes(to: Requests) -> list[BaseRoute]:
+    chat = "/api/chat/{chat:path}"
+    return [
+        _route("/api/about", to.about, "GET"),
+        _route("/api/chats", to.list, "GET"),
+        _route("/api/chat", to.chat, "POST"),
+        _route(f"{chat}/stream", to.stream, "GET"),
+        _route(f"{chat}/stop", to.stop, "POST"),
+        _route(f"{chat}/go-on", to.go_on, "POST"),
+        _route(f"{chat}/drop", to.drop, "POST"),
+        _route(f"{chat}/fork", to.fork, "POST"),
+        _route(chat, to.history, "GET"),
+        _route(chat, to.rename, "PATCH"),
+        _route(chat, to.delete, "DELETE"),
+    ]
+
+
+def _route(path: str, handler: Handler, method: str) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except AgentkitError as error:
+            raise refusal_of(error) from error
+        except (Refused, HTTPException):
+            raise
+        except Exception as error:
+            logger().warning("web_failed", path=request.url.path, reason=repr(error))
+            raise Refused(500, "This failed on the server; its log says why.") from error
+
+    return Route(path, endpoint, methods=[method])
+
+
+async def _no_such_thing(request: Request, error: Exception) -> Response:
+    """The answer to a path, or a method of one, that there is not."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    words = "There is no such method here." if status == 405 else "There is nothing here."
+    return await refused_response(request, Refused(status, words))

@@ -1,0 +1,183 @@
+"""What each request asks for, said to the conversations and the turns of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from agentkit.errors import UsageError
+from agentkit.sessions import SavedRun
+from agentkit.web.asked import Asked, read_asked
+from agentkit.web.bodies import MOST_BYTES, MOST_SHORT_BYTES, json_answer, read_object
+from agentkit.web.chats import MOST_LISTED, Chats, busy, checked_id, summary
+from agentkit.web.chunks import DONE, HEADERS, KEEP_ALIVE, Chunk, sse
+from agentkit.web.options import WebOptions
+from agentkit.web.refusal import Refused
+from agentkit.web.retelling import ui_messages, user_message
+from agentkit.web.talk import Talk
+from agentkit.web.turns import LiveTurn, Turns
+
+
+def user_of(request: Request) -> str | None:
+    """Who sends it, as the doors have found out; None for whoever has the token."""
+    return request.state.user
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The handlers. Each raises `Refused` with a status and words."""
+
+    chats: Chats
+    turns: Turns
+    talk: Talk
+    options: WebOptions
+
+    async def chat(self, request: Request) -> Response:
+        """A new message, a retry, or what was decided about calls that wait: the turn's stream."""
+        user = user_of(request)
+        body = await read_object(request, MOST_BYTES)
+        asked = _asked(body)
+        chat = checked_id(asked.chat)
+        live = await self.turns.take(chat, user, self.talk.answering(chat, user, asked))
+        return _streamed(live.rest())
+
+    async def stream(self, request: Request) -> Response:
+        """The stream of the turn that goes on, from its start; nothing where there is none."""
+        live = self._live(request)
+        if live is None:
+            await self.chats.known(_id(request), user_of(request))
+            return Response(status_code=204, headers={"cache-control": "no-store"})
+        return _streamed(live.log.read())
+
+    async def stop(self, request: Request) -> Response:
+        """End the turn, and keep what came."""
+        live = self._live(request)
+        if live is None:
+            await self.chats.known(_id(request), user_of(request))
+        return json_answer({"stopped": live is not None and live.stop()})
+
+    async def go_on(self, request: Request) -> Response:
+        """Go on with the turn that was interrupted: its stream."""
+        chat, user = _id(request), user_of(request)
+        await read_object(request, MOST_SHORT_BYTES)
+        live = await self.turns.take(chat, user, self.talk.going_on(chat, user))
+        return _streamed(live.rest())
+
+    async def drop(self, request: Request) -> Response:
+        """Give up the turn that was interrupted, or waits."""
+        chat, user = _id(request), user_of(request)
+        self._check_free(request)
+        return json_answer({"dropped": await self.talk.drop(chat, user)})
+
+    async def history(self, request: Request) -> Response:
+        """A conversation with all its messages."""
+        chat, user = _id(request), user_of(request)
+        live = self._live(request)
+        found = await self.chats.find(chat, user)
+        if found is None and live is None:
+            await self.chats.known(chat, user)
+        past = await self.chats.runs(chat)
+        told = await asyncio.to_thread(_messages, past, live)
+        shown = _new(chat, live) if found is None else summary(found, is_live=live is not None)
+        if shown["status"] == "interrupted":
+            shown |= await self.talk.interrupted(chat, user)
+        pictures = past[-1].run.images if past else ()
+        branches = await self.chats.branches(chat)
+        more = {"imagesCount": len(pictures), "branches": branches, "messages": told}
+        return json_answer(shown | more)
+
+    async def list(self, request: Request) -> Response:
+        """The conversations of the user, the latest first."""
+        given = request.query_params
+        limit = _limit(given.get("limit"))
+        search, after = given.get("search", "").strip() or None, given.get("after") or None
+        user = user_of(request)
+        found = await self.chats.list(user, search=search, after=after, limit=limit)
+        told = [summary(each, is_live=self.turns.of(each.id) is not None) for each in found]
+        following = found[-1].id if len(found) == limit else None
+        return json_answer({"chats": told, "next": following})
+
+    async def rename(self, request: Request) -> Response:
+        """Give a conversation another title."""
+        body = await read_object(request, MOST_SHORT_BYTES)
+        title = await self.chats.rename(_id(request), user_of(request), body.get("title"))
+        return json_answer({"id": _id(request), "title": title})
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a conversation in which no turn goes on."""
+        self._check_free(request)
+        await self.chats.delete(_id(request), user_of(request))
+        return json_answer({"deleted": True})
+
+    async def fork(self, request: Request) -> Response:
+        """Make a second future of a conversation."""
+        body = await read_object(request, MOST_SHORT_BYTES)
+        made = await self.chats.fork(
+            _id(request), user_of(request), body.get("turns"), body.get("messageId")
+        )
+        return json_answer({"id": made}, 201)
+
+    async def about(self, request: Request) -> Response:
+        """What the page has to know of the server."""
+        return json_answer(await self.options.about(user_of(request)))
+
+    def _live(self, request: Request) -> LiveTurn | None:
+        """The turn that goes on, if it is this user's."""
+        live = self.turns.of(_id(request))
+        return live if live is not None and live.user == user_of(request) else None
+
+    def _check_free(self, request: Request) -> None:
+        if self._live(request) is not None:
+            raise busy()
+
+
+def _id(request: Request) -> str:
+    return checked_id(request.path_params["chat"])
+
+
+def _asked(body: Mapping[str, Any]) -> Asked:
+    try:
+        return read_asked(body)
+    except UsageError as error:
+        raise Refused(400, str(error)) from None
+
+
+def _streamed(chunks: AsyncIterable[Chunk | None]) -> Response:
+    return StreamingResponse(_encoded(chunks), headers=HEADERS)
+
+
+async def _encoded(chunks: AsyncIterable[Chunk | None]) -> AsyncGenerator[bytes]:
+    async for chunk in chunks:
+        yield KEEP_ALIVE if chunk is None else sse(chunk)
+    yield DONE
+
+
+def _messages(past: tuple[SavedRun, ...], live: LiveTurn | None) -> list[Mapping[str, Any]]:
+    """What was said. Of the turn that goes on, the prompt alone: its stream has the rest."""
+    told: list[Mapping[str, Any]] = []
+    going = None if live is None else live.run
+    for each in past:
+        if going is None or each.run.id != going.id:
+            told += ui_messages(each.run)
+    if going is not None:
+        told.append(user_message(going))
+    return told
+
+
+def _new(chat: str, live: LiveTurn | None) -> dict[str, Any]:
+    """A conversation of which nothing is written yet."""
+    model = None if live is None or live.run is None else live.run.model
+    return {"id": chat, "title": "", "status": "running", "model": model, "turns": 0}
+
+
+def _limit(given: str | None) -> int:
+    if given is None:
+        return 50
+    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= MOST_LISTED):
+        raise Refused(400, "limit is no number that is accepted.", f"1 to {MOST_LISTED}")
+    return int(given)

@@ -1,0 +1,164 @@
+"""How a turn begins: with a new message, with one that is sent again, with what was decided about
+calls that wait, or where an interrupted one stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.sessions import SavedConversation, SavedRun
+from agentkit.stream import Turn
+from agentkit.values import Image, Text
+from agentkit.web.asked import AlreadyAnswered, Answers, Asked, NewMessage, Retry, resumption
+from agentkit.web.chats import Chats, run_of_message, unknown_message
+from agentkit.web.options import WebOptions
+from agentkit.web.pictures import Pictures
+from agentkit.web.refusal import Refused
+from agentkit.web.turns import Open, Opened
+
+Prompt = Sequence[str | Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Begins turns in the conversations of users. What it returns opens a conversation and begins
+    a turn when it is called; it raises `Refused` then, and what a turn raises.
+    """
+
+    chats: Chats
+    pictures: Pictures
+    options: WebOptions
+
+    def answering(self, chat: str, user: str | None, asked: Asked) -> Open:
+        """What `POST api/chat` asks for."""
+
+        async def open_turn() -> Opened:
+            match asked.what:
+                case NewMessage() as message:
+                    return await self._said(chat, user, asked, message)
+                case Retry(message_id=message_id):
+                    return await self._again(chat, user, asked, message_id)
+                case Answers() as answers:
+                    return await self._decided(chat, user, answers)
+
+        return open_turn
+
+    def going_on(self, chat: str, user: str | None) -> Open:
+        """What is left of the turn that was interrupted."""
+
+        async def open_turn() -> Opened:
+            opened = await self._known(chat, user)
+            interrupted = opened.interrupted
+            if interrupted is None:
+                raise Refused(409, "No turn of this conversation was interrupted.")
+            budget, deps = self.options.budget(user), self.options.deps(user)
+            stream = opened.go_on_stream(deps=deps, budget=budget)
+            return Opened(opened, Turn(stream), interrupted.run)
+
+        return open_turn
+
+    async def drop(self, chat: str, user: str | None) -> bool:
+        """Give up the turn that was interrupted, or waits. False where there is none."""
+        opened = await self._known(chat, user)
+        return await asyncio.to_thread(opened.drop) is not None
+
+    async def interrupted(self, chat: str, user: str | None) -> dict[str, Any]:
+        """What is known of the turn that was interrupted, if it is one: another process may be at
+        work on it.
+        """
+        found = (await self._known(chat, user)).interrupted
+        if found is None:
+            return {"status": "running", "interrupted": None}
+        told = {
+            "costUsd": found.cost_usd,
+            "mayCostUsd": found.may_cost_usd,
+            "inFlight": len(found.in_flight),
+            "received": len(found.calls) - len(found.in_flight),
+            "images": len(found.images),
+            "payingTools": list(found.paying_tools),
+        }
+        return {"interrupted": told}
+
+    async def _said(self, chat: str, user: str | None, asked: Asked, message: NewMessage) -> Opened:
+        """A new message."""
+        model, api = self.options.model(asked.model), asked.api
+        prompt: list[str | Image] = []
+        for part in message.parts:
+            is_text = isinstance(part, str)
+            prompt.append(part if is_text else await self.pictures.image(user, part.url))
+        opened = await self.chats.open(chat, user, model=model, api=api)
+        _check_ready(opened)
+        return self._begun(opened, user, prompt)
+
+    async def _again(
+        self, chat: str, user: str | None, asked: Asked, message_id: str | None
+    ) -> Opened:
+        """The prompt of a turn once more, in the place of that turn."""
+        await self.chats.known(chat, user)
+        model, api = self.options.model(asked.model), asked.api
+        past = await self.chats.runs(chat)
+        wanted = _to_retry(past, message_id)
+        parts = wanted.run.messages[0].parts
+        prompt = [each.text if isinstance(each, Text) else each for each in parts]
+        await self.chats.rewind(chat, wanted.run.id)
+        opened = await self.chats.open(chat, user, model=model, api=api)
+        return self._begun(opened, user, [each for each in prompt if isinstance(each, str | Image)])
+
+    async def _decided(self, chat: str, user: str | None, answers: Answers) -> Opened:
+        """What a person decided about calls that wait."""
+        opened = await self._known(chat, user)
+        run = opened.waiting
+        if run is None:
+            raise Refused(409, "No call of this conversation waits: it was answered already.")
+        try:
+            decided = resumption(run, answers)
+        except AlreadyAnswered as error:
+            raise Refused(409, str(error)) from None
+        stream = opened.resume_stream(
+            run,
+            approve=decided.approve,
+            results=decided.results,
+            outcomes=decided.outcomes,
+            deps=self.options.deps(user),
+            budget=self.options.budget(user),
+        )
+        return Opened(opened, Turn(stream), run, decided.verdicts)
+
+    def _begun(self, chat: SavedConversation[Any], user: str | None, prompt: Prompt) -> Opened:
+        budget, deps = self.options.budget(user), self.options.deps(user)
+        return Opened(chat, chat.start(prompt, deps=deps, budget=budget))
+
+    async def _known(self, chat: str, user: str | None) -> SavedConversation[Any]:
+        await self.chats.known(chat, user)
+        return await self.chats.open(chat, user)
+
+
+def _check_ready(chat: SavedConversation[Any]) -> None:
+    """Raise `Refused` where a turn has to be decided on before another one may begin."""
+    if chat.waiting is not None:
+        raise Refused(
+            409,
+            "A call of this conversation waits for a decision.",
+            "a decision on it, or drop",
+        )
+    if chat.interrupted is not None and chat.interrupted.paying_tools:
+        raise Refused(
+            409,
+            "A turn of this conversation was interrupted while it paid for a tool.",
+            "go-on, which continues it, or drop, which gives it up",
+        )
+
+
+def _to_retry(past: Sequence[SavedRun], message: str | None) -> SavedRun:
+    """The run that is to be done again: that of the message, or the last one."""
+    if not past:
+        raise Refused(409, "There is no message yet that could be sent again.")
+    if message is None:
+        return past[-1]
+    found = run_of_message(past, message)
+    if found is None:
+        raise unknown_message()
+    return found

@@ -1,0 +1,218 @@
+"""Turns that belong to the server. A request begins one and reads it; when the browser goes away,
+the turn goes on, and whoever comes back reads it from its start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agentkit._log import logger
+from agentkit.events import Event, ImageReady
+from agentkit.run import Run
+from agentkit.sessions import SavedConversation
+from agentkit.stream import Turn
+from agentkit.web.chats import busy, unknown_chat
+from agentkit.web.chunks import Chunk
+from agentkit.web.failures import words_of
+from agentkit.web.message_facts import Ending
+from agentkit.web.refusal import Refused
+from agentkit.web.retelling import take_up
+from agentkit.web.stream_log import StreamLog
+from agentkit.web.telling import Teller
+from agentkit.web.told_calls import Verdict
+
+
+class Shelf(Protocol):
+    """Has the pictures of turns that go on, for those who may see them."""
+
+    def begin(self, user: str | None, run: Run) -> None:
+        """A turn has begun."""
+        ...
+
+    def show(self, user: str | None, run: Run, event: Event) -> None:
+        """Keep what an event brings."""
+        ...
+
+    def clear(self, run: Run) -> None:
+        """The turn is over, and written down."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A turn that has been begun in a conversation."""
+
+    chat: SavedConversation[Any]
+    turn: Turn[Any]
+    before: Run | None = None
+    """The run that goes on, as it waited, or was interrupted."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
+    """What was decided about the calls that it waited for."""
+
+
+Open = Callable[[], Awaitable[Opened]]
+"""Opens a conversation and begins a turn of it. Raises `Refused`, and what a turn raises."""
+
+
+class LiveTurn:
+    """A turn, from the moment a request asks for it until all of it is told."""
+
+    def __init__(self, chat: str, user: str | None, *, emulator: bool) -> None:
+        self.chat, self.user, self._emulator = chat, user, emulator
+        self.log = StreamLog()
+        self.greeting: list[Chunk] = []
+        """What the one who made the turn go on is told first; others read the log from its start.
+        """
+        self.mark = 0
+        """Where that one reads the log from."""
+        self._turn: Turn[Any] | None = None
+        self._is_stopped = False
+        self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def start(self, open_turn: Open, shelf: Shelf) -> asyncio.Task[None]:
+        """Take the turn in a task of its own."""
+        return asyncio.create_task(self._take(open_turn, shelf))
+
+    @property
+    def run(self) -> Run | None:
+        """The run as far as it has come; None before it has begun."""
+        return None if self._turn is None else self._turn.run
+
+    async def begun(self) -> None:
+        """Wait until the turn has begun. Raises what keeps it from beginning."""
+        await asyncio.shield(self._begun)
+
+    async def rest(self) -> AsyncGenerator[Chunk | None]:
+        """The stream for the one who began the turn, or made it go on."""
+        for chunk in self.greeting:
+            yield chunk
+        async for chunk in self.log.read(self.mark):
+            yield chunk
+
+    def stop(self) -> bool:
+        """End the turn now, and keep what came. False where it is at its end already."""
+        self._is_stopped = True
+        if self._turn is not None:
+            if self._turn.done:
+                return False
+            self._turn.stop()
+        return True
+
+    async def _take(self, open_turn: Open, shelf: Shelf) -> None:
+        try:
+            opened = await open_turn()
+            self._turn = opened.turn
+            if self._is_stopped:
+                opened.turn.stop()
+            await opened.turn.begun()
+            run = opened.turn.run
+            if run is None:
+                raise RuntimeError("a turn has begun, and has no run")
+        except Exception as error:  # noqa: BLE001 - raised where somebody waits for the beginning
+            self._begun.set_exception(error)
+            self._begun.exception()  # nobody may wait any more: that is no error of its own
+            self.log.close()
+            return
+        except asyncio.CancelledError:
+            self._begun.cancel()
+            self.log.close()
+            raise
+        try:
+            shelf.begin(self.user, run)
+            teller = self._greet(opened, run)
+            self._begun.set_result(None)
+            await self._tell(opened, run, teller, shelf)
+        finally:
+            self.log.close()
+            shelf.clear(run)
+
+    def _greet(self, opened: Opened, run: Run) -> Teller:
+        """Tell the beginning of the message, or of the rest of one that goes on."""
+        if opened.before is None:
+            teller = Teller(run, emulator=self._emulator)
+            self.log.add(teller.begin())
+            return teller
+        message = take_up(opened.before, "", opened.verdicts, emulator=self._emulator)
+        self.log.add(message.whole)
+        self.greeting, self.mark = message.rest, self.log.mark()
+        return message.teller
+
+    async def _tell(self, opened: Opened, run: Run, teller: Teller, shelf: Shelf) -> None:
+        chat, turn = opened.chat, opened.turn
+        known = set(chat.images)
+        error: Exception | None = None
+        try:
+            async for event in turn:
+                if isinstance(event, ImageReady):
+                    known.add(event.image.name)
+                shelf.show(self.user, run, event)
+                self.log.add(teller.tell(event))
+        except Exception as raised:  # noqa: BLE001 - told to whoever reads, and logged by the turn
+            error = raised
+        await chat.settled()
+        for name, image in chat.images.items():
+            if name not in known:  # its download went on when the turn had ended
+                late = ImageReady(image)
+                shelf.show(self.user, run, late)
+                self.log.add(teller.tell(late))
+        self.log.add(teller.end(turn.run or run, self._ending(error)))
+
+    def _ending(self, error: Exception | None) -> Ending | None:
+        """How the turn ended, where its run does not say it."""
+        if error is not None:
+            return Ending("failed", words_of(error))
+        return Ending("stopped") if self._is_stopped else None
+
+
+class Turns:
+    """The turns that go on in this server: one for a conversation."""
+
+    def __init__(self, shelf: Shelf, *, emulator: bool) -> None:
+        self._shelf, self._emulator = shelf, emulator
+        self._live: dict[str, LiveTurn] = {}
+        self._tasks: dict[asyncio.Task[None], LiveTurn] = {}
+        self._is_closing = False
+
+    def of(self, chat: str) -> LiveTurn | None:
+        """The turn that goes on in a conversation."""
+        return self._live.get(chat)
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    async def take(self, chat: str, user: str | None, open_turn: Open) -> LiveTurn:
+        """Begin a turn, and return when it has begun. Raises `Refused` while another one goes on
+        in the conversation, and what keeps it from beginning.
+        """
+        if self._is_closing:
+            raise Refused(503, "This server is being stopped: send it again in a moment.")
+        live = self._live.get(chat)
+        if live is not None:
+            if live.user != user:
+                raise unknown_chat()
+            raise busy()
+        self._live[chat] = live = LiveTurn(chat, user, emulator=self._emulator)
+        task = live.start(open_turn, self._shelf)
+        self._tasks[task] = live
+        task.add_done_callback(self._ended)
+        await live.begun()
+        return live
+
+    async def close(self, grace: float) -> None:
+        """End every turn, and wait until what came is kept, for so many seconds at most. No turn
+        begins any more.
+        """
+        self._is_closing = True
+        for live in self._tasks.values():
+            live.stop()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=grace)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        live = self._tasks.pop(task)
+        del self._live[live.chat]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger().warning("web_stream_failed", conversation=live.chat, reason=repr(error))

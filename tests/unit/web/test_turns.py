@@ -1,0 +1,123 @@
+"""Turns that belong to the server: begun, read from their start, left, stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
+from tests.unit.web.talking import Gate, chat_server, kinds, message, text_of, told
+
+FOX = Reply([Say("Here: "), Draw("a fox", size=(64, 64)), Say("a fox.")])
+CALL = Reply([CallTool("wait", {"city": "Oslo"})])
+
+
+def test_a_message_is_answered_and_kept(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.play(FOX)
+    with chat_server(emulator, tmp_path) as page:
+        stream = page.begin("ada", "Draw a fox")
+        assert stream.response.getheader("x-vercel-ai-ui-message-stream") == "v1"
+        assert stream.response.getheader("cache-control") == "no-store"
+        chunks = list(stream.chunks())
+        assert chunks[0]["type"] == "start"
+        assert kinds(chunks)[-2:] == ["finish-step", "finish"]
+        assert text_of(chunks).startswith("Here: ")
+        (file,) = [each for each in chunks if each["type"] == "file"]
+        history = page.history("ada")
+        assert [each["role"] for each in history["messages"]] == ["user", "assistant"]
+        prompt, answer = history["messages"]
+        assert told(prompt) == "Draw a fox"
+        assert answer["id"] == chunks[0]["messageId"]
+        assert prompt["id"] == f"{answer['id']}-prompt"
+        assert file["url"] in [each.get("url") for each in answer["parts"]]
+        assert history["title"] == "Draw a fox"
+        assert (history["status"], history["imagesCount"]) == ("idle", 1)
+        assert page.ask("GET", "/api/chat/ada/stream").status == 204
+        (listed,) = page.get("/api/chats")["chats"]
+        assert (listed["id"], listed["turns"], listed["status"]) == ("ada", 1, "idle")
+
+
+def test_a_turn_goes_on_when_its_reader_has_gone(emulator: Emulator, tmp_path: Path) -> None:
+    gate = Gate()
+    emulator.play(CALL, Reply([Say("It snows.")]))
+    with chat_server(emulator, tmp_path, tools=[gate.tool()]) as page:
+        first = page.begin("ada", "How is the weather?")
+        first.until("tool-input-available")
+        assert gate.reached.wait(60)
+        first.leave()
+        history = page.history("ada")
+        assert history["status"] == "running"
+        assert [each["role"] for each in history["messages"]] == ["user"]
+        again, third = (page.open("GET", "/api/chat/ada/stream") for _ in range(2))
+        seen = again.until("tool-input-available")
+        assert seen[0]["type"] == "start"
+        gate.opened.set()
+        rest = list(again.chunks())
+        assert text_of(rest) == "It snows."
+        assert kinds(list(third.chunks())) == kinds([*seen, *rest])
+        assert [told(each) for each in page.history("ada")["messages"]] == [
+            "How is the weather?",
+            "It snows.",
+        ]
+
+
+def test_one_turn_at_a_time(emulator: Emulator, tmp_path: Path) -> None:
+    gate = Gate()
+    emulator.play(CALL, Reply([Say("It snows.")]), Reply([Say("Yes.")]))
+    with chat_server(emulator, tmp_path, tools=[gate.tool()]) as page:
+        first = page.begin("ada", "How is the weather?")
+        first.until("tool-input-available")
+        second = page.ask("POST", "/api/chat", message("ada", "And now?"))
+        assert second.status == 409
+        assert "going on" in second.json()["error"]
+        retry = {"id": "ada", "trigger": "regenerate-message"}
+        assert page.ask("POST", "/api/chat", retry).status == 409
+        assert page.ask("DELETE", "/api/chat/ada").status == 409
+        gate.opened.set()
+        assert text_of(list(first.chunks())) == "It snows."
+        assert text_of(page.say("ada", "And now?")) == "Yes."
+        assert page.history("ada")["turns"] == 2
+
+
+def test_a_turn_that_is_stopped_keeps_what_came(emulator: Emulator, tmp_path: Path) -> None:
+    gate = Gate()
+    emulator.play(Reply([Say("Let me see."), CallTool("wait", {"city": "Oslo"})]))
+    with chat_server(emulator, tmp_path, tools=[gate.tool()]) as page:
+        stream = page.begin("ada", "How is the weather?")
+        seen = stream.until("tool-input-available")
+        assert page.ask("POST", "/api/chat/ada/stop", {}).json() == {"stopped": True}
+        seen += stream.chunks()
+        assert kinds(seen)[-3:] == ["abort", "finish-step", "finish"]
+        answer = page.history("ada")["messages"][-1]
+        assert told(answer) == "Let me see."
+        assert answer["metadata"]["status"] == "stopped"
+        assert page.ask("POST", "/api/chat/ada/stop", {}).json() == {"stopped": False}
+        gate.opened.set()
+
+
+def test_what_failed_is_said_and_the_next_turn_works(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.play(Reply(error=Failure(code=402)), Reply([Say("Hello.")]))
+    with chat_server(emulator, tmp_path) as page:
+        chunks = page.say("ada", "Hello?")
+        (error,) = [each["errorText"] for each in chunks if each["type"] == "error"]
+        assert error == "The account of this server has no credit left."
+        assert kinds(chunks)[-2:] == ["finish-step", "finish"]
+        assert text_of(page.say("ada", "Hello?")) == "Hello."
+
+
+def test_an_unknown_conversation_is_not_there(emulator: Emulator, tmp_path: Path) -> None:
+    with chat_server(emulator, tmp_path) as page:
+        asked = [
+            ("GET", "", None),
+            ("GET", "/stream", None),
+            ("POST", "/stop", {}),
+            ("POST", "/go-on", {}),
+            ("POST", "/drop", {}),
+            ("POST", "/fork", {}),
+            ("PATCH", "", {"title": "Mine"}),
+            ("DELETE", "", None),
+        ]
+        for method, path, body in asked:
+            reply = page.ask(method, f"/api/chat/nobody{path}", body)
+            assert (reply.status, "error" in reply.json()) == (404, True), (method, path)
+        assert page.ask("GET", "/api/nothing").status == 404
+        assert page.ask("PUT", "/api/about").status in {404, 405}
