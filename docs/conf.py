@@ -70,6 +70,7 @@ CONTENTS = {
         "reference/events",
         "reference/hooks",
         "reference/integrations",
+        "reference/mcp",
         "reference/sessions",
         "reference/studio",
         "reference/tools",

@@ -17,6 +17,7 @@ from agentkit.cli import (
     emulator,
     image,
     keys,
+    mcp,
     models,
     serve,
     sessions,
@@ -54,6 +55,7 @@ app.command(name="chat", cls=ask.Command)(chat_command.chat)
 app.command(name="serve", cls=ask.Command)(serve.serve)
 app.add_typer(demo.app, name="demo")
 app.add_typer(image.app, name="image")
+app.command(name="mcp")(mcp.mcp)
 app.command(name="models")(models.models)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(store.app, name="store")

@@ -6,13 +6,15 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from agentkit.agent import Agent
 from agentkit.answer import Answer
 from agentkit.conversation import Conversation
-from agentkit.errors import ImageError, UsageError
+from agentkit.errors import AgentkitError, ImageError, UsageError
 from agentkit.events import Event
+from agentkit.run import Run
 from agentkit.stream import AnswerStream, Turn
 from agentkit.values import Image
 from agentkit.values.image_header import HEAD, sniff
@@ -50,6 +52,8 @@ class Chats:
         self.agent = agent
         self._kept = kept
         self._chats: OrderedDict[str, Conversation[Any]] = OrderedDict()
+        self._stopped: set[Turn[Any]] = set()
+        """Turns whose caller left."""
 
     def open(self, conversation: str | None) -> tuple[str, Conversation[Any]]:
         """The conversation with an id, or a new one, and its id. One that waits for a person goes
@@ -69,6 +73,31 @@ class Chats:
         if chat.waiting is not None:
             chat.adopt(chat.waiting)
         return conversation, chat
+
+    def waiting(self, conversation: str, run: Run) -> Conversation[Any]:
+        """The conversation in which this run waits. Raises `UsageError` where it went on."""
+        chat = self._chats.get(conversation)
+        if chat is None or chat.waiting is None or chat.waiting.id != run.id:
+            raise UsageError(
+                "what waited for this answer was given up: the conversation went on without it"
+            )
+        return chat
+
+    def stop(self, turn: Turn[Any]) -> None:
+        """Stop a turn whose caller left. What had come of it stays in its conversation."""
+        turn.stop()
+        if not turn.done:
+            self._stopped.add(turn)
+
+    async def settled(self) -> None:
+        """Wait until all that was stopped has ended, and the downloads of all conversations."""
+        while self._stopped:
+            turn = self._stopped.pop()
+            with suppress(AgentkitError):
+                async for _ in turn:
+                    continue
+        for chat in tuple(self._chats.values()):
+            await chat.settled()
 
     def _forget(self) -> None:
         while len(self._chats) > self._kept:
@@ -122,7 +151,7 @@ def _decoded(text: str, where: str) -> bytes:
     return found
 
 
-async def watched(stream: AnswerStream[Any], tell: Tell | None = None) -> Answer[Any]:
+async def watched(stream: AnswerStream[Any], tell: Tell | None, chats: Chats) -> Answer[Any]:
     """The answer of a turn, and each of its events told. Where the caller leaves, the turn is
     stopped, and what had come of it stays in the conversation.
     """
@@ -133,5 +162,5 @@ async def watched(stream: AnswerStream[Any], tell: Tell | None = None) -> Answer
                 await tell(event)
         return await turn.answer()
     except BaseException:
-        turn.stop()
+        chats.stop(turn)
         raise

@@ -102,7 +102,7 @@ class Portable:
             raise UsageError("call(prompt=''): accepted is text that is not empty, or pictures")
         name, chat = self.chats.open(conversation)
         parts = [prompt, *self.chats.pictures(images, chat)]
-        answer = await watched(chat.stream(parts), tell)
+        answer = await watched(chat.stream(parts), tell, self.chats)
         return PortableReply(answer.shown, answer, name)
 
 

@@ -1,0 +1,130 @@
+"""What came of a call, as a result of MCP: words, previews, links, and the same as data. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
+
+from agentkit._redact import redacted
+from agentkit.answer import Answer
+from agentkit.integrations.chats import uri_of
+from agentkit.integrations.mcp.previews import Preview
+from agentkit.integrations.portable import PortableReply
+from agentkit.values import Image, Invocation, Text
+
+MOST = 900_000
+"""Characters of a result as JSON: Claude Desktop takes no message of 1,048,576."""
+_MOST_TEXT = 200_000
+_MOST_IMAGES = 400
+_MOST_ARGUMENTS = 20_000
+_MOST_FAILURES = 50
+_BESIDE = 2_000
+"""Characters of JSON around the blocks of a result, at most."""
+
+Previews = Mapping[str, Preview | None]
+"""Previews of pictures, by their SHA-256."""
+
+
+def result_of(reply: PortableReply, previews: Previews, *, error: str = "") -> CallToolResult:
+    """The result of a call. With `error`, the run broke off with these words, and the reply has
+    what had arrived.
+    """
+    words = "".join(_words(part) for part in reply.parts)
+    text = "\n\n".join(filter(None, (_cut(words), error and f"[error: {error}]", _note(reply))))
+    content: list[ContentBlock] = [TextContent(type="text", text=_cut(text))]
+    structured = _structured(reply, error)
+    left = MOST - _BESIDE - _length(text) - _length(structured)
+    images = reply.answer.images[:_MOST_IMAGES]
+    links = [_link(image) for image in images]
+    left -= sum(_length(link.model_dump(by_alias=True, mode="json")) for link in links)
+    for image, link in zip(images, links, strict=True):
+        preview = previews.get(image.sha256)
+        if preview is not None and len(preview.data) + 200 <= left:
+            left -= len(preview.data) + 200
+            content.append(
+                ImageContent(type="image", data=preview.data, mime_type=preview.media_type)
+            )
+        content.append(link)
+    return CallToolResult(content=content, structured_content=structured, is_error=bool(error))
+
+
+def failed(words: str) -> CallToolResult:
+    """The result of a call that could not begin."""
+    text = _cut(redacted(words))
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _words(part: Text | Image) -> str:
+    return part.text if isinstance(part, Text) else f"\n[{part.name}]\n"
+
+
+def _note(reply: PortableReply) -> str:
+    note = reply.note()
+    last = f"[conversation: {reply.conversation}]"
+    return note if len(note) <= _MOST_TEXT else f"{note[: _MOST_TEXT // 2]}…\n{last}"
+
+
+def _cut(text: str) -> str:
+    """The text, cut where its JSON is too long. A character may become six."""
+    if len(text) * 6 <= _MOST_TEXT or _length(text) <= _MOST_TEXT:
+        return text
+    kept = text[: _MOST_TEXT // 6] if _length(text[:_MOST_TEXT]) > _MOST_TEXT else text[:_MOST_TEXT]
+    return f"{kept}\n[cut here: {len(kept):,} of {len(text):,} characters]"
+
+
+def _length(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False))
+
+
+def _link(image: Image) -> ResourceLink:
+    words = image.alt or image.revised_prompt or image.prompt or ""
+    return ResourceLink(
+        type="resource_link",
+        uri=uri_of(image),
+        name=image.name,
+        description=words[:300] or None,
+        mime_type=image.media_type,
+        size=image.size,
+    )
+
+
+def _structured(reply: PortableReply, error: str) -> dict[str, Any]:
+    answer = reply.answer
+    found: dict[str, Any] = {
+        "conversation": reply.conversation,
+        "status": "failed" if error else answer.status,
+        "images": [_facts(image) for image in answer.images[:_MOST_IMAGES]],
+        "cost_usd": answer.usage.cost_usd,
+    }
+    if answer.failures:
+        found["failures"] = [_cut(each.reason)[:300] for each in answer.failures[:_MOST_FAILURES]]
+    if answer.pending:
+        found["pending"] = [pending_call(each) for each in answer.pending[:_MOST_FAILURES]]
+    return found
+
+
+def _facts(image: Image) -> dict[str, Any]:
+    return {
+        "handle": image.name,
+        "uri": uri_of(image),
+        "media_type": image.media_type,
+        "width": image.width,
+        "height": image.height,
+        "bytes": image.size,
+        "cost_usd": image.cost_usd,
+    }
+
+
+def pending_call(call: Invocation) -> dict[str, Any]:
+    """A call that waits for a person."""
+    arguments = call.arguments or {}
+    is_long = _length(arguments) > _MOST_ARGUMENTS // _MOST_FAILURES * 10
+    return {"id": call.id, "name": call.name, "arguments": "…" if is_long else arguments}
+
+
+def shown_images(answer: Answer[Any]) -> Sequence[Image]:
+    """The pictures of an answer of which a result may show previews."""
+    return answer.images[:_MOST_IMAGES]
