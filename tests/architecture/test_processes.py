@@ -15,7 +15,7 @@ import pytest
 from tests.processes import PATIENCE, started
 
 THREADS = 16
-CHILDREN = 40
+CHILDREN = 15
 
 
 def killed() -> None:
