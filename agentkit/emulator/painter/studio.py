@@ -9,6 +9,7 @@ import secrets
 import time
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, get_args
 
 from PIL import Image, ImageFilter
@@ -28,6 +29,10 @@ _URLSAFE = str.maketrans("+/", "-_")
 ENDING = 64
 MAX_SIDE = 2048
 PREVIEW_SIDE = 192
+REMEMBERED = 16
+"""Pictures that are not painted again when the same is asked for: a large one takes a quarter of a
+second, and in tests most are the same few.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +159,6 @@ class Studio:
             return None
 
     def _paint(self, draw: Draw) -> bytes:
-        from agentkit.emulator.painter import painter
-
         seed = (
             draw.seed
             if draw.seed is not None
@@ -164,18 +167,13 @@ class Studio:
         seed = (seed ^ self._seed * 2_654_435_761) & 0x7FFF_FFFF
         width, height = draw.size or (1024, 1024)
         size = (max(16, min(width, MAX_SIDE)), max(16, min(height, MAX_SIDE)))
-        if draw.format == "svg":
-            return painter.paint_svg(draw.prompt, size, seed)
-        data = painter.paint(
-            draw.prompt,
-            size=size,
-            seed=seed,
-            format="png" if draw.format == "gif" else draw.format,
-            transparent=draw.transparent,
-            quality=90 if draw.compression is None else draw.compression,
-            source=draw.source if draw.source and _opens(draw.source) else None,
+        quality = 90 if draw.compression is None else draw.compression
+        if not draw.source:
+            return _new(draw.prompt, size, seed, draw.format, draw.transparent, quality)
+        source = draw.source if _opens(draw.source) else None
+        return _painted(
+            draw.prompt, size, seed, draw.format, draw.transparent, quality, source=source
         )
-        return _as_gif(data) if draw.format == "gif" else data
 
     def _preview(self, draw: Draw, data: bytes, step: int, count: int) -> bytes:
         if not _opens(data):
@@ -188,6 +186,46 @@ class Studio:
             Image.new("RGB", small.size, (188, 188, 188)), blurred, (step + 1) / (count + 1)
         )
         return _encoded(rough, "PNG")
+
+
+def _painted(
+    prompt: str,
+    size: tuple[int, int],
+    seed: int,
+    form: str,
+    transparent: bool,
+    quality: int,
+    *,
+    source: bytes | None = None,
+) -> bytes:
+    """The picture, in its format. The same arguments give the same bytes."""
+    from agentkit.emulator.painter import painter
+
+    if form == "svg":
+        return painter.paint_svg(prompt, size, seed)
+    data = painter.paint(
+        prompt,
+        size=size,
+        seed=seed,
+        format="png" if form == "gif" else form,
+        transparent=transparent,
+        quality=quality,
+        source=source,
+    )
+    return _as_gif(data) if form == "gif" else data
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _new(
+    prompt: str,
+    size: tuple[int, int],
+    seed: int,
+    form: str,
+    transparent: bool,
+    quality: int,
+) -> bytes:
+    """A picture of these words alone. An edit is not remembered: its source would be, too."""
+    return _painted(prompt, size, seed, form, transparent, quality)
 
 
 def _opens(data: bytes) -> bool:
