@@ -39,7 +39,7 @@ _ENDED = frozenset({"completed", "failed", "denied", "cancelled"})
 
 def acts_of(run: Run, notes: Notes) -> Iterator[Act]:
     """What happened in a run, in order."""
-    return _Noted(run).acts(notes.entries) if notes.entries else _Common(run).acts()
+    return _Noted(run, notes.calls).acts(notes.entries) if notes.entries else _Common(run).acts()
 
 
 def replies_of(run: Run) -> list[Message]:
@@ -60,10 +60,9 @@ def _started(call: Invocation) -> InvocationStarted:
 class _Noted:
     """Goes through the notes of a run, and looks up in the run what they name."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, lost: Sequence[Invocation]) -> None:
         self._calls: dict[str, list[Invocation]] = {}
-        for call in run.invocations:
+        for call in (*run.invocations, *lost):
             self._calls.setdefault(call.id, []).append(call)
         self._used: dict[str, int] = {}
         """How many calls of this id have ended."""

@@ -58,6 +58,8 @@ class Notes:
         self.ending: Ending | None = None
         self.emulator: bool | None = None
         """Whether the emulator answered; None where nobody knows."""
+        self.calls: list[Invocation] = []
+        """Calls that the run does not have."""
         self._started: set[str] = set()
         self._pictures: set[str] = set()
 
@@ -71,6 +73,11 @@ class Notes:
             last[1] += entry[1]
         else:
             self.entries.append(entry)
+
+    def keep(self, calls: Sequence[Invocation]) -> None:
+        """Note calls that were told and that the run does not have."""
+        known = {each.id for each in self.calls}
+        self.calls += [each for each in calls if each.id not in known]
 
     def _entry(self, act: Act, caller: str) -> Entry | None:
         match act:
@@ -116,6 +123,7 @@ class Notes:
         value: dict[str, Any] = {
             "version": _VERSION,
             "entries": self.entries,
+            "calls": [_call_value(each) for each in self.calls],
             "emulator": self.emulator,
             "status": None if ending is None else ending.status,
             "error": None if ending is None else ending.error,
@@ -137,12 +145,48 @@ class Notes:
             return notes
         found = cast("list[object]", entries)
         notes.entries = [cast("Entry", each) for each in found if _is_entry(each)]
+        calls = value.get("calls")
+        for each in cast("list[object]", calls) if isinstance(calls, list) else []:
+            notes.calls += _call_of(each)
         emulator, status, error = (value.get(name) for name in ("emulator", "status", "error"))
         notes.emulator = emulator if isinstance(emulator, bool) else None
         if status in {"failed", "stopped"}:
             words = error if isinstance(error, str) else None
             notes.ending = Ending("failed" if status == "failed" else "stopped", words)
         return notes
+
+
+def _call_value(call: Invocation) -> dict[str, Any]:
+    """What is kept of a call."""
+    return {
+        "id": call.id,
+        "name": call.name,
+        "arguments": None if call.arguments is None else dict(call.arguments),
+        "executor": call.executor,
+        "started": call.started_at,
+        "count": call.count,
+    }
+
+
+def _call_of(value: object) -> list[Invocation]:
+    """The call that was kept; none where the value is none."""
+    if not isinstance(value, Mapping):
+        return []
+    given = cast("Mapping[str, Any]", value)
+    name, tool, started, count = (given.get(each) for each in ("id", "name", "started", "count"))
+    if not (isinstance(name, str) and isinstance(tool, str) and isinstance(count, int)):
+        return []
+    arguments = given.get("arguments")
+    return [
+        Invocation(
+            name,
+            tool,
+            cast("Mapping[str, Any]", arguments) if isinstance(arguments, Mapping) else None,
+            executor="client" if given.get("executor") == "client" else "server",
+            started_at=started if isinstance(started, int | float) else None,
+            count=count,
+        )
+    ]
 
 
 def _reply_entry(act: Act) -> Entry | None:

@@ -11,7 +11,7 @@ from agentkit.web import chunks
 from agentkit.web.acts import acts_of
 from agentkit.web.chunks import Chunk
 from agentkit.web.message_facts import Ending
-from agentkit.web.notes import Notes, Paused
+from agentkit.web.notes import Notes
 from agentkit.web.telling import Teller
 from agentkit.web.told_calls import Verdict
 from agentkit.web.told_pictures import user_picture
@@ -74,13 +74,10 @@ def assistant_message(run: Run, notes: str = "", ending: Ending | None = None) -
 
 def _told(teller: Teller, run: Run, notes: Notes) -> list[Chunk]:
     """The chunks of what happened in the run by now, a pause it is in included."""
-    told, last = teller.begin(), None
+    told = teller.begin()
     for act in acts_of(run, notes):
         told += teller.tell(act)
-        last = act
-    if run.status == "paused" and not isinstance(last, Paused):
-        told += teller.close() + teller.pause(run)
-    return told
+    return told + (teller.close() + teller.pause(run) if run.status == "paused" else [])
 
 
 def user_message(run: Run) -> UIMessage:

@@ -62,6 +62,8 @@ class Teller:
         """Whether the model's reply of this step is whole: what follows are its calls."""
         self._has_words = False
         """Whether a word of this step was told."""
+        self._is_paused = False
+        """Whether the calls that wait for a person were told, and nothing since."""
 
     def begin(self) -> list[Chunk]:
         """The first chunks of a message."""
@@ -76,10 +78,13 @@ class Teller:
     def tell(self, event: Event | Paused | Decided) -> list[Chunk]:
         """The chunks for what has happened."""
         self.notes.add(event)
+        self._is_paused = isinstance(event, Paused)
         return self._placed(self._told(event, None))
 
     def pause(self, run: Run) -> list[Chunk]:
-        """The chunks for the calls that wait for a person."""
+        """The chunks for the calls that wait for a person, unless they are told by now."""
+        if self._is_paused:
+            return []
         held = held_calls(run)
         pending = {each.id: each for each in Answer.of(run).pending}
         return self.tell(Paused(tuple((pending[each.call_id], each) for each in held)))
@@ -100,6 +105,7 @@ class Teller:
         if run.status == "paused" and ending.status == "paused":
             told += self.pause(run)
         told += self._placed(self._calls.settled(run))
+        self.notes.keep(self._calls.lost(run))
         told += self._placed([*self._pictures.settled(run), *self._pictures.given_up()])
         facts = facts_of(run, ending, emulator=self._emulator)
         told.append({"type": "message-metadata", "messageMetadata": facts})

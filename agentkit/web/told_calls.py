@@ -46,6 +46,8 @@ class _Call:
     is_server: bool
     step: int
     arguments: object
+    first: Invocation
+    """As it was told first."""
     data: dict[str, Any] = field(default_factory=dict[str, Any])
     approval_id: str | None = None
     is_held: bool = False
@@ -155,6 +157,13 @@ class ToldCalls:
                 told += call.changed(status="pending", costUsd=known.cost_usd)
         return told
 
+    def lost(self, run: Run) -> list[Invocation]:
+        """Calls that were told and that the run does not have: those of OpenRouter's tools, in a
+        reply that broke off.
+        """
+        kept = {each.id for each in run.invocations}
+        return [call.first for call_id, call in self._calls.items() if call_id not in kept]
+
     def _ended_unseen(self, call: _Call, known: Invocation | None) -> list[Chunk]:
         """The end of a call of which no event told."""
         call.has_ended, call.is_held = True, False
@@ -169,7 +178,7 @@ class ToldCalls:
             number += 1
             wire_id = f"{call.id}~{number}"
         is_server = call.executor == "server"
-        told = _Call(wire_id, call.name, is_server, step, _arguments(call))
+        told = _Call(wire_id, call.name, is_server, step, _arguments(call), call)
         self._calls[call.id] = self._all[wire_id] = told
         begins = told.changed(
             status=call.status if call.status in {"pending", "running"} else "running",

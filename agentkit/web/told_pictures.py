@@ -117,11 +117,13 @@ class ToldPictures:
         place = self._by_digest.get(image.sha256)
         if place is None:
             place = self._of(item, scope, image.invocation_id)
+        own = _full(image.invocation_id, scope)
         self._by_item[item] = place
         is_new = place.sha256 != image.sha256
         place.sha256 = image.sha256
         place.is_named = place.is_named or not scope
         self._by_digest[image.sha256] = place
+        place.data["invocationId"] = place.data["invocationId"] or own
         told = self._told_first(place, **_facts(image, place))
         return [*told, _file(image)] if is_new else told
 
@@ -166,7 +168,8 @@ class ToldPictures:
         place = self._by_item.get(item)
         if place is None:
             free = [each for each in self._places if each.is_free and each.scope == scope]
-            own = [each for each in free if each.data["invocationId"] == call_id]
+            wanted = _full(call_id, scope)
+            own = [each for each in free if each.data["invocationId"] == wanted]
             place = next(iter((*own, *free)), None) or self._new(scope)
             place.item = item
             self._by_item[item] = place
@@ -180,6 +183,13 @@ class ToldPictures:
     def _told_first(self, place: _Place, **changes: Any) -> list[Chunk]:
         """The change; of a place that was not told yet, the place in any case."""
         return place.changed(**changes) or [place.told()]
+
+
+def _full(call_id: str | None, scope: str) -> str | None:
+    """The id of a call as the run has it: that of a sub-agent's has the caller's before it."""
+    if call_id is None or not scope or call_id.startswith(f"{scope}/"):
+        return call_id
+    return f"{scope}/{call_id}"
 
 
 def _facts(image: Image, place: _Place) -> dict[str, Any]:

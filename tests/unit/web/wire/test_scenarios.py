@@ -47,6 +47,6 @@ def bare_parts(message: UIMessage) -> list[str]:
         kept = {name: value for name, value in part.items() if name not in unknown}
         if part["type"] == "data-call":
             kept["data"] = {k: v for k, v in part["data"].items() if k not in asked}
-        if part["type"] not in {"text", "reasoning"}:
+        if part["type"] not in {"text", "reasoning", "step-start"}:
             bare.append(json.dumps(kept, sort_keys=True))
     return sorted(bare)

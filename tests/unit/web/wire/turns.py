@@ -8,11 +8,15 @@ from typing import Any
 
 from agentkit import Agent, Image, ImageGeneration, Limits, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say, Think
+from agentkit.errors import RunError
+from agentkit.events import Event
 from agentkit.images.store import MemoryImageStore
 from agentkit.run import Run
+from agentkit.stream import AnswerStream
 from agentkit.tools import Progress
 from agentkit.web.asked import Answers, read_asked, resumption
 from agentkit.web.chunks import Chunk
+from agentkit.web.message_facts import Ending
 from agentkit.web.retelling import take_up
 from agentkit.web.telling import Teller
 from agentkit.web.ui_message import UIMessage, reduced
@@ -40,6 +44,12 @@ async def delete(path: str) -> str:
     return f"{path} is gone"
 
 
+@tool(external=True)
+def where() -> str:
+    """Where the user is, which only their browser knows."""
+    raise NotImplementedError
+
+
 @tool
 def broken() -> str:
     """Fails."""
@@ -60,6 +70,8 @@ class Scenario:
     replies: tuple[Reply, ...]
     check: Callable[[UIMessage], None]
     tools: tuple[Any, ...] = ()
+    helped: tuple[Any, ...] = ()
+    """The tools of a sub-agent, which is a tool then."""
     answer: Callable[[UIMessage], None] | None = None
     """What a person says to the calls that wait."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -143,6 +155,41 @@ def is_limited(message: UIMessage) -> None:
     assert message["metadata"]["limit"] == "turns"
 
 
+def knows(message: UIMessage) -> None:
+    """The client runs a tool of its own, as `addToolOutput` does."""
+    (call,) = parts(message, "dynamic-tool")
+    assert call["state"] == "input-available"
+    call.update(state="output-available", output="Oslo")
+
+
+def is_known(message: UIMessage) -> None:
+    (call,) = parts(message, "dynamic-tool")
+    assert (call["state"], call["output"]) == ("output-available", "Oslo")
+
+
+def has_helped(message: UIMessage) -> None:
+    helper, inner = parts(message, "dynamic-tool")
+    assert (helper["toolCallId"], inner["toolCallId"]) == ("call_h", "call_h/call_d")
+    assert (helper["state"], inner["state"]) == ("output-available", "output-available")
+    assert {part["id"]: part["data"]["parent"] for part in parts(message, "data-call")} == {
+        "call_h": None,
+        "call_h/call_d": "call_h",
+    }
+    assert [part["text"] for part in parts(message, "text")] == ["I ask.", "Done."]
+
+
+def has_painted(message: UIMessage) -> None:
+    (painted,) = pictures(message)
+    assert (painted["status"], painted["name"]) == ("ready", "img_1")
+    assert painted["invocationId"] == "call_h/call_p"
+    assert len(parts(message, "file")) == 1
+
+
+def cites(message: UIMessage) -> None:
+    assert [part["url"] for part in parts(message, "source-url")] == ["https://example.org/"]
+
+
+CITED = {"url": "https://example.org/", "title": "Example", "start_index": 0, "end_index": 2}
 ASKS = Reply([CallTool("delete", {"path": "a.txt"}, id="call_d")])
 SCENARIOS = [
     Scenario("words", (Reply([Think("let me see"), Say("Hello **you**")]),), is_said),
@@ -190,6 +237,41 @@ SCENARIOS = [
         answer=says(approved=False, reason="not that one"),
     ),
     Scenario(
+        "a result from outside",
+        (Reply([CallTool("where", {}, id="call_w")]), Reply([Say("In Oslo.")])),
+        is_known,
+        (where,),
+        answer=knows,
+    ),
+    Scenario(
+        "a sub-agent that asks",
+        (
+            Reply([Say("I ask."), CallTool("helper", {"prompt": "delete it"}, id="call_h")]),
+            Reply([Think("well"), CallTool("delete", {"path": "b.txt"}, id="call_d")]),
+            Reply([Say("It is gone.")]),
+            Reply([Say("Done.")]),
+        ),
+        has_helped,
+        helped=(delete,),
+        answer=says(approved=True),
+    ),
+    Scenario(
+        "a sub-agent that draws",
+        (
+            Reply([CallTool("helper", {"prompt": "paint it"}, id="call_h")]),
+            Reply([CallTool("paint", {"colour": "red"}, id="call_p")]),
+            Reply([Say("Here it is.")]),
+            Reply([Say("Done.")]),
+        ),
+        has_painted,
+        helped=(paint,),
+    ),
+    Scenario(
+        "pages that are cited",
+        (Reply([Say("So they say.", annotations=[CITED, CITED])]),),
+        cites,
+    ),
+    Scenario(
         "limit",
         (Reply([CallTool("weather", {"city": "Oslo"})]), Reply([Say("That is all.")])),
         is_limited,
@@ -220,22 +302,37 @@ class Client:
     def __init__(self, agent: Agent[Any]) -> None:
         self.chat = agent.conversation()
 
-    async def ask(self, prompt: str) -> Told:
+    async def ask(
+        self, prompt: str, on: Callable[[Event, AnswerStream[Any]], None] | None = None
+    ) -> Told:
+        """Take a turn; `on` is called at each event."""
         chunks: list[Chunk] = []
         teller: Teller | None = None
-        async with self.chat.stream(prompt) as stream:
-            async for event in stream:
-                if teller is None:
-                    assert stream.run is not None
-                    teller = Teller(stream.run)
-                    chunks += teller.begin()
-                chunks += teller.tell(event)
-        assert teller is not None
+        stream = self.chat.stream(prompt)
+        ending: Ending | None = None
+        try:
+            async with stream:
+                async for event in stream:
+                    if teller is None:
+                        teller = self._begun(stream, chunks)
+                    chunks += teller.tell(event)
+                    if on is not None:
+                        on(event, stream)
+        except RunError as error:
+            ending = Ending("failed", str(error))
+        if teller is None:
+            teller = self._begun(stream, chunks)
         assert stream.run is not None
-        chunks += teller.end(stream.run)
+        chunks += teller.end(stream.run, ending)
         ui_stream.check(chunks)
         message = reduced(chunks)
         return Told(message, message, stream.run, teller.notes.to_json(), chunks)
+
+    def _begun(self, stream: AnswerStream[Any], chunks: list[Chunk]) -> Teller:
+        assert stream.run is not None
+        teller = Teller(stream.run)
+        chunks += teller.begin()
+        return teller
 
     async def answer(self, told: Told) -> Told:
         asked = read_asked({"id": "c", "messages": [told.message]})
@@ -243,7 +340,11 @@ class Client:
         given = resumption(told.run, asked.what)
         up = take_up(told.run, told.notes, given.verdicts)
         chunks: list[Chunk] = []
-        options: dict[str, Any] = {"approve": given.approve, "results": given.results}
+        options: dict[str, Any] = {
+            "approve": given.approve,
+            "results": given.results,
+            "outcomes": given.outcomes,
+        }
         async with self.chat.resume_stream(told.run, **options) as stream:
             async for event in stream:
                 chunks += up.teller.tell(event)
@@ -262,15 +363,20 @@ def agent_for(
     scenario: Scenario, api: str, client: OpenRouter, store: MemoryImageStore
 ) -> Agent[Any]:
     """The agent of a scenario."""
-    return Agent(
-        "openai/gpt-5.2",
-        api=api,
-        client=client,
-        store=store,
-        tools=scenario.tools,
-        checks=False,
-        **scenario.options,
-    )
+
+    def agent(*tools: Any, **options: Any) -> Agent[Any]:
+        return Agent(
+            "openai/gpt-5.2",
+            api=api,
+            client=client,
+            store=store,
+            tools=tools,
+            checks=False,
+            **options,
+        )
+
+    helper = [agent(*scenario.helped).as_tool("helper", "Helps.")] if scenario.helped else []
+    return agent(*scenario.tools, *helper, **scenario.options)
 
 
 async def played(scenario: Scenario, agent: Agent[Any], emulator: Emulator) -> AsyncIterator[Told]:
