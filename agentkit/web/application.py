@@ -19,6 +19,7 @@ from agentkit._log import logger
 from agentkit.agent import Agent
 from agentkit.errors import AgentkitError
 from agentkit.sessions import Sessions
+from agentkit.web import page_files
 from agentkit.web.chats import Chats
 from agentkit.web.doors import Doors, UserOf
 from agentkit.web.failures import refusal_of
@@ -56,10 +57,16 @@ class WebApp:
         self._pictures, previews = Pictures(sessions.store, sessions), Previews()
         pictures = self._pictures
         chats = Chats(options.agent, sessions)
-        self._turns = Turns(TurnPictures(pictures, previews), emulator=options.emulator)
+        shelf = TurnPictures(pictures, previews)
+        self._turns = Turns(shelf, chats.note, emulator=options.emulator)
         handlers = Requests(chats, self._turns, Talk(chats, pictures, options), options)
         inner = Starlette(
-            routes=[*_routes(handlers), *pictures.routes(), *previews.routes()],
+            routes=[
+                *_routes(handlers),
+                *pictures.routes(),
+                *previews.routes(),
+                *page_files.routes(),
+            ],
             exception_handlers={Refused: refused_response, HTTPException: _no_such_thing},
             lifespan=self._lifespan,
         )

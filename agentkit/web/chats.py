@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentkit._log import logger
 from agentkit.agent import Agent
-from agentkit.errors import ConversationBusy, UsageError
+from agentkit.errors import ConversationBusy, SessionError, UsageError
+from agentkit.run import Run
 from agentkit.sessions import SavedChat, SavedConversation, SavedRun, Sessions
 from agentkit.sessions.names import LONGEST_TITLE, check_name
 from agentkit.values import Api
@@ -62,6 +64,19 @@ class Chats:
         return await asyncio.to_thread(
             self.agent.conversation, chat, sessions=self.sessions, user=user, model=model, api=api
         )
+
+    async def notes(self, runs: Sequence[Run]) -> Mapping[str, str]:
+        """What was noted of these runs, by their ids."""
+        return await self.sessions.notes([each.id for each in runs])
+
+    async def note(self, run: str, notes: str) -> None:
+        """Keep what was told of a run, so that it is shown later as it was. It can be shown without
+        them, too: a database that fails is no error.
+        """
+        try:
+            await self.sessions.note(run, notes)
+        except SessionError as error:
+            logger().warning("web_failed", reason=f"notes of {run}: {error}")
 
     async def rename(self, chat: str, user: str | None, title: object) -> str:
         """Give a conversation another title, and return it. Raises `Refused`."""

@@ -16,6 +16,7 @@ from agentkit.web.asked import Asked, read_asked
 from agentkit.web.bodies import MOST_BYTES, MOST_SHORT_BYTES, json_answer, read_object
 from agentkit.web.chats import MOST_LISTED, Chats, busy, checked_id, summary
 from agentkit.web.chunks import DONE, HEADERS, KEEP_ALIVE, Chunk, sse
+from agentkit.web.message_facts import Ending
 from agentkit.web.options import WebOptions
 from agentkit.web.refusal import Refused
 from agentkit.web.retelling import ui_messages, user_message
@@ -82,7 +83,8 @@ class Requests:
         if found is None and live is None:
             await self.chats.known(chat, user)
         past = await self.chats.runs(chat)
-        told = await asyncio.to_thread(_messages, past, live)
+        notes = await self.chats.notes([each.run for each in past])
+        told = await asyncio.to_thread(_messages, past, notes, live)
         shown = _new(chat, live) if found is None else summary(found, is_live=live is not None)
         if shown["status"] == "interrupted":
             shown |= await self.talk.interrupted(chat, user)
@@ -157,16 +159,26 @@ async def _encoded(chunks: AsyncIterable[Chunk | None]) -> AsyncGenerator[bytes]
     yield DONE
 
 
-def _messages(past: tuple[SavedRun, ...], live: LiveTurn | None) -> list[Mapping[str, Any]]:
+def _messages(
+    past: tuple[SavedRun, ...], notes: Mapping[str, str], live: LiveTurn | None
+) -> list[Mapping[str, Any]]:
     """What was said. Of the turn that goes on, the prompt alone: its stream has the rest."""
     told: list[Mapping[str, Any]] = []
     going = None if live is None else live.run
     for each in past:
         if going is None or each.run.id != going.id:
-            told += ui_messages(each.run)
+            noted = notes.get(each.run.id, "")
+            told += ui_messages(each.run, noted, None if noted else _ending(each))
     if going is not None:
         told.append(user_message(going))
     return told
+
+
+def _ending(saved: SavedRun) -> Ending | None:
+    """How a run ended of which nothing is noted, where it does not say it itself."""
+    if saved.turn is not None or saved.is_active:
+        return None
+    return Ending("stopped" if saved.run.status == "paused" else "failed")  # given up, or failed
 
 
 def _new(chat: str, live: LiveTurn | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentkit.run import Run
 from agentkit.sessions import SavedConversation, SavedRun
 from agentkit.stream import Turn
 from agentkit.values import Image, Text
@@ -56,7 +57,8 @@ class Talk:
                 raise Refused(409, "No turn of this conversation was interrupted.")
             budget, deps = self.options.budget(user), self.options.deps(user)
             stream = opened.go_on_stream(deps=deps, budget=budget)
-            return Opened(opened, Turn(stream), interrupted.run)
+            notes = await self._notes(interrupted.run)
+            return Opened(opened, Turn(stream), interrupted.run, notes)
 
         return open_turn
 
@@ -125,7 +127,10 @@ class Talk:
             deps=self.options.deps(user),
             budget=self.options.budget(user),
         )
-        return Opened(opened, Turn(stream), run, decided.verdicts)
+        return Opened(opened, Turn(stream), run, await self._notes(run), decided.verdicts)
+
+    async def _notes(self, run: Run) -> str:
+        return (await self.chats.notes([run])).get(run.id, "")
 
     def _begun(self, chat: SavedConversation[Any], user: str | None, prompt: Prompt) -> Opened:
         budget, deps = self.options.budget(user), self.options.deps(user)

@@ -49,10 +49,14 @@ class Opened:
     turn: Turn[Any]
     before: Run | None = None
     """The run that goes on, as it waited, or was interrupted."""
+    notes: str = ""
+    """What was noted of it."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
     """What was decided about the calls that it waited for."""
 
 
+Note = Callable[[str, str], Awaitable[None]]
+"""Keeps the notes of a run, by its id."""
 Open = Callable[[], Awaitable[Opened]]
 """Opens a conversation and begins a turn of it. Raises `Refused`, and what a turn raises."""
 
@@ -60,8 +64,8 @@ Open = Callable[[], Awaitable[Opened]]
 class LiveTurn:
     """A turn, from the moment a request asks for it until all of it is told."""
 
-    def __init__(self, chat: str, user: str | None, *, emulator: bool) -> None:
-        self.chat, self.user, self._emulator = chat, user, emulator
+    def __init__(self, chat: str, user: str | None, note: Note, *, emulator: bool) -> None:
+        self.chat, self.user, self._note, self._emulator = chat, user, note, emulator
         self.log = StreamLog()
         self.greeting: list[Chunk] = []
         """What the one who made the turn go on is told first; others read the log from its start.
@@ -135,7 +139,7 @@ class LiveTurn:
             teller = Teller(run, emulator=self._emulator)
             self.log.add(teller.begin())
             return teller
-        message = take_up(opened.before, "", opened.verdicts, emulator=self._emulator)
+        message = take_up(opened.before, opened.notes, opened.verdicts, emulator=self._emulator)
         self.log.add(message.whole)
         self.greeting, self.mark = message.rest, self.log.mark()
         return message.teller
@@ -158,7 +162,9 @@ class LiveTurn:
                 late = ImageReady(image)
                 shelf.show(self.user, run, late)
                 self.log.add(teller.tell(late))
-        self.log.add(teller.end(turn.run or run, self._ending(error)))
+        ending = teller.end(turn.run or run, self._ending(error))
+        await self._note(run.id, teller.notes.to_json())
+        self.log.add(ending)
 
     def _ending(self, error: Exception | None) -> Ending | None:
         """How the turn ended, where its run does not say it."""
@@ -170,8 +176,8 @@ class LiveTurn:
 class Turns:
     """The turns that go on in this server: one for a conversation."""
 
-    def __init__(self, shelf: Shelf, *, emulator: bool) -> None:
-        self._shelf, self._emulator = shelf, emulator
+    def __init__(self, shelf: Shelf, note: Note, *, emulator: bool) -> None:
+        self._shelf, self._note, self._emulator = shelf, note, emulator
         self._live: dict[str, LiveTurn] = {}
         self._tasks: dict[asyncio.Task[None], LiveTurn] = {}
         self._is_closing = False
@@ -194,7 +200,7 @@ class Turns:
             if live.user != user:
                 raise unknown_chat()
             raise busy()
-        self._live[chat] = live = LiveTurn(chat, user, emulator=self._emulator)
+        self._live[chat] = live = LiveTurn(chat, user, self._note, emulator=self._emulator)
         task = live.start(open_turn, self._shelf)
         self._tasks[task] = live
         task.add_done_callback(self._ended)

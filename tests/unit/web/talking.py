@@ -11,11 +11,12 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
+from agentkit import Agent, FileImageStore, Image, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import Emulator
 from agentkit.sessions import Sessions
 from agentkit.web import WebApp, app
 from tests.clock import GUARD
+from tests.conftest import picture
 from tests.web_server import Reply, Served, serving_app
 
 TOKEN = "a-token-of-the-tests"
@@ -41,6 +42,21 @@ class Gate:
             return f"{city}: snow"
 
         return wait
+
+
+def painting() -> Any:
+    """A tool that returns a small picture."""
+
+    @tool
+    def paint(what: str) -> Image:
+        """Paints.
+
+        Args:
+            what: What.
+        """
+        return Image.from_bytes(picture(size=(48, 32)), alt=what)
+
+    return paint
 
 
 @dataclass

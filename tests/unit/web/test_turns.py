@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
-from tests.unit.web.talking import Gate, chat_server, kinds, message, text_of, told
+from tests.unit.web.talking import Gate, chat_server, kinds, message, painting, text_of, told
 
 FOX = Reply([Say("Here: "), Draw("a fox", size=(64, 64)), Say("a fox.")])
 CALL = Reply([CallTool("wait", {"city": "Oslo"})])
@@ -121,3 +121,19 @@ def test_an_unknown_conversation_is_not_there(emulator: Emulator, tmp_path: Path
             assert (reply.status, "error" in reply.json()) == (404, True), (method, path)
         assert page.ask("GET", "/api/nothing").status == 404
         assert page.ask("PUT", "/api/about").status in {404, 405}
+
+
+def test_what_failed_stays_to_be_seen(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.play(
+        Reply([CallTool("paint", {"what": "a fox"})]), Reply(error=Failure(code=402)), FOX
+    )
+    with chat_server(emulator, tmp_path, tools=[painting()]) as page:
+        chunks = page.say("ada", "Draw a fox")
+        (words,) = [each["errorText"] for each in chunks if each["type"] == "error"]
+        (file,) = [each["url"] for each in chunks if each["type"] == "file"]
+        prompt, answer = page.history("ada")["messages"]
+        assert told(prompt) == "Draw a fox"
+        assert answer["metadata"]["status"] == "failed"
+        assert answer["metadata"]["error"] == words
+        assert file in [each.get("url") for each in answer["parts"]]
+        assert page.ask("GET", f"/{file}").status == 200
