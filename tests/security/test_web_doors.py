@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from tests.unit.web.talking import Talker, chat_server
 
+from agentkit.emulator import Emulator
 from agentkit.web.access import cookie_value
 from agentkit.web.doors import Doors
 from tests.clock import GUARD
@@ -37,7 +39,7 @@ class Inside:
 @dataclass
 class Guarded:
     served: Served
-    inside: Inside
+    inside: Inside = field(default_factory=Inside)
 
     def make(self, attempt: Try) -> Reply:
         facts = {
@@ -83,6 +85,31 @@ def test_nobody_comes_in(guarded: Guarded, attempt: Try) -> None:
     set_by_us = [value for name, value in reply.headers if name == "set-cookie"]
     assert set_by_us == []
     assert not [name for name, _ in reply.headers if name.startswith("access-control-")]
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Guarded, Talker]]:
+    """A whole chat server, in which somebody has said something."""
+    folder = tmp_path_factory.mktemp("chat")
+    with (
+        Emulator() as emulator,
+        chat_server(emulator, folder, web={"token": TOKEN}) as page,
+    ):
+        page.headers = {"authorization": f"Bearer {TOKEN}"}
+        emulator.play("It is the secret.")
+        page.say("x", "What is the secret?")
+        yield Guarded(page.served), page
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_chat_server(chat: tuple[Guarded, Talker], kind: str) -> None:
+    guarded, page = chat
+    before = page.get("/api/chats"), page.history("x")
+    for attempt in (each for each in TRIES if each.kind == kind):
+        reply = guarded.make(attempt)
+        assert reply.status in REFUSALS or "/page/" in attempt.path, attempt
+        assert b"secret" not in reply.body, attempt
+    assert (page.get("/api/chats"), page.history("x")) == before
 
 
 def test_those_who_may_do_come_in(guarded: Guarded) -> None:
