@@ -54,6 +54,7 @@ CONTENTS = {
         "testing",
         "command-line",
         "terminal",
+        "chat-server",
         "demo-scripts",
         "notebooks",
         "configuration",
