@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
-from tests.unit.web.talking import Talker, chat_server
 
 from agentkit.emulator import Emulator
 from agentkit.web.access import cookie_value
 from agentkit.web.doors import Doors
 from tests.clock import GUARD
 from tests.security.web_doors import TRIES, Try
+from tests.unit.web.talking import Talker, chat_server
 from tests.web_server import Reply, Served, serving_app
 
 TOKEN = "a-Token-that-a-test-has-Chosen"

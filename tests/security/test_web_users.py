@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
-from tests.unit.web.talking import Gate, Talker, chat_server, message
 
 from agentkit import Image, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
 from tests.conftest import picture
 from tests.security.web_users import TRIES, Try
+from tests.unit.web.talking import Gate, Talker, chat_server, message
 from tests.web_server import Reply as Answer
 
 KEYS = {"key-of-ada-0123456789": "ada", "key-of-bob-0123456789": "bob"}

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.unit.web.talking import Gate, Talker, agent_for, message, text_of, web_for
 
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
 from tests.clock import GUARD
 from tests.conftest import picture
 from tests.stacks.gateways import NGINX
 from tests.stacks.programs import free_ports, program, running
+from tests.unit.web.talking import Gate, Talker, agent_for, message, text_of, web_for
 from tests.web_server import Served, serving_app
 
 pytestmark = pytest.mark.stacks
