@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
+from pathlib import Path
 
 import pytest
 
 import agentkit
 
+ROOT = Path(agentkit.__file__).parent
 MODULES = [
-    each.name
-    for each in pkgutil.walk_packages(agentkit.__path__, "agentkit.")
-    if "__main__" not in each.name
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(ROOT.rglob("*.py"))
+    if ">>> " in path.read_text("utf-8")
 ]
+
+
+def test_there_are_examples() -> None:
+    assert MODULES
 
 
 @pytest.mark.parametrize("name", MODULES)

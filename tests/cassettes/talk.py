@@ -22,9 +22,10 @@ WAYS: tuple[tuple[Api, bool], ...] = (
     ("responses", True),
 )
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
+SIZE = (512, 512)
 SCRIPT = [
-    Reply([Say("Here it is: "), Draw("a lighthouse", places=["markdown"])]),
-    Reply([Draw("the lighthouse at night")]),
+    Reply([Say("Here it is: "), Draw("a lighthouse", places=["markdown"], size=SIZE)]),
+    Reply([Draw("the lighthouse at night", size=SIZE)]),
     Reply([Say("In the first it is day.")]),
 ]
 

@@ -313,7 +313,7 @@ def test_a_text_of_nothing_but_marks_comes_to_an_end() -> None:
 
 @pytest.mark.parametrize("part", ["```", "```\n", "`", "```" + "x" * 3_000 + "\n", "```py\n\n"])
 def test_code_that_is_malformed_comes_to_an_end(part: str) -> None:
-    assert len(in_messages(part * 900)) < 4_000
+    assert len(in_messages(part * 300)) < 1_400
     assert in_messages("```" + "x" * 9_000 + "\n" + part * 40)
 
 

@@ -20,9 +20,9 @@ from tests.faults.scene import MOMENTS, Moment, Scene, Seen, Way
 Check = Callable[[Seen], None]
 ALL = ("chat", "responses", "images")
 TEXT = ("chat", "responses")
-PATIENT = Timeouts(connect=5, first_byte=8, idle=8, lookup=2)
-HASTY = Timeouts(connect=5, first_byte=0.7, idle=0.7, lookup=2)
-FORLORN = Timeouts(connect=5, first_byte=8, idle=8, lookup=0.6)
+PATIENT = Timeouts(connect=60, first_byte=60, idle=60, lookup=2)
+HASTY = Timeouts(connect=60, first_byte=0.7, idle=0.7, lookup=2)
+FORLORN = Timeouts(connect=60, first_byte=60, idle=60, lookup=0.6)
 MIDDLE = {"chat": 5, "responses": 12, "images": 1}
 """How many events of a stream come before the one that something happens to, the words having
 begun.
@@ -91,12 +91,16 @@ class Cell:
     @property
     def slow(self) -> bool:
         """Whether it is left to the long run. The short one plays each row in its first turn, on
-        both APIs, one of them buffered and the other streamed, in turn; and of the later turns each
-        third row."""
+        all of its APIs, one of the two for text buffered and the other streamed, and that for
+        pictures either, in turn; and of the later turns each eighth row."""
         if self.moment in ("after_tool", "follow_up"):
-            return self.number % 3 != 0
-        both = self.way.api in TEXT and set(TEXT) <= set(self.row.apis)
-        return both and self.way.stream == ((self.way.api == "chat") == (self.number % 2 == 0))
+            return self.number % 8 != 0
+        has_text = set(TEXT) <= set(self.row.apis)
+        if self.way.api not in TEXT:
+            both = self.row.buffered is not None and self.row.streamed is not None
+            is_first = has_text and both and self.moment == "first"
+            return is_first and self.way.stream == (self.number % 2 == 0)
+        return has_text and self.way.stream == ((self.way.api == "chat") == (self.number % 2 == 0))
 
     @property
     def scene(self) -> Scene:

@@ -18,6 +18,7 @@ from agentkit.errors import RunError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Drawing, Studio
+from tests.clock import GUARD
 from tests.conftest import picture
 
 KEY = "sk-or-v1-canary-0123456789abcdef"
@@ -28,8 +29,10 @@ WORDS = "Here it is, just as you asked for it: a naïve 🦊, "
 MORE = "and there is more to come. "
 LAST = "All is done."
 MODEL = "openai/gpt-5.2"
-SLACK = 4.0
-"""Seconds beyond its own limit that a loaded machine may need for one cell."""
+SLACK = 30.0
+"""Seconds beyond its own limit that a loaded machine may need for one cell: less than what a
+request waits that nothing ends.
+"""
 
 Moment = Literal["first", "after_tool", "follow_up", "download", "reference"]
 MOMENTS: tuple[Moment, ...] = ("first", "after_tool", "follow_up")
@@ -94,11 +97,11 @@ class Scene:
     moment: Moment = "first"
     faults: Sequence[Fault] = ()
     timeouts: Timeouts = field(
-        default_factory=lambda: Timeouts(connect=5, first_byte=5, idle=5, lookup=0.15)
+        default_factory=lambda: Timeouts(connect=60, first_byte=60, idle=60, lookup=0.15)
     )
-    limits: Limits = field(default_factory=lambda: Limits(seconds=20))
+    limits: Limits = field(default_factory=lambda: Limits(seconds=GUARD))
     server_tools: bool = False
-    fetch: FetchPolicy = field(default_factory=lambda: FetchPolicy(seconds=5, attempts=2))
+    fetch: FetchPolicy = field(default_factory=lambda: FetchPolicy(seconds=60, attempts=2))
     base_url: str | None = None
     """Another address than the emulator's."""
     stops: bool = False
@@ -300,7 +303,7 @@ def established(origin: str) -> int:
 
 async def standing(origin: str, most: int = 1) -> int:
     """The same, once what was closed had time to be gone."""
-    until = time.monotonic() + 0.5
+    until = time.monotonic() + SLACK
     while (count := established(origin)) > most and time.monotonic() < until:  # noqa: ASYNC110 - the system does not tell
         await asyncio.sleep(0.01)
     return count

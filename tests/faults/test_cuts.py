@@ -15,7 +15,7 @@ from tests.faults.streams import Recorded, recorded
 from tests.unit.openrouter.peer import PEM
 
 ALL = recorded()
-CUTS = 14
+CUTS = 8
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +26,37 @@ def few_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_there_are_enough() -> None:
     assert sum(one.stream for one in ALL) >= 20
     assert len({str(one) for one in ALL}) == len(ALL)
+    assert {str(one) for one in ALL} >= set(QUICK)
     assert {one.api for one in ALL} == {"chat", "responses", "images"}
     assert sum(len(one.pictures) for one in ALL) >= 10
 
 
-@pytest.mark.parametrize("one", ALL, ids=str)
+QUICK = (
+    "tools-chat-streamed",
+    "tools-responses-streamed",
+    "server tool-chat-streamed",
+    "CRLF-responses-streamed",
+    "split data-chat-streamed",
+    "two pictures-chat-streamed",
+    "image_generation_call-responses-streamed",
+    "partial_image-responses-streamed",
+    "two-images-streamed",
+    "an error at the end-chat-streamed",
+    "an error at the end-responses-streamed",
+    "whole-chat-buffered",
+    "whole-responses-buffered",
+    "whole-images-buffered",
+)
+"""One of each kind; the others, where time does not count."""
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(one, id=str(one), marks=[pytest.mark.slow] * (str(one) not in QUICK))
+        for one in ALL
+    ],
+)
 async def test_cut_anywhere(one: Recorded) -> None:
     """A typed error with what had arrived, or the answer where its finish had been seen: at a few
     bytes, and around those that matter.

@@ -14,9 +14,10 @@ import pytest
 from agentkit.emulator import Draw, Emulator, Reply, Say
 
 ADDRESS = Path(__file__).parent / "address"
+SIZE = (512, 512)
 SCRIPT = [
-    Reply([Say("Here it is: "), Draw("a lighthouse", places=["markdown"])]),
-    Reply([Draw("the lighthouse at night")]),
+    Reply([Say("Here it is: "), Draw("a lighthouse", places=["markdown"], size=SIZE)]),
+    Reply([Draw("the lighthouse at night", size=SIZE)]),
     Reply([Say("In the first it is day.")]),
 ]
 

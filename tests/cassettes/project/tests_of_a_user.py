@@ -48,7 +48,7 @@ async def talk(base_url: str, transport: Any, api: Any, streamed: bool) -> None:
         (day,) = assert_drawn(await said(chat, "Draw a lighthouse", streamed), 1)
         (night,) = assert_drawn(await said(chat, ["Now at night", photo()], streamed), 1)
         answer = await said(chat, "Which is day?", streamed)
-    assert (day.width, day.height) == (night.width, night.height) == (1024, 1024)
+    assert (day.width, day.height) == (night.width, night.height) == (512, 512)
     assert day.sha256 != night.sha256
     assert answer.text == "In the first it is day."
     assert [*chat.images] == ["img_1", "img_2", "img_3"]

@@ -44,6 +44,7 @@ from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
 from tests.clock import GUARD
+from tests.conftest import examples
 from tests.unit.loop import acting, auditing
 from tests.unit.loop.acting import PICTURES, Round, Writer, paint
 from tests.unit.loop.stepping import (
@@ -455,11 +456,11 @@ def decisions(
     return approve, results, came
 
 
-def play(examples: int, steps: int) -> None:
+def play(count: int, steps: int) -> None:
     run_state_machine_as_test(
         Conversations,
         settings=settings(
-            max_examples=examples,
+            max_examples=count,
             stateful_step_count=steps,
             deadline=None,
             print_blob=True,
@@ -469,12 +470,12 @@ def play(examples: int, steps: int) -> None:
 
 
 def test_conversations_that_do_everything() -> None:
-    play(25, 12)
+    play(examples(12), 12)
 
 
 @pytest.mark.slow
 def test_conversations_that_do_everything_for_long() -> None:
-    examples = int(os.environ.get("STATE_MACHINE_EXAMPLES", "0"))
-    if not examples:
+    count = int(os.environ.get("STATE_MACHINE_EXAMPLES", "0"))
+    if not count:
         pytest.skip("takes long: STATE_MACHINE_EXAMPLES=300 says for how many conversations")
-    play(examples, 40)
+    play(count, 40)
