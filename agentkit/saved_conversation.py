@@ -32,7 +32,7 @@ from agentkit.loop.settle import settled
 from agentkit.loop.start import Start
 from agentkit.run import Run
 from agentkit.stream import AnswerStream, EventLog
-from agentkit.values import Api, Image, ImageFailure
+from agentkit.values import Api, Image, ImageFailure, replace
 
 OutputT = DefaultTypeVar("OutputT", default=Any)
 _Loaded = tuple[Stored, Interrupted | None]
@@ -154,9 +154,11 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
 
     async def _take(self, start: Start, log: EventLog) -> Answer[Any]:
         is_held = self._release_lock is not None  # by a block
+        found = self._interrupted
         if not is_held:
             await self._lock(self.wait)
         try:
+            start = self._as_it_is_now(start, found)
             interrupted = await self._ready(start)
             try:
                 answer = await super()._take(start, log)
@@ -232,6 +234,20 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         except BaseException:
             release()
             raise
+
+    def _as_it_is_now(self, start: Start, found: Interrupted | None) -> Start:
+        """What the turn starts with, once others have done what they did with the one that was
+        `found` interrupted. Raises `UsageError` where that is over.
+        """
+        if found is None or start.run is not found.run:
+            return start
+        now = self._interrupted
+        if now is None or now.run.id != found.run.id:
+            raise UsageError(
+                f"the turn of conversation {self.id!r} that was interrupted went on elsewhere, or "
+                "was given up there"
+            )
+        return replace(start, run=now.run)
 
     async def _ready(self, start: Start) -> Interrupted | None:
         """The interrupted turn that goes on, if any. Raises `UsageError` if none can begin."""

@@ -351,3 +351,112 @@ async def test_what_an_interrupted_turn_has_brought_and_may_cost(
 
 def takes_a_turn_of_5_usd(case: Case) -> None:
     asyncio.run(take_a_turn(case, budget=Budget(cost_usd=5.0), checks=True))
+
+
+async def test_a_turn_that_another_one_has_gone_on_with(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    """Both found it interrupted; the second one comes when it is over."""
+    emulator.play([Reply(DRAWN), "Once more."])
+    await asyncio.to_thread(killed, case, dies_with_the_reply)
+    first, second = case.open(client), case.open(client)
+    found = second.interrupted
+    assert found is not None
+    answer = await first.go_on()
+    with pytest.raises(UsageError, match="went on"):
+        await second.go_on()
+    assert second.interrupted is None
+    assert second.messages == first.messages
+    with pytest.raises(UsageError, match="does not go on from where"):
+        await second.resume(found.run)
+    assert posts(emulator) == 1
+    assert (await second.send("Again")).text == "Once more."
+    assert case.open(client).usage.requests == answer.usage.requests + 1
+
+
+async def test_a_turn_that_another_one_has_given_up(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    await asyncio.to_thread(killed, case, dies_before_it_asks)
+    first, second = case.open(client), case.open(client)
+    first.drop()
+    with pytest.raises(UsageError, match="given up there"):
+        async with second.go_on_stream() as stream:
+            await stream.finish()
+    assert second.interrupted is None
+    assert posts(emulator) == 0
+
+
+async def test_a_turn_that_came_further_elsewhere(
+    case: Case, emulator: Emulator, client: OpenRouter
+) -> None:
+    """The one that goes on with it dies too: the last one makes no call that had ended."""
+    first = CallTool("weather", {"city": "Oslo"}, id="c1")
+    second = CallTool("weather", {"city": "Bergen"}, id="c2")
+    emulator.play([Reply([first]), Reply([second]), Reply(DRAWN)])
+    await asyncio.to_thread(killed, case, dies_in_a_tool)
+    chat = case.open(client)
+    assert chat.interrupted is not None
+    await asyncio.to_thread(killed, case, goes_on_and_dies)
+    assert (await chat.go_on()).text == "A fox."
+    assert case.called == ["Oslo", "Oslo", "Bergen", "Bergen"]
+    assert posts(emulator) == 3
+
+
+def goes_on_and_dies(case: Case) -> None:
+    """Continue the turn, up to the call for Bergen."""
+
+    def then() -> None:
+        if case.called[-1] == "Bergen":
+            die()
+
+    async def go_on() -> None:
+        async with OpenRouter(base_url=case.base_url, api_key="sk-or-any") as client:
+            await case.open(client, tools=[case.weather(then=then), ImageGeneration()]).go_on()
+
+    asyncio.run(go_on())
+
+
+def goes_on(case: Case, number: int) -> None:
+    """Continue the turn, once all others have found it too."""
+
+    async def go_on() -> None:
+        async with OpenRouter(base_url=case.base_url, api_key="sk-or-any") as client:
+            chat = case.open(client)
+            assert chat.interrupted is not None
+            (case.folder / f"found-{number}").touch()
+            await until(lambda: len(list(case.folder.glob("found-*"))) == RIVALS)
+            try:
+                outcome = (await chat.go_on()).text
+            except (ConversationBusy, UsageError) as error:
+                outcome = type(error).__name__
+            (case.folder / f"outcome-{number}").write_text(outcome)
+
+    asyncio.run(go_on())
+
+
+RIVALS = 4
+
+
+@pytest.mark.parametrize("dies", [dies_with_the_reply, dies_before_it_asks])
+async def test_of_processes_that_go_on_with_one_turn_one_does(
+    case: Case, emulator: Emulator, client: OpenRouter, dies: Callable[[Case], None]
+) -> None:
+    emulator.play([Reply(DRAWN)])
+    await asyncio.to_thread(killed, case, dies)
+    children = []
+    for number in range(RIVALS):
+        place = case.folder / f"rival-{number}"
+        place.mkdir()
+        children.append((started(goes_on, case, number, folder=place), place))
+    for child, place in children:
+        await asyncio.to_thread(child.join, PATIENCE)
+        assert child.exitcode == 0, (place / "stderr").read_text()
+    outcomes = [each.read_text() for each in case.folder.glob("outcome-*")]
+    assert len(outcomes) == RIVALS
+    assert outcomes.count("A fox.") == 1
+    assert posts(emulator) == 1
+    chat = case.open(client)
+    assert [each.text for each in chat.messages] == ["Draw a fox", "A fox."]
+    assert chat.interrupted is None
+    assert chat.usage.requests == 1
