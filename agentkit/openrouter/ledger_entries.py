@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
+from agentkit._redact import masked
 from agentkit.openrouter import ledger_requests
 from agentkit.openrouter.ledger_storage import CallKey, Entry, LedgerStorage, at_the_ledger
 from agentkit.openrouter.stored_call import VERSION, StoredCall, calls_of
@@ -52,8 +53,10 @@ class Entries:
             self.storage.append(key, entries, sync=sync)
 
     def request(self, key: CallKey, session: str, body: Pieces, facts: Mapping[str, Any]) -> None:
-        """Write the request of an attempt, and sync it."""
-        data = ledger_requests.flat(body)
+        """Write the request of an attempt, and sync it. It is written without any secret that this
+        process knows: a prompt, or a tool, may have told one.
+        """
+        data = masked(ledger_requests.flat(body), cut=True)
         with self._lock:
             base, earlier = self._latest.get(session, (None, b""))
         if base is not None and self._request_at(_place(base)) is None:

@@ -271,10 +271,11 @@ class Attempt:
 
     def known(self, url: str) -> str | None:
         """The sha256 of the picture that was behind this URL."""
-        return self._pictures.get(url)
+        return self._pictures.get(_without_secret(url))
 
     def keep(self, url: str, sha256: str) -> None:
         """Write which picture was behind a URL, in this thread."""
+        url = _without_secret(url)
         if self._pictures.get(url) != sha256:
             self._pictures[url] = sha256
             entry = Entry("pictures", {"url": url, "sha256": sha256})
@@ -307,6 +308,10 @@ class Attempt:
         except StoreError as error:
             self._is_broken = True
             logger().warning("ledger_not_written", call=str(self.key), reason=str(error))
+
+
+def _without_secret(url: str) -> str:
+    return masked(url.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 class StoredReply:

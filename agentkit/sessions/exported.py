@@ -70,7 +70,7 @@ class Exported:
 
 def to_json(exported: Exported) -> bytes:
     """What stands in the file, without any secret that this process knows."""
-    return masked(dumped(_codec(), exported))
+    return masked(dumped(_codec(), exported), cut=True)
 
 
 def from_json(data: bytes) -> Exported:

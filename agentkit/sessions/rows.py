@@ -1,5 +1,5 @@
 """A run as rows, and rows as a run. What a conversation shares (its history, its pictures) is no
-part of a run's row.
+part of a run's row. No secret that this process knows is in a row.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agentkit._redact import masked, without_secrets
 from agentkit.errors import SessionError, UsageError
 from agentkit.run import Run
 from agentkit.sessions.names import one_line
@@ -53,8 +54,8 @@ def row_of(run: Run) -> RunRow:
     return RunRow(
         run.id,
         run.status,
-        bare.to_json(),
-        dumped(_adapter(tuple[Usage, ...]), run.spent).decode(),
+        masked(bare.to_json().encode(), cut=True).decode(),
+        _json(tuple[Usage, ...], run.spent).decode(),
         failures_data(run.failures),
         run.started_at,
     )
@@ -90,7 +91,7 @@ def changed_messages(before: Sequence[Message], now: Sequence[Message]) -> list[
     rows: list[MessageRow] = []
     for number, message in enumerate(now):
         if number >= len(before) or before[number] is not message:
-            data = dumped(_adapter(Message), message)
+            data = _json(Message, message)
             rows.append(MessageRow(number, data, zlib.crc32(data)))
     return rows
 
@@ -106,12 +107,12 @@ def messages_of(rows: Sequence[MessageRow], blobs: Blobs | None) -> tuple[Messag
 
 def picture_data(image: Image) -> str:
     """A picture as JSON, without its bytes."""
-    return dumped(_adapter(Image), image).decode()
+    return _json(Image, image).decode()
 
 
 def failures_data(failures: tuple[ImageFailure, ...]) -> str:
     """Pictures that could not be had, as JSON."""
-    return dumped(_adapter(tuple[ImageFailure, ...]), failures).decode()
+    return _json(tuple[ImageFailure, ...], failures).decode()
 
 
 def pictures_of(rows: Iterable[str], blobs: Blobs | None) -> tuple[Image, ...]:
@@ -133,7 +134,7 @@ def failures_of(rows: Iterable[str]) -> tuple[tuple[ImageFailure, ...], ...]:
 
 def title_of(run: Run) -> str:
     """The first words of the prompt, for a list."""
-    return one_line(run.messages[run.start].text, _LONGEST_TITLE)
+    return one_line(without_secrets(run.messages[run.start].text), _LONGEST_TITLE)
 
 
 _LONGEST_TITLE = 80
@@ -142,6 +143,10 @@ _LONGEST_TITLE = 80
 def run_row(row: Mapping[str, Any]) -> RunRow:
     """The row as the database has it."""
     return RunRow(*(row[name] for name in RunRow.__dataclass_fields__))
+
+
+def _json(kind: type[T], value: T) -> bytes:
+    return masked(dumped(_adapter(kind), value), cut=True)
 
 
 @cache

@@ -22,7 +22,7 @@ import pytest
 import structlog
 
 from agentkit import Agent, Answer, Image, Limits, OpenRouter, tool
-from agentkit._redact import Secret, redacted
+from agentkit._redact import RUN, Secret, masked, redacted
 from agentkit.demo import report
 from agentkit.demo import script as demo_script
 from agentkit.errors import AgentkitError, RunError
@@ -407,6 +407,21 @@ def test_the_redactor_finds_parts_and_other_forms(kind: str) -> None:
         f"Bearer {key}", f"https://u:{key}@host/", f"?api_key={key}", key.upper() if kind.startswith("as") else key,
     ):  # fmt: skip
         assert leaks(key, redacted(text)) == [], text
+    assert secret.reveal() == key
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("least", [RUN, 13, 17, 40])
+def test_bytes_are_masked_wherever_a_key_was_cut(kind: str, least: int) -> None:
+    key = KEYS[kind]
+    secret = Secret(key)
+    for begin in range(len(key) - least + 1):
+        part = key[begin : begin + least]
+        data = f'{{"said": "ä {part}… and {part}"}}'.encode()
+        hidden = f'{{"said": "ä {"*" * least}… and {"*" * least}"}}'.encode()
+        assert masked(data, cut=True) == hidden
+    short = key[: RUN - 1].encode()
+    assert masked(short, cut=True) == short
     assert secret.reveal() == key
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from agentkit import Run, tool
-from agentkit.emulator import CallTool, Emulator, Failure, Reply, Say
+from agentkit import OpenRouter, Run, tool
+from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say, Think
 from agentkit.errors import AgentkitError, SessionError
 from agentkit.hooks import Asking, Hooks
 from agentkit.sessions import Sessions
@@ -84,6 +84,57 @@ async def test_a_key_is_in_no_row(
     assert "Fine." in rows
     assert KEY not in rows
     assert KEY not in caplog.text
+
+
+async def test_the_own_key_is_in_no_row_whoever_tells_it(
+    bench: Bench, sessions: Sessions, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In words, a tool's arguments, results and errors, pictures and those that failed: of turns
+    that end, fail, wait, and are given up.
+    """
+    key = "sk-or-v1-" + "fedcba9876543210" * 4
+
+    @tool
+    def show(what: str) -> str:
+        return f"the environment: OPENROUTER_API_KEY={key}"
+
+    @tool
+    def fail(what: str) -> str:
+        raise ValueError(f"cannot log in with {key}")
+
+    @tool(approve=True)
+    def send(what: str) -> str:
+        return "sent"
+
+    told = {"what": f"with {key}"}
+    bench.emulator.play(
+        [
+            Reply([Think(f"The key is {key}."), CallTool("show", told), CallTool("fail", told)]),
+            Reply([Draw(f"a fox with {key}", revised_prompt=f"a fox, {key}", size=(8, 8))]),
+            Reply([Draw("a cat", status="error", error=f"no such key: {key}"), Say(f"So: {key}")]),
+            Reply([Draw("a dog", size=(8, 8)), CallTool("show", told)]),
+            Failure(f"the key {key} is wrong", 400),
+            Reply([CallTool("send", told)]),
+        ]
+    )
+    async with OpenRouter(api_key=key, base_url=bench.emulator.base_url) as client:
+        agent = bench.agent(client=client, tools=[show, fail, send])
+        chat = agent.conversation("ada", sessions=sessions)
+        await bench.ask(chat, f"My key is {key}: draw a fox")
+        await bench.ask(chat, "And a cat")
+        with pytest.raises(AgentkitError) as caught:
+            await bench.ask(chat, "And a dog")
+        assert key not in f"{caught.value!r} {caught.value}"
+        assert (await bench.ask(chat, "Send it")).status == "paused"
+        rows = await asyncio.to_thread(everything, database_url)
+        assert "My key is **" in rows
+        assert "OPENROUTER_API_KEY=" in rows
+        for number in range(len(key) - 20):
+            assert key[number : number + 20] not in rows
+        assert key not in caplog.text
+        loaded = agent.conversation("ada", sessions=sessions)
+        assert len(loaded.messages) == len(chat.messages) == 6
+        assert list(loaded.images) == list(chat.images)
 
 
 class Disk:
