@@ -1,7 +1,7 @@
 /** What the parts of the page ask of the page as a whole. */
 
 import type { Decision } from "./chat";
-import type { Message, Picture, ToolPart } from "./types";
+import type { Message, Picture } from "./types";
 
 export interface Actions {
   enlarge(picture: Picture, compare?: boolean): void;
@@ -10,7 +10,7 @@ export interface Actions {
   retry(answer: Message): void;
   /** A new branch that begins with other words in the place of this message's. */
   edit(message: Message, text: string): void;
-  decide(message: Message, call: ToolPart, decision: Decision): void;
+  decide(message: Message, call: string, decision: Decision): void;
   goOn(): void;
   drop(): void;
   /** Words for a screen reader. */

@@ -14,16 +14,16 @@ interface Field {
 
 export class ApprovalView {
   readonly element: HTMLElement;
-  private readonly fields = h("div", { class: "approval-fields" });
-  private readonly problem = h("p", { class: "approval-problem", role: "alert" });
-  private readonly reason = h("input", {
+  readonly #fields = h("div", { class: "approval-fields" });
+  readonly #problem = h("p", { class: "approval-problem", role: "alert" });
+  readonly #reason = h("input", {
     type: "text",
     class: "approval-reason",
     placeholder: "Why not? (optional, the model reads it)",
     "aria-label": "Why not",
     maxlength: "2000",
   });
-  private edited: Field[] | null = null;
+  #edited: Field[] | null = null;
 
   constructor(
     private readonly part: ToolPart,
@@ -31,61 +31,61 @@ export class ApprovalView {
   ) {
     const tool = visible(short(part.toolName));
     // Enter on a button is a click: one who only wanted to send a message must not have said yes.
-    const yes = button("Allow", () => this.yes(), { class: "button primary", icon: "check" });
+    const yes = button("Allow", () => this.#yes(), { class: "button primary", icon: "check" });
     yes.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
-      this.problem.textContent = "Enter does not allow a call. Press the space bar, or click.";
+      this.#problem.textContent = "Enter does not allow a call. Press the space bar, or click.";
     });
-    const change = button("Change", () => this.change(), { icon: "edit" });
-    const no = button("Don’t allow", () => this.decide({ approved: false, reason: this.reason.value.trim() }));
-    this.reason.addEventListener("keydown", (event) => {
+    const change = button("Change", () => this.#change(), { icon: "edit" });
+    const no = button("Don’t allow", () => this.decide({ approved: false, reason: this.#reason.value.trim() }));
+    this.#reason.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();
     });
     this.element = h(
       "div",
       { class: "approval", role: "group", "aria-label": `${tool} waits for your decision` },
       h("p", { class: "approval-title" }, icon("hand"), h("span", {}, "The agent wants to run ", h("strong", {}, tool))),
-      this.fields,
-      this.problem,
-      h("div", { class: "approval-actions" }, yes, change, no, this.reason),
+      this.#fields,
+      this.#problem,
+      h("div", { class: "approval-actions" }, yes, change, no, this.#reason),
     );
-    this.show();
+    this.#show();
   }
 
-  private show(): void {
+  #show(): void {
     const rows = Object.entries(argumentsOf(this.part)).map(([name, value]) =>
       h("div", { class: "argument" }, h("dt", {}, visible(name)), h("dd", { dir: "auto" }, visible(shown(value)))),
     );
-    replace(this.fields, rows.length > 0 ? h("dl", {}, ...rows) : h("p", { class: "muted" }, "Without arguments."));
+    replace(this.#fields, rows.length > 0 ? h("dl", {}, ...rows) : h("p", { class: "muted" }, "Without arguments."));
   }
 
-  private change(): void {
-    if (this.edited !== null) {
-      this.edited = null;
-      return this.show();
+  #change(): void {
+    if (this.#edited !== null) {
+      this.#edited = null;
+      return this.#show();
     }
-    this.edited = Object.entries(argumentsOf(this.part)).map(([name, value]) => {
+    this.#edited = Object.entries(argumentsOf(this.part)).map(([name, value]) => {
       const text = shown(value);
       const rows = Math.min(10, Math.max(1, text.split("\n").length, Math.ceil(text.length / 70)));
       const input = h("textarea", { rows, dir: "auto", spellcheck: "false", "aria-label": name });
       input.value = text;
       return { name, input, value };
     });
-    const rows = this.edited.map(({ name, input }) =>
+    const rows = this.#edited.map(({ name, input }) =>
       h("div", { class: "argument" }, h("dt", {}, visible(name)), h("dd", {}, input)),
     );
-    replace(this.fields, h("dl", {}, ...rows));
-    this.edited[0]?.input.focus();
+    replace(this.#fields, h("dl", {}, ...rows));
+    this.#edited[0]?.input.focus();
   }
 
-  private yes(): void {
-    if (this.edited === null) return this.decide({ approved: true });
+  #yes(): void {
+    if (this.#edited === null) return this.decide({ approved: true });
     const changed: Record<string, unknown> = {};
-    for (const { name, input, value } of this.edited) {
+    for (const { name, input, value } of this.#edited) {
       const read = readBack(input.value, value);
       if (read === undefined) {
-        this.problem.textContent = `“${name}” is not valid JSON: ${input.value.slice(0, 60)}`;
+        this.#problem.textContent = `“${name}” is not valid JSON: ${input.value.slice(0, 60)}`;
         input.focus();
         return;
       }

@@ -24,84 +24,87 @@ export class CallView {
   readonly element = h("details", { class: "call" });
   /** Where the calls of a sub-agent go. */
   readonly inner = h("div", { class: "call-inner" });
-  private readonly summary = h("summary", {});
-  private readonly gist = h("span", { class: "call-gist" });
-  private readonly facts = h("span", { class: "call-facts" });
-  private readonly elapsed = h("span", { class: "elapsed" });
-  private readonly progress = h("p", { class: "call-progress muted" });
-  private readonly body = h("div", { class: "call-body" });
-  private readonly state = h("span", { class: "visually-hidden" });
-  private approval: ApprovalView | null = null;
-  private filled = "";
+  readonly #summary = h("summary", {});
+  readonly #gist = h("span", { class: "call-gist" });
+  readonly #facts = h("span", { class: "call-facts" });
+  readonly #elapsed = h("span", { class: "elapsed" });
+  readonly #progress = h("p", { class: "call-progress muted" });
+  readonly #body = h("div", { class: "call-body" });
+  readonly #state = h("span", { class: "visually-hidden" });
+  #approval: ApprovalView | null = null;
+  #filled = "";
 
   constructor(
     private part: ToolPart,
-    private readonly message: Message,
+    private message: Message,
     private readonly actions: Actions,
   ) {
     const name = h("span", { class: "call-name" }, visible(short(part.toolName)));
-    this.summary.append(icon("chevron"), name, this.state, this.gist, this.facts);
-    this.element.append(this.summary, this.body, this.inner);
-    this.element.addEventListener("toggle", () => this.fill());
+    this.#summary.append(icon("chevron"), name, this.#state, this.#gist, this.#facts);
+    this.element.append(this.#summary, this.#body, this.inner);
+    this.element.addEventListener("toggle", () => this.#fill());
   }
 
-  update(part: ToolPart, call: Call | undefined): void {
-    this.part = part;
-    this.element.dataset["state"] = part.state;
-    say(this.state, ` ${STATES[part.state] ?? part.state}: `);
-    say(this.gist, visible(gistOf(part)));
-    this.tell(call);
-    this.approve();
+  update(part: ToolPart, call: Call | undefined, message: Message): void {
+    // A call that a person did not allow may be told as one that failed, with their reason.
+    this.part = call?.status === "denied" ? { ...part, state: "output-denied" } : part;
+    this.message = message;
+    const { state } = this.part;
+    this.element.dataset["state"] = state;
+    say(this.#state, ` ${STATES[state] ?? state}: `);
+    say(this.#gist, visible(gistOf(part)));
+    this.#tell(call);
+    this.#approve();
     const told = this.message.progress?.[part.toolCallId] ?? call?.message;
     const words = told && !isEnded(part) ? visible(told) : "";
-    say(this.progress, words);
-    if (words && !this.progress.isConnected) this.summary.after(this.progress);
-    this.progress.hidden = !words;
-    if (this.element.open) this.fill();
+    say(this.#progress, words);
+    if (words && !this.#progress.isConnected) this.#summary.after(this.#progress);
+    this.#progress.hidden = !words;
+    if (this.element.open) this.#fill();
   }
 
-  private tell(call: Call | undefined): void {
+  #tell(call: Call | undefined): void {
     const facts: (Node | string)[] = [];
     if (call?.costUsd) facts.push(money(call.costUsd));
     if (this.part.state === "output-error") facts.push("failed");
     if (this.part.state === "output-denied") facts.push("not allowed");
     const works = ["input-streaming", "input-available"].includes(this.part.state);
     if (works && !isOver(this.message)) {
-      runClock(this.elapsed, call?.startedAt);
-      this.facts.replaceChildren(this.elapsed);
+      runClock(this.#elapsed, call?.startedAt);
+      this.#facts.replaceChildren(this.#elapsed);
       return;
     }
-    stopClock(this.elapsed);
+    stopClock(this.#elapsed);
     if (typeof call?.seconds === "number" && isEnded(this.part)) facts.push(seconds(call.seconds));
     const text = facts.join(" · ");
-    say(this.facts, text);
+    say(this.#facts, text);
   }
 
-  private approve(): void {
+  #approve(): void {
     if (this.part.state !== "approval-requested") {
-      this.approval?.element.remove();
-      this.approval = null;
+      this.#approval?.element.remove();
+      this.#approval = null;
       return;
     }
     this.element.open = true;
-    this.approval ??= new ApprovalView(this.part, (decision) =>
-      this.actions.decide(this.message, this.part, decision),
+    this.#approval ??= new ApprovalView(this.part, (decision) =>
+      this.actions.decide(this.message, this.part.toolCallId, decision),
     );
-    if (!this.approval.element.isConnected) this.element.append(this.approval.element);
+    if (!this.#approval.element.isConnected) this.element.append(this.#approval.element);
   }
 
   /** What it was called with and what came of it: written only where somebody looks. */
-  private fill(): void {
-    if (!this.element.open || this.part.state === "approval-requested") return replace(this.body);
+  #fill(): void {
+    if (!this.element.open || this.part.state === "approval-requested") return replace(this.#body);
     const { part } = this;
     const state = JSON.stringify([part.state, part.approval?.reason, part.inputText?.length]);
-    if (state === this.filled && this.body.childElementCount > 0) return;
-    this.filled = state;
+    if (state === this.#filled && this.#body.childElementCount > 0) return;
+    this.#filled = state;
     replace(
-      this.body,
+      this.#body,
       section("Arguments", part.input ?? part.inputText),
-      part.approval?.approved === false
-        ? section("Not allowed", part.approval.reason || "You said no.")
+      part.state === "output-denied"
+        ? section("Not allowed", part.approval?.reason || part.errorText || "You said no.")
         : null,
       part.state === "output-available" ? section("Result", part.output) : null,
       part.state === "output-error" ? section("Error", part.errorText) : null,

@@ -39,10 +39,10 @@ export class Chat {
   /** Seconds until the server is tried again, while it is away. */
   retryIn = 0;
 
-  private leave = new AbortController();
-  private heard = 0;
-  private wake: (() => void) | null = null;
-  private readonly decided = new Map<string, Decision>();
+  #leave = new AbortController();
+  #heard = 0;
+  #wake: (() => void) | null = null;
+  readonly #decided = new Map<string, Decision>();
 
   constructor(readonly id: string, private readonly listener: Listener, public fresh: boolean) {
     if (!fresh) this.phase = "loading";
@@ -56,25 +56,25 @@ export class Chat {
   async open(): Promise<void> {
     const kept = unsent.read(this.id);
     try {
-      if (!this.fresh || kept !== null) await this.load();
+      if (!this.fresh || kept !== null) await this.#load();
     } catch (error) {
       if (error instanceof Refused && error.status === 404 && kept !== null) this.fresh = true;
-      else return this.fail(error);
+      else return this.#fail(error);
     }
     if (kept !== null) {
       unsent.write(this.id, null);
-      if (this.userCount() <= kept.before) {
+      if (this.#userCount() <= kept.before) {
         this.listener.problem("This message was not sent: the server did not get it.", kept);
       }
     }
-    if (this.record?.status === "running") return this.follow();
-    this.become("idle");
+    if (this.record?.status === "running") return this.#follow();
+    this.#become("idle");
   }
 
   /** No more of this conversation is wanted here. The turn goes on at the server. */
   close(): void {
-    this.leave.abort();
-    this.wake?.();
+    this.#leave.abort();
+    this.#wake?.();
   }
 
   async send(draft: Draft, choice: Choice): Promise<void> {
@@ -84,11 +84,11 @@ export class Chat {
       role: "user",
       parts: [...parts, ...(draft.text ? [{ type: "text" as const, text: draft.text }] : [])],
     };
-    const before = this.userCount();
+    const before = this.#userCount();
     unsent.write(this.id, { ...draft, ...choice, before });
     this.messages = [...this.messages, message];
-    this.become("sending");
-    await this.post(
+    this.#become("sending");
+    await this.#post(
       { messages: [message], trigger: "submit-message", ...choice },
       () => {
         this.messages = this.messages.filter((each) => each !== message);
@@ -103,9 +103,9 @@ export class Chat {
     const place = this.messages.indexOf(answer);
     const before = this.messages;
     this.messages = this.messages.slice(0, place);
-    this.become("sending");
+    this.#become("sending");
     const last = this.messages.at(-1);
-    await this.post(
+    await this.#post(
       {
         messages: last === undefined ? [] : [last],
         trigger: "regenerate-message",
@@ -120,9 +120,12 @@ export class Chat {
   }
 
   /** Keeps a decision, and sends all of them once no call waits for one. */
-  async decide(message: Message, call: ToolPart, decision: Decision): Promise<void> {
-    if (call.approval === undefined || this.busy) return;
-    this.decided.set(call.toolCallId, decision);
+  async decide(message: Message, id: string, decision: Decision): Promise<void> {
+    const call = message.parts.find(
+      (part): part is ToolPart => part.type === "dynamic-tool" && part.toolCallId === id,
+    );
+    if (call?.approval === undefined || this.busy) return;
+    this.#decided.set(id, decision);
     const { approved, reason } = decision;
     call.approval = { id: call.approval.id, approved, ...(reason ? { reason } : {}) };
     call.state = "approval-responded";
@@ -132,75 +135,80 @@ export class Chat {
     this.listener.changed(message);
     if (waits) return;
     const edited = Object.fromEntries(
-      [...this.decided].flatMap(([id, each]) => (each.edited ? [[id, each.edited]] : [])),
+      [...this.#decided].flatMap(([id, each]) => (each.edited ? [[id, each.edited]] : [])),
     );
-    this.decided.clear();
-    this.become("sending");
-    await this.post(
+    this.#decided.clear();
+    this.#become("sending");
+    await this.#post(
       { messages: [message], trigger: "submit-message", messageId: message.id, edited },
       () => undefined,
     );
   }
 
   async stop(): Promise<void> {
-    this.become("stopping");
-    await this.quiet(() => send("POST", `api/chat/${encodeURIComponent(this.id)}/stop`));
+    this.#become("stopping");
+    await this.#quiet(() => send("POST", `api/chat/${encodeURIComponent(this.id)}/stop`));
   }
 
   /** Goes on with a turn that was interrupted. */
   async goOn(): Promise<void> {
-    this.become("sending");
-    await this.guarded(async () => {
-      await this.consume(await send("POST", `api/chat/${encodeURIComponent(this.id)}/go-on`));
+    this.#become("sending");
+    await this.#guarded(async () => {
+      await this.#consume(await send("POST", `api/chat/${encodeURIComponent(this.id)}/go-on`));
     });
   }
 
   /** Gives up a turn that was interrupted. Its pictures stay. */
   async drop(): Promise<void> {
-    await this.quiet(() => send("POST", `api/chat/${encodeURIComponent(this.id)}/drop`));
+    await this.#quiet(() => send("POST", `api/chat/${encodeURIComponent(this.id)}/drop`));
     await this.catchUp();
   }
 
   /** Somebody looks at the page again: another tab may have gone on, or a phone may have slept. */
   async catchUp(): Promise<void> {
-    if (this.phase === "away") return this.wake?.();
-    const silent = performance.now() - this.heard > 20_000;
+    if (this.phase === "away") return this.#wake?.();
+    const silent = performance.now() - this.#heard > 20_000;
     if (this.phase === "streaming" && silent) {
-      this.renew();
-      return this.recover();
+      this.#renew();
+      return this.#recover();
     }
     if (this.phase !== "idle" || this.fresh) return;
-    await this.guarded(async () => {
-      await this.load();
-      if (this.record?.status === "running") await this.follow();
+    await this.#guarded(async () => {
+      await this.#load();
+      if (this.record?.status === "running") await this.#follow();
     });
   }
 
   tryNow(): void {
-    this.wake?.();
+    this.#wake?.();
   }
 
-  private userCount(messages: readonly Message[] = this.messages): number {
+  #userCount(messages: readonly Message[] = this.messages): number {
     return messages.filter((each) => each.role === "user").length;
   }
 
-  private become(phase: Phase): void {
+  #become(phase: Phase): void {
     this.phase = phase;
     this.listener.changed(null);
   }
 
-  private renew(): AbortSignal {
-    this.leave.abort();
-    this.leave = new AbortController();
-    return this.leave.signal;
+  #renew(): AbortSignal {
+    this.#leave.abort();
+    this.#leave = new AbortController();
+    return this.#leave.signal;
   }
 
-  private async load(): Promise<void> {
-    const { signal } = this.leave;
+  async #load(): Promise<void> {
+    const { signal } = this.#leave;
     const record = await getJson<ChatRecord>(`api/chat/${encodeURIComponent(this.id)}`);
     if (signal.aborted || this.phase === "sending") return;
     this.record = record;
     this.fresh = false;
+    for (const message of record.messages) {
+      // Words that were heard live and are not told again.
+      const heard = this.messages.find(({ id, error }) => id === message.id && error !== undefined);
+      if (heard && !message.metadata?.error) message.error = heard.error;
+    }
     const last = this.messages.at(-1);
     const growing =
       record.status === "running" && last?.role === "assistant" && !record.messages.some(({ id }) => id === last.id);
@@ -208,15 +216,15 @@ export class Chat {
     this.listener.changed(null);
   }
 
-  private async post(body: object, refused: () => Draft | undefined): Promise<void> {
-    await this.guarded(async () => {
+  async #post(body: object, refused: () => Draft | undefined): Promise<void> {
+    await this.#guarded(async () => {
       let reply: Response;
       try {
-        reply = await send("POST", "api/chat", { id: this.id, ...body }, this.renew());
+        reply = await send("POST", "api/chat", { id: this.id, ...body }, this.#renew());
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         const draft = refused();
-        this.become("idle");
+        this.#become("idle");
         this.listener.problem(error.message, draft);
         if (!this.fresh) await this.catchUp();
         return;
@@ -224,46 +232,46 @@ export class Chat {
       unsent.write(this.id, null);
       this.fresh = false;
       this.listener.turned();
-      await this.consume(reply);
+      await this.#consume(reply);
     });
   }
 
-  private async follow(): Promise<void> {
-    await this.guarded(async () => {
-      const reply = await request(`api/chat/${encodeURIComponent(this.id)}/stream`, { signal: this.renew() });
-      if (reply.status !== 204) return this.consume(reply, true);
-      await this.load();
-      this.become("idle");
+  async #follow(): Promise<void> {
+    await this.#guarded(async () => {
+      const reply = await request(`api/chat/${encodeURIComponent(this.id)}/stream`, { signal: this.#renew() });
+      if (reply.status !== 204) return this.#consume(reply, true);
+      await this.#load();
+      this.#become("idle");
     });
   }
 
-  private async consume(reply: Response, anew = false): Promise<void> {
-    const { signal } = this.leave;
+  async #consume(reply: Response, anew = false): Promise<void> {
+    const { signal } = this.#leave;
     let growing: Growing | null = null;
-    this.heard = performance.now();
-    if (this.phase !== "stopping") this.become("streaming");
+    this.#heard = performance.now();
+    if (this.phase !== "stopping") this.#become("streaming");
     const take = (chunk: Chunk): void => {
-      this.heard = performance.now();
-      growing ??= new Growing(this.begun(chunk, anew));
+      this.#heard = performance.now();
+      growing ??= new Growing(this.#begun(chunk, anew));
       growing.take(chunk);
       this.listener.changed(growing.message);
     };
     const whole = await readChunks(reply, take, signal);
     if (!whole) throw new Away("The connection broke.");
     this.phase = "idle";
-    await this.load().catch((error: unknown) => {
+    await this.#load().catch((error: unknown) => {
       if (!(error instanceof Away)) throw error;
     });
     this.listener.changed(null);
     this.listener.turned();
-    if (this.record?.status === "running") await this.follow();
+    if (this.record?.status === "running") await this.#follow();
   }
 
   /**
    * The message that a stream's first chunk begins, or goes on with. `anew`: the stream is told from the start of
    * the message, and what came of it before a broken connection comes again.
    */
-  private begun(chunk: Chunk, anew: boolean): Message {
+  #begun(chunk: Chunk, anew: boolean): Message {
     const id = String(chunk["messageId"] ?? "answer");
     const known = this.messages.find((each) => each.id === id);
     if (known) {
@@ -279,15 +287,15 @@ export class Chat {
     return message;
   }
 
-  private async guarded(action: () => Promise<void>): Promise<void> {
+  async #guarded(action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
-      await this.fail(error);
+      await this.#fail(error);
     }
   }
 
-  private async quiet(action: () => Promise<unknown>): Promise<void> {
+  async #quiet(action: () => Promise<unknown>): Promise<void> {
     try {
       await action();
     } catch (error) {
@@ -295,56 +303,56 @@ export class Chat {
     }
   }
 
-  private async fail(error: unknown): Promise<void> {
+  async #fail(error: unknown): Promise<void> {
     if (error instanceof DOMException && error.name === "AbortError") return;
-    if (error instanceof Away) return this.recover();
-    if (error instanceof Refused && error.status === 404) return this.become("gone");
-    this.become("idle");
+    if (error instanceof Away) return this.#recover();
+    if (error instanceof Refused && error.status === 404) return this.#become("gone");
+    this.#become("idle");
     this.listener.problem(error instanceof Error ? error.message : String(error));
   }
 
   /** Tries the server until it answers. What was received is then followed; what was not is sent. */
-  private async recover(): Promise<void> {
-    const signal = this.renew();
+  async #recover(): Promise<void> {
+    const signal = this.#renew();
     for (let tries = 0; !signal.aborted; tries += 1) {
       this.retryIn = PAUSES[Math.min(tries, PAUSES.length - 1)] as number;
-      this.become("away");
-      await this.pause(this.retryIn * 1000);
+      this.#become("away");
+      await this.#pause(this.retryIn * 1000);
       if (signal.aborted) return;
       try {
-        await this.load();
+        await this.#load();
       } catch (error) {
         if (error instanceof Away) continue;
-        if (!(error instanceof Refused && error.status === 404 && unsent.read(this.id))) return this.fail(error);
+        if (!(error instanceof Refused && error.status === 404 && unsent.read(this.id))) return this.#fail(error);
       }
-      return this.recovered();
+      return this.#recovered();
     }
   }
 
-  private async recovered(): Promise<void> {
+  async #recovered(): Promise<void> {
     const kept = unsent.read(this.id);
-    const received = kept !== null && this.userCount(this.record?.messages ?? []) > kept.before;
+    const received = kept !== null && this.#userCount(this.record?.messages ?? []) > kept.before;
     if (kept !== null && !received) {
       this.messages = this.messages.filter((each) => !each.id.startsWith("new-"));
       return this.send(kept, { model: kept.model, api: kept.api });
     }
     unsent.write(this.id, null);
-    if (this.record?.status === "running") return this.follow();
-    this.become("idle");
+    if (this.record?.status === "running") return this.#follow();
+    this.#become("idle");
     this.listener.turned();
   }
 
-  private pause(milliseconds: number): Promise<void> {
+  #pause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.wake = null;
+        this.#wake = null;
         removeEventListener("online", done);
         resolve();
       };
       const timer = setTimeout(done, milliseconds);
       addEventListener("online", done);
-      this.wake = done;
+      this.#wake = done;
     });
   }
 }

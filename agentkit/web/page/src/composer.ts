@@ -10,8 +10,13 @@ import type { About, ModelOffer, Picture, Uploaded } from "./types";
 const MOST_FILES = 16;
 const TYPES = "image/png,image/jpeg,image/webp,image/gif,image/avif,image/heic,image/heif,image/bmp,image/svg+xml";
 
+/** A longer text is a chip: a browser takes seconds to lay out a megabyte in a text area. */
+const LONGEST = 20_000;
+
 interface Chip {
   name: string;
+  /** A text that was pasted, in the place of a picture. */
+  text?: string;
   local: string | null;
   done: Attached | null;
   failed: string | null;
@@ -26,7 +31,7 @@ export interface ComposerEvents {
 
 export class Composer {
   readonly element = h("form", { class: "composer", "aria-label": "Message" });
-  private readonly input = h("textarea", {
+  readonly #input = h("textarea", {
     rows: "1",
     dir: "auto",
     placeholder: "Ask, or describe a picture",
@@ -34,68 +39,68 @@ export class Composer {
     autocomplete: "off",
     enterkeyhint: "send",
   });
-  private readonly chips = h("ul", { class: "chips", "aria-label": "Attached pictures" });
-  private readonly hint = h("p", { class: "composer-hint", role: "status" });
-  private readonly sendButton = iconButton("send", "Send", () => this.submit(), { class: "send" });
-  private readonly stopButton = iconButton("stop", "Stop the answer", () => this.events.stop(), { class: "send stop" });
-  private readonly picker = h("input", { type: "file", multiple: true, accept: TYPES, hidden: true, tabindex: "-1" });
-  private readonly choices = h("div", { class: "choices" });
-  private attached: Chip[] = [];
-  private chat = "";
-  private about: About = {};
-  private busy = false;
-  private timer = 0;
+  readonly #chips = h("ul", { class: "chips", "aria-label": "Attached pictures" });
+  readonly #hint = h("p", { class: "composer-hint", role: "status" });
+  readonly #sendButton = iconButton("send", "Send", () => this.#submit(), { class: "send" });
+  readonly #stopButton = iconButton("stop", "Stop the answer", () => this.events.stop(), { class: "send stop" });
+  readonly #picker = h("input", { type: "file", multiple: true, accept: TYPES, hidden: true, tabindex: "-1" });
+  readonly #choices = h("div", { class: "choices" });
+  #attached: Chip[] = [];
+  #chat = "";
+  #about: About = {};
+  #busy = false;
+  #timer = 0;
 
   constructor(private readonly events: ComposerEvents) {
-    this.picker.addEventListener("change", () => {
-      void this.add([...(this.picker.files ?? [])]);
-      this.picker.value = "";
+    this.#picker.addEventListener("change", () => {
+      void this.add([...(this.#picker.files ?? [])]);
+      this.#picker.value = "";
     });
     this.element.addEventListener("submit", (event) => event.preventDefault());
-    this.input.addEventListener("keydown", (event) => this.key(event));
-    this.input.addEventListener("input", () => this.changed());
-    this.input.addEventListener("paste", (event) => this.paste(event));
-    addEventListener("pagehide", () => this.keep());
-    const attach = iconButton("clip", "Attach pictures", () => this.picker.click());
+    this.#input.addEventListener("keydown", (event) => this.#key(event));
+    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("paste", (event) => this.#paste(event));
+    addEventListener("pagehide", () => this.#keep());
+    const attach = iconButton("clip", "Attach pictures", () => this.#picker.click());
     this.element.append(
-      this.chips,
-      this.input,
-      h("div", { class: "composer-row" }, attach, this.choices, this.hint, this.sendButton, this.stopButton),
-      this.picker,
+      this.#chips,
+      this.#input,
+      h("div", { class: "composer-row" }, attach, this.#choices, this.#hint, this.#sendButton, this.#stopButton),
+      this.#picker,
     );
-    this.show();
+    this.#show();
   }
 
   focus(): void {
     // A keyboard that comes up by itself covers half a phone.
-    if (!matchMedia("(pointer: coarse)").matches) this.input.focus();
+    if (!matchMedia("(pointer: coarse)").matches) this.#input.focus();
   }
 
   /** Turns to another conversation, whose unsent message appears. */
   turn(chat: string): void {
-    this.keep();
-    this.chat = chat;
-    this.put(drafts.read(chat));
+    this.#keep();
+    this.#chat = chat;
+    this.#put(drafts.read(chat));
   }
 
   /** Shows a draft, in front of what was written in the meantime. */
   giveBack(draft: Draft): void {
-    const now = this.input.value;
-    this.put({
+    const now = this.#draft().text;
+    this.#put({
       text: now && now !== draft.text ? `${draft.text}\n\n${now}` : draft.text,
-      files: [...draft.files, ...this.attached.flatMap(({ done }) => (done ? [done] : []))],
+      files: [...draft.files, ...this.#attached.flatMap(({ done }) => (done ? [done] : []))],
     });
-    this.keep();
+    this.#keep();
   }
 
   setBusy(busy: boolean, stopping: boolean): void {
-    this.busy = busy;
-    this.stopButton.disabled = stopping;
-    this.show();
+    this.#busy = busy;
+    this.#stopButton.disabled = stopping;
+    this.#show();
   }
 
   setAbout(about: About, used: { model?: string | null; api?: string | null }): void {
-    this.about = about;
+    this.#about = about;
     const offers = (about.models ?? []).map((each): ModelOffer => (typeof each === "string" ? { id: each } : each));
     const model = settings.read("model") ?? used.model ?? about.model ?? "";
     if (about.model && !offers.some(({ id }) => id === about.model)) offers.unshift({ id: about.model });
@@ -105,16 +110,16 @@ export class Composer {
     }));
     const apis = (about.apis ?? []).map((each) => ({ value: each, text: each === "chat" ? "Chat API" : "Responses API" }));
     replace(
-      this.choices,
-      this.select("model", "Model", models, model),
-      this.select("api", "API", apis, settings.read("api") ?? used.api ?? about.api ?? ""),
+      this.#choices,
+      this.#select("model", "Model", models, model),
+      this.#select("api", "API", apis, settings.read("api") ?? used.api ?? about.api ?? ""),
     );
   }
 
   /** The model and the API that were chosen, where there was a choice. */
   choice(): Choice {
     const chosen: Choice = {};
-    for (const select of this.choices.querySelectorAll("select")) {
+    for (const select of this.#choices.querySelectorAll("select")) {
       if (select.value) chosen[select.name as keyof Choice] = select.value;
     }
     return chosen;
@@ -122,21 +127,21 @@ export class Composer {
 
   refer(picture: Picture): void {
     const { url, mediaType, name, size } = picture;
-    if (!url || !mediaType || this.attached.some(({ done }) => done?.url === url)) return;
-    this.attached.push({
+    if (!url || !mediaType || this.#attached.some(({ done }) => done?.url === url)) return;
+    this.#attached.push({
       name: name || "picture",
       local: null,
       done: { type: "file", url, mediaType, name, size },
       failed: null,
       file: null,
     });
-    this.changed();
-    this.input.focus();
+    this.#changed();
+    this.#input.focus();
   }
 
   /** Takes files that were dropped, pasted or picked. Each that cannot be taken is named, and why. */
   async add(files: File[]): Promise<void> {
-    const most = this.about.maxImageBytes ?? 20 * 1024 * 1024;
+    const most = this.#about.maxImageBytes ?? 20 * 1024 * 1024;
     const refused: string[] = [];
     const taken: File[] = [];
     for (const file of files) {
@@ -145,7 +150,7 @@ export class Composer {
       else if (file.size > most) refused.push(`${file.name} has ${bytes(file.size)}, more than ${bytes(most)}`);
       else taken.push(file);
     }
-    const room = Math.max(0, MOST_FILES - this.attached.length);
+    const room = Math.max(0, MOST_FILES - this.#attached.length);
     const words = refused.slice(0, 3);
     if (refused.length > 3) words.push(`and ${count(refused.length - 3, "more file")} of ${files.length}`);
     if (taken.length > room) {
@@ -159,13 +164,13 @@ export class Composer {
       failed: null,
       file,
     }));
-    this.attached.push(...chips);
-    this.show();
+    this.#attached.push(...chips);
+    this.#show();
     // One after the other: a connection is left for the answer.
-    for (const chip of chips) await this.upload(chip);
+    for (const chip of chips) await this.#upload(chip);
   }
 
-  private async upload(chip: Chip): Promise<void> {
+  async #upload(chip: Chip): Promise<void> {
     const { file } = chip;
     if (file === null) return;
     chip.failed = null;
@@ -177,97 +182,107 @@ export class Composer {
     } catch (error) {
       chip.failed = error instanceof Error ? error.message : String(error);
       if (!(error instanceof Away)) {
-        this.attached = this.attached.filter((each) => each !== chip);
+        this.#attached = this.#attached.filter((each) => each !== chip);
         this.events.notice(`${chip.name}: ${chip.failed}`);
       }
     }
-    this.changed();
+    this.#changed();
   }
 
-  private put(draft: Draft): void {
-    this.attached.forEach(({ local }) => local && URL.revokeObjectURL(local));
-    this.input.value = draft.text;
-    this.attached = draft.files.map((done) => ({
+  #put(draft: Draft): void {
+    this.#attached.forEach(({ local }) => local && URL.revokeObjectURL(local));
+    const long = draft.text.length > LONGEST;
+    this.#input.value = long ? "" : draft.text;
+    this.#attached = draft.files.map((done) => ({
       name: done.name || done.filename || "picture",
       local: null,
       done,
       failed: null,
       file: null,
     }));
-    this.show();
+    if (long) this.#attached.unshift(textChip(draft.text));
+    this.#show();
   }
 
-  private draft(): Draft {
-    return { text: this.input.value.trim(), files: this.attached.flatMap(({ done }) => (done ? [done] : [])) };
+  #draft(): Draft {
+    const texts = [this.#input.value, ...this.#attached.map(({ text }) => text ?? "")];
+    return {
+      text: texts.map((each) => each.trim()).filter(Boolean).join("\n\n"),
+      files: this.#attached.flatMap(({ done }) => (done ? [done] : [])),
+    };
   }
 
-  private keep(): void {
-    clearTimeout(this.timer);
-    this.timer = 0;
-    if (!this.chat) return;
-    const kept = drafts.write(this.chat, { ...this.draft(), text: this.input.value });
-    if (!kept && this.input.value) this.hint.textContent = "Too long for this browser to keep: a reload would lose it.";
+  #keep(): void {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    if (!this.#chat) return;
+    const draft = this.#draft();
+    const kept = drafts.write(this.#chat, this.#attached.some(({ text }) => text) ? draft : { ...draft, text: this.#input.value });
+    if (!kept) this.#hint.textContent = "Too long for this browser to keep: a reload would lose it.";
   }
 
-  private changed(): void {
-    this.timer ||= window.setTimeout(() => this.keep(), 250);
-    this.show();
+  #changed(): void {
+    this.#timer ||= window.setTimeout(() => this.#keep(), 250);
+    this.#show();
   }
 
-  private submit(): void {
-    if (this.busy) return;
-    const waits = this.attached.find(({ done }) => done === null);
+  #submit(): void {
+    if (this.#busy) return;
+    const waits = this.#attached.find(({ done, text }) => done === null && text === undefined);
     if (waits) {
-      this.hint.textContent = waits.failed ? `${waits.name} was not received yet.` : `${waits.name} is still on its way.`;
-      if (waits.failed) void this.upload(waits);
+      this.#hint.textContent = waits.failed ? `${waits.name} was not received yet.` : `${waits.name} is still on its way.`;
+      if (waits.failed) void this.#upload(waits);
       return;
     }
-    const draft = this.draft();
+    const draft = this.#draft();
     if (!draft.text && draft.files.length === 0) return;
-    this.put({ text: "", files: [] });
-    this.keep();
+    this.#put({ text: "", files: [] });
+    this.#keep();
     this.events.send(draft, this.choice());
   }
 
-  private key(event: KeyboardEvent): void {
+  #key(event: KeyboardEvent): void {
     // While a word is being composed (Japanese, Chinese, Korean), Enter ends the word.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     if (matchMedia("(pointer: coarse)").matches) return;
     event.preventDefault();
-    this.submit();
+    this.#submit();
   }
 
-  private paste(event: ClipboardEvent): void {
+  #paste(event: ClipboardEvent): void {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length === 0) return;
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    if (files.length === 0 && text.length <= LONGEST) return;
     event.preventDefault();
-    void this.add(files);
+    if (files.length > 0) return void this.add(files);
+    this.#attached.push(textChip(text));
+    this.#changed();
   }
 
-  private show(): void {
-    const { length } = this.input.value;
-    const empty = length === 0 && this.attached.length === 0;
-    this.sendButton.disabled = empty;
-    this.sendButton.hidden = this.busy;
-    this.stopButton.hidden = !this.busy;
-    this.input.classList.toggle("long", length > 5000);
-    this.hint.textContent = length > 20_000 ? `${length.toLocaleString("en-US")} characters` : "";
-    if (!CSS.supports("field-sizing", "content") && length < 20_000) {
-      this.input.style.height = "auto";
-      this.input.style.height = `${this.input.scrollHeight}px`;
+  #show(): void {
+    const { length } = this.#input.value;
+    const empty = length === 0 && this.#attached.length === 0;
+    this.#sendButton.disabled = empty;
+    this.#sendButton.hidden = this.#busy;
+    this.#stopButton.hidden = !this.#busy;
+    this.#input.classList.toggle("long", length > 5000);
+    this.#hint.textContent = length > LONGEST ? `${length.toLocaleString("en-US")} characters` : "";
+    if (!CSS.supports("field-sizing", "content") && length < LONGEST) {
+      this.#input.style.height = "auto";
+      this.#input.style.height = `${this.#input.scrollHeight}px`;
     }
-    this.chips.hidden = this.attached.length === 0;
-    replace(this.chips, ...this.attached.map((chip) => this.chip(chip)));
+    this.#chips.hidden = this.#attached.length === 0;
+    replace(this.#chips, ...this.#attached.map((chip) => this.#chip(chip)));
   }
 
-  private chip(chip: Chip): HTMLElement {
+  #chip(chip: Chip): HTMLElement {
     const from = chip.local ?? (chip.done && chip.done.mediaType !== "image/svg+xml" ? own(chip.done.url) : null);
     const image = from ? h("img", { src: chip.local ? from : `${from}?w=320`, alt: "" }) : icon("file");
-    const state = chip.failed ? "failed" : chip.done ? "done" : "going";
+    const state = chip.failed ? "failed" : (chip.done ?? chip.text) ? "done" : "going";
     const remove = (): void => {
-      this.attached = this.attached.filter((each) => each !== chip);
+      this.#attached = this.#attached.filter((each) => each !== chip);
       if (chip.local) URL.revokeObjectURL(chip.local);
-      this.changed();
+      this.#changed();
     };
     const title = chip.failed ? `${chip.name}: ${chip.failed}` : chip.name;
     return h(
@@ -275,12 +290,12 @@ export class Composer {
       { class: `chip ${state}`, title },
       image,
       h("span", { class: "chip-name" }, chip.name),
-      chip.failed ? button("Try again", () => void this.upload(chip), { class: "button quiet" }) : null,
+      chip.failed ? button("Try again", () => void this.#upload(chip), { class: "button quiet" }) : null,
       iconButton("close", `Remove ${chip.name}`, remove),
     );
   }
 
-  private select(name: string, label: string, offers: { value: string; text: string }[], value: string): Node | null {
+  #select(name: string, label: string, offers: { value: string; text: string }[], value: string): Node | null {
     if (offers.length < 2) return offers[0] ? h("span", { class: "choice-only" }, offers[0].text) : null;
     const select = h(
       "select",
@@ -291,4 +306,9 @@ export class Composer {
     select.addEventListener("change", () => settings.write(name, select.value));
     return select;
   }
+}
+
+function textChip(text: string): Chip {
+  const name = `Text of ${text.length.toLocaleString("en-US")} characters`;
+  return { name, text, local: null, done: null, failed: null, file: null };
 }

@@ -8,32 +8,32 @@ import type { Picture } from "./types";
 
 export class Gallery {
   readonly element = h("aside", { class: "gallery", "aria-label": "Pictures of this conversation", hidden: true });
-  private readonly title = h("h2", {}, "Pictures");
-  private readonly body = h("div", { class: "gallery-body" });
-  private state = "";
+  readonly #title = h("h2", {}, "Pictures");
+  readonly #body = h("div", { class: "gallery-body" });
+  #state = "";
 
   constructor(private readonly actions: Actions, close: () => void) {
-    this.element.append(h("header", {}, this.title, iconButton("close", "Close the pictures", close)), this.body);
+    this.element.append(h("header", {}, this.#title, iconButton("close", "Close the pictures", close)), this.#body);
   }
 
   update(pictures: readonly Picture[]): void {
     const state = JSON.stringify(pictures);
-    if (state === this.state || this.element.hidden) return;
-    this.state = state;
-    this.title.textContent = count(pictures.length, "picture");
+    if (state === this.#state || this.element.hidden) return;
+    this.#state = state;
+    this.#title.textContent = count(pictures.length, "picture");
     const names = new Set(pictures.map(({ name }) => name));
     const below = (each: Picture): string | undefined => each.parents?.find((name) => names.has(name));
     const roots = pictures.filter((each) => below(each) === undefined);
     replace(
-      this.body,
+      this.#body,
       pictures.length === 0
         ? h("p", { class: "muted" }, "The pictures of this conversation gather here, each with what it was made from.")
-        : h("ul", { class: "lineage" }, ...roots.map((each) => this.branch(each, pictures, below, new Set()))),
+        : h("ul", { class: "lineage" }, ...roots.map((each) => this.#branch(each, pictures, below, new Set()))),
     );
   }
 
   /** A picture, and below it those that were made from it. A picture of two stands below the first. */
-  private branch(
+  #branch(
     picture: Picture,
     all: readonly Picture[],
     below: (each: Picture) => string | undefined,
@@ -44,18 +44,18 @@ export class Gallery {
     return h(
       "li",
       {},
-      this.card(picture),
+      this.#card(picture),
       children.length > 0
         ? h(
             "ul",
             { "aria-label": `Made from ${picture.name ?? "it"}` },
-            ...children.map((each) => this.branch(each, all, below, seen)),
+            ...children.map((each) => this.#branch(each, all, below, seen)),
           )
         : null,
     );
   }
 
-  private card(picture: Picture): HTMLElement {
+  #card(picture: Picture): HTMLElement {
     const image = canShow(picture)
       ? h("img", { src: thumbnail(picture, 320), alt: describe(picture), loading: "lazy", decoding: "async" })
       : icon("file");

@@ -16,47 +16,47 @@ export class Header {
   readonly element = h("header", { class: "top" });
   readonly banner = h("div", { class: "banner", role: "status", hidden: true });
   readonly menu = h("span", { class: "top-start" });
-  private readonly title = h("h1", {});
-  private readonly branches = h("span", { class: "branches" });
-  private readonly spent = h("span", {});
-  private readonly left = h("span", { class: "left" });
-  private readonly cost = h("span", { class: "cost muted" }, this.spent, this.left);
-  private readonly galleryCount = h("span", { class: "count" });
-  private readonly galleryButton: HTMLButtonElement;
-  private shownState = "";
-  private bannerState = "";
+  readonly #title = h("h1", {});
+  readonly #branches = h("span", { class: "branches" });
+  readonly #spent = h("span", {});
+  readonly #left = h("span", { class: "left" });
+  readonly #cost = h("span", { class: "cost muted" }, this.#spent, this.#left);
+  readonly #galleryCount = h("span", { class: "count" });
+  readonly #galleryButton: HTMLButtonElement;
+  #shownState = "";
+  #bannerState = "";
 
   constructor(private readonly events: HeaderEvents) {
-    this.galleryButton = iconButton("pictures", "Pictures of this conversation", () => events.gallery(), {
+    this.#galleryButton = iconButton("pictures", "Pictures of this conversation", () => events.gallery(), {
       class: "gallery-button", "aria-expanded": "false",
     });
-    this.galleryButton.append(this.galleryCount);
-    this.element.append(this.menu, this.title, this.branches, this.cost, this.galleryButton);
+    this.#galleryButton.append(this.#galleryCount);
+    this.element.append(this.menu, this.#title, this.#branches, this.#cost, this.#galleryButton);
   }
 
   galleryOpen(open: boolean): void {
-    this.galleryButton.setAttribute("aria-expanded", String(open));
+    this.#galleryButton.setAttribute("aria-expanded", String(open));
   }
 
   update(chat: Chat, about: About, pictures: number): void {
     const { record } = chat;
     const title = chat.fresh ? "" : visible(record?.title || "");
-    say(this.title, title);
+    say(this.#title, title);
     document.title = [title, about.title || about.agent || "agentkit"].filter(Boolean).join(" · ");
-    say(this.galleryCount, pictures > 0 ? String(pictures) : "");
+    say(this.#galleryCount, pictures > 0 ? String(pictures) : "");
     const [spent, left] = costOf(chat, about);
-    say(this.spent, spent);
-    say(this.left, left);
-    this.cost.title = limitsOf(about);
+    say(this.#spent, spent);
+    say(this.#left, left);
+    this.#cost.title = limitsOf(about);
     const state = JSON.stringify([record?.id, record?.forkedFrom, record?.branches]);
-    if (state !== this.shownState) {
-      this.shownState = state;
-      replace(this.branches, chat.fresh ? null : this.branchMenu(record?.forkedFrom ?? null, record?.branches ?? []));
+    if (state !== this.#shownState) {
+      this.#shownState = state;
+      replace(this.#branches, chat.fresh ? null : this.#branchMenu(record?.forkedFrom ?? null, record?.branches ?? []));
     }
-    this.tell(chat);
+    this.#tell(chat);
   }
 
-  private branchMenu(from: string | null, branches: (Branch | string)[]): HTMLElement | null {
+  #branchMenu(from: string | null, branches: (Branch | string)[]): HTMLElement | null {
     const others = branches.map((each) => (typeof each === "string" ? { id: each } : each) as Branch);
     if (from === null && others.length === 0) return null;
     const menu = h("details", { class: "menu" });
@@ -85,10 +85,10 @@ export class Header {
     return menu;
   }
 
-  private tell(chat: Chat): void {
+  #tell(chat: Chat): void {
     const state = `${chat.phase} ${chat.retryIn}`;
-    if (state === this.bannerState) return;
-    this.bannerState = state;
+    if (state === this.#bannerState) return;
+    this.#bannerState = state;
     if (chat.phase === "away") {
       const words = "The server cannot be reached. Nothing is lost; it is tried again.";
       replace(this.banner, icon("alert"), h("span", {}, words), button("Try now", () => this.events.tryNow()));

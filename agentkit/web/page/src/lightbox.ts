@@ -9,57 +9,57 @@ import type { Picture } from "./types";
 
 export class Lightbox {
   readonly element = h("dialog", { class: "lightbox", "aria-label": "Picture" });
-  private readonly stage = h("div", { class: "stage", tabindex: "-1", autofocus: true });
-  private readonly side = h("div", { class: "lightbox-side" });
-  private pictures: Picture[] = [];
-  private place = 0;
-  private compared: string | null = null;
+  readonly #stage = h("div", { class: "stage", tabindex: "-1", autofocus: true });
+  readonly #side = h("div", { class: "lightbox-side" });
+  #pictures: Picture[] = [];
+  #place = 0;
+  #compared: string | null = null;
 
   constructor(private readonly actions: Actions) {
     this.element.append(
-      this.stage,
-      this.side,
+      this.#stage,
+      this.#side,
       iconButton("close", "Close", () => this.element.close(), { class: "lightbox-close" }),
     );
-    this.element.addEventListener("keydown", (event) => this.key(event));
+    this.element.addEventListener("keydown", (event) => this.#key(event));
     this.element.addEventListener("click", (event) => {
-      if (event.target === this.element || event.target === this.stage) this.element.close();
+      if (event.target === this.element || event.target === this.#stage) this.element.close();
     });
-    this.element.addEventListener("close", () => replace(this.stage));
+    this.element.addEventListener("close", () => replace(this.#stage));
   }
 
   open(pictures: Picture[], picture: Picture, compare: boolean): void {
-    this.pictures = pictures.length > 0 ? pictures : [picture];
-    this.place = Math.max(0, this.pictures.findIndex((each) => each.url === picture.url && each.name === picture.name));
-    this.compared = compare ? (picture.parents?.[0] ?? null) : null;
-    this.show();
+    this.#pictures = pictures.length > 0 ? pictures : [picture];
+    this.#place = Math.max(0, this.#pictures.findIndex((each) => each.url === picture.url && each.name === picture.name));
+    this.#compared = compare ? (picture.parents?.[0] ?? null) : null;
+    this.#show();
     if (!this.element.open) this.element.showModal();
   }
 
-  private key(event: KeyboardEvent): void {
+  #key(event: KeyboardEvent): void {
     if ((event.target as Element).matches("input")) return;
-    if (event.key === "ArrowRight") this.step(1);
-    if (event.key === "ArrowLeft") this.step(-1);
+    if (event.key === "ArrowRight") this.#step(1);
+    if (event.key === "ArrowLeft") this.#step(-1);
   }
 
-  private step(by: number): void {
-    const place = this.place + by;
-    if (place < 0 || place >= this.pictures.length) return;
-    this.place = place;
-    this.compared = null;
-    this.show();
+  #step(by: number): void {
+    const place = this.#place + by;
+    if (place < 0 || place >= this.#pictures.length) return;
+    this.#place = place;
+    this.#compared = null;
+    this.#show();
   }
 
-  private show(): void {
-    const picture = this.pictures[this.place];
+  #show(): void {
+    const picture = this.#pictures[this.#place];
     if (!picture) return;
-    const parent = this.compared === null ? undefined : this.actions.picture(this.compared);
-    replace(this.stage, parent ? comparison(parent, picture) : large(picture));
-    this.tell(picture);
+    const parent = this.#compared === null ? undefined : this.actions.picture(this.#compared);
+    replace(this.#stage, parent ? comparison(parent, picture) : large(picture));
+    this.#tell(picture);
   }
 
-  private tell(picture: Picture): void {
-    const several = this.pictures.length > 1;
+  #tell(picture: Picture): void {
+    const several = this.#pictures.length > 1;
     const facts: [string, string][] = [
       ["Model", picture.model ? short(picture.model) : ""],
       ["Size", [sizeOf(picture), picture.size ? bytes(picture.size) : ""].filter(Boolean).join(", ")],
@@ -67,22 +67,22 @@ export class Lightbox {
     ];
     const prompt = picture.prompt ?? picture.alt ?? "";
     replace(
-      this.side,
+      this.#side,
       h(
         "header",
         {},
         h("h2", {}, picture.name || "Picture"),
-        several ? h("span", { class: "muted" }, `${this.place + 1} of ${this.pictures.length}`) : null,
-        several ? iconButton("left", "The picture before", () => this.step(-1), { disabled: this.place === 0 }) : null,
+        several ? h("span", { class: "muted" }, `${this.#place + 1} of ${this.#pictures.length}`) : null,
+        several ? iconButton("left", "The picture before", () => this.#step(-1), { disabled: this.#place === 0 }) : null,
         several
-          ? iconButton("chevron", "The next picture", () => this.step(1), {
-              disabled: this.place === this.pictures.length - 1,
+          ? iconButton("chevron", "The next picture", () => this.#step(1), {
+              disabled: this.#place === this.#pictures.length - 1,
             })
           : null,
       ),
       prompt ? h("p", { class: "lightbox-prompt", dir: "auto", tabindex: "0" }, visible(prompt)) : null,
       h("dl", { class: "facts-list" }, ...facts.flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : []))),
-      this.parents(picture),
+      this.#parents(picture),
       h(
         "div",
         { class: "lightbox-actions" },
@@ -96,13 +96,13 @@ export class Lightbox {
     );
   }
 
-  private parents(picture: Picture): HTMLElement | null {
+  #parents(picture: Picture): HTMLElement | null {
     if (!picture.parents?.length) return null;
     const choose = (name: string): HTMLElement =>
-      button(this.compared === name ? `Beside ${name}` : `Compare with ${name}`, () => {
-        this.compared = this.compared === name ? null : name;
-        this.show();
-      }, { icon: "compare", "aria-pressed": String(this.compared === name) });
+      button(this.#compared === name ? `Beside ${name}` : `Compare with ${name}`, () => {
+        this.#compared = this.#compared === name ? null : name;
+        this.#show();
+      }, { icon: "compare", "aria-pressed": String(this.#compared === name) });
     return h("div", { class: "lightbox-parents" }, ...picture.parents.map(choose));
   }
 }

@@ -75,21 +75,21 @@ interface Block {
 /** A text that grows: only the blocks whose source has changed are rendered anew, so a selection in others stays. */
 export class MarkdownView {
   readonly element = h("div", { class: "markdown", dir: "auto" });
-  private blocks: Block[] = [];
-  private text = "";
+  #blocks: Block[] = [];
+  #text = "";
 
   update(text: string): void {
-    if (text === this.text) return;
-    this.text = text;
+    if (text === this.#text) return;
+    this.#text = text;
     const found = blocksOf(text);
     let same = 0;
-    while (same < found.length && found[same]?.source === this.blocks[same]?.source) same += 1;
-    for (const old of this.blocks.splice(same)) old.nodes.forEach((node) => node.remove());
+    while (same < found.length && found[same]?.source === this.#blocks[same]?.source) same += 1;
+    for (const old of this.#blocks.splice(same)) old.nodes.forEach((node) => node.remove());
     for (const { source, html } of found.slice(same)) {
       const nodes = [...elements(html()).childNodes];
       nodes.forEach((node) => node instanceof HTMLElement && (node.dir ||= "auto"));
       this.element.append(...nodes);
-      this.blocks.push({ source, nodes });
+      this.#blocks.push({ source, nodes });
     }
   }
 }

@@ -44,9 +44,9 @@ function attachments(message: Message): Picture[] {
 
 export class PromptView implements MessageView {
   readonly element = h("article", { class: "message prompt", "aria-label": "You" });
-  private shownOf = "";
-  private editing = false;
-  private whole = false;
+  #shownOf = "";
+  #editing = false;
+  #whole = false;
 
   constructor(private message: Message, private readonly actions: Actions) {}
 
@@ -54,12 +54,12 @@ export class PromptView implements MessageView {
     this.message = message;
     this.element.classList.toggle("busy", busy);
     const state = JSON.stringify([message.id, message.parts.length, textOf(message).length, attachments(message)]);
-    if (this.editing || state === this.shownOf) return;
-    this.shownOf = state;
-    this.show();
+    if (this.#editing || state === this.#shownOf) return;
+    this.#shownOf = state;
+    this.#show();
   }
 
-  private show(): void {
+  #show(): void {
     const { message, actions } = this;
     const text = textOf(message);
     const pictures = attachments(message).map((picture) => {
@@ -68,41 +68,41 @@ export class PromptView implements MessageView {
       view.element.classList.add("small");
       return view.element;
     });
-    const words = this.whole ? text.slice(0, SHOWN) : text.slice(0, FOLDED);
+    const words = this.#whole ? text.slice(0, SHOWN) : text.slice(0, FOLDED);
     const rest = text.length - words.length;
     replace(
       this.element,
       h("h3", { class: "visually-hidden" }, "You"),
       pictures.length > 0 ? h("div", { class: "attachments" }, ...pictures) : null,
       text ? h("div", { class: "bubble", dir: "auto" }, rest > 0 ? `${words}…` : words) : null,
-      rest > 0 && !this.whole
+      rest > 0 && !this.#whole
         ? button(`Show all ${text.length.toLocaleString("en-US")} characters`, () => {
-            this.whole = true;
-            this.show();
+            this.#whole = true;
+            this.#show();
           }, { class: "button quiet" })
         : null,
       h(
         "div",
         { class: "message-tools" },
         text ? copyButton(actions, () => text) : null,
-        iconButton("edit", "Edit as a new branch", () => this.edit(), { class: "when-idle" }),
+        iconButton("edit", "Edit as a new branch", () => this.#edit(), { class: "when-idle" }),
       ),
     );
   }
 
-  private edit(): void {
-    this.editing = true;
+  #edit(): void {
+    this.#editing = true;
     const input = h("textarea", { "aria-label": "Edit the message", dir: "auto", rows: "3" });
     input.value = textOf(this.message);
     const leave = (): void => {
-      this.editing = false;
-      this.show();
+      this.#editing = false;
+      this.#show();
       this.element.querySelector<HTMLElement>(".icon-edit")?.closest("button")?.focus();
     };
     const send = (): void => {
       const words = input.value.trim();
-      this.editing = false;
-      this.show();
+      this.#editing = false;
+      this.#show();
       if (words) this.actions.edit(this.message, words);
     };
     input.addEventListener("keydown", (event) => {
@@ -132,26 +132,26 @@ type PartView = { element: HTMLElement; update: (part: Part) => void } | null;
 
 export class AnswerView implements MessageView {
   readonly element = h("article", { class: "message answer", "aria-label": "Answer" });
-  private readonly body = h("div", { class: "answer-body" });
-  private readonly sources = h("div", { class: "sources" });
-  private readonly notes = h("div", { class: "notes" });
-  private readonly facts = h("span", { class: "facts muted" });
-  private readonly tools: HTMLElement;
-  private readonly views: PartView[] = [];
-  private readonly kinds: string[] = [];
-  private readonly calls = new Map<string, CallView>();
-  private readonly waiting = h("div", { class: "waiting", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
+  readonly #body = h("div", { class: "answer-body" });
+  readonly #sources = h("div", { class: "sources" });
+  readonly #notes = h("div", { class: "notes" });
+  readonly #facts = h("span", { class: "facts muted" });
+  readonly #tools: HTMLElement;
+  readonly #views: PartView[] = [];
+  readonly #kinds: string[] = [];
+  readonly #calls = new Map<string, CallView>();
+  readonly #waiting = h("div", { class: "waiting", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
 
   constructor(private message: Message, private readonly actions: Actions) {
-    this.tools = h(
+    this.#tools = h(
       "div",
       { class: "message-tools" },
       copyButton(actions, () => textOf(this.message)),
       iconButton("retry", "Try again", () => actions.retry(this.message), { class: "when-idle" }),
-      this.facts,
+      this.#facts,
     );
     this.element.append(
-      h("h3", { class: "visually-hidden" }, "Answer"), this.body, this.waiting, this.sources, this.notes, this.tools,
+      h("h3", { class: "visually-hidden" }, "Answer"), this.#body, this.#waiting, this.#sources, this.#notes, this.#tools,
     );
   }
 
@@ -160,54 +160,54 @@ export class AnswerView implements MessageView {
     const streams = last && busy;
     this.element.classList.toggle("busy", busy);
     this.element.classList.toggle("streaming", streams);
-    this.parts();
-    this.nest();
-    this.waiting.hidden = !streams || this.body.querySelector(".shimmer, [data-state=input-available]") !== null;
-    this.tools.hidden = streams;
-    this.cite();
-    this.note(last, busy);
-    say(this.facts, factsOf(message));
+    this.#parts();
+    this.#nest();
+    this.#waiting.hidden = !streams || this.#body.querySelector(".shimmer, [data-state=input-available]") !== null;
+    this.#tools.hidden = streams;
+    this.#cite();
+    this.#note(last, busy);
+    say(this.#facts, factsOf(message));
   }
 
-  private parts(): void {
+  #parts(): void {
     const { parts } = this.message;
-    for (const old of this.views.splice(parts.length)) old?.element.remove();
-    this.kinds.length = Math.min(this.kinds.length, parts.length);
+    for (const old of this.#views.splice(parts.length)) old?.element.remove();
+    this.#kinds.length = Math.min(this.#kinds.length, parts.length);
     parts.forEach((part, index) => {
       const kind = kindOf(part);
-      if (this.kinds[index] !== kind) {
-        this.views[index]?.element.remove();
-        this.kinds[index] = kind;
-        this.views[index] = this.make(part, index);
+      if (this.#kinds[index] !== kind) {
+        this.#views[index]?.element.remove();
+        this.#kinds[index] = kind;
+        this.#views[index] = this.#make(part, index);
       }
-      this.views[index]?.update(part);
+      this.#views[index]?.update(part);
     });
   }
 
   /** The view of a part, in its place; null for what is not shown by itself. */
-  private make(part: Part, index: number): PartView {
-    const view = this.viewOf(part);
+  #make(part: Part, index: number): PartView {
+    const view = this.#viewOf(part);
     if (view === null) return null;
-    const after = this.views.slice(0, index).findLast((each) => each && this.body.contains(each.element))?.element;
+    const after = this.#views.slice(0, index).findLast((each) => each && this.#body.contains(each.element))?.element;
     if (part.type === "data-picture") {
       const before = after?.closest<HTMLElement>(".pictures");
       const group = before ?? h("div", { class: "pictures" });
-      if (!before) this.insert(group, after);
+      if (!before) this.#insert(group, after);
       group.append(view.element);
     } else {
-      this.insert(view.element, after);
+      this.#insert(view.element, after);
     }
     return view;
   }
 
-  private insert(element: HTMLElement, after: HTMLElement | undefined): void {
+  #insert(element: HTMLElement, after: HTMLElement | undefined): void {
     let place: Element | null = after ?? null;
-    while (place && place.parentElement !== this.body) place = place.parentElement;
+    while (place && place.parentElement !== this.#body) place = place.parentElement;
     if (place) place.after(element);
-    else this.body.prepend(element);
+    else this.#body.prepend(element);
   }
 
-  private viewOf(part: Part): PartView {
+  #viewOf(part: Part): PartView {
     switch (part.type) {
       case "text": {
         const view = new MarkdownView();
@@ -221,52 +221,52 @@ export class AnswerView implements MessageView {
       }
       case "dynamic-tool": {
         const view = new CallView(part, this.message, this.actions);
-        this.calls.set(part.toolCallId, view);
+        this.#calls.set(part.toolCallId, view);
         return {
           element: view.element,
-          update: (now) => view.update(now as ToolPart, this.callOf((now as ToolPart).toolCallId)),
+          update: (now) => view.update(now as ToolPart, this.#callOf((now as ToolPart).toolCallId), this.message),
         };
       }
       case "file":
-        return this.fileView(part);
+        return this.#fileView(part);
       default:
         return null;
     }
   }
 
   /** A file of an answer that no `data-picture` shows already. */
-  private fileView(part: FilePart): PartView {
+  #fileView(part: FilePart): PartView {
     const known = this.message.parts.some((each) => each.type === "data-picture" && each.data.url === part.url);
     if (known || own(part.url) === null) return null;
     const view = new PictureView({ status: "ready", url: part.url, mediaType: part.mediaType }, this.actions);
     return { element: view.element, update: () => undefined };
   }
 
-  private callOf(id: string): Call | undefined {
+  #callOf(id: string): Call | undefined {
     return this.message.parts.find((part) => part.type === "data-call" && part.id === id)?.["data" as never];
   }
 
   /** The calls of a sub-agent stand in the call that asked for it. */
-  private nest(): void {
-    for (const [id, view] of this.calls) {
-      const parent = this.callOf(id)?.parent;
-      const inner = parent && parent !== id ? this.calls.get(parent)?.inner : undefined;
+  #nest(): void {
+    for (const [id, view] of this.#calls) {
+      const parent = this.#callOf(id)?.parent;
+      const inner = parent && parent !== id ? this.#calls.get(parent)?.inner : undefined;
       if (inner && view.element.parentElement !== inner && !view.element.contains(inner)) inner.append(view.element);
     }
   }
 
-  private cite(): void {
+  #cite(): void {
     const found = this.message.parts.filter((part): part is SourcePart => part.type === "source-url");
-    if (found.length === this.sources.childElementCount) return;
-    replace(this.sources, ...found.map(sourceLink));
+    if (found.length === this.#sources.childElementCount) return;
+    replace(this.#sources, ...found.map(sourceLink));
   }
 
-  private note(last: boolean, busy: boolean): void {
+  #note(last: boolean, busy: boolean): void {
     const { message, actions } = this;
     const state = JSON.stringify([message.error, message.metadata?.error, message.metadata?.status, last, busy]);
-    if (this.notes.dataset["state"] === state) return;
-    this.notes.dataset["state"] = state;
-    replace(this.notes, ...(last && busy ? [] : notesOf(message, last, actions)));
+    if (this.#notes.dataset["state"] === state) return;
+    this.#notes.dataset["state"] = state;
+    replace(this.#notes, ...(last && busy ? [] : notesOf(message, last, actions)));
   }
 }
 
@@ -310,13 +310,13 @@ function sourceLink(part: SourcePart): HTMLElement {
 }
 
 function notesOf(message: Message, last: boolean, actions: Actions): HTMLElement[] {
-  const { status } = message.metadata ?? {};
+  const { status, limitReason, refusal } = message.metadata ?? {};
   const words = message.error ?? message.metadata?.error;
   const again = (): HTMLElement => button("Try again", () => actions.retry(message), { icon: "retry" });
   if (words) return [note("error", words, last ? again() : null)];
   if (status === "stopped") return [note("info", "You stopped this answer. What came until then is kept.")];
-  if (status === "limited") return [note("info", "This answer ended at a limit.")];
-  if (status === "refused") return [note("info", "The model declined to answer.", last ? again() : null)];
+  if (status === "limited") return [note("info", `This answer ended at a limit${because(limitReason)}`)];
+  if (status === "refused") return [note("info", `The model declined to answer${because(refusal)}`, last ? again() : null)];
   if (status === "interrupted" && last) {
     return [
       note(
@@ -328,6 +328,10 @@ function notesOf(message: Message, last: boolean, actions: Actions): HTMLElement
     ];
   }
   return [];
+}
+
+function because(reason: string | null | undefined): string {
+  return reason ? `: ${reason}` : ".";
 }
 
 function note(kind: "error" | "info", words: string, ...buttons: (HTMLElement | null)[]): HTMLElement {

@@ -83,14 +83,14 @@ export function fileCard(picture: Picture): HTMLElement {
 
 export class PictureView {
   readonly element = h("figure", { class: "picture" });
-  private readonly frame = h("div", { class: "frame" });
-  private readonly caption = h("figcaption", {});
-  private readonly elapsed = h("span", { class: "elapsed" });
-  private shownState = "";
-  private previewUrl = "";
+  readonly #frame = h("div", { class: "frame" });
+  readonly #caption = h("figcaption", {});
+  readonly #elapsed = h("span", { class: "elapsed" });
+  #shownState = "";
+  #previewUrl = "";
 
   constructor(private picture: Picture, private readonly actions: Actions) {
-    this.element.append(this.frame, this.caption);
+    this.element.append(this.#frame, this.#caption);
     this.update(picture);
   }
 
@@ -99,54 +99,54 @@ export class PictureView {
     const ratio = ratioOf(picture);
     this.element.style.setProperty("--ratio", String(ratio));
     const state = `${picture.status} ${picture.url ?? ""}`;
-    if (state !== this.shownState) {
-      this.shownState = state;
+    if (state !== this.#shownState) {
+      this.#shownState = state;
       this.element.dataset["status"] = picture.status;
-      this.show();
+      this.#show();
     }
-    if (picture.status === "preview") this.preview();
-    this.tell();
+    if (picture.status === "preview") this.#preview();
+    this.#tell();
   }
 
-  private show(): void {
+  #show(): void {
     const { picture } = this;
     if (picture.status === "ready") {
-      stopClock(this.elapsed);
-      if (canShow(picture)) this.ready();
-      else replace(this.element, fileCard(picture), this.caption);
+      stopClock(this.#elapsed);
+      if (canShow(picture)) this.#ready();
+      else replace(this.element, fileCard(picture), this.#caption);
     } else if (picture.status === "failed") {
-      stopClock(this.elapsed);
+      stopClock(this.#elapsed);
       const reason = picture.reason || "The picture could not be had.";
-      replace(this.frame, h("div", { class: "picture-failed" }, icon("alert"), h("p", {}, visible(reason))));
+      replace(this.#frame, h("div", { class: "picture-failed" }, icon("alert"), h("p", {}, visible(reason))));
     } else {
-      this.making();
+      this.#making();
     }
   }
 
-  private making(): void {
-    if (this.frame.querySelector(".shimmer")) return;
-    runClock(this.elapsed, this.picture.startedAt);
-    const words = h("div", { class: "making", role: "status" }, h("span", {}, "Drawing"), this.elapsed);
-    replace(this.frame, h("div", { class: "shimmer" }), words);
+  #making(): void {
+    if (this.#frame.querySelector(".shimmer")) return;
+    runClock(this.#elapsed, this.picture.startedAt);
+    const words = h("div", { class: "making", role: "status" }, h("span", {}, "Drawing"), this.#elapsed);
+    replace(this.#frame, h("div", { class: "shimmer" }), words);
   }
 
-  private preview(): void {
-    this.making();
+  #preview(): void {
+    this.#making();
     const from = own(this.picture.previewUrl);
-    if (from === null || from === this.previewUrl) return;
-    this.previewUrl = from;
+    if (from === null || from === this.#previewUrl) return;
+    this.#previewUrl = from;
     const image = h("img", { class: "preview", alt: "Preview of a picture that is being drawn" });
     // The one before stays until this one can be shown.
     image.addEventListener("load", () => {
-      this.frame.querySelectorAll(".preview").forEach((old) => old !== image && old.remove());
+      this.#frame.querySelectorAll(".preview").forEach((old) => old !== image && old.remove());
       image.classList.add("shown");
     });
     image.addEventListener("error", () => image.remove());
     image.src = from;
-    this.frame.querySelector(".shimmer")?.after(image);
+    this.#frame.querySelector(".shimmer")?.after(image);
   }
 
-  private ready(): void {
+  #ready(): void {
     const { picture, actions } = this;
     const image = h("img", {
       class: "final",
@@ -164,11 +164,11 @@ export class PictureView {
     open.addEventListener("click", () => actions.enlarge(this.picture));
     image.addEventListener("load", () => {
       image.classList.add("shown");
-      this.frame.querySelectorAll(".preview, .shimmer, .making").forEach((old) => old.remove());
+      this.#frame.querySelectorAll(".preview, .shimmer, .making").forEach((old) => old.remove());
     });
     image.addEventListener("error", () => {
       if (image.src.includes("?w=")) image.src = own(this.picture.url) ?? "";
-      else replace(this.element, fileCard(this.picture), this.caption);
+      else replace(this.element, fileCard(this.picture), this.#caption);
     });
     image.src = thumbnail(picture, 1536);
     const tools = h(
@@ -182,17 +182,17 @@ export class PictureView {
         : null,
       iconButton("download", `Download ${picture.name || "the picture"}`, () => download(this.picture)),
     );
-    this.frame.append(open, tools);
+    this.#frame.append(open, tools);
   }
 
-  private tell(): void {
+  #tell(): void {
     const { picture } = this;
-    const facts = [
+    const facts = this.element.firstElementChild?.className === "file-card" ? [] : [
       picture.status === "ready" ? (picture.name ?? "") : "",
       picture.status === "ready" ? sizeOf(picture) : "",
       picture.parents?.length ? `from ${picture.parents.join(", ")}` : "",
       picture.costUsd ? money(picture.costUsd) : "",
     ];
-    say(this.caption, facts.filter(Boolean).join("  ·  "));
+    say(this.#caption, facts.filter(Boolean).join("  ·  "));
   }
 }

@@ -6,37 +6,37 @@ import type {
 
 /** One stream on one message. Text parts are known by an id that counts for this stream alone. */
 export class Growing {
-  private readonly open = new Map<string, TextPart>();
+  readonly #open = new Map<string, TextPart>();
 
   constructor(readonly message: Message) {}
 
   /** Takes a chunk in. Chunks of kinds that are not known here change nothing. */
   take(chunk: Chunk): void {
     const { type } = chunk;
-    if (type.startsWith("text-") || type.startsWith("reasoning-")) this.text(chunk);
-    else if (type.startsWith("tool-")) this.tool(chunk);
-    else if (type.startsWith("data-")) this.data(chunk);
-    else this.other(chunk);
+    if (type.startsWith("text-") || type.startsWith("reasoning-")) this.#text(chunk);
+    else if (type.startsWith("tool-")) this.#tool(chunk);
+    else if (type.startsWith("data-")) this.#data(chunk);
+    else this.#other(chunk);
   }
 
-  private text(chunk: Chunk): void {
+  #text(chunk: Chunk): void {
     const [kind, step] = chunk.type.split("-") as ["text" | "reasoning", string];
     const key = `${kind} ${String(chunk["id"])}`;
-    let part = this.open.get(key);
+    let part = this.#open.get(key);
     if (step === "end") {
       if (part) part.state = "done";
-      this.open.delete(key);
+      this.#open.delete(key);
       return;
     }
     if (!part) {
       part = { type: kind, text: "", state: "streaming" };
-      this.open.set(key, part);
+      this.#open.set(key, part);
       this.message.parts.push(part);
     }
     if (step === "delta") part.text += String(chunk["delta"] ?? "");
   }
 
-  private tool(chunk: Chunk): void {
+  #tool(chunk: Chunk): void {
     const id = String(chunk["toolCallId"]);
     let part = this.message.parts.find(
       (each): each is ToolPart => each.type === "dynamic-tool" && each.toolCallId === id,
@@ -50,8 +50,8 @@ export class Growing {
     changeTool(part, chunk);
   }
 
-  private data(chunk: Chunk): void {
-    if (chunk["transient"] === true) return this.progress(chunk);
+  #data(chunk: Chunk): void {
+    if (chunk["transient"] === true) return this.#progress(chunk);
     const { type, id, data } = chunk as unknown as { type: string; id?: string; data: object };
     const known = this.message.parts.find(
       (each) => each.type === type && "id" in each && id !== undefined && each.id === id,
@@ -61,14 +61,14 @@ export class Growing {
   }
 
   /** The words of a sub-agent while it works. They are no part of the message. */
-  private progress(chunk: Chunk): void {
+  #progress(chunk: Chunk): void {
     const { callId, delta } = (chunk["data"] ?? {}) as { callId?: unknown; delta?: unknown };
     if (typeof callId !== "string" || typeof delta !== "string") return;
     const told = (this.message.progress ??= {});
     told[callId] = ((told[callId] ?? "") + delta).slice(-300);
   }
 
-  private other(chunk: Chunk): void {
+  #other(chunk: Chunk): void {
     const { message } = this;
     if (chunk["messageMetadata"]) {
       message.metadata = { ...message.metadata, ...(chunk["messageMetadata"] as Metadata) };
@@ -82,8 +82,8 @@ export class Growing {
     } else if (chunk.type === "abort") {
       message.metadata = { status: "stopped", ...message.metadata };
     } else if (chunk.type === "finish") {
-      this.open.forEach((part) => (part.state = "done"));
-      this.open.clear();
+      this.#open.forEach((part) => (part.state = "done"));
+      this.#open.clear();
     }
   }
 }

@@ -13,16 +13,16 @@ const NARROW = "(max-width: 820px)";
 
 export class Shell {
   readonly scroller = h("div", { class: "scroller", tabindex: "-1" });
-  private readonly live = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite" });
-  private readonly notices = h("div", { class: "notices", role: "alert" });
-  private readonly greeting = h("div", { class: "greeting" });
-  private readonly hello = h("p", { class: "hello" }, "What shall we draw?");
-  private readonly name = h("strong", {}, "agentkit");
-  private readonly emulator = h("p", { class: "emulator", hidden: true });
-  private readonly user = h("span", { class: "user muted" });
-  private readonly main: HTMLElement;
-  private readonly side: HTMLElement;
-  private readonly scrim = h("div", { class: "scrim", hidden: true });
+  readonly #live = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite" });
+  readonly #notices = h("div", { class: "notices", role: "alert" });
+  readonly #greeting = h("div", { class: "greeting" });
+  readonly #hello = h("p", { class: "hello" }, "What shall we draw?");
+  readonly #name = h("strong", {}, "agentkit");
+  readonly #emulator = h("p", { class: "emulator", hidden: true });
+  readonly #user = h("span", { class: "user muted" });
+  readonly #main: HTMLElement;
+  readonly #side: HTMLElement;
+  readonly #scrim = h("div", { class: "scrim", hidden: true });
 
   constructor(
     sidebar: Sidebar,
@@ -32,37 +32,37 @@ export class Shell {
     lightbox: Lightbox,
     begin: () => void,
   ) {
-    const drawer = iconButton("panel", "Show or hide the conversations", () => this.drawer(), { class: "drawer-button" });
+    const drawer = iconButton("panel", "Show or hide the conversations", () => this.#drawer(), { class: "drawer-button" });
     header.menu.append(drawer, iconButton("plus", "New conversation", begin, { class: "begin-small" }));
-    this.greeting.append(this.hello);
-    this.side = h(
+    this.#greeting.append(this.#hello);
+    this.#side = h(
       "div",
       { class: "side" },
-      h("div", { class: "brand" }, mark(), this.name),
+      h("div", { class: "brand" }, mark(), this.#name),
       button("New conversation", begin, { class: "button begin", icon: "plus" }),
       h("div", { class: "search" }, icon("search"), sidebar.search),
       sidebar.list,
-      h("footer", {}, this.emulator, h("div", { class: "row" }, this.user, themeButton())),
+      h("footer", {}, this.#emulator, h("div", { class: "row" }, this.#user, themeButton())),
     );
-    const end = iconButton("down", "To the end", () => this.toEnd(), { class: "to-end" });
-    this.main = h(
+    const end = iconButton("down", "To the end", () => this.#toEnd(), { class: "to-end" });
+    this.#main = h(
       "main",
       {},
       header.element,
       header.banner,
       this.scroller,
-      h("div", { class: "dock" }, end, this.greeting, composer.element),
+      h("div", { class: "dock" }, end, this.#greeting, composer.element),
     );
-    this.scrim.addEventListener("click", () => this.closeDrawer());
+    this.#scrim.addEventListener("click", () => this.closeDrawer());
     const skip = h("a", { class: "skip", href: "#" }, "Skip to the message");
     skip.addEventListener("click", (event) => {
       event.preventDefault();
       composer.element.querySelector("textarea")?.focus();
     });
     document.body.append(
-      skip, this.side, this.scrim, this.main, gallery.element, this.notices, this.live, lightbox.element,
+      skip, this.#side, this.#scrim, this.#main, gallery.element, this.#notices, this.#live, lightbox.element,
     );
-    addEventListener("keydown", (event) => this.key(event, composer, sidebar, begin));
+    addEventListener("keydown", (event) => this.#key(event, composer, sidebar, begin));
     document.body.classList.toggle("side-hidden", settings.read("side") === "hidden");
   }
 
@@ -72,39 +72,39 @@ export class Shell {
 
   setAbout(about: About): void {
     const name = about.title || about.agent || "agentkit";
-    say(this.name, name);
-    say(this.user, about.user ?? "");
-    this.emulator.hidden = about.emulator !== true;
-    const words = "The emulator answers. Nothing is paid for, and what it says is made up.";
-    replace(this.emulator, h("span", { class: "dot waits" }), words);
+    say(this.#name, name);
+    say(this.#user, about.user ?? "");
+    this.#emulator.hidden = about.emulator !== true;
+    const words = "The emulator answers: nothing is paid for, all is made up.";
+    replace(this.#emulator, h("span", { class: "dot waits" }), words);
   }
 
   /** Without messages, the place to write is in the middle. */
   empty(is: boolean): void {
-    this.main.classList.toggle("empty", is);
+    this.#main.classList.toggle("empty", is);
   }
 
   announce(words: string): void {
-    this.live.textContent = "";
-    setTimeout(() => (this.live.textContent = words), 50);
+    this.#live.textContent = "";
+    setTimeout(() => (this.#live.textContent = words), 50);
   }
 
   notice(words: string): void {
     const box = h("div", { class: "notice" }, h("span", { dir: "auto" }, words));
     const leave = (): void => box.remove();
     box.append(iconButton("close", "Dismiss", leave));
-    this.notices.append(box);
-    while (this.notices.childElementCount > 3) this.notices.firstElementChild?.remove();
+    this.#notices.append(box);
+    while (this.#notices.childElementCount > 3) this.#notices.firstElementChild?.remove();
     setTimeout(leave, Math.max(6000, words.length * 90));
   }
 
   signedOut(words: string): void {
-    replace(this.main, h("div", { class: "signed-out" }, icon("hand"), h("h1", {}, "You are signed out"), h("p", {}, words)));
+    replace(this.#main, h("div", { class: "signed-out" }, icon("hand"), h("h1", {}, "You are signed out"), h("p", {}, words)));
   }
 
   closeDrawer(): void {
     document.body.classList.remove("drawer-open");
-    this.scrim.hidden = true;
+    this.#scrim.hidden = true;
   }
 
   takeDrops(take: (files: File[]) => void): void {
@@ -125,28 +125,28 @@ export class Shell {
     });
   }
 
-  private toEnd(): void {
+  #toEnd(): void {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: calm ? "instant" : "smooth" });
   }
 
-  private drawer(): void {
+  #drawer(): void {
     if (matchMedia(NARROW).matches) {
       const open = document.body.classList.toggle("drawer-open");
-      this.scrim.hidden = !open;
-      if (open) this.side.querySelector("button")?.focus();
+      this.#scrim.hidden = !open;
+      if (open) this.#side.querySelector("button")?.focus();
     } else {
       settings.write("side", document.body.classList.toggle("side-hidden") ? "hidden" : null);
     }
   }
 
-  private key(event: KeyboardEvent, composer: Composer, sidebar: Sidebar, begin: () => void): void {
+  #key(event: KeyboardEvent, composer: Composer, sidebar: Sidebar, begin: () => void): void {
     const command = event.ctrlKey || event.metaKey;
     if (event.key === "Escape" && document.body.classList.contains("drawer-open")) this.closeDrawer();
     if (command && event.key === "k") {
       event.preventDefault();
       document.body.classList.remove("side-hidden");
-      if (matchMedia(NARROW).matches && !document.body.classList.contains("drawer-open")) this.drawer();
+      if (matchMedia(NARROW).matches && !document.body.classList.contains("drawer-open")) this.#drawer();
       sidebar.search.focus();
     }
     if (command && event.shiftKey && event.key.toLowerCase() === "o") {

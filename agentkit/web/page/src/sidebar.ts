@@ -16,22 +16,22 @@ export interface SidebarEvents {
 export class Sidebar {
   readonly list = h("nav", { class: "chats", "aria-label": "Conversations" });
   readonly search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search conversations" });
-  private rows: ChatRow[] = [];
-  private next: string | null = null;
-  private current = "";
-  private asked = 0;
-  private timer = 0;
+  #rows: ChatRow[] = [];
+  #next: string | null = null;
+  #current = "";
+  #asked = 0;
+  #timer = 0;
 
   constructor(private readonly events: SidebarEvents) {
     this.search.addEventListener("input", () => {
-      clearTimeout(this.timer);
-      this.timer = window.setTimeout(() => void this.refresh(), 180);
+      clearTimeout(this.#timer);
+      this.#timer = window.setTimeout(() => void this.refresh(), 180);
     });
-    this.list.addEventListener("keydown", (event) => this.key(event));
+    this.list.addEventListener("keydown", (event) => this.#key(event));
   }
 
   mark(id: string): void {
-    this.current = id;
+    this.#current = id;
     for (const link of this.list.querySelectorAll<HTMLElement>("a")) {
       if (link.dataset["id"] === id) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
@@ -39,52 +39,52 @@ export class Sidebar {
   }
 
   async refresh(after: string | null = null): Promise<void> {
-    this.asked += 1;
-    const asked = this.asked;
+    this.#asked += 1;
+    const asked = this.#asked;
     const query = new URLSearchParams({ limit: "50" });
     if (this.search.value.trim()) query.set("search", this.search.value.trim());
     if (after !== null) query.set("after", after);
     try {
       const told = await getJson<{ chats: ChatRow[]; next?: string | null }>(`api/chats?${query}`);
-      if (asked !== this.asked) return;
-      this.rows = after === null ? told.chats : [...this.rows, ...told.chats];
-      this.next = told.next ?? null;
-      this.show();
+      if (asked !== this.#asked) return;
+      this.#rows = after === null ? told.chats : [...this.#rows, ...told.chats];
+      this.#next = told.next ?? null;
+      this.#show();
     } catch (error) {
-      if (this.rows.length > 0) return;
+      if (this.#rows.length > 0) return;
       const words = error instanceof Error ? error.message : "";
       replace(this.list, h("p", { class: "muted chats-empty" }, words));
     }
   }
 
-  private show(): void {
+  #show(): void {
     const parts: Node[] = [];
     let heading = "";
     let group: HTMLElement | null = null;
-    for (const row of this.rows) {
-      const time = moment(row.updatedAt);
+    for (const row of this.#rows) {
+      const time = moment(row.changedAt);
       const name = this.search.value ? "Found" : time === null ? "Conversations" : day(time);
       if (group === null || name !== heading) {
         heading = name;
         group = h("ul", { "aria-label": name });
         parts.push(h("h2", {}, name), group);
       }
-      group.append(this.row(row));
+      group.append(this.#row(row));
     }
-    if (this.rows.length === 0) {
+    if (this.#rows.length === 0) {
       const words = this.search.value ? "Nothing was found." : "Your conversations will be listed here.";
       parts.push(h("p", { class: "muted chats-empty" }, words));
     }
-    if (this.next !== null) {
-      parts.push(button("Show more", () => void this.refresh(this.next), { class: "button quiet" }));
+    if (this.#next !== null) {
+      parts.push(button("Show more", () => void this.refresh(this.#next), { class: "button quiet" }));
     }
     const top = this.list.scrollTop;
     replace(this.list, ...parts);
     this.list.scrollTop = top;
-    this.mark(this.current);
+    this.mark(this.#current);
   }
 
-  private row(row: ChatRow): HTMLElement {
+  #row(row: ChatRow): HTMLElement {
     const title = visible(row.title || "New conversation");
     const facts = [
       row.imagesCount ? count(row.imagesCount, "picture") : "",
@@ -109,14 +109,14 @@ export class Sidebar {
       h(
         "span",
         { class: "chat-row-tools" },
-        iconButton("edit", `Rename “${title}”`, () => this.rename(row, item)),
-        iconButton("trash", `Delete “${title}”`, () => this.confirm(row, item)),
+        iconButton("edit", `Rename “${title}”`, () => this.#rename(row, item)),
+        iconButton("trash", `Delete “${title}”`, () => this.#confirm(row, item)),
       ),
     );
     return item;
   }
 
-  private rename(row: ChatRow, item: HTMLElement): void {
+  #rename(row: ChatRow, item: HTMLElement): void {
     const input = h("input", { type: "text", "aria-label": "New name", maxlength: "200" });
     input.value = row.title ?? "";
     let ended = false;
@@ -125,13 +125,13 @@ export class Sidebar {
       ended = true;
       const title = input.value.trim();
       if (keep && title && title !== row.title) {
-        await this.quiet(async () => {
+        await this.#quiet(async () => {
           await send("PATCH", `api/chat/${encodeURIComponent(row.id)}`, { title });
           row.title = title;
           this.events.renamed(row.id, title);
         });
       }
-      this.show();
+      this.#show();
     };
     input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") void end(true);
@@ -142,23 +142,23 @@ export class Sidebar {
     input.select();
   }
 
-  private confirm(row: ChatRow, item: HTMLElement): void {
-    const no = button("Keep", () => this.show());
-    const yes = button("Delete", () => void this.delete(row), { class: "button danger" });
+  #confirm(row: ChatRow, item: HTMLElement): void {
+    const no = button("Keep", () => this.#show());
+    const yes = button("Delete", () => void this.#delete(row), { class: "button danger" });
     replace(item, h("div", { class: "confirm", role: "alertdialog", "aria-label": "Delete it?" }, yes, no));
     no.focus();
   }
 
-  private async delete(row: ChatRow): Promise<void> {
-    await this.quiet(async () => {
+  async #delete(row: ChatRow): Promise<void> {
+    await this.#quiet(async () => {
       await send("DELETE", `api/chat/${encodeURIComponent(row.id)}`);
-      this.rows = this.rows.filter((each) => each !== row);
+      this.#rows = this.#rows.filter((each) => each !== row);
       this.events.deleted(row.id);
     });
-    this.show();
+    this.#show();
   }
 
-  private async quiet(action: () => Promise<void>): Promise<void> {
+  async #quiet(action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
@@ -167,7 +167,7 @@ export class Sidebar {
   }
 
   /** The arrow keys go from one conversation to the next. */
-  private key(event: KeyboardEvent): void {
+  #key(event: KeyboardEvent): void {
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     const links = [...this.list.querySelectorAll<HTMLElement>("a")];
     const place = links.indexOf(document.activeElement as HTMLElement);

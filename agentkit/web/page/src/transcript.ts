@@ -19,52 +19,52 @@ interface Slot {
 
 export class Transcript {
   readonly element = h("div", { class: "transcript" });
-  private slots: Slot[] = [];
-  private readonly watched = new WeakMap<Element, Slot>();
-  private readonly watcher: IntersectionObserver;
-  private busy = false;
-  private follows = true;
+  #slots: Slot[] = [];
+  readonly #watched = new WeakMap<Element, Slot>();
+  readonly #watcher: IntersectionObserver;
+  #busy = false;
+  #follows = true;
 
   constructor(private readonly scroller: HTMLElement, private readonly actions: Actions) {
-    this.watcher = new IntersectionObserver((seen) => this.moved(seen), {
+    this.#watcher = new IntersectionObserver((seen) => this.#moved(seen), {
       root: scroller,
       rootMargin: `${MARGIN}px 0px`,
     });
-    new ResizeObserver(() => this.stick()).observe(this.element);
-    scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.#stick()).observe(this.element);
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
   }
 
   /** Shows these messages; `changed` is the only one that differs, if it is known. */
   update(messages: readonly Message[], busy: boolean, changed: Message | null): void {
-    if (changed !== null && busy === this.busy) {
-      const slot = this.slots.find((each) => each.message === changed);
-      if (slot) return this.show(slot);
+    if (changed !== null && busy === this.#busy) {
+      const slot = this.#slots.find((each) => each.message === changed);
+      if (slot) return this.#show(slot);
     }
-    this.busy = busy;
-    const known = new Map(this.slots.map((slot) => [`${slot.message.role} ${slot.message.id}`, slot]));
+    this.#busy = busy;
+    const known = new Map(this.#slots.map((slot) => [`${slot.message.role} ${slot.message.id}`, slot]));
     // A prompt that was given its id keeps its place.
-    for (const slot of this.slots) known.set(`${slot.message.role} ${slot.element.dataset["id"] ?? ""}`, slot);
+    for (const slot of this.#slots) known.set(`${slot.message.role} ${slot.element.dataset["id"] ?? ""}`, slot);
     const next = messages.map((message, index) => {
-      const slot = known.get(`${message.role} ${message.id}`) ?? this.make(message, index >= messages.length - 3);
+      const slot = known.get(`${message.role} ${message.id}`) ?? this.#make(message, index >= messages.length - 3);
       slot.message = message;
       slot.element.dataset["id"] = message.id;
       return slot;
     });
     const kept = new Set(next);
-    for (const slot of this.slots) if (!kept.has(slot)) this.drop(slot);
+    for (const slot of this.#slots) if (!kept.has(slot)) this.#drop(slot);
     next.forEach((slot, index) => {
       if (this.element.children[index] !== slot.element) {
         this.element.insertBefore(slot.element, this.element.children[index] ?? null);
       }
     });
-    this.slots = next;
-    next.forEach((slot) => this.show(slot));
+    this.#slots = next;
+    next.forEach((slot) => this.#show(slot));
   }
 
   /** Scrolls to the end, and stays there while the answer grows. */
   toEnd(): void {
-    this.follows = true;
-    this.stick();
+    this.#follows = true;
+    this.#stick();
   }
 
   get atEnd(): boolean {
@@ -72,23 +72,23 @@ export class Transcript {
     return scrollHeight - scrollTop - clientHeight < 60;
   }
 
-  private make(message: Message, near: boolean): Slot {
+  #make(message: Message, near: boolean): Slot {
     const element = h("div", { class: "slot" });
     const slot: Slot = { element, message, view: null, near };
     element.style.minHeight = `${GUESS[message.role === "user" ? "user" : "assistant"]}px`;
-    this.watched.set(element, slot);
-    this.watcher.observe(element);
+    this.#watched.set(element, slot);
+    this.#watcher.observe(element);
     return slot;
   }
 
-  private drop(slot: Slot): void {
-    this.watcher.unobserve(slot.element);
+  #drop(slot: Slot): void {
+    this.#watcher.unobserve(slot.element);
     slot.element.remove();
   }
 
-  private show(slot: Slot): void {
+  #show(slot: Slot): void {
     if (!slot.near) return;
-    const last = slot === this.slots.at(-1);
+    const last = slot === this.#slots.at(-1);
     if (slot.view === null) {
       slot.view =
         slot.message.role === "user"
@@ -97,16 +97,16 @@ export class Transcript {
       slot.element.style.minHeight = "";
       slot.element.append(slot.view.element);
     }
-    slot.view.update(slot.message, last, this.busy);
+    slot.view.update(slot.message, last, this.#busy);
   }
 
-  private moved(seen: IntersectionObserverEntry[]): void {
+  #moved(seen: IntersectionObserverEntry[]): void {
     for (const { target, isIntersecting, boundingClientRect } of seen) {
-      const slot = this.watched.get(target);
+      const slot = this.#watched.get(target);
       if (!slot) continue;
       slot.near = isIntersecting;
-      if (isIntersecting) this.show(slot);
-      else if (slot.view !== null && this.mayLeave(slot)) {
+      if (isIntersecting) this.#show(slot);
+      else if (slot.view !== null && this.#mayLeave(slot)) {
         slot.element.style.minHeight = `${boundingClientRect.height}px`;
         slot.view.element.remove();
         slot.view = null;
@@ -115,17 +115,17 @@ export class Transcript {
   }
 
   /** What somebody works in, or what grows, stays. */
-  private mayLeave(slot: Slot): boolean {
-    return slot !== this.slots.at(-1) && !slot.element.contains(document.activeElement);
+  #mayLeave(slot: Slot): boolean {
+    return slot !== this.#slots.at(-1) && !slot.element.contains(document.activeElement);
   }
 
-  private scrolled(): void {
-    this.follows = this.atEnd;
-    this.scroller.classList.toggle("scrolled-up", !this.follows);
+  #scrolled(): void {
+    this.#follows = this.atEnd;
+    this.scroller.classList.toggle("scrolled-up", !this.#follows);
   }
 
-  private stick(): void {
-    if (this.follows) this.scroller.scrollTop = this.scroller.scrollHeight;
+  #stick(): void {
+    if (this.#follows) this.scroller.scrollTop = this.scroller.scrollHeight;
     this.scroller.classList.toggle("scrolled-up", !this.atEnd);
   }
 }

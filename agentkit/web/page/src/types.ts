@@ -103,7 +103,9 @@ export interface Metadata {
   seconds?: number;
   turn?: number;
   emulator?: boolean;
-  error?: string;
+  error?: string | null;
+  limitReason?: string | null;
+  refusal?: string | null;
 }
 
 export interface Message {
@@ -153,7 +155,7 @@ export interface ChatRow {
   id: string;
   title?: string | null;
   status?: string;
-  updatedAt?: number | string | null;
+  changedAt?: number | string | null;
   costUsd?: number | null;
   imagesCount?: number | null;
   excerpt?: string | null;

@@ -1,0 +1,212 @@
+"""The chat page in a real browser, before a real server whose model is the emulator.
+
+Chromium is not installed by this repository: where it is missing, these tests skip and say so.
+Whatever a test does, no page asks another server for anything, and none breaks its own policy.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+
+import agentkit.web
+from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
+from agentkit.emulator import Emulator
+from agentkit.sessions import Sessions
+from tests.clock import GUARD
+from tests.security.browser import CHROMIUM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+TOKEN = "a-token-for-the-tests-of-the-page"
+LONG = GUARD * 1000
+"""Milliseconds for what comes by itself."""
+
+
+@dataclass
+class Gate:
+    """Where a tool waits until the test lets it go on."""
+
+    reached: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
+
+
+class Site:
+    """A chat server on a port that stays its own, so that it can go away and come back."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.gate = Gate()
+        self.folder = folder
+        self.options = options
+        self.emulator = Emulator()
+        self.emulator.__enter__()
+        self.port = 0
+        self.ordered: list[tuple[str, int]] = []
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def link(self) -> str:
+        return f"{self.url}?token={TOKEN}"
+
+    def start(self) -> None:
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = listener.getsockname()[1]
+        app = agentkit.web.app(
+            self._agent(),
+            sessions=Sessions(
+                f"sqlite:///{self.folder / 'chats.db'}",
+                store=FileImageStore(self.folder / "pictures"),
+            ),
+            token=TOKEN,
+            emulator=True,
+            **self.options,
+        )
+        config = uvicorn.Config(
+            app, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        assert self._server is not None
+        assert self._thread is not None
+        self._server.should_exit = True
+        self._thread.join(GUARD)
+        assert not self._thread.is_alive()
+
+    def close(self) -> None:
+        self.gate.opened.set()
+        self.stop()
+        self.emulator.__exit__(None, None, None)
+
+    def _agent(self) -> Agent[Any]:
+        gate, ordered = self.gate, self.ordered
+
+        @tool
+        def look_up(words: str) -> str:
+            """Look words up, which takes as long as the test wants.
+
+            Args:
+                words: What to look up.
+            """
+            gate.reached.set()
+            assert gate.opened.wait(GUARD)
+            return f"Found: {words}."
+
+        @tool(approve=True)
+        def order_prints(address: str, copies: int) -> str:
+            """Order prints.
+
+            Args:
+                address: Where they go.
+                copies: How many.
+            """
+            ordered.append((address, copies))
+            return f"{copies} prints go to {address}."
+
+        client = OpenRouter(base_url=self.emulator.base_url, api_key="sk-or-test-key")
+        return Agent(
+            "openai/gpt-5.2",
+            name="Studio",
+            tools=[look_up, order_prints, ImageGeneration()],
+            client=client,
+            store=FileImageStore(self.folder / "pictures"),
+        )
+
+
+@dataclass
+class Window:
+    """A page, and what it did that it must not do."""
+
+    page: Page
+    site: Site
+    broken: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "") -> None:
+        self.page.goto(self.site.link if not path else self.site.url + path)
+        self.page.wait_for_selector(".composer textarea", timeout=LONG)
+
+    def ask(self, words: str) -> None:
+        self.page.fill(".composer textarea", words)
+        self.page.press(".composer textarea", "Enter")
+
+    def answered(self, count: int = 1) -> None:
+        """Waits until so many answers are complete."""
+        self.page.wait_for_function(
+            "n => document.querySelectorAll('.answer').length >= n && !document.querySelector('.streaming')",
+            arg=count,
+            timeout=LONG,
+        )
+
+    def wait(self, selector: str, **options: Any) -> Any:
+        return self.page.wait_for_selector(selector, timeout=LONG, **options)
+
+    def until(self, script: str, arg: Any = None) -> None:
+        self.page.wait_for_function(script, arg=arg, timeout=LONG)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is missing: make test installs it"
+    )
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium, see CONTRIBUTING.md")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    made.start()
+    yield made
+    made.close()
+
+
+def watched(context: BrowserContext, site: Site, broken: list[str]) -> None:
+    """Writes down requests to others, and what the policy of the page refused."""
+
+    def asked(request: Any) -> None:
+        where = urlsplit(request.url)
+        if where.scheme not in ("blob", "data") and where.netloc != f"127.0.0.1:{site.port}":
+            broken.append(f"asked {request.url}")
+
+    context.on("request", asked)
+    context.expose_function("agentkitBroken", lambda words: broken.append(words))
+    context.add_init_script(
+        "addEventListener('securitypolicyviolation', e =>"
+        " agentkitBroken(`policy ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));"
+        "addEventListener('error', e => agentkitBroken(`error ${e.message}`));"
+        "addEventListener('unhandledrejection', e => agentkitBroken(`rejection ${e.reason}`));"
+    )
+
+
+@pytest.fixture
+def window(chromium: Browser, site: Site) -> Iterator[Window]:
+    context = chromium.new_context(
+        viewport={"width": 1200, "height": 800}, service_workers="block", accept_downloads=True
+    )
+    broken: list[str] = []
+    watched(context, site, broken)
+    shown = Window(context.new_page(), site, broken)
+    yield shown
+    context.close()
+    assert broken == []
