@@ -93,6 +93,12 @@ def _stem(words: str) -> str:
     return "-".join(found)[:40].strip("-")
 
 
+def _has_cost(usage: Usage) -> bool:
+    """Whether there is anything to say of it: a request that was refused is surely not billed."""
+    has_tokens = usage.input_tokens or usage.output_tokens
+    return bool(usage.requests and (has_tokens or usage.cost_usd != 0 or usage.uncertain_usd))
+
+
 class Face(Protocol):
     """What shows a turn."""
 
@@ -164,7 +170,7 @@ class TextFace:
         self._paths(ended.images)
         if ended.why:
             self._out.tell(f"agentkit: {ended.why}")
-        if ended.usage is not None and ended.usage.requests:
+        if ended.usage is not None and _has_cost(ended.usage):
             self._cost(ended.usage)
 
     def _paths(self, images: Iterable[Image]) -> None:

@@ -124,7 +124,7 @@ class Chat:
             self.face.print_picture(picture)
         store = self.agent.store
         path = await asyncio.to_thread(path_of, image, store) if self.face.is_terminal else None
-        self.face.print(image_row(image, path))
+        self.face.print(image_row(image, path, columns=self.face.columns()))
 
     # Turns
 

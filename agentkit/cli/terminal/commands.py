@@ -15,6 +15,7 @@ from agentkit._check import check_model
 from agentkit.budget import Budget
 from agentkit.cli.terminal.chat import Chat, print_last_turn, prompt_rows
 from agentkit.cli.terminal.files import open_in_viewer, save_all
+from agentkit.cli.terminal.markdown import Hanging
 from agentkit.cli.terminal.transcript import image_row
 from agentkit.cli.terminal.typed import Command, Message, as_path
 from agentkit.demo.descriptions import cost, image_line
@@ -30,6 +31,8 @@ LARGEST_ATTACHMENT = 32 << 20
 """Bytes of a file that `/attach` takes: services refuse larger ones, and a message is kept in
 memory while it is sent.
 """
+_HELP_COLUMNS = 40
+"""Columns beside the names of the commands; with fewer, what they do stands below."""
 
 
 class Entry(NamedTuple):
@@ -80,9 +83,13 @@ def _read(path: Path) -> Image:
 async def _help(chat: Chat, _: str) -> None:
     chat.say('A picture is called by its name: "put a hat on img_1".')
     width = max(len(f"/{name} {entry.argument}") for name, entry in COMMANDS.items())
+    fits = chat.face.columns() >= width + _HELP_COLUMNS
     for name, entry in COMMANDS.items():
         usage = f"/{name} {entry.argument}".rstrip()
-        chat.say(f"{usage:<{width}}  {entry.help}")
+        if fits:
+            chat.say(f"{usage:<{width}}  {entry.help}")
+        else:
+            chat.face.print(Text(usage), Hanging("  ", "  ", Text(entry.help)))
     if chat.face.is_terminal:
         chat.say("Alt-Enter begins a new line, Tab completes, Ctrl-C stops a turn, Ctrl-D leaves.")
 

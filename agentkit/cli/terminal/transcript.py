@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.style import Style
 from rich.text import Text
 
-from agentkit.cli.terminal.markdown import PICTURE, Hanging, MarkdownLines, Words
+from agentkit.cli.terminal.markdown import PICTURE, WIDEST, Hanging, MarkdownLines, Words
 from agentkit.demo.descriptions import (
     call_line,
     caption,
@@ -243,11 +243,11 @@ def call_row(call: Invocation) -> Hanging:
     return signed("✗", "red", words)
 
 
-def image_row(image: Image, path: Path | None = None) -> Words:
+def image_row(image: Image, path: Path | None = None, *, columns: int = 73) -> Words:
     """The row of a picture: `▣ img_2 · 1024×576 · 34 kB · $0.0400 · a fox in the snow`.
 
-    With a `path`, a second row names it, and handle and path are links to the file, for terminals
-    that know links.
+    With a `path`, a second row of at most so many columns names it, and handle and path are links
+    to the file, for terminals that know links.
     """
     facts = [plain.pixels(image), plain.kilobytes(image.size)]
     if image.cost_usd is not None:
@@ -258,7 +258,8 @@ def image_row(image: Image, path: Path | None = None) -> Words:
     text = Text.assemble(("▣ ", "magenta"), (image.name, Style(bold=True) + link), f" {words}")
     if path is not None:
         text.append("\n  ")
-        text.append(short_path(path), Style(dim=True) + link)
+        room = max(min(columns, WIDEST) - 3, 12)
+        text.append(short_path(path, width=room), Style(dim=True) + link)
     return Words(text)
 
 

@@ -250,6 +250,45 @@ async def test_undo_and_retry_go_back_and_the_cost_stays(
     assert any("3 requests" in line for line in face.lines)
 
 
+async def test_a_full_disk_is_told_and_the_chat_goes_on(
+    emulator: Emulator, chatting: Chatting, tmp_path: Path
+) -> None:
+    """A limit on the size of files stands for the disk: it holds the database, not the picture."""
+    resource = pytest.importorskip("resource")
+    emulator.play([Reply([Say("Here:"), Draw("a fox")]), Reply([Say("Better.")])])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
+    try:
+        face = await chatting("Draw a fox", "Hello", "/images", "/cost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    told = [line for line in face.lines if "cannot write to the image store" in line]
+    assert len(told) == 2  # when it happened, and in the list
+    assert "Better." in face.lines
+    assert any(line.startswith("this chat: $0.0") and "2 requests" in line for line in face.lines)
+
+
+@pytest.mark.parametrize(
+    ("address", "key", "told"),
+    [
+        ("https://openrouter.ai/api/v1", None, "✗ there is no API key for https://openrouter.ai"),
+        ("http://127.0.0.1:9/api/v1", "key", "✗ no connection to http://127.0.0.1:9/api/v1"),
+    ],
+)
+async def test_no_key_and_no_network_are_told_and_what_was_typed_is_kept(
+    address: str, key: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
+    face = Scripted(f"/attach {picture(tmp_path, 'red')}", "Hello", "/cost")
+    async with OpenRouter(api_key=key, base_url=address, proxy=False) as client:
+        store = FileImageStore(tmp_path / "store")
+        await chat_with(Agent("openai/gpt-5.2", client=client, store=store), face=face)
+    assert any(line.startswith(told) for line in face.lines), face.lines
+    assert face.suggested == ["Hello"]
+    assert "the attached pictures go with the next message" in face.lines
+    assert any(line.startswith("this chat: $0.00") for line in face.lines)
+
+
 async def test_an_undo_without_a_turn_says_so(chatting: Chatting) -> None:
     face = await chatting("/undo", "/retry", "/fork")
     assert "✗ there is no turn to undo" in face.lines
