@@ -111,9 +111,12 @@ const actions = {
     await chats.get(name).chat.regenerate(options);
     return shown(chats.get(name));
   },
+  // Comes back to a turn that goes on, without waiting for its end.
   async resume({ name }) {
-    await chats.get(name).chat.resumeStream();
-    return shown(chats.get(name));
+    const held = chats.get(name);
+    held.turn = held.chat.resumeStream();
+    await until(() => held.chat.status !== 'submitted' && held.chat.messages.at(-1)?.role === 'assistant');
+    return shown(held);
   },
   // Says the same to every call that waits; the last one sends it.
   async decide({ name, approved, reason }) {
