@@ -204,7 +204,8 @@ class Agent(Generic[OutputT]):
           turn yet: `chat.resume(run)` continues it.
         - With a name and `sessions`, it is the one of that name in a database, or a new one, and
           every turn is added to it. The database is read at once. `user` is whom a new one belongs
-          to, `wait` how many seconds a turn waits for another writer.
+          to, and nobody else may have one that is there. `wait` is how many seconds a turn waits
+          for another writer.
         - `api` and `model` default to those of the agent, or of what is continued.
 
         Raises `UsageError` for what does not go together, and `SessionError`.

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from agentkit.conversation_record import Shown, Stored
-from agentkit.errors import ConversationBusy, SessionError
+from agentkit.errors import ConversationBusy, SessionError, UsageError
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.stored_call import StoredCall
@@ -49,6 +49,11 @@ class DatabaseRecord:
         if stored is None:
             begun = self._begun
             stored = Stored(begun.api, begun.model, begun.session, user=begun.owner)
+        owner = self._begun.owner
+        if owner is not None and stored.user not in {None, owner}:
+            raise UsageError(
+                f"conversation(user={owner!r}): conversation {self.id!r} belongs to somebody else"
+            )
         self._version, self._images = version, stored.images
         self._run = None if stored.active is None else turns.written(stored.active)
         self._damaged = stored if stored.damaged else None

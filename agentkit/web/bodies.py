@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
@@ -51,12 +52,14 @@ async def _read(request: Request, most: int) -> bytes:
 
 def _too_large(most: int) -> Refused:
     shown = f"{most >> 20} MiB" if most >= 1 << 20 else f"{most >> 10} KiB"
-    return Refused(
-        413,
-        "The request is too large.",
-        f"a body of at most {shown}; pictures go to api/images first, and earlier messages need "
-        "not be sent",
+    refused = Refused(413, "The request is too large.")
+    refused.refusal = replace(
+        refused.refusal,
+        accepted=f"a body of at most {shown}; pictures go to api/images first, and earlier "
+        "messages need not be sent",
+        headers=(("connection", "close"),),  # the rest of it is not read
     )
+    return refused
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
