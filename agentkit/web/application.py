@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,28 +11,25 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from agentkit._check import check_kind, check_model, check_optional, refused
-from agentkit._log import logger
 from agentkit.agent import Agent
-from agentkit.errors import AgentkitError
 from agentkit.sessions import Sessions
 from agentkit.web import page_files
 from agentkit.web.chats import Chats
 from agentkit.web.doors import Doors, UserOf
-from agentkit.web.failures import refusal_of
 from agentkit.web.options import BudgetOf, DepsOf, WebOptions
 from agentkit.web.pictures import Pictures
 from agentkit.web.previews import Previews
 from agentkit.web.refusal import Refused, refused_response
 from agentkit.web.requests import Requests
+from agentkit.web.routes import route
 from agentkit.web.talk import Talk
 from agentkit.web.turn_pictures import TurnPictures
 from agentkit.web.turns import Turns
 
-Handler = Callable[[Request], Awaitable[Response]]
 CLOSE_SECONDS = 20.0
 """How long turns have to keep what came when the server is stopped."""
 
@@ -150,33 +147,18 @@ def app(
 def _routes(to: Requests) -> list[BaseRoute]:
     chat = "/api/chat/{chat:path}"
     return [
-        _route("/api/about", to.about, "GET"),
-        _route("/api/chats", to.list, "GET"),
-        _route("/api/chat", to.chat, "POST"),
-        _route(f"{chat}/stream", to.stream, "GET"),
-        _route(f"{chat}/stop", to.stop, "POST"),
-        _route(f"{chat}/go-on", to.go_on, "POST"),
-        _route(f"{chat}/drop", to.drop, "POST"),
-        _route(f"{chat}/fork", to.fork, "POST"),
-        _route(chat, to.history, "GET"),
-        _route(chat, to.rename, "PATCH"),
-        _route(chat, to.delete, "DELETE"),
+        route("/api/about", to.about, "GET"),
+        route("/api/chats", to.list, "GET"),
+        route("/api/chat", to.chat, "POST"),
+        route(f"{chat}/stream", to.stream, "GET"),
+        route(f"{chat}/stop", to.stop, "POST"),
+        route(f"{chat}/go-on", to.go_on, "POST"),
+        route(f"{chat}/drop", to.drop, "POST"),
+        route(f"{chat}/fork", to.fork, "POST"),
+        route(chat, to.history, "GET"),
+        route(chat, to.rename, "PATCH"),
+        route(chat, to.delete, "DELETE"),
     ]
-
-
-def _route(path: str, handler: Handler, method: str) -> Route:
-    async def endpoint(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except AgentkitError as error:
-            raise refusal_of(error) from error
-        except (Refused, HTTPException):
-            raise
-        except Exception as error:
-            logger().warning("web_failed", path=request.url.path, reason=repr(error))
-            raise Refused(500, "This failed on the server; its log says why.") from error
-
-    return Route(path, endpoint, methods=[method])
 
 
 async def _no_such_thing(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from agentkit.values.blobs import opened, read_some, storing
 from agentkit.values.image_header import HEAD, RASTER_TYPES, sniff
 from agentkit.web.addresses import digest_of, picture_url
 from agentkit.web.refusal import Refused
+from agentkit.web.routes import route
 from agentkit.web.shelf import Shelf
 from agentkit.web.thumbnails import MEDIA_TYPE, WIDTHS, Thumbnails, width_for
 from agentkit.web.uploads import take_in, take_in_data_url
@@ -44,8 +45,8 @@ class Pictures:
     def routes(self) -> list[Route]:
         """`GET images/{sha256}` and `POST api/images`."""
         return [
-            Route("/images/{sha256}", self._show, methods=["GET"]),
-            Route("/api/images", self._upload, methods=["POST"]),
+            route("/images/{sha256}", self._show, "GET"),
+            route("/api/images", self._upload, "POST"),
         ]
 
     def close(self) -> None:
@@ -83,7 +84,7 @@ class Pictures:
         user: str | None = request.state.user
         self._shelf.check_room(user)
         length = request.headers.get("content-length", "")
-        told = int(length) if length.isdigit() else None
+        told = int(length[:20]) if length.isascii() and length.isdigit() else None
         try:
             image = await take_in(self._store, request.stream(), told)
         except ClientDisconnect:

@@ -13,6 +13,7 @@ from agentkit.values.image_header import HEAD, RASTER_TYPES, sniff
 from agentkit.web.addresses import preview_key
 from agentkit.web.pictures import CSP
 from agentkit.web.refusal import Refused
+from agentkit.web.routes import route
 
 _MEMORY = 64 << 20
 """Bytes of all previews of a server; beyond that, those go that were drawn first."""
@@ -36,7 +37,7 @@ class Previews:
 
     def routes(self) -> list[Route]:
         """`GET previews/{key}/{index}`, see `addresses.preview_url`."""
-        return [Route("/previews/{key}/{index}", self._show, methods=["GET"])]
+        return [route("/previews/{key}/{index}", self._show, "GET")]
 
     def put(
         self, user: str | None, run: str, item: str, index: int, data: bytes, media_type: str

@@ -263,6 +263,17 @@ def stored(store: ImageStore, data: bytes, name: str = "img_1") -> Image:
     return replace(Image.from_bytes(data), name=name, blobs=store)
 
 
+def test_a_database_that_fails_is_said_in_words(
+    pages: Pages, server: Served, tmp_path: Path
+) -> None:
+    sha256 = upload(server, picture()).json()["sha256"]
+    (tmp_path / "chats.db").rename(tmp_path / "elsewhere.db")
+    failed = upload(server, picture("JPEG"))
+    assert (failed.status, sorted(failed.json())) == (503, ["error"])
+    assert str(tmp_path) not in failed.json()["error"]
+    assert server.ask("GET", f"/images/{sha256}", ADA).status == 200
+
+
 def test_svg_is_never_shown(pages: Pages, server: Served) -> None:
     image = stored(pages.store, SVG)
     pages.pictures.seen("ada", "run_1", image)
