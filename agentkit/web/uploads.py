@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import replace
+from typing import BinaryIO
 
 from agentkit.errors import ImageError, StoreError
 from agentkit.images.convert import SVG_REFUSED
 from agentkit.images.drafts import SafeDraft
+from agentkit.images.ingest import InputLimits, scaled_to_fit
+from agentkit.images.inspect import Stored, store_bytes
 from agentkit.images.store import ImageStore
 from agentkit.values import Image, Source
 from agentkit.values.image_header import EXTENSIONS, HEAD, describe, inspect, name_of, sniff
@@ -21,6 +24,7 @@ MOST_BYTES = 20 << 20
 _AT_ONCE = 1 << 19
 """Bytes that are written at once, in a thread."""
 _DATA = re.compile(r"data:[\w.+*/-]*(?:;[\w.=-]+)*;base64,", re.IGNORECASE)
+_ONE_AT_A_TIME = threading.Lock()
 _SLICE = 4 << 18
 """Characters of base64 that are decoded at once: whole groups of four."""
 ACCEPTED = (
@@ -89,19 +93,41 @@ def _check_beginning(head: bytes) -> None:
 
 
 def _kept(store: ImageStore, draft: SafeDraft, rest: bytes) -> Image:
-    """The whole picture, once it is known to be one."""
+    """The whole picture, once it is known to be one. One with longer sides than models take is kept
+    as a smaller copy.
+    """
     draft.write(rest)
     try:
         with draft.read_back() as file:
             _check_beginning(file.read(HEAD))
             info = inspect(file)
+            if max(info.width or 0, info.height or 0) > InputLimits().max_side:
+                return _smaller(store, file)
         sha256 = draft.keep()
     except ImageError as error:
         raise _no_picture(str(error)) from None
     except StoreError:
         raise Refused(507, "The server cannot keep pictures at the moment.") from None
-    image = Image(sha256, info.media_type, info.size, info.width, info.height)
-    return replace(image, sources=(Source("user"),), blobs=store)
+    return _brought(store, Stored(sha256, info.media_type, info.size, info.width, info.height))
+
+
+def _smaller(store: ImageStore, file: BinaryIO) -> Image:
+    file.seek(0)
+    with _ONE_AT_A_TIME:  # the pixels of one may fill 200 MB
+        made = scaled_to_fit(Image.from_bytes(file.read()), InputLimits(), scale=True)
+    return _brought(store, store_bytes(store, made.bytes()))
+
+
+def _brought(store: ImageStore, stored: Stored) -> Image:
+    return Image(
+        stored.sha256,
+        stored.media_type,
+        stored.size,
+        stored.width,
+        stored.height,
+        sources=(Source("user"),),
+        blobs=store,
+    )
 
 
 def _no_picture(why: str) -> Refused:

@@ -230,6 +230,14 @@ def test_widths_that_are_none(shared: tuple[Pages, Served], width: str) -> None:
     assert (reply.status, reply.json()["error"]) == (400, "w is no width.")
 
 
+def test_one_that_is_longer_than_models_take_is_made_smaller(pages: Pages, server: Served) -> None:
+    data = picture("PNG", (9_000, 20), "L")
+    brought = upload(server, data).json()
+    assert (brought["width"], brought["mediaType"]) == (8_192, "image/png")
+    assert server.ask("GET", f"/{brought['url']}", ADA).status == 200
+    assert pages.store.size() == brought["size"], "the other one leaves no trace"
+
+
 def test_a_gif_goes_on_moving(server: Served) -> None:
     data = picture("GIF", (400, 300), "P")
     sha256 = upload(server, data).json()["sha256"]
