@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agentkit import Agent, FileImageStore, Image, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import Emulator
@@ -17,10 +18,12 @@ from agentkit.sessions import Sessions
 from agentkit.web import WebApp, app
 from tests.clock import GUARD
 from tests.conftest import picture
+from tests.processes import PATIENCE
 from tests.web_server import Reply, Served, serving_app
 
 TOKEN = "a-token-of-the-tests"
 Chunk = dict[str, Any]
+T = TypeVar("T")
 
 
 class Gate:
@@ -42,6 +45,15 @@ class Gate:
             return f"{city}: snow"
 
         return wait
+
+
+def wait_for(look: Callable[[], T]) -> T:
+    """What another process does: the first value that is not false."""
+    until = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return found
 
 
 def painting() -> Any:
