@@ -119,13 +119,13 @@ const actions = {
     return shown(held);
   },
   // Says the same to every call that waits; the last one sends it.
-  async decide({ name, approved, reason }) {
+  async decide({ name, approved, reason, options }) {
     const held = chats.get(name);
     const waits = held.chat.messages
       .at(-1)
       .parts.filter(part => part.state === 'approval-requested')
       .map(part => part.approval.id);
-    for (const id of waits) await held.chat.addToolApprovalResponse({ id, approved, reason });
+    for (const id of waits) await held.chat.addToolApprovalResponse({ id, approved, reason, options });
     await until(() => held.chat.status === 'submitted' || held.chat.status === 'streaming' || held.errors.length > 0 || !waits.length);
     await until(() => held.chat.status === 'ready' || held.chat.status === 'error');
     return shown(held);

@@ -148,6 +148,27 @@ def test_approvals(chat: Chat, emulator: Emulator, approved: bool) -> None:
     assert [part["text"] for part in answered["parts"] if part["type"] == "text"] == ["Well."]
 
 
+def test_arguments_that_a_person_changes(chat: Chat, emulator: Emulator) -> None:
+    asks = CallTool("delete", {"path": "a.txt"}, id="call_d")
+    emulator.play([Reply([asks]), Reply([Say("Well.")])])
+    chat.say("Delete it")
+    options = {"body": {"edited": {"call_d": {"path": "b.txt"}}}}
+    (answered,) = chat.same(chat.ask("decide", approved=True, options=options))
+    (call,) = [part for part in answered["parts"] if part["type"] == "dynamic-tool"]
+    assert (call["input"], call["output"]) == ({"path": "b.txt"}, "b.txt is gone")
+
+
+def test_an_answer_to_a_question_that_was_answered(chat: Chat, emulator: Emulator) -> None:
+    emulator.play([Reply([CallTool("delete", {"path": "a.txt"})]), Reply([Say("Well.")])])
+    chat.say("Delete it")
+    asked = chat.page.history("ada")["messages"]
+    chat.ask("decide", approved=True)
+    chat.open("late", asked)
+    shown = chat.ask("decide", approved=True)
+    assert [shown["status"], len(shown["errors"])] == ["error", 1]
+    assert "answered already" in shown["errors"][0]
+
+
 def test_a_reload_before_the_approval(chat: Chat, emulator: Emulator) -> None:
     emulator.play([Reply([CallTool("delete", {"path": "a.txt"})]), Reply([Say("Well.")])])
     chat.say("Delete it")
