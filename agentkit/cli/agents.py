@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agentkit._check import check_model
 from agentkit.cli.options import DEFAULT_MODEL, settings_of
+from agentkit.demo.modules import module_from_file
 from agentkit.errors import AgentkitError, UsageError
 
 if TYPE_CHECKING:
@@ -178,21 +178,11 @@ def _imported(reference: str, source: str) -> ModuleType:
     # What stands beside it can be imported, as when Python runs it.
     sys.path.insert(0, str(path.absolute().parent if is_file else Path.cwd()))
     try:
-        return _from_file(path) if is_file else importlib.import_module(source)
+        if is_file:
+            return module_from_file(path, registered=True)
+        return importlib.import_module(source)
     except (Exception, SystemExit) as error:  # it is the user's code: it can raise anything
         raise _broken(reference, f"{source} cannot be imported:", error) from error
-
-
-def _from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _broken(reference: str, what: str, error: BaseException) -> UsageError:

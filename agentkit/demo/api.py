@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from agentkit._check import check_number, refused
 from agentkit._sync import run_sync
@@ -77,6 +78,19 @@ class DemoResults:
         write_junit(Path(path), plays)
 
 
+class PlayOptions(TypedDict, total=False):
+    """The options of `play_scripts`, which says what each means."""
+
+    apis: Sequence[Api]
+    models: Sequence[str]
+    repeat: int
+    at_once: int
+    live: bool
+    cassette: str | Path | None
+    variables: Mapping[str, str] | None
+    store: ImageStore | None
+
+
 async def play_scripts(
     *scripts: str | Path | Script,
     apis: Sequence[Api] = (),
@@ -120,27 +134,6 @@ async def play_scripts(
         return DemoResults(results, source.answered_by)
 
 
-def play_scripts_sync(
-    *scripts: str | Path | Script,
-    apis: Sequence[Api] = (),
-    models: Sequence[str] = (),
-    repeat: int = 1,
-    at_once: int = 1,
-    live: bool = False,
-    cassette: str | Path | None = None,
-    variables: Mapping[str, str] | None = None,
-    store: ImageStore | None = None,
-) -> DemoResults:
-    """`play_scripts` for code that is not async."""
-    playing = play_scripts(
-        *scripts,
-        apis=apis,
-        models=models,
-        repeat=repeat,
-        at_once=at_once,
-        live=live,
-        cassette=cassette,
-        variables=variables,
-        store=store,
-    )
-    return run_sync(playing, grace=_GRACE)
+def play_scripts_sync(*scripts: str | Path | Script, **options: Unpack[PlayOptions]) -> DemoResults:
+    """`play_scripts` for code that is not async. The options are the same."""
+    return run_sync(play_scripts(*scripts, **options), grace=_GRACE)

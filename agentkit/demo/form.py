@@ -150,9 +150,19 @@ _OTHER_SCHEMA: Mapping[str, Any] = {
         },
     ]
 }
+
+
+def _as_list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]
+
+
+def _as_mapping(value: object) -> Mapping[Any, Any] | None:
+    return cast("Mapping[Any, Any]", value) if isinstance(value, Mapping) else None
+
+
 Others = Annotated[
     list[Annotated[Other, BeforeValidator(_other)]],
-    BeforeValidator(lambda value: value if isinstance(value, list) else [value]),  # pyright: ignore[reportUnknownLambdaType]
+    BeforeValidator(_as_list),
     _one_or_more(_OTHER_SCHEMA),
 ]
 
@@ -238,11 +248,13 @@ class ToolEntry:
 
 
 def _tool(value: object) -> object:
-    if isinstance(value, Mapping) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType]
-        (name, parameters), *_ = value.items()  # pyright: ignore[reportUnknownVariableType]
+    entry = _as_mapping(value)
+    if entry is not None and len(entry) == 1:
+        (name, given), *_ = entry.items()
         is_known = isinstance(name, str) and (name == STUDIO or re.fullmatch(_TYPE, name))
-        if is_known and isinstance(parameters, Mapping | None):
-            return ToolEntry(name, dict(parameters or {}))  # pyright: ignore[reportUnknownArgumentType]
+        parameters = _as_mapping(given)
+        if is_known and (given is None or parameters is not None):
+            return ToolEntry(name, dict(parameters or {}))
     elif isinstance(value, str) and (value == STUDIO or value.startswith("openrouter:")):
         return ToolEntry(value, {})
     elif isinstance(value, str) and REFERENCE.fullmatch(value):
@@ -283,10 +295,9 @@ def _verdict(value: object) -> object:
         return Verdict(value)
     if isinstance(value, str) and value.strip():
         return Verdict(approved=False, reason=value)
-    if isinstance(value, Mapping) and list(value) == ["edit"]:  # pyright: ignore[reportUnknownArgumentType]
-        edit = value["edit"]  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(edit, Mapping) and edit:
-            return Verdict(approved=True, edit=dict(edit))  # pyright: ignore[reportUnknownArgumentType]
+    given = _as_mapping(value)
+    if given is not None and list(given) == ["edit"] and (edit := _as_mapping(given["edit"])):
+        return Verdict(approved=True, edit=dict(edit))
     raise ValueError(
         "accepted is true, a text that says why not, or {edit: {…}} with the arguments that "
         "replace those of the model"

@@ -5,7 +5,6 @@ and the studio), its agent, and files of pictures.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit.agent import Agent
 from agentkit.demo.form import STUDIO, ToolEntry
+from agentkit.demo.modules import module_from_file
 from agentkit.demo.script import Script, check_names, compared_files, read
 from agentkit.errors import AgentkitError, ImageError
 from agentkit.images.store import ImageStore
@@ -228,14 +228,7 @@ def _with_parameters(
 
 def _file(path: Path, loaded: dict[Path, ModuleType]) -> ModuleType:
     if path not in loaded:
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {path}")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{path} is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        loaded[path] = module
+        loaded[path] = module_from_file(path)
     return loaded[path]
 
 
