@@ -108,6 +108,7 @@ def test_only_those_who_have_logged_in(served: Served) -> None:
     with pytest.raises(AssertionError, match="status=413"):
         log_in(served, "ada", "long" * 1_000)
     ada = log_in(served, "ada")
+    assert b"<!doctype html>" in ada.ask("GET", "/chat/").body.lower()
     assert ada.get("/chat/api/about")["user"] == "ada"
     assert ada.get("/chat/api/about")["budget"]["costUsd"] == MODULE.A_DAY
 

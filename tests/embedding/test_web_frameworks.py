@@ -138,6 +138,9 @@ def test_below_a_path(needs: str, code: str, emulator: Emulator, tmp_path: Path)
         assert came.body == b"in"
         ada.headers["cookie"] = (came.header("set-cookie") or "").partition(";")[0]
         assert ada.get("/our/chat/api/about")["user"] == "ada"
+        page = ada.ask("GET", "/our/chat/")
+        assert (page.status, page.header("content-type")) == (200, "text/html; charset=utf-8")
+        assert "/our/" not in page.body.decode(), "all addresses on it are relative"
         said = {"role": "user", "parts": [{"type": "text", "text": "Draw a fox"}]}
         stream = ada.open("POST", "/our/chat/api/chat", {"id": "foxes", "messages": [said]})
         chunks = list(stream.chunks())
