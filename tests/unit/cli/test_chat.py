@@ -322,6 +322,21 @@ async def test_an_undone_turn_stays_in_the_conversation_before(
     assert (fork.turns, fork.forked_from, fork.forked_at) == (2, "ada", 1)
 
 
+async def test_a_fork_goes_on_by_itself_and_the_other_one_is_gone_back_to(
+    emulator: Emulator, chatting: Chatting
+) -> None:
+    emulator.play([Reply([Say(word)]) for word in ("One.", "Two.", "Three.")])
+    typed = ("First", "/fork other", "Second", "/sessions ada", "Third", "/sessions", "/cost")
+    face = await chatting(*typed, name="ada")
+    assert [len(body["messages"]) for body in asked(emulator)] == [1, 3, 3]
+    assert "this is now a second future of the conversation: other" in face.lines
+    at = face.lines.index("this is now ada")
+    assert face.lines[at + 1 : at + 3] == ["› First", "One."]
+    assert any(line.startswith("› ada · 2 turns") for line in face.lines)
+    assert any(line.startswith("  other · 2 turns") for line in face.lines)
+    assert any("3 requests" in line for line in face.lines)
+
+
 async def test_a_call_that_waited_is_asked_about_when_the_chat_is_opened_again(
     emulator: Emulator, chatting: Chatting, client: OpenRouter, tmp_path: Path, chats: str
 ) -> None:

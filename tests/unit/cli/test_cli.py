@@ -287,6 +287,19 @@ def test_a_chat_stops_at_its_budget_and_says_why(tmp_path: Path) -> None:
     assert "▣" not in done.stdout
 
 
+def test_a_chat_says_at_once_who_answers_and_what_cannot_be(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path)}
+    done = run("chat", "--budget", "0.0001", stdin="", **home)
+    assert "The emulator answers: no model, no network, no cost." in done.stdout
+    assert "no turn fits" in done.stdout
+    assert "at least --budget 0." in done.stdout
+    done = run("chat", "--cid", "nope", stdin="Hello", **home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--cid nope: there is no such conversation" in done.stderr
+    done = run("chat", "--model", "google/gemini-2.5-flash-image", stdin="/tools\r\n", **home)
+    assert done.stdout.splitlines()[-1] == "no tools"  # it draws by itself
+
+
 def test_the_end_of_the_input_ends_a_chat(tmp_path: Path) -> None:
     done = run(
         "chat", "--api", "responses", stdin="Hello!\n", AGENTKIT_STORE=str(tmp_path / "store")

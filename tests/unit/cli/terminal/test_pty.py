@@ -93,6 +93,9 @@ def test_a_bracketed_paste_is_one_message(opened: Open) -> None:
     text = chat.until("answer 00 ends")
     assert "answer 01" not in text
     assert re.search(r"› one\r+\n  two\r+\n  three", text)
+    chat.keys("first row\x1b\rsecond row\r")  # Alt-Enter
+    text = chat.until("answer 01 ends")
+    assert re.search(r"› first row\r+\n  second row", text)
 
 
 def test_lines_typed_before_the_chat_began_are_a_message_each(opened: Open) -> None:
