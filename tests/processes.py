@@ -27,19 +27,35 @@ PATIENCE = 300.0
 machine, for no test measures with it.
 """
 _PRELOADED = [
+    "PIL.GifImagePlugin",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
     "agentkit.agent",
-    "agentkit.conversation",
     "agentkit.cli.app",
+    "agentkit.cli.terminal.chat",
+    "agentkit.cli.watching",
+    "agentkit.conversation",
     "agentkit.demo.player",
     "agentkit.emulator.server",
     "agentkit.openrouter",
-    "agentkit.sessions.database",
+    "agentkit.openrouter.aiohttp_transport",
     "agentkit.sessions",
+    "agentkit.sessions.database",
     "agentkit.studio",
     "agentkit.tools",
+    "anyio._backends._asyncio",
+    "h2.connection",
+    "httpcore2",
     "openai",
-    "PIL.Image",
+    "platformdirs.unix",
+    "rich.syntax",
+    "structlog.dev",
+    "tenacity",
     "tests.processes",
+    "truststore",
+    "uvicorn.lifespan.off",
+    "uvicorn.loops.asyncio",
+    "yaml",
 ]
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(_PRELOADED)
