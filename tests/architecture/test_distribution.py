@@ -5,6 +5,7 @@ their own.
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import tomllib
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -60,13 +63,38 @@ turns:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Wheel:
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all processes of this run that have tests of this file."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "distribution"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def fresh(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return fresh_environment(tmp_path_factory.mktemp("fresh"), wheel)
+def wheel(shared: Path) -> Wheel:
+    with locked(shared / "wheel.lock"):
+        found = [*shared.glob("wheel/*.whl")]
+        return Wheel(found[0]) if found else build_wheel(shared / "wheel")
+
+
+@pytest.fixture(scope="module")
+def fresh(wheel: Wheel, shared: Path) -> Environment:
+    made = shared / "made"
+    with locked(shared / "fresh.lock"):
+        if made.exists():
+            return Environment(shared / "fresh")
+        place = fresh_environment(shared / "fresh", wheel)
+        made.touch()
+        return place
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 # The wheel
