@@ -24,6 +24,7 @@ from agentkit.emulator import (
     Think,
     UseServerTool,
 )
+from tests.clock import GUARD
 from tests.conftest import picture
 
 RED, BLUE = picture("red", (5, 4)), picture("blue", (4, 5))
@@ -184,7 +185,7 @@ def _record(
     model = "openai/gpt-5-image" if api == "images" else "openai/gpt-5.2"
     sent = json.dumps({"model": model, "stream": stream, **prompt}).encode()
     headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
-    with urlopen(Request(emulator.base_url + PATHS[api], sent, headers), timeout=20) as reply:
+    with urlopen(Request(emulator.base_url + PATHS[api], sent, headers), timeout=GUARD) as reply:
         body = reply.read()
     drawn = [
         item.data

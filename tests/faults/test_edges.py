@@ -146,7 +146,7 @@ async def _watched(stream: Any) -> Any:
 
 
 async def _struck(emulator: Emulator) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GUARD):
         while not emulator.faults.strikes:  # noqa: ASYNC110 - another thread's
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.15)

@@ -177,7 +177,7 @@ def test_the_emulator_runs_until_it_is_told_to_stop() -> None:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         try:
-            with urllib.request.urlopen(f"{address}/models", timeout=10) as reply:
+            with urllib.request.urlopen(f"{address}/models", timeout=PATIENCE) as reply:
                 assert reply.status == 200
         finally:
             process.send_signal(signal.SIGTERM)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from agentkit.emulator import Emulator
+from tests.clock import GUARD
 
 SPEC = Path(__file__).resolve().parents[4] / "shared" / "openrouter" / "openapi.yaml"
 
@@ -20,7 +21,7 @@ class Wire:
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
-        self.http = httpx2.Client(headers={"authorization": "Bearer sk-test"}, timeout=30)
+        self.http = httpx2.Client(headers={"authorization": "Bearer sk-test"}, timeout=GUARD)
 
     def post(self, path: str, body, **options):
         return self.http.post(self.emulator.base_url + path, json=body, **options)

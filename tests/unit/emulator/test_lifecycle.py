@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import httpx2
@@ -13,6 +14,7 @@ import pytest
 
 import agentkit.emulator
 from agentkit.emulator import Emulator, Reply, Say
+from tests.clock import GUARD
 
 HERE = Path(agentkit.emulator.__file__).parent
 
@@ -108,7 +110,7 @@ def test_stopping_ends_what_hangs() -> None:
                     f"{emulator.base_url}/responses",
                     json={"input": "hi"},
                     headers={"authorization": "Bearer x"},
-                    timeout=20,
+                    timeout=GUARD,
                 )
             except httpx2.HTTPError as error:
                 failed.append(error)
@@ -116,8 +118,8 @@ def test_stopping_ends_what_hangs() -> None:
         thread = threading.Thread(target=ask)
         thread.start()
         while not emulator.ledger:
-            pass
-    thread.join(timeout=5)
+            time.sleep(0.005)
+    thread.join(timeout=GUARD)
     assert len(failed) == 1
 
 

@@ -247,7 +247,7 @@ def test_hostile_pictures_cost_neither_time_nor_memory():
     for name, data in hostile().items():
         started = time.process_time()
         assert len(reason(data)) < 200, name
-        assert time.process_time() - started < 2, name
+        assert time.process_time() - started < 10, name
 
 
 @pytest.mark.parametrize(

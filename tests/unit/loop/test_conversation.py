@@ -387,7 +387,7 @@ async def test_text_arrives_before_the_stream_ends(
 ) -> None:
     emulator.play([Reply([Say("first ")], hang=True)])
     async with Agent("openai/gpt-5.2", client=client, store=store).stream("Go") as stream:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(GUARD):
             async for event in stream:
                 if isinstance(event, TextDelta):
                     break
@@ -401,7 +401,7 @@ async def test_pictures_are_fetched_while_the_stream_goes_on(
     )
     agent = Agent("openai/gpt-5.2", tools=[ImageGeneration()], client=client, store=store)
     async with agent.stream("Go") as stream:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(GUARD):
             async for event in stream:
                 if isinstance(event, ImageReady):
                     assert event.image.bytes() == BIG

@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
 from contextvars import ContextVar
 
 import pytest
@@ -170,10 +169,13 @@ async def test_a_loop_that_is_gone_is_nobodys_error(
     assert await in_thread(lambda: 7) == 7
 
 
+WAKE = threading.Event()
+
+
 @tool(timeout=0.05)
 def naps() -> str:
     """Naps."""
-    time.sleep(0.3)
+    WAKE.wait(GUARD)
     return "late"
 
 
@@ -199,7 +201,11 @@ def reads() -> str:
 async def test_a_time_out_is_told_from_an_error_of_the_same_name(bench: Bench) -> None:
     names = ("naps", "dawdles", "fetches", "reads")
     bench.emulator.play([Reply([CallTool(name) for name in names]), Reply([Say("Well.")])])
-    answer = await bench.ask(bench.agent(tools=[naps, dawdles, fetches, reads]), "Go")
+    WAKE.clear()
+    try:
+        answer = await bench.ask(bench.agent(tools=[naps, dawdles, fetches, reads]), "Go")
+    finally:
+        WAKE.set()
     said = {each.name: each.error or "" for each in answer.invocations}
     assert "time-out of 0.05 s" in said["naps"]
     assert "was given up" in said["naps"]

@@ -308,7 +308,7 @@ async def test_a_server_that_reads_no_more_of_the_request(connect: Connect) -> N
     async with serving(handler) as peer:
         client = connect(peer.url, idle=0.3)
         with pytest.raises(OutcomeUnknown):
-            await asyncio.wait_for(ask(client, (b"x" * (24 << 20),)), 8)
+            await asyncio.wait_for(ask(client, (b"x" * (24 << 20),)), GUARD)
         held.set()
 
 

@@ -183,7 +183,7 @@ def test_very_many_under_one_index_take_no_time_that_grows_with_their_square() -
         item = {**CALL, "call_id": f"c{number}"}
         decoder.feed({"type": "response.output_item.done", "output_index": 0, "item": item})
     assert len(decoder.reply().parts) == 6_000
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 20
 
 
 def test_only_the_final_event_has_the_items() -> None:
