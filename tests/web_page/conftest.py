@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import uvicorn
 
 import agentkit.web
 from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
-from agentkit.emulator import Emulator
+from agentkit.emulator import Emulator, Playable
 from agentkit.sessions import Sessions
 from tests.clock import GUARD
 from tests.security.browser import CHROMIUM
@@ -67,10 +67,7 @@ class Site:
         self.port = listener.getsockname()[1]
         app = agentkit.web.app(
             self._agent(),
-            sessions=Sessions(
-                f"sqlite:///{self.folder / 'chats.db'}",
-                store=FileImageStore(self.folder / "pictures"),
-            ),
+            sessions=self.sessions(),
             token=TOKEN,
             emulator=True,
             **self.options,
@@ -81,6 +78,20 @@ class Site:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
         self._thread.start()
+
+    def sessions(self) -> Sessions:
+        """The database, opened once more."""
+        url = f"sqlite:///{self.folder / 'chats.db'}"
+        return Sessions(url, store=FileImageStore(self.folder / "pictures"))
+
+    def talk(self, chat: str, turns: Iterable[tuple[str, Sequence[Playable]]]) -> None:
+        """Makes a conversation without a browser: what is asked, and what the model replies."""
+        sessions = self.sessions()
+        conversation = self._agent().conversation(chat, sessions=sessions)
+        for prompt, replies in turns:
+            self.emulator.play(*replies)
+            conversation.send_sync(prompt)
+        sessions.close()
 
     def stop(self) -> None:
         assert self._server is not None

@@ -81,7 +81,7 @@ def test_a_picture_is_looked_at_kept_and_used_again(window: Window, tmp_path: Pa
     window.open()
     window.ask("Draw a red fox")
     window.answered()
-    page.click("button[aria-label='Pictures of this conversation']")
+    page.click(".gallery-button")
     window.wait(".gallery h2 >> text=1 picture")
     page.click(".gallery .thumb")
     window.wait(".lightbox[open] img.large")
@@ -93,7 +93,7 @@ def test_a_picture_is_looked_at_kept_and_used_again(window: Window, tmp_path: Pa
     assert download.value.suggested_filename.endswith(".png")
     assert (tmp_path / "kept").read_bytes().startswith(b"\x89PNG")
     with page.expect_download() as download:
-        page.click(".lightbox >> text=Download its prompt")
+        page.click(".lightbox >> text=Its prompt as a file")
     download.value.save_as(tmp_path / "prompt")
     assert "a red fox" in (tmp_path / "prompt").read_text()
     page.click(".lightbox >> text=Use as reference")

@@ -164,6 +164,7 @@ def test_what_is_no_picture_is_refused_with_words(window: Window, files: Any, wo
     window.until("() => !document.querySelector('.chip')")
 
 
+@pytest.mark.slow
 def test_two_hundred_files_are_not_all_taken(window: Window) -> None:
     page = window.page
     window.open()
@@ -224,6 +225,7 @@ def test_emoji_and_writing_from_the_right_are_kept(window: Window) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_clock_changes_no_day(chromium: Browser, site: Site) -> None:
     site.emulator.play("One.")
     context = chromium.new_context(service_workers="block")

@@ -75,7 +75,7 @@ export class CallView {
       return;
     }
     stopClock(this.#elapsed);
-    if (typeof call?.seconds === "number" && isEnded(this.part)) facts.push(seconds(call.seconds));
+    if (call?.seconds && call.seconds >= 0.05 && isEnded(this.part)) facts.push(seconds(call.seconds));
     const text = facts.join(" · ");
     say(this.#facts, text);
   }

@@ -38,12 +38,13 @@ export class Header {
     this.#galleryButton.setAttribute("aria-expanded", String(open));
   }
 
-  update(chat: Chat, about: About, pictures: number): void {
+  update(chat: Chat, about: About, pictures: number, hint: string): void {
     const { record } = chat;
-    const title = chat.fresh ? "" : visible(record?.title || "");
+    const title = chat.fresh ? "" : visible(record?.title || hint);
     say(this.#title, title);
     document.title = [title, about.title || about.agent || "agentkit"].filter(Boolean).join(" · ");
     say(this.#galleryCount, pictures > 0 ? String(pictures) : "");
+    this.#galleryButton.ariaLabel = `Pictures of this conversation${pictures > 0 ? `: ${pictures}` : ""}`;
     const [spent, left] = costOf(chat, about);
     say(this.#spent, spent);
     say(this.#left, left);

@@ -87,11 +87,12 @@ export class Lightbox {
         "div",
         { class: "lightbox-actions" },
         button("Use as reference", () => {
-          this.actions.reference(picture);
+          // Closing gives the focus back to what opened it; then it goes to the message.
           this.element.close();
+          this.actions.reference(picture);
         }, { class: "button primary", icon: "reference" }),
         button("Download", () => download(picture), { icon: "download" }),
-        prompt ? button("Download its prompt", () => downloadPrompt(picture), { icon: "file" }) : null,
+        prompt ? button("Its prompt as a file", () => downloadPrompt(picture), { icon: "file" }) : null,
       ),
     );
   }

@@ -39,6 +39,7 @@ class Page {
   readonly #composer = new Composer({
     send: (draft, choice) => {
       this.#transcript.toEnd();
+      if (!this.#sidebar.hints.has(this.#chat.id)) this.#sidebar.hints.set(this.#chat.id, draft.text.slice(0, 80));
       void this.#chat.send(draft, choice);
     },
     stop: () => void this.#chat.stop(),
@@ -202,7 +203,7 @@ class Page {
     this.#composer.setBusy(works, phase !== "streaming");
     this.#pictures = picturesOf(chat.messages);
     this.#gallery.update(this.#pictures);
-    this.#header.update(chat, this.#about, this.#pictures.length);
+    this.#header.update(chat, this.#about, this.#pictures.length, this.#sidebar.hints.get(chat.id) ?? "");
     this.#shell.empty(chat.messages.length === 0 && chat.phase !== "loading" && chat.phase !== "gone");
   }
 

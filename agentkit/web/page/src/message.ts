@@ -190,14 +190,29 @@ export class AnswerView implements MessageView {
     if (view === null) return null;
     const after = this.#views.slice(0, index).findLast((each) => each && this.#body.contains(each.element))?.element;
     if (part.type === "data-picture") {
-      const before = after?.closest<HTMLElement>(".pictures");
-      const group = before ?? h("div", { class: "pictures" });
-      if (!before) this.#insert(group, after);
+      const group = this.#groupAt(index) ?? h("div", { class: "pictures" });
+      if (!group.isConnected) this.#insert(group, after);
       group.append(view.element);
     } else {
       this.#insert(view.element, after);
     }
     return view;
+  }
+
+  /** The row of pictures that one at this place joins: between them are calls alone, which go above the row. */
+  #groupAt(index: number): HTMLElement | null {
+    const calls: HTMLElement[] = [];
+    for (const [place, view] of [...this.#views.slice(0, index).entries()].reverse()) {
+      if (view === null) continue;
+      const group = view.element.closest<HTMLElement>(".pictures");
+      if (group !== null) {
+        group.before(...calls);
+        return group;
+      }
+      if (!this.#kinds[place]?.startsWith("dynamic-tool")) return null;
+      if (view.element.parentElement === this.#body) calls.unshift(view.element);
+    }
+    return null;
   }
 
   #insert(element: HTMLElement, after: HTMLElement | undefined): void {
@@ -216,8 +231,8 @@ export class AnswerView implements MessageView {
       case "reasoning":
         return reasoningView();
       case "data-picture": {
-        const view = new PictureView(part.data, this.actions);
-        return { element: view.element, update: (now) => view.update((now as PicturePart).data) };
+        const view = new PictureView(this.#shaped(part.data), this.actions);
+        return { element: view.element, update: (now) => view.update(this.#shaped((now as PicturePart).data)) };
       }
       case "dynamic-tool": {
         const view = new CallView(part, this.message, this.actions);
@@ -240,6 +255,17 @@ export class AnswerView implements MessageView {
     if (known || own(part.url) === null) return null;
     const view = new PictureView({ status: "ready", url: part.url, mediaType: part.mediaType }, this.actions);
     return { element: view.element, update: () => undefined };
+  }
+
+  /** A picture that is being drawn has the shape that its call asked for. */
+  #shaped(picture: Picture): Picture {
+    if (picture.width || picture.status === "ready") return picture;
+    const asked = this.message.parts.findLast(
+      (part): part is ToolPart =>
+        part.type === "dynamic-tool" && (!picture.invocationId || part.toolCallId === picture.invocationId),
+    )?.input;
+    const found = /"(?:aspect_ratio|size)":"(\d+)[:x×](\d+)"/.exec(JSON.stringify(asked ?? ""));
+    return found ? { ...picture, width: Number(found[1]), height: Number(found[2]) } : picture;
   }
 
   #callOf(id: string): Call | undefined {

@@ -16,6 +16,8 @@ export interface SidebarEvents {
 export class Sidebar {
   readonly list = h("nav", { class: "chats", "aria-label": "Conversations" });
   readonly search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search conversations" });
+  /** Names of conversations that have none yet: the words that they begin with. */
+  readonly hints = new Map<string, string>();
   #rows: ChatRow[] = [];
   #next: string | null = null;
   #current = "";
@@ -85,7 +87,7 @@ export class Sidebar {
   }
 
   #row(row: ChatRow): HTMLElement {
-    const title = visible(row.title || "New conversation");
+    const title = visible(row.title || this.hints.get(row.id) || "New conversation");
     const facts = [
       row.imagesCount ? count(row.imagesCount, "picture") : "",
       row.costUsd ? money(row.costUsd) : "",
