@@ -176,7 +176,9 @@ def refused_address(head: Head, access: Access) -> Refusal | None:
         allowed = ", ".join(_METHODS)
         return Refusal(405, "There is no such method here.", allowed, (("allow", allowed),))
     foreign = Refusal(403, "A page of another site may not use this server.", "its own page")
-    if head.all("origin") and head.one("origin") not in {site.origin for site in sites}:
+    # A proxy may call us by a name of its own; the browser knows the one that was given to us.
+    own = {site.origin for site in (*sites, *access.sites)}
+    if head.all("origin") and head.one("origin") not in own:
         return foreign
     if head.method in _SAFE:
         return foreign if _is_read_by_others(head) else None

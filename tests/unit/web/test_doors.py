@@ -113,6 +113,8 @@ def test_names_are_taken_with_their_scheme_and_port(server: Served) -> None:
     local = f"localhost:{server.port}"
     assert ask(local, f"http://{local}") == 200
     assert ask(local, server.url) == 403, "127.0.0.1 and localhost are two sites"
+    assert ask(local, "https://chat.example.org") == 200, "a proxy of ours that calls us so"
+    assert ask("chat.example.org", f"http://{local}") == 403
     assert ask(f"localhost:{server.port + 1}", f"http://localhost:{server.port + 1}") == 421
 
 
