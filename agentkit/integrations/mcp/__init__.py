@@ -1,9 +1,13 @@
-"""MCP: an agent as a server, so that its pictures reach any client of MCP. It needs the extra
-`mcp`, which is imported when a function of this module is called.
+"""MCP both ways: an agent as a server, so that its pictures reach any client of MCP; and the tools
+of other servers for agents of ours, whose pictures stay pictures. It needs the extra `mcp`, which
+is imported when a function of this module is called.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from agentkit.integrations.mcp.needed import need_sdk
@@ -11,8 +15,12 @@ from agentkit.integrations.mcp.needed import need_sdk
 if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.integrations.mcp.serving import AgentServer
+    from agentkit.tools import Tool, Toolset
+    from agentkit.tools.tool import Approve
 
-__all__ = ["server"]
+__all__ = ["from_config", "server", "tools"]
+
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
 
 
 def server(
@@ -43,3 +51,65 @@ def server(
     from agentkit.integrations.mcp.serving import AgentServer
 
     return AgentServer(agent, name=name, description=description, preview=preview, kept=kept)
+
+
+def tools(
+    server: Any,
+    *,
+    prefix: str = "",
+    filter: Callable[[Tool[..., Any]], bool] | None = None,  # noqa: A002 - the word for it
+    approve: Approve = False,
+    timeout: float = 120.0,
+    headers: Mapping[str, str] | None = None,
+    ask: Ask | None = None,
+) -> AbstractAsyncContextManager[Toolset]:
+    """The tools of an MCP server, for as long as the block lasts:
+
+        async with mcp.tools("https://example.com/mcp", prefix="shop_") as shop:
+            agent = Agent("openai/gpt-5.2", tools=[shop])
+
+    - `server` is a URL, or `mcp.StdioServerParameters(command=…, args=[…])` for one that runs as a
+      process, which ends with the block, and with this program however that ends.
+    - Pictures in results are pictures with handles; links to pictures are read from the server.
+    - `prefix` and `filter` are those of `Toolset`, `approve` and `timeout` those of `tool`, for
+      each tool. What a server says of its tools (that they only read, say) is no permission.
+    - `headers` go to a server with a URL.
+    - `ask` answers what a server asks a person: an async function of its words and of the JSON
+      Schema of the answer, which returns the answer, or None for no. Without it, nobody is asked.
+
+    Tools are listed anew when the server says that they changed. A server that ends gives errors to
+    the model, and is started again by the next call.
+
+    Raises `UsageError` for an argument that cannot be right, a server that cannot be reached, and
+    where the extra is not installed.
+    """
+    need_sdk("tools")
+    from agentkit.integrations.mcp.toolset import tools_of
+
+    return tools_of(
+        server,
+        prefix=prefix,
+        filter=filter,
+        approve=approve,
+        timeout=timeout,
+        headers=headers,
+        ask=ask,
+    )
+
+
+def from_config(
+    path: str | os.PathLike[str], *, approve: Approve = False, timeout: float = 120.0
+) -> AbstractAsyncContextManager[list[Toolset]]:
+    """The tools of all servers in a file of the form that Claude Desktop, Claude Code and others
+    have, one toolset for each server, under its name as prefix:
+
+        async with mcp.from_config(".mcp.json") as toolsets:
+            agent = Agent("openai/gpt-5.2", tools=toolsets)
+
+    `${NAME}` and `${NAME:-default}` in it are variables of the environment. Raises `UsageError` for
+    a file that is none, and as `tools` does.
+    """
+    need_sdk("from_config")
+    from agentkit.integrations.mcp.config import toolsets_of
+
+    return toolsets_of(path, approve=approve, timeout=timeout)
