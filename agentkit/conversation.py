@@ -466,7 +466,7 @@ class Conversation(Generic[OutputT]):
         if task is not None:
             task.uncancel()
         if log.run is None:
-            raise RunError("the turn was stopped before anything was sent")
+            raise nothing_sent()
         log.run = run = given_up(log.run)
         self._keep(run)
         answer = Answer.of(run)
@@ -532,6 +532,11 @@ class _Claim:
         trace: TracebackType | None,
     ) -> None:
         self.release(error)
+
+
+def nothing_sent() -> RunError:
+    """The error of a turn that was stopped too early to be one."""
+    return RunError("the turn was stopped before anything was sent")
 
 
 def _still_waits(run: Run) -> str:

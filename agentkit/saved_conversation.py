@@ -17,7 +17,7 @@ from agentkit._log import logger
 from agentkit._sync import finish
 from agentkit.answer import Answer, run_of
 from agentkit.budget import Budget
-from agentkit.conversation import Conversation
+from agentkit.conversation import Conversation, nothing_sent
 from agentkit.conversation_record import Interrupted, Record, Shown, Stored
 from agentkit.errors import (
     ConversationBusy,
@@ -156,10 +156,12 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         is_held = self._release_lock is not None  # by a block
         found = self._interrupted
         if not is_held:
-            await self._lock(self.wait)
+            with _stopped_early(log):
+                await self._lock(self.wait)
         try:
             start = self._as_it_is_now(start, found)
-            interrupted = await self._ready(start)
+            with _stopped_early(log):
+                interrupted = await self._ready(start)
             try:
                 answer = await super()._take(start, log)
             except BaseException as error:
@@ -199,14 +201,19 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
 
     async def _lock_now(self) -> None:
         taking = asyncio.ensure_future(asyncio.to_thread(self._take_up))
+        stopped: asyncio.CancelledError | None = None
         try:
-            release, loaded = await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taking.add_done_callback(_let_go)
-            raise
-        self._release_lock = release
+            await finish(taking, None)
+        except asyncio.CancelledError as error:
+            if error.__cause__ is not None:
+                raise
+            stopped = error
+        self._release_lock, loaded = taking.result()
         if loaded is not None:
             self._restore(*loaded)
+        if stopped is not None:  # it is free again before the task has ended
+            await self._unlock()
+            raise stopped
 
     async def _unlock_after(self, log: EventLog) -> None:
         """Be the writer no more, after a turn; one that was stopped has its answer all the same."""
@@ -408,7 +415,14 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
             self._record.note(images, failures)
 
 
-def _let_go(taking: asyncio.Future[tuple[Callable[[], None], Any]]) -> None:
-    """Release a conversation that was taken for a task which was cancelled meanwhile."""
-    if not taking.cancelled() and taking.exception() is None:
-        taking.result()[0]()
+@contextmanager
+def _stopped_early(log: EventLog) -> Generator[None]:
+    """A block before a turn has begun: one that is stopped in it is told so, and not cancelled."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not log.is_stopping:
+            raise
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        raise nothing_sent() from None

@@ -14,6 +14,7 @@ SLOW_ON_POSTGRES = {
     "test_interrupted_turn",
     "test_processes",
     "test_removal",
+    "test_stopped_turns",
 }
 """Files whose tests are about what comes above the database: on Postgres they are slow ones."""
 
