@@ -58,6 +58,8 @@ class Notes:
         self.ending: Ending | None = None
         self.emulator: bool | None = None
         """Whether the emulator answered; None where nobody knows."""
+        self.drawing: list[str] = []
+        """Tools of the user that had a placeholder for a picture from their start on."""
         self.calls: list[Invocation] = []
         """Calls that the run does not have."""
         self._started: set[str] = set()
@@ -124,6 +126,7 @@ class Notes:
             "version": _VERSION,
             "entries": self.entries,
             "calls": [_call_value(each) for each in self.calls],
+            "drawing": self.drawing,
             "emulator": self.emulator,
             "status": None if ending is None else ending.status,
             "error": None if ending is None else ending.error,
@@ -145,15 +148,19 @@ class Notes:
             return notes
         found = cast("list[object]", entries)
         notes.entries = [cast("Entry", each) for each in found if _is_entry(each)]
-        calls = value.get("calls")
-        for each in cast("list[object]", calls) if isinstance(calls, list) else []:
+        for each in _list(value.get("calls")):
             notes.calls += _call_of(each)
+        notes.drawing = [each for each in _list(value.get("drawing")) if isinstance(each, str)]
         emulator, status, error = (value.get(name) for name in ("emulator", "status", "error"))
         notes.emulator = emulator if isinstance(emulator, bool) else None
         if status in {"failed", "stopped"}:
             words = error if isinstance(error, str) else None
             notes.ending = Ending("failed" if status == "failed" else "stopped", words)
         return notes
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _call_value(call: Invocation) -> dict[str, Any]:

@@ -43,8 +43,9 @@ def take_up(
     """The message of a run that goes on: with what a person said (`verdicts`, by the ids of the
     calls), if it waited for that.
     """
-    teller = Teller(run, emulator=emulator, drawing=drawing)
-    told = _told(teller, run, Notes.from_json(notes)) + teller.close()
+    known = Notes.from_json(notes)
+    teller = Teller(run, emulator=emulator, drawing={*drawing, *known.drawing})
+    told = _told(teller, run, known) + teller.close()
     decided = teller.decide(verdicts)
     answered = {each["approvalId"] for each in decided if each["type"] == chunks.ANSWERED}
     whole = [
@@ -65,7 +66,7 @@ def ui_messages(run: Run, notes: str = "", ending: Ending | None = None) -> list
 def assistant_message(run: Run, notes: str = "", ending: Ending | None = None) -> UIMessage:
     """The assistant's message of a stored turn."""
     known = Notes.from_json(notes)
-    teller = Teller(run, emulator=bool(known.emulator))
+    teller = Teller(run, emulator=bool(known.emulator), drawing=known.drawing)
     told = _told(teller, run, known)
     is_open = run.status in {"running", "interrupted"}
     ending = ending or (known.ending if is_open else None) or Ending.of(run)

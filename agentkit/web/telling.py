@@ -47,6 +47,7 @@ class Teller:
         """
         self.notes = Notes()
         self.notes.emulator = emulator
+        self.notes.drawing = sorted(drawing)
         self._run = run
         self._emulator = emulator
         self._draws = DRAWS | frozenset(drawing)

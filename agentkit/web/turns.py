@@ -135,11 +135,19 @@ class LiveTurn:
 
     def _greet(self, opened: Opened, run: Run) -> Teller:
         """Tell the beginning of the message, or of the rest of one that goes on."""
+        tools = opened.chat.agent.tools.functions
+        drawing = [name for name, tool in tools.items() if tool.returns_image]
         if opened.before is None:
-            teller = Teller(run, emulator=self._emulator)
+            teller = Teller(run, emulator=self._emulator, drawing=drawing)
             self.log.add(teller.begin())
             return teller
-        message = take_up(opened.before, opened.notes, opened.verdicts, emulator=self._emulator)
+        message = take_up(
+            opened.before,
+            opened.notes,
+            opened.verdicts,
+            emulator=self._emulator,
+            drawing=drawing,
+        )
         self.log.add(message.whole)
         self.greeting, self.mark = message.rest, self.log.mark()
         return message.teller

@@ -37,8 +37,8 @@ def without_approvals(message: UIMessage) -> UIMessage:
 
 
 def bare_parts(message: UIMessage) -> list[str]:
-    """The parts without what only the notes know: their order, where words are cut, and what a
-    person was asked.
+    """The parts without what only the notes know: their order, where words are cut, what a person
+    was asked, and since when a picture had a placeholder.
     """
     unknown = {"approval", "id", "state", "errorText"}
     asked = {"why", "approvalId", "approved", "reason"}
@@ -47,6 +47,8 @@ def bare_parts(message: UIMessage) -> list[str]:
         kept = {name: value for name, value in part.items() if name not in unknown}
         if part["type"] == "data-call":
             kept["data"] = {k: v for k, v in part["data"].items() if k not in asked}
+        if part["type"] == "data-picture":
+            kept["data"] = {**part["data"], "startedAt": None}
         if part["type"] not in {"text", "reasoning", "step-start"}:
             bare.append(json.dumps(kept, sort_keys=True))
     return sorted(bare)

@@ -330,7 +330,7 @@ class Client:
 
     def _begun(self, stream: AnswerStream[Any], chunks: list[Chunk]) -> Teller:
         assert stream.run is not None
-        teller = Teller(stream.run)
+        teller = Teller(stream.run, drawing=["paint"])
         chunks += teller.begin()
         return teller
 
@@ -338,7 +338,7 @@ class Client:
         asked = read_asked({"id": "c", "messages": [told.message]})
         assert isinstance(asked.what, Answers)
         given = resumption(told.run, asked.what)
-        up = take_up(told.run, told.notes, given.verdicts)
+        up = take_up(told.run, told.notes, given.verdicts, drawing=["paint"])
         chunks: list[Chunk] = []
         options: dict[str, Any] = {
             "approve": given.approve,
