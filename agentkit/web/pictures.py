@@ -197,4 +197,8 @@ def _is_known(header: str, tag: str) -> bool:
 
 
 def _not_there() -> Refused:
-    return Refused(404, "There is no such picture.")
+    return Refused(
+        404,
+        "There is no such picture.",
+        "one of your conversations, or that you have uploaded in the last 24 hours",
+    )

@@ -89,12 +89,15 @@ class Thumbnails:
 
 
 def _scaled(image: Image, width: int) -> bytes:
-    picture = visible(decoded(image.bytes(), max_pixels=MAX_PIXELS))
-    if picture.mode in {"L", "LA"}:  # WebP has no grey
-        picture = picture.convert("RGB" if picture.mode == "L" else "RGBA")
-    # A strip that is much higher than wide is bounded by its height, too.
-    picture.thumbnail((width, 4 * width))
+    data = image.bytes()
     try:
+        picture = visible(decoded(data, max_pixels=MAX_PIXELS))
+        if picture.mode in {"L", "LA"}:  # WebP has no grey
+            picture = picture.convert("RGB" if picture.mode == "L" else "RGBA")
+        # A strip that is much higher than wide is bounded by its height, too.
+        picture.thumbnail((width, 4 * width))
         return encoded(picture, "WEBP", quality=_QUALITY, method=_METHOD)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"it cannot be made smaller: {error}") from error
+    except ImageError:
+        raise
+    except Exception as error:  # decoders and encoders raise whatever they like
+        raise ImageError(f"it cannot be made smaller: {type(error).__name__}: {error}") from error
