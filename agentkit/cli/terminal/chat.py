@@ -27,7 +27,7 @@ from agentkit.cli.terminal.transcript import (
     image_row,
     signed,
 )
-from agentkit.cli.terminal.typed import Message
+from agentkit.cli.terminal.typed import Message as Typed
 from agentkit.conversation import Conversation
 from agentkit.conversation_record import Interrupted
 from agentkit.demo.descriptions import cost, early_end, usage_line
@@ -37,7 +37,7 @@ from agentkit.run import Run
 from agentkit.saved_conversation import SavedConversation
 from agentkit.show import plain
 from agentkit.stream import AnswerStream
-from agentkit.values import Image, Usage
+from agentkit.values import Image, Message, Usage
 
 _MOMENT = 0.3
 """Seconds after which it is told what is waited for."""
@@ -128,7 +128,7 @@ class Chat:
 
     # Turns
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Typed) -> None:
         """One turn, with the pictures that were attached. An error is shown; what was typed is then
         in the line of input again, and the pictures go with the next message.
         """
@@ -323,8 +323,9 @@ async def print_last_turn(chat: Chat) -> None:
     one that waits for a person is asked about at once.
     """
     conversation = chat.conversation
-    starts = [at for at, each in enumerate(conversation.messages) if each.role == "user"]
-    for message in conversation.messages[starts[-1] :] if starts else ():
+    messages = messages_so_far(conversation)
+    starts = [at for at, each in enumerate(messages) if each.role == "user"]
+    for message in messages[starts[-1] :] if starts else ():
         if message.role == "user":
             chat.face.print(*prompt_rows(plain.terminal(message.text)))
         elif message.role == "assistant":
@@ -343,6 +344,14 @@ async def print_last_turn(chat: Chat) -> None:
             await chat.go_on()
         except AgentkitError as error:
             chat.complain(str(error))
+
+
+def messages_so_far(conversation: Conversation[Any]) -> Sequence[Message]:
+    """Its messages, with those of a turn that is not over."""
+    run = conversation.waiting
+    if run is None and isinstance(conversation, SavedConversation) and conversation.interrupted:
+        run = conversation.interrupted.run
+    return conversation.messages if run is None else run.messages
 
 
 def interrupted_words(found: Interrupted) -> str:

@@ -160,6 +160,7 @@ def test_a_chat_that_was_killed_goes_on(opened: Open) -> None:
     window.restart("turns")
     lines = window.until("the last turn was interrupted")
     assert found(r"interrupted \((\d) pictures? came, \$0\.\d+", lines) == ["1"]
+    assert found("› draw", lines) == ["› draw"]
     window.type("hello")
     window.until("answer 00 ends")
     window.until("tokens · ")
