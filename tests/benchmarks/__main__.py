@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentkit.openrouter.transport import TRANSPORTS
+from tests.benchmarks import web
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
 from tests.benchmarks.ledger import GOAL as LEDGER_GOAL
 from tests.benchmarks.ledger import shares
@@ -167,6 +168,9 @@ def main() -> None:
             imports(options.samples)
         if options.only in "start":
             starts()
+    if options.only in web.TITLE:
+        print()
+        web.report(sizes.streams, sizes.stream_seconds)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,21 @@ class Sizes:
     conversations: int = 1000
     drawn: int = 40
     """Turns of a conversation in which each brings a picture."""
+    streams: int = 200
+    """Of a chat server at once."""
+    stream_seconds: int = 30
 
 
-QUICK = Sizes(turns=20, rounds=10, deltas=2000, megabytes=8, conversations=200, drawn=12)
+QUICK = Sizes(
+    turns=20,
+    rounds=10,
+    deltas=2000,
+    megabytes=8,
+    conversations=200,
+    drawn=12,
+    streams=50,
+    stream_seconds=5,
+)
 TINY = Sizes(turns=1, rounds=6, deltas=5, megabytes=1, conversations=3, drawn=2)
 TURNS = 3
 """Of each of the conversations at once."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import web
 from tests.benchmarks.cases import TINY, Case, cases
 from tests.benchmarks.ledger import shares
 from tests.benchmarks.measure import import_seconds, medians, start_seconds
@@ -108,3 +109,12 @@ def test_the_figures_of_a_conversation(origin: str, tmp_path: Path) -> None:
     figures = measured(origin, tmp_path, 3, samples=1)
     assert min(*figures.turn, figures.sent[1], *figures.load) > 0
     assert len(table(figures)) == 4
+
+
+@pytest.mark.slow
+def test_the_figures_of_a_chat_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "CHATS", 3)
+    monkeypatch.setattr(web, "TURNS", 2)
+    load, took = web.loaded(2, 1), web.opened(1)
+    assert load.deltas > 0
+    assert min(load.lag, load.gap, took["list"], took["open"]) > 0

@@ -32,6 +32,7 @@ from agentkit.values import replace
 from agentkit.web import WebApp, app
 from tests.web_server import Served, serving_app
 
+TITLE = "chat server"
 TOKEN = "a-token-of-the-benchmark"
 GOALS = {"lag": 0.1, "gap": 1.0, "memory": 1024.0, "list": 0.3, "open": 0.3}
 """Seconds, and KiB a stream."""
@@ -281,7 +282,7 @@ def main() -> None:
 def report(streams: int, seconds: int) -> None:
     """Measure, and print the rows."""
     load = loaded(streams, seconds)
-    print(f"chat server, {streams} streams of {PACE} deltas a second, {seconds} s")
+    print(f"{TITLE}, {streams} streams of {PACE} deltas a second, {seconds} s")
     rows = [
         ("p99 of the loop's lag", load.lag, "lag", "s"),
         ("longest gap between two chunks", load.gap, "gap", "s"),
