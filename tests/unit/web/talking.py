@@ -163,6 +163,16 @@ def message(chat: str, words: str, *files: str, **more: Any) -> dict[str, Any]:
     return {"id": chat, "trigger": "submit-message", "messages": [said], **more}
 
 
+def answered(page: Talker, chat: str, *, approved: bool, **more: Any) -> dict[str, Any]:
+    """The body with which a page says what a person decided about each held call."""
+    last = page.history(chat)["messages"][-1]
+    for part in last["parts"]:
+        if part.get("state") == "approval-requested":
+            part["state"] = "approval-responded"
+            part["approval"] |= {"approved": approved, "reason": "not now"}
+    return {"id": chat, "trigger": "submit-message", "messages": [last], **more}
+
+
 def text_of(chunks: list[Chunk]) -> str:
     """The words of a stream."""
     return "".join(each["delta"] for each in chunks if each["type"] == "text-delta")

@@ -13,6 +13,7 @@ from tests.unit.web.talking import (
     Gate,
     Talker,
     agent_for,
+    answered,
     chat_server,
     closing,
     kinds,
@@ -45,16 +46,6 @@ class Files:
             return f"{name} is gone"
 
         return delete
-
-
-def answered(page: Talker, chat: str, *, approved: bool, **more: Any) -> dict[str, Any]:
-    """The body with which a page says what a person decided about each held call."""
-    last = page.history(chat)["messages"][-1]
-    for part in last["parts"]:
-        if part.get("state") == "approval-requested":
-            part["state"] = "approval-responded"
-            part["approval"] |= {"approved": approved, "reason": "not now"}
-    return {"id": chat, "trigger": "submit-message", "messages": [last], **more}
 
 
 def test_an_approval_goes_on_with_the_same_message(emulator: Emulator, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+from agentkit.emulator import CallTool, Draw, Emulator, Fault, Reply, Say, Socket, When
 from tests.processes import PATIENCE, command, forked, started
-from tests.unit.web.talking import Talker, kinds, message, text_of, told, wait_for
+from tests.unit.web.talking import Talker, answered, kinds, message, text_of, told, wait_for
 from tests.web_server import Served
 
 AGENT = """
@@ -184,3 +184,30 @@ def test_a_port_that_is_taken(emulator: Emulator) -> None:
     assert done.stderr.count("\n") == 1
     assert f"127.0.0.1:{port}" in done.stderr
     assert "in use" in done.stderr
+
+
+def test_killed_in_the_middle_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what became of the request: it is not sent again before a person says so."""
+    stall = Fault(socket=Socket("stall", at="body", byte=9_000), when=When(nth=(1,), times=1))
+    with Emulator(faults=[stall], image_places=["message_images"]) as emulator:
+        monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-any")
+        monkeypatch.setenv("AGENTKIT_STORE", str(tmp_path / "pictures"))
+        place = Place(tmp_path)
+        with place.server() as (page, process):
+            page.begin("ada", "Draw a fox").until("start")
+            wait_for(lambda: emulator.posts)
+            os.kill(process, signal.SIGKILL)
+        with place.server() as (page, _):
+            history = page.history("ada")
+            assert history["status"] == "interrupted"
+            assert history["interrupted"]["inFlight"] == 1
+            rest = list(page.open("POST", "/api/chat/ada/go-on", {}).chunks())
+            assert "tool-approval-request" in kinds(rest), "a person says what becomes of it"
+            assert len(emulator.posts) == 1
+            assert page.history("ada")["status"] == "waiting"
+            again = answered(page, "ada", approved=True)
+            rest = list(page.open("POST", "/api/chat", again).chunks())
+            assert "file" in kinds(rest)
+            assert len(emulator.posts) == 2
+            assert page.history("ada")["imagesCount"] == 1

@@ -137,3 +137,16 @@ def test_what_failed_stays_to_be_seen(emulator: Emulator, tmp_path: Path) -> Non
         assert answer["metadata"]["error"] == words
         assert file in [each.get("url") for each in answer["parts"]]
         assert page.ask("GET", f"/{file}").status == 200
+
+
+def test_a_slow_reader_holds_up_nobody(emulator: Emulator, tmp_path: Path) -> None:
+    """It reads nothing until the turn is over, and has all of it then."""
+    words = "A long story. " * 20_000
+    emulator.play(Reply([Say(words)], chunk=200), Reply([Say("Two.")]))
+    with chat_server(emulator, tmp_path) as page:
+        slow = page.begin("ada", "Tell me a story")
+        quick = page.open("GET", "/api/chat/ada/stream")
+        assert text_of(list(quick.chunks())).strip() == words.strip()
+        assert text_of(page.say("bea", "Count")) == "Two."
+        assert page.history("ada")["status"] == "idle"
+        assert text_of(list(slow.chunks())).strip() == words.strip()
