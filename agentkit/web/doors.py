@@ -107,29 +107,30 @@ class Doors:
             await self._http(scope, receive, _guarded(send))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = head_of(scope)
-        response = self._refused_early(head) or self._welcomed(scope, head)
-        if response is None:
-            state = dict(cast("dict[str, Any]", scope.get("state") or {}))
-            if not is_open(head):
-                found = await self._person(scope, head)
-                response = self._shown(found, head) if isinstance(found, Refusal) else None
-                state["user"] = found
-            refusal = refused_body(head)
-            if response is None and refusal is not None:
-                response = answer(refusal)
-            if response is None and head.path == "":
-                response = RedirectResponse(_page_of(scope))  # its files are below the slash
-            if response is None:
-                root = str(scope.get("root_path", "")).rstrip("/")
-                inner = {**scope, "state": state, "root_path": root}
-                return await self._app(inner, receive, send)
-        await response(scope, receive, send)
-        return None
+        judged = await self._judged(scope, head_of(scope))
+        if isinstance(judged, Response):
+            await judged(scope, receive, send)
+        else:
+            root = str(scope.get("root_path", "")).rstrip("/")
+            await self._app({**scope, "state": judged, "root_path": root}, receive, send)
 
-    def _refused_early(self, head: Head) -> Response | None:
-        refusal = refused_address(head, self.access)
-        return None if refusal is None else self._shown(refusal, head)
+    async def _judged(self, scope: Scope, head: Head) -> Response | dict[str, Any]:
+        """The state of a request that is let in, with the user in it; else what is answered."""
+        if (refusal := refused_address(head, self.access)) is not None:
+            return self._shown(refusal, head)
+        if (welcome := self._welcomed(scope, head)) is not None:
+            return welcome
+        state = dict(cast("dict[str, Any]", scope.get("state") or {}))
+        if not is_open(head):
+            found = await self._person(scope, head)
+            if isinstance(found, Refusal):
+                return self._shown(found, head)
+            state["user"] = found
+        if (refusal := refused_body(head)) is not None:
+            return answer(refusal)
+        if head.path == "":
+            return RedirectResponse(_page_of(scope))  # its files are below the slash
+        return state
 
     def _welcomed(self, scope: Scope, head: Head) -> Response | None:
         """Whoever comes with the link gets the cookie, and an address without the token."""
