@@ -108,7 +108,7 @@ ATTACKS = {
     "one byte of a body now and then": Endless(endless(JSON, b" ", pause=0.2), False, 0, "limit of 3 seconds"),
     "one byte of the head now and then": Endless(endless(b"HTTP/1.1 200 X\r\nx-a: ", b"x", pause=0.2), False, 0, "limit of 3 seconds"),
     "a head without an end": Endless(endless(b"HTTP/1.1 200 X\r\n", blocks(b"x-a: " + b"b" * 999 + b"\r\n")), False, 8, "broke|time-out|header|Header"),
-    "empty lines without an end": Endless(endless(STREAM, blocks(b"\n")), True, LINE, "longer than|limit of"),
+    "empty lines without an end": Endless(endless(STREAM, blocks(b"\n")), True, LINE, "bytes of nothing|limit of"),
     "empty events without an end": Endless(endless(STREAM, blocks(b"data:\n\n")), True, LINE, "no JSON object|longer than|limit of|events"),
     "events of nothing without an end": Endless(endless(STREAM, blocks(b"data: {}\n\n")), True, LINE, "longer than|too large|limit of|events"),
     "one event of data lines without an end": Endless(endless(STREAM, blocks(b"data: ab\n")), True, LINE, "longer than|limit of"),
