@@ -35,14 +35,19 @@ class Case:
     folder: Path
     api: Any = "chat"
 
-    def open(self, client: OpenRouter, **options: Any) -> SavedConversation[Any]:
+    def open(
+        self, client: OpenRouter, *, wait: float = PATIENCE, **options: Any
+    ) -> SavedConversation[Any]:
+        """The conversation. A database server may notice late that a process was killed: until then
+        a turn waits.
+        """
         store = FileImageStore(self.folder / "store")
         tools = [self.weather(), ImageGeneration()]
         given: dict[str, Any] = {"tools": tools, "checks": False, **options}
         agent = Agent("openai/gpt-5.2", api=self.api, client=client, store=store, **given)
         sessions = Sessions(self.url, store=store)
         opened.append(sessions)
-        return agent.conversation("ada", sessions=sessions)
+        return agent.conversation("ada", sessions=sessions, wait=wait)
 
     def weather(self, *, then: Callable[[], object] | None = None) -> Any:
         """A tool that writes down each of its calls, and then does what it is told."""
@@ -196,12 +201,13 @@ async def test_a_turn_that_was_going_on_elsewhere_when_it_was_loaded(
     emulator.play([Reply([call]), "Hello."])
     child = started(hangs_in_a_tool, case, folder=case.folder)
     await until((case.folder / "calls").exists)
-    chat = case.open(client)
+    chat = case.open(client, wait=0)
     assert chat.interrupted is None
     with pytest.raises(ConversationBusy):
         await chat.send("Hello?")
     os.kill(child.pid or 0, signal.SIGKILL)
     child.join(PATIENCE)
+    chat.wait = PATIENCE
     answer = await chat.send("Hello?")
     assert answer.text == "Hello."
     assert [each.text for each in chat.messages if each.role == "user"] == ["Draw a fox", "Hello?"]
@@ -422,7 +428,7 @@ def goes_on(case: Case, number: int) -> None:
 
     async def go_on() -> None:
         async with OpenRouter(base_url=case.base_url, api_key="sk-or-any") as client:
-            chat = case.open(client)
+            chat = case.open(client, wait=0)
             assert chat.interrupted is not None
             (case.folder / f"found-{number}").touch()
             await until(lambda: len(list(case.folder.glob("found-*"))) == RIVALS)
