@@ -49,7 +49,7 @@ FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "finish-step": {},
     "start": {"messageId?": (str,), "messageMetadata?": ANYTHING},
     "finish": {"finishReason?": (str,), "messageMetadata?": ANYTHING},
-    "abort": {"reason?": (str,)},
+    "abort": {},
     "message-metadata": {"messageMetadata": ANYTHING},
 }
 REASONS = {"stop", "length", "content-filter", "tool-calls", "error", "other"}

@@ -113,7 +113,7 @@ class Teller:
         if ending.error is not None:  # the last: at an error, a client stops to read
             told.append({"type": "error", "errorText": ending.error})
         elif ending.status == "stopped":
-            told.append({"type": "abort", "reason": "stopped"})
+            told.append({"type": "abort"})
         return [*told, {"type": "finish-step"}, chunks.finish(FINISH_REASONS[ending.status])]
 
     def _told(self, event: Event | Paused | Decided, caller: str | None) -> list[Chunk]:

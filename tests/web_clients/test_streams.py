@@ -4,15 +4,23 @@ the one that our own reader makes.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agentkit import OpenRouter
 from agentkit.emulator import Emulator
+from agentkit.events import Event
 from agentkit.images.store import MemoryImageStore
-from agentkit.web.chunks import Chunk
-from agentkit.web.ui_message import UIMessage
+from agentkit.run import Run
+from agentkit.web.chunks import Chunk, sse
+from agentkit.web.message_facts import Ending
+from agentkit.web.ui_message import UIMessage, reduced
+from tests.conftest import examples
+from tests.unit.web.wire.any_events import ENDINGS, EVENTS, RUNS, told
 from tests.unit.web.wire.turns import SCENARIOS, Scenario, agent_for, played
 from tests.web_clients.node import VERSIONS, Clients
 
@@ -28,9 +36,20 @@ async def test_a_client_has_the_message_that_we_have(
     clients: Clients,
 ) -> None:
     agent = agent_for(scenario, api, client, store)
-    async for told in played(scenario, agent, emulator):
+    async for turn in played(scenario, agent, emulator):
         for version in VERSIONS:
-            assert read(clients, version, told.chunks, told.before) == as_had(told.message, version)
+            message = read(clients, version, turn.chunks, turn.before)
+            assert message == as_had(turn.message, version)
+
+
+@given(st.lists(EVENTS, max_size=12), RUNS, ENDINGS)
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_events_are_read(
+    clients: Clients, events: list[Event], run: Run, ending: Ending | None
+) -> None:
+    chunks = [json.loads(sse(chunk)[6:]) for chunk in told(events, run, ending)]
+    for version in VERSIONS:
+        assert read(clients, version, chunks) == as_had(reduced(chunks), version)
 
 
 def read(
