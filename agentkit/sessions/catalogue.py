@@ -37,7 +37,7 @@ MOST_LISTED = 1_000
 _PLAIN = re.compile(r"[a-z0-9 ]+", re.ASCII)
 """What is written in one way only: no escape of JSON, and capitals that any database knows."""
 _LONGEST_PLAIN = 100
-_PAGE = 200
+_PAGE = 500
 """Conversations that are searched at once."""
 _AT_ONCE = 500
 """Values in one statement: SQLite takes a bounded number."""
@@ -247,18 +247,19 @@ def _with_words(connection: Connection, ids: Sequence[str], wanted: str) -> set[
         select(conversation_runs.c.conversation, messages.c.data)
         .select_from(joined)
         .where(conversation_runs.c.conversation.in_(ids), conversation_runs.c.turn.is_not(None))
-        .execution_options(yield_per=100)
     )
     plain = max(_PLAIN.findall(wanted), key=len, default="")[:_LONGEST_PLAIN]
     if plain:
-        is_postgres = connection.dialect.name == "postgresql"
         # Bytes that are no text, of a damaged row, are no error in either.
-        text = (
-            func.encode(messages.c.data, "escape")
-            if is_postgres
-            else as_type(messages.c.data, Text)
-        )
+        if connection.dialect.name == "postgresql":
+            # Without the fence it looks for the text in all messages, for each page anew.
+            inner = query.offset(0).subquery()
+            query = select(inner.c.conversation, inner.c.data)
+            text = func.encode(inner.c.data, "escape")
+        else:
+            text = as_type(messages.c.data, Text)
         query = query.where(func.lower(text).contains(plain, autoescape=True))
+    query = query.execution_options(yield_per=100)
     found: set[str] = set()
     for chat, data in connection.execute(query):
         if chat not in found and wanted in _words(data).lower():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 
 from agentkit.errors import UsageError
 from agentkit.sessions import catalogue
 from agentkit.sessions.catalogue import SavedChat
 from agentkit.sessions.database import Database
-from agentkit.sessions.tables import messages, runs
+from agentkit.sessions.tables import conversation_runs, conversations, messages, runs
 from tests.unit.sessions.past import Past
 
 
@@ -94,7 +98,6 @@ def test_pages(past: Past, database: Database) -> None:
 
 
 def test_pages_of_conversations_that_changed_at_one_time(past: Past, database: Database) -> None:
-    from agentkit.sessions.tables import conversations
 
     names = {past.chat(f"chat-{number}") for number in range(5)}
     with database.writing() as connection:
@@ -178,10 +181,72 @@ def test_a_damaged_row_hides_nothing_else(past: Past, database: Database) -> Non
 
 def test_many_conversations_are_searched(past: Past, database: Database) -> None:
     past.chat("first", title="the oldest one")
-    for number in range(205):
+    for number in range(505):
         past.chat(f"chat-{number}")
     assert ids(database, search="oldest") == ["first"]
-    assert len(listed(database, limit=1_000)) == 206
+    assert len(listed(database, limit=1_000)) == 506
+
+
+@pytest.mark.slow
+def test_ten_thousand_conversations(database: Database) -> None:
+    """A search takes no longer than to read all that was said, a few times, and a page of the list
+    does not read it.
+    """
+    count = 10_000
+    said = "the quick brown fox sleeps in the snow until the morning comes " * 6
+    with database.writing() as connection:
+        connection.execute(insert(conversations), [_chat(number) for number in range(count)])
+        connection.execute(insert(runs), [_run(number) for number in range(count)])
+        turns = [_turn(number) for number in range(count)]
+        connection.execute(insert(conversation_runs), turns)
+        rows = [row for number in range(count) for row in _messages(number, said)]
+        connection.execute(insert(messages), rows)
+    read = min(_seconds(lambda: _read_all(database)) for _ in range(3))
+    page = min(_seconds(lambda: listed(database)) for _ in range(3))
+    assert page < read
+    for wanted, found in (
+        (" 7 needles", ["chat-7"]),
+        ("näht", []),
+        ("9999 Needles", ["chat-9999"]),
+    ):
+        search = partial(listed, database, search=wanted)
+        assert [each.id for each in search()] == found
+        took = min(_seconds(search) for _ in range(2))
+        assert took < 8 * read, (wanted, took, read)
+
+
+def _chat(number: int) -> dict[str, Any]:
+    told = {"title": f"chat {number}", "api": "chat", "model": "m", "session": "s", "turns": 1}
+    return {"id": f"chat-{number}", **told, "created_at": number, "changed_at": number}
+
+
+def _run(number: int) -> dict[str, Any]:
+    told = {"status": "completed", "state": "{}", "spent": "[]", "failures": "[]"}
+    return {"id": f"run-{number}", **told, "started_at": number, "changed_at": number}
+
+
+def _turn(number: int) -> dict[str, Any]:
+    return {"conversation": f"chat-{number}", "run": f"run-{number}", "turn": 0}
+
+
+def _messages(number: int, said: str) -> Iterator[dict[str, Any]]:
+    for place, text in enumerate((said, f"{said} {number} needles")):
+        data = json.dumps({"parts": [{"kind": "text", "text": text}]}).encode()
+        told = {"data": data, "checksum": zlib.crc32(data)}
+        yield {"run": f"run-{number}", "number": place, **told}
+
+
+def _read_all(database: Database) -> None:
+    with database.reading() as connection:
+        read = connection.execute(select(messages.c.data)).all()
+    said = "".join([json.loads(row.data)["parts"][0]["text"] for row in read])
+    assert "9999 needles" in said.lower()
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def test_rename(past: Past, database: Database) -> None:
