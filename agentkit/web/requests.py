@@ -48,10 +48,12 @@ class Requests:
         return _streamed(live.rest())
 
     async def stream(self, request: Request) -> Response:
-        """The stream of the turn that goes on, from its start; nothing where there is none."""
+        """The stream of the turn that goes on, from its start. Nothing where there is none, and for
+        a conversation that is not there yet, or is somebody else's: clients ask for the stream of
+        each new conversation, and nobody is told more.
+        """
         live = self._live(request)
         if live is None:
-            await self.chats.known(_id(request), user_of(request))
             return Response(status_code=204, headers={"cache-control": "no-store"})
         return _streamed(live.log.read())
 

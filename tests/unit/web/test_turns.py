@@ -108,7 +108,6 @@ def test_an_unknown_conversation_is_not_there(emulator: Emulator, tmp_path: Path
     with chat_server(emulator, tmp_path) as page:
         asked = [
             ("GET", "", None),
-            ("GET", "/stream", None),
             ("POST", "/stop", {}),
             ("POST", "/go-on", {}),
             ("POST", "/drop", {}),
@@ -120,6 +119,7 @@ def test_an_unknown_conversation_is_not_there(emulator: Emulator, tmp_path: Path
             reply = page.ask(method, f"/api/chat/nobody{path}", body)
             assert (reply.status, "error" in reply.json()) == (404, True), (method, path)
         assert page.ask("GET", "/api/nothing").status == 404
+        assert page.ask("GET", "/api/chat/nobody/stream").status == 204, "a new one asks for it"
         assert page.ask("PUT", "/api/about").status in {404, 405}
 
 
