@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agentkit._log import logger
-from agentkit.events import Event, ImageReady
+from agentkit.events import Event, ImageReady, InvocationProgress
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation
 from agentkit.stream import Turn
@@ -115,6 +115,8 @@ class LiveTurn:
             run = opened.turn.run
             if run is None:
                 raise RuntimeError("a turn has begun, and has no run")
+            shelf.begin(self.user, run)
+            teller = self._greet(opened, run)
         except Exception as error:  # noqa: BLE001 - raised where somebody waits for the beginning
             self._begun.set_exception(error)
             self._begun.exception()  # nobody may wait any more: that is no error of its own
@@ -124,10 +126,8 @@ class LiveTurn:
             self._begun.cancel()
             self.log.close()
             raise
+        self._begun.set_result(None)
         try:
-            shelf.begin(self.user, run)
-            teller = self._greet(opened, run)
-            self._begun.set_result(None)
             await self._tell(opened, run, teller, shelf)
         finally:
             self.log.close()
@@ -154,19 +154,18 @@ class LiveTurn:
 
     async def _tell(self, opened: Opened, run: Run, teller: Teller, shelf: Shelf) -> None:
         chat, turn = opened.chat, opened.turn
-        known = set(chat.images)
+        known = {image.sha256 for image in chat.images.values()}
         error: Exception | None = None
         try:
             async for event in turn:
-                if isinstance(event, ImageReady):
-                    known.add(event.image.name)
+                known.update(_pictures_of(event))
                 shelf.show(self.user, run, event)
                 self.log.add(teller.tell(event))
         except Exception as raised:  # noqa: BLE001 - told to whoever reads, and logged by the turn
             error = raised
         await chat.settled()
-        for name, image in chat.images.items():
-            if name not in known:  # its download went on when the turn had ended
+        for image in tuple(chat.images.values()):
+            if image.sha256 not in known:  # its download went on when the turn had ended
                 late = ImageReady(image)
                 shelf.show(self.user, run, late)
                 self.log.add(teller.tell(late))
@@ -179,6 +178,14 @@ class LiveTurn:
         if error is not None:
             return Ending("failed", words_of(error))
         return Ending("stopped") if self._is_stopped else None
+
+
+def _pictures_of(event: Event) -> list[str]:
+    """The digest of the picture that an event brings, also of a sub-agent."""
+    inner: Event | None = event
+    while isinstance(inner, InvocationProgress):
+        inner = inner.event
+    return [inner.image.sha256] if isinstance(inner, ImageReady) else []
 
 
 class Turns:
