@@ -55,6 +55,7 @@ CONTENTS = {
         "command-line",
         "terminal",
         "chat-server",
+        "chat-page",
         "chat-server-wire",
         "demo-scripts",
         "notebooks",

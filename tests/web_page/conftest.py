@@ -18,8 +18,9 @@ import pytest
 import uvicorn
 
 import agentkit.web
-from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
+from agentkit import Agent, FileImageStore, Image, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import Emulator, Playable
+from agentkit.emulator.painter import paint
 from agentkit.sessions import Sessions
 from tests.clock import GUARD
 from tests.security.browser import CHROMIUM
@@ -130,11 +131,24 @@ class Site:
             ordered.append((address, copies))
             return f"{copies} prints go to {address}."
 
+        @tool
+        def redraw(picture: Image, words: str) -> Image:
+            """Draw a picture again, with a change.
+
+            Args:
+                picture: Which one.
+                words: What is to be different.
+            """
+            made = paint(
+                words, source=picture.bytes(), size=(picture.width or 64, picture.height or 64)
+            )
+            return Image.from_bytes(made, alt=words)
+
         client = OpenRouter(base_url=self.emulator.base_url, api_key="sk-or-test-key")
         return Agent(
             "openai/gpt-5.2",
             name="Studio",
-            tools=[look_up, order_prints, ImageGeneration()],
+            tools=[look_up, order_prints, redraw, ImageGeneration()],
             client=client,
             store=FileImageStore(self.folder / "pictures"),
         )

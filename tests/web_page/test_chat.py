@@ -106,6 +106,32 @@ def test_a_picture_is_looked_at_kept_and_used_again(window: Window, tmp_path: Pa
     assert "image_url" in sent or "input_image" in sent
 
 
+def test_a_picture_is_compared_with_what_it_was_made_from(window: Window) -> None:
+    site, page = window.site, window.page
+    again = CallTool("redraw", {"picture": "img_1", "words": "a red fox with a hat"})
+    site.emulator.play(PICTURE, Reply([again]), "It has a hat.")
+    window.open()
+    window.ask("Draw a red fox")
+    window.answered()
+    window.ask("Put a hat on it")
+    window.answered(2)
+    assert "from img_1" in page.inner_text(".answer >> nth=1 >> figcaption")
+    page.click(".gallery-button")
+    window.wait(".lineage li li >> text=img_2")
+    page.hover(".answer >> nth=1 >> .frame")
+    page.click("button[aria-label='Compare img_2 with img_1']")
+    window.wait(".lightbox[open] .comparison img.over")
+    page.focus(".comparison input")
+    before = page.eval_on_selector(".comparison", "each => each.style.getPropertyValue('--cut')")
+    page.keyboard.press("ArrowLeft")
+    after = page.eval_on_selector(".comparison", "each => each.style.getPropertyValue('--cut')")
+    assert (before, after) == ("50%", "49%")
+    page.click(".lightbox-parents button")
+    window.wait(".lightbox[open] img.large")
+    page.keyboard.press("ArrowLeft")
+    window.wait(".lightbox h2 >> text=img_1")
+
+
 def test_a_turn_is_stopped_and_keeps_what_came(window: Window) -> None:
     site, page = window.site, window.page
     call = CallTool("look_up", {"words": "foxes"})

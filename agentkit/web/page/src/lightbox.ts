@@ -54,8 +54,13 @@ export class Lightbox {
     const picture = this.#pictures[this.#place];
     if (!picture) return;
     const parent = this.#compared === null ? undefined : this.actions.picture(this.#compared);
+    const focused = document.activeElement?.ariaLabel ?? "";
     replace(this.#stage, parent ? comparison(parent, picture) : large(picture));
     this.#tell(picture);
+    if (!this.element.open || this.element.contains(document.activeElement)) return;
+    // The button that was pressed is made anew: its successor has the focus, or else the picture.
+    const buttons = [...this.#side.querySelectorAll<HTMLButtonElement>("button:not(:disabled)")];
+    (buttons.find(({ ariaLabel }) => focused && ariaLabel === focused) ?? this.#stage).focus();
   }
 
   #tell(picture: Picture): void {
