@@ -13,8 +13,9 @@ from agentkit.errors import UsageError
 from agentkit.openrouter.stored_call import Verdict as Outcome
 from agentkit.run import Run
 from agentkit.tools import Denied, Edited
-from agentkit.values import Api
+from agentkit.values import Api, Invocation
 from agentkit.values.message import APIS
+from agentkit.web.shortened import restored
 from agentkit.web.telling import Held, held_calls
 from agentkit.web.told_calls import Verdict
 
@@ -187,6 +188,7 @@ def resumption(run: Run, answers: Answers) -> Resumption:
     earlier pause are passed over. Raises `AlreadyAnswered` where none is to a present question.
     """
     held = held_calls(run) if run.status == "paused" else []
+    pending = {each.id: each for each in run.invocations}
     approve: dict[str, bool | Denied | Edited] = {}
     results: dict[str, object] = {}
     outcomes: dict[str, Outcome] = {}
@@ -205,7 +207,7 @@ def resumption(run: Run, answers: Answers) -> Resumption:
         if question.why == "outcome":
             outcomes[call_id] = "again" if verdict.approved else "give_up"
         else:
-            approve[call_id] = _decision(verdict, _edit(question, answers))
+            approve[call_id] = _decision(verdict, _edit(question, answers, pending[call_id]))
     if not verdicts:
         raise AlreadyAnswered(
             "nobody waits for this answer any more: it was given already, or the question is "
@@ -214,9 +216,12 @@ def resumption(run: Run, answers: Answers) -> Resumption:
     return Resumption(approve, results, outcomes, verdicts)
 
 
-def _edit(question: Held, answers: Answers) -> Mapping[str, Any] | None:
-    by_call = answers.edited.get(question.call_id)
-    return by_call if by_call is not None else answers.edited.get(question.approval_id)
+def _edit(question: Held, answers: Answers, call: Invocation) -> Mapping[str, Any] | None:
+    """Other arguments for a call, if the person gave any."""
+    given = answers.edited.get(question.call_id, answers.edited.get(question.approval_id))
+    if given is None:
+        return None
+    return cast("Mapping[str, Any]", restored(given, call.arguments))
 
 
 def _decision(verdict: Verdict, edited: Mapping[str, Any] | None) -> bool | Denied | Edited:

@@ -22,6 +22,7 @@ from agentkit.events import (
 )
 from agentkit.values import Invocation
 from agentkit.web.message_facts import Ending
+from agentkit.web.shortened import shortened
 from agentkit.web.told_calls import Held, Verdict
 from agentkit.wire import json
 
@@ -168,7 +169,7 @@ def _call_value(call: Invocation) -> dict[str, Any]:
     return {
         "id": call.id,
         "name": call.name,
-        "arguments": None if call.arguments is None else dict(call.arguments),
+        "arguments": shortened(call.arguments),
         "executor": call.executor,
         "started": call.started_at,
         "count": call.count,

@@ -4,7 +4,6 @@ with what a tool part cannot say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from agentkit.run import Run
 from agentkit.values import Invocation
 from agentkit.web import chunks
 from agentkit.web.chunks import Chunk
+from agentkit.web.shortened import short_text, shortened
 from agentkit.web.told_pictures import without_addresses
 
 _MESSAGE = 2000
@@ -105,7 +105,7 @@ class ToldCalls:
         call = self._calls.get(call_id)
         if call is None or call.has_ended:
             return []
-        return call.changed(message=message[:_MESSAGE])
+        return call.changed(message=short_text(message)[:_MESSAGE])
 
     def finished(self, call: Invocation, step: int, parent: str | None) -> list[Chunk]:
         """A call has its result, or an error in its place."""
@@ -194,9 +194,9 @@ class ToldCalls:
         return [_input(told, told.arguments), *begins]
 
 
-def _arguments(call: Invocation) -> Mapping[str, Any]:
+def _arguments(call: Invocation) -> object:
     """The arguments as a JSON object; an empty one where the reply does not show them."""
-    return {} if call.arguments is None else dict(call.arguments)
+    return {} if call.arguments is None else shortened(call.arguments)
 
 
 def _input(call: _Call, arguments: object) -> Chunk:
@@ -205,10 +205,11 @@ def _input(call: _Call, arguments: object) -> Chunk:
 
 def _outcome(told: _Call, call: Invocation) -> Chunk:
     if call.status == "completed":
-        return chunks.tool_output(told.id, call.result or "", is_server=told.is_server)
+        result = short_text(call.result or "")
+        return chunks.tool_output(told.id, result, is_server=told.is_server)
     if call.status == "denied" and told.approval_id is not None:
         return chunks.tool_denied(told.id)
-    words = without_addresses(call.error or call.status)
+    words = without_addresses(short_text(call.error or call.status))
     return chunks.tool_error(told.id, words, is_server=told.is_server)
 
 
