@@ -106,7 +106,9 @@ def test_there_are_examples() -> None:
 
 
 def test_a_block_is_in_a_language_that_is_checked() -> None:
-    assert {block.language for block in blocks()} <= {"python", "sh", "yaml", "text"}
+    """Those in JSX run in a browser: `tests/stacks/test_web_pages.py`."""
+    assert {block.language for block in blocks()} <= {"python", "sh", "yaml", "text", "jsx"}
+    assert {block.page.name for block in blocks("jsx")} == {"chat-server-wire.md"}
 
 
 @pytest.mark.parametrize(
