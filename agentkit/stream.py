@@ -44,6 +44,8 @@ class EventLog:
         self.later = later
         self._save = save
         self.events: list[Event] = []
+        self._forgotten = 0
+        """Events that were there before those in `events`."""
         self._run: Run | None = None
         self._on_run = on_run
         self.is_stopping = False
@@ -97,11 +99,16 @@ class EventLog:
 
     async def event(self, at: int) -> Event | None:
         """The event at this position, once it is there; None if the run ends before."""
-        while at >= len(self.events):
+        while at - self._forgotten >= len(self.events):
             if self._closed:
                 return None
             await self._more()
-        return self.events[at]
+        return self.events[at - self._forgotten]
+
+    def forget(self) -> None:
+        """Let go of the first event that is there."""
+        del self.events[0]
+        self._forgotten += 1
 
     async def _more(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -157,6 +164,11 @@ class WatchedTask(Generic[ResultT]):
         self._started()
         return _Reader(self._log, self._end)
 
+    def drained(self) -> AsyncIterator[Event]:
+        """The events for the only reader there is: each is forgotten once it was read."""
+        self._started()
+        return _OnlyReader(self._log, self._end)
+
     def _end(self) -> None:
         """Raise the error of the work, which has ended, for one who has read all events."""
         task = self._started()
@@ -200,6 +212,23 @@ class _Reader(AsyncIterator[Event]):
             self._end()
             raise StopAsyncIteration
         self._at += 1
+        return event
+
+
+class _OnlyReader(AsyncIterator[Event]):
+    """Each event from the start, which is forgotten when it is given."""
+
+    def __init__(self, log: EventLog, end: Callable[[], None]) -> None:
+        self._log, self._end = log, end
+        self._at = 0
+
+    async def __anext__(self) -> Event:
+        event = await self._log.event(self._at)
+        if event is None:
+            self._end()
+            raise StopAsyncIteration
+        self._at += 1
+        self._log.forget()
         return event
 
 
@@ -285,6 +314,12 @@ class Turn(Generic[OutputT]):
     async def __aiter__(self) -> AsyncIterator[Event]:
         async for event in self._stream:
             yield event
+
+    def drained(self) -> AsyncIterator[Event]:
+        """Its events for the only reader that there is and will be: each is forgotten once it was
+        read, so that the previews of many pictures are not kept until the turn ends.
+        """
+        return self._stream.drained()
 
     async def begun(self) -> None:
         """Wait until the turn has begun: its conversation is held for it, and `run` is there.

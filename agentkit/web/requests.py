@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from agentkit.errors import UsageError
-from agentkit.sessions import SavedRun
+from agentkit.sessions import SavedChat, SavedRun
+from agentkit.sessions.rows import title_of
 from agentkit.web.asked import Asked, read_asked
 from agentkit.web.bodies import MOST_BYTES, MOST_SHORT_BYTES, json_answer, read_object
 from agentkit.web.chats import MOST_LISTED, Chats, busy, checked_id, summary
@@ -87,7 +88,7 @@ class Requests:
         past = await self.chats.runs(chat)
         notes = await self.chats.notes([each.run for each in past])
         told = await asyncio.to_thread(_messages, past, notes, live)
-        shown = _new(chat, live) if found is None else summary(found, is_live=live is not None)
+        shown = _new(chat, live) if found is None else self._shown(found)
         if shown["status"] == "interrupted":
             shown |= await self.talk.interrupted(chat, user)
         pictures = past[-1].run.images if past else ()
@@ -102,7 +103,7 @@ class Requests:
         search, after = given.get("search", "").strip() or None, given.get("after") or None
         user = user_of(request)
         found = await self.chats.list(user, search=search, after=after, limit=limit)
-        told = [summary(each, is_live=self.turns.of(each.id) is not None) for each in found]
+        told = [self._shown(each) for each in found]
         following = found[-1].id if len(found) == limit else None
         return json_answer({"chats": told, "next": following})
 
@@ -129,6 +130,12 @@ class Requests:
     async def about(self, request: Request) -> Response:
         """What the page has to know of the server."""
         return json_answer(await self.options.about(user_of(request)))
+
+    def _shown(self, chat: SavedChat) -> dict[str, Any]:
+        """A conversation as it is now. Its first turn, while it goes on, has a title for it."""
+        live = self.turns.of(chat.id)
+        told = summary(chat, is_live=live is not None)
+        return told if chat.title or live is None else told | {"title": _title(live)}
 
     def _live(self, request: Request) -> LiveTurn | None:
         """The turn that goes on, if it is this user's."""
@@ -186,7 +193,14 @@ def _ending(saved: SavedRun) -> Ending | None:
 def _new(chat: str, live: LiveTurn | None) -> dict[str, Any]:
     """A conversation of which nothing is written yet."""
     model = None if live is None or live.run is None else live.run.model
-    return {"id": chat, "title": "", "status": "running", "model": model, "turns": 0}
+    title = "" if live is None else _title(live)
+    return {"id": chat, "title": title, "status": "running", "model": model, "turns": 0}
+
+
+def _title(live: LiveTurn) -> str:
+    """The first words of the prompt of a turn that goes on."""
+    run = live.run
+    return "" if run is None else title_of(run)
 
 
 def _limit(given: str | None) -> int:

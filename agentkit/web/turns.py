@@ -157,7 +157,7 @@ class LiveTurn:
         known = {image.sha256 for image in chat.images.values()}
         error: Exception | None = None
         try:
-            async for event in turn:
+            async for event in turn.drained():
                 known.update(_pictures_of(event))
                 shelf.show(self.user, run, event)
                 self.log.add(teller.tell(event))

@@ -352,6 +352,29 @@ async def test_the_error_of_a_started_turn(bench: Bench) -> None:
         await read(turn)
 
 
+async def test_a_turn_that_is_drained_keeps_no_event(bench: Bench) -> None:
+    bench.emulator.play([Reply([Say("One two three.")], chunk=4), "Four."])
+    chat = bench.agent().conversation()
+    turn = chat.start("Count")
+    await turn.begun()
+    assert turn.run is not None
+    seen = [event async for event in turn.drained()]
+    assert isinstance(seen[-1], RunFinished)
+    assert "".join(each.text for each in seen if isinstance(each, TextDelta)) == "One two three."
+    assert (await turn.answer()).text == "One two three."
+    assert [event async for event in chat.start("Go on")][-1].kind == "run_finished"
+
+
+async def test_a_turn_that_cannot_begin(bench: Bench) -> None:
+    nowhere = Image.from_url("http://127.0.0.1:1/fox.png")
+    turn = bench.agent().conversation().start(["What is this?", nowhere])
+    with pytest.raises(AgentkitError):
+        await turn.begun()
+    assert turn.run is None
+    with pytest.raises(AgentkitError):
+        _ = [event async for event in turn.drained()]
+
+
 async def test_stopped_at_once(bench: Bench) -> None:
     """What had come is the prompt; where that was not even stored, there is no turn."""
     chat = bench.agent().conversation()

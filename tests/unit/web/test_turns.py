@@ -45,7 +45,8 @@ def test_a_turn_goes_on_when_its_reader_has_gone(emulator: Emulator, tmp_path: P
         assert gate.reached.wait(60)
         first.leave()
         history = page.history("ada")
-        assert history["status"] == "running"
+        assert (history["status"], history["title"]) == ("running", "How is the weather?")
+        assert page.get("/api/chats")["chats"][0]["title"] == "How is the weather?"
         assert [each["role"] for each in history["messages"]] == ["user"]
         again, third = (page.open("GET", "/api/chat/ada/stream") for _ in range(2))
         seen = again.until("tool-input-available")
