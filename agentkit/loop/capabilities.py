@@ -19,6 +19,7 @@ from agentkit.loop.context import RunContext
 from agentkit.loop.service import check_service
 from agentkit.loop.tool_values import check_tool_values
 from agentkit.openrouter.catalogue import Catalogue
+from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.price_list import Price
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
@@ -118,6 +119,16 @@ async def _price_of(drawing: ImageRequest, catalogue: Catalogue) -> float | None
     if painter is None:
         return None
     return price_of_drawing(painter.endpoints, drawing, datetime.now(UTC))
+
+
+async def picture_price(tool: ServerTool, client: OpenRouter) -> float | None:
+    """What a picture of the server tool that draws costs at most, in USD; None where neither the
+    catalogue nor the user's own prices tell. Never raises.
+    """
+    told = client.prices.of_painter(tool.parameters.get("model"))
+    if told is not None and told.image is not None:
+        return told.image
+    return await _price_of(_drawing(tool), Catalogue(client))
 
 
 async def may_draw(request: Request, context: RunContext) -> bool:

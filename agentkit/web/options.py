@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentkit.agent import Agent
 from agentkit.budget import Budget
+from agentkit.loop.capabilities import picture_price
+from agentkit.tools.server_tools import ImageGeneration
 from agentkit.values import APIS
 from agentkit.web.refusal import Refused
+
+IMAGE_TOOL = ImageGeneration().name
+_CATALOGUE_SECONDS = 1.0
 
 BudgetOf = Callable[[str | None], Budget | None]
 """The budget of a user; None for one without."""
@@ -68,7 +74,21 @@ class WebOptions:
                 "seconds": limits.seconds,
             },
             "budget": await self._budget_left(user),
+            "pictureUsd": await self._picture_usd(),
         }
+
+    async def _picture_usd(self) -> float | None:
+        """What a picture of the agent's server tool costs at most, where that is known by now: the
+        page does not wait for a catalogue that is slow to come.
+        """
+        drawing = [tool for tool in self.agent.tools.server if tool.name == IMAGE_TOOL]
+        if not drawing:
+            return None
+        try:
+            async with asyncio.timeout(_CATALOGUE_SECONDS):
+                return await picture_price(drawing[0], self.agent.client)
+        except TimeoutError:
+            return None
 
     async def _budget_left(self, user: str | None) -> dict[str, Any] | None:
         budget = self.budget(user) or self.agent.budget

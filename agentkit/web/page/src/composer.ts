@@ -113,6 +113,9 @@ export class Composer {
       this.#choices,
       this.#select("model", "Model", models, model),
       this.#select("api", "API", apis, settings.read("api") ?? used.api ?? about.api ?? ""),
+      about.pictureUsd
+        ? h("span", { class: "choice-only picture-price", title: "What a picture costs at most" }, `≤ ${money(about.pictureUsd)} a picture`)
+        : null,
     );
   }
 

@@ -178,6 +178,8 @@ export interface About {
   user?: string | null;
   limits?: { turns?: number; costUsd?: number | null; images?: number | null };
   budget?: Budget | null;
+  /** What a picture costs at most, where the catalogue tells. */
+  pictureUsd?: number | null;
   maxImageBytes?: number;
 }
 
