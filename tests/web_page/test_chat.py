@@ -175,7 +175,11 @@ def test_a_call_waits_for_a_yes_which_enter_never_is(window: Window) -> None:
     # What would be hidden is named.
     assert "Kirkegata 12⟨U+202E⟩" in page.inner_text(".approval dl")
     page.press(".approval >> text=Allow >> nth=0", "Enter")
-    page.press(".composer textarea", "Enter")
+    window.ask("And one more thing")
+    window.wait(".notice >> text=order_prints waits for your decision")
+    assert "accepted" not in page.inner_text(".notice")
+    assert page.input_value(".composer textarea") == "And one more thing"
+    assert not page.is_visible(".answer button[aria-label='Try again']")
     page.focus(".approval-reason")
     page.keyboard.press("Enter")
     assert page.locator(".approval").count() == 1

@@ -44,7 +44,7 @@ export class ApprovalView {
     });
     this.element = h(
       "div",
-      { class: "approval", role: "group", "aria-label": `${tool} waits for your decision` },
+      { class: "approval", role: "group", tabindex: "-1", "aria-label": `${tool} waits for your decision` },
       h("p", { class: "approval-title" }, icon("hand"), h("span", {}, "The agent wants to run ", h("strong", {}, tool))),
       this.#fields,
       this.#problem,

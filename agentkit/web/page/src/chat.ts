@@ -2,7 +2,7 @@
 
 import { type Draft, unsent } from "./drafts";
 import { Away, Refused, getJson, request, send } from "./http";
-import { Growing } from "./reduce";
+import { Growing, waitingIn } from "./reduce";
 import { readChunks } from "./sse";
 import type { ChatRecord, Chunk, FilePart, Message, ToolPart } from "./types";
 
@@ -129,11 +129,8 @@ export class Chat {
     const { approved, reason } = decision;
     call.approval = { id: call.approval.id, approved, ...(reason ? { reason } : {}) };
     call.state = "approval-responded";
-    const waits = message.parts.some(
-      (part) => part.type === "dynamic-tool" && part.state === "approval-requested",
-    );
     this.listener.changed(message);
-    if (waits) return;
+    if (waitingIn(message).length > 0) return;
     const edited = Object.fromEntries(
       [...this.#decided].flatMap(([id, each]) => (each.edited ? [[id, each.edited]] : [])),
     );

@@ -46,8 +46,8 @@ async function refusal(reply: Response): Promise<Refused> {
   try {
     const told = (await reply.json()) as { error?: unknown; accepted?: unknown };
     if (typeof told.error === "string" && told.error) words = told.error;
-    if (typeof told.accepted === "string") words += ` (accepted: ${told.accepted})`;
-    if (Array.isArray(told.accepted)) words += ` (accepted: ${told.accepted.join(", ")})`;
+    // Of a file, what would be taken helps; of the rest it is for programs.
+    if (typeof told.accepted === "string" && [413, 415].includes(reply.status)) words += ` Accepted: ${told.accepted}.`;
   } catch {
     // An error page of a proxy is no JSON: the words for the status stand.
   }

@@ -3,11 +3,13 @@
 import type { Actions } from "./actions";
 import { Chat } from "./chat";
 import { Composer } from "./composer";
+import type { Draft } from "./drafts";
+import { short, visible } from "./format";
 import { Gallery } from "./gallery";
 import { Header } from "./header";
 import { Refused, getJson, root, send } from "./http";
 import { Lightbox } from "./lightbox";
-import { picturesOf, textOf } from "./reduce";
+import { picturesOf, textOf, waitingIn } from "./reduce";
 import { Shell } from "./shell";
 import { Sidebar } from "./sidebar";
 import { Transcript } from "./transcript";
@@ -39,6 +41,8 @@ class Page {
   readonly #composer = new Composer({
     send: (draft, choice) => {
       this.#transcript.toEnd();
+      const [waits] = waitingIn(this.#chat.messages.at(-1));
+      if (waits) return this.#decideFirst(draft, short(waits.toolName));
       if (!this.#sidebar.hints.has(this.#chat.id)) this.#sidebar.hints.set(this.#chat.id, draft.text.slice(0, 80));
       void this.#chat.send(draft, choice);
     },
@@ -176,6 +180,15 @@ class Page {
     }
   }
 
+  /** A message cannot go while a call waits: it stays, and the call is shown. */
+  #decideFirst(draft: Draft, tool: string): void {
+    this.#composer.giveBack(draft);
+    this.#shell.notice(`${visible(tool)} waits for your decision. Allow it or not, and then send your message.`);
+    const card = document.querySelector<HTMLElement>(".approval");
+    card?.scrollIntoView({ block: "center" });
+    card?.focus({ preventScroll: true });
+  }
+
   #showGallery(open: boolean): void {
     this.#gallery.element.hidden = !open;
     this.#header.galleryOpen(open);
@@ -211,7 +224,7 @@ class Page {
     const last = chat.messages.at(-1);
     if (last?.role !== "assistant") return;
     const pictures = picturesOf([last]);
-    const waits = last.parts.some((part) => part.type === "dynamic-tool" && part.state === "approval-requested");
+    const waits = waitingIn(last).length > 0;
     const words = [
       waits ? "A call waits for your decision." : (last.error ?? "The answer is complete."),
       textOf(last).slice(0, 400),

@@ -7,7 +7,7 @@ import { count, money, seconds, short, visible } from "./format";
 import { own } from "./http";
 import { MarkdownView } from "./markdown";
 import { PictureView, canShow, fileCard } from "./picture";
-import { textOf } from "./reduce";
+import { textOf, waitingIn } from "./reduce";
 import type { Call, FilePart, Message, Part, Picture, PicturePart, SourcePart, TextPart, ToolPart } from "./types";
 
 /** More characters of a prompt are folded away. */
@@ -160,6 +160,7 @@ export class AnswerView implements MessageView {
     const streams = last && busy;
     this.element.classList.toggle("busy", busy);
     this.element.classList.toggle("streaming", streams);
+    this.element.classList.toggle("waits", waitingIn(message).length > 0);
     this.#parts();
     this.#nest();
     this.#waiting.hidden = !streams || this.#body.querySelector(".shimmer, [data-state=input-available]") !== null;

@@ -130,6 +130,13 @@ export function picturesOf(messages: readonly Message[]): Picture[] {
   return [...found.values()];
 }
 
+/** The calls of a message that wait for a decision. */
+export function waitingIn(message: Message | undefined): ToolPart[] {
+  return (message?.parts ?? []).filter(
+    (part): part is ToolPart => part.type === "dynamic-tool" && part.state === "approval-requested",
+  );
+}
+
 export function textOf(message: Message): string {
   return message.parts
     .filter((part): part is TextPart => part.type === "text")
