@@ -7,9 +7,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -77,6 +79,17 @@ def pytest_asyncio_loop_factories(
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the process that the workers of xdist report to
         config.pluginmanager.register(FailureList(), "failure-list")
+        _leave_the_users_folders_alone(config)
+
+
+def _leave_the_users_folders_alone(config: pytest.Config) -> None:
+    """Tests keep their chats, pictures and keys in a folder that goes with them, and read none of
+    the user's. The workers, and all programs that tests start, inherit where it is.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="agentkit-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        os.environ[name] = str(Path(folder.name) / name.lower())
 
 
 def pytest_collection_finish() -> None:

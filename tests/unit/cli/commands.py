@@ -45,13 +45,16 @@ HOSTILE: dict[str, str] = {
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """An environment without keys, models and addresses of whoever runs the tests."""
+    """An environment without keys, models, addresses and folders of whoever runs the tests. What a
+    program keeps is in the folder of the run, or below the `HOME` that a test gives.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("OPENROUTER_", "AGENTKIT_", "LIVE", "NO_COLOR", "XDG_"))
     }
-    return kept | {"AGENTKIT_KEY_FILE": "/nowhere/key"} | changes
+    home = os.environ["XDG_DATA_HOME"]  # of this run: tests/conftest.py
+    return kept | {"AGENTKIT_KEY_FILE": "/nowhere/key", "HOME": home} | changes
 
 
 def run(
