@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all stacks coverage fuzz crash soak check format bench record drift lock web clients clean
+.PHONY: help demo docs test test-all stacks frameworks coverage fuzz crash soak check format bench record drift lock web clients clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -16,6 +16,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make test-all  run the slow tests as well"
 	@echo "make stacks    run against nginx, HAProxy, Caddy, tinyproxy (where they are installed), LiteLLM, llama.cpp, and pages of React (about 1.4 GB in .stacks/)"
+	@echo "make frameworks run an agent as a tool of other frameworks, installed into .frameworks/"
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
 	@echo "make crash     kill programs that draw, at every step and at random moments (ARGS='--kills 200 --seed 7 --kept sqlite')"
@@ -52,6 +53,11 @@ test-all: $(READY) clients
 stacks: $(READY)
 	$(BIN)/python -m tests.stacks.install
 	$(BIN)/python -m pytest -q -rs -m stacks tests/stacks $(ARGS)
+
+frameworks: $(READY)
+	$(PYTHON) -m venv .frameworks
+	.frameworks/bin/python -m pip install --quiet --disable-pip-version-check -e .[dev] openai-agents pydantic-ai-slim langchain-core
+	.frameworks/bin/python -m pytest -q tests/frameworks $(ARGS)
 
 coverage: $(READY)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov=agentkit --cov-branch --cov-report= --cov-report=json:.coverage.json $(ARGS)
@@ -96,4 +102,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o $(LOCK)
 
 clean:
-	rm -rf $(VENV) .stacks out .pytest_cache .ruff_cache .hypothesis .coverage .coverage.json
+	rm -rf $(VENV) .stacks .frameworks out .pytest_cache .ruff_cache .hypothesis .coverage .coverage.json

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from agentkit._check import check_kind, check_number, check_pattern
 from agentkit.agent import Agent
@@ -15,6 +15,9 @@ from agentkit.errors import UsageError
 from agentkit.integrations.chats import Chats, Pictures, Tell, uri_of, watched
 from agentkit.tools.tool import NAME
 from agentkit.values import Image, Text
+from agentkit.values.image_display import data_url
+from agentkit.values.image_header import RASTER_TYPES
+from agentkit.wire.base64text import decode_base64
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -52,6 +55,21 @@ class PortableReply:
     """The whole answer: status, usage, failures, what waits for a person."""
     conversation: str
     """The id with which the next call goes on."""
+
+    @property
+    def text(self) -> str:
+        """The words, each picture as its handle, and the note behind them."""
+        words = [
+            part.text if isinstance(part, Text) else f"\n[{part.name}]\n" for part in self.parts
+        ]
+        return f"{''.join(words)}\n\n{self.note()}".strip()
+
+    def pictures(self) -> list[Image]:
+        """The pictures, as a model may look at them: itself, or a smaller copy of one of more than
+        4 MB. It blocks: it reads, and may decode and encode.
+        """
+        urls = [data_url(image, _MOST_SHOWN) for image in self.answer.images if _is_shown(image)]
+        return [Image.from_bytes(decode_base64(url.partition(",")[2])) for url in urls]
 
     def note(self) -> str:
         """What another model has to know beside the words: the handles of the pictures, their
@@ -104,6 +122,37 @@ class Portable:
         parts = [prompt, *self.chats.pictures(images, chat)]
         answer = await watched(chat.stream(parts), tell, self.chats)
         return PortableReply(answer.shown, answer, name)
+
+
+def checked_arguments(given: object) -> tuple[str, list[str], str]:
+    """The arguments that another model wrote: prompt, images and conversation. Raises
+    `UsageError`.
+    """
+    if not isinstance(given, Mapping):
+        raise UsageError(f"the arguments are {given!r:.60}; accepted is an object")
+    arguments = cast("Mapping[str, object]", given)
+    known: list[str] = list(SCHEMA["properties"])
+    unknown = [name for name in arguments if name not in known]
+    if unknown:
+        raise UsageError(f"{unknown[0]!r:.80} is no argument; accepted: {', '.join(known)}")
+    prompt, conversation = arguments.get("prompt"), arguments.get("conversation") or ""
+    if not isinstance(prompt, str) or not isinstance(conversation, str):
+        raise UsageError("prompt and conversation: accepted is text")
+    images: object = arguments.get("images") or []
+    texts = cast("list[object]", images) if isinstance(images, list) else [None]
+    found = [each for each in texts if isinstance(each, str)]
+    if len(found) != len(texts):
+        raise UsageError("images: accepted is a list of texts")
+    return prompt, found, conversation
+
+
+_MOST_SHOWN = 4_000_000
+"""Characters of a picture as another framework's model gets it."""
+
+
+def _is_shown(image: Image) -> bool:
+    """Whether models look at such pictures: an SVG is none of them."""
+    return image.media_type in RASTER_TYPES and image.blobs is not None
 
 
 def portable(agent: Agent[Any], name: str, description: str = "", *, kept: int = 100) -> Portable:

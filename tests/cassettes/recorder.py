@@ -21,6 +21,8 @@ EXAMPLES = (
     "edit_a_picture",
     "approve",
     "budget",
+    "mcp_server",
+    "mcp_tools",
 )
 EMULATOR = "agentkit's emulator, not OpenRouter"
 MAX_BYTES = 60_000

@@ -102,6 +102,28 @@ async def test_conversation(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
+async def test_mcp_server(tmp_path: Path) -> None:
+    with play("mcp_server") as tape:
+        async with player() as client:
+            files = await example("mcp_server").main(client, tmp_path)
+    assert not tape.unplayed
+    assert [file.name for file in files] == ["img_1.png", "img_2.png"]
+    first, second = (Image.from_file(file) for file in files)
+    assert first.sha256 != second.sha256
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_mcp_tools(tmp_path: Path) -> None:
+    with play("mcp_tools") as tape:
+        async with player() as client:
+            drawn, painted = await example("mcp_tools").main(client, tmp_path)
+    assert not tape.unplayed
+    (chart,) = drawn.images
+    assert (chart.name, chart.width, chart.height) == ("img_1", 120, 120)
+    assert [image.parents for image in painted.images] == [("img_1",)]
+
+
+@pytest.mark.usefixtures("no_network")
 async def test_image_model(tmp_path: Path) -> None:
     with play("image_model") as tape:
         async with player() as client:

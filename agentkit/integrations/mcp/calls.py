@@ -7,7 +7,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
@@ -31,15 +31,13 @@ from agentkit.integrations.chats import Tell, watched
 from agentkit.integrations.mcp.previews import preview_of
 from agentkit.integrations.mcp.questions import Question, questions_of, verdict
 from agentkit.integrations.mcp.results import failed, result_of, shown_images
-from agentkit.integrations.portable import Portable, PortableReply
+from agentkit.integrations.portable import Portable, PortableReply, checked_arguments
 from agentkit.run import Run
 from agentkit.show.plain import line
 from agentkit.tools import Denied
 
 Request = ServerRequestContext[Any, Any]
 Verdicts = dict[str, bool | Denied]
-
-_KNOWN = ("prompt", "images", "conversation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Calls:
     async def _begun(self, params: CallToolRequestParams, tell: Tell) -> PortableReply:
         """The turn that these parameters begin, or go on with."""
         if params.request_state is None:
-            prompt, images, conversation = _arguments(params.arguments or {})
+            prompt, images, conversation = checked_arguments(params.arguments or {})
             name, _ = self._tool.chats.open(conversation)
             return await self._kept(name, self._tool.call(prompt, images, name, tell=tell))
         held = self._held.pop(params.request_state, None)
@@ -173,22 +171,6 @@ class _Broken(Exception):
 def _keyed(questions: list[Question] | tuple[Question, ...]) -> dict[str, Question]:
     """The questions under plain names: the ids of calls are a provider's."""
     return {f"call_{number}": each for number, each in enumerate(questions, 1)}
-
-
-def _arguments(given: dict[str, Any]) -> tuple[str, list[str], str]:
-    """The arguments of a call, checked. Raises `UsageError`."""
-    unknown = [name for name in given if name not in _KNOWN]
-    if unknown:
-        raise UsageError(f"{unknown[0]!r:.80} is no argument; accepted: {', '.join(_KNOWN)}")
-    prompt, conversation = given.get("prompt"), given.get("conversation") or ""
-    if not isinstance(prompt, str) or not isinstance(conversation, str):
-        raise UsageError("prompt and conversation: accepted is text")
-    images: object = given.get("images") or []
-    texts = cast("list[object]", images) if isinstance(images, list) else [None]
-    found = [each for each in texts if isinstance(each, str)]
-    if len(found) != len(texts):
-        raise UsageError("images: accepted is a list of texts")
-    return prompt, found, conversation
 
 
 def _can_ask(context: Request) -> bool:

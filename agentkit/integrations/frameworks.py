@@ -1,0 +1,33 @@
+"""What the adapters to other frameworks share."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import Any
+
+from agentkit.errors import UsageError
+from agentkit.integrations.portable import Portable, checked_arguments
+from agentkit.values import Image
+
+
+def needed(module: str, distribution: str) -> Any:
+    """A module of a framework. Raises `UsageError`, with the line that installs it, where it is
+    missing.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise UsageError(
+            f"agentkit.integrations: {module} cannot be imported ({error}); "
+            f"pip install {distribution}"
+        ) from error
+
+
+async def asked(tool: Portable, arguments: object) -> tuple[str, list[Image]]:
+    """The words and pictures that came of a call with what another model wrote. Raises
+    `AgentkitError`.
+    """
+    prompt, images, conversation = checked_arguments(arguments)
+    reply = await tool.call(prompt, images, conversation)
+    return reply.text, await asyncio.to_thread(reply.pictures)
