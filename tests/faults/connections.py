@@ -159,6 +159,7 @@ def body_rows() -> Iterator[Row]:
 
 def deadline_rows() -> Iterator[Row]:
     short = {"limits": Limits(seconds=1.2)}
+    longer = {"limits": Limits(seconds=3)}  # of which earlier turns take some
     late = Outcome(DeadlineExceeded)
     yield socket_row(
         "one byte at a time", "everywhere", lambda _: Socket("drip", at="body", rate=60), late, late,
@@ -172,12 +173,12 @@ def deadline_rows() -> Iterator[Row]:
         )  # fmt: skip
     yield socket_row(
         "silence beyond the run's time", "waiting for headers", lambda _: Socket("stall"), late, late,
-        seconds=2.2, more=short,
+        seconds=2.2, more=longer,
     )  # fmt: skip
     yield socket_row(
         "silence beyond the run's time", "in the middle",
         lambda way: Socket("stall", at="event" if way.stream else "body", event=2 if way.stream else 0, byte=5),
-        replace(late, id=True), replace(late, id=True), seconds=2.2, more=short,
+        replace(late, id=True), replace(late, id=True), seconds=2.2, more=longer,
     )  # fmt: skip
 
 

@@ -203,9 +203,9 @@ def wait_rows() -> Iterator[Row]:
             phase=phase,
             moments=("first",),
         )
-    short = {"limits": Limits(seconds=1.5)}
-    told = Outcome(RateLimited, check=has(retry_after=3.0))
-    made = status(429, retry_after=3)
+    short = {"limits": Limits(seconds=20)}
+    told = Outcome(RateLimited, check=has(retry_after=60.0))
+    made = status(429, retry_after=60)
     yield Row(
         "Retry-After beyond the run",
         made,

@@ -114,7 +114,7 @@ ATTACKS = {
     "one event of data lines without an end": Endless(endless(STREAM, blocks(b"data: ab\n")), True, LINE, "longer than|limit of"),
     "names of fields without an end": Endless(endless(STREAM, blocks(b"id: 1\nevent: a\nretry: 9\n")), True, LINE, "longer than|limit of"),
     "a body without an end": Endless(endless(JSON + JSON_START, blocks(b"x")), False, BODY, "longer than"),
-    "a body of blanks": Endless(endless(JSON, blocks(b" ")), False, BODY, "longer than"),
+    "a body of blanks": Endless(endless(JSON, blocks(b" ")), False, BODY, "bytes of nothing"),
     "500 MB of base64 in a body": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"AAAA"), most=500 * MB, tail=IMAGE_END), False, 0, "too large|limit of|ended before|no answer"),
     "500 MB of base64 in a stream": Endless(endless(STREAM + b"data: " + IMAGE_START.replace(b"message", b"delta") + PICTURE, blocks(b"AAAA"), most=500 * MB, tail=IMAGE_END + b"\n\ndata: [DONE]\n\n"), True, 0, "too large|limit of|ended before"),
     "base64 without an end": Endless(endless(JSON + IMAGE_START + PICTURE, blocks(b"AAAA")), False, 0, "limit of 3 seconds"),
