@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentkit.openrouter.transport import TRANSPORTS
-from tests.benchmarks import web
+from tests.benchmarks import page, web
 from tests.benchmarks.cases import QUICK, Case, Sizes, cases
 from tests.benchmarks.ledger import GOAL as LEDGER_GOAL
 from tests.benchmarks.ledger import shares
@@ -171,6 +171,9 @@ def main() -> None:
     if options.only in web.TITLE:
         print()
         web.report(sizes.streams, sizes.stream_seconds)
+    if options.only in page.TITLE:
+        print()
+        page.report(20 if options.quick else 200)
 
 
 if __name__ == "__main__":

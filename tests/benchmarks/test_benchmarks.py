@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import web
+from tests.benchmarks import page, web
 from tests.benchmarks.cases import TINY, Case, cases
 from tests.benchmarks.ledger import shares
 from tests.benchmarks.measure import import_seconds, medians, start_seconds
@@ -118,3 +118,11 @@ def test_the_figures_of_a_chat_server(monkeypatch: pytest.MonkeyPatch) -> None:
     load, took = web.loaded(2, 1), web.opened(1)
     assert load.deltas > 0
     assert min(load.lag, load.gap, took["list"], took["open"]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(page.CHROMIUM is None, reason="no Chromium: see CONTRIBUTING.md")
+def test_the_page_is_measured() -> None:
+    seen = page.measured(4, 1)
+    assert seen.first > 0
+    assert seen.elements > 100

@@ -185,8 +185,11 @@ class Window:
         self.page.wait_for_function(script, arg=arg, timeout=LONG)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser for the tests of a module. None of them is async: while playwright runs, the thread
+    has a loop of its own, so it ends before any other module begins.
+    """
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is missing: make test installs it"
     )

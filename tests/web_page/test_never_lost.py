@@ -8,7 +8,7 @@ import pytest
 
 from agentkit.emulator import CallTool, Draw, Reply, Say
 from tests.conftest import picture
-from tests.web_page.conftest import Site, Window, watched
+from tests.web_page.conftest import LONG, Site, Window, watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -52,6 +52,45 @@ def test_a_reload_in_mid_answer_goes_on_where_it_was(window: Window) -> None:
     assert "Done." in page.inner_text(".answer")
     assert page.locator(".answer, .prompt").count() == 2
     assert len(site.emulator.posts) == 2
+
+
+def test_a_phone_that_slept_in_mid_answer_catches_up(window: Window) -> None:
+    """Its connection is silent for longer than the server ever is."""
+    site, page = window.site, window.page
+    site.emulator.play(SCRIPT, "Done.")
+    page.clock.install()
+    window.open()
+    window.ask("Draw a fox")
+    assert site.gate.reached.wait(120)
+    window.wait(".answer >> text=Drawing.")
+    with page.expect_request("**/stream", timeout=LONG):
+        page.clock.fast_forward(60_000)
+        page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+        page.clock.run_for(5_000)
+    site.gate.opened.set()
+    window.until("() => document.querySelector('.answer').innerText.includes('Done.')")
+    assert page.locator(".answer, .prompt").count() == 2
+    assert len(site.emulator.posts) == 2
+
+
+@pytest.mark.slow
+def test_a_picture_of_forty_megapixels_is_taken_or_refused_with_words(window: Window) -> None:
+    page = window.page
+    window.open()
+    large = picture("red", size=(8000, 5000))
+    page.set_input_files(
+        ".composer input[type=file]",
+        {"name": "large.png", "mimeType": "image/png", "buffer": large},
+    )
+    window.until("() => document.querySelector('.chip.done, .notice')")
+    if page.locator(".notice").count():
+        assert "large.png" in notice(window)
+        return
+    window.site.emulator.play("Seen.")
+    window.ask("Look")
+    window.until("() => document.querySelector('.answer') || document.querySelector('.notice')")
+    window.answered()
+    assert page.locator(".prompt").count() == 1
 
 
 def test_what_was_not_sent_survives_a_reload(window: Window) -> None:
