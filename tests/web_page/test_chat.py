@@ -26,8 +26,6 @@ def test_an_answer_comes_as_it_is_written(window: Window) -> None:
     window.open()
     assert page.url == site.url
     assert page.inner_text(".hello")
-    # What a picture costs is told before one is asked for.
-    window.wait(".picture-price >> text=a picture")
     window.ask("What are red foxes?")
     assert site.gate.reached.wait(120)
     # The answer is in the page while its tool is at work.
@@ -37,6 +35,8 @@ def test_an_answer_comes_as_it_is_written(window: Window) -> None:
     assert page.input_value(".composer textarea") == ""
     site.gate.opened.set()
     window.answered()
+    # What a picture costs is told before one is asked for.
+    window.wait(".picture-price >> text=a picture")
     assert page.inner_text(".answer strong") == "red"
     assert page.get_attribute(".answer a", "href") == "https://example.org/fox"
     assert page.get_attribute(".answer a", "rel") == "noopener noreferrer nofollow"

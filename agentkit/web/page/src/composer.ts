@@ -49,6 +49,7 @@ export class Composer {
   #chat = "";
   #about: About = {};
   #busy = false;
+  #offered = "";
   #timer = 0;
 
   constructor(private readonly events: ComposerEvents) {
@@ -101,6 +102,10 @@ export class Composer {
 
   setAbout(about: About, used: { model?: string | null; api?: string | null }): void {
     this.#about = about;
+    const state = JSON.stringify([about.models, about.model, about.apis, about.api, about.pictureUsd, used]);
+    // A list that somebody has open is not made anew for nothing.
+    if (state === this.#offered) return;
+    this.#offered = state;
     const offers = (about.models ?? []).map((each): ModelOffer => (typeof each === "string" ? { id: each } : each));
     const model = settings.read("model") ?? used.model ?? about.model ?? "";
     if (about.model && !offers.some(({ id }) => id === about.model)) offers.unshift({ id: about.model });

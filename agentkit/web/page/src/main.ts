@@ -103,6 +103,18 @@ class Page {
     this.#changed(null);
   }
 
+  /** Asks again after a turn: a budget has less left, and the catalogue may be there by now. */
+  async #learn(): Promise<void> {
+    try {
+      this.#about = await getJson<About>("api/about");
+    } catch {
+      // What was known stays; a server that went away is said where it is needed.
+      return;
+    }
+    this.#choices();
+    this.#changed(null);
+  }
+
   #fromAddress(): void {
     const id = decodeURIComponent(location.hash.slice(1)) || null;
     if (id === null ? !this.#chat.fresh || this.#chat.messages.length > 0 : id !== this.#chat.id) this.#turn(id);
@@ -132,7 +144,10 @@ class Page {
             history.replaceState(null, "", `#${encodeURIComponent(chat.id)}`);
             this.#sidebar.mark(chat.id);
           }
-          if (chat === this.#chat && !chat.busy) this.#finished(chat);
+          if (chat === this.#chat && !chat.busy) {
+            this.#finished(chat);
+            void this.#learn();
+          }
         },
       },
       id === null,
