@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 import agentkit.web
 from agentkit.web import page_files
@@ -110,3 +111,14 @@ def test_no_other_file_is_reached(server: Served, name: str) -> None:
 
 def test_the_worker_may_serve_the_page_above_it(server: Served) -> None:
     assert server.ask("GET", "/page/worker.js").header("service-worker-allowed") == "/"
+
+
+def test_the_page_works_below_a_path() -> None:
+    inner = Starlette(routes=page_files.routes(), exception_handlers={Refused: refused_response})
+    with serving_app(Starlette(routes=[Mount("/site/chat", inner)])) as served:
+        page = served.ask("GET", "/site/chat/")
+        assert page.status == 200
+        for path in re.findall(r'(?:href|src)="([^"]+)"', page.body.decode()):
+            assert served.ask("GET", f"/site/chat/{path}").status == 200, path
+        worker = served.ask("GET", "/site/chat/page/worker.js")
+        assert worker.header("service-worker-allowed") == "/site/chat/"
