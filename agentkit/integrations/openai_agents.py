@@ -12,7 +12,7 @@ from agentkit.integrations.portable import portable
 
 
 def tool(agent: Agent[Any], name: str, description: str = "", *, kept: int = 100) -> Any:
-    """A `FunctionTool` that asks this agent. Its pictures are `ToolOutputImage`s, which the other
+    """A `FunctionTool` that asks this agent. Each picture is a `ToolOutputImage`, which the other
     agent's model sees over the Responses API.
 
         from agents import Agent as Other
