@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from agentkit.errors import UsageError
+from agentkit.loop.approvals import given_up
 from agentkit.sessions import SavedChat, SavedRun
 from agentkit.sessions.rows import title_of
 from agentkit.web.asked import Asked, read_asked
@@ -176,18 +177,24 @@ def _messages(
     going = None if live is None else live.run
     for each in past:
         if going is None or each.run.id != going.id:
-            noted = notes.get(each.run.id, "")
-            told += ui_messages(each.run, noted, None if noted else _ending(each))
+            noted, run = notes.get(each.run.id, ""), each.run
+            if _is_given_up(each):  # nobody is asked any more
+                told += ui_messages(given_up(run), noted, Ending("stopped"))
+            else:
+                told += ui_messages(run, noted, None if noted else _ending(each))
     if going is not None:
         told.append(user_message(going))
     return told
 
 
+def _is_given_up(saved: SavedRun) -> bool:
+    """Whether it waited for a person when it was given up."""
+    return saved.turn is None and not saved.is_active and saved.run.status == "paused"
+
+
 def _ending(saved: SavedRun) -> Ending | None:
     """How a run ended of which nothing is noted, where it does not say it itself."""
-    if saved.turn is not None or saved.is_active:
-        return None
-    return Ending("stopped" if saved.run.status == "paused" else "failed")  # given up, or failed
+    return None if saved.turn is not None or saved.is_active else Ending("failed")
 
 
 def _new(chat: str, live: LiveTurn | None) -> dict[str, Any]:

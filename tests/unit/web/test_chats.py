@@ -103,6 +103,11 @@ def test_a_turn_that_waits_can_be_given_up(emulator: Emulator, tmp_path: Path) -
         page.say("ada", "Delete it")
         assert page.ask("POST", "/api/chat/ada/drop", {}).json() == {"dropped": True}
         assert page.ask("POST", "/api/chat/ada/drop", {}).json() == {"dropped": False}
+        history = page.history("ada")
+        answer = history["messages"][-1]
+        assert (history["status"], answer["metadata"]["status"]) == ("idle", "stopped")
+        (call,) = [each for each in answer["parts"] if each["type"] == "dynamic-tool"]
+        assert call["state"] == "output-error", "nobody is asked any more"
         assert page.ask("POST", "/api/chat/ada/go-on", {}).status == 409
         assert text_of(page.say("ada", "Hello")) == "Hello."
         assert files.gone == []
