@@ -18,6 +18,10 @@ MOST_BYTES = 64 << 20
 """Of a body with messages: `useChat` sends attachments as data URLs, and all messages each time."""
 MOST_SHORT_BYTES = 64 << 10
 """Of a body with a title, or a number."""
+MOST_VALUES = 500_000
+"""About how many values a body has at most: one that is made of nothing else holds up the loop, and
+fills memory, 30 times its length. Counted are commas and brackets, those in words too.
+"""
 _DEEPEST = 64
 _LARGE = 1 << 17
 """A body of more bytes is read in a thread: the event loop serves others meanwhile."""
@@ -63,6 +67,9 @@ def _too_large(most: int) -> Refused:
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
+    if sum(data.count(each) for each in (b",", b"[", b"{")) > MOST_VALUES:
+        accepted = f"at most about {MOST_VALUES} values; earlier messages need not be sent"
+        raise Refused(413, "The request has too many values.", accepted)
     try:
         value = json.loads(data, parse_constant=_no_number)
     except RecursionError:

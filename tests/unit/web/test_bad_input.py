@@ -57,6 +57,13 @@ def test_bodies(page: Any, name: str) -> None:
     assert "/tmp" not in reply.body.decode()
 
 
+def test_a_body_of_nothing_but_values_is_not_read(page: Any) -> None:
+    """It would hold the event loop, and fill memory, many times its length."""
+    lists = b'{"id": "a", "messages": [' + b"[]," * 400_000 + b"[]]}"
+    reply = page.ask("POST", "/api/chat", lists)
+    assert (reply.status, "values" in reply.json()["error"]) == (413, True)
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "image/png"])
 def test_other_content_types(page: Any, kind: str) -> None:
     reply = page.ask("POST", "/api/chat", message("a", "x"), **{"content-type": kind})
