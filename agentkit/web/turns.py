@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agentkit._log import logger
+from agentkit.errors import RunError
 from agentkit.events import Event, ImageReady, InvocationProgress
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation
@@ -98,11 +99,11 @@ class LiveTurn:
 
     def stop(self) -> bool:
         """End the turn now, and keep what came. False where it is at its end already."""
-        self._is_stopped = True
         if self._turn is not None:
             if self._turn.done:
                 return False
             self._turn.stop()
+        self._is_stopped = True
         return True
 
     async def _take(self, open_turn: Open, shelf: Shelf) -> None:
@@ -118,7 +119,10 @@ class LiveTurn:
             shelf.begin(self.user, run)
             teller = self._greet(opened, run)
         except Exception as error:  # noqa: BLE001 - raised where somebody waits for the beginning
-            self._begun.set_exception(error)
+            if self._turn is not None:
+                self._turn.stop()  # nobody would read it, and it costs money
+            is_early = self._is_stopped and isinstance(error, RunError)
+            self._begun.set_exception(stopped_early() if is_early else error)
             self._begun.exception()  # nobody may wait any more: that is no error of its own
             self.log.close()
             return
@@ -178,6 +182,12 @@ class LiveTurn:
         if error is not None:
             return Ending("failed", words_of(error))
         return Ending("stopped") if self._is_stopped else None
+
+
+def stopped_early() -> Refused:
+    """What the one is told who began a turn that was stopped before it could begin."""
+    words = "It was stopped before anything was sent to the model."
+    return Refused(409, words, "the same message once more")
 
 
 def _pictures_of(event: Event) -> list[str]:

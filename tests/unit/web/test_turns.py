@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
-from tests.unit.web.talking import Gate, chat_server, kinds, message, painting, text_of, told
+from agentkit.sessions import Sessions
+from agentkit.web import app
+from tests.clock import GUARD
+from tests.unit.web.talking import (
+    TOKEN,
+    Gate,
+    Talker,
+    agent_for,
+    chat_server,
+    closing,
+    kinds,
+    message,
+    painting,
+    text_of,
+    told,
+    wait_for,
+)
+from tests.web_server import serving_app
 
 FOX = Reply([Say("Here: "), Draw("a fox", size=(64, 64)), Say("a fox.")])
 CALL = Reply([CallTool("wait", {"city": "Oslo"})])
@@ -93,6 +111,25 @@ def test_a_turn_that_is_stopped_keeps_what_came(emulator: Emulator, tmp_path: Pa
         assert answer["metadata"]["status"] == "stopped"
         assert page.ask("POST", "/api/chat/ada/stop", {}).json() == {"stopped": False}
         gate.opened.set()
+
+
+def test_a_turn_that_is_stopped_before_it_begins_says_so(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """It waits for the conversation, which somebody else has."""
+    agent = agent_for(emulator, tmp_path)
+    sessions = Sessions(f"sqlite:///{tmp_path}/chats.db", store=agent.store, wait=GUARD)
+    free = sessions.record("ada", agent).lock(0.0)
+    with serving_app(closing(app(agent, sessions=sessions, token=TOKEN))) as served:
+        page = Talker(served, {"authorization": f"Bearer {TOKEN}"})
+        with ThreadPoolExecutor(1) as pool:
+            begun = pool.submit(page.ask, "POST", "/api/chat", message("ada", "What is 2 + 2?"))
+            wait_for(lambda: page.ask("POST", "/api/chat/ada/stop", {}).status == 200)
+            reply = begun.result()
+        assert (reply.status, "stopped" in reply.json()["error"]) == (409, True)
+        free()
+        assert page.ask("POST", "/api/chat", message("ada", "What is 2 + 2?")).status == 200
+    assert len(emulator.posts) == 1
 
 
 def test_what_failed_is_said_and_the_next_turn_works(emulator: Emulator, tmp_path: Path) -> None:
