@@ -5,13 +5,15 @@ calls that wait, or where an interrupted one stopped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentkit.budget import Budget
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation, SavedRun
 from agentkit.stream import Turn
+from agentkit.tools import BadArguments, Denied, Edited
 from agentkit.values import Image, Text
 from agentkit.web.asked import AlreadyAnswered, Answers, Asked, NewMessage, Retry, resumption
 from agentkit.web.chats import Chats, run_of_message, unknown_message
@@ -21,6 +23,8 @@ from agentkit.web.refusal import Refused
 from agentkit.web.turns import Open, Opened
 
 Prompt = Sequence[str | Image]
+Means = tuple[Budget | None, Any]
+"""What the turns of a user count against, and what their tools get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,9 @@ class Talk:
             interrupted = opened.interrupted
             if interrupted is None:
                 raise Refused(409, "No turn of this conversation was interrupted.")
-            budget, deps = self.options.budget(user), self.options.deps(user)
-            stream = opened.go_on_stream(deps=deps, budget=budget)
             notes = await self._notes(interrupted.run)
+            budget, deps = self._means(user)
+            stream = opened.go_on_stream(deps=deps, budget=budget)
             return Opened(opened, Turn(stream), interrupted.run, notes)
 
         return open_turn
@@ -93,7 +97,7 @@ class Talk:
             prompt.append(part if is_text else await self.pictures.image(user, part.url))
         opened = await self.chats.open(chat, user, model=model, api=api)
         _check_ready(opened)
-        return self._begun(opened, user, prompt)
+        return _begun(opened, prompt, self._means(user))
 
     async def _again(
         self, chat: str, user: str | None, asked: Asked, message_id: str | None
@@ -105,9 +109,11 @@ class Talk:
         wanted = _to_retry(past, message_id)
         parts = wanted.run.messages[0].parts
         prompt = [each.text if isinstance(each, Text) else each for each in parts]
+        means = self._means(user)  # what may fail comes before the turn is taken out
         await self.chats.rewind(chat, wanted.run.id)
         opened = await self.chats.open(chat, user, model=model, api=api)
-        return self._begun(opened, user, [each for each in prompt if isinstance(each, str | Image)])
+        said = [each for each in prompt if isinstance(each, str | Image)]
+        return _begun(opened, said, means)
 
     async def _decided(self, chat: str, user: str | None, answers: Answers) -> Opened:
         """What a person decided about calls that wait."""
@@ -119,26 +125,50 @@ class Talk:
             decided = resumption(run, answers)
         except AlreadyAnswered as error:
             raise Refused(409, str(error)) from None
+        _check_edits(opened, run, decided.approve)
+        notes, (budget, deps) = await self._notes(run), self._means(user)
         stream = opened.resume_stream(
             run,
             approve=decided.approve,
             results=decided.results,
             outcomes=decided.outcomes,
-            deps=self.options.deps(user),
-            budget=self.options.budget(user),
+            deps=deps,
+            budget=budget,
         )
-        return Opened(opened, Turn(stream), run, await self._notes(run), decided.verdicts)
+        return Opened(opened, Turn(stream), run, notes, decided.verdicts)
 
     async def _notes(self, run: Run) -> str:
         return (await self.chats.notes([run])).get(run.id, "")
 
-    def _begun(self, chat: SavedConversation[Any], user: str | None, prompt: Prompt) -> Opened:
-        budget, deps = self.options.budget(user), self.options.deps(user)
-        return Opened(chat, chat.start(prompt, deps=deps, budget=budget))
+    def _means(self, user: str | None) -> Means:
+        return self.options.budget(user), self.options.deps(user)
 
     async def _known(self, chat: str, user: str | None) -> SavedConversation[Any]:
         await self.chats.known(chat, user)
         return await self.chats.open(chat, user)
+
+
+def _begun(chat: SavedConversation[Any], prompt: Prompt, means: Means) -> Opened:
+    budget, deps = means
+    return Opened(chat, chat.start(prompt, deps=deps, budget=budget))
+
+
+def _check_edits(
+    chat: SavedConversation[Any], run: Run, approve: Mapping[str, bool | Denied | Edited]
+) -> None:
+    """Raise `Refused` for other arguments that the tool of a call does not take. Those of a
+    sub-agent's call are checked where it goes on.
+    """
+    tools = chat.agent.tools.functions
+    for call in run.pending:
+        decision, tool = approve.get(call.id), tools.get(call.name)
+        if tool is None or not isinstance(decision, Edited):
+            continue
+        try:
+            tool.check(decision.arguments, images=run.image)
+        except BadArguments as error:
+            words = f"The changed arguments do not fit {call.name}: {error}"
+            raise Refused(400, words, "arguments that the tool takes") from None
 
 
 def _check_ready(chat: SavedConversation[Any]) -> None:

@@ -96,6 +96,35 @@ def test_other_arguments_come_beside_the_message(emulator: Emulator, tmp_path: P
         assert files.gone == ["b.txt"]
 
 
+@pytest.mark.parametrize("other", [{"name": 5}, {"nope": 1}, {}])
+def test_other_arguments_must_fit(emulator: Emulator, tmp_path: Path, other: Any) -> None:
+    files = Files()
+    emulator.play(DELETES, Reply([Say("Done.")]))
+    with chat_server(emulator, tmp_path, tools=[files.tool()]) as page:
+        chunks = page.say("ada", "Delete it")
+        (call,) = [each["toolCallId"] for each in chunks if each["type"] == "tool-input-available"]
+        body = answered(page, "ada", approved=True, edited={call: other})
+        reply = page.ask("POST", "/api/chat", body)
+        assert (reply.status, "delete" in reply.json()["error"]) == (400, True)
+        assert page.history("ada")["status"] == "waiting"
+        assert page.ask("POST", "/api/chat", {**body, "edited": {}}).status == 200
+        assert files.gone == ["a.txt"]
+
+
+def test_a_budget_that_cannot_be_read_takes_nothing_out(emulator: Emulator, tmp_path: Path) -> None:
+    budgets = [None]
+
+    def budget(_: str | None) -> Budget | None:
+        return budgets.pop()
+
+    emulator.play(Reply([Say("One.")]))
+    with chat_server(emulator, tmp_path, web={"budget": budget}) as page:
+        page.say("ada", "Count")
+        retry = {"id": "ada", "trigger": "regenerate-message"}
+        assert page.ask("POST", "/api/chat", retry).status == 500
+        assert [told(each) for each in page.history("ada")["messages"]] == ["Count", "One."]
+
+
 def test_a_turn_that_waits_can_be_given_up(emulator: Emulator, tmp_path: Path) -> None:
     files = Files()
     emulator.play(DELETES, Reply([Say("Hello.")]))
