@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections import OrderedDict
@@ -56,23 +57,28 @@ class Chats:
         """Turns whose caller left."""
 
     def open(self, conversation: str | None) -> tuple[str, Conversation[Any]]:
-        """The conversation with an id, or a new one, and its id. One that waits for a person goes
-        on without the calls that wait. Raises `UsageError` for an id that is not known.
+        """The conversation with an id, or a new one, and its id. Raises `UsageError` for an id that
+        is not known. `keep` has to follow before its turn begins.
         """
         if not conversation:
-            conversation = secrets.token_urlsafe(12)
-            self._chats[conversation] = self.agent.conversation()
-            self._forget()
-        elif conversation not in self._chats:
+            return secrets.token_urlsafe(12), self.agent.conversation()
+        if conversation not in self._chats:
             raise UsageError(
                 f"conversation={conversation!r:.60}: it is not known here; accepted is one of the "
                 f"latest {self._kept} that this program began, and nothing for a new one"
             )
-        self._chats.move_to_end(conversation)
-        chat = self._chats[conversation]
+        return conversation, self._chats[conversation]
+
+    def keep(self, name: str, chat: Conversation[Any]) -> None:
+        """Hold a conversation, as the latest, because its next turn begins. One that waits for a
+        person goes on without the calls that wait.
+        """
+        self._chats[name] = chat
+        self._chats.move_to_end(name)
+        while len(self._chats) > self._kept:
+            self._chats.popitem(last=False)
         if chat.waiting is not None:
             chat.adopt(chat.waiting)
-        return conversation, chat
 
     def waiting(self, conversation: str, run: Run) -> Conversation[Any]:
         """The conversation in which this run waits. Raises `UsageError` where it went on."""
@@ -86,22 +92,16 @@ class Chats:
     def stop(self, turn: Turn[Any]) -> None:
         """Stop a turn whose caller left. What had come of it stays in its conversation."""
         turn.stop()
-        if not turn.done:
-            self._stopped.add(turn)
+        self._stopped = {each for each in (*self._stopped, turn) if not each.done}
 
     async def settled(self) -> None:
         """Wait until all that was stopped has ended, and the downloads of all conversations."""
         while self._stopped:
             turn = self._stopped.pop()
             with suppress(AgentkitError):
-                async for _ in turn:
-                    continue
+                await turn.answer()
         for chat in tuple(self._chats.values()):
             await chat.settled()
-
-    def _forget(self) -> None:
-        while len(self._chats) > self._kept:
-            self._chats.popitem(last=False)
 
     def image(self, sha256: str) -> Image | None:
         """A picture of these conversations."""
@@ -113,19 +113,24 @@ class Chats:
                     return image
         return None
 
-    def pictures(self, given: Pictures, chat: Conversation[Any]) -> list[Image]:
+    async def pictures(self, given: Pictures, chat: Conversation[Any]) -> list[Image]:
         """The pictures that a caller hands in. Raises `UsageError` and `ImageError`."""
         if isinstance(given, str | bytes) or len(given) > MOST_PICTURES:
             raise UsageError(f"images=…: accepted is a list of at most {MOST_PICTURES} pictures")
-        return [self._picture(each, f"images[{at}]", chat) for at, each in enumerate(given)]
+        found = [self._known(each, f"images[{at}]", chat) for at, each in enumerate(given)]
+        return [
+            each
+            if isinstance(each, Image)
+            else await asyncio.to_thread(_decoded, each, f"images[{at}]")
+            for at, each in enumerate(found)
+        ]
 
-    def _picture(self, given: object, where: str, chat: Conversation[Any]) -> Image:
-        if isinstance(given, Image):
-            return given
-        if isinstance(given, bytes):
-            return Image.from_bytes(given)
-        if not isinstance(given, str):
+    def _known(self, given: object, where: str, chat: Conversation[Any]) -> Image | bytes | str:
+        """The picture, or what has to be decoded."""
+        if not isinstance(given, Image | bytes | str):
             raise UsageError(f"{where} is {type(given).__name__}; accepted is {_ACCEPTED}")
+        if not isinstance(given, str):
+            return given
         if given.startswith(URI) or _HANDLE.match(given):
             found = self.image(given.removeprefix(URI)) if given.startswith(URI) else None
             found = found or chat.images.get(given)
@@ -134,10 +139,15 @@ class Chats:
             return found
         if given[:8].lower().startswith(("http://", "https://")):
             return Image.from_url(given)
-        return Image.from_bytes(_decoded(given, where))
+        return given
 
 
-def _decoded(text: str, where: str) -> bytes:
+def _decoded(given: bytes | str, where: str) -> Image:
+    """The picture of bytes, of a data URL, or of base64. It blocks: a picture may be large."""
+    return Image.from_bytes(given if isinstance(given, bytes) else _bytes_of(given, where))
+
+
+def _bytes_of(text: str, where: str) -> bytes:
     """The bytes of a data URL, or of base64. A path is neither."""
     head, comma, data = text.partition(",")
     if head[:5].lower() == "data:" and not (comma and head.lower().endswith(";base64")):
@@ -158,7 +168,7 @@ async def watched(stream: AnswerStream[Any], tell: Tell | None, chats: Chats) ->
     turn = Turn(stream)
     try:
         if tell is not None:
-            async for event in turn:
+            async for event in turn.drained():
                 await tell(event)
         return await turn.answer()
     except BaseException:

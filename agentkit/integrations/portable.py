@@ -11,6 +11,7 @@ from typing import Any, cast
 from agentkit._check import check_kind, check_number, check_pattern
 from agentkit.agent import Agent
 from agentkit.answer import Answer
+from agentkit.conversation import Conversation
 from agentkit.errors import UsageError
 from agentkit.integrations.chats import Chats, Pictures, Tell, uri_of, watched
 from agentkit.tools.tool import NAME
@@ -115,13 +116,23 @@ class Portable:
         wait. One whose caller is cancelled is stopped, and what had come of it is kept. Raises
         `UsageError` and `ImageError` for what cannot be sent, and otherwise as `Agent.run` does.
         """
+        name, chat, parts = await self.prepared(prompt, images, conversation)
+        answer = await watched(chat.stream(parts), tell, self.chats)
+        return PortableReply(answer.shown, answer, name)
+
+    async def prepared(
+        self, prompt: str, images: Pictures = (), conversation: str | None = None
+    ) -> tuple[str, Conversation[Any], list[str | Image]]:
+        """A conversation's id, the conversation, and what it is to be sent. What cannot be sent
+        changes no conversation, and begins none.
+        """
         check_kind("call(prompt={!r})", prompt, str, "text")
         if not prompt.strip() and not images:
             raise UsageError("call(prompt=''): accepted is text that is not empty, or pictures")
         name, chat = self.chats.open(conversation)
-        parts = [prompt, *self.chats.pictures(images, chat)]
-        answer = await watched(chat.stream(parts), tell, self.chats)
-        return PortableReply(answer.shown, answer, name)
+        parts = [prompt, *await self.chats.pictures(images, chat)]
+        self.chats.keep(name, chat)
+        return name, chat, parts
 
 
 def checked_arguments(given: object) -> tuple[str, list[str], str]:

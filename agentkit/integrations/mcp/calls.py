@@ -85,8 +85,8 @@ class Calls:
         """The turn that these parameters begin, or go on with."""
         if params.request_state is None:
             prompt, images, conversation = checked_arguments(params.arguments or {})
-            name, _ = self._tool.chats.open(conversation)
-            return await self._kept(name, self._tool.call(prompt, images, name, tell=tell))
+            name, chat, parts = await self._tool.prepared(prompt, images, conversation)
+            return await self._kept(name, self._replied(name, chat.stream(parts), tell))
         held = self._held.pop(params.request_state, None)
         if held is None:
             raise UsageError(

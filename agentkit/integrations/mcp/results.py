@@ -13,13 +13,16 @@ from agentkit.answer import Answer
 from agentkit.integrations.chats import uri_of
 from agentkit.integrations.mcp.previews import Preview
 from agentkit.integrations.portable import PortableReply
+from agentkit.show.plain import line
 from agentkit.values import Image, Invocation, Text
 
 MOST = 900_000
 """Characters of a result as JSON: Claude Desktop takes no message of 1,048,576."""
 _MOST_TEXT = 200_000
+_MOST_NOTE = 100_000
+_MOST_ERROR = 20_000
 _MOST_IMAGES = 400
-_MOST_ARGUMENTS = 20_000
+_MOST_ARGUMENTS = 2_000
 _MOST_FAILURES = 50
 _BESIDE = 2_000
 """Characters of JSON around the blocks of a result, at most."""
@@ -33,8 +36,9 @@ def result_of(reply: PortableReply, previews: Previews, *, error: str = "") -> C
     what had arrived.
     """
     words = "".join(_words(part) for part in reply.parts)
-    text = "\n\n".join(filter(None, (_cut(words), error and f"[error: {error}]", _note(reply))))
-    content: list[ContentBlock] = [TextContent(type="text", text=_cut(text))]
+    said = (_cut(words), error and f"[error: {_cut(error, _MOST_ERROR)}]", _note(reply))
+    text = "\n\n".join(filter(None, said))
+    content: list[ContentBlock] = [TextContent(type="text", text=text)]
     structured = _structured(reply, error)
     left = MOST - _BESIDE - _length(text) - _length(structured)
     images = reply.answer.images[:_MOST_IMAGES]
@@ -62,16 +66,19 @@ def _words(part: Text | Image) -> str:
 
 
 def _note(reply: PortableReply) -> str:
+    """What the other model has to know. The conversation's id is told in any case."""
     note = reply.note()
-    last = f"[conversation: {reply.conversation}]"
-    return note if len(note) <= _MOST_TEXT else f"{note[: _MOST_TEXT // 2]}…\n{last}"
+    cut = _cut(note, _MOST_NOTE)
+    return note if cut == note else f"{cut}\n[conversation: {reply.conversation}]"
 
 
-def _cut(text: str) -> str:
-    """The text, cut where its JSON is too long. A character may become six."""
-    if len(text) * 6 <= _MOST_TEXT or _length(text) <= _MOST_TEXT:
+def _cut(text: str, most: int = _MOST_TEXT) -> str:
+    """The text, cut where its JSON has more characters. One character may become six."""
+    if len(text) * 6 <= most or _length(text) <= most:
         return text
-    kept = text[: _MOST_TEXT // 6] if _length(text[:_MOST_TEXT]) > _MOST_TEXT else text[:_MOST_TEXT]
+    kept = text[: most - 2]
+    if _length(kept) > most:
+        kept = text[: most // 6]
     return f"{kept}\n[cut here: {len(kept):,} of {len(text):,} characters]"
 
 
@@ -85,7 +92,7 @@ def _link(image: Image) -> ResourceLink:
         type="resource_link",
         uri=uri_of(image),
         name=image.name,
-        description=words[:300] or None,
+        description=line(words, width=200) or None,
         mime_type=image.media_type,
         size=image.size,
     )
@@ -121,7 +128,7 @@ def _facts(image: Image) -> dict[str, Any]:
 def pending_call(call: Invocation) -> dict[str, Any]:
     """A call that waits for a person."""
     arguments = call.arguments or {}
-    is_long = _length(arguments) > _MOST_ARGUMENTS // _MOST_FAILURES * 10
+    is_long = _length(arguments) > _MOST_ARGUMENTS
     return {"id": call.id, "name": call.name, "arguments": "…" if is_long else arguments}
 
 

@@ -230,7 +230,6 @@ async def test_progress(agent: Agent[Any], emulator: Emulator, protocol: str) ->
     assert seen[0][0] < seen[1][0]
 
 
-@pytest.mark.parametrize("protocol", [WAYS[0], WAYS[1], WAYS[2]])
 async def test_a_call_that_is_cancelled_stops_the_run(
     agent: Agent[Any], emulator: Emulator, protocol: str
 ) -> None:
@@ -369,6 +368,31 @@ async def test_a_result_is_never_too_long(agent: Agent[Any], emulator: Emulator)
     assert "[conversation: chat]" in text
 
 
+@pytest.mark.parametrize("letters", [199_900, 200_001, 500_000])
+async def test_a_long_text_leaves_the_note_behind_it(
+    agent: Agent[Any], emulator: Emulator, letters: int
+) -> None:
+    emulator.play([Reply([Say("a" * letters), Draw("a fox", data=RED)])])
+    answer = await agent.run("Draw")
+    told = text_of(result_of(PortableReply(answer.shown, answer, "chat"), {}))
+    assert told.endswith("[conversation: chat]")
+    assert "[img_1: 20×10 image/png" in told
+    assert ("cut here" in told) == (letters > 200_000)
+
+
+async def test_the_longest_result_of_all_is_never_too_long(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
+    calls = [CallTool("send", {"to": "x" * 1_900}, id=f"c{at}") for at in range(60)]
+    drawn = [Draw("\x01“" * 400, data=picture(size=(9, 9), noise=seed)) for seed in range(1, 421)]
+    emulator.play([Reply([Say("\x01“é" * 200_000), *drawn, *calls])])
+    answer = await agent.run("Draw")
+    result = result_of(PortableReply(answer.shown, answer, "chat"), {}, error="\x01" * 200_000)
+    text = result.model_dump_json(by_alias=True, exclude_none=True)
+    assert len(text) <= 900_000
+    assert text_of(result).endswith("[conversation: chat]")
+
+
 @pytest.mark.parametrize(
     "options",
     [{"name": "no spaces"}, {"preview": -1}, {"preview": 10**7}, {"preview": True}, {"kept": 0}],
@@ -388,5 +412,6 @@ def test_without_the_sdk(agent: Agent[Any], monkeypatch: pytest.MonkeyPatch) -> 
 def test_chats_are_found_by_whole_names(agent: Agent[Any]) -> None:
     chats = Chats(agent, 3)
     name, chat = chats.open("")
+    chats.keep(name, chat)
     assert chats.open(name) == (name, chat)
     assert chats.image("img_1") is None

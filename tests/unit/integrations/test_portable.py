@@ -14,6 +14,7 @@ from agentkit.emulator import CallTool, Draw, Reply, Say
 from agentkit.errors import ImageError, UsageError
 from agentkit.events import Event, ImageReady
 from agentkit.integrations import portable
+from tests.clock import until
 from tests.conftest import Bench, picture
 
 RED, BLUE = picture("red", (20, 10)), picture("blue", (10, 20))
@@ -151,3 +152,37 @@ async def test_a_prompt_that_says_nothing(drawing: Any) -> None:
     for prompt in ("", " ", 5):
         with pytest.raises(UsageError, match="accepted"):
             await drawing.call(prompt)
+
+
+async def test_what_cannot_be_sent_changes_no_conversation(bench: Bench) -> None:
+    @tool(approve=True)
+    def send(to: str) -> str:
+        """Send the picture."""
+        return f"sent to {to}"
+
+    drawing = portable(bench.agent(tools=[send]), "draw", kept=1)
+    bench.emulator.play([Reply([CallTool("send", {"to": "Ada"}, id="a")]), Reply([Say("Left.")])])
+    first = await drawing.call("Send it")
+    for conversation in (None, first.conversation):
+        with pytest.raises(UsageError, match="accepted is a data URL"):
+            await drawing.call("Look", ["/etc/passwd"], conversation)
+    chat = drawing.chats.waiting(first.conversation, first.answer.run)
+    assert chat.waiting is not None
+    assert (await drawing.call("Leave it", (), first.conversation)).text.startswith("Left.")
+
+
+async def test_turns_that_were_stopped_are_forgotten(bench: Bench, drawing: Any) -> None:
+    """A server that runs for months holds none of the turns whose callers left."""
+
+    async def leave(event: Event) -> None:
+        raise RuntimeError("the client is gone")
+
+    bench.emulator.play([Reply([Say("Hello"), Draw("a fox", data=RED)])] * 4)
+    for _ in range(4):
+        with pytest.raises(RuntimeError, match="gone"):
+            await drawing.call("Draw a fox", tell=leave)
+        stopped = drawing.chats._stopped
+        await until(lambda: all(turn.done for turn in drawing.chats._stopped))
+    assert len(stopped) == 1
+    await drawing.chats.settled()
+    assert not drawing.chats._stopped
