@@ -108,7 +108,7 @@ class DatabaseRecord:
                 before,
                 shown,
                 is_turn=is_turn,
-                title=rows.title_of(run) if is_turn else "",
+                title=rows.title_of(run),
             )
             turns.save_pictures(connection, self.id, shown.images, self._images)
             if is_turn:

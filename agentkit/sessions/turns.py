@@ -54,13 +54,13 @@ _TITLE: ColumnElement[str] = case(
 _GOES_ON = (
     update(conversations)
     .where(_HERE)
-    .values(active=bindparam("run"), **_CHANGED)
+    .values(active=bindparam("run"), title=_TITLE, **_CHANGED)
     .returning(conversations.c.version)
 )
 _GIVE_UP = (
     update(conversations)
     .where(_HERE)
-    .values(active=None, **_CHANGED)
+    .values(active=None, title=_TITLE, **_CHANGED)
     .returning(conversations.c.version)
 )
 _KEEP = (
@@ -135,10 +135,11 @@ def save(
     shown: Shown,
     *,
     is_turn: bool | None = None,
-    title: str = "",
+    title: str,
 ) -> tuple[Written, int]:
     """Write what is new of a run, apart from its pictures, and which API and model the next turn
-    has. With `is_turn`, the run has ended: it is the next turn, or is none.
+    has. With `is_turn`, the run has ended: it is the next turn, or is none. A conversation without
+    a title gets this one.
 
     Returns what is written by now, and the version of the conversation.
     """
@@ -149,12 +150,13 @@ def save(
         "new_handles": shown.handles,
         "new_api": shown.api,
         "new_model": shown.model,
+        "new_title": title,
     }
     if is_turn is None:
         statement, values["run"] = _GOES_ON, run.id
     elif is_turn:
         connection.execute(_IS_A_TURN, {"chat": chat, "of_run": run.id})
-        statement, values["new_title"] = _KEEP, title
+        statement = _KEEP
     else:
         statement = _GIVE_UP
     return written(run), connection.execute(statement, values).scalar_one()

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from agentkit import FileImageStore, ImageGeneration
-from agentkit.emulator import Draw, Reply
-from agentkit.errors import ConversationBusy, SessionError, UsageError
+from agentkit.emulator import Draw, Failure, Reply
+from agentkit.errors import ConversationBusy, InsufficientCredits, SessionError, UsageError
 from agentkit.sessions import Sessions
 from tests.conftest import Bench
 
@@ -40,6 +40,29 @@ async def test_conversations_are_listed_and_renamed(bench: Bench, sessions: Sess
     assert agent.conversation("a", sessions=sessions).title == "Foxes"
     with pytest.raises(UsageError, match="saved conversation"):
         await sessions.rename("c", "x")
+
+
+async def test_a_conversation_is_busy_while_a_turn_goes_on(
+    bench: Bench, sessions: Sessions
+) -> None:
+    chat = bench.agent().conversation("a", sessions=sessions)
+    bench.emulator.play(["One."])
+    async with chat.held():
+        assert await sessions.busy(["a", "b"]) == {"a"}
+        await bench.ask(chat, "Count")
+    assert await sessions.busy(["a", "b"]) == frozenset()
+    assert await sessions.busy([]) == frozenset()
+    with pytest.raises(UsageError, match="busy"):
+        await sessions.busy([""])
+
+
+async def test_a_failed_first_turn_gives_its_title(bench: Bench, sessions: Sessions) -> None:
+    chat = bench.agent().conversation("a", sessions=sessions)
+    bench.emulator.play([Reply(error=Failure(code=402)), "Two."])
+    with pytest.raises(InsufficientCredits):
+        await bench.ask(chat, "A fox")
+    await bench.ask(chat, "A hen")
+    assert [each.title for each in await sessions.list()] == ["A fox"]
 
 
 async def test_a_fork_goes_its_own_way(bench: Bench, sessions: Sessions) -> None:
