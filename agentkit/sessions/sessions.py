@@ -151,6 +151,18 @@ class Sessions:
         """
         return await self._read(partial(catalogue.found, chat=chat, user=user))
 
+    async def busy(self, chats: Iterable[str]) -> frozenset[str]:
+        """Those of these conversations in which a turn is going on now, in this or another process.
+        One whose status is `running`, and that is not among them, was interrupted.
+        """
+        names = [check_name("Sessions.busy({!r})", each) for each in chats]
+        is_free = self._database.locks.is_free
+
+        def look() -> frozenset[str]:
+            return frozenset(each for each in names if not is_free(lock_of(each)))
+
+        return await asyncio.to_thread(look) if names else frozenset()
+
     async def runs(self, chat: str) -> tuple[SavedRun, ...]:
         """Every run of a conversation, in the order in which they began: its turns, and those that
         failed, were given up, wait for a person, or are under way. Empty for an id that no

@@ -125,6 +125,10 @@ class Chats:
         except ConversationBusy:
             raise busy() from None
 
+    async def busy(self, chats: Sequence[SavedChat]) -> frozenset[str]:
+        """Those of which a process, this or another one, takes a turn now."""
+        return await self.sessions.busy(each.id for each in chats if each.status == "running")
+
     async def branches(self, chat: str) -> list[dict[str, Any]]:
         """The forks of a conversation, the latest first: who may see it may see them."""
         found = await self.sessions.list(forked_from=chat, limit=MOST_LISTED)
@@ -184,7 +188,7 @@ def summary(chat: SavedChat, *, is_live: bool) -> dict[str, Any]:
 
 def status_of(chat: SavedChat, *, is_live: bool) -> str:
     """`idle`, `running`, `waiting` for a person, or `interrupted`: it was under way when its
-    process died, or another process takes it.
+    process died.
     """
     if is_live:
         return "running"

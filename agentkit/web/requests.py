@@ -12,11 +12,19 @@ from starlette.responses import Response, StreamingResponse
 
 from agentkit.errors import UsageError
 from agentkit.loop.approvals import given_up
+from agentkit.run import Run
 from agentkit.sessions import SavedChat, SavedRun
 from agentkit.sessions.rows import title_of
 from agentkit.web.asked import Asked, read_asked
 from agentkit.web.bodies import MOST_BYTES, MOST_SHORT_BYTES, json_answer, read_object
-from agentkit.web.chats import MOST_LISTED, Chats, busy, checked_id, summary
+from agentkit.web.chats import (
+    MOST_LISTED,
+    Chats,
+    busy,
+    checked_id,
+    summary,
+    unknown_chat,
+)
 from agentkit.web.chunks import DONE, HEADERS, KEEP_ALIVE, Chunk, sse
 from agentkit.web.message_facts import Ending
 from agentkit.web.options import WebOptions
@@ -24,6 +32,9 @@ from agentkit.web.refusal import Refused
 from agentkit.web.retelling import ui_messages, user_message
 from agentkit.web.talk import Talk
 from agentkit.web.turns import LiveTurn, Turns
+
+_LOOKS = 3
+"""How often a conversation is read that changes while it is."""
 
 
 def user_of(request: Request) -> str | None:
@@ -80,22 +91,35 @@ class Requests:
         return json_answer({"dropped": await self.talk.drop(chat, user)})
 
     async def history(self, request: Request) -> Response:
-        """A conversation with all its messages."""
-        chat, user = _id(request), user_of(request)
-        live = self._live(request)
+        """A conversation with all its messages. A turn that begins or ends while they are read has
+        them read again, so that they fit the status.
+        """
+        told: dict[str, Any] = {}
+        for _ in range(_LOOKS):
+            live = self._live(request)
+            told = await self._history(_id(request), user_of(request), live)
+            if self._live(request) is live:
+                break
+        return json_answer(told)
+
+    async def _history(self, chat: str, user: str | None, live: LiveTurn | None) -> dict[str, Any]:
         found = await self.chats.find(chat, user)
         if found is None and live is None:
-            await self.chats.known(chat, user)
+            raise unknown_chat()
         past = await self.chats.runs(chat)
         notes = await self.chats.notes([each.run for each in past])
-        told = await asyncio.to_thread(_messages, past, notes, live)
-        shown = _new(chat, live) if found is None else self._shown(found)
+        busy_ones = await self.chats.busy([] if found is None else [found])
+        is_busy = live is not None or chat in busy_ones
+        going = None if live is None else live.run
+        if going is None and is_busy:  # another process takes it
+            going = next((each.run for each in past if each.is_active), None)
+        told = await asyncio.to_thread(_messages, past, notes, going)
+        shown = _new(chat, live) if found is None else _shown(found, live, is_busy=is_busy)
         if shown["status"] == "interrupted":
             shown |= await self.talk.interrupted(chat, user)
         pictures = past[-1].run.images if past else ()
         branches = await self.chats.branches(chat)
-        more = {"imagesCount": len(pictures), "branches": branches, "messages": told}
-        return json_answer(shown | more)
+        return shown | {"imagesCount": len(pictures), "branches": branches, "messages": told}
 
     async def list(self, request: Request) -> Response:
         """The conversations of the user, the latest first."""
@@ -104,7 +128,13 @@ class Requests:
         search, after = given.get("search", "").strip() or None, given.get("after") or None
         user = user_of(request)
         found = await self.chats.list(user, search=search, after=after, limit=limit)
-        told = [self._shown(each) for each in found]
+        others = [each for each in found if self.turns.of(each.id) is None]
+        elsewhere = await self.chats.busy(others)
+        told = [
+            _shown(each, live, is_busy=live is not None or each.id in elsewhere)
+            for each in found
+            for live in (self.turns.of(each.id),)
+        ]
         following = found[-1].id if len(found) == limit else None
         return json_answer({"chats": told, "next": following})
 
@@ -132,12 +162,6 @@ class Requests:
         """What the page has to know of the server."""
         return json_answer(await self.options.about(user_of(request)))
 
-    def _shown(self, chat: SavedChat) -> dict[str, Any]:
-        """A conversation as it is now. Its first turn, while it goes on, has a title for it."""
-        live = self.turns.of(chat.id)
-        told = summary(chat, is_live=live is not None)
-        return told if chat.title or live is None else told | {"title": _title(live)}
-
     def _live(self, request: Request) -> LiveTurn | None:
         """The turn that goes on, if it is this user's."""
         live = self.turns.of(_id(request))
@@ -146,6 +170,12 @@ class Requests:
     def _check_free(self, request: Request) -> None:
         if self._live(request) is not None:
             raise busy()
+
+
+def _shown(chat: SavedChat, live: LiveTurn | None, *, is_busy: bool) -> dict[str, Any]:
+    """A conversation as it is now. Its first turn, when it has just begun, has a title for it."""
+    told = summary(chat, is_live=is_busy)
+    return told if chat.title or live is None else told | {"title": _title(live)}
 
 
 def _id(request: Request) -> str:
@@ -170,11 +200,10 @@ async def _encoded(chunks: AsyncIterable[Chunk | None]) -> AsyncGenerator[bytes]
 
 
 def _messages(
-    past: tuple[SavedRun, ...], notes: Mapping[str, str], live: LiveTurn | None
+    past: tuple[SavedRun, ...], notes: Mapping[str, str], going: Run | None
 ) -> list[Mapping[str, Any]]:
     """What was said. Of the turn that goes on, the prompt alone: its stream has the rest."""
     told: list[Mapping[str, Any]] = []
-    going = None if live is None else live.run
     for each in past:
         if going is None or each.run.id != going.id:
             noted, run = notes.get(each.run.id, ""), each.run

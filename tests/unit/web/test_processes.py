@@ -104,6 +104,8 @@ def test_killed_in_the_middle(place: Place, emulator: Emulator) -> None:
     with place.server() as (page, _):
         history = page.history("ada")
         assert history["status"] == "interrupted"
+        (listed,) = page.get("/api/chats")["chats"]
+        assert (listed["status"], listed["title"]) == ("interrupted", "Draw a fox")
         assert history["interrupted"]["images"] == 1
         prompt, answer = history["messages"]
         assert told(prompt) == "Draw a fox"
@@ -162,6 +164,9 @@ def test_two_servers_of_one_database(place: Place, emulator: Emulator) -> None:
         stream.until("tool-input-available")
         wait_for((place.folder / "calls").exists)
         assert other.history("ada")["status"] == "running"
+        assert [told(each) for each in other.history("ada")["messages"]] == ["Draw a fox"]
+        (listed,) = other.get("/api/chats")["chats"]
+        assert (listed["status"], listed["title"]) == ("running", "Draw a fox")
         assert other.ask("POST", "/api/chat", message("ada", "And?")).status == 409
         assert other.ask("DELETE", "/api/chat/ada").status == 409
         (place.folder / "open").touch()

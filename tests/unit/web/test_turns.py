@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -77,6 +78,30 @@ def test_a_turn_goes_on_when_its_reader_has_gone(emulator: Emulator, tmp_path: P
             "How is the weather?",
             "It snows.",
         ]
+
+
+def test_a_history_fits_its_status(emulator: Emulator, tmp_path: Path) -> None:
+    """It is asked for while turns begin and end: where none goes on, each prompt has its answer."""
+    turns = 12
+    emulator.play(*(Reply([Say("Yes.")]) for _ in range(turns)))
+    wrong: list[object] = []
+    with chat_server(emulator, tmp_path) as page, ThreadPoolExecutor(2) as pool:
+        is_over = threading.Event()
+
+        def look() -> None:
+            while not is_over.is_set():
+                found = page.ask("GET", "/api/chat/ada").json()
+                roles = [each["role"] for each in found.get("messages", ())]
+                if found.get("status") == "idle" and roles.count("user") != len(roles) / 2:
+                    wrong.append(found)
+
+        looking = [pool.submit(look) for _ in range(2)]
+        for number in range(turns):
+            page.say("ada", f"Is it {number}?")
+        is_over.set()
+        for each in looking:
+            each.result()
+    assert wrong == []
 
 
 def test_one_turn_at_a_time(emulator: Emulator, tmp_path: Path) -> None:
@@ -172,6 +197,7 @@ def test_what_failed_stays_to_be_seen(emulator: Emulator, tmp_path: Path) -> Non
         prompt, answer = page.history("ada")["messages"]
         assert told(prompt) == "Draw a fox"
         assert answer["metadata"]["status"] == "failed"
+        assert page.get("/api/chats")["chats"][0]["title"] == "Draw a fox"
         assert answer["metadata"]["error"] == words
         assert file in [each.get("url") for each in answer["parts"]]
         assert page.ask("GET", f"/{file}").status == 200
