@@ -86,6 +86,11 @@ class LiveTurn:
         """The run as far as it has come; None before it has begun."""
         return None if self._turn is None else self._turn.run
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether the turn is over, and only pictures of it are still downloaded."""
+        return self._turn is not None and self._turn.done
+
     async def begun(self) -> None:
         """Wait until the turn has begun. Raises what keeps it from beginning."""
         await asyncio.shield(self._begun)
@@ -190,6 +195,12 @@ def stopped_early() -> Refused:
     return Refused(409, words, "the same message once more")
 
 
+def settling() -> Refused:
+    """The next turn waits for the pictures of the last one: each has its place in the order."""
+    words = "Pictures of the last answer are still on their way."
+    return Refused(409, words, "a message when they have come, or are given up")
+
+
 def _pictures_of(event: Event) -> list[str]:
     """The digest of the picture that an event brings, also of a sub-agent."""
     inner: Event | None = event
@@ -224,7 +235,7 @@ class Turns:
         if live is not None:
             if live.user != user:
                 raise unknown_chat()
-            raise busy()
+            raise settling() if live.is_settling else busy()
         self._live[chat] = live = LiveTurn(chat, user, self._note, emulator=self._emulator)
         task = live.start(open_turn, self._shelf)
         self._tasks[task] = live

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
+from agentkit import FetchPolicy
+from agentkit.emulator import CallTool, Draw, Emulator, Failure, Raw, Reply, Say
 from agentkit.sessions import Sessions
 from agentkit.web import app
 from tests.clock import GUARD
+from tests.conftest import picture
 from tests.unit.web.talking import (
     TOKEN,
     Gate,
@@ -136,6 +141,57 @@ def test_a_turn_that_is_stopped_keeps_what_came(emulator: Emulator, tmp_path: Pa
         assert answer["metadata"]["status"] == "stopped"
         assert page.ask("POST", "/api/chat/ada/stop", {}).json() == {"stopped": False}
         gate.opened.set()
+
+
+@contextmanager
+def slow_picture() -> Iterator[tuple[str, threading.Event, threading.Event]]:
+    """The address of a picture; whether it was asked for, and whether it may come."""
+    asked, released = threading.Event(), threading.Event()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.set()
+            assert released.wait(GUARD)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(picture(size=(60, 50), noise=1))
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as host:
+        serving = threading.Thread(target=host.serve_forever, args=(0.01,))
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{host.server_port}/fox", asked, released
+        finally:
+            released.set()
+            host.shutdown()
+            serving.join()
+
+
+def test_a_picture_that_comes_after_the_stop_is_waited_for(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    fetch = FetchPolicy(private=True, grace=GUARD)
+    with slow_picture() as (url, asked, released), ExitStack() as stack:
+        image = {"type": "image_url", "image_url": {"url": url}}
+        emulator.play(Reply([Say("Here: "), Raw(chat={"images": [image]})]))
+        page = stack.enter_context(chat_server(emulator, tmp_path, fetch=fetch))
+        stream = page.begin("ada", "Draw a fox")
+        assert asked.wait(GUARD)
+        assert page.ask("POST", "/api/chat/ada/stop", {}).json() == {"stopped": True}
+        again = message("ada", "And?")
+
+        def refused() -> str:
+            words = str(page.ask("POST", "/api/chat", again).json()["error"])
+            return words if words.startswith("Pictures") else ""
+
+        assert "on their way" in wait_for(refused)
+        released.set()
+        assert [each["type"] for each in stream.chunks()].count("file") == 1
+        history = page.history("ada")
+        assert (history["status"], history["imagesCount"]) == ("idle", 1)
 
 
 def test_a_turn_that_is_stopped_before_it_begins_says_so(
