@@ -9,6 +9,7 @@ what is kept is about as large as the message.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 
 from agentkit.web.chunks import Chunk, is_sent
@@ -18,6 +19,8 @@ KEEP_ALIVE_SECONDS = 15.0
 _DELTAS = frozenset({"text-delta", "reasoning-delta"})
 _LONGEST_DELTA = 4096
 """Characters of a delta that more is joined to: each piece that is joined copies them."""
+_MOST_PASSING = 1000
+"""Transient chunks that are kept."""
 
 
 class StreamLog:
@@ -29,6 +32,8 @@ class StreamLog:
         """None: it was told anew since."""
         self._told_again: dict[tuple[str, str], tuple[int, int]] = {}
         """Type and id of a `data-…` part → where it is told first, and where last."""
+        self._passing: deque[int] = deque()
+        """Where transient chunks are told, the latest ones."""
         self._least_joined = 0
         """Chunks before this one stay as they are."""
         self._is_closed = False
@@ -48,6 +53,8 @@ class StreamLog:
                 continue
             if kind.startswith("data-") and "id" in chunk:
                 self._tell_again((kind, str(chunk["id"])))
+            if chunk.get("transient"):
+                self._forget_old()
             self._chunks.append(chunk)
         self._wake()
 
@@ -113,6 +120,14 @@ class StreamLog:
         if last != first:
             self._chunks[last] = None
         self._told_again[part] = (first, here)
+
+    def _forget_old(self) -> None:
+        """What is part of no message (the words of a sub-agent while it works) is kept for those
+        who are a little behind.
+        """
+        if len(self._passing) == _MOST_PASSING:
+            self._chunks[self._passing.popleft()] = None
+        self._passing.append(len(self._chunks))
 
     def _beat_on(self) -> None:
         if self._next_beat is None and not self._is_closed:

@@ -116,6 +116,19 @@ async def test_what_is_kept_does_not_grow_with_what_is_told_again() -> None:
     assert size < 16 << 20
 
 
+async def test_what_is_part_of_no_message_is_not_kept_for_long() -> None:
+    """The words of a sub-agent: one who is behind has the latest, and all of the message."""
+    log = StreamLog()
+    for number in range(20_000):
+        passing = {"type": "data-progress", "data": {"delta": str(number)}, "transient": True}
+        log.add([passing, *([delta("word ")] if number % 10_000 == 0 else [])])
+    log.close()
+    chunks = await read(log)
+    assert len(chunks) < 2_000
+    assert [each["data"]["delta"] for each in chunks if "data" in each][-1] == "19999"
+    assert "".join(each.get("delta", "") for each in chunks) == "word word "
+
+
 CHUNKS = st.lists(
     st.one_of(
         st.builds(delta, st.text(max_size=5), st.sampled_from(["text-1", "text-2"])),
