@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from agentkit._check import check_kind, check_model, check_optional, refused
 from agentkit.agent import Agent
+from agentkit.errors import UsageError
 from agentkit.sessions import Sessions
 from agentkit.web import page_files
 from agentkit.web.chats import Chats
@@ -141,6 +142,12 @@ def app(
     names = tuple(check_model("web.app(models={!r})", each) for each in models)
     options = WebOptions(agent, names, budget, deps, emulator)
     kept = Sessions(store=agent.store) if sessions is None else sessions
+    if kept.store != agent.store:
+        raise UsageError(
+            f"web.app(sessions=…): the agent keeps its pictures in {agent.store!r}, and the "
+            f"sessions in {kept.store!r}; accepted is the same for both: "
+            "Sessions(…, store=agent.store)"
+        )
     return WebApp(options, kept, hosts=hosts, token=token, user=user)
 
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from agentkit import Budget, tool
+from agentkit import Budget, FileImageStore, tool
 from agentkit.emulator import CallTool, Emulator, Reply, Say
+from agentkit.errors import UsageError
+from agentkit.sessions import Sessions
+from agentkit.web import app
 from tests.unit.web.talking import (
     Gate,
     Talker,
@@ -272,3 +275,10 @@ def test_what_is_no_id(emulator: Emulator, tmp_path: Path, name: str) -> None:
         said = message(name.replace("%0A", "\n"), "Hello")
         if name != "%ED%A0%80":
             assert page.ask("POST", "/api/chat", said).status == 400
+
+
+def test_the_agent_and_the_sessions_have_one_store(emulator: Emulator, tmp_path: Path) -> None:
+    """Else each message would fail, and not the server's start."""
+    other = Sessions(f"sqlite:///{tmp_path}/chats.db", store=FileImageStore(tmp_path / "other"))
+    with pytest.raises(UsageError, match="the same for both"):
+        app(agent_for(emulator, tmp_path), sessions=other)
