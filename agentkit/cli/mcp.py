@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agentkit._check import check_pattern
 from agentkit.cli import options as given
 from agentkit.cli.agents import AgentOptions, agent_for
 from agentkit.cli.connection import environment_of, service
 from agentkit.errors import UsageError
+from agentkit.tools.tool import NAME
 
 if TYPE_CHECKING:
     from agentkit.cli.connection import Address
@@ -37,7 +41,10 @@ Port = Annotated[
 Name = Annotated[str, typer.Option(help="The name of the tool that clients see.")]
 About = Annotated[str, typer.Option(help="What clients are told of the tool.")]
 Preview = Annotated[
-    int, typer.Option(help="Characters of base64 of a preview; 0 gives links alone.")
+    int,
+    typer.Option(
+        min=0, max=700_000, help="Characters of base64 of a preview; 0 gives links alone."
+    ),
 ]
 
 
@@ -58,10 +65,9 @@ def mcp(
 
     Without --http it speaks on stdin and stdout, as a client that starts it expects.
     """
-    import asyncio
-
     options = AgentOptions(agent, model, system, tool or ())
     options.check()
+    check_pattern("--name {!r}", name, NAME, "1 to 64 of a-z, A-Z, 0-9, _ and -")
     _show_warnings()
     with (
         _quiet_stdout(is_wire=http is None) as restore,
@@ -115,22 +121,54 @@ async def _serve(
     server = protocol.server(agent, name=name, description=description, preview=preview)
     if port is None:
         restore()
-        await server.run_stdio()
+        await _serve_stdio(server)
     else:
         await _serve_http(server, port)
+
+
+async def _serve_stdio(server: AgentServer) -> None:
+    """Serve until the client closes stdin, or a signal ends the program: then turns are stopped,
+    and what had come of them is kept.
+    """
+    if sys.stdin is not None and sys.stdin.isatty():
+        typer.echo(
+            "agentkit mcp: this speaks MCP on stdin and stdout, for a program that starts it; "
+            "Ctrl-C ends it, and --http PORT serves a port",
+            err=True,
+        )
+    serving = asyncio.create_task(server.run_stdio())
+    is_over = asyncio.Event()
+
+    def end() -> None:
+        is_over.set()
+        serving.cancel()
+
+    with suppress(NotImplementedError):  # Windows knows no such signal
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        if not is_over.is_set():
+            raise
 
 
 async def _serve_http(server: AgentServer, port: int) -> None:
     import uvicorn
 
-    app = server.http(token=os.environ.get(TOKEN) or None)
+    from agentkit.integrations.mcp.doors import checked_token
+
+    given_token = os.environ.get(TOKEN)
+    app = server.http(token=checked_token(given_token, TOKEN) if given_token else None)
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise UsageError(f"cannot listen on 127.0.0.1:{port}: {error.strerror or error}") from error
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise UsageError(
+            f"cannot listen on 127.0.0.1:{port}: {why}; --http 0 takes a free port"
+        ) from error
     with listener:
         typer.echo(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp")
-        if not os.environ.get(TOKEN):
+        if not given_token:
             typer.echo(f"Authorization: Bearer {app.token}", err=True)
         config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
         await uvicorn.Server(config).serve(sockets=[listener])

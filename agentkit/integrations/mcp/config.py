@@ -65,6 +65,9 @@ def _server(where: str, entry: Mapping[str, object]) -> tuple[Any, Mapping[str, 
     command, url = entry.get("command"), entry.get("url")
     if (command is None) == (url is None):
         raise UsageError(f"{where}: accepted is a command, or a URL; the form is {_FORM}")
+    kind = entry.get("type")
+    if kind not in (None, "stdio", "http", "streamable-http", "streamableHttp"):
+        raise UsageError(f"{where}: type is {kind!r:.60}; accepted are stdio and http")
     if url is not None:
         return _text(where, "url", url), _texts(where, "headers", entry.get("headers")) or None
     arguments: object = entry.get("args") or []

@@ -69,9 +69,9 @@ def checked_hosts(hosts: Iterable[str]) -> frozenset[str]:
     return frozenset(each.lower() for each in found)
 
 
-def checked_token(token: object) -> str:
+def checked_token(token: object, where: str = "http(token=…)") -> str:
     """A token that is long enough, of characters that a header can hold. Raises `UsageError`."""
     if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]{16,500}", token):
         accepted = f"is text of at least {LEAST_TOKEN} ASCII characters without blanks"
-        raise refused("http(token=…)", token, accepted)
+        raise refused(where, token, accepted)
     return token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
@@ -37,7 +38,7 @@ async def value_of(result: CallToolResult, read: Read) -> object:
         if isinstance(block, ResourceLink) and pictures < MOST_PICTURES:
             part = await _linked(block, read)
         else:
-            part = _part(block)
+            part = await asyncio.to_thread(_part, block)
         if not isinstance(part, str):
             pictures += 1
             if pictures > MOST_PICTURES:
@@ -85,7 +86,7 @@ async def _linked(link: ResourceLink, read: Read) -> object:
     found = await read(str(link.uri))
     for each in found.contents[:1] if found is not None else ():
         if isinstance(each, BlobResourceContents):
-            return _picture(each.blob) or _part(link)
+            return await asyncio.to_thread(_picture, each.blob) or _part(link)
     return _part(link)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 
 import pybase64
 from mcp.server.lowlevel.server import Server
@@ -34,7 +35,9 @@ from agentkit.errors import ImageError, StoreError
 from agentkit.integrations.chats import URI
 from agentkit.integrations.mcp.calls import Calls, Request
 from agentkit.integrations.mcp.http import HttpApp
+from agentkit.integrations.mcp.standard_input import own_stdin
 from agentkit.integrations.portable import portable
+from agentkit.values import Image
 
 PATIENCE = 600.0
 """Seconds for which a question to a person waits for its answer."""
@@ -75,10 +78,14 @@ class AgentServer:
         from mcp.server.stdio import stdio_server
 
         try:
-            async with stdio_server() as (read, write):
-                await self.sdk.run(read, write, self.sdk.create_initialization_options())
+            with own_stdin() as lines:
+                await self._run_stdio(stdio_server(cast("Any", lines)))
         finally:
             await self.settled()
+
+    async def _run_stdio(self, transport: AbstractAsyncContextManager[Any]) -> None:
+        async with transport as (read, write):
+            await self.sdk.run(read, write, self.sdk.create_initialization_options())
 
     def http(self, *, token: str | None = None, hosts: Iterable[str] = ()) -> HttpApp:
         """The server as an ASGI application, to be run or mounted.
@@ -132,9 +139,12 @@ class AgentServer:
         if found is None:
             raise MCPError(INVALID_PARAMS, "there is no such picture here", {"uri": uri[:200]})
         try:
-            data = await asyncio.to_thread(found.bytes)
+            blob = await asyncio.to_thread(_base64, found)
         except (ImageError, StoreError) as error:
             raise MCPError(INVALID_PARAMS, f"this picture is gone: {error}") from None
-        blob = pybase64.b64encode(data).decode("ascii")
         contents = BlobResourceContents(uri=uri, mime_type=found.media_type, blob=blob)
         return ReadResourceResult(contents=[contents])
+
+
+def _base64(image: Image) -> str:
+    return pybase64.b64encode(image.bytes()).decode("ascii")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from os import PathLike
 from typing import Any
 from urllib.parse import urlsplit
 
 from mcp import StdioServerParameters
 from mcp_types import Tool as ServerTool
 
-from agentkit._check import check_kind, check_number, refused
+from agentkit._check import check_kind, check_mapping, check_number, refused
 from agentkit._log import logger
 from agentkit.errors import ToolDefinitionError, UsageError
 from agentkit.integrations.mcp.connection import Ask, Connection, ServerError, Source
@@ -25,6 +26,7 @@ from agentkit.tools.tool import Approve
 
 Filter = Callable[[Tool[..., Any]], bool]
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")
 _MOST_NAME = 64
 _MOST_PROGRESS = 1000
 """Messages of progress of one call that are told."""
@@ -43,6 +45,8 @@ async def tools_of(
 ) -> AsyncGenerator[Toolset]:
     """See `agentkit.integrations.mcp.tools`."""
     source = _source(server, headers)
+    if ask is not None and not callable(ask):
+        raise refused("tools(ask={!r})", ask, "is an async function of words and a schema, or None")
     connection = Connection(source, ask)
     listing = _Listing(connection, prefix, approve, timeout)
     Toolset((), prefix, None)  # a wrong prefix is told before anything is started
@@ -56,21 +60,39 @@ async def tools_of(
         await connection.close()
 
 
-def _source(server: Any, headers: Mapping[str, str] | None) -> Source:
-    given = dict(headers or {})
+_ACCEPTED = "is the http(s) URL of a server, or StdioServerParameters(command=…) to start one"
+
+
+_NO_SERVERS: tuple[type, ...] = (int, float, bytes, PathLike, Mapping, Sequence)
+
+
+def _source(server: Any, headers: object) -> Source:
+    given = _headers(headers)
     if isinstance(server, str):
-        parts = urlsplit(server)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            accepted = (
-                "is the http(s) URL of a server, or StdioServerParameters(command=…) to start one"
-            )
-            raise refused("tools({!r})", server, accepted)
-        return Source(parts.netloc.rpartition("@")[2], server, given)
+        try:
+            parts = urlsplit(server)
+            is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            is_url = False
+        if not is_url:
+            raise refused("tools({!r})", server, _ACCEPTED)
+        return Source(urlsplit(server).netloc.rpartition("@")[2], server, given)
     if given:
         raise UsageError("tools(headers=…): accepted for a server with a URL")
     if isinstance(server, StdioServerParameters):
         return Source(server.command.rpartition("/")[2][:60], server, {})
+    if server is None or isinstance(server, _NO_SERVERS):
+        raise refused("tools({!r})", server, _ACCEPTED)
     return Source(type(server).__name__, server, {})
+
+
+def _headers(given: object) -> dict[str, str]:
+    """Headers that HTTP can carry. No value is told in an error: it may be a secret."""
+    found = check_mapping("tools(headers=…)", given, "is a mapping of texts")
+    for name, value in found.items():
+        if not isinstance(value, str) or not _HEADER.fullmatch(f"{name}: {value}"):
+            raise UsageError(f"tools(headers=…): {name!r:.60}: accepted is text of one line")
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def _checked(filter: object) -> Any:  # noqa: A002 - the word for it

@@ -4,9 +4,11 @@ HTTP with its doors.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,18 @@ def painter():
     print("a function that prints")
     return Agent("openai/gpt-5.2", tools=[chatter], store=MemoryImageStore(), checks=False)
 """
+HELLO = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        },
+    }
+)
 
 
 @pytest.fixture
@@ -89,19 +103,9 @@ async def test_over_stdio(emulator: Emulator, command: StdioServerParameters, er
 
 def test_stdout_belongs_to_the_protocol(command: StdioServerParameters) -> None:
     """Whatever a module, a child or a function prints goes to stderr."""
-    asked = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "t", "version": "1"},
-        },
-    }
     done = subprocess.run(
         [command.command, *command.args],
-        input=json.dumps(asked) + "\n",
+        input=HELLO + "\n",
         env={**os.environ, **(command.env or {})},
         cwd=command.cwd,
         capture_output=True,
@@ -113,6 +117,84 @@ def test_stdout_belongs_to_the_protocol(command: StdioServerParameters) -> None:
     for words in ("a module that prints", "a child that prints", "a function that prints"):
         assert words in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=str)
+def test_a_signal_ends_it_while_it_waits_for_a_client(
+    command: StdioServerParameters, number: int, code: int
+) -> None:
+    with subprocess.Popen(
+        [command.command, *command.args],
+        env={**os.environ, **(command.env or {})},
+        cwd=command.cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(HELLO + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.send_signal(number)
+        assert process.wait(GUARD) == code
+
+
+@pytest.mark.parametrize("era", MODES)
+async def test_a_cancelled_call_over_stdio(
+    emulator: Emulator, command: StdioServerParameters, era: str
+) -> None:
+    """The run stops, its connection to the model ends, and the server answers the next call."""
+    emulator.play([Reply([Say("A fox"), Say("and")], hang=True), Reply([Say("Here.")])])
+    async with Client(command, mode=MODES[era]) as client:
+        call = asyncio.ensure_future(client.call_tool("draw", {"prompt": "Draw a fox"}))
+        await until(lambda: any("completions" in each.path for each in emulator.requests))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        result: Any = await client.call_tool("draw", {"prompt": "Draw another"})
+        assert "Here." in result.content[0].text
+
+
+def test_without_stdin_it_says_so(command: StdioServerParameters) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&-', "sh", command.command, *command.args],
+        env={**os.environ, **(command.env or {})},
+        cwd=command.cwd,
+        capture_output=True,
+        text=True,
+        timeout=GUARD,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "stdin is closed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["--name", "a b"], {}, "--name 'a b': accepted is 1 to 64"),
+        (["--preview", "-1"], {}, "--preview"),
+        (["--http", "0"], {"AGENTKIT_MCP_TOKEN": "short"}, "AGENTKIT_MCP_TOKEN: accepted is text"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_right_is_named(
+    command: StdioServerParameters, arguments: list[str], environment: dict[str, str], words: str
+) -> None:
+    done = subprocess.run(
+        [command.command, *command.args, *arguments],
+        env={**os.environ, **(command.env or {}), **environment},
+        cwd=command.cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=GUARD,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr
 
 
 def test_over_http_by_command(command: StdioServerParameters) -> None:
