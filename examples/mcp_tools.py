@@ -22,7 +22,9 @@ from agentkit.integrations import mcp
 from agentkit.studio import Studio
 
 server = MCPServer("charts", log_level="WARNING")
-"""Its place takes a URL, or `mcp.StdioServerParameters(command=…)` for one that is a program."""
+"""Its place takes a URL, or for a program `StdioServerParameters(command=…)` from the module `mcp`
+of the SDK.
+"""
 
 
 @server.tool(structured_output=False)

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -143,7 +143,7 @@ async def _serve_stdio(server: AgentServer) -> None:
         is_over.set()
         serving.cancel()
 
-    with suppress(NotImplementedError):  # Windows knows no such signal
+    if sys.platform != "win32":  # which knows no such signal
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     try:
         await serving

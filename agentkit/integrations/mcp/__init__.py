@@ -68,8 +68,9 @@ def tools(
         async with mcp.tools("https://example.com/mcp", prefix="shop_") as shop:
             agent = Agent("openai/gpt-5.2", tools=[shop])
 
-    - `server` is a URL, or `mcp.StdioServerParameters(command=…, args=[…])` for one that runs as a
-      process, which ends with the block, and with this program however that ends.
+    - `server` is a URL, or for one that runs as a process `StdioServerParameters(command=…,
+      args=[…])`, which is imported from the SDK: `from mcp import StdioServerParameters`. The
+      process ends with the block, and with this program however that ends.
     - Pictures in results are pictures with handles; links to pictures are read from the server.
     - `prefix` and `filter` are those of `Toolset`, `approve` and `timeout` those of `tool`, for
       each tool. What a server says of its tools (that they only read, say) is no permission.
