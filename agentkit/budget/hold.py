@@ -35,6 +35,11 @@ class Hold:
         self._accounts, self._shape, self._worst = accounts, shape, worst
         self._ending: Ending | None = None
 
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether it has ended, and it is open what the request did cost."""
+        return self._ending is not None and self._ending.is_uncertain
+
     def worst_usd(self) -> float:
         """What the request may have cost at most. Not to be asked under the lock."""
         return self.cost_usd if self._worst is None else max(self.cost_usd, self._worst())

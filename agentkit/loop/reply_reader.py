@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from agentkit import wire
 from agentkit._log import logger
+from agentkit.budget import Hold
 from agentkit.errors import ProtocolError, RunError, StreamInterrupted
 from agentkit.events import (
     ImageFailed,
@@ -437,17 +438,19 @@ class ReplyReader:
             self._log.run = run = run.replace(spent=(*run.spent[:-1], last))
         return run
 
-    def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
-        """The run with what has come of this reply; no call of it can be run."""
+    def hand_on(self, error: RunError | None, hold: Hold) -> None:
+        """The run with what has come of this reply; no call of it can be run. A request whose cost
+        is open counts as one, also where nobody knows its price.
+        """
         parsed = self._parsed or parse(self.decoder.reply(), None)
         reply = parsed.reply
         parts = tuple(part for part in parsed.parts(self._named) if not isinstance(part, ToolCall))
         partial = Message("assistant", parts, (), self.run.api, reply.model) if parts else None
         spent = self.run.spent
         if self._collector is not None or self.looked_up is not None:
-            spent = (*spent, replace(self._usage(), uncertain_usd=uncertain_usd))
-        elif uncertain_usd:
-            spent = (*spent, Usage(requests=1, uncertain_usd=uncertain_usd))
+            spent = (*spent, replace(self._usage(), uncertain_usd=hold.uncertain_usd))
+        elif hold.uncertain_usd or hold.is_uncertain:
+            spent = (*spent, Usage(requests=1, uncertain_usd=hold.uncertain_usd))
         broken, key = self.run.broken, None if self._call is None else self._call.key
         if key is not None and len(spent) > len(self.run.spent):
             broken = (*broken, Broken(key, len(spent) - 1))

@@ -115,9 +115,9 @@ class Reader(Protocol):
         """
         ...
 
-    def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
+    def hand_on(self, error: RunError | None, hold: Hold) -> None:
         """Give what had arrived to the error, or, after a cancellation, to whoever watches; with
-        the USD that may have been spent beside what was told.
+        what may have been spent beside what was told, as the hold has been settled.
         """
         ...
 
@@ -331,7 +331,7 @@ class PaidRequest:
         except TimeoutError:
             logger().warning("rescue_too_slow", **self._reader.labels)
         settle(self._hold, self._reader.told, problem)
-        self._reader.hand_on(None, self._hold.uncertain_usd)
+        self._reader.hand_on(None, self._hold)
         if self._attempt is not None and self._call is not None:
             self._call.entries.counted.add(str(self._attempt.key))
 
@@ -348,7 +348,7 @@ class PaidRequest:
         told, stakes = self._reader.told, self._stakes
         error.billed = was_billed(error, told, stakes, answered=self._answered)
         settle(self._hold, told, error)
-        self._reader.hand_on(error, self._hold.uncertain_usd)
+        self._reader.hand_on(error, self._hold)
         await self._tell_ledger(error)
         return error
 

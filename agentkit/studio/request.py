@@ -280,10 +280,10 @@ class DrawingRequest:
             collector.see(ImageRef(_unclaimed(blob), "data", (reference,), prompt=prompt))
         return []
 
-    def hand_on(self, error: RunError | None, uncertain_usd: float) -> None:
+    def hand_on(self, error: RunError | None, hold: Hold) -> None:
         """What had come, as a drawing."""
         drawing = self.drawing
-        drawing = replace(drawing, usage=replace(drawing.usage, uncertain_usd=uncertain_usd))
+        drawing = replace(drawing, usage=replace(drawing.usage, uncertain_usd=hold.uncertain_usd))
         if self._exchange is not None:
             self._log.drawing = drawing
         if error is not None:

@@ -26,7 +26,7 @@ from agentkit import (
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
 from agentkit.errors import AgentkitError, ConversationBusy, DeadlineExceeded, UsageError
 from agentkit.events import Event
-from tests.clock import turns, until
+from tests.clock import GUARD, turns, until
 from tests.conftest import Bench
 from tests.unit.images.slow_host import FOX, HEN, LONG, SlowHost, slow_host
 from tests.unit.loop.test_grace import drawn
@@ -417,3 +417,16 @@ async def test_an_adopted_run_takes_no_picture_away(bench: Bench) -> None:
     assert chat.images["img_1"].sha256 == theirs.images[0].sha256
     assert isinstance(chat.images["img_2"], Image)
     assert chat.images["img_2"].sha256 == mine.sha256
+
+
+@pytest.mark.parametrize("checks", [True, False], ids=["priced", "no price known"])
+async def test_a_request_without_a_reply_is_no_free_one(bench: Bench, checks: bool) -> None:
+    """It may be billed, and what its highest price was, nobody may know: the cost is not whole."""
+    bench.emulator.play([Reply([Say("Late.")], delay=GUARD)])
+    chat = bench.agent(checks=checks).conversation()
+    turn = chat.start("Go")
+    await until(lambda: bool(bench.emulator.posts))
+    turn.stop()
+    usage = (await turn.answer()).usage
+    assert (usage.requests, usage.cost_usd, usage.cost_is_whole) == (1, None, False)
+    assert (usage.uncertain_usd > 0) is checks
