@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterable, AsyncIterator
-from typing import BinaryIO
+from collections.abc import AsyncIterable, AsyncIterator, Generator
+from contextlib import contextmanager
 
+from agentkit._sync import finish
 from agentkit.errors import ImageError, StoreError
 from agentkit.images.convert import SVG_REFUSED
 from agentkit.images.drafts import SafeDraft
@@ -25,6 +26,8 @@ _AT_ONCE = 1 << 19
 """Bytes that are written at once, in a thread."""
 _DATA = re.compile(r"data:[\w.+*/-]*(?:;[\w.=-]+)*;base64,", re.IGNORECASE)
 _ONE_AT_A_TIME = threading.Lock()
+_PAUSE = 0.05
+"""Seconds between two looks whether it is free."""
 _SLICE = 4 << 18
 """Characters of base64 that are decoded at once: whole groups of four."""
 ACCEPTED = (
@@ -53,7 +56,8 @@ async def take_in(store: ImageStore, body: AsyncIterable[bytes], length: int | N
             if len(waiting) >= _AT_ONCE:
                 await asyncio.to_thread(draft.write, bytes(waiting))
                 waiting.clear()
-        return await asyncio.to_thread(_kept, store, draft, bytes(waiting))
+        kept = await asyncio.to_thread(_kept, store, draft, bytes(waiting))
+        return await _smaller(store, draft) if kept is None else kept
     finally:
         await asyncio.to_thread(draft.discard)
 
@@ -92,30 +96,51 @@ def _check_beginning(head: bytes) -> None:
         raise _no_picture(str(error)) from None
 
 
-def _kept(store: ImageStore, draft: SafeDraft, rest: bytes) -> Image:
-    """The whole picture, once it is known to be one. One with longer sides than models take is kept
-    as a smaller copy.
+def _kept(store: ImageStore, draft: SafeDraft, rest: bytes) -> Image | None:
+    """The whole picture, once it is known to be one. None where its sides are longer than models
+    take: that is kept as a smaller copy.
     """
     draft.write(rest)
-    try:
+    with _in_words():
         with draft.read_back() as file:
             _check_beginning(file.read(HEAD))
             info = inspect(file)
-            if max(info.width or 0, info.height or 0) > InputLimits().max_side:
-                return _smaller(store, file)
+        if max(info.width or 0, info.height or 0) > InputLimits().max_side:
+            return None
         sha256 = draft.keep()
+    return _brought(store, Stored(sha256, info.media_type, info.size, info.width, info.height))
+
+
+async def _smaller(store: ImageStore, draft: SafeDraft) -> Image:
+    """A smaller copy of the picture. One is made at a time: the pixels of one may fill 200 MB. No
+    thread waits for that, since the conversations are read and written by the same threads.
+    """
+    # An event belongs to one event loop; there may be several.
+    while not _ONE_AT_A_TIME.acquire(blocking=False):  # noqa: ASYNC110
+        await asyncio.sleep(_PAUSE)
+    try:
+        return await finish(asyncio.to_thread(_made_smaller, store, draft), None)
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _made_smaller(store: ImageStore, draft: SafeDraft) -> Image:
+    with _in_words():
+        with draft.read_back() as file:
+            data = file.read()
+        made = scaled_to_fit(Image.from_bytes(data), InputLimits(), scale=True)
+        return _brought(store, store_bytes(store, made.bytes()))
+
+
+@contextmanager
+def _in_words() -> Generator[None]:
+    """A block whose errors are told to whoever brings the picture."""
+    try:
+        yield
     except ImageError as error:
         raise _no_picture(str(error)) from None
     except StoreError:
         raise Refused(507, "The server cannot keep pictures at the moment.") from None
-    return _brought(store, Stored(sha256, info.media_type, info.size, info.width, info.height))
-
-
-def _smaller(store: ImageStore, file: BinaryIO) -> Image:
-    file.seek(0)
-    with _ONE_AT_A_TIME:  # the pixels of one may fill 200 MB
-        made = scaled_to_fit(Image.from_bytes(file.read()), InputLimits(), scale=True)
-    return _brought(store, store_bytes(store, made.bytes()))
 
 
 def _brought(store: ImageStore, stored: Stored) -> Image:

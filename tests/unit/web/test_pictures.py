@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from collections.abc import AsyncIterator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -27,6 +29,7 @@ from agentkit.web.previews import Previews
 from agentkit.web.refusal import Refused, refused_response
 from agentkit.web.shelf import MOST_UPLOADS, Shelf
 from agentkit.web.uploads import MOST_BYTES, take_in
+from tests.clock import GUARD
 from tests.web_server import Reply, Served, serving_app
 
 ADA, BOB = [("x-login", "ada")], [("x-login", "bob")]
@@ -236,6 +239,37 @@ def test_one_that_is_longer_than_models_take_is_made_smaller(pages: Pages, serve
     assert (brought["width"], brought["mediaType"]) == (8_192, "image/png")
     assert server.ask("GET", f"/{brought['url']}", ADA).status == 200
     assert pages.store.size() == brought["size"], "the other one leaves no trace"
+
+
+async def test_pictures_that_are_made_smaller_keep_no_other_work_waiting() -> None:
+    """One is made at a time, and those that wait for it occupy no thread of the event loop's."""
+    reached, gate = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Slow(MemoryImageStore):
+        made = 0
+
+        def create(self) -> Draft:
+            self.made += 1
+            if self.made == 2:  # the first is the upload itself
+                loop.call_soon_threadsafe(reached.set)
+                assert gate.wait(GUARD)
+            return super().create()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield picture("PNG", (9000, 4))
+
+    loop.set_default_executor(ThreadPoolExecutor(2))
+    store = Slow()
+    first = asyncio.create_task(take_in(store, body(), None))
+    await asyncio.wait_for(reached.wait(), GUARD)
+    second = asyncio.create_task(take_in(store, body(), None))
+    for _ in range(50):
+        await asyncio.wait_for(asyncio.to_thread(int), GUARD / 10)
+    gate.set()
+    one, other = await asyncio.gather(first, second)
+    assert (one.width or 0) < 9000
+    assert one.sha256 == other.sha256
 
 
 def test_a_gif_goes_on_moving(server: Served) -> None:
