@@ -136,11 +136,7 @@ class Teller:
             case Paused(calls=calls):
                 return self._paused(calls)
             case Decided(verdicts=verdicts):
-                return [
-                    chunk
-                    for call_id, verdict in verdicts.items()
-                    for chunk in self._calls.answered(call_id, verdict)
-                ]
+                return self._decided(verdicts)
             case RunFinished():
                 return []
             case _:
@@ -213,6 +209,17 @@ class Teller:
             told += self._calls.held(call, held, self._step, self._calls.caller_of(held.call_id))
         return told
 
+    def _decided(self, verdicts: Mapping[str, Verdict]) -> list[Chunk]:
+        """What a person said. Of a request that broke off, no picture comes any more: those of the
+        one that takes its place are others.
+        """
+        told: list[Chunk] = []
+        for call_id, verdict in verdicts.items():
+            if self._calls.is_request(call_id):
+                told += self._pictures.given_up()
+            told += self._calls.answered(call_id, verdict)
+        return told
+
     def _replied(self, message: Message) -> list[Chunk]:
         """A reply is whole: the pages that it cites are told."""
         self._is_replied = True
@@ -233,6 +240,7 @@ class Teller:
     def _next_step(self) -> list[Chunk]:
         self._step += 1
         self._is_replied = self._has_words = False
+        self._pictures.next_reply()
         return [{"type": "start-step"}]
 
     def close(self) -> list[Chunk]:

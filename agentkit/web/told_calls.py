@@ -17,6 +17,7 @@ from agentkit.web.told_pictures import without_addresses
 _MESSAGE = 2000
 """Characters of a tool's progress that are told."""
 _CANCELLED = "cancelled: the turn ended before its result came"
+_SENT_AGAIN = "the request was sent again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,13 @@ class ToldCalls:
         call = self._calls.get(call_id)
         return call is not None and not call.has_ended
 
+    def is_request(self, call_id: str) -> bool:
+        """Whether the call stands for a request to the model of which nobody knows what became of
+        it.
+        """
+        call = self._calls.get(call_id)
+        return call is not None and call.is_server and call.data.get("why") == "outcome"
+
     def started(self, call: Invocation, step: int, parent: str | None) -> list[Chunk]:
         """A call begins, or goes on after a person has agreed to it."""
         known = self._calls.get(call.id)
@@ -135,9 +143,9 @@ class ToldCalls:
         if call is None or call.approval_id is None:
             return []
         answer = chunks.approval_answer(call.approval_id, verdict.reason, approved=verdict.approved)
-        is_asked = call.data.get("why") != "result"
-        told = call.changed(approved=verdict.approved, reason=verdict.reason)
-        return [answer, *told] if is_asked else told
+        told = [] if call.data.get("why") == "result" else [answer]
+        told += call.changed(approved=verdict.approved, reason=verdict.reason)
+        return [*told, *_request_decided(call, verdict)] if self.is_request(call_id) else told
 
     def settled(self, run: Run) -> list[Chunk]:
         """What is known of the calls by now. Those without an end are told to be cancelled, but
@@ -201,6 +209,17 @@ def _arguments(call: Invocation) -> object:
 
 def _input(call: _Call, arguments: object) -> Chunk:
     return chunks.tool_input(call.id, call.name, arguments, is_server=call.is_server)
+
+
+def _request_decided(call: _Call, verdict: Verdict) -> list[Chunk]:
+    """The end of a question about a request of the model: what comes of the request itself is told
+    as its reply.
+    """
+    call.has_ended, call.is_held = True, False
+    if not verdict.approved:
+        return [chunks.tool_denied(call.id), *call.changed(status="denied")]
+    words = chunks.tool_output(call.id, _SENT_AGAIN, is_server=True)
+    return [words, *call.changed(status="completed")]
 
 
 def _outcome(told: _Call, call: Invocation) -> Chunk:

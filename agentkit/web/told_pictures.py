@@ -87,9 +87,20 @@ class ToldPictures:
         self._places: list[_Place] = []
         self._by_item: dict[str, _Place] = {}
         self._by_digest: dict[str, _Place] = {}
+        self._replied = 0
+        """How many places there were before the present reply."""
+
+    def next_reply(self) -> None:
+        """Another reply begins."""
+        self._replied = len(self._places)
 
     def making(self, call: Invocation, call_id: str, scope: str) -> list[Chunk]:
-        """A call begins that draws."""
+        """A call begins that draws. In some replies its picture came before it, and is not told of
+        twice.
+        """
+        for place in self._places[self._replied :]:
+            if place.scope == scope and place.sha256 and place.data["invocationId"] is None:
+                return place.changed(invocationId=call_id)
         place = self._new(scope)
         prompt = (call.arguments or {}).get("prompt")
         place.data["invocationId"] = call_id
@@ -166,11 +177,12 @@ class ToldPictures:
     def _of(self, item: str, scope: str, call_id: str | None = None) -> _Place:
         """The place of a picture: its own, or one that waits for a picture, or a new one."""
         place = self._by_item.get(item)
-        if place is None:
+        if place is None or place.data["status"] == "failed":
+            # One that failed is known by the same name in the request that was sent once more.
             free = [each for each in self._places if each.is_free and each.scope == scope]
             wanted = _full(call_id, scope)
             own = [each for each in free if each.data["invocationId"] == wanted]
-            place = next(iter((*own, *free)), None) or self._new(scope)
+            place = next(iter((*own, *free)), None) or place or self._new(scope)
             place.item = item
             self._by_item[item] = place
         return place

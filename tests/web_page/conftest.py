@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ import uvicorn
 
 import agentkit.web
 from agentkit import Agent, FileImageStore, Image, ImageGeneration, OpenRouter, tool
-from agentkit.emulator import Emulator, Playable
+from agentkit.emulator import Emulator, Fault, Playable
 from agentkit.emulator.painter import paint
 from agentkit.sessions import Sessions
 from tests.clock import GUARD
+from tests.processes import started
 from tests.security.browser import CHROMIUM
+from tests.unit.web.talking import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -44,11 +47,11 @@ class Gate:
 class Site:
     """A chat server on a port that stays its own, so that it can go away and come back."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, *, faults: Sequence[Fault] = (), **options: Any) -> None:
         self.gate = Gate()
         self.folder = folder
         self.options = options
-        self.emulator = Emulator()
+        self.emulator = Emulator(faults=faults)
         self.emulator.__enter__()
         self.port = 0
         self.ordered: list[tuple[str, int]] = []
@@ -107,51 +110,93 @@ class Site:
         self.emulator.__exit__(None, None, None)
 
     def _agent(self) -> Agent[Any]:
-        gate, ordered = self.gate, self.ordered
+        return studio(self.folder, self.emulator.base_url, self.gate, self.ordered)
 
-        @tool
-        def look_up(words: str) -> str:
-            """Look words up, which takes as long as the test wants.
 
-            Args:
-                words: What to look up.
-            """
-            gate.reached.set()
-            assert gate.opened.wait(GUARD)
-            return f"Found: {words}."
+class Mortal(Site):
+    """The same server in a process of its own, which can be killed."""
 
-        @tool(approve=True)
-        def order_prints(address: str, copies: int) -> str:
-            """Order prints.
+    def start(self) -> None:
+        if self.port == 0:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                self.port = listener.getsockname()[1]
+        where = self.folder / "process"
+        where.mkdir(exist_ok=True)
+        self._child = started(serve, self.folder, self.port, self.emulator.base_url, folder=where)
+        wait_for(self._answers)
 
-            Args:
-                address: Where they go.
-                copies: How many.
-            """
-            ordered.append((address, copies))
-            return f"{copies} prints go to {address}."
+    def _answers(self) -> bool:
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        assert self._child.is_alive()
+        return False
 
-        @tool
-        def redraw(picture: Image, words: str) -> Image:
-            """Draw a picture again, with a change.
+    def stop(self) -> None:
+        """At once, with whatever it is doing."""
+        self._child.kill()
+        self._child.join()
 
-            Args:
-                picture: Which one.
-                words: What is to be different.
-            """
-            made = paint(
-                words, source=picture.bytes(), size=(picture.width or 64, picture.height or 64)
-            )
-            return Image.from_bytes(made, alt=words)
 
-        client = OpenRouter(base_url=self.emulator.base_url, api_key="sk-or-test-key")
-        return Agent(
-            "openai/gpt-5.2",
-            name="Studio",
-            tools=[look_up, order_prints, redraw, ImageGeneration()],
-            client=client,
-            store=FileImageStore(self.folder / "pictures"),
+def serve(folder: Path, port: int, base_url: str) -> None:
+    """What the process of a `Mortal` does."""
+    gate = Gate()
+    gate.opened.set()
+    agent = studio(folder, base_url, gate, [])
+    sessions = Sessions(f"sqlite:///{folder / 'chats.db'}", store=agent.store)
+    app = agentkit.web.app(agent, sessions=sessions, token=TOKEN, emulator=True)
+    uvicorn.run(app, port=port, log_level="error", access_log=False, ws="none")
+
+
+def studio(folder: Path, base_url: str, gate: Gate, ordered: list[tuple[str, int]]) -> Agent[Any]:
+    """The agent of all these servers."""
+
+    @tool
+    def look_up(words: str) -> str:
+        """Look words up, which takes as long as the test wants.
+
+        Args:
+            words: What to look up.
+        """
+        gate.reached.set()
+        assert gate.opened.wait(GUARD)
+        return f"Found: {words}."
+
+    @tool(approve=True)
+    def order_prints(address: str, copies: int) -> str:
+        """Order prints.
+
+        Args:
+            address: Where they go.
+            copies: How many.
+        """
+        ordered.append((address, copies))
+        return f"{copies} prints go to {address}."
+
+    @tool
+    def redraw(picture: Image, words: str) -> Image:
+        """Draw a picture again, with a change.
+
+        Args:
+            picture: Which one.
+            words: What is to be different.
+        """
+        made = paint(
+            words, source=picture.bytes(), size=(picture.width or 64, picture.height or 64)
         )
+        return Image.from_bytes(made, alt=words)
+
+    client = OpenRouter(base_url=base_url, api_key="sk-or-test-key")
+    store = FileImageStore(folder / "pictures")
+    helper = Agent(
+        "openai/gpt-5.2", tools=[look_up, ImageGeneration()], client=client, store=store
+    ).as_tool("helper", "Somebody who looks things up and draws them.")
+    return Agent(
+        "openai/gpt-5.2",
+        name="Studio",
+        tools=[look_up, order_prints, redraw, helper, ImageGeneration()],
+        client=client,
+        store=store,
+    )
 
 
 @dataclass
@@ -227,14 +272,25 @@ def watched(context: BrowserContext, site: Site, broken: list[str]) -> None:
     )
 
 
-@pytest.fixture
-def window(chromium: Browser, site: Site) -> Iterator[Window]:
-    context = chromium.new_context(
-        viewport={"width": 1200, "height": 800}, service_workers="block", accept_downloads=True
+@contextmanager
+def looking_at(
+    browser: Browser, site: Site, *, size: tuple[int, int] = (1200, 800), **options: Any
+) -> Generator[Window]:
+    """Somebody who looks at this site."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        service_workers="block",
+        accept_downloads=True,
+        **options,
     )
     broken: list[str] = []
     watched(context, site, broken)
-    shown = Window(context.new_page(), site, broken)
-    yield shown
+    yield Window(context.new_page(), site, broken)
     context.close()
     assert broken == []
+
+
+@pytest.fixture
+def window(chromium: Browser, site: Site) -> Iterator[Window]:
+    with looking_at(chromium, site) as shown:
+        yield shown

@@ -187,7 +187,7 @@ def test_a_call_waits_for_a_yes_which_enter_never_is(window: Window) -> None:
     page.click(".approval >> text=Change")
     page.fill(".approval textarea[aria-label=copies]", "two")
     page.click(".approval >> text=Allow >> nth=0")
-    assert "not valid JSON" in page.inner_text(".approval-problem")
+    assert "“copies” must be a number" in page.inner_text(".approval-problem")
     page.fill(".approval textarea[aria-label=copies]", "2")
     page.fill(".approval textarea[aria-label=address]", "Storgata 1")
     page.click(".approval >> text=Allow >> nth=0")

@@ -74,23 +74,34 @@ def test_a_phone_that_slept_in_mid_answer_catches_up(window: Window) -> None:
 
 
 @pytest.mark.slow
-def test_a_picture_of_forty_megapixels_is_taken_or_refused_with_words(window: Window) -> None:
-    page = window.page
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [
+        ((8000, 5000), (8000, 5000)),
+        pytest.param((10_000, 4000), (8192, 3277), id="a side too long"),
+    ],
+)
+def test_a_picture_of_forty_megapixels_is_taken_and_shown_small(
+    window: Window, size: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    """It goes to the model as it is, or made smaller where a side is longer than models take. The
+    page loads a smaller one.
+    """
+    site, page = window.site, window.page
+    site.emulator.play("Seen.")
     window.open()
-    large = picture("red", size=(8000, 5000))
-    page.set_input_files(
-        ".composer input[type=file]",
-        {"name": "large.png", "mimeType": "image/png", "buffer": large},
-    )
-    window.until("() => document.querySelector('.chip.done, .notice')")
-    if page.locator(".notice").count():
-        assert "large.png" in notice(window)
-        return
-    window.site.emulator.play("Seen.")
+    large = {"name": "large.png", "mimeType": "image/png", "buffer": picture("red", size=size)}
+    page.set_input_files(".composer input[type=file]", large)
+    window.wait(".chip.done")
     window.ask("Look")
-    window.until("() => document.querySelector('.answer') || document.querySelector('.notice')")
     window.answered()
-    assert page.locator(".prompt").count() == 1
+    assert page.locator(".notice").count() == 0
+    shown = page.wait_for_selector(".prompt img.final.shown", timeout=LONG)
+    assert shown is not None
+    assert shown.evaluate("each => each.naturalWidth") <= 1536
+    assert [int(shown.get_attribute(name) or 0) for name in ("width", "height")] == list(kept)
+    sent = str(site.emulator.requests[-1].body)
+    assert "data:image/" in sent
 
 
 def test_what_was_not_sent_survives_a_reload(window: Window) -> None:

@@ -215,4 +215,13 @@ def test_killed_in_the_middle_of_a_picture(tmp_path: Path, monkeypatch: pytest.M
             rest = list(page.open("POST", "/api/chat", again).chunks())
             assert "file" in kinds(rest)
             assert len(emulator.posts) == 2
-            assert page.history("ada")["imagesCount"] == 1
+            history = page.history("ada")
+            assert history["imagesCount"] == 1
+            parts = history["messages"][-1]["parts"]
+            (asked,) = [each for each in parts if each.get("approval")]
+            assert (asked["state"], asked["output"]) == (
+                "output-available",
+                "the request was sent again",
+            )
+            pictures = [each["data"]["status"] for each in parts if each["type"] == "data-picture"]
+            assert pictures == ["failed", "ready"], "that which broke off, and the other one"

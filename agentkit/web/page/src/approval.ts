@@ -12,6 +12,9 @@ interface Field {
   value: unknown;
 }
 
+const UNKNOWN =
+  "Its reply broke off, and may have been paid for. Sent again, it may cost as much once more.";
+
 export class ApprovalView {
   readonly element: HTMLElement;
   readonly #fields = h("div", { class: "approval-fields" });
@@ -28,27 +31,33 @@ export class ApprovalView {
   constructor(
     private readonly part: ToolPart,
     private readonly decide: (decision: Decision) => void,
+    unknown: boolean,
   ) {
-    const tool = visible(short(part.toolName));
+    const tool = unknown && part.providerExecuted ? "a request to the model" : visible(short(part.toolName));
     // Enter on a button is a click: one who only wanted to send a message must not have said yes.
-    const yes = button("Allow", () => this.#yes(), { class: "button primary", icon: "check" });
+    const yes = button(unknown ? "Send it again" : "Allow", () => this.#yes(), { class: "button primary", icon: unknown ? "retry" : "check" });
     yes.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
-      this.#problem.textContent = "Enter does not allow a call. Press the space bar, or click.";
+      this.#problem.textContent = "Enter decides nothing here. Press the space bar, or click.";
     });
-    const change = button("Change", () => this.#change(), { icon: "edit" });
-    const no = button("Don’t allow", () => this.decide({ approved: false, reason: this.#reason.value.trim() }));
+    const change = button("Change", () => {
+      this.#change();
+      if (change.lastChild) change.lastChild.textContent = this.#edited === null ? "Change" : "Undo the changes";
+    }, { icon: "edit" });
+    const no = button(unknown ? "Give it up" : "Don’t allow", () => this.decide({ approved: false, reason: this.#reason.value.trim() }));
     this.#reason.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();
     });
+    const title = unknown ? "Nobody knows what became of " : "The agent wants to run ";
     this.element = h(
       "div",
       { class: "approval", role: "group", tabindex: "-1", "aria-label": `${tool} waits for your decision` },
-      h("p", { class: "approval-title" }, icon("hand"), h("span", {}, "The agent wants to run ", h("strong", {}, tool))),
+      h("p", { class: "approval-title" }, icon("hand"), h("span", {}, title, h("strong", {}, tool))),
+      unknown ? h("p", { class: "approval-words" }, UNKNOWN) : null,
       this.#fields,
       this.#problem,
-      h("div", { class: "approval-actions" }, yes, change, no, this.#reason),
+      h("div", { class: "approval-actions" }, yes, ...(unknown ? [no] : [change, no, this.#reason])),
     );
     this.#show();
   }
@@ -61,6 +70,7 @@ export class ApprovalView {
   }
 
   #change(): void {
+    this.#problem.textContent = "";
     if (this.#edited !== null) {
       this.#edited = null;
       return this.#show();
@@ -85,7 +95,7 @@ export class ApprovalView {
     for (const { name, input, value } of this.#edited) {
       const read = readBack(input.value, value);
       if (read === undefined) {
-        this.#problem.textContent = `“${name}” is not valid JSON: ${input.value.slice(0, 60)}`;
+        this.#problem.textContent = `“${name}” must be ${kindOf(value)}, which “${input.value.slice(0, 60)}” is not.`;
         input.focus();
         return;
       }
@@ -100,6 +110,11 @@ function argumentsOf(part: ToolPart): Record<string, unknown> {
   const { input } = part;
   if (input !== null && typeof input === "object" && !Array.isArray(input)) return input as Record<string, unknown>;
   return input === undefined || input === null ? {} : { arguments: input };
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === "number") return "a number";
+  return typeof value === "boolean" ? "true or false" : "valid JSON";
 }
 
 /** Text stays text; everything else is JSON again. Undefined: it is none. */

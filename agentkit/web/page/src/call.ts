@@ -25,10 +25,11 @@ export class CallView {
   /** Where the calls of a sub-agent go. */
   readonly inner = h("div", { class: "call-inner" });
   readonly #summary = h("summary", {});
+  readonly #name = h("span", { class: "call-name" });
   readonly #gist = h("span", { class: "call-gist" });
   readonly #facts = h("span", { class: "call-facts" });
   readonly #elapsed = h("span", { class: "elapsed" });
-  readonly #progress = h("p", { class: "call-progress muted" });
+  readonly #progress = h("span", { class: "call-progress", hidden: true });
   readonly #body = h("div", { class: "call-body" });
   readonly #state = h("span", { class: "visually-hidden" });
   #approval: ApprovalView | null = null;
@@ -39,8 +40,9 @@ export class CallView {
     private message: Message,
     private readonly actions: Actions,
   ) {
-    const name = h("span", { class: "call-name" }, visible(short(part.toolName)));
-    this.#summary.append(icon("chevron"), name, this.#state, this.#gist, this.#facts);
+    const line = h("span", { class: "call-line" }, icon("chevron"), this.#name, this.#state, this.#gist, this.#facts);
+    // In the summary, which is seen while the rest is folded away.
+    this.#summary.append(line, this.#progress);
     this.element.append(this.#summary, this.#body, this.inner);
     this.element.addEventListener("toggle", () => this.#fill());
   }
@@ -52,13 +54,14 @@ export class CallView {
     const { state } = this.part;
     this.element.dataset["state"] = state;
     say(this.#state, ` ${STATES[state] ?? state}: `);
-    say(this.#gist, visible(gistOf(part)));
+    const request = call?.why === "outcome" && part.providerExecuted === true;
+    say(this.#name, request ? "A request that broke off" : visible(short(part.toolName)));
+    say(this.#gist, request ? outcomeOf(state) : visible(gistOf(part)));
     this.#tell(call);
-    this.#approve();
+    this.#approve(call?.why === "outcome");
     const told = this.message.progress?.[part.toolCallId] ?? call?.message;
     const words = told && !isEnded(part) ? visible(told) : "";
     say(this.#progress, words);
-    if (words && !this.#progress.isConnected) this.#summary.after(this.#progress);
     this.#progress.hidden = !words;
     if (this.element.open) this.#fill();
   }
@@ -80,15 +83,18 @@ export class CallView {
     say(this.#facts, text);
   }
 
-  #approve(): void {
+  #approve(unknown: boolean): void {
     if (this.part.state !== "approval-requested") {
+      if (this.#approval !== null) this.element.open = false;
       this.#approval?.element.remove();
       this.#approval = null;
       return;
     }
     this.element.open = true;
-    this.#approval ??= new ApprovalView(this.part, (decision) =>
-      this.actions.decide(this.message, this.part.toolCallId, decision),
+    this.#approval ??= new ApprovalView(
+      this.part,
+      (decision) => this.actions.decide(this.message, this.part.toolCallId, decision),
+      unknown,
     );
     if (!this.#approval.element.isConnected) this.element.append(this.#approval.element);
   }
@@ -104,7 +110,7 @@ export class CallView {
       this.#body,
       section("Arguments", part.input ?? part.inputText),
       part.state === "output-denied"
-        ? section("Not allowed", part.approval?.reason || part.errorText || "You said no.")
+        ? section(part.approval?.reason ? "Your reason" : "Not allowed", part.approval?.reason || part.errorText || "You said no.")
         : null,
       part.state === "output-available" ? section("Result", part.output) : null,
       part.state === "output-error" ? section("Error", part.errorText) : null,
@@ -118,6 +124,12 @@ function isEnded(part: ToolPart): boolean {
 
 function isOver(message: Message): boolean {
   return ["stopped", "failed", "interrupted", "limited"].includes(message.metadata?.status ?? "");
+}
+
+/** What a person said becomes of a request of which nobody knows whether it was answered. */
+function outcomeOf(state: string): string {
+  if (state === "output-available") return "was sent again";
+  return state === "output-denied" ? "was given up" : "";
 }
 
 function gistOf(part: ToolPart): string {

@@ -159,6 +159,7 @@ export class Chat {
   async drop(): Promise<void> {
     await this.#quiet(() => send("POST", `api/chat/${encodeURIComponent(this.id)}/drop`));
     await this.catchUp();
+    this.listener.turned();
   }
 
   /** Somebody looks at the page again: another tab may have gone on, or a phone may have slept. */

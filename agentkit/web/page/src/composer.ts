@@ -8,7 +8,7 @@ import { Away, own, request } from "./http";
 import type { About, ModelOffer, Picture, Uploaded } from "./types";
 
 const MOST_FILES = 16;
-const TYPES = "image/png,image/jpeg,image/webp,image/gif,image/avif,image/heic,image/heif,image/bmp,image/svg+xml";
+const TYPES = "image/png,image/jpeg,image/webp,image/gif,image/avif,image/heic,image/heif,image/bmp";
 
 /** A longer text is a chip: a browser takes seconds to lay out a megabyte in a text area. */
 const LONGEST = 20_000;

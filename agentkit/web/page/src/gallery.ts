@@ -76,7 +76,9 @@ export class Gallery {
         h(
           "div",
           { class: "row" },
-          iconButton("reference", `Use ${picture.name ?? ""} as reference`, () => this.actions.reference(picture)),
+          canShow(picture)
+            ? iconButton("reference", `Use ${picture.name ?? ""} as reference`, () => this.actions.reference(picture))
+            : null,
           iconButton("download", `Download ${picture.name ?? ""}`, () => download(picture)),
         ),
       ),

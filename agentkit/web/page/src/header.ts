@@ -2,7 +2,7 @@
 
 import type { Chat } from "./chat";
 import { button, h, icon, iconButton, replace, say } from "./dom";
-import { money, visible } from "./format";
+import { count, money, moment, visible } from "./format";
 import type { About, Branch, Budget } from "./types";
 
 export interface HeaderEvents {
@@ -74,7 +74,7 @@ export class Header {
         "ul",
         {},
         from !== null && !known ? item("The conversation that this is a branch of", from) : null,
-        ...others.map((each) => item(visible(each.title || "Another branch"), each.id)),
+        ...others.map((each) => item(`${visible(each.title || "Another branch")}${clockOf(each)}`, each.id)),
       ),
     );
     menu.addEventListener("keydown", (event) => {
@@ -101,6 +101,13 @@ export class Header {
   }
 }
 
+/** When a branch was made: branches of one conversation often have one title. */
+function clockOf(branch: Branch): string {
+  const at = moment(branch.at);
+  if (at === null) return "";
+  return ` · ${new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
+}
+
 /** What was spent, and what is left of a budget. */
 function costOf(chat: Chat, about: About): [string, string] {
   const last = chat.messages.at(-1)?.metadata?.costUsd ?? 0;
@@ -109,7 +116,7 @@ function costOf(chat: Chat, about: About): [string, string] {
   const budget: Budget | null | undefined = chat.record?.budget ?? about.budget;
   const left = [
     typeof budget?.leftUsd === "number" ? `${money(budget.leftUsd)} left` : "",
-    typeof budget?.leftImages === "number" ? `${budget.leftImages} pictures left` : "",
+    typeof budget?.leftImages === "number" ? `${count(budget.leftImages, "picture")} left` : "",
   ].filter(Boolean).join(" · ");
   return [total ? money(total) : "", total && left ? ` · ${left}` : left];
 }

@@ -91,15 +91,20 @@ export class Lightbox {
       h(
         "div",
         { class: "lightbox-actions" },
-        button("Use as reference", () => {
-          // Closing gives the focus back to what opened it; then it goes to the message.
-          this.element.close();
-          this.actions.reference(picture);
-        }, { class: "button primary", icon: "reference" }),
+        canShow(picture) ? this.#reference(picture) : null,
         button("Download", () => download(picture), { icon: "download" }),
         prompt ? button("Its prompt as a file", () => downloadPrompt(picture), { icon: "file" }) : null,
       ),
     );
+  }
+
+  #reference(picture: Picture): HTMLElement {
+    const use = (): void => {
+      // Closing gives the focus back to what opened it; then it goes to the message.
+      this.element.close();
+      this.actions.reference(picture);
+    };
+    return button("Use as reference", use, { class: "button primary", icon: "reference" });
   }
 
   #parents(picture: Picture): HTMLElement | null {

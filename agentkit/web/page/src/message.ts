@@ -305,7 +305,7 @@ function kindOf(part: Part): string {
 function reasoningView(): PartView {
   const words = new MarkdownView();
   const title = h("span", { class: "call-name" }, "Thinking");
-  const element = h("details", { class: "call reasoning" }, h("summary", {}, icon("chevron"), title), words.element);
+  const element = h("details", { class: "call reasoning" }, h("summary", {}, h("span", { class: "call-line" }, icon("chevron"), title)), words.element);
   let part: TextPart | null = null;
   element.addEventListener("toggle", () => element.open && part && words.update(part.text));
   return {
@@ -337,25 +337,38 @@ function sourceLink(part: SourcePart): HTMLElement {
 }
 
 function notesOf(message: Message, last: boolean, actions: Actions): HTMLElement[] {
-  const { status, limitReason, refusal } = message.metadata ?? {};
+  const { status, limit, limitReason, refusal } = message.metadata ?? {};
   const words = message.error ?? message.metadata?.error;
   const again = (): HTMLElement => button("Try again", () => actions.retry(message), { icon: "retry" });
   if (words) return [note("error", words, last ? again() : null)];
   if (status === "stopped") return [note("info", "You stopped this answer. What came until then is kept.")];
-  if (status === "limited") return [note("info", `This answer ended at a limit${because(limitReason)}`)];
+  if (status === "limited") return [note("info", `This answer ended at a limit${because(limitReason ?? LIMITS[limit ?? ""])}`)];
   if (status === "refused") return [note("info", `The model declined to answer${because(refusal)}`, last ? again() : null)];
   if (status === "interrupted" && last) {
     return [
       note(
         "info",
-        "This answer was interrupted. What was received is kept, and nothing is paid for twice.",
+        "This answer was interrupted. What was received is kept, and nothing is paid for again unless you say so.",
         button("Go on", () => actions.goOn(), { class: "button primary" }),
         button("Leave it", () => actions.drop()),
       ),
     ];
   }
+  if (status === "failed" || status === "interrupted") {
+    return [note("info", "This answer broke off. What was received is kept.", last ? again() : null)];
+  }
   return [];
 }
+
+/** The limits by their names in the metadata. */
+const LIMITS: Record<string, string> = {
+  images: "pictures.",
+  cost_usd: "money.",
+  turns: "requests.",
+  tool_calls: "tool calls.",
+  seconds: "time.",
+  output_tokens: "length.",
+};
 
 function because(reason: string | null | undefined): string {
   return reason ? `: ${reason}` : ".";
@@ -376,7 +389,7 @@ function factsOf(message: Message): string {
   const tokens = (told.usage?.["inputTokens"] ?? 0) + (told.usage?.["outputTokens"] ?? 0);
   return [
     told.model ? short(told.model) : "",
-    typeof told.seconds === "number" ? seconds(told.seconds) : "",
+    told.seconds && told.seconds >= 0.05 ? seconds(told.seconds) : "",
     typeof told.costUsd === "number" && told.costUsd > 0 ? money(told.costUsd) : "",
     tokens > 0 ? count(tokens, "token") : "",
   ].filter(Boolean).join("  ·  ");

@@ -31,6 +31,8 @@ export interface Call {
   parent?: string | null;
   status?: string;
   startedAt?: number | null;
+  /** What a person is asked: may it run, or what becomes of it when nobody knows whether it did. */
+  why?: "approval" | "result" | "outcome";
 }
 
 export interface TextPart {
@@ -104,6 +106,7 @@ export interface Metadata {
   turn?: number;
   emulator?: boolean;
   error?: string | null;
+  limit?: string | null;
   limitReason?: string | null;
   refusal?: string | null;
 }
