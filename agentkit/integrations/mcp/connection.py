@@ -168,7 +168,11 @@ class Connection:
         answer = await self._ask(line(params.message, width=4000), params.requested_schema)
         if answer is None:
             return ElicitResult(action="decline")
-        return ElicitResult(action="accept", content=dict(answer))
+        try:
+            return ElicitResult(action="accept", content=dict(answer))
+        except (TypeError, ValueError):
+            accepted = "a mapping of names to text, numbers, True, False or lists of text, or None"
+            raise self.error(f"tools(ask=…) returned no answer; accepted is {accepted}") from None
 
     async def close(self) -> None:
         """End the connection, and the process of a server that has one."""

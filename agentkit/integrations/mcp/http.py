@@ -69,6 +69,8 @@ class HttpApp:
         refusal = self._doors.refusal(headers, server[1])
         if refusal is None and _path_below(scope) not in _PATHS:
             refusal = Refusal(404, "MCP is served at the root, and at /mcp")
+        if refusal is None and self._end.is_set():
+            refusal = Refusal(503, "this server has ended")
         if refusal is not None:
             await _refuse(send, refusal)
             return

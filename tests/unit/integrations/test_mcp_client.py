@@ -150,6 +150,19 @@ async def test_nobody_is_asked_unless_somebody_can_be(
     )
 
 
+@pytest.mark.parametrize("answer", [5, "yes", {"width": {"a": 1}}, [1]], ids=str)
+async def test_an_answer_that_is_none(agent: Agent[Any], emulator: Emulator, answer: Any) -> None:
+    async def ask(_: str, __: Any) -> Any:
+        return answer
+
+    calling(emulator, ("asks", {}), ("structured", {"number": 5}))
+    async with friendly("inside", ask=ask) as tools:
+        result = await with_tools(agent, tools).run("Go")
+    asked, after = result.invocations
+    assert "returned no answer" in str(asked.error)
+    assert json.loads(str(after.result)) == {"number": 5}
+
+
 async def test_a_server_that_dies_is_started_again(agent: Agent[Any], emulator: Emulator) -> None:
     calling(emulator, ("dies", {}), ("draw", {"colour": "red"}))
     async with friendly("process") as tools:

@@ -261,6 +261,14 @@ def test_two_headers_of_one_name_and_other_paths(client: OpenRouter) -> None:
         assert served.ask("GET", "/.well-known/oauth-protected-resource", [right]).status == 404
 
 
+async def test_an_application_that_was_closed_says_so(client: OpenRouter) -> None:
+    app = mcp.server(Agent("openai/gpt-5.2", client=client)).http()
+    await app.close()
+    right = ("authorization", f"Bearer {app.token}")
+    with serving_app(app) as served:
+        assert served.ask("POST", "/mcp", [right], {}).status == 503
+
+
 async def test_mounted_in_another_application(client: OpenRouter, emulator: Emulator) -> None:
     from starlette.applications import Starlette
     from starlette.routing import Mount
