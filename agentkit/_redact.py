@@ -81,30 +81,32 @@ def masked(data: bytes, *, cut: bool = False) -> bytes:
     """The bytes with `*` in the place of every known secret: their number stays. With `cut`, of
     those that were cut short too, of which `RUN` characters in a row are left.
     """
+    hidden: bytearray | None = None
     for form in _forms():
         value = form.encode()
-        if cut:
-            data = _without_runs(data, value)
-        elif value in data:
-            data = data.replace(value, b"*" * len(value))
-    return data
+        length = min(RUN, len(value)) if cut else len(value)
+        # Looked for in the bytes as they came: two secrets may have a piece in common.
+        for at in _runs(data, value, length) if cut else _places(data, value):
+            hidden = bytearray(data) if hidden is None else hidden
+            hidden[at : at + length] = b"*" * length
+    return data if hidden is None else bytes(hidden)
 
 
-def _without_runs(data: bytes, secret: bytes) -> bytes:
-    run = min(RUN, len(secret))
+def _runs(data: bytes, secret: bytes, run: int) -> Iterator[int]:
+    """Where so many bytes in a row of a secret stand."""
     half = run // 2
     # Wherever a run begins, it has one of these pieces as a whole; few texts have any.
     pieces = [secret[at : at + half] for at in range(0, len(secret) - half + 1, half)]
-    if not any(piece in data for piece in pieces):
-        return data
-    hidden = bytearray(data)
-    for start in range(len(secret) - run + 1):
-        part = secret[start : start + run]
-        at = data.find(part)
-        while at >= 0:
-            hidden[at : at + run] = b"*" * run
-            at = data.find(part, at + 1)
-    return bytes(hidden)
+    if any(piece in data for piece in pieces):
+        for start in range(len(secret) - run + 1):
+            yield from _places(data, secret[start : start + run])
+
+
+def _places(data: bytes, part: bytes) -> Iterator[int]:
+    at = data.find(part)
+    while at >= 0:
+        yield at
+        at = data.find(part, at + 1)
 
 
 def _forms() -> Iterator[str]:

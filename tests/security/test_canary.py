@@ -425,6 +425,15 @@ def test_bytes_are_masked_wherever_a_key_was_cut(kind: str, least: int) -> None:
     assert secret.reveal() == key
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_bytes_are_masked_where_secrets_have_a_piece_in_common(cut: bool) -> None:
+    keys = [f"sk-or-v1-the-same-{end}" for end in ("first", "second-key", "third")]
+    secrets = [Secret(key) for key in keys]
+    for key in keys:
+        assert masked(f"<{key}>".encode(), cut=cut) == b"<" + b"*" * len(key) + b">"
+    assert all(secrets)
+
+
 def test_words_that_are_no_secrets_stay() -> None:
     short = Secret("key")
     for text in (
