@@ -368,6 +368,23 @@ async def test_a_result_is_never_too_long(agent: Agent[Any], emulator: Emulator)
     assert "[conversation: chat]" in text
 
 
+@pytest.mark.slow
+async def test_previews_of_large_pictures_are_small(agent: Agent[Any], emulator: Emulator) -> None:
+    """Fifty pictures of 0.1 to 30 MB: noise, the worst that a preview can be made of."""
+    sides = [3_500, *range(200, 1_180, 20)]
+    drawn = [Draw(f"noise {side}", data=picture(size=(side, side), noise=side)) for side in sides]
+    assert len(drawn[0].data or b"") > 30_000_000
+    emulator.play([Reply([Draw(each.prompt, data=each.data)]) for each in drawn])
+    for at in range(len(drawn)):
+        answer = await agent.run(f"Draw number {at}")
+        (image,) = answer.images
+        found = preview_of(image, 24_000)
+        assert found is not None
+        assert len(found.data) <= 24_000
+        result = result_of(PortableReply(answer.shown, answer, "c"), {image.sha256: found})
+        assert len(result.model_dump_json(by_alias=True)) <= 30_000
+
+
 @pytest.mark.parametrize("letters", [199_900, 200_001, 500_000])
 async def test_a_long_text_leaves_the_note_behind_it(
     agent: Agent[Any], emulator: Emulator, letters: int
