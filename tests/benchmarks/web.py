@@ -56,6 +56,8 @@ class Load:
     """KiB a stream."""
     cpu: float
     """Seconds of a processor that the server used, a second."""
+    cost: float
+    """Microseconds of a processor that it used for each delta of the model."""
 
 
 def model(streams: int, seconds: int) -> None:
@@ -132,14 +134,14 @@ def loaded(streams: int, seconds: int) -> Load:
     ):
         served = Served(int(serving.stdout.readline()))
         try:
-            return asyncio.run(_read_all(served, streams))
+            return asyncio.run(_read_all(served, streams, seconds))
         finally:
             serving.stdin.close()
             serving.wait()
             emulator.stdin.close()
 
 
-async def _read_all(served: Served, streams: int) -> Load:
+async def _read_all(served: Served, streams: int, seconds: int) -> Load:
     await _read(served.port, "first")  # whatever is imported, and made once, is there
     before = await asyncio.to_thread(_figures, served)
     began = time.perf_counter()
@@ -147,13 +149,15 @@ async def _read_all(served: Served, streams: int) -> Load:
     taken = time.perf_counter() - began
     after = await asyncio.to_thread(_figures, served)
     grown = after["memory"] - before["memory"]
+    used = after["cpu"] - before["cpu"]
     return Load(
         quantiles(after["lags"], n=100)[98],
         max(after["lags"]),
         max(gap for gap, _ in seen),
         sum(count for _, count in seen) / taken / streams,
         grown / streams,
-        (after["cpu"] - before["cpu"]) / taken,
+        used / taken,
+        used / (streams * seconds * PACE) * 1e6,
     )
 
 
@@ -298,7 +302,7 @@ def report(streams: int, seconds: int) -> None:
         print(f"  {title:<50} {value:10.3f} {unit:<4} ≤ {GOALS[goal]:g}  {met}")
     print(
         f"  longest lag {load.longest_lag:.3f} s, {load.deltas:.1f} chunks a second and stream, "
-        f"{load.cpu:.2f} of a processor"
+        f"{load.cpu:.2f} of a processor, {load.cost:.0f} µs of it a delta of the model"
     )
 
 
