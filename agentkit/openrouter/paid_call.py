@@ -5,16 +5,15 @@ a process that takes the run up.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
 from agentkit._log import logger
-from agentkit._redact import masked, redacted
-from agentkit.errors import RunBusy, StoreError, UsageError
+from agentkit.errors import RunBusy, UsageError
+from agentkit.openrouter.ledger_attempt import Attempt
 from agentkit.openrouter.ledger_entries import Entries, in_thread
 from agentkit.openrouter.ledger_storage import (
     CallKey,
@@ -26,11 +25,8 @@ from agentkit.openrouter.ledger_storage import (
 from agentkit.openrouter.response import CutReply
 from agentkit.openrouter.stored_call import StoredCall, Verdict
 from agentkit.values import Pieces
-from agentkit.wire.stream_end import StreamEnd
 
 Unknown = Literal["ask", "fail"]
-_SECRET_HEADERS = ("authorization", "cookie", "authenticate", "api-key", "token")
-"""Headers with such a word in their name are not written."""
 _GATHERED = 1 << 20
 """Bytes that are read of a reply at once."""
 
@@ -215,103 +211,6 @@ class PaidCall:
     async def decide(self, verdict: Verdict, by: str) -> None:
         """Close the latest attempt: it is sent again, or given up."""
         await self.close("decided", {"what": verdict, "by": by})
-
-
-class Attempt:
-    """One attempt at a request, which is written while it goes on.
-
-    From its head on, what cannot be written is told in the log and no more: the reply is taken all
-    the same.
-    """
-
-    def __init__(self, entries: Entries, key: CallKey, pictures: Mapping[str, str]) -> None:
-        self._entries, self.key = entries, key
-        self._pictures = dict(pictures)
-        self._last: asyncio.Future[None] | None = None
-        self._is_broken = False
-        self._size, self._digest = 0, hashlib.sha256()
-        self._length: int | None = None
-        """Bytes of the reply, where its head tells."""
-
-    async def head(self, status: int, headers: Mapping[str, str]) -> None:
-        """Write the beginning of the reply, without what is secret in it."""
-        kept = {
-            name.lower(): redacted(value)
-            for name, value in headers.items()
-            if not any(word in name.lower() for word in _SECRET_HEADERS)
-        }
-        if kept.pop("content-encoding", None) is None:  # the bytes are written unpacked
-            length = kept.get("content-length", "")
-            self._length = int(length) if length.isdecimal() else None
-        await self._append(Entry("head", {"status": status, "headers": kept}))
-
-    async def recorded(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """The reply, each piece of it handed on once it is written; the last one once the whole is
-        on the disk.
-        """
-        end, arrived, is_whole = StreamEnd(), 0, False
-        async for chunk in chunks:
-            if not is_whole:
-                arrived += len(chunk)
-                is_whole = end.feed(chunk) or arrived == self._length
-                await self._run(partial(self._write_body, chunk, is_whole))
-            yield chunk
-        if not is_whole:
-            await self._run(partial(self._write_body, b"", True))
-
-    def _write_body(self, chunk: bytes, is_whole: bool) -> None:
-        chunk = masked(chunk)
-        self._size += len(chunk)
-        self._digest.update(chunk)
-        entries = [Entry("body", {}, chunk)] if chunk else []
-        if is_whole:
-            told = {"size": self._size, "sha256": self._digest.hexdigest()}
-            entries.append(Entry("received", told))
-        self._entries.write(self.key, tuple(entries), sync=is_whole)
-
-    def known(self, url: str) -> str | None:
-        """The sha256 of the picture that was behind this URL."""
-        return self._pictures.get(_without_secret(url))
-
-    def keep(self, url: str, sha256: str) -> None:
-        """Write which picture was behind a URL, in this thread."""
-        url = _without_secret(url)
-        if self._pictures.get(url) != sha256:
-            self._pictures[url] = sha256
-            entry = Entry("pictures", {"url": url, "sha256": sha256})
-            self._written(partial(self._entries.write, self.key, (entry,), sync=True))
-
-    async def close(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
-        """Write how it ended."""
-        await self._append(Entry(kind, facts), sync=True)
-
-    def close_soon(self, kind: EntryKind, facts: Mapping[str, Any]) -> None:
-        """The same, without waiting for it."""
-        write = partial(self._entries.write, self.key, (Entry(kind, facts),), sync=True)
-        asyncio.get_running_loop().run_in_executor(None, self._written, write)
-
-    async def _append(self, *entries: Entry, sync: bool = False) -> None:
-        await self._run(partial(self._entries.write, self.key, entries, sync=sync))
-
-    async def _run(self, write: Callable[[], None]) -> None:
-        """Do it in a thread, after what was begun before; cancelled or not, it is done."""
-        while self._last is not None and not self._last.done():
-            await asyncio.wait([self._last])
-        if self._is_broken:
-            return
-        self._last = asyncio.get_running_loop().run_in_executor(None, self._written, write)
-        await asyncio.shield(self._last)
-
-    def _written(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except StoreError as error:
-            self._is_broken = True
-            logger().warning("ledger_not_written", call=str(self.key), reason=str(error))
-
-
-def _without_secret(url: str) -> str:
-    return masked(url.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 class StoredReply:

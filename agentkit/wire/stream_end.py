@@ -10,7 +10,8 @@ _LAST = re.compile(
 )
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\][\r\n]*\Z")
 """Both at the beginning of a line: inside JSON, a line's end is escaped."""
-_BLANK_LINES = (b"\n\n", b"\r\r", b"\r\n\r\n")
+BLANK_LINES = (b"\n\n", b"\r\r", b"\r\n\r\n")
+"""Each of them ends an event."""
 _TAIL = 96
 
 
@@ -30,4 +31,4 @@ class StreamEnd:
         self._tail = tail = seen[-_TAIL:]
         if _DONE.search(tail) is not None:
             return True
-        return self._last and tail.endswith(_BLANK_LINES)
+        return self._last and tail.endswith(BLANK_LINES)
