@@ -20,6 +20,8 @@ OutputT = TypeVar("OutputT", default=Any)
 ResultT = TypeVar("ResultT")
 
 
+Gather = Callable[[], float]
+"""How many seconds a reader of events waits for more when one has come."""
 Later = Callable[[Coroutine[Any, Any, None], int], None]
 """Takes the rest of a turn's downloads, and how many pictures these may give."""
 Save = Callable[[Run, bool], Awaitable[None]]
@@ -105,6 +107,14 @@ class EventLog:
             await self._more()
         return self.events[at - self._forgotten]
 
+    async def waited(self, at: int) -> bool:
+        """Wait for the event at this position. Whether it came now, and was not there before."""
+        had_to = False
+        while at - self._forgotten >= len(self.events) and not self._closed:
+            await self._more()
+            had_to = True
+        return had_to and not self._closed
+
     def forget(self) -> None:
         """Let go of the first event that is there."""
         del self.events[0]
@@ -164,10 +174,12 @@ class WatchedTask(Generic[ResultT]):
         self._started()
         return _Reader(self._log, self._end)
 
-    def drained(self) -> AsyncIterator[Event]:
-        """The events for the only reader there is: each is forgotten once it was read."""
+    def drained(self, gather: Gather | None = None) -> AsyncIterator[Event]:
+        """The events for the only reader there is: each is forgotten once it was read. `gather`:
+        how many seconds to wait for more when one has come, so that several are read at once.
+        """
         self._started()
-        return _OnlyReader(self._log, self._end)
+        return _OnlyReader(self._log, self._end, gather)
 
     def _end(self) -> None:
         """Raise the error of the work, which has ended, for one who has read all events."""
@@ -218,11 +230,17 @@ class _Reader(AsyncIterator[Event]):
 class _OnlyReader(AsyncIterator[Event]):
     """Each event from the start, which is forgotten when it is given."""
 
-    def __init__(self, log: EventLog, end: Callable[[], None]) -> None:
-        self._log, self._end = log, end
+    def __init__(
+        self, log: EventLog, end: Callable[[], None], gather: Gather | None = None
+    ) -> None:
+        self._log, self._end, self._gather = log, end, gather
         self._at = 0
 
     async def __anext__(self) -> Event:
+        if self._gather is not None and await self._log.waited(self._at):
+            seconds = self._gather()
+            if seconds > 0:
+                await asyncio.sleep(seconds)
         event = await self._log.event(self._at)
         if event is None:
             self._end()
@@ -315,11 +333,14 @@ class Turn(Generic[OutputT]):
         async for event in self._stream:
             yield event
 
-    def drained(self) -> AsyncIterator[Event]:
+    def drained(self, gather: Gather | None = None) -> AsyncIterator[Event]:
         """Its events for the only reader that there is and will be: each is forgotten once it was
         read, so that the previews of many pictures are not kept until the turn ends.
+
+        `gather` is for a reader that has many turns to read: it returns how many seconds to wait
+        for more when an event has come, so that several are read at once.
         """
-        return self._stream.drained()
+        return self._stream.drained(gather)
 
     async def begun(self) -> None:
         """Wait until the turn has begun: its conversation is held for it, and `run` is there.

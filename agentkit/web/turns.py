@@ -14,7 +14,7 @@ from agentkit.errors import RunError
 from agentkit.events import Event, ImageReady, InvocationProgress
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation
-from agentkit.stream import Turn
+from agentkit.stream import Gather, Turn
 from agentkit.web.chats import busy, unknown_chat
 from agentkit.web.chunks import Chunk
 from agentkit.web.failures import words_of
@@ -24,6 +24,11 @@ from agentkit.web.retelling import take_up
 from agentkit.web.stream_log import StreamLog
 from agentkit.web.telling import Teller
 from agentkit.web.told_calls import Verdict
+
+_TOLD_A_SECOND = 2_000
+"""How often turns tell what came, all of them together."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.2
+"""Seconds. Less costs more than it saves; more can be seen."""
 
 
 class Shelf(Protocol):
@@ -65,8 +70,11 @@ Open = Callable[[], Awaitable[Opened]]
 class LiveTurn:
     """A turn, from the moment a request asks for it until all of it is told."""
 
-    def __init__(self, chat: str, user: str | None, note: Note, *, emulator: bool) -> None:
+    def __init__(
+        self, chat: str, user: str | None, note: Note, gather: Gather, *, emulator: bool
+    ) -> None:
         self.chat, self.user, self._note, self._emulator = chat, user, note, emulator
+        self._gather = gather
         self.log = StreamLog()
         self.greeting: list[Chunk] = []
         """What the one who made the turn go on is told first; others read the log from its start.
@@ -166,7 +174,7 @@ class LiveTurn:
         known = {image.sha256 for image in chat.images.values()}
         error: Exception | None = None
         try:
-            async for event in turn.drained():
+            async for event in turn.drained(self._gather):
                 known.update(_pictures_of(event))
                 shelf.show(self.user, run, event)
                 self.log.add(teller.tell(event))
@@ -225,6 +233,13 @@ class Turns:
     def __len__(self) -> int:
         return len(self._live)
 
+    def _pause(self) -> float:
+        """How long each turn waits for more before it tells what came: the more turns, the longer,
+        so that the readers of all of them are told so many times a second at most.
+        """
+        pause = len(self._live) / _TOLD_A_SECOND
+        return 0.0 if pause < _SHORTEST_PAUSE else min(pause, _LONGEST_PAUSE)
+
     async def take(self, chat: str, user: str | None, open_turn: Open) -> LiveTurn:
         """Begin a turn, and return when it has begun. Raises `Refused` while another one goes on
         in the conversation, and what keeps it from beginning.
@@ -236,7 +251,9 @@ class Turns:
             if live.user != user:
                 raise unknown_chat()
             raise settling() if live.is_settling else busy()
-        self._live[chat] = live = LiveTurn(chat, user, self._note, emulator=self._emulator)
+        self._live[chat] = live = LiveTurn(
+            chat, user, self._note, self._pause, emulator=self._emulator
+        )
         task = live.start(open_turn, self._shelf)
         self._tasks[task] = live
         task.add_done_callback(self._ended)

@@ -26,7 +26,7 @@ from agentkit import (
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
 from agentkit.errors import AgentkitError, ConversationBusy, DeadlineExceeded, UsageError
 from agentkit.events import Event
-from tests.clock import GUARD, turns, until
+from tests.clock import FOREVER, GUARD, advance, turns, until
 from tests.conftest import Bench
 from tests.unit.images.slow_host import FOX, HEN, LONG, SlowHost, slow_host
 from tests.unit.loop.test_grace import drawn
@@ -363,6 +363,27 @@ async def test_a_turn_that_is_drained_keeps_no_event(bench: Bench) -> None:
     assert "".join(each.text for each in seen if isinstance(each, TextDelta)) == "One two three."
     assert (await turn.answer()).text == "One two three."
     assert [event async for event in chat.start("Go on")][-1].kind == "run_finished"
+
+
+async def test_a_reader_that_gathers_reads_what_came_meanwhile_at_once(bench: Bench) -> None:
+    bench.emulator.play([Reply([Say("One two three.")], chunk=4)])
+    turn = bench.agent().conversation().start("Count")
+    pauses = [FOREVER]
+    events = turn.drained(lambda: pauses.pop() if pauses else 0.0)
+    first = asyncio.ensure_future(anext(events))
+    await turn.answer()
+    await turns()
+    assert not first.done()
+    assert pauses == []
+    advance(FOREVER)
+    seen = [await first]
+    while not isinstance(seen[-1], RunFinished):
+        following = events.__anext__()
+        with pytest.raises(StopIteration) as told:  # it is there, and nothing is waited for
+            following.send(None)
+        seen.append(told.value.value)
+    assert "".join(each.text for each in seen if isinstance(each, TextDelta)) == "One two three."
+    assert [event async for event in events] == []
 
 
 async def test_a_turn_that_cannot_begin(bench: Bench) -> None:
