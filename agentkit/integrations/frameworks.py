@@ -11,17 +11,24 @@ from agentkit.integrations.portable import Portable, checked_arguments
 from agentkit.values import Image
 
 
-def needed(module: str, distribution: str) -> Any:
-    """A module of a framework. Raises `UsageError`, with the line that installs it, where it is
-    missing.
+def needed(module: str, distribution: str, name: str) -> Any:
+    """A module of a framework, which has this name in it. Raises `UsageError`, with the line that
+    installs it, where it is missing, or where a file of the user's is called like it.
     """
     try:
-        return import_module(module)
+        found = import_module(module)
     except ImportError as error:
         raise UsageError(
             f"agentkit.integrations: {module} cannot be imported ({error}); "
             f"pip install {distribution}"
         ) from error
+    if not hasattr(found, name):
+        place = getattr(found, "__file__", None) or "another module"
+        raise UsageError(
+            f"agentkit.integrations: {module} is {place}, which has no {name}; accepted is that of "
+            f"`pip install {distribution}`: rename a file of yours that hides it"
+        )
+    return found
 
 
 async def asked(tool: Portable, arguments: object) -> tuple[str, list[Image]]:

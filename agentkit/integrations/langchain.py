@@ -24,7 +24,7 @@ def tool(agent: Agent[Any], name: str, description: str = "", *, kept: int = 100
     What goes wrong is told to the other model. Raises `UsageError` as `portable` does, and where
     LangChain is not installed.
     """
-    library = needed("langchain_core.tools", "langchain-core")
+    library = needed("langchain_core.tools", "langchain-core", "StructuredTool")
     made = portable(agent, name, description, kept=kept)
 
     async def call(**arguments: Any) -> Any:

@@ -22,7 +22,7 @@ def tool(agent: Agent[Any], name: str, description: str = "", *, kept: int = 100
     What goes wrong is told to the other model. Raises `UsageError` as `portable` does, and where
     the SDK is not installed.
     """
-    sdk = needed("agents", "openai-agents")
+    sdk = needed("agents", "openai-agents", "FunctionTool")
     made = portable(agent, name, description, kept=kept)
 
     async def invoke(_: object, text: str) -> Any:

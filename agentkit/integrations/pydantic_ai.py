@@ -22,7 +22,7 @@ def tool(agent: Agent[Any], name: str, description: str = "", *, kept: int = 100
     What goes wrong is told to the other model. Raises `UsageError` as `portable` does, and where
     Pydantic AI is not installed.
     """
-    library = needed("pydantic_ai", "pydantic-ai-slim")
+    library = needed("pydantic_ai", "pydantic-ai-slim", "BinaryContent")
     made = portable(agent, name, description, kept=kept)
 
     async def call(**arguments: Any) -> Any:

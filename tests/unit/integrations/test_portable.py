@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from agentkit import Image, tool
 from agentkit.emulator import CallTool, Draw, Reply, Say
 from agentkit.errors import ImageError, UsageError
 from agentkit.events import Event, ImageReady
-from agentkit.integrations import portable
+from agentkit.integrations import openai_agents, portable
 from tests.clock import until
 from tests.conftest import Bench, picture
 
@@ -186,3 +188,9 @@ async def test_turns_that_were_stopped_are_forgotten(bench: Bench, drawing: Any)
     assert len(stopped) == 1
     await drawing.chats.settled()
     assert not drawing.chats._stopped
+
+
+def test_a_file_that_hides_a_framework(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "agents", ModuleType("agents"))
+    with pytest.raises(UsageError, match=r"has no FunctionTool.*rename a file"):
+        openai_agents.tool(bench.agent(), "draw")
