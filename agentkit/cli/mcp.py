@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -19,7 +18,6 @@ from agentkit.cli import options as given
 from agentkit.cli.agents import AgentOptions, agent_for
 from agentkit.cli.connection import environment_of, service
 from agentkit.errors import UsageError
-from agentkit.tools.tool import NAME
 
 if TYPE_CHECKING:
     from agentkit.cli.connection import Address
@@ -65,6 +63,10 @@ def mcp(
 
     Without --http it speaks on stdin and stdout, as a client that starts it expects.
     """
+    import asyncio
+
+    from agentkit.tools.tool import NAME
+
     options = AgentOptions(agent, model, system, tool or ())
     options.check()
     check_pattern("--name {!r}", name, NAME, "1 to 64 of a-z, A-Z, 0-9, _ and -")
@@ -130,6 +132,8 @@ async def _serve_stdio(server: AgentServer) -> None:
     """Serve until the client closes stdin, or a signal ends the program: then turns are stopped,
     and what had come of them is kept.
     """
+    import asyncio
+
     if sys.stdin is not None and sys.stdin.isatty():
         typer.echo(
             "agentkit mcp: this speaks MCP on stdin and stdout, for a program that starts it; "

@@ -78,9 +78,10 @@ async def test_an_import_is_timed_in_an_interpreter_of_its_own() -> None:
 
 async def test_a_start_is_timed_as_a_whole_process() -> None:
     seconds = await asyncio.to_thread(
-        start_seconds, {"nothing": ["-c", ""], "work": ["-c", "sum(range(1_000_000))"]}, 1
+        start_seconds, {"nothing": ["-c", ""], "work": ["-c", "sum(range(10_000_000))"]}, 1
     )
-    assert 0 < seconds["nothing"] < seconds["work"]
+    # A system that counts in ticks may see none in a short program.
+    assert 0 <= seconds["nothing"] < seconds["work"]
 
 
 @pytest.mark.parametrize("usd", [None, 1.0])
