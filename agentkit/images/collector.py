@@ -190,6 +190,9 @@ class Collector:
         disk.
         """
         settling = self._settling
+        if settling is not None and settling.get_loop().is_closed():
+            self.spool.discard()  # collected behind its loop: no task of that can be told any more
+            return
         if settling is not None:
             settling.cancel()
         try:
