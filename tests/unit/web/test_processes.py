@@ -224,4 +224,5 @@ def test_killed_in_the_middle_of_a_picture(tmp_path: Path, monkeypatch: pytest.M
                 "the request was sent again",
             )
             pictures = [each["data"]["status"] for each in parts if each["type"] == "data-picture"]
-            assert pictures == ["failed", "ready"], "that which broke off, and the other one"
+            # That which broke off is there, too, if it was written down before the kill.
+            assert pictures in (["ready"], ["failed", "ready"])
