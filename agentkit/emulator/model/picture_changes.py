@@ -120,9 +120,9 @@ def same_again(prompt: str, gallery: Sequence[Known]) -> str:
     return prompt
 
 
-def picture_meant(text: str, gallery: Sequence[Known]) -> Known:
-    """The picture that the prompt speaks of: by handle, by number, by what it shows, or the
-    latest.
+def picture_meant(text: str, gallery: Sequence[Known], *, attached: bool) -> Known:
+    """The picture that the prompt speaks of: by handle, by number, the one that is `attached` to
+    it, by what it shows, or the latest.
     """
     for handle in re.findall(r"\bimg_\d+\b", text):
         named = next((known for known in gallery if known.handle == handle), None)
@@ -135,6 +135,8 @@ def picture_meant(text: str, gallery: Sequence[Known]) -> Known:
     )
     if ordinal and _ORDINALS[ordinal[1].lower()] < len(gallery):
         return gallery[_ORDINALS[ordinal[1].lower()]]
+    if attached:
+        return gallery[-1]
     said = content(text)
     return max(reversed(gallery), key=lambda known: len(said & _nouns(known.prompt or "")))
 

@@ -94,7 +94,7 @@ class Pictures:
         )
 
     def _changed(self) -> Wish:
-        known = picture_meant(self.prompt, self.gallery)
+        known = picture_meant(self.prompt, self.gallery, attached=self.attached)
         change = change_in(self.prompt)
         prompt = merged(known.prompt or "the picture", change)
         return Wish(self._draw(prompt, known.prompt or prompt, known.data), change, known.handle)

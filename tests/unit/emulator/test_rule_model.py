@@ -339,6 +339,27 @@ def test_a_given_picture_is_changed(wire) -> None:
     assert "hat" in message["content"]
 
 
+def test_an_attached_picture_is_meant_whatever_others_show(wire, decode) -> None:
+    fields = {"model": "google/gemini-2.5-flash-image", "modalities": ["image", "text"]}
+    fox = wire.message("Draw a red fox, 128x64", **fields)
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 96), (0, 90, 200)).save(buffer, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    messages = [
+        turn("user", "Draw a red fox, 128x64"),
+        {"role": "assistant", "content": "", "images": fox["images"]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "The same at night, with a red fox on board."},
+                {"type": "image_url", "image_url": {"url": url}},
+            ],
+        },
+    ]
+    changed = wire.message(messages, **fields)["images"][0]["image_url"]["url"]
+    assert Image.open(io.BytesIO(decode(changed))).size == (64, 96)
+
+
 def test_results_are_drawn(wire) -> None:
     tools = [
         {"type": "function", "function": WEATHER},
