@@ -8,7 +8,7 @@ import typer
 
 from agentkit.cli import options as given
 from agentkit.cli.agents import AgentOptions
-from agentkit.cli.connection import EMULATOR_NOTE, Live, environment_of, openrouter, service
+from agentkit.cli.connection import EMULATOR_NOTE, Live, chat_service, environment_of
 from agentkit.cli.saved import Cid, Continue, Database, Saved, opened, sessions_at
 
 if TYPE_CHECKING:
@@ -41,12 +41,7 @@ def chat(
 
     described = AgentOptions(agent, model, system, tool or (), option or (), api, draw)
     described.check()
-    is_live = live and not offline
-    reached = (
-        service(offline=False, live=is_live, own_client=True)
-        if agent is not None and not offline
-        else openrouter(live=is_live)
-    )
+    reached = chat_service(has_agent=agent is not None, offline=offline, live=live)
     with reached as address, environment_of(address):
         asyncio.run(_chat(Saved(sessions, cid, continue_), described, address, budget))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -87,6 +87,16 @@ def service(*, offline: bool, live: bool, own_client: bool = False) -> Generator
             "--offline asks an emulator on this machine"
         )
     yield Address()
+
+
+def chat_service(*, has_agent: bool, offline: bool, live: bool) -> AbstractContextManager[Address]:
+    """What a chat talks to: an emulator, unless `live`; that of the agent's own client, if there is
+    an agent and it is not to be `offline`.
+    """
+    is_live = live and not offline
+    if has_agent and not offline:
+        return service(offline=False, live=is_live, own_client=True)
+    return openrouter(live=is_live)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import typer
 
 from agentkit.cli import options as given
 from agentkit.cli.agents import AgentOptions
-from agentkit.cli.connection import EMULATOR_NOTE, Live, environment_of, openrouter, service
+from agentkit.cli.connection import EMULATOR_NOTE, Live, chat_service, environment_of
 from agentkit.cli.saved import Database, sessions_at
 
 if TYPE_CHECKING:
@@ -91,12 +91,7 @@ def serve(
     place.check(host)
     if store is not None:
         os.environ["AGENTKIT_STORE"] = str(store)
-    is_live = live and not offline
-    reached = (
-        service(offline=False, live=is_live, own_client=True)
-        if agent is not None and not offline
-        else openrouter(live=is_live)
-    )
+    reached = chat_service(has_agent=agent is not None, offline=offline, live=live)
     with reached as address, environment_of(address):
         _listen(host, port, described, address, place)
 
