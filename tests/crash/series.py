@@ -47,6 +47,8 @@ TRANSACTIONS = 20
 """More than the turn of any scene consists of."""
 BY_ANOTHER = 3
 """The same where a tool draws: the studio, or an agent."""
+_SOME = 100
+"""Bytes of a reply, fewer than any has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,18 @@ def one_of_each(kept: Kept = "file") -> list[tuple[Scene, Setting, Kill]]:
 
 
 def _setting(kill: Kill, kept: Kept) -> Setting:
-    """The URL of a picture is dead where that must not matter."""
+    """The URL of a picture is dead where that must not matter, and a reply that is to be cut does
+    not come in one piece, which it would on a busy machine.
+    """
     is_dead = kill.point in {"after keep", "after a download"}
-    return replace(DEAD if is_dead else Setting(), kept=kept)
+    faults = (_stalled(kill.request),) if kill.point == "in the body" else ()
+    return replace(DEAD if is_dead else Setting(), kept=kept, faults=faults)
+
+
+def _stalled(request: int) -> Fault:
+    """The service hangs in the body of its reply to this request."""
+    when = When(nth=(request,), times=1)
+    return Fault(socket=Socket("stall", at="body", byte=_SOME), when=when)
 
 
 def points(scene: Scene) -> list[Kill]:
