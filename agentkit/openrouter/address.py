@@ -123,7 +123,7 @@ def is_loopback(base_url: str) -> bool:
         return False
 
 
-def needs_key(given: str | None, base_url: str, service: Service) -> bool:
+def needs_key(given: object, base_url: str, service: Service) -> bool:
     """Whether nothing can be asked there without a key."""
     is_without = given == "" or (given is None and is_loopback(base_url))
     return not (service.may_be_keyless and is_without)

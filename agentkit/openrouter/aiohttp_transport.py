@@ -1,5 +1,6 @@
-"""httpx2 on aiohttp's sockets, which read a streamed delta in a quarter of the time, and a thousand
-at once in a fifth.
+"""Requests on aiohttp's sockets, which read a streamed delta in a quarter of httpx2's time, and a
+thousand at once in a fifth. No request or response of httpx2's is built on the way, since that
+takes longer than the sending does; errors have httpx2's names, as those of the other transports do.
 
 The SDK has such a transport too, but it calls a reset, a hang-up after the POST and an unknown host
 name alike a connect time-out, so a caller that trusts these names pays for a picture twice. It also
@@ -16,15 +17,16 @@ import asyncio
 import contextlib
 import weakref
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import aiohttp
 import httpx2
 from yarl import URL
 
 from agentkit.openrouter.delivery import Delivery
+from agentkit.openrouter.transport import NO_HEADERS, Content, Waits
 
 if TYPE_CHECKING:
     import ssl
@@ -38,6 +40,7 @@ _AT_ONCE = 64 * 1024
 _LONG_HEADER = 64 * 1024
 _QUIET = 0.05
 """Seconds without a request, after which a kept connection may have been closed unnoticed."""
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
 _NOT_SENT = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -46,18 +49,29 @@ _NOT_SENT = (
 )
 
 
-class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """An httpx2 transport without a limit on the number of connections.
+class AiohttpTransport:
+    """Connections without a limit on their number, each request with the same `headers`.
 
     Raises httpx2's own errors: `ConnectError`, `ConnectTimeout` and `ProxyError` only if nothing
-    was sent. It keeps three of a request's time-outs (the extension `timeout`): `connect` covers
-    host name, connection and TLS handshake together, `write` each slice of the body, `read` the
-    wait for the headers. Whoever reads the body limits the time for it.
+    was sent. Of the `waits`, `connect` covers host name, connection and TLS handshake together,
+    `read` is the wait for the headers, `write` that for each slice of the body. Whoever reads the
+    body limits the time for it.
     """
 
     def __init__(
-        self, *, tls: ssl.SSLContext, keepalive: float, proxy: httpx2.Proxy | None = None
+        self,
+        headers: Mapping[str, str],
+        waits: Waits,
+        *,
+        tls: ssl.SSLContext,
+        keepalive: float,
+        proxy: httpx2.Proxy | None = None,
     ) -> None:
+        self._headers = list({**_HEADERS, **headers}.items())
+        self._write_wait = waits.write
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, connect=waits.connect, sock_read=waits.read
+        )
         self._proxy = URL(str(proxy.url)) if proxy is not None else None
         self._proxy_headers = _proxy_headers(proxy) if proxy is not None else []
         self._session = aiohttp.ClientSession(
@@ -75,63 +89,91 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self._clock = asyncio.get_running_loop().time
         self._last_used = 0.0
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def send(
+        self,
+        method: str,
+        url: str,
+        content: Content = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Arriving:
+        """The open response, whatever its status, of which only the headers were read. `headers`
+        go beside those of all requests, `Content-Length` among them where there is a body.
+        """
         if self._session.closed:
             raise httpx2.ConnectError("the client has been closed")
-        was_quiet = await self._notice_closed_connections()
-        waits: dict[str, float | None] = request.extensions.get("timeout", {})
-        body = _Outgoing(request, waits.get("write"), watched=was_quiet)
-        headers = request.headers.multi_items()
+        address = _address(url)
+        was_quiet = self._may_have_closed()
+        if was_quiet:
+            await _notice_closed_connections()
+        sent = [*self._headers, *headers.items()]
         # A proxy reads these itself. For https they go with the request for a tunnel instead.
-        if request.url.scheme == "http":
-            headers += self._proxy_headers
+        if self._proxy_headers and address.scheme == "http":
+            sent += self._proxy_headers
+        length = int(headers.get("Content-Length", 0))
+        body = _Outgoing(content, length, self._write_wait, watched=was_quiet) if length else None
         try:
             reply = await self._session.request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=headers,
-                data=body if body.expected else None,
+                method,
+                address,
+                headers=sent,
+                data=body,
                 allow_redirects=False,
-                timeout=_timeout(waits.get("connect"), waits.get("read")),
+                timeout=self._timeout,
                 proxy=self._proxy,
                 proxy_headers=self._proxy_headers,
             )
         except Exception as error:
-            body.abort()
-            if body.failure is not None:
+            if body is not None and body.failure is not None:
+                body.abort()
                 raise body.failure from None
-            mapped = _mapped(error)
-            if body.expected and not body.begun and not isinstance(mapped, _NOT_SENT):
-                mapped = httpx2.ConnectError(f"{error}, before the request was written")
-            elif isinstance(error, aiohttp.ServerDisconnectedError) and body.nothing_arrived():
-                mapped = httpx2.ConnectError(f"{error}, before the request reached it")
-            raise mapped from error
+            raise _failure(error, body) from error
         except BaseException:
-            body.abort()
+            if body is not None:
+                body.abort()
             raise
         finally:
-            body.forget()
-        arriving = _Arriving(reply)
-        arriving.stop_watching()
-        return httpx2.Response(reply.status, headers=list(reply.raw_headers), stream=arriving)
+            if was_quiet and body is not None:
+                body.forget()
+        return Arriving(reply)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         await self._session.close()
 
-    async def _notice_closed_connections(self) -> bool:
-        """Give a busy event loop the time to notice which kept connections the server has closed.
-        Returns whether there was any reason to.
-
-        Otherwise the request would go into a closed connection, and its outcome would be unknown.
-        """
+    def _may_have_closed(self) -> bool:
+        """Whether there was time for the server to close a kept connection."""
         now = self._clock()
         was_quiet = now - self._last_used > _QUIET
-        if was_quiet:
-            # One pass each: the socket is read, its TLS record, and the connection is dropped.
-            for _ in range(3):
-                await asyncio.sleep(0)
         self._last_used = now
         return was_quiet
+
+
+async def _notice_closed_connections() -> None:
+    """Give a busy event loop the time to notice which kept connections the server has closed.
+
+    Otherwise the request would go into a closed connection, and its outcome would be unknown.
+    """
+    # One pass each: the socket is read, its TLS record, and the connection is dropped.
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def _failure(error: Exception, body: _Outgoing | None) -> Exception:
+    """The error to raise for one of a request, whose connection is given up."""
+    mapped = _mapped(error)
+    if body is None:
+        return mapped
+    body.abort()
+    if not body.begun and not isinstance(mapped, _NOT_SENT):
+        return httpx2.ConnectError(f"{error}, before the request was written")
+    if isinstance(error, aiohttp.ServerDisconnectedError) and body.nothing_arrived():
+        return httpx2.ConnectError(f"{error}, before the request reached it")
+    return mapped
 
 
 class _QuietConnector(aiohttp.TCPConnector):
@@ -146,14 +188,14 @@ class _Outgoing(aiohttp.Payload):
     still buffered, and a peer that reads no more would delay that for ever.
     """
 
-    def __init__(self, request: httpx2.Request, wait: float | None, *, watched: bool) -> None:
-        super().__init__(request.stream, content_type="application/json")
+    def __init__(self, content: Content, length: int, wait: float | None, *, watched: bool) -> None:
+        super().__init__(content, content_type="application/json")
         self._watched = watched
         self._delivery: Delivery | None = None
-        self._stream = request.stream
+        self._content = content
         self._wait = wait
         self._transport: asyncio.Transport | None = None
-        self.expected = int(request.headers.get("content-length", 0))
+        self._expected = length
         self.begun = False
         """Whether a byte of the body may have been sent. The headers go out with the first one."""
         self.failure: Exception | None = None
@@ -168,11 +210,11 @@ class _Outgoing(aiohttp.Payload):
         content_length: int | None,  # noqa: ARG002 - the name is the base class's
     ) -> None:
         self._transport = cast("StreamWriter", writer).transport
-        connection = self._transport and self._transport.get_extra_info("socket")
-        if self._watched and connection is not None:
-            self._delivery = Delivery(connection)
-        if isinstance(self._stream, httpx2.ByteStream) and self.expected <= _AT_ONCE:
-            await self._send(writer, b"".join(self._stream))
+        if self._watched and self._transport is not None:
+            connection = self._transport.get_extra_info("socket")
+            self._delivery = None if connection is None else Delivery(connection)
+        if isinstance(self._content, bytes) and len(self._content) == self._expected <= _AT_ONCE:
+            await self._send(writer, self._content)
             return
         sent, now = 0, asyncio.get_running_loop().time
         async with (
@@ -183,9 +225,9 @@ class _Outgoing(aiohttp.Payload):
                 await self._send(writer, piece)
                 sent += len(piece)
                 clock.reschedule(None if self._wait is None else now() + self._wait)
-        if sent != self.expected:
+        if sent != self._expected:
             self.failure = httpx2.LocalProtocolError(
-                f"a body of {self.expected} bytes turned out to have {sent}"
+                f"a body of {self._expected} bytes turned out to have {sent}"
             )
             raise self.failure
 
@@ -197,7 +239,7 @@ class _Outgoing(aiohttp.Payload):
 
     async def _slices(self) -> AsyncGenerator[bytes]:
         try:
-            async for piece in cast("httpx2.AsyncByteStream", self._stream):
+            async for piece in _pieces(self._content):
                 for start in range(0, len(piece), _SLICE):
                     yield piece[start : start + _SLICE]
         except Exception as error:
@@ -230,21 +272,47 @@ class _Outgoing(aiohttp.Payload):
             self._delivery.close()
 
 
-class _Arriving(httpx2.AsyncByteStream):
-    """A reply's body while it arrives. Closing it before its end aborts the connection."""
+async def _pieces(content: Content) -> AsyncGenerator[bytes]:
+    if content is None or isinstance(content, bytes):
+        yield content or b""
+        return
+    async for piece in content:
+        yield piece
+
+
+class Arriving:
+    """A reply while its body arrives. Closing it before its end aborts the connection."""
+
+    __slots__ = ("_reply", "headers", "status_code")
 
     def __init__(self, reply: aiohttp.ClientResponse) -> None:
         self._reply = reply
-
-    def stop_watching(self) -> None:
-        """End aiohttp's read time-out, since whoever reads the body limits the time for it."""
-        if (connection := self._reply.connection) is not None and (
+        self.status_code = reply.status
+        self.headers = _headers(reply.raw_headers)
+        """By their names in small letters."""
+        # Whoever reads the body limits the time for it, so aiohttp's read time-out ends here.
+        if (connection := reply.connection) is not None and (
             protocol := connection.protocol
         ) is not None:
             protocol.read_timeout = None
             protocol.start_timeout()  # without a time-out this only stops the running timer
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """The body, decompressed."""
+        reply = self._reply
+        return self.as_httpx2(reply.method, str(reply.url)).aiter_bytes()
+
+    def as_httpx2(self, method: str, url: str) -> httpx2.Response:
+        """The same as a response of httpx2's to such a request."""
+        return httpx2.Response(
+            self.status_code,
+            headers=list(self._reply.raw_headers),
+            stream=_Stream(self),
+            request=httpx2.Request(method, url),
+        )
+
+    async def aiter_raw(self) -> AsyncGenerator[bytes]:
+        """The body, as it arrives."""
         content = self._reply.content
         try:
             async for chunk in content.iter_any():
@@ -269,9 +337,31 @@ class _Arriving(httpx2.AsyncByteStream):
         self._reply.close()
 
 
-@lru_cache(maxsize=16)
-def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
+class _Stream(httpx2.AsyncByteStream):
+    """The body of a reply, for what reads it with httpx2."""
+
+    def __init__(self, reply: Arriving) -> None:
+        self._reply = reply
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._reply.aiter_raw()
+
+    async def aclose(self) -> None:
+        await self._reply.aclose()
+
+
+@lru_cache(maxsize=64)
+def _address(url: str) -> URL:
+    """To parse an address takes as long as to build the rest of a request."""
+    return URL(url, encoded=True)
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in raw:
+        name, text = key.decode("iso-8859-1").lower(), value.decode("iso-8859-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 def _mapped(error: Exception) -> Exception:

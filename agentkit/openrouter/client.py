@@ -29,6 +29,7 @@ from agentkit.network.proxies import GivenProxy, checked_proxy, chosen_proxy
 from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.address import base_url_of, key_for, needs_key, no_key, origin_of
 from agentkit.openrouter.body import content_of
+from agentkit.openrouter.keys import FreshKey, Key, KeyFunction
 from agentkit.openrouter.late import LateWork
 from agentkit.openrouter.plain_http import check_literal, check_name, is_allowed
 from agentkit.openrouter.price_list import Price, PriceList
@@ -45,6 +46,8 @@ _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,255}")
 """An id that can be a part of a path and nothing more."""
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
     from agentkit.openrouter.connections import Connections
 
 
@@ -53,6 +56,18 @@ def _header(value: str | None) -> str | None:
     if value is None or (value.isascii() and value.isprintable()):
         return value
     return quote(value, safe=" ", errors="replace")
+
+
+def _app_headers(name: str | None, url: str | None) -> dict[str, str]:
+    app = {"HTTP-Referer": _header(url), "X-OpenRouter-Title": _header(name)}
+    return {header: value for header, value in app.items() if value}
+
+
+def _check_key(api_key: object) -> None:
+    """Raises `UsageError` for what is no key. It is not shown, whatever it is."""
+    if not callable(api_key):
+        where = f"OpenRouter(api_key=…), which is {type(api_key).__name__}"
+        check_optional(where, api_key, str, "a string, or a function that gives one")
 
 
 def _address(given: str | None, service: Service | None) -> str:
@@ -80,6 +95,31 @@ def _checked(proxy: GivenProxy, transport: Transport | None) -> GivenProxy:
     return found
 
 
+def _check_lone(**given: object) -> None:
+    """Raises `UsageError` for what only connections of our own can have."""
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"OpenRouter(openai_client=…, {name}=…): its http_client has connections of its "
+                f"own; accepted is {name}= without openai_client=, or an http_client that has it"
+            )
+
+
+def _told_by(
+    sdk: AsyncOpenAI, api_key: str | KeyFunction | None, base_url: str | None
+) -> tuple[str | KeyFunction, str]:
+    """The key and the address: those that were given, or else those that the client of the SDK
+    has. Raises `UsageError` for what is no such client.
+    """
+    from agentkit.openrouter.http_clients import http_client_of
+
+    http_client_of(sdk)
+    return (
+        sdk.api_key if api_key is None else api_key,
+        str(sdk.base_url) if base_url is None else base_url,
+    )
+
+
 class OpenRouter:
     """A connection to OpenRouter. Any number of agents may share one; it keeps its connections
     apart for each event loop.
@@ -87,7 +127,10 @@ class OpenRouter:
     - `api_key` and `base_url` default to `OPENROUTER_API_KEY` and `OPENROUTER_BASE_URL`. White
       space, quotes, `Bearer ` and an endpoint at the end of the address are taken off. The
       variable's key is sent to OpenRouter, to this machine and to `OPENROUTER_BASE_URL` only;
-      OpenAI's host gets `OPENAI_API_KEY`.
+      OpenAI's host gets `OPENAI_API_KEY`. `api_key` may be a function, async or not, that gives
+      the key for each request anew.
+    - `openai_client` is an `AsyncOpenAI` of your own: requests go over its `http_client`, with its
+      key, to its `base_url`. None of its retries happens, and no redirect is followed.
     - `service` says what is behind `base_url`: `"openrouter"`, `"openai"`, or `"compatible"` for
       any other server that speaks OpenAI's API. By default OpenAI's host is `"openai"`, and every
       other one OpenRouter, or a gateway before it.
@@ -115,8 +158,9 @@ class OpenRouter:
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: str | KeyFunction | None = None,
         base_url: str | None = None,
+        openai_client: AsyncOpenAI | None = None,
         service: ServiceName | None = None,
         prices: Mapping[str, Price] | None = None,
         app_name: str | None = None,
@@ -128,9 +172,11 @@ class OpenRouter:
         tls: Tls | None = None,
         allow_http: bool | None = None,
     ) -> None:
-        # What was given as the key is not shown, whatever it is.
-        where = f"OpenRouter(api_key=…), which is {type(api_key).__name__}"
-        check_optional(where, api_key, str, "a string")
+        self._sdk = openai_client
+        if openai_client is not None:
+            _check_lone(transport=transport, proxy=proxy, tls=tls)
+            api_key, base_url = _told_by(openai_client, api_key, base_url)
+        _check_key(api_key)
         accepted = "a string, an http or https URL"
         check_optional("OpenRouter(base_url={!r})", base_url, str, accepted)
         check_optional("OpenRouter(app_name={!r})", app_name, str, "a string")
@@ -145,7 +191,7 @@ class OpenRouter:
         """What is known of the service behind `base_url`."""
         self.prices = PriceList("OpenRouter(prices={!r})", prices)
         """What models cost, as the user told it."""
-        self._key = key_for(api_key, self.base_url)
+        self._key: Key = FreshKey(api_key) if callable(api_key) else key_for(api_key, self.base_url)
         self._needs_key = needs_key(api_key, self.base_url, self.service)
         self._allow_http = is_allowed(allow_http)
         if self._key:
@@ -155,10 +201,9 @@ class OpenRouter:
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
-        app = {"HTTP-Referer": _header(app_url), "X-OpenRouter-Title": _header(app_name)}
         self._headers = {"User-Agent": f"agentkit/{__version__}"}
         if self.service.names_apps:
-            self._headers |= {name: value for name, value in app.items() if value}
+            self._headers |= _app_headers(app_name, app_url)
         self.late = LateWork()
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
         weakref.finalize(self, _close_all, self._open).atexit = False
@@ -204,28 +249,35 @@ class OpenRouter:
         loop = asyncio.get_running_loop()
         if (connections := self._open.get(loop)) is not None:
             return connections
-        proxy = chosen_proxy(self.proxy, self.base_url)
+        proxy = None if self._sdk is not None else chosen_proxy(self.proxy, self.base_url)
         if self._key:
             await check_name(self.base_url, allowed=self._allow_http, proxy=proxy)
         elif self._needs_key:
             raise MissingKey(no_key(self.base_url, self.service))
         # In a thread: it takes a second or more, in which the loop has other things to do.
-        await asyncio.to_thread(_load, self.transport, self.tls)
+        on_sdk = self._sdk is not None or transport_for(proxy, self.transport) == "httpx2"
+        await asyncio.to_thread(_load, self.tls, on_sdk=on_sdk)
         if (connections := self._open.get(loop)) is not None:  # another request was faster
             return connections
         for other in [each for each in self._open if each.is_closed()]:
             del self._open[other]
         from agentkit.openrouter.connections import Connections
+        from agentkit.openrouter.http_clients import client_on, open_client
 
-        connections = self._open[loop] = Connections(
-            key=self._key,
-            base_url=self.base_url,
-            headers=self._headers,
-            timeouts=self.timeouts,
-            transport=self.transport,
-            proxy=proxy,
-            tls=self.tls,
-        )
+        if self._sdk is not None:
+            http = client_on(self._sdk, self._key, self._headers, self.timeouts)
+        else:
+            http = open_client(
+                self.base_url,
+                self._key,
+                self._headers,
+                timeouts=self.timeouts,
+                transport=self.transport,
+                proxy=proxy,
+                tls=self.tls,
+            )
+        connections = Connections(self.base_url, self._key, http, self.timeouts)
+        self._open[loop] = connections
         await connections.close_with_loop()
         return connections
 
@@ -306,13 +358,12 @@ class OpenRouter:
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 
 
-def _load(transport: Transport | None, tls: Tls | None) -> None:
+def _load(tls: Tls | None, *, on_sdk: bool) -> None:
     """Import what a first request needs, which takes longer than to import agentkit, and read the
     certificates.
     """
-    names = ["tenacity", "agentkit.openrouter.connections"]
-    if transport != "httpx2":
-        names.append("agentkit.openrouter.aiohttp_transport")
+    names = ["tenacity", "agentkit.openrouter.connections", "agentkit.openrouter.http_clients"]
+    names.append("openai" if on_sdk else "agentkit.openrouter.aiohttp_transport")
     for name in names:
         import_module(name)
     with contextlib.suppress(UsageError):  # told where the connections are opened

@@ -1,64 +1,50 @@
 """The connections of one event loop: how one request goes out, and who closes them in the end.
 
-The openai SDK's client keeps the key, the address and the HTTP client. A request is built and sent
-on that HTTP client directly, since the SDK's own `post` takes ten times as long, adds headers of
-its own, and reads an error's body to its end.
+aiohttp's connections are used directly. The openai SDK's client keeps the key, the address and the
+HTTP client of every other: a request is built and sent on that HTTP client, since the SDK's own
+`post` takes ten times as long, adds headers of its own, and reads an error's body to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from functools import lru_cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from collections.abc import AsyncGenerator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
-import httpx2
-from openai import AsyncOpenAI
-
-from agentkit._redact import Secret, redacted
 from agentkit._sync import in_background
-from agentkit.errors import UsageError
-from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
-from agentkit.openrouter.transport import (
-    Timeouts,
-    Transport,
-    open_transport,
-    transport_for,
-)
+from agentkit.openrouter.keys import FreshKey, Key, authorization
+from agentkit.openrouter.transport import NO_HEADERS, Content, Timeouts
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from agentkit._redact import Secret
+    from agentkit.openrouter.response import OpenResponse
+
+
+class HttpClient(Protocol):
+    """What sends the requests of one event loop."""
+
+    async def send(
+        self, method: str, url: str, content: Content, headers: Mapping[str, str]
+    ) -> OpenResponse:
+        """The open response, whatever its status, of which only the headers were read."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 class Connections:
-    """The HTTP client of one event loop, which closes it when it shuts down.
-
-    To be made on that loop. Raises `UsageError` for an address, a proxy or certificates that cannot
-    be used.
+    """The HTTP client of one event loop, which closes it when it shuts down. To be made on that
+    loop.
     """
 
-    def __init__(
-        self,
-        *,
-        key: Secret,
-        base_url: str,
-        headers: Mapping[str, str],
-        timeouts: Timeouts,
-        transport: Transport | None,
-        proxy: str | None,
-        tls: Tls | None,
-    ) -> None:
-        _check_address(base_url)
-        kind = transport_for(proxy, transport)
-        opened = open_transport(kind, tls=trusted(tls), proxy=proxy, keepalive=timeouts.keepalive)
-        self._http = _http_client(key, headers, timeouts, opened)
-        self._sdk = AsyncOpenAI(
-            api_key=key.reveal() or "none", base_url=base_url, http_client=self._http, max_retries=0
-        )
-        # As headers of the HTTP client: no local variable of ours holds the key, since a traceback
-        # may show these.
-        if key:  # a local server may ask for none
-            self._http.headers.update(self._sdk.auth_headers)
-        self._base_url = str(self._sdk.base_url).rstrip("/")
+    def __init__(self, base_url: str, key: Key, http: HttpClient, timeouts: Timeouts) -> None:
+        self._http, self._base_url, self._key = http, base_url, key
+        self._error_wait = min(ERROR_BODY_WAIT, timeouts.idle)
         self._guard = self._until_shutdown()
         self._closing: asyncio.Future[None] | None = None
 
@@ -66,26 +52,33 @@ class Connections:
         self,
         method: str,
         path: str,
-        content: bytes | AsyncIterator[bytes] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx2.Response:
+        content: Content = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> OpenResponse:
         """The open response, of which only the headers were read; the caller closes it.
 
         Raises only agentkit's own errors, as `OpenRouter.exchange` says.
         """
-        handled = sys.exception()
+        handled, key, url = sys.exception(), self._key, self._base_url + path
         try:
-            url = _parsed(self._base_url + path)
-            request = self._http.build_request(method, url, content=content, headers=headers)
-            response = await self._http.send(request, stream=True)
+            if isinstance(key, FreshKey):
+                key = await key.fresh()
+                headers = {**headers, **authorization(key)}
+            reply = await self._http.send(method, url, content, headers)
+            if reply.status_code >= 300:
+                await self._refuse(reply.as_httpx2(method, url), key)
+            return reply
         except Exception as error:  # noqa: BLE001 - `translated` tells them apart by their causes
             problem = translated(error, handled, self._base_url)
-        else:
-            # From here on `IdleTimeout` watches: it tells the first bytes from the later ones.
-            request.extensions["timeout"]["read"] = None
-            return response
         # Outside the handler: the error must not hold on to one that holds the request's headers.
         raise problem
+
+    async def _refuse(self, response: httpx2.Response, key: Secret) -> None:
+        """Raise an error status as our own error."""
+        try:
+            await raise_error_status(response, secret=key, seconds=self._error_wait)
+        finally:
+            await response.aclose()
 
     async def close_with_loop(self) -> None:
         """Have the event loop close the connections when it shuts down."""
@@ -120,43 +113,3 @@ def _close_later(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None]) -
     """
     if not loop.is_closed():
         loop.call_soon_threadsafe(lambda: asyncio.ensure_future(guard.aclose()))
-
-
-def _check_address(base_url: str) -> None:
-    # Before there is a transport, which would have to be closed again.
-    try:
-        httpx2.URL(base_url)
-    except httpx2.InvalidURL as error:
-        shown = redacted(base_url)
-        raise UsageError(f"OpenRouter(base_url={shown!r}): accepted is a URL ({error})") from None
-
-
-def _http_client(
-    key: Secret,
-    headers: Mapping[str, str],
-    timeouts: Timeouts,
-    transport: httpx2.AsyncBaseTransport,
-) -> httpx2.AsyncClient:
-    """An HTTP client without cookies, redirects or settings from the environment, which raises an
-    error status as our own error.
-    """
-    on_response = partial(
-        raise_error_status, secret=key, seconds=min(ERROR_BODY_WAIT, timeouts.idle)
-    )
-    return httpx2.AsyncClient(
-        transport=transport,
-        headers=headers,
-        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
-        follow_redirects=False,
-        trust_env=False,
-        timeout=httpx2.Timeout(
-            connect=timeouts.connect, read=timeouts.first_byte, write=timeouts.idle, pool=None
-        ),
-        event_hooks={"response": [on_response]},
-    )
-
-
-@lru_cache(maxsize=64)
-def _parsed(url: str) -> httpx2.URL:
-    """To parse an address takes as long as to build the rest of a request."""
-    return httpx2.URL(url)

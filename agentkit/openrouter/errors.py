@@ -123,15 +123,13 @@ def _said(error: BaseException) -> str:
 
 
 async def raise_error_status(response: httpx2.Response, *, secret: Secret, seconds: float) -> None:
-    """Raise an `APIError` for an error status or a redirect: a response hook of the HTTP client.
+    """Raise an `APIError` for an error status or a redirect.
 
     Status and generation id are taken before the body, of which at most `MAX_ERROR_BODY` bytes are
     read within `seconds`. The secret is taken out where the server repeats it.
     """
     response.headers.encoding = "iso-8859-1"  # or httpx2 finds it out anew at each look
     status = response.status_code
-    if status < 300:
-        return
     if status == 407:  # of a proxy before an http address; one before https refuses the tunnel
         raise ProxyFailed(
             "the proxy asks for a user name and a password (407), which stand before its host in "
@@ -181,15 +179,17 @@ def _redirect_refused(response: httpx2.Response) -> bytes:
 async def _error_body(response: httpx2.Response, seconds: float) -> bytes:
     """The beginning of the body, or why it cannot be read."""
     body = bytearray()
+    was_read = response.is_stream_consumed  # by a hook of the user's: unpacked, as it is in memory
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in response.aiter_raw():
+            async for chunk in response.aiter_bytes() if was_read else response.aiter_raw():
                 body += chunk
                 if len(body) >= MAX_ERROR_BODY:
                     break
     except Exception as error:  # noqa: BLE001 - the status says enough without a body
         body = body or bytearray(f"(its body broke off: {type(error).__name__})".encode())
-    encoding = response.headers.get("content-encoding", "identity").lower()
+    told = response.headers.get("content-encoding", "identity").lower()
+    encoding = "identity" if was_read else told
     return _unpacked(bytes(body[:MAX_ERROR_BODY]), encoding)
 
 

@@ -26,7 +26,7 @@ from agentkit.images.store import ImageStore
 from agentkit.openrouter.billing import Told, settle, was_billed
 from agentkit.openrouter.client import Exchange, OpenRouter
 from agentkit.openrouter.paid_call import Attempt, PaidCall, StoredReply
-from agentkit.openrouter.retry import Stakes, may_be_at_work, needs_proof, retrying
+from agentkit.openrouter.retry import Retrying, Stakes, may_be_at_work, needs_proof
 from agentkit.openrouter.stored_call import StoredCall
 from agentkit.values import Pieces
 from agentkit.wire.generation import Generation
@@ -186,7 +186,7 @@ class PaidRequest:
                 kept = await call.body(stored)
                 if kept is not None:
                     path, body, facts = stored.path or path, kept, stored.facts
-        attempts = retrying(
+        attempts = Retrying(
             self._client.retry,
             self._stakes,
             seconds_left=self._seconds_left,

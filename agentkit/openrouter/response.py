@@ -9,7 +9,7 @@ import contextlib
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from agentkit.errors import AgentkitError, OutcomeUnknown, ProtocolError
 from agentkit.images.retriever import Downloads
@@ -19,6 +19,9 @@ from agentkit.wire.json import UnreadableJson, read_object
 from agentkit.wire.pages import described
 from agentkit.wire.sse import DONE, EventStream
 from agentkit.wire.types import JsonObject
+
+if TYPE_CHECKING:
+    import httpx2
 
 T = TypeVar("T")
 MAX_BODY = 16 * 1024 * 1024
@@ -46,6 +49,16 @@ class Response(Protocol):
     def aiter_raw(self) -> AsyncIterator[bytes]: ...
 
     def aiter_bytes(self) -> AsyncIterator[bytes]: ...
+
+
+class OpenResponse(Response, Protocol):
+    """A response whose body has still to be read."""
+
+    def as_httpx2(self, method: str, url: str) -> httpx2.Response:
+        """The same as httpx2's response to such a request."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 class Recorder(Protocol):

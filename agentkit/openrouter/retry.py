@@ -19,9 +19,10 @@ is sent again, whatever the table says.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol, Self
 from urllib.parse import quote
 
 from agentkit._check import argument, check_number
@@ -38,11 +39,10 @@ from agentkit.errors import (
 from agentkit.wire.generation import PATH, Generation, generation_of
 from agentkit.wire.types import JsonObject
 
-if TYPE_CHECKING:
-    from tenacity import AsyncRetrying, RetryCallState
-
 MAX_WAIT = 120.0
 """The longest `Retry-After`, in seconds, that is waited for."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
+"""Seconds that a pause lasts at most: the first, each next one twice as long, and all."""
 PATIENCE = 30.0
 """Seconds for which an unknown generation is asked about again."""
 Sleep = Callable[[float], Awaitable[None]]
@@ -127,53 +127,89 @@ async def needs_proof(error: BaseException, stakes: Stakes) -> bool:
     return may_be_at_work(error) and await stakes.draws()
 
 
-def retrying(
-    policy: Retry,
-    stakes: Stakes,
-    *,
-    seconds_left: Callable[[], float],
-    look_up: LookUp,
-    hold_again: Callable[[], Awaitable[bool]],
-    going_again: GoingAgain | None = None,
-    sleep: Sleep = asyncio.sleep,
-) -> AsyncRetrying:
+class Retrying:
     """Attempts at one request, as the table says; the last error is raised as it is, with what the
-    look-up told. `hold_again` keeps the price of what was sent as uncertain, and tells whether the
-    budget covers it once more. `going_again` hears of an error after which it is sent again, before
-    the pause.
+    look-up told.
 
-    `async for attempt in retrying(…): with attempt: return await …`
+        async for attempt in Retrying(…):
+            with attempt:
+                return await …
     """
-    # Imported here: a program that sends no request does not need it.
-    from tenacity import AsyncRetrying, wait_random_exponential
 
-    backoff, pause = wait_random_exponential(multiplier=0.5, max=8), 0.0
+    def __init__(
+        self,
+        policy: Retry,
+        stakes: Stakes,
+        *,
+        seconds_left: Callable[[], float],
+        look_up: LookUp,
+        hold_again: Callable[[], Awaitable[bool]],
+        going_again: GoingAgain | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """`hold_again` keeps the price of what was sent as uncertain, and tells whether the budget
+        covers it once more. `going_again` hears of an error after which it is sent again, before
+        the pause.
+        """
+        self._policy, self._stakes = policy, stakes
+        self._seconds_left, self._sleep = seconds_left, sleep
+        self._look_up, self._hold_again, self._going_again = look_up, hold_again, going_again
+        self._began: float | None = None
+        self._attempt = 0
+        self._error: Exception | None = None
 
-    async def may_go_again(state: RetryCallState) -> bool:
-        nonlocal pause
-        error = _error(state)
-        if error is None or state.attempt_number > times_more(error, policy.attempts):
-            return False
-        asked_for = error.retry_after if isinstance(error, APIError) else None
-        pause = backoff(state) if asked_for is None else asked_for
-        elapsed = state.seconds_since_start or 0.0
-        if asked_for is not None and asked_for > min(MAX_WAIT, seconds_left()):
-            return False
-        if policy.total is not None and elapsed + pause > policy.total:
-            return False
-        if await needs_proof(error, stakes):
-            goes_again = await _was_not_billed(error, look_up)
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Self:
+        error, self._error = self._error, None
+        if error is not None:
+            pause = self._pause(error)
+            if pause is None or not await self._may_go_again(error):
+                raise error
+            await self._sleep(pause)
+        elif self._attempt:
+            raise StopAsyncIteration
         else:
-            goes_again = not may_be_at_work(error) or await hold_again()
-        if goes_again and going_again is not None:
-            await going_again(error)
+            self._began = _now()
+        self._attempt += 1
+        return self
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._error = error
+        return True
+
+    def _pause(self, error: Exception) -> float | None:
+        """Seconds to wait before the next attempt; None where there is none to be."""
+        if self._attempt > times_more(error, self._policy.attempts):
+            return None
+        asked_for = error.retry_after if isinstance(error, APIError) else None
+        if asked_for is not None and asked_for > min(MAX_WAIT, self._seconds_left()):
+            return None
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (self._attempt - 1))
+        pause = random.uniform(0, longest) if asked_for is None else asked_for
+        total, elapsed = self._policy.total, _now() - (self._began or 0.0)
+        return None if total is not None and elapsed + pause > total else pause
+
+    async def _may_go_again(self, error: Exception) -> bool:
+        if await needs_proof(error, self._stakes):
+            goes_again = await _was_not_billed(error, self._look_up)
+        else:
+            goes_again = not may_be_at_work(error) or await self._hold_again()
+        if goes_again and self._going_again is not None:
+            await self._going_again(error)
         return goes_again
 
-    return AsyncRetrying(retry=may_go_again, wait=lambda _: pause, sleep=sleep, reraise=True)
 
-
-def _error(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None and state.outcome.failed else None
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _was_not_billed(error: BaseException, look_up: LookUp) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from agentkit._check import argument, check_number
 from agentkit.errors import UsageError
@@ -32,34 +34,52 @@ def transport_for(proxy: str | None, asked: Transport | None) -> Transport:
     return asked or ("httpx2" if socks else "aiohttp")
 
 
-def open_transport(
-    kind: Transport, *, tls: ssl.SSLContext, proxy: str | None, keepalive: float
+Content: TypeAlias = bytes | AsyncIterator[bytes] | None
+"""The body of a request."""
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Waits(NamedTuple):
+    """How long a request waits, in seconds."""
+
+    connect: float
+    """For the connection, the TLS handshake included."""
+    read: float
+    """For the headers of the reply."""
+    write: float
+    """For each slice of the body to be sent."""
+
+
+def through(proxy: str | None) -> httpx2.Proxy | None:
+    """The proxy, for either library. Raises `UsageError` for an address that cannot be used."""
+    import httpx2
+
+    try:
+        return None if proxy is None else httpx2.Proxy(proxy)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise UsageError(
+            f"the proxy {shown(proxy or '')!r} cannot be used: accepted is a URL ({error})"
+        ) from None
+
+
+def httpx2_transport(
+    *, tls: ssl.SSLContext, proxy: str | None, keepalive: float
 ) -> httpx2.AsyncBaseTransport:
-    """A transport with connections of its own, which it keeps for `keepalive` seconds without a
-    request; the caller closes it. To be called on the event loop
-    that it serves.
+    """httpx2's transport with connections of its own, which it keeps for `keepalive` seconds
+    without a request; the caller closes it.
 
     Raises `UsageError` for a SOCKS proxy where the package that speaks SOCKS is not installed.
     """
     import httpx2
 
-    try:
-        through = None if proxy is None else httpx2.Proxy(proxy)
-    except (httpx2.InvalidURL, ValueError) as error:
-        raise UsageError(
-            f"the proxy {shown(proxy or '')!r} cannot be used: accepted is a URL ({error})"
-        ) from None
-    if kind == "aiohttp":
-        from agentkit.openrouter.aiohttp_transport import AiohttpTransport
-
-        return AiohttpTransport(tls=tls, keepalive=keepalive, proxy=through)
-    if through is not None and through.url.scheme == "https":
-        through.ssl_context = tls
+    found = through(proxy)
+    if found is not None and found.url.scheme == "https":
+        found.ssl_context = tls
     limits = httpx2.Limits(
         max_connections=None, max_keepalive_connections=100, keepalive_expiry=keepalive
     )
     try:
-        inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through, trust_env=False)
+        inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits, proxy=found, trust_env=False)
     except ImportError as error:  # httpx2 imports socksio when a SOCKS proxy is given
         raise UsageError(f"the proxy {shown(proxy or '')!r}: {INSTALL_SOCKS}") from error
     if proxy is None or not proxy.startswith("socks"):

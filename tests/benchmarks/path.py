@@ -25,6 +25,8 @@ EMULATOR = str(Path(PACKAGE) / "emulator")
 FRAMES_GOAL = 9
 CALLS_GOAL = 250
 WARM_UP = 3
+TRANSPORT = "AiohttpTransport.send"
+"""The function of our own that hands the request to another package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Watcher:
         if code.co_name.startswith("<"):
             return
         self.calls.append(code.co_qualname)
-        if code.co_name == "handle_async_request" and not self.frames:
+        if code.co_qualname == TRANSPORT and not self.frames:
             outer = (each.co_qualname for each in awaiting(frame) if is_ours(each))
             self.frames = (code.co_qualname, *outer)
 

@@ -22,8 +22,8 @@ import pytest
 from agentkit import OpenRouter
 from agentkit.errors import ConnectionFailed, OutcomeUnknown
 from agentkit.images.store import MemoryImageStore
-from agentkit.openrouter.aiohttp_transport import AiohttpTransport
-from agentkit.openrouter.transport import Transport
+from agentkit.openrouter.aiohttp_transport import AiohttpTransport, Arriving
+from agentkit.openrouter.transport import Transport, Waits
 from tests.clock import GUARD
 from tests.unit.openrouter.conftest import BODY, KEY, Connect, ask
 from tests.unit.openrouter.peer import (
@@ -128,6 +128,15 @@ async def test_a_kept_connection_that_is_closed_while_the_event_loop_is_busy(
     assert thread.posts == 2
 
 
+def opened() -> AiohttpTransport:
+    tls = ssl.create_default_context()
+    return AiohttpTransport({}, Waits(GUARD, GUARD, GUARD), tls=tls, keepalive=5)
+
+
+async def read(reply: Arriving) -> bytes:
+    return b"".join([chunk async for chunk in reply.aiter_raw()])
+
+
 async def test_a_kept_connection_that_closes_before_the_first_byte_is_written() -> None:
     """Nothing of the request was sent, so it is told as a connection that was not had, and may be
     sent again.
@@ -142,14 +151,11 @@ async def test_a_kept_connection_that_closes_before_the_first_byte_is_written() 
         await asyncio.sleep(pause)
         yield b"{}"
 
-    def post(url: str, pause: float) -> httpx2.Request:
-        return httpx2.Request("POST", url, content=body(pause), headers={"content-length": "2"})
-
-    transport = AiohttpTransport(tls=ssl.create_default_context(), keepalive=5)
-    async with serving(handler) as peer, transport:
-        assert await (await transport.handle_async_request(post(peer.url, 0))).aread() == OK
+    size = {"Content-Length": "2"}
+    async with serving(handler) as peer, opened() as http:
+        assert await read(await http.send("POST", peer.url, body(0), size)) == OK
         with pytest.raises(httpx2.ConnectError, match="before the request was written"):
-            await transport.handle_async_request(post(peer.url, 0.2))
+            await http.send("POST", peer.url, body(0.2), size)
         assert (peer.lines, len(peer.requests)) == (1, 1)
 
 
@@ -163,21 +169,16 @@ async def test_a_kept_connection_that_closes_while_the_request_is_on_its_way(
         time.sleep(0.05)  # noqa: ASYNC251 - the loop sees nothing of it before it has written
         yield BODY[0]
 
-    size = {"content-length": str(len(BODY[0]))}
+    size = {"Content-Length": str(len(BODY[0]))}
     url = f"{thread.url}/chat/completions"
-    transport = AiohttpTransport(tls=ssl.create_default_context(), keepalive=5)
-    async with transport:
-        first = httpx2.Request("POST", url, content=BODY[0], headers=size)
-        await (await transport.handle_async_request(first)).aread()
+    async with opened() as http:
+        await read(await http.send("POST", url, BODY[0], size))
         await asyncio.sleep(0.1)
         on_linux = sys.platform == "linux"
         with pytest.raises(httpx2.ConnectError if on_linux else httpx2.RemoteProtocolError):
-            await transport.handle_async_request(
-                httpx2.Request("POST", url, content=late(), headers=size)
-            )
+            await http.send("POST", url, late(), size)
         assert thread.posts == 1
-        third = httpx2.Request("POST", url, content=BODY[0], headers=size)
-        await (await transport.handle_async_request(third)).aread()
+        await read(await http.send("POST", url, BODY[0], size))
 
 
 async def test_a_kept_connection_that_closes_after_the_request_had_come(connect: Connect) -> None:
@@ -227,7 +228,7 @@ async def main():
         await asyncio.gather(*(client.get("/key") for _ in range(3)), return_exceptions=True)
 
 asyncio.run(main())
-print(*[found.get(name) for name in ("openai", "httpx2", "aiohttp", "tenacity")])
+print(*[found.get(name) for name in ("httpx2", "aiohttp", "tenacity")])
 """
 
 
@@ -235,7 +236,7 @@ def test_the_first_request_loads_its_libraries_off_the_event_loop() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=120, check=True
     )
-    assert ended.stdout.split() == ["False"] * 4
+    assert ended.stdout.split() == ["False"] * 3
 
 
 async def test_a_kept_connection_that_breaks_under_the_next_request(connect: Connect) -> None:

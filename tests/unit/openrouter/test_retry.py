@@ -20,7 +20,7 @@ from agentkit.errors import (
     UsageError,
 )
 from agentkit.openrouter import OpenRouter, Retry
-from agentkit.openrouter.retry import Stakes, retrying
+from agentkit.openrouter.retry import Retrying, Stakes
 from agentkit.wire.generation import Generation
 
 
@@ -74,7 +74,7 @@ async def attempts(
         return outcome
 
     async def asked() -> str:
-        async for attempt in retrying(
+        async for attempt in Retrying(
             policy,
             Stakes(may_draw, server_tools),
             seconds_left=lambda: seconds,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentkit.errors import RateLimited
-from agentkit.openrouter.retry import Retry, Stakes, retrying
+from agentkit.openrouter.retry import Retry, Retrying, Stakes
 from agentkit.values import Usage
 from agentkit.wire.generation import Generation, completed, generation_of
 
@@ -94,7 +94,7 @@ async def test_with_a_server_tool_it_is_sent_again_only_where_surely_nobody_paid
         return None
 
     with pytest.raises(RateLimited):
-        async for attempt in retrying(
+        async for attempt in Retrying(
             Retry(),
             Stakes(draws, server_tools=True),
             seconds_left=lambda: 60,
