@@ -79,6 +79,11 @@ class EventLog:
         if self._save is not None and self._run is not None:
             await self._save(self._run, not is_asking)
 
+    async def stepped(self) -> None:
+        """A step of the run is over, and another one follows: where runs are taken step by step,
+        this waits until the next one may begin.
+        """
+
     def tell(self, event: Event) -> None:
         self.events.append(event)
         self._wake()

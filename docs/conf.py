@@ -49,6 +49,7 @@ CONTENTS = {
         "hooks",
         "errors",
         "crashes",
+        "several-machines",
     ),
     "Use": (
         "testing",
@@ -79,6 +80,7 @@ CONTENTS = {
         "reference/hooks",
         "reference/integrations",
         "reference/mcp",
+        "reference/dbos",
         "reference/sessions",
         "reference/studio",
         "reference/tools",

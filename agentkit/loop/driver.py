@@ -43,6 +43,8 @@ async def drive(start: Start, run: Run, live: LiveRun) -> Answer[Any]:
             step: Step | None = None
             while run.status == "running":
                 run, step = await advance(run, live)
+                if run.status == "running":
+                    await log.stepped()
             return _answer(run, step, live)
     except BaseException as error:
         if isinstance(error, TimeoutError) and deadline.expired():  # and not a store's own, say

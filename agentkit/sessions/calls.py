@@ -100,8 +100,13 @@ _DROP_BEHIND = delete(rows).where(rows.c.call == bindparam("of_call"), rows.c.ki
 class DatabaseCalls:
     """The entries of a ledger as rows of a database: a `LedgerStorage`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, *, check: Callable[[Connection, CallKey], None] | None = None
+    ) -> None:
+        """`check` is called in the transaction that begins an attempt, before anything is written,
+        and may refuse it by an error.
+        """
+        self._database, self._check = database, check
         self._damaged: dict[int, int] = {}
         """The first row that cannot be read, of calls that have one."""
 
@@ -114,6 +119,8 @@ class DatabaseCalls:
         size = sum(row.size for row in added)
         with _told_as("write to"), self._database.writing(sync=sync) as connection:
             if entries[0].kind == "request":
+                if self._check is not None:
+                    self._check(connection, key)
                 call, first = _claimed(connection, key, size), 0
             else:
                 call = _found(connection, key, size)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from agentkit._log import logger
 from agentkit.errors import SessionError
@@ -35,19 +35,22 @@ class SavedRun:
     """Whether it waits for a person, or is under way, or was when its process died."""
 
 
-def runs_of(connection: Connection, chat: str, blobs: Blobs | None) -> tuple[SavedRun, ...]:
-    """Every run of a conversation, in the order in which they began. One that cannot be read is
-    left out. Raises `SessionError` where the pictures cannot be read.
+def runs_of(
+    connection: Connection, chat: str, blobs: Blobs | None, *, only: str | None = None
+) -> tuple[SavedRun, ...]:
+    """Every run of a conversation, in the order in which they began; with `only`, the one with this
+    id. One that cannot be read is left out. Raises `SessionError` where the pictures cannot be
+    read.
     """
     active = connection.scalar(select(conversations.c.active).where(conversations.c.id == chat))
     joined = conversation_runs.join(runs, conversation_runs.c.run == runs.c.id)
     found = connection.execute(
         select(conversation_runs.c.turn, *runs.c)
         .select_from(joined)
-        .where(conversation_runs.c.conversation == chat)
+        .where(_wanted(chat, only))
         .order_by(runs.c.started_at, conversation_runs.c.turn)
     ).mappings()
-    said = _messages(connection, chat)
+    said = _messages(connection, chat, only)
     try:
         images = storage.images_of(connection, chat, blobs)
     except ValueError as error:
@@ -65,13 +68,21 @@ def runs_of(connection: Connection, chat: str, blobs: Blobs | None) -> tuple[Sav
     return tuple(past)
 
 
-def _messages(connection: Connection, chat: str) -> Mapping[str, Sequence[MessageRow]]:
-    """The rows of all messages of a conversation, by run."""
+def _wanted(chat: str, only: str | None) -> ColumnElement[bool]:
+    """All runs of a conversation, or one of them."""
+    wanted = conversation_runs.c.conversation == chat
+    return wanted if only is None else and_(wanted, conversation_runs.c.run == only)
+
+
+def _messages(
+    connection: Connection, chat: str, only: str | None
+) -> Mapping[str, Sequence[MessageRow]]:
+    """The rows of the messages of these runs, by run."""
     joined = conversation_runs.join(messages, conversation_runs.c.run == messages.c.run)
     found = connection.execute(
         select(messages.c.run, messages.c.number, messages.c.data, messages.c.checksum)
         .select_from(joined)
-        .where(conversation_runs.c.conversation == chat)
+        .where(_wanted(chat, only))
         .order_by(messages.c.run, messages.c.number)
     )
     said: dict[str, list[MessageRow]] = {}

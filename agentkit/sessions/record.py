@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
+from sqlalchemy import Connection
+
 from agentkit.conversation_record import Shown, Stored
 from agentkit.errors import ConversationBusy, SessionError, UsageError
 from agentkit.loop.begin import AgentLike
@@ -29,8 +31,12 @@ class DatabaseRecord:
         chat: str,
         agent: AgentLike[object],
         user: str | None,
+        *,
+        also: Callable[[Connection], None] | None = None,
     ) -> None:
+        """`also` takes part in each transaction that writes a run, as its last step."""
         self.id = chat
+        self._also = also
         self.ledger: Ledger | None = ledger
         self._database, self._blobs = database, agent.store
         session = f"agentkit-{secrets.token_hex(8)}"
@@ -113,6 +119,8 @@ class DatabaseRecord:
             turns.save_pictures(connection, self.id, shown.images, self._images)
             if is_turn:
                 mark_kept(connection, run.id, run.turns)
+            if self._also is not None:
+                self._also(connection)
         self._version, self._run, self._images = version, written, shown.images
         self._damaged = None
 

@@ -129,10 +129,10 @@ def test_what_the_package_imports_is_required(wheel: Wheel) -> None:
     """By name, and without an extra: a package that only another one requires may go with its next
     version. What `agentkit.testing` and the plugins of pytest import beside that
     is in the extra `testing`; what `agentkit.integrations` does, and what checks arguments against
-    a schema, in the extra `mcp`.
+    a schema, in the extra `mcp`; what durable runs do, in the extra `durable`.
     """
     imported: set[str] = set()
-    of_extra: dict[str, set[str]] = {"testing": set(), "mcp": set()}
+    of_extra: dict[str, set[str]] = {"testing": set(), "mcp": set(), "durable": set()}
     for path in (ROOT / "agentkit").rglob("*.py"):
         extra = extra_of(path)
         found = imported if extra is None else of_extra[extra]
@@ -153,6 +153,8 @@ def extra_of(path: Path) -> str | None:
     """The extra in which the packages are that a file may import."""
     if path.parent.name == "testing" or path.name == "plugin.py":
         return "testing"
+    if path.parent.name == "dbos":
+        return "durable"
     is_for_mcp = "integrations" in path.parts or path.name == "by_schema.py"
     return "mcp" if is_for_mcp else None
 

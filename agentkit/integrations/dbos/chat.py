@@ -1,0 +1,112 @@
+"""The conversation of a durable run: a saved one, whose turn stops between two steps until the next
+one may begin, and which is left as it is where another worker goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from agentkit.conversation_record import Interrupted, Record
+from agentkit.errors import ConversationBusy
+from agentkit.events import Event
+from agentkit.loop.begin import AgentLike
+from agentkit.loop.start import Start
+from agentkit.run import Run
+from agentkit.saved_conversation import SavedConversation, Shown
+from agentkit.stream import EventLog
+
+
+class Steps(Protocol):
+    """What a turn tells of its steps."""
+
+    def tell(self, event: Event) -> None:
+        """An event."""
+        ...
+
+    async def stepped(self, run: Run) -> None:
+        """A step is over: write it, and wait until the next one may begin."""
+        ...
+
+    def ended(self, run: Run, error: BaseException | None) -> None:
+        """The turn is over, and is written next."""
+        ...
+
+    def leaves(self, error: BaseException) -> bool:
+        """Whether a turn that ends by this error is not over: it stays as it was written."""
+        ...
+
+    def is_over(self, run: str) -> bool:
+        """Whether nobody goes on with another run of the conversation. Blocks."""
+        ...
+
+
+class _StepLog(EventLog):
+    """The events of the turn, which are not kept here: they are in the database."""
+
+    def __init__(self, steps: Steps, on_run: Callable[[Run], None], save: Any) -> None:
+        super().__init__(on_run, None, save)
+        self._steps = steps
+
+    def tell(self, event: Event) -> None:
+        self._steps.tell(event)
+
+    async def stepped(self) -> None:
+        if self.run is not None:
+            await self._steps.stepped(self.run)
+
+
+class DurableChat(SavedConversation[Any]):
+    """The conversation of one durable run. Reading it blocks, so it is made in a thread."""
+
+    def __init__(self, agent: AgentLike[Any], record: Record, run: str, steps: Steps) -> None:
+        self._run_id, self._steps = run, steps
+        self._latest_written: Run | None = None
+        self._failure: BaseException | None = None
+        super().__init__(agent, record)
+
+    @property
+    def begun(self) -> Run | None:
+        """The run, if it has begun, and was cut or waits."""
+        found = self._waiting if self._interrupted is None else self._interrupted.run
+        return found if found is not None and found.id == self._run_id else None
+
+    def write_step(self, run: Run) -> None:
+        """Write the run as it is between two steps. Blocks. It need not be on the disk: that is
+        waited for where DBOS records the step.
+        """
+        with self._pen:
+            self._latest = None
+            self._record.save(run, self._shown(), sync=False)
+        self._latest_written = run
+
+    async def _save_run(self, run: Run, sync: bool) -> None:
+        if run is not self._latest_written:  # else it was written between the steps
+            await super()._save_run(run, sync)
+
+    def _new_run(self, start: Start) -> Run:
+        return super()._new_run(start).replace(id=self._run_id)
+
+    def _new_log(self, *, waits: bool = False) -> EventLog:  # noqa: ARG002 - it always waits
+        return _StepLog(self._steps, self._album.take, self._save)
+
+    async def _ready(self, start: Start) -> Interrupted | None:
+        found = self._interrupted
+        other = found is not None and found.run.id != self._run_id
+        if found is not None and other and not self._steps.is_over(found.run.id):
+            raise ConversationBusy(
+                f"run {found.run.id} of conversation {self.id!r} was cut, and goes on before"
+            )
+        return await super()._ready(start)
+
+    async def _write(self, how: Callable[[Run, Shown], None], run: Run) -> None:
+        self._steps.ended(run, self._failure)
+        await super()._write(how, run)
+
+    async def _end_failed(self, run: Run | None, error: BaseException) -> None:
+        if self._steps.leaves(error):
+            return
+        self._failure = error
+        with suppress(Exception):  # it was logged, and the turn is looked at anew
+            await super()._end_failed(run, error)

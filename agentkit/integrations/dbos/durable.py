@@ -1,0 +1,424 @@
+"""`Durable`: runs that outlive their process, on one machine or on many."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from agentkit._check import check_choice, check_kind, check_number, check_pattern, refused
+from agentkit._sync import finish
+from agentkit.agent import Agent
+from agentkit.answer import Answer
+from agentkit.errors import RunError, UsageError
+from agentkit.events import Event
+from agentkit.images.store import FileImageStore, ImageStore, checked_store, default_store
+from agentkit.integrations.dbos import states, told
+from agentkit.integrations.dbos.engine import check_installed
+from agentkit.integrations.dbos.failures import error_of
+from agentkit.integrations.dbos.handlings import Handlings
+from agentkit.integrations.dbos.prompts import decisions_data, prompt_data
+from agentkit.integrations.dbos.queue import Queue
+from agentkit.integrations.dbos.runs import Runs
+from agentkit.integrations.dbos.states import RunState, Status
+from agentkit.integrations.dbos.worker import Place, Worker
+from agentkit.loop.begin import AgentLike
+from agentkit.loop.decisions import Decisions
+from agentkit.loop.prompt import Prompt
+from agentkit.openrouter.stored_call import Verdict
+from agentkit.sessions.address import read_address
+from agentkit.sessions.names import check_name
+from agentkit.sessions.sessions import Sessions
+from agentkit.tools import Denied, Edited
+
+_NAME = re.compile(r"[a-z0-9_-]{3,60}")
+_WAIT_SECONDS = 0.05
+"""How often a row is looked at, for a result or for events."""
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DurableRun:
+    """A run by its id, and what a `Durable` does with it."""
+
+    id: str
+    durable: Durable
+
+    async def result(self, *, timeout: float | None = None) -> Answer[Any]:  # noqa: ASYNC109
+        """See `Durable.result`."""
+        return await self.durable.result(self.id, timeout=timeout)
+
+    def events(self, *, after: int = 0) -> AsyncIterator[Event]:
+        """See `Durable.events`."""
+        return self.durable.events(self.id, after=after)
+
+    async def approve(
+        self,
+        approve: Mapping[str, bool | Denied | Edited] | None = None,
+        *,
+        results: Mapping[str, object] | None = None,
+        outcomes: Mapping[str, Verdict] | None = None,
+    ) -> None:
+        """See `Durable.approve`."""
+        await self.durable.approve(self.id, approve, results=results, outcomes=outcomes)
+
+    async def cancel(self) -> None:
+        """See `Durable.cancel`."""
+        await self.durable.cancel(self.id)
+
+    async def state(self) -> RunState:
+        """See `Durable.state`."""
+        return await self.durable.state(self.id)
+
+
+class Durable:
+    """Runs that outlive their process: any process starts them and reads what comes of them, and
+    workers, on this machine or on others, go on with them.
+
+        durable = Durable("sqlite:///runs.db", agents=[painter])
+        async with durable.working(4):
+            run = await durable.start("Draw a fox")
+            answer = await run.result()
+
+    - `url` is the database: an SQLite file, or Postgres where workers are on several machines.
+    - `agents` are those that workers here go on with, and whose names `start` knows; each has a
+      name of its own (`Agent(name=…)`). Without any, a process can still start runs and read them.
+    - `store` is where their pictures are: that of the agents.
+    - `name` keeps the runs of several applications in one database apart.
+    - `shared_folder` says that the folder of a `FileImageStore` is one that all machines share.
+    - `deps` is what tools get in their `Context`.
+    - `queue` (`Queue`) limits how many runs go on at once, and how many begin in a while.
+    - `handlings` is for tests of what a worker does where DBOS alone would lose or repeat a run.
+
+    Conversations are in `sessions`. Raises `UsageError` for what cannot be right, and for a missing
+    package; the database is opened when it is first used, and raises `SessionError` then.
+    """
+
+    def __init__(
+        self,
+        url: str = "sqlite:///runs.db",
+        *,
+        agents: Iterable[Agent[Any]] = (),
+        store: ImageStore | None = None,
+        name: str = "agentkit",
+        shared_folder: bool = False,
+        deps: Any = None,
+        queue: Queue | None = None,
+        handlings: Handlings | None = None,
+    ) -> None:
+        check_installed()
+        self._address = read_address(url)
+        self._url = url
+        self.agents: Mapping[str, Agent[Any]] = _by_name(agents)
+        self.name = check_pattern(
+            "Durable(name={!r})", name, _NAME, "is 3 to 60 of a-z, 0-9, - and _"
+        )
+        self.queue = (
+            Queue()
+            if queue is None
+            else check_kind("Durable(queue={!r})", queue, Queue, "Queue(…)")
+        )
+        self.store = self._checked_store(store, shared_folder=shared_folder)
+        self.deps = deps
+        self.sessions = Sessions(url, store=self.store)
+        """The conversations of the runs."""
+        handlings = Handlings() if handlings is None else handlings
+        self._runs = Runs(url, self._address, self.name, self.store, handlings)
+        self._working: AbstractAsyncContextManager[Worker] | None = None
+
+    def __repr__(self) -> str:
+        return f"Durable({self._address.name!r}, agents={list(self.agents)})"
+
+    def _checked_store(self, store: ImageStore | None, *, shared_folder: bool) -> ImageStore:
+        check_kind("Durable(shared_folder={!r})", shared_folder, bool, "True or False")
+        found = [each.store for each in self.agents.values()]
+        chosen = found[0] if store is None and found else store
+        chosen = default_store() if chosen is None else checked_store("Durable", chosen)
+        for agent in self.agents.values():
+            if agent.store != chosen:
+                raise UsageError(
+                    f"the agent {agent.name!r} keeps its pictures in {agent.store!r}, and the runs "
+                    f"in {chosen!r}: give all of them the same store"
+                )
+        if not self._address.is_sqlite and isinstance(chosen, FileImageStore) and not shared_folder:
+            raise UsageError(
+                f"Durable(…): the pictures are in {chosen!r}, a folder of this machine, and the "
+                "runs in Postgres, for workers on many: use a store that all of them reach, or say "
+                "shared_folder=True if this folder is one"
+            )
+        return chosen
+
+    async def start(
+        self,
+        prompt: Prompt,
+        *,
+        agent: str | Agent[Any] | None = None,
+        id: str | None = None,  # noqa: A002 - its name in every call
+        conversation: str | None = None,
+        user: str | None = None,
+        key: str | None = None,
+    ) -> DurableRun:
+        """Begin a run, which a worker goes on with, and return at once.
+
+        - `agent` is the name of its agent, where there are several. No worker here need know it.
+        - `id` names the run: starting it again with the same prompt gives the one that is there.
+        - `conversation` is the one that it is a turn of; without it, it has one of its own, named
+          by its id. `user` is whom a new one belongs to.
+        - `key` is for the limits of a `Queue` that hold for each key: a user, say.
+
+        Raises `UsageError`, also for an id whose run had another prompt; `ImageError`, `StoreError`
+        and `SessionError`.
+        """
+        name = self._agent_name(agent)
+        run = f"run_{secrets.token_hex(8)}" if id is None else states.check_id("start(id={!r})", id)
+        chat = run if conversation is None else conversation
+        check_name("start(conversation={!r})", chat)
+        if user is not None:
+            check_name("start(user={!r})", user)
+        self.queue.check_key(key)
+        data = await asyncio.to_thread(prompt_data, prompt, self.store)
+        values = {"id": run, "agent": name, "conversation": chat, "owner": user, "prompt": data}
+        await self._runs.begin({**values, "queue": self._queue_of(name), "part": key})
+        return DurableRun(run, self)
+
+    async def run(
+        self,
+        prompt: Prompt,
+        *,
+        agent: str | Agent[Any] | None = None,
+        id: str | None = None,  # noqa: A002
+        conversation: str | None = None,
+        user: str | None = None,
+        key: str | None = None,
+    ) -> Answer[Any]:
+        """Begin a run and wait for its answer. If this task is cancelled, so is the run; one that
+        is to go on is begun by `start`. Raises as `start` and `result` do.
+        """
+        run = await self.start(
+            prompt, agent=agent, id=id, conversation=conversation, user=user, key=key
+        )
+        try:
+            return await run.result()
+        except asyncio.CancelledError:
+            if self._runs.handlings.cancels:
+                await finish(run.cancel(), None)
+            raise
+
+    def get(self, id: str) -> DurableRun:  # noqa: A002
+        """The run with this id, which was begun before, or elsewhere. Nothing is read."""
+        return DurableRun(states.check_id("get({!r})", id), self)
+
+    async def result(self, id: str, *, timeout: float | None = None) -> Answer[Any]:  # noqa: A002, ASYNC109
+        """Wait for the answer of a run. Where it waits for a person, it is `paused`, as that of
+        `Agent.run` is.
+
+        Raises the error of a run that failed, with what had come in `error.run`; `RunError` for one
+        that was cancelled; `UsageError` for an unknown id; `TimeoutError` after `timeout` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            row = await self._runs.row(id)
+            while not row.is_at_rest:
+                await asyncio.sleep(_WAIT_SECONDS)
+                row = await self._runs.row(id)
+        run = await self._runs.run(row)
+        if row.status == "failed":
+            raise error_of(row.outcome.get("error", {}), run)
+        if row.status == "cancelled" or run is None:
+            error = RunError(f"run {id} was cancelled")
+            error.run = run
+            raise error
+        output = self.agents[row.agent].output if row.agent in self.agents else None
+        if output is None or row.status != "completed":
+            return Answer.of(run)
+        return Answer.of(run, output.read(run.messages[-1].text))
+
+    async def events(self, id: str, *, after: int = 0) -> AsyncIterator[Event]:  # noqa: A002
+        """The events of a run from its first on, but for so many (`after`): those that are there,
+        then those that come, until it has ended or waits for a person. From any process.
+
+        They arrive several at once, within a tenth of a second; previews are left out. Where
+        another worker takes a step again, what was told of it is not told twice. Raises
+        `UsageError` for an unknown id.
+        """
+        check_number("events(after={!r})", after, whole=True, least=0)
+        last, skipped, retold = 0, 0, told.Retold()
+        while True:
+            row = await self._runs.row(id)
+            rows = await self._runs.told(id, last)
+            for each in rows:
+                last = each.number
+                for event in retold.new(each):
+                    if skipped < after:
+                        skipped += 1
+                    else:
+                        yield event
+            if rows:
+                continue
+            if row.is_at_rest:
+                return
+            await asyncio.sleep(_WAIT_SECONDS)
+
+    async def approve(
+        self,
+        id: str,  # noqa: A002
+        approve: Mapping[str, bool | Denied | Edited] | None = None,
+        *,
+        results: Mapping[str, object] | None = None,
+        outcomes: Mapping[str, Verdict] | None = None,
+    ) -> None:
+        """Decide what a run waits for, as `Agent.resume` takes it; a worker goes on with it. Of two
+        who decide at once, one does. Raises `UsageError` for a run that does not wait, or not for
+        this, or not any more.
+        """
+        decisions = Decisions.checked(approve, results, outcomes)
+        given = decisions_data(decisions)
+        row = await self._runs.row(id)
+        named = {*given["approve"], *given["results"], *given["outcomes"]}
+        if row.status == "waiting" and (unknown := sorted(named - set(row.waiting))):
+            raise UsageError(
+                f"approve({id!r}): the run waits for {list(row.waiting)}, and not for {unknown}"
+            )
+        if row.status != "waiting" or not named:
+            what = f"is {row.status}" if row.status != "waiting" else "waits, and nothing was said"
+            raise UsageError(f"approve({id!r}): the run {what}; it waits where it is 'waiting'")
+        await self._runs.go_on(row, "waiting", {"decisions": given})
+
+    async def resume(self, id: str) -> None:  # noqa: A002
+        """Go on with a run that failed, from where it was: what had come is kept, and not paid for
+        again. Raises `UsageError` for a run that did not fail.
+        """
+        row = await self._runs.row(id)
+        if row.status != "failed":
+            raise UsageError(
+                f"resume({id!r}): the run is {row.status}; accepted is one that failed"
+            )
+        await self._runs.go_on(row, "failed", {"decisions": {"again": True}})
+
+    async def cancel(self, id: str) -> None:  # noqa: A002
+        """End a run that has not ended. The pictures that came, and what they cost, stay in its
+        conversation. Nothing happens to a run that is over. Raises `UsageError` for an unknown id.
+        """
+        row = await self._runs.row(id)
+        await self._runs.cancel(row, self.agents.get(row.agent))
+
+    async def state(self, id: str) -> RunState:  # noqa: A002
+        """What is known of a run. Raises `UsageError` for an unknown id."""
+        found = await self._runs.listed("r.id = :id", {"id": id, "most": 1})
+        if not found:
+            raise UsageError(f"no run has the id {id!r}")
+        return found[0]
+
+    async def list(
+        self,
+        *,
+        status: Status | None = None,
+        agent: str | None = None,
+        conversation: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[RunState]:
+        """The runs, the newest first; at most `limit`, from 1 to 1,000. `after` is the id of the
+        last one of the page before. Raises `UsageError`.
+        """
+        check_number("list(limit={!r})", limit, whole=True, least=1, most=_MOST)
+        if status is not None:
+            check_choice("list(status={!r})", status, states.STATUSES)
+        wanted = ["1 = 1"]
+        values: dict[str, Any] = {"most": limit}
+        for column, value in (("status", status), ("agent", agent), ("conversation", conversation)):
+            if value is not None:
+                wanted.append(f"r.{column} = :{column}")
+                values[column] = value
+        if after is not None:
+            row = await self._runs.row(after)
+            values |= {"at": row.created_at, "id": after}
+            wanted.append("(r.created_at < :at OR (r.created_at = :at AND r.id > :id))")
+        return await self._runs.listed(" AND ".join(wanted), values)
+
+    @asynccontextmanager
+    async def working(self, runs: int = 4) -> AsyncGenerator[Worker]:
+        """A block in which this process is a worker: it goes on with at most so many runs of each
+        agent at once. There is one for each process.
+
+        At its end, the steps under way are waited for; what is left of the runs goes on elsewhere.
+        Raises `UsageError` where there are no agents, and `SessionError`.
+        """
+        check_number("working({!r})", runs, whole=True, least=1)
+        if not self.agents:
+            raise UsageError("Durable(agents=[…]): a worker needs the agents of the runs")
+        engine = await self._runs.engine()
+        queues: dict[str, AgentLike[Any]] = {
+            self._queue_of(name): agent for name, agent in self.agents.items()
+        }
+        for queue in queues:
+            await asyncio.to_thread(engine.make_queue, queue, self.queue.limits(runs))
+        place = Place(self._runs.address, self._url, self.name, queues)
+        worker = Worker(place, self._runs.desk(self.deps), engine, self._runs.handlings)
+        await worker.begin()
+        try:
+            yield worker
+        finally:
+            await worker.end()
+
+    async def __aenter__(self) -> Self:
+        working = self.working()
+        await working.__aenter__()
+        self._working = working
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        working, self._working = self._working, None
+        if working is not None:
+            await working.__aexit__(kind, error, trace)
+        await self.close()
+
+    async def close(self) -> None:
+        """Give back the connections to the database. A later use opens them again."""
+        await asyncio.to_thread(self._runs.close)
+        await asyncio.to_thread(self.sessions.close)
+
+    # What is behind these.
+
+    def _agent_name(self, agent: str | Agent[Any] | None) -> str:
+        if isinstance(agent, Agent):
+            if self.agents.get(agent.name) is not agent:
+                raise UsageError(f"start(agent={agent!r:.80}): it is none of Durable(agents=[…])")
+            return agent.name
+        if agent is None:
+            if len(self.agents) != 1:
+                known = ", ".join(map(repr, self.agents)) or "none here"
+                raise UsageError(f"start(agent=None): say the name of the agent: {known}")
+            return next(iter(self.agents))
+        return check_name("start(agent={!r})", agent)
+
+    def _queue_of(self, agent: str) -> str:
+        return f"{self.name}.{agent}"
+
+
+def _by_name(agents: Iterable[Agent[Any]]) -> dict[str, Agent[Any]]:
+    found: dict[str, Agent[Any]] = {}
+    for agent in agents:
+        if not isinstance(agent, Agent):
+            raise refused("Durable(agents=[{!r}])", agent, "are Agents")
+        if agent.name in found:
+            raise UsageError(
+                f"Durable(agents=[…]): two agents are named {agent.name!r}; each needs a name of "
+                "its own: Agent(…, name='painter')"
+            )
+        if agent.ledger is not None:
+            raise UsageError(
+                f"Durable(agents=[…]): the agent {agent.name!r} has a ledger of its own; paid "
+                "requests of durable runs are written to the database of the runs"
+            )
+        found[check_name("Agent(name={!r})", agent.name)] = agent
+    return found

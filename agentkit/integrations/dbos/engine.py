@@ -1,0 +1,263 @@
+"""DBOS: the one module that imports it, when it is first used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from agentkit.errors import UsageError
+from agentkit.integrations.dbos.handlings import Handlings
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, Serializer
+
+WORKFLOW = "agentkit.run"
+_INSTALL = "pip install 'agentkit-openrouter[durable]'"
+_POLL_SECONDS = 0.05
+"""How often a worker looks into its queues. Its default is a second."""
+_UNCLAIMED = "PENDING"
+
+Take = Callable[[int], Awaitable[dict[str, Any]]]
+"""Takes a step of a run, by its number, and returns what it added."""
+Enter = Callable[[str, Mapping[str, Any]], Awaitable[Take]]
+"""Begins to go on with a workflow, by its id and what it was given."""
+Leave = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A workflow that an executor has taken, or had when it died."""
+
+    workflow: str
+    executor: str
+    queue: str | None
+
+
+def check_installed() -> None:
+    """Raises `UsageError` with the line to install DBOS, where it cannot be imported."""
+    try:
+        import dbos as _  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"Durable(…): dbos cannot be imported ({error}): {_INSTALL}") from None
+
+
+def address(url: URL) -> str:
+    """The URL as DBOS takes it. It may hold a password."""
+    plain = url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql")
+    if plain.get_backend_name() == "sqlite":
+        plain = plain.set(drivername="sqlite")
+    return plain.render_as_string(hide_password=False)
+
+
+class Engine:
+    """What any process may ask of DBOS. Its methods block."""
+
+    def __init__(self, url: str, application: str, handlings: Handlings) -> None:
+        self._url, self._application, self._handlings = url, application, handlings
+        self._guard = threading.Lock()
+        self._client: DBOSClient | None = None
+
+    def make_tables(self) -> None:
+        """Make the tables of DBOS, or migrate them. Nobody else may do it at the same time."""
+        check_installed()
+        from dbos import DBOS
+
+        _quiet()
+        DBOS.migrate(self._url)
+
+    def enqueue(
+        self,
+        connection: Connection,
+        workflow: str,
+        queue: str,
+        given: Mapping[str, Any],
+        part: str | None,
+    ) -> None:
+        """Put a run into a queue, in this transaction."""
+        options: dict[str, Any] = {
+            "workflow_name": WORKFLOW,
+            "queue_name": queue,
+            "workflow_id": workflow,
+            "app_version": self._handlings.version,
+        }
+        if part is not None:
+            options["queue_partition_key"] = part
+        self._asked().enqueue_in_transaction(connection, cast("Any", options), dict(given))
+
+    def make_queue(self, queue: str, limits: Mapping[str, Any]) -> None:
+        """Make a queue, or change its limits."""
+        poll = self._handlings.poll_seconds
+        self._asked().register_queue(
+            queue, polling_interval_sec=poll, application_name=self._application, **limits
+        )
+
+    def cancel(self, workflow: str) -> None:
+        """Cancel a workflow that has not ended."""
+        self._asked().cancel_workflow(workflow)
+
+    def hand_over(self, workflow: str, queue: str | None) -> None:
+        """Put a workflow that has not ended back into its queue, whoever has it."""
+        self._asked().resume_workflow(workflow, queue_name=queue)
+
+    def fork(self, workflow: str, to: str, queue: str) -> None:
+        """Go on with a workflow that ended by an error, from its last step, under another id."""
+        from dbos import SetWorkflowID
+
+        client = self._asked()
+        recorded = client.list_workflow_steps(workflow)
+        following = max((each["function_id"] for each in recorded), default=0) + 1
+        if client.list_workflows(workflow_ids=[to], load_input=False, load_output=False):
+            return
+        with SetWorkflowID(to):
+            client.fork_workflow(
+                workflow,
+                following,
+                application_version=self._handlings.version,
+                queue_name=queue,
+            )
+
+    def taken(self, executor: str | None = None) -> list[Taken]:
+        """The workflows that executors have taken and that have not ended; or those of one."""
+        found = self._asked().list_workflows(
+            status=_UNCLAIMED,
+            name=WORKFLOW,
+            application_name=self._application,
+            executor_id=executor,
+            load_input=False,
+            load_output=False,
+        )
+        return [Taken(each.workflow_id, str(each.executor_id), each.queue_name) for each in found]
+
+    def close(self) -> None:
+        """Give back its connections."""
+        with self._guard:
+            client, self._client = self._client, None
+        if client is not None:
+            client.destroy()
+
+    def _asked(self) -> DBOSClient:
+        check_installed()
+        from dbos import DBOSClient
+
+        with self._guard:
+            if self._client is None:
+                self._client = DBOSClient(
+                    system_database_url=self._url,
+                    serializer=cast("Serializer", self._handlings.serializer),
+                    application_name=self._application,
+                    lazy=True,
+                    retry_connection_errors=False,
+                )
+            return self._client
+
+
+class Launched:
+    """DBOS at work in this process: it takes runs out of queues. There is one for a process."""
+
+    _one: Launched | None = None
+
+    def __init__(
+        self,
+        url: str,
+        application: str,
+        handlings: Handlings,
+        *,
+        executor: str,
+        enter: Enter,
+        leave: Leave,
+    ) -> None:
+        self._url, self._application, self._handlings = url, application, handlings
+        self._executor, self._enter, self._leave = executor, enter, leave
+
+    def begin(self, queues: Sequence[str]) -> None:
+        """Begin to take runs. Blocks. Raises `UsageError` where this process does so already."""
+        check_installed()
+        from dbos import DBOS
+
+        if Launched._one is not None:
+            raise UsageError("a worker is at work in this process: there is one for each process")
+        Launched._one = self
+        try:
+            _quiet()
+            DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(self._workflow())
+            DBOS(
+                config={
+                    "name": self._application,
+                    "system_database_url": self._url,
+                    "executor_id": self._executor,
+                    "application_version": self._handlings.version,
+                    "serializer": cast("Serializer", self._handlings.serializer),
+                    "notification_listener_polling_interval_sec": _POLL_SECONDS,
+                    "log_level": "CRITICAL",
+                    "run_migrations": False,
+                }
+            )
+            DBOS.listen_queues(list(queues))
+            DBOS.launch()
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """Take no more runs, and forget those that were taken here. Blocks."""
+        from dbos import DBOS
+
+        if Launched._one is self:
+            try:
+                DBOS.destroy(destroy_registry=True)
+            finally:
+                Launched._one = None
+
+    def _workflow(self) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
+        """The workflow: the steps of a run, until it waits or has ended."""
+
+        async def run(given: dict[str, Any]) -> dict[str, Any]:
+            from dbos import DBOS
+
+            workflow = str(DBOS.workflow_id)
+            take = await self._enter(workflow, given)
+            try:
+                number = int(given["first"])
+                while True:
+                    added = await self._step(take, number)
+                    if added["status"] != "running":
+                        return added
+                    number = int(added["step"]) + 1
+            finally:
+                await self._leave(workflow)
+
+        return run
+
+    async def _step(self, take: Take, number: int) -> dict[str, Any]:
+        """A step, and its record at DBOS. Errors of the database are waited out: the step is asked
+        for again, and gives what it gave.
+        """
+        from dbos import DBOS
+
+        async def step(number: int) -> dict[str, Any]:
+            return await take(number)
+
+        pause = 0.1
+        while True:
+            try:
+                return await DBOS.run_step_async({"name": "step"}, step, number)
+            except (SQLAlchemyError, OSError):
+                if not self._handlings.waits_out:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+
+
+def _quiet() -> None:
+    """What DBOS logs of its own concerns its users, and goes to no one here but who asked."""
+    log = logging.getLogger("dbos")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.CRITICAL)

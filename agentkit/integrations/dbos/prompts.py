@@ -1,0 +1,97 @@
+"""Prompts and decisions as JSON: what `start` and `approve` hand to a worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from agentkit._check import check_json_value
+from agentkit.errors import UsageError
+from agentkit.images.inspect import store_bytes
+from agentkit.images.store import ImageStore
+from agentkit.loop.decisions import AnswerToCall, Decisions
+from agentkit.loop.prompt import Prompt, parts_of
+from agentkit.tools import Denied, Edited
+from agentkit.values import Blobs, Image, Text
+from agentkit.values.codec import dumped
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+
+def prompt_data(prompt: Prompt, store: ImageStore) -> str:
+    """A prompt as JSON. Its pictures are put into the store; those that are URLs stay so. Blocks.
+    Raises `UsageError`, `ImageError` and `StoreError`.
+    """
+    parts = tuple(
+        _stored(part, store) if isinstance(part, Image) else part for part in parts_of(prompt)
+    )
+    return dumped(_parts(), parts).decode()
+
+
+def prompt_of(data: str, blobs: Blobs) -> list[str | Image]:
+    """The prompt again."""
+    parts = _parts().validate_json(data, context={"blobs": blobs})
+    return [part.text if isinstance(part, Text) else part for part in parts]
+
+
+def decisions_data(decisions: Decisions) -> dict[str, Any]:
+    """What a person decided, as JSON values. Raises `UsageError` for results that are none."""
+    results = {
+        call: check_json_value(f"approve(results={{{call!r}: {{!r}}}})", value)
+        for call, value in decisions.results.items()
+    }
+    approve = {call: _said(call, each) for call, each in decisions.approve.items()}
+    return {"approve": approve, "results": results, "outcomes": dict(decisions.outcomes)}
+
+
+def decisions_of(data: Mapping[str, Any]) -> Decisions:
+    """What a person decided, from its JSON."""
+    approve = {call: _heard(each) for call, each in data.get("approve", {}).items()}
+    return Decisions(approve, data.get("results", {}), data.get("outcomes", {}))
+
+
+def _said(call: str, given: object) -> bool | dict[str, Any]:
+    match given:
+        case bool():
+            return given
+        case Denied(reason=reason):
+            return {"denied": reason}
+        case Edited(arguments=arguments):
+            return {"edited": json.loads(json.dumps(dict(arguments)))}
+        case _:
+            raise UsageError(
+                f"approve({{{call!r}: {given!r:.80}}}): accepted is True, False, Denied('why') or "
+                "Edited({…})"
+            )
+
+
+def _heard(data: bool | Mapping[str, Any]) -> AnswerToCall:
+    if isinstance(data, bool):
+        return data
+    return Edited(data["edited"]) if "edited" in data else Denied(str(data["denied"]))
+
+
+def _stored(image: Image, store: ImageStore) -> Image:
+    if not image.sha256 or image.blobs == store:
+        return image
+    kept = store_bytes(store, image.bytes())
+    return replace(
+        image,
+        sha256=kept.sha256,
+        media_type=kept.media_type,
+        size=kept.size,
+        width=kept.width,
+        height=kept.height,
+        blobs=store,
+    )
+
+
+@cache
+def _parts() -> TypeAdapter[tuple[Text | Image, ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Text | Image, ...])

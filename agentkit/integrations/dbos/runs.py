@@ -1,0 +1,216 @@
+"""The runs of a database, as any process reads and changes them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, update
+
+from agentkit._sync import finish
+from agentkit.agent import Agent
+from agentkit.errors import UsageError
+from agentkit.images.store import ImageStore
+from agentkit.integrations.dbos import states, tables, told
+from agentkit.integrations.dbos.claims import Claims
+from agentkit.integrations.dbos.engine import Engine, address
+from agentkit.integrations.dbos.handlings import Handlings
+from agentkit.integrations.dbos.states import RunRow, RunState, Status
+from agentkit.integrations.dbos.told import Told
+from agentkit.integrations.dbos.turn import Desk
+from agentkit.loop.begin import AgentLike
+from agentkit.openrouter.ledger import Ledger
+from agentkit.run import Run
+from agentkit.saved_conversation import SavedConversation
+from agentkit.sessions import past
+from agentkit.sessions.address import Address
+from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
+from agentkit.sessions.database import Database
+from agentkit.sessions.record import DatabaseRecord
+
+T = TypeVar("T")
+_MAKING = "\0durable tables"
+_MAKING_SECONDS = 60.0
+
+
+class Runs:
+    """The runs of one application. What waits for the database does so in a thread."""
+
+    def __init__(
+        self, url: str, place: Address, application: str, store: ImageStore, handlings: Handlings
+    ) -> None:
+        self.address, self.application, self.store = address(place.url), application, store
+        self.handlings = handlings
+        self.database = Database(url)
+        self._guard = threading.Lock()
+        self._engine: Engine | None = None
+
+    async def engine(self) -> Engine:
+        """What asks DBOS, with all tables there. Raises `SessionError`."""
+        return self._engine or await asyncio.to_thread(self._opened)
+
+    def _opened(self) -> Engine:
+        with self._guard:
+            if self._engine is None:
+                engine = Engine(self.address, self.application, self.handlings)
+                with self.database.reading():  # the sessions' tables, and the log, come first
+                    pass
+                release = self.database.locks.take(_MAKING, wait=_MAKING_SECONDS)
+                try:
+                    tables.make(self.database)
+                    engine.make_tables()
+                finally:
+                    release()
+                self._engine = engine
+            return self._engine
+
+    def close(self) -> None:
+        """Give back the connections. Blocks."""
+        with self._guard:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+        self.database.close()
+
+    def desk(self, deps: Any) -> Desk:
+        """What the turns of a worker share."""
+        database = self.database
+        claims = Claims(database, is_checked=self.handlings.claims)
+        calls = DatabaseCalls(database, check=claims.check_call)
+        ledger = Ledger(calls, locks=DatabaseLocks(database))
+
+        def record(
+            chat: str,
+            agent: AgentLike[Any],
+            user: str | None,
+            also: Callable[[Connection], None],
+        ) -> DatabaseRecord:
+            return DatabaseRecord(database, ledger, chat, agent, user, also=also)
+
+        return Desk(database, claims, record, self.handlings.batches, deps)
+
+    async def begin(self, values: Mapping[str, Any]) -> None:
+        """Put a new run into its queue; nothing where it is there already. `values` are those of
+        its row. Raises `UsageError` where a run of this id was begun by other words.
+        """
+        engine, run = await self.engine(), str(values["id"])
+
+        def insert(connection: Connection) -> None:
+            before = states.find(connection, run)
+            if before is not None:
+                return _check_same(before, values)
+            workflow, now = self._workflow(run, 0), time.time()
+            own: dict[str, Any] = {"application": self.application, "workflow": workflow}
+            own |= {"status": "queued", "created_at": now, "changed_at": now}
+            connection.execute(tables.runs.insert().values(**values, **own))
+            given = {"run": run, "first": 0}
+            return engine.enqueue(connection, workflow, values["queue"], given, values["part"])
+
+        await self._write(insert, run)
+
+    async def go_on(self, row: RunRow, status: Status, given: Mapping[str, Any]) -> None:
+        """Put a run into its queue again. Raises `UsageError` where it is not as its row says."""
+        engine, segment = await self.engine(), row.segment + 1
+        workflow = self._workflow(row.id, segment)
+        as_it_is = (
+            tables.runs.c.id == row.id,
+            tables.runs.c.status == status,
+            tables.runs.c.segment == row.segment,
+        )
+        new: dict[str, Any] = {"status": "queued", "workflow": workflow, "segment": segment}
+        new |= {"forks": 0, "outcome": None}
+
+        def change(connection: Connection) -> bool:
+            changed = update(tables.runs).where(*as_it_is).values(**new, changed_at=time.time())
+            if connection.execute(changed).rowcount != 1:
+                return False
+            spec = {"run": row.id, "first": row.steps, **given}
+            engine.enqueue(connection, workflow, row.queue, spec, row.part)
+            return True
+
+        if not await self._write(change, row.id):
+            raise UsageError(f"run {row.id} went on meanwhile: somebody else has decided")
+
+    async def cancel(self, row: RunRow, agent: Agent[Any] | None) -> None:
+        """End a run, unless it is over."""
+        engine = await self.engine()
+
+        def cancel(connection: Connection) -> RunRow | None:
+            now = states.find(connection, row.id)
+            if now is None or now.is_over:
+                return None
+            changed = update(tables.runs).where(tables.runs.c.id == row.id)
+            connection.execute(changed.values(status="cancelled", changed_at=time.time()))
+            return now
+
+        before = await self._write(cancel, row.id)
+        if before is not None and before.status == "waiting":
+            await asyncio.to_thread(self._drop, row, agent)
+        elif before is not None:
+            await asyncio.to_thread(engine.cancel, before.workflow)
+
+    def _drop(self, row: RunRow, agent: Agent[Any] | None) -> None:
+        """Let the conversation of a run that waited accept new prompts."""
+        agent = agent or Agent("agentkit/none", store=self.store)
+        ledger = Ledger(DatabaseCalls(self.database), locks=DatabaseLocks(self.database))
+        record = DatabaseRecord(self.database, ledger, row.conversation, agent, row.owner)
+        chat = SavedConversation(agent, record, wait=1.0)
+        if chat.waiting is not None and chat.waiting.id == row.id:
+            chat.drop()
+
+    async def row(self, run: str) -> RunRow:
+        """A run by its id. Raises `UsageError` where there is none."""
+        await self.engine()
+        found = await self._read(lambda connection: states.find(connection, run))
+        if found is None:
+            raise UsageError(f"no run has the id {run!r}")
+        return found
+
+    async def run(self, row: RunRow) -> Run | None:
+        """The run as it is in its conversation; None before it has begun."""
+
+        def read(connection: Connection) -> Run | None:
+            found = past.runs_of(connection, row.conversation, self.store, only=row.id)
+            return found[0].run if found else None
+
+        return await self._read(read)
+
+    async def told(self, run: str, after: int) -> Sequence[Told]:
+        """The rows of events behind this one."""
+        return await self._read(lambda connection: told.read(connection, run, after, self.store))
+
+    async def listed(self, where: str, values: Mapping[str, Any]) -> list[RunState]:
+        """The runs for which an SQL condition holds."""
+        await self.engine()
+        asked = states.listing(is_sqlite=self.database.is_sqlite, where=where)
+        given = {"application": self.application, **values}
+        found = await self._read(lambda connection: connection.execute(asked, given).all())
+        return [states.state_of(row, version=self.handlings.version) for row in found]
+
+    def _workflow(self, run: str, segment: int) -> str:
+        return f"{self.application}/{run}/{segment}"
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        def read() -> T:
+            with self.database.reading() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(read)
+
+    async def _write(self, work: Callable[[Connection], T], run: str) -> T:
+        def write() -> T:
+            with self.database.writing(f"durable {run}") as connection:
+                return work(connection)
+
+        return await finish(asyncio.to_thread(write), None)
+
+
+def _check_same(before: RunRow, values: Mapping[str, Any]) -> None:
+    """Raise `UsageError` unless a run was begun by the same words."""
+    for name in ("agent", "conversation", "owner", "prompt"):
+        if getattr(before, name) != values[name]:
+            word = "user" if name == "owner" else name
+            raise UsageError(f"start(id={before.id!r}): a run of this id has another {word}")

@@ -1,0 +1,246 @@
+"""A worker: takes runs out of the queues of its agents and goes on with them, step by step, and
+with those of workers that have died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import CancelledError as NotRun
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from agentkit._log import logger
+from agentkit._sync import finish
+from agentkit.errors import ConversationBusy, LedgerError, SessionError
+from agentkit.integrations.dbos import states
+from agentkit.integrations.dbos.claims import Claim, ClaimLost
+from agentkit.integrations.dbos.engine import Engine, Launched, Take
+from agentkit.integrations.dbos.handlings import Handlings
+from agentkit.integrations.dbos.lease import Lease
+from agentkit.integrations.dbos.repair import Repair
+from agentkit.integrations.dbos.states import RunRow
+from agentkit.integrations.dbos.turn import Desk, DurableTurn
+from agentkit.loop.begin import AgentLike
+
+T = TypeVar("T")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between two attempts at a step while the database is away."""
+_BUSY_PAUSE = 0.25
+_TIDY_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker works."""
+
+    url: str
+    """As DBOS takes it."""
+    sessions_url: str
+    application: str
+    queues: Mapping[str, AgentLike[Any]]
+    """By the name of the queue."""
+
+
+class Worker:
+    """Runs that this process goes on with: `async with durable.working(4) as worker`."""
+
+    def __init__(self, place: Place, desk: Desk, engine: Engine, handlings: Handlings) -> None:
+        self._place, self._desk, self._engine, self._handlings = place, desk, engine, handlings
+        self.name = handlings.executor()
+        """What other workers, and `RunState.executor`, call it."""
+        self._lease = Lease(place.sessions_url, self.name, quiet_seconds=handlings.quiet_seconds)
+        self._repair = Repair(desk.database, engine, place.application, handlings)
+        self._launched = Launched(
+            place.url, place.application, handlings,
+            executor=self.name, enter=self._enter_there, leave=self._leave_there,
+        )  # fmt: skip
+        self._turns: dict[str, DurableTurn] = {}
+        """By workflow."""
+        self._loop = asyncio.get_running_loop()
+        self._stopping, self._stopped = asyncio.Event(), asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of the runs that it goes on with now."""
+        return tuple(turn.row.id for turn in self._turns.values())
+
+    def stop(self) -> None:
+        """Take no more runs, and end after the steps that are under way; called again, end now. The
+        runs go on elsewhere. It may be called from any thread, and by a handler of a signal.
+        """
+        with suppress(RuntimeError):  # the loop has ended, and the worker with it
+            self._loop.call_soon_threadsafe(self._stop)
+
+    async def wait(self) -> None:
+        """Wait until it was stopped."""
+        await self._stopping.wait()
+
+    def _stop(self) -> None:
+        if self._stopping.is_set():
+            self._stopped.set()
+        self._stopping.set()
+
+    async def begin(self) -> None:
+        """Begin to take runs. Raises `UsageError` and `SessionError`."""
+        if self._handlings.lease:
+            await asyncio.to_thread(self._lease.take)
+        try:
+            await asyncio.to_thread(self._launched.begin, list(self._place.queues))
+        except BaseException:
+            await asyncio.to_thread(self._lease.end)
+            raise
+        self._looking = asyncio.create_task(self._look())
+        logger().info("worker_begins", worker=self.name, queues=list(self._place.queues))
+
+    async def end(self) -> None:
+        """Stop, as `stop` does, and hand over what is left."""
+        self._stopping.set()
+        while any(turn.is_busy for turn in self._turns.values()) and not self._stopped.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TIDY_SECONDS):
+                    await self._stopped.wait()
+        if self._looking is not None:
+            self._looking.cancel()
+        for turn in list(self._turns.values()):
+            await turn.close()
+        await finish(asyncio.to_thread(self._end), None)
+        logger().info("worker_ends", worker=self.name)
+
+    def _end(self) -> None:
+        self._launched.end()
+        try:
+            for taken in self._engine.taken(self.name):
+                self._engine.hand_over(taken.workflow, taken.queue)
+        except Exception as error:  # noqa: BLE001 - other workers take them over in a second
+            logger().warning("worker_keeps_runs", worker=self.name, reason=str(error)[:300])
+        self._lease.end()
+
+    # What the workflow asks for, on DBOS's loop.
+
+    async def _enter_there(self, workflow: str, given: Mapping[str, Any]) -> Take:
+        turn = await self._here(self._enter(workflow, given))
+
+        async def take(number: int) -> dict[str, Any]:
+            return await self._here(self._take(workflow, turn, number))
+
+        return take
+
+    async def _leave_there(self, workflow: str) -> None:
+        with suppress(RuntimeError, NotRun):
+            await self._here(self._leave(workflow))
+
+    async def _here(self, work: Any) -> Any:
+        """Do work on the loop of the worker, whose own tasks and connections it uses."""
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("the loop of the worker has ended")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    # The same, on the loop of the worker.
+
+    async def _enter(self, workflow: str, given: Mapping[str, Any]) -> DurableTurn:
+        await self._not_stopping()
+        claim = await self._patiently(lambda: self._claimed(workflow))
+        row = await self._patiently(lambda: self._row(str(given["run"])))
+        agent = self._place.queues[row.queue]
+        turn = DurableTurn(self._desk, agent, row, claim, given.get("decisions"))
+        for other, earlier in list(self._turns.items()):
+            if earlier.row.id == row.id:  # it was taken from this worker, and given back
+                await earlier.close()
+                self._turns.pop(other, None)
+        self._turns[workflow] = turn
+        return turn
+
+    async def _take(self, workflow: str, turn: DurableTurn, number: int) -> dict[str, Any]:
+        pause = _FIRST_PAUSE
+        while True:
+            await self._not_stopping()
+            try:
+                return await turn.take(number)
+            except ConversationBusy:
+                await asyncio.sleep(_BUSY_PAUSE)
+            except (SessionError, LedgerError) as error:
+                if _is_lost(error) or not self._handlings.waits_out:
+                    raise
+                logger().warning(
+                    "durable_step_waits", run=turn.row.id, workflow=workflow, reason=str(error)
+                )
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _leave(self, workflow: str) -> None:
+        turn = self._turns.pop(workflow, None)
+        if turn is not None:
+            await turn.close()
+
+    async def _not_stopping(self) -> None:
+        """Return at once, or, when the worker stops, never."""
+        if self._stopping.is_set():
+            await asyncio.get_running_loop().create_future()
+
+    async def _patiently(self, work: Callable[[], T]) -> T:
+        """Blocking work at the database, in a thread, again and again while that is away."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await asyncio.to_thread(work)
+            except SessionError as error:
+                if isinstance(error, ClaimLost) or not self._handlings.waits_out:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _claimed(self, workflow: str) -> Claim:
+        return self._desk.claims.take(workflow, self.name)
+
+    def _row(self, run: str) -> RunRow:
+        with self._desk.database.reading() as connection:
+            row = states.find(connection, run)
+        if row is None:
+            raise ClaimLost(f"run {run} was deleted")
+        return row
+
+    # What it looks at each second.
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(self._handlings.look_seconds)
+            await self._tried(self._look_at_claims())
+            if self._handlings.lease:
+                await self._tried(asyncio.to_thread(self._look_at_others, self._mine()))
+
+    async def _tried(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever DBOS raises while the database is away
+            logger().warning("worker_looks_again", worker=self.name, reason=str(error)[:300])
+
+    async def _look_at_claims(self) -> None:
+        turns = {turn.claim: turn for turn in self._turns.values()}
+        standing = await asyncio.to_thread(self._desk.claims.standing, tuple(turns))
+        for claim, found in standing.items():
+            if found.is_cancelled:
+                turns[claim].cancel()
+
+    def _mine(self) -> Sequence[str]:
+        return tuple(self._turns)
+
+    def _look_at_others(self, mine: Sequence[str]) -> None:
+        if self._lease.look():
+            self._repair.adopt(self.name, self._lease)
+            self._repair.take_up(self.name, mine, time.monotonic())
+            self._repair.fork_broken()
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether the run goes on elsewhere."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ClaimLost):
+            return True
+        found = found.__cause__
+    return False

@@ -1,0 +1,96 @@
+"""Durable runs in tests: a database, agents on the emulator, and a worker in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
+from agentkit.integrations.dbos import Durable
+from agentkit.integrations.dbos.handlings import Handlings
+from tests.postgres import database_url, postgres_server, postgres_url
+
+__all__ = ["case", "database_url", "postgres_server", "postgres_url"]
+QUICK = Handlings(look_seconds=0.1, poll_seconds=0.02)
+"""Looks at everything often."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A database of runs, and the agents that tests begin them with."""
+
+    url: str
+    folder: Path
+    client: OpenRouter
+
+    @property
+    def store(self) -> FileImageStore:
+        return FileImageStore(self.folder / "store")
+
+    def agent(self, name: str = "fox", **options: Any) -> Agent[Any]:
+        """An agent with a tool that is written down, one that a person approves, and drawings."""
+        given: dict[str, Any] = {"tools": [self.weather(), buy, ImageGeneration()], **options}
+        return Agent(
+            "openai/gpt-5.2",
+            client=self.client,
+            store=self.store,
+            checks=False,
+            name=name,
+            **given,
+        )
+
+    def durable(self, *agents: Agent[Any], handlings: Handlings = QUICK, **options: Any) -> Durable:
+        return Durable(
+            self.url,
+            agents=agents or [self.agent()],
+            shared_folder=True,
+            handlings=handlings,
+            **options,
+        )
+
+    def weather(self, *, then: Callable[[], object] | None = None) -> Any:
+        """A tool that writes down each of its calls, and then does what it is told."""
+
+        @tool
+        def weather(city: str) -> str:
+            """The weather.
+
+            Args:
+                city: Where.
+            """
+            with (self.folder / "calls").open("a") as file:
+                file.write(f"{city}\n")
+            if then is not None:
+                then()
+            return f"{city}: snow"
+
+        return weather
+
+    @property
+    def called(self) -> list[str]:
+        path = self.folder / "calls"
+        return path.read_text().split() if path.exists() else []
+
+
+@tool(approve=True)
+def buy(what: str) -> str:
+    """Buy something.
+
+    Args:
+        what: What.
+    """
+    return f"bought {what}"
+
+
+@pytest.fixture
+def case(database_url: str, tmp_path: Path, client: OpenRouter) -> Case:
+    return Case(database_url, tmp_path, client)
+
+
+def without(**changes: Any) -> Handlings:
+    """The handlings but for some."""
+    return replace(QUICK, **changes)

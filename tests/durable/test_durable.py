@@ -1,0 +1,95 @@
+"""Runs that a worker of this process goes on with: begun, read, approved, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+from agentkit.errors import RunError, UsageError
+from agentkit.integrations.dbos import Durable, RunState
+from tests.clock import GUARD
+from tests.durable.conftest import Case
+
+DRAWN = [Say("A fox."), Draw("a fox", size=(64, 64))]
+
+
+async def at(durable: Durable, run: str, status: str) -> RunState:
+    """The state of a run, once it has this status."""
+    async with asyncio.timeout(GUARD):
+        while (found := await durable.state(run)).status != status:  # noqa: ASYNC110 - by a worker
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def test_a_run_is_begun_read_approved_and_cancelled(case: Case, emulator: Emulator) -> None:
+    """One worker for all of it: to start one takes a second."""
+    emulator.play(
+        [
+            Reply([CallTool("weather", {"city": "Oslo"})]),
+            Reply(DRAWN),
+            Reply([CallTool("buy", {"what": "a hat"})]),
+            "Bought.",
+            Reply([CallTool("buy", {"what": "a cat"})]),
+            "Never mind.",
+        ]
+    )
+    durable = case.durable()
+    async with durable.working(2) as worker:
+        await _drawn(durable, case, worker.name)
+        await _approved(durable, case)
+        await _cancelled(durable)
+    await durable.close()
+
+
+async def _drawn(durable: Durable, case: Case, worker: str) -> None:
+    run = await durable.start("Draw a fox", id="one")
+    assert (await durable.start("Draw a fox", id="one")).id == run.id
+    with pytest.raises(UsageError, match="another prompt"):
+        await durable.start("Draw a cat", id="one")
+    answer = await run.result(timeout=GUARD)
+    assert (answer.text, len(answer.images), answer.status) == ("A fox.", 1, "completed")
+    assert answer.images[0].bytes()[1:4] == b"PNG"
+    assert case.called == ["Oslo"]
+    told = [event.kind async for event in run.events()]
+    assert [told[0], told[-1]] == ["turn_finished", "run_finished"]
+    assert told.count("image_ready") == 1
+    assert [event.kind async for event in run.events(after=2)] == told[2:]
+    state = await run.state()
+    assert (state.status, state.executor, state.waits_for) == ("completed", worker, None)
+
+
+async def _approved(durable: Durable, case: Case) -> None:
+    run = await durable.start("Buy a hat", conversation="one")
+    answer = await run.result(timeout=GUARD)
+    assert answer.status == "paused"
+    call = answer.pending[0].id
+    state = await run.state()
+    assert (state.status, state.pending) == ("waiting", (call,))
+    assert state.waits_for == f"the approval of {call!r}"
+    with pytest.raises(UsageError, match="waits for"):
+        await run.approve({"another": True})
+    elsewhere = Durable(case.url, store=case.store, shared_folder=True)
+    decided = await asyncio.gather(
+        run.approve({call: True}), elsewhere.approve(run.id, {call: False}), return_exceptions=True
+    )
+    await elsewhere.close()
+    assert sorted(type(each) for each in decided if each) == [UsageError]
+    assert (await run.result(timeout=GUARD)).text == "Bought."
+    chat = await durable.sessions.find("one")
+    assert chat is not None
+    assert chat.turns == 2
+
+
+async def _cancelled(durable: Durable) -> None:
+    run = await durable.start("Buy a cat", conversation="one")
+    await at(durable, run.id, "waiting")
+    await run.cancel()
+    with pytest.raises(RunError, match="cancelled"):
+        await run.result(timeout=GUARD)
+    again = await durable.start("Another", conversation="one")  # nothing of it waits any more
+    assert (await again.result(timeout=GUARD)).text == "Never mind."
+    assert [each.status for each in await durable.list(conversation="one")] == [
+        "completed", "cancelled", "completed", "completed",
+    ]  # fmt: skip
