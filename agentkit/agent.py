@@ -306,6 +306,8 @@ class Agent(Generic[OutputT]):
         - `approve` maps the id of a call to True, False, `Denied("why")` or `Edited({…})`
           (`agentkit.tools.Edited`: yes, with other arguments).
         - `results` maps the id of an external tool's call to its result.
+        - `answers` maps the id of a call that asks a person (`call.question`) to the answer, a
+          mapping that fits `call.question.schema`, or to False for no.
         - `outcomes` maps the key of a request whose outcome is unknown to `"again"` or `"give_up"`.
         - `deps` and `budget` are those of `run`.
 

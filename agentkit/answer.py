@@ -53,7 +53,8 @@ class Answer(Generic[OutputT]):
     early leave ended it, or it is still running. Paused and interrupted runs can be resumed.
     """
     pending: tuple[Invocation, ...]
-    """Calls that wait for a person. A call of a sub-agent is named `CALL/ID`. See `Agent.resume`.
+    """Calls that wait for a person. One that asks something has a `question`; a call of a sub-agent
+    is named `CALL/ID`. See `Agent.resume`.
     What a server of MCP asks for (`executor="server"`) stands here too, and so does a `request` of
     which nobody knows whether it was carried out: see `agentkit.Ledger`.
     """

@@ -544,7 +544,7 @@ def _still_waits(run: Run) -> str:
     state = f"waits for a person, for {calls}" if calls else "was interrupted"
     return (
         f"a turn of this conversation (run {run.id}) {state}: go on with it by "
-        "chat.resume(run, approve={…}, results={…} or outcomes={…}), keep it as it is by "
-        "chat.adopt(run) (or the run that came of it "
+        "chat.resume(run, approve={…}, results={…}, answers={…} or outcomes={…}), keep it as it is "
+        "by chat.adopt(run) (or the run that came of it "
         "elsewhere), or give it up by chat.drop(); the run is chat.waiting"
     )

@@ -16,9 +16,11 @@ from agentkit.cli.deciding import (
     Approve,
     Decided,
     Deny,
+    Given,
     Outcome,
     Result,
     ask_person,
+    asked_lines,
     can_ask,
     decided,
     ways_on,
@@ -95,6 +97,7 @@ def ask(
     deny: Deny = None,
     result: Result = None,
     outcome: Outcome = None,
+    answer: Given = None,
     no_stream: NoStream = False,
     quiet: given.Quiet = False,
     offline: given.Offline = False,
@@ -108,7 +111,7 @@ def ask(
     described = AgentOptions(agent, model, system, tool or (), option or (), api, draw)
     described.check()
     saved = Saved(sessions, cid, continue_, not no_save)
-    choices = decided(approve, deny, result, outcome)
+    choices = decided(approve, deny, result, outcome, answer)
     names = _commands(context) if guessed else ()
     prompt, pictures = _prompt(words or [], attach or [], saved, names), attached(attach)
     show = Show(ready_folder(out), json, not no_stream, quiet)
@@ -177,6 +180,8 @@ def _tell_way_on(
     if cid is None:
         return  # it is not kept, so nothing goes on with it
     more = [*question.agent.words(), *(["--offline"] if offline else [])]
+    for line in asked_lines(answer):
+        out.whole(f"agentkit: {line}")
     for line in ways_on(answer.run, going_on(question.saved, cid, more)):
         out.whole(f"agentkit: to go on: {line}")
 
@@ -214,7 +219,11 @@ async def _answered(
         if decided is None:
             return answer
         stream = chat.resume_stream(
-            answer.run, approve=decided.approve, results=decided.results, budget=budget
+            answer.run,
+            approve=decided.approve,
+            results=decided.results,
+            answers=decided.answers,
+            budget=budget,
         )
         answer = await watched(stream, face)
     return answer
@@ -267,6 +276,7 @@ async def _taken_up(
         approve=decided.approve,
         results=decided.results,
         outcomes=decided.outcomes,
+        answers=decided.answers,
         budget=budget,
     )
     return await watched(stream, face)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from agentkit.openrouter.stored_call import Verdict
     from agentkit.run import Run
     from agentkit.tools import Denied
+    from agentkit.values import Invocation
 
 Approve = Annotated[
     list[str] | None,
@@ -39,6 +41,14 @@ Outcome = Annotated[
         help="What becomes of a paid request that nobody knows the end of.",
     ),
 ]
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--answer",
+        metavar="CALL=JSON|no",
+        help="Answer what a call asks: a JSON object, or no.",
+    ),
+]
 _YES, _NO = {"y", "yes"}, {"", "n", "no"}
 
 
@@ -49,9 +59,10 @@ class Decided:
     approve: Mapping[str, bool | Denied]
     results: Mapping[str, str]
     outcomes: Mapping[str, Verdict]
+    answers: Mapping[str, Mapping[str, Any] | Literal[False]]
 
     def __bool__(self) -> bool:
-        return bool(self.approve or self.results or self.outcomes)
+        return bool(self.approve or self.results or self.outcomes or self.answers)
 
 
 def decided(
@@ -59,6 +70,7 @@ def decided(
     deny: Iterable[str] | None,
     result: Iterable[str] | None,
     outcome: Iterable[str] | None,
+    answer: Iterable[str] | None,
 ) -> Decided:
     """What the options decide. Raises `UsageError`."""
     from agentkit.tools import Denied
@@ -79,7 +91,21 @@ def decided(
         if verdict != "again" and verdict != "give_up":
             raise UsageError(f"--outcome {each}: accepted is KEY=again or KEY=give_up")
         outcomes[key] = verdict
-    return Decided(verdicts, results, outcomes)
+    return Decided(verdicts, results, outcomes, _answers(answer or ()))
+
+
+def _answers(given: Iterable[str]) -> dict[str, Mapping[str, Any] | Literal[False]]:
+    answers: dict[str, Mapping[str, Any] | Literal[False]] = {}
+    for each in given:
+        call, _, text = each.partition("=")
+        try:
+            found: object = False if text.lower() == "no" else json.loads(text)
+        except ValueError:
+            found = None
+        if found is not False and not isinstance(found, dict):
+            raise UsageError(f"--answer {call}=…: accepted is CALL=JSON, an object, or CALL=no")
+        answers[call] = False if found is False else cast("dict[str, Any]", found)
+    return answers
 
 
 def can_ask() -> bool:
@@ -94,9 +120,16 @@ def ask_person(paused: Answer[Any], out: Output) -> Decided | None:
     calls = {call.id: call for call in paused.pending}
     verdicts: dict[str, bool | Denied] = {}
     results: dict[str, str] = {}
+    answers: dict[str, Mapping[str, Any] | Literal[False]] = {}
     for waiting in paused.run.waiting:
         call = calls.get(waiting.call_id)
         if call is None:
+            continue
+        if waiting.why == "answer":
+            given = _asked(call, out)
+            if given is None:
+                return None
+            answers[call.id] = given
             continue
         is_approval = waiting.why == "approval"
         out.whole(f"? {plain.call(call)}")
@@ -107,7 +140,42 @@ def ask_person(paused: Answer[Any], out: Output) -> Decided | None:
             verdicts[call.id] = _verdict(typed)
         else:
             results[call.id] = typed
-    return Decided(verdicts, results, {}) if verdicts or results else None
+    found = Decided(verdicts, results, {}, answers)
+    return found or None
+
+
+def _asked(call: Invocation, out: Output) -> Mapping[str, Any] | Literal[False] | None:
+    """What a person answers to what a call asks; None at the end of the input."""
+    from agentkit.cli.questions import (
+        ANSWER_OR_NOT,
+        is_yes,
+        prompt_of,
+        question_lines,
+        typed_value,
+    )
+    from agentkit.show import plain
+    from agentkit.tools.form import Misfit, fields_of
+
+    out.whole(f"? {plain.call(call)}")
+    if call.question is None:
+        return False
+    for line in question_lines(call.question):
+        out.whole(f"  {line}")
+    words = out.ask(ANSWER_OR_NOT.strip())
+    if words is None or not is_yes(words):
+        return None if words is None else False
+    found: dict[str, Any] = {}
+    for each in fields_of(call.question.schema):
+        while True:
+            typed = out.ask(prompt_of(each).strip())
+            if typed is None:
+                return None
+            try:
+                found.update(typed_value(each, typed))
+                break
+            except Misfit as error:
+                out.tell(str(error))
+    return found
 
 
 def _verdict(typed: str) -> bool | Denied:
@@ -116,6 +184,16 @@ def _verdict(typed: str) -> bool | Denied:
     if typed.lower() in _YES:
         return True
     return False if typed.lower() in _NO else Denied(typed)
+
+
+def asked_lines(paused: Answer[Any]) -> list[str]:
+    """What calls ask that wait for an answer, with the form of the answer."""
+    return [
+        f"{each.id} asks: {' '.join(filter(None, (asked.message, asked.note)))} "
+        f"{json.dumps(dict(asked.schema), ensure_ascii=False)}"
+        for each in paused.pending
+        if (asked := each.question) is not None
+    ]
 
 
 def ways_on(run: Run, command: Sequence[str]) -> list[str]:
@@ -127,6 +205,9 @@ def ways_on(run: Run, command: Sequence[str]) -> list[str]:
             lines.append(shlex.join([*command, "--deny", waiting.call_id]))
         elif waiting.why == "result":
             lines.append(shlex.join([*command, "--result", f"{waiting.call_id}=TEXT"]))
+        elif waiting.why == "answer":
+            lines.append(shlex.join([*command, "--answer", f"{waiting.call_id}=JSON"]))
+            lines.append(shlex.join([*command, "--answer", f"{waiting.call_id}=no"]))
         elif waiting.why == "outcome":
             lines.append(shlex.join([*command, "--outcome", f"{waiting.call_id}=again"]))
             lines.append(shlex.join([*command, "--outcome", f"{waiting.call_id}=give_up"]))

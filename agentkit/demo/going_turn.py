@@ -81,7 +81,7 @@ class GoingTurn:
         found: dict[str, bool | Denied | Edited] = {}
         for call in answer.pending:
             verdict = self._turn.approve.get(call.name)
-            if verdict is None or call.executor != "client":
+            if verdict is None or call.executor != "client" or call.question is not None:
                 continue
             self.decided.append(Decided(call, verdict))
             if verdict.edit is not None:

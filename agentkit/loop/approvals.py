@@ -24,9 +24,10 @@ from agentkit.run import Nested, Run, Waiting
 from agentkit.run.step import calls_left
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Denied, Edited, Tool, ToolResultError, encode_result
-from agentkit.values import Invocation, Text, ToolResult
+from agentkit.tools.asking import answer_to
+from agentkit.values import Asked, Given, Invocation, Question, Text, ToolResult
 
-WaitingFor = Literal["approval", "result", "agent", "outcome"]
+WaitingFor = Literal["approval", "answer", "result", "agent", "outcome"]
 
 
 def hold(run: Run, context: RunContext) -> Run:
@@ -123,14 +124,16 @@ def use_approval(
     invocation: Invocation,
     arguments: Mapping[str, object],
 ) -> None:
-    """The last check before a call is run: use up its approval, if it needs one. Raises
-    `ToolResultError` if a person has to agree and has not, or has agreed to one run only.
+    """The last check before a call is run: use up its approval, if it needs one, or the answer with
+    which it goes on. Raises `ToolResultError` if a person has to agree and has not, or has agreed
+    to one run only.
     """
     goes_on = is_agent(tool) and nested_in(run, invocation.id) is not None
-    if tool.approve is False or goes_on:
+    granted = context.approvals.granted
+    if goes_on or (tool.approve is False and not granted):
         return
-    question = context.approvals.granted.get(run.fingerprint(invocation))
-    if question is None and needs_approval(tool, arguments):
+    question = granted.get(run.fingerprint(invocation))
+    if question is None and tool.approve is not False and needs_approval(tool, arguments):
         raise ToolResultError(
             "not run: this call needs the approval of a person, who was not asked; make it again"
         )
@@ -147,7 +150,7 @@ async def decided(
     decision, a call that was changed after it was shown, and an approval that was used before.
     """
     used = context.approvals.used
-    run = _ready_to_decide(run, decisions.approve, used)
+    run = _ready_to_decide(run, {*decisions.approve, *decisions.answers}, used)
     _check(run, decisions, used)
     own, nested = decisions.apart([each.call_id for each in run.nested])
     run = await outcomes.decided(run, own.outcomes, context.calls)
@@ -156,8 +159,8 @@ async def decided(
     run = replace(run, partial=None)
     waiting = {each.call_id: each for each in run.waiting}
     pending = {each.id: each for each in run.pending}
-    run = _released(run, {*own.approve, *own.results, *nested})
-    granted: dict[str, str] = {}
+    run = _released(run, {*own.approve, *own.results, *own.answers, *nested})
+    run, granted = _answered(run, own.answers, waiting, pending)
     edited = _edited(own.approve, pending, run, context)
     for call_id, verdict in own.approve.items():
         question = waiting[call_id]
@@ -176,6 +179,33 @@ async def decided(
         run = await _with_outside_result(run, invocation, value, context, log)
     approvals = Approvals(granted, nested, used)
     return replace(run, status="running"), replace(context, approvals=approvals)
+
+
+def _answered(
+    run: Run,
+    answers: Mapping[str, object],
+    waiting: Mapping[str, Waiting],
+    pending: Mapping[str, Invocation],
+) -> tuple[Run, dict[str, str]]:
+    """The run with what a person answered, and the calls that they so agreed to go on with: an
+    answer stands for an approval, a no does not.
+    """
+    granted: dict[str, str] = {}
+    for call_id, value in answers.items():
+        question = waiting[call_id]
+        call = _shown(run, pending, question, "answers")
+        answer = answer_to(call.question, value, _where(call_id))
+        if answer is not None:
+            granted[run.fingerprint(call)] = question.fingerprint
+        before = run.asked_by(call_id) or Asked(call_id)
+        given = Given(call.question or Question(""), answer)
+        run = run.with_asked(replace(before, given=(*before.given, given)))
+        run = run.with_invocation(replace(call, question=None))
+    return run, granted
+
+
+def _where(call_id: str) -> str:
+    return f"resume(answers={{{call_id!r}: …}})"
 
 
 def _shown(
@@ -288,10 +318,11 @@ def _with_new_questions(run: Run, approve: Iterable[str], used: UsedApprovals) -
     for each in run.waiting:
         invocation = pending.get(each.call_id)
         is_used = each.fingerprint in used and each.call_id not in given
+        is_asked = each.why == "approval" or each.why == "answer"
         if each.call_id in inner:
             waiting.append(inner[each.call_id])
-        elif invocation is not None and each.why == "approval" and is_used:
-            waiting.append(_question(run, invocation, "approval"))
+        elif invocation is not None and is_asked and is_used:
+            waiting.append(_question(run, invocation, each.why))
         else:
             waiting.append(each)
     return replace(run, waiting=tuple(waiting), nested=tuple(nested))
@@ -307,6 +338,16 @@ def _check(run: Run, decisions: Decisions, used: UsedApprovals) -> None:
     _check_ids(decisions.approve, waiting, "approval", "approve")
     _check_ids(decisions.results, waiting, "result", "results")
     _check_ids(decisions.outcomes, waiting, "outcome", "outcomes")
+    _check_ids(decisions.answers, waiting, "answer", "answers")
+    calls = {each.id: each for each in run.invocations}
+    for call_id, value in decisions.answers.items():
+        call = calls.get(call_id)
+        answer = answer_to(None if call is None else call.question, value, _where(call_id))
+        if answer is not None and waiting[call_id].fingerprint in used:
+            raise UsageError(
+                f"{_where(call_id)}: this question was answered before; go on with the run that "
+                "came of it, or resume(run) without it, to be asked again"
+            )
     for call_id, verdict in decisions.approve.items():
         is_yes = verdict is True or isinstance(verdict, Edited)
         if is_yes and waiting[call_id].fingerprint in used:
@@ -344,6 +385,7 @@ def _told(question: Waiting) -> str:
 
 _WANTED: Mapping[WaitingFor, str] = {
     "approval": "an approval (approve=)",
+    "answer": "an answer (answers=)",
     "result": "a result (results=)",
     "outcome": "an outcome (outcomes=)",
     "agent": "an agent",
@@ -359,7 +401,7 @@ def given_up(run: Run) -> Run:
     words = (Text("cancelled: the run was stopped"),)
     run = replace(run, waiting=())
     for invocation in run.pending:
-        ended = replace(invocation, status="cancelled", error="cancelled")
+        ended = replace(invocation, status="cancelled", error="cancelled", question=None)
         if ended.id in own:
             run = run.with_result(ended, ToolResult(ended.id, ended.name, words, error=True))
         else:

@@ -20,6 +20,7 @@ from agentkit.run.audience import Audience, family_of
 from agentkit.run.history import History
 from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Tools
+from agentkit.tools.asking import Answers
 from agentkit.tools.dialect import is_lean
 from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ImageGeneration, ServerTool
@@ -89,8 +90,10 @@ class RunContext:
     tell.
     """
 
-    def tool_context(self, run: Run, invocation: Invocation, seconds_left: float) -> Context[Any]:
-        """What a tool or a hook of this call is told."""
+    def tool_context(
+        self, run: Run, invocation: Invocation, seconds_left: float, answers: Answers | None = None
+    ) -> Context[Any]:
+        """What a tool or a hook of this call is told. Only a tool may ask a person (`answers`)."""
         images = MappingProxyType({image.name: image for image in run.images})
         calls = self.calls
         drawing = None if calls is None else calls.drawing(run.turns, invocation.id)
@@ -103,6 +106,7 @@ class RunContext:
             seconds_left,
             self.budget,
             drawing,
+            answers,
         )
 
     def functions(self, model: str) -> tuple[FunctionSpec, ...]:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, cast
 
 from agentkit._check import check_mapping
+from agentkit.errors import UsageError
 from agentkit.openrouter.stored_call import Verdict
 from agentkit.tools import Denied, Edited
 
@@ -19,17 +20,20 @@ AnswerToCall = bool | Denied | Edited
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Verdicts on calls that wait for an approval, results of calls that wait for one, and what
-    becomes of requests whose outcome is unknown, each by the id of the call. `CALL/ID` names a call
-    of the agent that `CALL` asked.
+    """Verdicts on calls that wait for an approval, results of calls that wait for one, what becomes
+    of requests whose outcome is unknown, and answers to what calls ask, each by the id of the call.
+    `CALL/ID` names a call of the agent that `CALL` asked.
     """
 
     approve: Mapping[str, AnswerToCall] = field(default_factory=dict[str, "AnswerToCall"])
     results: Mapping[str, object] = field(default_factory=dict[str, object])
     outcomes: Mapping[str, Verdict] = field(default_factory=dict[str, "Verdict"])
+    answers: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
 
     @classmethod
-    def checked(cls, approve: object, results: object, outcomes: object = None) -> Decisions:
+    def checked(
+        cls, approve: object, results: object, outcomes: object = None, answers: object = None
+    ) -> Decisions:
         """The decisions that a user passed to `resume`. Raises `UsageError` for what is no mapping;
         each verdict is checked once it is known which calls wait.
         """
@@ -50,10 +54,16 @@ class Decisions:
             "a mapping of call id to 'again' or 'give_up': {call.id: 'again' for call in "
             "answer.pending}",
         )
+        if answers is not None and not isinstance(answers, Mapping):
+            raise UsageError(  # what was given is not told: it may be secret
+                f"resume(answers={type(answers).__name__}): accepted is a mapping of call id to "
+                "the answer, a mapping of names to values, or False for no"
+            )
         return cls(
             cast("Mapping[str, AnswerToCall]", verdicts),
             given,
             cast("Mapping[str, Verdict]", decided),
+            cast("Mapping[str, object]", answers or {}),
         )
 
     def apart(self, agents: Collection[str]) -> tuple[Decisions, dict[str, Decisions]]:
@@ -63,15 +73,17 @@ class Decisions:
         own_approve, inner_approve = _apart(self.approve, agents)
         own_results, inner_results = _apart(self.results, agents)
         own_outcomes, inner_outcomes = _apart(self.outcomes, agents)
+        own_answers, inner_answers = _apart(self.answers, agents)
         nested = {
             agent: Decisions(
                 inner_approve.get(agent, {}),
                 inner_results.get(agent, {}),
                 inner_outcomes.get(agent, {}),
+                inner_answers.get(agent, {}),
             )
-            for agent in (*inner_approve, *inner_results, *inner_outcomes)
+            for agent in (*inner_approve, *inner_results, *inner_outcomes, *inner_answers)
         }
-        return Decisions(own_approve, own_results, own_outcomes), nested
+        return Decisions(own_approve, own_results, own_outcomes, own_answers), nested
 
 
 def _apart(

@@ -27,6 +27,7 @@ from agentkit.loop.delegate import MAX_DEPTH, Delegation, Relay, SubAgent, TooDe
 from agentkit.loop.tool_results import (
     ToolOutcome,
     ToolOutput,
+    asking,
     done,
     failed,
     not_run,
@@ -37,6 +38,7 @@ from agentkit.openrouter.stored_call import Undecided
 from agentkit.run import Run
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Progress, Tool, ToolResultError
+from agentkit.tools.asking import Answers, NeedsAnswer
 from agentkit.tools.threads import in_thread
 from agentkit.values import Image, Invocation, replace
 
@@ -98,7 +100,7 @@ async def run_call(round_: Round, invocation: Invocation) -> tuple[ToolOutcome, 
             return not_run(invocation, "seconds"), 0.0
         now = asyncio.get_running_loop().time
         began = now()
-        started = replace(invocation, status="running", started_at=time.time())
+        started = replace(invocation, status="running", started_at=time.time(), question=None)
         round_.grow(lambda run: run.with_invocation(started))
         round_.log.tell(InvocationStarted(started))
         ended = await _ended(round_, started)
@@ -163,6 +165,8 @@ async def _executed_or_failed(round_: Round, accepted: Accepted) -> ToolOutcome:
         return await _executed(round_, accepted)
     except Undecided as error:
         return await undecided(started, error, round_.context)
+    except NeedsAnswer as needed:
+        return asking(round_.run, started, needed)
     except ToolResultError as error:
         words = str(error)
     except asyncio.CancelledError:
@@ -233,7 +237,8 @@ async def _value(round_: Round, accepted: Accepted, seconds: float) -> object:
     if isinstance(function, SubAgent):
         return await _delegated(round_, function, accepted, seconds)
     if tool.takes_context:
-        context = round_.context.tool_context(round_.run, invocation, seconds)
+        answers = Answers(round_.run.asked_by(invocation.id))
+        context = round_.context.tool_context(round_.run, invocation, seconds, answers)
         function = partial(function, context)
     clock = asyncio.timeout(seconds)
     in_a_thread = not tool.is_async and not tool.is_generator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
@@ -43,6 +43,8 @@ class ResumeOptions(TypedDict, total=False):
     """Id of an external tool's call → its result."""
     outcomes: Mapping[str, Verdict] | None
     """Key of a request whose outcome is unknown → `"again"` or `"give_up"`."""
+    answers: Mapping[str, Mapping[str, Any] | Literal[False]] | None
+    """Id of a call that asks a person → the answer, or False for no."""
     deps: Any
     """What tools get in their `Context`."""
     budget: Budget | None
@@ -55,11 +57,12 @@ def resumed(
     approve: Mapping[str, bool | Denied | Edited] | None = None,
     results: Mapping[str, object] | None = None,
     outcomes: Mapping[str, Verdict] | None = None,
+    answers: Mapping[str, Mapping[str, Any] | Literal[False]] | None = None,
     deps: Any = None,
     budget: Budget | None = None,
 ) -> Start:
     """The start of a turn that goes on. Raises `UsageError`."""
-    decisions = Decisions.checked(approve, results, outcomes)
+    decisions = Decisions.checked(approve, results, outcomes, answers)
     return Start(run=checked_run(run), decisions=decisions, deps=deps, budget=budget)
 
 

@@ -5,6 +5,7 @@ model's result written.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ from agentkit.run import Run, Waiting
 from agentkit.run.state import Broken
 from agentkit.stream import EventLog
 from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, encode_words
+from agentkit.tools.asking import NeedsAnswer
 from agentkit.values import (
+    Asked,
     Image,
     ImageFailure,
     Invocation,
@@ -68,6 +71,8 @@ class ToolOutcome:
     """
     waits: Waiting | None = None
     """What a person has to say before the call can end."""
+    asked: Asked | None = None
+    """What the call has asked a person, and what it wants back when it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,14 +266,30 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
 
 
 def _undecided(run: Run, done: ToolOutcome, waits: Waiting) -> Run:
-    """The run that waits until a person has said what becomes of a request of this call. What it
-    has spent is counted, until the call has ended.
+    """The run that waits until a person has said what becomes of a request of this call, or has
+    answered what it asks. What it has spent is counted, until the call has ended.
     """
     run = run.with_invocation(done.invocation)
+    if done.asked is not None:
+        run = run.with_asked(done.asked)
     if done.usage is not None:
         run = replace(run, broken=(*run.broken, Broken(waits.key, len(run.spent) - 1)))
     others = [each for each in run.waiting if each.call_id != waits.call_id]
     return replace(run, waiting=(*others, waits))
+
+
+def asking(run: Run, invocation: Invocation, needed: NeedsAnswer) -> ToolOutcome:
+    """A call that goes on once a person has answered: with all that was answered before, and with
+    what the tool wants back.
+    """
+    call = replace(invocation, status="pending", question=needed.question)
+    nonce = secrets.token_hex(8)
+    before = run.asked_by(call.id)
+    return ToolOutcome(
+        call,
+        waits=Waiting(call.id, "answer", run.fingerprint(call, nonce), nonce),
+        asked=Asked(call.id, () if before is None else before.given, needed.state),
+    )
 
 
 async def undecided(invocation: Invocation, error: Undecided, context: RunContext) -> ToolOutcome:

@@ -15,6 +15,7 @@ from agentkit.errors import UsageError
 from agentkit.settings import Limits
 from agentkit.values import (
     Api,
+    Asked,
     Blobs,
     Image,
     ImageFailure,
@@ -41,14 +42,14 @@ HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A call that a person has to decide on (`approval`), whose result comes from outside
-    (`result`), or of an agent (`agent`) which waits itself: for its calls there is a `Waiting`
-    each, by `CALL/ID`. Or a paid request of which nobody knows whether it was carried out
-    (`outcome`)."""
+    """A call that a person has to decide on (`approval`), that asks a person something (`answer`),
+    whose result comes from outside (`result`), or of an agent (`agent`) which waits itself: for its
+    calls there is a `Waiting` each, by `CALL/ID`. Or a paid request of which nobody knows whether
+    it was carried out (`outcome`)."""
 
     call_id: str
     """For a request to the model, its key in the call ledger."""
-    why: Literal["approval", "result", "agent", "outcome"]
+    why: Literal["approval", "answer", "result", "agent", "outcome"]
     fingerprint: str = ""
     """Binds a decision to this run, call, name and arguments: a changed call needs a new one."""
     nonce: str = ""
@@ -104,6 +105,8 @@ class Run:
     """Tool results of the current round, until every call of it has one."""
     waiting: tuple[Waiting, ...] = ()
     """The calls that wait for a person or for a result from outside."""
+    asked: tuple[Asked, ...] = ()
+    """What calls without a result have asked a person, with the answers that were given."""
     nested: tuple[Nested, ...] = ()
     """The runs of sub-agents whose calls have no result yet, as of their latest step."""
     images: tuple[Image, ...] = ()
@@ -323,6 +326,11 @@ class Run:
         """This run with a call answered. Once each call of the round is, a message with all of them
         follows.
         """
+        if invocation.question is not None:
+            invocation = replace(invocation, question=None)
+        asked = self.asked
+        if asked:
+            asked = tuple([each for each in asked if each.call_id != invocation.id])
         invocations = self._invocations_with_one(invocation)
         results = (*self.results, result)
         last = self.messages[-1]
@@ -335,10 +343,23 @@ class Run:
             waiting = self.waiting
             if waiting:
                 waiting = tuple([each for each in waiting if each.call_id != result.call_id])
-            return self.replace(invocations=invocations, results=results, waiting=waiting)
+            return self.replace(
+                invocations=invocations, results=results, waiting=waiting, asked=asked
+            )
         ordered = tuple(sorted(results, key=lambda each: order.get(each.call_id, len(order))))
         messages = (*self.messages, Message("tool", ordered))
-        return self.replace(invocations=invocations, results=(), waiting=(), messages=messages)
+        return self.replace(
+            invocations=invocations, results=(), waiting=(), asked=asked, messages=messages
+        )
+
+    def asked_by(self, call_id: str) -> Asked | None:
+        """What this call has asked a person so far."""
+        return next((each for each in self.asked if each.call_id == call_id), None)
+
+    def with_asked(self, asked: Asked) -> Self:
+        """This run with what a call has asked by now."""
+        others = [each for each in self.asked if each.call_id != asked.call_id]
+        return self.replace(asked=(*others, asked))
 
     def with_nested(self, call_id: str, sub: Run, *, counted: bool = False) -> Self:
         """This run with the latest state of the agent that was called. `counted`: what it spent is

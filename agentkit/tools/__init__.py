@@ -7,6 +7,7 @@ from agentkit.tools.context import Context, Denied, Edited, Progress
 from agentkit.tools.results import Billed, Encoded, ToolResultError, encode_result, encode_words
 from agentkit.tools.tool import Tool, tool
 from agentkit.tools.toolset import Tools, Toolset, collect
+from agentkit.values import Question
 
 __all__ = [
     "BadArguments",
@@ -16,6 +17,7 @@ __all__ = [
     "Edited",
     "Encoded",
     "Progress",
+    "Question",
     "Tool",
     "ToolResultError",
     "Tools",

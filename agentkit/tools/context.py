@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
+from agentkit.errors import UsageError
+from agentkit.tools.asking import Answers, question_of
 from agentkit.values import Image, Invocation, Message, Usage
 
 if TYPE_CHECKING:
@@ -48,6 +50,26 @@ class Context(Generic[DepsT_co]):
     """What the call ledger has of a drawing that this call asks for: `Studio.draw(…,
     call=context.drawing)`. None without a ledger.
     """
+    answers: Answers | None = field(default=None, repr=False, compare=False)
+    """What a person has said to this call so far; None where nobody can be asked. See `ask`."""
+
+    def ask(self, message: str, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A person's answer, or None if they declined:
+
+            said = context.ask("For how many?", {"properties": {"guests": {"type": "integer"}}})
+
+        The run pauses until `resume(run, answers={call.id: {"guests": 2}})` brings the answer, also
+        in another process. **Then the function is called again from its beginning**, and `ask`
+        returns at once: ask before doing what must not be done twice, and in the same words.
+
+        `schema` is the JSON Schema of an object whose properties are texts, numbers, True or False,
+        one choice (`enum`), or a list of choices. Raises `UsageError` for another one, and outside
+        of a tool's call in a run.
+        """
+        question = question_of("context.ask", message, schema)
+        if self.answers is None:
+            raise UsageError("context.ask: a person can be asked by a tool that a run calls")
+        return self.answers.ask(question)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,17 @@ from agentkit.values.message import (
     ToolCall,
     ToolResult,
 )
+from agentkit.values.question import Asked, Given, Question
 from agentkit.values.usage import Usage
 
 __all__ = [
     "APIS",
     "Amount",
     "Api",
+    "Asked",
     "BlobRef",
     "Blobs",
+    "Given",
     "Image",
     "ImageFailure",
     "Invocation",
@@ -38,6 +41,7 @@ __all__ = [
     "Part",
     "Pieces",
     "Place",
+    "Question",
     "Reasoning",
     "Role",
     "Source",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from agentkit.values.codec import Amount
 from agentkit.values.image import Image, ImageFailure, Pieces
+from agentkit.values.question import Question
 
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
@@ -158,3 +159,5 @@ class Invocation:
     cost_usd: Amount | None = None
     count: int = 1
     """How many calls this stands for. More than 1 only if the reply shows nothing but a number."""
+    question: Question | None = None
+    """What the call asks a person, while it waits for an answer: `resume(run, answers={id: …})`."""

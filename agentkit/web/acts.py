@@ -129,7 +129,7 @@ class _Noted:
         for name, why, approval_id in held:
             call = self._latest(name) or Invocation(name, "request", executor="server")
             waits = replace(call, status="pending", result=None, error=None, images=())
-            calls.append((waits, Held(name, why, approval_id)))
+            calls.append((waits, Held(name, why, approval_id, call.question)))
         return Paused(tuple(calls))
 
     def _picture(self, kind: str, rest: Sequence[Any]) -> Act | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from agentkit._check import check_choice, check_kind, refused
 from agentkit.errors import UsageError
@@ -65,6 +65,10 @@ class Answers:
     """What a tool of the client's gave, by the id of its call."""
     edited: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """Other arguments for a call that is agreed to, by its id or that of the approval."""
+    answered: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict[str, Mapping[str, Any]], repr=False
+    )
+    """The answer to what a call asks, by its id or that of the approval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def _what(given: Mapping[str, Any], *, is_retry: bool) -> NewMessage | Retry | A
     found = [_object("a part", each) for each in parts]
     if role == "user":
         return NewMessage(_prompt(found), _name("id", last.get("id")))
-    return _answers(found, given.get("edited"))
+    return _answers(found, given.get("edited"), given.get("answers"))
 
 
 def _prompt(parts: Sequence[Mapping[str, Any]]) -> tuple[str | FilePart, ...]:
@@ -138,7 +142,7 @@ def _prompt(parts: Sequence[Mapping[str, Any]]) -> tuple[str | FilePart, ...]:
     return tuple(prompt)
 
 
-def _answers(parts: Sequence[Mapping[str, Any]], edited: object) -> Answers:
+def _answers(parts: Sequence[Mapping[str, Any]], edited: object, answered: object) -> Answers:
     """What the last message of the assistant says of calls that wait."""
     approvals: dict[str, Verdict] = {}
     results: dict[str, object] = {}
@@ -159,7 +163,9 @@ def _answers(parts: Sequence[Mapping[str, Any]], edited: object) -> Answers:
         )
     changed = _object("edited", {} if edited is None else edited)
     named = {name: _object(f"edited[{name!r:.80}]", each) for name, each in changed.items()}
-    return Answers(approvals, results, named)
+    said = _object("answers", {} if answered is None else answered)
+    forms = {name: _object(f"answers[{name!r:.80}]", each) for name, each in said.items()}
+    return Answers(approvals, results, named, forms)
 
 
 def _verdict(approval: object) -> tuple[str, Verdict]:
@@ -179,6 +185,7 @@ class Resumption:
     approve: Mapping[str, bool | Denied | Edited]
     results: Mapping[str, object]
     outcomes: Mapping[str, Outcome]
+    answers: Mapping[str, Mapping[str, Any] | Literal[False]] = field(repr=False)
     verdicts: Mapping[str, Verdict]
     """What is told of the decisions, by the id of the call."""
 
@@ -192,6 +199,7 @@ def resumption(run: Run, answers: Answers) -> Resumption:
     approve: dict[str, bool | Denied | Edited] = {}
     results: dict[str, object] = {}
     outcomes: dict[str, Outcome] = {}
+    given: dict[str, Mapping[str, Any] | Literal[False]] = {}
     verdicts: dict[str, Verdict] = {}
     for question in held:
         call_id = question.call_id
@@ -206,6 +214,9 @@ def resumption(run: Run, answers: Answers) -> Resumption:
         verdicts[call_id] = verdict
         if question.why == "outcome":
             outcomes[call_id] = "again" if verdict.approved else "give_up"
+        elif question.why == "answer":
+            filled = _of(question, answers.answered)
+            given[call_id] = (filled or {}) if verdict.approved else False
         else:
             approve[call_id] = _decision(verdict, _edit(question, answers, pending[call_id]))
     if not verdicts:
@@ -213,15 +224,20 @@ def resumption(run: Run, answers: Answers) -> Resumption:
             "nobody waits for this answer any more: it was given already, or the question is "
             "another by now; load the conversation again"
         )
-    return Resumption(approve, results, outcomes, verdicts)
+    return Resumption(approve, results, outcomes, given, verdicts)
 
 
 def _edit(question: Held, answers: Answers, call: Invocation) -> Mapping[str, Any] | None:
     """Other arguments for a call, if the person gave any."""
-    given = answers.edited.get(question.call_id, answers.edited.get(question.approval_id))
+    given = _of(question, answers.edited)
     if given is None:
         return None
     return cast("Mapping[str, Any]", restored(given, call.arguments))
+
+
+def _of(question: Held, given: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What was given for a question, by the id of its call or its own."""
+    return given.get(question.call_id, given.get(question.approval_id))
 
 
 def _decision(verdict: Verdict, edited: Mapping[str, Any] | None) -> bool | Denied | Edited:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentkit.budget import Budget
+from agentkit.errors import UsageError
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation, SavedRun
 from agentkit.stream import Turn
 from agentkit.tools import BadArguments, Denied, Edited
+from agentkit.tools.asking import answer_to
 from agentkit.values import Image, Text
 from agentkit.web.asked import AlreadyAnswered, Answers, Asked, NewMessage, Retry, resumption
 from agentkit.web.chats import Chats, run_of_message, unknown_message
@@ -126,12 +128,14 @@ class Talk:
         except AlreadyAnswered as error:
             raise Refused(409, str(error)) from None
         _check_edits(opened, run, decided.approve)
+        _check_answers(run, decided.answers)
         notes, (budget, deps) = await self._notes(run), self._means(user)
         stream = opened.resume_stream(
             run,
             approve=decided.approve,
             results=decided.results,
             outcomes=decided.outcomes,
+            answers=decided.answers,
             deps=deps,
             budget=budget,
         )
@@ -169,6 +173,16 @@ def _check_edits(
         except BadArguments as error:
             words = f"The changed arguments do not fit {call.name}: {error}"
             raise Refused(400, words, "arguments that the tool takes") from None
+
+
+def _check_answers(run: Run, answers: Mapping[str, object]) -> None:
+    """Raise `Refused` for an answer that does not fit its form. Its values are not told."""
+    calls = {each.id: each for each in run.invocations}
+    for call_id, answer in answers.items():
+        try:
+            answer_to(calls[call_id].question, answer, f"answers[{call_id!r:.80}]")
+        except UsageError as error:
+            raise Refused(400, f"The answer does not fit: {error}", "an answer") from None
 
 
 def _check_ready(chat: SavedConversation[Any]) -> None:

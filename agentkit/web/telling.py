@@ -267,7 +267,7 @@ def held_calls(run: Run) -> list[Held]:
     """The calls of a run on which a person has to decide."""
     waiting = {each.call_id: each for each in run.waiting if each.why != "agent"}
     return [
-        Held(each.id, question.why, approval_id(question))
+        Held(each.id, question.why, approval_id(question), each.question)
         for each in Answer.of(run).pending
         if (question := waiting.get(each.id)) is not None and question.why != "agent"
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentkit.run import Run
-from agentkit.values import Invocation
+from agentkit.values import Invocation, Question
 from agentkit.web import chunks
 from agentkit.web.chunks import Chunk
 from agentkit.web.shortened import short_text, shortened
@@ -25,8 +25,10 @@ class Held:
     """A call on which a person has to decide."""
 
     call_id: str
-    why: Literal["approval", "result", "outcome"]
+    why: Literal["approval", "answer", "result", "outcome"]
     approval_id: str
+    question: Question | None = None
+    """What the call asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class ToldCalls:
         known = self._calls[call.id]
         is_asked = known.is_held and known.approval_id == held.approval_id
         known.is_held, known.approval_id = True, held.approval_id
-        told += known.changed(status="pending", why=held.why, approvalId=held.approval_id)
+        facts = {"status": "pending", "why": held.why, "approvalId": held.approval_id}
+        told += known.changed(**facts, **_question(held.question))
         if held.why != "result" and not is_asked:
             told.append(chunks.approval_request(known.id, held.approval_id))
         return told
@@ -144,6 +147,7 @@ class ToldCalls:
             return []
         answer = chunks.approval_answer(call.approval_id, verdict.reason, approved=verdict.approved)
         told = [] if call.data.get("why") == "result" else [answer]
+        call.data.pop("question", None)
         told += call.changed(approved=verdict.approved, reason=verdict.reason)
         return [*told, *_request_decided(call, verdict)] if self.is_request(call_id) else told
 
@@ -200,6 +204,14 @@ class ToldCalls:
             count=call.count,
         )
         return [_input(told, told.arguments), *begins]
+
+
+def _question(question: Question | None) -> dict[str, Any]:
+    """What tells what a call asks."""
+    if question is None:
+        return {}
+    message, note = short_text(question.message), short_text(question.note)
+    return {"question": {"message": message, "schema": shortened(question.schema), "note": note}}
 
 
 def _arguments(call: Invocation) -> object:

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 import agentkit.web
-from agentkit import Agent, FileImageStore, Image, ImageGeneration, OpenRouter, tool
+from agentkit import Agent, Context, FileImageStore, Image, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import Emulator, Fault, Playable
 from agentkit.emulator.painter import paint
 from agentkit.sessions import Sessions
@@ -185,6 +185,19 @@ def studio(folder: Path, base_url: str, gate: Gate, ordered: list[tuple[str, int
         )
         return Image.from_bytes(made, alt=words)
 
+    @tool
+    def book(context: Context, day: str) -> str:
+        """Book a table.
+
+        Args:
+            day: When.
+        """
+        form = {"guests": {"type": "integer", "minimum": 1, "title": "Guests"}}
+        form |= {"seat": {"enum": ["in", "out"], "enumNames": ["Inside", "Outside"]}}
+        said = context.ask("For how many\u202e?", {"properties": form, "required": ["guests"]})
+        sure = context.ask("Really?", {"properties": {"sure": {"type": "boolean"}}})
+        return f"{day}: {said}, {sure}"
+
     client = OpenRouter(base_url=base_url, api_key="sk-or-test-key")
     store = FileImageStore(folder / "pictures")
     helper = Agent(
@@ -193,7 +206,7 @@ def studio(folder: Path, base_url: str, gate: Gate, ordered: list[tuple[str, int
     return Agent(
         "openai/gpt-5.2",
         name="Studio",
-        tools=[look_up, order_prints, redraw, helper, ImageGeneration()],
+        tools=[look_up, order_prints, book, redraw, helper, ImageGeneration()],
         client=client,
         store=store,
     )

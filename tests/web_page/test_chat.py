@@ -197,6 +197,30 @@ def test_a_call_waits_for_a_yes_which_enter_never_is(window: Window) -> None:
     assert page.locator(".answer").count() == 1
 
 
+def test_a_tool_asks_one_thing_after_the_other(window: Window) -> None:
+    site, page = window.site, window.page
+    site.emulator.play(CallTool("book", {"day": "Mon"}), "Booked.")
+    window.open()
+    window.ask("Book a table")
+    window.wait(".approval >> text=For how many⟨U+202E⟩?")
+    page.reload()
+    window.wait(".approval >> text=For how many⟨U+202E⟩?")
+    page.click(".approval >> text=Answer >> nth=0")
+    assert "“guests” must be filled in" in page.inner_text(".approval-problem")
+    page.fill(".approval input[aria-label=Guests]", "none")
+    page.click(".approval button.primary")
+    assert "“guests” must be a whole number" in page.inner_text(".approval-problem")
+    page.fill(".approval input[aria-label=Guests]", "3")
+    page.select_option(".approval select", label="Outside")
+    page.click(".approval button.primary")
+    window.wait(".approval >> text=Really?")
+    page.click(".approval >> text=Don’t answer")
+    window.until("() => document.body.innerText.includes('Booked.')")
+    window.answered()
+    sent = str(site.emulator.requests[-1].body)
+    assert "Mon: {'guests': 3, 'seat': 'out'}, None" in sent
+
+
 def test_a_no_says_why(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play(CallTool("order_prints", {"address": "A", "copies": 3}), "As you like.")

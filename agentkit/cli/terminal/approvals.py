@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from rich.text import Text
 
 from agentkit.agent import Agent
 from agentkit.answer import Answer
+from agentkit.cli.questions import ANSWER_OR_NOT, is_yes, prompt_of, question_lines, typed_value
 from agentkit.cli.terminal.face import Face
 from agentkit.cli.terminal.transcript import signed
 from agentkit.errors import UsageError
 from agentkit.openrouter.stored_call import Verdict
 from agentkit.run import Run
 from agentkit.show import plain
-from agentkit.tools import BadArguments, Denied, Edited
+from agentkit.tools import BadArguments, Denied, Edited, Question
+from agentkit.tools.form import Field, Misfit, fields_of
 from agentkit.values import Invocation
 
 _YES = {"y", "yes"}
@@ -40,6 +42,9 @@ class Decided:
     )
     results: dict[str, object] = field(default_factory=dict[str, object])
     outcomes: dict[str, Verdict] = field(default_factory=dict[str, "Verdict"])
+    answers: dict[str, Mapping[str, Any] | Literal[False]] = field(
+        default_factory=dict[str, "Mapping[str, Any] | Literal[False]"]
+    )
 
 
 class Decisions:
@@ -66,6 +71,8 @@ class Decisions:
                     given = await self._face.ask("its result: ")
                     is_over = given is None and self._face.is_terminal
                     decided.results[call.id] = (given or "").strip()
+                case "answer":
+                    is_over = not await self._answer(call, decided)
                 case "outcome":
                     is_over = not await self._outcome(call, decided)
             if is_over:
@@ -118,6 +125,44 @@ class Decisions:
             except UsageError as error:
                 self._face.print(signed("✗", "red", plain.line(str(error), width=1000)))
                 text = given
+
+    async def _answer(self, call: Invocation, decided: Decided) -> bool:
+        """What a call asks. False if the person stopped the turn."""
+        question = call.question or Question("")
+        self._print_call(call)
+        for line in question_lines(question):
+            self._face.print(Text(f"  {line}", overflow="fold"))
+        if not self._face.is_terminal:
+            self._face.print(signed("✗", "red", "not answered: nobody is at a terminal"))
+            decided.answers[call.id] = False
+            return True
+        words = await self._face.ask(ANSWER_OR_NOT)
+        if words is None:
+            return False
+        if not is_yes(words):
+            decided.answers[call.id] = False
+            return True
+        found: dict[str, Any] = {}
+        for each in fields_of(question.schema):
+            value = await self._field(each)
+            if value is None:
+                return False
+            found.update(value)
+        decided.answers[call.id] = found
+        return True
+
+    async def _field(self, field: Field) -> dict[str, Any] | None:
+        """What the person typed for one field, under its name; nothing where it may be left out;
+        None if they stopped the turn.
+        """
+        while True:
+            typed = await self._face.ask(prompt_of(field))
+            if typed is None:
+                return None
+            try:
+                return typed_value(field, typed)
+            except Misfit as error:
+                self._face.print(signed("✗", "red", plain.line(str(error), width=1000)))
 
     async def _outcome(self, call: Invocation, decided: Decided) -> bool:
         """What becomes of a request of which nobody knows whether it was carried out."""

@@ -197,6 +197,7 @@ class Chat:
             approve=decided.approve,
             results=decided.results,
             outcomes=decided.outcomes,
+            answers=decided.answers,
             budget=self.budget,
         )
         return await self._watch(stream)

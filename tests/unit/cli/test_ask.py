@@ -21,7 +21,7 @@ from tests.unit.cli.commands import CONTROL, asks, environment, on_terminal, run
 
 BIG = picture(size=(160, 120), noise=90)
 TOOLS = """\
-from agentkit import Agent, Image, tool
+from agentkit import Agent, Context, Image, tool
 
 @tool(approve=True)
 def pay(euros: int) -> str:
@@ -33,7 +33,14 @@ def weather(city: str) -> str:
     "The weather."
     return f"rain in {city}"
 
-agent = Agent("openai/gpt-5.2", instructions="Be brief.", tools=[weather, pay])
+@tool
+def book(context: Context) -> str:
+    "Books."
+    form = {"guests": {"type": "integer", "minimum": 1, "title": "Guests"}}
+    form |= {"seat": {"enum": ["in", "out"]}}
+    return f"for {context.ask('For how many?', {'properties': form, 'required': ['guests']})}"
+
+agent = Agent("openai/gpt-5.2", instructions="Be brief.", tools=[weather, pay, book])
 
 def made():
     return Agent("google/gemini-2.5-flash")
@@ -423,6 +430,26 @@ def test_a_call_that_waits_goes_on(home: Path, emulator: Emulator, option: str, 
     assert "Traceback" not in wrong.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "told"), [('{"guests": 2}', "for {'guests': 2}"), ("no", "for None")]
+)
+def test_a_question_that_waits(home: Path, emulator: Emulator, given: str, told: str) -> None:
+    emulator.play([Reply([CallTool("book", {}, id="b 1")]), Reply([Say("Done.")])])
+    env = asks(emulator, home)
+    first = run("-A", "shop.py", "Book", cwd=home, **env)
+    assert first.returncode == 5, first.stderr
+    assert 'b 1 asks: For how many? {"properties": {"guests": {"type": "integer"' in first.stderr
+    words = shlex.split(first.stderr.split("to go on: ", 1)[1].splitlines()[0])
+    assert words[-2:] == ["--answer", "b 1=JSON"]
+    for wrong in ("b 1={", "b 1=5", 'b 1={"guests": "hunter2"}', "b 1={}"):
+        refused = run(*words[1:-1], wrong, cwd=home, **env)
+        assert refused.returncode == 2, refused.stderr
+        assert "hunter2" not in refused.stderr
+    done = run(*words[1:-1], f"b 1={given}", cwd=home, **env)
+    assert (done.returncode, done.stdout) == (0, "Done.\n"), done.stderr
+    assert told in done.stderr
+
+
 def test_two_writers_of_one_conversation(home: Path, slow: Emulator) -> None:
     slow.play([Reply([Say(".")]), Reply([Say("It is " * 9000)], chunk=5), Reply([Say("No")])])
     env = asks(slow, home)
@@ -460,6 +487,18 @@ def test_a_person_at_the_terminal_is_asked(home: Path, emulator: Emulator) -> No
     assert code == 0, shown
     assert "? pay(euros=3)" in shown
     assert "paid 3" in shown
+    assert "\nDone.\n" in shown
+
+
+def test_a_person_answers_at_a_terminal(home: Path, emulator: Emulator) -> None:
+    emulator.play([Reply([CallTool("book", {}, id="b")]), Reply([Say("Done.")])])
+    env = asks(emulator, home)
+    shop = str(home / "shop.py")
+    code, shown = on_terminal("-A", shop, "Book", columns=200, typed="y\nnone\n2\n\n", **env)
+    assert code == 0, shown
+    assert "For how many?" in shown
+    assert "guests: accepted is a whole number, at least 1" in shown
+    assert "for {'guests': 2}" in shown
     assert "\nDone.\n" in shown
 
 

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console, RenderableType
 from rich.segment import Segments
 
-from agentkit import Agent, Budget, FileImageStore, Image, OpenRouter, tool
+from agentkit import Agent, Budget, Context, FileImageStore, Image, OpenRouter, tool
 from agentkit.cli.terminal.face import PlainFace
 from agentkit.cli.terminal.pictures import Room
 from agentkit.cli.terminal.session import chat_with
@@ -40,6 +40,15 @@ def pay(to: str, euros: int) -> str:
     """Pay somebody."""
     calls.append(f"{euros} to {to}")
     return f"paid {euros} to {to}"
+
+
+@tool
+def book(context: Context) -> str:
+    """Book a table."""
+    form = {"guests": {"type": "integer", "title": "Guests"}, "wine": {"enum": ["red", "white"]}}
+    said = context.ask("For how\x1b[2J many?", {"properties": form, "required": ["guests"]})
+    calls.append(str(said))
+    return f"booked for {said}"
 
 
 class Scripted:
@@ -165,6 +174,35 @@ async def test_a_call_runs_once_it_is_approved(emulator: Emulator, chatting: Cha
     assert '? pay(to="Ada", euros=3)' in face.lines
     assert calls == ["3 to Ada"]
     assert "Done." in face.lines
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (("y", "few", "2", ""), "{'guests': 2}"),
+        (("y", "2", "blue", "2"), "{'guests': 2, 'wine': 'white'}"),
+        (("n",), "None"),
+        (("",), "None"),
+    ],
+)
+async def test_a_tool_asks(
+    emulator: Emulator, chatting: Chatting, typed: tuple[str, ...], said: str
+) -> None:
+    emulator.play([Reply([CallTool("book", {})]), Reply([Say("Done.")])])
+    face = await chatting("Book", *typed, tools=(book,))
+    assert any(line.startswith("  For how") for line in face.lines)
+    assert "\x1b" not in face.out.getvalue()
+    assert calls == [said]
+    assert "Done." in face.lines
+
+
+async def test_a_person_stops_in_the_middle_of_an_answer(
+    emulator: Emulator, chatting: Chatting
+) -> None:
+    emulator.play([Reply([CallTool("book", {})]), Reply([Say("Hello.")])])
+    await chatting("Book", "y", None, tools=(book,))
+    assert calls == []
+    assert len(asked(emulator)) == 1
 
 
 @pytest.mark.parametrize(

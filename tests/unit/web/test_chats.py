@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentkit import Budget, FileImageStore, tool
+from agentkit import Budget, Context, FileImageStore, tool
 from agentkit.emulator import CallTool, Emulator, Reply, Say
 from agentkit.errors import UsageError
 from agentkit.sessions import Sessions
@@ -112,6 +113,54 @@ def test_other_arguments_must_fit(emulator: Emulator, tmp_path: Path, other: Any
         assert page.history("ada")["status"] == "waiting"
         assert page.ask("POST", "/api/chat", {**body, "edited": {}}).status == 200
         assert files.gone == ["a.txt"]
+
+
+@tool
+def book(context: Context) -> str:
+    """Books a table."""
+    form = {"properties": {"guests": {"type": "integer"}}, "required": ["guests"]}
+    said = context.ask("For how many?", form)
+    return "for nobody" if said is None else f"for {said['guests']}"
+
+
+BOOKS = Reply([CallTool("book", {}, id="b")])
+
+
+def test_a_tool_that_asks(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.play(BOOKS, Reply([Say("Done.")]))
+    with chat_server(emulator, tmp_path, tools=[book]) as page:
+        told = [each["data"] for each in page.say("ada", "Book") if each["type"] == "data-call"]
+        (loaded,) = [
+            each["data"]
+            for each in page.history("ada")["messages"][-1]["parts"]
+            if each["type"] == "data-call"
+        ]
+        for data in (told[-1], loaded):
+            assert data["why"] == "answer"
+            assert data["question"]["message"] == "For how many?"
+            assert data["question"]["schema"]["required"] == ["guests"]
+        body = answered(page, "ada", approved=True)
+        for wrong in ({}, {"b": {"guests": "hunter2"}}, {"b": {"guests": 1, "x": 1}}):
+            reply = page.ask("POST", "/api/chat", {**body, "answers": wrong})
+            assert reply.status == 400
+            assert "The answer does not fit" in reply.json()["error"]
+            assert "hunter2" not in reply.json()["error"]
+        assert page.history("ada")["status"] == "waiting"
+        stream = page.open("POST", "/api/chat", {**body, "answers": {"b": {"guests": 3}}})
+        assert text_of(list(stream.chunks())) == "Done."
+        parts = page.history("ada")["messages"][-1]["parts"]
+        assert [each["output"] for each in parts if "output" in each] == ["for 3"]
+        assert "question" not in json.dumps(parts)
+
+
+def test_a_no_to_what_a_tool_asks(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.play(BOOKS, Reply([Say("Done.")]))
+    with chat_server(emulator, tmp_path, tools=[book]) as page:
+        page.say("ada", "Book")
+        body = answered(page, "ada", approved=False)
+        assert text_of(list(page.open("POST", "/api/chat", body).chunks())) == "Done."
+        parts = page.history("ada")["messages"][-1]["parts"]
+        assert [each["output"] for each in parts if "output" in each] == ["for nobody"]
 
 
 def test_a_budget_that_cannot_be_read_takes_nothing_out(emulator: Emulator, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 /** A tool call: one line with its time and its cost, that unfolds to what was asked and what came back. */
 
 import type { Actions } from "./actions";
+import type { Decision } from "./chat";
 import { ApprovalView } from "./approval";
+import { QuestionView } from "./question";
 import { runClock, stopClock } from "./clock";
 import { h, icon, replace, say } from "./dom";
 import { money, seconds, short, shown, visible } from "./format";
@@ -32,7 +34,8 @@ export class CallView {
   readonly #progress = h("span", { class: "call-progress", hidden: true });
   readonly #body = h("div", { class: "call-body" });
   readonly #state = h("span", { class: "visually-hidden" });
-  #approval: ApprovalView | null = null;
+  #approval: ApprovalView | QuestionView | null = null;
+  #asked = "";
   #filled = "";
 
   constructor(
@@ -58,7 +61,7 @@ export class CallView {
     say(this.#name, request ? "A request that broke off" : visible(short(part.toolName)));
     say(this.#gist, request ? outcomeOf(state) : visible(gistOf(part)));
     this.#tell(call);
-    this.#approve(call?.why === "outcome");
+    this.#approve(call);
     const told = this.message.progress?.[part.toolCallId] ?? call?.message;
     const words = told && !isEnded(part) ? visible(told) : "";
     say(this.#progress, words);
@@ -83,7 +86,7 @@ export class CallView {
     say(this.#facts, text);
   }
 
-  #approve(unknown: boolean): void {
+  #approve(call: Call | undefined): void {
     if (this.part.state !== "approval-requested") {
       if (this.#approval !== null) this.element.open = false;
       this.#approval?.element.remove();
@@ -91,11 +94,17 @@ export class CallView {
       return;
     }
     this.element.open = true;
-    this.#approval ??= new ApprovalView(
-      this.part,
-      (decision) => this.actions.decide(this.message, this.part.toolCallId, decision),
-      unknown,
-    );
+    const decide = (decision: Decision) => this.actions.decide(this.message, this.part.toolCallId, decision);
+    const question = call?.why === "answer" ? call.question : undefined;
+    const asked = `${this.part.approval?.id} ${question !== undefined}`;
+    // A call may ask one question after the other.
+    if (asked !== this.#asked) this.#approval?.element.remove();
+    if (asked !== this.#asked) this.#approval = null;
+    this.#asked = asked;
+    this.#approval ??=
+      question === undefined
+        ? new ApprovalView(this.part, decide, call?.why === "outcome")
+        : new QuestionView(this.part, question, decide);
     if (!this.#approval.element.isConnected) this.element.append(this.#approval.element);
   }
 

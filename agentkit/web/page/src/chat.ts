@@ -8,11 +8,12 @@ import type { ChatRecord, Chunk, FilePart, Message, ToolPart } from "./types";
 
 export type Phase = "loading" | "idle" | "sending" | "streaming" | "stopping" | "away" | "gone";
 
-/** A yes or no to a call that waits. `edited`: arguments that take the place of the model's. */
+/** A yes or no to a call that waits. `edited`: arguments that take the place of the model's. `answer`: to what it asks. */
 export interface Decision {
   approved: boolean;
   reason?: string;
   edited?: Record<string, unknown>;
+  answer?: Record<string, unknown>;
 }
 
 /** Which model is asked, where the person chose one. */
@@ -131,13 +132,13 @@ export class Chat {
     call.state = "approval-responded";
     this.listener.changed(message);
     if (waitingIn(message).length > 0) return;
-    const edited = Object.fromEntries(
-      [...this.#decided].flatMap(([id, each]) => (each.edited ? [[id, each.edited]] : [])),
-    );
+    const decided = [...this.#decided];
+    const edited = Object.fromEntries(decided.flatMap(([id, each]) => (each.edited ? [[id, each.edited]] : [])));
+    const answers = Object.fromEntries(decided.flatMap(([id, each]) => (each.answer ? [[id, each.answer]] : [])));
     this.#decided.clear();
     this.#become("sending");
     await this.#post(
-      { messages: [message], trigger: "submit-message", messageId: message.id, edited },
+      { messages: [message], trigger: "submit-message", messageId: message.id, edited, answers },
       () => undefined,
     );
   }

@@ -32,7 +32,36 @@ export interface Call {
   status?: string;
   startedAt?: number | null;
   /** What a person is asked: may it run, or what becomes of it when nobody knows whether it did. */
-  why?: "approval" | "result" | "outcome";
+  why?: "approval" | "answer" | "result" | "outcome";
+  /** What the call asks, and the form of the answer: a flat JSON Schema. */
+  question?: Question;
+}
+
+export interface Question {
+  message: string;
+  note?: string;
+  schema: { properties?: Record<string, Property>; required?: string[] };
+}
+
+/** One field of a form. */
+export interface Property {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  default?: unknown;
+  enum?: unknown[];
+  enumNames?: unknown[];
+  oneOf?: Choice[];
+  anyOf?: (Choice & Property)[];
+  items?: Property;
+  minimum?: number;
+  maximum?: number;
+  maxLength?: number;
+}
+
+export interface Choice {
+  const?: unknown;
+  title?: string;
 }
 
 export interface TextPart {

@@ -41,7 +41,7 @@ def bare_parts(message: UIMessage) -> list[str]:
     was asked, and since when a picture had a placeholder.
     """
     unknown = {"approval", "id", "state", "errorText"}
-    asked = {"why", "approvalId", "approved", "reason"}
+    asked = {"why", "approvalId", "approved", "reason", "question"}
     bare: list[str] = []
     for part in message["parts"]:
         kept = {name: value for name, value in part.items() if name not in unknown}

@@ -344,6 +344,7 @@ class Client:
             "approve": given.approve,
             "results": given.results,
             "outcomes": given.outcomes,
+            "answers": given.answers,
         }
         async with self.chat.resume_stream(told.run, **options) as stream:
             async for event in stream:
