@@ -14,6 +14,7 @@ from agentkit.answer import Answer
 from agentkit.conversation import Conversation
 from agentkit.errors import UsageError
 from agentkit.integrations.chats import Chats, Pictures, Tell, uri_of, watched
+from agentkit.show.plain import line
 from agentkit.tools.tool import NAME
 from agentkit.values import Image, Text
 from agentkit.values.image_display import data_url
@@ -85,6 +86,8 @@ class PortableReply:
         if self.answer.status == "paused":
             calls = ", ".join(each.name for each in self.answer.pending)
             lines.append(f"[not finished: it waits for a person, who has to decide on {calls}]")
+            asked = [each.question.message for each in self.answer.pending if each.question]
+            lines += [f"[the person is asked: {line(each, width=1000)}]" for each in asked]
         elif self.answer.status != "completed":
             why = self.answer.refusal or self.answer.limit_reason or self.answer.limit
             lines.append(f"[{self.answer.status}{f': {why}' if why else ''}]")

@@ -44,6 +44,15 @@ class Answers:
                 return each
         return None
 
+    @property
+    def taken(self) -> int:
+        """How many answers were taken."""
+        return len(self.given) - len(self._left)
+
+    def forget(self, count: int) -> None:
+        """Take no more of the first `count` answers: they were to what was asked before."""
+        self._left = list(self.given[count:])
+
     def ask(self, question: Question) -> Mapping[str, Any] | None:
         """A person's answer; None where they declined. Raises `NeedsAnswer`."""
         given = self.take(question)

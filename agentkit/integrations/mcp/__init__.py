@@ -75,8 +75,10 @@ def tools(
     - `prefix` and `filter` are those of `Toolset`, `approve` and `timeout` those of `tool`, for
       each tool. What a server says of its tools (that they only read, say) is no permission.
     - `headers` go to a server with a URL.
-    - `ask` answers what a server asks a person: an async function of its words and of the JSON
-      Schema of the answer, which returns the answer, or None for no. Without it, nobody is asked.
+    - What a server asks a person pauses the run, as `context.ask` of a tool does:
+      `answer.pending` has the `question`, `resume(run, answers={id: {…}})` goes on. `ask` answers
+      in the place of that: an async function of the words and of the JSON Schema of the answer,
+      which returns the answer, or None for no.
 
     Tools are listed anew when the server says that they changed. A server that ends gives errors to
     the model, and is started again by the next call.

@@ -29,15 +29,13 @@ from agentkit.events import (
 )
 from agentkit.integrations.chats import Tell, watched
 from agentkit.integrations.mcp.previews import preview_of
-from agentkit.integrations.mcp.questions import Question, questions_of, verdict
+from agentkit.integrations.mcp.questions import Decided, Question, decided, questions_of
 from agentkit.integrations.mcp.results import failed, result_of, shown_images
 from agentkit.integrations.portable import Portable, PortableReply, checked_arguments
 from agentkit.run import Run
 from agentkit.show.plain import line
-from agentkit.tools import Denied
 
 Request = ServerRequestContext[Any, Any]
-Verdicts = dict[str, bool | Denied]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,10 @@ class Calls:
                     break
                 if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
                     return self._hold(reply, questions)
-                verdicts = await self._asked(context, questions)
-                if verdicts is None:
+                said = await self._asked(context, questions)
+                if said is None:
                     break
-                reply = await self._gone_on(reply.conversation, reply.answer.run, verdicts, tell)
+                reply = await self._gone_on(reply.conversation, reply.answer.run, said, tell)
             return await self._result(reply)
         except _Broken as broken:
             return await self._result(broken.reply, str(broken))
@@ -93,20 +91,16 @@ class Calls:
                 "this question was answered before, or is too old; call the tool again"
             )
         given = params.input_responses or {}
-        verdicts = {
-            question.call_id: verdict(given.get(key))
-            for key, question in _keyed(held.questions).items()
-        }
-        return await self._gone_on(held.conversation, held.run, verdicts, tell)
+        keyed = _keyed(held.questions)
+        said = decided((question, given.get(key)) for key, question in keyed.items())
+        return await self._gone_on(held.conversation, held.run, said, tell)
 
     async def _gone_on(
-        self, conversation: str, run: Run, verdicts: Verdicts, tell: Tell
+        self, conversation: str, run: Run, said: Decided, tell: Tell
     ) -> PortableReply:
         chat = self._tool.chats.waiting(conversation, run)
-        return await self._kept(
-            conversation,
-            self._replied(conversation, chat.resume_stream(run, approve=verdicts), tell),
-        )
+        stream = chat.resume_stream(run, approve=said.approve, answers=said.answers)
+        return await self._kept(conversation, self._replied(conversation, stream, tell))
 
     async def _replied(self, conversation: str, stream: Any, tell: Tell) -> PortableReply:
         answer = await watched(stream, tell, self._tool.chats)
@@ -134,23 +128,20 @@ class Calls:
         }
         return InputRequiredResult(input_requests=requests, request_state=key)
 
-    async def _asked(self, context: Request, questions: list[Question]) -> Verdicts | None:
+    async def _asked(self, context: Request, questions: list[Question]) -> Decided | None:
         """What the client's user says to each call; None where nobody answers in time."""
-        verdicts: Verdicts = {}
+        said: list[tuple[Question, object]] = []
         try:
             async with asyncio.timeout(self._patience):
                 for question in questions:
-                    params = question.request.params
                     answer = await context.session.elicit_form(
-                        params.message,
-                        getattr(params, "requested_schema", {}),
-                        related_request_id=context.request_id,
+                        question.words, question.form, related_request_id=context.request_id
                     )
-                    verdicts[question.call_id] = verdict(answer)
+                    said.append((question, answer))
         except (TimeoutError, MCPError, ValueError):
             # Nobody answered, or the client cannot ask after all, or what it sent is no answer.
             return None
-        return verdicts
+        return decided(said)
 
     async def _result(self, reply: PortableReply, error: str = "") -> CallToolResult:
         previews = {

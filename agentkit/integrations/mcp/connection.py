@@ -14,6 +14,7 @@ from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
+    INVALID_PARAMS,
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
@@ -34,10 +35,18 @@ from agentkit._log import logger
 from agentkit._redact import redacted
 from agentkit._version import __version__
 from agentkit.errors import AgentkitError
+from agentkit.integrations.mcp.asking import (
+    OpenCalls,
+    Returned,
+    is_modern,
+    left_as_it_ended,
+    question_of,
+)
 from agentkit.integrations.mcp.http_client import http_transport
 from agentkit.integrations.mcp.limits import MOST_PAGES, MOST_TOOLS, TooLong
 from agentkit.integrations.mcp.stdio import process_transport
 from agentkit.show.plain import line
+from agentkit.tools.asking import Answers
 
 START_SECONDS = 60.0
 """How long a server may take until it can be asked: a command may have to be downloaded."""
@@ -47,7 +56,8 @@ _STOP_SECONDS = 15.0
 """How long a connection may take to end by itself; a process takes ten at most."""
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
-"""Answers what a server asks a person: its words, and the JSON Schema of the answer. None says no.
+"""Answers what a server asks a person, in the place of a pause of the run: its words, and the JSON
+Schema of the answer. None says no.
 """
 
 
@@ -82,6 +92,7 @@ class Connection:
         self.is_stale = True
         """Whether its tools have to be listed anew."""
         self._ask = ask
+        self._calls = OpenCalls()
         self._client: Client | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
@@ -117,7 +128,7 @@ class Connection:
                 self.source.transport(),
                 message_handler=self._hear,
                 client_info=Implementation(name="agentkit", version=__version__),
-                elicitation_callback=None if self._ask is None else self._asked,
+                elicitation_callback=self._asked,
                 cache=None,
             )
             async with client:
@@ -163,7 +174,9 @@ class Connection:
 
     async def _asked(self, context: object, params: object) -> ElicitResult:  # noqa: ARG002
         """A person's answer to what the server asks. No page is ever opened for it."""
-        if self._ask is None or not isinstance(params, ElicitRequestFormParams):
+        if self._ask is None:
+            return await self._calls.answer(question_of(params, self.source.label))
+        if not isinstance(params, ElicitRequestFormParams):
             return ElicitResult(action="decline")
         answer = await self._ask(line(params.message, width=4000), params.requested_schema)
         if answer is None:
@@ -202,34 +215,95 @@ class Connection:
         name: str,
         arguments: dict[str, Any],
         progress: ProgressFnT,
+        answers: Answers,
     ) -> CallToolResult:
         """The result of one call. Raises `ServerError`; the next call begins a new connection where
-        this one ended.
+        this one ended. Where the server asks a person and `answers` has none, it raises
+        `NeedsAnswer`, unless `ask` answers.
         """
+        if (ended := left_as_it_ended(answers)) is not None:
+            return ended
         client = await self.open()
+        if self._ask is not None or is_modern(client.protocol_version):
+            return await self._called(client, name, arguments, progress, answers)
+        async with self._calls.call(answers) as one:
+            coming = self._called(client, name, arguments, progress, answers)
+            return await one.ended(asyncio.create_task(coming))
+
+    async def _called(
+        self,
+        client: Client,
+        name: str,
+        arguments: dict[str, Any],
+        progress: ProgressFnT,
+        answers: Answers,
+    ) -> CallToolResult:
         params = CallToolRequestParams(name=name, arguments=arguments)
+        is_going_on = is_modern(client.protocol_version) and self._ask is None
+        before = Returned.before(self.source.label, answers) if is_going_on else None
         with self._failures():
+            if before is not None:
+                params = await self._again(params, before)
             for _ in range(_MOST_ROUNDS):
                 request = CallToolRequest(params=params)
-                result: object = await client.session.send_request(
-                    request, _results(), progress_callback=progress
-                )
+                try:
+                    result: object = await client.session.send_request(
+                        request, _results(), progress_callback=progress
+                    )
+                except MCPError as error:
+                    if before is None or error.code != INVALID_PARAMS:
+                        raise
+                    # It was started again meanwhile, or gave up waiting: all is asked anew.
+                    before, params = None, CallToolRequestParams(name=name, arguments=arguments)
+                    answers.forget(0)
+                    continue
+                before = None
                 if isinstance(result, CallToolResult):
                     return result
                 if isinstance(result, InputRequiredResult):
-                    params = CallToolRequestParams(
-                        name=name,
-                        arguments=arguments,
-                        request_state=result.request_state,
-                        input_responses=await self._responses(result),
-                    )
+                    params = await self._next(params, result, answers)
             raise self.error(f"it asked for more input {_MOST_ROUNDS} times")
 
-    async def _responses(self, asked: InputRequiredResult) -> InputResponses:
-        """The answers to what the server asks before it goes on."""
-        requests = asked.input_requests or {}
-        if not requests:
+    async def _next(
+        self, params: CallToolRequestParams, result: InputRequiredResult, answers: Answers
+    ) -> CallToolRequestParams:
+        """The call as it is made again, with what the server has asked for."""
+        if self._ask is None:
+            return await self._again(params, Returned.by(result, self.source.label, answers))
+        if not result.input_requests:
             await asyncio.sleep(_PAUSE)
+        responses = await self._responses(result)
+        return CallToolRequestParams(
+            name=params.name,
+            arguments=params.arguments,
+            request_state=result.request_state,
+            input_responses=responses,
+        )
+
+    async def _again(
+        self, params: CallToolRequestParams, returned: Returned
+    ) -> CallToolRequestParams:
+        """The call with the answers of a person. Raises `NeedsAnswer` for one that is missing."""
+        if returned.is_too_long:
+            raise self.error("it wants more back than a run keeps")
+        if returned.is_empty:
+            await asyncio.sleep(_PAUSE)
+        try:
+            responses = returned.responses()
+        except ValidationError:
+            raise
+        except ValueError as error:
+            raise self.error(f"it asks for {line(str(error))}, which is not offered here") from None
+        return CallToolRequestParams(
+            name=params.name,
+            arguments=params.arguments,
+            request_state=returned.state,
+            input_responses=responses,
+        )
+
+    async def _responses(self, asked: InputRequiredResult) -> InputResponses:
+        """The answers of `ask` to what the server asks before it goes on."""
+        requests = asked.input_requests or {}
         found: InputResponses = {}
         for key, each in requests.items():
             if not isinstance(each, ElicitRequest):

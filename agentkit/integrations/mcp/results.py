@@ -129,7 +129,8 @@ def pending_call(call: Invocation) -> dict[str, Any]:
     """A call that waits for a person."""
     arguments = call.arguments or {}
     is_long = _length(arguments) > _MOST_ARGUMENTS
-    return {"id": call.id, "name": call.name, "arguments": "…" if is_long else arguments}
+    told = {"id": call.id, "name": call.name, "arguments": "…" if is_long else arguments}
+    return told if call.question is None else {**told, "question": call.question.message[:1000]}
 
 
 def shown_images(answer: Answer[Any]) -> Sequence[Image]:

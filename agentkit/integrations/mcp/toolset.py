@@ -21,6 +21,7 @@ from agentkit.integrations.mcp.limits import LONGEST
 from agentkit.integrations.mcp.received import value_of, words_of
 from agentkit.show.plain import line
 from agentkit.tools import Context, Progress, Tool, ToolResultError, Toolset
+from agentkit.tools.asking import Answers
 from agentkit.tools.by_schema import by_name, parameters_by_schema
 from agentkit.tools.tool import Approve
 
@@ -152,14 +153,14 @@ class _Listing:
         owner = f"the tool {tool.name!r:.80} of {self._connection.source.label}"
         schema = tool.input_schema
         try:
-            parameters = parameters_by_schema(schema, owner, takes_context=False)
+            parameters = parameters_by_schema(schema, owner, takes_context=True)
         except ToolDefinitionError:
             # Patterns of another language, say: then the server alone checks.
-            parameters = parameters_by_schema(schema, owner, takes_context=False, check=False)
+            parameters = parameters_by_schema(schema, owner, takes_context=True, check=False)
         return Tool(
             name,
             (tool.description or tool.title or tool.name)[:LONGEST],
-            by_name(call, takes_context=False),
+            by_name(call, takes_context=True),
             parameters,
             timeout=self._timeout,
             approve=self._approve,
@@ -180,17 +181,20 @@ def _names(given: list[str], longest: int) -> list[str]:
     return found
 
 
-def _call_of(connection: Connection, name: str) -> Callable[[dict[str, Any]], AsyncIterator[Any]]:
+def _call_of(
+    connection: Connection, name: str
+) -> Callable[[Context[Any], dict[str, Any]], AsyncIterator[Any]]:
     """The function of a tool: it asks the server, and tells its progress meanwhile."""
 
-    async def call(arguments: dict[str, Any]) -> AsyncIterator[Any]:
+    async def call(context: Context[Any], arguments: dict[str, Any]) -> AsyncIterator[Any]:
+        answers = context.answers or Answers()
         heard: asyncio.Queue[str | None] = asyncio.Queue(_MOST_PROGRESS)
 
         async def hear(progress: float, total: float | None, message: str | None) -> None:
             if not heard.full():
                 heard.put_nowait(_progress(progress, total, message))
 
-        task = asyncio.create_task(connection.call(name, arguments, hear))
+        task = asyncio.create_task(connection.call(name, arguments, hear, answers))
         task.add_done_callback(lambda _: heard.put_nowait(None) if not heard.full() else None)
         try:
             while not task.done() or not heard.empty():

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import sys
+import threading
 from io import BytesIO
 from typing import Any
 
 import PIL.Image
+from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import (
+    METHOD_NOT_FOUND,
     AudioContent,
     BlobResourceContents,
     CallToolResult,
     ElicitRequest,
     ElicitRequestFormParams,
+    ElicitRequestURLParams,
     EmbeddedResource,
     ImageContent,
     InputRequiredResult,
@@ -121,6 +126,86 @@ async def asks(ctx: Context[Any, Any]) -> Any:
     return f"{answer.action} {answer.content} {ctx.request_state}"
 
 
+class Party(BaseModel):
+    guests: int
+
+
+class Sure(BaseModel):
+    sure: bool
+
+
+made: list[str] = []
+"""The calls of `books`, with what it had been told."""
+
+
+def _form(message: str, form: type[BaseModel]) -> ElicitRequest:
+    schema = form.model_json_schema()
+    return ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=schema))
+
+
+@server.tool(annotations=ToolAnnotations(destructive_hint=True))
+async def books(ctx: Context[Any, Any], day: str) -> Any:
+    """Asks for the guests until there are some, and whether that is sure."""
+    made.append(f"{day} {ctx.request_state}")
+    if ctx.protocol_version != "2026-07-28":
+        found: Any = await ctx.elicit(f"For how many on {day}?", Party)
+        if found.action == "accept" and not found.data.guests:
+            found = await ctx.elicit(f"For how many on {day}?", Party)
+        if found.action != "accept":
+            return f"not booked: {found.action}"
+        sure: Any = await ctx.elicit("Sure?", Sure)
+        return f"booked {day} {found.data.guests} {sure.action} in call {len(made)}"
+    given: Any = ctx.input_responses or {}
+    party = given.get("party")
+    if party is None or (party.action == "accept" and not party.content["guests"]):
+        requests = {"party": _form(f"For how many on {day}?", Party), "sure": _form("Sure?", Sure)}
+        return InputRequiredResult(input_requests=requests, request_state=f"s{len(made)}")
+    if party.action != "accept":
+        return f"not booked: {party.action}"
+    words = f"{party.content['guests']} {given['sure'].action}"
+    return f"booked {day} {words} in call {len(made)}"
+
+
+@server.tool()
+async def opens_a_page(ctx: Context[Any, Any]) -> Any:
+    """Wants a page opened."""
+    url = "https://evil.example"
+    if ctx.protocol_version != "2026-07-28":
+        found: Any = await ctx.session.elicit_url("Click", url, "1", ctx.request_id)
+        return found.action
+    if ctx.input_responses is None:
+        page = ElicitRequest(params=ElicitRequestURLParams(message="Click", url=url))
+        return InputRequiredResult(input_requests={"page": page})
+    answer: Any = ctx.input_responses["page"]
+    return answer.action
+
+
+def without_discovery() -> None:
+    """The same for a process: what asks for it is answered before the server has read it."""
+    asked, (read, write) = os.fdopen(os.dup(0), "rb"), os.pipe()
+    os.dup2(read, 0)
+
+    def hand_on() -> None:
+        with os.fdopen(write, "wb", buffering=0) as rest:
+            for line in asked:
+                message = json.loads(line)
+                if message.get("method") != "server/discover":
+                    rest.write(line)
+                    continue
+                error = {"code": METHOD_NOT_FOUND, "message": "Method not found"}
+                reply = {"jsonrpc": "2.0", "id": message["id"], "error": error}
+                os.write(1, json.dumps(reply).encode() + b"\n")
+
+    threading.Thread(target=hand_on, daemon=True).start()
+
+
+async def of_2025(context: Any, call_next: Any) -> Any:
+    """A server of 2025-11-25 knows no `server/discover`."""
+    if context.method == "server/discover":
+        raise MCPError(METHOD_NOT_FOUND, "Method not found")
+    return await call_next(context)
+
+
 @server.tool()
 def dies() -> str:
     """Ends the server."""
@@ -152,10 +237,11 @@ if __name__ == "__main__":
     if "stubborn" in sys.argv:
         import signal
         import subprocess
-        import threading
 
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
         print(f"child {child.pid}", file=sys.stderr, flush=True)
         threading.Thread(target=threading.Event().wait).start()  # it never ends by itself
+    if "2025" in sys.argv:
+        without_discovery()
     server.run()

@@ -16,7 +16,7 @@ import pytest
 from mcp import MCPError
 from mcp_types import ElicitResult, ImageContent, ResourceLink, TextContent
 
-from agentkit import Agent, Image, OpenRouter, tool
+from agentkit import Agent, Context, Image, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from agentkit.errors import UsageError
 from agentkit.images.store import MemoryImageStore
@@ -432,3 +432,79 @@ def test_chats_are_found_by_whole_names(agent: Agent[Any]) -> None:
     chats.keep(name, chat)
     assert chats.open(name) == (name, chat)
     assert chats.image("img_1") is None
+
+
+def asker() -> Any:
+    @tool
+    def book(context: Context, day: str) -> str:
+        """Book a table."""
+        form = {"properties": {"guests": {"type": "integer"}}, "required": ["guests"]}
+        said = context.ask("For how\x1b many?", form)
+        sure = context.ask("Sure?", {})
+        ran.append(f"{day} {said} {sure}")
+        return ran[-1]
+
+    return book
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ElicitResult(action="accept", content={"guests": 2}), "{'guests': 2}"),
+        (ElicitResult(action="accept", content={"guests": "two"}), "None"),
+        (ElicitResult(action="accept"), "None"),
+        (ElicitResult(action="decline"), "None"),
+        (ElicitResult(action="cancel"), "None"),
+    ],
+    ids=str,
+)
+async def test_a_tool_that_asks(
+    agent: Agent[Any], emulator: Emulator, answer: ElicitResult, said: str
+) -> None:
+    asking = Agent(agent.model, client=agent.client, checks=False, tools=[asker()])
+    for way in WAYS[:2]:
+        asked: list[Any] = []
+
+        async def decide(_: Any, params: Any, asked: list[Any] = asked) -> ElicitResult:
+            asked.append(params)
+            return answer if len(asked) == 1 else ElicitResult(action="accept", content={})
+
+        ran.clear()
+        emulator.play([Reply([CallTool("book", {"day": "Mon"}, id="b")]), Reply([Say("Well.")])])
+        async with connected(mcp.server(asking), way, elicitation_callback=decide) as client:
+            result = await client.call_tool("draw", {"prompt": "Book"})
+        assert "Well." in text_of(result)
+        assert ran == [f"Mon {said} {{}}"]
+        assert [each.message for each in asked] == ["For how␛ many?", "Sure?"]
+        assert asked[0].requested_schema["properties"] == {"guests": {"type": "integer"}}
+
+
+async def test_a_client_that_cannot_ask_is_told_the_question(
+    agent: Agent[Any], emulator: Emulator
+) -> None:
+    asking = Agent(agent.model, client=agent.client, checks=False, tools=[asker()])
+    emulator.play([Reply([CallTool("book", {"day": "Mon"}, id="b")])])
+    async with connected(mcp.server(asking), WAYS[0]) as client:
+        result = await client.call_tool("draw", {"prompt": "Book"})
+    assert "[the person is asked: For how" in text_of(result)
+    assert result.structured_content["pending"][0]["question"].endswith("many?")
+
+
+async def test_a_question_goes_through_two_servers(agent: Agent[Any], emulator: Emulator) -> None:
+    """Our client asks our server, whose tool asks: the run that waits is the client's."""
+    asking = Agent(agent.model, client=agent.client, checks=False, tools=[asker()])
+    emulator.play(
+        [
+            Reply([CallTool("draw", {"prompt": "Book"}, id="d")]),
+            Reply([CallTool("book", {"day": "Mon"}, id="b")]),
+        ]
+    )
+    async with mcp.tools(mcp.server(asking).sdk) as tools:
+        caller = Agent(agent.model, client=agent.client, checks=False, tools=[tools])
+        answer = await caller.run("Book")
+        assert answer.status == "paused"
+        answer = await caller.resume(answer.run, answers={"d": {"guests": 3}})
+        emulator.play([Reply([Say("Well.")]), Reply([Say("Done.")])])
+        done = await caller.resume(answer.run, answers={"d": {}})
+    assert done.text == "Done."
+    assert ran == ["Mon {'guests': 3} {}"]
