@@ -30,6 +30,7 @@ from agentkit.loop.prompt import Prompt, parts_of
 from agentkit.loop.start import ResumeOptions, Start, checked_run, resumed
 from agentkit.openrouter.ledger import Ledger
 from agentkit.run import Run
+from agentkit.run.planner import Planner
 from agentkit.stream import AnswerStream, EventLog, Save, Turn
 from agentkit.values import APIS, Api, Image, ImageFailure, Message, Usage
 from agentkit.values.image_groups import ImageMapping
@@ -61,6 +62,7 @@ class Conversation(Generic[OutputT]):
         self._messages: tuple[Message, ...] = ()
         self._album = Album()
         self._encoded = Encoded()
+        self._planner = Planner()
         self._claim: _Claim | None = None
         """Of the turn that goes on."""
         self._waiting: Run | None = None
@@ -295,7 +297,7 @@ class Conversation(Generic[OutputT]):
         """
         self._check_idle()
         run, self._waiting = self._waiting, None
-        self._encoded.keep_only(self._messages)
+        self._forget_others()
         return run
 
     async def settled(self) -> None:
@@ -368,7 +370,12 @@ class Conversation(Generic[OutputT]):
         if stopped is not None and waiting is not None and stopped.id == waiting.id:
             # Unless it waits again, what was decided is used up: `error.run` can go on.
             self._waiting = waiting if stopped.status == "paused" else None
+        self._forget_others()
+
+    def _forget_others(self) -> None:
+        """Forget what was kept of other messages than those of the conversation."""
         self._encoded.keep_only(self._messages)
+        self._planner.keep_only(self._messages)
 
     def _watched(self, start: Start) -> AnswerStream[OutputT]:
         log = self._new_log()
@@ -398,6 +405,7 @@ class Conversation(Generic[OutputT]):
             stream=start.stream,
             depth=0 if start.delegation is None else start.delegation.depth,
             encoded=self._encoded,
+            planner=self._planner,
             log=log,
             calls=None if start.delegation is None else start.delegation.calls,
             ledger=self._ledger,
@@ -431,7 +439,7 @@ class Conversation(Generic[OutputT]):
             messages=self._messages,
             start=len(self._messages),
             limits=limits if task is None else task.within(limits),
-            images=tuple(self._album.images.values()),
+            images=self._album.all(),
             handles=self._album.highest,
             session_id=self.session_id,
             started_at=time.time(),

@@ -289,6 +289,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
             deps=start.deps,
             budget=start.budget,
             encoded=self._encoded,
+            planner=self._planner,
             log=log,
             ledger=self._ledger,
         )
@@ -316,7 +317,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         self.session_id, self.title, self.damaged = stored.session, stored.title, stored.damaged
         self._messages = stored.messages
         self._album = Album.of(stored.images, stored.handles, stored.spent, stored.failures)
-        self._encoded.keep_only(self._messages)
+        self._forget_others()
         active = stored.active
         self._waiting = active if active is not None and active.status == "paused" else None
         self._interrupted = interrupted

@@ -4,8 +4,10 @@ their handles, and what it cost.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
 from agentkit.run import Run
 from agentkit.run.state import HANDLE
@@ -21,8 +23,8 @@ class Album:
         self.images: dict[str, Image] = {}
         self.highest = 0
         """The highest number that any handle of the conversation has had, or is promised."""
-        self._failures: dict[str, tuple[ImageFailure, ...]] = {}
-        self._spent: dict[str, tuple[Usage, ...]] = {}
+        self._failures: ChainMap[str, tuple[ImageFailure, ...]] = ChainMap()
+        self._spent: ChainMap[str, tuple[Usage, ...]] = ChainMap()
         self._latest: tuple[Image, ...] = ()
         self._last = 0
         """The highest number of the pictures that are here."""
@@ -55,14 +57,15 @@ class Album:
         for image in images:
             album.keep(image)
         album.highest = max(album.highest, highest)
-        album._spent, album._failures = dict(spent), dict(failures)
+        album._spent, album._failures = ChainMap(dict(spent)), ChainMap(dict(failures))
         return album
 
     def copy(self) -> Album:
         """The same for a second future of the conversation."""
         other = Album()
         other.images, other.highest = self.images.copy(), self.highest
-        other._failures, other._spent = self._failures.copy(), self._spent.copy()
+        self._failures, other._failures = _forked(self._failures)
+        self._spent, other._spent = _forked(self._spent)
         other._latest, other._last = self._latest, self._last
         return other
 
@@ -70,10 +73,18 @@ class Album:
         """Take what the run has by now. It is called each time the run has grown."""
         self._spent[run.id] = run.spent
         self._failures[run.id] = run.failures
-        if run.images is not self._latest:
-            self._latest = run.images
-            for image in run.images:
-                self.keep(image)
+        before, self._latest = self._latest, run.images
+        if run.images is before:
+            return
+        is_longer = run.images[: len(before)] == before
+        for image in run.images[len(before) :] if is_longer else run.images:
+            self.keep(image)
+
+    def all(self) -> tuple[Image, ...]:
+        """Every picture, in order."""
+        if len(self._latest) != len(self.images):
+            self._latest = tuple(self.images.values())
+        return self._latest
 
     def merged(self, run: Run) -> Run:
         """The run that goes on here, with the pictures that came since it stopped."""
@@ -118,6 +129,19 @@ class Album:
         if known is not None and known.sha256 != image.sha256:
             # A run of another conversation was adopted, in which the handle is another picture's.
             self.add(known)
+
+
+ValueT = TypeVar("ValueT")
+_DEPTH = 16
+"""Forks after which what they share is copied once, so that nothing is looked for in many maps."""
+
+
+def _forked(shared: ChainMap[str, ValueT]) -> tuple[ChainMap[str, ValueT], ChainMap[str, ValueT]]:
+    """Two maps that begin with what is in this one, which is written no more."""
+    if len(shared.maps) > _DEPTH:
+        shared = ChainMap(dict(shared))
+    before = shared if shared.maps[0] else shared.parents
+    return before.new_child(), before.new_child()
 
 
 def _number(image: Image) -> int:

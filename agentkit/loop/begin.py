@@ -28,6 +28,7 @@ from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.paid_call import RunLedger
 from agentkit.run import History, Run
+from agentkit.run.planner import Planner
 from agentkit.settings import Limits, ModelSettings
 from agentkit.stream import EventLog
 from agentkit.tools import Tools
@@ -73,13 +74,15 @@ def services_of(
     stream: bool = False,
     depth: int = 0,
     encoded: Encoded | None = None,
+    planner: Planner | None = None,
     log: EventLog | None = None,
     calls: RunLedger | None = None,
     ledger: Ledger | None = None,
 ) -> LiveRun:
     """All that is live of a run of this agent, whether it is new or comes from disk.
 
-    `depth` is how many agents it works for. `encoded` is what was serialised of its conversation.
+    `depth` is how many agents it works for. `encoded` is what was serialised of its conversation,
+    `planner` has planned its requests.
     `calls` is where its requests are written down, if that is the ledger of a caller; `ledger` is
     the one to use where the agent has none.
     Raises `UsageError` for a `budget` that is none. It is made where the event loop runs, and
@@ -93,6 +96,7 @@ def services_of(
         Fetcher(agent.fetch, agent.store, origin=client.origin, tls=client.tls),
         agent.outgoing,
         Encoded() if encoded is None else encoded,
+        Planner() if planner is None else planner,
         agent.history,
         agent.hooks,
         agent.output,

@@ -18,6 +18,7 @@ from agentkit.openrouter.paid_call import RunLedger
 from agentkit.run import Run
 from agentkit.run.audience import Audience, family_of
 from agentkit.run.history import History
+from agentkit.run.planner import Planner
 from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Tools
 from agentkit.tools.asking import Answers
@@ -43,6 +44,8 @@ class Services:
     """The forms in which pictures are sent."""
     encoded: Encoded = field(default_factory=Encoded)
     """What of the conversation was serialised before."""
+    planner: Planner = field(default_factory=Planner)
+    """What of the conversation was planned before."""
     history: History = field(default_factory=History)
     hooks: tuple[Hooks, ...] = ()
     output: Output[Any] | None = None

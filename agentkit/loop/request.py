@@ -11,7 +11,7 @@ from agentkit.budget import Hold
 from agentkit.images.drafts import check_room
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
-from agentkit.run.history import Plan, plan
+from agentkit.run.history import Plan
 from agentkit.settings import ModelSettings
 from agentkit.values import Pieces
 from agentkit.wire.types import Request
@@ -81,7 +81,7 @@ def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
     """The messages as they go, without pictures that are `gone` (sha256)."""
-    return plan(
+    return context.services.planner.plan(
         run.messages,
         run.start,
         context.services.history,

@@ -231,17 +231,18 @@ class _Outgoing(aiohttp.Payload):
             )
             raise self.failure
 
-    async def _send(self, writer: AbstractStreamWriter, piece: bytes) -> None:
+    async def _send(self, writer: AbstractStreamWriter, piece: bytes | memoryview) -> None:
         self.begun = self.begun or (
             self._transport is not None and not self._transport.is_closing()
         )
         await writer.write(piece)
 
-    async def _slices(self) -> AsyncGenerator[bytes]:
+    async def _slices(self) -> AsyncGenerator[memoryview]:
         try:
             async for piece in _pieces(self._content):
+                view = memoryview(piece)  # slices of it are no copies
                 for start in range(0, len(piece), _SLICE):
-                    yield piece[start : start + _SLICE]
+                    yield view[start : start + _SLICE]
         except Exception as error:
             self.failure = error
             raise
@@ -253,7 +254,7 @@ class _Outgoing(aiohttp.Payload):
         self.begun = True
         async with contextlib.aclosing(self._slices()) as slices:
             async for piece in slices:
-                yield piece
+                yield bytes(piece)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
         raise TypeError("a body that streams is not held as text")

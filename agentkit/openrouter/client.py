@@ -29,7 +29,7 @@ from agentkit.network.proxies import GivenProxy, checked_proxy, chosen_proxy
 from agentkit.network.tls import Tls, trusted
 from agentkit.openrouter.address import base_url_of, key_for, needs_key, no_key, origin_of
 from agentkit.openrouter.body import content_of
-from agentkit.openrouter.keys import FreshKey, Key, KeyFunction
+from agentkit.openrouter.keys import FreshKey, KeyFunction
 from agentkit.openrouter.late import LateWork
 from agentkit.openrouter.plain_http import check_literal, check_name, is_allowed
 from agentkit.openrouter.price_list import Price, PriceList
@@ -177,21 +177,20 @@ class OpenRouter:
             _check_lone(transport=transport, proxy=proxy, tls=tls)
             api_key, base_url = _told_by(openai_client, api_key, base_url)
         _check_key(api_key)
-        accepted = "a string, an http or https URL"
-        check_optional("OpenRouter(base_url={!r})", base_url, str, accepted)
-        check_optional("OpenRouter(app_name={!r})", app_name, str, "a string")
-        check_optional("OpenRouter(app_url={!r})", app_url, str, "a string")
+        for name, value in (("base_url", base_url), ("app_name", app_name), ("app_url", app_url)):
+            accepted = "a string, an http or https URL" if name == "base_url" else "a string"
+            check_optional(argument("OpenRouter", name), value, str, accepted)
         check_optional("OpenRouter(allow_http={!r})", allow_http, bool, "True, False or None")
         self.tls = check_optional("OpenRouter(tls={!r})", tls, Tls, "Tls(…)")
         self.proxy: GivenProxy = _checked(proxy, transport)
         named = check_service("OpenRouter(service={!r})", service)
         self.base_url = _address(base_url, named)
         self.origin = origin_of(self.base_url)
-        self.service: Service = service_at(self.base_url) if named is None else named
+        self.service = service_at(self.base_url) if named is None else named
         """What is known of the service behind `base_url`."""
         self.prices = PriceList("OpenRouter(prices={!r})", prices)
         """What models cost, as the user told it."""
-        self._key: Key = FreshKey(api_key) if callable(api_key) else key_for(api_key, self.base_url)
+        self._key = FreshKey(api_key) if callable(api_key) else key_for(api_key, self.base_url)
         self._needs_key = needs_key(api_key, self.base_url, self.service)
         self._allow_http = is_allowed(allow_http)
         if self._key:
@@ -201,9 +200,8 @@ class OpenRouter:
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
-        self._headers = {"User-Agent": f"agentkit/{__version__}"}
-        if self.service.names_apps:
-            self._headers |= _app_headers(app_name, app_url)
+        app = _app_headers(app_name, app_url) if self.service.names_apps else {}
+        self._headers = {"User-Agent": f"agentkit/{__version__}", **app}
         self.late = LateWork()
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
         weakref.finalize(self, _close_all, self._open).atexit = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentkit.run.audience import Audience, wants_signed_calls
@@ -29,28 +29,32 @@ class SentCalls:
 AS_THEY_CAME = SentCalls()
 
 
-def sent_calls(messages: Sequence[Message], audience: Audience) -> Mapping[int, SentCalls]:
-    """By position, the messages whose calls or results do not go as they came.
+class CallIds:
+    """How the calls of a conversation go, message by message.
 
     An id goes as it came where it fits and is new. So a provider that counts from 0 in each reply
     has each result under its own call. It depends on nothing but what stands before it, and is
     therefore the same in each later request.
     """
-    sent: dict[int, SentCalls] = {}
-    taken: set[str] = set()
-    times: dict[str, int] = {}
-    current = AS_THEY_CAME
-    for index, message in enumerate(messages):
+
+    def __init__(self, audience: Audience) -> None:
+        self._audience = audience
+        self.sent: dict[int, SentCalls] = {}
+        """By position, the messages whose calls or results do not go as they came."""
+        self._taken: set[str] = set()
+        self._times: dict[str, int] = {}
+        self._current = AS_THEY_CAME
+
+    def take(self, index: int, message: Message) -> None:
+        """The next message."""
         if message.role == "user":
-            continue
+            return
         if message.role == "assistant":
-            current = AS_THEY_CAME
-            # Of most messages nothing changes, and each request looks at all of them.
+            self._current = AS_THEY_CAME
             if calls := [part for part in message.parts if type(part) is ToolCall]:
-                current = _sent(message, calls, audience, taken, times)
-        if current is not AS_THEY_CAME:
-            sent[index] = current
-    return sent
+                self._current = _sent(message, calls, self._audience, self._taken, self._times)
+        if self._current is not AS_THEY_CAME:
+            self.sent[index] = self._current
 
 
 def _sent(

@@ -5,22 +5,19 @@ A picture is expensive to send: a megabyte on the wire, a thousand tokens and mo
 only the last few are sent as pictures. An older one becomes a line (handle, size, prompt), and is
 sent as a picture again when a prompt names its handle.
 
-The plan is made by walking through the conversation as it grew, so that a decision about an earlier
-turn depends only on what stood before it. Whatever was sent is therefore sent again in the same
-bytes, as a provider's prompt cache needs, until at some prompt of the user's several pictures (or
-turns) are left out at once. Within a run nothing is left out.
+`agentkit.run.planner` decides which ones; here is what a user says of it, and what comes out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agentkit._check import check_number
 from agentkit.run.audience import Audience
-from agentkit.run.calls import AS_THEY_CAME, SentCalls, sent_calls
-from agentkit.values import Api, BlobRef, Image, Message, Text, ToolCall, ToolResult
+from agentkit.run.calls import AS_THEY_CAME, SentCalls
+from agentkit.values import Api, Image, Message, Text, ToolCall, ToolResult
 
 PICTURE_TOKENS = 1000
 """Estimate for one picture. The true number is the provider's secret, and lies between 85 and some
@@ -31,9 +28,7 @@ KEPT_SHARE = 0.7
 before the next ones are left out.
 """
 _PROMPT = 80
-_LISTED = 20
-_NAMED = re.compile(r"(?<![A-Za-z0-9_])img_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
-_BLIND = "You cannot see pictures here; they are told by their handles."
+NAMED = re.compile(r"(?<![A-Za-z0-9_])img_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,34 +94,6 @@ class Plan:
     shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
 
 
-def plan(
-    messages: tuple[Message, ...],
-    start: int,
-    policy: History,
-    *,
-    api: Api,
-    images: Sequence[Image],
-    audience: Audience = ANYBODY,
-    sees: bool = True,
-    gone: frozenset[str] = frozenset(),
-) -> Plan:
-    """The messages to send for a run whose prompt stands at `start`.
-
-    `images` are all pictures of the conversation. `audience` are the models that may answer. `sees`
-    says whether they take pictures. Pictures that are `gone` (sha256), deleted from the store or of
-    no kind that models take, become a line.
-    """
-    calls = sent_calls(messages, audience)
-    if not images and not gone and policy.tokens is None:
-        return Plan(messages, {index: MessageView(calls=each) for index, each in calls.items()})
-    placed = {image.name for message in messages for image in message.images}
-    loose = {image.name: image for image in images if image.name not in placed}
-    walk = _Walk(policy, api, audience, loose, sees=sees, gone=gone)
-    for index, message in enumerate(messages):
-        walk.take(index, message, may_leave=index <= start)
-    return _told(messages, walk, calls)
-
-
 def parents(
     messages: Sequence[Message], start: int, images: Sequence[Image], drawn: Image
 ) -> tuple[str, ...]:
@@ -139,7 +106,7 @@ def parents(
         return ()
     prompt = messages[start]
     known = {image.name for image in images}
-    named = [name for name in dict.fromkeys(_NAMED.findall(prompt.text)) if name in known]
+    named = [name for name in dict.fromkeys(NAMED.findall(prompt.text)) if name in known]
     return tuple(named or dict.fromkeys([image.name for image in prompt.images]))
 
 
@@ -179,132 +146,6 @@ def _short(text: str) -> str:
     return words if len(words) <= _PROMPT else words[: _PROMPT - 1] + "…"
 
 
-class _Walk:
-    """Goes through a conversation as it grew, and keeps what of it is in sight."""
-
-    def __init__(
-        self,
-        policy: History,
-        api: Api,
-        audience: Audience,
-        known: dict[str, Image],
-        *,
-        sees: bool,
-        gone: frozenset[str],
-    ) -> None:
-        self._policy = policy
-        self._audience = audience
-        self._known = known
-        self._gone = gone
-        self.sees = sees
-        self._api: Api = api
-        self._waiting: list[Image] = []
-        self._turns: list[int] = []
-        self._sizes: list[int] = []
-        self.first = 0
-        """The first message that is sent."""
-        self.place: dict[str, int] = {}
-        """sha256 → the message that shows the picture. The picture shown or named last is last."""
-        self.own: dict[int, tuple[str, ...]] = {}
-        """Message → the pictures (sha256) that stand in it."""
-        self.attached: dict[int, list[Image]] = {}
-        self.lines: dict[str, str] = {}
-        """Handle → the line that stands for the picture."""
-        self._asked = ""
-
-    def take(self, index: int, message: Message, *, may_leave: bool) -> None:
-        """One message more. At one of the user's, things may leave."""
-        if self._policy.tokens is not None:
-            self._sizes.append(tokens_of(message))
-        self._asked = message.text if message.role == "user" else self._asked
-        new = {image.name: image for image in message.images if image.name}
-        for name, image in new.items():
-            if name not in self.lines:
-                self.lines[name] = line(image, self._asked)
-        if message.role == "assistant":
-            self._known |= new
-            self._reply(index, message)
-            return
-        named = self._named(message) if message.role == "user" else []
-        if message.role == "user":
-            self._turns.append(index)
-            if may_leave:
-                here = {image.sha256 for image in message.images}
-                self._attach(index, [image for image in self._waiting if image.sha256 not in here])
-                self._waiting = []
-                self._leave(here | {image.sha256 for image in named})
-                self._leave_turns(index)
-        self.own[index] = tuple(image.sha256 for image in message.images)
-        for sha256 in self.own[index]:
-            self._show(sha256, index)
-        self._attach(index, [*self._waiting, *named])
-        self._waiting = []
-        self._known |= new
-
-    def _attach(self, index: int, images: Iterable[Image]) -> None:
-        """Send pictures beside this message, those that are not in sight yet."""
-        for image in images:
-            if self._show(image.sha256, index):
-                self.attached.setdefault(index, []).append(image)
-
-    def _reply(self, index: int, message: Message) -> None:
-        """A reply's own pictures are shown by its echo, if the same model reads it again. To
-        another model or API they are the user's input: an assistant's picture is something that
-        only those who draw know, and that only by their own ids."""
-        refs = tuple(
-            piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef)
-        )
-        if not echoed(message, self._api, self._audience):
-            self._waiting += message.images
-            return
-        self.own[index] = refs
-        if self._audience.is_own(message):
-            for sha256 in refs:
-                self._show(sha256, index)
-        else:
-            self._waiting += [image for image in message.images if image.sha256 in refs]
-
-    def _show(self, sha256: str, index: int) -> bool:
-        """Bring a picture in sight, at this message. Returns False if it was in sight before, or
-        cannot be.
-        """
-        if not self.sees or sha256 in self._gone:
-            return False
-        before = self.place.pop(sha256, None)
-        self.place[sha256] = index if before is None else before
-        return before is None
-
-    def _named(self, message: Message) -> list[Image]:
-        names = dict.fromkeys(_NAMED.findall(message.text))
-        return [self._known[name] for name in names if name in self._known]
-
-    def _leave(self, wanted: set[str]) -> None:
-        most, images = self._policy.most_images, self._policy.images
-        if most is None or images is None or len(self.place) <= most:
-            return
-        surplus = len(self.place) - images
-        unwanted = [each for each in self.place if each not in wanted]
-        for sha256 in unwanted[:surplus]:
-            del self.place[sha256]
-
-    def _leave_turns(self, index: int) -> None:
-        limit = self._policy.tokens
-        if limit is None or self._size() <= limit:
-            return
-        for turn in self._turns:
-            if self.first < turn <= index:
-                self.first = turn
-                self.place = {sha256: at for sha256, at in self.place.items() if at >= turn}
-                if self._size() <= KEPT_SHARE * limit:
-                    break
-        # The reply before it is gone, and with it the pictures that would have come from it.
-        if self.first == index:
-            self.place, self.attached = {}, {}
-
-    def _size(self) -> int:
-        return sum(self._sizes[self.first :]) + PICTURE_TOKENS * len(self.place)
-
-
 def tokens_of(message: Message) -> int:
     """An estimate without its pictures: a quarter of its bytes."""
     if message.raw:
@@ -318,60 +159,3 @@ def tokens_of(message: Message) -> int:
         elif isinstance(part, ToolCall):
             size += len(part.arguments.encode("utf-8", "replace")) + len(part.name)
     return size // 4 + 4
-
-
-def _told(messages: tuple[Message, ...], walk: _Walk, calls: Mapping[int, SentCalls]) -> Plan:
-    """The messages that are sent, each picture told once, beside the first message of the user's
-    side that it comes with.
-    """
-    first, place, lines = walk.first, walk.place, walk.lines
-    shown: dict[int, MessageView] = {}
-    told = {
-        image.name: image for message in messages[:first] for image in message.images if image.name
-    }
-    before = _left_out([lines[name] for name in told]) if first else ""
-    fresh: dict[str, Image] = {}
-    blind = not walk.sees
-    for index, message in enumerate(messages[first:], first):
-        fresh |= {
-            image.name: image for image in message.images if image.name and image.name not in told
-        }
-        hidden = frozenset(each for each in walk.own.get(index, ()) if place.get(each) != index)
-        beside = [each for each in walk.attached.get(index, ()) if place.get(each.sha256) == index]
-        note = ""
-        if message.role != "assistant" and fresh:
-            told |= fresh
-            for image in beside:
-                fresh.pop(image.name, None)
-            away = {
-                name for name, image in fresh.items() if place.get(image.sha256, index + 1) > index
-            }
-            note = _note([(lines[name], name in away and walk.sees) for name in fresh])
-            note, blind = (f"[{_BLIND}] {note}" if blind else note), False
-            fresh = {}
-        if hidden or beside or note or before or index in calls:
-            attached = tuple((lines.get(image.name) or line(image), image) for image in beside)
-            sent = calls.get(index, AS_THEY_CAME)
-            shown[index - first] = MessageView(note, hidden, attached, before, sent)
-        before = ""
-    return Plan(messages[first:], shown)
-
-
-def _note(lines: Sequence[tuple[str, bool]]) -> str:
-    """The lines of pictures, in two groups: those in sight, and those that are away, though the
-    model could see them.
-    """
-    shown = "; ".join([words for words, away in lines if not away])
-    hidden = "; ".join([words for words, away in lines if away])
-    notes = [f"[pictures: {shown}]"] if shown else []
-    if hidden:
-        notes.append(f"[pictures that are not shown here: {hidden}]")
-    return " ".join(notes)
-
-
-def _left_out(lines: Sequence[str]) -> str:
-    """The text for turns that were left out, with the latest of their pictures."""
-    if not lines:
-        return "[earlier turns were left out]"
-    rest = f"; {len(lines) - _LISTED} more before" if len(lines) > _LISTED else ""
-    return f"[earlier turns were left out; their pictures: {'; '.join(lines[-_LISTED:])}{rest}]"

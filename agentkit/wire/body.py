@@ -109,14 +109,28 @@ def around(head: bytes, key: str, items: Sequence[Pieces]) -> Pieces:
     return joined([(start,), *listed(items), (b"]}",)])
 
 
+_CHUNK = 64
+"""Messages that are kept as one piece, once as many are behind them: of a long conversation, a
+request looks at its newest messages one by one."""
+_PLAIN_CHUNK = (PLAIN,) * _CHUNK
 _HEADS = 4
 """Heads that are kept: a run's first request, its others and its closing one may differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Items of messages that follow one another, joined."""
+
+    api: str
+    messages: tuple[Message, ...]
+    views: tuple[MessageView, ...]
+    pieces: Pieces
+
+
 @dataclass(slots=True)
 class Encoded:
-    """What was serialised before: items by message and by how they are shown, and the heads of
-    requests. It lives as long as its conversation."""
+    """What was serialised before: items by message and by how they are shown, those of earlier
+    messages joined, and the heads of requests. It lives as long as its conversation."""
 
     items: dict[tuple[int, str, MessageView | None], tuple[Message, tuple[Pieces, ...]]] = field(
         default_factory=dict[
@@ -128,15 +142,59 @@ class Encoded:
     )
     audience: Audience | None = None
     """Whom the items were serialised for."""
+    chunks: tuple[Chunk, ...] = ()
+    """Of the first messages, in order."""
 
     def copy(self) -> Encoded:
         """The same, to go its own way from here."""
-        return Encoded(dict(self.items), list(self.heads), self.audience)
+        return Encoded(dict(self.items), list(self.heads), self.audience, self.chunks)
 
     def address(self, audience: Audience) -> None:
         """Forget the items if they are for others: what of a reply goes depends on who reads it."""
         if audience != self.audience:
-            self.items, self.audience = {}, audience
+            self.items, self.audience, self.chunks = {}, audience, ()
+
+    def every(
+        self, request: Request, api: str, encode: Callable[[Message, MessageView], Sequence[Pieces]]
+    ) -> list[Pieces]:
+        """The items of all messages. Those far behind come joined, `_CHUNK` messages as one item;
+        the newest messages have an item or more each. `encode` is asked for what is not known.
+        """
+        messages, shown = request.messages, request.shown
+        items: list[Pieces] = []
+        chunks: list[Chunk] = []
+        at, is_new = 0, False
+        while at + 2 * _CHUNK <= len(messages):
+            part = messages[at : at + _CHUNK]
+            views = _PLAIN_CHUNK
+            if shown:
+                views = tuple([shown.get(each, PLAIN) for each in range(at, at + _CHUNK)])
+            known = self.chunks[len(chunks)] if len(chunks) < len(self.chunks) else None
+            if known is None or (known.api, known.messages, known.views) != (api, part, views):
+                known, is_new = self._chunk(api, part, views, encode), True
+            if known.pieces != (b"",):
+                items.append(known.pieces)
+            chunks.append(known)
+            at += _CHUNK
+        if is_new or len(chunks) != len(self.chunks):
+            self.chunks = tuple(chunks)
+        for index in range(at, len(messages)):
+            items += encode(messages[index], shown.get(index, PLAIN))
+        return items
+
+    def _chunk(
+        self,
+        api: str,
+        messages: tuple[Message, ...],
+        views: tuple[MessageView, ...],
+        encode: Callable[[Message, MessageView], Sequence[Pieces]],
+    ) -> Chunk:
+        items: list[Pieces] = []
+        for message, view in zip(messages, views, strict=True):
+            items += encode(message, view)
+        ids = {id(message) for message in messages}
+        self.items = {key: kept for key, kept in self.items.items() if key[0] not in ids}
+        return Chunk(api, messages, views, joined(listed(items)))
 
     def keep_only(self, messages: Sequence[Message]) -> None:
         """Forget what belongs to other messages than these: those of a turn that failed are not
@@ -144,6 +202,7 @@ class Encoded:
         """
         ids = {id(message) for message in messages}
         self.items = {key: kept for key, kept in self.items.items() if key[0] in ids}
+        self.chunks = self.chunks[: len(messages) // _CHUNK]
 
     def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _view_key(shown)))

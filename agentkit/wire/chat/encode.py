@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from agentkit.run.audience import Audience
-from agentkit.run.history import PLAIN, MessageView, echoed
+from agentkit.run.history import MessageView, echoed
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire.body import (
     Encoded,
@@ -41,8 +42,7 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     items: list[Pieces] = []
     if request.instructions.strip():
         items.append((write({"role": "system", "content": request.instructions}),))
-    for index, message in enumerate(request.messages):
-        items += _items(message, request.shown.get(index, PLAIN), audience, cache)
+    items += cache.every(request, "chat", partial(_items, audience=audience, cache=cache))
     return around(cache.head(request, "chat", _head), "messages", items)
 
 

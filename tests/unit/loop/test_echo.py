@@ -16,7 +16,7 @@ from agentkit.emulator import Emulator
 from agentkit.emulator.catalogue import MODELS
 from agentkit.emulator.listed_model import Model
 from agentkit.run.audience import Audience
-from agentkit.run.history import plan
+from agentkit.run.planner import plan
 from agentkit.values import APIS, Api, Message, ToolResult
 from agentkit.wire.body import Encoded
 from agentkit.wire.types import ImageRef, Request

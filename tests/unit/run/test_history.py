@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agentkit import History
 from agentkit.errors import UsageError
 from agentkit.run.audience import Audience
-from agentkit.run.history import PICTURE_TOKENS, MessageView, Plan, echoed, line, parents, plan
+from agentkit.run.history import PICTURE_TOKENS, MessageView, Plan, echoed, line, parents
+from agentkit.run.planner import Planner, plan
 from agentkit.values import Api, BlobRef, Image, Message, Source, Text, ToolCall, ToolResult
 
 MODEL = "a/b"
@@ -366,3 +367,93 @@ def test_a_raw_picture_that_has_no_name_and_is_gone_is_hidden() -> None:
     messages = (user("Draw"), bare, user("And now?"))
     sent = planned(messages, images=(), gone=frozenset({image(1).sha256}))
     assert sent.shown[1].hidden == {image(1).sha256}
+
+
+POLICIES = (History(), History(images=1), History(images=0), History(tokens=2500), History(None))
+
+
+@st.composite
+def grown(draw: st.DrawFn) -> list[tuple[tuple[Message, ...], tuple[Image, ...], int]]:
+    """A conversation as it was at each of its requests: its messages, its pictures, its prompt."""
+    messages: list[Message] = []
+    images: list[Image] = []
+    states: list[tuple[tuple[Message, ...], tuple[Image, ...], int]] = []
+
+    def some() -> list[Image]:
+        """Pictures that are new, or were there before."""
+        found: list[Image] = []
+        for _ in range(draw(st.integers(0, 2))):
+            if images and draw(st.booleans()):
+                found.append(draw(st.sampled_from(images)))
+            else:
+                found.append(image(len(images) + 1))
+                images.append(found[-1])
+        return found
+
+    for turn in range(draw(st.integers(1, 9))):
+        named = " ".join(each.name for each in images if draw(st.integers(0, 4)) == 0)
+        start = len(messages)
+        messages.append(user(f"Prompt {turn} {named}", *some()))
+        for number in range(draw(st.integers(0, 2))):
+            states.append((tuple(messages), tuple(images), start))
+            call = ToolCall(draw(st.sampled_from(["1", "a b", f"c{turn}{number}"])), "f", "{}")
+            messages.append(Message("assistant", (call, *some()), (), "chat", MODEL))
+            messages.append(Message("tool", (ToolResult(call.id, "f", (Text("x"), *some())),)))
+            if draw(st.integers(0, 5)) == 0:
+                messages.append(user("Once more, please."))
+        states.append((tuple(messages), tuple(images), start))
+        messages.append(drew(*some(), api=draw(st.sampled_from(["chat", "responses"]))))
+        if draw(st.integers(0, 5)) == 0:  # the turn fails
+            del messages[start:]
+    return states
+
+
+@given(grown(), st.sampled_from(POLICIES), st.sampled_from([MODEL, "other/model"]), st.booleans())
+def test_a_plan_that_goes_on_is_the_plan_that_begins_anew(
+    states: list[tuple[tuple[Message, ...], tuple[Image, ...], int]],
+    policy: History,
+    model: str,
+    sees: bool,
+) -> None:
+    """A picture that failed with its turn may be named from then on, not before: there the plans
+    may differ, so it is left out here."""
+    planner, audience = Planner(), Audience((model,))
+    for messages, _, start in states:
+        images = tuple({each.name: each for told in messages for each in told.images}.values())
+        for gone in (frozenset[str](), frozenset(each.sha256 for each in images[:1])):
+            given: dict[str, Any] = {"api": "chat", "images": images, "audience": audience}
+            given |= {"sees": sees, "gone": gone}
+            kept = planner.plan(messages, start, policy, **given)
+            assert kept == plan(messages, start, policy, **given)
+
+
+def test_a_request_of_a_long_conversation_looks_at_what_is_new() -> None:
+    """Each message is asked for its pictures and its words a few times at most, ever."""
+
+    class Counted(Message):
+        looks = 0
+
+        @property
+        def images(self) -> tuple[Image, ...]:
+            Counted.looks += 1
+            return super().images
+
+    messages = tuple(Counted(each.role, each.parts, each.raw, each.api) for each in talk(200))
+    planner = Planner()
+    looks: list[int] = []
+    for end in (len(messages) - 2, len(messages)):
+        known = tuple(each for message in talk(200)[:end] for each in message.images)
+        Counted.looks = 0
+        planner.plan(
+            messages[:end],
+            end - 1,
+            History(),
+            api="chat",
+            images=known,
+            audience=Audience((MODEL,)),
+            sees=True,
+            gone=frozenset(),
+        )
+        looks.append(Counted.looks)
+    assert looks[0] > 400
+    assert looks[1] < 20

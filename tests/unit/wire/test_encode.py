@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.run.history import History, MessageView, plan
+from agentkit.run.history import History, MessageView
+from agentkit.run.planner import plan
 from agentkit.settings import ModelSettings
 from agentkit.values import (
     Api,
@@ -568,3 +569,30 @@ def test_any_conversation_written_anew_keeps_everything(
     paired(api, items, messages)
     pictures = {image.sha256 for message in messages for image in message.images}
     assert sum(text.startswith("data:image/png;base64,") for text in everything) == len(pictures)
+
+
+@both
+def test_a_long_conversation_is_joined_from_what_was_joined_before(api: Api) -> None:
+    """Its bytes are those that are encoded anew; what lies far back is asked for once."""
+    history: list[Message] = []
+    encoded = Encoded()
+    for turn in range(150):
+        history += (
+            user(f"Draw {turn}"),
+            Message("assistant", (Text("Here"), picture(chr(97 + turn % 26)))),
+        )
+        sent = request(*history, user("And now?"), shown={2 * turn: MessageView("[n]")})
+        anew = joined_bytes(encode(api, sent, Encoded())[1])
+        assert joined_bytes(encode(api, sent, encoded)[1]) == anew
+    assert len(encoded.chunks) == 3
+    assert len(encoded.items) < 400
+    other = encoded.copy()
+    assert other.chunks is encoded.chunks
+    shorter = request(*history[:70], user("Back"))
+    assert joined_bytes(encode(api, shorter, other)[1]) == joined_bytes(
+        encode(api, shorter, Encoded())[1]
+    )
+    changed = request(*history, user("Now"), shown={3: MessageView("[other]")})
+    assert joined_bytes(encode(api, changed, encoded)[1]) == joined_bytes(
+        encode(api, changed, Encoded())[1]
+    )
