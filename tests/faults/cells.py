@@ -14,15 +14,13 @@ from agentkit.errors import (
     RunError,
     StreamInterrupted,
 )
-from agentkit.openrouter import Timeouts
-from tests.faults.scene import MOMENTS, Moment, Scene, Seen, Way
+from tests.faults.scene import MOMENTS, Leap, Moment, Scene, Seen, Way
 
 Check = Callable[[Seen], None]
 ALL = ("chat", "responses", "images")
 TEXT = ("chat", "responses")
-PATIENT = Timeouts(connect=60, first_byte=60, idle=60, lookup=2)
-HASTY = Timeouts(connect=60, first_byte=0.7, idle=0.7, lookup=2)
-FORLORN = Timeouts(connect=60, first_byte=60, idle=60, lookup=0.6)
+SILENT = Leap("stalls")
+FORLORN = Leap("lookups")
 MIDDLE = {"chat": 5, "responses": 12, "images": 1}
 """How many events of a stream come before the one that something happens to, the words having
 begun.
@@ -69,7 +67,7 @@ class Row:
     streamed: Outcome | None
     apis: Sequence[str] = ALL
     moments: Sequence[Moment] = MOMENTS
-    timeouts: Timeouts = PATIENT
+    leap: Leap | None = None
     phase: str = ""
     seconds: float = 10.0
     """Within which the cell has to be over."""
@@ -105,7 +103,7 @@ class Cell:
     @property
     def scene(self) -> Scene:
         row = self.row
-        return Scene(self.way, self.moment, row.faults(self.way), row.timeouts, **row.more)
+        return Scene(self.way, self.moment, row.faults(self.way), row.leap, **row.more)
 
 
 def has(**wanted: Any) -> Check:
@@ -165,7 +163,7 @@ def actions(
 ) -> Iterator[Row]:
     """The same place for each thing that can happen to a connection."""
     for action in of:
-        hasty = {"timeouts": HASTY} if action == "stall" else {}
+        hasty = {"leap": SILENT} if action == "stall" else {}
         yield socket_row(
             action,
             phase,

@@ -26,7 +26,7 @@ from tests.faults.cells import (
     says,
     socket_row,
 )
-from tests.faults.scene import Way
+from tests.faults.scene import Leap, Way
 
 
 def connection_rows() -> Iterator[Row]:
@@ -158,27 +158,27 @@ def body_rows() -> Iterator[Row]:
 
 
 def deadline_rows() -> Iterator[Row]:
-    short = {"limits": Limits(seconds=1.2)}
-    longer = {"limits": Limits(seconds=3)}  # of which earlier turns take some
+    limits = {"limits": Limits(seconds=50)}
+    struck, silent = Leap("strikes", 51), Leap("stalls", 51)
     late = Outcome(DeadlineExceeded)
     yield socket_row(
         "one byte at a time", "everywhere", lambda _: Socket("drip", at="body", rate=60), late, late,
-        moments=("first", "after_tool"), seconds=2.2, more=short,
+        moments=("first", "after_tool"), seconds=2.2, leap=struck, more=limits,
     )  # fmt: skip
     for kind in ("line", "base64", "comments", "empty_events", "events"):
         # in small pieces, so that it is the clock that ends it
         yield Row(
             f"endless {kind}", lambda _, kind=kind: [Fault(endless=Endless(kind, pause=0.02))],  # type: ignore[misc, arg-type]
-            late, late, phase="in the middle", moments=("first",), seconds=2.2, more=short,
+            late, late, phase="in the middle", moments=("first",), seconds=2.2, leap=struck, more=limits,
         )  # fmt: skip
     yield socket_row(
         "silence beyond the run's time", "waiting for headers", lambda _: Socket("stall"), late, late,
-        seconds=2.2, more=longer,
+        seconds=2.2, leap=silent, more=limits,
     )  # fmt: skip
     yield socket_row(
         "silence beyond the run's time", "in the middle",
         lambda way: Socket("stall", at="event" if way.stream else "body", event=2 if way.stream else 0, byte=5),
-        replace(late, id=True), replace(late, id=True), seconds=2.2, more=longer,
+        replace(late, id=True), replace(late, id=True), seconds=2.2, leap=silent, more=limits,
     )  # fmt: skip
 
 

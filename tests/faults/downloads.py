@@ -9,8 +9,9 @@ from typing import Any
 from agentkit import FetchPolicy, Limits
 from agentkit.emulator import Endless, Fault, Socket, Status, When
 from agentkit.errors import DeadlineExceeded, ImageError
-from tests.faults.cells import ALL, Outcome, Row, says
-from tests.faults.scene import Seen
+from tests.clock import GUARD
+from tests.faults.cells import ALL, SILENT, Outcome, Row, says
+from tests.faults.scene import Leap, Seen
 
 
 def download_rows() -> Iterator[Row]:
@@ -42,8 +43,7 @@ def download_rows() -> Iterator[Row]:
         )
 
     failed, had = Outcome(failures=1, pictures=0), Outcome(pictures=1)
-    short = {"fetch": FetchPolicy(seconds=0.6, attempts=2)}
-    small = {"fetch": FetchPolicy(seconds=5, attempts=2, max_bytes=300_000)}
+    small = {"fetch": FetchPolicy(seconds=GUARD, attempts=2, max_bytes=300_000)}
     for code in (400, 403, 404, 410):
         yield row(str(code), Fault(status=Status(code)), failed, 1)
     for code in (408, 429, 500, 503):
@@ -71,9 +71,12 @@ def download_rows() -> Iterator[Row]:
     yield row(
         "redirect without a target", Fault(status=Status(302, headers={"Location": ""})), failed
     )
-    yield row("silence", Fault(socket=Socket("stall", at="body", byte=100)), failed, more=short)
+    yield row("silence", Fault(socket=Socket("stall", at="body", byte=100)), failed, leap=SILENT)
     yield row(
-        "one byte at a time", Fault(socket=Socket("drip", at="body", rate=40)), failed, more=short
+        "one byte at a time",
+        Fault(socket=Socket("drip", at="body", rate=40)),
+        failed,
+        leap=Leap("strikes"),
     )
     yield row("endless", Fault(endless=Endless("bytes")), failed, 1, more=small)
 
@@ -99,7 +102,8 @@ def deadline_rows() -> Iterator[Row]:
     ):
         fault = Fault(socket=socket, when=When(api="pictures"))
         yield Row(f"{name}, to the run's end", lambda _, fault=fault: [fault], late, late, ALL, ("download",), phase="while an image downloads",
-                  seconds=2.2, more={"limits": Limits(seconds=1.0), "fetch": FetchPolicy(seconds=30, grace=0.3)})  # fmt: skip
+                  seconds=2.2, leap=Leap("strikes" if socket.action == "drip" else "stalls", 51),
+                  more={"limits": Limits(seconds=50), "fetch": FetchPolicy(grace=0.3)})  # fmt: skip
 
 
 def reference_rows() -> Iterator[Row]:
@@ -107,8 +111,7 @@ def reference_rows() -> Iterator[Row]:
     and nothing is billed.
     """
     had = Outcome()
-    short = {"fetch": FetchPolicy(seconds=0.6, attempts=2)}
-    small = {"fetch": FetchPolicy(seconds=5, attempts=2, max_bytes=300_000)}
+    small = {"fetch": FetchPolicy(seconds=GUARD, attempts=2, max_bytes=300_000)}
 
     def row(
         name: str, fault: Fault, outcome: Outcome, gets: int | None, *words: str, **more: Any
@@ -147,8 +150,8 @@ def reference_rows() -> Iterator[Row]:
         "silence",
         Fault(socket=Socket("stall", at="body", byte=100)),
         None,
-        "longer than 0.6 s",
-        more=short,
+        "longer than 60 s",
+        leap=SILENT,
     )
     yield refused(
         "a forbidden address",

@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from agentkit.errors import RunError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Drawing, Studio
-from tests.clock import GUARD
+from tests.clock import FOREVER, advance, turns
 from tests.conftest import picture
 
 KEY = "sk-or-v1-canary-0123456789abcdef"
@@ -29,10 +30,34 @@ WORDS = "Here it is, just as you asked for it: a naïve 🦊, "
 MORE = "and there is more to come. "
 LAST = "All is done."
 MODEL = "openai/gpt-5.2"
+LOOKUP = "/api/v1/generation"
+TIMEOUTS = Timeouts(connect=60, first_byte=60, idle=60, lookup=60)
+"""None is reached but by a leap, however busy the machine is."""
 SLACK = 30.0
 """Seconds beyond its own limit that a loaded machine may need for one cell: less than what a
 request waits that nothing ends.
 """
+
+
+@dataclass(frozen=True)
+class Leap:
+    """Time that passes at once whenever a stall begins, a fault strikes, or a look-up is asked, by
+    the clock of the client: nothing in a scene waits for a time-out.
+    """
+
+    after: Literal["stalls", "strikes", "lookups"]
+    seconds: float = 61.0
+    """By default more than any time-out of `TIMEOUTS`, and less than the limit of a run."""
+
+    def count(self, emulator: Emulator) -> int:
+        match self.after:
+            case "stalls":
+                return emulator.faults.stalls
+            case "strikes":
+                return len(emulator.faults.strikes)
+            case "lookups":
+                return sum(request.path.startswith(LOOKUP) for request in emulator.requests)
+
 
 Moment = Literal["first", "after_tool", "follow_up", "download", "reference"]
 MOMENTS: tuple[Moment, ...] = ("first", "after_tool", "follow_up")
@@ -96,10 +121,8 @@ class Scene:
     way: Way
     moment: Moment = "first"
     faults: Sequence[Fault] = ()
-    timeouts: Timeouts = field(
-        default_factory=lambda: Timeouts(connect=60, first_byte=60, idle=60, lookup=0.15)
-    )
-    limits: Limits = field(default_factory=lambda: Limits(seconds=GUARD))
+    leap: Leap | None = None
+    limits: Limits = field(default_factory=lambda: Limits(seconds=FOREVER))
     server_tools: bool = False
     fetch: FetchPolicy = field(default_factory=lambda: FetchPolicy(seconds=60, attempts=2))
     base_url: str | None = None
@@ -166,20 +189,21 @@ async def play(scene: Scene) -> Seen:
         client = OpenRouter(
             api_key=KEY,
             base_url=scene.base_url or emulator.base_url,
-            timeouts=scene.timeouts,
+            timeouts=TIMEOUTS,
             transport=None,
         )
         async with client:
             if scene.base_url is None:
                 await client.prepare()  # what is loaded once takes no time of a run
             began = time.monotonic()
-            await _played(scene, seen, emulator, client, store)
+            async with leaping(scene.leap, emulator):
+                await _played(scene, seen, emulator, client, store)
             seen.seconds = time.monotonic() - began
             seen.open = await standing(origin)
         seen.posts, seen.repeats = emulator.posts, emulator.repeats
         seen.struck = len(emulator.faults.strikes)
         paths = [request.path for request in emulator.requests]
-        seen.lookups = sum(path.startswith("/api/v1/generation") for path in paths)
+        seen.lookups = sum(path.startswith(LOOKUP) for path in paths)
         seen.gets = sum(path.startswith("/i/") for path in paths)
         if scene.way.api == "images":
             before = int(scene.moment == "reference")
@@ -189,6 +213,30 @@ async def play(scene: Scene) -> Seen:
         seen.sent = len(seen.posts) - before
         seen.lost = missing(store, (sha256 for post in seen.posts for sha256 in post.delivered))
     return seen
+
+
+@asynccontextmanager
+async def leaping(leap: Leap | None, emulator: Emulator) -> AsyncIterator[None]:
+    """Let time leap until the block ends."""
+    if leap is None:
+        yield
+        return
+
+    async def leaps() -> None:
+        begun = 0
+        while True:
+            while (count := leap.count(emulator)) == begun:  # noqa: ASYNC110 - another thread's
+                await asyncio.sleep(0.005)
+            begun = count
+            await turns(50)  # what was sent before is read
+            advance(leap.seconds)
+
+    task = asyncio.create_task(leaps())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def missing(store: MemoryImageStore, wanted: Iterable[str]) -> frozenset[str]:

@@ -24,9 +24,8 @@ from agentkit.errors import (
 from tests.faults.cells import (
     ALL,
     FORLORN,
-    HASTY,
     NAMED,
-    PATIENT,
+    SILENT,
     TEXT,
     Outcome,
     Row,
@@ -320,7 +319,7 @@ def lookup_rows() -> Iterator[Row]:
             lambda _, faults=faults: faults,
             open_,
             open_,
-            timeouts=FORLORN,
+            leap=FORLORN,
             phase="before the first token",
         )  # type: ignore[misc]
     late = [*lost, Fault(lookup=Lookup("unknown", polls=1))]
@@ -339,21 +338,21 @@ def lookup_rows() -> Iterator[Row]:
         open_,
         phase="before the first token",
         moments=("first",),
-        timeouts=FORLORN,
+        leap=FORLORN,
     )
 
 
 def error_body_rows() -> Iterator[Row]:
     phase = "inside the body of an error"
     read = Outcome(BadRequest, id=True, check=has(status=400))
-    for name, socket, timeouts in (
-        ("stall", Socket("stall", at="body", byte=10), HASTY),
-        ("cut", Socket("cut", at="body", byte=10), PATIENT),
-        ("reset", Socket("reset", at="body", byte=10), PATIENT),
-        ("nothing", Socket("stall", at="body"), HASTY),
+    for name, socket, leap in (
+        ("stall", Socket("stall", at="body", byte=10), SILENT),
+        ("cut", Socket("cut", at="body", byte=10), None),
+        ("reset", Socket("reset", at="body", byte=10), None),
+        ("nothing", Socket("stall", at="body"), SILENT),
     ):
         yield Row(name, lambda _, socket=socket: [Fault(status=Status(400), socket=socket)], read, read, phase=phase,
-                  timeouts=timeouts, moments=("first", "after_tool") if name == "stall" else ("first",))  # fmt: skip
+                  leap=leap, moments=("first", "after_tool") if name == "stall" else ("first",))  # fmt: skip
     for name, made in (
         ("3 MB", Status(400, fill=3_000_000)),
         ("HTML", Status(400, text="<html><body>No</body></html>", content_type="text/html")),

@@ -13,7 +13,7 @@ from agentkit.errors import ConnectionFailed
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
-from tests.clock import FOREVER, GUARD
+from tests.clock import FOREVER, GUARD, turns, until
 from tests.faults.scene import KEY, MODEL, WAYS, Scene, Way, missing, replies, standing
 from tests.unit.openrouter.peer import answers, serving
 
@@ -36,11 +36,7 @@ async def ask(client: OpenRouter, way: Way) -> Any:
 
 async def quiet() -> None:
     """No task is left; the server of a test may need a moment to see that its client has gone."""
-    for _ in range(100):
-        if not (left := asyncio.all_tasks() - {asyncio.current_task()}):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"tasks were left behind: {left}")
+    await until(lambda: not asyncio.all_tasks() - {asyncio.current_task()})
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
@@ -127,7 +123,7 @@ async def test_a_caller_who_goes_away(way: Way, phase: str) -> None:
                 chat = agent.conversation()
                 work = _watched(chat.stream("A fox")) if way.stream else chat.send("A fox")
             task = asyncio.ensure_future(work)
-            await (reached.wait() if phase == "in a tool" else _struck(emulator))
+            await (reached.wait() if phase == "in a tool" else _stalled(emulator))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asyncio.wait_for(task, GUARD)
@@ -145,8 +141,7 @@ async def _watched(stream: Any) -> Any:
         return [event async for event in stream]
 
 
-async def _struck(emulator: Emulator) -> None:
-    async with asyncio.timeout(GUARD):
-        while not emulator.faults.strikes:  # noqa: ASYNC110 - another thread's
-            await asyncio.sleep(0.01)
-    await asyncio.sleep(0.15)
+async def _stalled(emulator: Emulator) -> None:
+    """What comes before the stall has been read."""
+    await until(lambda: emulator.faults.stalls)
+    await turns(50)

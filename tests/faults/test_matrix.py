@@ -9,14 +9,13 @@ import pytest
 from agentkit import Answer
 from agentkit.errors import RunError
 from agentkit.studio import Drawing
+from tests.clock import turns
 from tests.faults.cells import Cell, Outcome
 from tests.faults.scene import KEY, LAST, MORE, SLACK, WORDS, Seen, play
 from tests.faults.table import cells
 from tests.unit.openrouter.peer import PEM
 
 CELLS = list(cells())
-AT_ONCE = 7
-PLAYED: dict[Cell, Seen] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -31,28 +30,15 @@ def test_the_table_is_large_enough() -> None:
     assert {cell.row for cell in CELLS} == {cell.row for cell in CELLS if not cell.slow}
 
 
-async def seen_in(cell: Cell) -> Seen:
-    """What came of a cell. Those of one row wait together: most of their time is time-outs."""
-    if cell not in PLAYED:
-        gate = asyncio.Semaphore(AT_ONCE)
-        own = [each for each in CELLS if each.row is cell.row and each.slow == cell.slow]
-
-        async def one(each: Cell) -> None:
-            async with gate:
-                PLAYED[each] = await play(each.scene)
-
-        await asyncio.gather(*map(one, own))
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left, f"tasks were left behind: {left}"
-    return PLAYED.pop(cell)
-
-
 @pytest.mark.parametrize(
     "cell",
     [pytest.param(each, id=str(each), marks=[pytest.mark.slow] * each.slow) for each in CELLS],
 )
 async def test_a_cell(cell: Cell) -> None:
-    seen, outcome = await seen_in(cell), cell.outcome
+    seen, outcome = await play(cell.scene), cell.outcome
+    await turns()  # a generator that was left to the collection of garbage is closed
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, f"tasks were left behind: {left}"
     said = f"{type(seen.error).__name__}: {seen.error}"
     accepted = outcome.error if isinstance(outcome.error, tuple) else (outcome.error or type(None),)
     assert type(seen.error) in accepted, said

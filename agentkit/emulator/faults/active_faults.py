@@ -54,6 +54,7 @@ class Faults:
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
         self._strikes: list[Strike] = []
+        self._stalls = 0
         self._polls: Counter[tuple[int, str]] = Counter()
         self._number = 0
         self.add(*faults)
@@ -79,10 +80,11 @@ class Faults:
             return found
 
     def clear(self) -> None:
-        """Remove every fault and forget the strikes. The random numbers are not begun anew."""
+        """Remove every fault and forget what struck. The random numbers are not begun anew."""
         with self._lock:
             self._entries.clear()
             self._strikes.clear()
+            self._stalls = 0
             self._polls.clear()
 
     def reseed(self, seed: int) -> None:
@@ -103,6 +105,17 @@ class Faults:
         """The faults that struck so far, in order."""
         with self._lock:
             return list(self._strikes)
+
+    @property
+    def stalls(self) -> int:
+        """How many stalls have begun so far. What comes before them has been sent."""
+        with self._lock:
+            return self._stalls
+
+    def stalled(self) -> None:
+        """Count a stall that begins. The emulator calls it."""
+        with self._lock:
+            self._stalls += 1
 
     def counts(self) -> list[tuple[int, Fault, int, int]]:
         """Each fault in force: number, fault, count of requests that fitted, count of strikes."""

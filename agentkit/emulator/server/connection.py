@@ -20,8 +20,11 @@ PATIENCE = 0.5  # seconds that a reset waits for the bytes before it
 class Connection(asyncio.Transport):
     """The transport of one connection. Without a fault it hands everything on at once."""
 
-    def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, protocol: asyncio.Protocol, faults: Faults
+    ) -> None:
         super().__init__()
+        self._faults = faults
         self._transport = transport
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
@@ -105,6 +108,7 @@ class Connection(asyncio.Transport):
                 self.hang_up(fault.action)
             case "stall":
                 self._stalled = True
+                self._faults.stalled()
                 if fault.seconds is not None:
                     self._loop.call_later(fault.seconds, self._go_on)
             case "slice":
@@ -253,7 +257,7 @@ def protocol_with(faults: Faults) -> type[asyncio.Protocol]:
         connection: Connection
 
         def connection_made(self, transport: asyncio.Transport) -> None:
-            self.connection = Connection(transport, self)
+            self.connection = Connection(transport, self, faults)
             self.app_state = {**self.app_state, "connection": self.connection}
             super().connection_made(self.connection)
             strike = faults.choose(RequestFacts("any"), at="accept")

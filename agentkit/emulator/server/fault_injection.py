@@ -67,6 +67,7 @@ async def read_body(state: State, request: Request, api: str) -> bytes:
         whole = not piece
     if fault.action == "stall":
         connection.pause_reading()
+        state.faults.stalled()
         await (
             asyncio.sleep(fault.seconds) if fault.seconds is not None else asyncio.Event().wait()
         )
