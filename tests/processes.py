@@ -16,11 +16,13 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from multiprocessing import reduction
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 from tempfile import TemporaryDirectory
+from typing import Any
 
 PATIENCE = 300.0
 """Seconds until a process that should have ended is said to hang; far more than one needs on a busy
@@ -56,6 +58,7 @@ _PRELOADED = [
     "uvicorn.lifespan.off",
     "uvicorn.loops.asyncio",
     "yaml",
+    "tests.frozen",
 ]
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(_PRELOADED)
@@ -140,6 +143,33 @@ def started(call: Callable[..., int | None], *arguments: object, folder: Path) -
     return _begun(call, arguments, folder, Path.cwd(), os.environ)
 
 
+def on_terminal(
+    call: Callable[..., int | None],
+    *arguments: object,
+    terminal: int,
+    environment: Mapping[str, str],
+) -> Child:
+    """`call(*arguments)` in a process of its own, in a session of its own whose terminal this is.
+    The caller may close its descriptor.
+    """
+    given = (call, arguments, _Inherited(terminal), dict(environment))
+    return Child(_CONTEXT.Process(target=_child_on_terminal, args=given))
+
+
+class _Inherited:
+    """A descriptor, which becomes one of the process that is started with it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[object]]:
+        return _detached, (reduction.DupFd(self._descriptor),)
+
+
+def _detached(descriptor: Any) -> int:
+    return descriptor.detach()
+
+
 def _begun(
     call: Callable[..., int | None],
     arguments: tuple[object, ...],
@@ -179,13 +209,30 @@ def _child(
         opened = os.open(folder / name, flags, 0o600)
         os.dup2(opened, descriptor)
         os.close(opened)
+    os.chdir(cwd)
+    warnings.simplefilter("error")
+    _execute(call, arguments, environment)
+
+
+def _child_on_terminal(
+    call: Callable[..., int | None],
+    arguments: tuple[object, ...],
+    terminal: int,
+    environment: dict[str, str],
+) -> None:
+    os.login_tty(terminal)
+    _execute(call, arguments, environment)
+
+
+def _execute(
+    call: Callable[..., int | None], arguments: tuple[object, ...], environment: dict[str, str]
+) -> None:
+    """Call it with what the process has been given as its input and outputs, and exit."""
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", write_through=True)
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", write_through=True)
-    os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    warnings.simplefilter("error")
     try:
         code = call(*arguments) or 0
     except SystemExit as ended:

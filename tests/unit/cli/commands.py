@@ -7,11 +7,11 @@ import os
 import re
 import struct
 import subprocess
-import sys
 import termios
 from pathlib import Path
 
 from agentkit.emulator import Emulator
+from tests import processes
 from tests.processes import PATIENCE, command, forked
 
 CONTROL = re.compile(
@@ -80,25 +80,22 @@ def on_terminal(
     """A command whose input and outputs are one terminal: its exit code, and what was shown."""
     primary, secondary = os.openpty()
     fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen(
-        [sys.executable, "-m", "agentkit", *arguments],
-        stdin=secondary,
-        stdout=secondary,
-        stderr=secondary,
-        env=environment(TERM="xterm-256color", **changes),
-        start_new_session=True,
-    ) as process:
-        os.close(secondary)
-        os.write(primary, typed.encode())
-        shown = bytearray()
-        while True:
-            try:
-                piece = os.read(primary, 1 << 16)
-            except OSError:  # Linux: the other side is closed
-                break
-            if not piece:
-                break
-            shown += piece
-        code = process.wait(PATIENCE)
+    variables = environment(TERM="xterm-256color", **changes)
+    process = processes.on_terminal(command, arguments, terminal=secondary, environment=variables)
+    os.close(secondary)
+    os.write(primary, typed.encode())
+    shown = bytearray()
+    while True:
+        try:
+            piece = os.read(primary, 1 << 16)
+        except OSError:  # Linux: the other side is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    process.join(PATIENCE)
+    code = process.exitcode
+    assert code is not None
+    process.close()
     os.close(primary)
     return code, shown.decode("utf-8", "replace").replace("\r\n", "\n")

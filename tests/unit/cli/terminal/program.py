@@ -78,10 +78,8 @@ FAULTS: dict[str, list[Fault]] = {
 }
 
 
-def main() -> None:
-    name, folder, *rest = sys.argv[1:]
-    delay = float(rest[0]) if rest else 0.0
-    with Emulator(chunk_delay=delay, faults=FAULTS.get(name, [])) as emulator:
+def main(name: str, folder: str, delay: str = "0") -> None:
+    with Emulator(chunk_delay=float(delay), faults=FAULTS.get(name, [])) as emulator:
         emulator.play(SCENARIOS[name])
         client = OpenRouter(api_key="sk-or-test", base_url=emulator.base_url, proxy=False)
         store = FileImageStore(Path(folder) / "store")
@@ -93,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

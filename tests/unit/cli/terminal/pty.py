@@ -6,18 +6,16 @@ import fcntl
 import os
 import re
 import select
-import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.clock import GUARD
+from tests.processes import on_terminal
+from tests.unit.cli.terminal import program
 
-ROOT = Path(__file__).parents[4]
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(\x07|\x1b\\)|[78=>])")
 
 
@@ -46,14 +44,9 @@ class Pty:
         variables["AGENTKIT_PICTURES"] = "" if answers is not None else "blocks"
         variables["TMUX"] = ""
         os.write(ours, typed.encode())
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.cli.terminal.program", scenario, str(folder)],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=ROOT,
-            env=kept | variables | dict(environ or {}),
-            start_new_session=True,
+        variables = kept | variables | dict(environ or {})
+        self._process = on_terminal(
+            program.main, scenario, str(folder), terminal=theirs, environment=variables
         )
         os.close(theirs)
         self._terminal, self.seen = ours, b""
@@ -99,14 +92,15 @@ class Pty:
     def wait(self) -> int:
         """Read to the end, and return the exit code."""
         end = time.monotonic() + GUARD
-        while self._process.poll() is None:
+        while (code := self._process.exitcode) is None:
             assert time.monotonic() < end
             if not self._read():
-                self._process.wait(GUARD)
-        return self._process.returncode
+                self._process.join(GUARD)
+        return code
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+        self._process.close()
         os.close(self._terminal)
