@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.conftest import Way
@@ -11,12 +13,26 @@ SLOW_ON_POSTGRES = {
     "test_archive",
     "test_bad_input",
     "test_budgets_of_runs",
+    "test_forks",
+    "test_gallery",
     "test_interrupted_turn",
+    "test_late_pictures",
+    "test_many_waiting",
     "test_processes",
     "test_removal",
+    "test_rewind",
+    "test_run_notes",
     "test_stopped_turns",
 }
 """Files whose tests are about what comes above the database: on Postgres they are slow ones."""
+SOME_ON_POSTGRES = {
+    "test_budgets",
+    "test_calls",
+    "test_catalogue",
+    "test_saved_conversation",
+    "test_sessions",
+}
+"""Files of which each third test is run on Postgres, and the others are slow there."""
 
 __all__ = ["database_url", "postgres_server", "postgres_url", "way"]
 
@@ -30,7 +46,11 @@ def way(request: pytest.FixtureRequest, database_url: str) -> Way:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark those tests. Here, since the database is a parameter of a fixture."""
+    seen: Counter[str] = Counter()
     for item in items:
-        is_above = item.path.stem in SLOW_ON_POSTGRES and item.path.parent.name == "sessions"
-        if is_above and "postgres" in item.name:
+        if "postgres" not in item.name or item.path.parent.name != "sessions":
+            continue
+        name = item.path.stem
+        seen[name] += 1
+        if name in SLOW_ON_POSTGRES or (name in SOME_ON_POSTGRES and seen[name] % 3):
             item.add_marker(pytest.mark.slow)
