@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.failure_list import FailureList
 from tests.judge import Judge, told
 
 # No deadline: properties are about what comes out, and a busy machine must not fail them.
-settings.register_profile("quick", deadline=None, max_examples=50)
+settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=400)
 settings.load_profile("quick")
 
@@ -37,17 +38,14 @@ def examples(quick: int) -> int:
     """How many examples a property is tried with: `quick` in `make test`, eight times as many in
     `make test-all`.
     """
-    return quick * settings.default.max_examples // 50
+    return quick if settings.default.max_examples == 25 else 8 * quick
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: many tests wait for a time-out or a server."""
-    return (
-        len(os.sched_getaffinity(0)) + 2
-        if hasattr(os, "sched_getaffinity")
-        else (os.cpu_count() or 1) + 2
-    )
+    """One more than there are cores: some tests wait for a server or another process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cores or 1) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,6 +75,9 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what runs in its background, and the programs of tests would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the process that the workers of xdist report to
         config.pluginmanager.register(FailureList(), "failure-list")
         _leave_the_users_folders_alone(config)
@@ -92,12 +93,46 @@ def _leave_the_users_folders_alone(config: pytest.Config) -> None:
         os.environ[name] = str(Path(folder.name) / name.lower())
 
 
+def pytest_collectstart() -> None:
+    """Until all tests are collected nothing of them is garbage."""
+    gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave two of the four ways of a dear test to `make test-all`."""
+    for item in items:
+        if item.get_closest_marker("two_ways") is None:
+            continue
+        assert isinstance(item, pytest.Function)
+        way = item.callspec.params["way"]
+        if way.stream != (way.api == "chat"):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_finish() -> None:
     """Whatever ten thousand tests consist of stays: no collection of garbage need look at it
     again.
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+def spread(cases: Iterable[Any], quick: int) -> list[Any]:
+    """Cases to parametrise with: so many of them, from the first to the last at equal distances,
+    are in `make test`; the others are slow.
+    """
+    known = list(cases)
+    kept = {number * (len(known) - 1) // max(quick - 1, 1) for number in range(quick)}
+    return [case if at in kept else _slow(case) for at, case in enumerate(known)]
+
+
+def _slow(case: Any) -> Any:
+    if hasattr(case, "marks"):
+        return pytest.param(*case.values, id=case.id, marks=[*case.marks, pytest.mark.slow])
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @dataclass(frozen=True)

@@ -396,6 +396,7 @@ def noisy(number: int) -> Image:
     return Image(digest, "image/png", len(data), 900, 600, f"img_{number}", blobs=MemoryBlobs(data))
 
 
+@pytest.mark.slow
 def test_one_file_has_at_most_three_megabytes(tmp_path: Path) -> None:
     pictures = [noisy(number) for number in range(1, 13)]
     play = played(*(turn(answered(each), number=n) for n, each in enumerate(pictures, 1)))

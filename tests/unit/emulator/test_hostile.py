@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 PATHS = ["/chat/completions", "/responses", "/images"]
 BYTES = [
     b"",
@@ -110,7 +112,7 @@ body = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6).flatmap(
 
 
 @settings(
-    max_examples=70,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -202,7 +204,7 @@ schemas = st.dictionaries(
 
 
 @settings(
-    max_examples=70,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from agentkit.emulator.painter import paint, paint_svg, preview
 from agentkit.emulator.painter.pen import points_of
+from tests.conftest import examples
 
 SMALL = (160, 160)
 
@@ -270,7 +271,7 @@ SAID = """a red fox hat without no replace with and , on boat two snow night the
 WORDS = SAID.split()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join)))
 def test_any_words_are_painted_and_edited(prompt: str) -> None:
     size = (24, 18)

@@ -20,6 +20,7 @@ import pytest
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.images import Blob, FileImageStore, MemoryImageStore, Spool
+from tests.conftest import spread
 
 SLICES = (1, 2, 3, 7, 64, 1_000, 4_096, 65_536, 1 << 30)
 
@@ -72,7 +73,9 @@ def only(spool: Spool) -> Blob:
     return blob
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "SVG"])
+@pytest.mark.parametrize(
+    "kind", spread(["PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "SVG"], 3)
+)
 @pytest.mark.parametrize("form", ["bare", "url"])
 def test_each_kind_of_picture_is_taken_out(kind: str, form: str):
     data = picture(kind, 15_000)
@@ -117,9 +120,9 @@ WRITINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize("writing", spread(WRITINGS, 4))
 @pytest.mark.parametrize("text", [B64, URL], ids=["bare", "url"])
-@pytest.mark.parametrize("size", [6_000, 6_001, 6_002])
+@pytest.mark.parametrize("size", spread([6_000, 6_001, 6_002], 2))
 def test_however_it_is_written(writing: str, text: str, size: int):
     data = PNG[:6_000] + b"x" * (size - 6_000)
     text = text.replace(B64, base64.b64encode(data).decode())
@@ -189,7 +192,7 @@ PASSING = {
 }
 
 
-@pytest.mark.parametrize("name", PASSING)
+@pytest.mark.parametrize("name", spread(PASSING, 6))
 @pytest.mark.parametrize("nested", [False, True])
 def test_every_other_string_passes_byte_for_byte(name: str, nested: bool):
     value: object = {"text": PASSING[name], "n": [1, "x"]}

@@ -24,7 +24,7 @@ from agentkit import Agent, OpenRouter
 from agentkit.emulator import Draw, Emulator, Reply, Say
 from agentkit.integrations import mcp
 from tests.clock import GUARD, until
-from tests.conftest import picture
+from tests.conftest import picture, spread
 from tests.unit.integrations.mcp_clients import MODES
 from tests.web_server import serving_app
 
@@ -77,7 +77,7 @@ def command(emulator: Emulator, tmp_path: Path) -> StdioServerParameters:
     )
 
 
-@pytest.mark.parametrize("era", MODES)
+@pytest.mark.parametrize("era", spread(MODES, 1))
 async def test_over_stdio(emulator: Emulator, command: StdioServerParameters, era: str) -> None:
     from agentkit.emulator import CallTool
 
@@ -141,7 +141,7 @@ def test_a_signal_ends_it_while_it_waits_for_a_client(
         assert process.wait(GUARD) == code
 
 
-@pytest.mark.parametrize("era", MODES)
+@pytest.mark.parametrize("era", spread(reversed(MODES), 1))
 async def test_a_cancelled_call_over_stdio(
     emulator: Emulator, command: StdioServerParameters, era: str
 ) -> None:

@@ -132,6 +132,7 @@ async def test_the_emulator_changes_the_picture_that_is_named(bench: Bench) -> N
     assert changed.sha256 not in {image.sha256 for image in list(chat.images.values())[:-1]}
 
 
+@pytest.mark.two_ways
 async def test_the_picture_that_is_named_is_the_one_that_changes(bench: Bench) -> None:
     """Also where others were drawn in between, and the records of the tool no longer link them."""
     chat = bench.agent(tools=[ImageGeneration()]).conversation()

@@ -65,6 +65,7 @@ async def talk(bench: Bench, turns: int, *, chat: Any = None, **more: Any) -> An
     return chat
 
 
+@pytest.mark.two_ways
 async def test_the_fortieth_turn_sends_no_more_than_the_sixth(bench: Bench) -> None:
     chat = await talk(bench, 40)
     sizes = [request.size for request in posts(bench.emulator)]
@@ -90,6 +91,7 @@ async def test_with_pictures_of_a_megabyte(
     assert sizes[39] <= sizes[5] < 8_000_000
 
 
+@pytest.mark.two_ways
 async def test_what_was_sent_is_sent_again_but_when_pictures_leave(bench: Bench) -> None:
     await talk(bench, 20)
     bodies = [sent(bench, request) for request in posts(bench.emulator)]
@@ -123,6 +125,7 @@ async def test_as_many_as_the_policy_says(bench: Bench, images: int | None) -> N
     assert counts == {0: [0] * 6, 1: [0, 1, 2, 1, 2, 1], None: [0, 1, 2, 3, 4, 5]}[images]
 
 
+@pytest.mark.two_ways
 async def test_old_turns_are_left_out_whole(bench: Bench) -> None:
     @tool
     def look() -> str:
@@ -150,6 +153,7 @@ async def test_old_turns_are_left_out_whole(bench: Bench) -> None:
     )
 
 
+@pytest.mark.two_ways
 async def test_a_tools_pictures_become_lines_too(bench: Bench) -> None:
     @tool
     def camera(seed: int) -> list[object]:

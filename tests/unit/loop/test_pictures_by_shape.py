@@ -208,6 +208,7 @@ async def test_what_the_reply_says_it_drew_and_nobody_finds(bench: Bench) -> Non
     assert (await bench.ask(bench.agent(), "Show")).failures == ()
 
 
+@pytest.mark.two_ways
 async def test_bodies_do_not_grow_with_pictures(bench: Bench) -> None:
     """A plot and a picture in words in each turn: later turns carry a line for each."""
 

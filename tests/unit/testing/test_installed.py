@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 
 from tests.architecture.fresh import build_wheel, fresh_environment
@@ -19,6 +20,7 @@ async def test_it_says_what_was_scripted(scripted_model):
 """
 
 
+@pytest.mark.slow  # a wheel and an environment are made
 def test_the_fixtures_are_there_without_being_named(tmp_path: Path) -> None:
     place = fresh_environment(tmp_path / "venv", build_wheel(tmp_path))
     place.add(Requirement("pytest"))

@@ -23,7 +23,7 @@ from agentkit.studio import Studio
 from agentkit.tools import BadArguments
 from agentkit.tools.dialect import Dialect, fitted
 from agentkit.tools.output import Output
-from tests.conftest import Bench
+from tests.conftest import Bench, examples
 from tests.unit.tools.kinds import KINDS, Counts, Expression, Inner, Node, Odd, Point
 from tests.unit.tools.providers import PROVIDERS, Provider, faults
 
@@ -240,7 +240,7 @@ def values_of(raw: Any, root: Any, levels: int = 3) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=NAMED)
 @settings(
-    max_examples=80,
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
