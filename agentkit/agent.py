@@ -67,7 +67,8 @@ class Agent(Generic[OutputT]):
     - `output` is a pydantic model, or another type with a JSON Schema, that the answer must fit.
       The value is in `answer.output`.
     - `client` (`OpenRouter`) is the connection to use; by default one that all agents share.
-    - `store` is where pictures are kept; by default a `FileImageStore` in the user's cache folder.
+    - `store` is where pictures are kept; by default what `AGENTKIT_STORE` names,
+      else a folder of the user's.
     - `fetch` (`FetchPolicy`) says from where pictures may be downloaded, and how large they may be.
     - `checks` says whether the catalogue is asked before the first request, so that what the model
       cannot do is refused before anything is sent.
@@ -105,7 +106,7 @@ class Agent(Generic[OutputT]):
     ) -> None:
         from agentkit.images.fetch_policy import FetchPolicy
         from agentkit.images.outgoing import Outgoing
-        from agentkit.images.store import checked_store, default_store
+        from agentkit.images.stores import given_store
         from agentkit.openrouter.client import OpenRouter
         from agentkit.openrouter.ledger import Ledger
         from agentkit.run.history import History
@@ -120,9 +121,7 @@ class Agent(Generic[OutputT]):
         self.budget: Budget | None = check_optional("budget={!r}", budget, Budget, "Budget(…)")
         self.output: Output[OutputT] | None = Output(output) if output is not None else None
         self._client = check_optional("Agent(client={!r})", client, OpenRouter, "OpenRouter(…)")
-        self._store = None if store is None else checked_store("Agent", store)
-        if store is None:
-            default_store()  # a folder that cannot be one is refused now
+        self._store = given_store("Agent", store)
         self.fetch = check_or_default("Agent(fetch={!r})", fetch, FetchPolicy)
         self.outgoing = Outgoing()  # here, so that a picture is converted once for all runs
         self.checks: bool = check_kind("Agent(checks={!r})", checks, bool, "True or False")
@@ -154,7 +153,7 @@ class Agent(Generic[OutputT]):
         """The store that was given; without one, the one in the folder that the environment names
         now.
         """
-        from agentkit.images.store import default_store
+        from agentkit.images.stores import default_store
 
         return default_store() if self._store is None else self._store
 

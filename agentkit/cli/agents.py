@@ -93,7 +93,7 @@ async def agent_for(options: AgentOptions, address: Address, app_name: str) -> A
 async def _described(options: AgentOptions, client: OpenRouter) -> Agent[Any]:
     from agentkit.agent import Agent
     from agentkit.demo.tools import named_tools
-    from agentkit.images.store import default_store
+    from agentkit.images.stores import default_store
 
     model = check_model("Agent(model={!r})", options.model or DEFAULT_MODEL)
     store, names = default_store(), list(options.tools)

@@ -200,7 +200,7 @@ def record(
 def _recording(source: str, name: str, tools: Sequence[str]) -> Recording:
     """The script of a saved run, or of a session."""
     from agentkit.demo.recorded import script_of
-    from agentkit.images.store import FileImageStore
+    from agentkit.images.stores import default_store
     from agentkit.run import Run
 
     if Path(source).is_file():
@@ -208,7 +208,7 @@ def _recording(source: str, name: str, tools: Sequence[str]) -> Recording:
             text = Path(source).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{source} cannot be read: {error}") from error
-        run = Run.from_json(text, blobs=FileImageStore())
+        run = Run.from_json(text, blobs=default_store())
         return script_of(
             run.messages, run.images, name=name, model=run.model, api=run.api, tools=tools
         )

@@ -29,6 +29,7 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
+from agentkit.images.object_store import ObjectImageStore
 from agentkit.images.store import FileImageStore
 from agentkit.show import plain
 from agentkit.values import Image, Invocation, Usage
@@ -68,6 +69,12 @@ class Files:
             where = "" if kept is None else f"; it is in the store: {kept}"
             self.troubles.append(f"{error}{where}")
             return kept
+
+    def place(self, image: Image) -> str | None:
+        """Where a picture without a file is; None where only its store could say."""
+        return (
+            self._store.url_of(image.sha256) if isinstance(self._store, ObjectImageStore) else None
+        )
 
     def tell_troubles(self, out: Output) -> None:
         """Tell what could not be saved."""
@@ -178,6 +185,8 @@ class TextFace:
             path = self._files.path(image)
             if path is not None:
                 self._out.path(path)
+            elif place := self._files.place(image):
+                self._out.line(place)
         self._files.tell_troubles(self._out)
 
     def _cost(self, usage: Usage) -> None:

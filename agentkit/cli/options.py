@@ -87,6 +87,14 @@ Cost = Annotated[float | None, typer.Option(metavar="USD", help="The most that i
 Out = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Save the pictures there as well.")
 ]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER|URL",
+        help="Where pictures are kept: a folder, or s3://, gs://, az:// or file://. "
+        "Default: AGENTKIT_STORE, else the user's data folder.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line.")]
 Quiet = Annotated[
     bool, typer.Option("-q", "--quiet", help="Print nothing but the answer, and errors.")

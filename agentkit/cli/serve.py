@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,12 +30,6 @@ Offer = Annotated[
 ]
 Most = Annotated[
     float | None, typer.Option(metavar="USD", help="The most that all chats may cost together.")
-]
-Store = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER", help="Where pictures are kept, unless the agent says it itself."
-    ),
 ]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
@@ -69,7 +62,7 @@ def serve(
     offer: Offer = None,
     budget: Most = None,
     sessions: Database = None,
-    store: Store = None,
+    store: given.Store = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
     hosts: Hosts = None,
@@ -90,7 +83,7 @@ def serve(
     place = Place(sessions, offer or (), limit, hosts or (), token, is_opened=open_)
     place.check(host)
     if store is not None:
-        os.environ["AGENTKIT_STORE"] = str(store)
+        os.environ["AGENTKIT_STORE"] = store
     reached = chat_service(has_agent=agent is not None, offline=offline, live=live)
     with reached as address, environment_of(address):
         _listen(host, port, described, address, place)

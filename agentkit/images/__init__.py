@@ -6,6 +6,7 @@ from agentkit.images.blob import Blob
 from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.inspect import BrokenImage, Stored, store_bytes
+from agentkit.images.object_store import ObjectImageStore
 from agentkit.images.spool import Spool
 from agentkit.images.store import Draft, FileImageStore, ImageStore, MemoryImageStore
 from agentkit.values.image_header import Info, inspect
@@ -21,6 +22,7 @@ __all__ = [
     "ImageStore",
     "Info",
     "MemoryImageStore",
+    "ObjectImageStore",
     "Spool",
     "Stored",
     "decode_base64",

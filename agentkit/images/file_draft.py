@@ -133,7 +133,7 @@ class FileDraft:
     def _reopened(self) -> BinaryIO:
         """The temporary file from its start, also where it has gone from its folder."""
         if self._descriptor >= 0 and hasattr(os, "pread"):
-            return BufferedReader(_OpenFile(os.dup(self._descriptor)), _COPY)
+            return BufferedReader(OpenFile(os.dup(self._descriptor)), _COPY)
         return self._opened(self._path)  # Windows lets nobody delete an open file
 
     def _read_so_far(self) -> BinaryIO:
@@ -236,13 +236,16 @@ class FileDraft:
                 Path(path).unlink()
 
 
-class _OpenFile(RawIOBase):
+class OpenFile(RawIOBase):
     """Reads an open file by its descriptor, which it closes, from a position of its own."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
         self._at = 0
+
+    def fileno(self) -> int:
+        return self._descriptor
 
     def readable(self) -> bool:
         return True

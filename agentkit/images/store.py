@@ -15,7 +15,6 @@ import re
 import shutil
 import time
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -31,6 +30,7 @@ from agentkit.values.image_header import EXTENSIONS
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SUFFIXES = (*EXTENSIONS.values(), "bin")
+_URL = re.compile(r"(s3|gs|az|file)://")
 _STALE = 24 * 3600.0
 _CHUNK = 1 << 16
 
@@ -123,6 +123,10 @@ def _folder(path: object) -> Path:
     given: object = (
         os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, os.PathLike) else path
     )
+    if isinstance(given, str) and _URL.match(given):
+        raise refused(
+            "FileImageStore({!r})", given, "is the path of a folder; for a URL: ObjectImageStore"
+        )
     if isinstance(given, str) and "\0" not in given:
         with contextlib.suppress(RuntimeError):  # there is no such user
             return Path(given).expanduser().absolute()
@@ -152,10 +156,10 @@ class MemoryImageStore:
         """A stored picture as a file, from its start. Raises `FileNotFoundError` if it is not
         there.
         """
-        try:
-            return BytesIO(self._shelf[check_sha256(sha256)])
-        except KeyError:
-            raise FileNotFoundError(f"no picture {sha256[:12]}… in this store") from None
+        data = self._shelf.get(check_sha256(sha256))
+        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+            raise FileNotFoundError(f"no picture {sha256[:12]}… in this store")
+        return BytesIO(data)
 
     def delete(self, sha256: str) -> bool:
         """Remove a picture. Returns whether it was there."""
@@ -422,19 +426,3 @@ class FileImageStore:
                 with contextlib.suppress(OSError):
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
                         Path(entry.path).unlink()
-
-
-_NAMING = ("AGENTKIT_STORE", "XDG_DATA_HOME", "HOME")
-"""Environment variables by which the folder of pictures is found."""
-
-
-def default_store() -> FileImageStore:
-    """The store of all who were given none, in the folder that the environment names now. Raises
-    `UsageError` for one that cannot be a folder.
-    """
-    return _default_store(*map(os.environ.get, _NAMING))
-
-
-@lru_cache(maxsize=4)
-def _default_store(*_: str | None) -> FileImageStore:
-    return FileImageStore()

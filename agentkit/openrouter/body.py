@@ -4,13 +4,14 @@ sent, in base64 or as a file of a form.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 import pybase64
 
 from agentkit.errors import ImageError
-from agentkit.images.store import ImageStore
+from agentkit.images.store import FileImageStore, ImageStore, MemoryImageStore
 from agentkit.values import BlobRef, Pieces
 from agentkit.values.blobs import opened, read_some, storing
 from agentkit.wire.form import file_head
@@ -18,16 +19,40 @@ from agentkit.wire.form import file_head
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without padding
 
 
-def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIterator[bytes], int]:
+async def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIterator[bytes], int]:
     """The body to send and its length in bytes. Raises `ImageError` where a picture is gone from
     the store, `StoreError` where that cannot be read, then or while it is sent."""
     if all(isinstance(piece, bytes) for piece in body):
         data = b"".join(piece for piece in body if isinstance(piece, bytes))
         return data, len(data)
-    length = sum(
-        len(piece) if isinstance(piece, bytes) else _size_of(piece, store) for piece in body
-    )
-    return _stream(body, store), length
+    if _is_near(store):
+        return _stream(body, store), _length(body, store)
+    return _stream(body, store), await asyncio.to_thread(_length, body, store)
+
+
+def _is_near(store: ImageStore) -> bool:
+    """Whether it gives a picture at once. Any other may block until all of it is here."""
+    return isinstance(store, FileImageStore | MemoryImageStore)
+
+
+async def _opened(ref: BlobRef, store: ImageStore) -> BinaryIO:
+    if _is_near(store):
+        return _open(ref, store)
+    opening = asyncio.ensure_future(asyncio.to_thread(_open, ref, store))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)  # the thread goes on
+        raise
+
+
+def _close(opening: asyncio.Future[BinaryIO]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _length(body: Pieces, store: ImageStore) -> int:
+    return sum(len(piece) if isinstance(piece, bytes) else _size_of(piece, store) for piece in body)
 
 
 def _prefix(ref: BlobRef) -> bytes:
@@ -62,6 +87,6 @@ async def _stream(body: Pieces, store: ImageStore) -> AsyncIterator[bytes]:
             yield piece
             continue
         yield _prefix(piece)
-        with _open(piece, store) as file:
+        with await _opened(piece, store) as file:
             while chunk := read_some(file, _CHUNK):
                 yield chunk if piece.form == "file" else pybase64.b64encode(chunk)

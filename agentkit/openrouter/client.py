@@ -290,7 +290,7 @@ class OpenRouter:
         `OutcomeUnknown` where the connection broke after that.
         """
         connections = await self._connect()
-        content, length = content_of(body, store)
+        content, length = await content_of(body, store)
         headers = {"Content-Type": content_type, "Content-Length": str(length)}
         response = await connections.send("POST", path, content, headers)
         try:

@@ -17,7 +17,8 @@ from agentkit._check import check_kind, check_number, check_text
 from agentkit._sync import finish
 from agentkit.budget import Budget, KeptBudget, Per
 from agentkit.errors import UsageError
-from agentkit.images.store import ImageStore, checked_store, default_store
+from agentkit.images.store import ImageStore, checked_store
+from agentkit.images.stores import default_store
 from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.ledger_sweep import mark_saved

@@ -20,7 +20,8 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
 from agentkit.images.outgoing import Outgoing
-from agentkit.images.store import ImageStore, checked_store, default_store
+from agentkit.images.store import ImageStore, checked_store
+from agentkit.images.stores import default_store
 from agentkit.loop.live import Cancellation
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client

@@ -17,7 +17,8 @@ from agentkit.agent import Agent
 from agentkit.answer import Answer
 from agentkit.errors import RunError, UsageError
 from agentkit.events import Event
-from agentkit.images.store import FileImageStore, ImageStore, checked_store, default_store
+from agentkit.images.store import FileImageStore, ImageStore, checked_store
+from agentkit.images.stores import default_store
 from agentkit.integrations.dbos import states, told
 from agentkit.integrations.dbos.engine import check_installed
 from agentkit.integrations.dbos.failures import error_of

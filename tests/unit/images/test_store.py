@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,18 +30,31 @@ from agentkit.images import (
     FileImageStore,
     ImageStore,
     MemoryImageStore,
+    ObjectImageStore,
     store_bytes,
 )
 from agentkit.images.ingest import ingest
 from agentkit.values import Image
+from tests.buckets import Service
 from tests.conftest import picture
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "object-file", "object-s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
-    return FileImageStore(tmp_path / "store") if request.param == "file" else MemoryImageStore()
+    """The rules hold for every store."""
+    match request.param:
+        case "file":
+            return FileImageStore(tmp_path / "store")
+        case "memory":
+            return MemoryImageStore()
+        case "object-file":
+            return ObjectImageStore(f"file://{tmp_path}/store", spool=tmp_path / "spool")
+        case _:
+            service: Service = request.getfixturevalue("service")
+            name = service.bucket(f"pictures-{uuid.uuid4().hex}")
+            return service.store(f"s3://{name}/a/b", tmp_path / "spool")
 
 
 def files(folder: Path) -> list[str]:
@@ -87,6 +102,37 @@ def test_a_discarded_draft_is_gone(store: ImageStore):
     with pytest.raises(StoreError):
         draft.write(b"more")
     assert store.size() == 0
+
+
+def test_many_writers_of_the_same_pictures_keep_each_once(store: ImageStore):
+    pictures = [random.Random(n).randbytes(n * 40_000) for n in range(5)]
+
+    def keep_all(seed: int) -> list[str]:
+        mixed = random.Random(seed).sample(range(5), 5)
+        kept = {n: put(store, pictures[n]) for n in mixed}
+        return [kept[n] for n in range(5)]
+
+    with ThreadPoolExecutor(4) as threads:
+        kept = list(threads.map(keep_all, range(4)))
+    assert kept == [[hashlib.sha256(each).hexdigest() for each in pictures]] * 4
+    assert [read(store, sha256) for sha256 in kept[0]] == pictures
+    assert store.size() == sum(map(len, pictures))
+
+
+def test_a_picture_that_nobody_kept_is_not_there(store: ImageStore):
+    with pytest.raises(FileNotFoundError, match="no picture 0123456789ab…"):
+        store.open("0123456789ab" + "0" * 52)
+    assert store.delete("0123456789ab" + "0" * 52) is False
+    assert store.size() == 0
+
+
+def test_what_was_read_can_be_read_from_any_place(store: ImageStore):
+    data = random.Random(5).randbytes(150_000)
+    sha256 = put(store, data)
+    with store.open(sha256) as file, store.open(sha256) as other:
+        assert (file.seek(0, os.SEEK_END), file.seek(100_000)) == (150_000, 100_000)
+        assert (file.read(10), other.read(10)) == (data[100_000:100_010], data[:10])
+        assert (file.read(), other.read()) == (data[100_010:], data[10:])
 
 
 @pytest.mark.parametrize(
