@@ -8,6 +8,7 @@ network vanished, by the keep-alive of TCP at both ends.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from typing import Any
 
@@ -104,6 +105,18 @@ def lock_connection(address: Address) -> Connection:
     return made
 
 
+def _let_go_of(connection: Connection) -> None:
+    """Put nothing in the place of the socket of a connection that is the parent's: what is sent to
+    it by chance goes nowhere, and its number is not given to another file.
+    """
+    driver: Any = connection.connection.driver_connection
+    nothing = os.open(os.devnull, os.O_RDWR)
+    try:
+        os.dup2(nothing, driver.fileno())
+    finally:
+        os.close(nothing)
+
+
 class PostgresLocks:
     """Advisory locks of one connection, which is opened at the first lock.
 
@@ -172,7 +185,11 @@ class PostgresLocks:
             self._drop()
 
     def renew(self) -> None:
-        """See `SystemLocks`."""
+        """See `SystemLocks`. The socket is let go of here: else the server would see the parent's
+        locks as held while this child lives.
+        """
+        if self._connection is not None:
+            _let_go_of(self._connection)
         self._parents.append(self._connection)
         self._start()
 

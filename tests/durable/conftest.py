@@ -94,3 +94,14 @@ def case(database_url: str, tmp_path: Path, client: OpenRouter) -> Case:
 def without(**changes: Any) -> Handlings:
     """The handlings but for some."""
     return replace(QUICK, **changes)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On Postgres most of these are slow ones: what they are about lies above the database."""
+    for item in items:
+        if (
+            item.path.parent.name == "durable"
+            and "postgres" in item.name
+            and "lease" not in item.name
+        ):
+            item.add_marker(pytest.mark.slow)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
+from pathlib import Path
 
 import pytest
 
-from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
-from agentkit.errors import RunError, UsageError
-from agentkit.integrations.dbos import Durable, RunState
+from agentkit import Image, Ledger, OpenRouter
+from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
+from agentkit.errors import BadRequest, RunError, UsageError
+from agentkit.integrations.dbos import Durable, Queue, RunState
 from tests.clock import GUARD
 from tests.durable.conftest import Case
 
@@ -93,3 +96,62 @@ async def _cancelled(durable: Durable) -> None:
     assert [each.status for each in await durable.list(conversation="one")] == [
         "completed", "cancelled", "completed", "completed",
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+async def test_the_example(client: OpenRouter, tmp_path: Path) -> None:
+    """It is begun a second time where it was, and has what the first time gave."""
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "durable.py"))
+    drawn, paused, ordered = await example["main"](client=client, out=tmp_path)
+    assert (len(drawn.images), paused.status, ordered.status) == (1, "paused", "completed")
+    again = await example["main"](client=client, out=tmp_path)
+    assert [each.text for each in again][::2] == [drawn.text, ordered.text]
+
+
+async def test_bad_input_is_told(case: Case) -> None:
+    fox = case.agent()
+    for wrong, words in (
+        (lambda: case.durable(fox, case.agent()), "two agents are named 'fox'"),
+        (lambda: Durable("mysql://x", agents=[fox]), "sqlite:///FILE"),
+        (lambda: Durable(case.url, agents=[fox], name="No"), "3 to 60"),
+        (lambda: Durable("postgresql://x/y", agents=[fox]), "shared_folder=True"),
+        (lambda: case.durable(case.agent(ledger=Ledger(case.folder / "calls"))), "ledger"),
+        (lambda: Queue(rate=(0, 1)), "rate"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            wrong()
+    durable = case.durable(fox)
+    with pytest.raises(UsageError, match="no run has the id"):
+        await durable.result("nobody")
+    with pytest.raises(UsageError, match="empty"):
+        await durable.start("")
+    with pytest.raises(UsageError, match="limits for each key"):
+        await durable.start("Hello", key="ada")
+    waiting = await durable.start("Hello", agent="owl")
+    assert (await waiting.state()).waits_for == "a worker with the agent 'owl'"
+    with pytest.raises(UsageError, match="is queued"):
+        await waiting.approve({"call": True})
+    with pytest.raises(UsageError, match="is queued"):
+        await durable.resume(waiting.id)
+    await waiting.cancel()
+    await waiting.cancel()
+    assert (await waiting.state()).status == "cancelled"
+    await durable.close()
+
+
+async def test_a_run_that_failed_goes_on(case: Case, emulator: Emulator) -> None:
+    """What had come of it is kept, and its error is told in any process."""
+    emulator.play(
+        [Reply([CallTool("weather", {"city": "Oslo"})]), Failure("no", 400), Reply(DRAWN)]
+    )
+    durable = case.durable()
+    async with durable.working():
+        run = await durable.start([Image.from_file("examples/boat.jpg"), "Draw it in the snow"])
+        with pytest.raises(BadRequest) as failed:
+            await run.result(timeout=GUARD)
+        assert failed.value.run is not None
+        assert (await run.state()).status == "failed"
+        await durable.resume(run.id)
+        assert (await run.result(timeout=GUARD)).text == "A fox."
+        assert case.called == ["Oslo"]
+    await durable.close()

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -215,8 +216,8 @@ class Durable:
         return DurableRun(states.check_id("get({!r})", id), self)
 
     async def result(self, id: str, *, timeout: float | None = None) -> Answer[Any]:  # noqa: A002, ASYNC109
-        """Wait for the answer of a run. Where it waits for a person, it is `paused`, as that of
-        `Agent.run` is.
+        """Wait for the answer of a run, also while the database is away. Where the run waits for a
+        person, it is `paused`, as that of `Agent.run` is.
 
         Raises the error of a run that failed, with what had come in `error.run`; `RunError` for one
         that was cancelled; `UsageError` for an unknown id; `TimeoutError` after `timeout` seconds.
@@ -225,8 +226,8 @@ class Durable:
             row = await self._runs.row(id)
             while not row.is_at_rest:
                 await asyncio.sleep(_WAIT_SECONDS)
-                row = await self._runs.row(id)
-        run = await self._runs.run(row)
+                row = await self._runs.patiently(partial(self._runs.row, id))
+        run = await self._runs.patiently(partial(self._runs.run, row))
         if row.status == "failed":
             raise error_of(row.outcome.get("error", {}), run)
         if row.status == "cancelled" or run is None:
@@ -248,9 +249,9 @@ class Durable:
         """
         check_number("events(after={!r})", after, whole=True, least=0)
         last, skipped, retold = 0, 0, told.Retold()
+        row = await self._runs.row(id)
         while True:
-            row = await self._runs.row(id)
-            rows = await self._runs.told(id, last)
+            rows = await self._runs.patiently(partial(self._runs.told, id, last))
             for each in rows:
                 last = each.number
                 for event in retold.new(each):
@@ -258,11 +259,11 @@ class Durable:
                         skipped += 1
                     else:
                         yield event
-            if rows:
-                continue
-            if row.is_at_rest:
+            if not rows and row.is_at_rest:
                 return
-            await asyncio.sleep(_WAIT_SECONDS)
+            if not rows:
+                await asyncio.sleep(_WAIT_SECONDS)
+            row = await self._runs.patiently(partial(self._runs.row, id))
 
     async def approve(
         self,

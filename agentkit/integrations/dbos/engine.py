@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection
@@ -43,10 +44,8 @@ class Taken:
 
 def check_installed() -> None:
     """Raises `UsageError` with the line to install DBOS, where it cannot be imported."""
-    try:
-        import dbos as _  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"Durable(…): dbos cannot be imported ({error}): {_INSTALL}") from None
+    if find_spec("dbos") is None:
+        raise UsageError(f"Durable(…): the package dbos is missing: {_INSTALL}")
 
 
 def address(url: URL) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, update
 
 from agentkit._sync import finish
 from agentkit.agent import Agent
-from agentkit.errors import UsageError
+from agentkit.errors import SessionError, UsageError
 from agentkit.images.store import ImageStore
 from agentkit.integrations.dbos import states, tables, told
 from agentkit.integrations.dbos.claims import Claims
@@ -34,6 +34,7 @@ from agentkit.sessions.record import DatabaseRecord
 T = TypeVar("T")
 _MAKING = "\0durable tables"
 _MAKING_SECONDS = 60.0
+_AWAY_SECONDS, _AWAY_PAUSE = 300.0, 0.5
 
 
 class Runs:
@@ -160,6 +161,19 @@ class Runs:
         chat = SavedConversation(agent, record, wait=1.0)
         if chat.waiting is not None and chat.waiting.id == row.id:
             chat.drop()
+
+    async def patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Read something, again and again while the database is away. Raises `SessionError` where
+        it still is after some minutes.
+        """
+        until = time.monotonic() + _AWAY_SECONDS
+        while True:
+            try:
+                return await work()
+            except SessionError:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(_AWAY_PAUSE)
 
     async def row(self, run: str) -> RunRow:
         """A run by its id. Raises `UsageError` where there is none."""

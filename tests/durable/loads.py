@@ -1,0 +1,267 @@
+"""Many runs at once, restarts of the database under them, and what a durable step costs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from agentkit import Agent, FileImageStore, OpenRouter, tool
+from agentkit.emulator import CallTool, Emulator, Reply
+from agentkit.integrations.dbos import Durable
+from agentkit.sessions.database import Database
+from tests import postgres
+from tests.durable import kills
+from tests.durable.labour import Plan
+from tests.processes import PATIENCE, forked
+
+_RESTARTS, _RUNS = 10, 40
+_CALLS, _ROUNDS, _EMPTY = 10, 7, 200
+
+
+class _Server:
+    """A server of Postgres that is restarted."""
+
+    def __init__(self, folder: Path) -> None:
+        postgres.make_data(folder)
+        self.folder = folder
+        self._process = postgres.start(folder)
+        self.at = postgres.Postgres(folder / "socket", self._process.pid)
+
+    def restart(self) -> None:
+        """As after a loss of power."""
+        postgres.run("pg_ctl", "stop", "-s", "-m", "immediate", "-D", str(self.folder / "data"))
+        self._process.wait()
+        time.sleep(0.5)
+        self._process = postgres.start(self.folder)
+
+    def counts(self, table: str) -> dict[str, int]:
+        """How many rows have each status."""
+        return dict(
+            self.at.execute(f"SELECT status, count(*) FROM {table} GROUP BY status", "runs")
+        )
+
+    def stop(self) -> None:
+        postgres.stop(self._process)
+
+
+async def restarts() -> bool:
+    """Restart Postgres ten times with `-m immediate` while 40 runs go on."""
+    with tempfile.TemporaryDirectory(prefix="agentkit-pg-") as name:
+        server = await asyncio.to_thread(_Server, Path(name))
+        try:
+            return await _restarted(server)
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+async def _restarted(server: _Server) -> bool:
+    server.at.execute("CREATE DATABASE runs")
+    files = server.folder / "files"
+    files.mkdir()
+    with Emulator(seed=3, chunk_delay=0.03) as emulator:
+        url = server.at.url("runs")
+        plan = Plan(url, emulator.base_url, files, stays=True, runs=4, tools=False)
+        durable = plan.durable()
+        for number in range(_RUNS):
+            await durable.start(f"Tell a long story, number {number}", agent="fox")
+        with kills.running(plan, "one"), kills.running(plan, "two"):
+            await kills.until((files / "ready").exists)
+            for number in range(_RESTARTS):
+                await asyncio.sleep(1.0)
+                await asyncio.to_thread(server.restart)
+                print(
+                    f"  restart {number + 1}: {server.counts('agentkit_durable_runs')}", flush=True
+                )
+            began = time.monotonic()
+            while (  # noqa: ASYNC110 - in a database
+                await _left(durable) and time.monotonic() - began < PATIENCE
+            ):
+                await asyncio.sleep(0.5)
+            seconds = time.monotonic() - began
+        runs = server.counts("agentkit_durable_runs")
+        flows = server.counts("dbos.workflow_status")
+        forks = server.at.execute("SELECT sum(forks) FROM agentkit_durable_runs", "runs")[0][0]
+        print(f"  {runs}; workflows {flows}, {forks} forks; {seconds:.1f} s after the last restart")
+        await durable.close()
+        return runs == {"completed": _RUNS} and not {"PENDING", "ENQUEUED"} & set(flows)
+
+
+async def _left(durable: Durable) -> int:
+    try:
+        states = await durable.list(limit=1000)
+    except Exception as error:  # noqa: BLE001 - the database is away
+        print(f"  {error}")
+        return 1
+    return sum(each.status in {"queued", "running"} for each in states)
+
+
+async def scale(runs: int) -> bool:
+    """So many runs over one, two and four workers on Postgres."""
+    rates: dict[int, float] = {}
+    for workers in (1, 2, 4):
+        with (
+            tempfile.TemporaryDirectory() as name,
+            Emulator(seed=3) as emulator,
+            ExitStack() as stack,
+        ):
+            folder = Path(name)
+            url = stack.enter_context(kills.database("postgres", folder))
+            plan = Plan(url, emulator.base_url, folder, runs=8, stays=True, tools=False)
+            durable = plan.durable()
+            count = runs if workers == 4 else runs // 4
+            for first in range(0, count, 50):
+                await asyncio.gather(*(
+                    durable.start("Hello", agent="fox", id=f"run-{first + each}")
+                    for each in range(min(50, count - first))
+                ))  # fmt: skip
+            began = time.monotonic()
+            for each in range(workers):
+                stack.enter_context(kills.running(plan, f"worker{each}"))
+            await kills.until((folder / "ready").exists)
+            first_at, done = time.monotonic(), 0
+            while done < count:
+                await asyncio.sleep(0.25)
+                done = await _completed(plan.url)
+            seconds = time.monotonic() - first_at
+            rates[workers] = count / seconds
+            print(f"  {workers} workers: {count} runs in {seconds:.1f} s, {rates[workers]:.1f} a second "
+                  f"({first_at - began:.1f} s until the first was ready; {os.cpu_count()} cores)", flush=True)  # fmt: skip
+            await durable.close()
+            if len(emulator.posts) != count:
+                print(f"  FAULT {len(emulator.posts)} requests")
+                return False
+    return True
+
+
+async def _completed(url: str) -> int:
+    def count() -> int:
+        base = Database(url)
+        try:
+            with base.reading() as connection:
+                found = connection.exec_driver_sql(
+                    "SELECT count(*) FROM agentkit_durable_runs WHERE status = 'completed'"
+                )
+                return int(found.scalar_one())
+        finally:
+            base.close()
+
+    return await asyncio.to_thread(count)
+
+
+async def cost(kept: kills.Kept) -> bool:
+    """What lies between the end of a step of a durable run, its session and its ledger written, and
+    the beginning of the next one, against an empty step of DBOS's.
+    """
+    is_right = True
+    with tempfile.TemporaryDirectory() as name, Emulator(seed=3) as emulator, ExitStack() as stack:
+        url = stack.enter_context(kills.database(kept, Path(name)))
+        empty = await asyncio.to_thread(_empty_step, url, Path(name))
+        for turns in (10, 1000):
+            async with OpenRouter(base_url=emulator.base_url, api_key="sk-or-any") as client:
+                step = await _step(url, client, emulator, Path(name), turns)
+            ratio = step / empty
+            print(f"  {turns} turns: a durable step {1000 * step:.2f} ms, an empty step of DBOS's "
+                  f"{1000 * empty:.2f} ms: {ratio:.2f} times", flush=True)  # fmt: skip
+            is_right = is_right and ratio <= 1.5
+    return is_right
+
+
+async def _step(
+    url: str, client: OpenRouter, emulator: Emulator, folder: Path, turns: int
+) -> float:
+    """Seconds between two steps of a durable run behind so many turns."""
+    calls: list[str] = []
+
+    @tool
+    def weather(city: str) -> str:
+        """The weather."""
+        calls.append(city)
+        return "snow"
+
+    store = FileImageStore(folder / "store")
+    options: dict[str, Any] = {"client": client, "store": store, "checks": False}
+    agent = Agent("openai/gpt-5.2", name="fox", tools=[weather], **options)
+    durable = Durable(url, agents=[agent], shared_folder=True)
+    chat = agent.conversation(f"saved-{turns}", sessions=durable.sessions)
+    for _ in range(turns):
+        await chat.send("Hello")
+    for number in range(2):
+        await durable.sessions.fork(f"saved-{turns}", f"durable-{turns}-{number}")
+    between: list[float] = []
+    async with durable.working():
+        for number in range(_ROUNDS):
+            emulator.play(_script())
+            run = await durable.start("Go", conversation=f"durable-{turns}-{number % 2}")
+            await run.result()
+            between += await _between(url, run.id)
+    await durable.close()
+    return statistics.mean(between)
+
+
+def _script() -> list[Any]:
+    calls = [Reply([CallTool("weather", {"city": f"city {each}"})]) for each in range(_CALLS)]
+    return [*calls, "Done."]
+
+
+async def _between(url: str, run: str) -> list[float]:
+    """The seconds between the steps of a run, as DBOS has recorded them."""
+
+    def read() -> list[float]:
+        base = Database(url)
+        try:
+            table = "operation_outputs" if base.is_sqlite else "dbos.operation_outputs"
+            with base.reading() as connection:
+                found = connection.exec_driver_sql(
+                    f"SELECT started_at_epoch_ms, completed_at_epoch_ms FROM {table} "
+                    f"WHERE workflow_uuid = 'agentkit/{run}/0' ORDER BY function_id"
+                ).all()
+            return [
+                (after[0] - before[1]) / 1000
+                for before, after in itertools.pairwise(found)
+            ]  # fmt: skip
+        finally:
+            base.close()
+
+    return await asyncio.to_thread(read)
+
+
+def _empty_step(url: str, folder: Path) -> float:
+    """Seconds of an empty step of DBOS's, in a process of its own."""
+    done = forked(_print_empty_step, url, cwd=folder)
+    return float(done.stdout.split()[-1])
+
+
+def _print_empty_step(url: str) -> None:
+    from dbos import DBOS
+
+    from agentkit.integrations.dbos.engine import address
+    from agentkit.sessions.address import read_address
+
+    with Database(url).reading():
+        pass
+    DBOS(config={
+        "name": "empty", "system_database_url": address(read_address(url).url),
+        "log_level": "CRITICAL",
+    })  # fmt: skip
+
+    async def nothing() -> None:
+        return None
+
+    @DBOS.workflow()
+    async def empty() -> float:
+        began = time.perf_counter()
+        for _ in range(_EMPTY):
+            await DBOS.run_step_async({"name": "nothing"}, nothing)
+        return (time.perf_counter() - began) / _EMPTY
+
+    DBOS.launch()
+    handle = DBOS.start_workflow(empty)  # type: ignore[arg-type]
+    print(handle.get_result())
+    DBOS.destroy()

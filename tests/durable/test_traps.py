@@ -1,0 +1,356 @@
+"""What DBOS by itself would lose, repeat or slow down: each with what is done about it, and what
+comes without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
+from agentkit.errors import OutcomeUnknown, RateLimited, RunError, SessionError, UsageError
+from agentkit.events import ImageReady, TextDelta
+from agentkit.hooks import Hooks
+from agentkit.integrations.dbos import Durable
+from agentkit.integrations.dbos.engine import Engine
+from agentkit.integrations.dbos.failures import error_data, error_of
+from agentkit.integrations.dbos.handlings import VERSION, process_name
+from agentkit.integrations.dbos.lease import Lease
+from agentkit.integrations.dbos.serializer import MOST_BYTES, JsonSerializer, StoredError
+from agentkit.integrations.dbos.told import Batches, Buffer, Retold, Told
+from agentkit.sessions.database import Database
+from tests.clock import GUARD, until
+from tests.durable.conftest import QUICK, Case, without
+from tests.processes import PATIENCE, forked, started
+
+DRAWN = [Say("A fox."), Draw("a fox", size=(64, 64))]
+
+
+def flows(case: Case) -> str:
+    return "workflow_status" if case.url.startswith("sqlite") else "dbos.workflow_status"
+
+
+def executed(case: Case, statement: str) -> list[Any]:
+    """One statement at the database of the runs, beside what is tested."""
+    base = Database(case.url)
+    try:
+        with base.writing() as connection:
+            found = connection.execute(text(statement))
+            return list(found.all()) if found.returns_rows else []
+    finally:
+        base.close()
+
+
+# The names of workers, and their leases.
+
+
+def print_name() -> None:
+    print(process_name())
+
+
+def test_each_process_has_a_name_of_its_own() -> None:
+    assert forked(print_name).stdout.strip() not in {"", process_name()}
+
+
+def hold(url: str, folder: Path) -> None:
+    """Hold a lease, with a child that outlives this process."""
+    lease = Lease(url, "worker", quiet_seconds=0)
+    assert lease.take()
+    if os.fork() == 0:
+        time.sleep(PATIENCE)
+        os._exit(0)
+    (folder / "held").touch()
+    time.sleep(PATIENCE)
+
+
+async def test_a_lease_ends_with_its_process_and_not_with_its_children(case: Case) -> None:
+    """Postgres would see the lock held as long as any process has the socket."""
+    child = started(hold, case.url, case.folder, folder=case.folder)
+    await until((case.folder / "held").exists)
+    lease = Lease(case.url, "another", quiet_seconds=0)
+    assert await asyncio.to_thread(lease.take)
+    assert lease.dead("worker") is None
+    child.kill()
+    child.join(PATIENCE)
+    await until(lambda: lease.dead("worker"))
+    lease.end()
+
+
+async def test_nobody_takes_over_soon_after_the_database_was_restarted(
+    case: Case, request: pytest.FixtureRequest
+) -> None:
+    lease = Lease(case.url, "worker", quiet_seconds=3600)
+    assert await asyncio.to_thread(lease.take)
+    if case.url.startswith("sqlite"):
+        assert lease.look()
+        lease.end()
+        return
+    assert not lease.look()  # the server has not been up for an hour
+    lease.end()
+    lease = Lease(case.url, "other", quiet_seconds=0.0)
+    assert await asyncio.to_thread(lease.take)
+    assert lease.look()
+    request.getfixturevalue("postgres_server").end_connections(case.url)
+    assert not lease.look()
+    await until(lease.look)  # it was taken again
+    lease.end()
+
+
+# Whose a run is.
+
+
+@pytest.mark.parametrize("claims", [True, False])
+async def test_a_run_that_was_taken_away_pays_for_nothing_more(
+    case: Case, emulator: Emulator, claims: bool
+) -> None:
+    """Without, the next request is paid for, and DBOS says afterwards that it was in vain."""
+    emulator.play([Reply([CallTool("weather", {"city": "Oslo"})]), Reply(DRAWN)])
+
+    def take_away() -> None:
+        executed(case, f"UPDATE {flows(case)} SET owner_xid = 'another'")
+
+    agent = case.agent(hooks=Hooks(before_request=lambda _: take_away()))
+    durable = case.durable(agent, handlings=without(claims=claims, lease=False))
+    async with durable.working() as worker:
+        await durable.start("Draw a fox")
+        await until(lambda: worker.runs)
+        await until(lambda: not worker.runs)
+    assert len(emulator.posts) == (0 if claims else 1)
+    await durable.close()
+
+
+# Versions, and what is written down.
+
+
+async def test_a_run_of_another_version_is_listed_and_waits(case: Case) -> None:
+    """DBOS's own version changes with each edit of a workflow, and with its own."""
+    earlier = case.durable(handlings=without(version="agentkit-runs-0"))
+    run = await earlier.start("Draw a fox")
+    await earlier.close()
+    durable = case.durable()
+    async with durable.working():
+        (state,) = await durable.list()
+        assert (state.id, state.status) == (run.id, "queued")
+        assert state.waits_for == "a worker of version 'agentkit-runs-0'"
+    assert VERSION == "agentkit-runs-1"
+    await durable.close()
+
+
+class Trap:
+    """Something that must never be made."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("made",)
+
+
+def test_only_json_is_written_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    serializer = JsonSerializer()
+    value = {"run": "one", "first": 0, "list": [1, 2.5, None, True]}
+    assert serializer.deserialize(serializer.serialize(value)) == value
+    with pytest.raises(ValueError):
+        serializer.deserialize(pickle.dumps(Trap()).decode("latin-1"))
+    assert not (tmp_path / "made").exists()
+    for wrong in (Trap(), {"x": object()}, b"bytes", float("nan"), "x" * (MOST_BYTES + 1)):
+        with pytest.raises(ValueError):
+            serializer.serialize(wrong)
+
+
+def test_errors_are_data_and_no_other_class_is_made() -> None:
+    serializer = JsonSerializer()
+    again = serializer.deserialize(serializer.serialize(KeyError("gone")))
+    assert isinstance(again, StoredError)
+    assert (again.kind, str(again)) == ("KeyError", "'gone'")
+    assert serializer.deserialize(serializer.serialize(again)).kind == "KeyError"
+    limited = RateLimited("slow down", status=429, retry_after=3.0, generation_id="gen-1")
+    told = json.loads(json.dumps(error_data(limited)))
+    made = error_of(told, None)
+    assert isinstance(made, RateLimited)
+    assert (str(made), made.status, made.retry_after) == ("slow down", 429, 3.0)
+    unknown = error_of(error_data(OutcomeUnknown("cut", generation_id="gen-2")), None)
+    assert isinstance(unknown, OutcomeUnknown)
+    assert unknown.generation_id == "gen-2"
+    other = error_of({"error": "os.system", "message": "rm"}, None)
+    assert (type(other), str(other)) == (RunError, "os.system: rm")
+    assert type(error_of(error_data(SessionError("away")), None)) is SessionError
+
+
+async def test_what_dbos_has_of_a_run_is_json(case: Case) -> None:
+    durable = case.durable()
+    await durable.start("Draw a fox", id="one")
+    table = flows(case).replace("status", "input")
+    found = executed(case, f"SELECT inputs FROM {table}") or executed(
+        case, f"SELECT inputs FROM {flows(case)}"
+    )
+    assert json.loads(found[0][0])["args"] == [{"run": "one", "first": 0}]
+    await durable.close()
+
+
+# Cancellation.
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+async def test_cancelling_the_task_cancels_the_run(case: Case, cancels: bool) -> None:
+    """Without, it is queued, or pending, for ever."""
+    durable = case.durable(handlings=without(cancels=cancels))
+    task = asyncio.create_task(durable.run("Draw a fox", id="one"))
+    while not await durable.list():  # noqa: ASYNC110 - another task begins it
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await durable.state("one")).status == ("cancelled" if cancels else "queued")
+    await durable.close()
+
+
+# Errors of the database.
+
+
+@pytest.mark.parametrize("forks", [10, 0])
+async def test_a_run_that_dbos_has_ended_goes_on(
+    case: Case, emulator: Emulator, forks: int
+) -> None:
+    """It is a fork, under another id, which whoever asks for the result need not know."""
+    emulator.play([Reply(DRAWN)])
+    durable = case.durable(handlings=without(forks=forks))
+    run = await durable.start("Draw a fox")
+    executed(case, f"UPDATE {flows(case)} SET status = 'ERROR'")
+    async with durable.working():
+        if forks:
+            assert (await run.result(timeout=GUARD)).text == "A fox."
+            assert [event.kind async for event in run.events()][-1] == "run_finished"
+        else:
+            await asyncio.sleep(1.0)
+            assert (await run.state()).status == "queued"
+    await durable.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("waits_out", [True, False])
+async def test_a_lost_connection_is_waited_out(
+    emulator: Emulator, tmp_path: Path, client: Any, request: pytest.FixtureRequest,
+    waits_out: bool,
+) -> None:  # fmt: skip
+    """Without, the run ends as an error."""
+    case = Case(request.getfixturevalue("postgres_url"), tmp_path, client)
+    server = request.getfixturevalue("postgres_server")
+    emulator.play([Reply([CallTool("weather", {"city": "Oslo"})]), Reply(DRAWN)])
+
+    def end_once() -> None:
+        if len(case.called) == 1:
+            server.end_connections(case.url)
+
+    agent = case.agent(tools=[case.weather(then=end_once)])
+    durable = case.durable(agent, handlings=without(waits_out=waits_out, quiet_seconds=0, forks=0))
+    async with durable.working():
+        run = await durable.start("Draw a fox")
+        await until(lambda: case.called)
+        if waits_out:
+            assert (await run.result(timeout=GUARD)).text == "A fox."
+            assert len(emulator.posts) == 2
+        else:
+            async with asyncio.timeout(GUARD):
+                while not executed(  # noqa: ASYNC110 - by a worker
+                    case, f"SELECT 1 FROM {flows(case)} WHERE status = 'ERROR'"
+                ):
+                    await asyncio.sleep(0.05)
+    await durable.close()
+
+
+# What is slow.
+
+
+async def test_the_file_has_a_write_ahead_log(tmp_path: Path) -> None:
+    durable = Durable(f"sqlite:///{tmp_path}/runs.db")
+    assert await durable.list() == []
+    await durable.close()
+    assert mode(tmp_path / "runs.db") == "wal"
+    alone = Engine(f"sqlite:///{tmp_path}/alone.db", "agentkit", QUICK)
+    await asyncio.to_thread(alone.make_tables)
+    assert mode(tmp_path / "alone.db") == "delete"
+
+
+def mode(path: Path) -> str:
+    with sqlite3.connect(path) as connection:
+        found = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    connection.close()
+    return str(found)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0])
+async def test_queues_are_looked_into_often(case: Case, seconds: float) -> None:
+    durable = case.durable(handlings=without(poll_seconds=seconds))
+    async with durable.working():
+        table = flows(case).replace("workflow_status", "queues")
+        assert executed(case, f"SELECT polling_interval_sec FROM {table}") == [(seconds,)]
+    await durable.close()
+
+
+@pytest.mark.parametrize(("most", "rows"), [(64, 3), (1, 130)])
+async def test_events_are_written_several_at_once(most: int, rows: int) -> None:
+    """A row each 64 events, or 100 ms."""
+    buffer, written = Buffer(Batches(seconds=GUARD, most=most)), 0
+    for number in range(130):
+        buffer.add(TextDelta(str(number)))
+        if buffer._full.is_set():
+            await buffer.due()
+            written += bool(buffer.take())
+    written += bool(buffer.take())
+    assert written == rows
+
+
+async def test_a_picture_is_told_at_once(case: Case) -> None:
+    from agentkit import Image
+
+    buffer = Buffer(Batches(seconds=GUARD, most=64))
+    image = Image("img_1", "0" * 64, "image/png")
+    buffer.add(ImageReady(image))
+    await buffer.due()
+    assert buffer.take() == [ImageReady(image)]
+
+
+def test_what_is_told_again_is_heard_once() -> None:
+    retold = Retold()
+    first = Told(1, 0, (TextDelta("A fo"), TextDelta("x")))
+    again = [Told(2, 0, (), is_again=True), Told(3, 0, (TextDelta("A fox. "), TextDelta("Red.")))]
+    heard = [each for row in (first, *again) for each in retold.new(row)]
+    assert "".join(each.text for each in heard if isinstance(each, TextDelta)) == "A fox. Red."
+
+
+def import_it() -> None:
+    import sys
+
+    sys.modules.pop("dbos", None)
+    import agentkit.integrations.dbos as durable
+
+    assert "dbos" not in sys.modules
+    durable.Durable("sqlite:///runs.db")
+    assert "dbos" not in sys.modules
+    sys.modules["dbos"] = None  # type: ignore[assignment]
+    try:
+        durable.Durable("sqlite:///runs.db")
+    except UsageError as error:
+        print(error)
+
+
+def test_dbos_is_imported_when_it_is_used(tmp_path: Path) -> None:
+    done = forked(import_it, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "pip install 'agentkit-openrouter[durable]'" in done.stdout
+
+
+def test_handlings_are_on() -> None:
+    assert all(
+        getattr(QUICK, name) for name in ("lease", "claims", "cancels", "waits_out", "forks")
+    )
+    assert replace(QUICK, lease=False).lease is False
