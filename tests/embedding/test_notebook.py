@@ -31,10 +31,10 @@ manager.start_kernel()
 client = manager.blocking_client()
 client.start_channels()
 try:
-    client.wait_for_ready(timeout=120)
+    client.wait_for_ready(timeout=GUARD)
     for cell in CELLS.split("###"):
         shown = []
-        reply = client.execute_interactive(cell, output_hook=shown.append, timeout=120)
+        reply = client.execute_interactive(cell, output_hook=shown.append, timeout=GUARD)
         assert reply["content"]["status"] == "ok", reply["content"]
         kinds = [each for each in shown if each["msg_type"] in ("execute_result", "stream")]
         for each in kinds:

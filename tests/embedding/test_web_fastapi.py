@@ -13,6 +13,7 @@ from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
 from agentkit.sessions import Sessions
 from tests.cassettes.recorder import example
+from tests.clock import GUARD
 from tests.conftest import picture
 from tests.unit.web.talking import Gate, Stream, Talker, message, text_of, told
 from tests.web_server import Served, serving_app
@@ -127,7 +128,7 @@ def test_a_picture_can_be_had_from_the_moment_it_is_drawn(
     said = message("foxes", "Put a hat on it", f"{SITE}/chat/{brought['url']}")
     stream = ada.open("POST", "/api/chat", said)
     drawn = stream.until("file")[-1]
-    assert service.gate.reached.wait(60)
+    assert service.gate.reached.wait(GUARD)
     assert ada.history("foxes")["status"] == "running"
     shown = ada.ask("GET", f"/{drawn['url']}")
     assert (shown.status, shown.header("content-type")) == (200, "image/png")

@@ -17,6 +17,8 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from tests.clock import GUARD
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
     None,
@@ -98,7 +100,7 @@ class Recorder:
 
     def _answer(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(20)
+            connection.settimeout(GUARD)
             head = b""
             while b"\r\n\r\n" not in head and (data := connection.recv(65_536)):
                 head += data
@@ -160,7 +162,7 @@ def look(page: bytes, profile: Path) -> Seen:
             f"--user-data-dir={profile}", f"--host-resolver-rules={rules}", "--autoplay-policy=no-user-gesture-required",
             "--virtual-time-budget=8000", "--timeout=30000", "--dump-dom", PAGE,
         ]  # fmt: skip
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=GUARD)
     found = re.search(r'<pre id="result">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, f"the page did not come to its end: {done.stdout[-2000:]} {done.stderr[-2000:]}"
     told: dict[str, Any] = json.loads(unescape(found[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say, Think
+from tests.clock import GUARD
 from tests.conftest import picture
 from tests.web_page.conftest import Window
 
@@ -27,7 +28,7 @@ def test_an_answer_comes_as_it_is_written(window: Window) -> None:
     assert page.url == site.url
     assert page.inner_text(".hello")
     window.ask("What are red foxes?")
-    assert site.gate.reached.wait(120)
+    assert site.gate.reached.wait(GUARD)
     # The answer is in the page while its tool is at work.
     window.wait(".answer >> text=Let me see.")
     window.wait(".call[data-state=input-available] >> text=red foxes")
@@ -141,7 +142,7 @@ def test_a_turn_is_stopped_and_keeps_what_came(window: Window) -> None:
     window.open()
     window.ask("Tell me")
     window.wait(".answer >> text=One sentence came.")
-    assert site.gate.reached.wait(120)
+    assert site.gate.reached.wait(GUARD)
     page.click("button[aria-label='Stop the answer']")
     window.answered()
     assert "One sentence came." in page.inner_text(".answer")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agentkit.emulator import CallTool, Draw, Reply, Say
+from tests.clock import GUARD
 from tests.conftest import picture
 from tests.web_page.conftest import LONG, Site, Window, watched
 
@@ -40,7 +41,7 @@ def test_a_reload_in_mid_answer_goes_on_where_it_was(window: Window) -> None:
     site.emulator.play(SCRIPT, "Done.")
     window.open()
     window.ask("Draw a fox")
-    assert site.gate.reached.wait(120)
+    assert site.gate.reached.wait(GUARD)
     window.wait(".frame img.final.shown")
     page.reload()
     window.wait(".frame img.final.shown")
@@ -61,7 +62,7 @@ def test_a_phone_that_slept_in_mid_answer_catches_up(window: Window) -> None:
     page.clock.install()
     window.open()
     window.ask("Draw a fox")
-    assert site.gate.reached.wait(120)
+    assert site.gate.reached.wait(GUARD)
     window.wait(".answer >> text=Drawing.")
     with page.expect_request("**/stream", timeout=LONG):
         page.clock.fast_forward(60_000)
@@ -186,7 +187,7 @@ def test_a_turn_in_another_tab_refuses_a_second_message_and_gives_it_back(window
     site.emulator.play(SCRIPT, "Done.")
     window.open()
     window.ask("Draw a fox")
-    assert site.gate.reached.wait(120)
+    assert site.gate.reached.wait(GUARD)
     status = page.evaluate(
         """() => fetch('api/chat', {method: 'POST', headers: {'content-type': 'application/json'},
             body: JSON.stringify({id: location.hash.slice(1), messages: [{id: 'a', role: 'user', parts: [{type: 'text', text: 'b'}]}]})})

@@ -10,6 +10,7 @@ import pytest
 
 from agentkit import Budget
 from agentkit.emulator import CallTool, Draw, Fault, Reply, Say, Socket, When
+from tests.clock import GUARD
 from tests.web_page.conftest import Mortal, Site, Window, looking_at
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def test_the_calls_of_a_sub_agent_stand_inside_its_own(window: Window) -> None:
     )
     window.open()
     window.ask("A fox, please")
-    assert site.gate.reached.wait(120)
+    assert site.gate.reached.wait(GUARD)
     # While it works, its words and its picture are seen; its calls where one unfolds it.
     window.wait(".call-progress >> text=Looking.")
     window.wait(".picture[data-status=ready] img.final.shown")

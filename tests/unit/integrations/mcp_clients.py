@@ -11,6 +11,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from agentkit.integrations.mcp.serving import AgentServer
+from tests.clock import GUARD
 from tests.web_server import serving_app
 
 MODES = {"2026-07-28": "auto", "2025-11-25": "legacy"}
@@ -29,7 +30,7 @@ async def connected(server: AgentServer, way: str, **options: Any) -> AsyncItera
     app = server.http()
     headers = {"authorization": f"Bearer {app.token}"}
     with serving_app(app) as served:
-        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as http:
+        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=GUARD) as http:
             transport = streamable_http_client(f"{served.url}/mcp", http_client=http)
             async with Client(transport, mode=MODES[era], **options) as client:
                 assert client.protocol_version == era

@@ -277,7 +277,7 @@ async def test_mounted_in_another_application(client: OpenRouter, emulator: Emul
     app = mcp.server(Agent("openai/gpt-5.2", client=client, checks=False)).http()
     with serving_app(Starlette(routes=[Mount("/tools", app)])) as served:
         headers = {"authorization": f"Bearer {app.token}"}
-        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as http:
+        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=GUARD) as http:
             transport = streamable_http_client(f"{served.url}/tools/mcp", http_client=http)
             async with Client(transport) as asking:
                 result: Any = await asking.call_tool("draw", {"prompt": "Hello"})

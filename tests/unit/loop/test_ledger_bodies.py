@@ -14,7 +14,7 @@ from agentkit.emulator import Draw, Fault, Reply, Say, Socket, When
 from agentkit.errors import StreamInterrupted
 from agentkit.openrouter.ledger_folder import FolderStorage
 from agentkit.openrouter.ledger_storage import CallKey, Entry
-from tests.clock import until
+from tests.clock import no_time, until
 from tests.conftest import WAYS, Bench, picture
 from tests.unit.loop.dying import Dying, seen
 
@@ -61,7 +61,8 @@ async def test_short_events_are_written_many_at_once(
     bench.emulator.play([spoken(WORDS)])
     dying = Dying(bench, tmp_path / "calls")
     options = {"hooks": dying.agent().hooks, "ledger": Ledger(storage)}
-    first = await bench.ask(bench.agent(**options), "Count")
+    with no_time():  # held bytes are written after a second: that a machine is slow is no matter
+        first = await bench.ask(bench.agent(**options), "Count")
     assert storage.body.count(b"word ") >= WORDS
     assert len(storage.written) < WORDS / 4
     assert storage.written[-1][-1].kind == "received"

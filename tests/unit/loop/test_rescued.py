@@ -4,7 +4,6 @@ failure names it.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from typing import Any
 
@@ -18,7 +17,7 @@ from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import OpenRouter
 from agentkit.studio import Studio
 from agentkit.wire.types import ImageKey, ImageRef
-from tests.clock import until
+from tests.clock import turns, until
 from tests.conftest import Bench, picture
 
 FOX = picture(size=(160, 120), noise=1)
@@ -28,7 +27,10 @@ STALLED = Fault(socket=Socket("stall", at="body", byte=900), when=When(api="pict
 
 
 async def stalled(emulator: Emulator) -> None:
-    await until(lambda: emulator.faults.strikes)
+    """The download of the fox hangs, and the hen has been read."""
+    await until(lambda: emulator.faults.stalls)
+    await until(lambda: emulator.posts[0].delivered)
+    await turns(50)
 
 
 async def test_a_run_whose_caller_goes_away(bench: Bench) -> None:
@@ -37,7 +39,6 @@ async def test_a_run_whose_caller_goes_away(bench: Bench) -> None:
     agent = bench.agent(model="google/gemini-2.5-flash-image", fetch=FetchPolicy(grace=0))
     async with agent.stream("Draw") as stream:
         await stalled(bench.emulator)
-        await asyncio.sleep(0.1)
     assert stream.run is not None
     assert [image.bytes() for image in stream.run.images] == [HEN]
     (failure,) = stream.run.failures
@@ -58,7 +59,6 @@ async def test_a_drawing_whose_caller_goes_away(emulator: Emulator, client: Open
     )
     async with studio.stream("a fox and a hen", n=2) as stream:
         await stalled(emulator)
-        await asyncio.sleep(0.1)
     events = [event async for event in stream]
     assert sorted(type(event).__name__ for event in events) == ["ImageFailed", "ImageReady"]
     for event in events:

@@ -15,6 +15,7 @@ import pytest
 from agentkit import AnswerStream, FetchPolicy, TextDelta, tool
 from agentkit.emulator import CallTool, Fault, Reply, Say, Socket
 from agentkit.errors import RunError
+from tests.clock import GUARD
 from tests.conftest import Bench, Way, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -30,7 +31,7 @@ def gallery(gate: threading.Event | None = None) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if gate is not None:
-                gate.wait(10)
+                gate.wait(GUARD)
             found = self.path.startswith("/fox")
             self.send_response(200 if found else 404)
             self.send_header("Content-Type", "image/png")

@@ -15,6 +15,7 @@ from agentkit import OpenRouter
 from agentkit.errors import OutcomeUnknown
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
+from tests.clock import advance, until
 
 FIRST = b'data: {"choices": [{"delta": {"content": "one"}}]}\n\n'
 LAST = b'data: {"choices": [{"delta": {"content": "two"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
@@ -79,15 +80,15 @@ async def test_a_time_out_that_strikes_late_loses_nothing() -> None:
     async def block(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + FIRST)
-        await asyncio.sleep(0.05)
+        await until(lambda: seen)
         writer.write(LAST)
-        time.sleep(0.4)  # noqa: ASYNC251 - longer than the client waits
+        advance(400)  # longer than the client waits
         writer.close()
 
     server = await asyncio.start_server(block, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     seen: list[object] = []
-    waits = Timeouts(first_byte=0.2, idle=0.2, lookup=0)
+    waits = Timeouts(first_byte=200, idle=200, lookup=0)
     async with (
         server,
         OpenRouter(

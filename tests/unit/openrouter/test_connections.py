@@ -234,7 +234,7 @@ print(*[found.get(name) for name in ("httpx2", "aiohttp", "tenacity")])
 
 def test_the_first_request_loads_its_libraries_off_the_event_loop() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=GUARD, check=True
     )
     assert ended.stdout.split() == ["False"] * 3
 

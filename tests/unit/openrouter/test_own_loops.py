@@ -9,6 +9,7 @@ import pytest
 
 from agentkit.emulator import Emulator
 from agentkit.openrouter.transport import TRANSPORTS
+from tests.clock import GUARD
 
 SCRIPT = """
 import asyncio, gc, sys
@@ -96,7 +97,7 @@ def test_a_loop_that_ends_prints_nothing(transport: str, emulator: Emulator) -> 
         [sys.executable, "-c", SCRIPT, emulator.base_url, transport],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=GUARD,
         check=False,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")

@@ -15,7 +15,7 @@ from agentkit.errors import SessionError
 from agentkit.images.store import MemoryImageStore
 from agentkit.run import Run
 from agentkit.sessions import Sessions
-from tests.clock import until
+from tests.clock import GUARD, until
 
 
 class _SlowRecord:
@@ -30,7 +30,7 @@ class _SlowRecord:
 
     def keep(self, run: Run, shown: Any) -> None:
         self.begun.set()
-        self.may_end.wait(120)
+        self.may_end.wait(GUARD)
         if self._error is not None:
             raise self._error
         self._record.keep(run, shown)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import agentkit
+from tests.clock import GUARD
 
 GOOD = """
 from collections.abc import AsyncIterator
@@ -85,7 +86,7 @@ def test_types(tmp_path: Path):
         "-p",
         str(tmp_path),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=GUARD, check=False)
     found = json.loads(done.stdout)["generalDiagnostics"]
     at = {each["range"]["start"]["line"] for each in found}
     assert at == set(range(first_bad, first_bad + len(BAD))), [

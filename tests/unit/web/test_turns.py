@@ -66,7 +66,7 @@ def test_a_turn_goes_on_when_its_reader_has_gone(emulator: Emulator, tmp_path: P
     with chat_server(emulator, tmp_path, tools=[gate.tool()]) as page:
         first = page.begin("ada", "How is the weather?")
         first.until("tool-input-available")
-        assert gate.reached.wait(60)
+        assert gate.reached.wait(GUARD)
         first.leave()
         history = page.history("ada")
         assert (history["status"], history["title"]) == ("running", "How is the weather?")
