@@ -409,6 +409,7 @@ class Conversation(Generic[OutputT]):
             log=log,
             calls=None if start.delegation is None else start.delegation.calls,
             ledger=self._ledger,
+            is_conversation=self._is_held,
         )
         try:
             answer = await drive(start, run, live)

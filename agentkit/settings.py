@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal, cast
 
-from agentkit._check import argument, check_kind, check_number, refused
+from agentkit._check import argument, check_choice, check_kind, check_number, refused
 
+CACHES = ("auto", "off", "5m", "1h")
 _LISTS = ("stop", "models", "plugins", "modalities")
 """Settings that are tuples; a list is turned into one."""
 _MAPPINGS = ("provider", "image_config", "trace", "metadata", "deferred_tools", "extra")
@@ -132,9 +133,14 @@ class ModelSettings:
     """
     service_tier: str | None = None
     """How fast and at what price to be served: `flex`, `priority`, `ultrafast`, …"""
+    cache: Literal["auto", "off", "5m", "1h"] | None = None
+    """Whether the prompt is marked for the provider's prompt cache, and for how long it is kept
+    there. `auto`, which None stands for, marks it in conversations and in runs with tools, for five
+    minutes. `docs/prompt-caching.md` says what becomes of it with which model.
+    """
     cache_control: str | Mapping[str, Any] | None = None
-    """Cache the prompt up to its last part that can be cached: for how long (`5m`, `1h`), or the
-    whole object, such as `{"type": "ephemeral"}`.
+    """Instead of `cache`, the field of the whole request: cache the prompt up to its last part that
+    can be cached, for how long (`5m`, `1h`), or the whole object, such as `{"type": "ephemeral"}`.
     """
     prompt_cache_key: str | None = None
     """Requests with the same key share a prompt cache, where the provider has such keys."""
@@ -164,6 +170,7 @@ class ModelSettings:
         for name, kind, accepted in _MEMBERS:
             self._check_members(name, kind, accepted)
         self._check_session()
+        self._check_cache()
 
     def _check_session(self) -> None:
         given: object = self.session_id
@@ -173,6 +180,13 @@ class ModelSettings:
             raise refused(
                 _where("session_id"), given, "is a string of 1 to 256 characters, or False"
             )
+
+    def _check_cache(self) -> None:
+        if self.cache is None:
+            return
+        check_choice(_where("cache"), self.cache, CACHES)
+        if self.cache_control is not None:
+            raise refused(_where("cache"), self.cache, "is not given together with cache_control")
 
     def _check_number(self, name: str, **bounds: Any) -> None:
         if (value := getattr(self, name)) is not None:

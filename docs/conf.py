@@ -44,6 +44,7 @@ CONTENTS = {
         "tools",
         "approvals",
         "money",
+        "prompt-caching",
         "team-budgets",
         "agents-as-tools",
         "hooks",

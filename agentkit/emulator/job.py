@@ -10,6 +10,7 @@ from typing import Any
 from agentkit.emulator.catalogue import Catalogue
 from agentkit.emulator.listed_model import QUALITIES, Model
 from agentkit.emulator.painter.studio import Flaw, Picture, Studio
+from agentkit.emulator.prompt_cache import CacheUse, PromptCache
 from agentkit.emulator.script import Draw, Place, Reply, UseServerTool
 from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Charge, Ledger, Meter
@@ -67,6 +68,9 @@ class Job:
     server_results: int = 0
     web_searches: int = 0
     settled: bool = False
+    prompts: PromptCache = field(default_factory=PromptCache)
+    cache: CacheUse = field(default_factory=CacheUse)
+    """What of its prompt is read from the provider's cache, and written to it."""
 
     def wrote(self, text: str) -> None:
         self.text += len(text)
@@ -117,7 +121,9 @@ class Job:
             completion_tokens=words + image_tokens,
             reasoning_tokens=reasoning,
             image_tokens=image_tokens,
-            prompt_cost=self.prompt_tokens * self.model.prompt_price,
+            prompt_cost=self.cache.prompt_cost(self.prompt_tokens, self.model.prompt_price),
+            cached_tokens=self.cache.read,
+            cache_write_tokens=self.cache.written,
             completion_cost=words * self.model.completion_price,
             image_cost=self.image_cost + self.web_searches * SEARCH_PRICE,
             images=drawn,
@@ -141,6 +147,8 @@ class Job:
         self.settled = True
         meter = self.meter()
         dictated = (self.reply.usage or {}).get("cost")
+        if not free:
+            self.prompts.keep(self.model.id, self.cache)
         cost = 0.0 if free else meter.cost if dictated is None else float(dictated)
         self.ledger.settle(
             Charge(self.id, self.model.id, cost, 0 if free else meter.images, self.kind),

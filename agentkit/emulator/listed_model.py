@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentkit.emulator.cache_rules import rule_of
 from agentkit.emulator.tables import word_list
 
 SAMPLING = word_list(
@@ -112,6 +113,13 @@ class Model:
 
     def record(self) -> dict[str, Any]:
         pricing = {"prompt": _money(self.prompt_price), "completion": _money(self.completion_price)}
+        if (rule := rule_of(self.id)) is not None:
+            shares = {"read": rule.read, "write": rule.write, "write_1h": rule.write_hour}
+            pricing |= {
+                f"input_cache_{name}": _money(self.prompt_price * share)
+                for name, share in shares.items()
+                if share is not None
+            }
         if self.image_api is not None:
             pricing["image_output"] = _money(self.image_api.price)
         return {

@@ -17,6 +17,7 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
+from agentkit.loop import caching
 from agentkit.loop.approvals import decided
 from agentkit.loop.capabilities import with_capabilities
 from agentkit.loop.clock import Clock
@@ -78,13 +79,14 @@ def services_of(
     log: EventLog | None = None,
     calls: RunLedger | None = None,
     ledger: Ledger | None = None,
+    is_conversation: bool = False,
 ) -> LiveRun:
     """All that is live of a run of this agent, whether it is new or comes from disk.
 
     `depth` is how many agents it works for. `encoded` is what was serialised of its conversation,
     `planner` has planned its requests.
     `calls` is where its requests are written down, if that is the ledger of a caller; `ledger` is
-    the one to use where the agent has none.
+    the one to use where the agent has none. `is_conversation`: further turns are likely to follow.
     Raises `UsageError` for a `budget` that is none. It is made where the event loop runs, and
     closed by `LiveRun.close`.
     """
@@ -106,6 +108,7 @@ def services_of(
         agent.checks,
         agent.name,
         agent.ledger or ledger,
+        is_conversation,
     )
     shared = Budget(within=[agent.budget, given])
     context = RunContext(
@@ -133,6 +136,7 @@ async def begin(run: Run, live: LiveRun, decisions: Decisions | None = None) -> 
         if run.status != "running":
             return run
     context = await with_capabilities(context, run)
+    caching.tell(run, context)
     if context.may_draw:
         await asyncio.to_thread(check_room, context.services.store)
     clock.stage = ""

@@ -26,7 +26,8 @@ from agentkit.run import Run
 from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
 from agentkit.settings import ModelSettings
 from agentkit.tools.server_tools import ServerTool
-from agentkit.values import BlobRef, Message
+from agentkit.values import BlobRef, Message, Usage
+from agentkit.wire.cache_marks import keeps_an_hour, write_prices
 from agentkit.wire.catalogue import ChatModel
 from agentkit.wire.images import ImageRequest
 from agentkit.wire.json import write
@@ -82,6 +83,7 @@ async def _checked(context: RunContext, run: Run) -> RunContext:
         context,
         settings=settings,
         sees=model.sees,
+        cache_saved=_saver(model, context, run),
         price=_pricer(model, picture),
         worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
         picture_price=picture,
@@ -90,6 +92,7 @@ async def _checked(context: RunContext, run: Run) -> RunContext:
 
 def _with_prices(context: RunContext, run: Run, price: Price) -> RunContext:
     """The context with the prices that the user told, which win over those of the catalogue."""
+    context = replace(context, cache_saved=_saver(price.as_model(run.model), context, run))
     if not _counts_money(context, run):
         return context
     model, wanted = price.as_model(run.model), context.settings.modalities
@@ -104,6 +107,12 @@ def _with_prices(context: RunContext, run: Run, price: Price) -> RunContext:
         worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
         picture_price=picture,
     )
+
+
+def _saver(model: ChatModel, context: RunContext, run: Run) -> Callable[[Usage], float | None]:
+    """What the prompt cache saved in a request that used this much."""
+    hour = keeps_an_hour(context.settings, context.audience(run.model))
+    return lambda usage: model.cache_saved(usage, datetime.now(UTC), hour=hour)
 
 
 def _picture_price(context: RunContext, price: Price) -> float | None:
@@ -298,7 +307,9 @@ def _pricer(
         now = datetime.now(UTC)
         tokens = _declared(request) + said.tokens(request)
         each = partial(model.highest_price, when=now, tokens=tokens)
-        parts = [each("prompt") * tokens, each("request")]
+        written = write_prices(request.settings, request.audience, request.cache)
+        dearest = max(map(each, ("prompt", *written)))
+        parts = [dearest * tokens, each("request")]
         longest = request.max_tokens
         if longest is None:
             longest = min(reply_tokens, model.max_output_tokens or reply_tokens)

@@ -25,7 +25,7 @@ from agentkit.tools.asking import Answers
 from agentkit.tools.dialect import is_lean
 from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ImageGeneration, ServerTool
-from agentkit.values import Invocation
+from agentkit.values import Invocation, Usage
 from agentkit.wire.body import Encoded
 from agentkit.wire.types import FunctionSpec, JsonObject, OutputSchema, Request
 
@@ -62,6 +62,8 @@ class Services:
     """What log lines call the agent."""
     ledger: Ledger | None = None
     """Where paid requests are written down."""
+    is_conversation: bool = False
+    """Whether further turns are likely to follow this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class RunContext:
     picture_price: float | None = None
     """How much of that is for a picture of the server tool; None where the catalogue does not
     tell.
+    """
+
+    cache_saved: Callable[[Usage], float | None] | None = None
+    """What the prompt cache saved in a request that used this much, in USD; None where nobody has
+    its prices.
     """
 
     def tool_context(

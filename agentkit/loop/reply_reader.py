@@ -316,7 +316,7 @@ class ReplyReader:
         taken = {each.id for each in self.run.invocations}
         server = parsed.invocations(self._named, handles, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
-        usage = self._priced(reply, reply.usage, images)
+        usage = self._with_cache_saved(reply, self._priced(reply, reply.usage, images))
         is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
         if reply.finish == "length" and closing is None and not _may_ask_again(self.run, message):
             closing = "max_tokens"
@@ -422,6 +422,11 @@ class ReplyReader:
         named = None if tool is None else tool.parameters.get("model")
         painter = client.prices.of_painter(named, reply.drawn_by)
         return with_drawing(usage, reply.drawing, price, painter)
+
+    def _with_cache_saved(self, reply: Reply, usage: Usage) -> Usage:
+        """The usage of a reply with what the prompt cache saved, if the reply tells of it."""
+        saved = self._context.cache_saved if reply.tells_cache else None
+        return usage if saved is None else replace(usage, cache_saved_usd=saved(usage))
 
     def _usage(self) -> Usage:
         reply = self.decoder.reply() if self._parsed is None else self._parsed.reply

@@ -9,6 +9,7 @@ from agentkit import wire
 from agentkit._log import logger
 from agentkit.budget import Hold
 from agentkit.images.drafts import check_room
+from agentkit.loop import caching
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
 from agentkit.run.history import Plan
@@ -44,6 +45,7 @@ def request_of(run: Run, context: RunContext) -> Request:
         output_tokens_left=tokens_left,
         fields=services.client.service.fields,
         shown=sent.shown,
+        cache=caching.marks(run, context),
     )
 
 

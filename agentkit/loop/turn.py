@@ -10,6 +10,7 @@ from typing import Any
 from agentkit._log import logger
 from agentkit.budget import Hold
 from agentkit.errors import APIError, BadRequest, RunError
+from agentkit.loop import caching
 from agentkit.loop.capabilities import may_draw, suggest
 from agentkit.loop.context import RunContext
 from agentkit.loop.fallback import server_tool_refused
@@ -61,6 +62,7 @@ async def take_turn(
             path, body = await body_of(request, run, context, hold)
             exchange = await paid.send(path, body, facts=facts)
             grown = await reader.finish(exchange, closing)
+        caching.note(request, grown, context)
         return reader.settled(grown, hold.uncertain_usd)
     except RunError as error:
         if call is not None and paid.replayed is not None and not paid.replayed.is_known:

@@ -35,11 +35,13 @@ class Price:
     """
     cached_input: float | None = None
     """For a million tokens that were read from the prompt cache; None: as `input`."""
+    cache_write: float | None = None
+    """For a million tokens that were written to the prompt cache; None: as `input`."""
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             value: object = getattr(self, name)
-            may_be_none = name in {"image", "cached_input"}
+            may_be_none = name in {"image", "cached_input", "cache_write"}
             if value is not None or not may_be_none:
                 also = ", or None" if may_be_none else ""
                 check_number(f"Price({name}={{!r}})", value, least=0, unit="USD", also=also)
@@ -47,11 +49,14 @@ class Price:
     def of(self, usage: Usage) -> float:
         """USD for what was used."""
         cached = min(usage.cached_tokens, usage.input_tokens)
+        written = min(usage.cache_write_tokens, usage.input_tokens - cached)
         shown = min(usage.image_tokens, usage.output_tokens) if self.image is not None else 0
         cheaper = self.input if self.cached_input is None else self.cached_input
+        dearer = self.input if self.cache_write is None else self.cache_write
         tokens = (
-            (usage.input_tokens - cached) * self.input,
+            (usage.input_tokens - cached - written) * self.input,
             cached * cheaper,
+            written * dearer,
             (usage.output_tokens - shown) * self.output,
         )
         return fsum((fsum(tokens) / _MILLION, usage.images * (self.image or 0.0)))
@@ -63,7 +68,11 @@ class Price:
 
     def as_model(self, name: str) -> ChatModel:
         """The model as a catalogue with these prices would list it."""
-        prices = {"prompt": self.input / _MILLION, "completion": self.output / _MILLION}
+        read = self.input if self.cached_input is None else self.cached_input
+        write = self.input if self.cache_write is None else self.cache_write
+        told = {"prompt": self.input, "completion": self.output}
+        told |= {"input_cache_read": read, "input_cache_write": write}
+        prices = {name: price / _MILLION for name, price in told.items()}
         return ChatModel(name, prices=prices)
 
 

@@ -20,6 +20,8 @@ _IGNORED = {"stop_server_tools_when"}
 """How far server tools may go: of runs that share a budget, it is chance which takes its share
 first."""
 
+_MARKS = {"cache_control", "prompt_cache_breakpoint"}
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -45,7 +47,38 @@ def compared(method: str, path: str, query: Sequence[tuple[str, str]], body: byt
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         value = {key: each for key, each in fields.items() if key not in _IGNORED}
+        value = _with_plain_texts(value)
     return Compared(method, path, tuple(query), value)
+
+
+def _with_plain_texts(body: dict[str, Any]) -> dict[str, Any]:
+    """The body without marks of the prompt cache, and with each text that is a list of one part as
+    a text: a recording from before there were such marks is still played.
+    """
+    plain = {key: _plain(each) for key, each in body.items()}
+    given: Any = plain.get("input")
+    items = cast("list[Any]", given) if isinstance(given, list) else []
+    first = cast("dict[str, Any]", items[0]) if items and isinstance(items[0], dict) else {}
+    if first.get("role") == "system":
+        plain["instructions"] = first.get("content")
+        plain["input"] = items[1:]
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(each) for each in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    plain = {key: _plain(each) for key, each in fields.items() if key not in _MARKS}
+    for key in ("content", "output"):
+        found = plain.get(key)
+        parts = cast("list[Any]", found) if isinstance(found, list) else []
+        if len(parts) == 1 and isinstance(parts[0], dict):
+            part = cast("dict[str, Any]", parts[0])
+            plain[key] = part["text"] if part.keys() == {"type", "text"} else parts
+    return plain
 
 
 def lenient(known: frozenset[str]) -> Callable[[bytes], str | None]:

@@ -19,6 +19,7 @@ class Usage:
     output_tokens: int = 0
     """Tokens of the replies, reasoning included."""
     cached_tokens: int = 0
+    """Input tokens that were read from the provider's prompt cache, at a lower price."""
     reasoning_tokens: int = 0
     image_tokens: int = 0
     server_tool_calls: int = 0
@@ -42,6 +43,11 @@ class Usage:
     """
     server_tool_cost_usd: Amount | None = None
     """USD of `cost_usd` that metered server tools took; None if no reply told it."""
+    cache_saved_usd: Amount | None = None
+    """USD that the prompt cache saved, by the prices of the catalogue or your own; below 0 where
+    writing to it cost more than reading from it saved. None if no request told what it read and
+    wrote, or no such price is known. A part of no other amount.
+    """
     uncertain_usd: Amount = 0.0
     """USD that may have been spent beside `cost_usd`: the highest known prices of requests that
     broke off, or whose replies did not tell their cost.
@@ -53,6 +59,11 @@ class Usage:
         spent.
         """
         return self.priced_requests == self.requests
+
+    @property
+    def fresh_tokens(self) -> int:
+        """Input tokens that were neither read from a prompt cache nor written to it."""
+        return max(0, self.input_tokens - self.cached_tokens - self.cache_write_tokens)
 
     @property
     def is_metered(self) -> bool:
@@ -71,13 +82,15 @@ class Usage:
         if len(each) < 2:
             return each[0] if each else cls()
         counts = map(sum, zip(*map(_COUNTS, each), strict=True))
-        cost, upstream, server_tool = map(_sum_of_known, zip(*map(_COSTS, each), strict=True))
+        costs = zip(*map(_COSTS, each), strict=True)
+        cost, upstream, server_tool, saved = map(_sum_of_known, costs)
         uncertain = fsum([usage.uncertain_usd for usage in each])
         return cls(
             *counts,
             cost_usd=cost,
             upstream_cost_usd=upstream,
             server_tool_cost_usd=server_tool,
+            cache_saved_usd=saved,
             uncertain_usd=uncertain,
         )
 
@@ -87,7 +100,7 @@ def _sum_of_known(costs: Iterable[float | None]) -> float | None:
     return fsum(known) if known else None
 
 
-_COSTS = attrgetter("cost_usd", "upstream_cost_usd", "server_tool_cost_usd")
+_COSTS = attrgetter("cost_usd", "upstream_cost_usd", "server_tool_cost_usd", "cache_saved_usd")
 _COUNTS = attrgetter(*(name for name in Usage.__dataclass_fields__ if not name.endswith("_usd")))
 
 EPSILON = 1e-12

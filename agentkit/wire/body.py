@@ -13,6 +13,7 @@ from typing import Any
 from agentkit.run.audience import Audience
 from agentkit.run.history import PLAIN, MessageView
 from agentkit.values import Api, BlobRef, Image, Message, Pieces, Text, ToolResult, replace
+from agentkit.wire.cache_marks import Ends, marked, request_fields
 from agentkit.wire.fields import standard
 from agentkit.wire.json import write
 from agentkit.wire.tool_calls import for_history
@@ -109,6 +110,23 @@ def around(head: bytes, key: str, items: Sequence[Pieces]) -> Pieces:
     return joined([(start,), *listed(items), (b"]}",)])
 
 
+def with_marks(request: Request, api: Api, items: list[Pieces], ends: Ends) -> list[Pieces]:
+    """The items with the marks of the prompt cache in them, where the request has any."""
+    cache = request.cache
+    if cache is None or cache.where != "all" or cache.silent:
+        return items
+    left = max(0, request.marks_left - bool(request.instructions.strip()))
+    mark = b"," + write(cache.field(api))[1:-1]
+    return marked(items, ends.places(left), mark)
+
+
+def system_text(request: Request, api: Api, kind: str) -> list[dict[str, Any]]:
+    """The instructions as a list of parts, marked for the prompt cache."""
+    cache = request.cache
+    mark = {} if cache is None or cache.silent or not request.marks_left else cache.field(api)
+    return [{"type": kind, "text": request.instructions, **mark}]
+
+
 _CHUNK = 64
 """Messages that are kept as one piece, once as many are behind them: of a long conversation, a
 request looks at its newest messages one by one."""
@@ -144,21 +162,36 @@ class Encoded:
     """Whom the items were serialised for."""
     chunks: tuple[Chunk, ...] = ()
     """Of the first messages, in order."""
+    in_parts: bool = False
+    """Whether their texts are lists of parts, which a mark of the prompt cache needs."""
+    unread_writes: int = 0
+    """How many requests in a row, up to now, wrote to the prompt cache and read nothing from it."""
 
     def copy(self) -> Encoded:
         """The same, to go its own way from here."""
-        return Encoded(dict(self.items), list(self.heads), self.audience, self.chunks)
+        copied = Encoded(dict(self.items), list(self.heads), self.audience, self.chunks)
+        copied.in_parts, copied.unread_writes = self.in_parts, self.unread_writes
+        return copied
 
-    def address(self, audience: Audience) -> None:
+    def address(self, request: Request) -> None:
         """Forget the items if they are for others: what of a reply goes depends on who reads it."""
+        audience, in_parts = request.audience, request.cache is not None and request.cache.in_parts
         if audience != self.audience:
-            self.items, self.audience, self.chunks = {}, audience, ()
+            self.unread_writes = 0
+        if audience != self.audience or in_parts != self.in_parts:
+            self.items, self.chunks = {}, ()
+            self.audience, self.in_parts = audience, in_parts
 
     def every(
-        self, request: Request, api: str, encode: Callable[[Message, MessageView], Sequence[Pieces]]
+        self,
+        request: Request,
+        api: str,
+        encode: Callable[[Message, MessageView], Sequence[Pieces]],
+        ends: Ends,
     ) -> list[Pieces]:
         """The items of all messages. Those far behind come joined, `_CHUNK` messages as one item;
-        the newest messages have an item or more each. `encode` is asked for what is not known.
+        the newest messages have an item or more each. `encode` is asked for what is not known, and
+        `ends` is told of the newest messages.
         """
         messages, shown = request.messages, request.shown
         items: list[Pieces] = []
@@ -179,7 +212,9 @@ class Encoded:
         if is_new or len(chunks) != len(self.chunks):
             self.chunks = tuple(chunks)
         for index in range(at, len(messages)):
-            items += encode(messages[index], shown.get(index, PLAIN))
+            own = encode(messages[index], shown.get(index, PLAIN))
+            ends.add(messages[index], len(items), own)
+            items += own
         return items
 
     def _chunk(
@@ -304,6 +339,7 @@ def settings(request: Request, api: Api) -> dict[str, Any]:
         "reasoning": reasoning,
         "stop_server_tools_when": _stop_conditions(request),
     }
+    common |= request_fields(given, request.audience, api)
     body = {name: value for name, value in common.items() if value is not None}
     return body if request.fields.openrouter else standard(body, api)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import inf
+from math import fsum, inf
 from typing import cast
 
+from agentkit.values import Usage
 from agentkit.wire.json import as_count, as_object, as_objects, as_text
-from agentkit.wire.price_overrides import PriceOverride, dollars, highest, overrides_of
+from agentkit.wire.price_overrides import PriceOverride, dollars, exact, highest, overrides_of
 from agentkit.wire.types import JsonObject
 
 CHAT_MODELS = "/models?output_modalities=all&limit=1000"
@@ -143,6 +144,28 @@ class ChatModel:
         about so many tokens of prompt; 0 where it has no price.
         """
         return highest(name, self.prices.get(name), self.overrides, when, tokens) or 0.0
+
+    def cache_saved(self, usage: Usage, when: datetime, *, hour: bool = False) -> float | None:
+        """USD that the prompt cache saved in one request at this time, less than 0 where it cost
+        more; None where a price is not known. `hour`: what it wrote is kept for an hour.
+        """
+        write = "input_cache_write_1h" if hour else "input_cache_write"
+        if not self.prices.keys() & {"input_cache_read", write}:
+            return None
+        counts = {"input_cache_read": usage.cached_tokens, write: usage.cache_write_tokens}
+        saved: list[float] = []
+        for name, count in counts.items():
+            if not count:
+                continue
+            tokens = usage.input_tokens
+            fresh, price = (self._exact(each, when, tokens) for each in ("prompt", name))
+            if fresh is None or price is None:
+                return None
+            saved.append(count * (fresh - price))
+        return fsum(saved)
+
+    def _exact(self, name: str, when: datetime, tokens: int) -> float | None:
+        return exact(name, self.prices.get(name), self.overrides, when, tokens)
 
     # What a catalogue does not say is not known, and is taken for possible.
 

@@ -53,7 +53,7 @@ _STANDARD: Mapping[Api, frozenset[str]] = {
     "responses": _BOTH,
 }
 """The standard fields among those of `ModelSettings` and of `body.settings`."""
-_WRITTEN_BY_US = frozenset({"extra", "max_tokens", "tool_choice"})
+_WRITTEN_BY_US = frozenset({"cache", "extra", "max_tokens", "tool_choice"})
 """Settings that go to any service, each API with a field of its own."""
 _REASONS = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-[5-9](?!.*chat)|codex)")
 """OpenAI's models that reason, by how their names begin."""
@@ -66,6 +66,8 @@ def refused_settings(settings: ModelSettings, api: Api, fields: Fields) -> tuple
     taken = _STANDARD[api] | _WRITTEN_BY_US
     given = [name for name in settings.__dataclass_fields__ if _is_given(getattr(settings, name))]
     refused = [name for name in given if name not in taken]
+    if settings.cache in {"5m", "1h"}:
+        refused.append("cache")
     if api == "chat" and _effort(settings.reasoning) is None and settings.reasoning is not None:
         refused.append("reasoning")
     if "image" in (settings.modalities or ()) and not fields.draws_itself:

@@ -97,6 +97,28 @@ def highest(
     return max(possible, default=None)
 
 
+def exact(
+    name: str,
+    usual: float | None,
+    overrides: Sequence[PriceOverride],
+    when: datetime,
+    tokens: float,
+) -> float | None:
+    """The price of this name in a request at this time with so many tokens; None where there is
+    none, and where it is not sure which one holds.
+    """
+    found = usual
+    for each in overrides:
+        price = each.prices.get(name)
+        if price is None:
+            continue
+        holds = each.holds(when, tokens)
+        if holds is None:
+            return None
+        found = price if holds else found
+    return found
+
+
 def overrides_of(pricing: JsonObject) -> tuple[PriceOverride, ...]:
     """The `overrides` of a pricing object, in their order; what is no object is passed over."""
     return tuple([_override(each) for each in as_objects(pricing.get("overrides"))])

@@ -13,6 +13,7 @@ from agentkit.run.audience import Audience
 from agentkit.run.history import MessageView
 from agentkit.settings import ModelSettings
 from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
+from agentkit.wire.cache_marks import MOST_MARKS, CacheMarks
 from agentkit.wire.fields import OPENROUTER, Fields
 
 JsonObject = Mapping[str, Any]
@@ -77,6 +78,8 @@ class Request:
     cost_left: float | None = None
     fields: Fields = OPENROUTER
     """Which fields the service takes."""
+    cache: CacheMarks | None = None
+    """Where the prompt is marked for the provider's prompt cache."""
     shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
     """By position in `messages`: how that message goes, where it does not go as it is
     (`agentkit.run.history`).
@@ -86,6 +89,23 @@ class Request:
     def audience(self) -> Audience:
         """The models that may answer."""
         return Audience.of(self.model, self.settings, strict=self.fields.strict)
+
+    @property
+    def marks_tools(self) -> bool:
+        """Whether the last function tool is marked for the prompt cache, in Chat Completions."""
+        cache = self.cache
+        marks = cache is not None and cache.where == "all" and not cache.silent
+        return marks and bool(self.functions) and self._marks_of_tools == 0
+
+    @property
+    def marks_left(self) -> int:
+        """How many marks are left for what stands behind the tools."""
+        return max(0, MOST_MARKS - (self._marks_of_tools or int(self.marks_tools)))
+
+    @property
+    def _marks_of_tools(self) -> int:
+        """How many tools the user marked himself."""
+        return sum("cache_control" in spec.extra for spec in self.functions)
 
     @property
     def max_tokens(self) -> int | None:
@@ -186,6 +206,8 @@ class Reply:
     """The model that the tool which draws has drawn with, if the service says it."""
     drawing: Usage | None = None
     """What that tool used beside `usage`, if the service says it."""
+    tells_cache: bool = False
+    """Whether `usage` tells how many tokens were read from the prompt cache, be it none."""
 
 
 class WordFilter(Protocol):

@@ -125,6 +125,11 @@ class Bill:
             server_tool_cost_usd=told.get(SERVER_TOOL_COST),
         )
 
+    @property
+    def tells_cache(self) -> bool:
+        """Whether it is told how many tokens were read from the prompt cache, be it none."""
+        return any(path in self._amounts for path in COUNTS["cached_tokens"])
+
     def count(self, *paths: str) -> int:
         """The first of these counts that is not 0."""
         for path in paths:

@@ -13,6 +13,7 @@ from agentkit.emulator.job import Job, Origin, drawing_model
 from agentkit.emulator.listed_model import Model
 from agentkit.emulator.model.rule_model import RuleModel
 from agentkit.emulator.painter.studio import FLAWS, Flaw
+from agentkit.emulator.prompt_cache import chat_blocks, responses_blocks
 from agentkit.emulator.script import Json, Place, RawReply, Reply
 from agentkit.emulator.server.posts import Kind
 from agentkit.emulator.server.response import Outgoing
@@ -67,6 +68,7 @@ async def answer_chat(state: State, request: Request, value: Any) -> Outgoing:
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = _job(state, request, model_request, scripted, "chat", body.session_id)
+    job.cache = state.prompt_cache.look(job.model.id, chat_blocks(value), job.prompt_tokens)
     return await _send(job, ChatEncoder(job, state.ids), state, stream=body.stream)
 
 
@@ -83,6 +85,7 @@ async def answer_responses(state: State, request: Request, value: Any) -> Outgoi
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     job = _job(state, request, model_request, scripted, "responses", body.session_id)
+    job.cache = state.prompt_cache.look(job.model.id, responses_blocks(value), job.prompt_tokens)
     return await _send(
         job, ResponsesEncoder(job, state.ids, _echo(body, value)), state, stream=body.stream
     )
@@ -185,6 +188,7 @@ def _job(
         reply=reply,
         studio=state.studio,
         ledger=state.ledger,
+        prompts=state.prompt_cache,
         containers=state.containers,
         prompt_tokens=ceil(text / 4) + 3 * len(model_request.turns) + TOKENS_PER_PICTURE * pictures,
         native=native,

@@ -39,6 +39,8 @@ class Meter:
     server_calls: int
     server_results: int
     web_searches: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def cost(self) -> float:
@@ -61,8 +63,8 @@ class Meter:
             "cost": self.cost,
             "is_byok": False,
             "prompt_tokens_details": {
-                "cached_tokens": 0,
-                "cache_write_tokens": 0,
+                "cached_tokens": self.cached_tokens,
+                "cache_write_tokens": self.cache_write_tokens,
                 "audio_tokens": 0,
                 "video_tokens": 0,
             },
@@ -85,7 +87,10 @@ class Meter:
     def responses_usage(self) -> dict[str, Any]:
         usage: dict[str, Any] = {
             "input_tokens": self.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {
+                "cached_tokens": self.cached_tokens,
+                "cache_write_tokens": self.cache_write_tokens,
+            },
             "output_tokens": self.completion_tokens,
             "output_tokens_details": {
                 "reasoning_tokens": self.reasoning_tokens,
@@ -163,7 +168,7 @@ def _record(charge: Charge, meter: Meter, facts: Mapping[str, Any]) -> dict[str,
         "native_tokens_completion": meter.completion_tokens,
         "native_tokens_completion_images": meter.image_tokens,
         "native_tokens_reasoning": meter.reasoning_tokens,
-        "native_tokens_cached": 0,
+        "native_tokens_cached": meter.cached_tokens,
         "num_media_prompt": facts["media"],
         "num_media_completion": charge.images,
         "origin": facts["referer"] or "",

@@ -198,6 +198,10 @@ class Emulator:
         """Expire every temporary image URL that was given out so far."""
         self._studio.expire()
 
+    def age_prompts(self, seconds: float) -> None:
+        """Let the prompt caches of the providers grow older by so many seconds."""
+        self._state.prompt_cache.ahead += seconds
+
     def start(self) -> Self:
         """Start the server in a thread of its own, as a `with` block does."""
         if self._server is not None:

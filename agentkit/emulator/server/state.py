@@ -9,6 +9,7 @@ from agentkit.emulator.catalogue import Catalogue
 from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
+from agentkit.emulator.prompt_cache import PromptCache
 from agentkit.emulator.script import Draw, Item, Place, Raw, RawReply, Reply, Scripted
 from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Ledger
@@ -44,6 +45,7 @@ class State:
     """
 
     containers: Containers = field(default_factory=Containers)
+    prompt_cache: PromptCache = field(default_factory=PromptCache)
     faults: Faults = field(default_factory=Faults)
     ledger: Ledger = field(default_factory=Ledger)
     requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from agentkit.emulator.tables import word_set
 from agentkit.emulator.wire.errors import invalid
-from agentkit.emulator.wire.request_bodies import Int, Part, read
+from agentkit.emulator.wire.request_bodies import Int, Part, PromptCacheBreakpoint, read
 
 _OTHERS = word_set(
     """
@@ -34,6 +34,7 @@ class ContentPart(Part):
     ]
     text: str | None = None
     image_url: str | dict[str, Any] | None = None
+    prompt_cache_breakpoint: PromptCacheBreakpoint | None = None
 
 
 class MessageItem(Part):

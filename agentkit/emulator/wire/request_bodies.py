@@ -38,9 +38,20 @@ class ImageUrl(Part):
     detail: Literal["auto", "low", "high", "original"] | None = None
 
 
+class CacheControl(Part):
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
+
+
+class PromptCacheBreakpoint(Part):
+    mode: Literal["explicit"]
+
+
 class TextPart(Part):
     type: Literal["text"]
     text: str
+    cache_control: CacheControl | None = None
+    prompt_cache_breakpoint: PromptCacheBreakpoint | None = None
 
 
 class ImagePart(Part):
@@ -140,6 +151,7 @@ class Function(Part):
 class ChatFunctionTool(Part):
     type: Literal["function"]
     function: Function
+    cache_control: CacheControl | None = None
 
 
 class FlatFunctionTool(Part):
@@ -260,8 +272,8 @@ class StopWhen(Part):
     reason: str | None = None
 
 
-class CacheControl(Part):
-    type: Literal["ephemeral"]
+class PromptCacheOptions(Part):
+    mode: Literal["explicit"]
     ttl: str | None = None
 
 
@@ -287,6 +299,7 @@ class Common(Part):
     service_tier: Tier | None = None
     stop: Stop = None
     cache_control: CacheControl | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
     deferred_tools: DeferredTools | None = None
     session_id: str | None = None
     stop_server_tools_when: list[StopWhen] | None = Field(default=None, min_length=1)

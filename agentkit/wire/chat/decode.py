@@ -324,6 +324,7 @@ class ChatReply:
             raw=(write(self._message(calls)),),
             server_calls=tuple(server),
             usage=self._bill.usage(),
+            tells_cache=self._bill.tells_cache,
             finish=self._finish,
             refusal=self._refusal_words(),
             error=self._error,

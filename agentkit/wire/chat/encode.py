@@ -19,10 +19,13 @@ from agentkit.wire.body import (
     result_text,
     results_in_words,
     settings,
+    system_text,
     visible,
+    with_marks,
     with_surroundings,
     words,
 )
+from agentkit.wire.cache_marks import Ends
 from agentkit.wire.chat.echo import echo
 from agentkit.wire.echo import in_words
 from agentkit.wire.fields import with_extra
@@ -37,13 +40,20 @@ PATH = "/chat/completions"
 def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     """The request's body for `POST /chat/completions`."""
     cache = encoded if encoded is not None else Encoded()
-    audience = request.audience
-    cache.address(audience)
+    audience, ends = request.audience, Ends()
+    cache.address(request)
     items: list[Pieces] = []
     if request.instructions.strip():
-        items.append((write({"role": "system", "content": request.instructions}),))
-    items += cache.every(request, "chat", partial(_items, audience=audience, cache=cache))
+        items.append((write({"role": "system", "content": _instructions(request)}),))
+    every = cache.every(request, "chat", partial(_items, audience=audience, cache=cache), ends)
+    items += with_marks(request, "chat", every, ends)
     return around(cache.head(request, "chat", _head), "messages", items)
+
+
+def _instructions(request: Request) -> object:
+    if request.cache is None:
+        return request.instructions
+    return system_text(request, "chat", "text")
 
 
 def _head(request: Request) -> dict[str, Any]:
@@ -76,7 +86,10 @@ def _function(request: Request, index: int) -> dict[str, Any]:
     }
     if spec.strict is not None:
         function["strict"] = spec.strict
-    return {"type": "function", "function": function, **spec.entry}
+    mark: dict[str, Any] = {}
+    if request.cache is not None and request.marks_tools and spec is request.functions[-1]:
+        mark = request.cache.field("chat")
+    return {"type": "function", "function": function, **mark, **spec.entry}
 
 
 def _server_tool(tool: JsonObject) -> dict[str, Any]:
@@ -106,9 +119,9 @@ def _items(
     if (kept := cache.get(message, "chat", shown)) is not None:
         return kept
     if message.role == "user":
-        items = (_user(with_surroundings(message, shown)),)
+        items = (_user(with_surroundings(message, shown), in_parts=cache.in_parts),)
     elif message.role == "tool":
-        items = _tool(message, shown)
+        items = _tool(message, shown, in_parts=cache.in_parts)
     elif echoed(message, "chat", audience) and not shown.calls.in_words:
         items = echo(message, shown, audience)
     else:
@@ -116,10 +129,10 @@ def _items(
     return cache.put(message, "chat", shown, items)
 
 
-def _user(parts: Sequence[Text | Image]) -> Pieces:
+def _user(parts: Sequence[Text | Image], *, in_parts: bool) -> Pieces:
     holes = Placeholders()
     content = _content(parts, holes)
-    if len(content) == 1 and content[0]["type"] == "text":
+    if not in_parts and len(content) == 1 and content[0]["type"] == "text":
         return holes.pieces({"role": "user", "content": content[0]["text"]})
     return holes.pieces({"role": "user", "content": content})
 
@@ -162,24 +175,27 @@ def _call(call: ToolCall, ids: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
+def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Pieces, ...]:
     """One item for each result; pictures follow in a user's message, since many providers refuse
     them in a tool's.
     """
     if shown.calls.in_words:
-        return (_user(results_in_words(message, shown)),)
+        return (_user(results_in_words(message, shown), in_parts=in_parts),)
     items: list[Pieces] = []
     follow: list[Text | Image] = []
     gone, ids = set(shown.hidden), dict(shown.calls.ids)
     results = [part for part in message.parts if isinstance(part, ToolResult)]
     for result in results:
         call_id = ids.get(result.call_id, result.call_id)
-        item = {"role": "tool", "tool_call_id": call_id, "content": result_text(result)}
+        text: object = result_text(result)
+        if in_parts:
+            text = [{"type": "text", "text": text}]
+        item = {"role": "tool", "tool_call_id": call_id, "content": text}
         items.append((write(item),))
         if images := [part for part in visible(result.parts, gone) if isinstance(part, Image)]:
             names = ", ".join(image.name for image in images)
             follow += [Text(f"Pictures from {result.name} ({names}):"), *images]
     follow += beside(shown)
     if follow:
-        items.append(_user(follow))
+        items.append(_user(follow, in_parts=in_parts))
     return tuple(items)

@@ -322,6 +322,7 @@ class ResponsesReply:
             raw=content.echo(),
             server_calls=tuple(server),
             usage=self._bill.usage(),
+            tells_cache=self._bill.tells_cache,
             finish=finish,
             refusal=content.refusal or None,
             error=self._error,

@@ -19,10 +19,13 @@ from agentkit.wire.body import (
     result_text,
     results_in_words,
     settings,
+    system_text,
     visible,
+    with_marks,
     with_surroundings,
     words,
 )
+from agentkit.wire.cache_marks import Ends
 from agentkit.wire.echo import in_words
 from agentkit.wire.fields import reasons, with_extra
 from agentkit.wire.json import write
@@ -37,10 +40,15 @@ PATH = "/responses"
 def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     """The request's body for `POST /responses`."""
     cache = encoded if encoded is not None else Encoded()
-    audience = request.audience
-    cache.address(audience)
+    audience, ends = request.audience, Ends()
+    cache.address(request)
     items: list[Pieces] = []
-    items += cache.every(request, "responses", partial(_items, audience=audience, cache=cache))
+    if request.cache is not None and request.instructions.strip():
+        # The field `instructions` is one text, which can carry no mark.
+        content = system_text(request, "responses", "input_text")
+        items.append((write({"type": "message", "role": "system", "content": content}),))
+    every = cache.every(request, "responses", partial(_items, audience=audience, cache=cache), ends)
+    items += with_marks(request, "responses", every, ends)
     return around(cache.head(request, "responses", _head), "input", items)
 
 
@@ -60,7 +68,7 @@ def _head(request: Request) -> dict[str, Any]:
     if not request.closing:
         tools += [dict(tool) for tool in request.server_tools]
     own: dict[str, Any] = {
-        "instructions": request.instructions if request.instructions.strip() else None,
+        "instructions": _instructions(request),
         "max_output_tokens": request.max_tokens,
         "tools": tools or None,
         "tool_choice": _tool_choice(request),
@@ -78,6 +86,11 @@ def _head(request: Request) -> dict[str, Any]:
             }
         }
     return with_extra(with_extra(settings(request, "responses"), own), given.extra)
+
+
+def _instructions(request: Request) -> str | None:
+    is_item = request.cache is not None
+    return request.instructions if request.instructions.strip() and not is_item else None
 
 
 def _server_calls(request: Request) -> int | None:
@@ -111,7 +124,7 @@ def _items(
     if message.role == "user":
         items = (_user(with_surroundings(message, shown)),)
     elif message.role == "tool":
-        items = _tool(message, shown)
+        items = _tool(message, shown, in_parts=cache.in_parts)
     elif echoed(message, "responses", audience) and not shown.calls.in_words:
         items = echo(message, shown, audience)
     else:
@@ -166,7 +179,7 @@ def _call(call: ToolCall, ids: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
+def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Pieces, ...]:
     """One item for each result, with its pictures; what else goes beside them follows as the
     user's.
     """
@@ -179,7 +192,9 @@ def _tool(message: Message, shown: MessageView) -> tuple[Pieces, ...]:
         holes = Placeholders()
         images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
         output: object = result_text(result)
-        if images:
+        if in_parts and not images:
+            output = _content([Text(str(output))], holes)
+        elif images:
             text = [Text(result.text)] if result.text.strip() else []
             output = _content([*text, *images], holes)
         call_id = ids.get(result.call_id, result.call_id)

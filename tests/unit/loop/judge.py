@@ -122,7 +122,8 @@ def responses(items: Sequence[Json]) -> Iterator[Said]:
             current.calls.append((item["call_id"], item["name"]))
         elif kind == "function_call_output":
             output = item["output"]
-            words = output if isinstance(output, str) else "".join(map(str, output))
+            told = [{"text": output}] if isinstance(output, str) else output
+            words = "".join(part.get("text", str(part)) for part in told)
             current.results.append((item["call_id"], words))
         elif kind == "reasoning":
             names = ("signature", "encrypted_content")
