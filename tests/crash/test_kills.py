@@ -39,6 +39,7 @@ def test_killed_inside_every_step() -> None:
     assert_right(total)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments() -> None:
     total = random_kills(4, SEED, (DEAD, ONCE), scenes=BY_URL)
     assert total.findings
@@ -59,9 +60,9 @@ def test_turns_of_a_conversation(kept: Kept, request: pytest.FixtureRequest) -> 
     ("part", "harm"),
     [
         ("ledger", ("repeated", "bought_again", "lost")),
-        ("received", ("waited",)),
+        pytest.param("received", ("waited",), marks=pytest.mark.slow),
         ("pictures", ("lost",)),
-        ("look-up", ("waited",)),
+        pytest.param("look-up", ("waited",), marks=pytest.mark.slow),
     ],
 )
 def test_each_part_of_the_ledger_is_needed(part: str, harm: tuple[str, ...]) -> None:

@@ -91,6 +91,7 @@ async def machine(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Machine]:
         print(machine.log.read_text()[-4000:])
 
 
+@pytest.mark.slow
 async def test_killed_while_a_picture_is_downloaded(machine: Machine) -> None:
     stalled = Socket("stall", at="body", byte=1_000)
     machine.emulator.faults.add(Fault(socket=stalled, when=When(api="pictures", nth=1)))

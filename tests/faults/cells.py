@@ -14,7 +14,7 @@ from agentkit.errors import (
     RunError,
     StreamInterrupted,
 )
-from tests.faults.scene import MOMENTS, Leap, Moment, Scene, Seen, Way
+from tests.faults.scene import MOMENTS, WAYS, Leap, Moment, Scene, Seen, Way
 
 Check = Callable[[Seen], None]
 ALL = ("chat", "responses", "images")
@@ -88,17 +88,21 @@ class Cell:
 
     @property
     def slow(self) -> bool:
-        """Whether it is left to the long run. The short one plays each row in its first turn, on
-        all of its APIs, one of the two for text buffered and the other streamed, and that for
-        pictures either, in turn; and of the later turns each eighth row."""
-        if self.moment in ("after_tool", "follow_up"):
-            return self.number % 8 != 0
-        has_text = set(TEXT) <= set(self.row.apis)
-        if self.way.api not in TEXT:
-            both = self.row.buffered is not None and self.row.streamed is not None
-            is_first = has_text and both and self.moment == "first"
-            return is_first and self.way.stream == (self.number % 2 == 0)
-        return has_text and self.way.stream == ((self.way.api == "chat") == (self.number % 2 == 0))
+        """Whether it is left to the long run. The short one plays each row in its first turn, in one
+        of the ways for text, in turn, and every other row in one for pictures; and of the later
+        turns each eighth row.
+        """
+        if self.moment in ("after_tool", "follow_up") and self.number % 8 != 0:
+            return True
+        ways = [
+            way
+            for way in WAYS
+            if way.api in self.row.apis and (way.api in TEXT) == (self.way.api in TEXT)
+            if (self.row.streamed if way.stream else self.row.buffered) is not None
+        ]
+        if self.way.api not in TEXT and set(TEXT) <= set(self.row.apis) and self.number % 2:
+            return True
+        return self.way != ways[self.number // 2 % len(ways)]
 
     @property
     def scene(self) -> Scene:

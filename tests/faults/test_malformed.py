@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentkit.errors import ProtocolError
+from tests.conftest import examples
 from tests.faults.malformed import Malformed, could_finish, judge, table, wrong_with
 from tests.faults.replay import Heard
 from tests.faults.scene import WAYS, Way
@@ -107,7 +108,7 @@ events = st.lists(
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @given(events=events, done=st.booleans())
 @settings(
-    max_examples=25,
+    max_examples=examples(10),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
