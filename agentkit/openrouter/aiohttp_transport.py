@@ -1,6 +1,7 @@
 """Requests on aiohttp's sockets, which read a streamed delta in a quarter of httpx2's time, and a
 thousand at once in a fifth. No request or response of httpx2's is built on the way, since that
 takes longer than the sending does; errors have httpx2's names, as those of the other transports do.
+What asks for httpx2's own (`handle_async_request`, for the SDK) has it over the same connections.
 
 The SDK has such a transport too, but it calls a reset, a hang-up after the POST and an unknown host
 name alike a connect time-out, so a caller that trusts these names pays for a picture twice. It also
@@ -19,7 +20,7 @@ import weakref
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 import httpx2
@@ -49,8 +50,9 @@ _NOT_SENT = (
 )
 
 
-class AiohttpTransport:
-    """Connections without a limit on their number, each request with the same `headers`.
+class AiohttpTransport(httpx2.AsyncBaseTransport):
+    """An httpx2 transport without a limit on the number of connections. `send` is the short way
+    over the same connections; each request that takes it has the same `headers`.
 
     Raises httpx2's own errors: `ConnectError`, `ConnectTimeout` and `ProxyError` only if nothing
     was sent. Of the `waits`, `connect` covers host name, connection and TLS handshake together,
@@ -60,14 +62,14 @@ class AiohttpTransport:
 
     def __init__(
         self,
-        headers: Mapping[str, str],
         waits: Waits,
         *,
         tls: ssl.SSLContext,
         keepalive: float,
         proxy: httpx2.Proxy | None = None,
     ) -> None:
-        self._headers = list({**_HEADERS, **headers}.items())
+        self.headers = dict(_HEADERS)
+        """What goes with each request that is sent by `send`."""
         self._write_wait = waits.write
         self._timeout = aiohttp.ClientTimeout(
             total=None, connect=waits.connect, sock_read=waits.read
@@ -95,9 +97,12 @@ class AiohttpTransport:
         url: str,
         content: Content = None,
         headers: Mapping[str, str] = NO_HEADERS,
+        *,
+        bare: bool = False,
     ) -> Arriving:
         """The open response, whatever its status, of which only the headers were read. `headers`
-        go beside those of all requests, `Content-Length` among them where there is a body.
+        go beside those of all requests, or without these where it is `bare`; `Content-Length` is
+        among them where there is a body.
         """
         if self._session.closed:
             raise httpx2.ConnectError("the client has been closed")
@@ -105,7 +110,7 @@ class AiohttpTransport:
         was_quiet = self._may_have_closed()
         if was_quiet:
             await _notice_closed_connections()
-        sent = [*self._headers, *headers.items()]
+        sent = [*headers.items()] if bare else [*self.headers.items(), *headers.items()]
         # A proxy reads these itself. For https they go with the request for a tunnel instead.
         if self._proxy_headers and address.scheme == "http":
             sent += self._proxy_headers
@@ -136,11 +141,14 @@ class AiohttpTransport:
                 body.forget()
         return Arriving(reply)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The same for a request of httpx2's, which has all its headers."""
+        content, headers = await request.aread(), dict(request.headers)
+        if content:
+            headers.pop("transfer-encoding", None)
+            headers["Content-Length"] = headers.pop("content-length", str(len(content)))
+        reply = await self.send(request.method, str(request.url), content, headers, bare=True)
+        return reply.as_httpx2(request.method, str(request.url))
 
     async def aclose(self) -> None:
         await self._session.close()

@@ -231,6 +231,16 @@ class OpenRouter:
         if connections is not None:
             await connections.close()
 
+    async def openai(self) -> AsyncOpenAI:
+        """The `AsyncOpenAI` of this event loop: its requests go over the same connections, with the
+        same key, to the same address, for what agentkit has no form of. What is sent with it is not
+        agentkit's: no budget, no ledger and no rule for repeating a request is about it. Its
+        retries are off. `close()` closes it too, unless it is the one that you gave.
+
+        Raises as `prepare` does.
+        """
+        return (await self._connect()).sdk
+
     async def prepare(self) -> None:
         """Load the libraries and certificates that a first request needs, which takes a second or
         more: for a service that wants its first answer to be as quick as the others. Nothing is
@@ -253,8 +263,7 @@ class OpenRouter:
         elif self._needs_key:
             raise MissingKey(no_key(self.base_url, self.service))
         # In a thread: it takes a second or more, in which the loop has other things to do.
-        on_sdk = self._sdk is not None or transport_for(proxy, self.transport) == "httpx2"
-        await asyncio.to_thread(_load, self.tls, on_sdk=on_sdk)
+        await asyncio.to_thread(_load, self.transport, self.tls)
         if (connections := self._open.get(loop)) is not None:  # another request was faster
             return connections
         for other in [each for each in self._open if each.is_closed()]:
@@ -263,9 +272,9 @@ class OpenRouter:
         from agentkit.openrouter.http_clients import client_on, open_client
 
         if self._sdk is not None:
-            http = client_on(self._sdk, self._key, self._headers, self.timeouts)
+            opened = client_on(self._sdk, self._key, self._headers, self.timeouts)
         else:
-            http = open_client(
+            opened = open_client(
                 self.base_url,
                 self._key,
                 self._headers,
@@ -274,7 +283,7 @@ class OpenRouter:
                 proxy=proxy,
                 tls=self.tls,
             )
-        connections = Connections(self.base_url, self._key, http, self.timeouts)
+        connections = Connections(self.base_url, self._key, opened, self.timeouts)
         self._open[loop] = connections
         await connections.close_with_loop()
         return connections
@@ -296,7 +305,11 @@ class OpenRouter:
         try:
             waits = self.timeouts
             yield Exchange(
-                response, ReplySpool(store), first_byte=waits.first_byte, idle=waits.idle
+                response,
+                ReplySpool(store),
+                first_byte=waits.first_byte,
+                idle=waits.idle,
+                turns=connections.turns,
             )
         finally:
             await response.aclose()
@@ -356,12 +369,14 @@ class OpenRouter:
         return await look_up(self, generation_id, seconds=patience) if patience > 0 else None
 
 
-def _load(tls: Tls | None, *, on_sdk: bool) -> None:
+def _load(transport: Transport | None, tls: Tls | None) -> None:
     """Import what a first request needs, which takes longer than to import agentkit, and read the
     certificates.
     """
-    names = ["tenacity", "agentkit.openrouter.connections", "agentkit.openrouter.http_clients"]
-    names.append("openai" if on_sdk else "agentkit.openrouter.aiohttp_transport")
+    names = ["openai", "tenacity"]
+    names += ["agentkit.openrouter.connections", "agentkit.openrouter.http_clients"]
+    if transport != "httpx2":
+        names.append("agentkit.openrouter.aiohttp_transport")
     for name in names:
         import_module(name)
     with contextlib.suppress(UsageError):  # told where the connections are opened

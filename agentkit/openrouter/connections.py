@@ -1,8 +1,8 @@
 """The connections of one event loop: how one request goes out, and who closes them in the end.
 
-aiohttp's connections are used directly. The openai SDK's client keeps the key, the address and the
-HTTP client of every other: a request is built and sent on that HTTP client, since the SDK's own
-`post` takes ten times as long, adds headers of its own, and reads an error's body to its end.
+The openai SDK's client keeps the key, the address and the HTTP client. A request is sent over the
+connections of that HTTP client, since the SDK's own `post` takes ten times as long, adds headers of
+its own, and reads an error's body to its end.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agentkit._sync import in_background
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
+from agentkit.openrouter.fair import FairShare
 from agentkit.openrouter.keys import FreshKey, Key, authorization
 from agentkit.openrouter.transport import NO_HEADERS, Content, Timeouts
 
@@ -22,19 +23,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from agentkit._redact import Secret
+    from agentkit.openrouter.http_clients import Opened
     from agentkit.openrouter.response import OpenResponse
-
-
-class HttpClient(Protocol):
-    """What sends the requests of one event loop."""
-
-    async def send(
-        self, method: str, url: str, content: Content, headers: Mapping[str, str]
-    ) -> OpenResponse:
-        """The open response, whatever its status, of which only the headers were read."""
-        ...
-
-    async def aclose(self) -> None: ...
 
 
 class Connections:
@@ -42,9 +32,12 @@ class Connections:
     loop.
     """
 
-    def __init__(self, base_url: str, key: Key, http: HttpClient, timeouts: Timeouts) -> None:
-        self._http, self._base_url, self._key = http, base_url, key
+    def __init__(self, base_url: str, key: Key, opened: Opened, timeouts: Timeouts) -> None:
+        self.sdk, self._http, self._close = opened
+        self._base_url, self._key = base_url, key
         self._error_wait = min(ERROR_BODY_WAIT, timeouts.idle)
+        self.turns = FairShare()
+        """Of the replies that arrive at the same time."""
         self._guard = self._until_shutdown()
         self._closing: asyncio.Future[None] | None = None
 
@@ -96,7 +89,7 @@ class Connections:
         try:
             yield
         finally:
-            await self._http.aclose()
+            await self._close()
 
     async def close(self) -> None:
         await self._guard.aclose()

@@ -1,12 +1,15 @@
-"""What sends requests: aiohttp's connections, or the HTTP client of an `AsyncOpenAI`."""
+"""What sends requests: an `AsyncOpenAI` keeps the key, the address and an HTTP client. Requests go
+over the connections of that client: past the client where they are aiohttp's, and always past the
+SDK's own `post`.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import httpx2
 
@@ -28,7 +31,26 @@ from agentkit.openrouter.transport import (
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-    from agentkit.openrouter.connections import HttpClient
+    from agentkit.openrouter.response import OpenResponse
+
+
+class HttpClient(Protocol):
+    """What sends the requests of one event loop."""
+
+    async def send(
+        self, method: str, url: str, content: Content, headers: Mapping[str, str]
+    ) -> OpenResponse:
+        """The open response, whatever its status, of which only the headers were read."""
+        ...
+
+
+class Opened(NamedTuple):
+    """The clients of one event loop."""
+
+    sdk: AsyncOpenAI
+    http: HttpClient
+    """What sends our requests, over the connections of the SDK's HTTP client."""
+    close: Callable[[], Awaitable[None]]
 
 
 def open_client(
@@ -40,40 +62,64 @@ def open_client(
     transport: Transport | None,
     proxy: str | None,
     tls: Tls | None,
-) -> HttpClient:
-    """An HTTP client for the running event loop, without cookies, redirects or settings from the
+) -> Opened:
+    """Clients for the running event loop, without cookies, redirects or settings from the
     environment. Raises `UsageError` for an address, a proxy or certificates that cannot be used.
     """
     _check_address(base_url)  # before there are connections, which would have to be closed again
     waits = Waits(timeouts.connect, timeouts.first_byte, timeouts.idle)
-    if transport_for(proxy, transport) == "aiohttp":
+    opened: AiohttpTransport | httpx2.AsyncBaseTransport
+    is_aiohttp = transport_for(proxy, transport) == "aiohttp"
+    if is_aiohttp:
         from agentkit.openrouter.aiohttp_transport import AiohttpTransport
 
-        return AiohttpTransport(
-            {**headers, **authorization(key)},
-            waits,
-            tls=trusted(tls),
-            keepalive=timeouts.keepalive,
-            proxy=through(proxy),
+        opened = AiohttpTransport(
+            waits, tls=trusted(tls), keepalive=timeouts.keepalive, proxy=through(proxy)
         )
-    from openai import AsyncOpenAI
-
+    else:
+        opened = httpx2_transport(tls=trusted(tls), proxy=proxy, keepalive=timeouts.keepalive)
     own = httpx2.AsyncClient(
-        transport=httpx2_transport(tls=trusted(tls), proxy=proxy, keepalive=timeouts.keepalive),
+        transport=opened,
+        headers=headers,
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
         trust_env=False,
     )
-    revealed = key.reveal() if isinstance(key, Secret) else ""
-    sdk = AsyncOpenAI(api_key=revealed or "none", base_url=base_url, http_client=own, max_retries=0)
-    return SdkClient(sdk, own, key, headers, waits)
+    sdk = _sdk(base_url, key, own)
+    if is_aiohttp:
+        http = cast("AiohttpTransport", opened)
+        http.headers.update({**headers, **_auth_headers(sdk, key)})
+        return Opened(sdk, http, own.aclose)
+    return Opened(
+        sdk, SdkClient(sdk, own, {**headers, **_auth_headers(sdk, key)}, waits), own.aclose
+    )
 
 
-def client_on(
-    sdk: AsyncOpenAI, key: Key, headers: Mapping[str, str], timeouts: Timeouts
-) -> HttpClient:
-    """A client that sends on the HTTP client of the user's own `AsyncOpenAI`, with the headers that
-    the user gave it. Closing it leaves theirs open.
+def _sdk(base_url: str, key: Key, http: httpx2.AsyncClient) -> AsyncOpenAI:
+    from openai import AsyncOpenAI
+
+    async def fresh() -> str:
+        return "" if isinstance(key, Secret) else (await key.fresh()).reveal()
+
+    # The openai package wants a key, where a local server may ask for none.
+    return AsyncOpenAI(
+        api_key=(key.reveal() or "none") if isinstance(key, Secret) else fresh,
+        base_url=base_url,
+        http_client=http,
+        max_retries=0,
+    )
+
+
+def _auth_headers(sdk: AsyncOpenAI, key: Key) -> Mapping[str, str]:
+    """The header of a key that stays the same. No local variable of ours holds it, since a
+    traceback may show these.
+    """
+    return sdk.auth_headers if isinstance(key, Secret) and key else {}
+
+
+def client_on(sdk: AsyncOpenAI, key: Key, headers: Mapping[str, str], timeouts: Timeouts) -> Opened:
+    """The user's own `AsyncOpenAI`, and what sends on its HTTP client, with the headers that the
+    user gave it. Closing it leaves theirs open.
     """
     waits = Waits(timeouts.connect, timeouts.first_byte, timeouts.idle)
     own = {
@@ -81,9 +127,12 @@ def client_on(
         for name, value in sdk.default_headers.items()
         if isinstance(value, str) and not name.lower().startswith(_OF_THE_SDK)
     }
-    client = SdkClient(sdk, http_client_of(sdk), key, {**own, **headers}, waits)
-    client.is_lent = True
-    return client
+    told = {**own, **headers, **authorization(key)}
+    return Opened(sdk, SdkClient(sdk, http_client_of(sdk), told, waits), _leave_open)
+
+
+async def _leave_open() -> None:
+    """The user closes what is the user's."""
 
 
 _OF_THE_SDK = ("accept", "authorization", "content-type", "user-agent", "x-stainless-")
@@ -115,19 +164,15 @@ class SdkClient:
         self,
         sdk: AsyncOpenAI,
         http: httpx2.AsyncClient,
-        key: Key,
         headers: Mapping[str, str],
         waits: Waits,
     ) -> None:
         self._http = http
         self._query: dict[str, Any] = dict(sdk.default_query)
-        # As headers of one object: no local variable of ours holds the key.
-        self._headers = httpx2.Headers({**headers, **authorization(key)})
+        self._headers = httpx2.Headers(headers)
         self._timeout = httpx2.Timeout(
             connect=waits.connect, read=waits.read, write=waits.write, pool=None
         )
-        self.is_lent = False
-        """Whether the HTTP client is the user's, who closes it."""
 
     async def send(
         self, method: str, url: str, content: Content, headers: Mapping[str, str]
@@ -145,10 +190,6 @@ class SdkClient:
         # From here on `IdleTimeout` watches: it tells the first bytes from the later ones.
         request.extensions["timeout"]["read"] = None
         return SdkReply(response)
-
-    async def aclose(self) -> None:
-        if not self.is_lent:
-            await self._http.aclose()
 
 
 class SdkReply:

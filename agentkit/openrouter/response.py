@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from agentkit.errors import AgentkitError, OutcomeUnknown, ProtocolError
 from agentkit.images.retriever import Downloads
 from agentkit.images.spool import Spool
 from agentkit.openrouter.errors import GENERATION_ID, translated
+from agentkit.openrouter.fair import FairShare
 from agentkit.wire.json import UnreadableJson, read_object
 from agentkit.wire.pages import described
 from agentkit.wire.sse import DONE, EventStream
@@ -163,8 +166,17 @@ async def read_all(
 class Exchange:
     """One reply while it arrives. `first_byte` and `idle` are in seconds, as in `Timeouts`."""
 
-    def __init__(self, response: Response, spool: Spool, *, first_byte: float, idle: float) -> None:
-        self._response = response
+    def __init__(
+        self,
+        response: Response,
+        spool: Spool,
+        *,
+        first_byte: float,
+        idle: float,
+        turns: FairShare | None = None,
+    ) -> None:
+        """`turns` shares the event loop with other replies; None: it is held until all is read."""
+        self._response, self._turns = response, turns
         self._first_byte, self._idle = first_byte, idle
         self.spool = spool
         self.generation_id: str | None = response.headers.get(GENERATION_ID)
@@ -182,6 +194,8 @@ class Exchange:
         self.downloads: Downloads | None = None
         """Remembers what was downloaded for the reply, where a ledger is kept."""
         self._recorder: Recorder | None = None
+        self._cancelled: asyncio.CancelledError | None = None
+        """A cancellation that came while something that had arrived was still to be passed on."""
 
     async def record(self, recorder: Recorder) -> None:
         """Have the reply written down: its headers now, its bytes before they are read."""
@@ -227,6 +241,7 @@ class Exchange:
         stream, spool, unread = self._lines, self.spool, self._unread
         size = events = 0
         async for chunk in chunks:
+            ends = math.inf if self._turns is None else await self._turn()
             lines = spool.feed(chunk)
             size += len(lines)
             if size > MAX_STREAM:
@@ -239,14 +254,18 @@ class Exchange:
                 data = unread[0]
                 if data == DONE:
                     self.done = True
-                    await self._drain(chunks)
+                    await self._end(chunks)
                     return
                 # An event may be empty: it keeps the connection alive.
                 if data and take(self._parsed(data)):
                     self.done = DONE in unread
-                    await self._drain(chunks)
+                    await self._end(chunks)
                     return
                 unread.popleft()
+                if unread and monotonic() >= ends:
+                    ends = await self._turn()
+            if self._cancelled is not None:
+                raise self._cancelled
         unread.extend(stream.feed(spool.close()))
         while unread:
             if unread[0] and unread[0] != DONE:
@@ -256,6 +275,18 @@ class Exchange:
         if not self._pass_on_last(stream.close(), take):
             spool.salvage((rest,))
             self.torn = bool(rest.strip())
+
+    async def _turn(self) -> float:
+        """Wait until it is this reply's turn; the time at which that ends. A cancellation is kept
+        until what has arrived is passed on: it may hold a picture that was paid for, or its cost.
+        """
+        if self._turns is None or self._cancelled is not None:
+            return math.inf
+        try:
+            return await self._turns.turn()
+        except asyncio.CancelledError as error:
+            self._cancelled = error
+            return math.inf
 
     def _pass_on_last(self, events: list[bytes], take: Take) -> bool:
         """Pass on a last event whose blank line did not come. False if it was cut inside, and so
@@ -269,6 +300,11 @@ class Exchange:
                     return False
                 take(found)
         return bool(events)
+
+    async def _end(self, chunks: AsyncIterator[bytes]) -> None:
+        if self._cancelled is not None:
+            raise self._cancelled
+        await self._drain(chunks)
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Read the end of the body, which comes with `[DONE]` or the last event: only then can the

@@ -19,10 +19,10 @@ is sent again, whatever the table says.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 from urllib.parse import quote
 
 from agentkit._check import argument, check_number
@@ -39,14 +39,16 @@ from agentkit.errors import (
 from agentkit.wire.generation import PATH, Generation, generation_of
 from agentkit.wire.types import JsonObject
 
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
+
 MAX_WAIT = 120.0
 """The longest `Retry-After`, in seconds, that is waited for."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
-"""Seconds that a pause lasts at most: the first, each next one twice as long, and all."""
 PATIENCE = 30.0
 """Seconds for which an unknown generation is asked about again."""
 Sleep = Callable[[float], Awaitable[None]]
 GoingAgain = Callable[[BaseException], Awaitable[None]]
+Failed = tuple[type[Exception], Exception, TracebackType | None]
 LookUp = Callable[[str], Awaitable[Generation | None]]
 
 
@@ -154,20 +156,20 @@ class Retrying:
         self._policy, self._stakes = policy, stakes
         self._seconds_left, self._sleep = seconds_left, sleep
         self._look_up, self._hold_again, self._going_again = look_up, hold_again, going_again
-        self._began: float | None = None
+        self._began = 0.0
         self._attempt = 0
-        self._error: Exception | None = None
+        self._failed: Failed | None = None
+        """How the last attempt ended."""
+        self._tenacity: AsyncRetrying | None = None
+        self._state: RetryCallState
+        """What tenacity knows of the attempts, where one has failed."""
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Self:
-        error, self._error = self._error, None
-        if error is not None:
-            pause = self._pause(error)
-            if pause is None or not await self._may_go_again(error):
-                raise error
-            await self._sleep(pause)
+        if self._failed is not None:
+            await self._go_again(self._failed)
         elif self._attempt:
             raise StopAsyncIteration
         else:
@@ -183,22 +185,48 @@ class Retrying:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        self._error = error
+        self._failed = (type(error), error, error.__traceback__)
         return True
 
-    def _pause(self, error: Exception) -> float | None:
-        """Seconds to wait before the next attempt; None where there is none to be."""
-        if self._attempt > times_more(error, self._policy.attempts):
-            return None
-        asked_for = error.retry_after if isinstance(error, APIError) else None
-        if asked_for is not None and asked_for > min(MAX_WAIT, self._seconds_left()):
-            return None
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (self._attempt - 1))
-        pause = random.uniform(0, longest) if asked_for is None else asked_for
-        total, elapsed = self._policy.total, _now() - (self._began or 0.0)
-        return None if total is not None and elapsed + pause > total else pause
+    async def _go_again(self, failed: Failed) -> None:
+        """Wait as long as it takes before the next attempt; raise the error where there is to be
+        none.
+        """
+        from tenacity import RetryCallState
 
-    async def _may_go_again(self, error: Exception) -> bool:
+        self._failed = None
+        if self._tenacity is None:
+            self._tenacity = self._retrying()
+            self._tenacity.begin()
+            self._state = RetryCallState(self._tenacity, None, (), {})
+        else:
+            self._state.prepare_for_next_attempt()
+        self._state.set_exception(failed)
+        await self._sleep(cast("float", await self._tenacity.iter(self._state)))
+
+    def _retrying(self) -> AsyncRetrying:
+        """What decides after an attempt that failed. Most do not, so it is made then."""
+        from tenacity import AsyncRetrying, wait_random_exponential
+
+        backoff, pause = wait_random_exponential(multiplier=0.5, max=8), 0.0
+
+        async def may_go_again(state: RetryCallState) -> bool:
+            nonlocal pause
+            error = state.outcome.exception() if state.outcome is not None else None
+            if error is None or state.attempt_number > times_more(error, self._policy.attempts):
+                return False
+            asked_for = error.retry_after if isinstance(error, APIError) else None
+            pause = backoff(state) if asked_for is None else asked_for
+            if asked_for is not None and asked_for > min(MAX_WAIT, self._seconds_left()):
+                return False
+            total = self._policy.total
+            if total is not None and _now() - self._began + pause > total:
+                return False
+            return await self._may_go_again(error)
+
+        return AsyncRetrying(retry=may_go_again, wait=lambda _: pause, reraise=True)
+
+    async def _may_go_again(self, error: BaseException) -> bool:
         if await needs_proof(error, self._stakes):
             goes_again = await _was_not_billed(error, self._look_up)
         else:

@@ -231,6 +231,54 @@ def test_what_cannot_be_is_refused_at_once(options: dict[str, Any], words: str) 
         OpenRouter(**{"openai_client": sdk(), **options})
 
 
+# --- the one that we make -----------------------------------------------------------------------
+
+
+async def test_the_sdk_is_at_hand_over_the_same_connections(transport: Any) -> None:
+    async def handler(line: Line) -> None:
+        for _ in range(3):
+            request = await line.request()
+            told = b'{"id":"gen-1","object":"chat.completion","choices":[]}'
+            await line.send(reply(told if request.body else b"{}"))
+
+    async with (
+        serving(handler) as peer,
+        OpenRouter(api_key=KEY, base_url=peer.url, transport=transport) as client,
+    ):
+        await ask(client)
+        own = await client.openai()
+        assert (own.api_key, str(own.base_url)) == (KEY, f"{peer.url}/")
+        completion = await own.chat.completions.create(model="a/b", messages=[])
+        assert completion.id == "gen-1"
+        await ask(client)
+        assert (peer.lines, len(peer.requests)) == (1, 3)
+        assert peer.requests[1].values("authorization") == [f"Bearer {KEY}"]
+    with pytest.raises((openai.APIConnectionError, RuntimeError)):
+        await own.chat.completions.create(model="a/b", messages=[])
+
+
+async def test_the_sdk_has_the_key_that_a_function_gives_now() -> None:
+    async with (
+        serving(answers) as peer,
+        OpenRouter(api_key=lambda: "sk-or-v1-of-now", base_url=peer.url) as client,
+    ):
+        own = await client.openai()
+        await own.chat.completions.create(model="a/b", messages=[])
+        assert peer.requests[0].values("authorization") == ["Bearer sk-or-v1-of-now"]
+
+
+async def test_the_sdk_repeats_nothing_there() -> None:
+    async def handler(line: Line) -> None:
+        await line.request()
+        await line.send(reply(b"no", status="503 Service Unavailable"))
+
+    async with serving(handler) as peer, OpenRouter(api_key=KEY, base_url=peer.url) as client:
+        own = await client.openai()
+        with pytest.raises(openai.InternalServerError):
+            await own.chat.completions.create(model="a/b", messages=[])
+        assert len(peer.requests) == 1
+
+
 # --- keys that a function gives -----------------------------------------------------------------
 
 
