@@ -30,6 +30,7 @@ from agentkit.images import MemoryImageStore
 from agentkit.openrouter.transport import Timeouts, Transport
 from tests.cassettes.recorder import record
 from tests.clock import FOREVER
+from tests.conftest import spread
 from tests.security.peer import Peer, Script, http, peering, start
 from tests.unit.demo.hand_made import played, turn
 
@@ -312,7 +313,7 @@ def is_told_on_purpose(failure: str, output: str) -> bool:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("failure", spread(FAILURES, 11))
 @pytest.mark.parametrize("kind", KEYS)
 async def test_no_key_is_told(
     kind: str,
