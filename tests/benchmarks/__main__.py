@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import cProfile
+import pstats
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +18,16 @@ from tests.benchmarks.cases import QUICK, Case, Sizes, cases
 from tests.benchmarks.ledger import GOAL as LEDGER_GOAL
 from tests.benchmarks.ledger import shares
 from tests.benchmarks.measure import growth, import_seconds, medians, start_seconds
+from tests.benchmarks.past import rows
 from tests.benchmarks.path import CALLS_GOAL, FRAMES_GOAL, footprint
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import Raw, RunContext, Subject, subjects
 
-WIDTH, COLUMN = 44, 20
-MEMORY_GOAL = 4.0
+WIDTH, COLUMN = 58, 20
+PROFILED = 15
+"""Functions of a profile that are shown."""
+GROWING = "text turn behind others, pictures, fork, burst, heartbeat"
+MEMORY_GOAL = 2.0
 IMPORT_GOAL = 0.3
 START_SAMPLES = 9
 LEDGER = "ledger on a plain turn (wall)"
@@ -62,14 +68,54 @@ async def compare(options: argparse.Namespace, sizes: Sizes, origin: str, folder
         if not options.subjects or each.name in {Raw.name, *options.subjects}
     ]
     print(line(["goal", *(each.name for each in several), "agentkit"], ""))
+    worst: tuple[float, Case] | None = None
     for case in cases(sizes):
         if options.only in case.title:
-            seconds = await medians(
-                case, several, origin, folder, min(options.samples, case.samples or options.samples)
-            )
+            samples = min(options.samples, case.samples or options.samples)
+            seconds = await medians(case, several, origin, folder, samples)
             print(timed(case, seconds), flush=True)
+            if missed(case, seconds) > 0:
+                seconds = await medians(case, several, origin, folder, samples)
+                print(f"  once more:\n{timed(case, seconds)}", flush=True)
+            if missed(case, seconds) > 0 and (worst is None or worst[0] < missed(case, seconds)):
+                worst = missed(case, seconds), case
+    if worst is not None:
+        ours = next(each for each in several if each.name == RunContext.name)
+        await profile(worst[1], ours, origin, folder)
     for each in several:
         await each.close()
+
+
+def missed(case: Case, seconds: dict[str, float]) -> float:
+    """How far the goal is missed, as a share of it."""
+    return seconds[RunContext.name] / seconds[Raw.name] / case.goal - 1
+
+
+async def profile(case: Case, ours: Subject, origin: str, folder: Path) -> None:
+    """Where the time of the row goes that misses its goal by most."""
+    print(f"\nThe profile of {case.title}:")
+    profiler = cProfile.Profile()
+    profiler.enable()
+    await case.work(ours, origin, folder)
+    profiler.disable()
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(PROFILED)
+
+
+async def growing(origin: str, folder: Path, sizes: Sizes, only: str) -> None:
+    """What must not grow with what lies behind, or with how much is ready."""
+    if only not in GROWING:
+        return
+    found = await rows(
+        origin,
+        folder,
+        turns=sizes.turns_behind,
+        pictures=sizes.pictures_behind,
+        streams=sizes.ready,
+    )
+    for row in found:
+        cells = [f"{each * 1e3:,.3f} ms" for each in (row.ours, row.floor)]
+        cells = [f"≤ {row.goal:g}", *cells, f"{row.ratio:.2f}×", verdict(row.ratio, row.goal)]
+        print(line(cells, row.title), flush=True)
 
 
 def memory(several: list[Subject], sizes: Sizes, origin: str, transport: str) -> None:
@@ -158,6 +204,7 @@ def main() -> None:
     print("CPU time of the client, medians of interleaved samples; × is the ratio to raw httpx2.\n")
     with running() as origin, tempfile.TemporaryDirectory() as folder:
         asyncio.run(compare(options, sizes, origin, Path(folder)))
+        asyncio.run(growing(origin, Path(folder), sizes, options.only))
         if options.only in "memory":
             memory(subjects(Path(folder)), sizes, origin, options.transport or "")
         if options.only in LEDGER:

@@ -27,6 +27,10 @@ class Sizes:
     streams: int = 200
     """Of a chat server at once."""
     stream_seconds: int = 30
+    turns_behind: int = 5000
+    pictures_behind: int = 1000
+    ready: int = 200
+    """Streams that are ready at once."""
 
 
 QUICK = Sizes(
@@ -38,6 +42,9 @@ QUICK = Sizes(
     drawn=12,
     streams=50,
     stream_seconds=5,
+    turns_behind=1000,
+    pictures_behind=200,
+    ready=50,
 )
 TINY = Sizes(turns=1, rounds=6, deltas=5, megabytes=1, conversations=3, drawn=2)
 TURNS = 3
@@ -98,13 +105,13 @@ def cases(sizes: Sizes) -> list[Case]:
         sizes.conversations,
     )
     return [
-        Case(f"one plain turn, buffered (× {sizes.turns})", 1.3, plain),
-        Case(f"{rounds}, chat", 1.5, tools("chat")),
-        Case(f"{rounds}, Responses", 1.5, tools("responses")),
-        Case(f"{sizes.deltas:,} streamed deltas, chat", 1.0, deltas("chat")),
-        Case(f"{sizes.deltas:,} streamed deltas, Responses", 1.0, deltas("responses")),
-        Case(f"{mega} to a file, buffered", 0.5, image(stream=False)),
-        Case(f"{mega} to a file, streamed", 0.5, image(stream=True)),
+        Case(f"one plain turn, buffered (× {sizes.turns})", 1.0, plain),
+        Case(f"{rounds}, chat", 1.1, tools("chat")),
+        Case(f"{rounds}, Responses", 1.1, tools("responses")),
+        Case(f"{sizes.deltas:,} streamed deltas, chat", 0.45, deltas("chat")),
+        Case(f"{sizes.deltas:,} streamed deltas, Responses", 0.45, deltas("responses")),
+        Case(f"{mega} to a file, buffered", 0.25, image(stream=False)),
+        Case(f"{mega} to a file, streamed", 0.25, image(stream=True)),
         Case(f"{sizes.drawn} turns, each with a 1 MB image", 0.2, drawn, samples=1),
-        Case(f"{many:,} conversations × {TURNS} turns (wall)", 0.4, at_once, wall=True, samples=1),
+        Case(f"{many:,} conversations × {TURNS} turns (wall)", 0.3, at_once, wall=True, samples=1),
     ]

@@ -23,7 +23,7 @@ from tests.benchmarks.subjects import PROMPT
 PACKAGE = str(Path(agentkit.__file__).parent)
 EMULATOR = str(Path(PACKAGE) / "emulator")
 FRAMES_GOAL = 9
-CALLS_GOAL = 250
+CALLS_GOAL = 200
 WARM_UP = 3
 TRANSPORT = "AiohttpTransport.send"
 """The function of our own that hands the request to another package."""

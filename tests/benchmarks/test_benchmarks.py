@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import page, web
+from tests.benchmarks import page, past, web
 from tests.benchmarks.cases import TINY, Case, cases
 from tests.benchmarks.ledger import shares
 from tests.benchmarks.measure import import_seconds, medians, start_seconds
@@ -97,6 +97,13 @@ async def test_frames_and_calls_of_a_turn_are_our_own(
     again = set((await footprint(origin, tmp_path, usd)).calls)
     differ = set(found.calls) ^ again
     assert all("Delivery" in name or name == "_acknowledged" for name in differ), differ
+
+
+async def test_what_lies_behind_a_turn_is_there(origin: str, tmp_path: Path) -> None:
+    found = await past.rows(origin, tmp_path, turns=130, pictures=2, streams=2)
+    assert [each.title.split()[0] for each in found] == ["text", "text", "fork", "first", "longest"]
+    assert min(each.floor for each in found) > 0
+    assert min(each.ours for each in found[2:]) > 0
 
 
 async def test_the_ledger_beside_its_syncs(origin: str, tmp_path: Path) -> None:
