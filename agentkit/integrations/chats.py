@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from agentkit.agent import Agent
@@ -53,6 +53,8 @@ class Chats:
         self.agent = agent
         self._kept = kept
         self._chats: OrderedDict[str, Conversation[Any]] = OrderedDict()
+        self._going: Counter[str] = Counter()
+        """How many turns each conversation is taking."""
         self._stopped: set[Turn[Any]] = set()
         """Turns whose caller left."""
 
@@ -75,10 +77,28 @@ class Chats:
         """
         self._chats[name] = chat
         self._chats.move_to_end(name)
-        while len(self._chats) > self._kept:
-            self._chats.popitem(last=False)
+        self._let_go(but=name)
         if chat.waiting is not None:
             chat.adopt(chat.waiting)
+
+    @contextmanager
+    def turn(self, name: str) -> Generator[None]:
+        """A conversation takes a turn: until its end it is held, however many came after it."""
+        self._going[name] += 1
+        try:
+            yield
+        finally:
+            self._going[name] -= 1
+            self._going += Counter()  # without those that take none
+            self._let_go()
+
+    def _let_go(self, *, but: str = "") -> None:
+        """Forget the oldest conversations of more than are kept. Those that take a turn are no part
+        of either.
+        """
+        idle = [name for name in self._chats if name not in self._going and name != but]
+        for name in idle[: max(len(idle) - self._kept, 0)]:
+            del self._chats[name]
 
     def waiting(self, conversation: str, run: Run) -> Conversation[Any]:
         """The conversation in which this run waits. Raises `UsageError` where it went on."""
@@ -161,16 +181,19 @@ def _bytes_of(text: str, where: str) -> bytes:
     return found
 
 
-async def watched(stream: AnswerStream[Any], tell: Tell | None, chats: Chats) -> Answer[Any]:
-    """The answer of a turn, and each of its events told. Where the caller leaves, the turn is
-    stopped, and what had come of it stays in the conversation.
+async def watched(
+    stream: AnswerStream[Any], tell: Tell | None, chats: Chats, name: str
+) -> Answer[Any]:
+    """The answer of a turn of the conversation `name`, and each of its events told. Where the
+    caller leaves, the turn is stopped, and what had come of it stays in the conversation.
     """
-    turn = Turn(stream)
-    try:
-        if tell is not None:
-            async for event in turn.drained():
-                await tell(event)
-        return await turn.answer()
-    except BaseException:
-        chats.stop(turn)
-        raise
+    with chats.turn(name):
+        turn = Turn(stream)
+        try:
+            if tell is not None:
+                async for event in turn.drained():
+                    await tell(event)
+            return await turn.answer()
+        except BaseException:
+            chats.stop(turn)
+            raise

@@ -120,7 +120,7 @@ class Portable:
         `UsageError` and `ImageError` for what cannot be sent, and otherwise as `Agent.run` does.
         """
         name, chat, parts = await self.prepared(prompt, images, conversation)
-        answer = await watched(chat.stream(parts), tell, self.chats)
+        answer = await watched(chat.stream(parts), tell, self.chats, name)
         return PortableReply(answer.shown, answer, name)
 
     async def prepared(
@@ -177,8 +177,8 @@ def portable(agent: Agent[Any], name: str, description: str = "", *, kept: int =
         reply = await drawing.call("Draw a fox")
         reply = await drawing.call("Now at night", conversation=reply.conversation)
 
-    The latest `kept` conversations are held in memory. Raises `UsageError` for an argument that
-    cannot be right.
+    The latest `kept` conversations are held in memory, beside those that take a turn. Raises
+    `UsageError` for an argument that cannot be right.
     """
     check_kind("portable(agent={!r})", agent, Agent, "an Agent")
     check_pattern("portable(name={!r})", name, NAME, "1 to 64 of a-z, A-Z, 0-9, _ and -")

@@ -43,7 +43,7 @@ def server(
       pixels, its quality lowered until it fits. 0 gives links alone. A result never has more than
       900,000 characters.
     - A run that waits for a person asks the client's user, call by call. Only a yes approves.
-    - `kept` conversations are held in memory.
+    - `kept` conversations are held in memory, beside those that take a turn.
 
     Raises `UsageError` for an argument that cannot be right, and where the extra is not installed.
     """

@@ -103,7 +103,7 @@ class Calls:
         return await self._kept(conversation, self._replied(conversation, stream, tell))
 
     async def _replied(self, conversation: str, stream: Any, tell: Tell) -> PortableReply:
-        answer = await watched(stream, tell, self._tool.chats)
+        answer = await watched(stream, tell, self._tool.chats, conversation)
         return PortableReply(answer.shown, answer, conversation)
 
     async def _kept(self, conversation: str, coming: Awaitable[PortableReply]) -> PortableReply:

@@ -115,6 +115,32 @@ async def test_only_the_latest_are_kept(bench: Bench) -> None:
         await drawing.call("Four", conversation=first.conversation)
 
 
+async def test_a_turn_that_goes_on_is_not_forgotten(bench: Bench) -> None:
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    @tool
+    async def wait() -> str:
+        """Wait."""
+        began.set()
+        await goes_on.wait()
+        return "waited"
+
+    bench.emulator.play([Reply([CallTool("wait", {}, id="w")]), Reply([Say("Two.")])])
+    drawing = portable(bench.agent(tools=[wait]), "draw", kept=1)
+    slow = asyncio.ensure_future(drawing.call("One"))
+    await began.wait()
+    second = await drawing.call("Two")
+    bench.emulator.play([Reply([Say("One.")]), Reply([Say("Three.")])])
+    goes_on.set()
+    first = await slow
+    assert first.answer.text == "One."
+    # Both are idle now, and one is kept: the latest that was begun.
+    third = await drawing.call("Three", conversation=second.conversation)
+    assert third.answer.text == "Three."
+    with pytest.raises(UsageError, match="not known here"):
+        await drawing.call("Four", conversation=first.conversation)
+
+
 async def test_a_caller_that_leaves_stops_the_turn(bench: Bench, drawing: Any) -> None:
     ready = asyncio.Event()
 
