@@ -21,6 +21,7 @@ from agentkit.loop.delegate import is_agent, nested_in
 from agentkit.loop.tool_results import ToolOutcome, applied, denied, without_agents
 from agentkit.openrouter.stored_call import VERDICTS
 from agentkit.run import Nested, Run, Waiting
+from agentkit.run.state import is_request
 from agentkit.run.step import calls_left
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Denied, Edited, Tool, ToolResultError, encode_result
@@ -158,13 +159,16 @@ async def decided(
         return given_up(run), context
     run = replace(run, partial=None)
     waiting = {each.call_id: each for each in run.waiting}
-    pending = {each.id: each for each in run.pending}
+    pending = {each.id: each for each in (*run.pending, *run.requested)}
     run = _released(run, {*own.approve, *own.results, *own.answers, *nested})
     run, granted = _answered(run, own.answers, waiting, pending)
     edited = _edited(own.approve, pending, run, context)
     for call_id, verdict in own.approve.items():
         question = waiting[call_id]
         invocation = _shown(run, pending, question, "approve", "; it is not run")
+        if invocation.executor == "server":
+            run = _told_to_service(run, invocation, verdict, question, used)
+            continue
         if call_id in edited:
             invocation = edited[call_id]
             run = run.with_invocation(invocation)
@@ -179,6 +183,25 @@ async def decided(
         run = await _with_outside_result(run, invocation, value, context, log)
     approvals = Approvals(granted, nested, used)
     return replace(run, status="running"), replace(context, approvals=approvals)
+
+
+def _told_to_service(
+    run: Run,
+    invocation: Invocation,
+    verdict: AnswerToCall,
+    question: Waiting,
+    used: UsedApprovals,
+) -> Run:
+    """The run with a decision on a call that the service runs itself: the next request tells it."""
+    is_yes = verdict is True
+    if is_yes and not used.use(question.fingerprint):
+        raise UsageError(f"resume(approve={{{invocation.id!r}: True}}): it was used before")
+    reason = "" if is_yes else (verdict if isinstance(verdict, Denied) else Denied()).reason
+    ended = replace(
+        invocation, status="completed" if is_yes else "denied", error=None if is_yes else reason
+    )
+    told = ToolResult(invocation.id, invocation.name, (Text(reason),), approved=is_yes)
+    return run.with_verdict(ended, told)
 
 
 def _answered(
@@ -242,6 +265,11 @@ def _edited(
         if not isinstance(verdict, Edited) or call_id not in pending:
             continue
         where = f"resume(approve={{{call_id!r}: Edited({{!r}})}})"
+        if pending[call_id].executor == "server":
+            raise UsageError(
+                f"{where.replace('{!r}', '…')}: the service runs this call as it is; accepted are "
+                "True, False and Denied('why')"
+            )
         given = check_mapping(where, verdict.arguments, "is a mapping of arguments")
         invocation = replace(pending[call_id], arguments=dict(given))
         try:
@@ -396,6 +424,7 @@ def given_up(run: Run) -> Run:
     """The run as a turn that is over. Calls without a result get one that says they were
     cancelled.
     """
+    requested = {each.id for each in run.requested}
     run = without_agents(run)
     own = {call.id for call in run.messages[-1].calls}
     words = (Text("cancelled: the run was stopped"),)
@@ -406,6 +435,11 @@ def given_up(run: Run) -> Run:
             run = run.with_result(ended, ToolResult(ended.id, ended.name, words, error=True))
         else:
             run = run.with_invocation(ended)
+    for invocation in filter(is_request, run.invocations):
+        ended = replace(invocation, status="cancelled", error="cancelled")
+        no = ToolResult(ended.id, ended.name, words, approved=False)
+        is_own = ended.id in requested
+        run = run.with_verdict(ended, no) if is_own else run.with_invocation(ended)
     if run.partial is not None:
         run = replace(run, messages=(*run.messages, run.partial), partial=None)
     status = "interrupted" if run.status in {"running", "paused"} else run.status

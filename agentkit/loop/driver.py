@@ -110,6 +110,7 @@ async def _asked(
     run = await take_turn(run, context, log, upcoming, closing=closing, seconds_left=left)
     if run.turns == before.turns:
         return run
+    run = run.with_requests(before)
     await hooked.show_reply(run, context)
     if not run.pending:
         return run

@@ -115,7 +115,13 @@ def echoed(message: Message, api: Api, audience: Audience = ANYBODY) -> bool:
     what it gave itself, and that in Responses alone: what its Chat Completions give in a message
     they do not all take.
     """
-    if message.role != "assistant" or message.api != api or not message.raw:
+    is_reply = message.role == "assistant" and bool(message.raw)
+    return is_reply and is_taken_back(message, api, audience)
+
+
+def is_taken_back(message: Message, api: Api, audience: Audience) -> bool:
+    """Whether that API takes what this message refers to: what it gave itself."""
+    if message.api != api:
         return False
     # A slug with an author is OpenRouter's.
     return not audience.strict or (api == "responses" and "/" not in (message.asked or ""))

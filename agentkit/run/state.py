@@ -105,6 +105,8 @@ class Run:
     """Tool results of the current round, until every call of it has one."""
     waiting: tuple[Waiting, ...] = ()
     """The calls that wait for a person or for a result from outside."""
+    verdicts: tuple[ToolResult, ...] = ()
+    """What a person said to calls that the service runs, until nothing of the round waits."""
     asked: tuple[Asked, ...] = ()
     """What calls without a result have asked a person, with the answers that were given."""
     nested: tuple[Nested, ...] = ()
@@ -348,9 +350,55 @@ class Run:
             )
         ordered = tuple(sorted(results, key=lambda each: order.get(each.call_id, len(order))))
         messages = (*self.messages, Message("tool", ordered))
-        return self.replace(
-            invocations=invocations, results=(), waiting=(), asked=asked, messages=messages
+        left: tuple[Waiting, ...] = ()
+        if self.waiting:
+            requested = {each.id for each in self.requested}
+            left = tuple([each for each in self.waiting if each.call_id in requested])
+        whole = self.replace(
+            invocations=invocations, results=(), waiting=left, asked=asked, messages=messages
         )
+        return whole.with_told_verdicts()
+
+    @property
+    def requested(self) -> tuple[Invocation, ...]:
+        """Calls that the service runs once a person has agreed to them."""
+        asked = {each.call_id for each in self.waiting}
+        agents = tuple(f"{each.call_id}/" for each in self.nested)
+        return tuple(
+            [
+                each
+                for each in self.invocations
+                if is_request(each) and each.id in asked and not each.id.startswith(agents)
+            ]
+        )
+
+    def with_requests(self, before: Run) -> Self:
+        """This run waiting for what a person says to the calls that came since `before` and that
+        the service runs only then.
+        """
+        known = len(before.invocations)
+        new = [each for each in self.invocations[known:] if is_request(each)]
+        if not new or self.closing is not None:
+            return self
+        waiting = [Waiting(each.id, "approval", self.fingerprint(each)) for each in new]
+        return self.replace(waiting=(*self.waiting, *waiting))
+
+    def with_verdict(self, invocation: Invocation, verdict: ToolResult) -> Self:
+        """This run with what a person said to a call that the service runs. It is told once nothing
+        of the round waits.
+        """
+        waiting = tuple([each for each in self.waiting if each.call_id != invocation.id])
+        run = self.with_invocation(invocation)
+        run = run.replace(waiting=waiting, verdicts=(*self.verdicts, verdict))
+        return run.with_told_verdicts()
+
+    def with_told_verdicts(self) -> Self:
+        """This run with a message of what a person said to such calls, if nothing waits."""
+        if not self.verdicts or self.waiting or self.pending:
+            return self
+        reply = next(each for each in reversed(self.messages) if each.role == "assistant")
+        told = Message("tool", self.verdicts, api=reply.api, model=reply.model, asked=reply.asked)
+        return self.replace(messages=(*self.messages, told), verdicts=())
 
     def asked_by(self, call_id: str) -> Asked | None:
         """What this call has asked a person so far."""
@@ -451,6 +499,11 @@ class Run:
             most = len(each.run.spent)
             check_number("Run.from_json(uncounted={!r})", each.uncounted, least=0, most=most)
         return run
+
+
+def is_request(invocation: Invocation) -> bool:
+    """Whether the service runs this call once a person has agreed to it."""
+    return invocation.executor == "server" and invocation.status == "pending"
 
 
 @cache

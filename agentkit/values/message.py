@@ -59,6 +59,10 @@ class ToolResult:
     is no such tool.
     """
     kind: Literal["tool_result"] = "tool_result"
+    approved: bool | None = None
+    """For a call that the service runs itself (`mcp_approval_request`): what a person said of it.
+    Then this is no result: the call is run, or not, by the next request.
+    """
 
     @property
     def text(self) -> str:

@@ -400,7 +400,7 @@ def results_in_words(message: Message, view: MessageView) -> list[Text | Image]:
     gone = set(view.hidden)
     told: list[Text | Image] = []
     for result in message.parts:
-        if not isinstance(result, ToolResult):
+        if not isinstance(result, ToolResult) or result.approved is not None:
             continue
         call = calls.get(result.call_id)
         arguments = for_history(call.arguments) if call is not None else ""

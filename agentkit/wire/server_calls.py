@@ -146,7 +146,8 @@ def server_item(item: JsonObject, key: ImageKey, *, tracked: bool) -> Called:
     by itself gives items of the same type)."""
     kind = as_text(item.get("type")) or "openrouter:unknown"
     words = _error_of(item)
-    call_id = as_text(item.get("call_id")) or as_text(item.get("id")) or str(key)
+    ids = ("id", "call_id") if kind == APPROVAL else ("call_id", "id")
+    call_id = as_text(item.get(ids[0])) or as_text(item.get(ids[1])) or str(key)
     status = server_status(item.get("status"), failed=words is not None)
     if kind in IMAGE_ITEMS and status == "running" and picture_values(item):
         status = "completed"  # OpenAI streams the whole item as `generating`

@@ -99,6 +99,10 @@ class Decisions:
                 self._face.print(signed("✗", "red", f"not approved: {NO_PERSON}"))
                 decided.approve[call.id] = Denied(NO_PERSON)
                 return True
+            if word in _EDIT and call.executor == "server":
+                words = "the service runs this call as it is: yes or no"
+                self._face.print(signed("✗", "red", words))
+                continue
             if word in _EDIT:
                 edited = await self._edit(call, run, agent)
                 if edited is None:

@@ -86,6 +86,13 @@ class ImageToolItem(Part):
     prompt: str | None = None
 
 
+class McpApprovalItem(Part):
+    type: Literal["mcp_approval_response"]
+    approval_request_id: str
+    approve: bool
+    reason: str | None = None
+
+
 class OtherItem(Part):
     type: str
     index: Int | None = None
@@ -98,6 +105,7 @@ InputItem = (
     | FunctionCallOutputItem
     | ImageGenerationCallItem
     | ImageToolItem
+    | McpApprovalItem
     | OtherItem
 )
 
@@ -108,6 +116,7 @@ _KINDS: dict[str, type[Part]] = {
     "function_call_output": FunctionCallOutputItem,
     "image_generation_call": ImageGenerationCallItem,
     "openrouter:image_generation": ImageToolItem,
+    "mcp_approval_response": McpApprovalItem,
 }
 
 
@@ -115,7 +124,15 @@ def read_items(items: list[dict[str, Any]], *, seen: Collection[str]) -> list[In
     """The input, item by item. `seen` are the types of items that were sent out before: they may
     come back.
     """
-    return [_read_item(item, place, seen) for place, item in enumerate(items)]
+    asked = {item.get("id") for item in items if item.get("type") == "mcp_approval_request"}
+    found = [_read_item(item, place, seen) for place, item in enumerate(items)]
+    for place, item in enumerate(found):
+        if isinstance(item, McpApprovalItem) and item.approval_request_id not in asked:
+            raise invalid(
+                f"Invalid input: input.{place}.approval_request_id: no approval request with id "
+                f"'{item.approval_request_id}' was found"
+            )
+    return found
 
 
 def _read_item(item: dict[str, Any], place: int, seen: Collection[str]) -> InputItem:

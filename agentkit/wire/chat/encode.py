@@ -184,7 +184,8 @@ def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Piec
     items: list[Pieces] = []
     follow: list[Text | Image] = []
     gone, ids = set(shown.hidden), dict(shown.calls.ids)
-    results = [part for part in message.parts if isinstance(part, ToolResult)]
+    parts = [part for part in message.parts if isinstance(part, ToolResult)]
+    results = [part for part in parts if part.approved is None]  # Responses alone asks for others
     for result in results:
         call_id = ids.get(result.call_id, result.call_id)
         text: object = result_text(result)

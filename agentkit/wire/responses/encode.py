@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from agentkit.run.audience import Audience
-from agentkit.run.history import MessageView, echoed
+from agentkit.run.history import MessageView, echoed, is_taken_back
 from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire.body import (
     Encoded,
@@ -124,7 +124,7 @@ def _items(
     if message.role == "user":
         items = (_user(with_surroundings(message, shown)),)
     elif message.role == "tool":
-        items = _tool(message, shown, in_parts=cache.in_parts)
+        items = _tool(message, shown, audience, in_parts=cache.in_parts)
     elif echoed(message, "responses", audience) and not shown.calls.in_words:
         items = echo(message, shown, audience)
     else:
@@ -179,7 +179,9 @@ def _call(call: ToolCall, ids: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Pieces, ...]:
+def _tool(
+    message: Message, shown: MessageView, audience: Audience, *, in_parts: bool
+) -> tuple[Pieces, ...]:
     """One item for each result, with its pictures; what else goes beside them follows as the
     user's.
     """
@@ -189,6 +191,10 @@ def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Piec
     gone, ids = set(shown.hidden), dict(shown.calls.ids)
     results = [part for part in message.parts if isinstance(part, ToolResult)]
     for result in results:
+        if result.approved is not None:
+            if is_taken_back(message, "responses", audience):
+                items.append((write(_verdict(result)),))
+            continue
         holes = Placeholders()
         images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
         output: object = result_text(result)
@@ -203,3 +209,13 @@ def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Piec
     if follow := list(beside(shown)):
         items.append(_user(follow))
     return tuple(items)
+
+
+def _verdict(said: ToolResult) -> dict[str, Any]:
+    """What a person said to a call of a server of MCP that the service runs."""
+    item = {
+        "type": "mcp_approval_response",
+        "approval_request_id": said.call_id,
+        "approve": said.approved,
+    }
+    return {**item, "reason": said.text} if said.text else item

@@ -41,6 +41,8 @@ export class ApprovalView {
       event.preventDefault();
       this.#problem.textContent = "Enter decides nothing here. Press the space bar, or click.";
     });
+    // What the service runs itself, it runs as it is.
+    const fixed = part.providerExecuted === true;
     const change = button("Change", () => {
       this.#change();
       if (change.lastChild) change.lastChild.textContent = this.#edited === null ? "Change" : "Undo the changes";
@@ -57,7 +59,7 @@ export class ApprovalView {
       unknown ? h("p", { class: "approval-words" }, UNKNOWN) : null,
       this.#fields,
       this.#problem,
-      h("div", { class: "approval-actions" }, yes, ...(unknown ? [no] : [change, no, this.#reason])),
+      h("div", { class: "approval-actions" }, yes, ...(unknown ? [no] : [fixed ? null : change, no, this.#reason])),
     );
     this.#show();
   }
