@@ -33,7 +33,7 @@ from agentkit.studio import Drawing, Studio
 from tests.faults.chance import SIZE, faults_of, script_of
 from tests.faults.scene import KEY, MODEL, missing
 
-LIMIT = 10.0
+LIMIT = 30.0
 """Seconds of one turn."""
 LATE = FetchPolicy().grace + 3.0
 """Seconds beyond it that count as a hang: downloads have their grace, and twenty runs share one
@@ -126,9 +126,7 @@ class Run:
             seed=self.seed % 2**31, faults=Faults(faults, seed=self.seed % 2**31)
         ) as emulator:
             emulator.play(script_of(chance, self.api, turns))
-            waits = Timeouts(
-                connect=2, first_byte=1.5, idle=1.5, lookup=chance.choice([0, 0.1, 0.3])
-            )
+            waits = Timeouts(connect=10, first_byte=6, idle=6, lookup=chance.choice([0, 0.1, 0.3]))
             async with OpenRouter(
                 api_key=KEY, base_url=emulator.base_url, timeouts=waits
             ) as client:
@@ -165,7 +163,7 @@ class Run:
             store=self.store,
             tools=[note, weather, *server],
             limits=Limits(seconds=LIMIT),
-            fetch=FetchPolicy(seconds=6, attempts=2, max_bytes=500_000),
+            fetch=FetchPolicy(seconds=8, attempts=2, max_bytes=500_000),
         )
         chat = agent.conversation()
         adopts = chance.random() < 0.3

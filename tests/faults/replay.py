@@ -16,6 +16,7 @@ from agentkit.errors import AgentkitError, RunError
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
+from tests.clock import FOREVER
 from tests.faults.streams import Recorded
 
 WAIT = 60.0
@@ -131,7 +132,7 @@ async def hear(
     stream: bool,
     length: int | None,
     slow: bool = False,
-    seconds: float = 10,
+    seconds: float = FOREVER,
     kind: str | None = None,
 ) -> Heard:
     """Ask once, and be told these bytes."""
