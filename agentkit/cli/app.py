@@ -19,9 +19,11 @@ from agentkit.cli import (
     keys,
     mcp,
     models,
+    runs,
     serve,
     sessions,
     store,
+    worker,
 )
 
 _HELP = ("-h", "--help")
@@ -59,6 +61,8 @@ app.command(name="mcp")(mcp.mcp)
 app.command(name="models")(models.models)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(store.app, name="store")
+app.command(name="worker")(worker.worker)
+app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
 app.command(name="emulator")(emulator.emulator)
 

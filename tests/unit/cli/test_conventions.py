@@ -29,7 +29,7 @@ class _Convention:
 @_Convention("every command has -h and --help, on stdout")
 def _(home: Path) -> None:
     groups = ["", "ask", "chat", "models", "emulator", "image draw", "image edit", "store size"]
-    for name in (*groups, "sessions list", "keys set"):
+    for name in (*groups, "sessions list", "keys set", "worker", "runs show"):
         for flag in ("-h", "--help"):
             done = run(*name.split(), flag, HOME=str(home))
             assert (done.returncode, done.stderr) == (0, ""), name
@@ -39,7 +39,7 @@ def _(home: Path) -> None:
 @_Convention("the help names each command with what it does")
 def _(home: Path) -> None:
     told = run("--help").stdout
-    for name in "ask chat demo image models sessions store keys emulator".split():
+    for name in "ask chat demo image models sessions store worker runs keys emulator".split():
         assert re.search(rf"^  {name} +[A-Z].+", told, re.MULTILINE), name
 
 
