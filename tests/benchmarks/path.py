@@ -8,6 +8,7 @@ frames in some versions of Python only. A coroutine that goes on after a wait is
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ async def footprint(origin: str, folder: Path, cost_usd: float | None) -> Footpr
         agent = Agent(MODEL, client=client, store=store, limits=Limits(cost_usd=cost_usd))
         for _ in range(WARM_UP):
             await agent.run(PROMPT)
+        gc.collect()  # or what others left behind ends in the middle of it
         sys.setprofile(watcher)
         try:
             await agent.run(PROMPT)

@@ -99,6 +99,7 @@ async def test_frames_and_calls_of_a_turn_are_our_own(
     assert all("Delivery" in name or name == "_acknowledged" for name in differ), differ
 
 
+@pytest.mark.slow
 async def test_what_lies_behind_a_turn_is_there(origin: str, tmp_path: Path) -> None:
     found = await past.rows(origin, tmp_path, turns=130, pictures=2, streams=2)
     assert [each.title.split()[0] for each in found] == ["text", "text", "fork", "first", "longest"]
