@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from agentkit._sync import in_background
 from agentkit.errors import ImageError, StoreError
@@ -18,8 +19,8 @@ from agentkit.images.echo import blob_refs
 from agentkit.images.fetch import Fetcher
 from agentkit.images.inspect import Stored
 from agentkit.images.outcome import Outcome, Trouble, failure_of, image_of
-from agentkit.images.retriever import TOO_MANY, Downloads, Files, Retriever, is_remote
-from agentkit.images.spool import MAX_PICTURES, Spool
+from agentkit.images.retriever import Downloads, Files, Retriever, is_remote, too_many
+from agentkit.images.spool import Spool
 from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Image, ImageFailure, Place
 from agentkit.values.image_header import HEAD, sniff
@@ -29,6 +30,8 @@ from agentkit.wire.types import ImageKey, ImageRef, Preview
 PREVIEW_KEY = "partial_image_b64"
 _PLACES = 4
 """In so many places of one reply the same picture may stand."""
+_MOST_TOLD = 1000
+"""Pictures beyond those that are kept of which each is a failure."""
 _MOST_PREVIEWED = 64 << 20
 """Bytes of all previews of one reply: they are held in memory, with the events."""
 
@@ -55,6 +58,7 @@ class Collector:
         self._retriever = Retriever(spool, store, fetcher, files, downloads)
         self._seen: dict[ImageKey, ImageRef] = {}
         self._beyond: dict[ImageKey, ImageRef] = {}  # more than are kept
+        self._most = fetcher.policy.most_pictures
         self._pictures = 0
         self._previewed = 0
         self._waiting: deque[ImageRef] = deque()
@@ -62,13 +66,13 @@ class Collector:
 
     def see(self, ref: ImageRef) -> None:
         """Take a picture that was seen. One that was seen before, by its key, is passed over, and
-        so is one beyond `MAX_PICTURES`.
+        so is one beyond `FetchPolicy.most_pictures`.
         """
         if ref.key in self._seen or ref.key in self._beyond:
             return
         is_new = not any(value in self._retriever for value in ref.values)
-        is_full = len(self._seen) >= _PLACES * MAX_PICTURES
-        if is_full or (is_new and self._pictures >= MAX_PICTURES):
+        is_full = len(self._seen) >= _PLACES * self._most
+        if is_full or (is_new and self._pictures >= self._most):
             if not ref.optional:
                 self._beyond[ref.key] = ref
             return
@@ -180,10 +184,19 @@ class Collector:
                 self._retriever.abandon()
                 await asyncio.wait([self._settling])
             self._settling.result()
-        first = next(iter(self._beyond.values()), None)
-        if first is not None and first.key not in self.outcomes:
-            # One failure for all the pictures that were too many.
-            self._settled(first, failure_of(first, (), self._retriever, TOO_MANY))
+        reason = too_many(self._most)
+        for ref in self._told_beyond():
+            if ref.key not in self.outcomes:
+                self._settled(ref, failure_of(ref, (), self._retriever, reason))
+
+    def _told_beyond(self) -> list[ImageRef]:
+        """Of the pictures that were too many, those that are told: each that has a URL, and one
+        for all the others.
+        """
+        beyond = self._beyond.values()
+        linked = [ref for ref in beyond if any(is_remote(value) for value in ref.values)]
+        others = (ref for ref in beyond if not any(is_remote(value) for value in ref.values))
+        return [*linked[:_MOST_TOLD], *islice(others, 1)]
 
     async def close(self) -> None:
         """Stop what still goes on; nothing is left running, and no partial picture is left on the

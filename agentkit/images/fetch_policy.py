@@ -61,6 +61,10 @@ class FetchPolicy:
     fetch was paid for. 0: they are stopped at once.
     """
 
+    most_pictures: int = 256
+    """Pictures of one reply that are kept. Of those beyond, each that has a URL is an
+    `ImageFailure` with it.
+    """
     proxy: str | None = None
     """The proxy through which pictures are fetched by URL: an address of http, https, socks5 or
     socks5h, with a user name and a password where it asks for them. None: no proxy, whatever the
@@ -81,7 +85,8 @@ class FetchPolicy:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hosts", _host_patterns(self.hosts))
-        for name, least in (("max_bytes", 1), ("max_pixels", 1), ("redirects", 0), ("attempts", 1)):
+        least_of = {"max_bytes": 1, "max_pixels": 1, "redirects": 0, "attempts": 1}
+        for name, least in (*least_of.items(), ("most_pictures", 1)):
             where = argument("FetchPolicy", name)
             check_number(where, getattr(self, name), whole=True, least=least)
         check_number("FetchPolicy(seconds={!r})", self.seconds, above=0, unit="seconds")

@@ -16,14 +16,13 @@ from agentkit.errors import ImageError, StoreError
 from agentkit.images.drafts import recovered
 from agentkit.images.fetch import Arrived, Fetcher
 from agentkit.images.inspect import BrokenImage, Stored, inspect_stored, store_bytes
-from agentkit.images.spool import MAX_PICTURES, Spool, too_many_bytes
+from agentkit.images.spool import Spool, too_many_bytes
 from agentkit.images.store import ImageStore
 from agentkit.values.blobs import opened
 from agentkit.wire.base64text import decode_base64
 from agentkit.wire.shapes import is_url
 from agentkit.wire.types import CONTAINER_FILE
 
-TOO_MANY = f"the reply has more than {MAX_PICTURES} pictures: those beyond are not kept"
 MOST_AT_ONCE = 8
 """Pictures of one reply that are fetched at the same time."""
 TOO_LATE = "not fetched: the run ended before its download did, FetchPolicy(grace=…) included"
@@ -49,6 +48,14 @@ class Downloads(Protocol):
     def keep(self, url: str, sha256: str) -> None:
         """Remember a picture that has arrived and is about to be stored. Called in a thread."""
         ...
+
+
+def too_many(most: int) -> str:
+    """Why a picture beyond so many is not kept."""
+    return (
+        f"the reply has more than {most} pictures: those beyond are not kept; "
+        "FetchPolicy(most_pictures=…) keeps more"
+    )
 
 
 class Retriever:
@@ -173,8 +180,8 @@ class Retriever:
         async with self._gate:
             if self._downloaded_bytes > most:
                 raise ImageError(too_many_bytes(most))
-            if self._downloads >= MAX_PICTURES:
-                raise ImageError(TOO_MANY)
+            if self._downloads >= self._fetcher.policy.most_pictures:
+                raise ImageError(too_many(self._fetcher.policy.most_pictures))
             self._downloads += 1
             if is_url(url):
                 stored = await self._fetcher.fetch(url, arrived)
