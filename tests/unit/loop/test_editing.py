@@ -13,6 +13,8 @@ from agentkit import Agent, Image, ImageGeneration, Run
 from agentkit.emulator import Draw, Emulator, Reply, Say, Think
 from tests.conftest import Bench, picture
 
+pytestmark = pytest.mark.two_ways
+
 NATIVE = "google/gemini-3.1-flash-image-preview"
 FOX, CAT = picture(size=(60, 40), noise=7), picture(size=(50, 50), noise=8)
 
@@ -132,7 +134,6 @@ async def test_the_emulator_changes_the_picture_that_is_named(bench: Bench) -> N
     assert changed.sha256 not in {image.sha256 for image in list(chat.images.values())[:-1]}
 
 
-@pytest.mark.two_ways
 async def test_the_picture_that_is_named_is_the_one_that_changes(bench: Bench) -> None:
     """Also where others were drawn in between, and the records of the tool no longer link them."""
     chat = bench.agent(tools=[ImageGeneration()]).conversation()

@@ -16,6 +16,8 @@ from agentkit.errors import UsageError
 from agentkit.images.store import MemoryImageStore
 from tests.conftest import Bench, picture
 
+pytestmark = pytest.mark.two_ways
+
 NATIVE = "google/gemini-3.1-flash-image-preview"
 MEGABYTE = picture(size=(640, 640), noise=1)
 
@@ -65,7 +67,6 @@ async def talk(bench: Bench, turns: int, *, chat: Any = None, **more: Any) -> An
     return chat
 
 
-@pytest.mark.two_ways
 async def test_the_fortieth_turn_sends_no_more_than_the_sixth(bench: Bench) -> None:
     chat = await talk(bench, 40)
     sizes = [request.size for request in posts(bench.emulator)]
@@ -91,7 +92,6 @@ async def test_with_pictures_of_a_megabyte(
     assert sizes[39] <= sizes[5] < 8_000_000
 
 
-@pytest.mark.two_ways
 async def test_what_was_sent_is_sent_again_but_when_pictures_leave(bench: Bench) -> None:
     await talk(bench, 20)
     bodies = [sent(bench, request) for request in posts(bench.emulator)]
@@ -125,7 +125,6 @@ async def test_as_many_as_the_policy_says(bench: Bench, images: int | None) -> N
     assert counts == {0: [0] * 6, 1: [0, 1, 2, 1, 2, 1], None: [0, 1, 2, 3, 4, 5]}[images]
 
 
-@pytest.mark.two_ways
 async def test_old_turns_are_left_out_whole(bench: Bench) -> None:
     @tool
     def look() -> str:
@@ -153,7 +152,6 @@ async def test_old_turns_are_left_out_whole(bench: Bench) -> None:
     )
 
 
-@pytest.mark.two_ways
 async def test_a_tools_pictures_become_lines_too(bench: Bench) -> None:
     @tool
     def camera(seed: int) -> list[object]:

@@ -33,6 +33,8 @@ from tests.unit.images.photos import (
     wrong_corners,
 )
 
+pytestmark = pytest.mark.two_ways
+
 TAKEN = {"image/png", "image/jpeg", "image/webp", "image/gif"}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 _DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,([\w+/=]+)")
@@ -77,7 +79,6 @@ async def test_other_kinds_stand_upright_too(bench: Bench, form: str) -> None:
         assert wrong_corners(opened(data)) == wrong_corners(image.to_pillow()) == []
 
 
-@pytest.mark.two_ways
 async def test_a_photo_that_is_made_smaller_stands_upright(bench: Bench) -> None:
     given = [photo(each, size=(9000, 600), located=True, quality=30) for each in (6, 8)]
     chat = await look(bench, *map(Image.from_bytes, given), scale=True)
@@ -176,7 +177,6 @@ async def test_a_bomb_is_refused_by_its_header(bench: Bench) -> None:
             await look(bench, Image.from_bytes(bytes(tiff)), scale=scale)
 
 
-@pytest.mark.two_ways
 async def test_one_that_is_too_large_as_it_would_be_sent_is_refused(bench: Bench) -> None:
     wide = saved(PIL.Image.new("L", (9000, 20)), "PNG")
     words = r"picture 1 of the prompt.*9000×20 pixels.*8192×8192 pixels and 20 MiB.*scale=True"
@@ -252,7 +252,6 @@ async def test_what_a_tool_returns_goes_through_the_same_door(bench: Bench) -> N
     assert "img_1 (SVG" in json.dumps(bench.emulator.requests[-1].body)
 
 
-@pytest.mark.two_ways
 async def test_the_event_loop_is_free_meanwhile(bench: Bench) -> None:
     big = Image.from_bytes(photo(6, size=(4000, 3000), quality=60))
     asleep: list[float] = []

@@ -15,6 +15,8 @@ from agentkit.errors import UsageError
 from tests.conftest import Bench, picture
 from tests.unit.loop import orphans
 
+pytestmark = pytest.mark.two_ways
+
 BIG = picture(size=(64, 48), noise=70)
 SMALL = picture("red", (8, 8))
 
@@ -208,7 +210,6 @@ async def test_what_the_reply_says_it_drew_and_nobody_finds(bench: Bench) -> Non
     assert (await bench.ask(bench.agent(), "Show")).failures == ()
 
 
-@pytest.mark.two_ways
 async def test_bodies_do_not_grow_with_pictures(bench: Bench) -> None:
     """A plot and a picture in words in each turn: later turns carry a line for each."""
 

@@ -13,6 +13,8 @@ from agentkit.emulator import CallTool, Reply, Say
 from agentkit.errors import HookFailed, UsageError
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.two_ways
+
 
 def read(path: str) -> str:
     """Reads."""
