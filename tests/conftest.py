@@ -162,7 +162,7 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 async def client(emulator: Emulator) -> AsyncIterator[OpenRouter]:
     async with OpenRouter(
-        api_key="sk-or-test-key", base_url=emulator.base_url, timeouts=Timeouts(lookup=0.3)
+        api_key="sk-or-test-key", base_url=emulator.base_url, timeouts=Timeouts(lookup=1)
     ) as connected:
         yield connected
 

@@ -28,7 +28,7 @@ from agentkit.errors import (
 from agentkit.images.store import MemoryImageStore
 from agentkit.openrouter import Timeouts
 from agentkit.studio import Studio
-from tests.clock import FOREVER, GUARD, advance, until
+from tests.clock import FOREVER, GUARD, advance, turns, until
 from tests.conftest import Bench, picture
 
 BIG = picture(size=(160, 120), noise=90)
@@ -162,9 +162,14 @@ async def test_the_deadline_in_the_middle_of_a_slow_picture(scripted: Any) -> No
     ):
         from agentkit import FetchPolicy
 
-        agent = scripted(server, limits=Limits(seconds=1), fetch=FetchPolicy(private=True))
+        fetch = FetchPolicy(seconds=FOREVER, private=True, grace=0)
+        agent = scripted(server, limits=Limits(seconds=1000), fetch=fetch)
+        asked = asyncio.create_task(agent.run("Go"))
+        await until(lambda: slow.handlers)
+        await turns(50)
+        advance(1000)
         with pytest.raises(DeadlineExceeded) as caught:
-            await agent.run("Go")
+            await asked
         assert caught.value.run is not None
         assert caught.value.generation_id == "gen-9"
         assert {image.bytes() for image in caught.value.run.images} == {SMALL, BIG}
