@@ -34,16 +34,24 @@ _PATTERNS = tuple(
 class Secret:
     """A string that no repr, log or traceback shows. While it lives, `redacted` knows it."""
 
-    __slots__ = ("__weakref__", "_value")
+    __slots__ = ("__weakref__", "_forms", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._forms: frozenset[str] | None = None
         if len(value) >= SHORTEST:
             key = id(self)
             _known[key] = weakref.ref(self, lambda _: _known.pop(key, None))
 
     def reveal(self) -> str:
         return self._value
+
+    def forms(self) -> frozenset[str]:
+        """The string as it is, in a URL and in JSON."""
+        if self._forms is None:
+            value = self._value
+            self._forms = frozenset((value, quote(value, safe=""), json.dumps(value)[1:-1]))
+        return self._forms
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -109,11 +117,10 @@ def _places(data: bytes, part: bytes) -> Iterator[int]:
         at = data.find(part, at + 1)
 
 
-def _forms() -> Iterator[str]:
+def _forms() -> set[str]:
     """Every known secret, as it is, in a URL and in JSON."""
-    values = {secret.reveal() for each in list(_known.values()) if (secret := each()) is not None}
-    for value in values:
-        yield from {value, quote(value, safe=""), json.dumps(value)[1:-1]}
+    known = [secret for each in list(_known.values()) if (secret := each()) is not None]
+    return {form for secret in known for form in secret.forms()}
 
 
 def _without(text: str, secret: str, mark: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -19,6 +20,7 @@ from typing import Any, cast, get_args
 from urllib.parse import quote, unquote
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     LargeBinary,
     and_,
@@ -45,6 +47,7 @@ from agentkit.openrouter.ledger_storage import (
 )
 from agentkit.sessions.database import Database
 from agentkit.sessions.locks import Held
+from agentkit.sessions.statements import Statement
 from agentkit.sessions.tables import calls
 from agentkit.sessions.tables import entries as rows
 
@@ -66,15 +69,17 @@ _THIS = and_(
     calls.c.call == bindparam("of_call"),
     calls.c.attempt == bindparam("of_attempt"),
 )
-_CLAIM = insert(calls).returning(calls.c.id)
-_GROW = (
+_CLAIM = Statement(
+    insert(calls).returning(calls.c.id), ("run", "call", "attempt", "size", "written_at")
+)
+_GROW = Statement(
     update(calls)
     .where(_THIS)
     .values(size=calls.c.size + bindparam("more"), written_at=bindparam("now"))
     .returning(calls.c.id)
 )
-_HIGHEST = select(func.max(rows.c.number)).where(rows.c.call == bindparam("of_call"))
-_ADD = insert(rows)
+_HIGHEST = Statement(select(func.max(rows.c.number)).where(rows.c.call == bindparam("of_call")))
+_ADD = Statement(insert(rows), [each.name for each in rows.columns])
 _DROP_REPLY = delete(rows).where(
     rows.c.call == select(calls.c.id).where(_THIS).scalar_subquery(), rows.c.kind != "request"
 )
@@ -87,14 +92,37 @@ _SIZE = (
     .scalar_subquery()
 )
 _MEASURE = update(calls).where(_THIS).values(size=_SIZE)
-_MEASURE_RUN = update(calls).where(calls.c.run == bindparam("of_run")).values(size=_SIZE)
-_REQUESTS = (
+_MEASURE_RUN = Statement(update(calls).where(calls.c.run == bindparam("of_run")).values(size=_SIZE))
+_REQUESTS = Statement(
     select(calls.c.id, func.max(rows.c.number).label("last"))
     .select_from(calls.join(rows, calls.c.id == rows.c.call))
     .where(calls.c.run == bindparam("of_run"), rows.c.kind == "request")
     .group_by(calls.c.id)
 )
-_DROP_BEHIND = delete(rows).where(rows.c.call == bindparam("of_call"), rows.c.kind != "request")
+_DROP_BEHIND = Statement(
+    delete(rows).where(rows.c.call == bindparam("of_call"), rows.c.kind != "request")
+)
+_ATTEMPTS = select(calls.c.call, calls.c.attempt, calls.c.id).where(
+    calls.c.run == bindparam("of_run")
+)
+_OF_RUN = Statement(_ATTEMPTS)
+_OF_CALL = Statement(_ATTEMPTS.where(calls.c.call == bindparam("of_call")))
+
+
+def _page(data: ColumnElement[bytes]) -> Statement:
+    """Rows of a call, from one number on."""
+    return Statement(
+        select(rows.c.number, rows.c.kind, rows.c.facts, data, rows.c.checksum)
+        .where(rows.c.call == bindparam("of_call"), rows.c.number >= bindparam("least"))
+        .order_by(rows.c.number)
+        .limit(_PAGE)
+    )
+
+
+_ROWS = _page(rows.c.data)
+_ROWS_WITHOUT_BODIES = _page(
+    case((rows.c.kind == "body", literal(b"", LargeBinary)), else_=rows.c.data)
+)
 
 
 class DatabaseCalls:
@@ -126,7 +154,7 @@ class DatabaseCalls:
                 call = _found(connection, key, size)
                 first = self._end_of(connection, call)
             new = [row.values(call, number) for number, row in enumerate(added, first)]
-            connection.execute(_ADD, new)
+            _ADD.run_many(connection, new)
         self._damaged.pop(call, None)
 
     def _end_of(self, connection: Connection, call: int) -> int:
@@ -141,7 +169,7 @@ class DatabaseCalls:
             connection.execute(
                 update(rows).where(tail).values(number=below - 1 - rows.c.number + damaged)
             )
-        found = connection.execute(_HIGHEST, {"of_call": call}).scalar_one()
+        found = _HIGHEST.value(connection, {"of_call": call})
         return 0 if found is None else max(found + 1, 0)
 
     def read(self, run: str, call: str | None = None, *, bodies: bool = True) -> Iterator[Stored]:
@@ -176,14 +204,14 @@ class DatabaseCalls:
 
     def _attempts(self, run: str, call: str | None) -> list[tuple[int, CallKey]]:
         """The attempts of a run or a call, by call and attempt."""
-        query = select(calls.c.id, calls.c.call, calls.c.attempt).where(calls.c.run == _stored(run))
+        place = {"of_run": _stored(run)}
         if call is not None:
-            query = query.where(calls.c.call == _stored(call))
+            place["of_call"] = _stored(call)
         with _told_as("read from"), self._database.reading() as connection:
-            found = connection.execute(query).all()
+            found = (_OF_RUN if call is None else _OF_CALL).rows(connection, place)
         return [
             (number, CallKey(run, self._name(name, number, "call"), attempt))
-            for number, name, attempt in sorted(found, key=lambda row: (row.call, row.attempt))
+            for name, attempt, number in sorted(map(tuple, found))
         ]
 
     def _name(self, stored: str, call: int, fact: str) -> str:
@@ -220,23 +248,16 @@ class DatabaseCalls:
         """The rows of an attempt. No transaction is open between two pages: whoever reads them may
         take its time.
         """
-        nothing = literal(b"", LargeBinary)
-        data = rows.c.data if bodies else case((rows.c.kind == "body", nothing), else_=rows.c.data)
-        query = (
-            select(rows.c.number, rows.c.kind, rows.c.facts, data, rows.c.checksum)
-            .where(rows.c.call == call)
-            .order_by(rows.c.number)
-            .limit(_PAGE)
-        )
+        query = _ROWS if bodies else _ROWS_WITHOUT_BODIES
         following = 0
         while True:
             with _told_as("read from"), self._database.reading() as connection:
-                page = connection.execute(query.where(rows.c.number >= following)).all()
+                page = query.rows(connection, {"of_call": call, "least": following})
             for number, kind, facts, found, checksum in page:
                 yield number, _Row(kind, facts, bytes(found), checksum)
             if len(page) < _PAGE:
                 return
-            following = page[-1].number + 1
+            following = page[-1][0] + 1
 
 
 class DatabaseLocks:
@@ -258,13 +279,13 @@ def mark_kept(connection: Connection, run: str, turns: int) -> None:
     """Drop what a run that has ended, and is saved in this transaction, has itself. Its requests
     stay until a sweep, since later ones refer to them: see `ledger_sweep.mark_saved`.
     """
-    found = connection.execute(_REQUESTS, {"of_run": _stored(run)}).all()
+    found = _REQUESTS.rows(connection, {"of_run": _stored(run)})
     if not found:
         return
-    connection.execute(_DROP_BEHIND, [{"of_call": each.id} for each in found])
+    _DROP_BEHIND.run_many(connection, [{"of_call": call} for call, _ in found])
     (saved,) = _rows_of(Entry("saved", {"turns": turns, "ended": True}))
-    connection.execute(_ADD, [saved.values(each.id, max(each.last + 1, 0)) for each in found])
-    connection.execute(_MEASURE_RUN, {"of_run": _stored(run)})
+    _ADD.run_many(connection, [saved.values(call, max(last + 1, 0)) for call, last in found])
+    _MEASURE_RUN.run(connection, {"of_run": _stored(run)})
 
 
 def delete_runs(connection: Connection, runs: Collection[str]) -> None:
@@ -329,18 +350,14 @@ def _rows_of(entry: Entry) -> Iterator[_Row]:
 def _claimed(connection: Connection, key: CallKey, size: int) -> int:
     """The new row of an attempt. Raises `FileExistsError` where there is one."""
     try:
-        return connection.execute(
-            _CLAIM, {**_place(key), "size": size, "written_at": time.time()}
-        ).scalar_one()
-    except IntegrityError:
+        return _CLAIM.value(connection, {**_place(key), "size": size, "written_at": time.time()})
+    except (IntegrityError, sqlite3.IntegrityError):
         raise FileExistsError(f"attempt {key} was begun before") from None
 
 
 def _found(connection: Connection, key: CallKey, size: int) -> int:
     """The row of an attempt, locked until the transaction ends, and larger by so many bytes."""
-    found = connection.execute(
-        _GROW, {**_at(key), "more": size, "now": time.time()}
-    ).scalar_one_or_none()
+    found = _GROW.value(connection, {**_at(key), "more": size, "now": time.time()})
     if found is None:
         raise LedgerError(f"cannot write to the call ledger: attempt {key} was deleted")
     return found

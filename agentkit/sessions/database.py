@@ -1,9 +1,10 @@
 """The database of sessions: connections, transactions, and the tables made at the first use.
 
 SQLite: write-ahead log, each commit on the disk before it returns, `BEGIN IMMEDIATE` for what
-writes. The threads of a process that write take turns here, so that none of them waits for the file
-in vain; processes wait for each other up to `BUSY_SECONDS`. Postgres: a small pool whose
-connections are tried before they are used, so that a server that was restarted is found again.
+writes. The threads of a process that write take turns (`writers.py`), so that none of them waits
+for the file in vain; processes wait for each other up to `BUSY_SECONDS`. Postgres: a small pool,
+whose connections are tried before they are used, so that a server that was restarted is found
+again.
 """
 
 from __future__ import annotations
@@ -25,20 +26,16 @@ from agentkit.sessions.file_locks import FileLocks
 from agentkit.sessions.locks import Held, Locks, NoLocks, SystemLocks
 from agentkit.sessions.schema import SCHEMA, Found, Schema, look, prepare
 from agentkit.sessions.sqlite import SYNC, WRITES
+from agentkit.sessions.tables import about
+from agentkit.sessions.writers import Writers
 
 _MAKING = "\0the tables"
 """The name that is locked while the tables of an SQLite file are made. No conversation has it."""
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
-_writers: weakref.WeakValueDictionary[str, _Writer] = weakref.WeakValueDictionary()
+_SYNCED = about.update().where(about.c.name == "version").values(value=about.c.value)
+_writers: weakref.WeakValueDictionary[str, Writers] = weakref.WeakValueDictionary()
 _inherited: list[object] = []
 """Engines of the process that this one was forked from. Closing them would disturb it."""
-
-
-class _Writer:
-    """Whose turn it is to write to an SQLite file, in this process."""
-
-    def __init__(self) -> None:
-        self.turn = threading.Lock()
 
 
 class _Thread(threading.local):
@@ -87,6 +84,7 @@ class Database:
                 connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
+            connection.begin()
             try:
                 yield connection
             finally:
@@ -104,15 +102,31 @@ class Database:
         this process, but not a power failure before the next block with `sync`.
         """
         with self._transaction("written to", "writing()"):
-            turn = self._writer.turn if self.is_sqlite else contextlib.nullcontext()
-            with turn, self._ready().connect() as connection:
-                connection.execution_options(**{WRITES: True, SYNC: sync})
-                with connection.begin():
-                    if name is not None and not self.is_sqlite:
-                        postgres.lock_name(connection, name)
-                    if not (sync or self.is_sqlite):
-                        postgres.do_not_sync(connection)
+            if self.is_sqlite:
+                with self._writing_in_turn(sync=sync) as connection:
                     yield connection
+                return
+            with self._ready().connect() as connection, connection.begin():
+                if name is not None:
+                    postgres.lock_name(connection, name)
+                if not sync:
+                    postgres.do_not_sync(connection)
+                yield connection
+
+    @contextmanager
+    def _writing_in_turn(self, *, sync: bool) -> Generator[Connection]:
+        with self._writers.taking_turns(sync=sync) as turn, self._ready().connect() as connection:
+            connection.execution_options(**{WRITES: True, SYNC: turn.syncs})
+            with connection.begin():
+                yield connection
+        while not self._writers.is_synced(turn):
+            with self._writing_in_turn(sync=True) as connection:
+                connection.execute(_SYNCED)  # what changes nothing would sync nothing
+
+    @property
+    def queued(self) -> int:
+        """How many threads of this process wait for their turn to write to an SQLite file."""
+        return self._writers.queued
 
     def close(self) -> None:
         """Close all connections; what is in memory is gone. A later use opens them again."""
@@ -133,10 +147,10 @@ class Database:
         self._engine: Engine | None = None
         self._guard = threading.Lock()
         self._thread = _Thread()
-        self._writer = _Writer()
+        self._writers = Writers()
         if self._address.path is not None:
             where = os.path.realpath(self._address.path)
-            self._writer = _writers.setdefault(where, self._writer)
+            self._writers = _writers.setdefault(where, self._writers)
 
     @contextmanager
     def _transaction(self, what: str, call: str) -> Generator[None]:
@@ -152,7 +166,7 @@ class Database:
     def _memory_turn(self) -> contextlib.AbstractContextManager[object]:
         """In memory there is one connection."""
         is_shared = self.is_sqlite and self._address.path is None
-        return self._writer.turn if is_shared else contextlib.nullcontext()
+        return self._writers.turn if is_shared else contextlib.nullcontext()
 
     def _ready(self) -> Engine:
         """The engine, with the tables there."""

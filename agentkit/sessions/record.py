@@ -46,6 +46,7 @@ class DatabaseRecord:
         self._images: Sequence[Image] = ()
         self._damaged: Stored | None = None
         """The conversation as it was loaded, where some of it could not be read."""
+        self._is_titled = False
 
     def load(self) -> Stored:
         """See `Record`."""
@@ -63,6 +64,7 @@ class DatabaseRecord:
         self._version, self._images = version, stored.images
         self._run = None if stored.active is None else turns.written(stored.active)
         self._damaged = stored if stored.damaged else None
+        self._is_titled = bool(stored.title)
         return stored
 
     def lock(self, wait: float) -> Callable[[], None]:
@@ -102,6 +104,7 @@ class DatabaseRecord:
         """Write a run; with `is_turn`, it has ended, and is one or is none."""
         before = self._run if self._run is not None and self._run.run == run.id else None
         self._database.locks.check(lock_of(self.id))
+        title = "" if self._is_titled else rows.title_of(run)
         with self._database.writing(lock_of(self.id), sync=sync) as connection:
             if self._version is None:
                 turns.begin(connection, self._begun)
@@ -114,7 +117,7 @@ class DatabaseRecord:
                 before,
                 shown,
                 is_turn=is_turn,
-                title=rows.title_of(run),
+                title=title,
             )
             turns.save_pictures(connection, self.id, shown.images, self._images)
             if is_turn:
@@ -122,7 +125,7 @@ class DatabaseRecord:
             if self._also is not None:
                 self._also(connection)
         self._version, self._run, self._images = version, written, shown.images
-        self._damaged = None
+        self._damaged, self._is_titled = None, self._is_titled or bool(title)
 
     def note(
         self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]

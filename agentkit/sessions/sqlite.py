@@ -29,7 +29,7 @@ def engine(path: Path | None) -> Engine:
     _make(real)
     # Any number of connections, for each thread has one at most. `mode=rw` makes no new file.
     name = f"{real.as_uri()}?mode=rw"
-    return _engine(name, poolclass=QueuePool, pool_size=4, max_overflow=-1)
+    return _engine(name, poolclass=QueuePool, pool_size=4, max_overflow=-1, pool_use_lifo=True)
 
 
 def use_log(engine: Engine) -> None:
@@ -64,9 +64,9 @@ def _engine(name: str, **pool: Any) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
+    options, driver = connection.get_execution_options(), connection.connection
     level = "FULL" if options.get(SYNC, True) else "NORMAL"
     if connection.info.get(SYNC, "FULL") != level:  # it cannot be set in a transaction
-        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        driver.execute(f"PRAGMA synchronous = {level}")
         connection.info[SYNC] = level
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITES) else "BEGIN")
+    driver.execute("BEGIN IMMEDIATE" if options.get(WRITES) else "BEGIN")

@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from agentkit._log import logger
 from agentkit.conversation_record import Stored
@@ -17,6 +17,7 @@ from agentkit.errors import SessionError
 from agentkit.run import Run
 from agentkit.sessions import rows
 from agentkit.sessions.rows import MessageRow
+from agentkit.sessions.statements import Statement
 from agentkit.sessions.tables import (
     conversation_runs,
     conversations,
@@ -27,10 +28,12 @@ from agentkit.sessions.tables import (
 )
 from agentkit.values import Api, Blobs, Image, ImageFailure, Message, Usage
 
+_VERSION = Statement(select(conversations.c.version).where(conversations.c.id == bindparam("chat")))
+
 
 def version_of(connection: Connection, chat: str) -> int | None:
     """The version of a conversation; None where it is not there."""
-    return connection.scalar(select(conversations.c.version).where(conversations.c.id == chat))
+    return _VERSION.value(connection, {"chat": chat})
 
 
 def load(connection: Connection, chat: str, blobs: Blobs | None) -> Stored | None:

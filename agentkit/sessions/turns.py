@@ -22,12 +22,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import Insert
 
 from agentkit.conversation_record import Shown
 from agentkit.run import Run
 from agentkit.run.state import HANDLE
 from agentkit.sessions import rows
+from agentkit.sessions.statements import Statement
 from agentkit.sessions.tables import (
     conversation_runs,
     conversations,
@@ -51,19 +51,19 @@ _TITLE: ColumnElement[str] = case(
     (conversations.c.title == "", bindparam("new_title", type_=Text)),
     else_=conversations.c.title,
 )
-_GOES_ON = (
+_GOES_ON = Statement(
     update(conversations)
     .where(_HERE)
     .values(active=bindparam("run"), title=_TITLE, **_CHANGED)
     .returning(conversations.c.version)
 )
-_GIVE_UP = (
+_GIVE_UP = Statement(
     update(conversations)
     .where(_HERE)
     .values(active=None, title=_TITLE, **_CHANGED)
     .returning(conversations.c.version)
 )
-_KEEP = (
+_KEEP = Statement(
     update(conversations)
     .where(_HERE)
     .values(
@@ -74,7 +74,7 @@ _KEEP = (
     )
     .returning(conversations.c.version)
 )
-_IS_A_TURN = (
+_IS_A_TURN = Statement(
     update(conversation_runs)
     .where(
         conversation_runs.c.conversation == bindparam("chat"),
@@ -82,8 +82,10 @@ _IS_A_TURN = (
     )
     .values(turn=select(conversations.c.turns).where(_HERE).scalar_subquery())
 )
-_DROP_MESSAGES = delete(messages).where(
-    messages.c.run == bindparam("of_run"), messages.c.number >= bindparam("least")
+_DROP_MESSAGES = Statement(
+    delete(messages).where(
+        messages.c.run == bindparam("of_run"), messages.c.number >= bindparam("least")
+    )
 )
 _RUN_COLUMNS = ("status", "state", "spent", "failures", "started_at", "changed_at")
 
@@ -121,6 +123,9 @@ def begin(connection: Connection, begun: Begun) -> None:
         "model": begun.model,
         "session": begun.session,
         "title": "",
+        "handles": 0,
+        "turns": 0,
+        "version": 0,
         "created_at": now,
         "changed_at": now,
     }
@@ -155,11 +160,11 @@ def save(
     if is_turn is None:
         statement, values["run"] = _GOES_ON, run.id
     elif is_turn:
-        connection.execute(_IS_A_TURN, {"chat": chat, "of_run": run.id})
+        _IS_A_TURN.run(connection, {"chat": chat, "of_run": run.id})
         statement = _KEEP
     else:
         statement = _GIVE_UP
-    return written(run), connection.execute(statement, values).scalar_one()
+    return written(run), statement.value(connection, values)
 
 
 def _save_run(connection: Connection, chat: str, run: Run, before: Written | None) -> None:
@@ -181,7 +186,7 @@ def _save_run(connection: Connection, chat: str, run: Run, before: Written | Non
     added = run.messages[run.start :]
     if before is None or len(known) > len(added):
         least = len(added) if before is not None else 0
-        connection.execute(_DROP_MESSAGES, {"of_run": run.id, "least": least})
+        _DROP_MESSAGES.run(connection, {"of_run": run.id, "least": least})
     wanted = [
         {"run": run.id, "number": each.number, "data": each.data, "checksum": each.checksum}
         for each in rows.changed_messages(known, added)
@@ -254,16 +259,18 @@ def put(
 ) -> None:
     """Insert rows; of those that are there, change these columns, or nothing."""
     if values:  # each row is a statement of its own, so any number is accepted
-        statement = _put(table, connection.dialect.name, tuple(changed))
-        connection.execute(statement, [dict(each) for each in values])
+        statement = _put(table, connection.dialect.name, tuple(values[0]), tuple(changed))
+        statement.run_many(connection, values)
 
 
 @lru_cache(maxsize=64)
-def _put(table: Table, dialect: str, changed: tuple[str, ...]) -> Insert:
+def _put(
+    table: Table, dialect: str, columns: tuple[str, ...], changed: tuple[str, ...]
+) -> Statement:
     made = postgresql.insert if dialect == "postgresql" else sqlite.insert
     keys = [column.name for column in table.primary_key]
     statement = made(table)
     if not changed:
-        return statement.on_conflict_do_nothing(index_elements=keys)
+        return Statement(statement.on_conflict_do_nothing(index_elements=keys), columns)
     new = {name: statement.excluded[name] for name in changed}
-    return statement.on_conflict_do_update(index_elements=keys, set_=new)
+    return Statement(statement.on_conflict_do_update(index_elements=keys, set_=new), columns)

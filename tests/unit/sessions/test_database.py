@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from agentkit.errors import SessionError, UsageError
 from agentkit.sessions.database import Database
+from agentkit.sessions.statements import Statement
 from agentkit.sessions.tables import VERSION, about, budgets, conversations, messages
 from tests.clock import GUARD
 from tests.postgres import Postgres
@@ -92,6 +93,16 @@ def test_a_reader_sees_one_state(database: Database) -> None:
         in_thread(lambda: add(database, "second"))
         assert connection.execute(count).scalar_one() == 1
     assert names(database) == ["first", "second"]
+
+
+def test_statements_of_a_turn_see_one_state_too(database: Database) -> None:
+    count = Statement(select(func.count()).select_from(budgets))
+    with database.reading() as connection:
+        assert count.value(connection, {}) == 0
+        in_thread(lambda: add(database, "first"))
+        assert count.value(connection, {}) == 0
+        assert connection.execute(select(budgets.c.name)).all() == []
+    assert names(database) == ["first"]
 
 
 def in_thread(call: Callable[[], None]) -> None:
