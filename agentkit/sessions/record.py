@@ -53,6 +53,8 @@ class DatabaseRecord:
         with self._database.reading() as connection:
             version = storage.version_of(connection, self.id)
             stored = storage.load(connection, self.id, self._blobs)
+            run = None if stored is None else stored.active
+            written = None if run is None else turns.read(connection, run)
         if stored is None:
             begun = self._begun
             stored = Stored(begun.api, begun.model, begun.session, user=begun.owner)
@@ -62,7 +64,7 @@ class DatabaseRecord:
                 f"conversation(user={owner!r}): conversation {self.id!r} belongs to somebody else"
             )
         self._version, self._images = version, stored.images
-        self._run = None if stored.active is None else turns.written(stored.active)
+        self._run = written
         self._damaged = stored if stored.damaged else None
         self._is_titled = bool(stored.title)
         return stored

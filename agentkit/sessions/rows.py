@@ -4,6 +4,7 @@ part of a run's row. No secret that this process knows is in a row.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from agentkit._redact import masked, without_secrets
 from agentkit.errors import SessionError, UsageError
 from agentkit.run import Run
 from agentkit.sessions.names import one_line
+from agentkit.sessions.secret_arguments import with_secrets, without_calls
 from agentkit.values import Blobs, Image, ImageFailure, Message, Usage
 from agentkit.values.codec import dumped
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _NOTHING = Message("user", ())
 """Stands in a row for the messages, which have rows of their own."""
+_HIDDEN = '"hidden":'
+"""In a row: the calls whose arguments are not there as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,18 @@ def row_of(run: Run) -> RunRow:
     return RunRow(
         run.id,
         run.status,
-        masked(bare.to_json().encode(), cut=True).decode(),
+        masked(_state(run, bare).encode(), cut=True).decode(),
         _json(tuple[Usage, ...], run.spent).decode(),
         failures_data(run.failures),
         run.started_at,
     )
+
+
+def _state(run: Run, bare: Run) -> str:
+    state = bare.to_json()
+    if hidden := with_secrets(run):
+        state = f"{state[:-1]},{_HIDDEN}{json.dumps(hidden)}}}"
+    return state
 
 
 def run_of(
@@ -77,13 +88,15 @@ def run_of(
         bare = Run.from_json(row.state, blobs=blobs)
     except UsageError as error:
         raise SessionError(f"run {row.id} cannot be read: {error}") from None
-    return bare.replace(
+    run = bare.replace(
         messages=(*history, *added),
         start=len(history),
         images=images,
         spent=usages_of([row.spent])[0],
         failures=failures_of([row.failures])[0],
     )
+    hidden: list[str] = json.loads(row.state).get("hidden", []) if _HIDDEN in row.state else []
+    return without_calls(run, hidden)
 
 
 def changed_messages(before: Sequence[Message], now: Sequence[Message]) -> list[MessageRow]:

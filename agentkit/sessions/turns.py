@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    func,
     select,
     update,
 )
@@ -203,8 +204,16 @@ def _questions(run: Run) -> frozenset[str]:
 
 
 def written(run: Run) -> Written:
-    """What the rows of a run hold, once it was loaded or saved."""
+    """What the rows of a run hold, once it was saved."""
     return Written(run.id, run.messages[run.start :], _questions(run))
+
+
+def read(connection: Connection, run: Run) -> Written:
+    """What they hold of one that was loaded: it may have grown by a message since, which says that
+    calls are not run.
+    """
+    count = connection.scalar(select(func.count()).where(messages.c.run == run.id)) or 0
+    return Written(run.id, run.messages[run.start : run.start + count], _questions(run))
 
 
 def save_pictures(
