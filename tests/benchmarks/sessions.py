@@ -3,8 +3,9 @@
 - what is written of one turn, beside the same words in a database of one table without an index,
   in as many transactions, of which as many wait for the disk
 - what a turn takes longer than one that is not saved, with its call ledger, beside the same
+- what a run takes longer with its call ledger in that database, and nothing else, beside the same
 - the load of all turns, beside `Run.from_json` of the same
-- the bytes written for the last turn, beside those for the first one
+- the bytes written for the last turn, beside those for the first one; the same with its call ledger
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import asyncio
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,10 +28,11 @@ from tests.benchmarks.replies import MODEL
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import PROMPT
 
-GOALS = {"turn": 1.5, "sent": 1.5, "load": 2.0, "bytes": 1.2}
+GOALS = {"turn": 1.5, "sent": 1.5, "ledger": 1.5, "load": 2.0, "bytes": 1.2, "sent_bytes": 1.2}
 OF_A_TURN = (False, True, False, True, True)
 """The transactions of a turn that is sent: which of them wait for the disk."""
-MOST_SENT = 200
+OF_A_CALL = (True, False, True)
+"""The same of its call ledger alone."""
 WINDOW = 25
 """Turns whose median is compared: at the begin and at the end."""
 
@@ -41,8 +43,10 @@ class Figures:
 
     turn: tuple[float, float]
     sent: tuple[float, float]
+    ledger: tuple[float, float]
     load: tuple[float, float]
     bytes: tuple[float, float]
+    sent_bytes: tuple[float, float]
 
 
 def measured(origin: str, folder: Path, turns: int, samples: int = 5) -> Figures:
@@ -69,13 +73,15 @@ def measured(origin: str, folder: Path, turns: int, samples: int = 5) -> Figures
     saved = run.to_json()
     loads = [_seconds(lambda: record.load(), time.process_time) for _ in range(samples)]
     reads = [_seconds(lambda: Run.from_json(saved), time.process_time) for _ in range(samples)]
-    sent = asyncio.run(_sent(origin, folder, sessions, min(turns, MOST_SENT)))
+    sent, ledger, sent_bytes = asyncio.run(_sent(origin, folder, sessions, turns))
     sessions.close()
     return Figures(
         (median(taken), median(syncs)),
         sent,
+        ledger,
         (median(loads), median(reads)),
         (_late(written), _early(written)),
+        (_late(sent_bytes), _early(sent_bytes)),
     )
 
 
@@ -87,27 +93,43 @@ def _turn(record: Record, run: Run) -> None:
     record.keep(run, shown)
 
 
-async def _sent(origin: str, folder: Path, sessions: Sessions, turns: int) -> tuple[float, float]:
+async def _sent(
+    origin: str, folder: Path, sessions: Sessions, turns: int
+) -> tuple[tuple[float, float], tuple[float, float], list[int]]:
     """Seconds that a turn takes longer where it is saved, and those of its transactions alone: the
-    run, its request, the head of the reply, the reply, the turn.
+    run, its request, the head of the reply, the reply, the turn. The same of a run that has only
+    the call ledger. And the bytes that were written for each saved turn.
     """
     client = OpenRouter(api_key="sk-or-bench", base_url=f"{origin}/plain-1")
     agent = Agent(MODEL, client=client, store=sessions.store)
+    kept = Agent(MODEL, client=client, store=sessions.store, ledger=sessions.ledger)
     saved, plain = agent.conversation("eve", sessions=sessions), agent.conversation()
     alone = _Alone(folder / "sent.db", len((await plain.send(PROMPT)).run.to_json()))
     await saved.send(PROMPT)
-    taken: dict[str, list[float]] = {"saved": [], "plain": [], "syncs": []}
+    work: dict[str, Callable[[], Awaitable[object]]] = {
+        "saved": lambda: saved.send(PROMPT),
+        "plain": lambda: plain.send(PROMPT),
+        "syncs": lambda: asyncio.to_thread(alone.transactions, *OF_A_TURN),
+        "kept": lambda: kept.run(PROMPT),
+        "run": lambda: agent.run(PROMPT),
+        "of a call": lambda: asyncio.to_thread(alone.transactions, *OF_A_CALL),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    written: list[int] = []
     for _ in range(turns):
-        for name, work in (
-            ("saved", lambda: saved.send(PROMPT)),
-            ("plain", lambda: plain.send(PROMPT)),
-            ("syncs", lambda: asyncio.to_thread(alone.transactions, *OF_A_TURN)),
-        ):
-            began = time.perf_counter()
-            await work()
+        for name, done in work.items():
+            before, began = _written(), time.perf_counter()
+            await done()
             taken[name].append(time.perf_counter() - began)
+            if name == "saved":
+                written.append(_written() - before)
     await client.close()
-    return median(taken["saved"]) - median(taken["plain"]), median(taken["syncs"])
+    found = {name: median(seconds) for name, seconds in taken.items()}
+    return (
+        (found["saved"] - found["plain"], found["syncs"]),
+        (found["kept"] - found["run"], found["of a call"]),
+        written,
+    )
 
 
 def _next(first: Run, before: Run, number: int) -> Run:
@@ -165,8 +187,10 @@ def table(figures: Figures) -> list[str]:
     for name, title, unit, factor in (
         ("turn", "append of one turn, beside its transactions alone", "ms", 1e3),
         ("sent", "what saving adds to a turn, beside the same", "ms", 1e3),
+        ("ledger", "what the call ledger adds to a run, beside the same", "ms", 1e3),
         ("load", "load of all turns, beside Run.from_json (CPU)", "ms", 1e3),
         ("bytes", "bytes of the last turns, beside the first ones", "KB", 1e-3),
+        ("sent_bytes", "the same with the call ledger", "KB", 1e-3),
     ):
         value, base = getattr(figures, name)
         ratio, goal = value / (base or 1), GOALS[name]
