@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
 from agentkit.integrations.dbos import Durable
 from agentkit.integrations.dbos.handlings import Handlings
+from agentkit.sessions.database import Database
 from tests.postgres import database_url, postgres_server, postgres_url
 
 __all__ = ["case", "database_url", "postgres_server", "postgres_url"]
@@ -94,6 +96,21 @@ def case(database_url: str, tmp_path: Path, client: OpenRouter) -> Case:
 def without(**changes: Any) -> Handlings:
     """The handlings but for some."""
     return replace(QUICK, **changes)
+
+
+def flows(case: Case) -> str:
+    return "workflow_status" if case.url.startswith("sqlite") else "dbos.workflow_status"
+
+
+def executed(case: Case, statement: str) -> list[Any]:
+    """One statement at the database of the runs, beside what is tested."""
+    base = Database(case.url)
+    try:
+        with base.writing() as connection:
+            found = connection.execute(text(statement))
+            return list(found.all()) if found.returns_rows else []
+    finally:
+        base.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import runpy
+import threading
 from pathlib import Path
 
 import pytest
 
-from agentkit import Image, Ledger, OpenRouter
+from agentkit import Context, Image, ImageGeneration, Ledger, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from agentkit.errors import BadRequest, RunError, UsageError
 from agentkit.integrations.dbos import Durable, Queue, RunState
-from tests.clock import GUARD
-from tests.durable.conftest import Case
+from tests.clock import GUARD, until
+from tests.durable.conftest import Case, executed, flows
 
 DRAWN = [Say("A fox."), Draw("a fox", size=(64, 64))]
 
@@ -139,6 +140,7 @@ async def test_bad_input_is_told(case: Case) -> None:
     await durable.close()
 
 
+@pytest.mark.slow
 async def test_a_run_that_failed_goes_on(case: Case, emulator: Emulator) -> None:
     """What had come of it is kept, and its error is told in any process."""
     emulator.play(
@@ -154,4 +156,89 @@ async def test_a_run_that_failed_goes_on(case: Case, emulator: Emulator) -> None
         await durable.resume(run.id)
         assert (await run.result(timeout=GUARD)).text == "A fox."
         assert case.called == ["Oslo"]
+    await durable.close()
+
+
+@pytest.mark.slow
+async def test_runs_begin_at_their_times(case: Case, emulator: Emulator) -> None:
+    durable = case.durable()
+    with pytest.raises(UsageError, match="cron"):
+        await durable.schedule("daily", "at nine", "Hello")
+    async with durable.working():
+        await durable.schedule("each", "* * * * * *", "Hello", conversation="daily")
+        await until_some(durable, 2)
+        await durable.unschedule("each")
+    runs = await durable.list(conversation="daily")
+    assert len({each.id for each in runs}) == len(runs) >= 2
+    assert all(each.id.startswith("each@") for each in runs)
+    await durable.close()
+
+
+async def until_some(durable: Durable, count: int) -> None:
+    async with asyncio.timeout(GUARD):
+        while len(await durable.list(status="completed")) < count:  # noqa: ASYNC110 - by a worker
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+async def test_a_queue_limits_the_runs_of_each_key(case: Case, emulator: Emulator) -> None:
+    durable = case.durable(queue=Queue(runs=6, runs_per_key=1, rate_per_key=(100, 60)))
+    with pytest.raises(UsageError, match="limits for each key"):
+        await durable.start("Hello")
+    async with durable.working(8):
+        runs = [await durable.start("Hello", key=user) for user in ["ada", "bob"] * 3]
+        for run in runs:
+            assert (await run.result(timeout=GUARD)).status == "completed"
+    await durable.close()
+
+
+async def test_what_a_tool_asks_is_answered(case: Case, emulator: Emulator) -> None:
+    """The answer stands nowhere once its call has a result: not in DBOS's tables either."""
+    form = {"type": "object", "properties": {"when": {"type": "string"}}, "required": ["when"]}
+
+    @tool
+    def book(context: Context[None]) -> str:
+        """Book a table."""
+        said = context.ask("When?", form)
+        return "no" if said is None else "booked"
+
+    emulator.play([Reply([CallTool("book", {})]), "Booked."])
+    durable = case.durable(case.agent(tools=[book]))
+    async with durable.working():
+        run = await durable.start("Book a table")
+        paused = await run.result(timeout=GUARD)
+        (call,) = paused.pending
+        assert (await run.state()).waits_for == f"the answer of {call.id!r}"
+        await run.approve(answers={call.id: {"when": "ninthirty"}})
+        assert (await run.result(timeout=GUARD)).text == "Booked."
+    told = executed(case, f"SELECT inputs FROM {flows(case)}")
+    told += executed(case, f"SELECT inputs FROM {flows(case).replace('status', 'input')}")
+    told += executed(case, "SELECT outcome FROM agentkit_durable_runs")
+    assert "ninthirty" not in str(told)
+    await durable.close()
+
+
+@pytest.mark.slow
+async def test_a_worker_that_stops_ends_its_step_and_hands_over(
+    case: Case, emulator: Emulator
+) -> None:
+    emulator.play([Reply([CallTool("weather", {"city": "Oslo"})]), Reply(DRAWN)])
+    called, goes_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        called.set()
+        goes_on.wait(GUARD)
+
+    durable = case.durable(case.agent(tools=[case.weather(then=wait), ImageGeneration()]))
+    async with durable.working() as worker:
+        run = await durable.start("Draw a fox")
+        await until(called.is_set)
+        worker.stop()
+        await worker.wait()
+        goes_on.set()
+    state = await run.state()
+    assert (state.status, len(emulator.posts), case.called) == ("running", 1, ["Oslo"])
+    async with durable.working():
+        assert (await run.result(timeout=GUARD)).text == "A fox."
+    assert (len(emulator.posts), case.called) == (2, ["Oslo"])
     await durable.close()

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
 from agentkit.errors import OutcomeUnknown, RateLimited, RunError, SessionError, UsageError
@@ -28,27 +27,11 @@ from agentkit.integrations.dbos.handlings import VERSION, process_name
 from agentkit.integrations.dbos.lease import Lease
 from agentkit.integrations.dbos.serializer import MOST_BYTES, JsonSerializer, StoredError
 from agentkit.integrations.dbos.told import Batches, Buffer, Retold, Told
-from agentkit.sessions.database import Database
 from tests.clock import GUARD, until
-from tests.durable.conftest import QUICK, Case, without
+from tests.durable.conftest import QUICK, Case, executed, flows, without
 from tests.processes import PATIENCE, forked, started
 
 DRAWN = [Say("A fox."), Draw("a fox", size=(64, 64))]
-
-
-def flows(case: Case) -> str:
-    return "workflow_status" if case.url.startswith("sqlite") else "dbos.workflow_status"
-
-
-def executed(case: Case, statement: str) -> list[Any]:
-    """One statement at the database of the runs, beside what is tested."""
-    base = Database(case.url)
-    try:
-        with base.writing() as connection:
-            found = connection.execute(text(statement))
-            return list(found.all()) if found.returns_rows else []
-    finally:
-        base.close()
 
 
 # The names of workers, and their leases.
@@ -109,7 +92,7 @@ async def test_nobody_takes_over_soon_after_the_database_was_restarted(
 # Whose a run is.
 
 
-@pytest.mark.parametrize("claims", [True, False])
+@pytest.mark.parametrize("claims", [True, pytest.param(False, marks=pytest.mark.slow)])
 async def test_a_run_that_was_taken_away_pays_for_nothing_more(
     case: Case, emulator: Emulator, claims: bool
 ) -> None:
@@ -132,6 +115,7 @@ async def test_a_run_that_was_taken_away_pays_for_nothing_more(
 # Versions, and what is written down.
 
 
+@pytest.mark.slow
 async def test_a_run_of_another_version_is_listed_and_waits(case: Case) -> None:
     """DBOS's own version changes with each edit of a workflow, and with its own."""
     earlier = case.durable(handlings=without(version="agentkit-runs-0"))
@@ -216,7 +200,7 @@ async def test_cancelling_the_task_cancels_the_run(case: Case, cancels: bool) ->
 # Errors of the database.
 
 
-@pytest.mark.parametrize("forks", [10, 0])
+@pytest.mark.parametrize("forks", [10, pytest.param(0, marks=pytest.mark.slow)])
 async def test_a_run_that_dbos_has_ended_goes_on(
     case: Case, emulator: Emulator, forks: int
 ) -> None:
@@ -287,6 +271,7 @@ def mode(path: Path) -> str:
     return str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.05, 1.0])
 async def test_queues_are_looked_into_often(case: Case, seconds: float) -> None:
     durable = case.durable(handlings=without(poll_seconds=seconds))

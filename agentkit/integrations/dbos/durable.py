@@ -6,7 +6,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -28,6 +28,7 @@ from agentkit.integrations.dbos.prompts import decisions_data, prompt_data
 from agentkit.integrations.dbos.queue import Queue
 from agentkit.integrations.dbos.runs import Runs
 from agentkit.integrations.dbos.states import RunState, Status
+from agentkit.integrations.dbos.turn import Answers
 from agentkit.integrations.dbos.worker import Place, Worker
 from agentkit.loop.begin import AgentLike
 from agentkit.loop.decisions import Decisions
@@ -65,9 +66,12 @@ class DurableRun:
         *,
         results: Mapping[str, object] | None = None,
         outcomes: Mapping[str, Verdict] | None = None,
+        answers: Answers | None = None,
     ) -> None:
         """See `Durable.approve`."""
-        await self.durable.approve(self.id, approve, results=results, outcomes=outcomes)
+        await self.durable.approve(
+            self.id, approve, results=results, outcomes=outcomes, answers=answers
+        )
 
     async def cancel(self) -> None:
         """See `Durable.cancel`."""
@@ -176,16 +180,9 @@ class Durable:
         Raises `UsageError`, also for an id whose run had another prompt; `ImageError`, `StoreError`
         and `SessionError`.
         """
-        name = self._agent_name(agent)
-        run = f"run_{secrets.token_hex(8)}" if id is None else states.check_id("start(id={!r})", id)
-        chat = run if conversation is None else conversation
-        check_name("start(conversation={!r})", chat)
-        if user is not None:
-            check_name("start(user={!r})", user)
-        self.queue.check_key(key)
-        data = await asyncio.to_thread(prompt_data, prompt, self.store)
-        values = {"id": run, "agent": name, "conversation": chat, "owner": user, "prompt": data}
-        await self._runs.begin({**values, "queue": self._queue_of(name), "part": key})
+        run = _new_id() if id is None else states.check_id("start(id={!r})", id)
+        values = await self._values(prompt, agent, conversation, user, key)
+        await self._runs.begin({"id": run, **values, "conversation": values["conversation"] or run})
         return DurableRun(run, self)
 
     async def run(
@@ -201,14 +198,16 @@ class Durable:
         """Begin a run and wait for its answer. If this task is cancelled, so is the run; one that
         is to go on is begun by `start`. Raises as `start` and `result` do.
         """
-        run = await self.start(
-            prompt, agent=agent, id=id, conversation=conversation, user=user, key=key
-        )
+        name = _new_id() if id is None else id
         try:
+            run = await self.start(
+                prompt, agent=agent, id=name, conversation=conversation, user=user, key=key
+            )
             return await run.result()
         except asyncio.CancelledError:
             if self._runs.handlings.cancels:
-                await finish(run.cancel(), None)
+                with suppress(UsageError):  # it was not begun
+                    await finish(self.cancel(name), None)
             raise
 
     def get(self, id: str) -> DurableRun:  # noqa: A002
@@ -272,15 +271,16 @@ class Durable:
         *,
         results: Mapping[str, object] | None = None,
         outcomes: Mapping[str, Verdict] | None = None,
+        answers: Answers | None = None,
     ) -> None:
         """Decide what a run waits for, as `Agent.resume` takes it; a worker goes on with it. Of two
         who decide at once, one does. Raises `UsageError` for a run that does not wait, or not for
         this, or not any more.
         """
-        decisions = Decisions.checked(approve, results, outcomes)
+        decisions = Decisions.checked(approve, results, outcomes, answers)
         given = decisions_data(decisions)
         row = await self._runs.row(id)
-        named = {*given["approve"], *given["results"], *given["outcomes"]}
+        named = {call for each in given.values() for call in each}
         if row.status == "waiting" and (unknown := sorted(named - set(row.waiting))):
             raise UsageError(
                 f"approve({id!r}): the run waits for {list(row.waiting)}, and not for {unknown}"
@@ -288,7 +288,7 @@ class Durable:
         if row.status != "waiting" or not named:
             what = f"is {row.status}" if row.status != "waiting" else "waits, and nothing was said"
             raise UsageError(f"approve({id!r}): the run {what}; it waits where it is 'waiting'")
-        await self._runs.go_on(row, "waiting", {"decisions": given})
+        await self._runs.go_on(row, "waiting", given)
 
     async def resume(self, id: str) -> None:  # noqa: A002
         """Go on with a run that failed, from where it was: what had come is kept, and not paid for
@@ -299,7 +299,7 @@ class Durable:
             raise UsageError(
                 f"resume({id!r}): the run is {row.status}; accepted is one that failed"
             )
-        await self._runs.go_on(row, "failed", {"decisions": {"again": True}})
+        await self._runs.go_on(row, "failed", {"again": True})
 
     async def cancel(self, id: str) -> None:  # noqa: A002
         """End a run that has not ended. The pictures that came, and what they cost, stay in its
@@ -307,6 +307,35 @@ class Durable:
         """
         row = await self._runs.row(id)
         await self._runs.cancel(row, self.agents.get(row.agent))
+
+    async def schedule(
+        self,
+        name: str,
+        times: str,
+        prompt: Prompt,
+        *,
+        agent: str | Agent[Any] | None = None,
+        conversation: str | None = None,
+        user: str | None = None,
+        key: str | None = None,
+        timezone: str | None = None,
+    ) -> None:
+        """Begin a run at these times, for as long as a worker is there: `"0 9 * * 1-5"`, as cron
+        has them, at 9 o'clock UTC, or of a `timezone` (`"Europe/Oslo"`). The id of each run begins
+        with `name@`. In the place of what this schedule was. Raises as `start` does.
+        """
+        states.check_id(
+            "schedule({!r})", name + "@" + "0" * len("2026-11-30T09:00:00.000000+00:00")
+        )
+        values = await self._values(prompt, agent, conversation, user, key)
+        engine = await self._runs.engine()
+        given = {"schedule": name, "values": values}
+        await asyncio.to_thread(engine.make_schedule, name, times, given, timezone)
+
+    async def unschedule(self, name: str) -> None:
+        """Begin no more runs of a schedule. Nothing happens where there is none of this name."""
+        engine = await self._runs.engine()
+        await asyncio.to_thread(engine.drop_schedule, name)
 
     async def state(self, id: str) -> RunState:  # noqa: A002
         """What is known of a run. Raises `UsageError` for an unknown id."""
@@ -360,7 +389,7 @@ class Durable:
         for queue in queues:
             await asyncio.to_thread(engine.make_queue, queue, self.queue.limits(runs))
         place = Place(self._runs.address, self._url, self.name, queues)
-        worker = Worker(place, self._runs.desk(self.deps), engine, self._runs.handlings)
+        worker = Worker(place, self._runs.desk(self.deps), engine, self._runs.handlings, self._due)
         await worker.begin()
         try:
             yield worker
@@ -391,6 +420,35 @@ class Durable:
 
     # What is behind these.
 
+    async def _values(
+        self,
+        prompt: Prompt,
+        agent: str | Agent[Any] | None,
+        conversation: str | None,
+        user: str | None,
+        key: str | None,
+    ) -> dict[str, Any]:
+        """The row of a new run, but for its id. Raises `UsageError`."""
+        name = self._agent_name(agent)
+        for word, value in (("conversation", conversation), ("user", user)):
+            if value is not None:
+                check_name(f"start({word}={{!r}})", value)
+        self.queue.check_key(key)
+        data = await asyncio.to_thread(prompt_data, prompt, self.store)
+        return {
+            "agent": name,
+            "conversation": conversation,
+            "owner": user,
+            "prompt": data,
+            "queue": self._queue_of(name),
+            "part": key,
+        }
+
+    async def _due(self, run: str, values: Mapping[str, Any]) -> None:
+        """Begin the run of a schedule, which is due."""
+        chat = values["conversation"] or run
+        await self._runs.begin({**values, "id": run, "conversation": chat})
+
     def _agent_name(self, agent: str | Agent[Any] | None) -> str:
         if isinstance(agent, Agent):
             if self.agents.get(agent.name) is not agent:
@@ -405,6 +463,10 @@ class Durable:
 
     def _queue_of(self, agent: str) -> str:
         return f"{self.name}.{agent}"
+
+
+def _new_id() -> str:
+    return f"run_{secrets.token_hex(8)}"
 
 
 def _by_name(agents: Iterable[Agent[Any]]) -> dict[str, Agent[Any]]:

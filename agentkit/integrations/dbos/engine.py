@@ -20,10 +20,12 @@ from agentkit.integrations.dbos.handlings import Handlings
 if TYPE_CHECKING:
     from dbos import DBOSClient, Serializer
 
-WORKFLOW = "agentkit.run"
+WORKFLOW, SCHEDULED = "agentkit.run", "agentkit.scheduled"
 _INSTALL = "pip install 'agentkit-openrouter[durable]'"
 _POLL_SECONDS = 0.05
 """How often a worker looks into its queues. Its default is a second."""
+_SCHEDULES_SECONDS = 2.0
+"""How often a worker looks for new schedules. Its default is half a minute."""
 _UNCLAIMED = "PENDING"
 
 Take = Callable[[int], Awaitable[dict[str, Any]]]
@@ -31,6 +33,8 @@ Take = Callable[[int], Awaitable[dict[str, Any]]]
 Enter = Callable[[str, Mapping[str, Any]], Awaitable[Take]]
 """Begins to go on with a workflow, by its id and what it was given."""
 Leave = Callable[[str], Awaitable[None]]
+Fire = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Begins a scheduled run, by the time that it is due at and what the schedule was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,34 @@ class Engine:
             queue, polling_interval_sec=poll, application_name=self._application, **limits
         )
 
+    def make_schedule(
+        self, name: str, cron: str, given: Mapping[str, Any], timezone: str | None
+    ) -> None:
+        """Begin a run at these times, in the place of what this schedule was. Raises `UsageError`
+        for what are no times.
+        """
+        from dbos import error as errors
+
+        try:
+            self._asked().apply_schedules(
+                [
+                    {
+                        "schedule_name": f"{self._application}.{name}",
+                        "workflow_name": SCHEDULED,
+                        "schedule": cron,
+                        "context": dict(given),
+                        "cron_timezone": timezone,
+                        "application_name": self._application,
+                    }
+                ]
+            )
+        except errors.DBOSException as error:
+            raise UsageError(f"schedule({name!r}, {cron!r}): {error}") from None
+
+    def drop_schedule(self, name: str) -> None:
+        """Begin no more runs of a schedule."""
+        self._asked().delete_schedule(f"{self._application}.{name}")
+
     def cancel(self, workflow: str) -> None:
         """Cancel a workflow that has not ended."""
         self._asked().cancel_workflow(workflow)
@@ -127,7 +159,7 @@ class Engine:
         """The workflows that executors have taken and that have not ended; or those of one."""
         found = self._asked().list_workflows(
             status=_UNCLAIMED,
-            name=WORKFLOW,
+            name=[WORKFLOW, SCHEDULED],
             application_name=self._application,
             executor_id=executor,
             load_input=False,
@@ -172,9 +204,11 @@ class Launched:
         executor: str,
         enter: Enter,
         leave: Leave,
+        fire: Fire,
     ) -> None:
         self._url, self._application, self._handlings = url, application, handlings
-        self._executor, self._enter, self._leave = executor, enter, leave
+        self._executor, self._fire = executor, fire
+        self._enter, self._leave = enter, leave
 
     def begin(self, queues: Sequence[str]) -> None:
         """Begin to take runs. Blocks. Raises `UsageError` where this process does so already."""
@@ -187,6 +221,7 @@ class Launched:
         try:
             _quiet()
             DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(self._workflow())
+            DBOS.workflow(name=SCHEDULED, max_recovery_attempts=None)(self._scheduled())
             DBOS(
                 config={
                     "name": self._application,
@@ -195,6 +230,7 @@ class Launched:
                     "application_version": self._handlings.version,
                     "serializer": cast("Serializer", self._handlings.serializer),
                     "notification_listener_polling_interval_sec": _POLL_SECONDS,
+                    "scheduler_polling_interval_sec": _SCHEDULES_SECONDS,
                     "log_level": "CRITICAL",
                     "run_migrations": False,
                 }
@@ -234,6 +270,14 @@ class Launched:
                 await self._leave(workflow)
 
         return run
+
+    def _scheduled(self) -> Callable[[str, dict[str, Any]], Awaitable[None]]:
+        """The workflow that begins a run when it is due."""
+
+        async def scheduled(at: str, given: dict[str, Any]) -> None:
+            await self._fire(str(at), given)
+
+        return scheduled
 
     async def _step(self, take: Take, number: int) -> dict[str, Any]:
         """A step, and its record at DBOS. Errors of the database are waited out: the step is asked

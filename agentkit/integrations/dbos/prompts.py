@@ -45,13 +45,23 @@ def decisions_data(decisions: Decisions) -> dict[str, Any]:
         for call, value in decisions.results.items()
     }
     approve = {call: _said(call, each) for call, each in decisions.approve.items()}
-    return {"approve": approve, "results": results, "outcomes": dict(decisions.outcomes)}
+    answers: dict[str, Any] = {}
+    for call, value in decisions.answers.items():
+        try:
+            answers[call] = check_json_value("{!r}", value)
+        except UsageError:  # which would tell what was given, and that may be secret
+            raise UsageError(
+                f"approve(answers={{{call!r}: …}}): accepted are JSON values"
+            ) from None
+    outcomes = dict(decisions.outcomes)
+    return {"approve": approve, "results": results, "outcomes": outcomes, "answers": answers}
 
 
 def decisions_of(data: Mapping[str, Any]) -> Decisions:
     """What a person decided, from its JSON."""
     approve = {call: _heard(each) for call, each in data.get("approve", {}).items()}
-    return Decisions(approve, data.get("results", {}), data.get("outcomes", {}))
+    results, outcomes = data.get("results", {}), data.get("outcomes", {})
+    return Decisions(approve, results, outcomes, data.get("answers", {}))
 
 
 def _said(call: str, given: object) -> bool | dict[str, Any]:

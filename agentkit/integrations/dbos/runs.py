@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -112,8 +113,10 @@ class Runs:
 
         await self._write(insert, run)
 
-    async def go_on(self, row: RunRow, status: Status, given: Mapping[str, Any]) -> None:
-        """Put a run into its queue again. Raises `UsageError` where it is not as its row says."""
+    async def go_on(self, row: RunRow, status: Status, decisions: Mapping[str, Any]) -> None:
+        """Put a run into its queue again, with what a person decided, which stands in its row until
+        the next step is written. Raises `UsageError` where the run is not as its row says.
+        """
         engine, segment = await self.engine(), row.segment + 1
         workflow = self._workflow(row.id, segment)
         as_it_is = (
@@ -122,14 +125,14 @@ class Runs:
             tables.runs.c.segment == row.segment,
         )
         new: dict[str, Any] = {"status": "queued", "workflow": workflow, "segment": segment}
-        new |= {"forks": 0, "outcome": None}
+        new |= {"forks": 0, "outcome": json.dumps({"decisions": decisions})}
 
         def change(connection: Connection) -> bool:
             changed = update(tables.runs).where(*as_it_is).values(**new, changed_at=time.time())
             if connection.execute(changed).rowcount != 1:
                 return False
-            spec = {"run": row.id, "first": row.steps, **given}
-            engine.enqueue(connection, workflow, row.queue, spec, row.part)
+            given = {"run": row.id, "first": row.steps}
+            engine.enqueue(connection, workflow, row.queue, given, row.part)
             return True
 
         if not await self._write(change, row.id):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 
 MOST_BYTES = 1 << 20
@@ -31,7 +32,9 @@ class JsonSerializer:
         return "agentkit_json"
 
     def serialize(self, data: object) -> str:
-        """The value as JSON. Raises `ValueError` for what JSON has not, and for more than 1 MiB."""
+        """The value as JSON; a time as text. Raises `ValueError` for what JSON has not, and for
+        more than 1 MiB.
+        """
         text = json.dumps(data, default=_plain, separators=(",", ":"), allow_nan=False)
         if len(text) > MOST_BYTES:
             raise ValueError(
@@ -52,4 +55,6 @@ def _plain(value: object) -> object:
     if isinstance(value, BaseException):
         kind = value.kind if isinstance(value, StoredError) else type(value).__name__
         return {_ERROR: {"kind": kind, "message": str(value)[:10_000]}}
+    if isinstance(value, datetime):
+        return value.isoformat()
     raise ValueError(f"{type(value).__name__} cannot be written down: accepted are JSON values")

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection
 
@@ -32,6 +32,7 @@ from agentkit.stream import AnswerStream
 _BUSY_SECONDS = 600.0
 """How long a turn waits for its conversation before it looks anew."""
 
+Answers = Mapping[str, Mapping[str, Any] | Literal[False]]
 MakeRecord = Callable[[str, AgentLike[Any], "str | None", Callable[[Connection], None]], Record]
 """Makes the record of a conversation: its name, the agent, the user, and what takes part in each
 transaction that writes a run.
@@ -58,10 +59,10 @@ class DurableTurn:
         agent: AgentLike[Any],
         row: RunRow,
         claim: Claim,
-        decisions: Mapping[str, Any] | None,
     ) -> None:
         self.row, self.claim = row, claim
-        self._desk, self._agent, self._decisions = desk, agent, decisions
+        self._desk, self._agent = desk, agent
+        self._decisions: Mapping[str, Any] = row.outcome.get("decisions", {})
         self._number = -1
         self._task: asyncio.Task[None] | None = None
         self._granted = asyncio.Event()
@@ -206,9 +207,14 @@ class DurableTurn:
         if run.status != "paused":
             going_on = chat.begun is not None
             return chat.go_on_stream(deps=deps) if going_on else chat.resume_stream(run, deps=deps)
-        given = decisions_of(self._decisions or {})
+        given = decisions_of(self._decisions)
         return chat.resume_stream(
-            run, approve=given.approve, results=given.results, outcomes=given.outcomes, deps=deps
+            run,
+            approve=given.approve,
+            results=given.results,
+            outcomes=given.outcomes,
+            answers=cast("Answers", given.answers),
+            deps=deps,
         )
 
     def _taken_before(self, number: int) -> dict[str, Any] | None:
@@ -223,7 +229,7 @@ class DurableTurn:
             self._desk.claims.check(connection, self.claim)
             told.forget(connection, self.row.id, number)
             states.set_running(connection, self.row.id, time.time())
-        if chat.begun is not None or not (self._decisions or {}).get("again"):
+        if chat.begun is not None or not self._decisions.get("again"):
             return chat.begun
         with self._desk.database.reading() as connection:
             found = past.runs_of(connection, chat.id, self._agent.store, only=self.row.id)

@@ -17,7 +17,7 @@ from agentkit._sync import finish
 from agentkit.errors import ConversationBusy, LedgerError, SessionError
 from agentkit.integrations.dbos import states
 from agentkit.integrations.dbos.claims import Claim, ClaimLost
-from agentkit.integrations.dbos.engine import Engine, Launched, Take
+from agentkit.integrations.dbos.engine import Engine, Fire, Launched, Take
 from agentkit.integrations.dbos.handlings import Handlings
 from agentkit.integrations.dbos.lease import Lease
 from agentkit.integrations.dbos.repair import Repair
@@ -47,7 +47,10 @@ class Place:
 class Worker:
     """Runs that this process goes on with: `async with durable.working(4) as worker`."""
 
-    def __init__(self, place: Place, desk: Desk, engine: Engine, handlings: Handlings) -> None:
+    def __init__(
+        self, place: Place, desk: Desk, engine: Engine, handlings: Handlings, fire: Fire
+    ) -> None:
+        self._fire = fire
         self._place, self._desk, self._engine, self._handlings = place, desk, engine, handlings
         self.name = handlings.executor()
         """What other workers, and `RunState.executor`, call it."""
@@ -56,6 +59,7 @@ class Worker:
         self._launched = Launched(
             place.url, place.application, handlings,
             executor=self.name, enter=self._enter_there, leave=self._leave_there,
+            fire=self._fire_there,
         )  # fmt: skip
         self._turns: dict[str, DurableTurn] = {}
         """By workflow."""
@@ -133,6 +137,9 @@ class Worker:
         with suppress(RuntimeError, NotRun):
             await self._here(self._leave(workflow))
 
+    async def _fire_there(self, at: str, given: Mapping[str, Any]) -> None:
+        await self._here(self._fire(f"{given['schedule']}@{at}", given["values"]))
+
     async def _here(self, work: Any) -> Any:
         """Do work on the loop of the worker, whose own tasks and connections it uses."""
         if self._loop.is_closed():
@@ -147,7 +154,7 @@ class Worker:
         claim = await self._patiently(lambda: self._claimed(workflow))
         row = await self._patiently(lambda: self._row(str(given["run"])))
         agent = self._place.queues[row.queue]
-        turn = DurableTurn(self._desk, agent, row, claim, given.get("decisions"))
+        turn = DurableTurn(self._desk, agent, row, claim)
         for other, earlier in list(self._turns.items()):
             if earlier.row.id == row.id:  # it was taken from this worker, and given back
                 await earlier.close()
