@@ -52,7 +52,7 @@ def small(*says: str, **expect: object) -> Script:
     )
 
 
-@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("api", [pytest.param("chat", marks=pytest.mark.slow), "responses"])
 async def test_the_fox_is_played_as_expected(
     api: Api, client: OpenRouter, store: MemoryImageStore, tmp_path: Path
 ) -> None:
