@@ -213,7 +213,8 @@ class Conversation(Generic[OutputT]):
         """One turn. Raises `ConversationBusy` while another turn is running, and `UsageError` while
         one waits for a person; otherwise it raises as `Agent.run` does.
         """
-        return await self._send(self._prompted(prompt, deps, budget), self._new_log())
+        with self._claimed():
+            return await self._take(self._prompted(prompt, deps, budget), self._new_log())
 
     async def _send(self, start: Start, log: EventLog) -> Answer[OutputT]:
         with self._claimed(resuming=start.run is not None):

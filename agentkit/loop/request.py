@@ -46,6 +46,7 @@ def request_of(run: Run, context: RunContext) -> Request:
         fields=services.client.service.fields,
         shown=sent.shown,
         cache=caching.marks(run, context),
+        readers=context.audience(run.model),
     )
 
 

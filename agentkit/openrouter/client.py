@@ -288,12 +288,10 @@ class OpenRouter:
         await connections.close_with_loop()
         return connections
 
-    @contextlib.asynccontextmanager
-    async def exchange(
+    async def open(
         self, path: str, body: Pieces, store: ImageStore, content_type: str = "application/json"
-    ) -> AsyncGenerator[Exchange]:
-        """Send one request and read its reply. The connection is closed at the end of the block,
-        come what may.
+    ) -> Exchange:
+        """Send one request. Its reply is read by whoever asked, who closes it, come what may.
 
         Raises `APIError` for an error status, `ConnectionFailed` where nothing was sent,
         `OutcomeUnknown` where the connection broke after that.
@@ -302,17 +300,25 @@ class OpenRouter:
         content, length = await content_of(body, store)
         headers = {"Content-Type": content_type, "Content-Length": str(length)}
         response = await connections.send("POST", path, content, headers)
+        return Exchange(
+            response,
+            ReplySpool(store),
+            first_byte=self.timeouts.first_byte,
+            idle=self.timeouts.idle,
+            turns=connections.turns,
+            close=response.aclose,
+        )
+
+    @contextlib.asynccontextmanager
+    async def exchange(
+        self, path: str, body: Pieces, store: ImageStore, content_type: str = "application/json"
+    ) -> AsyncGenerator[Exchange]:
+        """The same for a block, at whose end the connection is closed."""
+        exchange = await self.open(path, body, store, content_type)
         try:
-            waits = self.timeouts
-            yield Exchange(
-                response,
-                ReplySpool(store),
-                first_byte=waits.first_byte,
-                idle=waits.idle,
-                turns=connections.turns,
-            )
+            yield exchange
         finally:
-            await response.aclose()
+            await exchange.close()
 
     async def get(self, path: str) -> JsonObject:
         """A JSON object by GET: the catalogue, `/generation`, `/key`. Raises as `exchange` does."""

@@ -5,8 +5,8 @@ it breaks off.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -194,34 +194,36 @@ class PaidRequest:
             hold_again=self._hold_again,
             going_again=self._close_attempt,
         )
-        async with AsyncExitStack() as stack:
+        exchange: Exchange | None = None
+        try:
             async for attempt in attempts:
                 with attempt:
-                    sent = self._exchange(path, body, facts)
-                    exchange = await stack.enter_async_context(sent)
+                    exchange = await self._opened(path, body, facts)
                     break
-            else:
+            if exchange is None:
                 raise AssertionError("unreachable: the last attempt succeeds or raises")
             self._answered, self.generation_id = True, exchange.generation_id
             self._reader.begin(exchange)
             await self._read(exchange)
-        return exchange
+            return exchange
+        finally:
+            if exchange is not None:
+                await exchange.close()
 
-    @asynccontextmanager
-    async def _exchange(
-        self, path: str, body: Pieces, facts: Mapping[str, Any]
-    ) -> AsyncGenerator[Exchange]:
+    async def _opened(self, path: str, body: Pieces, facts: Mapping[str, Any]) -> Exchange:
         """One attempt: on the disk before it is sent, where there is a ledger."""
         kind = str(facts.get("content_type"))
         if self._call is None:
-            async with self._client.exchange(path, body, self._store, kind) as exchange:
-                yield exchange
-            return
+            return await self._client.open(path, body, self._store, kind)
         self._attempt = attempt = await self._call.begin(path, body, facts)
-        async with self._client.exchange(path, body, self._store, kind) as exchange:
+        exchange = await self._client.open(path, body, self._store, kind)
+        try:
             await exchange.record(attempt)
-            exchange.downloads = attempt
-            yield exchange
+        except BaseException:
+            await exchange.close()
+            raise
+        exchange.downloads = attempt
+        return exchange
 
     async def _replay(self, call: PaidCall, stored: StoredCall) -> Exchange:
         """Read what the ledger has of the reply."""

@@ -174,9 +174,12 @@ class Exchange:
         first_byte: float,
         idle: float,
         turns: FairShare | None = None,
+        close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`turns` shares the event loop with other replies; None: it is held until all is read."""
-        self._response, self._turns = response, turns
+        """`close` closes the connection, where there is one. `turns` shares the event loop with
+        other replies; None: it is held until all is read.
+        """
+        self._response, self._turns, self._close = response, turns, close
         self._first_byte, self._idle = first_byte, idle
         self.spool = spool
         self.generation_id: str | None = response.headers.get(GENERATION_ID)
@@ -196,6 +199,11 @@ class Exchange:
         self._recorder: Recorder | None = None
         self._cancelled: asyncio.CancelledError | None = None
         """A cancellation that came while something that had arrived was still to be passed on."""
+
+    async def close(self) -> None:
+        """Close the connection. One whose body was read to its end serves the next request."""
+        if self._close is not None:
+            await self._close()
 
     async def record(self, recorder: Recorder) -> None:
         """Have the reply written down: its headers now, its bytes before they are read."""

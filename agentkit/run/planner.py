@@ -11,7 +11,7 @@ request costs what is new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentkit.run.audience import Audience
@@ -117,9 +117,15 @@ class _State:
         self._images = images
         self._start = 0
         self._calls = CallIds(asked.audience)
-        placed = {image.name for message in messages for image in message.images}
-        self._loose = {image.name: image for image in images if image.name not in placed}
+        self._views: dict[int, MessageView] = {}
+        """How the messages go where nothing could be left out."""
+        self._loose: dict[str, Image] = {}
         """Pictures that stand in no message."""
+        self._walk: Walk | None = None
+        if asked.is_plain:
+            return
+        placed = {image.name for message in messages for image in message.images}
+        self._loose |= {image.name: image for image in images if image.name not in placed}
         self._walk = Walk(
             asked.policy,
             asked.api,
@@ -139,7 +145,9 @@ class _State:
     ) -> bool:
         """Whether this conversation is the one that was walked through, and perhaps more."""
         seen = len(self._messages)
-        if asked != self.asked or (start != self._start and self._walk.kept_back):
+        if asked != self.asked:
+            return False
+        if start != self._start and self._walk is not None and self._walk.kept_back:
             return False
         if messages[:seen] != self._messages or images[: len(self._images)] != self._images:
             return False
@@ -155,22 +163,32 @@ class _State:
         seen, self._start = len(self._messages), start
         for index in range(seen, len(messages)):
             self._calls.take(index, messages[index])
-        if not self.asked.is_plain:
-            self._find_loose(messages[seen:], images)
+        if self._walk is not None:
+            self._walk.known |= self._found_loose(messages[seen:], images)
             for index in range(seen, len(messages)):
                 self._walk.take(index, messages[index], may_leave=index <= start)
         self._messages, self._images = messages, images
 
-    def _find_loose(self, new: Sequence[Message], images: tuple[Image, ...]) -> None:
+    def _found_loose(
+        self, new: Sequence[Message], images: tuple[Image, ...]
+    ) -> Mapping[str, Image]:
+        """New pictures that stand in no message."""
         came = images[len(self._images) :]
-        if came:
-            placed = {image.name for message in new for image in message.images}
-            loose = {each.name: each for each in came if each.name not in placed}
-            self._loose |= loose
-            self._walk.known |= loose
+        if not came:
+            return {}
+        placed = {image.name for message in new for image in message.images}
+        loose = {each.name: each for each in came if each.name not in placed}
+        self._loose |= loose
+        return loose
 
     def plan(self) -> Plan:
-        return self._teller.told(self._messages)
+        """What is sent of the messages that were walked through."""
+        if self._walk is not None:
+            return self._teller.told(self._messages)
+        sent, views = self._calls.sent, self._views
+        if len(views) < len(sent):
+            views |= {at: MessageView(calls=each) for at, each in sent.items() if at not in views}
+        return Plan(self._messages, dict(views))
 
 
 class Walk:

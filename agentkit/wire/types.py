@@ -84,11 +84,13 @@ class Request:
     """By position in `messages`: how that message goes, where it does not go as it is
     (`agentkit.run.history`).
     """
+    readers: Audience | None = None
+    """The models that may answer, if that was found out before."""
 
     @property
     def audience(self) -> Audience:
         """The models that may answer."""
-        return Audience.of(self.model, self.settings, strict=self.fields.strict)
+        return self.readers or Audience.of(self.model, self.settings, strict=self.fields.strict)
 
     @property
     def marks_tools(self) -> bool:

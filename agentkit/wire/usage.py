@@ -98,9 +98,10 @@ class Bill:
             return
         self._byok = self._byok or given.get(BYOK) is True
         for holder, fields in _FIELDS.items():
-            values = as_object(given.get(holder)) if holder else given
-            if not values:
-                continue
+            found = given.get(holder) if holder else given
+            if not found:
+                continue  # as in most replies: of most holders nothing is told
+            values = as_object(found)
             for path, name, most in fields:
                 if name in values:
                     self._put(path, amount_of(values[name], most))

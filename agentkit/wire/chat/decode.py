@@ -108,6 +108,8 @@ class ChatReply:
         self._told: set[int] = set()
         self._owners: dict[str, int] = {}
         self._mend_words, self._mend_reasoning = SurrogateJoiner(), SurrogateJoiner()
+        self._is_flushed = False
+        """Whether nothing has come since what was held back was said."""
 
     @property
     def finished(self) -> bool:
@@ -159,6 +161,7 @@ class ChatReply:
             self._error = faults.bare(self._native, self._id)
 
     def _delta(self, delta: JsonObject, *, whole_call: bool) -> list[Signal]:
+        self._is_flushed = False
         signals: list[Signal] = []
         plain = "reasoning" if delta.get("reasoning") else "reasoning_content"
         reasoning = delta.get(plain)
@@ -200,6 +203,7 @@ class ChatReply:
         return list(refs)
 
     def _say(self, content: str) -> list[Signal]:
+        self._is_flushed = False
         words = self._filter.more(self._mend_words.more(content))
         self._held.words(words)  # not what was taken out of them
         if not words:
@@ -336,6 +340,9 @@ class ChatReply:
 
     def _say_rest(self) -> list[Signal]:
         """Flush a lone UTF-16 surrogate left when the stream was cut between two halves."""
+        if self._is_flushed:
+            return []
+        self._is_flushed = True
         signals: list[Signal] = []
         half = self._mend_words.rest()
         if rest := (self._filter.more(half) if half else "") + self._filter.rest():
