@@ -86,7 +86,7 @@ def test_an_answer_that_was_cut_off_is_left(chromium: Browser, mortal: Mortal) -
 
 def test_previews_become_the_picture(chromium: Browser, tmp_path: Path) -> None:
     """The last preview stays until the picture itself can be shown."""
-    pause = Fault(socket=Socket("stall", at="event", event=6, seconds=2), when=When(nth=(1,)))
+    pause = Fault(socket=Socket("stall", at="event", event=6, seconds=10), when=When(nth=(1,)))
     site = Site(tmp_path, faults=[pause])
     site.start()
     with looking_at(chromium, site) as window:
