@@ -159,10 +159,10 @@ async def _serve_stdio(server: AgentServer) -> None:
 async def _serve_http(server: AgentServer, port: int) -> None:
     import uvicorn
 
-    from agentkit.integrations.mcp.doors import checked_token
+    from agentkit._access import check_token
 
     given_token = os.environ.get(TOKEN)
-    app = server.http(token=checked_token(given_token, TOKEN) if given_token else None)
+    app = server.http(token=check_token(TOKEN, given_token) if given_token else None)
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:

@@ -102,7 +102,8 @@ class Place:
 
     def check(self, host: str) -> None:
         """Raise `UsageError` for an address that must not be listened on."""
-        from agentkit.web.access import check_address, check_token, read_hosts
+        from agentkit._access import check_token, read_hosts
+        from agentkit.web.access import check_address
 
         if self.token is not None:
             check_token("--token", self.token)

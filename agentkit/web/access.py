@@ -7,61 +7,28 @@ Three questions, each with an answer of its own:
   cannot choose what `Host`, `Origin` and `Sec-Fetch-Site` say.
 - `refused_person`: does it have the token, in the cookie or in `Authorization`?
 - `refused_body`: is its body of a kind that no form of another page can send?
+
+What any server of ours asks (the name, the page, the token) stands in `agentkit/_access.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import cast
 
+from agentkit._access import Head, Site, has_bearer, is_foreign, is_same, sites_of
 from agentkit._check import refused
-from agentkit.errors import UsageError
 from agentkit.web.addresses import IMAGES
 from agentkit.web.refusal import Refusal
 
-LEAST_TOKEN = 16
-"""Characters of a token that somebody chooses."""
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _SAFE = frozenset({"GET", "HEAD"})
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 PAGE = frozenset({"", "/"})
 """The paths of the page."""
 _OPEN = "/page/"
 """What is open to all: a browser asks for a manifest and a service worker without cookies."""
-_TOKEN = re.compile(r"[A-Za-z0-9_~.+/=-]{16,200}\Z")
-_HOST = re.compile(
-    r"(?:(https?)://)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?"
-)
-_HOSTS = (
-    "is a list of names with their ports, such as 'chat.example.org' (for HTTPS), "
-    "'chat.example.org:8443' or 'http://box.local:8080'"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A name under which browsers reach us: `Site("https", "chat.example.org")`."""
-
-    scheme: str
-    authority: str
-    """As the header `Host` has it: with the port, unless it is the scheme's own."""
-
-    @property
-    def origin(self) -> str:
-        """As the header `Origin` has it."""
-        return f"{self.scheme}://{self.authority}"
-
-    @property
-    def port(self) -> int:
-        """The port that the browser sees."""
-        _, _, port = self.authority.rpartition(":")
-        return int(port) if port.isdigit() else _DEFAULT_PORTS[self.scheme]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,56 +39,6 @@ class Access:
     """Names besides those of loopback, which are taken with the port that we listen on."""
     token: str | None = None
     """None: the application around us knows its users."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What of a request decides."""
-
-    method: str
-    path: str
-    """Below where we are mounted."""
-    scheme: str
-    port: int | None
-    """That we listen on; None for what is no TCP port."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Names in lower case."""
-
-    def all(self, name: str) -> list[str]:
-        """Each value of a header."""
-        return [value for each, value in self.headers if each == name]
-
-    def one(self, name: str) -> str | None:
-        """The value of a header; None where there is none, and where there are several: servers
-        and browsers differ in which of them counts.
-        """
-        found = self.all(name)
-        return found[0] if len(found) == 1 else None
-
-
-def read_hosts(where: str, hosts: object) -> tuple[Site, ...]:
-    """The sites of `app(hosts=…)`. Raises `UsageError`."""
-    if isinstance(hosts, str | bytes) or not isinstance(hosts, Iterable):
-        raise refused(where, hosts, _HOSTS)
-    return tuple(_site(where, each) for each in cast("Iterable[object]", hosts))
-
-
-def _site(where: str, host: object) -> Site:
-    found = _HOST.fullmatch(host.lower()) if isinstance(host, str) else None
-    if found is None or int(found[3] or 1) not in range(1, 65536):
-        raise refused(where, host, _HOSTS)
-    scheme = found[1] or "https"
-    port = int(found[3]) if found[3] else None
-    shown = "" if port is None or port == _DEFAULT_PORTS[scheme] else f":{port}"
-    return Site(scheme, found[2] + shown)
-
-
-def check_token(where: str, token: object) -> str:
-    """A token that somebody chose. Raises `UsageError`, which does not show it."""
-    if not isinstance(token, str) or not _TOKEN.match(token):
-        accepted = f"are {LEAST_TOKEN} to 200 letters, digits and any of _ ~ . + / = -"
-        raise UsageError(f"{where}: accepted {accepted}")
-    return token
 
 
 def check_address(where: str, host: str, sites: tuple[Site, ...], *, has_login: bool) -> None:
@@ -149,23 +66,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def sites_of(head: Head, access: Access) -> tuple[Site, ...]:
-    """What the request calls us, if that is a name of ours: more than one where a name was given
-    for both HTTP and HTTPS.
-    """
-    host = (head.one("host") or "").lower()
-    named = tuple(site for site in access.sites if site.authority == host)
-    if named or head.port is None or head.scheme not in _DEFAULT_PORTS:
-        return named
-    names = [f"{name}:{head.port}" for name in _LOOPBACK]
-    if head.port == _DEFAULT_PORTS[head.scheme]:
-        names += _LOOPBACK
-    return (Site(head.scheme, host),) if host in names else ()
-
-
 def refused_address(head: Head, access: Access) -> Refusal | None:
     """Why the request was not meant for us, or was sent by the page of somebody else."""
-    sites = sites_of(head, access)
+    sites = sites_of(head, access.sites)
     if not sites:
         return Refusal(
             421,
@@ -177,8 +80,8 @@ def refused_address(head: Head, access: Access) -> Refusal | None:
         return Refusal(405, "There is no such method here.", allowed, (("allow", allowed),))
     foreign = Refusal(403, "A page of another site may not use this server.", "its own page")
     # A proxy may call us by a name of its own; the browser knows the one that was given to us.
-    own = {site.origin for site in (*sites, *access.sites)}
-    if head.all("origin") and head.one("origin") not in own:
+    own = (*sites, *access.sites)
+    if is_foreign(head, own):
         return foreign
     if head.method in _SAFE:
         return foreign if _is_read_by_others(head) else None
@@ -209,7 +112,7 @@ def _is_sent_by_us(head: Head, access: Access) -> bool:
     site = head.all("sec-fetch-site")
     if site:
         return site == ["same-origin"]
-    return bool(head.all("origin")) or access.token is None or has_bearer(head, access)
+    return bool(head.all("origin")) or access.token is None or has_bearer(head, access.token)
 
 
 def is_open(head: Head) -> bool:
@@ -221,7 +124,7 @@ def refused_person(head: Head, access: Access) -> Refusal | None:
     """Why the request lacks the token, where there is one."""
     if access.token is None:
         return None
-    if has_bearer(head, access) or has_cookie(head, access):
+    if has_bearer(head, access.token) or has_cookie(head, access):
         return None
     return Refusal(
         401,
@@ -232,12 +135,6 @@ def refused_person(head: Head, access: Access) -> Refusal | None:
     )
 
 
-def has_bearer(head: Head, access: Access) -> bool:
-    """Whether it has the token in `Authorization`."""
-    scheme, _, value = (head.one("authorization") or "").partition(" ")
-    return scheme.lower() == "bearer" and is_token(value.strip(), access)
-
-
 def has_cookie(head: Head, access: Access) -> bool:
     """Whether it has our cookie. Another server of this machine may have set one of the same name:
     each is looked at, and one that is not ours changes nothing.
@@ -245,19 +142,14 @@ def has_cookie(head: Head, access: Access) -> bool:
     if access.token is None:
         return False
     expected = cookie_value(access.token)
-    names = {cookie_name(site) for site in sites_of(head, access)}
+    names = {cookie_name(site) for site in sites_of(head, access.sites)}
     matches = [
-        _is_same(value, expected)
+        is_same(value, expected)
         for header in head.all("cookie")
         for name, _, value in (each.strip().partition("=") for each in header.split(";"))
         if name in names
     ]
     return any(matches)
-
-
-def is_token(value: str, access: Access) -> bool:
-    """Whether this is the token. How long it takes does not tell how much of it is right."""
-    return access.token is not None and _is_same(value, access.token)
 
 
 def cookie_name(site: Site) -> str:
@@ -298,7 +190,3 @@ def refused_body(head: Head) -> Refusal | None:
 
 def _has_body(head: Head) -> bool:
     return bool(head.all("transfer-encoding")) or head.all("content-length") not in ([], ["0"])
-
-
-def _is_same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())

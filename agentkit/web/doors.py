@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentkit._access import Head, check_token, is_token, read_hosts, sites_of
 from agentkit._check import refused
 from agentkit._log import logger
 from agentkit.errors import UsageError
@@ -23,17 +24,12 @@ from agentkit.sessions.names import check_name
 from agentkit.web.access import (
     PAGE,
     Access,
-    Head,
-    check_token,
     cookie,
     is_link,
     is_open,
-    is_token,
-    read_hosts,
     refused_address,
     refused_body,
     refused_person,
-    sites_of,
 )
 from agentkit.web.addresses import path_below
 from agentkit.web.refusal import Refusal, answer, answer_in_words
@@ -141,9 +137,9 @@ class Doors:
             return None
         response = RedirectResponse(_page_of(scope), 303)
         response.headers["cache-control"] = "no-store"
-        if not is_token(given[0], self.access):
+        if not is_token(given[0], token):
             return None if refused_person(head, self.access) else response
-        for site in sites_of(head, self.access):
+        for site in sites_of(head, self.access.sites):
             root = str(scope.get("root_path", ""))
             response.headers.append("set-cookie", cookie(site, token, root))
         return response

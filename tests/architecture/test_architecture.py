@@ -22,7 +22,7 @@ ROOT = Path(agentkit.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 ORDER = [
-    "_version _redact _visible errors _check _files",
+    "_version _redact _visible errors _check _files _access",
     "values",
     "settings network _recorder _sync",
     "run",
@@ -57,6 +57,7 @@ PURE = {
     "_redact",
     "_visible",
     "_check",
+    "_access",
     "_version",
 }
 EMULATOR_USERS = {"testing", "demo", "cli"}

@@ -12,7 +12,8 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import Receive, Scope, Send
 
-from agentkit.integrations.mcp.doors import Doors, Refusal, checked_hosts, checked_token
+from agentkit._access import Head, check_token, read_hosts
+from agentkit.integrations.mcp.doors import Doors, Refusal
 
 MOST_BODY = 64 << 20
 """Bytes of a request: pictures come as base64."""
@@ -32,8 +33,10 @@ class HttpApp:
         token: str | None,
         hosts: Iterable[str],
     ) -> None:
-        made = secrets.token_urlsafe(32) if token is None else checked_token(token)
-        self._doors = Doors(made, checked_hosts(hosts))
+        made = secrets.token_urlsafe(32)
+        if token is not None:
+            made = check_token("http(token=…)", token)
+        self._doors = Doors(made, read_hosts("http(hosts={!r})", hosts))
         self._sdk = sdk
         self._settled = settled
         self._manager: StreamableHTTPSessionManager | None = None
@@ -61,12 +64,7 @@ class HttpApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in scope["headers"]
-        ]
-        server: Any = scope.get("server") or (None, None)
-        refusal = self._doors.refusal(headers, server[1])
+        refusal = self._doors.refusal(_head_of(scope))
         if refusal is None and _path_below(scope) not in _PATHS:
             refusal = Refusal(404, "MCP is served at the root, and at /mcp")
         if refusal is None and self._end.is_set():
@@ -97,6 +95,16 @@ class HttpApp:
         if self._keeper is not None:
             await asyncio.wait([self._keeper])
         await self._settled()
+
+
+def _head_of(scope: Scope) -> Head:
+    headers = [
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in scope["headers"]
+    ]
+    server: Any = scope.get("server") or (None, None)
+    scheme = str(scope.get("scheme") or "http")
+    return Head(str(scope["method"]), _path_below(scope), scheme, server[1], tuple(headers))
 
 
 def _path_below(scope: Scope) -> str:

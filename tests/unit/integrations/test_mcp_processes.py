@@ -176,7 +176,7 @@ def test_without_stdin_it_says_so(command: StdioServerParameters) -> None:
     [
         (["--name", "a b"], {}, "--name 'a b': accepted is 1 to 64"),
         (["--preview", "-1"], {}, "--preview"),
-        (["--http", "0"], {"AGENTKIT_MCP_TOKEN": "short"}, "AGENTKIT_MCP_TOKEN: accepted is text"),
+        (["--http", "0"], {"AGENTKIT_MCP_TOKEN": "short"}, "AGENTKIT_MCP_TOKEN: accepted are 16"),
     ],
     ids=str,
 )

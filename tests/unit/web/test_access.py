@@ -5,10 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentkit._access import Head, Site
 from agentkit.web.access import (
     Access,
-    Head,
-    Site,
     cookie_name,
     cookie_value,
     is_open,

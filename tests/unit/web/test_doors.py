@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from agentkit._access import Site, read_hosts
 from agentkit.errors import UsageError
-from agentkit.web.access import Site, check_address, read_hosts
+from agentkit.web.access import check_address
 from agentkit.web.doors import Doors
 from tests.web_server import Served, serving_app
 
