@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.openrouter.transport import Transport
-from tests.clock import GUARD
+from tests.clock import GUARD, until
 from tests.unit.openrouter.conftest import Connect, ask
 from tests.unit.openrouter.peer import (
     OK,
@@ -67,7 +67,9 @@ async def cancelled(work: asyncio.Task[object], peer: Peer | None = None) -> Non
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
 async def test_cancelled(phase: Handler, tls: bool, connect: Connect, trusted: None) -> None:
     async with serving(phase, tls=tls) as peer:
-        await cancelled(asyncio.create_task(ask(connect(peer.url))), peer)
+        work = asyncio.create_task(ask(connect(peer.url)))
+        await until(lambda: peer.requests)
+        await cancelled(work, peer)
         await asyncio.wait_for(peer.seen_closed.wait(), GUARD)
         assert len(peer.requests) == 1
 
@@ -100,8 +102,7 @@ async def test_cancelled_while_the_request_is_being_sent(connect: Connect) -> No
         await asyncio.sleep(0.1)
         before = open_files()
         await cancelled(work, peer)
-        await asyncio.sleep(0.05)
-        assert open_files() == before - 1
+        await until(lambda: open_files() == before - 1)
         over.set()
 
 
