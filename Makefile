@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The tests start many processes: without kept bytecode each would compile everything anew, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo docs test test-all stacks frameworks coverage fuzz crash soak check format bench record drift lock web clients clean
+.PHONY: help demo docs test test-all stacks frameworks coverage fuzz crash cluster soak check format bench record drift lock web clients clean
 
 help:
 	@echo "make demo      play examples/fox.demo.yaml on the emulator (LIVE=1: on OpenRouter) and write out/demo/"
@@ -20,6 +20,7 @@ help:
 	@echo "make coverage  run the tests and hold the floors 0 to 3 to 95 % of their branches"
 	@echo "make fuzz      fuzz all that reads bytes from outside, ten minutes for each target (SECONDS=60 TARGET=sse)"
 	@echo "make crash     kill programs that draw, at every step and at random moments (ARGS='--kills 200 --seed 7 --kept sqlite')"
+	@echo "make cluster   two web processes and four workers on loopback, one of each killed while it draws (ARGS='--runs 40')"
 	@echo "make soak      200 streams at once with a ledger and sessions, one in ten cancelled (MINUTES=60)"
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    fix what the formatter and the linter can fix"
@@ -68,6 +69,9 @@ fuzz: $(READY)
 
 crash: $(READY)
 	$(BIN)/python -m tests.crash $(ARGS)
+
+cluster: $(READY)
+	$(BIN)/python -m tests.cluster $(ARGS)
 
 soak: $(READY)
 	$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES),) $(ARGS)

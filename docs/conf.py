@@ -51,6 +51,7 @@ CONTENTS = {
         "errors",
         "crashes",
         "several-machines",
+        "scaling",
     ),
     "Use": (
         "testing",

@@ -127,6 +127,7 @@ def approve(
     deny: deciding.Deny = None,
     result: deciding.Result = None,
     outcome: deciding.Outcome = None,
+    answer: deciding.Given = None,
     db: Db = DEFAULT_DB,
     name: Application = "agentkit",
     json: given.Json = False,
@@ -134,15 +135,21 @@ def approve(
     """Decide about the calls that a run waits for; a worker goes on with it. `runs show` prints the
     commands that decide.
     """
-    made = deciding.decided(approve, deny, result, outcome, None)
+    made = deciding.decided(approve, deny, result, outcome, answer)
     if not made:
         raise UsageError(
-            f"runs approve {run}: accepted is --approve, --deny, --result or --outcome; "
+            f"runs approve {run}: accepted is --approve, --deny, --result, --outcome or --answer; "
             f"`agentkit runs show {run}` prints what it waits for"
         )
 
     async def decide(runs: Durable) -> RunState:
-        await runs.approve(run, made.approve, results=made.results, outcomes=made.outcomes)
+        await runs.approve(
+            run,
+            made.approve,
+            results=made.results,
+            outcomes=made.outcomes,
+            answers=made.answers,
+        )
         return await runs.state(run)
 
     _tell(_ask(db, name, decide), json=json)
