@@ -105,7 +105,7 @@ async def test_a_question_in_each_way(bench: Bench, era: str) -> None:
     assert done.run.asked == ()
 
 
-@pytest.mark.parametrize("kind", ["process", "http"])
+@pytest.mark.parametrize("kind", [pytest.param("process", marks=pytest.mark.slow), "http"])
 async def test_over_each_transport_another_process_goes_on(
     agent: Agent[Any], emulator: Emulator, store: MemoryImageStore, kind: str, era: str
 ) -> None:
