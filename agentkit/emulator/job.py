@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue
+from agentkit.emulator.files import Read
 from agentkit.emulator.listed_model import QUALITIES, Model
 from agentkit.emulator.painter.studio import Flaw, Picture, Studio
 from agentkit.emulator.prompt_cache import CacheUse, PromptCache
@@ -64,6 +65,8 @@ class Job:
     endings: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """How the base64 of each picture ends, by SHA-256; without those that a fault spoils."""
     image_cost: float = 0.0
+    read: Read = field(default_factory=Read)
+    """What came of the files that were sent."""
     server_calls: int = 0
     server_results: int = 0
     web_searches: int = 0
@@ -130,6 +133,7 @@ class Job:
             server_calls=self.server_calls,
             server_results=self.server_results,
             web_searches=self.web_searches,
+            file_cost=self.read.cost,
         )
 
     def usage(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from agentkit.emulator.catalogue import DEFAULT_IMAGE_MODEL
 from agentkit.emulator.faults.quirks import distorted_reply
 from agentkit.emulator.faults.values import Fault
+from agentkit.emulator.files import Read, read_files
 from agentkit.emulator.job import Job, Origin, drawing_model
 from agentkit.emulator.listed_model import Model
 from agentkit.emulator.model.rule_model import RuleModel
@@ -64,10 +65,12 @@ async def answer_chat(state: State, request: Request, value: Any) -> Outgoing:
     check_chat_pairs(body, model)
     model_request = request_from_chat(body, model)
     check_request(model_request)
+    read_out = _read(model_request)
     scripted = _decide(state, request, model_request)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
-    job = _job(state, request, model_request, scripted, "chat", body.session_id)
+    state.parses += read_out.parses
+    job = _job(state, request, model_request, scripted, "chat", body.session_id, read_out)
     job.cache = state.prompt_cache.look(job.model.id, chat_blocks(value), job.prompt_tokens)
     return await _send(job, ChatEncoder(job, state.ids), state, stream=body.stream)
 
@@ -81,10 +84,12 @@ async def answer_responses(state: State, request: Request, value: Any) -> Outgoi
     check_items(items, model)
     model_request = request_from_responses(body, items, model)
     check_request(model_request)
+    read_out = _read(model_request)
     scripted = _decide(state, request, model_request)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
-    job = _job(state, request, model_request, scripted, "responses", body.session_id)
+    state.parses += read_out.parses
+    job = _job(state, request, model_request, scripted, "responses", body.session_id, read_out)
     job.cache = state.prompt_cache.look(job.model.id, responses_blocks(value), job.prompt_tokens)
     return await _send(
         job, ResponsesEncoder(job, state.ids, _echo(body, value)), state, stream=body.stream
@@ -118,6 +123,13 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
         ),
     )
     return await _send(job, ImagesEncoder(job), state, stream=body.stream and endpoint.streaming)
+
+
+def _read(request: ModelRequest) -> Read:
+    """What reading the files of a request costs; with what was read out of them before left
+    out.
+    """
+    return read_files(request.files, request.pdf_engine, request.read_before, request.model)
 
 
 def _decide(state: State, request: Request, model_request: ModelRequest) -> Reply | RawReply:
@@ -160,6 +172,7 @@ def _job(
     reply: Reply,
     kind: Kind,
     session_id: str | None,
+    read_out: Read,
 ) -> Job:
     native = model_request.native
     tool = model_request.image_tool or {}
@@ -172,14 +185,6 @@ def _job(
     pictures = sum(
         len(turn.pictures) for turn in model_request.turns if turn.role in ("user", "tool")
     )
-    text = sum(
-        len(turn.text) + sum(len(call.arguments) for call in turn.calls)
-        for turn in model_request.turns
-    )
-    text += sum(
-        len(tool.name) + len(tool.description) + len(repr(tool.schema))
-        for tool in model_request.tools
-    )
     return Job(
         id=_named(state, request),
         kind=kind,
@@ -190,7 +195,8 @@ def _job(
         ledger=state.ledger,
         prompts=state.prompt_cache,
         containers=state.containers,
-        prompt_tokens=ceil(text / 4) + 3 * len(model_request.turns) + TOKENS_PER_PICTURE * pictures,
+        prompt_tokens=_tokens(model_request) + TOKENS_PER_PICTURE * pictures + read_out.tokens,
+        read=read_out,
         native=native,
         places=state.places or _own_places(model_request),
         encrypted_reasoning=model_request.encrypted_reasoning,
@@ -199,6 +205,20 @@ def _job(
             request, streamed=model_request.stream, session_id=session_id, media=pictures
         ),
     )
+
+
+def _tokens(request: ModelRequest) -> int:
+    """Tokens of the words of a request, and of its tools."""
+    text = sum(
+        len(turn.text)
+        + sum(len(call.arguments) for call in turn.calls)
+        + sum(map(len, turn.asides))
+        for turn in request.turns
+    )
+    text += sum(
+        len(tool.name) + len(tool.description) + len(repr(tool.schema)) for tool in request.tools
+    )
+    return ceil(text / 4) + 3 * len(request.turns)
 
 
 def _own_places(model_request: ModelRequest) -> tuple[Place, ...]:

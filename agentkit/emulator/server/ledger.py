@@ -41,10 +41,12 @@ class Meter:
     web_searches: int
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    file_cost: float = 0.0
 
     @property
     def cost(self) -> float:
-        return round(fsum((self.prompt_cost, self.completion_cost, self.image_cost)), 8)
+        costs = (self.prompt_cost, self.completion_cost, self.image_cost, self.file_cost)
+        return round(fsum(costs), 8)
 
     def tool_use(self) -> dict[str, int] | None:
         if not self.server_calls:

@@ -13,6 +13,7 @@ import uvicorn
 from agentkit.emulator.catalogue import MODELS, Catalogue
 from agentkit.emulator.faults.active_faults import Faults
 from agentkit.emulator.faults.values import Fault
+from agentkit.emulator.files import Parse
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.listed_model import Model
 from agentkit.emulator.painter.studio import Studio
@@ -127,6 +128,11 @@ class Emulator:
             tool: Light snow in Oslo
         """
         return self._state.told
+
+    @property
+    def parses(self) -> list[Parse]:
+        """Every file that was read for a request, with what that cost on top of the tokens."""
+        return self._state.parses
 
     @property
     def ledger(self) -> list[Charge]:

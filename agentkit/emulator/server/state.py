@@ -7,6 +7,7 @@ from typing import Any
 
 from agentkit.emulator.catalogue import Catalogue
 from agentkit.emulator.faults.active_faults import Faults
+from agentkit.emulator.files import Parse
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.prompt_cache import PromptCache
@@ -58,6 +59,9 @@ class State:
 
     told: list[str] = field(default_factory=list[str])
     """What each request told its model, in words."""
+
+    parses: list[Parse] = field(default_factory=list[Parse])
+    """The files that were read, request by request."""
 
     played: int = 0
     """Replies of the script that were given."""

@@ -90,6 +90,13 @@ class ChatEncoder:
 
     # What both forms are made of
 
+    async def _all_steps(self) -> AsyncIterator[Step]:
+        """What was read out of files, then the steps of the reply."""
+        if self._job.read.annotations:
+            yield Fields({"annotations": list(self._job.read.annotations)})
+        async for step in self._steps():
+            yield step
+
     async def _steps(self) -> AsyncIterator[Step]:
         for item in self._job.reply.content:
             match item:
@@ -220,7 +227,7 @@ class ChatEncoder:
             return failure_body(error)
         message: Json = {"role": "assistant", "content": "", "refusal": None, "reasoning": None}
         blocks: list[Json] = []
-        async for step in self._steps():
+        async for step in self._all_steps():
             _fold(message, blocks, step)
         if any(block["type"] != "text" for block in blocks):
             message["content"] = blocks
@@ -252,7 +259,7 @@ class ChatEncoder:
             yield data(failure_body(error))
             yield DONE
             return
-        async for step in self._steps():
+        async for step in self._all_steps():
             for delta in self._deltas(step):
                 yield data(delta)
         if error is not None and error.form == "stream":

@@ -35,6 +35,10 @@ class ContentPart(Part):
     text: str | None = None
     image_url: str | dict[str, Any] | None = None
     prompt_cache_breakpoint: PromptCacheBreakpoint | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
 
 
 class MessageItem(Part):

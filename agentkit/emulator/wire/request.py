@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agentkit.emulator.files import PastFile, engine_of, file_of
 from agentkit.emulator.json_values import as_object
 from agentkit.emulator.listed_model import Model
 from agentkit.emulator.wire.input_items import (
+    ContentPart,
     FunctionCallItem,
     FunctionCallOutputItem,
     ImageGenerationCallItem,
@@ -23,6 +25,7 @@ from agentkit.emulator.wire.request_bodies import (
     ChatBody,
     Common,
     EchoPart,
+    FilePart,
     FlatFunctionTool,
     ImagePart,
     NamedChoice,
@@ -67,7 +70,10 @@ class Turn:
     calls: Sequence[PastCall] = ()
     call_id: str | None = None
     asides: Sequence[str] = ()
-    """What the client itself wrote between the user's words, in brackets: the names of pictures."""
+    """What the client itself wrote between the user's words, in brackets: the names of pictures
+    and files, and the words of files.
+    """
+    files: Sequence[PastFile] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,15 @@ class ModelRequest:
     reasons: bool = False
     encrypted_reasoning: bool = True
     stream: bool = False
+    pdf_engine: str = "native"
+    """What reads PDFs."""
+    read_before: frozenset[str] = frozenset()
+    """Hashes of the files of which the request tells what was read out of them."""
+
+    @property
+    def files(self) -> tuple[PastFile, ...]:
+        """Every file that the request holds."""
+        return tuple(file for turn in self.turns for file in turn.files)
 
     @property
     def image_tool(self) -> Mapping[str, Any] | None:
@@ -124,6 +139,7 @@ def transcript(turns: Sequence[Turn]) -> str:
         lines += [f"{turn.role}: {words}" for words in (*turn.asides, turn.text) if words]
         lines += [f"{turn.role} calls {call.name}({call.arguments})" for call in turn.calls]
         lines += [f"{turn.role}: (a picture)" for _ in turn.pictures]
+        lines += [f"{turn.role}: (the file {file.name})" for file in turn.files]
     return "\n".join(lines)
 
 
@@ -158,6 +174,7 @@ def request_from_chat(body: ChatBody, model: Model) -> ModelRequest:
         json_only=wanted is not None and wanted.type in ("json_object", "json_schema"),
         max_tokens=body.max_completion_tokens or body.max_tokens,
         reasons=_reasons(body) or (effort is not None and effort != "none"),
+        read_before=_read_before(body),
         **_common(body, model),
     )
 
@@ -207,7 +224,18 @@ def _common(body: Common, model: Model) -> dict[str, Any]:
         "stop_when": body.stop_server_tools_when or (),
         "max_steps": min(30, max(0, 30 if body.max_tool_calls is None else body.max_tool_calls)),
         "stream": body.stream,
+        "pdf_engine": engine_of(body.plugins, model),
     }
+
+
+def _read_before(body: ChatBody) -> frozenset[str]:
+    notes = [
+        note
+        for message in body.messages
+        if isinstance(message, AssistantMessage)
+        for note in message.annotations or ()
+    ]
+    return frozenset(note.file.hash for note in notes if note.file is not None)
 
 
 def _reasons(body: Common) -> bool:
@@ -219,40 +247,61 @@ def _reasons(body: Common) -> bool:
 
 
 _ASIDE = re.compile(
-    r"\[(?:img_\d+|(?:picture |pictures|earlier turns|You cannot see).*)\]", re.DOTALL
+    r"\[(?:img_\d+|file_\d+|(?:picture |pictures|file |files|the words of |the end of "
+    r"|earlier turns|You cannot see).*)\]",
+    re.DOTALL,
 )
+_WORDS_OF = "[the words of "
 
 
-def _user_turn(texts: Sequence[str], pictures: Sequence[PastPicture]) -> Turn:
-    """What the user said, apart from what the client says for itself, which stands in brackets."""
-    asides = [text for text in texts if _ASIDE.fullmatch(text)]
-    return Turn(
-        "user", "\n".join(text for text in texts if text not in asides), pictures, asides=asides
-    )
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the parts of a message hold."""
+
+    texts: list[str] = field(default_factory=list[str])
+    pictures: list[PastPicture] = field(default_factory=list[PastPicture])
+    files: list[PastFile] = field(default_factory=list[PastFile])
 
 
-def _text_and_pictures(parts: Sequence[UserPart | EchoPart]) -> tuple[list[str], list[PastPicture]]:
-    texts: list[str] = []
-    pictures: list[PastPicture] = []
+def _user_turn(told: Told) -> Turn:
+    """What the user said, apart from what the client says for itself, which stands in brackets, and
+    from the words of files.
+    """
+    said: list[str] = []
+    asides: list[str] = []
+    for index, text in enumerate(told.texts):
+        is_of_file = index > 0 and told.texts[index - 1].startswith(_WORDS_OF)
+        (asides if is_of_file or _ASIDE.fullmatch(text) else said).append(text)
+    return Turn("user", "\n".join(said), told.pictures, asides=asides, files=told.files)
+
+
+def _told(parts: Sequence[UserPart | EchoPart]) -> Told:
+    told = Told()
     for part in parts:
         if isinstance(part, TextPart):
-            texts.append(part.text)
+            told.texts.append(part.text)
         elif isinstance(part, ImagePart):
-            pictures.append(PastPicture(part.image_url.url, label=texts[-1] if texts else None))
-    return texts, pictures
+            label = told.texts[-1] if told.texts else None
+            told.pictures.append(PastPicture(part.image_url.url, label=label))
+        elif isinstance(part, FilePart):
+            file = part.file
+            told.files.append(
+                file_of(file_data=file.file_data, file_id=file.file_id, filename=file.filename)
+            )
+    return told
 
 
 def _chat_turn(message: SystemMessage | UserMessage | AssistantMessage | ToolMessage) -> Turn:
     content = message.content or ""
-    texts, pictures = ([content], []) if isinstance(content, str) else _text_and_pictures(content)
-    text = "\n".join(texts)
+    told = Told([content]) if isinstance(content, str) else _told(content)
+    text, pictures = "\n".join(told.texts), told.pictures
     match message:
         case SystemMessage():
             return Turn("system", text)
         case UserMessage():
-            return _user_turn(texts, pictures)
+            return _user_turn(told)
         case ToolMessage():
-            return Turn("tool", text, pictures, call_id=message.tool_call_id)
+            return Turn("tool", text, pictures, call_id=message.tool_call_id, files=told.files)
         case AssistantMessage():
             for detail in message.reasoning_details or ():
                 if detail.type == "reasoning.server_tool_call" and detail.tool_name == IMAGE_TOOL:
@@ -288,16 +337,17 @@ def loose_json(text: str | None) -> dict[str, Any]:
 def _item_turn(item: InputItem) -> Turn | None:
     match item:
         case MessageItem():
-            texts, pictures = _message_content(item.content)
+            told = _message_content(item.content)
             if item.role == "user":
-                return _user_turn(texts, pictures)
+                return _user_turn(told)
             role = "system" if item.role in ("system", "developer") else item.role
-            return Turn(role, "\n".join(texts), pictures)
+            return Turn(role, "\n".join(told.texts), told.pictures)
         case FunctionCallItem():
             return Turn("assistant", calls=[PastCall(item.call_id, item.name, item.arguments)])
         case FunctionCallOutputItem():
-            texts, pictures = _message_content(item.output)
-            return Turn("tool", "\n".join(texts), pictures, call_id=item.call_id)
+            told = _message_content(item.output)
+            words = "\n".join(told.texts)
+            return Turn("tool", words, told.pictures, call_id=item.call_id, files=told.files)
         case ImageGenerationCallItem():
             return Turn("assistant", pictures=[PastPicture(item.result, item.prompt)])
         case ImageToolItem():
@@ -307,15 +357,24 @@ def _item_turn(item: InputItem) -> Turn | None:
             return None
 
 
-def _message_content(content: str | Sequence[Any] | None) -> tuple[list[str], list[PastPicture]]:
+def _message_content(content: str | Sequence[ContentPart] | None) -> Told:
     if content is None or isinstance(content, str):
-        return [content or ""], []
-    texts: list[str] = []
-    pictures: list[PastPicture] = []
+        return Told([content or ""])
+    told = Told()
     for part in content:
-        if part.image_url is not None:
+        if part.type == "input_file":
+            told.files.append(
+                file_of(
+                    file_data=part.file_data,
+                    file_id=part.file_id,
+                    filename=part.filename,
+                    url=part.file_url,
+                )
+            )
+        elif part.image_url is not None:
             url = part.image_url if isinstance(part.image_url, str) else part.image_url.get("url")
-            pictures.append(PastPicture(url, label=texts[-1] if texts else None))
+            label = told.texts[-1] if told.texts else None
+            told.pictures.append(PastPicture(url, label=label))
         elif part.text is not None:
-            texts.append(part.text)
-    return texts, pictures
+            told.texts.append(part.text)
+    return told

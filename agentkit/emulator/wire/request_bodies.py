@@ -59,8 +59,19 @@ class ImagePart(Part):
     image_url: ImageUrl
 
 
+class ChatFile(Part):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class FilePart(Part):
+    type: Literal["file"]
+    file: ChatFile
+
+
 class MediaPart(Part):
-    type: Literal["input_audio", "input_video", "video_url", "file"]
+    type: Literal["input_audio", "input_video", "video_url"]
 
 
 class LoosePart(Part):
@@ -72,18 +83,20 @@ class LoosePart(Part):
 def _part_kind(value: object) -> str:
     known = as_object(value)
     kind = known.get("type") if known is not None else getattr(value, "type", None)
-    return kind if kind in ("text", "image_url") else "media"
+    return kind if kind in ("text", "image_url", "file") else "media"
 
 
 UserPart = Annotated[
     Annotated[TextPart, Tag("text")]
     | Annotated[ImagePart, Tag("image_url")]
+    | Annotated[FilePart, Tag("file")]
     | Annotated[MediaPart, Tag("media")],
     Discriminator(_part_kind),
 ]
 EchoPart = Annotated[
     Annotated[TextPart, Tag("text")]
     | Annotated[ImagePart, Tag("image_url")]
+    | Annotated[FilePart, Tag("file")]
     | Annotated[LoosePart, Tag("media")],
     Discriminator(_part_kind),
 ]
@@ -121,8 +134,20 @@ class ReasoningDetail(Part):
     result: str | None = None
 
 
+class AnnotatedFile(Part):
+    hash: str
+    name: str | None = None
+    content: list[dict[str, Any]]
+
+
+class Annotation(Part):
+    type: str
+    file: AnnotatedFile | None = None
+
+
 class AssistantMessage(Part):
     role: Literal["assistant"]
+    annotations: list[Annotation] | None = None
     content: str | list[EchoPart] | None = None
     tool_calls: list[ToolCall] | None = None
     images: list[AssistantImage] | None = None
