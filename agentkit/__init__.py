@@ -42,7 +42,16 @@ if TYPE_CHECKING:
         WebFetch,
         WebSearch,
     )
-    from agentkit.values import Image, ImageFailure, Invocation, Message, Reasoning, Text, Usage
+    from agentkit.values import (
+        File,
+        Image,
+        ImageFailure,
+        Invocation,
+        Message,
+        Reasoning,
+        Text,
+        Usage,
+    )
 
 __all__ = [
     "Agent",
@@ -55,6 +64,7 @@ __all__ = [
     "Datetime",
     "Denied",
     "FetchPolicy",
+    "File",
     "FileImageStore",
     "History",
     "Image",
@@ -123,6 +133,7 @@ _MODULES = {
     "ServerTool": "agentkit.tools.server_tools",
     "WebFetch": "agentkit.tools.server_tools",
     "WebSearch": "agentkit.tools.server_tools",
+    "File": "agentkit.values",
     "Image": "agentkit.values",
     "ImageFailure": "agentkit.values",
     "Invocation": "agentkit.values",

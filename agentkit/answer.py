@@ -13,9 +13,9 @@ from typing import Any, Generic, Literal, cast
 from typing_extensions import TypeVar
 
 from agentkit._files import write_together, write_whole
-from agentkit.errors import ImageError, RunError, StoreError, UsageError
+from agentkit.errors import FileError, ImageError, RunError, StoreError, UsageError
 from agentkit.run import Run
-from agentkit.values import Image, ImageFailure, Invocation, Message, Text, Usage
+from agentkit.values import File, Image, ImageFailure, Invocation, Message, Text, Usage
 from agentkit.values.image_groups import ImageTuple
 
 AnswerStatus = Literal["completed", "paused", "limited", "refused", "interrupted"]
@@ -62,11 +62,14 @@ class Answer(Generic[OutputT]):
     """The whole state of the run, as a value that can be saved."""
     output: OutputT = cast("OutputT", None)  # noqa: RUF009 - None where no `output=` was asked for
     """The structured output if the agent has `output=`, else None."""
+    files: tuple[File, ...] = ()
+    """Every file that tools returned in this run, in the order of arrival."""
 
     @classmethod
     def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:  # noqa: B008 - see `output`
         """The answer that this run holds. It can be asked for at any time."""
         by_name = {image.name: image for image in run.images}
+        files = {file.name: file for file in run.files}
         asked = {each.call_id for each in run.waiting if each.why != "agent"}
         agents = {each.call_id for each in run.waiting} - asked
         status: AnswerStatus = run.status if run.status != "running" else "interrupted"
@@ -90,6 +93,7 @@ class Answer(Generic[OutputT]):
             + _unknown_requests(run),
             run=run,
             output=output,
+            files=tuple(files[name] for name in run.arrived_files if name in files),
         )
 
     @property
@@ -147,9 +151,9 @@ class Answer(Generic[OutputT]):
         return html.answer(self.shown, self.failures, source=html.linked(folder))
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `answer.md`, `run.json` and `images/NAME.EXTENSION` into a folder, which is made if
-        it is missing. Returns its path. Bytes that only `ImageFailure.data` holds become
-        `images/failure_NUMBER.EXTENSION`.
+        """Write `answer.md`, `run.json`, `images/NAME.EXTENSION` and, under their own names,
+        `files/…` into a folder, which is made if it is missing. Returns its path. Bytes that only
+        `ImageFailure.data` holds become `images/failure_NUMBER.EXTENSION`.
 
         Each file is written whole or not at all, and a link in its place is replaced, not followed.
         The run and the words go first, and together: a full disk leaves those that were saved
@@ -165,13 +169,16 @@ class Answer(Generic[OutputT]):
                 f"Answer.save({str(folder)!r}): {str(file)!r} is a file; "
                 "accepted is a folder, made if need be"
             )
-        images = target / "images"
-        if images.is_symlink():
-            raise UsageError(
-                f"Answer.save({str(folder)!r}): {str(images)!r} is a link, which is not followed"
-            )
+        images, files = target / "images", target / "files"
+        for each in (images, files):
+            if each.is_symlink():
+                raise UsageError(
+                    f"Answer.save({str(folder)!r}): {str(each)!r} is a link, which is not followed"
+                )
         try:
             images.mkdir(parents=True, exist_ok=True)
+            if self.files:
+                files.mkdir(exist_ok=True)
             write_together(
                 {
                     target / "run.json": [self.run.to_json().encode()],
@@ -182,15 +189,16 @@ class Answer(Generic[OutputT]):
             raise UsageError(
                 f"Answer.save({str(folder)!r}): {error}; accepted is a folder that can be written"
             ) from error
-        self._save_pictures(images, str(folder))
+        self._save_pictures(images, files, str(folder))
         return target
 
-    def _save_pictures(self, folder: Path, told: str) -> None:
+    def _save_pictures(self, folder: Path, files: Path, told: str) -> None:
         from agentkit.show.markdown import failure_name
 
-        jobs: list[tuple[Path, Image | bytes]] = [
+        jobs: list[tuple[Path, Image | File | bytes]] = [
             (folder / image.file_name, image) for image in self.images
         ]
+        jobs += [(files / file.saved_name, file) for file in self.files]
         jobs += [
             (folder / failure_name(number, failure.data), failure.data)
             for number, failure in enumerate(self.failures, 1)
@@ -201,17 +209,17 @@ class Answer(Generic[OutputT]):
             try:
                 if path.is_symlink():
                     path.unlink()  # it may lead to a folder, into which the picture would go
-                if isinstance(picture, Image):
+                if not isinstance(picture, bytes):
                     picture.save(path)
                 else:
                     write_whole(path, [picture])
-            except (ImageError, StoreError, OSError) as error:
+            except (FileError, ImageError, StoreError, OSError) as error:
                 missing.append(error)
         if missing:
             why = "; ".join(map(str, missing[:3]))
             raise ImageError(
                 f"Answer.save({told!r}): saved is all but {len(missing)} of "
-                f"{len(jobs)} pictures: {why}"
+                f"{len(jobs)} pictures and files: {why}"
             ) from missing[0]
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Generic, Unpack, cast
 
 from typing_extensions import TypeVar
@@ -32,7 +32,7 @@ from agentkit.openrouter.ledger import Ledger
 from agentkit.run import Run
 from agentkit.run.planner import Planner
 from agentkit.stream import AnswerStream, EventLog, Save, Turn
-from agentkit.values import APIS, Api, Image, ImageFailure, Message, Usage
+from agentkit.values import APIS, Api, File, Image, ImageFailure, Message, Usage
 from agentkit.values.image_groups import ImageMapping
 from agentkit.wire.body import Encoded
 
@@ -100,6 +100,11 @@ class Conversation(Generic[OutputT]):
         for image in run.images:
             if image.sha256 not in came - before:
                 chat._album.keep(image)
+        said = {file.name for message in chat._messages for file in message.files}
+        new = {file.name for file in run.messages[run.start].files} | {*run.arrived_files}
+        for file in run.files:
+            if file.name not in new - said:
+                chat._album.keep_file(file)
         return chat
 
     @classmethod
@@ -176,6 +181,13 @@ class Conversation(Generic[OutputT]):
         leave. No handle is given twice.
         """
         return ImageMapping(self._album.images)
+
+    @property
+    def files(self) -> Mapping[str, File]:
+        """Every file by its handle, in order, the user's files included. It stays after an error, a
+        cancellation or an early leave. No handle is given twice.
+        """
+        return MappingProxyType(self._album.files)
 
     @property
     def next_handle(self) -> str:
@@ -442,6 +454,7 @@ class Conversation(Generic[OutputT]):
             start=len(self._messages),
             limits=limits if task is None else task.within(limits),
             images=self._album.all(),
+            files=tuple(self._album.files.values()),
             handles=self._album.highest,
             session_id=self.session_id,
             started_at=time.time(),

@@ -13,7 +13,7 @@ from agentkit.loop.begin import AgentLike
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.stored_call import StoredCall
 from agentkit.run import Run
-from agentkit.values import Api, Image, ImageFailure, Message, Usage
+from agentkit.values import Api, File, Image, ImageFailure, Message, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Stored:
     """The run that is under way, or waits for a person."""
     damaged: tuple[str, ...] = ()
     """What cannot be read of it, and is set aside by the next turn."""
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ class Shown:
     handles: int
     api: Api
     model: str
+    files: Sequence[File] = ()
+
+    @property
+    def things(self) -> tuple[Image | File, ...]:
+        """The pictures and the files."""
+        return (*self.images, *self.files)
 
 
 class Record(Protocol):
@@ -95,9 +102,7 @@ class Record(Protocol):
         """Write a run that is no turn: what it cost."""
         ...
 
-    def note(
-        self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]
-    ) -> None:
+    def note(self, shown: Shown, failures: Mapping[str, tuple[ImageFailure, ...]]) -> None:
         """Write pictures that came after their turn, and those that are still missing."""
         ...
 

@@ -9,6 +9,7 @@
     │   ├── ConversationBusy        a turn is running on this conversation: wait, or `fork()`
     │   └── RunBusy                 another process goes on with this run: it is left to that one
     ├── ImageError                  these bytes, this file or this URL are no usable picture
+    ├── FileError                   these bytes, this path or this URL are no file for a model
     ├── StoreError                  the image store cannot be read or written: free the disk
     │   └── LedgerError             the call ledger cannot be read or written: nothing was sent
     ├── SessionError                the database of conversations cannot be used: see its address
@@ -51,6 +52,7 @@ __all__ = [
     "ConnectionFailed",
     "ConversationBusy",
     "DeadlineExceeded",
+    "FileError",
     "HookFailed",
     "ImageError",
     "InsufficientCredits",
@@ -271,6 +273,10 @@ class RunBusy(UsageError):
 
 class ImageError(AgentkitError):
     """Bytes, a file or a URL that are no usable picture."""
+
+
+class FileError(AgentkitError):
+    """Bytes, a path or a URL that are no file which a model can be given."""
 
 
 class StoreError(AgentkitError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agentkit.answer import AnswerStatus
-from agentkit.values import Image, ImageFailure, Invocation, Message, Usage
+from agentkit.values import File, Image, ImageFailure, Invocation, Message, Usage
 
 __all__ = [
     "Event",
@@ -74,6 +74,8 @@ class InvocationFinished:
     """A tool call has its result, or its error."""
 
     invocation: Invocation
+    files: tuple[File, ...] = ()
+    """The files that it gave, stored and with their handles."""
     kind: Literal["invocation_finished"] = "invocation_finished"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Generic
 
@@ -316,7 +316,9 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
         """Be as the conversation was written down."""
         self.session_id, self.title, self.damaged = stored.session, stored.title, stored.damaged
         self._messages = stored.messages
-        self._album = Album.of(stored.images, stored.handles, stored.spent, stored.failures)
+        self._album = Album.of(
+            stored.images, stored.handles, stored.spent, stored.failures, stored.files
+        )
         self._forget_others()
         active = stored.active
         self._waiting = active if active is not None and active.status == "paused" else None
@@ -325,7 +327,8 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
 
     def _shown(self) -> Shown:
         images = tuple(self._album.images.values())
-        return Shown(images, self._album.highest, self._api, self._model)
+        files = tuple(self._album.files.values())
+        return Shown(images, self._album.highest, self._api, self._model, files)
 
     async def _save_run(self, run: Run, sync: bool) -> None:
         """Write a run while it goes on. Without `sync`, it is on the disk together with the request
@@ -403,17 +406,15 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
 
     async def _note_pictures(self) -> None:
         """Write the pictures that came after their turn."""
-        images, failures = self._shown().images, dict(self._album.failures_by_run)
+        shown, failures = self._shown(), dict(self._album.failures_by_run)
         try:
-            await asyncio.to_thread(self._note, images, failures)
+            await asyncio.to_thread(self._note, shown, failures)
         except SessionError as error:  # the next turn writes them
             logger().warning("session_not_saved", conversation=self.id, reason=str(error))
 
-    def _note(
-        self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]
-    ) -> None:
+    def _note(self, shown: Shown, failures: Mapping[str, tuple[ImageFailure, ...]]) -> None:
         with self._pen:
-            self._record.note(images, failures)
+            self._record.note(shown, failures)
 
 
 @contextmanager

@@ -121,6 +121,11 @@ class ModelSettings:
     """Models to try, in order, if the agent's model fails."""
     plugins: tuple[Mapping[str, Any], ...] | None = None
     """OpenRouter's plugins."""
+    pdf_engine: str | None = None
+    """What OpenRouter reads PDFs with: `native` (the model itself, by its price for input),
+    `cloudflare-ai` (free), `mistral-ocr` (also scans; 2 USD for 1,000 pages). By default `native`
+    where the catalogue says that the model takes files, else `cloudflare-ai`. It is always told.
+    """
     preset: str | None = None
     """The slug of a preset."""
     modalities: tuple[str, ...] | None = None

@@ -40,6 +40,7 @@ CONTENTS = {
         "conversations",
         "sessions",
         "pictures",
+        "files",
         "image-api",
         "tools",
         "approvals",

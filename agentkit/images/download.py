@@ -51,22 +51,22 @@ class Downloader:
         self._routes = routes
         self._transport = transport
 
-    async def download(self, target: Target) -> SafeDraft:
-        """The bytes of the picture, redirects followed. Raises `ImageError`, and `TemporaryFailure`
-        if another attempt may succeed.
+    async def download(self, target: Target, *, any_kind: bool = False) -> SafeDraft:
+        """The bytes of the picture, or of a file of any kind, redirects followed. Raises
+        `ImageError`, and `TemporaryFailure` if another attempt may succeed.
         """
         for _ in range(self._policy.redirects + 1):
             route = await self._routes.to(target)
             with told(route):
-                found = await self._get(route)
+                found = await self._get(route, any_kind=any_kind)
             if isinstance(found, SafeDraft):
                 return found
             target = found
         raise ImageError(f"more than {self._policy.redirects} redirects")
 
-    async def _get(self, route: Route) -> SafeDraft | Target:
+    async def _get(self, route: Route, *, any_kind: bool) -> SafeDraft | Target:
         """One GET: the picture's bytes, or where it redirects to."""
-        async with self._sent(route) as response:
+        async with self._sent(route, "*/*" if any_kind else "image/*") as response:
             if response.status_code in _REDIRECTS:
                 location = response.headers.get("location")
                 if not location:
@@ -75,29 +75,29 @@ class Downloader:
             if response.status_code == 407 and route.proxy is not None:
                 raise refused_by_proxy("407", route)
             _check_status(response)
-            return await self._read(response)
+            return await self._read(response, any_kind=any_kind)
 
     @asynccontextmanager
-    async def _sent(self, route: Route) -> AsyncGenerator[httpx2.Response]:
+    async def _sent(self, route: Route, accept: str) -> AsyncGenerator[httpx2.Response]:
         """The open response. Without a transport of the user's, a new one for each request: no
         connection serves twice.
         """
         if self._transport is not None:
-            response = await self._send_to_addresses(self._transport, route)
+            response = await self._send_to_addresses(self._transport, route, accept)
             try:
                 yield response
             finally:
                 await response.aclose()
             return
         async with self._routes.opened(route) as transport:
-            response = await self._send_by_name(transport, route.target)
+            response = await self._send_by_name(transport, route.target, accept)
             try:
                 yield response
             finally:
                 await response.aclose()
 
     async def _send_by_name(
-        self, transport: httpx2.AsyncBaseTransport, target: Target
+        self, transport: httpx2.AsyncBaseTransport, target: Target, accept: str
     ) -> httpx2.Response:
         import httpx2
 
@@ -105,13 +105,14 @@ class Downloader:
 
         while True:
             try:
-                return await transport.handle_async_request(self._request(target, target.host))
+                request = self._request(target, target.host, accept)
+                return await transport.handle_async_request(request)
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 if not isinstance(transport, CheckedTransport) or not transport.has_another:
                     raise
 
     async def _send_to_addresses(
-        self, transport: httpx2.AsyncBaseTransport, route: Route
+        self, transport: httpx2.AsyncBaseTransport, route: Route, accept: str
     ) -> httpx2.Response:
         import httpx2
 
@@ -119,12 +120,13 @@ class Downloader:
         unreachable: httpx2.TransportError | None = None
         for host in await self._routes.hosts(route):
             try:
-                return await transport.handle_async_request(self._request(target, host))
+                request = self._request(target, host, accept)
+                return await transport.handle_async_request(request)
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 unreachable = error
         raise unreachable or TemporaryFailure(f"the host {target.host} has no address")
 
-    def _request(self, target: Target, host: str) -> httpx2.Request:
+    def _request(self, target: Target, host: str, accept: str) -> httpx2.Request:
         """`host` is the name, or one of its addresses."""
         import httpx2
 
@@ -135,7 +137,7 @@ class Downloader:
             target.at(host),
             headers={
                 "Host": target.authority,
-                "Accept": "image/*",
+                "Accept": accept,
                 "Accept-Encoding": "identity",
                 "User-Agent": "agentkit",
                 "Connection": "close",
@@ -151,7 +153,7 @@ class Downloader:
             },
         )
 
-    async def _read(self, response: httpx2.Response) -> SafeDraft:
+    async def _read(self, response: httpx2.Response, *, any_kind: bool) -> SafeDraft:
         length = response.headers.get("content-length", "")
         if length.isdecimal() and int(length[:20]) > self._policy.max_bytes:
             raise self._too_large()
@@ -159,14 +161,14 @@ class Downloader:
         try:
             head = b""
             async for chunk in _decoded(response):
-                if len(head) < HEAD:
+                if len(head) < HEAD and not any_kind:
                     head = (head + chunk)[:HEAD]
                     if len(head) == HEAD:
                         _check_head(head, response)
                 if draft.size + len(chunk) > self._policy.max_bytes:
                     raise self._too_large()
                 draft.write(chunk)
-            if len(head) < HEAD:
+            if len(head) < HEAD and not any_kind:
                 _check_head(head, response)
         except BaseException:
             draft.discard()

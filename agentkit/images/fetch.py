@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from agentkit.errors import APIError, ImageError, NotRecorded, RunError, StoreError
@@ -98,6 +98,20 @@ class Fetcher:
         # trace.
         return await asyncio.to_thread(self._keep, draft, arrived)
 
+    async def fetch_file(self, url: str) -> str:
+        """The sha256 of the file at `url`, whatever it is, in the store. Raises `ImageError` with
+        the reason in one line, and `StoreError`.
+        """
+        target = Target.parse(url)
+        try:
+            async with asyncio.timeout(self.policy.seconds) as deadline:
+                retrying = self._retrying(deadline.when() or 0.0)
+                download = partial(self._downloader.download, any_kind=True)
+                draft = cast("SafeDraft", await retrying(download, target))
+        except TimeoutError:
+            raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
+        return await asyncio.to_thread(_kept, draft)
+
     async def take(self, read: Reading, arrived: Arrived | None = None) -> Stored:
         """The picture that `read` hands on, in the store. It is called again if it fails and may
         succeed. Raises as `fetch` does.
@@ -174,3 +188,10 @@ class Fetcher:
             return inspect_stored(self._store, sha256, max_pixels=self.policy.max_pixels)
         finally:
             draft.discard()
+
+
+def _kept(draft: SafeDraft) -> str:
+    try:
+        return draft.keep()
+    finally:
+        draft.discard()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,6 +12,7 @@ from io import BytesIO
 from agentkit._log import logger
 from agentkit.errors import ImageError
 from agentkit.images.convert import MOST_PIXELS, converted, is_taken
+from agentkit.images.file_words import words_of_files
 from agentkit.images.inspect import store_bytes
 from agentkit.images.store import ImageStore
 from agentkit.values import BlobRef, Image, Pieces, replace
@@ -54,10 +55,19 @@ class Outgoing:
         return (await self._all({image.sha256}, store))[image.sha256]
 
     async def prepared(self, body: Pieces, store: ImageStore) -> tuple[Pieces, frozenset[str]]:
-        """The body with each picture in the form in which it is sent; and the pictures (sha256)
-        that cannot be: they are no longer in the store, or no model takes them. Raises
-        `StoreError`.
+        """The body with each picture in the form in which it is sent, and the words of text files
+        in their places; and the pictures and files (sha256) that cannot be sent: they are no longer
+        in the store, or no model takes them. Raises `StoreError`.
         """
+        texts = {
+            piece.sha256 for piece in body if isinstance(piece, BlobRef) and piece.form == "text"
+        }
+        if texts:
+            words = await asyncio.to_thread(words_of_files, texts, store)
+            lost_texts = frozenset(texts - words.keys())
+            body = tuple([_in_words(piece, words) for piece in body])
+            body, lost_others = await self.prepared(body, store)
+            return body, lost_texts | lost_others
         wanted = {piece.sha256 for piece in body if isinstance(piece, BlobRef)}
         if not wanted:
             return body, frozenset()
@@ -134,6 +144,13 @@ class Outgoing:
         if len(self._forms) > _KNOWN:
             self._forms.pop(next(iter(self._forms)), None)
         return form
+
+
+def _in_words(piece: bytes | BlobRef, words: Mapping[str, bytes]) -> bytes | BlobRef:
+    """The words of a text file in the place of what stands for them."""
+    if isinstance(piece, bytes) or piece.form != "text":
+        return piece
+    return words.get(piece.sha256, b"")
 
 
 def _is_there(sha256: str, store: ImageStore) -> bool:

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from agentkit.run import Run
-from agentkit.run.state import HANDLE
-from agentkit.values import Image, ImageFailure, Usage, replace
+from agentkit.run.state import FILE_HANDLE, HANDLE, unused_name
+from agentkit.values import File, Image, ImageFailure, Usage, replace
 
 
 class Album:
@@ -21,6 +21,7 @@ class Album:
 
     def __init__(self) -> None:
         self.images: dict[str, Image] = {}
+        self.files: dict[str, File] = {}
         self.highest = 0
         """The highest number that any handle of the conversation has had, or is promised."""
         self._failures: ChainMap[str, tuple[ImageFailure, ...]] = ChainMap()
@@ -51,11 +52,14 @@ class Album:
         highest: int,
         spent: Mapping[str, tuple[Usage, ...]],
         failures: Mapping[str, tuple[ImageFailure, ...]],
+        files: Iterable[File] = (),
     ) -> Album:
         """One that was saved."""
         album = cls()
         for image in images:
             album.keep(image)
+        for file in files:
+            album.keep_file(file)
         album.highest = max(album.highest, highest)
         album._spent, album._failures = ChainMap(dict(spent)), ChainMap(dict(failures))
         return album
@@ -64,6 +68,7 @@ class Album:
         """The same for a second future of the conversation."""
         other = Album()
         other.images, other.highest = self.images.copy(), self.highest
+        other.files = self.files.copy()
         self._failures, other._failures = _forked(self._failures)
         self._spent, other._spent = _forked(self._spent)
         other._latest, other._last = self._latest, self._last
@@ -73,6 +78,9 @@ class Album:
         """Take what the run has by now. It is called each time the run has grown."""
         self._spent[run.id] = run.spent
         self._failures[run.id] = run.failures
+        for file in run.files:
+            if self.files.get(file.name) is not file:
+                self.keep_file(file)
         before, self._latest = self._latest, run.images
         if run.images is before:
             return
@@ -90,7 +98,13 @@ class Album:
         """The run that goes on here, with the pictures that came since it stopped."""
         names = {image.name for image in run.images}
         since = tuple(image for name, image in self.images.items() if name not in names)
-        return run.replace(images=(*run.images, *since), handles=max(run.handles, self.highest))
+        known = {file.name for file in run.files}
+        files = tuple(file for name, file in self.files.items() if name not in known)
+        return run.replace(
+            images=(*run.images, *since),
+            handles=max(run.handles, self.highest),
+            files=(*run.files, *files),
+        )
 
     def add(self, image: Image) -> Image:
         """Add a picture that came after its turn, under a handle of its own. Bytes that are there
@@ -129,6 +143,19 @@ class Album:
         if known is not None and known.sha256 != image.sha256:
             # A run of another conversation was adopted, in which the handle is another picture's.
             self.add(known)
+
+    def keep_file(self, file: File) -> None:
+        """Keep a file under the handle that it has. One of another conversation that has it, too,
+        goes on under a new one.
+        """
+        known = self.files.get(file.name)
+        self.files[file.name] = file
+        if known is not None and known.sha256 != file.sha256:
+            numbers = [int(at[1]) for name in self.files if (at := FILE_HANDLE.match(name))]
+            called = unused_name(known.file_name, {each.file_name for each in self.files.values()})
+            self.keep_file(
+                replace(known, name=f"file_{max(numbers, default=0) + 1}", file_name=called)
+            )
 
 
 ValueT = TypeVar("ValueT")

@@ -18,7 +18,13 @@ from agentkit.loop import outcomes
 from agentkit.loop.context import RunContext
 from agentkit.loop.decisions import AnswerToCall, Approvals, Decisions, UsedApprovals
 from agentkit.loop.delegate import is_agent, nested_in
-from agentkit.loop.tool_results import ToolOutcome, applied, denied, without_agents
+from agentkit.loop.tool_results import (
+    ToolOutcome,
+    applied,
+    denied,
+    files_stored,
+    without_agents,
+)
 from agentkit.openrouter.stored_call import VERDICTS
 from agentkit.run import Nested, Run, Waiting
 from agentkit.run.state import is_request
@@ -291,8 +297,9 @@ async def _with_outside_result(
         raise UsageError(f"resume(results={{{call_id!r}: …}}): {error}") from error
     store, fetcher = context.services.store, context.services.fetcher
     pictures = [(image, await ingest(image, store, fetcher)) for image in encoded.images]
+    files = await files_stored(encoded.files, context)
     completed = replace(invocation, status="completed")
-    return applied(run, ToolOutcome(completed, encoded, tuple(pictures)), log)
+    return applied(run, ToolOutcome(completed, encoded, tuple(pictures), files), log)
 
 
 def asked_again(run: Run, context: RunContext) -> Run:

@@ -23,10 +23,11 @@ from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.price_list import Price
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
+from agentkit.run.file_forms import OCR_PAGE_USD, form_of, pages_of, tokens_of_file
 from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
 from agentkit.settings import ModelSettings
 from agentkit.tools.server_tools import ServerTool
-from agentkit.values import BlobRef, Message, Usage
+from agentkit.values import BlobRef, File, Image, Message, Usage
 from agentkit.wire.cache_marks import keeps_an_hour, write_prices
 from agentkit.wire.catalogue import ChatModel
 from agentkit.wire.images import ImageRequest
@@ -84,6 +85,7 @@ async def _checked(context: RunContext, run: Run) -> RunContext:
         settings=settings,
         sees=model.sees,
         cache_saved=_saver(model, context, run),
+        takes_files=model.takes_files,
         price=_pricer(model, picture),
         worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
         picture_price=picture,
@@ -238,6 +240,23 @@ def cannot(model: ChatModel, context: RunContext, run: Run) -> tuple[str, str, A
         )
     if _prompt(run).images and not model.sees and not _takes_pictures(context):
         return "prompt", "it cannot see pictures, and no tool takes them", lambda other: other.sees
+    return _cannot_read(model, _prompt(run).files)
+
+
+def _cannot_read(model: ChatModel, files: Sequence[File]) -> tuple[str, str, Able] | None:
+    """The first file of the prompt that this model cannot be given, neither as such nor in
+    words.
+    """
+    for file in files:
+        if form_of(file, model.takes_files) is not None:
+            continue
+        why = f"it takes no files, and {file.file_name!r} ({file.media_type}) cannot go as text"
+        if file.is_text:
+            why = (
+                f"it takes no files, and {file.file_name!r} cannot go as text, since its encoding "
+                "is not known: save it as UTF-8"
+            )
+        return "prompt", why, lambda other: other.takes_files is True
     return None
 
 
@@ -309,7 +328,7 @@ def _pricer(
         each = partial(model.highest_price, when=now, tokens=tokens)
         written = write_prices(request.settings, request.audience, request.cache)
         dearest = max(map(each, ("prompt", *written)))
-        parts = [dearest * tokens, each("request")]
+        parts = [dearest * tokens, each("request"), _parsing(request)]
         longest = request.max_tokens
         if longest is None:
             longest = min(reply_tokens, model.max_output_tokens or reply_tokens)
@@ -319,6 +338,15 @@ def _pricer(
         return fsum(parts) if model.prices or picture is not None else None
 
     return price
+
+
+def _parsing(request: Request) -> float:
+    """What reading the PDFs costs, of those that were not read before."""
+    if request.pdf_engine != "mistral-ocr":
+        return 0.0
+    read = {each.file_name for message in request.messages for each in message.parsed}
+    fresh = [file for file in request.files if file.is_pdf and file.file_name not in read]
+    return OCR_PAGE_USD * sum([pages_of(each) for each in fresh])
 
 
 def _declared(request: Request) -> float:
@@ -352,6 +380,7 @@ class _Said:
         tokens = sum(map(tokens_of, request.messages)) + _beside(request)
         pictures = len(set(_pictures(request))) if self._model.sees else 0
         tokens += PICTURE_TOKENS * pictures
+        tokens += sum(map(tokens_of_file, request.files))
         self._counted = (request, tokens)
         return tokens
 
@@ -377,7 +406,7 @@ def _pictures(request: Request) -> Iterator[str]:
         else:
             own = (image.sha256 for image in message.images)
         yield from (sha256 for sha256 in own if sha256 not in shown.hidden)
-        yield from (image.sha256 for _, image in shown.attached)
+        yield from (each.sha256 for _, each in shown.attached if isinstance(each, Image))
 
 
 def _own_drawing(model: ChatModel, settings: ModelSettings) -> ImageRequest:

@@ -82,6 +82,8 @@ class RunContext:
     """The calls of this run in the ledger."""
     sees: bool = True
     """Whether the model takes pictures."""
+    takes_files: bool | None = None
+    """Whether the model takes files, as far as the catalogue tells."""
     price: Callable[[Request], float | None] | None = None
     """What a request may cost at most, in USD, as far as the catalogue tells. It must not wait for
     anything.
@@ -117,6 +119,7 @@ class RunContext:
             self.budget,
             drawing,
             answers,
+            MappingProxyType({file.name: file for file in run.files}),
         )
 
     def functions(self, model: str) -> tuple[FunctionSpec, ...]:

@@ -34,7 +34,7 @@ from agentkit.settings import Limits
 from agentkit.show.plain import line
 from agentkit.stream import EventLog
 from agentkit.tools import Tool
-from agentkit.values import Image, Invocation, Usage
+from agentkit.values import File, Image, Invocation, Usage
 
 if TYPE_CHECKING:
     from agentkit.budget import Budget
@@ -186,10 +186,17 @@ def drawn(sub: Run) -> dict[str, Image]:
     return {name: by_name[name] for name in sub.arrived if name in by_name}
 
 
+def filed(sub: Run) -> dict[str, File]:
+    """The files that came in a run, by its own handles."""
+    by_name = {file.name: file for file in sub.files}
+    return {name: by_name[name] for name in sub.arrived_files if name in by_name}
+
+
 def renamed(run: Run, sub: Run) -> dict[str, str]:
     """The sub-agent's handles → those that the caller has for the same pictures."""
-    own = {image.sha256: image.name for image in run.images}
-    return {image.name: own[image.sha256] for image in sub.images if image.sha256 in own}
+    own = {each.sha256: each.name for each in (*run.images, *run.files)}
+    things = (*sub.images, *sub.files)
+    return {each.name: own[each.sha256] for each in things if each.sha256 in own}
 
 
 def absorbed(run: Run, call_id: str, sub: Run, *, images: int, known: int = 0) -> Run:
@@ -207,6 +214,7 @@ def absorbed(run: Run, call_id: str, sub: Run, *, images: int, known: int = 0) -
             each,
             id=f"{call_id}/{each.id}",
             images=tuple(handles.get(name, name) for name in each.images),
+            files=tuple(handles.get(name, name) for name in each.files),
         )
         if each.status in {"pending", "running"} and each.id not in held:
             ended = replace(

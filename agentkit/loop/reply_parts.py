@@ -116,6 +116,7 @@ class ParsedReply:
         texts = [part.arguments for part in self.reply.parts if isinstance(part, ToolCall)]
         cited = [part.citations for part in self.reply.parts if isinstance(part, Text)]
         texts += [write([dict(each) for each in found]).decode() for found in cited if found]
+        texts += [write(dict(each)).decode() for each in self.reply.parsed]
         return frozenset(each for text in texts for each in self.spool.references(text))
 
     def parts(self, named: Mapping[ImageKey, Image]) -> tuple[Part, ...]:

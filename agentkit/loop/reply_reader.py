@@ -41,6 +41,7 @@ from agentkit.values import (
     ImageFailure,
     Invocation,
     Message,
+    ParsedFile,
     Source,
     ToolCall,
     Usage,
@@ -50,6 +51,7 @@ from agentkit.wire import echo, faults
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.generation import Generation, completed
+from agentkit.wire.json import as_object, as_text, write
 from agentkit.wire.markdown_stream import TextFilter
 from agentkit.wire.retold import LOST, retold
 from agentkit.wire.types import (
@@ -312,7 +314,8 @@ class ReplyReader:
         raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
         parts = parsed.parts(self._named)
         asked = self._context.audience(self.run.model).sole
-        message = Message("assistant", parts, raw, self.run.api, reply.model, asked)
+        read = await self._read_out(reply, self._collector)
+        message = Message("assistant", parts, raw, self.run.api, reply.model, asked, read)
         taken = {each.id for each in self.run.invocations}
         server = parsed.invocations(self._named, handles, taken, self._timed, self.run.turns)
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
@@ -337,6 +340,16 @@ class ReplyReader:
             if invocation.status == "cancelled":
                 self._log.tell(InvocationFinished(invocation))
         return run
+
+    async def _read_out(self, reply: Reply, collector: Collector) -> tuple[ParsedFile, ...]:
+        """What was read out of the files, to be sent again with them. The pictures in it are the
+        file's, and are kept with it.
+        """
+        items = tuple([write(each) for each in reply.parsed])
+        refs = await collector.blob_refs(items) if items else {}
+        names = [as_text(as_object(each.get("file")).get("name")) or "" for each in reply.parsed]
+        cut_up = [cut(item, refs) for item in items]
+        return tuple([ParsedFile(*each) for each in zip(names, cut_up, strict=True)])
 
     def _miss_picture(self, parsed: ParsedReply, *, closing: bool) -> None:
         """Tell of a picture that the reply speaks of, and that stands nowhere in it."""

@@ -43,6 +43,8 @@ def request_of(run: Run, context: RunContext) -> Request:
         tool_choice=tool_choice,
         session_id=run.session_id,
         output_tokens_left=tokens_left,
+        files=sent.files,
+        pdf_engine=_pdf_engine(sent, context),
         fields=services.client.service.fields,
         shown=sent.shown,
         cache=caching.marks(run, context),
@@ -58,9 +60,10 @@ def closing_of(request: Request) -> Request:
 async def body_of(
     request: Request, run: Run, context: RunContext, hold: Hold
 ) -> tuple[str, Pieces]:
-    """The path and the body of the next request. A picture that was deleted from the store since,
-    or that no model takes, is told as a line: the conversation outlives it. Raises `StoreError`
-    where the store cannot be read, or has no room for what the request may draw."""
+    """The path and the body of the next request. A picture or file that was deleted from the store
+    since, or that no model takes, is told as a line: the conversation outlives it. Raises
+    `StoreError` where the store cannot be read, or has no room for what the request may draw.
+    """
     if run.turns and not request.closing and context.may_draw:  # `begin` has looked before
         await asyncio.to_thread(check_room, context.services.store)
     if request.server_tools:
@@ -74,7 +77,21 @@ async def body_of(
         logger().warning("pictures_gone", run=run.id, sha256=sorted(missing))
         gone |= missing
         sent = _messages(run, context, gone)
-        request = replace(request, messages=sent.messages, shown=sent.shown)
+        engine = _pdf_engine(sent, context)
+        request = replace(
+            request,
+            messages=sent.messages,
+            shown=sent.shown,
+            files=sent.files,
+            pdf_engine=engine,
+        )
+
+
+def _pdf_engine(sent: Plan, context: RunContext) -> str | None:
+    """What reads the PDFs that go. Left to itself, OpenRouter may take an engine that costs."""
+    if not any(file.is_pdf for file in sent.files):
+        return None
+    return context.settings.pdf_engine or ("native" if context.takes_files else "cloudflare-ai")
 
 
 def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
@@ -89,9 +106,11 @@ def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
         run.start,
         context.services.history,
         images=run.images,
+        files=run.files,
         api=run.api,
         audience=context.audience(run.model),
         sees=context.sees,
+        takes_files=context.takes_files,
         gone=gone,
     )
 

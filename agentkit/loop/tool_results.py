@@ -14,13 +14,14 @@ from typing import Any
 from agentkit._log import logger
 from agentkit._sync import finish, in_background
 from agentkit.answer import Answer, run_of
-from agentkit.errors import HookFailed, ImageError, RunError, StoreError
+from agentkit.errors import FileError, HookFailed, ImageError, RunError, StoreError
 from agentkit.events import ImageFailed, ImageReady, InvocationFinished
 from agentkit.images.ingest import ingest
+from agentkit.images.ingest_file import ingest_file
 from agentkit.images.inspect import BrokenImage
 from agentkit.images.retriever import MOST_AT_ONCE, TOO_LATE
 from agentkit.loop.context import RunContext
-from agentkit.loop.delegate import absorbed, drawn, renamed, said
+from agentkit.loop.delegate import absorbed, drawn, filed, renamed, said
 from agentkit.openrouter.stored_call import Undecided
 from agentkit.run import Run, Waiting
 from agentkit.run.state import Broken
@@ -29,6 +30,7 @@ from agentkit.tools import Billed, Encoded, ToolResultError, encode_result, enco
 from agentkit.tools.asking import NeedsAnswer
 from agentkit.values import (
     Asked,
+    File,
     Image,
     ImageFailure,
     Invocation,
@@ -46,6 +48,8 @@ the grace of the `FetchPolicy`.
 
 Kept = tuple[Image, Image | ImageFailure]
 """A picture as the tool gave it, and as it is in the store."""
+KeptFile = tuple[File, File | str]
+"""A file as the tool gave it, and as it is in the store, or why it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class ToolOutcome:
     """What the model is told; None where the invocation's error says it all."""
     pictures: tuple[Kept, ...] = ()
     """All that the tool gave, told to the model or not."""
+    files: tuple[KeptFile, ...] = ()
+    """The files that it gave."""
     parents: tuple[str, ...] = ()
     """Pictures that it was given."""
     usage: Usage | None = None
@@ -114,7 +120,7 @@ async def done(
     """
     try:
         encoded = (
-            encode_words(said(given.sub), drawn(given.sub))
+            encode_words(said(given.sub), drawn(given.sub), filed(given.sub))
             if given.sub is not None
             else encode_result(given.value, is_image=is_image)
         )
@@ -126,6 +132,7 @@ async def done(
         replace(invocation, status="completed"),
         encoded,
         await _all_stored(encoded.images, context, invocation.id),
+        await files_stored(encoded.files, context),
         parents,
         given.usage,
         given.sub,
@@ -147,12 +154,15 @@ async def with_replaced_result(
     known = {_key(image) for image, _ in ended.pictures}
     new = [each for each in encoded.images if _key(each) not in known]
     more = await _all_stored(new, context, invocation.id)
+    kept = {file for file, _ in ended.files}
+    files = await files_stored([each for each in encoded.files if each not in kept], context)
     completed = replace(invocation, status="completed", error=None)
     return replace(
         ended,
         encoded=encoded,
         invocation=completed,
         pictures=(*ended.pictures, *more),
+        files=(*ended.files, *files),
         rejected=False,
     )
 
@@ -167,9 +177,11 @@ async def failed(
     sub = run_of(cause)
     if sub is None:
         return ToolOutcome(ended)
-    images = drawn(sub)
+    images, files = drawn(sub), filed(sub)
     pictures = await _all_stored(images.values(), context, invocation.id)
-    return ToolOutcome(ended, encode_words(words, images) if images else None, pictures, sub=sub)
+    kept = await files_stored(files.values(), context)
+    told = encode_words(words, images, files) if images or files else None
+    return ToolOutcome(ended, told, pictures, kept, sub=sub)
 
 
 async def _all_stored(
@@ -203,7 +215,29 @@ async def _all_stored(
     return tuple(map(kept, given, tasks))
 
 
-async def _outlast(tasks: Sequence[asyncio.Task[Image]], seconds: float) -> None:
+async def files_stored(files: Iterable[File], context: RunContext) -> tuple[KeptFile, ...]:
+    """Each file in the store, or why it is not there. As with pictures, a cancellation that comes
+    now leaves them some time.
+    """
+    services = context.services
+    given = tuple(files)
+    tasks = [in_background(ingest_file(each, services.store, services.fetcher)) for each in given]
+    await _outlast(tasks, _KEEP_SECONDS)
+
+    def kept(file: File, task: asyncio.Task[File]) -> KeptFile:
+        try:
+            return file, task.result()
+        except (FileError, StoreError) as error:
+            reason = str(error)
+        except asyncio.CancelledError:  # of the task, whose time was over
+            reason = TOO_LATE
+        logger().warning("file_failed", place="tool", reason=reason)
+        return file, reason
+
+    return tuple(map(kept, given, tasks))
+
+
+async def _outlast(tasks: Sequence[asyncio.Task[Any]], seconds: float) -> None:
     """Wait for these tasks, and for only so many seconds more once the waiting one is cancelled."""
     if not tasks:
         return
@@ -238,6 +272,7 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
     if done.sub is not None:
         done = replace(done, sub=done.sub.with_all_counted())
     run, names, fresh = _with_pictures(run, done, log)
+    run, files = _with_files(run, done)
     run = _with_spending(run, done, fresh)
     if done.sub is not None and done.sub.status == "paused":
         return waiting(run, done.invocation, done.sub)
@@ -248,20 +283,22 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
         waits = tuple(each for each in run.waiting if not each.call_id.startswith(f"{call.id}/"))
         nested = tuple(each for each in run.nested if each.call_id != call.id)
         run = replace(run, nested=nested, waiting=waits)
-    parts: tuple[Text | Image, ...] = (Text(call.error or "failed"),)
+    parts: tuple[Text | Image | File, ...] = (Text(call.error or "failed"),)
     if done.encoded is not None:
-        parts = done.encoded.parts(lambda image: names.get(_key(image)))
+        parts = done.encoded.parts(lambda image: names.get(_key(image)), files.__getitem__)
     error = call.status != "completed"
     result = ToolResult(call.id, call.name, parts, error=error, rejected=done.rejected)
     handles = [image.name for image in names.values() if isinstance(image, Image)]
+    given = [file for file in files.values() if isinstance(file, File)]
     ended = replace(
         call,
         result=None if error else result.text,
         images=tuple(dict.fromkeys(handles)),
+        files=tuple(dict.fromkeys([file.name for file in given])),
         cost_usd=_cost(done),
         seconds=seconds,
     )
-    log.tell(InvocationFinished(ended))
+    log.tell(InvocationFinished(ended, tuple(given)))
     return run.with_result(ended, result)
 
 
@@ -388,6 +425,18 @@ def _with_pictures(
     for event in fresh:
         log.tell(event)
     return run, names, len(fresh)
+
+
+def _with_files(run: Run, done: ToolOutcome) -> tuple[Run, dict[File, File | str]]:
+    """The run with the files of a call; and each as it is now called, by how the tool gave it."""
+    names: dict[File, File | str] = {}
+    for given, stored in done.files:
+        names[given] = stored
+        if isinstance(stored, File):
+            known = {file.sha256 for file in run.files}
+            new = replace(stored, name="", invocation_id=done.invocation.id)
+            run, names[given] = run.with_file(new, arrived=stored.sha256 not in known)
+    return run, names
 
 
 def _marked(run: Run, done: ToolOutcome, image: Image, price: float | None) -> Image:

@@ -63,6 +63,8 @@ def _prefix(ref: BlobRef) -> bytes:
             return b""
         case "file":
             return file_head(ref.media_type)
+        case "text":
+            raise AssertionError(f"the words of {ref.sha256[:12]}… were not put into the body")
 
 
 def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
@@ -70,7 +72,7 @@ def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
         return opened(store, ref.sha256)
     except FileNotFoundError:
         raise ImageError(
-            f"the picture {ref.sha256[:12]}… that the conversation "
+            f"the picture or file {ref.sha256[:12]}… that the conversation "
             "refers to is no longer in the store"
         ) from None
 

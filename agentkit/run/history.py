@@ -1,9 +1,9 @@
-"""How much of a conversation is sent again: which pictures as pictures, which pictures as a line of
-text, and which turns not at all.
+"""How much of a conversation is sent again: which pictures and files as such, which of them as a
+line of text, and which turns not at all.
 
 A picture is expensive to send: a megabyte on the wire, a thousand tokens and more for the model. So
 only the last few are sent as pictures. An older one becomes a line (handle, size, prompt), and is
-sent as a picture again when a prompt names its handle.
+sent as a picture again when a prompt names its handle. Files go the same way.
 
 `agentkit.run.planner` decides which ones; here is what a user says of it, and what comes out.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from agentkit._check import check_number
 from agentkit.run.audience import Audience
 from agentkit.run.calls import AS_THEY_CAME, SentCalls
-from agentkit.values import Api, Image, Message, Text, ToolCall, ToolResult
+from agentkit.values import Api, File, Image, Message, Text, ToolCall, ToolResult
 
 PICTURE_TOKENS = 1000
 """Estimate for one picture. The true number is the provider's secret, and lies between 85 and some
@@ -27,8 +27,7 @@ KEPT_SHARE = 0.7
 """Share of `History.tokens` that remains when turns are left out, so that some turns can follow
 before the next ones are left out.
 """
-_PROMPT = 80
-NAMED = re.compile(r"(?<![A-Za-z0-9_])img_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
+NAMED = re.compile(r"(?<![A-Za-z0-9_])(?:img|file)_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +37,42 @@ class History:
     `images` is how many pictures of earlier turns the model keeps seeing; those that it has not
     been shown for longest are replaced by a line first. They go a few at a time, so there may be
     half as many more for a while: each change costs the provider's prompt cache. A picture that the
-    prompt names (`img_3`), and those of the current run, are always sent.
+    prompt names (`img_3`), and those of the current run, are always sent. `files` is the same for
+    files (`file_1`).
 
-    `tokens` is an estimate: a quarter of the bytes of the text, and 1,000 for each picture.
-    Instructions and tools are not counted. Whole turns are left out, the oldest first, never the
-    current one.
+    `tokens` is an estimate: a quarter of the bytes of the text, 1,000 for each picture and 1,500
+    for each page of a file. Instructions and tools are not counted. Whole turns are left out, the
+    oldest first, never the current one.
 
     Raises `UsageError` for a value that is no such number.
     """
 
     images: int | None = 3
     tokens: int | None = None
+    files: int | None = 3
 
     def __post_init__(self) -> None:
         also = ", or None for all"
         if self.images is not None:
             check_number("History(images={!r})", self.images, whole=True, least=0, also=also)
+        if self.files is not None:
+            check_number("History(files={!r})", self.files, whole=True, least=0, also=also)
         if self.tokens is not None:
             check_number("History(tokens={!r})", self.tokens, whole=True, least=1, also=also)
 
     @property
     def most_images(self) -> int | None:
         """How many may be in sight before some go."""
-        return None if self.images is None else self.images + (self.images + 1) // 2
+        return _most(self.images)
+
+    @property
+    def most_files(self) -> int | None:
+        """How many may be in sight before some go."""
+        return _most(self.files)
+
+
+def _most(kept: int | None) -> int | None:
+    return None if kept is None else kept + (kept + 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +83,19 @@ class MessageView:
     """Text behind the message: the handles of pictures that came with it, or in the reply before.
     """
     hidden: frozenset[str] = frozenset()
-    """Its pictures (sha256) that are not sent as pictures."""
-    attached: tuple[tuple[str, Image], ...] = ()
-    """Pictures that are sent beside it as the user's, each with its line: the message names them,
-    or they were in a reply that cannot be echoed.
+    """Its pictures and files (sha256) that are not sent as such."""
+    attached: tuple[tuple[str, Image | File], ...] = ()
+    """Pictures and files that are sent beside it as the user's, each with its line: the message
+    names them, or they were in a reply that cannot be echoed.
     """
     before: str = ""
     """Text in front of the message: that earlier turns were left out."""
     calls: SentCalls = AS_THEY_CAME
     """How its calls go, or the results of those before it."""
+    as_text: frozenset[str] = frozenset()
+    """Files (sha256) that go as their words."""
+    unparsed: frozenset[str] = frozenset()
+    """Names of files that are not sent, and with them what was read out of them before."""
 
 
 PLAIN = MessageView()
@@ -92,6 +108,8 @@ class Plan:
 
     messages: tuple[Message, ...]
     shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
+    files: tuple[File, ...] = ()
+    """The files that go as such, or as their words."""
 
 
 def parents(
@@ -127,29 +145,10 @@ def is_taken_back(message: Message, api: Api, audience: Audience) -> bool:
     return not audience.strict or (api == "responses" and "/" not in (message.asked or ""))
 
 
-def line(image: Image, asked: str = "") -> str:
-    """The picture in words: `img_3 (1024×768, "a red fox in the snow")`. Where no prompt of its own
-    is known, what the user had `asked` for says what it shows."""
-    about: list[str] = []
-    if image.width and image.height:
-        about.append(f"{image.width}×{image.height}")
-    elif image.media_type == "image/svg+xml":
-        about.append("SVG")
-    description = _short(image.prompt or image.alt)
-    request = _short(asked)
-    if description:
-        about.append(f'"{description}"')
-    elif any(source.place == "user" for source in image.sources):
-        about.append("from the user")
-    elif request:
-        about.append(f'for "{request}"')
-    return f"{image.name} ({', '.join(about)})" if about else image.name
-
-
-def _short(text: str) -> str:
-    """The text on one line, cut to a length that a list of pictures can bear."""
-    words = " ".join(text.split())
-    return words if len(words) <= _PROMPT else words[: _PROMPT - 1] + "…"
+def things_of(message: Message) -> tuple[Image | File, ...]:
+    """The pictures and the files of a message."""
+    files = message.files
+    return (*message.images, *files) if files else message.images
 
 
 def tokens_of(message: Message) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from agentkit.run.audience import Audience
 from agentkit.run.calls import AS_THEY_CAME, CallIds
+from agentkit.run.file_forms import form_of, tokens_of_file
 from agentkit.run.history import (
     ANYBODY,
     KEPT_SHARE,
@@ -25,12 +26,13 @@ from agentkit.run.history import (
     MessageView,
     Plan,
     echoed,
-    line,
+    things_of,
     tokens_of,
 )
-from agentkit.values import Api, BlobRef, Image, Message
+from agentkit.run.lines import left_out, line, note
+from agentkit.values import Api, BlobRef, File, Image, Message, ParsedFile, replace
 
-_LISTED = 20
+Thing = Image | File
 _BLIND = "You cannot see pictures here; they are told by their handles."
 _STATES = 2
 """Walks that are kept: with pictures that are gone from the store, a turn has two."""
@@ -44,6 +46,7 @@ class Circumstances:
     api: Api
     audience: Audience
     sees: bool
+    takes_files: bool | None
     gone: frozenset[str]
     is_plain: bool
     """Whether there is nothing that could be left out."""
@@ -56,13 +59,24 @@ def plan(
     *,
     api: Api,
     images: tuple[Image, ...],
+    files: tuple[File, ...] = (),
     audience: Audience = ANYBODY,
     sees: bool = True,
+    takes_files: bool | None = None,
     gone: frozenset[str] = frozenset(),
 ) -> Plan:
     """What a `Planner` plans that has planned nothing before."""
     return Planner().plan(
-        messages, start, policy, api=api, images=images, audience=audience, sees=sees, gone=gone
+        messages,
+        start,
+        policy,
+        api=api,
+        images=images,
+        files=files,
+        audience=audience,
+        sees=sees,
+        takes_files=takes_files,
+        gone=gone,
     )
 
 
@@ -80,23 +94,27 @@ class Planner:
         *,
         api: Api,
         images: tuple[Image, ...],
+        files: tuple[File, ...] = (),
         audience: Audience,
         sees: bool,
+        takes_files: bool | None = None,
         gone: frozenset[str],
     ) -> Plan:
         """The messages to send for a run whose prompt stands at `start`.
 
-        `images` are all pictures of the conversation. `audience` are the models that may answer.
-        `sees` says whether they take pictures. Pictures that are `gone` (sha256), deleted from the
-        store or of no kind that models take, become a line.
+        `images` and `files` are all those of the conversation. `audience` are the models that may
+        answer. `sees` says whether they take pictures, `takes_files` the same of files, as far as
+        that is known. What is `gone` (sha256), deleted from the store or of no kind that models
+        take, becomes a line.
         """
-        is_plain = not images and not gone and policy.tokens is None
-        asked = Circumstances(policy, api, audience, sees, gone, is_plain)
-        states = (each for each in self._states if each.goes_on(asked, messages, start, images))
-        state = next(states, None) or _State(asked, messages, images)
+        is_plain = not images and not files and not gone and policy.tokens is None
+        asked = Circumstances(policy, api, audience, sees, takes_files, gone, is_plain)
+        known = Known(images, files)
+        states = (each for each in self._states if each.goes_on(asked, messages, start, known))
+        state = next(states, None) or _State(asked, messages, known)
         others = [each for each in self._states if each is not state and each.asked != asked]
         self._states = [state, *others[: _STATES - 1]]
-        state.take(messages, start, images)
+        state.take(messages, start, known)
         return state.plan()
 
     def keep_only(self, messages: tuple[Message, ...]) -> None:
@@ -106,32 +124,49 @@ class Planner:
         self._states = [each for each in self._states if each.is_within(messages)]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Every picture and file of a conversation, in order."""
+
+    images: tuple[Image, ...]
+    files: tuple[File, ...]
+
+    def goes_on(self, before: Known) -> bool:
+        """Whether these are those of before, and perhaps more."""
+        images, files = before.images, before.files
+        return self.images[: len(images)] == images and self.files[: len(files)] == files
+
+    def since(self, before: Known) -> tuple[Thing, ...]:
+        """Those that have come since."""
+        return (*self.images[len(before.images) :], *self.files[len(before.files) :])
+
+
 class _State:
     """How far one walk through a conversation has come."""
 
-    def __init__(
-        self, asked: Circumstances, messages: tuple[Message, ...], images: tuple[Image, ...]
-    ) -> None:
+    def __init__(self, asked: Circumstances, messages: tuple[Message, ...], known: Known) -> None:
         self.asked = asked
         self._messages: tuple[Message, ...] = ()
-        self._images = images
+        self._known = known
         self._start = 0
         self._calls = CallIds(asked.audience)
         self._views: dict[int, MessageView] = {}
         """How the messages go where nothing could be left out."""
-        self._loose: dict[str, Image] = {}
-        """Pictures that stand in no message."""
+        self._loose: dict[str, Thing] = {}
+        """Pictures and files that stand in no message."""
         self._walk: Walk | None = None
         if asked.is_plain:
             return
-        placed = {image.name for message in messages for image in message.images}
-        self._loose |= {image.name: image for image in images if image.name not in placed}
+        placed = {each.name for message in messages for each in things_of(message)}
+        things = (*known.images, *known.files)
+        self._loose |= {each.name: each for each in things if each.name not in placed}
         self._walk = Walk(
             asked.policy,
             asked.api,
             asked.audience,
             dict(self._loose),
             sees=asked.sees,
+            takes_files=asked.takes_files,
             gone=asked.gone,
         )
         self._teller = Teller(self._walk, self._calls)
@@ -141,7 +176,7 @@ class _State:
         asked: Circumstances,
         messages: tuple[Message, ...],
         start: int,
-        images: tuple[Image, ...],
+        known: Known,
     ) -> bool:
         """Whether this conversation is the one that was walked through, and perhaps more."""
         seen = len(self._messages)
@@ -149,34 +184,32 @@ class _State:
             return False
         if start != self._start and self._walk is not None and self._walk.kept_back:
             return False
-        if messages[:seen] != self._messages or images[: len(self._images)] != self._images:
+        if messages[:seen] != self._messages or not known.goes_on(self._known):
             return False
         new = messages[seen:]
-        return not any(image.name in self._loose for message in new for image in message.images)
+        return not any(each.name in self._loose for message in new for each in things_of(message))
 
     def is_within(self, messages: tuple[Message, ...]) -> bool:
         """Whether nothing else was walked through than these messages, or the first of them."""
         return messages[: len(self._messages)] == self._messages
 
-    def take(self, messages: tuple[Message, ...], start: int, images: tuple[Image, ...]) -> None:
+    def take(self, messages: tuple[Message, ...], start: int, known: Known) -> None:
         """Walk on to the end of these messages."""
         seen, self._start = len(self._messages), start
         for index in range(seen, len(messages)):
             self._calls.take(index, messages[index])
         if self._walk is not None:
-            self._walk.known |= self._found_loose(messages[seen:], images)
+            self._walk.known |= self._found_loose(messages[seen:], known)
             for index in range(seen, len(messages)):
                 self._walk.take(index, messages[index], may_leave=index <= start)
-        self._messages, self._images = messages, images
+        self._messages, self._known = messages, known
 
-    def _found_loose(
-        self, new: Sequence[Message], images: tuple[Image, ...]
-    ) -> Mapping[str, Image]:
-        """New pictures that stand in no message."""
-        came = images[len(self._images) :]
+    def _found_loose(self, new: Sequence[Message], known: Known) -> Mapping[str, Thing]:
+        """New pictures and files that stand in no message."""
+        came = known.since(self._known)
         if not came:
             return {}
-        placed = {image.name for message in new for image in message.images}
+        placed = {each.name for message in new for each in things_of(message)}
         loose = {each.name: each for each in came if each.name not in placed}
         self._loose |= loose
         return loose
@@ -199,17 +232,23 @@ class Walk:
         policy: History,
         api: Api,
         audience: Audience,
-        known: dict[str, Image],
+        known: dict[str, Thing],
         *,
         sees: bool,
+        takes_files: bool | None,
         gone: frozenset[str],
     ) -> None:
         self._policy = policy
         self._audience = audience
         self.known = known
-        """Handle → the picture, of those that a prompt may name."""
+        """Handle → the picture or file, of those that a prompt may name."""
         self._gone = gone
         self.sees = sees
+        self._takes_files = takes_files
+        self.files: dict[str, File] = {}
+        """The files that were shown, or could not be, by sha256."""
+        self.parsed: dict[int, tuple[ParsedFile, ...]] = {}
+        """Message → what came with it that was read out of files."""
         self._api: Api = api
         self._waiting: list[Image] = []
         self._turns: list[int] = []
@@ -217,10 +256,12 @@ class Walk:
         self.first = 0
         """The first message that is sent."""
         self.place: dict[str, int] = {}
-        """sha256 → the message that shows the picture. The picture shown or named last is last."""
+        """sha256 → the message that shows the picture or file. What was shown or named last is
+        last.
+        """
         self.own: dict[int, tuple[str, ...]] = {}
-        """Message → the pictures (sha256) that stand in it."""
-        self.attached: dict[int, list[Image]] = {}
+        """Message → the pictures and files (sha256) that stand in it."""
+        self.attached: dict[int, list[Thing]] = {}
         self.tellers: dict[str, list[int]] = {}
         """sha256 → the messages behind which the picture is told as a line."""
         self.lines: dict[str, str] = {}
@@ -236,11 +277,13 @@ class Walk:
         if self._policy.tokens is not None:
             self._sizes.append(tokens_of(message))
         self._asked = message.text if message.role == "user" else self._asked
-        images = message.images
-        new = {image.name: image for image in images if image.name}
-        for name, image in new.items():
+        things = things_of(message)
+        new = {each.name: each for each in things if each.name}
+        for name, each in new.items():
             if name not in self.lines:
-                self.lines[name] = line(image, self._asked)
+                self.lines[name] = line(each, self._asked)
+        if message.parsed:
+            self.parsed[index] = message.parsed
         if message.role == "assistant":
             self.known |= new
             self._reply(index, message)
@@ -250,23 +293,23 @@ class Walk:
             self._turns.append(index)
             self.kept_back = self.kept_back or not may_leave
             if may_leave:
-                here = {image.sha256 for image in images}
+                here = {each.sha256 for each in things}
                 self._attach(index, [image for image in self._waiting if image.sha256 not in here])
                 self._waiting = []
-                self._leave(here | {image.sha256 for image in named})
+                self._leave(here | {each.sha256 for each in named})
                 self._leave_turns(index)
-        self.own[index] = tuple([image.sha256 for image in images])
-        for sha256 in self.own[index]:
-            self._show(sha256, index)
+        self.own[index] = tuple([each.sha256 for each in things])
+        for each in things:
+            self._show(each.sha256, index, each)
         self._attach(index, [*self._waiting, *named])
         self._waiting = []
         self.known |= new
 
-    def _attach(self, index: int, images: Iterable[Image]) -> None:
-        """Send pictures beside this message, those that are not in sight yet."""
-        for image in images:
-            if self._show(image.sha256, index):
-                self.attached.setdefault(index, []).append(image)
+    def _attach(self, index: int, things: Iterable[Thing]) -> None:
+        """Send pictures and files beside this message, those that are not in sight yet."""
+        for each in things:
+            if self._show(each.sha256, index, each):
+                self.attached.setdefault(index, []).append(each)
 
     def _reply(self, index: int, message: Message) -> None:
         """A reply's own pictures are shown by its echo, if the same model reads it again. To
@@ -285,28 +328,84 @@ class Walk:
         else:
             self._waiting += [image for image in message.images if image.sha256 in refs]
 
-    def _show(self, sha256: str, index: int) -> bool:
-        """Bring a picture in sight, at this message. Returns False if it was in sight before, or
-        cannot be.
+    def _show(self, sha256: str, index: int, thing: Thing | None = None) -> bool:
+        """Bring a picture or file in sight, at this message. Returns False if it was in sight
+        before, or cannot be.
         """
-        if not self.sees or sha256 in self._gone:
+        can_be = self.sees
+        if isinstance(thing, File):
+            self.files[sha256] = thing
+            can_be = form_of(thing, self._takes_files) is not None
+        if not can_be or sha256 in self._gone:
             return False
         before = self.place.pop(sha256, None)
+        if before is None and isinstance(thing, File):
+            self.changed |= self._read_out_at(thing)
         self.place[sha256] = index if before is None else before
         return before is None
 
-    def _named(self, message: Message) -> list[Image]:
+    def _read_out_at(self, file: File) -> set[int]:
+        """The messages with which came what was read out of a file."""
+        return {
+            index
+            for index, parsed in self.parsed.items()
+            if any(each.file_name == file.file_name for each in parsed)
+        }
+
+    def unparsed(self, index: int) -> frozenset[str]:
+        """The names of the files that do not go, of those of which something was read out here; or
+        of which a picture is gone that was in it.
+        """
+        parsed = self.parsed.get(index, ())
+        if not parsed:
+            return frozenset()
+        sent = {file.file_name for file in self.sent_files()}
+        return frozenset(
+            [
+                each.file_name
+                for each in parsed
+                if each.file_name not in sent
+                or any(isinstance(ref, BlobRef) and ref.sha256 in self._gone for ref in each.item)
+            ]
+        )
+
+    def sent_files(self) -> tuple[File, ...]:
+        """The files in sight."""
+        return tuple([self.files[each] for each in self.place if each in self.files])
+
+    def as_text(self, shas: Iterable[str]) -> frozenset[str]:
+        """Those of the files that go as their words."""
+        if not self.files:
+            return frozenset()
+        forms = {
+            each: form_of(self.files[each], self._takes_files)
+            for each in shas
+            if each in self.files
+        }
+        return frozenset([each for each, form in forms.items() if form == "text"])
+
+    def _named(self, message: Message) -> list[Thing]:
         names = dict.fromkeys(NAMED.findall(message.text))
         return [self.known[name] for name in names if name in self.known]
 
     def _leave(self, wanted: set[str]) -> None:
-        most, images = self._policy.most_images, self._policy.images
-        if most is None or images is None or len(self.place) <= most:
+        policy, files = self._policy, self.files
+        shown = [each for each in self.place if each not in files]
+        self._leave_some(shown, policy.images, policy.most_images, wanted)
+        if files:
+            shown = [each for each in self.place if each in files]
+            self._leave_some(shown, policy.files, policy.most_files, wanted)
+
+    def _leave_some(
+        self, shown: Sequence[str], kept: int | None, most: int | None, wanted: set[str]
+    ) -> None:
+        if most is None or kept is None or len(shown) <= most:
             return
-        surplus = len(self.place) - images
-        unwanted = [each for each in self.place if each not in wanted]
-        for sha256 in unwanted[:surplus]:
+        unwanted = [each for each in shown if each not in wanted]
+        for sha256 in unwanted[: len(shown) - kept]:
             self.changed |= {self.place.pop(sha256), *self.tellers.get(sha256, ())}
+            if sha256 in self.files:
+                self.changed |= self._read_out_at(self.files[sha256])
 
     def _leave_turns(self, index: int) -> None:
         limit = self._policy.tokens
@@ -323,12 +422,14 @@ class Walk:
             self.place, self.attached = {}, {}
 
     def _size(self) -> int:
-        return sum(self._sizes[self.first :]) + PICTURE_TOKENS * len(self.place)
+        files = self.sent_files()
+        pictures = PICTURE_TOKENS * (len(self.place) - len(files))
+        return sum(self._sizes[self.first :]) + pictures + sum(map(tokens_of_file, files))
 
 
 class Teller:
-    """Says of each message how it goes, each picture told once, beside the first message of the
-    user's side that it comes with.
+    """Says of each message how it goes, each picture and file told once, beside the first message
+    of the user's side that it comes with.
     """
 
     def __init__(self, walk: Walk, calls: CallIds) -> None:
@@ -340,12 +441,12 @@ class Teller:
         self._before = ""
         """What stands before the first message, if turns are left out."""
         self._views: dict[int, MessageView] = {}
-        self._told: dict[str, Image] = {}
-        """The pictures that are told by now, by their handles."""
-        self._fresh: dict[str, Image] = {}
+        self._told: dict[str, Thing] = {}
+        """The pictures and files that are told by now, by their handles."""
+        self._fresh: dict[str, Thing] = {}
         """Those that came in a reply, and are not told yet."""
-        self._telling: dict[int, dict[str, Image]] = {}
-        """Message → the pictures that are told behind it."""
+        self._telling: dict[int, dict[str, Thing]] = {}
+        """Message → the pictures and files that are told behind it."""
         self._blind_at: int | None = None
         """The message that says that the model sees no pictures."""
         self._walk.tellers.clear()
@@ -356,8 +457,8 @@ class Teller:
         if first != self._first:
             self._begin(first)
             for message in messages[:first]:
-                self._told |= {image.name: image for image in message.images if image.name}
-            self._before = _left_out([self._walk.lines[name] for name in self._told])
+                self._told |= {each.name: each for each in things_of(message) if each.name}
+            self._before = _left_out(self._told, self._walk.lines)
         changed = [each for each in self._walk.changed if first <= each < self._next]
         self._walk.changed.clear()
         for index in range(self._next, len(messages)):
@@ -369,25 +470,28 @@ class Teller:
             else:
                 self._views[index] = view
         self._next = len(messages)
+        files = self._walk.sent_files()
         if first == 0:
-            return Plan(messages, dict(self._views))
-        return Plan(messages[first:], {at - first: view for at, view in self._views.items()})
+            return Plan(messages, dict(self._views), files)
+        views = {at - first: view for at, view in self._views.items()}
+        return Plan(messages[first:], views, files)
 
     def _find_fresh(self, index: int, message: Message) -> None:
         if not self._walk.lines:
             return
-        for image in message.images:
-            if image.name and image.name not in self._told:
-                self._fresh[image.name] = image
+        for each in things_of(message):
+            if each.name and each.name not in self._told:
+                self._fresh[each.name] = each
         if message.role == "assistant" or not self._fresh:
             return
         fresh, self._fresh = self._fresh, {}
         self._told |= fresh
         self._telling[index] = fresh
-        if self._blind_at is None and not self._walk.sees:
+        has_pictures = any(isinstance(each, Image) for each in fresh.values())
+        if self._blind_at is None and not self._walk.sees and has_pictures:
             self._blind_at = index
-        for image in fresh.values():
-            self._walk.tellers.setdefault(image.sha256, []).append(index)
+        for each in fresh.values():
+            self._walk.tellers.setdefault(each.sha256, []).append(index)
 
     def _view(self, index: int, before: str) -> MessageView | None:
         """How this message goes; None where it goes as it is."""
@@ -395,43 +499,42 @@ class Teller:
         calls = self._calls.sent.get(index)
         own, attached = walk.own.get(index, ()), walk.attached.get(index, ())
         telling = self._telling.get(index)
-        if not own and not attached and telling is None and calls is None and not before:
+        unparsed = walk.unparsed(index)
+        if not (own or attached or telling or calls or before or unparsed):
             return None
         hidden = frozenset([each for each in own if place.get(each) != index])
         beside = [each for each in attached if place.get(each.sha256) == index]
-        note = "" if telling is None else self._note(index, telling, beside)
-        if not (hidden or beside or note or before or calls):
+        told = "" if telling is None else self._note(index, telling, beside)
+        as_text = walk.as_text((*own, *[each.sha256 for each in beside]))
+        if not (hidden or beside or told or before or calls or as_text or unparsed):
             return None
-        shown = tuple([(lines.get(image.name) or line(image), image) for image in beside])
-        return MessageView(note, hidden, shown, before, calls or AS_THEY_CAME)
+        shown = tuple([(lines.get(each.name) or line(each), each) for each in beside])
+        view = MessageView(told, hidden, shown, before, calls or AS_THEY_CAME)
+        if as_text or unparsed:
+            view = replace(view, as_text=as_text, unparsed=unparsed)
+        return view
 
-    def _note(self, index: int, telling: dict[str, Image], beside: Sequence[Image]) -> str:
+    def _note(self, index: int, telling: dict[str, Thing], beside: Sequence[Thing]) -> str:
         walk, place = self._walk, self._walk.place
-        shown = {image.name for image in beside}
-        told = [
-            (walk.lines[name], walk.sees and place.get(image.sha256, index + 1) > index)
-            for name, image in telling.items()
-            if name not in shown
-        ]
-        note = _note(told)
-        return f"[{_BLIND}] {note}" if index == self._blind_at else note
+        shown = {each.name for each in beside}
+        pictures: list[tuple[str, bool]] = []
+        files: list[tuple[str, bool]] = []
+        for name, each in telling.items():
+            if name in shown:
+                continue
+            is_away = place.get(each.sha256, index + 1) > index
+            if isinstance(each, File):
+                files.append((walk.lines[name], is_away))
+            else:
+                pictures.append((walk.lines[name], is_away and walk.sees))
+        words = note("pictures", pictures)
+        if index == self._blind_at:
+            words = f"[{_BLIND}] {words}"
+        return " ".join([each for each in (words, note("files", files)) if each])
 
 
-def _note(lines: Sequence[tuple[str, bool]]) -> str:
-    """The lines of pictures, in two groups: those in sight, and those that are away, though the
-    model could see them.
-    """
-    shown = "; ".join([words for words, away in lines if not away])
-    hidden = "; ".join([words for words, away in lines if away])
-    notes = [f"[pictures: {shown}]"] if shown else []
-    if hidden:
-        notes.append(f"[pictures that are not shown here: {hidden}]")
-    return " ".join(notes)
-
-
-def _left_out(lines: Sequence[str]) -> str:
-    """The text for turns that were left out, with the latest of their pictures."""
-    if not lines:
-        return "[earlier turns were left out]"
-    rest = f"; {len(lines) - _LISTED} more before" if len(lines) > _LISTED else ""
-    return f"[earlier turns were left out; their pictures: {'; '.join(lines[-_LISTED:])}{rest}]"
+def _left_out(told: Mapping[str, Thing], lines: Mapping[str, str]) -> str:
+    """The text for the turns that were left out, in which these pictures and files were."""
+    pictures = [lines[name] for name, each in told.items() if not isinstance(each, File)]
+    files = [lines[name] for name, each in told.items() if isinstance(each, File)]
+    return left_out(pictures, files)

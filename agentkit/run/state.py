@@ -17,6 +17,7 @@ from agentkit.values import (
     Api,
     Asked,
     Blobs,
+    File,
     Image,
     ImageFailure,
     Invocation,
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
-VERSION = 2
+VERSION = 3
+_READ = (2, 3)
+"""Versions of saved runs that are read. 2 knew no files."""
 _MOST = 1 << 63
 """No number in a saved run can be as large: sums and clocks could not take it."""
 RunStatus = Literal["running", "paused", "completed", "limited", "refused", "interrupted"]
 HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
+FILE_HANDLE = re.compile(r"file_([1-9][0-9]{0,8})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,10 @@ class Run:
     """Handles up to this number are taken, also those of pictures that are still on their way."""
     arrived: tuple[str, ...] = ()
     """Handles of the pictures that the model or a tool gave in this run."""
+    files: tuple[File, ...] = ()
+    """All files of the conversation, in the order in which they got their handles."""
+    arrived_files: tuple[str, ...] = ()
+    """Handles of the files that a tool gave in this run."""
     failures: tuple[ImageFailure, ...] = ()
     spent: tuple[Usage, ...] = ()
     """The usage of each request."""
@@ -236,6 +244,31 @@ class Run:
         named = replace(image, name=f"img_{max(self.handles, *numbers, 0) + 1}")
         names = (*self.arrived, named.name) if arrived else self.arrived
         return self.replace(images=(*self.images, named), arrived=names), named
+
+    def file(self, name: str) -> File:
+        """The file with this handle. Raises `LookupError` that lists the handles that exist."""
+        for file in self.files:
+            if file.name == name:
+                return file
+        known = ", ".join(file.name for file in self.files) or "none yet"
+        raise LookupError(f"there is no file {name!r} in this conversation; there is: {known}")
+
+    def with_file(self, file: File, *, arrived: bool = True) -> tuple[Self, File]:
+        """This run knowing the file, and the file as it is now called: the same bytes are one file,
+        and no two have the same name.
+        """
+        known = next((each for each in self.files if each.sha256 == file.sha256), None)
+        named = known
+        if named is None:
+            numbers = [int(at[1]) for each in self.files if (at := FILE_HANDLE.match(each.name))]
+            taken = {each.file_name for each in self.files}
+            called = unused_name(file.file_name, taken)
+            named = replace(file, name=f"file_{max(numbers, default=0) + 1}", file_name=called)
+        names = self.arrived_files
+        if arrived and named.name not in names:
+            names = (*names, named.name)
+        files = self.files if known is not None else (*self.files, named)
+        return self.replace(files=files, arrived_files=names), named
 
     def with_reply(
         self,
@@ -482,8 +515,9 @@ class Run:
         except ValueError as error:
             why = " ".join(str(error).split("\n")[:3])[:200]
             raise UsageError(f"Run.from_json: this is no run that agentkit wrote ({why})") from None
-        if run.version != VERSION:
+        if run.version not in _READ:
             raise refused("Run.from_json(version={!r})", run.version, f"is {VERSION}")
+        run = run.replace(version=VERSION)
         if not 0 <= run.start < len(run.messages):
             accepted = f"is the position of one of its {len(run.messages)} messages"
             raise refused("Run.from_json(start={!r})", run.start, accepted)
@@ -540,6 +574,17 @@ def _drawn(run: Run) -> frozenset[str]:
     names = set(run.arrived)
     own = {image.sha256 for image in run.images if image.name in names}
     return frozenset(own.union(*[_drawn(each.run) for each in run.nested]))
+
+
+def unused_name(name: str, taken: Collection[str]) -> str:
+    """The name of a file that no other has: `report-2.pdf`."""
+    stem, dot, extension = name.rpartition(".")
+    stem, end = (stem, dot + extension) if stem else (name, "")
+    called, number = name, 1
+    while called in taken:
+        number += 1
+        called = f"{stem}-{number}{end}"
+    return called
 
 
 def repeated_call_notice(times: int) -> str | None:

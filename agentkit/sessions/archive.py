@@ -25,6 +25,7 @@ from agentkit.sessions.archive_file import (
     MOST_FILES,
     Archive,
     archive,
+    is_file,
     open_archive,
 )
 from agentkit.sessions.catalogue import not_found
@@ -39,8 +40,9 @@ from agentkit.sessions.tables import (
     runs,
     stored_pictures,
 )
+from agentkit.values import File, Image
 from agentkit.values.blobs import opened, read_some, storing
-from agentkit.values.image_header import EXTENSIONS, inspect
+from agentkit.values.image_header import inspect
 
 _ANY_SIZE = 1 << 62
 _CHUNK = 1 << 16
@@ -57,7 +59,8 @@ def export(database: Database, store: ImageStore, chat: str, path: Path) -> tupl
     with database.reading() as connection:
         exported, lost = _read(connection, chat)
     whole = {each.sha256: each for each in exported.pictures if _is_whole(store, each.sha256)}
-    lost += [f"picture {each.name}" for each in exported.pictures if each.sha256 not in whole]
+    gone = [each for each in exported.pictures if each.sha256 not in whole]
+    lost += [f"{'file' if isinstance(each, File) else 'picture'} {each.name}" for each in gone]
     data = to_json(exported)
     if len(data) > LARGEST_CONVERSATION or len(whole) > MOST_FILES - 2:
         raise SessionError(
@@ -67,7 +70,7 @@ def export(database: Database, store: ImageStore, chat: str, path: Path) -> tupl
     if lost:
         logger().warning("export_incomplete", conversation=chat, missing=lost)
     files = {
-        f"images/{sha256}.{EXTENSIONS.get(each.media_type, 'bin')}": partial(_opened, store, sha256)
+        f"{_folder(each)}/{sha256}.{each.extension}": partial(_opened, store, sha256)
         for sha256, each in whole.items()
     }
     try:
@@ -89,7 +92,7 @@ def _read(connection: Connection, chat: str) -> tuple[Exported, list[str]]:
     found = connection.scalars(data.order_by(pictures.c.number)).all()
     lost: list[str] = []
     try:
-        images = rows.pictures_of(found, None)
+        things = rows.things_of(found, None)
     except ValueError:
         raise SessionError(f"the pictures of conversation {chat!r} cannot be read") from None
     kept = _read_runs(connection, chat, lost)
@@ -102,7 +105,7 @@ def _read(connection: Connection, chat: str) -> tuple[Exported, list[str]]:
         row.handles,
         row.created_at,
         __version__,
-        images,
+        things,
         kept,
     )
     return exported, lost
@@ -141,6 +144,10 @@ def _read_run(connection: Connection, row: rows.RunRow) -> Run:
         rows.MessageRow(each.number, each.data, each.checksum) for each in connection.execute(query)
     ]
     return rows.run_of(row, (), rows.messages_of(added, None), (), None)
+
+
+def _folder(thing: Image | File) -> str:
+    return "files" if isinstance(thing, File) else "images"
 
 
 def _is_whole(store: ImageStore, sha256: str) -> bool:
@@ -217,7 +224,10 @@ def _check_pictures(file: Archive) -> None:
         for piece in file.pieces(name):
             digest.update(piece)
         if digest.hexdigest() != sha256:
-            raise file.no(f"{name} is another picture than its name says")
+            what = "file" if is_file(name) else "picture"
+            raise file.no(f"{name} is another {what} than its name says")
+        if is_file(name):
+            continue
         try:
             with file.opened(name) as source:
                 inspect(source, max_pixels=_ANY_SIZE)

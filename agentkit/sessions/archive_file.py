@@ -1,5 +1,6 @@
 """The file of an exported conversation: a ZIP file with `conversation.json`, its pictures as
-`images/SHA256.png`, and `manifest.json` with the size and the digest of each.
+`images/SHA256.png`, its files as `files/SHA256.pdf`, and `manifest.json` with the size and the
+digest of each.
 
 Whoever reads one has it from somebody else. No name in it becomes a path; its sizes are known
 before anything is unpacked; and what does not fit the manifest is refused by its name.
@@ -36,10 +37,15 @@ _LARGEST_READ = 8 << 20
 """Bytes that may be read at once: the list of contents is read as a whole."""
 _CHUNK = 1 << 16
 _MANIFEST, _CONVERSATION = "manifest.json", "conversation.json"
-_PICTURE = re.compile(r"images/([0-9a-f]{64})\.[a-z0-9]{1,5}")
+_PICTURE = re.compile(r"(?:images|files)/([0-9a-f]{64})\.[a-z0-9]{1,5}")
 _NAME = re.compile(rf"{re.escape(_MANIFEST)}|{re.escape(_CONVERSATION)}|{_PICTURE.pattern}")
 _WRITTEN = (1980, 1, 1, 0, 0, 0)
 """The time of each file in it: the same conversation gives the same bytes."""
+
+
+def is_file(name: str) -> bool:
+    """Whether this is a file of the conversation that is no picture."""
+    return name.startswith("files/")
 
 
 def check_path(where: str, path: object) -> Path:
@@ -130,7 +136,7 @@ class Archive:
 
     @property
     def pictures(self) -> dict[str, str]:
-        """The sha256 of each picture, and its name in the file."""
+        """The sha256 of each picture and file, and its name in the archive."""
         return {found[1]: name for name in self._told if (found := _PICTURE.fullmatch(name))}
 
     def conversation(self) -> bytes:

@@ -17,12 +17,13 @@ from agentkit._check import check_model, check_number
 from agentkit._redact import masked
 from agentkit.loop.approvals import given_up
 from agentkit.run import Run
-from agentkit.run.state import HANDLE
+from agentkit.run.state import FILE_HANDLE, HANDLE
 from agentkit.sessions.names import one_line
 from agentkit.values import (
     Api,
     BlobRef,
     Blobs,
+    File,
     Image,
     ImageFailure,
     Message,
@@ -64,7 +65,8 @@ class Exported:
     created_at: Amount
     written_by: str
     """The version of agentkit."""
-    pictures: tuple[Image, ...]
+    pictures: tuple[Image | File, ...]
+    """Its files are among them."""
     runs: tuple[ExportedRun, ...]
 
 
@@ -82,7 +84,11 @@ def from_json(data: bytes) -> Exported:
     for each in found.runs:
         Run.from_json(each.run.to_json())
     names = [each.name for each in found.pictures]
-    if len({*names}) < len(names) or not all(map(HANDLE.match, names)):
+    fit = [
+        (FILE_HANDLE if isinstance(each, File) else HANDLE).match(each.name)
+        for each in found.pictures
+    ]
+    if len({*names}) < len(names) or not all(fit):
         raise ValueError("the handles of its pictures are not img_1, img_2, …, each once")
     return found
 
@@ -95,14 +101,15 @@ def as_new(exported: Exported, known: Collection[str], store: Blobs) -> Exported
         [each for each in exported.runs if each.turn is not None], key=lambda each: each.turn or 0
     )
     others = [each for each in exported.runs if each.turn is None]
-    images = tuple(replace(each, blobs=store) for each in exported.pictures if each.sha256 in known)
-    numbers = [int(each.name.removeprefix("img_")) for each in exported.pictures]
+    things = tuple(replace(each, blobs=store) for each in exported.pictures if each.sha256 in known)
+    pictures = [each for each in exported.pictures if isinstance(each, Image)]
+    numbers = [int(each.name.removeprefix("img_")) for each in pictures]
     return replace(
         exported,
         title=one_line(exported.title),
         agent=one_line(exported.agent),
         handles=max([exported.handles, *numbers]),
-        pictures=images,
+        pictures=things,
         runs=tuple(replace(each, run=_new_run(each.run, known)) for each in (*kept, *others)),
     )
 
@@ -116,6 +123,7 @@ def _new_run(run: Run, known: Collection[str]) -> Run:
         results=(),
         nested=(),
         images=(),
+        files=(),
         failures=tuple(_own_failure(each, known) for each in run.failures),
         broken=(),
         partial=None,
@@ -129,12 +137,17 @@ def _own(message: Message, known: Collection[str]) -> Message:
     refers = [piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef)]
     # Without its raw items, it is encoded anew from its parts.
     raw = message.raw if all(each in known for each in refers) else ()
-    return replace(message, parts=parts, raw=raw)
+    parsed = tuple(
+        each
+        for each in message.parsed
+        if all(piece.sha256 in known for piece in each.item if isinstance(piece, BlobRef))
+    )
+    return replace(message, parts=parts, raw=raw, parsed=parsed)
 
 
 def _own_part(part: Part, known: Collection[str]) -> Part:
     match part:
-        case Image():
+        case Image() | File():
             return _own_image(part, known)
         case ImageFailure():
             return _own_failure(part, known)
@@ -144,10 +157,11 @@ def _own_part(part: Part, known: Collection[str]) -> Part:
             return part
 
 
-def _own_image(part: Text | Image, known: Collection[str]) -> Text | Image:
+def _own_image(part: Text | Image | File, known: Collection[str]) -> Text | Image | File:
     if isinstance(part, Text) or part.sha256 in known:
         return part
-    return Text(f"({part.name or 'a picture'}: its bytes are not in the exported conversation)")
+    what = part.name or f"a {'picture' if isinstance(part, Image) else 'file'}"
+    return Text(f"({what}: its bytes are not in the exported conversation)")
 
 
 def _own_failure(failure: ImageFailure, known: Collection[str]) -> ImageFailure:

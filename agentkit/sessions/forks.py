@@ -18,6 +18,7 @@ from agentkit.run.state import HANDLE
 from agentkit.sessions.catalogue import check_found, portions, read_json
 from agentkit.sessions.names import check_name
 from agentkit.sessions.tables import conversation_runs, conversations, pictures, runs
+from agentkit.sessions.turns import FILES
 
 
 def fork(
@@ -174,7 +175,9 @@ def _past(run: str, turn: int | None, state: str) -> _Past:
 
 
 def _known_after(taken: Sequence[_Past], left: Sequence[_Past]) -> Callable[[int], bool]:
-    """Whether the picture with a number was there when the first run that is left behind began."""
+    """Whether the picture with a number was there when the first run that is left behind began. A
+    file always is.
+    """
     if all(each.turn is None for each in left):  # a fork from the end has all pictures
         return lambda _: True
     highest = min(each.handles for each in left)
@@ -182,7 +185,9 @@ def _known_after(taken: Sequence[_Past], left: Sequence[_Past]) -> Callable[[int
     # A run that waited and went on says how many handles were taken then: some are its own.
     before = frozenset[int]().union(*(each.arrived for each in taken))
     later = frozenset[int]().union(*(each.arrived for each in left)) - before
-    return lambda number: number <= surely or (number <= highest and number not in later)
+    return lambda number: (
+        number <= surely or number > FILES or (number <= highest and number not in later)
+    )
 
 
 def _take_pictures(

@@ -52,7 +52,7 @@ def runs_of(
     ).mappings()
     said = _messages(connection, chat, only)
     try:
-        images = storage.images_of(connection, chat, blobs)
+        things = storage.things_of(connection, chat, blobs)
     except ValueError as error:
         raise SessionError(f"conversation {chat!r} cannot be read: {error}"[:300]) from None
     past: list[SavedRun] = []
@@ -60,7 +60,7 @@ def runs_of(
         try:
             added = rows.messages_of(said.get(row["id"], ()), blobs)
             plain = cast("Mapping[str, Any]", row)
-            run = rows.run_of(rows.run_row(plain), (), added, images, blobs)
+            run = rows.run_of(rows.run_row(plain), (), added, things, blobs)
         except (SessionError, ValueError) as error:
             logger().warning("session_damaged", conversation=chat, reason=str(error)[:300])
             continue

@@ -18,7 +18,7 @@ from agentkit.sessions.calls import mark_kept
 from agentkit.sessions.database import Database
 from agentkit.sessions.locks import Held
 from agentkit.sessions.turns import Begun, Written
-from agentkit.values import Image, ImageFailure
+from agentkit.values import File, Image, ImageFailure
 
 
 class DatabaseRecord:
@@ -43,7 +43,7 @@ class DatabaseRecord:
         self._begun = Begun(chat, agent.api, agent.model, session, user, agent.name)
         self._version: int | None = None
         self._run: Written | None = None
-        self._images: Sequence[Image] = ()
+        self._things: Sequence[Image | File] = ()
         self._damaged: Stored | None = None
         """The conversation as it was loaded, where some of it could not be read."""
         self._is_titled = False
@@ -63,7 +63,7 @@ class DatabaseRecord:
             raise UsageError(
                 f"conversation(user={owner!r}): conversation {self.id!r} belongs to somebody else"
             )
-        self._version, self._images = version, stored.images
+        self._version, self._things = version, (*stored.images, *stored.files)
         self._run = written
         self._damaged = stored if stored.damaged else None
         self._is_titled = bool(stored.title)
@@ -121,25 +121,23 @@ class DatabaseRecord:
                 is_turn=is_turn,
                 title=title,
             )
-            turns.save_pictures(connection, self.id, shown.images, self._images)
+            turns.save_pictures(connection, self.id, shown.things, self._things)
             if is_turn:
                 mark_kept(connection, run.id, run.turns)
             if self._also is not None:
                 self._also(connection)
-        self._version, self._run, self._images = version, written, shown.images
+        self._version, self._run, self._things = version, written, shown.things
         self._damaged, self._is_titled = None, self._is_titled or bool(title)
 
-    def note(
-        self, images: Sequence[Image], failures: Mapping[str, tuple[ImageFailure, ...]]
-    ) -> None:
+    def note(self, shown: Shown, failures: Mapping[str, tuple[ImageFailure, ...]]) -> None:
         """See `Record`."""
         with self._database.writing(lock_of(self.id)) as connection:
             if storage.version_of(connection, self.id) is None:  # it was deleted meanwhile
-                turns.record_pictures(connection, images, self._images)
+                turns.record_pictures(connection, shown.things, self._things)
                 return
-            turns.save_pictures(connection, self.id, images, self._images)
+            turns.save_pictures(connection, self.id, shown.things, self._things)
             turns.save_failures(connection, failures)
-        self._images = images
+        self._things = shown.things
 
     def used(self, run: Run) -> bool:
         """See `Record`."""

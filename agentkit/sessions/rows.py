@@ -16,7 +16,7 @@ from agentkit.errors import SessionError, UsageError
 from agentkit.run import Run
 from agentkit.sessions.names import one_line
 from agentkit.sessions.secret_arguments import with_secrets, without_calls
-from agentkit.values import Blobs, Image, ImageFailure, Message, Usage
+from agentkit.values import Blobs, File, Image, ImageFailure, Message, Usage
 from agentkit.values.codec import dumped
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class RunRow:
 
 def row_of(run: Run) -> RunRow:
     """The row of a run, of a size that does not depend on what was before it."""
-    bare = run.replace(messages=(_NOTHING,), start=0, images=(), spent=(), failures=())
+    bare = run.replace(messages=(_NOTHING,), start=0, images=(), files=(), spent=(), failures=())
     return RunRow(
         run.id,
         run.status,
@@ -76,7 +76,7 @@ def run_of(
     row: RunRow,
     history: tuple[Message, ...],
     added: tuple[Message, ...],
-    images: tuple[Image, ...],
+    things: tuple[Image | File, ...],
     blobs: Blobs | None,
 ) -> Run:
     """The run that `row_of` has made a row of. `history` is what was said before it. Raises
@@ -91,7 +91,8 @@ def run_of(
     run = bare.replace(
         messages=(*history, *added),
         start=len(history),
-        images=images,
+        images=pictures_among(things),
+        files=files_among(things),
         spent=usages_of([row.spent])[0],
         failures=failures_of([row.failures])[0],
     )
@@ -118,9 +119,19 @@ def messages_of(rows: Sequence[MessageRow], blobs: Blobs | None) -> tuple[Messag
     return _adapter(tuple[Message, ...]).validate_json(text, context={"blobs": blobs})
 
 
-def picture_data(image: Image) -> str:
-    """A picture as JSON, without its bytes."""
-    return _json(Image, image).decode()
+def picture_data(thing: Image | File) -> str:
+    """A picture or file as JSON, without its bytes."""
+    return _json(type(thing), thing).decode()
+
+
+def pictures_among(things: Iterable[Image | File]) -> tuple[Image, ...]:
+    """The pictures, in their order."""
+    return tuple([each for each in things if isinstance(each, Image)])
+
+
+def files_among(things: Iterable[Image | File]) -> tuple[File, ...]:
+    """The files, in their order."""
+    return tuple([each for each in things if isinstance(each, File)])
 
 
 def failures_data(failures: tuple[ImageFailure, ...]) -> str:
@@ -128,9 +139,9 @@ def failures_data(failures: tuple[ImageFailure, ...]) -> str:
     return _json(tuple[ImageFailure, ...], failures).decode()
 
 
-def pictures_of(rows: Iterable[str], blobs: Blobs | None) -> tuple[Image, ...]:
-    """Pictures from their JSON. Raises `ValueError` where it is damaged."""
-    return _adapter(tuple[Image, ...]).validate_json(
+def things_of(rows: Iterable[str], blobs: Blobs | None) -> tuple[Image | File, ...]:
+    """Pictures and files from their JSON. Raises `ValueError` where it is damaged."""
+    return _adapter(tuple[Image | File, ...]).validate_json(
         f"[{','.join(rows)}]", context={"blobs": blobs}
     )
 

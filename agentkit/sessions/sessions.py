@@ -32,7 +32,7 @@ from agentkit.sessions.database import Database
 from agentkit.sessions.names import check_name
 from agentkit.sessions.past import SavedRun
 from agentkit.sessions.record import DatabaseRecord, acquire_conversation, lock_of
-from agentkit.values import Api, Image
+from agentkit.values import Api, File, Image
 
 OutputT = TypeVar("OutputT")
 T = TypeVar("T")
@@ -271,13 +271,19 @@ class Sessions:
         """The picture with this digest, if a conversation of this user has it; with None, if any
         has. Its handle is the one that it has there. Raises `UsageError` for what is no digest.
         """
-        return await self._read(partial(gallery.find, sha256=sha256, user=user, blobs=self.store))
+        store = self.store
+        return await self._read(lambda each: gallery.find(each, sha256, user, store, Image))
 
-    async def note_picture(self, image: Image) -> None:
-        """Let `sweep` remove a picture that was put into the store, from a day from now on, where
-        no conversation has it by then: one that was uploaded, say, and never sent.
+    async def find_file(self, sha256: str, *, user: str | None = None) -> File | None:
+        """The file with this digest, as `find_picture` finds pictures."""
+        store = self.store
+        return await self._read(lambda each: gallery.find(each, sha256, user, store, File))
+
+    async def note_picture(self, image: Image | File) -> None:
+        """Let `sweep` remove a picture or file that was put into the store, from a day from now on,
+        where no conversation has it by then: one that was uploaded, say, and never sent.
         """
-        await self._write(partial(gallery.note, image=image))
+        await self._write(partial(gallery.note, thing=image))
 
     async def note(self, run: str, data: str) -> None:
         """Keep a text of your own with a run, by its id, in the place of an earlier one: what a

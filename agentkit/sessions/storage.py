@@ -26,7 +26,7 @@ from agentkit.sessions.tables import (
     pictures,
     runs,
 )
-from agentkit.values import Api, Blobs, Image, ImageFailure, Message, Usage
+from agentkit.values import Api, Blobs, File, Image, ImageFailure, Message, Usage
 
 _VERSION = Statement(select(conversations.c.version).where(conversations.c.id == bindparam("chat")))
 
@@ -46,14 +46,14 @@ def load(connection: Connection, chat: str, blobs: Blobs | None) -> Stored | Non
         return None
     try:
         history, damaged = _history(connection, chat, blobs)
-        images = images_of(connection, chat, blobs)
+        things = things_of(connection, chat, blobs)
         spent, failures = _bills(connection, chat)
     except ValueError as error:
         raise SessionError(f"conversation {chat!r} cannot be read: {error}"[:300]) from None
     active = None
     if row["active"] is not None:
         try:
-            active = _active(connection, row["active"], history, images, blobs)
+            active = _active(connection, row["active"], history, things, blobs)
         except (SessionError, ValueError) as error:
             damaged = (*damaged, f"run {row['active']}: {error}"[:300])
     for each in damaged:
@@ -66,11 +66,12 @@ def load(connection: Connection, chat: str, blobs: Blobs | None) -> Stored | Non
         row["owner"],
         row["handles"],
         history,
-        images,
+        rows.pictures_among(things),
         spent,
         failures,
         active,
         damaged,
+        rows.files_among(things),
     )
 
 
@@ -113,14 +114,14 @@ def _message(row: Any) -> MessageRow:
     return MessageRow(row.number, row.data, row.checksum)
 
 
-def images_of(connection: Connection, chat: str, blobs: Blobs | None) -> tuple[Image, ...]:
-    """The pictures of a conversation. Raises `ValueError` where they cannot be read."""
+def things_of(connection: Connection, chat: str, blobs: Blobs | None) -> tuple[Image | File, ...]:
+    """The pictures and files of a conversation. Raises `ValueError` where they cannot be read."""
     found = connection.scalars(
         select(pictures.c.data)
         .where(pictures.c.conversation == chat)
         .order_by(pictures.c.number, pictures.c.name)
     ).all()
-    return rows.pictures_of(found, blobs)
+    return rows.things_of(found, blobs)
 
 
 def _bills(
@@ -146,7 +147,7 @@ def _active(
     connection: Connection,
     run: str,
     history: tuple[Message, ...],
-    images: tuple[Image, ...],
+    things: tuple[Image | File, ...],
     blobs: Blobs | None,
 ) -> Run:
     found = connection.execute(select(runs).where(runs.c.id == run)).mappings().one()
@@ -154,7 +155,7 @@ def _active(
         select(messages).where(messages.c.run == run).order_by(messages.c.number)
     ).all()
     read = rows.messages_of([_message(row) for row in added], blobs)
-    return rows.run_of(rows.run_row(cast("Mapping[str, Any]", found)), history, read, images, blobs)
+    return rows.run_of(rows.run_row(cast("Mapping[str, Any]", found)), history, read, things, blobs)
 
 
 def set_aside(connection: Connection, chat: str, stored: Stored) -> None:

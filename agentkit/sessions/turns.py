@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from agentkit.conversation_record import Shown
 from agentkit.run import Run
-from agentkit.run.state import HANDLE
+from agentkit.run.state import FILE_HANDLE, HANDLE
 from agentkit.sessions import rows
 from agentkit.sessions.statements import Statement
 from agentkit.sessions.tables import (
@@ -38,7 +38,7 @@ from agentkit.sessions.tables import (
     runs,
     stored_pictures,
 )
-from agentkit.values import Api, Image, ImageFailure, Message
+from agentkit.values import Api, File, Image, ImageFailure, Message
 
 _HERE = conversations.c.id == bindparam("chat")
 _CHANGED: dict[str, Any] = {
@@ -217,36 +217,46 @@ def read(connection: Connection, run: Run) -> Written:
 
 
 def save_pictures(
-    connection: Connection, chat: str, now: Iterable[Image], before: Iterable[Image]
+    connection: Connection, chat: str, now: Iterable[Image | File], before: Iterable[Image | File]
 ) -> None:
-    """Write the pictures of a conversation that are not written as they are now."""
+    """Write the pictures and files of a conversation that are not written as they are now."""
     changed = record_pictures(connection, now, before)
     if not changed:
         return
     values = [
         {
             "conversation": chat,
-            "name": image.name,
-            "number": int(match[1]) if (match := HANDLE.match(image.name)) else 0,
-            "sha256": image.sha256,
-            "data": rows.picture_data(image),
+            "name": each.name,
+            "number": _number(each.name),
+            "sha256": each.sha256,
+            "data": rows.picture_data(each),
         }
-        for image in changed
+        for each in changed
     ]
     put(connection, pictures, values, changed=("sha256", "data"))
 
 
+FILES = 1_000_000_000
+"""What is added to the number of a file: the rows of pictures and files are in one table."""
+
+
+def _number(handle: str) -> int:
+    if match := FILE_HANDLE.match(handle):
+        return FILES + int(match[1])
+    return int(match[1]) if (match := HANDLE.match(handle)) else 0
+
+
 def record_pictures(
-    connection: Connection, now: Iterable[Image], before: Iterable[Image]
-) -> list[Image]:
-    """Record that pictures are in the store, so that a sweep removes those that nobody names.
-    Returns those that are not written as they are now.
+    connection: Connection, now: Iterable[Image | File], before: Iterable[Image | File]
+) -> list[Image | File]:
+    """Record that pictures and files are in the store, so that a sweep removes those that nobody
+    names. Returns those that are not written as they are now.
     """
-    known = {id(image) for image in before}
-    changed = [image for image in now if id(image) not in known and image.sha256]
+    known = {id(each) for each in before}
+    changed = [each for each in now if id(each) not in known and each.sha256]
     # In one order, so that no two writers wait for each other; and first, since a sweep that looks
     # who names them waits for this.
-    shas = sorted({image.sha256 for image in changed})
+    shas = sorted({each.sha256 for each in changed})
     kept = [{"sha256": each, "kept_at": time.time()} for each in shas]
     put(connection, stored_pictures, kept, changed=("kept_at",))
     return changed

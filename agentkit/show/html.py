@@ -10,8 +10,10 @@ from urllib.parse import quote, urlsplit
 
 from agentkit._visible import visible
 from agentkit.errors import AgentkitError
+from agentkit.run.lines import of_file
 from agentkit.show.plain import caption, dollars, kilobytes, line, pixels
 from agentkit.values import (
+    File,
     Image,
     ImageFailure,
     Message,
@@ -93,6 +95,8 @@ def _part(part: Part, known: Mapping[str, Image]) -> list[str]:
             return [prose(part.text)] if part.text else []
         case Image():
             return [picture(known.get(part.sha256, part), data_url)]
+        case File():
+            return [f"<p>{text(of_file(part))}</p>"]
         case ImageFailure():
             return [f"<p>No picture: {text(part.reason)}</p>"]
         case ToolCall():
@@ -100,7 +104,10 @@ def _part(part: Part, known: Mapping[str, Image]) -> list[str]:
         case ToolResult():
             pictures = [each for each in part.parts if isinstance(each, Image)]
             shown = [picture(known.get(each.sha256, each), data_url) for each in pictures]
-            return [f"<p><code>{text(line(part.text))}</code></p>", *shown]
+            files = [
+                f"<p>{text(of_file(each))}</p>" for each in part.parts if isinstance(each, File)
+            ]
+            return [f"<p><code>{text(line(part.text))}</code></p>", *shown, *files]
         case Reasoning():
             return []
 

@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 from agentkit.errors import UsageError
 from agentkit.tools.asking import Answers, question_of
-from agentkit.values import Image, Invocation, Message, Usage
+from agentkit.values import File, Image, Invocation, Message, Usage
 
 if TYPE_CHECKING:
     from agentkit.budget import Budget
@@ -52,6 +52,8 @@ class Context(Generic[DepsT_co]):
     """
     answers: Answers | None = field(default=None, repr=False, compare=False)
     """What a person has said to this call so far; None where nobody can be asked. See `ask`."""
+    files: Mapping[str, File] = field(default_factory=dict[str, File])
+    """The conversation's files by handle, in order."""
 
     def ask(self, message: str, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """A person's answer, or None if they declined:

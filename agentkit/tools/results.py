@@ -27,7 +27,7 @@ from agentkit.tools.pictures import (
     of_inline,
 )
 from agentkit.tools.text import join_surrogates
-from agentkit.values import Image, ImageFailure, Text, Usage
+from agentkit.values import File, Image, ImageFailure, Text, Usage
 from agentkit.wire import shapes
 from agentkit.wire.inline import Inline, may_hold, read_inline
 
@@ -41,13 +41,13 @@ MAX_DEPTH = 64
 ACCEPTED = (
     "text, numbers, lists, dicts, dataclasses, pydantic models, dates, UUIDs, paths, "
     "enums, pictures (Image, Pillow, bytes, BytesIO, arrays, figures, blocks of MCP), "
-    "and None"
+    "files (File), and None"
 )
 
-# Between two halves of a UTF-16 character stands the number of a picture. No text of a tool's can
-# hold such a half: they are joined or replaced first.
-_MARK = re.compile("\udc80([0-9]+)\udc81")
-_WORD_HANDLE = re.compile(r"(?<![\w/])img_[1-9][0-9]{0,8}(?!\w)")
+# Between two halves of a UTF-16 character stands the number of a picture, or, behind an f, of a
+# file. No text of a tool's can hold such a half: they are joined or replaced first.
+_MARK = re.compile("\udc80(f?)([0-9]+)\udc81")
+_WORD_HANDLE = re.compile(r"(?<![\w/])(?:img|file)_[1-9][0-9]{0,8}(?!\w)")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{2,5}\Z")
 _LONGEST_PATH = 4096
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -71,18 +71,29 @@ class Encoded:
     template: str = field(repr=False)
     images: tuple[Image, ...]
     """Each distinct picture, in the order of its first place in the result."""
+    files: tuple[File, ...] = ()
+    """Each distinct file, likewise."""
 
     def parts(
-        self, named: Callable[[Image], Image | ImageFailure | None] = lambda image: image
-    ) -> tuple[Text | Image, ...]:
-        """The text, in which each picture is its handle, and then the pictures.
+        self,
+        named: Callable[[Image], Image | ImageFailure | None] = lambda image: image,
+        named_file: Callable[[File], File | str] = lambda file: file,
+    ) -> tuple[Text | Image | File, ...]:
+        """The text, in which each picture and file is its handle, and then the pictures and files.
 
-        `named` gives for each picture the same with its handle, or why it could not be had.
+        `named` gives for each picture the same with its handle, or why it could not be had;
+        `named_file` does so for files.
         """
         known = [named(image) for image in self.images]
+        files = [named_file(file) for file in self.files]
 
         def handle(mark: re.Match[str]) -> str:
-            index = int(mark[1])
+            index = int(mark[2])
+            if mark[1]:
+                file = files[index]
+                if isinstance(file, File):
+                    return file.name or f"file {index + 1}"
+                return f"(a file that could not be had: {join_surrogates(file)})"
             image = known[index]
             if isinstance(image, Image):
                 return image.name or f"picture {index + 1}"
@@ -95,7 +106,11 @@ class Encoded:
             for index, image in enumerate(known)
             if isinstance(image, Image)
         }
-        return (Text(_cut(_MARK.sub(handle, self.template))), *distinct.values())
+        given = {
+            file.name or index: file for index, file in enumerate(files) if isinstance(file, File)
+        }
+        text = Text(_cut(_MARK.sub(handle, self.template)))
+        return (text, *distinct.values(), *given.values())
 
 
 def encode_result(value: object, *, is_image: bool = False) -> Encoded:
@@ -110,26 +125,34 @@ def encode_result(value: object, *, is_image: bool = False) -> Encoded:
     walk = _Walk(is_image=is_image)
     plain = walk.json(value, None, 0)
     if isinstance(plain, str):
-        return Encoded(plain, tuple(walk.images))
-    return Encoded(_COMPACT.encode(plain), tuple(walk.images))
+        return Encoded(plain, tuple(walk.images), tuple(walk.files))
+    return Encoded(_COMPACT.encode(plain), tuple(walk.images), tuple(walk.files))
 
 
-def encode_words(text: str, images: Mapping[str, Image]) -> Encoded:
-    """Words that name pictures by handles that are not the run's: each will get the run's own.
-    Pictures that no word names are listed at the end."""
-    order = {name: index for index, name in enumerate(images)}
+def encode_words(
+    text: str, images: Mapping[str, Image], files: Mapping[str, File] | None = None
+) -> Encoded:
+    """Words that name pictures and files by handles that are not the run's: each will get the run's
+    own. Those that no word names are listed at the end.
+    """
+    files = files or {}
+    marks = {name: _marked(index) for index, name in enumerate(images)}
+    file_marks = {name: _marked_file(index) for index, name in enumerate(files)}
+    every = marks | file_marks
     text = join_surrogates(text)
-    template = _WORD_HANDLE.sub(
-        lambda found: _marked(order[found[0]]) if found[0] in order else found[0], text
-    )
-    left = [mark for index in order.values() if (mark := _marked(index)) not in template]
-    if left:
-        template += f"{chr(10) * 2 if template else ''}[pictures: {', '.join(left)}]"
-    return Encoded(template, tuple(images.values()))
+    template = _WORD_HANDLE.sub(lambda found: every.get(found[0], found[0]), text)
+    for what, known in (("pictures", marks), ("files", file_marks)):
+        if left := [mark for mark in known.values() if mark not in template]:
+            template += f"{chr(10) * 2 if template else ''}[{what}: {', '.join(left)}]"
+    return Encoded(template, tuple(images.values()), tuple(files.values()))
 
 
 def _marked(index: int) -> str:
     return f"\udc80{index}\udc81"
+
+
+def _marked_file(index: int) -> str:
+    return f"\udc80f{index}\udc81"
 
 
 def _cut(text: str) -> str:
@@ -148,6 +171,7 @@ class _Walk:
 
     def __init__(self, *, is_image: bool) -> None:
         self.images: list[Image] = []
+        self.files: list[File] = []
         self._is_image = is_image
 
     def json(self, value: object, place: Place, depth: int) -> Any:
@@ -160,6 +184,8 @@ class _Walk:
             raise ToolResultError(
                 f"{_told(place)[:200]} is nested deeper than {MAX_DEPTH} levels, or holds itself"
             )
+        if isinstance(value, File):
+            return self._mark_file(value)
         image = _image_in(value, place)
         if image is not None:
             return self._mark(image)
@@ -229,7 +255,8 @@ class _Walk:
             )
         if (data := as_bytes(value)) is not None:
             raise ToolResultError(
-                f"{_told(place)} is {len(data)} bytes that are no picture; return text"
+                f"{_told(place)} is {len(data)} bytes that are no picture; return text, "
+                "or File.from_bytes(data)"
             )
         for name in _AS_BLOCK:
             if callable(method := getattr(type(value), name, None)):
@@ -245,6 +272,13 @@ class _Walk:
             ) from None
         # Once more, for what its own serializer gave: lone surrogates, infinities.
         return self.json(plain, place, depth + 1)
+
+    def _mark_file(self, file: File) -> str:
+        for index, known in enumerate(self.files):
+            if known.sha256 == file.sha256 and (known.sha256 or known.url == file.url):
+                return _marked_file(index)
+        self.files.append(file)
+        return _marked_file(len(self.files) - 1)
 
     def _mark(self, image: Image) -> str:
         for index, known in enumerate(self.images):
@@ -331,8 +365,8 @@ def _needs_walk(value: object, depth: int) -> bool:
     """
     if isinstance(value, str):
         return join_surrogates(value) != value
-    if isinstance(value, bytes | bytearray) or is_picture(value):
-        return is_picture(value)
+    if isinstance(value, bytes | bytearray | File) or is_picture(value):
+        return isinstance(value, File) or is_picture(value)
     inside: Iterable[object] = ()
     if _is_model(value) or _is_dataclass(value):
         fields = dict(_fields(value))

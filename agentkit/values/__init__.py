@@ -7,6 +7,7 @@ in USD; `None` means that the wire did not tell.
 
 from agentkit.values.blobs import Blobs, MemoryBlobs
 from agentkit.values.codec import Amount, replace
+from agentkit.values.file import File, ParsedFile
 from agentkit.values.image import BlobRef, Image, ImageFailure, Pieces, Place, Source
 from agentkit.values.message import (
     APIS,
@@ -31,6 +32,7 @@ __all__ = [
     "Asked",
     "BlobRef",
     "Blobs",
+    "File",
     "Given",
     "Image",
     "ImageFailure",
@@ -38,6 +40,7 @@ __all__ = [
     "InvocationStatus",
     "MemoryBlobs",
     "Message",
+    "ParsedFile",
     "Part",
     "Pieces",
     "Place",

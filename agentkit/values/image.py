@@ -357,13 +357,14 @@ class ImageFailure:
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Inside raw JSON: here stand the bytes of a stored picture, in base64; inside a form
+    """Inside raw JSON: here stand the bytes of a stored picture or file, in base64; inside a form
     (`multipart/form-data`), as a file.
     """
 
     sha256: str
     media_type: str
-    form: Literal["data_url", "base64", "file"] = "data_url"
+    form: Literal["data_url", "base64", "file", "text"] = "data_url"
+    """`text` stands for the words of a text file."""
     kind: Literal["blob"] = "blob"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agentkit.values.codec import Amount
+from agentkit.values.file import File, ParsedFile
 from agentkit.values.image import Image, ImageFailure, Pieces
 from agentkit.values.question import Question
 
@@ -52,7 +53,7 @@ class ToolResult:
 
     call_id: str
     name: str
-    parts: tuple[Text | Image, ...]
+    parts: tuple[Text | Image | File, ...]
     error: bool = False
     rejected: bool = False
     """Whether the call was not run because the tool does not take its arguments, or because there
@@ -70,7 +71,7 @@ class ToolResult:
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
-Part = Text | Reasoning | Image | ImageFailure | ToolCall | ToolResult
+Part = Text | Reasoning | Image | File | ImageFailure | ToolCall | ToolResult
 Role = Literal["user", "assistant", "tool"]
 
 
@@ -97,6 +98,8 @@ class Message(_KnowsCalls):
     model: str | None = None
     asked: str | None = None
     """Of a reply: the model that was asked, where no other could answer."""
+    parsed: tuple[ParsedFile, ...] = ()
+    """Of a reply: what the service read out of the files it was sent."""
 
     @property
     def text(self) -> str:
@@ -112,6 +115,17 @@ class Message(_KnowsCalls):
                 found.append(part)
             elif isinstance(part, ToolResult):
                 found.extend(inner for inner in part.parts if isinstance(inner, Image))
+        return tuple(found)
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Its files, those in tool results included."""
+        found: list[File] = []
+        for part in self.parts:
+            if isinstance(part, File):
+                found.append(part)
+            elif isinstance(part, ToolResult):
+                found.extend(inner for inner in part.parts if isinstance(inner, File))
         return tuple(found)
 
     @property
@@ -156,6 +170,8 @@ class Invocation:
     """Why the call failed or was not run."""
     images: tuple[str, ...] = ()
     """Handles of the pictures that it gave."""
+    files: tuple[str, ...] = ()
+    """Handles of the files that it gave."""
     started_at: Amount | None = None
     """Unix time in seconds."""
     seconds: Amount | None = None

@@ -8,11 +8,24 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from agentkit.run.audience import Audience
+from agentkit.run.file_forms import MOST_TEXT
 from agentkit.run.history import PLAIN, MessageView
-from agentkit.values import Api, BlobRef, Image, Message, Pieces, Text, ToolResult, replace
+from agentkit.run.lines import of_file
+from agentkit.values import (
+    Api,
+    BlobRef,
+    File,
+    Image,
+    Message,
+    ParsedFile,
+    Pieces,
+    Text,
+    ToolResult,
+    replace,
+)
 from agentkit.wire.cache_marks import Ends, marked, request_fields
 from agentkit.wire.fields import standard
 from agentkit.wire.json import write
@@ -38,9 +51,12 @@ class Placeholders:
     def __init__(self) -> None:
         self._refs: list[BlobRef] = []
 
-    def hole(self, image: Image, form: str = "data_url") -> str:
-        known_form = "base64" if form == "base64" else "data_url"
-        self._refs.append(BlobRef(image.sha256, image.media_type, known_form))
+    def hole(
+        self,
+        thing: Image | File,
+        form: Literal["data_url", "base64", "text"] = "data_url",
+    ) -> str:
+        self._refs.append(BlobRef(thing.sha256, thing.media_type, form))
         return f"{HOLE}{len(self._refs) - 1}"
 
     def pieces(self, value: object) -> Pieces:
@@ -254,7 +270,7 @@ class Encoded:
         """The body without its messages. Tools and schemas can be long, and are the same in each
         turn.
         """
-        bare = replace(request, messages=(), shown={})
+        bare = replace(request, messages=(), shown={}, files=())
         # Only server tools are told what is left.
         if not request.server_tools and request.cost_left is not None:
             bare = replace(bare, cost_left=None)
@@ -273,32 +289,68 @@ def _view_key(shown: MessageView) -> MessageView | None:
     return None if shown is PLAIN else shown
 
 
-def visible(parts: Iterable[object], gone: set[str]) -> Iterator[Text | Image]:
-    """Words and pictures as they go: a picture that is gone, or was shown before, is its handle.
+@dataclass(frozen=True, slots=True)
+class FileWords:
+    """The place of the words of a text file."""
+
+    file: File
+
+
+Sent = Text | Image | File | FileWords
+"""What goes as a part of a message."""
+
+
+def visible(parts: Iterable[object], gone: set[str], shown: MessageView = PLAIN) -> Iterator[Sent]:
+    """Words, pictures and files as they go: one that is gone, or was shown before, is its handle.
     `gone` learns what is shown.
     """
     for part in parts:
-        if isinstance(part, Image):
-            yield Text(f"[{part.name or 'a picture'}]") if part.sha256 in gone else part
+        if isinstance(part, Image | File):
+            is_gone = part.sha256 in gone
             gone.add(part.sha256)
+            if is_gone:
+                kind = "picture" if isinstance(part, Image) else "file"
+                yield Text(f"[{part.name or f'a {kind}'}]")
+            else:
+                yield from _sent(part, shown)
         elif isinstance(part, Text) and part.text.strip():
             yield part
 
 
-def with_surroundings(message: Message, shown: MessageView) -> list[Text | Image]:
+def _sent(thing: Image | File, shown: MessageView) -> Iterator[Sent]:
+    """A picture or file as such, or the words of a file, told apart from what others say."""
+    if isinstance(thing, Image) or thing.sha256 not in shown.as_text:
+        yield thing
+        return
+    yield Text(f"[the words of {of_file(thing)}:]")
+    yield FileWords(thing)
+    cut_off = f"; only its first {MOST_TEXT} bytes are here" if thing.size > MOST_TEXT else ""
+    yield Text(f"[the end of {thing.name}{cut_off}]")
+
+
+def with_surroundings(message: Message, shown: MessageView) -> list[Sent]:
     """The parts of a user's message, with what goes in front of them and behind."""
     before = [Text(shown.before)] if shown.before else []
-    return [*before, *visible(message.parts, set(shown.hidden)), *beside(shown)]
+    return [*before, *visible(message.parts, set(shown.hidden), shown), *beside(shown)]
 
 
-def beside(shown: MessageView) -> Iterator[Text | Image]:
-    """What goes with a message behind its own parts: pictures that it names, each after its line,
-    then the note.
+def beside(shown: MessageView) -> Iterator[Sent]:
+    """What goes with a message behind its own parts: pictures and files that it names, each after
+    its line, then the note.
     """
-    for line, image in shown.attached:
-        yield from (Text(f"[picture {line}:]"), image)
+    for line, thing in shown.attached:
+        if isinstance(thing, Image):
+            yield Text(f"[picture {line}:]")
+        elif thing.sha256 not in shown.as_text:
+            yield Text(f"[file {line}:]")
+        yield from _sent(thing, shown)
     if shown.note:
         yield Text(shown.note)
+
+
+def notes_of(message: Message, shown: MessageView) -> list[ParsedFile]:
+    """What was read out of the files that go again."""
+    return [each for each in message.parsed if each.file_name not in shown.unparsed]
 
 
 def settings(request: Request, api: Api) -> dict[str, Any]:
@@ -325,7 +377,7 @@ def settings(request: Request, api: Api) -> dict[str, Any]:
         "stop": given.stop,
         "parallel_tool_calls": given.parallel_tool_calls if request.functions else None,
         "provider": given.provider,
-        "plugins": given.plugins,
+        "plugins": _plugins(request),
         "modalities": given.modalities,
         "image_config": given.image_config,
         "session_id": _session(request),
@@ -342,6 +394,20 @@ def settings(request: Request, api: Api) -> dict[str, Any]:
     common |= request_fields(given, request.audience, api)
     body = {name: value for name, value in common.items() if value is not None}
     return body if request.fields.openrouter else standard(body, api)
+
+
+FILE_PARSER = "file-parser"
+
+
+def _plugins(request: Request) -> Sequence[JsonObject] | None:
+    """The user's plugins, and what reads the PDFs, which is always told: what OpenRouter takes by
+    itself may cost.
+    """
+    given = request.settings.plugins
+    is_told = any(each.get("id") == FILE_PARSER for each in given or ())
+    if request.pdf_engine is None or is_told:
+        return given
+    return (*(given or ()), {"id": FILE_PARSER, "pdf": {"engine": request.pdf_engine}})
 
 
 def _session(request: Request) -> str | None:
@@ -388,23 +454,32 @@ def result_text(result: ToolResult) -> str:
     return result.text if result.text.strip() else EMPTY
 
 
+def things_in(result: ToolResult, gone: set[str], shown: MessageView) -> list[Sent]:
+    """The pictures and files of a tool's result that go as such, or as their words."""
+    things: list[Sent] = []
+    for part in result.parts:
+        if not isinstance(part, Text) and part.sha256 not in gone:
+            gone.add(part.sha256)
+            things += _sent(part, shown)
+    return things
+
+
 def called_in_words(message: Message, view: MessageView) -> str:
     """What a reply whose calls are told in words says itself."""
     names = dict.fromkeys([call.name for call in view.calls.in_words])
     return words(message) or f"I use {' and '.join(names)}."
 
 
-def results_in_words(message: Message, view: MessageView) -> list[Text | Image]:
+def results_in_words(message: Message, view: MessageView) -> list[Sent]:
     """The calls of the reply before this message, each with its result, as the user's words."""
     calls = {call.id: call for call in view.calls.in_words}
     gone = set(view.hidden)
-    told: list[Text | Image] = []
+    told: list[Sent] = []
     for result in message.parts:
         if not isinstance(result, ToolResult) or result.approved is not None:
             continue
         call = calls.get(result.call_id)
         arguments = for_history(call.arguments) if call is not None else ""
         head = f"[{result.name} was called with {arguments}; its result:]\n{result_text(result)}"
-        pictures = [each for each in visible(result.parts, gone) if isinstance(each, Image)]
-        told += [Text(head), *pictures]
+        told += [Text(head), *things_in(result, gone, view)]
     return [*told, *beside(view)]

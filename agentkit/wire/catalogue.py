@@ -174,6 +174,11 @@ class ChatModel:
         return not self.inputs or "image" in self.inputs
 
     @property
+    def takes_files(self) -> bool | None:
+        """Whether it takes files; None where the catalogue does not say what it takes."""
+        return "file" in self.inputs if self.inputs else None
+
+    @property
     def draws(self) -> bool:
         """Whether it surely draws."""
         return "image" in self.outputs

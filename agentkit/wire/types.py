@@ -12,7 +12,7 @@ from agentkit.errors import APIError
 from agentkit.run.audience import Audience
 from agentkit.run.history import MessageView
 from agentkit.settings import ModelSettings
-from agentkit.values import Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
+from agentkit.values import File, Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
 from agentkit.wire.cache_marks import MOST_MARKS, CacheMarks
 from agentkit.wire.fields import OPENROUTER, Fields
 
@@ -76,6 +76,10 @@ class Request:
     last_server_call: str | None = None
     """The server tool after whose call no server tool may run any more."""
     cost_left: float | None = None
+    files: tuple[File, ...] = ()
+    """The files that go, as such or in words."""
+    pdf_engine: str | None = None
+    """What OpenRouter reads the PDFs of this request with; None where it has none."""
     fields: Fields = OPENROUTER
     """Which fields the service takes."""
     cache: CacheMarks | None = None
@@ -210,6 +214,8 @@ class Reply:
     """What that tool used beside `usage`, if the service says it."""
     tells_cache: bool = False
     """Whether `usage` tells how many tokens were read from the prompt cache, be it none."""
+    parsed: tuple[JsonObject, ...] = ()
+    """What the service read out of the files that it was sent."""
 
 
 class WordFilter(Protocol):

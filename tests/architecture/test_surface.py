@@ -5,7 +5,7 @@ from __future__ import annotations
 import agentkit
 
 NAMES = """
-Agent AgentkitError Answer AnswerStream Budget Context Conversation Datetime Denied FetchPolicy FileImageStore History Image ImageFailed
+Agent AgentkitError Answer AnswerStream Budget Context Conversation Datetime Denied FetchPolicy File FileImageStore History Image ImageFailed
 ImageFailure ImageGeneration ImagePreview ImageReady Invocation InvocationFinished InvocationProgress InvocationStarted
 Ledger Limits Message ModelSettings OpenRouter Reasoning ReasoningDelta Run RunFinished ServerTool Text TextDelta Tool Toolset
 TurnFinished Usage WebFetch WebSearch tool

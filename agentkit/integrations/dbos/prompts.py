@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit._check import check_json_value
 from agentkit.errors import UsageError
+from agentkit.images.ingest_file import store_file
 from agentkit.images.inspect import store_bytes
 from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import AnswerToCall, Decisions
 from agentkit.loop.prompt import Prompt, parts_of
 from agentkit.tools import Denied, Edited
-from agentkit.values import Blobs, Image, Text
+from agentkit.values import Blobs, File, Image, Text
 from agentkit.values.codec import dumped
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
 
 
 def prompt_data(prompt: Prompt, store: ImageStore) -> str:
-    """A prompt as JSON. Its pictures are put into the store; those that are URLs stay so. Blocks.
-    Raises `UsageError`, `ImageError` and `StoreError`.
+    """A prompt as JSON. Its pictures and files are put into the store; those that are URLs stay so.
+    Blocks. Raises `UsageError`, `ImageError`, `FileError` and `StoreError`.
     """
     parts = tuple(
-        _stored(part, store) if isinstance(part, Image) else part for part in parts_of(prompt)
+        part if isinstance(part, Text) else _stored(part, store) for part in parts_of(prompt)
     )
     return dumped(_parts(), parts).decode()
 
 
-def prompt_of(data: str, blobs: Blobs) -> list[str | Image]:
+def prompt_of(data: str, blobs: Blobs) -> list[str | Image | File]:
     """The prompt again."""
     parts = _parts().validate_json(data, context={"blobs": blobs})
     return [part.text if isinstance(part, Text) else part for part in parts]
@@ -85,9 +86,11 @@ def _heard(data: bool | Mapping[str, Any]) -> AnswerToCall:
     return Edited(data["edited"]) if "edited" in data else Denied(str(data["denied"]))
 
 
-def _stored(image: Image, store: ImageStore) -> Image:
+def _stored(image: Image | File, store: ImageStore) -> Image | File:
     if not image.sha256 or image.blobs == store:
         return image
+    if isinstance(image, File):
+        return store_file(image, store)
     kept = store_bytes(store, image.bytes())
     return replace(
         image,
@@ -101,7 +104,7 @@ def _stored(image: Image, store: ImageStore) -> Image:
 
 
 @cache
-def _parts() -> TypeAdapter[tuple[Text | Image, ...]]:
+def _parts() -> TypeAdapter[tuple[Text | Image | File, ...]]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(tuple[Text | Image, ...])
+    return TypeAdapter(tuple[Text | Image | File, ...])

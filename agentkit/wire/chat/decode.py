@@ -93,6 +93,7 @@ class ChatReply:
         self._images: list[JsonObject] = []
         self._others_seen: list[ImageRef] = []  # pictures in fields that are not known
         self._annotations: list[JsonObject] = []
+        self._parsed: list[JsonObject] = []  # what was read out of the files that were sent
         self._calls = CallBuilder()
         self._refusal: list[str] = []
         self._bill = Bill()
@@ -187,12 +188,20 @@ class ChatReply:
             signals += self._image(standard_part(entry, self._new_filter, "image_url"))
         for call in as_objects(delta.get("tool_calls")):
             self._calls.feed(call, whole_call=whole_call)
-        self._annotations += as_objects(delta.get("annotations"))
+        self._annotate(as_objects(delta.get("annotations")))
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
         if not _KNOWN.issuperset(delta):
             signals += self._unknown_fields(delta)
         return signals
+
+    def _annotate(self, annotations: Sequence[JsonObject]) -> None:
+        """Citations, and what was read out of files; a stream may tell that more than once."""
+        for each in annotations:
+            if each.get("type") != "file":
+                self._annotations.append(each)
+            elif each not in self._parsed:
+                self._parsed.append(each)
 
     def _unknown_fields(self, delta: JsonObject) -> list[Signal]:
         """The pictures in fields that no API is known to have."""
@@ -332,6 +341,7 @@ class ChatReply:
             finish=self._finish,
             refusal=self._refusal_words(),
             error=self._error,
+            parsed=tuple(self._parsed),
         )
 
     @property

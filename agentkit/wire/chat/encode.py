@@ -8,19 +8,24 @@ from typing import Any
 
 from agentkit.run.audience import Audience
 from agentkit.run.history import MessageView, echoed
-from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
+from agentkit.values import File, Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire.body import (
     Encoded,
+    FileWords,
     Placeholders,
+    Sent,
     around,
     beside,
     called_in_words,
     fitting_choice,
+    joined,
+    listed,
+    notes_of,
     result_text,
     results_in_words,
     settings,
     system_text,
-    visible,
+    things_in,
     with_marks,
     with_surroundings,
     words,
@@ -126,10 +131,27 @@ def _items(
         items = echo(message, shown, audience)
     else:
         items = (_assistant(message, shown, audience),)
+    if message.parsed and not audience.strict:
+        items = _with_notes(items, message, shown)
     return cache.put(message, "chat", shown, items)
 
 
-def _user(parts: Sequence[Text | Image], *, in_parts: bool) -> Pieces:
+def _with_notes(
+    items: tuple[Pieces, ...], message: Message, shown: MessageView
+) -> tuple[Pieces, ...]:
+    """The reply with what was read out of the files that go again, so that nobody pays for it a
+    second time.
+    """
+    notes = [each.item for each in notes_of(message, shown)]
+    *others, last = items
+    end = last[-1]
+    if not notes or not isinstance(end, bytes):
+        return items
+    start = (*last[:-1], end[:-1] + b',"annotations":[')
+    return (*others, joined([start, *listed(notes), (b"]}",)]))
+
+
+def _user(parts: Sequence[Sent], *, in_parts: bool) -> Pieces:
     holes = Placeholders()
     content = _content(parts, holes)
     if not in_parts and len(content) == 1 and content[0]["type"] == "text":
@@ -137,14 +159,21 @@ def _user(parts: Sequence[Text | Image], *, in_parts: bool) -> Pieces:
     return holes.pieces({"role": "user", "content": content})
 
 
-def _content(parts: Iterable[Text | Image], holes: Placeholders) -> list[dict[str, Any]]:
+def _content(parts: Iterable[Sent], holes: Placeholders) -> list[dict[str, Any]]:
     return [_part(part, holes) for part in parts]
 
 
-def _part(part: Text | Image, holes: Placeholders) -> dict[str, Any]:
-    if isinstance(part, Image):
-        return {"type": "image_url", "image_url": {"url": holes.hole(part)}}
-    return {"type": "text", "text": part.text}
+def _part(part: Sent, holes: Placeholders) -> dict[str, Any]:
+    match part:
+        case Image():
+            return {"type": "image_url", "image_url": {"url": holes.hole(part)}}
+        case File():
+            file = {"filename": part.file_name, "file_data": holes.hole(part)}
+            return {"type": "file", "file": file}
+        case FileWords(file=file):
+            return {"type": "text", "text": holes.hole(file, "text")}
+        case Text():
+            return {"type": "text", "text": part.text}
 
 
 def _assistant(message: Message, shown: MessageView, audience: Audience) -> Pieces:
@@ -182,7 +211,7 @@ def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Piec
     if shown.calls.in_words:
         return (_user(results_in_words(message, shown), in_parts=in_parts),)
     items: list[Pieces] = []
-    follow: list[Text | Image] = []
+    follow: list[Sent] = []
     gone, ids = set(shown.hidden), dict(shown.calls.ids)
     parts = [part for part in message.parts if isinstance(part, ToolResult)]
     results = [part for part in parts if part.approved is None]  # Responses alone asks for others
@@ -193,9 +222,14 @@ def _tool(message: Message, shown: MessageView, *, in_parts: bool) -> tuple[Piec
             text = [{"type": "text", "text": text}]
         item = {"role": "tool", "tool_call_id": call_id, "content": text}
         items.append((write(item),))
-        if images := [part for part in visible(result.parts, gone) if isinstance(part, Image)]:
+        things = things_in(result, gone, shown)
+        images = [part for part in things if isinstance(part, Image)]
+        if images:
             names = ", ".join(image.name for image in images)
             follow += [Text(f"Pictures from {result.name} ({names}):"), *images]
+        files = [part for part in things if not isinstance(part, Image)]
+        if files:
+            follow += [Text(f"Files from {result.name}:"), *files]
     follow += beside(shown)
     if follow:
         items.append(_user(follow, in_parts=in_parts))

@@ -8,10 +8,12 @@ from typing import Any
 
 from agentkit.run.audience import Audience
 from agentkit.run.history import MessageView, echoed, is_taken_back
-from agentkit.values import Image, Message, Pieces, Text, ToolCall, ToolResult
+from agentkit.values import File, Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire.body import (
     Encoded,
+    FileWords,
     Placeholders,
+    Sent,
     around,
     beside,
     called_in_words,
@@ -20,7 +22,7 @@ from agentkit.wire.body import (
     results_in_words,
     settings,
     system_text,
-    visible,
+    things_in,
     with_marks,
     with_surroundings,
     words,
@@ -132,20 +134,27 @@ def _items(
     return cache.put(message, "responses", shown, items)
 
 
-def _user(parts: Iterable[Text | Image]) -> Pieces:
+def _user(parts: Iterable[Sent]) -> Pieces:
     holes = Placeholders()
     content = _content(parts, holes)
     return holes.pieces({"type": "message", "role": "user", "content": content})
 
 
-def _content(parts: Iterable[Text | Image], holes: Placeholders) -> list[dict[str, Any]]:
+def _content(parts: Iterable[Sent], holes: Placeholders) -> list[dict[str, Any]]:
     return [_part(part, holes) for part in parts]
 
 
-def _part(part: Text | Image, holes: Placeholders) -> dict[str, Any]:
-    if isinstance(part, Image):
-        return {"type": "input_image", "detail": "auto", "image_url": holes.hole(part)}
-    return {"type": "input_text", "text": part.text}
+def _part(part: Sent, holes: Placeholders) -> dict[str, Any]:
+    match part:
+        case Image():
+            return {"type": "input_image", "detail": "auto", "image_url": holes.hole(part)}
+        case File():
+            data = holes.hole(part)
+            return {"type": "input_file", "filename": part.file_name, "file_data": data}
+        case FileWords(file=file):
+            return {"type": "input_text", "text": holes.hole(file, "text")}
+        case Text():
+            return {"type": "input_text", "text": part.text}
 
 
 def _assistant(message: Message, shown: MessageView, audience: Audience) -> tuple[Pieces, ...]:
@@ -196,13 +205,13 @@ def _tool(
                 items.append((write(_verdict(result)),))
             continue
         holes = Placeholders()
-        images = [part for part in visible(result.parts, gone) if isinstance(part, Image)]
+        things = things_in(result, gone, shown)
         output: object = result_text(result)
-        if in_parts and not images:
+        if in_parts and not things:
             output = _content([Text(str(output))], holes)
-        elif images:
+        elif things:
             text = [Text(result.text)] if result.text.strip() else []
-            output = _content([*text, *images], holes)
+            output = _content([*text, *things], holes)
         call_id = ids.get(result.call_id, result.call_id)
         item = {"type": "function_call_output", "call_id": call_id, "output": output}
         items.append(holes.pieces(item))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agentkit import History
 from agentkit.errors import UsageError
 from agentkit.run.audience import Audience
-from agentkit.run.history import PICTURE_TOKENS, MessageView, Plan, echoed, line, parents
+from agentkit.run.history import PICTURE_TOKENS, MessageView, Plan, echoed, parents
+from agentkit.run.lines import line
 from agentkit.run.planner import Planner, plan
 from agentkit.values import Api, BlobRef, Image, Message, Source, Text, ToolCall, ToolResult
 

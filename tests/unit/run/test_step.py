@@ -471,7 +471,7 @@ DEEP = "[" * 5000 + "]" * 5000
 PICTURE = {"sha256": "", "media_type": "", "size": 0, "cost_usd": 1, "kind": "image"}
 HOSTILE: list[str | bytes] = [
     "", "null", "[]", "{}", "5", '"run"', "NaN", "{", "\ud83d", b"\xff\xfe", DEEP, '{"messages":' + DEEP + "}",
-    changed(version=3), changed(version=0), changed(version="one"), changed(version=None), changed(id=7),
+    changed(version=4), changed(version=0), changed(version="one"), changed(version=None), changed(id=7),
     changed(api="assistants"), changed(status="done"), changed(messages={}), changed(messages=None),
     changed(messages=[]), changed(start=-1), changed(start=9), changed(limits={"turns": 0}),
     changed(limits={"seconds": "NaN"}), changed(seconds="soon"), changed(images=[{"kind": "image"}]),
@@ -498,8 +498,8 @@ def test_hostile_text_is_a_usage_error(text: str | bytes) -> None:
 
 
 def test_another_version_is_named_with_the_one_that_is_accepted() -> None:
-    with pytest.raises(UsageError, match=r"version=3.*accepted is 2"):
-        Run.from_json(changed(version=3))
+    with pytest.raises(UsageError, match=r"version=4.*accepted is 3"):
+        Run.from_json(changed(version=4))
 
 
 @pytest.mark.parametrize("given_text", [None, 5, {}, ["x"]])
