@@ -121,7 +121,7 @@ def test_ctrl_c_in_mid_picture_keeps_the_picture_and_its_cost(opened: Open) -> N
     window.type("/images")
     window.until("▣ img_1", count=2)
     window.type("/cost")
-    (total,) = found(r"this chat: \$(0\.\d+)", window.until("this chat"))
+    (total,) = found(r"this chat: \$(0\.\d+)", window.until("this chat: $0."))
     assert float(total) > 0
     window.type("hello")
     lines = window.until("Hello again.")
