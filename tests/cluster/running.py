@@ -146,12 +146,15 @@ class Cluster:
         """Kill a worker while it has a run under way; its name."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            for state in asyncio.run(self._states()):
+            states = asyncio.run(self._states())
+            for state in states:
                 if state.status == "running" and state.executor in self.workers:
                     self.workers.pop(state.executor).send_signal(signal.SIGKILL)
                     return state.executor
+            if not any(state.status in {"queued", "running"} for state in states):
+                break
             time.sleep(0.02)
-        raise TimeoutError("no worker was at work")
+        raise TimeoutError("no worker was at work: give it more runs")
 
     def kill_a_front(self) -> int:
         port = next(iter(self.fronts))

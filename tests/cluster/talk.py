@@ -8,6 +8,7 @@ import http.client
 import json
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ class Client:
     def _read(self, number: int, name: str) -> None:
         told = self.told[name]
         while not told.is_over:
-            try:
+            with suppress(OSError, http.client.HTTPException, ValueError):  # it has gone away
                 path = f"/runs/{name}/events?after={len(told.kinds)}"
                 for line in self._ask(number + told.moved, "GET", path):
                     event = json.loads(line)
@@ -74,8 +75,6 @@ class Client:
                     told.kinds.append(event["kind"])
                     if event["kind"] == "image_ready":
                         told.pictures.append(event["sha256"])
-            except (OSError, http.client.HTTPException, ValueError):
-                pass
             if not told.is_over:
                 told.moved += 1
                 time.sleep(0.1)
