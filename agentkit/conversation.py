@@ -31,6 +31,7 @@ from agentkit.loop.start import ResumeOptions, Start, checked_run, resumed
 from agentkit.openrouter.ledger import Ledger
 from agentkit.run import Run
 from agentkit.run.planner import Planner
+from agentkit.run.summary import sent as sent_of
 from agentkit.stream import AnswerStream, EventLog, Save, Turn
 from agentkit.values import APIS, Api, File, Image, ImageFailure, Message, Usage
 from agentkit.values.image_groups import ImageMapping
@@ -173,6 +174,13 @@ class Conversation(Generic[OutputT]):
     def messages(self) -> tuple[Message, ...]:
         """Every message so far, in order."""
         return self._messages
+
+    @property
+    def sent(self) -> tuple[Message, ...]:
+        """The messages that the next turn starts with: `messages`, the oldest of them replaced by
+        their summary if there is one (`History(summary=…)`).
+        """
+        return tuple(sent_of(self._messages))
 
     @property
     def images(self) -> Mapping[str, Image]:

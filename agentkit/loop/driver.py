@@ -11,7 +11,7 @@ from agentkit._log import logger
 from agentkit.answer import Answer, run_of, with_run
 from agentkit.errors import DeadlineExceeded, OutputInvalid, RunError
 from agentkit.events import RunFinished
-from agentkit.loop import approvals, fallback, hooked, money, outcomes, tool_calls
+from agentkit.loop import approvals, fallback, hooked, money, outcomes, summaries, tool_calls
 from agentkit.loop.begin import begin
 from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext
@@ -20,7 +20,7 @@ from agentkit.loop.money import NextRequest
 from agentkit.loop.prompt import prompted
 from agentkit.loop.start import Start
 from agentkit.loop.turn import take_turn
-from agentkit.run import Ask, Call, Finish, Run, Step, Wait, next_step
+from agentkit.run import Ask, Call, Finish, Run, Step, Summarise, Wait, next_step
 from agentkit.stream import EventLog
 from agentkit.tools.output import BadOutput, Output
 from agentkit.values import Message, Text, replace
@@ -67,19 +67,21 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
         run = await _with_calls(run, live.context, log, clock)
     context = live.context or live.base
     upcoming = await money.next_request(run, context)
-    cost = money.next_cost(run, upcoming)
+    cost = replace(money.next_cost(run, upcoming), summarise=summaries.due(run, live))
     step = next_step(run, cost)
     sent = None if upcoming is None else await outcomes.sent_before(run, context)
-    if sent is not None:
+    if sent is not None and not await summaries.sent_before(run, step, context):
         step = Ask(sent.closing)  # it was decided, and paid for, before the process died
     run = money.explained(run, cost, step)
-    if isinstance(step, Ask | Call):
+    if isinstance(step, Ask | Call | Summarise):
         log.run = run
-        await log.save(is_asking=isinstance(step, Ask) and sent is None)
+        await log.save(is_asking=not isinstance(step, Call) and sent is None)
         cancellation.check()
     match step:
         case Ask(closing=closing):
             run = await _asked(run, live, upcoming, closing, cancellation)
+        case Summarise():
+            run = await summaries.summarised(run, step, live)
         case Call():
             left = clock.left_for_tools()
             run = await tool_calls.call(run, step, context, log, seconds_left=left)
@@ -153,11 +155,8 @@ def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, 
         if run.repairs:
             words = f"the reply does not fit {name}, after one repair: {error}"
             raise OutputInvalid(words) from error.__cause__
-        words = (
-            f"Your reply does not fit the schema {name}: {error}. Reply "
-            "again, with nothing but JSON that fits it."
-        )
-        request = Message("user", (Text(words),))
+        words = f"Your reply does not fit the schema {name}: {error}. Reply again, with nothing "
+        request = Message("user", (Text(f"{words}but JSON that fits it."),))
         return run.replace(messages=(*run.messages, request), repairs=1), step
 
 

@@ -24,6 +24,9 @@ class LiveRun:
     before the first step.
     """
 
+    has_summarised: bool = False
+    """Whether a summary was tried: once in a run is enough."""
+
     async def close(self) -> None:
         """Close the connections for downloads, and let go of the run in the ledger."""
         try:

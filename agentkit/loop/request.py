@@ -13,6 +13,7 @@ from agentkit.loop import caching
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
 from agentkit.run.history import Plan
+from agentkit.run.summary import in_sight
 from agentkit.settings import ModelSettings
 from agentkit.values import Pieces
 from agentkit.wire.types import Request
@@ -101,9 +102,10 @@ def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
     """The messages as they go, without pictures that are `gone` (sha256)."""
-    return context.services.planner.plan(
-        run.messages,
-        run.start,
+    messages, start, summary = in_sight(run.messages, run.start)
+    planned = context.services.planner.plan(
+        messages,
+        start,
         context.services.history,
         images=run.images,
         files=run.files,
@@ -113,6 +115,7 @@ def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
         takes_files=context.takes_files,
         gone=gone,
     )
+    return planned if summary is None else planned.behind(summary)
 
 
 def _bounded(request: Request, run: Run, context: RunContext, hold: Hold) -> Request:

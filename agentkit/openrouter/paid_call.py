@@ -64,9 +64,15 @@ class RunLedger:
         """The request to the Image API that a tool call of this turn makes."""
         return self._call(f"{self._scope}{turn}.{quote(call_id, safe='')}")
 
+    def summary(self, turn: int) -> RunLedger:
+        """The calls of the summary that is written before this turn of the model."""
+        return self._scoped(f"{self._scope}{turn}!summary/")
+
     def within(self, turn: int, call_id: str) -> RunLedger:
         """The calls of a sub-agent, which a tool call of this turn asks."""
-        scope = f"{self._scope}{turn}.{quote(call_id, safe='')}/"
+        return self._scoped(f"{self._scope}{turn}.{quote(call_id, safe='')}/")
+
+    def _scoped(self, scope: str) -> RunLedger:
         return RunLedger(
             self.entries,
             self.run,

@@ -4,7 +4,7 @@ time it is.
 
 from agentkit.run.history import History
 from agentkit.run.state import HANDLE, Nested, Run, RunStatus, Waiting
-from agentkit.run.step import Ask, Call, Finish, Step, Wait, next_step
+from agentkit.run.step import Ask, Call, Finish, Step, Summarise, Wait, next_step
 
 __all__ = [
     "HANDLE",
@@ -16,6 +16,7 @@ __all__ = [
     "Run",
     "RunStatus",
     "Step",
+    "Summarise",
     "Wait",
     "Waiting",
     "next_step",

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agentkit._check import check_number
+from agentkit._check import check_kind, check_model, check_number
 from agentkit.run.audience import Audience
 from agentkit.run.calls import AS_THEY_CAME, SentCalls
 from agentkit.values import Api, File, Image, Message, Text, ToolCall, ToolResult
@@ -28,6 +28,31 @@ KEPT_SHARE = 0.7
 before the next ones are left out.
 """
 NAMED = re.compile(r"(?<![A-Za-z0-9_])(?:img|file)_[1-9][0-9]{0,8}(?![A-Za-z0-9_])")
+
+
+__all__ = ["Summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """That older turns are replaced by a summary, which a model writes. For `History(summary=…)`.
+
+    `after_tokens` is the estimated size of earlier turns, counted as `History.tokens` is, beyond
+    which all but the last `keep_turns` are summarised, before the first request of a turn.
+    `model` writes the summary; `max_tokens` is the longest it may be. Raises `UsageError` for what
+    is no such value.
+    """
+
+    model: str
+    after_tokens: int = 50_000
+    keep_turns: int = 4
+    max_tokens: int = 4096
+
+    def __post_init__(self) -> None:
+        check_model("Summary(model={!r})", self.model)
+        for name, least in (("after_tokens", 1), ("keep_turns", 0), ("max_tokens", 1)):
+            given = getattr(self, name)
+            check_number(f"Summary({name}={{!r}})", given, whole=True, least=least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +69,19 @@ class History:
     for each page of a file. Instructions and tools are not counted. Whole turns are left out, the
     oldest first, never the current one.
 
+    `summary` has a model write down what older turns said, which is sent in their place.
+
     Raises `UsageError` for a value that is no such number.
     """
 
     images: int | None = 3
     tokens: int | None = None
     files: int | None = 3
+    summary: Summary | None = None
 
     def __post_init__(self) -> None:
+        if self.summary is not None:
+            check_kind("History(summary={!r})", self.summary, Summary, "a Summary(…), or None")
         also = ", or None for all"
         if self.images is not None:
             check_number("History(images={!r})", self.images, whole=True, least=0, also=also)
@@ -110,6 +140,11 @@ class Plan:
     shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
     files: tuple[File, ...] = ()
     """The files that go as such, or as their words."""
+
+    def behind(self, message: Message) -> Plan:
+        """The same with a message in front."""
+        shown = {index + 1: view for index, view in self.shown.items()}
+        return Plan((message, *self.messages), shown, self.files)
 
 
 def parents(

@@ -3,10 +3,12 @@
 A run is a value. `next_step` looks at one and says what comes next; nothing here waits, sends or
 knows what time it is:
 
-    Ask     send the messages to the model, with tools, or without them to close the answer in words
-    Call    run these tool calls
-    Wait    a person has to approve calls, or to give their results
-    Finish  the answer is whole
+    Ask        send the messages to the model, with tools, or without them to close the answer in
+               words
+    Call       run these tool calls
+    Summarise  have a model write a summary in the place of older turns, before the first request
+    Wait       a person has to approve calls, or to give their results
+    Finish     the answer is whole
 
 Each thing that happens grows the run by replacement (`with_reply`, `with_result`, …) and the
 question is put again. So to pause, approve, resume, replay or survive a crash is one and the same
@@ -51,6 +53,13 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Summarise:
+    """Have a model summarise the messages before this position, for those that follow."""
+
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Run these calls, at most `Limits.parallel` at once; those in `over` are beyond a limit and
     get a result that says so.
@@ -76,7 +85,7 @@ class Finish:
     """The value that the last message was to give, once it is read."""
 
 
-Step = Ask | Call | Wait | Finish
+Step = Ask | Call | Finish | Summarise | Wait
 
 
 def next_step(run: Run, cost: NextCost | None = None) -> Step:
@@ -97,6 +106,8 @@ def next_step(run: Run, cost: NextCost | None = None) -> Step:
         return Finish("completed")
     cost = cost or NextCost()
     reached = limit_reached(run, cost)
+    if reached is None and cost.summarise is not None:
+        return Summarise(cost.summarise)
     if reached is None or can_close(run, cost, reached):
         return Ask(closing=reached)
     return Finish("limited", reached)
@@ -135,6 +146,8 @@ class NextCost:
     """Whether a request may have to follow: there are tools whose results go back to the model."""
     draws: bool = True
     """Whether a request may bring pictures."""
+    summarise: int | None = None
+    """The messages before this position are to be summarised first; None where none are."""
     speaks: bool = True
     """Whether the model can close in words: some give nothing but pictures."""
 

@@ -85,6 +85,15 @@ class _KnowsCalls:
     _numbers: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Summarised:
+    """A summary that a model wrote of a conversation, for all messages before one of them."""
+
+    text: str
+    until: int
+    """The position, in the conversation, of the first message that it does not stand for."""
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Message(_KnowsCalls):
     """One message of a conversation. `raw` holds the items of the API that produced it (`api`), for
@@ -100,6 +109,8 @@ class Message(_KnowsCalls):
     """Of a reply: the model that was asked, where no other could answer."""
     parsed: tuple[ParsedFile, ...] = ()
     """Of a reply: what the service read out of the files it was sent."""
+    summary: Summarised | None = None
+    """Of a prompt: what is sent from here on in the place of older messages."""
 
     @property
     def text(self) -> str:
