@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import openai
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 
@@ -23,9 +24,14 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from docstrings import to_rst  # noqa: E402 - found by the path above
 
 from agentkit import __version__  # noqa: E402
+from agentkit.openrouter import client  # noqa: E402
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+# A name that is imported for type checkers alone. If one is unknown, Sphinx takes the whole
+# signature of `OpenRouter` as text, and cannot tell the two public `Price` apart.
+client.__dict__.setdefault("AsyncOpenAI", openai.AsyncOpenAI)
 
 project = "agentkit"
 release = __version__
