@@ -56,6 +56,41 @@ def test_an_answer_comes_as_it_is_written(window: Window) -> None:
     window.until("text => document.querySelector('.answer-body').innerText == text", before)
 
 
+ADDRESSES = {
+    "https://münchen.de/ä b?ü=[1]#ß": "https://xn--mnchen-3ya.de/%C3%A4%20b?%C3%BC=%5B1%5D#%C3%9F",
+    "https://a:ü@Example.org:8443/x%2fy%41%zz": "https://a:%C3%BC@example.org:8443/x%2fy%41%25zz",
+    "http://[::1]:80/[x]": "http://[::1]:80/%5Bx%5D",
+    "mailto:ä@münchen.de?subject=ü": "mailto:%C3%A4@xn--mnchen-3ya.de?subject=%C3%BC",
+    "//münchen.de/x": None,
+    "/x": None,
+    "javascript:ü": None,
+}
+READ = {
+    "https://example.org/%C3%A4%20%2f%25%41": "https://example.org/ä %2F%25A",
+    "https://example.org/%E2%82%F5%80%80%80%ED%A0%80%e4": "https://example.org/" + "\ufffd" * 10,
+    "https://xn--mnchen-3ya.de": "https://xn--mnchen-3ya.de",
+}
+
+
+def test_addresses_are_escaped_where_they_lead_and_read_where_they_are_shown(
+    window: Window,
+) -> None:
+    page = window.page
+    links = "\n\n".join(f"[{at}](<{each}>)" for at, each in enumerate(ADDRESSES))
+    window.site.emulator.play(links + "\n\n" + "\n\n".join(f"<{each}>" for each in READ))
+    window.open()
+    window.ask("Where?")
+    window.answered()
+    found = page.eval_on_selector_all(
+        ".answer a", "all => all.map(each => [each.textContent, each.getAttribute('href')])"
+    )
+    hrefs = [[str(at), href] for at, href in enumerate(ADDRESSES.values())]
+    # A scheme that runs something makes no link at all.
+    assert found[:6] == hrefs[:6]
+    assert "[6](<javascript:ü>)" in page.inner_text(".answer")
+    assert [text for text, _ in found[6:]] == list(READ.values())
+
+
 def test_a_picture_is_drawn_in_its_place(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play(

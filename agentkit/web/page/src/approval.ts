@@ -1,7 +1,7 @@
 /** A call that waits for a person: its arguments in full, which can be changed, and a yes or a no. */
 
 import type { Decision } from "./chat";
-import { button, h, icon, replace } from "./dom";
+import { type Child, button, h, icon, replace } from "./dom";
 import { short, shown, visible } from "./format";
 import type { ToolPart } from "./types";
 
@@ -14,6 +14,16 @@ interface Field {
 
 const UNKNOWN =
   "Its reply broke off, and may have been paid for. Sent again, it may cost as much once more.";
+
+/** A call that waits: what it waits for, and what a person is shown of it. */
+export function waiting(label: string, title: Child[], ...inside: Child[]): HTMLElement {
+  const words = h("p", { class: "approval-title" }, icon("hand"), h("span", {}, ...title));
+  return h("div", { class: "approval", role: "group", tabindex: "-1", "aria-label": label }, words, ...inside);
+}
+
+export function argument(name: Child[], ...value: Child[]): HTMLElement {
+  return h("div", { class: "argument" }, h("dt", {}, ...name), h("dd", { dir: "auto" }, ...value));
+}
 
 export class ApprovalView {
   readonly element: HTMLElement;
@@ -52,10 +62,9 @@ export class ApprovalView {
       if (event.key === "Enter") event.preventDefault();
     });
     const title = unknown ? "Nobody knows what became of " : "The agent wants to run ";
-    this.element = h(
-      "div",
-      { class: "approval", role: "group", tabindex: "-1", "aria-label": `${tool} waits for your decision` },
-      h("p", { class: "approval-title" }, icon("hand"), h("span", {}, title, h("strong", {}, tool))),
+    this.element = waiting(
+      `${tool} waits for your decision`,
+      [title, h("strong", {}, tool)],
       unknown ? h("p", { class: "approval-words" }, UNKNOWN) : null,
       this.#fields,
       this.#problem,
@@ -66,7 +75,7 @@ export class ApprovalView {
 
   #show(): void {
     const rows = Object.entries(argumentsOf(this.part)).map(([name, value]) =>
-      h("div", { class: "argument" }, h("dt", {}, visible(name)), h("dd", { dir: "auto" }, visible(shown(value)))),
+      argument([visible(name)], visible(shown(value))),
     );
     replace(this.#fields, rows.length > 0 ? h("dl", {}, ...rows) : h("p", { class: "muted" }, "Without arguments."));
   }
@@ -84,9 +93,7 @@ export class ApprovalView {
       input.value = text;
       return { name, input, value };
     });
-    const rows = this.#edited.map(({ name, input }) =>
-      h("div", { class: "argument" }, h("dt", {}, visible(name)), h("dd", {}, input)),
-    );
+    const rows = this.#edited.map(({ name, input }) => argument([visible(name)], input));
     replace(this.#fields, h("dl", {}, ...rows));
     this.#edited[0]?.input.focus();
   }

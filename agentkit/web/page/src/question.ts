@@ -1,7 +1,8 @@
 /** A call that asks a person something: the words, what the call is, and a field for each thing that is asked. */
 
+import { argument, waiting } from "./approval";
 import type { Decision } from "./chat";
-import { button, h, icon } from "./dom";
+import { button, h } from "./dom";
 import { short, shown, visible } from "./format";
 import type { Property, Question, ToolPart } from "./types";
 
@@ -31,10 +32,9 @@ export class QuestionView {
     const yes = button("Answer", () => this.#answer(), { class: "button primary", icon: "check" });
     const no = button("Don’t answer", () => this.decide({ approved: false }));
     const given = part.input !== null && typeof part.input === "object" ? shown(part.input) : "";
-    this.element = h(
-      "div",
-      { class: "approval", role: "group", tabindex: "-1", "aria-label": `${tool} asks you` },
-      h("p", { class: "approval-title" }, icon("hand"), h("span", {}, h("strong", {}, tool), " asks you")),
+    this.element = waiting(
+      `${tool} asks you`,
+      [h("strong", {}, tool), " asks you"],
       h("p", { class: "approval-words question-words", dir: "auto" }, visible(question.message)),
       question.note ? h("p", { class: "approval-words", dir: "auto" }, visible(question.note)) : null,
       h("div", { class: "approval-fields" }, this.#fields.length > 0 ? h("dl", {}, ...this.#fields.map((each) => each.element)) : null),
@@ -73,7 +73,7 @@ function fieldOf(name: string, given: Property, required: boolean): Field {
         : text(property, required);
   if (!several) made.input.setAttribute("aria-label", label);
   const words = property.description ? h("p", { class: "question-about" }, visible(property.description)) : null;
-  const element = h("div", { class: "argument" }, h("dt", {}, label, required ? "" : " (optional)"), h("dd", {}, made.input, words));
+  const element = argument([label, required ? "" : " (optional)"], made.input, words);
   return { name, element, ...made };
 }
 
