@@ -18,9 +18,10 @@ import asyncio
 import contextlib
 import weakref
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import httpx2
@@ -90,6 +91,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         weakref.finalize(self, self._session.detach).atexit = False
         self._clock = asyncio.get_running_loop().time
         self._last_used = 0.0
+        self._used: WeakKeyDictionary[asyncio.Transport, float] = WeakKeyDictionary()
+        """When a request was last written to each connection."""
 
     async def send(
         self,
@@ -107,15 +110,14 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         if self._session.closed:
             raise httpx2.ConnectError("the client has been closed")
         address = _address(url)
-        was_quiet = self._may_have_closed()
-        if was_quiet:
+        if self._may_have_closed():
             await _notice_closed_connections()
         sent = [*headers.items()] if bare else [*self.headers.items(), *headers.items()]
         # A proxy reads these itself. For https they go with the request for a tunnel instead.
         if self._proxy_headers and address.scheme == "http":
             sent += self._proxy_headers
         length = int(headers.get("Content-Length", 0))
-        body = _Outgoing(content, length, self._write_wait, watched=was_quiet) if length else None
+        body = _Outgoing(content, length, self._write_wait, self._was_idle) if length else None
         try:
             reply = await self._session.request(
                 method,
@@ -137,7 +139,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 body.abort()
             raise
         finally:
-            if was_quiet and body is not None:
+            if body is not None:
                 body.forget()
         return Arriving(reply)
 
@@ -159,6 +161,12 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         was_quiet = now - self._last_used > _QUIET
         self._last_used = now
         return was_quiet
+
+    def _was_idle(self, connection: asyncio.Transport) -> bool:
+        """Whether the server had time to close this one, whatever others carried meanwhile."""
+        now, before = self._clock(), self._used.get(connection)
+        self._used[connection] = now
+        return before is not None and now - before > _QUIET
 
 
 async def _notice_closed_connections() -> None:
@@ -196,9 +204,15 @@ class _Outgoing(aiohttp.Payload):
     still buffered, and a peer that reads no more would delay that for ever.
     """
 
-    def __init__(self, content: Content, length: int, wait: float | None, *, watched: bool) -> None:
+    def __init__(
+        self,
+        content: Content,
+        length: int,
+        wait: float | None,
+        was_idle: Callable[[asyncio.Transport], bool],
+    ) -> None:
         super().__init__(content, content_type="application/json")
-        self._watched = watched
+        self._was_idle = was_idle
         self._delivery: Delivery | None = None
         self._content = content
         self._wait = wait
@@ -218,7 +232,7 @@ class _Outgoing(aiohttp.Payload):
         content_length: int | None,  # noqa: ARG002 - the name is the base class's
     ) -> None:
         self._transport = cast("StreamWriter", writer).transport
-        if self._watched and self._transport is not None:
+        if self._transport is not None and self._was_idle(self._transport):
             connection = self._transport.get_extra_info("socket")
             self._delivery = None if connection is None else Delivery(connection)
         if isinstance(self._content, bytes) and len(self._content) == self._expected <= _AT_ONCE:

@@ -38,7 +38,10 @@ class Delivery:
         self._before = 0
         if sys.platform != "linux" or connection.fileno() < 0:
             return
-        kept = socket.socket(fileno=os.dup(connection.fileno()))
+        try:
+            kept = socket.socket(fileno=os.dup(connection.fileno()))
+        except OSError:  # no descriptor is left: the request goes out all the same
+            return
         self._before = _acknowledged(kept)
         if self._before > _HANDSHAKE:
             self._socket = kept

@@ -181,6 +181,33 @@ async def test_a_kept_connection_that_closes_while_the_request_is_on_its_way(
         await read(await http.send("POST", url, BODY[0], size))
 
 
+async def test_a_kept_connection_that_closes_while_others_are_in_use(thread: Thread) -> None:
+    """A client that is never quiet has connections that nobody used for long."""
+
+    async def late() -> AsyncIterator[bytes]:
+        thread.hang_up()
+        thread.hang_up()
+        time.sleep(0.05)  # noqa: ASYNC251 - the loop sees nothing of it before it has written
+        yield BODY[0]
+
+    size = {"Content-Length": str(len(BODY[0]))}
+    url = f"{thread.url}/chat/completions"
+    async with opened() as http:
+        first = [http.send("POST", url, BODY[0], size) for _ in range(2)]
+        for each in await asyncio.gather(*first):  # over two connections, which both are kept
+            await read(each)
+        await asyncio.sleep(0.1)
+        other = asyncio.create_task(http.send("POST", url, BODY[0], size))
+        for _ in range(10):  # the other one has its connection, and gets no answer over it
+            await asyncio.sleep(0)
+        on_linux = sys.platform == "linux"
+        with pytest.raises(httpx2.ConnectError if on_linux else httpx2.RemoteProtocolError):
+            await http.send("POST", url, late(), size)
+        await asyncio.wait([other])
+        assert other.exception() is not None
+        await read(await http.send("POST", url, BODY[0], size))
+
+
 async def test_a_kept_connection_that_closes_after_the_request_had_come(connect: Connect) -> None:
     """In good order, but without an answer: the request may have been carried out."""
 
