@@ -217,9 +217,10 @@ class Answer(Generic[OutputT]):
                 missing.append(error)
         if missing:
             why = "; ".join(map(str, missing[:3]))
+            what = "pictures and files" if self.files else "pictures"
             raise ImageError(
                 f"Answer.save({told!r}): saved is all but {len(missing)} of "
-                f"{len(jobs)} pictures and files: {why}"
+                f"{len(jobs)} {what}: {why}"
             ) from missing[0]
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:

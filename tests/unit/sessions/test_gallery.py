@@ -27,7 +27,7 @@ def database(database_url: str) -> Iterator[Database]:
 def found(database: Database, what: str, user: str | None) -> str | None:
     """The handle under which it is found."""
     with database.reading() as connection:
-        image = gallery.find(connection, picture_of(what), user, MemoryImageStore())
+        image = gallery.find(connection, picture_of(what), user, MemoryImageStore(), Image)
     assert image is None or image.sha256 == picture_of(what)
     return None if image is None else image.name
 
