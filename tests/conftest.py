@@ -18,6 +18,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
+import structlog
 from hypothesis import settings
 
 from agentkit import Agent, Answer, OpenRouter
@@ -66,6 +67,16 @@ def judged(request: pytest.FixtureRequest, judge: Judge) -> Iterator[None]:
         judge.taken()
     elif found := judge.verdict():
         pytest.fail(told(found), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """`structlog.testing.capture_logs` leaves structlog configured, which would keep the logs of
+    later tests from the standard library's logger.
+    """
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 def pytest_asyncio_loop_factories(

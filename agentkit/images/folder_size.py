@@ -41,6 +41,8 @@ class FolderSize:
         self._subfolders: dict[str, _Counted] = {}
         self._total: int | None = None
         self._counted_at = 0.0
+        self._begun = self._ended = 0
+        """Bytes of all that `adding` began to add, and of those of them that it has ended with."""
         self._scanning = threading.Lock()
         self._adding = threading.Lock()
 
@@ -79,14 +81,18 @@ class FolderSize:
             total = self._total or 0
             check(total, size)
             self._total = total + size
+            self._begun += size
         try:
             yield
         except BaseException:
             self.add(-size)
             raise
+        finally:
+            with self._adding:
+                self._ended += size
 
     def _count(self) -> int:
-        now = time.time_ns()
+        now, ended = time.time_ns(), self._ended
         found: dict[str, _Counted] = {}
         for entry in self._scan(self._folder):
             if len(entry.name) == 2 and entry.is_dir(follow_symlinks=False):
@@ -95,7 +101,9 @@ class FolderSize:
         total = sum(each.size for each in found.values())
         self._subfolders = found
         with self._adding:
-            self._total, self._counted_at = total, time.monotonic()
+            # What was being added meanwhile may have been seen or not: it counts, so that the
+            # bound holds, and what is counted twice is put right by the next count.
+            self._total, self._counted_at = total + self._begun - ended, time.monotonic()
         return total
 
     def _count_subfolder(self, entry: os.DirEntry[str], now: int) -> _Counted:

@@ -274,7 +274,7 @@ class FileImageStore:
         if self.max_bytes is not None:
             total = self._size.known
             if total is None and not _on_event_loop():
-                total = self._size.count()
+                total = self._size.recent()
             self._check_bound(total or 0, 1)
         return FileDraft(self.path, self._files, self._adding)
 

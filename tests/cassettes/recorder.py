@@ -23,6 +23,7 @@ EXAMPLES = (
     "budget",
     "mcp_server",
     "mcp_tools",
+    "durable",
 )
 EMULATOR = "agentkit's emulator, not OpenRouter"
 MAX_BYTES = 60_000

@@ -229,14 +229,21 @@ async def check(recording: Recording, *sizes: int) -> None:
         check_message(first_reply(answer.run), expected)
         check_pictures(answer, expected, chat.agent.store)
         check_usage(answer.run, expected)
+        asked = {call.id: False for call in answer.pending}
         assert answer.status == (
-            "limited" if expected.finish in {"length", "incomplete"} else "completed"
+            "limited"
+            if expected.finish in {"length", "incomplete"}
+            else "paused"
+            if asked
+            else "completed"
         )
         if recording.is_stream:
             assert words == "\n\n".join(
                 each for each in (expected.text, "Done." if expected.calls else "") if each
             )
-        if not expected.calls:
+        if asked:
+            await chat.resume(answer.run, approve=asked)
+        elif not expected.calls:
             await chat.send("And then?")
         assert len(server.bodies) == 2
         assert server.bodies[0].get("stream", False) is recording.is_stream

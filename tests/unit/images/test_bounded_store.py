@@ -14,6 +14,7 @@ import pytest
 
 from agentkit.errors import StoreError
 from agentkit.images import FileImageStore
+from agentkit.images.folder_size import FolderSize
 
 
 def put(store: FileImageStore, data: bytes) -> str:
@@ -117,6 +118,16 @@ def test_threads_together_pass_no_bound(tmp_path: Path) -> None:
         each.join()
     assert store.size() == 10_000
     assert (len(kept), len(refused)) == (10, 20)
+
+
+def test_a_count_in_the_middle_of_an_addition_forgets_nothing(tmp_path: Path) -> None:
+    size = FolderSize(tmp_path, lambda folder: list(os.scandir(folder)))
+    with size.adding(400, lambda _total, _size: None):
+        assert size.count() == 0, "nothing is there yet"
+        assert size.known == 400
+        (tmp_path / "ab").mkdir()
+        (tmp_path / "ab" / "picture").write_bytes(bytes(400))
+    assert size.count() == size.known == 400
 
 
 def test_what_another_process_keeps_is_counted(tmp_path: Path) -> None:

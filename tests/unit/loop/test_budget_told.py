@@ -215,7 +215,7 @@ async def test_with_a_budget_the_history_is_walked_no_more_often_than_without(be
         await walked()
         == await walked(budget=Budget(50.0))
         == await walked(limits=Limits(cost_usd=5.0))
-        == 4
+        == 1
     )
 
 
