@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from agentkit.run import Run
-from agentkit.run.state import FILE_HANDLE, HANDLE, unused_name
+from agentkit.run.handles import FILE_HANDLE, HANDLE, unused_name
 from agentkit.values import File, Image, ImageFailure, Usage, replace
 
 

@@ -34,7 +34,8 @@ from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.price_list import with_drawing, with_price
 from agentkit.run import Run
 from agentkit.run.history import parents
-from agentkit.run.state import MOST_CUT_REPLIES, Broken
+from agentkit.run.repeats import MOST_CUT_REPLIES
+from agentkit.run.state import Broken
 from agentkit.stream import EventLog
 from agentkit.values import (
     Image,

@@ -2,8 +2,9 @@
 time it is.
 """
 
+from agentkit.run.handles import HANDLE
 from agentkit.run.history import History
-from agentkit.run.state import HANDLE, Nested, Run, RunStatus, Waiting
+from agentkit.run.state import Nested, Run, RunStatus, Waiting
 from agentkit.run.step import Ask, Call, Finish, Step, Summarise, Wait, next_step
 
 __all__ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agentkit._check import argument, check_number, refused
 from agentkit.errors import UsageError
+from agentkit.run.handles import FILE_HANDLE, HANDLE, unused_name
+from agentkit.run.repeats import MOST_EQUAL_REPLIES, digest, repeated_call_notice
 from agentkit.settings import Limits
 from agentkit.values import (
     Api,
@@ -40,8 +41,6 @@ _READ = (2, 3)
 _MOST = 1 << 63
 """No number in a saved run can be as large: sums and clocks could not take it."""
 RunStatus = Literal["running", "paused", "completed", "limited", "refused", "interrupted"]
-HANDLE = re.compile(r"img_([1-9][0-9]{0,8})\Z")
-FILE_HANDLE = re.compile(r"file_([1-9][0-9]{0,8})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -547,53 +546,8 @@ def _codec() -> TypeAdapter[Run]:
     return TypeAdapter(Run)
 
 
-MOST_EQUAL_REPLIES = 2
-"""Replies in a row whose equal calls are run. Equal calls of one reply are that many calls: three
-dice are rolled.
-"""
-MOST_CUT_REPLIES = 2
-"""Replies in a row that may break off inside a call: it is asked for once more."""
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-
-
-def digest(call: ToolCall) -> str:
-    """The same for calls that differ only in how their arguments are written down: order of keys,
-    white space, escapes.
-    """
-    try:
-        arguments = _CANONICAL.encode(json.loads(call.arguments or "{}"))
-    except (ValueError, RecursionError):
-        arguments = call.arguments
-    return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[
-        :16
-    ]
-
-
 def _drawn(run: Run) -> frozenset[str]:
     """The digests of the pictures that came in a run, and in those of its sub-agents."""
     names = set(run.arrived)
     own = {image.sha256 for image in run.images if image.name in names}
     return frozenset(own.union(*[_drawn(each.run) for each in run.nested]))
-
-
-def unused_name(name: str, taken: Collection[str]) -> str:
-    """The name of a file that no other has: `report-2.pdf`."""
-    stem, dot, extension = name.rpartition(".")
-    stem, end = (stem, dot + extension) if stem else (name, "")
-    called, number = name, 1
-    while called in taken:
-        number += 1
-        called = f"{stem}-{number}{end}"
-    return called
-
-
-def repeated_call_notice(times: int) -> str | None:
-    """The text that the model gets in place of a result when it repeats a call too often; None if
-    the call may be run.
-    """
-    if times <= MOST_EQUAL_REPLIES:
-        return None
-    return (
-        f"you have made this call {times} times in a row with the same arguments. "
-        "Do something else, or answer with what you have"
-    )

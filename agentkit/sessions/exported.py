@@ -17,7 +17,7 @@ from agentkit._check import check_model, check_number
 from agentkit._redact import masked
 from agentkit.loop.approvals import given_up
 from agentkit.run import Run
-from agentkit.run.state import FILE_HANDLE, HANDLE
+from agentkit.run.handles import FILE_HANDLE, HANDLE
 from agentkit.sessions.names import one_line
 from agentkit.values import (
     Api,

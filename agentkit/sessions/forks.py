@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from agentkit._check import check_number, refused
 from agentkit.errors import UsageError
-from agentkit.run.state import HANDLE
+from agentkit.run.handles import HANDLE
 from agentkit.sessions.catalogue import check_found, portions, read_json
 from agentkit.sessions.names import check_name
 from agentkit.sessions.tables import conversation_runs, conversations, pictures, runs

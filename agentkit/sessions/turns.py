@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from agentkit.conversation_record import Shown
 from agentkit.run import Run
-from agentkit.run.state import FILE_HANDLE, HANDLE
+from agentkit.run.handles import FILE_HANDLE, HANDLE
 from agentkit.sessions import rows
 from agentkit.sessions.statements import Statement
 from agentkit.sessions.tables import (
