@@ -24,6 +24,7 @@ from agentkit.images.bucket_errors import Broken, Missing, explained
 
 SCHEMES = ("s3", "gs", "az", "file")
 _ACCEPTED = "is s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SEGMENT = re.compile(r"[^\x00-\x1f\x7f/\\?#%*\[\]{}^`<>\"|~]+\Z")
 _CHUNK = 1 << 18
 _LISTED = 1000
@@ -52,8 +53,10 @@ _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"
 
 
 def is_url(text: str) -> bool:
-    """Whether this names an object store rather than a folder."""
-    return text.partition("://")[0].lower() in SCHEMES and "://" in text
+    """Whether this is meant as the URL of an object store, be it one that is not known, rather than
+    as a folder.
+    """
+    return _URL.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from agentkit.values.image_header import EXTENSIONS
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SUFFIXES = (*EXTENSIONS.values(), "bin")
-_URL = re.compile(r"(s3|gs|az|file)://")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _STALE = 24 * 3600.0
 _CHUNK = 1 << 16
 

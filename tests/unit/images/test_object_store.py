@@ -266,6 +266,9 @@ def test_a_store_is_named_by_a_folder_or_a_url(
     assert place_of(default_store()) == f"file://{tmp_path}/kept"
     with pytest.raises(UsageError, match="for a URL: ObjectImageStore"):
         FileImageStore("s3://pictures")
+    for other in ("ftp://pictures", "S4://pictures"):  # no folder of that name is made
+        with pytest.raises(UsageError, match="accepted is s3://BUCKET"):
+            store_at(other)
 
 
 def test_what_a_dead_process_had_spooled_is_kept(service: Service, bucket: str, tmp_path: Path):
