@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from agentkit.cli.faces import Face
     from agentkit.cli.output import Output
     from agentkit.conversation import Conversation
-    from agentkit.values import Image
+    from agentkit.values import File, Image
 
 Command = given.PairedOptions
 
@@ -48,7 +48,7 @@ class Question:
     """What one command asks, and how its answer is shown."""
 
     prompt: str
-    pictures: list[Image]
+    attached: list[Image | File]
     agent: AgentOptions
     saved: Saved
     decided: Decided
@@ -113,9 +113,9 @@ def ask(
     saved = Saved(sessions, cid, continue_, not no_save)
     choices = decided(approve, deny, result, outcome, answer)
     names = _commands(context) if guessed else ()
-    prompt, pictures = _prompt(words or [], attach or [], saved, names), attached(attach)
+    prompt, given_files = _prompt(words or [], attach or [], saved, names), attached(attach)
     show = Show(ready_folder(out), json, not no_stream, quiet)
-    question = Question(prompt, pictures, described, saved, choices, budget, show)
+    question = Question(prompt, given_files, described, saved, choices, budget, show)
     raise typer.Exit(_run(question, offline=offline, live=live))
 
 
@@ -145,6 +145,7 @@ def _commands(context: typer.Context) -> list[str]:
 async def _asked(question: Question, address: Address) -> int:
     """Ask, show what comes, and return the exit code."""
     from agentkit.cli import ndjson
+    from agentkit.cli.attachments import fetched
     from agentkit.cli.exits import DONE, FAILED, code_for, code_of
     from agentkit.cli.faces import Ended, Files, JsonFace, TextFace
     from agentkit.cli.output import Output
@@ -156,9 +157,11 @@ async def _asked(question: Question, address: Address) -> int:
     face = JsonFace(out, files) if question.show.json else TextFace(out, files)
     try:
         budget = await _budget(question, agent)
+        question = replace(question, attached=await fetched(question.attached, agent))
         face.begin(getattr(chat, "id", None))
         answer = await _answered(question, chat, face, out, budget)
-        face.end(Ended(answer.images, answer.usage, early_end(answer)))
+        _tell_files(question, answer, out)
+        face.end(Ended(answer.images, answer.usage, early_end(answer), files=answer.files))
         if answer.status == "paused":
             _tell_way_on(question, chat, answer, out, offline=address.base_url is not None)
         if answer.status == "interrupted" and question.decided:
@@ -171,6 +174,18 @@ async def _asked(question: Question, address: Address) -> int:
     finally:
         if question.agent.name is None:
             await agent.client.close()
+
+
+def _tell_files(question: Question, answer: Answer[Any], out: Output) -> None:
+    """The handles of the files that were attached, and what they are."""
+    from agentkit.cli.faces import MAGENTA
+    from agentkit.demo.descriptions import file_line
+
+    given = {each.sha256 for each in question.attached}
+    run = answer.run
+    files = {each.name: each for each in run.messages[run.start].files if each.sha256 in given}
+    for file in () if question.show.json else files.values():
+        out.row("▤", file_line(file), MAGENTA)
 
 
 def _tell_way_on(
@@ -237,9 +252,9 @@ async def _first(
     from agentkit.cli.faces import events_of
     from agentkit.cli.watching import watched
 
-    if question.decided or not (question.prompt or question.pictures):
+    if question.decided or not (question.prompt or question.attached):
         return await _taken_up(question.decided, chat, face, budget)
-    prompt = [*filter(None, (question.prompt,)), *question.pictures]
+    prompt = [*filter(None, (question.prompt,)), *question.attached]
     try:
         if question.show.stream:
             return await watched(chat.stream(prompt, budget=budget), face)

@@ -12,6 +12,7 @@ from agentkit.errors import (
     BudgetExceeded,
     ConnectionFailed,
     ConversationBusy,
+    FileError,
     HookFailed,
     ImageError,
     MissingKey,
@@ -46,7 +47,7 @@ _CODES: tuple[tuple[type[AgentkitError] | tuple[type[AgentkitError], ...], int],
     ((MissingKey, AuthenticationFailed, SessionError), CONFIGURATION),
     ((ProxyFailed, Untrusted, Redirected), CONFIGURATION),
     ((BudgetExceeded, ConversationBusy, RunBusy, HookFailed), FAILED),
-    ((UsageError, ImageError), USAGE),
+    ((UsageError, ImageError, FileError), USAGE),
     ((APIError, ConnectionFailed, OutcomeUnknown, StreamInterrupted, ProtocolError), PROVIDER),
 )
 """The first row that fits counts: the classes overlap."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agentkit.answer import Answer
 from agentkit.cli import ndjson
 from agentkit.cli.output import Output
-from agentkit.cli.pictures import save_new
-from agentkit.demo.descriptions import call_line, failure_line, image_line, outcome
+from agentkit.cli.pictures import ready_folder, save_new
+from agentkit.demo.descriptions import call_line, failure_line, file_line, image_line, outcome
 from agentkit.demo.descriptions import usage_line as usage_words
 from agentkit.errors import AgentkitError
 from agentkit.events import (
@@ -32,7 +32,7 @@ from agentkit.events import (
 from agentkit.images.object_store import ObjectImageStore
 from agentkit.images.store import FileImageStore
 from agentkit.show import plain
-from agentkit.values import Image, Invocation, Usage
+from agentkit.values import File, Image, Invocation, Usage
 
 if TYPE_CHECKING:
     from agentkit.images.store import ImageStore
@@ -41,7 +41,9 @@ GREEN, RED, YELLOW, MAGENTA = 32, 31, 33, 35
 
 
 class Files:
-    """Where the pictures of a turn are: in the folder of `--out`, else in the store."""
+    """Where the pictures and files of a turn are: in the folder of `--out`, files in its folder
+    `files`; else in the store.
+    """
 
     def __init__(self, store: ImageStore, folder: Path | None, *, words: str = "") -> None:
         self._store, self._folder = store, folder
@@ -51,29 +53,35 @@ class Files:
         self.troubles: list[str] = []
         """What kept a picture from being saved, in words."""
 
-    def path(self, image: Image) -> Path | None:
-        """The file of a picture, saved when it is first asked for; None where it has none."""
-        if image.sha256 not in self._paths:
-            self._paths[image.sha256] = self._saved(image)
-        return self._paths[image.sha256]
+    def path(self, value: Image | File) -> Path | None:
+        """Where a picture or a file is on the disk, saved when it is first asked for; None where it
+        is not.
+        """
+        if value.sha256 not in self._paths:
+            self._paths[value.sha256] = self._saved(value)
+        return self._paths[value.sha256]
 
-    def _saved(self, image: Image) -> Path | None:
+    def _saved(self, value: Image | File) -> Path | None:
         store = self._store
-        kept = store.path_of(image.sha256) if isinstance(store, FileImageStore) else None
+        kept = store.path_of(value.sha256) if isinstance(store, FileImageStore) else None
         if self._folder is None:
             return kept
         try:
-            name = f"{self._stem}.{image.extension}" if self._stem and not image.name else None
-            return save_new(image, self._folder, name)
+            if value.kind == "file":
+                folder = self._folder / "files"
+                ready_folder(folder)
+                return save_new(value, folder)
+            name = f"{self._stem}.{value.extension}" if self._stem and not value.name else None
+            return save_new(value, self._folder, name)
         except AgentkitError as error:
             where = "" if kept is None else f"; it is in the store: {kept}"
             self.troubles.append(f"{error}{where}")
             return kept
 
-    def place(self, image: Image) -> str | None:
-        """Where a picture without a file is; None where only its store could say."""
+    def place(self, value: Image | File) -> str | None:
+        """Where what has no path is; None where only its store could say."""
         return (
-            self._store.url_of(image.sha256) if isinstance(self._store, ObjectImageStore) else None
+            self._store.url_of(value.sha256) if isinstance(self._store, ObjectImageStore) else None
         )
 
     def tell_troubles(self, out: Output) -> None:
@@ -92,6 +100,7 @@ class Ended:
     """Why it ended early, in words."""
     last: ndjson.Json | None = None
     """What is told as JSON beside the events."""
+    files: tuple[File, ...] = ()
 
 
 def _stem(words: str) -> str:
@@ -154,6 +163,9 @@ class TextFace:
             case InvocationFinished(invocation=call):
                 self._running.pop(call.id, None)
                 self._finished(call)
+                for file in event.files:
+                    self._out.row("▤", file_line(file), MAGENTA)
+                    self._files.path(file)
             case ImagePreview():
                 self._note = f"drawing, a preview of {plain.kilobytes(len(event.data))} came"
             case ImageReady():
@@ -172,20 +184,20 @@ class TextFace:
             self._out.progress(f"{plain.duration(time.monotonic() - self._began)} · {what}")
 
     def end(self, ended: Ended) -> None:
-        """The paths of the pictures, why it ended early, and the cost."""
+        """The paths of the pictures and files, why it ended early, and the cost."""
         self._out.end()
-        self._paths(ended.images)
+        self._paths([*ended.images, *ended.files])
         if ended.why:
             self._out.tell(f"agentkit: {ended.why}")
         if ended.usage is not None and _has_cost(ended.usage):
             self._cost(ended.usage)
 
-    def _paths(self, images: Iterable[Image]) -> None:
-        for image in images:
-            path = self._files.path(image)
+    def _paths(self, values: Iterable[Image | File]) -> None:
+        for value in values:
+            path = self._files.path(value)
             if path is not None:
                 self._out.path(path)
-            elif place := self._files.place(image):
+            elif place := self._files.place(value):
                 self._out.line(place)
         self._files.tell_troubles(self._out)
 
@@ -219,7 +231,10 @@ class JsonFace:
     def show(self, event: Event) -> None:
         """Print one event."""
         path = self._files.path(event.image) if isinstance(event, ImageReady) else None
-        self._out.json(ndjson.encoded(ndjson.event_json(event, path)))
+        told = ndjson.event_json(event, path)
+        if isinstance(event, InvocationFinished):
+            told["files"] = [ndjson.file_json(each, self._files.path(each)) for each in event.files]
+        self._out.json(ndjson.encoded(told))
 
     def tick(self) -> None:
         """Nothing: only what happens is printed."""
@@ -234,10 +249,13 @@ class JsonFace:
 def events_of(answer: Answer[Any]) -> list[Event]:
     """The events of a turn that nobody watched."""
     events: list[Event] = []
+    files = {file.name: file for file in answer.run.files}
     if answer.text:
         events.append(TextDelta(answer.text))
     events += [
-        InvocationStarted(call) if call in answer.pending else InvocationFinished(call)
+        InvocationStarted(call)
+        if call in answer.pending
+        else InvocationFinished(call, tuple(files[name] for name in call.files if name in files))
         for call in answer.invocations
     ]
     events += [ImageReady(image, image.name) for image in answer.images]

@@ -10,7 +10,7 @@ import typer
 
 from agentkit.cli import options as given
 from agentkit.cli.connection import Address, service
-from agentkit.cli.pictures import attached, ready_folder
+from agentkit.cli.pictures import attached_pictures, ready_folder
 from agentkit.cli.prompts import piped, prompt_of
 from agentkit.errors import AgentkitError, UsageError
 
@@ -96,7 +96,7 @@ def draw(
 def edit(
     words: Words = None,
     *,
-    attach: given.Attach = None,
+    attach: given.Pictures = None,
     model: Model = None,
     option: Option = None,
     budget: given.Cost = None,
@@ -112,7 +112,7 @@ def edit(
     text = "" if "-" in attach else piped()
     order = _Order(
         prompt_of(words or (), text, (), example='agentkit image edit -a FILE "a hat"'),
-        attached(attach),
+        attached_pictures(attach),
         model,
         _options(option),
         budget,

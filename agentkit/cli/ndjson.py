@@ -24,7 +24,7 @@ from agentkit.events import (
     TextDelta,
     TurnFinished,
 )
-from agentkit.values import Image, ImageFailure, Invocation, Message, Text
+from agentkit.values import File, Image, ImageFailure, Invocation, Message, Text
 
 Json = dict[str, Any]
 
@@ -85,6 +85,13 @@ def image_json(image: Image, path: Path | None = None) -> Json:
     return {**known, "path": None if path is None else str(path)}
 
 
+def file_json(file: File, path: Path | None = None) -> Json:
+    """A file, without its bytes."""
+    names = ("name", "file_name", "sha256", "media_type", "size", "pages", "invocation_id")
+    known = {name: getattr(file, name) for name in names}
+    return {**known, "path": None if path is None else str(path)}
+
+
 def failure_json(failure: ImageFailure) -> Json:
     """A picture that was announced and could not be had."""
     return {"place": failure.source.place, "url": failure.url, "reason": failure.reason}
@@ -107,15 +114,19 @@ def plain_json(value: object) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def message_json(message: Message, path: Callable[[Image], Path | None] | None = None) -> Json:
-    """A message: its words and pictures. `path` gives the file of a picture."""
-    parts = [_part(part, path) for part in message.parts if isinstance(part, Text | Image)]
+def message_json(
+    message: Message, path: Callable[[Image | File], Path | None] | None = None
+) -> Json:
+    """A message: its words, pictures and files. `path` says where one lies."""
+    parts = [_part(part, path) for part in message.parts if isinstance(part, Text | Image | File)]
     return {"role": message.role, "model": message.model, "parts": parts}
 
 
-def _part(part: Text | Image, path: Callable[[Image], Path | None] | None) -> Json:
+def _part(part: Text | Image | File, path: Callable[[Image | File], Path | None] | None) -> Json:
     if isinstance(part, Text):
         return {"kind": "text", "text": part.text}
+    if isinstance(part, File):
+        return {"kind": "file", **file_json(part, None if path is None else path(part))}
     if path is not None:
         return {"kind": "image", **image_json(part, path(part))}
     return {"kind": "image", "name": part.name, "sha256": part.sha256}

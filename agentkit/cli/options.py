@@ -45,6 +45,15 @@ Attach = Annotated[
         "-a",
         "--attach",
         metavar="FILE|URL|-",
+        help="A picture or a file; - reads it from the input. May be repeated.",
+    ),
+]
+Pictures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-a",
+        "--attach",
+        metavar="FILE|URL|-",
         help="A picture; - reads it from the input. May be repeated.",
     ),
 ]

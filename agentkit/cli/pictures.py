@@ -1,45 +1,76 @@
-"""Pictures that a command takes and gives: attachments, and files that overwrite nothing."""
+"""Pictures and files that a command takes and gives: attachments, and names that overwrite
+nothing.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from agentkit.errors import AgentkitError, ImageError, UsageError
+from agentkit.cli.attachments import of_bytes, of_path
+from agentkit.errors import AgentkitError, FileError, ImageError, UsageError
 
 if TYPE_CHECKING:
-    from agentkit.values import Image
+    from agentkit.values import File, Image
 
 _MOST_TRIES = 10_000
 
 
-def attached(given: Sequence[str] | None) -> list[Image]:
-    """The pictures of `-a`. Raises `UsageError` that names the one that cannot be used."""
-    pictures: list[Image] = []
+_ValueT = TypeVar("_ValueT")
+
+
+def attached(given: Sequence[str] | None) -> list[Image | File]:
+    """The pictures and files of `-a`; what is at a URL is a `File` until it is fetched. Raises
+    `UsageError` that names the one that cannot be used.
+    """
+    return _each(given, _picture_or_file)
+
+
+def attached_pictures(given: Sequence[str] | None) -> list[Image]:
+    """The pictures of `-a`. Raises `UsageError` that names the one that is none."""
+    return _each(given, _picture)
+
+
+def _each(given: Sequence[str] | None, read: Callable[[str], _ValueT]) -> list[_ValueT]:
+    values: list[_ValueT] = []
     if list(given or ()).count("-") > 1:
         raise UsageError("-a -: the input can be read once only")
     for each in given or ():
         try:
-            pictures.append(_picture(each))
-        except ImageError as error:
+            values.append(read(each))
+        except (FileError, ImageError) as error:
             raise UsageError(f"-a {each}: {error}") from error
-    return pictures
+    return values
+
+
+def _picture_or_file(given: str) -> Image | File:
+    from agentkit.values import File
+
+    if given == "-":
+        return of_bytes(_input("picture or file"))
+    return File.from_url(given) if _is_url(given) else of_path(Path(given).expanduser())
 
 
 def _picture(given: str) -> Image:
     from agentkit.values import Image
 
     if given == "-":
-        if sys.stdin.isatty():
-            raise UsageError("-a -: no picture is piped in")
-        return Image.from_bytes(sys.stdin.buffer.read())
-    if given.lower().startswith(("http://", "https://")):
-        return Image.from_url(given)
-    return Image.from_file(Path(given).expanduser())
+        return Image.from_bytes(_input("picture"))
+    return Image.from_url(given) if _is_url(given) else Image.from_file(Path(given).expanduser())
+
+
+def _is_url(given: str) -> bool:
+    return given.lower().startswith(("http://", "https://"))
+
+
+def _input(what: str) -> bytes:
+    if sys.stdin.isatty():
+        raise UsageError(f"-a -: no {what} is piped in")
+    return sys.stdin.buffer.read()
 
 
 def ready_folder(folder: Path | None) -> Path | None:
@@ -59,13 +90,14 @@ def ready_folder(folder: Path | None) -> Path | None:
     return folder
 
 
-def save_new(image: Image, folder: Path, name: str | None = None) -> Path:
-    """Save a picture under a name that is free: `img_1.png`, else `img_1-2.png`, … Raises
-    `ImageError`.
+def save_new(value: Image | File, folder: Path, name: str | None = None) -> Path:
+    """Save a picture or a file under a name that is free: `img_1.png`, else `img_1-2.png`, …
+    Raises `ImageError` or `FileError`.
     """
-    path = _claimed(folder, name or image.file_name)
+    own = value.saved_name if value.kind == "file" else value.file_name
+    path = _claimed(folder, name or own)
     try:
-        return image.save(path)
+        return value.save(path)
     except AgentkitError:
         path.unlink(missing_ok=True)
         raise

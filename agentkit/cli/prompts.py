@@ -27,7 +27,9 @@ def piped() -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError("the input is no text in UTF-8; for a picture, use -a -") from None
+        raise UsageError(
+            "the input is no text in UTF-8; for a picture or a file, use -a -"
+        ) from None
     return text.replace("\r\n", "\n").strip("\n")
 
 

@@ -111,8 +111,8 @@ def _print_answer(
     files = Files(default_store() if store is None else store_at(store), None)
     for line in answer.text.strip().splitlines():
         out.line_of(line)
-    for image in answer.images:
-        out.line_of(str(files.path(image) or files.place(image) or image.name))
+    for each in (*answer.images, *answer.files):
+        out.line_of(str(files.path(each) or files.place(each) or each.name))
     for line in deciding.asked_lines(answer):
         out.tell(f"agentkit: {line}")
     for line in deciding.ways_on(answer.run, ["agentkit", "runs", "approve", state.id, *words]):

@@ -86,7 +86,7 @@ def _print_row(chat: SavedChat, out: Output) -> None:
 def show(
     chat: Id, *, sessions: Database = None, json: given.Json = False, quiet: given.Quiet = False
 ) -> None:
-    """Print a conversation: its prompts, each after a ›, its answers, and its pictures."""
+    """Print a conversation: its prompts, each after a ›, its answers, its pictures and files."""
     from agentkit.cli import ndjson
     from agentkit.cli.faces import Files
     from agentkit.cli.output import Output
@@ -104,7 +104,7 @@ def show(
 
 def _print_message(message: Message, out: Output, files: Files) -> None:
     from agentkit.show import plain
-    from agentkit.values import Image, Text
+    from agentkit.values import File, Image, Text
 
     if message.role not in {"user", "assistant"}:
         return
@@ -114,7 +114,7 @@ def _print_message(message: Message, out: Output, files: Files) -> None:
             for line in part.text.strip().splitlines():
                 out.line_of(f"{sign}{line}")
                 sign = "  " if sign else ""
-        elif isinstance(part, Image):
+        elif isinstance(part, Image | File):
             path = files.path(part)
             out.line_of(f"{sign}{path or plain.line(part.name)}")
 

@@ -9,7 +9,7 @@ from typing import Any
 from agentkit.answer import Answer
 from agentkit.demo.played import Decided
 from agentkit.show import plain
-from agentkit.values import Api, Image, ImageFailure, Invocation, Usage
+from agentkit.values import Api, File, Image, ImageFailure, Invocation, Usage
 
 API_NAMES: Mapping[Api, str] = {"chat": "Chat Completions API", "responses": "Responses API"}
 
@@ -97,6 +97,13 @@ def image_line(image: Image) -> str:
         facts.append(plain.dollars(image.cost_usd))
     facts += [parents(image), caption(image)]
     return plain.line(" · ".join(fact for fact in facts if fact), width=160)
+
+
+def file_line(file: File) -> str:
+    """A file: `file_1 · report.pdf · 12 pages · 340 kB`."""
+    pages = "" if file.pages is None else plain.counted(file.pages, "page")
+    facts = [file.name, file.file_name, pages, plain.kilobytes(file.size)]
+    return plain.line(" · ".join(fact for fact in facts if fact), width=200)
 
 
 def parents(image: Image) -> str:

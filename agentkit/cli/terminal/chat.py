@@ -24,6 +24,7 @@ from agentkit.cli.terminal.transcript import (
     Shown,
     ShownImage,
     Transcript,
+    file_row,
     image_row,
     signed,
 )
@@ -37,7 +38,7 @@ from agentkit.run import Run
 from agentkit.saved_conversation import SavedConversation
 from agentkit.show import plain
 from agentkit.stream import AnswerStream
-from agentkit.values import Image, Message, Usage
+from agentkit.values import File, Image, Message, Usage
 
 _MOMENT = 0.3
 """Seconds after which it is told what is waited for."""
@@ -63,9 +64,9 @@ class Chat:
         self.budget = budget
         self.protocol: Protocol = protocol
         self.decisions = Decisions(face)
-        self.attached: list[Image] = []
-        """Pictures that go with the next message."""
-        self.last_prompt: tuple[str, tuple[Image, ...]] | None = None
+        self.attached: list[Image | File] = []
+        """Pictures and files that go with the next message."""
+        self.last_prompt: tuple[str, tuple[Image | File, ...]] | None = None
         self.has_kept_last = False
         """Whether the last message became a turn of this conversation."""
         self.has_left = False
@@ -73,8 +74,8 @@ class Chat:
         """Usage of the conversation when this chat went over to it."""
         self._elsewhere: list[Usage] = []
         """What this chat used in conversations that it has left."""
-        self._known = set(conversation.images)
-        """Handles of the pictures that were shown, or sent."""
+        self._known = {*conversation.images, *conversation.files}
+        """Handles of the pictures and files that were shown, or sent."""
 
     # Conversations
 
@@ -86,7 +87,7 @@ class Chat:
         self._elsewhere.append(difference(self.conversation.usage, self._usage_before))
         self.conversation = conversation
         self._usage_before = conversation.usage
-        self._known = set(conversation.images)
+        self._known = {*conversation.images, *conversation.files}
         for old, new in zip(before, self.promised(), strict=True):
             if old != new:
                 self.say(f"the attached {old} is {new} here", "dim")
@@ -129,32 +130,32 @@ class Chat:
     # Turns
 
     async def send(self, message: Typed) -> None:
-        """One turn, with the pictures that were attached. An error is shown; what was typed is then
-        in the line of input again, and the pictures go with the next message.
+        """One turn, with what was attached. An error is shown; what was typed is then in the line
+        of input again, and what was attached goes with the next message.
         """
-        images = [*self.attached]
+        attached = [*self.attached]
         if self.face.is_terminal:
-            shown = plain.terminal(message.words) or f"({len(images)} pictures)"
+            shown = plain.terminal(message.words) or f"({len(attached)} {self._kinds()})"
             self.face.print(Text(""), *prompt_rows(shown))
         try:
-            if await self.take_turn(message.words, images):
+            if await self.take_turn(message.words, attached):
                 self.attached.clear()
         except AgentkitError as error:
             self.complain(str(error))
             self.face.suggest(message.words)
             if self.attached:
-                self.say("the attached pictures go with the next message", "dim")
+                self.say(f"the attached {self._kinds()} go with the next message", "dim")
 
-    async def take_turn(self, words: str, images: Sequence[Image]) -> bool:
+    async def take_turn(self, words: str, attached: Sequence[Image | File]) -> bool:
         """Run one turn to its end, and ask for the decisions that it waits for. Returns whether it
         was kept. Raises the error of the turn, once the pictures that are paid for are shown.
         """
-        self.last_prompt = (words, tuple(images))
+        self.last_prompt = (words, tuple(attached))
         self.has_kept_last = False
         if self.conversation.waiting is not None:  # its `resume` failed: what came is kept
             self.conversation.adopt(self.conversation.waiting)
         self.branches.before_turn(self.conversation)
-        prompt = [*([words] if words else []), *images]
+        prompt = [*([words] if words else []), *attached]
         await self._to_its_end(self.conversation.stream(prompt, budget=self.budget))
         return True
 
@@ -264,16 +265,17 @@ class Chat:
                 await self.show_picture(image)
 
     def _show_sent(self, run: Run | None) -> bool:
-        """Show the rows of the user's own pictures, once they have their handles. Returns whether
-        they do.
+        """Show the rows of the user's own pictures and files, once they have their handles.
+        Returns whether they do.
         """
         if run is None or len(run.messages) <= run.start:
             return False
-        images = {image.name: image for image in run.messages[run.start].images}
+        message = run.messages[run.start]
+        images = {each.name: each for each in message.images if each.name not in self._known}
+        files = {each.name: each for each in message.files if each.name not in self._known}
         if self.face.is_terminal:
-            rows = [image_row(each) for name, each in images.items() if name not in self._known]
-            self.face.print(*rows)
-        self._known.update(images)
+            self.face.print(*map(image_row, images.values()), *map(file_row, files.values()))
+        self._known.update(images, files)
         return True
 
     def cost_so_far(self) -> str:
@@ -289,12 +291,18 @@ class Chat:
         return text if limit is None else f"{text}, of {plain.dollars(limit)}"
 
     def promised(self) -> tuple[str, ...]:
-        """The handles that the attached pictures will have."""
+        """The handles that what is attached will have."""
         return promised(self.attached, self.conversation)
 
-    def attach(self, image: Image) -> str:
-        """Send a picture with the next message. Returns the handle that it will have."""
-        self.attached.append(image)
+    def _kinds(self) -> str:
+        """What is attached: `pictures`, `files`, or `pictures and files`."""
+        kinds = {each.kind for each in self.attached}
+        words = {"image": "pictures", "file": "files"}
+        return " and ".join(word for kind, word in words.items() if kind in kinds)
+
+    def attach(self, value: Image | File) -> str:
+        """Send a picture or a file with the next message. Returns the handle that it will have."""
+        self.attached.append(value)
         return self.promised()[-1]
 
 
@@ -333,7 +341,7 @@ async def print_last_turn(chat: Chat) -> None:
             transcript = Transcript(formatted=chat.face.is_terminal, columns=chat.face.columns)
             items = [*transcript.show(TextDelta(message.text)), *transcript.end()]
             chat.face.print(*(item for item in items if not isinstance(item, ShownImage)))
-        chat.face.print(*(image_row(image) for image in message.images))
+        chat.face.print(*map(image_row, message.images), *map(file_row, message.files))
     if not isinstance(conversation, SavedConversation):
         return
     for why in conversation.damaged:

@@ -13,10 +13,11 @@ from rich.text import Text
 
 from agentkit._check import check_model
 from agentkit.budget import Budget
+from agentkit.cli.attachments import of_path
 from agentkit.cli.terminal.chat import Chat, print_last_turn, prompt_rows
 from agentkit.cli.terminal.files import open_in_viewer, save_all
 from agentkit.cli.terminal.markdown import Hanging
-from agentkit.cli.terminal.transcript import image_row
+from agentkit.cli.terminal.transcript import file_row, image_row
 from agentkit.cli.terminal.typed import Command, Message, as_path
 from agentkit.demo.descriptions import cost, image_line
 from agentkit.errors import AgentkitError, UsageError
@@ -25,7 +26,7 @@ from agentkit.openrouter.catalogue import Catalogue
 from agentkit.run.audience import Audience
 from agentkit.settings import ModelSettings
 from agentkit.show import plain
-from agentkit.values import APIS, Image
+from agentkit.values import APIS, File, Image, MemoryBlobs, replace
 
 LARGEST_ATTACHMENT = 32 << 20
 """Bytes of a file that `/attach` takes: services refuse larger ones, and a message is kept in
@@ -61,23 +62,25 @@ async def carry_out(chat: Chat, command: Command) -> None:
 
 
 async def attach_file(chat: Chat, path: Path) -> None:
-    """Take a picture from a file for the next message, and tell its handle."""
-    image = await asyncio.to_thread(_read, path)
-    handle = chat.attach(image)
+    """Take a picture or a file from the disk for the next message, and tell its handle."""
+    handle = chat.attach(await asyncio.to_thread(_read, path))
     chat.say(f"{handle} goes with the next message: {path}", "dim")
 
 
-def _read(path: Path) -> Image:
+def _read(path: Path) -> Image | File:
     try:
         size = path.stat().st_size
     except (OSError, ValueError):
-        size = 0  # `from_file` says what is wrong
+        size = 0  # `of_path` says what is wrong
     if size > LARGEST_ATTACHMENT:
         raise UsageError(
             f"{str(path)!r} has {plain.kilobytes(size)}; accepted are at most "
             f"{plain.kilobytes(LARGEST_ATTACHMENT)}"
         )
-    return Image.from_file(path)
+    value = of_path(path)
+    if value.kind == "file":  # it may change on the disk before the message is sent
+        return replace(value, blobs=MemoryBlobs(value.bytes()))
+    return value
 
 
 async def _help(chat: Chat, _: str) -> None:
@@ -104,6 +107,13 @@ async def _images(chat: Chat, _: str) -> None:
         chat.complain(f"no picture: {failure.reason}")
 
 
+async def _files(chat: Chat, _: str) -> None:
+    files = chat.conversation.files
+    if not files:
+        chat.say("no files yet")
+    chat.face.print(*map(file_row, files.values()))
+
+
 async def _open(chat: Chat, argument: str) -> None:
     image = _picture(chat, argument)
     path = await asyncio.to_thread(open_in_viewer, image)
@@ -117,26 +127,26 @@ async def _attach(chat: Chat, argument: str) -> None:
 
 
 async def _save(chat: Chat, argument: str) -> None:
-    images = dict(chat.conversation.images)
+    saved: dict[str, Image | File] = {**chat.conversation.images, **chat.conversation.files}
     first, _, rest = argument.partition(" ")
-    if first in images:
-        images, argument = {first: images[first]}, rest.strip()
-    if not images:
+    if first in saved:
+        saved, argument = {first: saved[first]}, rest.strip()
+    if not saved:
         chat.say("no pictures yet")
         return
     folder = as_path(argument) if argument else Path("pictures")
-    for image, path in await asyncio.to_thread(save_all, images.values(), folder):
-        chat.say(f"saved {image.name}: {path}")
+    for value, path in await asyncio.to_thread(save_all, saved.values(), folder):
+        chat.say(f"saved {value.name}: {path}")
 
 
 async def _retry(chat: Chat, _: str) -> None:
     if chat.last_prompt is None:
         raise UsageError("there is no message to send again")
-    words, images = chat.last_prompt
-    later: list[Image] = []
+    words, attached = chat.last_prompt
+    later: list[Image | File] = []
     if chat.has_kept_last:
         chat.go_to(await chat.branches.without_last_turn(chat.conversation))
-        later, chat.attached = chat.attached, [*images]
+        later, chat.attached = chat.attached, [*attached]
     await chat.send(Message(words))  # what a turn that failed had attached still is
     chat.attached += later
 
@@ -149,8 +159,8 @@ async def _undo(chat: Chat, _: str) -> None:
     stays = f"; it stays in the conversation before, this one is {name}" if name else ""
     chat.say(f"the last turn is undone, its cost is not{stays}", "dim")
     message = messages[len(chat.conversation.messages)]
-    for image in message.images:
-        chat.say(f"{chat.attach(image)} goes with the next message", "dim")
+    for each in (*message.images, *message.files):
+        chat.say(f"{chat.attach(each)} goes with the next message", "dim")
     chat.face.suggest(message.text)
 
 
@@ -300,9 +310,10 @@ def files_after() -> Iterable[str]:
 
 COMMANDS: dict[str, Entry] = {
     "images": Entry("", "list the pictures of this conversation", _images),
+    "files": Entry("", "list the files of this conversation", _files),
     "open": Entry("[NAME]", "show a picture in a window (default: the latest)", _open),
-    "attach": Entry("FILE", "send a picture with the next message", _attach),
-    "save": Entry("[NAME] [FOLDER]", "save pictures (default: all, in pictures/)", _save),
+    "attach": Entry("FILE", "send a picture or a file with the next message", _attach),
+    "save": Entry("[NAME] [FOLDER]", "save pictures and files (default: all, in pictures/)", _save),
     "retry": Entry("", "take the last turn again", _retry),
     "undo": Entry("", "go back to before the last turn", _undo),
     "continue": Entry("", "go on with a turn that was interrupted", _continue),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agentkit.errors import UsageError
 from agentkit.images.store import FileImageStore, ImageStore
-from agentkit.values import Image
+from agentkit.values import File, Image
 
 
 def path_of(image: Image, store: ImageStore) -> Path | None:
@@ -22,40 +22,44 @@ def path_of(image: Image, store: ImageStore) -> Path | None:
     return None if path is None else path.absolute()
 
 
-def save_all(images: Iterable[Image], folder: Path) -> list[tuple[Image, Path]]:
-    """Save pictures in a folder, which is made, each under a name that is free there:
-    `img_1.png`, else `img_1-2.png`. One whose bytes lie there under its name already stays.
+def save_all(values: Iterable[Image | File], folder: Path) -> list[tuple[Image | File, Path]]:
+    """Save pictures in a folder, which is made, and files in its folder `files`, each under a name
+    that is free there: `img_1.png`, else `img_1-2.png`. One whose bytes lie there under its name
+    already stays.
 
     Raises `UsageError` where that cannot be done; what was saved until then is there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [(image, _save(image, folder)) for image in images]
+        return [(value, _save(value, folder)) for value in values]
     except OSError as error:
         raise UsageError(f"cannot save to {folder}: {error.strerror or error}") from error
 
 
-def _save(image: Image, folder: Path) -> Path:
-    name = Path(image.file_name)
+def _save(value: Image | File, folder: Path) -> Path:
+    if value.kind == "file":
+        folder = folder / "files"
+        folder.mkdir(exist_ok=True)
+    name = Path(value.saved_name if value.kind == "file" else value.file_name)
     for number in count(1):
         target = folder / (f"{name.stem}-{number}{name.suffix}" if number > 1 else name.name)
-        if _holds(target, image):
+        if _holds(target, value):
             return target
         try:
             target.touch(exist_ok=False)  # from now on nobody else takes the name
         except FileExistsError:
             continue
         try:
-            return image.save(target)
+            return value.save(target)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
     raise AssertionError("count() has no end")
 
 
-def _holds(target: Path, image: Image) -> bool:
+def _holds(target: Path, value: Image | File) -> bool:
     try:
-        return target.stat().st_size == image.size and target.read_bytes() == image.bytes()
+        return target.stat().st_size == value.size and target.read_bytes() == value.bytes()
     except OSError:
         return False
 

@@ -27,6 +27,7 @@ from agentkit.cli.terminal.face import Face, PlainFace
 from agentkit.cli.terminal.markdown import Words
 from agentkit.cli.terminal.pictures import chosen_protocol, may_be_sixel
 from agentkit.cli.terminal.typed import Command, understood
+from agentkit.conversation import Conversation
 from agentkit.errors import AgentkitError
 from agentkit.sessions import Sessions
 from agentkit.show import plain
@@ -60,7 +61,7 @@ async def chat_with(
             answered = await _asked()
             protocol = "sixel" if answered is not None and answered.has_sixel else protocol
             face = await _own_face(
-                stack, lambda: chats[0].conversation.images if chats else (), answered
+                stack, lambda: chats[0].conversation if chats else None, answered
             )
         chat = Chat(agent, face, branches, conversation, budget=budget, protocol=protocol)
         chats.append(chat)
@@ -81,7 +82,9 @@ async def _asked() -> Answered | None:
 
 
 async def _own_face(
-    stack: AsyncExitStack, names: Callable[[], Iterable[str]], answered: Answered | None
+    stack: AsyncExitStack,
+    conversation: Callable[[], Conversation[Any] | None],
+    answered: Answered | None,
 ) -> Face:
     """The terminal, or lines where there is none."""
     if not _has_terminal():
@@ -90,8 +93,16 @@ async def _own_face(
     from agentkit.cli.terminal.history import LineHistory, history_file
     from agentkit.cli.terminal.terminal_face import TerminalFace
 
+    def pictures() -> Iterable[str]:
+        chat = conversation()
+        return () if chat is None else chat.images
+
+    def names() -> Iterable[str]:
+        chat = conversation()
+        return () if chat is None else (*chat.images, *chat.files)
+
     helps = {name: entry.help for name, entry in COMMANDS.items()}
-    values = {"api": lambda: APIS, "open": names}
+    values = {"api": lambda: APIS, "open": pictures}
     completer = ChatCompleter(helps, names, files_after(), values)
     return await stack.enter_async_context(
         TerminalFace(LineHistory(history_file()), completer, answered)

@@ -19,6 +19,7 @@ from agentkit.demo.descriptions import (
     call_line,
     caption,
     failure_line,
+    file_line,
     outcome,
     parents,
 )
@@ -36,7 +37,7 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.show import plain
-from agentkit.values import Image, Invocation, Source
+from agentkit.values import File, Image, Invocation, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ class Transcript:
                 self._runs(event, now)
             case InvocationFinished():
                 self._running.pop(event.invocation.id, None)
-                return self._row(call_row(event.invocation))
+                rows = self._row(call_row(event.invocation))
+                return [*rows, *map(file_row, event.files)]
             case ImagePreview():
                 self._previews[event.item] = event.data
             case ImageReady():
@@ -261,6 +263,11 @@ def image_row(image: Image, path: Path | None = None, *, columns: int = 73) -> W
         room = max(min(columns, WIDEST) - 3, 12)
         text.append(short_path(path, width=room), Style(dim=True) + link)
     return Words(text)
+
+
+def file_row(file: File) -> Words:
+    """The row of a file: `▤ file_1 · report.pdf · 12 pages · 340 kB`."""
+    return Words(Text.assemble(("▤ ", "magenta"), file_line(file)))
 
 
 def short_path(path: Path, *, width: int = 70) -> str:
