@@ -45,8 +45,10 @@ _RETRIES: dict[str, Any] = {
         "base": 2,
     },
 }
-_PAUSES = (0.1, 0.5, 2.0)
-"""Seconds before a write whose connection broke is tried again."""
+_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before a write whose connection broke is tried again: where every fifth one breaks, one
+of a hundred thousand is given up.
+"""
 _LOOPBACK = re.compile(r"http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|\Z)")
 _ENDPOINTS = ("endpoint", "endpoint_url", "aws_endpoint", "aws_endpoint_url")
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
