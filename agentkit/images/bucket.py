@@ -165,18 +165,45 @@ class Bucket:
         return is_new
 
     def get(self, key: str) -> Iterator[bytes]:
-        """The bytes of an object. Raises `FileNotFoundError` where it is not there."""
+        """The bytes of an object. Raises `FileNotFoundError` where it is not there.
+
+        obstore goes on with a body that was cut, but not where the service is busy just then: it is
+        begun anew here, since under one key there are always the same bytes.
+        """
+        given = 0
+        for pause in (*_PAUSES, None):
+            stream = self._stream(key)  # tried several times by obstore, and not anew here
+            try:
+                for chunk in self._rest(stream, given):
+                    given += len(chunk)
+                    yield chunk
+            except Missing:  # deleted meanwhile
+                raise FileNotFoundError(key) from None
+            except StoreError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return
+
+    def _stream(self, key: str) -> Iterator[bytes]:
         try:
             with self._using("read from") as (obstore, store):
                 stream: Iterator[bytes] = obstore.get(store, key).stream(min_chunk_size=_CHUNK)
         except Missing:
             raise FileNotFoundError(key) from None
+        return stream
+
+    def _rest(self, stream: Iterator[bytes], given: int) -> Iterator[bytes]:
+        """What comes after so many bytes."""
         while True:
             with self._using("read from"):
                 chunk = next(stream, None)
             if chunk is None:
                 return
-            yield chunk
+            if given < len(chunk):
+                yield chunk[given:] if given else chunk
+            given = max(0, given - len(chunk))
 
     def has(self, key: str) -> bool:
         """Whether an object is there."""
