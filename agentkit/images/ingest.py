@@ -30,7 +30,7 @@ async def ingest(
         if image.url is None:
             raise ImageError(f"{image!r} has neither bytes nor a URL")
         stored = await fetcher.fetch(image.url)
-        image = _as(image, stored, store)
+        image = as_stored(image, stored, store)
         return await _smaller(image, store) if scale else image
     if image.blobs == store and image.width is not None:
         return await _smaller(image, store) if scale else image
@@ -45,7 +45,7 @@ async def ingest(
     stored = await asyncio.to_thread(
         lambda: store_bytes(store, image.bytes(), max_pixels=policy.max_pixels)
     )
-    return _as(image, stored, store)
+    return as_stored(image, stored, store)
 
 
 async def to_send(
@@ -81,7 +81,8 @@ def _most_bytes(limits: InputLimits) -> int:
     return max(limits.max_bytes, MOST_BYTES)
 
 
-def _as(image: Image, stored: Stored, store: ImageStore) -> Image:
+def as_stored(image: Image, stored: Stored, store: ImageStore) -> Image:
+    """The picture with what the store says of it, to be read from there."""
     return replace(
         image,
         sha256=stored.sha256,
@@ -98,7 +99,7 @@ async def _smaller(image: Image, store: ImageStore) -> Image:
     fit = await asyncio.to_thread(scaled_to_fit, image, InputLimits(), scale=True)
     if fit is image or fit.sha256 == image.sha256:
         return image
-    return _as(fit, await asyncio.to_thread(lambda: store_bytes(store, fit.bytes())), store)
+    return as_stored(fit, await asyncio.to_thread(lambda: store_bytes(store, fit.bytes())), store)
 
 
 _HINT = "; scale=True makes it smaller"

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from agentkit._check import check_kind
-from agentkit._files import write_whole
 from agentkit.errors import FileError
-from agentkit.values.blobs import Blobs, MemoryBlobs, opened, read_some, storing
+from agentkit.values.blobs import Blobs, MemoryBlobs, storing
 from agentkit.values.codec import OfContext, without_field
 from agentkit.values.file_kind import (
     EXTENSIONS,
@@ -28,6 +27,7 @@ from agentkit.values.file_kind import (
     is_text,
 )
 from agentkit.values.image import Pieces
+from agentkit.values.named_bytes import open_bytes, pieces_of, saved
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -192,18 +192,7 @@ class File:
         """The bytes as a file. Raises `FileError` where they are gone, `StoreError` where the store
         cannot be read.
         """
-        if self.blobs is None or not self.sha256:
-            lacking = (
-                "no store is attached: load its run with Run.from_json(text, blobs=agent.store)"
-            )
-            raise FileError(
-                f"{self!r} has no bytes here: "
-                f"{lacking if self.sha256 else 'it was not fetched yet'}"
-            )
-        try:
-            return opened(self.blobs, self.sha256)
-        except FileNotFoundError:
-            raise FileError(f"the bytes of {self!r} are no longer in the store") from None
+        return open_bytes(self, FileError)
 
     def bytes(self) -> bytes:
         """The whole file in memory."""
@@ -222,27 +211,11 @@ class File:
         """Write the file, whole or not at all, and return its path. A folder gets it under its own
         name, of which no part is a path. Raises `FileError`.
         """
-        if not isinstance(path, str | os.PathLike):
-            raise FileError(
-                f"save({path!r:.80}): given is {type(path).__name__}; accepted is a path"
-            )
-        try:
-            target = Path(path)
-            if target.is_dir():
-                target = target / self.saved_name
-            if not target.parent.is_dir():
-                raise FileError(f"save({str(path)!r}): there is no folder {str(target.parent)!r}")
-            write_whole(target, self.pieces())
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise FileError(f"save({str(path)!r}): {reason or error}") from error
-        return target
+        return saved(path, self.saved_name, self.pieces(), FileError)
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes, a megabyte at a time."""
-        with self.open() as source:
-            while chunk := read_some(source, _CHUNK):
-                yield chunk
+        return pieces_of(self, FileError)
 
     def __repr__(self) -> str:
         pages = "" if self.pages is None else f" {self.pages} pages"

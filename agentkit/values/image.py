@@ -8,18 +8,17 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Self
 from urllib.parse import urlsplit
 
 from agentkit._check import check_kind
-from agentkit._files import write_whole
 from agentkit.errors import ImageError
-from agentkit.values.blobs import Blobs, MemoryBlobs, opened, read_some, storing
+from agentkit.values.blobs import Blobs, MemoryBlobs, storing
 from agentkit.values.codec import Amount, OfContext, without_field
 from agentkit.values.image_header import EXTENSIONS, HEAD, MAX_PIXELS, describe, sniff
+from agentkit.values.named_bytes import open_bytes, pieces_of, saved
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -242,18 +241,7 @@ class Image:
         """The bytes as a file. Raises `ImageError` where they are gone, `StoreError` where the
         store cannot be read.
         """
-        if self.blobs is None or not self.sha256:
-            lacking = (
-                "no store is attached: load its run with Run.from_json(text, blobs=agent.store)"
-            )
-            raise ImageError(
-                f"{self!r} has no bytes here: "
-                f"{lacking if self.sha256 else 'it was not fetched yet'}"
-            )
-        try:
-            return opened(self.blobs, self.sha256)
-        except FileNotFoundError:
-            raise ImageError(f"the bytes of {self!r} are no longer in the store") from None
+        return open_bytes(self, ImageError)
 
     def bytes(self) -> bytes:
         """The whole picture in memory."""
@@ -274,27 +262,7 @@ class Image:
         its first bytes; `extension` is the picture's own. Raises `ImageError` where the folder is
         not there, or the file cannot be written.
         """
-        if not isinstance(path, str | os.PathLike):
-            raise ImageError(
-                f"save({path!r:.80}): given is {type(path).__name__}; accepted is a path"
-            )
-        try:
-            target = Path(path)
-            if target.is_dir():
-                target = target / self.file_name
-            if not target.parent.is_dir():
-                why = "is no folder" if target.parent.exists() else "is not there: make it first"
-                raise ImageError(f"save({str(path)!r}): the folder {str(target.parent)!r} {why}")
-            write_whole(target, self._pieces())
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise ImageError(f"save({str(path)!r}): {reason or error}") from error
-        return target
-
-    def _pieces(self) -> Iterator[bytes]:
-        with self.open() as source:
-            while chunk := read_some(source, 1 << 20):
-                yield chunk
+        return saved(path, self.file_name, pieces_of(self, ImageError), ImageError)
 
     def to_pillow(self, *, max_pixels: int = MAX_PIXELS) -> PillowImage:
         """The picture, decoded and upright. Raises `ImageError` for SVG, for more than

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from agentkit.values.codec import Amount
 from agentkit.values.file import File, ParsedFile
 from agentkit.values.image import Image, ImageFailure, Pieces
 from agentkit.values.question import Question
+
+_Kind = TypeVar("_Kind", Image, File)
 
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
@@ -120,24 +122,19 @@ class Message(_KnowsCalls):
     @property
     def images(self) -> tuple[Image, ...]:
         """Its pictures, those in tool results included."""
-        found: list[Image] = []
-        for part in self.parts:
-            if isinstance(part, Image):
-                found.append(part)
-            elif isinstance(part, ToolResult):
-                found.extend(inner for inner in part.parts if isinstance(inner, Image))
-        return tuple(found)
+        return tuple(self._of(Image))
 
     @property
     def files(self) -> tuple[File, ...]:
         """Its files, those in tool results included."""
-        found: list[File] = []
+        return tuple(self._of(File))
+
+    def _of(self, kind: type[_Kind]) -> Iterator[_Kind]:
         for part in self.parts:
-            if isinstance(part, File):
-                found.append(part)
-            elif isinstance(part, ToolResult):
-                found.extend(inner for inner in part.parts if isinstance(inner, File))
-        return tuple(found)
+            inside = part.parts if isinstance(part, ToolResult) else (part,)
+            for each in inside:
+                if isinstance(each, kind):
+                    yield each
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agentkit._check import check_json_value
 from agentkit.errors import UsageError
+from agentkit.images.ingest import as_stored
 from agentkit.images.ingest_file import store_file
 from agentkit.images.inspect import store_bytes
 from agentkit.images.store import ImageStore
@@ -91,16 +91,7 @@ def _stored(image: Image | File, store: ImageStore) -> Image | File:
         return image
     if isinstance(image, File):
         return store_file(image, store)
-    kept = store_bytes(store, image.bytes())
-    return replace(
-        image,
-        sha256=kept.sha256,
-        media_type=kept.media_type,
-        size=kept.size,
-        width=kept.width,
-        height=kept.height,
-        blobs=store,
-    )
+    return as_stored(image, store_bytes(store, image.bytes()), store)
 
 
 @cache
