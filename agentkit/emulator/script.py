@@ -6,7 +6,7 @@ that must arrive exactly.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -282,6 +282,10 @@ class RawReply:
 
 Scripted = Reply | RawReply
 Playable = str | Item | Failure | Scripted
+Rule = Callable[[str, Mapping[str, Any]], Playable | None]
+"""A model of your own: what the request tells it, in words (a line of `Emulator.told`), and the
+body of the request, to what it replies; None where the emulator's rules are to answer.
+"""
 """What stands for one reply: a `Reply` or `RawReply`, or its one item, its words or its failure."""
 
 _ACCEPTED = ", ".join(kind.__name__ for kind in get_args(Item))

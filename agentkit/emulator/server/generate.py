@@ -66,7 +66,7 @@ async def answer_chat(state: State, request: Request, value: Any) -> Outgoing:
     model_request = request_from_chat(body, model)
     check_request(model_request)
     read_out = _read(model_request)
-    scripted = _decide(state, request, model_request)
+    scripted = _decide(state, request, model_request, value)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     state.parses += read_out.parses
@@ -85,7 +85,7 @@ async def answer_responses(state: State, request: Request, value: Any) -> Outgoi
     model_request = request_from_responses(body, items, model)
     check_request(model_request)
     read_out = _read(model_request)
-    scripted = _decide(state, request, model_request)
+    scripted = _decide(state, request, model_request, value)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
     state.parses += read_out.parses
@@ -102,7 +102,7 @@ async def answer_images(state: State, request: Request, value: Any) -> Outgoing:
     check_parameters(body, endpoint)
     state.told.append(f"user: {body.prompt}")
     asked = f"a picture of {_quoted(body.prompt)}"
-    drawn = state.next_reply(asked) or reply_to(body, endpoint, state.studio)
+    drawn = state.next_reply(asked, value) or reply_to(body, endpoint, state.studio)
     scripted = _with_quirks(state, request, drawn)
     if isinstance(scripted, RawReply):
         return _raw(scripted)
@@ -132,11 +132,13 @@ def _read(request: ModelRequest) -> Read:
     return read_files(request.files, request.pdf_engine, request.read_before, request.model)
 
 
-def _decide(state: State, request: Request, model_request: ModelRequest) -> Reply | RawReply:
+def _decide(
+    state: State, request: Request, model_request: ModelRequest, body: Any
+) -> Reply | RawReply:
     state.told.append(transcript(model_request.turns))
     last = model_request.turns[-1] if model_request.turns else None
     asked = f"the {last.role}'s {_quoted(last.text)}" if last else "a request without messages"
-    reply = state.next_reply(asked)
+    reply = state.next_reply(asked, body)
     return _with_quirks(
         state, request, reply or RuleModel(model_request, state.studio, state.ids).reply()
     )

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import anyio.to_thread
 import uvicorn
@@ -17,7 +17,7 @@ from agentkit.emulator.files import Parse
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.listed_model import Model
 from agentkit.emulator.painter.studio import Studio
-from agentkit.emulator.script import PLACES, Place, Playable, Scripted, reply_of
+from agentkit.emulator.script import PLACES, Place, Playable, Rule, Scripted, reply_of
 from agentkit.emulator.server.connection import protocol_with
 from agentkit.emulator.server.ledger import Charge
 from agentkit.emulator.server.loopback import is_loopback
@@ -44,7 +44,9 @@ class Emulator:
     - `models` is the catalogue. `unavailable` are ids in it that no provider serves at the moment.
     - `any_model` says whether a model that is not in the catalogue answers too, instead of a 400.
     - `rules` says whether the rules answer when no reply of the script is left. If it is false,
-      such a request is refused. `emulator.rules` can be changed at any time.
+      such a request is refused. A function is a model of your own, see `Rule`: it is asked first,
+      on the emulator's thread, and where it raises, the request gets a 400 that tells why.
+      `emulator.rules` can be changed at any time.
     - `api_key` is the only key that is accepted; by default any is.
     - `host` and `port` say where it listens; port 0 is a free one. Where others than this machine
       can reach it, each request needs `emulator.api_key`, which is random unless it was given.
@@ -62,7 +64,7 @@ class Emulator:
         models: Sequence[Model] | None = None,
         unavailable: Sequence[str] = (),
         any_model: bool = False,
-        rules: bool = True,
+        rules: bool | Rule = True,
         api_key: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -93,7 +95,7 @@ class Emulator:
             places=tuple(image_places),
             chunk_delay=chunk_delay,
             faults=self.faults,
-            rules=rules,
+            rules=_rules(rules),
         )
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
@@ -186,13 +188,15 @@ class Emulator:
         return self._state.unscripted
 
     @property
-    def rules(self) -> bool:
-        """Whether the rules answer when no reply of the script is left."""
+    def rules(self) -> bool | Rule:
+        """Whether the rules answer when no reply of the script is left, or who does before them.
+        Raises `TypeError` for what is neither true, false nor a function.
+        """
         return self._state.rules
 
     @rules.setter
-    def rules(self, value: bool) -> None:
-        self._state.rules = value
+    def rules(self, value: bool | Rule) -> None:
+        self._state.rules = _rules(value)
 
     def lend(self, data: bytes, media_type: str = "image/png") -> str:
         """A temporary URL at which these bytes are served, like those of the replies: it lives
@@ -279,3 +283,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _rules(value: object) -> bool | Rule:
+    if not isinstance(value, bool) and not callable(value):
+        raise TypeError(f"rules: {value!r} was given; accepted are True, False, and a function")
+    return cast("bool | Rule", value)

@@ -11,7 +11,17 @@ from agentkit.emulator.files import Parse
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.painter.studio import Studio
 from agentkit.emulator.prompt_cache import PromptCache
-from agentkit.emulator.script import Draw, Item, Place, Raw, RawReply, Reply, Scripted
+from agentkit.emulator.script import (
+    Draw,
+    Item,
+    Place,
+    Raw,
+    RawReply,
+    Reply,
+    Rule,
+    Scripted,
+    reply_of,
+)
 from agentkit.emulator.server.containers import Containers
 from agentkit.emulator.server.ledger import Ledger
 from agentkit.emulator.wire.errors import invalid
@@ -51,8 +61,10 @@ class State:
     ledger: Ledger = field(default_factory=Ledger)
     requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])
     script: deque[Scripted] = field(default_factory=deque[Scripted])
-    rules: bool = True
-    """Whether the rules answer what no reply of the script is left for."""
+    rules: bool | Rule = True
+    """Whether the rules answer what no reply of the script is left for; or a rule that is asked
+    before them.
+    """
 
     unscripted: list[str] = field(default_factory=list[str])
     """What was refused because no reply was left: one line for each request."""
@@ -82,13 +94,15 @@ class State:
                         self.item_types.add(str(item.responses.get("type")))
         self.script.extend(replies)
 
-    def next_reply(self, asked: str) -> Scripted | None:
-        """The next reply of the script; None where the rules answer. `asked` says what is asked
-        for, in a few words.
+    def next_reply(self, asked: str, body: Mapping[str, Any]) -> Scripted | None:
+        """The next reply of the script, or that of a rule of the user's; None where the rules
+        answer. `asked` says what is asked for, in a few words.
         """
         reply = self.script.popleft() if self.script else None
         if reply is not None:
             self.played += 1
+        elif callable(self.rules):
+            reply = _asked(self.rules, self.told[-1], body)
         elif not self.rules:
             self.unscripted.append(asked)
             raise invalid(
@@ -101,6 +115,16 @@ class State:
             own = reply.error is not None and reply.error.body is not None
             self.dictated |= own or any(map(_is_dictated, reply.content))
         return reply
+
+
+def _asked(rule: Rule, told: str, body: Mapping[str, Any]) -> Scripted | None:
+    """What a user's rule replies."""
+    try:
+        given = rule(told, body)
+        return None if given is None else reply_of(given)
+    except Exception as error:
+        # A 400 is not tried again, and stands in the test's own error.
+        raise invalid(f"`rules` raised {type(error).__name__}: {error}") from error
 
 
 def _is_dictated(item: Item) -> bool:

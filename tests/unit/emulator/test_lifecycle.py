@@ -41,6 +41,7 @@ def test_the_public_names() -> None:
         "RawReply",
         "RecordedRequest",
         "Reply",
+        "Rule",
         "ReplyError",
         "Say",
         "Socket",

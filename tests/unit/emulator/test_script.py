@@ -1,6 +1,8 @@
 """Dictated replies: failures in all their forms, bytes, delays, breaks; and what each costs."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import httpx2
 import pytest
@@ -273,6 +275,42 @@ def test_without_rules_only_the_script_answers(wire) -> None:
     assert wire.emulator.ledger[1:] == []
     wire.emulator.rules = True
     assert wire.text("What is 2 + 2?") == "2 + 2 = 4"
+
+
+def test_a_model_of_your_own_is_asked_before_the_rules(wire) -> None:
+    def model(told: str, body: Mapping[str, Any]) -> str | None:
+        return f"{body['model']} was told {told!r}" if "paint" in told else None
+
+    wire.emulator.rules = model
+    assert "was told 'user: paint'" in wire.text("paint")
+    assert wire.text("What is 2 + 2?") == "2 + 2 = 4"
+    wire.emulator.play("one")
+    assert wire.text("paint") == "one"
+    wire.emulator.rules = lambda told, _body: Draw("a fox") if "paint" in told else None
+    body = {"model": "openai/gpt-5-image", "prompt": "paint"}
+    assert len(wire.post("/images", body).json()["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (lambda _told, _body: {}["missing"], "KeyError: 'missing'"),
+        (lambda _told, _body: 7, "play: 7"),
+    ],
+)
+def test_a_model_of_your_own_that_fails_is_told(wire, model, why) -> None:
+    wire.emulator.rules = model
+    status, error = wire.error(
+        "/chat/completions", {"messages": [{"role": "user", "content": "hi"}]}
+    )
+    assert status == 400
+    assert why in error["message"]
+
+
+@pytest.mark.parametrize("given", [1, "yes", None])
+def test_what_is_no_rule(given: Any) -> None:
+    with pytest.raises(TypeError, match="accepted are True, False, and a function"):
+        Emulator(rules=given)
 
 
 def test_any_model_answers_where_that_is_asked_for(wire_to) -> None:
