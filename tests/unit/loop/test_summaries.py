@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import structlog
 
-from agentkit import Agent, Budget, History, Image, Limits, Message, Run, tool
+from agentkit import Agent, Budget, File, History, Image, Limits, Message, Run, tool
 from agentkit.emulator import CallTool, Failure, Reply, Say
 from agentkit.errors import UsageError
 from agentkit.run.history import Summary
 from agentkit.sessions import Sessions
 from tests.conftest import Bench, picture
+from tests.documents import pdf
 from tests.unit.loop.cached_prompts import bodies
 from tests.unit.loop.dying import Dying
 
@@ -80,18 +83,76 @@ async def test_it_is_written_once_and_goes_on_elsewhere(bench: Bench) -> None:
     assert asked(bench).count(WRITER) == 1
 
 
-async def test_two_hundred_turns_are_bounded(bench: Bench) -> None:
+FACTS = {
+    "What was decided about the door?": "Decided: the door is green, since Ada's was.",
+    "What is still open?": "Open: who pays for the roof.",
+    "What was promised?": "Promised: a plan of the garden by Friday.",
+    "Who wants it?": "Name: Ada Lovelace, of number twelve.",
+}
+"""What is said in the first turns, by the question that needs it."""
+
+
+def reader_and_writer(told: str, body: Mapping[str, Any]) -> str:
+    """Two models that know what they are told and nothing else. The one that writes summaries keeps
+    the lines of facts and those with handles. The other one answers from what it is told.
+    """
+    if body["model"] == WRITER:
+        lines = re.findall(rf"(?:{'|'.join(map(re.escape, FACTS.values()))})", told)
+        pictures = re.findall(r"(?:img|file)_[0-9]+ shows [a-z ]+\.", told)
+        return "\n".join(dict.fromkeys((*lines, *pictures)))
+    question = told.rsplit("user: ", 1)[-1].strip()
+    known = FACTS.get(question, "")
+    return known if known and known in told else f"I was not told. {LONG}"
+
+
+@pytest.mark.parametrize("turns", [24, pytest.param(200, marks=pytest.mark.slow)])
+async def test_what_was_said_first_is_known_at_the_end(bench: Bench, turns: int) -> None:
     chat = summing(bench).conversation()
-    turns = 40
+    bench.emulator.rules = reader_and_writer
+    for fact in FACTS.values():
+        await bench.ask(chat, fact)
+    await bench.ask(chat, ["img_1 shows the old house.", Image.from_bytes(picture())])
+    await bench.ask(chat, ["file_1 shows the bill.", File.from_bytes(pdf(), name="bill.pdf")])
     sizes: list[int] = []
     for at in range(turns):
         written = asked(bench).count(WRITER)
-        bench.emulator.rules = True
-        bench.emulator.play(Reply([Say(f"{at}: {LONG}")]))
         answer = await bench.ask(chat, f"Question {at}")
         sizes.append(answer.run.spent[-1].input_tokens)
         assert asked(bench).count(WRITER) - written <= 1
+    assert asked(bench).count(WRITER) >= turns / 8
     assert max(sizes) < 2500
+    assert max(sizes[-10:]) <= max(sizes[:20])  # bounded, and not slowly growing
+    for question, fact in FACTS.items():
+        assert not any(question in message.text for message in chat.sent)
+        answer = await bench.ask(chat, question)
+        assert answer.text == fact, "the summary has lost it"
+    assert "img_1 shows the old house." in chat.sent[0].text
+    assert "file_1 shows the bill." in chat.sent[0].text
+    # A handle that is named brings back what it stands for, from before the summary.
+    await bench.ask(chat, "What is on img_1?")
+    assert "image_url" in str(turns_of(bench)[-1])
+    await bench.ask(chat, "What does file_1 say?")
+    assert "file_data" in str(turns_of(bench)[-1])
+
+
+async def test_a_summary_that_keeps_nothing_is_noticed(bench: Bench) -> None:
+    """The test above fails where a summary loses what it must keep."""
+    chat = summing(bench).conversation()
+    bench.emulator.rules = lambda told, body: (
+        "They talked." if body["model"] == WRITER else reader_and_writer(told, body)
+    )
+    (question, fact), *_ = FACTS.items()
+    await bench.ask(chat, fact)
+    for at in range(6):
+        await bench.ask(chat, f"Question {at}")
+    answer = await bench.ask(chat, question)
+    assert answer.text.startswith("I was not told.")
+
+
+def turns_of(bench: Bench) -> list[Any]:
+    """The messages of the last request."""
+    body = bodies(bench.emulator.requests)[-1]
+    return body["messages" if bench.way.api == "chat" else "input"]
 
 
 @pytest.mark.parametrize(
@@ -130,9 +191,7 @@ async def test_handles_that_do_not_exist_are_dropped(bench: Bench) -> None:
     assert "img_1 is red;  is not." in chat.sent[0].text
     bench.emulator.play(Reply([Say("I see it.")]))
     await bench.ask(chat, "What is on img_1?")
-    assert "image_url" in str(
-        bodies(bench.emulator.requests)[-1]["messages" if bench.way.api == "chat" else "input"]
-    )
+    assert "image_url" in str(turns_of(bench))
 
 
 async def test_no_money_no_summary(bench: Bench) -> None:
