@@ -225,6 +225,12 @@ def test_every_command_runs(fresh: Environment) -> None:
     check_commands(fresh)
 
 
+def test_all_public_modules_are_imported_quietly(fresh: Environment) -> None:
+    done = fresh.run(fresh.python, "-W", "error", "-c", f"import {', '.join(public_modules())}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("module", public_modules())
 def test_a_public_module_is_imported_quietly(module: str, fresh: Environment) -> None:
     done = fresh.run(fresh.python, "-W", "error", "-c", f"import {module}")

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +60,8 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def operations(spec: Spec) -> dict[str, Any]:
+    import schemathesis  # slow to load: not where these tests do not run
+
     document = deepcopy(spec.document)
     document["paths"] = {path: document["paths"][path] for path in SERVED}
     schema = schemathesis.openapi.from_dict(document)

@@ -110,6 +110,7 @@ def test_everything_is_reached_by_keyboard_alone(window: Window) -> None:
     assert site.ordered == [("Kirkegata 12", 3)]
 
 
+@pytest.mark.slow
 def test_a_screen_reader_is_told_what_happens(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play(DRAWN)

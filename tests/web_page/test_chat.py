@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say, Think
 from tests.clock import GUARD
 from tests.conftest import picture
@@ -72,6 +74,7 @@ READ = {
 }
 
 
+@pytest.mark.slow
 def test_addresses_are_escaped_where_they_lead_and_read_where_they_are_shown(
     window: Window,
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_picture_is_looked_at_kept_and_used_again(window: Window, tmp_path: Pa
     assert "image_url" in sent or "input_image" in sent
 
 
+@pytest.mark.slow
 def test_a_picture_is_compared_with_what_it_was_made_from(window: Window) -> None:
     site, page = window.site, window.page
     again = CallTool("redraw", {"picture": "img_1", "words": "a red fox with a hat"})
@@ -257,6 +261,7 @@ def test_a_tool_asks_one_thing_after_the_other(window: Window) -> None:
     assert "Mon: {'guests': 3, 'seat': 'out'}, None" in sent
 
 
+@pytest.mark.slow
 def test_a_no_says_why(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play(CallTool("order_prints", {"address": "A", "copies": 3}), "As you like.")

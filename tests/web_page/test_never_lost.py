@@ -8,7 +8,7 @@ import pytest
 
 from agentkit.emulator import CallTool, Draw, Reply, Say
 from tests.clock import GUARD
-from tests.conftest import picture
+from tests.conftest import picture, spread
 from tests.web_page.conftest import LONG, Site, Window, watched
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def test_a_reload_in_mid_answer_goes_on_where_it_was(window: Window) -> None:
     assert len(site.emulator.posts) == 2
 
 
+@pytest.mark.slow
 def test_a_phone_that_slept_in_mid_answer_catches_up(window: Window) -> None:
     """Its connection is silent for longer than the server ever is."""
     site, page = window.site, window.page
@@ -148,6 +149,7 @@ def test_a_message_to_a_server_that_is_away_is_given_back_after_a_reload(window:
     assert page.locator(".prompt").count() == 1
 
 
+@pytest.mark.slow
 def test_a_second_tab_catches_up_when_it_is_looked_at(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play("One.", "Two.")
@@ -165,6 +167,7 @@ def test_a_second_tab_catches_up_when_it_is_looked_at(window: Window) -> None:
     other.close()
 
 
+@pytest.mark.slow
 def test_a_conversation_that_was_deleted_elsewhere_is_said(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play("One.")
@@ -201,12 +204,15 @@ def test_a_turn_in_another_tab_refuses_a_second_message_and_gives_it_back(window
 
 @pytest.mark.parametrize(
     ("files", "words"),
-    [
-        ([("a.pdf", "application/pdf", 10)], "a.pdf is no picture"),
-        ([("none.png", "image/png", 0)], "none.png is empty"),
-        ([("big.png", "image/png", 21 << 20)], "big.png has 22 MB"),
-        ([("zeros.png", "image/png", 5000)], "zeros.png"),
-    ],
+    spread(
+        [
+            ([("a.pdf", "application/pdf", 10)], "a.pdf is no picture"),
+            ([("none.png", "image/png", 0)], "none.png is empty"),
+            ([("big.png", "image/png", 21 << 20)], "big.png has 22 MB"),
+            ([("zeros.png", "image/png", 5000)], "zeros.png"),
+        ],
+        2,
+    ),
 )
 def test_what_is_no_picture_is_refused_with_words(window: Window, files: Any, words: str) -> None:
     window.open()
@@ -235,6 +241,7 @@ def test_two_hundred_files_are_not_all_taken(window: Window) -> None:
     assert "4 of 20 were left out" in notice(window)
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_text_is_pasted_sent_and_read(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play("Long.")
@@ -260,6 +267,7 @@ def test_a_megabyte_of_text_is_pasted_sent_and_read(window: Window) -> None:
     assert len(sent) > len(words) * 0.99
 
 
+@pytest.mark.slow
 def test_emoji_and_writing_from_the_right_are_kept(window: Window) -> None:
     site, page = window.site, window.page
     words = "ارسم ثعلبًا 🦊👩‍👩‍👧 שועל\nzwei"
@@ -293,6 +301,7 @@ def test_a_wrong_clock_changes_no_day(chromium: Browser, site: Site) -> None:
     assert broken == []
 
 
+@pytest.mark.slow
 def test_the_page_opens_without_a_network(chromium: Browser, site: Site) -> None:
     """The service worker keeps the page itself, and nothing that was said."""
     context = chromium.new_context(service_workers="allow")

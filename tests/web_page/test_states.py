@@ -71,6 +71,7 @@ def test_a_picture_that_was_cut_off_is_bought_again_only_on_a_yes(
         assert len(mortal.emulator.posts) == 2
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_cut_off_is_left(chromium: Browser, mortal: Mortal) -> None:
     with looking_at(chromium, mortal) as window:
         page = window.page
@@ -114,6 +115,7 @@ def test_previews_become_the_picture(chromium: Browser, tmp_path: Path) -> None:
     site.close()
 
 
+@pytest.mark.slow
 def test_the_calls_of_a_sub_agent_stand_inside_its_own(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play(
@@ -168,6 +170,7 @@ def test_what_is_left_of_a_budget_is_shown_and_ends_an_answer(
     site.close()
 
 
+@pytest.mark.slow
 def test_an_svg_is_a_card_and_never_a_picture(window: Window, tmp_path: Path) -> None:
     site, page = window.site, window.page
     site.emulator.play(Reply([Say("A logo."), Draw("a logo", format="svg")]))
@@ -269,6 +272,7 @@ def test_enter_never_allows_a_call(window: Window) -> None:
     assert site.ordered == []
 
 
+@pytest.mark.slow
 def test_the_answer_before_a_retry_is_gone_back_to(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play(Reply([Say("A first try."), FOX]), "A second try.", "Thanks.")

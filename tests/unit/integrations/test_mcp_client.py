@@ -27,6 +27,7 @@ from agentkit.integrations import mcp
 from tests.clock import GUARD, until
 from tests.conftest import Bench
 from tests.unit.integrations.friendly_server import png
+from tests.unit.integrations.friendly_server import server as inside
 from tests.web_server import serving_app
 
 SCRIPT = Path(__file__).with_name("friendly_server.py")
@@ -38,16 +39,14 @@ PROCESS = StdioServerParameters(
 @asynccontextmanager
 async def friendly(kind: str, **options: Any) -> AsyncIterator[Toolset]:
     """The tools of the friendly server: as a process, inside, or over HTTP."""
-    from tests.unit.integrations.friendly_server import server
-
     if kind == "process":
         async with mcp.tools(PROCESS, **options) as tools:
             yield tools
     elif kind == "inside":
-        async with mcp.tools(server, **options) as tools:
+        async with mcp.tools(inside, **options) as tools:
             yield tools
     else:
-        with serving_app(server.streamable_http_app()) as served:
+        with serving_app(inside.streamable_http_app()) as served:
             async with mcp.tools(f"{served.url}/mcp", **options) as tools:
                 yield tools
 
@@ -126,7 +125,7 @@ async def test_progress_and_a_question(agent: Agent[Any], emulator: Emulator) ->
         return {"width": 7} if len(asked) == 1 else None
 
     calling(emulator, ("slow", {}), ("asks", {}), ("asks", {"x": 1}))
-    async with friendly("process", ask=ask) as tools:
+    async with friendly("http", ask=ask) as tools:
         async with with_tools(agent, tools).stream("Go") as stream:
             told = [
                 event.message async for event in stream if isinstance(event, InvocationProgress)
@@ -172,15 +171,13 @@ async def test_a_server_that_dies_is_started_again(agent: Agent[Any], emulator: 
     assert drew.error is None
 
 
-@pytest.mark.parametrize("kind", ["process", "inside"])
+@pytest.mark.parametrize("kind", [pytest.param("process", marks=pytest.mark.slow), "inside"])
 async def test_tools_that_change(agent: Agent[Any], emulator: Emulator, kind: str) -> None:
-    from tests.unit.integrations.friendly_server import server
-
     calling(emulator, ("grows", {}), ("fresh", {}))
     async with friendly(kind) as tools:
         answer = await with_tools(agent, tools).run("Go")
         if kind == "inside":
-            server.remove_tool("fresh")
+            inside.remove_tool("fresh")
     sent = [
         [each["function"]["name"] for each in request.body["tools"]]
         for request in emulator.requests
@@ -277,10 +274,10 @@ def test_the_process_ends_with_ours_however_that_ends() -> None:
         (StdioServerParameters(command="/no/such/program"), {}, "program"),
         (StdioServerParameters(command=sys.executable, args=["-c", "print('hello')"]), {}, "did not start"),
         (StdioServerParameters(command=sys.executable), {"headers": {"a": "b"}}, "headers"),
-        (PROCESS, {"prefix": 5}, "prefix"),
-        (PROCESS, {"prefix": "no spaces"}, "accepted"),
-        (PROCESS, {"timeout": 0}, "timeout"),
-        (PROCESS, {"filter": 5}, "filter"),
+        (inside, {"prefix": 5}, "prefix"),
+        (inside, {"prefix": "no spaces"}, "accepted"),
+        (inside, {"timeout": 0}, "timeout"),
+        (inside, {"filter": 5}, "filter"),
     ],
     ids=lambda each: str(each)[:40],
 )  # fmt: skip

@@ -119,7 +119,9 @@ def test_stdout_belongs_to_the_protocol(command: StdioServerParameters) -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=str)
+@pytest.mark.parametrize(
+    ("number", "code"), spread([(signal.SIGTERM, 0), (signal.SIGINT, 130)], 1), ids=str
+)
 def test_a_signal_ends_it_while_it_waits_for_a_client(
     command: StdioServerParameters, number: int, code: int
 ) -> None:
@@ -173,11 +175,14 @@ def test_without_stdin_it_says_so(command: StdioServerParameters) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
-    [
-        (["--name", "a b"], {}, "--name 'a b': accepted is 1 to 64"),
-        (["--preview", "-1"], {}, "--preview"),
-        (["--http", "0"], {"AGENTKIT_MCP_TOKEN": "short"}, "AGENTKIT_MCP_TOKEN: accepted are 16"),
-    ],
+    spread(
+        [
+            (["--name", "a b"], {}, "--name 'a b': accepted is 1 to 64"),
+            (["--preview", "-1"], {}, "--preview"),
+            (["--http", "0"], {"AGENTKIT_MCP_TOKEN": "short"}, "AGENTKIT_MCP_TOKEN: accepted are"),
+        ],
+        1,
+    ),
     ids=str,
 )
 def test_an_option_that_cannot_be_right_is_named(

@@ -36,8 +36,6 @@ from agentkit.values import BlobRef, ToolCall, ToolResult
 from agentkit.wire.types import FunctionSpec, OutputSchema, Request
 from tests.conftest import Bench, picture
 
-pytestmark = pytest.mark.two_ways
-
 TEXT_ONLY = "openai/gpt-oss-20b"
 DRAWS_WITHOUT_TOOLS = "google/gemini-2.5-flash-image"
 DRAWS_ONLY = "black-forest-labs/flux.2-pro"

@@ -24,8 +24,6 @@ from tests.conftest import WAYS, Bench, Way
 from tests.unit.loop.judge import RULES, SKIP, chat, judge, responses
 from tests.unit.loop.spoken import CLAUDE, DEEPSEEK, GEMINI, GPT, Spoken
 
-pytestmark = pytest.mark.two_ways
-
 FAMILY = {CLAUDE: "anthropic", GPT: "openai", GEMINI: "google"}
 ALL = tuple(RULES)
 

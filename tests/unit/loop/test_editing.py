@@ -13,8 +13,6 @@ from agentkit import Agent, Image, ImageGeneration, Run
 from agentkit.emulator import Draw, Emulator, Reply, Say, Think
 from tests.conftest import Bench, picture
 
-pytestmark = pytest.mark.two_ways
-
 NATIVE = "google/gemini-3.1-flash-image-preview"
 FOX, CAT = picture(size=(60, 40), noise=7), picture(size=(50, 50), noise=8)
 

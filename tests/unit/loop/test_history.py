@@ -16,8 +16,6 @@ from agentkit.errors import UsageError
 from agentkit.images.store import MemoryImageStore
 from tests.conftest import Bench, picture
 
-pytestmark = pytest.mark.two_ways
-
 NATIVE = "google/gemini-3.1-flash-image-preview"
 MEGABYTE = picture(size=(640, 640), noise=1)
 

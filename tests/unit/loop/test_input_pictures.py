@@ -109,7 +109,6 @@ async def test_a_wrong_prompt(bench: Bench, prompt: Any) -> None:
         await bench.ask(bench.agent(), prompt)
 
 
-@pytest.mark.two_ways
 async def test_scaled_down_where_the_user_allows_it(bench: Bench) -> None:
     big, small = Image.from_bytes(wide(9000, 6000)), RED
     chat = bench.agent(scale=True).conversation()
@@ -120,7 +119,6 @@ async def test_scaled_down_where_the_user_allows_it(bench: Bench) -> None:
     assert first.to_pillow().size == (8192, 5461)
 
 
-@pytest.mark.two_ways
 async def test_one_that_is_no_picture_is_not_scaled_either(bench: Bench) -> None:
     assert "picture 1" in await refused(bench, Image.from_bytes(PNG_HEAD + b"\0" * 60), scale=True)
     assert "picture 1" in await refused(bench, Image.from_bytes(wide(30000, 30000)), scale=True)

@@ -124,7 +124,6 @@ WORK: list[Callable[[Bench, int], Awaitable[None]]] = [
 
 @pytest.mark.unjudged
 @pytest.mark.parametrize("work", WORK, ids=lambda each: each.__name__)
-@pytest.mark.two_ways
 async def test_twice_the_calls_are_twice_the_work(
     bench: Bench, work: Callable[[Bench, int], Awaitable[None]]
 ) -> None:
@@ -140,7 +139,6 @@ async def test_twice_the_calls_are_twice_the_work(
 
 
 @pytest.mark.unjudged
-@pytest.mark.two_ways
 async def test_calls_beyond_the_most_get_a_result_that_says_so(bench: Bench) -> None:
     bench.emulator.play([calls(MOST_CALLS + 2), Reply([Say("Done.")])])
     answer = await bench.ask(bench.agent(tools=[note], limits=PLENTY), "go")

@@ -33,8 +33,6 @@ from tests.unit.images.photos import (
     wrong_corners,
 )
 
-pytestmark = pytest.mark.two_ways
-
 TAKEN = {"image/png", "image/jpeg", "image/webp", "image/gif"}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 _DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,([\w+/=]+)")

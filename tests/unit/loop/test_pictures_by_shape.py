@@ -15,8 +15,6 @@ from agentkit.errors import UsageError
 from tests.conftest import Bench, picture
 from tests.unit.loop import orphans
 
-pytestmark = pytest.mark.two_ways
-
 BIG = picture(size=(64, 48), noise=70)
 SMALL = picture("red", (8, 8))
 

@@ -43,7 +43,6 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-@pytest.mark.two_ways
 async def test_a_picture_that_was_written_into_words(bench: Bench, name: str) -> None:
     written, left = WRITTEN[name]
     if name == "code":
@@ -67,7 +66,6 @@ async def test_a_picture_that_was_written_into_words(bench: Bench, name: str) ->
     assert "img_1" in words
 
 
-@pytest.mark.two_ways
 async def test_the_deltas_are_the_text(bench: Bench) -> None:
     for written, _ in WRITTEN.values():
         bench.emulator.play([Reply([Say(f"A {written} and {written}.")])])
@@ -98,7 +96,6 @@ async def test_a_picture_that_is_cut_off_is_a_failure(bench: Bench) -> None:
     assert "cut off" in failure.reason
 
 
-@pytest.mark.two_ways
 async def test_hundreds_of_pictures_in_words(bench: Bench) -> None:
     one = base64.b64encode(TINY).decode()
     bench.emulator.play([Reply([Say(f"![a](data:image/png;base64,{one}) " * 500)])])

@@ -11,8 +11,6 @@ from agentkit.emulator import CallTool, Draw, Failure, Raw, Reply, Say
 from agentkit.errors import PermissionRefused
 from tests.conftest import Bench, picture
 
-pytestmark = pytest.mark.two_ways
-
 SAFETY = "Your request was rejected by our safety system: violence"
 NO = "I cannot draw that."
 BIG = picture(size=(160, 120), noise=90)

@@ -317,7 +317,6 @@ async def test_a_started_turn_goes_on_when_nobody_looks(bench: Bench) -> None:
     assert chat.messages == answer.run.messages
 
 
-@pytest.mark.two_ways
 async def test_nobody_has_to_hold_a_started_turn(bench: Bench) -> None:
     noted = asyncio.Event()
 

@@ -14,8 +14,6 @@ from agentkit import Image, tool
 from agentkit.emulator import CallTool, Reply, Say
 from tests.conftest import Bench, picture
 
-pytestmark = pytest.mark.two_ways
-
 PICTURE = picture(size=(64, 48), noise=70)
 B64 = base64.b64encode(PICTURE).decode()
 BLOCK = {"type": "image", "data": B64, "mimeType": "image/png"}

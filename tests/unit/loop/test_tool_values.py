@@ -18,8 +18,6 @@ from agentkit.tools.server_tools import ServerTool
 from agentkit.wire.tool_list import accepts, tool_infos
 from tests.conftest import Bench
 
-pytestmark = pytest.mark.two_ways
-
 
 def posts(emulator: Emulator) -> list[dict[str, Any]]:
     return [request.body for request in emulator.requests if request.method == "POST"]

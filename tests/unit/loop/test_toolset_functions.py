@@ -13,8 +13,6 @@ from agentkit.emulator import CallTool, Reply, Say
 from agentkit.errors import HookFailed, UsageError
 from tests.conftest import Bench
 
-pytestmark = pytest.mark.two_ways
-
 
 def read(path: str) -> str:
     """Reads."""

@@ -15,8 +15,6 @@ from agentkit.emulator import CallTool, Reply, Say
 from agentkit.tools import Progress
 from tests.conftest import Bench
 
-pytestmark = pytest.mark.two_ways
-
 
 async def fetch(city: str) -> str:
     """Fetches."""
