@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import sys
 import threading
 import weakref
-from collections.abc import Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from agentkit.errors import UsageError
@@ -151,6 +153,52 @@ def check_asyncio() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         raise not_asyncio() from None
+
+
+class Shutdown:
+    """Has `work` done once: when the event loop on which it is `begun` shuts down, or before that,
+    by `now` or `soon`.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._work = work
+        self._guard = self._until_shutdown()
+        self._closing: asyncio.Future[None] | None = None
+
+    async def begun(self) -> None:
+        """Have the running event loop do the work when it shuts down."""
+        hooks = sys.get_asyncgen_hooks()
+        # What is to be done when the generator is dropped is settled where it begins.
+        sys.set_asyncgen_hooks(finalizer=partial(_close_later, asyncio.get_running_loop()))
+        try:
+            first = anext(self._guard)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+        await first
+
+    async def now(self) -> None:
+        await self._guard.aclose()
+
+    def soon(self) -> None:
+        """Do the work in the background, on the running loop."""
+        self._closing = in_background(self.now())
+
+    async def _until_shutdown(self) -> AsyncGenerator[None]:
+        # An event loop that shuts down closes the asynchronous generators that are still open.
+        # It holds this object, and what the work is about: neither goes before the work is done.
+        try:
+            yield
+        finally:
+            await self._work()
+
+
+def _close_later(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None]) -> None:
+    """Close a generator that was dropped, if its loop runs once more: as the loop's own hook does,
+    but for the coroutine, which is made when it is awaited. Of one that never is, since the loop
+    was dropped too, Python 3.13 warns.
+    """
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(guard.aclose()))
 
 
 def end_when_collected(owner: object, task: asyncio.Task[Any]) -> None:

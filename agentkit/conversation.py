@@ -20,7 +20,6 @@ from agentkit.budget import Budget
 from agentkit.errors import ConversationBusy, RunError, StoppedRun, UsageError
 from agentkit.events import RunFinished
 from agentkit.images.again import fetch_again
-from agentkit.images.fetch import Fetcher
 from agentkit.loop.album import Album
 from agentkit.loop.approvals import given_up
 from agentkit.loop.begin import AgentLike, services_of
@@ -337,7 +336,7 @@ class Conversation(Generic[OutputT]):
         """
         check_kind("chat.fetch_again({!r})", failure, ImageFailure, "an ImageFailure")
         agent, client = self.agent, self.agent.client
-        fetcher = Fetcher(agent.fetch, agent.store, origin=client.origin, tls=client.tls)
+        fetcher = client.fetcher(agent.fetch, agent.store)
         image = self._album.add(await fetch_again(failure, fetcher, agent.store))
         self._album.forget(failure)
         return image

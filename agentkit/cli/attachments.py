@@ -53,12 +53,11 @@ async def fetched(given: Sequence[Image | File], agent: Agent[Any]) -> list[Imag
 async def _of_url(url: str, agent: Agent[Any]) -> Image | File:
     import asyncio
 
-    from agentkit.images.fetch import Fetcher
     from agentkit.values import File, Source
     from agentkit.values.blobs import opened, storing
 
     client, store = agent.client, agent.store
-    fetcher = Fetcher(agent.fetch, store, origin=client.origin, tls=client.tls)
+    fetcher = client.fetcher(agent.fetch, store)
     sha256 = await fetcher.fetch_file(url)
 
     def read() -> bytes:

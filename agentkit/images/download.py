@@ -2,7 +2,8 @@
 have.
 
 `agentkit.images.route` says how the request goes out. Redirects are followed by hand, each checked
-anew. No environment proxy, no cookie, no key is ever used, and no connection is used twice.
+anew. No environment proxy, no cookie and no key is ever used. `agentkit.images.connections` says
+which connections serve twice.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.addresses import Target
+from agentkit.images.connections import Line, PictureConnections
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.resolve import TemporaryFailure
@@ -35,8 +37,8 @@ _INFLATED = 1 << 16
 
 
 class Downloader:
-    """Downloads pictures into drafts of `store`, by `routes`. Requests go over `transport`, or over
-    a new one for each.
+    """Downloads pictures into drafts of `store`, by `routes`. Requests go over `transport`, or else
+    over `connections`.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Downloader:
         store: ImageStore,
         routes: Routes,
         transport: httpx2.AsyncBaseTransport | None,
+        connections: PictureConnections,
     ) -> None:
         self._policy = policy
         self._store = store
         self._routes = routes
         self._transport = transport
+        self._connections = connections
 
     async def download(self, target: Target, *, any_kind: bool = False) -> SafeDraft:
         """The bytes of the picture, or of a file of any kind, redirects followed. Raises
@@ -79,9 +83,7 @@ class Downloader:
 
     @asynccontextmanager
     async def _sent(self, route: Route, accept: str) -> AsyncGenerator[httpx2.Response]:
-        """The open response. Without a transport of the user's, a new one for each request: no
-        connection serves twice.
-        """
+        """The open response, over the user's transport or a connection of ours."""
         if self._transport is not None:
             response = await self._send_to_addresses(self._transport, route, accept)
             try:
@@ -89,27 +91,60 @@ class Downloader:
             finally:
                 await response.aclose()
             return
-        async with self._routes.opened(route) as transport:
-            response = await self._send_by_name(transport, route.target, accept)
+        line, response = await self._opened(route, accept)
+        try:
+            yield response
+        finally:
             try:
-                yield response
-            finally:
                 await response.aclose()
+            finally:
+                await self._connections.put_back(line)
 
-    async def _send_by_name(
-        self, transport: httpx2.AsyncBaseTransport, target: Target, accept: str
-    ) -> httpx2.Response:
+    async def _opened(self, route: Route, accept: str) -> tuple[Line, httpx2.Response]:
+        """The response, over a connection that was kept or a new one."""
+        rules = await self._routes.rules(route)
+        kept = await self._connections.take(rules)
+        if kept is not None:
+            response = await self._send_again(kept, route, accept)
+            if response is not None:
+                return kept, response
+        line = self._routes.line(route, rules)
+        return line, await self._send_by_name(line, route.target, accept)
+
+    async def _send_again(self, line: Line, route: Route, accept: str) -> httpx2.Response | None:
+        """The response over a connection that was kept; None if it broke before one came, as it
+        does where the server has just hung up: a GET may be sent anew.
+        """
         import httpx2
 
-        from agentkit.images.checked_transport import CheckedTransport
+        try:
+            await self._routes.check_kept(route)
+        except BaseException:
+            await line.close()
+            raise
+        try:
+            return await self._send_by_name(line, route.target, accept)
+        except (httpx2.RemoteProtocolError, httpx2.NetworkError):
+            if not line.was_kept:
+                raise
+            return None
 
-        while True:
-            try:
-                request = self._request(target, target.host, accept)
-                return await transport.handle_async_request(request)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                if not isinstance(transport, CheckedTransport) or not transport.has_another:
-                    raise
+    async def _send_by_name(self, line: Line, target: Target, accept: str) -> httpx2.Response:
+        """The response over this connection, which is closed if there is none."""
+        import httpx2
+
+        line.begin()
+        try:
+            while True:
+                try:
+                    request = self._request(target, target.host, accept)
+                    return await line.transport.handle_async_request(request)
+                except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                    if not line.host.has_another:
+                        raise
+        except BaseException:
+            await line.close()
+            raise
 
     async def _send_to_addresses(
         self, transport: httpx2.AsyncBaseTransport, route: Route, accept: str
@@ -140,7 +175,7 @@ class Downloader:
                 "Accept": accept,
                 "Accept-Encoding": "identity",
                 "User-Agent": "agentkit",
-                "Connection": "close",
+                "Connection": "keep-alive" if self._connections.keeps else "close",
             },
             extensions={
                 "sni_hostname": target.host,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from agentkit.errors import APIError, ImageError, NotRecorded, RunError, StoreError
 from agentkit.images.addresses import Target
+from agentkit.images.connections import PictureConnections
 from agentkit.images.download import Downloader
 from agentkit.images.drafts import SafeDraft
 from agentkit.images.fetch_policy import FetchPolicy
@@ -47,7 +48,8 @@ class Fetcher:
     wherever it lies. `tls` has the client's certificates.
 
     `resolve` gives the addresses of a host name and port; `transport` carries the requests, which
-    name checked addresses in their URLs. One fetcher serves many tasks, and any event loop.
+    name checked addresses in their URLs. `connections` keeps connections between two pictures;
+    without it, each picture has its own. One fetcher serves many tasks, and any event loop.
     """
 
     def __init__(
@@ -59,13 +61,15 @@ class Fetcher:
         tls: Tls | None = None,
         resolve: Resolve | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        connections: PictureConnections | None = None,
     ) -> None:
         self.policy = policy
         self._store = store
         self._origin = None if origin is None else _origin_of(origin)
         self._transport = transport
         routes = Routes(policy, self._origin, resolve or resolve_name, tls)
-        self._downloader = Downloader(policy, store, routes, transport)
+        kept = PictureConnections(0) if connections is None else connections
+        self._downloader = Downloader(policy, store, routes, transport, kept)
 
     def in_prose(self, url: str, *, bare: bool) -> bool:
         """May a URL that was found in prose be fetched? One that is `bare` (a link, no Markdown

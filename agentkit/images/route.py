@@ -9,16 +9,19 @@ https, the TLS session is with the host of the URL, whose certificate is checked
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING
 
 from agentkit._recorder import refusal
 from agentkit.errors import ImageError, ProxyFailed, UsageError
 from agentkit.images.addresses import Target
+from agentkit.images.connections import Line, Rules
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.resolve import (
     Resolve,
@@ -29,9 +32,6 @@ from agentkit.images.resolve import (
 )
 from agentkit.network.proxies import NOTHING_SENT, shown
 from agentkit.network.tls import Tls, trusted
-
-if TYPE_CHECKING:
-    import httpx2
 
 Origin = tuple[str, str, int]
 
@@ -93,26 +93,59 @@ class Routes:
         if not route.is_own:
             await check_for_proxy(route.target, self.resolve, private=self.policy.private)
 
-    @asynccontextmanager
-    async def opened(self, route: Route) -> AsyncGenerator[httpx2.AsyncBaseTransport]:
-        """A new transport, which checks the target where it connects. Raises `ImageError`."""
-        from agentkit.images.checked_transport import CheckedTransport, ProxiedTransport
-
+    async def rules(self, route: Route) -> Rules:
+        """By which a connection for this route is opened. Raises `ImageError` for certificates
+        that cannot be read.
+        """
+        if not libraries_are_loaded():  # in a thread: the loop has other things to do
+            await asyncio.to_thread(load_libraries)
+        target = route.target
         try:
             tls = trusted(route.tls)
         except UsageError as error:
             raise ImageError(str(error)) from error
-        if route.proxy is None:
-            async with CheckedTransport(tls, partial(self.hosts, route)) as transport:
-                yield transport
-            return
-        async with ProxiedTransport(tls, route.proxy, partial(self._check, route)) as transport:
-            if route.proxy_speaks_http:
-                yield transport
-                return
-            from agentkit.network.socks import SocksTransport
+        return Rules(
+            target.scheme,
+            target.host,
+            target.port,
+            route.proxy,
+            tls,
+            route.is_own,
+            self.policy.private,
+            self.resolve,
+        )
 
-            yield SocksTransport(transport, route.proxy)
+    def line(self, route: Route, rules: Rules) -> Line:
+        """A new connection, which is opened with the first request: the target is checked then."""
+        from agentkit.images.checked_transport import CheckedTransport, ProxiedTransport
+
+        if route.proxy is None:
+            direct = CheckedTransport(rules.certificates, partial(self.hosts, route))
+            return Line(rules, direct, direct)
+        proxied = ProxiedTransport(rules.certificates, route.proxy, partial(self._check, route))
+        if route.proxy_speaks_http:
+            return Line(rules, proxied, proxied)
+        from agentkit.network.socks import SocksTransport
+
+        return Line(rules, proxied, SocksTransport(proxied, route.proxy))
+
+    async def check_kept(self, route: Route) -> None:
+        """Check what a connection that was kept leads to. One to an address leads there for ever;
+        a proxy resolves the name anew for each request. Raises `ImageError`.
+        """
+        if route.proxy is not None:
+            await self._check(route)
+
+
+def libraries_are_loaded() -> bool:
+    """Whether a connection can be opened without importing anything."""
+    return "agentkit.images.checked_transport" in sys.modules
+
+
+def load_libraries() -> None:
+    """Import what a connection needs."""
+    import_module("agentkit.images.checked_transport")
+    import_module("tenacity")
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from agentkit._check import check_optional
 from agentkit.budget import Budget
 from agentkit.hooks import Hooks
 from agentkit.images.drafts import check_room
-from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
@@ -95,7 +94,7 @@ def services_of(
     services = Services(
         client,
         agent.store,
-        Fetcher(agent.fetch, agent.store, origin=client.origin, tls=client.tls),
+        client.fetcher(agent.fetch, agent.store),
         agent.outgoing,
         Encoded() if encoded is None else encoded,
         Planner() if planner is None else planner,

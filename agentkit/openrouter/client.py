@@ -23,7 +23,10 @@ from agentkit._redact import redacted
 from agentkit._sync import check_asyncio
 from agentkit._version import __version__
 from agentkit.errors import MissingKey, ProtocolError, UsageError
+from agentkit.images.connections import PictureConnections
 from agentkit.images.embedded import ReplySpool
+from agentkit.images.fetch import Fetcher
+from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.store import ImageStore
 from agentkit.network.proxies import GivenProxy, checked_proxy, chosen_proxy
 from agentkit.network.tls import Tls, trusted
@@ -58,9 +61,11 @@ def _header(value: str | None) -> str | None:
     return quote(value, safe=" ", errors="replace")
 
 
-def _app_headers(name: str | None, url: str | None) -> dict[str, str]:
+def _headers_of(service: Service, name: str | None, url: str | None) -> dict[str, str]:
+    """Who speaks: agentkit, and the application where the service names applications."""
+    told = {"User-Agent": f"agentkit/{__version__}"}
     app = {"HTTP-Referer": _header(url), "X-OpenRouter-Title": _header(name)}
-    return {header: value for header, value in app.items() if value}
+    return told | {key: value for key, value in app.items() if value and service.names_apps}
 
 
 def _check_key(api_key: object) -> None:
@@ -200,9 +205,9 @@ class OpenRouter:
         self.transport: Transport | None = transport
         self.refused_server_tools: set[tuple[str, str]] = set()
         """The APIs and models for which a server tool was refused: it is not tried there again."""
-        app = _app_headers(app_name, app_url) if self.service.names_apps else {}
-        self._headers = {"User-Agent": f"agentkit/{__version__}", **app}
+        self._headers = _headers_of(self.service, app_name, app_url)
         self.late = LateWork()
+        self._picture_connections = PictureConnections()
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
         weakref.finalize(self, _close_all, self._open).atexit = False
 
@@ -227,9 +232,22 @@ class OpenRouter:
         check_asyncio()
         self.prices.tell_unused()
         await self.late.wait()
+        await self._picture_connections.close()
         connections = self._open.pop(asyncio.get_running_loop(), None)
         if connections is not None:
             await connections.close()
+
+    def fetcher(self, policy: FetchPolicy, store: ImageStore) -> Fetcher:
+        """What fetches pictures by URL into a store, over connections that all fetchers of this
+        client share, and without its key.
+        """
+        return Fetcher(
+            policy,
+            store,
+            origin=self.origin,
+            tls=self.tls,
+            connections=self._picture_connections,
+        )
 
     async def openai(self) -> AsyncOpenAI:
         """The `AsyncOpenAI` of this event loop: its requests go over the same connections, with the

@@ -7,13 +7,11 @@ its own, and reads an error's body to its end.
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncGenerator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from agentkit._sync import in_background
+from agentkit._sync import Shutdown
 from agentkit.openrouter.errors import ERROR_BODY_WAIT, raise_error_status, translated
 from agentkit.openrouter.fair import FairShare
 from agentkit.openrouter.keys import FreshKey, Key, authorization
@@ -33,13 +31,12 @@ class Connections:
     """
 
     def __init__(self, base_url: str, key: Key, opened: Opened, timeouts: Timeouts) -> None:
-        self.sdk, self._http, self._close = opened
+        self.sdk, self._http, close = opened
         self._base_url, self._key = base_url, key
         self._error_wait = min(ERROR_BODY_WAIT, timeouts.idle)
         self.turns = FairShare()
         """Of the replies that arrive at the same time."""
-        self._guard = self._until_shutdown()
-        self._closing: asyncio.Future[None] | None = None
+        self._shutdown = Shutdown(close)
 
     async def send(
         self,
@@ -75,34 +72,11 @@ class Connections:
 
     async def close_with_loop(self) -> None:
         """Have the event loop close the connections when it shuts down."""
-        hooks = sys.get_asyncgen_hooks()
-        # What is to be done when the generator is dropped is settled where it begins.
-        sys.set_asyncgen_hooks(finalizer=partial(_close_later, asyncio.get_running_loop()))
-        try:
-            begun = anext(self._guard)
-        finally:
-            sys.set_asyncgen_hooks(*hooks)
-        await begun
-
-    async def _until_shutdown(self) -> AsyncGenerator[None]:
-        # An event loop that shuts down closes the asynchronous generators that are still open.
-        try:
-            yield
-        finally:
-            await self._close()
+        await self._shutdown.begun()
 
     async def close(self) -> None:
-        await self._guard.aclose()
+        await self._shutdown.now()
 
     def close_soon(self) -> None:
         """Close in the background, on the running loop."""
-        self._closing = in_background(self.close())
-
-
-def _close_later(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None]) -> None:
-    """Close a generator that was dropped, if its loop runs once more: as the loop's own hook does,
-    but for the coroutine, which is made when it is awaited. Of one that never is, since the loop
-    was dropped too, Python 3.13 warns.
-    """
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(guard.aclose()))
+        self._shutdown.soon()

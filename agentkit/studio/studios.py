@@ -16,7 +16,6 @@ from agentkit._sync import check_asyncio, run_sync
 from agentkit.budget import Budget
 from agentkit.errors import RunError, UsageError
 from agentkit.images.drafts import check_room
-from agentkit.images.fetch import Fetcher
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
 from agentkit.images.outgoing import Outgoing
@@ -383,7 +382,7 @@ class _Work:
         model = await self._known_model() if self._checking and has_catalogue else None
         request = with_moderators(request, model)
         await asyncio.to_thread(check_room, store, request.n or 1)
-        fetcher = Fetcher(studio.fetch, store, origin=client.origin, tls=client.tls)
+        fetcher = client.fetcher(studio.fetch, store)
         try:
             masks = () if request.mask is None else (request.mask,)
             ready = await stored(
