@@ -434,7 +434,9 @@ def _with_files(run: Run, done: ToolOutcome) -> tuple[Run, dict[File, File | str
         names[given] = stored
         if isinstance(stored, File):
             known = {file.sha256 for file in run.files}
-            new = replace(stored, name="", invocation_id=done.invocation.id)
+            inner = given.invocation_id if done.sub is not None else None
+            call_id = done.invocation.id if inner is None else f"{done.invocation.id}/{inner}"
+            new = replace(stored, name="", invocation_id=call_id)
             run, names[given] = run.with_file(new, arrived=stored.sha256 not in known)
     return run, names
 

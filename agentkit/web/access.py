@@ -20,9 +20,11 @@ from ipaddress import ip_address
 
 from agentkit._access import Head, Site, has_bearer, is_foreign, is_same, sites_of
 from agentkit._check import refused
-from agentkit.web.addresses import IMAGES
+from agentkit.web.addresses import FILES, IMAGES
 from agentkit.web.refusal import Refusal
 
+_BYTES = "application/octet-stream"
+"""No form of another page can send it."""
 _SAFE = frozenset({"GET", "HEAD"})
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 PAGE = frozenset({"", "/"})
@@ -183,6 +185,9 @@ def refused_body(head: Head) -> Refusal | None:
     if head.method == "POST" and head.path == IMAGES:
         accepted = "the bytes of a picture, with a content-type such as image/png"
         return None if kind.startswith("image/") else Refusal(415, "Not a picture.", accepted)
+    if head.method == "POST" and head.path == FILES:
+        accepted = f"the bytes of a file, with the content-type {_BYTES}"
+        return None if kind == _BYTES else Refusal(415, "Not the bytes of a file.", accepted)
     if kind == "application/json":
         return None
     return Refusal(415, "The body is not JSON.", "JSON, with the content-type application/json")

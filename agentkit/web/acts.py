@@ -21,6 +21,7 @@ from agentkit.events import (
 )
 from agentkit.run import Run
 from agentkit.values import (
+    File,
     Image,
     ImageFailure,
     Invocation,
@@ -52,7 +53,14 @@ def replies_of(run: Run) -> list[Message]:
 def _started(call: Invocation) -> InvocationStarted:
     """The start of a call, as it was told."""
     bare = replace(
-        call, status="running", result=None, error=None, images=(), seconds=None, cost_usd=None
+        call,
+        status="running",
+        result=None,
+        error=None,
+        images=(),
+        files=(),
+        seconds=None,
+        cost_usd=None,
     )
     return InvocationStarted(bare)
 
@@ -61,6 +69,7 @@ class _Noted:
     """Goes through the notes of a run, and looks up in the run what they name."""
 
     def __init__(self, run: Run, lost: Sequence[Invocation]) -> None:
+        self._run = run
         self._calls: dict[str, list[Invocation]] = {}
         for call in (*run.invocations, *lost):
             self._calls.setdefault(call.id, []).append(call)
@@ -117,7 +126,7 @@ class _Noted:
         if call.status not in _ENDED:
             return None
         self._used[name] = self._used.get(name, 0) + 1
-        return _told_by(caller, InvocationFinished(told))
+        return _told_by(caller, InvocationFinished(told, _files_of(self._run, told)))
 
     def _latest(self, name: str) -> Invocation | None:
         """The call of this id that has not ended yet, or was the last."""
@@ -128,7 +137,7 @@ class _Noted:
         calls: list[tuple[Invocation, Held]] = []
         for name, why, approval_id in held:
             call = self._latest(name) or Invocation(name, "request", executor="server")
-            waits = replace(call, status="pending", result=None, error=None, images=())
+            waits = replace(call, status="pending", result=None, error=None, images=(), files=())
             calls.append((waits, Held(name, why, approval_id, call.question)))
         return Paused(tuple(calls))
 
@@ -145,6 +154,11 @@ class _Noted:
             case _:
                 return None
         return _told_by(caller, event)
+
+
+def _files_of(run: Run, call: Invocation) -> tuple[File, ...]:
+    """The files that a call gave."""
+    return tuple(file for file in run.files if file.name in call.files)
 
 
 def _told_by(caller: str, event: Event) -> Event:
@@ -234,7 +248,7 @@ class _Common:
         for at, failure in enumerate(own):
             yield ImageFailed(failure, f"{item}:failure:{at}")
         if call.status in _ENDED:
-            yield InvocationFinished(call)
+            yield InvocationFinished(call, _files_of(self._run, call))
 
 
 Calls = tuple[list[Invocation], list[Invocation]]

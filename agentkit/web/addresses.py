@@ -9,7 +9,10 @@ from typing import Any
 
 IMAGES = "/api/images"
 """Where pictures are uploaded."""
+FILES = "/api/files"
+"""Where files are uploaded."""
 _PICTURE = re.compile(r"(?:\A|/)images/([0-9a-f]{64})(?:\?[^#]*)?\Z")
+_FILE = re.compile(r"(?:\A|/)files/([0-9a-f]{64})(?:\?[^#]*)?\Z")
 
 
 def path_below(scope: Mapping[str, Any]) -> str:
@@ -23,6 +26,11 @@ def path_below(scope: Mapping[str, Any]) -> str:
 def picture_url(sha256: str) -> str:
     """Where a stored picture is."""
     return f"images/{sha256}"
+
+
+def file_url(sha256: str) -> str:
+    """Where a stored file is."""
+    return f"files/{sha256}"
 
 
 def preview_url(run: str, item: str, index: int) -> str:
@@ -40,4 +48,10 @@ def digest_of(url: str) -> str | None:
     for any other address. Where it says that we are plays no part: who may see it decides.
     """
     found = _PICTURE.search(url)
+    return None if found is None else found[1]
+
+
+def file_digest_of(url: str) -> str | None:
+    """The digest of the file that one of our own addresses names; None for any other address."""
+    found = _FILE.search(url)
     return None if found is None else found[1]

@@ -21,6 +21,7 @@ from agentkit.sessions import Sessions
 from agentkit.web import page_files
 from agentkit.web.chats import Chats
 from agentkit.web.doors import Doors, UserOf
+from agentkit.web.files import Files
 from agentkit.web.options import BudgetOf, DepsOf, WebOptions
 from agentkit.web.pictures import Pictures
 from agentkit.web.previews import Previews
@@ -53,16 +54,17 @@ class WebApp:
     ) -> None:
         self.agent, self.sessions = options.agent, sessions
         self._pictures, previews = Pictures(sessions.store, sessions), Previews()
-        pictures = self._pictures
+        pictures, files = self._pictures, Files(sessions.store, sessions)
         chats = Chats(options.agent, sessions)
-        shelf = TurnPictures(pictures, previews)
+        shelf = TurnPictures(pictures, previews, files)
         self._turns = Turns(shelf, chats.note, emulator=options.emulator)
-        handlers = Requests(chats, self._turns, Talk(chats, pictures, options), options)
+        handlers = Requests(chats, self._turns, Talk(chats, pictures, files, options), options)
         inner = Starlette(
             routes=[
                 *_routes(handlers),
                 *pictures.routes(),
                 *previews.routes(),
+                *files.routes(),
                 *page_files.routes(),
             ],
             exception_handlers={Refused: refused_response, HTTPException: _no_such_thing},

@@ -22,7 +22,7 @@ from agentkit.web.told_calls import Verdict
 MAX_PARTS = 1000
 """Parts of a message that are read."""
 MAX_FILES = 32
-"""Pictures of a message."""
+"""Pictures and files of a message."""
 _LONGEST = 200
 """Characters of an id."""
 
@@ -33,15 +33,17 @@ class AlreadyAnswered(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A picture of a message: where it is."""
+    """A picture or file of a message: where it is."""
 
     url: str
     media_type: str = ""
+    name: str = ""
+    """What the user calls it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A prompt: words and pictures in their order."""
+    """A prompt: words, pictures and files in their order."""
 
     parts: tuple[str | FilePart, ...]
     message_id: str | None = None
@@ -119,8 +121,8 @@ def _what(given: Mapping[str, Any], *, is_retry: bool) -> NewMessage | Retry | A
 
 
 def _prompt(parts: Sequence[Mapping[str, Any]]) -> tuple[str | FilePart, ...]:
-    """The words and pictures of a user's message. Parts that are ours (`data-…`) are passed over:
-    they show what the `file` parts say.
+    """The words, pictures and files of a user's message. Parts that are ours (`data-…`) are passed
+    over: they show what the `file` parts say.
     """
     prompt: list[str | FilePart] = []
     for part in parts:
@@ -128,9 +130,10 @@ def _prompt(parts: Sequence[Mapping[str, Any]]) -> tuple[str | FilePart, ...]:
             case "text":
                 prompt.append(check_kind("text={!r}", part.get("text"), str, "text"))
             case "file":
-                url = check_kind("url={!r}", part.get("url"), str, "the URL of a picture")
-                kind = part.get("mediaType")
-                prompt.append(FilePart(url, kind if isinstance(kind, str) else ""))
+                url = check_kind("url={!r}", part.get("url"), str, "the URL of a file")
+                kind, name = part.get("mediaType"), part.get("filename")
+                kind = kind if isinstance(kind, str) else ""
+                prompt.append(FilePart(url, kind, name if isinstance(name, str) else ""))
             case str(kind) if kind.startswith("data-"):
                 continue
             case kind:
@@ -138,7 +141,7 @@ def _prompt(parts: Sequence[Mapping[str, Any]]) -> tuple[str | FilePart, ...]:
     if sum(isinstance(part, FilePart) for part in prompt) > MAX_FILES:
         raise UsageError(f"the message has more than {MAX_FILES} files")
     if not any(isinstance(part, FilePart) or part.strip() for part in prompt):
-        raise UsageError("the message is empty: accepted are words, pictures, or both")
+        raise UsageError("the message is empty: accepted are words, pictures and files")
     return tuple(prompt)
 
 

@@ -59,8 +59,8 @@ def _too_large(most: int) -> Refused:
     refused = Refused(413, "The request is too large.")
     refused.refusal = replace(
         refused.refusal,
-        accepted=f"a body of at most {shown}; pictures go to api/images first, and earlier "
-        "messages need not be sent",
+        accepted=f"a body of at most {shown}; pictures go to api/images first, files to api/files, "
+        "and earlier messages need not be sent",
         headers=(("connection", "close"),),  # the rest of it is not read
     )
     return refused

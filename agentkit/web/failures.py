@@ -14,6 +14,7 @@ from agentkit.errors import (
     ConnectionFailed,
     ConversationBusy,
     DeadlineExceeded,
+    FileError,
     ImageError,
     InsufficientCredits,
     MissingKey,
@@ -46,6 +47,10 @@ def refusal_of(error: AgentkitError) -> Refused:
             return _logged(error, 503, "This server has no valid key for its model.")
         case ImageError():
             return Refused(400, f"A picture cannot be used: {error}")
+        case FileError():
+            return Refused(400, f"A file cannot be used: {error}")
+        case Unsupported():
+            return Refused(400, redacted(str(error)))
         case SessionError() | StoreError():
             return _logged(error, 503, "What was said cannot be kept now; try again in a moment.")
         case UsageError():
@@ -78,7 +83,7 @@ _WORDS: tuple[tuple[type[AgentkitError] | tuple[type[AgentkitError], ...], str],
     (ProviderFailed, "The provider of the model failed. Try again."),
 )
 """The first row that fits counts: the classes overlap."""
-_SHOWN = (APIError, Unsupported, ImageError, ProtocolError)
+_SHOWN = (APIError, Unsupported, ImageError, FileError, ProtocolError)
 """What these say is of the model and of the prompt, and nothing of this machine."""
 
 

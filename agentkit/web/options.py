@@ -12,6 +12,7 @@ from agentkit.budget import Budget
 from agentkit.loop.capabilities import picture_price
 from agentkit.tools.server_tools import ImageGeneration
 from agentkit.values import APIS
+from agentkit.values.file_kind import MOST_BYTES
 from agentkit.web.refusal import Refused
 
 IMAGE_TOOL = ImageGeneration().name
@@ -74,6 +75,7 @@ class WebOptions:
                 "seconds": limits.seconds,
             },
             "budget": await self._budget_left(user),
+            "maxFileBytes": MOST_BYTES,
             "pictureUsd": await self._picture_usd(),
         }
 

@@ -39,7 +39,7 @@ class Pictures:
 
     def __init__(self, store: ImageStore, sessions: Sessions) -> None:
         self._store, self._sessions = store, sessions
-        self._shelf = Shelf(time.monotonic)
+        self._shelf = Shelf[Image](time.monotonic)
         self._thumbnails = Thumbnails()
 
     def routes(self) -> list[Route]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from agentkit.run import Run
-from agentkit.values import Image, Text
+from agentkit.values import File, Image, Text
 from agentkit.web import chunks
 from agentkit.web.acts import acts_of
 from agentkit.web.chunks import Chunk
@@ -14,6 +14,7 @@ from agentkit.web.message_facts import Ending
 from agentkit.web.notes import Notes
 from agentkit.web.telling import Teller
 from agentkit.web.told_calls import Verdict
+from agentkit.web.told_files import user_file
 from agentkit.web.told_pictures import user_picture
 from agentkit.web.ui_message import UIMessage, reduced
 
@@ -82,15 +83,18 @@ def _told(teller: Teller, run: Run, notes: Notes) -> list[Chunk]:
 
 
 def user_message(run: Run) -> UIMessage:
-    """The user's message of a turn: its words, and its pictures with their handles."""
+    """The user's message of a turn: its words, its pictures and files with their handles."""
     prompt = run.messages[run.start]
     parts: list[Chunk] = []
     known = {image.sha256: image for image in run.images}
+    files = {file.sha256: file for file in run.files}
     for number, part in enumerate(prompt.parts, 1):
         if isinstance(part, Text):
             parts.append({"type": "text", "text": part.text})
         elif isinstance(part, Image):
             parts += user_picture(known.get(part.sha256, part), number)
+        elif isinstance(part, File):
+            parts += user_file(files.get(part.sha256, part), number)
     return {"id": prompt_id(run), "role": "user", "parts": parts}
 
 

@@ -16,15 +16,25 @@ from agentkit.sessions import SavedConversation, SavedRun
 from agentkit.stream import Turn
 from agentkit.tools import BadArguments, Denied, Edited
 from agentkit.tools.asking import answer_to
-from agentkit.values import Image, Text
-from agentkit.web.asked import AlreadyAnswered, Answers, Asked, NewMessage, Retry, resumption
+from agentkit.values import File, Image, Text
+from agentkit.web.addresses import file_digest_of
+from agentkit.web.asked import (
+    AlreadyAnswered,
+    Answers,
+    Asked,
+    FilePart,
+    NewMessage,
+    Retry,
+    resumption,
+)
 from agentkit.web.chats import Chats, run_of_message, unknown_message
+from agentkit.web.files import Files
 from agentkit.web.options import WebOptions
 from agentkit.web.pictures import Pictures
 from agentkit.web.refusal import Refused
 from agentkit.web.turns import Open, Opened
 
-Prompt = Sequence[str | Image]
+Prompt = Sequence[str | Image | File]
 Means = tuple[Budget | None, Any]
 """What the turns of a user count against, and what their tools get."""
 
@@ -37,6 +47,7 @@ class Talk:
 
     chats: Chats
     pictures: Pictures
+    files: Files
     options: WebOptions
 
     def answering(self, chat: str, user: str | None, asked: Asked) -> Open:
@@ -93,13 +104,24 @@ class Talk:
     async def _said(self, chat: str, user: str | None, asked: Asked, message: NewMessage) -> Opened:
         """A new message."""
         model, api = self.options.model(asked.model), asked.api
-        prompt: list[str | Image] = []
-        for part in message.parts:
-            is_text = isinstance(part, str)
-            prompt.append(part if is_text else await self.pictures.image(user, part.url))
+        prompt = [
+            each if isinstance(each, str) else await self._brought(user, each)
+            for each in message.parts
+        ]
         opened = await self.chats.open(chat, user, model=model, api=api)
         _check_ready(opened)
         return _begun(opened, prompt, self._means(user))
+
+    async def _brought(self, user: str | None, part: FilePart) -> Image | File:
+        """A picture or file of a message. What a `data:` URL has is a picture where it says so."""
+        if part.url[:5].lower() == "data:":
+            kind = (part.media_type or part.url[5:30]).lower()
+            is_file = not kind.startswith("image/") or kind.startswith("image/svg")
+        else:
+            is_file = file_digest_of(part.url) is not None
+        if is_file:
+            return await self.files.file(user, part)
+        return await self.pictures.image(user, part.url)
 
     async def _again(
         self, chat: str, user: str | None, asked: Asked, message_id: str | None
@@ -114,7 +136,7 @@ class Talk:
         means = self._means(user)  # what may fail comes before the turn is taken out
         await self.chats.rewind(chat, wanted.run.id)
         opened = await self.chats.open(chat, user, model=model, api=api)
-        said = [each for each in prompt if isinstance(each, str | Image)]
+        said = [each for each in prompt if isinstance(each, str | Image | File)]
         return _begun(opened, said, means)
 
     async def _decided(self, chat: str, user: str | None, answers: Answers) -> Opened:

@@ -23,12 +23,13 @@ from agentkit.events import (
 )
 from agentkit.run import Run
 from agentkit.run.state import Waiting
-from agentkit.values import Invocation, Message, Text, replace
+from agentkit.values import File, Invocation, Message, Text, replace
 from agentkit.web import chunks
 from agentkit.web.chunks import Chunk
 from agentkit.web.message_facts import FINISH_REASONS, Ending, facts_of
 from agentkit.web.notes import Decided, Notes, Paused
 from agentkit.web.told_calls import Held, ToldCalls, Verdict
+from agentkit.web.told_files import ToldFiles
 from agentkit.web.told_pictures import ToldPictures
 from agentkit.wire.types import IMAGE_GENERATION
 
@@ -53,6 +54,7 @@ class Teller:
         self._draws = DRAWS | frozenset(drawing)
         self._pictures = ToldPictures(run.id)
         self._calls = ToldCalls()
+        self._files = ToldFiles()
         self._open: tuple[str, str] | None = None
         """The kind and the id of the part that grows."""
         self._parts: set[tuple[str, str]] = set()
@@ -107,7 +109,13 @@ class Teller:
             told += self.pause(run)
         told += self._placed(self._calls.settled(run))
         self.notes.keep(self._calls.lost(run))
-        told += self._placed([*self._pictures.settled(run), *self._pictures.given_up()])
+        told += self._placed(
+            [
+                *self._pictures.settled(run),
+                *self._files.settled(run),
+                *self._pictures.given_up(),
+            ]
+        )
         facts = facts_of(run, ending, emulator=self._emulator)
         told.append({"type": "message-metadata", "messageMetadata": facts})
         if ending.error is not None:  # the last: at an error, a client stops to read
@@ -127,8 +135,8 @@ class Teller:
                 return self._started(_below(call, caller), caller)
             case InvocationProgress():
                 return self._progress(event, caller)
-            case InvocationFinished(invocation=call):
-                return self._finished(_below(call, caller), caller)
+            case InvocationFinished(invocation=call, files=files):
+                return self._finished(_below(call, caller), files, caller)
             case ImagePreview() | ImageReady() | ImageFailed():
                 return self._picture(event, caller)
             case TurnFinished(message=message):
@@ -176,11 +184,13 @@ class Teller:
             return self._told(event.event, call.id)
         return self._calls.progress(call.id, event.message)
 
-    def _finished(self, call: Invocation, caller: str | None) -> list[Chunk]:
+    def _finished(self, call: Invocation, files: Sequence[File], caller: str | None) -> list[Chunk]:
         is_new = not self._calls.is_known(call.id)
         told = self._next_reply() if caller is None and is_new and call.executor == "server" else []
         told += self._calls.finished(call, self._step, caller)
-        return told + self._pictures.call_ended(call, self._calls.wire_id(call.id))
+        name = self._calls.wire_id(call.id)
+        told += self._files.given(files, name, is_nested=caller is not None)
+        return told + self._pictures.call_ended(call, name)
 
     def _picture(
         self, event: ImagePreview | ImageReady | ImageFailed, caller: str | None

@@ -253,5 +253,6 @@ def _facts(call: Invocation) -> dict[str, Any]:
         "costUsd": call.cost_usd,
         "message": None,
         "images": list(call.images),
+        "files": list(call.files),
         "count": call.count,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Generator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 
 from agentkit._sync import finish
@@ -46,17 +46,12 @@ async def take_in(store: ImageStore, body: AsyncIterable[bytes], length: int | N
         raise _too_large()
     draft = await asyncio.to_thread(SafeDraft, store)
     try:
-        waiting = bytearray()
+        taken = Taken(draft, _check_beginning)
         async for chunk in body:
-            if draft.size + len(waiting) + len(chunk) > MOST_BYTES:
+            if taken.size + len(chunk) > MOST_BYTES:
                 raise _too_large()
-            waiting += chunk
-            if draft.size == 0 and len(waiting) >= HEAD:
-                _check_beginning(bytes(waiting[:HEAD]))
-            if len(waiting) >= _AT_ONCE:
-                await asyncio.to_thread(draft.write, bytes(waiting))
-                waiting.clear()
-        kept = await asyncio.to_thread(_kept, store, draft, bytes(waiting))
+            await taken.take(chunk)
+        kept = await asyncio.to_thread(_kept, store, draft, taken.rest)
         return await _smaller(store, draft) if kept is None else kept
     finally:
         await asyncio.to_thread(draft.discard)
@@ -64,15 +59,56 @@ async def take_in(store: ImageStore, body: AsyncIterable[bytes], length: int | N
 
 async def take_in_data_url(store: ImageStore, url: str) -> Image:
     """The picture of a `data:` URL, in the store. Raises `Refused`."""
+    start = start_of_bytes(url)
+    if has_more(url, start, MOST_BYTES):
+        raise _too_large()
+    return await take_in(store, decoded_from(url, start), None)
+
+
+class Taken:
+    """Bytes on their way into a draft. `check` is given the beginning once it is there, and raises
+    where nothing good can come of it.
+    """
+
+    def __init__(self, draft: SafeDraft, check: Callable[[bytes], None]) -> None:
+        self._draft, self._check = draft, check
+        self._waiting = bytearray()
+
+    @property
+    def size(self) -> int:
+        """Bytes that came so far."""
+        return self._draft.size + len(self._waiting)
+
+    @property
+    def rest(self) -> bytes:
+        """The last bytes, which are not in the draft yet."""
+        return bytes(self._waiting)
+
+    async def take(self, chunk: bytes) -> None:
+        """Take more, and write it in a thread once it is enough."""
+        self._waiting += chunk
+        if self._draft.size == 0 and len(self._waiting) >= HEAD:
+            self._check(bytes(self._waiting[:HEAD]))
+        if len(self._waiting) >= _AT_ONCE:
+            await asyncio.to_thread(self._draft.write, bytes(self._waiting))
+            self._waiting.clear()
+
+
+def start_of_bytes(url: str) -> int:
+    """Where the base64 of a `data:` URL begins. Raises `Refused` for one without."""
     start = _DATA.match(url)
     if start is None:
         raise Refused(400, "This data: URL is not base64.", "data:image/png;base64,…")
-    if (len(url) - start.end()) // 4 * 3 > MOST_BYTES + 2:
-        raise _too_large()
-    return await take_in(store, _decoded(url, start.end()), None)
+    return start.end()
 
 
-async def _decoded(url: str, start: int) -> AsyncIterator[bytes]:
+def has_more(url: str, start: int, most: int) -> bool:
+    """Whether the base64 from there on has more bytes."""
+    return (len(url) - start) // 4 * 3 > most + 2
+
+
+async def decoded_from(url: str, start: int) -> AsyncIterator[bytes]:
+    """The bytes of the base64 from there on. Raises `Refused` for what is none."""
     import pybase64
 
     for at in range(start, len(url), _SLICE):

@@ -191,7 +191,8 @@ def agent_for(emulator: Emulator, folder: Path, **options: Any) -> Agent[Any]:
     """An agent whose pictures are in the folder."""
     client = OpenRouter(base_url=emulator.base_url, api_key="sk-or-any")
     given: dict[str, Any] = {"tools": [ImageGeneration()], "checks": False, **options}
-    return Agent("openai/gpt-5.2", client=client, store=FileImageStore(folder / "store"), **given)
+    model = given.pop("model", "openai/gpt-5.2")
+    return Agent(model, client=client, store=FileImageStore(folder / "store"), **given)
 
 
 def web_for(agent: Agent[Any], folder: Path, **options: Any) -> WebApp:

@@ -145,6 +145,11 @@ def test_the_cookie_is_for_https_alone_where_we_are(server: Served) -> None:
         ("POST", "/api/images", "application/json", 415),
         ("POST", "/api/images", "text/plain", 415),
         ("PATCH", "/api/images", "image/png", 415),
+        ("POST", "/api/files", "application/octet-stream", 200),
+        ("POST", "/api/files", "text/plain", 415),
+        ("POST", "/api/files", "multipart/form-data; boundary=x", 415),
+        ("POST", "/api/files", None, 415),
+        ("PATCH", "/api/files", "application/octet-stream", 415),
         ("POST", "/api/images/x", "image/png", 415),
     ],
 )

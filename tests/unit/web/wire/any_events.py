@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agentkit import Image, ImageFailure, Invocation, Message, Text, Usage
+from agentkit import File, Image, ImageFailure, Invocation, Message, Text, Usage
 from agentkit.events import (
     Event,
     ImageFailed,
@@ -50,6 +50,15 @@ IMAGES = st.builds(
     name=st.sampled_from(["img_1", "img_2"]),
     invocation_id=st.none() | IDS,
 )
+FILES = st.builds(
+    File,
+    sha256=st.sampled_from(["2" * 64, "3" * 64]),
+    media_type=st.just("application/pdf"),
+    size=st.just(7),
+    file_name=WORDS,
+    name=st.sampled_from(["file_1", "file_2"]),
+    pages=st.none() | st.just(3),
+)
 FAILURES = st.builds(
     ImageFailure, source=st.just(Source("item")), url=st.none(), reason=WORDS, invocation_id=IDS
 )
@@ -58,7 +67,7 @@ PLAIN = st.one_of(
     st.builds(TextDelta, WORDS),
     st.builds(ReasoningDelta, WORDS),
     st.builds(InvocationStarted, CALLS),
-    st.builds(InvocationFinished, CALLS),
+    st.builds(InvocationFinished, CALLS, st.lists(FILES, max_size=2).map(tuple)),
     st.builds(ImagePreview, ITEMS, st.integers(0, 3), st.just(b""), st.just("image/png")),
     st.builds(ImageReady, IMAGES, ITEMS),
     st.builds(ImageFailed, FAILURES, ITEMS),
@@ -84,6 +93,7 @@ RUNS = st.builds(
     invocations=st.lists(CALLS, max_size=3).map(tuple),
     waiting=st.lists(WAITING, max_size=2).map(tuple),
     images=st.lists(IMAGES, max_size=2).map(tuple),
+    files=st.lists(FILES, max_size=2).map(tuple),
 )
 ENDINGS = st.sampled_from([None, Ending("stopped"), Ending("failed", "it broke")])
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit import Agent, Image, ImageGeneration, Limits, OpenRouter, tool
+from agentkit import Agent, File, Image, ImageGeneration, Limits, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say, Think
 from agentkit.errors import RunError
 from agentkit.events import Event
@@ -23,6 +23,7 @@ from agentkit.web.ui_message import UIMessage, reduced
 from tests import ui_stream
 from tests.conftest import picture
 
+ENDS = ("csv", "txt")
 BIG = picture(size=(160, 120), noise=90)
 
 
@@ -36,6 +37,12 @@ def weather(city: str) -> str:
 async def paint(colour: str) -> Image:
     """A plain picture of a colour."""
     return Image.from_bytes(picture(colour, (12, 12)))
+
+
+@tool
+def report(title: str) -> list[File]:
+    """Writes a report, and its source."""
+    return [File.from_bytes(f"{title} {end}".encode(), name=f"{title}.{end}") for end in ENDS]
 
 
 @tool(approve=True)
@@ -185,6 +192,22 @@ def has_painted(message: UIMessage) -> None:
     assert len(parts(message, "file")) == 1
 
 
+def files(message: UIMessage) -> list[dict[str, Any]]:
+    return [part["data"] for part in parts(message, "data-file")]
+
+
+def has_files(message: UIMessage) -> None:
+    told = [(each["name"], each["filename"], each["invocationId"]) for each in files(message)]
+    assert told == [("file_1", "rain.csv", "call_r"), ("file_2", "rain.txt", "call_r")]
+    assert [part["url"] for part in parts(message, "file")] == [f["url"] for f in files(message)]
+
+
+def has_handed_on(message: UIMessage) -> None:
+    told = [(each["name"], each["invocationId"]) for each in files(message)]
+    assert told == [("file_1", "call_h/call_r"), ("file_2", "call_h/call_r")]
+    assert len(parts(message, "file")) == 2
+
+
 def cites(message: UIMessage) -> None:
     assert [part["url"] for part in parts(message, "source-url")] == ["https://example.org/"]
 
@@ -209,6 +232,23 @@ SCENARIOS = [
         ),
         has_tools,
         (weather, broken, slow, paint),
+    ),
+    Scenario(
+        "files",
+        (Reply([CallTool("report", {"title": "rain"}, id="call_r")]), Reply([Say("There.")])),
+        has_files,
+        (report,),
+    ),
+    Scenario(
+        "a sub-agent that gives files",
+        (
+            Reply([CallTool("helper", {"prompt": "report it"}, id="call_h")]),
+            Reply([CallTool("report", {"title": "rain"}, id="call_r")]),
+            Reply([Say("There.")]),
+            Reply([Say("Done.")]),
+        ),
+        has_handed_on,
+        helped=(report,),
     ),
     Scenario(
         "drawing",
