@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 import agentkit.web
-from agentkit import Agent, Context, FileImageStore, Image, ImageGeneration, OpenRouter, tool
+from agentkit import Agent, Context, File, FileImageStore, Image, ImageGeneration, OpenRouter, tool
 from agentkit.emulator import Emulator, Fault, Playable
 from agentkit.emulator.painter import paint
 from agentkit.sessions import Sessions
@@ -198,6 +198,17 @@ def studio(folder: Path, base_url: str, gate: Gate, ordered: list[tuple[str, int
         sure = context.ask("Really?", {"properties": {"sure": {"type": "boolean"}}})
         return f"{day}: {said}, {sure}"
 
+    @tool
+    def report(title: str) -> list[File]:
+        """Write a report, and its table.
+
+        Args:
+            title: Of the report.
+        """
+        page = f"<!doctype html><title>{title}</title><script>parent.broken = 1</script>"
+        table = File.from_bytes(b"day,rain\nMonday,7\n", name=f"{title}.csv")
+        return [File.from_bytes(page.encode(), name=f"{title}.html"), table]
+
     client = OpenRouter(base_url=base_url, api_key="sk-or-test-key")
     store = FileImageStore(folder / "pictures")
     helper = Agent(
@@ -206,7 +217,7 @@ def studio(folder: Path, base_url: str, gate: Gate, ordered: list[tuple[str, int
     return Agent(
         "openai/gpt-5.2",
         name="Studio",
-        tools=[look_up, order_prints, book, redraw, helper, ImageGeneration()],
+        tools=[look_up, order_prints, book, redraw, report, helper, ImageGeneration()],
         client=client,
         store=store,
     )

@@ -206,15 +206,16 @@ def test_a_turn_in_another_tab_refuses_a_second_message_and_gives_it_back(window
     ("files", "words"),
     spread(
         [
-            ([("a.pdf", "application/pdf", 10)], "a.pdf is no picture"),
+            ([("a.pdf", "application/pdf", 10)], "a.pdf: This cannot be used: it is no PDF"),
             ([("none.png", "image/png", 0)], "none.png is empty"),
             ([("big.png", "image/png", 21 << 20)], "big.png has 22 MB"),
+            ([("none.pdf", "application/pdf", 0)], "none.pdf is empty"),
             ([("zeros.png", "image/png", 5000)], "zeros.png"),
         ],
         2,
     ),
 )
-def test_what_is_no_picture_is_refused_with_words(window: Window, files: Any, words: str) -> None:
+def test_what_cannot_be_used_is_refused_with_words(window: Window, files: Any, words: str) -> None:
     window.open()
     drop(window, *files)
     assert words in notice(window)
@@ -225,10 +226,10 @@ def test_what_is_no_picture_is_refused_with_words(window: Window, files: Any, wo
 def test_two_hundred_files_are_not_all_taken(window: Window) -> None:
     page = window.page
     window.open()
-    many = [(f"{number}.txt", "text/plain", 3) for number in range(200)]
+    many = [(f"{number}.txt", "text/plain", 0) for number in range(200)]
     drop(window, *many)
     words = notice(window)
-    assert "0.txt is no picture" in words
+    assert "0.txt is empty" in words
     assert "197 more files of 200" in words
     page.set_input_files(
         ".composer input[type=file]",

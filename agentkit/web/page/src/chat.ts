@@ -79,7 +79,7 @@ export class Chat {
   }
 
   async send(draft: Draft, choice: Choice): Promise<void> {
-    const parts = draft.files.map(({ url, mediaType }): FilePart => ({ type: "file", url, mediaType }));
+    const parts = draft.files.map(({ url, mediaType, filename }): FilePart => ({ type: "file", url, mediaType, filename }));
     const message: Message = {
       id: `new-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`,
       role: "user",

@@ -1,21 +1,22 @@
-/** Where a message is written: its words, its pictures, and the model that is asked. */
+/** Where a message is written: its words, its pictures and files, and the model that is asked. */
 
 import type { Choice } from "./chat";
 import { type Attached, type Draft, drafts, settings } from "./drafts";
 import { button, h, icon, iconButton, replace } from "./dom";
-import { bytes, count, money, short } from "./format";
+import { bytes, count, money, short, visible } from "./format";
 import { Away, own, request } from "./http";
+import { canShow, factsOf } from "./picture";
 import type { About, ModelOffer, Picture, Uploaded } from "./types";
 
 const MOST_FILES = 16;
-const TYPES = "image/png,image/jpeg,image/webp,image/gif,image/avif,image/heic,image/heif,image/bmp";
+const MIB = 1024 * 1024;
 
 /** A longer text is a chip: a browser takes seconds to lay out a megabyte in a text area. */
 const LONGEST = 20_000;
 
 interface Chip {
   name: string;
-  /** A text that was pasted, in the place of a picture. */
+  /** A text that was pasted, in the place of a file. */
   text?: string;
   local: string | null;
   done: Attached | null;
@@ -39,11 +40,11 @@ export class Composer {
     autocomplete: "off",
     enterkeyhint: "send",
   });
-  readonly #chips = h("ul", { class: "chips", "aria-label": "Attached pictures" });
+  readonly #chips = h("ul", { class: "chips", "aria-label": "Attached files" });
   readonly #hint = h("p", { class: "composer-hint", role: "status" });
   readonly #sendButton = iconButton("send", "Send", () => this.#submit(), { class: "send" });
   readonly #stopButton = iconButton("stop", "Stop the answer", () => this.events.stop(), { class: "send stop" });
-  readonly #picker = h("input", { type: "file", multiple: true, accept: TYPES, hidden: true, tabindex: "-1" });
+  readonly #picker = h("input", { type: "file", multiple: true, hidden: true, tabindex: "-1" });
   readonly #choices = h("div", { class: "choices" });
   #attached: Chip[] = [];
   #chat = "";
@@ -62,7 +63,7 @@ export class Composer {
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("paste", (event) => this.#paste(event));
     addEventListener("pagehide", () => this.#keep());
-    const attach = iconButton("clip", "Attach pictures", () => this.#picker.click());
+    const attach = iconButton("clip", "Attach files", () => this.#picker.click());
     this.element.append(
       this.#chips,
       this.#input,
@@ -149,12 +150,11 @@ export class Composer {
 
   /** Takes files that were dropped, pasted or picked. Each that cannot be taken is named, and why. */
   async add(files: File[]): Promise<void> {
-    const most = this.#about.maxImageBytes ?? 20 * 1024 * 1024;
     const refused: string[] = [];
     const taken: File[] = [];
     for (const file of files) {
-      if (!file.type.startsWith("image/")) refused.push(`${file.name || "That"} is no picture`);
-      else if (file.size === 0) refused.push(`${file.name} is empty`);
+      const most = isPicture(file) ? 20 * MIB : (this.#about.maxFileBytes ?? 100 * MIB);
+      if (file.size === 0) refused.push(`${file.name} is empty`);
       else if (file.size > most) refused.push(`${file.name} has ${bytes(file.size)}, more than ${bytes(most)}`);
       else taken.push(file);
     }
@@ -162,11 +162,11 @@ export class Composer {
     const words = refused.slice(0, 3);
     if (refused.length > 3) words.push(`and ${count(refused.length - 3, "more file")} of ${files.length}`);
     if (taken.length > room) {
-      words.push(`a message takes ${MOST_FILES} pictures: ${taken.length - room} of ${taken.length} were left out`);
+      words.push(`a message takes ${MOST_FILES} files: ${taken.length - room} of ${taken.length} were left out`);
     }
     if (words.length > 0) this.events.notice(`${words.join("; ")}.`);
     const chips = taken.slice(0, room).map((file): Chip => ({
-      name: file.name || "picture",
+      name: file.name || "file",
       local: /png|jpeg|webp|gif|avif/.test(file.type) ? URL.createObjectURL(file) : null,
       done: null,
       failed: null,
@@ -183,9 +183,12 @@ export class Composer {
     if (file === null) return;
     chip.failed = null;
     try {
-      const reply = await request("api/images", { method: "POST", headers: { "content-type": file.type }, body: file });
-      const { url, mediaType, size } = (await reply.json()) as Uploaded;
-      chip.done = { type: "file", url, mediaType, filename: file.name, size };
+      const kind = isPicture(file) ? file.type || "image/*" : "application/octet-stream";
+      const path = isPicture(file) ? "api/images" : `api/files?name=${encodeURIComponent(file.name)}`;
+      const reply = await request(path, { method: "POST", headers: { "content-type": kind }, body: file });
+      const { url, mediaType, size, pages, filename = file.name } = (await reply.json()) as Uploaded;
+      chip.done = { type: "file", url, mediaType, filename, size, pages };
+      chip.name = filename;
       chip.file = null;
     } catch (error) {
       chip.failed = error instanceof Error ? error.message : String(error);
@@ -284,9 +287,10 @@ export class Composer {
   }
 
   #chip(chip: Chip): HTMLElement {
-    const from = chip.local ?? (chip.done && chip.done.mediaType !== "image/svg+xml" ? own(chip.done.url) : null);
+    const { done } = chip;
+    const from = chip.local ?? (done && canShow(done) ? own(done.url) : null);
     const image = from ? h("img", { src: chip.local ? from : `${from}?w=320`, alt: "" }) : icon("file");
-    const state = chip.failed ? "failed" : (chip.done ?? chip.text) ? "done" : "going";
+    const state = chip.failed ? "failed" : (done ?? chip.text) ? "done" : "going";
     const remove = (): void => {
       this.#attached = this.#attached.filter((each) => each !== chip);
       if (chip.local) URL.revokeObjectURL(chip.local);
@@ -297,7 +301,8 @@ export class Composer {
       "li",
       { class: `chip ${state}`, title },
       image,
-      h("span", { class: "chip-name" }, chip.name),
+      h("span", { class: "chip-name", dir: "auto" }, visible(chip.name)),
+      done && !from ? h("span", { class: "muted" }, factsOf(done)) : null,
       chip.failed ? button("Try again", () => void this.#upload(chip), { class: "button quiet" }) : null,
       iconButton("close", `Remove ${chip.name}`, remove),
     );
@@ -314,6 +319,11 @@ export class Composer {
     select.addEventListener("change", () => settings.write(name, select.value));
     return select;
   }
+}
+
+/** Whether it goes to the server as a picture. An SVG is text to a model; a browser may not know HEIC. */
+function isPicture({ name, type }: File): boolean {
+  return /^image\/(?!svg)/.test(type) || (type === "" && /\.(heic|heif|avif)$/i.test(name));
 }
 
 function textChip(text: string): Chip {

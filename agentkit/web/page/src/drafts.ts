@@ -7,9 +7,10 @@ export interface Draft {
   files: Attached[];
 }
 
-/** A picture that the server has, and that goes with the next message. */
+/** A picture or file that the server has, and that goes with the next message. */
 export interface Attached extends FilePart {
   size?: number;
+  pages?: number | null;
   /** Its handle, where it is a picture of this conversation. */
   name?: string;
 }

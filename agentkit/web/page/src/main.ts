@@ -244,6 +244,7 @@ class Page {
       waits ? "A call waits for your decision." : (last.error ?? "The answer is complete."),
       textOf(last).slice(0, 400),
       ...pictures.map((each) => `Picture ${each.name ?? ""}: ${each.alt || each.prompt || ""}`),
+      ...last.parts.flatMap((each) => (each.type === "data-file" ? [`File ${each.data.filename ?? ""}`] : [])),
     ];
     this.#shell.announce(words.join(" "));
   }

@@ -29,13 +29,14 @@ function copyButton(actions: Actions, text: () => string): HTMLButtonElement {
   });
 }
 
-/** The pictures of a prompt, each once: a `file` part, and what `data-picture` knows of it. */
+/** The pictures and files of a prompt, each once: a `file` part, and what a `data-…` part knows of it. */
 function attachments(message: Message): Picture[] {
   const found = new Map<string, Picture>();
   for (const part of message.parts) {
     if (part.type === "file") {
-      found.set(part.url, { status: "ready", url: part.url, mediaType: part.mediaType, ...found.get(part.url) });
-    } else if (part.type === "data-picture") {
+      const { url, mediaType, filename } = part;
+      found.set(url, { status: "ready", url, mediaType, filename, ...found.get(url) });
+    } else if (isKept(part)) {
       found.set(part.data.url ?? part.id, part.data);
     }
   }
@@ -243,6 +244,8 @@ export class AnswerView implements MessageView {
           update: (now) => view.update(now as ToolPart, this.#callOf((now as ToolPart).toolCallId), this.message),
         };
       }
+      case "data-file":
+        return { element: fileCard(part.data), update: () => undefined };
       case "file":
         return this.#fileView(part);
       default:
@@ -250,9 +253,9 @@ export class AnswerView implements MessageView {
     }
   }
 
-  /** A file of an answer that no `data-picture` shows already. */
+  /** A file of an answer that no `data-…` part shows already. */
   #fileView(part: FilePart): PartView {
-    const known = this.message.parts.some((each) => each.type === "data-picture" && each.data.url === part.url);
+    const known = this.message.parts.some((each) => isKept(each) && each.data.url === part.url);
     if (known || own(part.url) === null) return null;
     const view = new PictureView({ status: "ready", url: part.url, mediaType: part.mediaType }, this.actions);
     return { element: view.element, update: () => undefined };
@@ -297,7 +300,13 @@ export class AnswerView implements MessageView {
   }
 }
 
+function isKept(part: Part): part is PicturePart {
+  return part.type === "data-picture" || part.type === "data-file";
+}
+
 function kindOf(part: Part): string {
+  // A card is made anew where something of its file changes.
+  if (part.type === "data-file") return JSON.stringify(part);
   if (part.type === "dynamic-tool") return `${part.type} ${part.toolCallId}`;
   return "id" in part ? `${part.type} ${part.id}` : part.type;
 }

@@ -3,7 +3,7 @@
 import type { Actions } from "./actions";
 import { runClock, stopClock } from "./clock";
 import { h, icon, iconButton, replace, say } from "./dom";
-import { bytes, fileName, money, visible } from "./format";
+import { bytes, count, fileName, money, visible } from "./format";
 import { own } from "./http";
 import type { Picture } from "./types";
 
@@ -28,7 +28,7 @@ export function describe(picture: Picture): string {
 export function download(picture: Picture): void {
   const from = own(picture.url);
   if (from === null) return;
-  const name = fileName(picture.name ?? "", picture.prompt ?? picture.alt ?? "", picture.mediaType ?? "");
+  const name = picture.filename ?? fileName(picture.name ?? "", picture.prompt ?? picture.alt ?? "", picture.mediaType ?? "");
   const link = h("a", { href: `${from}?download=1`, download: name });
   document.body.append(link);
   link.click();
@@ -64,9 +64,21 @@ function ratioOf({ width, height }: Picture): number {
   return width && height ? Math.min(4, Math.max(0.25, width / height)) : 1;
 }
 
+/** What is known of a file that is no picture to look at. Its kind is that of its bytes, whatever it is called. */
+export function factsOf(file: Picture): string {
+  const kind = (file.mediaType ?? "").replace(/.*octet-stream/, "file").replace("text/plain", "text").replace(/^.*[/.](x-)?|\+.*/g, "").toUpperCase();
+  return [
+    file.filename ? file.name : "",
+    kind,
+    sizeOf(file),
+    file.pages ? count(file.pages, "page") : "",
+    file.size ? bytes(file.size) : "",
+  ].filter(Boolean).join(" · ");
+}
+
 /** A file that is no raster picture: a card with its name, its size and a way to keep it. */
 export function fileCard(picture: Picture): HTMLElement {
-  const kind = (picture.mediaType ?? "file").replace(/^image\//, "").replace(/\+.*/, "").toUpperCase();
+  const name = visible(picture.filename || picture.name || "Picture");
   return h(
     "div",
     { class: "file-card" },
@@ -74,10 +86,10 @@ export function fileCard(picture: Picture): HTMLElement {
     h(
       "div",
       { class: "file-card-text" },
-      h("strong", {}, picture.name || "Picture"),
-      h("span", { class: "muted" }, [kind, sizeOf(picture), picture.size ? bytes(picture.size) : ""].filter(Boolean).join(" · ")),
+      h("strong", { dir: "auto", title: name }, name),
+      h("span", { class: "muted" }, factsOf(picture)),
     ),
-    iconButton("download", `Download ${picture.name || "the picture"}`, () => download(picture)),
+    iconButton("download", `Download ${name}`, () => download(picture)),
   );
 }
 
@@ -101,7 +113,7 @@ export class PictureView {
     const state = `${picture.status} ${picture.url ?? ""}`;
     if (state !== this.#shownState) {
       this.#shownState = state;
-      this.element.dataset["status"] = picture.status;
+      this.element.dataset["status"] = picture.status ?? "";
       this.#show();
     }
     if (picture.status === "preview") this.#preview();

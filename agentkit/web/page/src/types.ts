@@ -2,10 +2,13 @@
 
 export type PictureStatus = "making" | "preview" | "ready" | "failed";
 
-/** A picture of a conversation, as `data-picture` tells it. */
+/** A picture of a conversation, as `data-picture` tells it, or a file, as `data-file` does. */
 export interface Picture {
-  status: PictureStatus;
+  status?: PictureStatus;
   name?: string;
+  /** What people call a file. */
+  filename?: string;
+  pages?: number | null;
   url?: string | null;
   previewUrl?: string | null;
   mediaType?: string;
@@ -107,7 +110,7 @@ export interface SourcePart {
 }
 
 export interface PicturePart {
-  type: "data-picture";
+  type: "data-picture" | "data-file";
   id: string;
   data: Picture;
 }
@@ -212,14 +215,15 @@ export interface About {
   budget?: Budget | null;
   /** What a picture costs at most, where the catalogue tells. */
   pictureUsd?: number | null;
-  maxImageBytes?: number;
+  maxFileBytes?: number;
 }
 
 export interface Uploaded {
-  sha256: string;
   url: string;
   mediaType: string;
   width?: number | null;
   height?: number | null;
+  filename?: string;
   size?: number;
+  pages?: number | null;
 }
