@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from agentkit.run.history import History
     from agentkit.saved_conversation import SavedConversation
     from agentkit.stream import AnswerStream, EventLog
-    from agentkit.values import Image
+    from agentkit.values import File, Image
 
 OutputT = TypeVar("OutputT", default=Any)
 
@@ -274,11 +274,11 @@ class Agent(Generic[OutputT]):
         approve: Approve = False,
     ) -> Tool[..., Any]:
         """This agent as a tool of another agent, which calls it with a task in words, and with
-        pictures by their handles.
+        pictures and files by their handles.
 
-        Each call is a run of its own, without the caller's history. The caller gets its words and
-        pictures. Time, money, pictures, tool calls and output tokens are taken from the caller's
-        limits; `deps` are the caller's.
+        Each call is a run of its own, without the caller's history. The caller gets its words,
+        pictures and files. Time, money, pictures, tool calls and output tokens are taken from the
+        caller's limits; `deps` are the caller's.
 
         If one of its tools waits for a person, the caller waits too: `answer.pending` names such a
         call `CALL/ID`. An error goes to the caller's model; what was spent and drawn until then is
@@ -346,7 +346,7 @@ class Agent(Generic[OutputT]):
         return Conversation.holding(self, run)
 
     async def _delegated(
-        self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
+        self, prompt: Sequence[str | Image | File], task: Delegation, log: EventLog
     ) -> Answer[OutputT]:
         """A run of this agent as a tool of another."""
         chat = self._once() if task.begun is None else self._holding(task.begun)

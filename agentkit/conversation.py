@@ -342,7 +342,7 @@ class Conversation(Generic[OutputT]):
         return image
 
     async def delegated(
-        self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
+        self, prompt: Sequence[str | Image | File], task: Delegation, log: EventLog
     ) -> Answer[OutputT]:
         """One turn with what the agent gives that this one works for, or the rest of a turn that
         waited.

@@ -101,7 +101,7 @@ def _needs_a_person(
     if question is not None and question not in approvals.used:
         return False
     try:
-        arguments = tool.check(invocation.arguments or {}, images=run.image)
+        arguments = tool.check(invocation.arguments or {}, images=run.image, files=run.file)
     except BadArguments:
         return False
     return needs_approval(tool, arguments)
@@ -280,7 +280,7 @@ def _edited(
         invocation = replace(pending[call_id], arguments=dict(given))
         try:
             if (tool := context.tools.functions.get(invocation.name)) is not None:
-                tool.check(invocation.arguments or {}, images=run.image)
+                tool.check(invocation.arguments or {}, images=run.image, files=run.file)
         except BadArguments as error:
             raise UsageError(f"{where.replace('{!r}', '…')}: {error}") from None
         found[call_id] = invocation

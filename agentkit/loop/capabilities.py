@@ -240,7 +240,7 @@ def cannot(model: ChatModel, context: RunContext, run: Run) -> tuple[str, str, A
         )
     if _prompt(run).images and not model.sees and not _takes_pictures(context):
         return "prompt", "it cannot see pictures, and no tool takes them", lambda other: other.sees
-    return _cannot_read(model, _prompt(run).files)
+    return None if _takes_files(context) else _cannot_read(model, _prompt(run).files)
 
 
 def _cannot_read(model: ChatModel, files: Sequence[File]) -> tuple[str, str, Able] | None:
@@ -266,6 +266,13 @@ def _takes_pictures(context: RunContext) -> bool:
     """
     return bool(context.tools.makers) or any(
         tool.parameters.takes_images for tool in context.tools.functions.values()
+    )
+
+
+def _takes_files(context: RunContext) -> bool:
+    """Whether a tool may take a file by its handle, as `_takes_pictures` tells of pictures."""
+    return bool(context.tools.makers) or any(
+        tool.parameters.takes_files for tool in context.tools.functions.values()
     )
 
 

@@ -90,7 +90,7 @@ class Work(Protocol):
     """Runs the agent that was made a tool."""
 
     def __call__(
-        self, prompt: Sequence[str | Image], task: Delegation, log: EventLog
+        self, prompt: Sequence[str | Image | File], task: Delegation, log: EventLog
     ) -> Awaitable[Answer[Any]]: ...
 
 
@@ -98,19 +98,28 @@ class SubAgent:
     """The function behind `Agent.as_tool`. Called by hand, it is a run of that agent on its own."""
 
     def __init__(
-        self, name: str, alone: Callable[[list[str | Image]], Awaitable[Answer[Any]]], work: Work
+        self,
+        name: str,
+        alone: Callable[[list[str | Image | File]], Awaitable[Answer[Any]]],
+        work: Work,
     ) -> None:
         self.__name__ = name
         self._alone, self.work = alone, work
 
-    async def __call__(self, prompt: str, pictures: list[Image] | None = None) -> Answer[Any]:
+    async def __call__(
+        self,
+        prompt: str,
+        pictures: list[Image] | None = None,
+        files: list[File] | None = None,
+    ) -> Answer[Any]:
         """Hand a task to another agent, which knows nothing of this conversation.
 
         Args:
             prompt: The whole task, with all that has to be known for it.
             pictures: The pictures of this conversation that it needs to see.
+            files: The files of this conversation that it needs to read.
         """
-        return await self._alone([prompt, *(pictures or ())])
+        return await self._alone([prompt, *(pictures or ()), *(files or ())])
 
 
 def is_agent(tool: Tool[..., Any]) -> bool:

@@ -130,7 +130,7 @@ async def _seen_by_hooks(
     arguments do not fit.
     """
     try:
-        tool.check(invocation.arguments or {}, images=run.image)
+        tool.check(invocation.arguments or {}, images=run.image, files=run.file)
     except BadArguments:
         return invocation, None
     for hook in (
@@ -141,7 +141,7 @@ async def _seen_by_hooks(
             return invocation, verdict
         if verdict is not None:
             try:
-                tool.check(verdict, images=run.image)
+                tool.check(verdict, images=run.image, files=run.file)
             except BadArguments as error:
                 raise HookFailed(
                     f"a hook (before_call) changed a call of {tool.name}: {error}"

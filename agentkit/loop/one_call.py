@@ -40,7 +40,7 @@ from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Progress, Tool, ToolResultError
 from agentkit.tools.asking import Answers, NeedsAnswer
 from agentkit.tools.threads import in_thread
-from agentkit.values import Image, Invocation, replace
+from agentkit.values import File, Image, Invocation, replace
 
 MAX_ERROR = 2000
 """Characters of a tool's error that the model is told."""
@@ -145,9 +145,9 @@ def _accepted(round_: Round, invocation: Invocation) -> Accepted:
 
     given = invocation.arguments
     if given is None:
-        arguments = tool.check(run.call(invocation.id).arguments, images=picture)
+        arguments = tool.check(run.call(invocation.id).arguments, images=picture, files=run.file)
     else:
-        arguments = tool.check(given, images=picture)
+        arguments = tool.check(given, images=picture, files=run.file)
     return Accepted(invocation, tool, arguments, tuple(dict.fromkeys(used)))
 
 
@@ -312,8 +312,10 @@ async def _delegated(round_: Round, agent: SubAgent, accepted: Accepted, seconds
         delegation = replace(delegation, begun=nested, decisions=decisions)
     relay = Relay(invocation, round_.log)
     pictures = cast("list[Image]", arguments.get("pictures") or [])
+    files = cast("list[File]", arguments.get("files") or [])
+    prompt = [cast("str", arguments["prompt"]), *pictures, *files]
     try:
-        return await agent.work([cast("str", arguments["prompt"]), *pictures], delegation, relay)
+        return await agent.work(prompt, delegation, relay)
     except asyncio.CancelledError:
         if relay.run is not None:
             round_.broken_off.append((invocation, relay.run))

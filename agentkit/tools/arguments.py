@@ -12,7 +12,7 @@ import jiter
 
 from agentkit.errors import AgentkitError
 from agentkit.tools.text import join_escaped_surrogates, join_surrogates
-from agentkit.values import Image
+from agentkit.values import File, Image
 from agentkit.wire.json import escape_controls
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class BadArguments(AgentkitError):
 def no_image(handle: str) -> Image:
     """The look-up where there are no pictures."""
     raise LookupError(f"there is no picture {handle!r}: this conversation has none")
+
+
+def no_file(handle: str) -> File:
+    """The look-up where there are no files."""
+    raise LookupError(f"there is no file {handle!r}: this conversation has none")
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -109,6 +114,7 @@ def check_arguments(
     parameters: Checkable,
     arguments: str | Mapping[str, Any],
     images: Callable[[str], Image] = no_image,
+    files: Callable[[str], File] = no_file,
 ) -> dict[str, object]:
     """The keyword arguments for the tool's function. Text is what the model wrote; values are those
     of `parsed_for`. Raises `BadArguments`.
@@ -122,7 +128,9 @@ def check_arguments(
         # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict
         # types too.
         text = to_json(values, inf_nan_mode="constants")
-        return parameters.model.model_validate_json(text, context={"images": images})
+        return parameters.model.model_validate_json(
+            text, context={"images": images, "files": files}
+        )
 
     try:
         values = (

@@ -16,7 +16,7 @@ from agentkit.tools.context import Context
 from agentkit.tools.dialect import Dialect, fitted
 from agentkit.tools.foreign_schema import accepted_schema
 from agentkit.tools.nodes import new_names
-from agentkit.values import Image
+from agentkit.values import File, Image
 
 if TYPE_CHECKING:
     from agentkit.tools.leniency import Problem
@@ -54,6 +54,7 @@ class SchemaParameters:
     """None where the function checks its arguments itself."""
     is_method: bool = False
     takes_images: bool = False
+    takes_files: bool = False
 
     def parse(self, text: str) -> dict[str, Any]:
         """The JSON values that a model wrote. Raises `BadArguments`."""
@@ -65,6 +66,7 @@ class SchemaParameters:
         self,
         arguments: str | Mapping[str, Any],
         images: Callable[[str], Image],  # noqa: ARG002 - a schema knows no handles
+        files: Callable[[str], File],  # noqa: ARG002
     ) -> dict[str, object]:
         """The arguments as the schema wants them. Raises `BadArguments`."""
         try:

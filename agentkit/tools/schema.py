@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
 
-from agentkit.errors import ImageError, ToolDefinitionError
+from agentkit.errors import FileError, ImageError, ToolDefinitionError
 from agentkit.tools.arguments import check_arguments, parsed_for
 from agentkit.tools.context import Context
 from agentkit.tools.defaults import check_defaults
@@ -31,12 +31,13 @@ from agentkit.tools.hints import (
     resolve,
 )
 from agentkit.tools.nodes import new_names
-from agentkit.values import Image
+from agentkit.values import File, Image
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
 HANDLE_HINT = "the handle of a picture in this conversation, such as img_2"
+FILE_HINT = "the handle of a file in this conversation, such as file_2"
 
 Parameter = inspect.Parameter
 
@@ -75,15 +76,23 @@ class Parameters:
         """Whether a parameter is a picture, which the model names by its handle."""
         return HANDLE_HINT in str(self.schema)
 
+    @property
+    def takes_files(self) -> bool:
+        """Whether a parameter is a file, which the model names by its handle."""
+        return FILE_HINT in str(self.schema)
+
     def parse(self, text: str) -> dict[str, Any]:
         """The JSON values that a model wrote. Raises `BadArguments`."""
         return parsed_for(self, text)
 
     def check(
-        self, arguments: str | Mapping[str, Any], images: Callable[[str], Image]
+        self,
+        arguments: str | Mapping[str, Any],
+        images: Callable[[str], Image],
+        files: Callable[[str], File],
     ) -> dict[str, object]:
         """The keyword arguments for the function. Raises `BadArguments`."""
-        return check_arguments(self, arguments, images)
+        return check_arguments(self, arguments, images, files)
 
 
 class _Handle:
@@ -105,6 +114,34 @@ class _Handle:
         except (LookupError, ImageError) as error:
             why = str(error.args[0]) if error.args else f"there is no picture {handle!r}"
             raise PydanticCustomError("image", "{why}", {"why": why}) from None
+
+
+class _FileHandle:
+    """Type of a file parameter: the model writes a handle, the function gets its `File`."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(
+            cls._look_up, core_schema.str_schema()
+        )
+
+    @staticmethod
+    def _look_up(handle: str, info: core_schema.ValidationInfo) -> File:
+        files = cast("Mapping[str, Callable[[str], File]]", info.context)["files"]
+        try:
+            return files(handle)
+        except (LookupError, FileError) as error:
+            why = str(error.args[0]) if error.args else f"there is no file {handle!r}"
+            raise PydanticCustomError("file", "{why}", {"why": why}) from None
+
+
+_HANDLES: tuple[tuple[type, object, str], ...] = (
+    (Image, _Handle, HANDLE_HINT),
+    (File, _FileHandle, FILE_HINT),
+)
+"""What a model names by a handle, what looks it up, and what the model is told of it."""
 
 
 class _QuietJsonSchema(GenerateJsonSchema):
@@ -226,11 +263,12 @@ def _refuse_misfits(owner: str, parameter: Parameter, hint: Any) -> None:
             "image, which the model cannot write; "
             "annotate agentkit.Image, whose to_pillow() gives one"
         )
-    if either(hint, Image, str):
-        raise ToolDefinitionError(
-            f"{owner}: its parameter {parameter.name!r} is an Image or a str, which cannot be "
-            "told apart: the model writes both as a string"
-        )
+    for kind, _, _ in _HANDLES:
+        if either(hint, kind, str):
+            raise ToolDefinitionError(
+                f"{owner}: its parameter {parameter.name!r} is {_a(kind)} or a str, which "
+                "cannot be told apart: the model writes both as a string"
+            )
 
 
 def _model(
@@ -242,19 +280,25 @@ def _model(
     }
     try:
         model = _create(fields)
-        mixed = _holds(model.__pydantic_core_schema__, Image)
+        mixed = _mixed(model)
     except (PydanticUserError, TypeError, ValueError) as error:
         raise _offender(owner, given, fields, error) from None
-    if mixed:
-        raise _offender(
-            owner,
-            given,
-            fields,
-            TypeError(
-                "an Image inside another type; accepted are Image, Image | None, list[Image]"
-            ),
-        )
+    if mixed is not None:
+        kind = mixed.__name__
+        accepted = f"accepted are {kind}, {kind} | None, list[{kind}]"
+        inside = TypeError(f"{_a(mixed)} inside another type; {accepted}")
+        raise _offender(owner, given, fields, inside)
     return model
+
+
+def _a(kind: type) -> str:
+    return f"{'an' if kind is Image else 'a'} {kind.__name__}"
+
+
+def _mixed(model: type[BaseModel]) -> type | None:
+    """What stands inside another type, where no handle can be looked up."""
+    made = model.__pydantic_core_schema__
+    return next((kind for kind, _, _ in _HANDLES if _holds(made, kind)), None)
 
 
 def _create(fields: Mapping[str, Any]) -> type[BaseModel]:
@@ -278,9 +322,10 @@ def _field(parameter: Parameter, hint: Any, said: str | None) -> Any:
         description = next(
             (each for each in getattr(hint, "__metadata__", ()) if isinstance(each, str)), None
         )
-    if mentions(hint, Image):
-        description = f"{description.rstrip('.')} ({HANDLE_HINT})" if description else HANDLE_HINT
-        hint = replaced(hint, Image, Annotated[Image, _Handle])
+    for kind, handle, told in _HANDLES:
+        if mentions(hint, kind):
+            description = f"{description.rstrip('.')} ({told})" if description else told
+            hint = replaced(hint, kind, Annotated[kind, handle])
     if isinstance(default, FieldInfo):
         hint = Annotated[hint, default]
     alias = next((each.alias for each in noted if each.alias), parameter.name)
@@ -297,7 +342,7 @@ def _offender(
         try:
             model = _create({name: field})
             model.model_json_schema(schema_generator=_QuietJsonSchema)
-            broken = _holds(model.__pydantic_core_schema__, Image)
+            broken = _mixed(model) is not None
         except (PydanticUserError, TypeError, ValueError) as why:
             broken, error = True, why
         if broken:
@@ -343,7 +388,7 @@ def _schema(
 
 def _is_json(default: object) -> bool:
     """Whether a default can be shown to the model."""
-    if isinstance(default, Image):
+    if isinstance(default, Image | File):
         return False
     try:
         json.dumps(to_jsonable_python(default), allow_nan=False).encode()

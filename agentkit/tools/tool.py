@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from agentkit._check import check_json
 from agentkit.errors import ToolDefinitionError
-from agentkit.tools.arguments import no_image
+from agentkit.tools.arguments import no_file, no_image
 from agentkit.tools.pictures import returns_image
-from agentkit.values import Image
+from agentkit.values import File, Image
 
 if TYPE_CHECKING:
     from agentkit.tools.by_schema import SchemaParameters
@@ -174,15 +174,19 @@ class Tool(Generic[P, R]):
         return self.parameters.parse(text)
 
     def check(
-        self, arguments: str | Mapping[str, Any], *, images: Callable[[str], Image] = no_image
+        self,
+        arguments: str | Mapping[str, Any],
+        *,
+        images: Callable[[str], Image] = no_image,
+        files: Callable[[str], File] = no_file,
     ) -> dict[str, object]:
         """The keyword arguments for `function`, from the JSON that the model wrote, or from the
         values of `parse`. What it left out is left out.
 
-        `images` returns the picture with a handle, or raises `LookupError`, whose words the model
-        is told. Raises `BadArguments`, and nothing else.
+        `images` returns the picture with a handle, `files` the file, or raises `LookupError`, whose
+        words the model is told. Raises `BadArguments`, and nothing else.
         """
-        return self.parameters.check(arguments, images)
+        return self.parameters.check(arguments, images, files)
 
     def needs_approval(self, arguments: Mapping[str, Any]) -> bool:
         """Whether a person has to agree to a call with these checked arguments.
@@ -271,7 +275,7 @@ def tool(
 
     The schema comes from the type hints, the descriptions from the docstring (Google's, NumPy's or
     Sphinx's style). A first parameter annotated `Context` gets what the caller passed. A parameter
-    annotated `Image` gets the picture whose handle the model named.
+    annotated `Image` gets the picture whose handle the model named, one annotated `File` the file.
 
     - `name` and `description` replace those of the function.
     - `timeout` is in seconds.

@@ -191,7 +191,7 @@ def _check_edits(
         if tool is None or not isinstance(decision, Edited):
             continue
         try:
-            tool.check(decision.arguments, images=run.image)
+            tool.check(decision.arguments, images=run.image, files=run.file)
         except BadArguments as error:
             words = f"The changed arguments do not fit {call.name}: {error}"
             raise Refused(400, words, "arguments that the tool takes") from None

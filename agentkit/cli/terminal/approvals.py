@@ -218,7 +218,7 @@ def checked_arguments(text: str, call: Invocation, run: Run, agent: Agent[Any]) 
     tool = agent.tools.functions.get(call.name)
     if tool is not None:
         try:
-            tool.check(arguments, images=run.image)
+            tool.check(arguments, images=run.image, files=run.file)
         except BadArguments as error:
             raise UsageError(str(error)) from error
     return arguments

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agentkit import Budget, File, History, ModelSettings, Run, tool
+from agentkit import Budget, File, History, Image, ModelSettings, Run, tool
 from agentkit.emulator import CallTool
-from agentkit.errors import FileError, Unsupported
+from agentkit.errors import FileError, ToolDefinitionError, Unsupported
 from agentkit.events import InvocationFinished
 from tests.conftest import Bench
 from tests.documents import pdf
@@ -179,6 +179,86 @@ async def test_a_tool_gives_and_gets_files(bench: Bench, tmp_path: Path) -> None
     folder = answer.save(tmp_path)
     assert (folder / "files" / "t.csv").read_bytes() == b"a,b\n1,2\n"
     assert Run.from_json(answer.run.to_json(), blobs=bench.store) == answer.run
+
+
+async def test_a_tool_takes_the_file_that_the_model_names(bench: Bench) -> None:
+    taken: list[object] = []
+
+    @tool
+    def count(file: File, others: list[File] | None = None) -> str:
+        """Count the words.
+
+        Args:
+            file: What is read.
+            others: More.
+        """
+        taken.extend([file, others])
+        return str(len(file.text().split()))
+
+    @tool
+    def look(picture: Image) -> str:
+        """Look."""
+        return picture.name
+
+    fields = count.parameters.schema["properties"]
+    assert fields["file"] == {
+        "type": "string",
+        "description": "What is read (the handle of a file in this conversation, such as file_2)",
+    }
+    calls = [
+        CallTool("count", {"file": name, "others": ["file_2"]}) for name in ("file_9", "file_1")
+    ]
+    bench.emulator.play(*calls, CallTool("look", {"picture": "file_1"}), "Two.")
+    notes = File.from_bytes(b"two words", name="n.txt")
+    # No file goes to the model, which only needs the handle.
+    letter = File.from_bytes(b"PK\x03\x04" + bytes(30), name="a.docx")
+    agent = bench.agent(model=TEXT_ALONE, checks=True, tools=[count, look])
+    answer = await bench.ask(agent, ["How many?", notes, letter])
+    assert taken == [answer.run.file("file_1"), [answer.run.file("file_2")]]
+    assert "file_2 (a.docx, 34 bytes)" in said(bench)
+    unknown, counted, looked = answer.invocations
+    assert "there is no file 'file_9' in this conversation; there is: file_1, file_2" in (
+        unknown.error or ""
+    )
+    assert counted.result == "2"
+    assert "there is no picture 'file_1'" in (looked.error or "")
+
+
+async def test_a_sub_agent_is_handed_files_and_hands_files_back(bench: Bench) -> None:
+    @tool
+    def summarise(file: File) -> File:
+        """Summarise."""
+        return File.from_bytes(b"short", name=f"short-{file.saved_name}")
+
+    helper = bench.agent(tools=[summarise]).as_tool("helper", "Helps.")
+    chat = bench.agent(tools=[helper]).conversation()
+    bench.emulator.play("Which?")
+    await bench.ask(chat, [report(4), File.from_bytes(b"two words", name="n.txt")])
+    bench.emulator.play(
+        CallTool("helper", {"prompt": "Shorten it", "files": ["file_2"]}, id="call_h"),
+        CallTool("summarise", {"file": "file_1"}, id="call_s"),
+        "Done: file_2.",
+        "It is in file_3.",
+    )
+    answer = await bench.ask(chat, "Have it shortened")
+    (given,) = answer.files
+    assert (given.name, given.file_name, given.bytes()) == ("file_3", "short-n.txt", b"short")
+    assert given.invocation_id == "call_h/call_s"
+    assert [(each.id, each.files) for each in answer.invocations] == [
+        ("call_h", ("file_3",)),
+        ("call_h/call_s", ("file_3",)),
+    ]
+    # The sub-agent's handles are its own: the caller is told its own names for them.
+    assert answer.invocations[0].result == "Done: file_3."
+
+
+def test_a_file_parameter_that_cannot_be_told_to_a_model() -> None:
+    def either(file: File | str) -> str:
+        """Takes both."""
+        return str(file)
+
+    with pytest.raises(ToolDefinitionError, match="is a File or a str"):
+        tool(either)
 
 
 async def test_a_file_that_changed_or_is_gone(bench: Bench, tmp_path: Path) -> None:
