@@ -47,10 +47,12 @@ class Secret:
         return self._value
 
     def forms(self) -> frozenset[str]:
-        """The string as it is, in a URL and in JSON."""
+        """The string as it is, in a URL, in JSON, and in JSON that is a string of JSON."""
         if self._forms is None:
             value = self._value
-            self._forms = frozenset((value, quote(value, safe=""), json.dumps(value)[1:-1]))
+            text = json.dumps(value)[1:-1]
+            nested = json.dumps(text)[1:-1]
+            self._forms = frozenset((value, quote(value, safe=""), text, nested))
         return self._forms
 
     def __bool__(self) -> bool:
@@ -108,6 +110,11 @@ def _runs(data: bytes, secret: bytes, run: int) -> Iterator[int]:
     if any(piece in data for piece in pieces):
         for start in range(len(secret) - run + 1):
             yield from _places(data, secret[start : start + run])
+
+
+def known_forms() -> set[bytes]:
+    """Every known secret, in each form in which it may stand in bytes."""
+    return {form.encode("utf-8", "surrogatepass") for form in _forms()}
 
 
 def _places(data: bytes, part: bytes) -> Iterator[int]:

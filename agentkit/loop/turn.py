@@ -23,6 +23,7 @@ from agentkit.openrouter.paid import PaidRequest
 from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.retry import Stakes
 from agentkit.run import Run
+from agentkit.run.unreadable_calls import without_masked
 from agentkit.stream import EventLog
 
 
@@ -62,6 +63,8 @@ async def take_turn(
             path, body = await body_of(request, run, context, hold)
             exchange = await paid.send(path, body, facts=facts)
             grown = await reader.finish(exchange, closing)
+        if paid.replayed is not None and paid.replayed.is_masked:
+            log.run = grown = without_masked(grown)
         caching.note(request, grown, context)
         return reader.settled(grown, hold.uncertain_usd)
     except RunError as error:

@@ -14,6 +14,7 @@ from agentkit._log import logger
 from agentkit._redact import masked, redacted
 from agentkit.errors import StoreError
 from agentkit.openrouter.ledger_entries import Entries
+from agentkit.openrouter.ledger_mask import ReplyMask
 from agentkit.openrouter.ledger_storage import CallKey, Entry, EntryKind
 from agentkit.wire.stream_end import BLANK_LINES, StreamEnd
 
@@ -46,6 +47,7 @@ class Attempt:
         """Writes them."""
         self._writing = threading.Lock()
         """Keeps what threads write in the order in which it came."""
+        self._mask = ReplyMask()
         self._size, self._digest = 0, hashlib.sha256()
         self._length: int | None = None
         """Bytes of the reply, where its head tells."""
@@ -87,7 +89,7 @@ class Attempt:
             if not is_whole:
                 await self._run(partial(self._write_held, is_whole=True))
         finally:
-            self._end_holding(loop)
+            self._end_holding(loop, is_whole=is_whole)
 
     def _hold(self, chunk: bytes) -> None:
         if not self._is_broken:
@@ -108,31 +110,41 @@ class Attempt:
             self._held_size = 0
             self._last = loop.run_in_executor(None, self._written, self._write_held)
 
-    def _end_holding(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _end_holding(self, loop: asyncio.AbstractEventLoop, *, is_whole: bool) -> None:
         """Nothing more comes: what is held is written, whatever else goes on."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        if not self._held:
+        if is_whole and not self._held:
             return
+        write = partial(self._write_held, is_last=True)
         if loop.is_closed():  # nobody has ended the reply before
-            self._written(self._write_held)
+            self._written(write)
         else:
-            loop.run_in_executor(None, self._written, self._write_held)
+            loop.run_in_executor(None, self._written, write)
 
-    def _write_held(self, *entries: Entry, is_whole: bool = False, sync: bool = False) -> None:
-        """Write the bytes that are held, and these entries behind them, in this thread."""
+    def _write_held(
+        self,
+        *entries: Entry,
+        is_whole: bool = False,
+        is_last: bool = False,
+        sync: bool = False,
+    ) -> None:
+        """Write the bytes that are held, and these entries behind them, in this thread. With
+        `is_last` no more bytes come, be the reply whole or not.
+        """
         pieces: list[bytes] = []
         while self._held:  # more may be added meanwhile
             pieces.append(self._held.popleft())
         added: list[Entry] = []
         if not self._is_broken:  # else bytes before these are not there
-            chunk = masked(b"".join(pieces))
+            chunk = self._mask.feed(b"".join(pieces), is_last=is_last or is_whole)
             self._size += len(chunk)
             self._digest.update(chunk)
             added += [Entry("body", {}, chunk)] if chunk else []
             if is_whole:
-                told = {"size": self._size, "sha256": self._digest.hexdigest()}
+                told: dict[str, Any] = {"size": self._size, "sha256": self._digest.hexdigest()}
+                told |= {"masked": True} if self._mask.has_masked else {}
                 added.append(Entry("received", told))
         if added := [*added, *entries]:
             self._entries.write(self.key, tuple(added), sync=is_whole or sync)

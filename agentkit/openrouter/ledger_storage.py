@@ -23,7 +23,7 @@ EntryKind = Literal[
 - `request`: the bytes that are sent. The first entry; it claims the attempt.
 - `head`: the status and the headers of the reply.
 - `body`: bytes of the reply, as they came. There are many of these.
-- `received`: the reply is whole; its length and its sha256.
+- `received`: the reply is whole; its length and its sha256, and whether a secret in it is masked.
 - `refused`: surely not accepted, or not billed: the next attempt has a key of its own.
 - `failed`: the error that the caller was told, and whether the request was billed.
 - `pictures`: the sha256 of the picture that was behind a URL.

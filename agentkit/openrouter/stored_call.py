@@ -36,6 +36,8 @@ class StoredCall:
     """Bytes of the reply that were written."""
     is_received: bool = False
     """Whether the reply is there as a whole."""
+    is_masked: bool = False
+    """Whether it held a secret, in whose place `*` stands."""
     failed: Mapping[str, Any] | None = None
     """What the caller was told that went wrong."""
     closed: Literal["refused", "again", "give_up"] | None = None
@@ -152,16 +154,16 @@ class _Reader:
     def call(self) -> StoredCall:
         found, damaged = self._entries, self._damaged
         received = found.get("received")
-        whole = received is not None and received.facts == {
-            "size": self._size,
-            "sha256": self._digest.hexdigest(),
-        }
+        told: Mapping[str, Any] = {} if received is None else received.facts
+        digest = self._digest.hexdigest()
+        whole = told.get("size") == self._size and told.get("sha256") == digest
         return StoredCall(
             self._key,
             found.get("request"),
             found["head"].facts if "head" in found else None,
             self._size,
             whole,
+            told.get("masked") is True,
             found["failed"].facts if "failed" in found else None,
             _closed(found),
             self._pictures,

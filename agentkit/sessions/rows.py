@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agentkit._redact import masked, without_secrets
 from agentkit.errors import SessionError, UsageError
 from agentkit.run import Run
+from agentkit.run.unreadable_calls import without_calls
 from agentkit.sessions.names import one_line
-from agentkit.sessions.secret_arguments import with_secrets, without_calls
+from agentkit.sessions.secret_arguments import with_secrets
 from agentkit.values import Blobs, File, Image, ImageFailure, Message, Usage
 from agentkit.values.codec import dumped
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 _NOTHING = Message("user", ())
 """Stands in a row for the messages, which have rows of their own."""
 _HIDDEN = '"hidden":'
-"""In a row: the calls whose arguments are not there as they were."""
+"""In a row: the calls whose arguments or answers are not there as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def files_among(things: Iterable[Image | File]) -> tuple[File, ...]:
 
 def failures_data(failures: tuple[ImageFailure, ...]) -> str:
     """Pictures that could not be had, as JSON."""
-    return _json(tuple[ImageFailure, ...], failures).decode()
+    return _json(tuple[ImageFailure, ...], failures).decode() if failures else "[]"
 
 
 def things_of(rows: Iterable[str], blobs: Blobs | None) -> tuple[Image | File, ...]:

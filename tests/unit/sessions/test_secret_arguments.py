@@ -8,10 +8,11 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentkit import Agent, OpenRouter, Run, tool
+from agentkit import Agent, Context, OpenRouter, Run, tool
 from agentkit.emulator import CallTool, Reply
 from agentkit.sessions import Sessions
 from tests.conftest import Bench
@@ -19,6 +20,7 @@ from tests.unit.sessions.test_bad_input import everything
 
 KEY = "sk-or-v1-" + "fedcba9876543210" * 4
 TOLD = {"token": KEY}
+TOKEN: dict[str, Any] = {"properties": {"token": {"type": "string"}}, "required": ["token"]}
 
 
 class Case:
@@ -179,3 +181,67 @@ async def test_those_of_an_agent_that_was_called_fail_too(case: Case) -> None:
     assert answer.text == "Done."
     assert case.called == []
     assert not case.has_key()
+
+
+async def test_an_answer_with_the_key_is_never_taken_from_a_row(case: Case, tmp_path: Path) -> None:
+    """The process that was told it goes on with it; after its death the call fails, by name."""
+    if not case.url.startswith("sqlite"):
+        pytest.skip("a copy of a file is what a process that dies leaves behind")
+    left = tmp_path / "left.db"
+
+    @tool
+    def log_in(context: Context, user: str) -> str:
+        said = context.ask("Which token?", TOKEN)
+        with closing(sqlite3.connect(case.url.removeprefix("sqlite:///"))) as now:
+            if not left.exists():
+                with closing(sqlite3.connect(left)) as copy:
+                    now.backup(copy)
+        case.called.append(said["token"] if said else "")
+        return "logged in"
+
+    agent = case.agent(log_in)
+    case.bench.emulator.play(
+        [Reply([CallTool("log_in", {"user": "ada"})]), "Done.", "I could not."]
+    )
+    chat = agent.conversation("ada", sessions=case.sessions)
+    answer = await case.bench.ask(chat, "Log in")
+    (asked,) = answer.pending
+    await chat.resume(answer.run, answers={asked.id: {"token": KEY}})
+    assert case.called == [KEY]
+    assert not case.has_key()
+    case.called.clear()
+    loaded = agent.conversation("ada", sessions=case.restarted(f"sqlite:///{left}"))
+    answer = await loaded.go_on()
+    assert answer.text == "I could not."
+    assert case.called == []
+    ((failed, was_error),) = results(answer.run)
+    assert was_error
+    assert "an answer to what it asked, held a key" in failed
+
+
+async def test_an_answer_without_the_key_is_taken(case: Case, tmp_path: Path) -> None:
+    if not case.url.startswith("sqlite"):
+        pytest.skip("a copy of a file is what a process that dies leaves behind")
+    left = tmp_path / "left.db"
+
+    @tool
+    def log_in(context: Context) -> str:
+        said = context.ask("Which token?", TOKEN)
+        if not left.exists():
+            with (
+                closing(sqlite3.connect(case.url.removeprefix("sqlite:///"))) as now,
+                closing(sqlite3.connect(left)) as copy,
+            ):
+                now.backup(copy)
+        case.called.append(said["token"] if said else "")
+        return "logged in"
+
+    agent = case.agent(log_in)
+    case.bench.emulator.play([Reply([CallTool("log_in", {})]), "Done.", "Done."])
+    chat = agent.conversation("ada", sessions=case.sessions)
+    answer = await case.bench.ask(chat, "Log in")
+    (asked,) = answer.pending
+    await chat.resume(answer.run, answers={asked.id: {"token": "abc"}})
+    loaded = agent.conversation("ada", sessions=case.restarted(f"sqlite:///{left}"))
+    await loaded.go_on()
+    assert case.called == ["abc", "abc"]
