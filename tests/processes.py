@@ -197,6 +197,13 @@ def command(arguments: tuple[str, ...]) -> int:
     return main(list(arguments))
 
 
+def pytest_run(arguments: tuple[str, ...]) -> int:
+    """Run pytest, as `python -W error -m pytest` does."""
+    import pytest
+
+    return int(pytest.main(["-W", "error", *arguments]))
+
+
 def _child(
     call: Callable[..., int | None],
     arguments: tuple[object, ...],

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from agentkit.demo.script import read
 from agentkit.demo.tools import load_tools
 from agentkit.emulator import Emulator, faults_from_text
 from tests.architecture.documents import PAGES, README, ROOT, Block, anchors, blocks, links
-from tests.processes import PATIENCE, execute, forked
+from tests.processes import execute, forked, pytest_run
 
 LARGEST_README = 7_000
 SAID = {
@@ -87,16 +86,8 @@ def run(code: str, emulator: Emulator, folder: Path) -> subprocess.CompletedProc
     file.write_text(code, encoding="utf-8")
     # Of all plugins that are installed, ours alone.
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "agentkit.testing.plugin"]
-    return subprocess.run(
-        [sys.executable, "-W", "error", *pytest_alone, "-c", os.devnull, str(file)],
-        capture_output=True,
-        encoding="utf-8",
-        env=environment,
-        cwd=folder,
-        check=False,
-        timeout=PATIENCE,
-    )
+    given = ("-q", "-p", "no:cacheprovider", "-p", "agentkit.testing.plugin", "-c", os.devnull)
+    return forked(pytest_run, (*given, str(file)), cwd=folder, environment=environment)
 
 
 def test_there_are_examples() -> None:

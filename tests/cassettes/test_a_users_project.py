@@ -15,8 +15,19 @@ from packaging.requirements import Requirement
 
 from tests.architecture.fresh import ROOT, Environment, build_wheel, fresh_environment
 from tests.cassettes.talk import KEY
+from tests.processes import forked, pytest_run
 
 SOURCE = Path(__file__).parent / "project"
+
+
+class Here(Environment):
+    """The environment of these tests, whose pytest runs in a forked process."""
+
+    def run(
+        self, *command: str | Path, stdin: str = "", **changes: str
+    ) -> subprocess.CompletedProcess[str]:
+        given = tuple(map(str, command[command.index("pytest") + 1 :]))
+        return forked(pytest_run, given, stdin=stdin, environment=self.variables(**changes))
 
 
 def project(folder: Path) -> Path:
@@ -56,7 +67,7 @@ def check(found: list[Path], each: int) -> None:
 
 def test_in_this_environment(tmp_path: Path) -> None:
     """Of the four ways, one."""
-    here = Environment(Path(sys.prefix))
+    here = Here(Path(sys.prefix))
     plugins = ["-p", "agentkit.testing.plugin", "-p", "pytest_recording.plugin"]
     variables = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     folder = project(tmp_path / "project")

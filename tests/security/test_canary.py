@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from html import escape
 from io import StringIO
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
@@ -312,9 +313,11 @@ def is_told_on_purpose(failure: str, output: str) -> bool:
     return failure in {"a tool that tells it", "a picture that is not there"} and output in content
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])
-@pytest.mark.parametrize("failure", spread(FAILURES, 11))
-@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize(
+    ("kind", "failure", "stream"),
+    spread(product(KEYS, FAILURES, [False, True]), 25),
+    ids=lambda value: {False: "buffered", True: "streamed"}.get(value, value),
+)
 async def test_no_key_is_told(
     kind: str,
     failure: str,

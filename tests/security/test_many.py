@@ -22,6 +22,7 @@ from agentkit.openrouter.response import MAX_EVENTS
 from agentkit.studio import Studio
 from agentkit.values import ImageFailure
 from agentkit.wire.types import ImageKey, ImageRef
+from tests.conftest import spread
 from tests.security.peer import http, peering, start
 from tests.security.pictures import chunk, whole
 
@@ -100,7 +101,7 @@ REPLIES: dict[str, tuple[Literal["chat", "responses"], bytes]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REPLIES)
+@pytest.mark.parametrize("name", spread(REPLIES, 5))
 async def test_a_reply_with_a_thousand_pictures(name: str) -> None:
     api, reply = REPLIES[name]
     async with (

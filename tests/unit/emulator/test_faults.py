@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+from itertools import product
 
 import pytest
 
@@ -20,6 +21,7 @@ from agentkit.emulator import (
     Status,
     When,
 )
+from tests.conftest import spread
 from tests.unit.emulator.faulty import BODIES, HELLO, body_of, raw, until
 
 # The socket
@@ -273,9 +275,12 @@ def test_an_error_before_any_output(wire) -> None:
     assert events[0]["error"]["code"] == 502
 
 
-@pytest.mark.parametrize("kind", ["line", "base64", "comments", "empty_events", "events"])
-@pytest.mark.parametrize("api", BODIES)
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "api", "stream"),
+    spread(
+        product(["line", "base64", "comments", "empty_events", "events"], BODIES, [False, True]), 10
+    ),
+)
 def test_what_is_endless_ends_where_it_is_told_to(
     wire, png, kind: str, api: str, stream: bool
 ) -> None:

@@ -154,7 +154,7 @@ def assert_same(plain: Any, got: Any, spool: Spool) -> None:
 
 
 @settings(
-    max_examples=examples(60),
+    max_examples=examples(30),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -209,7 +209,7 @@ def test_lines_of_sse_in_any_slices(events: list[bytes | None], end: bytes, size
             assert_same(json.loads(event), json.loads(line.removeprefix(b"data: ")), spool)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -76,6 +76,7 @@ async def test_the_fortieth_turn_sends_no_more_than_the_sixth(bench: Bench) -> N
     assert chat.images["img_1"].bytes() == picture(size=(120, 120), noise=1)
 
 
+@pytest.mark.slow
 async def test_with_pictures_of_a_megabyte(
     emulator: Emulator, client: OpenRouter, store: MemoryImageStore
 ) -> None:

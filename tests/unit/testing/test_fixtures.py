@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.processes import PATIENCE
+from tests.processes import forked, pytest_run
 
 ROOT = Path(__file__).parents[3]
 APP = """
@@ -160,20 +160,10 @@ def run(folder: Path, *arguments: str, **files: str) -> subprocess.CompletedProc
         "HTTP_PROXY": "http://127.0.0.1:9",
         "COLUMNS": "200",
     }
-    plugin = ["-p", "agentkit.testing.plugin", "-p", "asyncio", "-p", "no:cacheprovider"]
+    plugin = "-p agentkit.testing.plugin -p pytest_asyncio.plugin -p no:cacheprovider".split()
     plugin += ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
-    return subprocess.run(
-        [
-            *[sys.executable, "-W", "error", "-m", "pytest", "-q", "-c", os.devnull, *plugin],
-            *[*arguments, str(folder)],
-        ],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=folder,
-        check=False,
-        timeout=PATIENCE,
-    )
+    given = ("-q", "-c", os.devnull, *plugin, *arguments, str(folder))
+    return forked(pytest_run, given, cwd=folder, environment=environment)
 
 
 def test_the_fixtures_serve_sync_and_async_tests(tmp_path: Path) -> None:

@@ -372,15 +372,23 @@ def _deep(levels: int) -> Any:
     return kind
 
 
-def test_what_cannot_be_made_to_fit_is_named():
-    wide = create_model("Wide", **{f"f{index}": (int, ...) for index in range(5001)})
-    for kind, words in ((_deep(11), "10 levels of objects; it has 11"), (wide, "5,000 fields")):
-        with pytest.raises(UsageError, match=rf"Agent\(output=.*: accepted is .*{words}"):
-            Agent("a/b", output=kind)
-        with pytest.raises(ToolDefinitionError, match=f"strict=True takes .*{words[:5]}"):
-            tool_of(kind, strict=True)
-        tool_of(kind)
+def refused(kind: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=rf"Agent\(output=.*: accepted is .*{words}"):
+        Agent("a/b", output=kind)
+    with pytest.raises(ToolDefinitionError, match=f"strict=True takes .*{words[:5]}"):
+        tool_of(kind, strict=True)
+    tool_of(kind)
+
+
+def test_what_is_too_deep_is_named():
+    refused(_deep(11), "10 levels of objects; it has 11")
     Agent("a/b", output=_deep(10))
+
+
+@pytest.mark.slow
+def test_what_is_too_wide_is_named():
+    fields: dict[str, Any] = {f"f{index}": (int, ...) for index in range(5001)}
+    refused(create_model("Wide", **fields), "5,000 fields")
 
 
 def test_many_values_are_told_as_far_as_they_go():
