@@ -128,6 +128,18 @@ class Fetcher:
             raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
         return await asyncio.to_thread(self._keep, draft, arrived)
 
+    async def take_file(self, read: Reading) -> str:
+        """The sha256 of the file that `read` hands on, whatever it is, in the store. Raises as
+        `fetch_file` does.
+        """
+        try:
+            async with asyncio.timeout(self.policy.seconds) as deadline:
+                retrying = self._retrying(deadline.when() or 0.0)
+                draft = cast("SafeDraft", await retrying(self._read, read))
+        except TimeoutError:
+            raise ImageError(f"it took longer than {self.policy.seconds:g} s") from None
+        return await asyncio.to_thread(_kept, draft)
+
     async def _read(self, read: Reading) -> SafeDraft:
         draft = SafeDraft(self._store)
 

@@ -31,6 +31,13 @@ async def ingest_file(file: File, store: ImageStore, fetcher: Fetcher) -> File:
     return await asyncio.to_thread(store_file, file, store)
 
 
+def stored_file(file: File, store: ImageStore) -> File:
+    """A file whose bytes are in the store, looked at. It blocks. Raises `FileError` for what nobody
+    can use, and `StoreError`.
+    """
+    return _described(file, store)
+
+
 def store_file(file: File, store: ImageStore) -> File:
     """A file that has bytes, in the store. It blocks. Raises `FileError` and `StoreError`."""
     if file.blobs == store and file.size:

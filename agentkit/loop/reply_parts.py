@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from agentkit.errors import ImageError
 from agentkit.images.spool import Spool
-from agentkit.values import Image, Invocation, Part, Reasoning, Source, Text, ToolCall
+from agentkit.values import File, Image, Invocation, Part, Reasoning, Source, Text, ToolCall
 from agentkit.wire import markdown, retold
 from agentkit.wire.json import write
 from agentkit.wire.markdown import Found, Reading
 from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, Reply
 
+_NO_FILES: Mapping[str, tuple[File, ...]] = {}
 _PRETENDED = re.compile(r"!\[[^\]\n]{0,500}\]\(<?((?:sandbox|attachment|file|/mnt):?/[^\s)>]*)")
 
 
@@ -164,9 +165,10 @@ class ParsedReply:
         taken: set[str],
         timed: Callable[[Invocation], Invocation],
         turns: int,
+        files: Mapping[str, tuple[File, ...]] = _NO_FILES,
     ) -> tuple[Invocation, ...]:
-        """The server tools' calls with the names of their pictures, under ids that are not
-        taken. `handles` has what to tell in the place of each picture's URL or bytes.
+        """The server tools' calls with the names of their pictures and files, under ids that are
+        not taken. `handles` has what to tell in the place of each picture's URL or bytes.
         """
         drawn: dict[str, list[str]] = {}
         for part in self.reply.parts:
@@ -183,7 +185,8 @@ class ParsedReply:
                 images = tuple(nobodys)
             number = f"{invocation.id}_{turns}" if invocation.id in taken else invocation.id
             told = with_handles(invocation, handles)
-            found.append(replace(timed(told), images=images, id=number))
+            given = tuple(each.name for each in files.get(invocation.id, ()))
+            found.append(replace(timed(told), images=images, files=given, id=number))
         return tuple(found)
 
 

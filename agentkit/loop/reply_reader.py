@@ -24,9 +24,11 @@ from agentkit.events import (
 )
 from agentkit.images.collector import Collector, go_on
 from agentkit.images.outcome import Outcome
+from agentkit.images.retriever import Downloads
 from agentkit.images.words import WordSpool
 from agentkit.loop.context import RunContext
 from agentkit.loop.missing_pictures import missing_picture
+from agentkit.loop.reply_files import fetched
 from agentkit.loop.reply_parts import ParsedReply, parse
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange
@@ -38,6 +40,7 @@ from agentkit.run.repeats import MOST_CUT_REPLIES
 from agentkit.run.state import Broken
 from agentkit.stream import EventLog
 from agentkit.values import (
+    File,
     Image,
     ImageFailure,
     Invocation,
@@ -51,6 +54,7 @@ from agentkit.values import (
 from agentkit.wire import echo, faults
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
+from agentkit.wire.files import files_of
 from agentkit.wire.generation import Generation, completed
 from agentkit.wire.json import as_object, as_text, write
 from agentkit.wire.markdown_stream import TextFilter
@@ -92,6 +96,9 @@ class ReplyReader:
         )
         self._filter = TextFilter(self._had, "\n\n" if said else "")
         self._waited: set[str] = set()
+        self._downloads: Downloads | None = None
+        self._filed: dict[str, tuple[File, ...]] = {}
+        """The files of the reply, by the id of the call that left them."""
         self._is_left = False
         """Whether the turn has ended, and its downloads go on."""
 
@@ -127,6 +134,7 @@ class ReplyReader:
         """Make ready for the pictures of the reply, whose headers are there."""
         self._log.generation_id = exchange.generation_id
         self._decoder = self._new_decoder(lambda: WordSpool(exchange.spool))
+        self._downloads = exchange.downloads
         self._collector = Collector(
             exchange.spool,
             self._services.store,
@@ -306,6 +314,7 @@ class ReplyReader:
         await self._collector.finish()
         self._collector.see_unclaimed("item", parsed.references_elsewhere())
         await self._collector.finish()
+        await self._take_files(reply)
         self._say(self._filter.rest())
         self._miss_picture(parsed, closing=closing is not None)
         items = without(reply.raw, self._collector.failed_values())
@@ -318,7 +327,9 @@ class ReplyReader:
         read = await self._read_out(reply, self._collector)
         message = Message("assistant", parts, raw, self.run.api, reply.model, asked, read)
         taken = {each.id for each in self.run.invocations}
-        server = parsed.invocations(self._named, handles, taken, self._timed, self.run.turns)
+        server = parsed.invocations(
+            self._named, handles, taken, self._timed, self.run.turns, self._filed
+        )
         images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
         usage = self._with_cache_saved(reply, self._priced(reply, reply.usage, images))
         is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
@@ -335,12 +346,39 @@ class ReplyReader:
             if invocation.id not in self._started:
                 started = replace(invocation, status="running", result=None)
                 self._log.tell(InvocationStarted(started))
-            self._log.tell(InvocationFinished(invocation))
+            given = tuple(run.file(name) for name in invocation.files)
+            self._log.tell(InvocationFinished(invocation, given))
         self._log.tell(TurnFinished(message, usage))
         for invocation in run.invocations[len(self.run.invocations) + len(server) :]:
             if invocation.status == "cancelled":
                 self._log.tell(InvocationFinished(invocation))
         return run
+
+    async def _take_files(self, reply: Reply, grace: float | None = None) -> None:
+        """Keep the files that server tools left, and say which of them cannot be had. What no call
+        says to be its own is the last call's.
+        """
+        refs = files_of(reply)
+        if not refs:
+            return
+        calls = [each.id for each in reply.server_calls]
+        outcomes = await fetched(refs, self._services, self._downloads, grace)
+        for ref, outcome in zip(refs, outcomes, strict=True):
+            call_id = ref.invocation_id or (calls[-1] if calls else None)
+            if isinstance(outcome, ImageFailure):
+                if outcome not in self.run.failures:
+                    self._outcome(
+                        ImageRef(ImageKey("item", f"file:{ref.value}"), "file", ()), outcome
+                    )
+                continue
+            known = {each.sha256 for each in self.run.files}
+            is_new = outcome.sha256 not in known
+            file = replace(outcome, invocation_id=call_id)
+            self.run, named = self.run.with_file(file, arrived=is_new)
+            self._log.run = self.run
+            if call_id is not None:
+                before = self._filed.get(call_id, ())
+                self._filed[call_id] = tuple(dict.fromkeys((*before, named)))
 
     async def _read_out(self, reply: Reply, collector: Collector) -> tuple[ParsedFile, ...]:
         """What was read out of the files, to be sent again with them. The pictures in it are the
@@ -393,6 +431,7 @@ class ReplyReader:
             return
         self._see_rest(collector)
         await collector.finish(grace)
+        await self._take_files(self.decoder.reply(), grace)
         self._say(self._filter.rest())
 
     def _see_rest(self, collector: Collector) -> None:

@@ -35,6 +35,7 @@ Place = Literal[
     "image_generation_call",  # Responses: the item of that type (7)
     "item",  # any other item, part or field of a reply: a tool's output, an item of a new kind
     "data",  # the Image API, buffered or streamed (9, 10)
+    "file",  # a file, no picture, that a server tool left in its container or at a URL
     "tool",  # the result of a user's tool
     "user",  # the user's own
 ]

@@ -45,6 +45,7 @@ _NAMES = ("filename", "file_name", "name", "path")
 _IMAGE_NAME = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|bmp|tiff?|svg)\Z", re.IGNORECASE)
 _REFERENCE = re.compile(rf"{BLOB}:[\w-]+:\d+")
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,255}\Z")
+_OF_FILES = ("container_id", "download_url")
 _LEVELS = 32
 """Of JSON, and of JSON in its strings, that are looked through."""
 
@@ -151,6 +152,50 @@ def _in_fields(fields: Fields, *, links: bool, level: int) -> Iterator[Seen]:
             yield from pictures(each, links=links, level=level + 1)
 
 
+def files(value: object, *, level: int = 0) -> Iterator[Seen]:
+    """The files in a JSON value that are no pictures: those of containers, and those with a URL to
+    be downloaded from. Each has one value.
+    """
+    if level > _LEVELS:
+        return
+    if isinstance(value, str):
+        if value.lstrip()[:1] in {"{", "["} and any(each in value for each in _OF_FILES):
+            try:
+                yield from files(read(value.encode("utf-8", "replace")), level=level + 1)
+            except UnreadableJson:
+                return
+    elif isinstance(value, list):
+        for each in cast("list[object]", value):
+            yield from files(each, level=level + 1)
+    elif isinstance(value, dict):
+        fields = cast("Fields", value)
+        if (found := _file(fields)) is not None:
+            yield found
+            return
+        for each in fields.values():
+            yield from files(each, level=level + 1)
+
+
+def _file(fields: Fields) -> Seen | None:
+    """The file that a mapping names, and that is no picture."""
+    if _image_name(fields) or media_type_of(fields) is not None:
+        return None
+    names = [each for key in _NAMES if isinstance(each := fields.get(key), str)]
+    name = names[0] if names else ""
+    container, file = fields.get("container_id"), fields.get("file_id")
+    if isinstance(container, str) and isinstance(file, str):
+        value = f"{CONTAINER_FILE}{container}/{file}"
+        return Seen((value,), name, _unsafe(container, file))
+    url = fields.get("download_url")
+    return Seen((url,), name) if isinstance(url, str) and is_url(url) else None
+
+
+def _unsafe(*ids: str) -> str | None:
+    """Why a file with these ids is not fetched; None for ids that are single path segments."""
+    wrong = [each for each in ids if not _SEGMENT.match(each)]
+    return f"not fetched: the id {wrong[0][:80]!r} is no single path segment" if wrong else None
+
+
 def _may_be_value(text: str, *, links: bool) -> bool:
     return text.startswith((BLOB, "data:image/")) or (links and is_url(text))
 
@@ -183,7 +228,6 @@ def _container_file(fields: Fields) -> Seen | None:
     name = _image_name(fields)
     if not name and media_type_of(fields) is None:
         return None
-    for each in (container, file):
-        if not _SEGMENT.match(each):
-            return Seen((), name, f"not fetched: the id {each[:80]!r} is no single path segment")
+    if (why := _unsafe(container, file)) is not None:
+        return Seen((), name, why)
     return Seen((f"{CONTAINER_FILE}{container}/{file}",), name)

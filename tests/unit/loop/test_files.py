@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentkit import Budget, File, History, Image, ModelSettings, Run, tool
-from agentkit.emulator import CallTool
+from agentkit.emulator import CallTool, Raw, Reply, Say, UseServerTool
 from agentkit.errors import FileError, ToolDefinitionError, Unsupported
 from agentkit.events import InvocationFinished
 from tests.conftest import Bench
@@ -222,6 +222,63 @@ async def test_a_tool_takes_the_file_that_the_model_names(bench: Bench) -> None:
     )
     assert counted.result == "2"
     assert "there is no picture 'file_1'" in (looked.error or "")
+
+
+async def test_what_server_tools_leave_is_kept_as_files(bench: Bench) -> None:
+    """A shell leaves files in its container, which the words cite, too; a code interpreter gives
+    URLs. Chat Completions has no such items.
+    """
+    if bench.way.api == "chat":
+        return
+    table, plan = b"day,rain\nMonday,7\n", pdf(2)
+    shell = UseServerTool("openrouter:shell", files={"../rain.csv": table, "plan.pdf": plan})
+    bench.emulator.play(Reply([shell, Say("See rain.csv.")]), "It rains.")
+    chat = bench.agent().conversation()
+    events: list[Any] = []
+    if bench.way.stream:
+        async with chat.stream("Write") as stream:
+            events = [event async for event in stream]
+        answer = stream.answer
+    else:
+        answer = await chat.send("Write")
+    told = [(file.name, file.file_name, file.media_type, file.pages) for file in answer.files]
+    assert told == [
+        ("file_1", "rain.csv", "text/csv", None),
+        ("file_2", "plan.pdf", "application/pdf", 2),
+    ]
+    assert [file.bytes() for file in answer.files] == [table, plan]
+    assert answer.invocations[0].files == ("file_1", "file_2")
+    assert {file.invocation_id for file in answer.files} == {answer.invocations[0].id}
+    ended = [event for event in events if isinstance(event, InvocationFinished)]
+    assert [event.files for event in ended] == ([answer.files] if bench.way.stream else [])
+    assert (answer.failures, answer.images) == ((), ())
+    assert Run.from_json(answer.run.to_json(), blobs=bench.store) == answer.run
+    assert list(chat.files) == ["file_1", "file_2"]
+    await bench.ask(chat, "And now?")  # the items go back as they came
+    assert list(chat.files) == ["file_1", "file_2"]
+
+
+async def test_what_of_a_container_cannot_be_had_is_named(bench: Bench) -> None:
+    if bench.way.api == "chat":
+        return
+    ids = {"type": "container_file_citation", "container_id": "cntr_1", "file_id": "cfile_1"}
+    output = {"type": "file", "filename": "b.csv", "media_type": "text/csv"}
+    gone = {**output, "download_url": f"{bench.emulator.base_url}/gone.csv?sig=secret"}
+    items: dict[str, dict[str, Any]] = {
+        "'a.txt' (cntr_1/cfile_1): ": {"files": [{**ids, "filename": "a.txt"}]},
+        "no single path segment": {"files": [{**ids, "file_id": "../../keys", "filename": "k"}]},
+        "the file 'b.csv': ": {"outputs": [gone]},
+    }
+    for words, fields in items.items():
+        raw = {"type": "openrouter:shell", "id": "s1", "status": "completed", **fields}
+        bench.emulator.play(Reply([Raw(responses=raw), Say("Done.")]))
+        answer = await bench.ask(bench.agent(), "Write")
+        assert (answer.text, answer.files) == ("Done.", ())
+        (failure,) = answer.failures
+        assert words in failure.reason
+        assert failure.source.place == "file"
+        assert failure.invocation_id == "s1"
+        assert "secret" not in repr(failure)
 
 
 async def test_a_sub_agent_is_handed_files_and_hands_files_back(bench: Bench) -> None:

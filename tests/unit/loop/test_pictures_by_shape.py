@@ -255,7 +255,7 @@ async def test_files_that_a_shell_left_in_its_container(bench: Bench) -> None:
         ("../../models", "plot.png", "no single path segment"),
         ("cntr_none", "plot.png", "404"),
     ):
-        shell = item("openrouter:shell", files=[cited(container, name), cited("x", "a.txt")])
+        shell = item("openrouter:shell", files=[cited(container, name)])
         bench.emulator.play([Reply([Raw(responses=shell), Say("Done.")])])
         answer = await bench.ask(bench.agent(), "Plot")
         (failure,) = answer.failures
