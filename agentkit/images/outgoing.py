@@ -44,6 +44,8 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._forms: dict[str, Form] = {}
+        self._refused: set[str] = set()
+        """Those of the forms that are none."""
         # One conversion at a time, beside the threads of other work: a picture of 50 megapixels
         # takes 200 MB and seconds.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="agentkit-pictures")
@@ -80,11 +82,13 @@ class Outgoing:
 
     def refused(self, images: Iterable[Image]) -> frozenset[str]:
         """Those of the pictures (sha256) that are known to have no form that models take."""
+        known = self._refused
         return frozenset(
-            image.sha256
-            for image in images
-            if image.media_type == "image/svg+xml"
-            or ((form := self._forms.get(image.sha256)) and form.refusal is not None)
+            [
+                image.sha256
+                for image in images
+                if image.media_type == "image/svg+xml" or image.sha256 in known
+            ]
         )
 
     async def _all(self, wanted: Iterable[str], store: ImageStore) -> dict[str, Form | None]:
@@ -141,8 +145,12 @@ class Outgoing:
 
     def _remember(self, sha256: str, form: Form) -> Form:
         self._forms[sha256] = form
+        if form.refusal is not None:
+            self._refused.add(sha256)
         if len(self._forms) > _KNOWN:
-            self._forms.pop(next(iter(self._forms)), None)
+            oldest = next(iter(self._forms))
+            self._forms.pop(oldest, None)
+            self._refused.discard(oldest)
         return form
 
 

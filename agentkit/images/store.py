@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -353,15 +354,13 @@ class FileImageStore:
             nullcontext() if self.max_bytes is None else self._size.adding(size, self._check_bound)
         )
 
-    def _places(self, sha256: str) -> list[Path]:
+    def _places(self, sha256: str) -> Iterator[Path]:
+        """Where it may be. Most pictures are at the first of them: the others are not made up."""
         check_sha256(sha256)
-        folders = [each / sha256[:2] for each in (self.path, self._former) if each is not None]
-        return [
-            folder / f"{sha256}.{suffix}"
-            for folder in folders
-            if not folder.is_symlink()
-            for suffix in _SUFFIXES
-        ]
+        for each in (self.path, self._former):
+            if each is not None and not (folder := each / sha256[:2]).is_symlink():
+                for suffix in _SUFFIXES:
+                    yield folder / f"{sha256}.{suffix}"
 
     def _existing(self) -> Path:
         """The folder, or the nearest one above it that is there."""

@@ -13,7 +13,6 @@ from agentkit.loop import caching
 from agentkit.loop.context import RunContext
 from agentkit.run import Run
 from agentkit.run.history import Plan
-from agentkit.run.summary import in_sight
 from agentkit.settings import ModelSettings
 from agentkit.values import Pieces
 from agentkit.wire.types import Request
@@ -102,8 +101,9 @@ def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
     """The messages as they go, without pictures that are `gone` (sha256)."""
-    messages, start, summary = in_sight(run.messages, run.start)
-    planned = context.services.planner.plan(
+    planner = context.services.planner
+    messages, start, summary = planner.summaries.in_sight(run.messages, run.start)
+    planned = planner.plan(
         messages,
         start,
         context.services.history,

@@ -30,6 +30,7 @@ from agentkit.run.history import (
     tokens_of,
 )
 from agentkit.run.lines import left_out, line, note
+from agentkit.run.summary import Summaries
 from agentkit.values import Api, BlobRef, File, Image, Message, ParsedFile, replace
 
 Thing = Image | File
@@ -85,6 +86,7 @@ class Planner:
 
     def __init__(self) -> None:
         self._states: list[_State] = []
+        self.summaries = Summaries()
 
     def plan(
         self,

@@ -7,7 +7,7 @@ that it stands for stay where they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
 from agentkit.run.history import PICTURE_TOKENS, Summary, tokens_of
@@ -30,7 +30,35 @@ def in_sight(
     """The messages that are sent in a run whose prompt stands at `start`, where it stands in them,
     and the message that stands for those before them, if any does.
     """
-    for message in reversed(messages[: start + 1]):
+    return _behind(messages, start, reversed(messages[: start + 1]))
+
+
+class Summaries:
+    """Finds the same in a conversation that grows, of which only what is new is looked at."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[Message, ...] = ()
+        self._found: list[tuple[int, Message]] = []
+
+    def in_sight(
+        self, messages: tuple[Message, ...], start: int
+    ) -> tuple[tuple[Message, ...], int, Message | None]:
+        """What the function `in_sight` gives."""
+        if messages[: len(self._seen)] != self._seen:
+            self._seen, self._found = (), []
+        for index in range(len(self._seen), len(messages)):
+            if messages[index].summary is not None:
+                self._found.append((index, messages[index]))
+        self._seen = messages
+        carriers = [message for index, message in self._found if index <= start]
+        return _behind(messages, start, reversed(carriers))
+
+
+def _behind(
+    messages: tuple[Message, ...], start: int, carriers: Iterable[Message]
+) -> tuple[tuple[Message, ...], int, Message | None]:
+    """The same, of the first of these messages that carries a summary which may stand there."""
+    for message in carriers:
         if (found := message.summary) is not None and 0 < found.until <= start:
             return messages[found.until :], start - found.until, _message(found.text)
     return messages, start, None

@@ -8,6 +8,8 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import is_not
 from typing import Any, Literal
 
 from agentkit.run.audience import Audience
@@ -143,10 +145,13 @@ def system_text(request: Request, api: Api, kind: str) -> list[dict[str, Any]]:
     return [{"type": kind, "text": request.instructions, **mark}]
 
 
-_CHUNK = 64
-"""Messages that are kept as one piece, once as many are behind them: of a long conversation, a
-request looks at its newest messages one by one."""
-_PLAIN_CHUNK = (PLAIN,) * _CHUNK
+_CHUNK = 16
+"""Messages that are joined at a time."""
+_APART = 64
+"""The newest messages, which a request looks at one by one: at least so many."""
+_LARGEST = 1024
+"""Messages of the largest chunk. Two chunks of one size become one, up to that; where the view of a
+message far back changes, so many are encoded anew."""
 _HEADS = 4
 """Heads that are kept: a run's first request, its others and its closing one may differ."""
 
@@ -157,8 +162,36 @@ class Chunk:
 
     api: str
     messages: tuple[Message, ...]
-    views: tuple[MessageView, ...]
+    views: tuple[MessageView | None, ...]
+    """How each is shown; empty where all go as they are."""
     pieces: Pieces
+
+    def goes_on(self, api: str, at: int, request: Request) -> bool:
+        """Whether the request has the same messages in the same form from `at` on."""
+        end = at + len(self.messages)
+        return (
+            self.api == api
+            and request.messages[at:end] == self.messages
+            and _views(request, at, end) == self.views
+        )
+
+    def joined(self, other: Chunk) -> Chunk:
+        """This chunk and the one behind it."""
+        views = self.views or other.views
+        if views:
+            views = (
+                *(self.views or (None,) * len(self.messages)),
+                *(other.views or (None,) * len(other.messages)),
+            )
+        both = [each for each in (self.pieces, other.pieces) if each != (b"",)]
+        return Chunk(self.api, (*self.messages, *other.messages), views, joined(listed(both)))
+
+
+def _views(request: Request, at: int, end: int) -> tuple[MessageView | None, ...]:
+    if not request.shown:
+        return ()
+    views = tuple(map(request.shown.get, range(at, end)))
+    return views if any(views) else ()
 
 
 @dataclass(slots=True)
@@ -205,46 +238,54 @@ class Encoded:
         encode: Callable[[Message, MessageView], Sequence[Pieces]],
         ends: Ends,
     ) -> list[Pieces]:
-        """The items of all messages. Those far behind come joined, `_CHUNK` messages as one item;
-        the newest messages have an item or more each. `encode` is asked for what is not known, and
+        """The items of all messages. Those far behind come joined, many messages as one item; the
+        newest messages have an item or more each. `encode` is asked for what is not known, and
         `ends` is told of the newest messages.
         """
         messages, shown = request.messages, request.shown
-        items: list[Pieces] = []
-        chunks: list[Chunk] = []
-        at, is_new = 0, False
-        while at + 2 * _CHUNK <= len(messages):
-            part = messages[at : at + _CHUNK]
-            views = _PLAIN_CHUNK
-            if shown:
-                views = tuple([shown.get(each, PLAIN) for each in range(at, at + _CHUNK)])
-            known = self.chunks[len(chunks)] if len(chunks) < len(self.chunks) else None
-            if known is None or (known.api, known.messages, known.views) != (api, part, views):
-                known, is_new = self._chunk(api, part, views, encode), True
-            if known.pieces != (b"",):
-                items.append(known.pieces)
-            chunks.append(known)
+        chunks, at = self._known(request, api)
+        while at + _CHUNK + _APART <= len(messages):
+            chunks.append(self._chunk(request, api, at, encode))
             at += _CHUNK
-        if is_new or len(chunks) != len(self.chunks):
+            while len(chunks) > 1 and _are_one(chunks[-2], chunks[-1]):
+                last = chunks.pop()
+                chunks[-1] = chunks[-1].joined(last)
+        if len(chunks) != len(self.chunks) or any(map(is_not, chunks, self.chunks)):
             self.chunks = tuple(chunks)
+        items = [each.pieces for each in chunks if each.pieces != (b"",)]
         for index in range(at, len(messages)):
             own = encode(messages[index], shown.get(index, PLAIN))
             ends.add(messages[index], len(items), own)
             items += own
         return items
 
+    def _known(self, request: Request, api: str) -> tuple[list[Chunk], int]:
+        """The chunks with which the request begins, and the message behind them."""
+        chunks: list[Chunk] = []
+        at = 0
+        for chunk in self.chunks:
+            end = at + len(chunk.messages)
+            if end + _APART > len(request.messages) or not chunk.goes_on(api, at, request):
+                break
+            chunks.append(chunk)
+            at = end
+        return chunks, at
+
     def _chunk(
         self,
+        request: Request,
         api: str,
-        messages: tuple[Message, ...],
-        views: tuple[MessageView, ...],
+        at: int,
         encode: Callable[[Message, MessageView], Sequence[Pieces]],
     ) -> Chunk:
+        """The next `_CHUNK` messages, whose own items are no longer kept."""
+        messages = request.messages[at : at + _CHUNK]
         items: list[Pieces] = []
-        for message, view in zip(messages, views, strict=True):
+        for index, message in enumerate(messages, at):
+            view = request.shown.get(index, PLAIN)
             items += encode(message, view)
-        ids = {id(message) for message in messages}
-        self.items = {key: kept for key, kept in self.items.items() if key[0] not in ids}
+            self.items.pop((id(message), api, _view_key(view)), None)
+        views = _views(request, at, at + _CHUNK)
         return Chunk(api, messages, views, joined(listed(items)))
 
     def keep_only(self, messages: Sequence[Message]) -> None:
@@ -253,7 +294,8 @@ class Encoded:
         """
         ids = {id(message) for message in messages}
         self.items = {key: kept for key, kept in self.items.items() if key[0] in ids}
-        self.chunks = self.chunks[: len(messages) // _CHUNK]
+        ends = accumulate(len(each.messages) for each in self.chunks)
+        self.chunks = self.chunks[: sum(end <= len(messages) for end in ends)]
 
     def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _view_key(shown)))
@@ -280,6 +322,12 @@ class Encoded:
         data = write(make(request))
         self.heads = [(bare, api, data), *self.heads[: _HEADS - 1]]
         return data
+
+
+def _are_one(before: Chunk, behind: Chunk) -> bool:
+    """Whether the two become one chunk."""
+    size = len(before.messages)
+    return size == len(behind.messages) and 2 * size <= _LARGEST
 
 
 def _view_key(shown: MessageView) -> MessageView | None:
