@@ -115,13 +115,34 @@ class Database:
 
     @contextmanager
     def _writing_in_turn(self, *, sync: bool) -> Generator[Connection]:
-        with self._writers.taking_turns(sync=sync) as turn, self._ready().connect() as connection:
+        with self._writers.taking_turns(sync=sync) as turn, self._writer() as connection:
             connection.execution_options(**{WRITES: True, SYNC: turn.syncs})
             with connection.begin():
                 yield connection
         while not self._writers.is_synced(turn):
             with self._writing_in_turn(sync=True) as connection:
                 connection.execute(_SYNCED)  # what changes nothing would sync nothing
+
+    @contextmanager
+    def _writer(self) -> Generator[Connection]:
+        """The connection that writes to an SQLite file. One block at a time does, so it is kept: to
+        get one from the pool, and to give it back, takes as long as a few statements.
+        """
+        engine = self._ready()
+        with self._guard:
+            kept, self._idle = self._idle, None
+        connection = engine.connect() if kept is None else kept
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        with self._guard:
+            is_current = self._engine is engine and self._idle is None
+            if is_current:
+                self._idle = connection
+        if not is_current:
+            connection.close()
 
     @property
     def queued(self) -> int:
@@ -131,20 +152,23 @@ class Database:
     def close(self) -> None:
         """Close all connections; what is in memory is gone. A later use opens them again."""
         with self._guard:
-            engine, self._engine = self._engine, None
+            engine, idle = self._engine, self._idle
+            self._engine = self._idle = None
         if engine is not None:
             with at_the_database(self._address, "closed"):
-                engine.dispose()
+                _close(engine, idle)
         self.locks.close()
 
     def renew(self) -> None:
         """In the child of a fork: connections, and locks of threads, belong to the parent."""
-        _inherited.append(self._engine)
+        _inherited.extend((self._engine, self._idle))
         self._renew()
         self.locks.renew()
 
     def _renew(self) -> None:
         self._engine: Engine | None = None
+        self._idle: Connection | None = None
+        """The connection that writes, while it does not."""
         self._guard = threading.Lock()
         self._thread = _Thread()
         self._writers = Writers()
@@ -174,8 +198,9 @@ class Database:
             if self._engine is not None and self._identity() != self._file:
                 # SQLite would go on with a file that has lost its name, and nobody would find what
                 # it wrote.
-                engine, self._engine = self._engine, None
-                engine.dispose()
+                engine, idle = self._engine, self._idle
+                self._engine = self._idle = None
+                _close(engine, idle)
                 raise SessionError(
                     f"the database {self.name} was removed or replaced while it was in use; the "
                     "next use opens what is there now"
@@ -237,6 +262,12 @@ class Database:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+def _close(engine: Engine, idle: Connection | None) -> None:
+    if idle is not None:
+        idle.close()
+    engine.dispose()
 
 
 def _renew_all() -> None:
