@@ -1,7 +1,10 @@
 """What a conversation in an SQLite file costs: `python -m tests.benchmarks.sessions [--turns N]`.
 
-- what is written of one turn, beside the same words in a database of one table without an index,
-  in as many transactions, of which as many wait for the disk
+- what is written of one turn, beside two floors, each with as many transactions, of which as many
+  wait for the disk. The same syncs alone: the bytes of the turn, in one table without an index. The
+  same rows: those that the turn has written, in the same tables with their indexes and the same
+  PRAGMAs, by `sqlite3` and nothing around it; nothing is encoded, looked up or locked. What lies
+  between the floors is the price of the tables, what lies above both that of this library
 - what a turn takes longer than one that is not saved, with its call ledger, beside the same
 - what a run takes longer with its call ledger in that database, and nothing else, beside the same
 - the load of all turns, beside `Run.from_json` of the same
@@ -28,7 +31,15 @@ from tests.benchmarks.replies import MODEL
 from tests.benchmarks.server import running
 from tests.benchmarks.subjects import PROMPT
 
-GOALS = {"turn": 1.5, "sent": 1.5, "ledger": 1.5, "load": 2.0, "bytes": 1.2, "sent_bytes": 1.2}
+GOALS = {
+    "turn": 1.5,
+    "rows": 1.5,
+    "sent": 1.5,
+    "ledger": 1.5,
+    "load": 2.0,
+    "bytes": 1.2,
+    "sent_bytes": 1.2,
+}
 OF_A_TURN = (False, True, False, True, True)
 """The transactions of a turn that is sent: which of them wait for the disk."""
 OF_A_CALL = (True, False, True)
@@ -42,6 +53,7 @@ class Figures:
     """Seconds and bytes, each with what it is compared with."""
 
     turn: tuple[float, float]
+    rows: tuple[float, float]
     sent: tuple[float, float]
     ledger: tuple[float, float]
     load: tuple[float, float]
@@ -61,14 +73,17 @@ def measured(origin: str, folder: Path, turns: int, samples: int = 5) -> Figures
     alone = _Alone(folder / "alone.db", len(first.to_json()))
     taken: list[float] = []
     syncs: list[float] = []
+    same: list[float] = []
     written: list[int] = []
-    run = first
+    run, rows = first, _SameRows(folder / "rows.db", folder / "chats.db")
     for number in range(turns):
         run = _next(first, run, number)
         before = _written()
         taken.append(_seconds(lambda run=run: _turn(record, run)))
         written.append(_written() - before)
         syncs.append(_seconds(lambda: alone.transactions(False, True)))
+        rows.read(run.id)
+        same.append(_seconds(rows.write))
     release()
     saved = run.to_json()
     loads = [_seconds(lambda: record.load(), time.process_time) for _ in range(samples)]
@@ -77,6 +92,7 @@ def measured(origin: str, folder: Path, turns: int, samples: int = 5) -> Figures
     sessions.close()
     return Figures(
         (median(taken), median(syncs)),
+        (median(taken), median(same)),
         sent,
         ledger,
         (median(loads), median(reads)),
@@ -158,6 +174,77 @@ class _Alone:
             self._base.execute("COMMIT")
 
 
+class _SameRows:
+    """A copy of a session database, to which the rows of each turn are written as they are."""
+
+    _TABLES = ("agentkit_runs", "agentkit_conversation_runs", "agentkit_messages")
+
+    def __init__(self, path: Path, source: Path) -> None:
+        self._source = sqlite3.connect(source, isolation_level=None)
+        self._base = sqlite3.connect(path, isolation_level=None)
+        self._base.execute("PRAGMA journal_mode = WAL")
+        self._base.execute("PRAGMA foreign_keys = ON")
+        self._is_empty = True
+        self._added: list[tuple[str, list[tuple[object, ...]]]] = []
+        self._chat: tuple[object, ...] = ()
+
+    def read(self, run: str) -> None:
+        """Find what has to be written for this run."""
+        if self._is_empty:
+            self._is_empty = False
+            tables = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+            for (made,) in self._source.execute(tables).fetchall():
+                self._base.execute(made)
+            chat = self._source.execute("SELECT * FROM agentkit_conversations").fetchone()
+            self._base.execute(_insert("agentkit_conversations", len(chat)), chat)
+        self._added = []
+        for table in self._TABLES:
+            name = "id" if table == "agentkit_runs" else "run"
+            query = f"SELECT * FROM {table} WHERE {name} = ?"
+            self._added.append((table, self._source.execute(query, (run,)).fetchall()))
+        columns = "title, api, model, handles, turns, active, version, changed_at, id"
+        query = f"SELECT {columns} FROM agentkit_conversations"
+        self._chat = self._source.execute(query).fetchone()
+
+    def write(self) -> None:
+        """The run and its prompt, which do not wait for the disk; and what its end brings."""
+        (_, (run,)), (_, (place,)), (_, messages) = self._added
+        self._base.execute("PRAGMA synchronous = NORMAL")
+        self._base.execute("BEGIN IMMEDIATE")
+        self._base.execute(_insert("agentkit_runs", len(run)), run)
+        self._base.execute(
+            "INSERT INTO agentkit_conversation_runs (run, conversation) VALUES (?, ?)", place[:2]
+        )
+        self._base.execute(_insert("agentkit_messages", len(messages[0])), messages[0])
+        self._base.execute(_OF_CHAT, self._chat)
+        self._base.execute("COMMIT")
+        self._base.execute("PRAGMA synchronous = FULL")
+        self._base.execute("BEGIN IMMEDIATE")
+        changed = (*run[1:], run[0])
+        self._base.execute(
+            "UPDATE agentkit_runs SET status = ?, state = ?, spent = ?, failures = ?, "
+            "started_at = ?, changed_at = ? WHERE id = ?",
+            changed,
+        )
+        self._base.executemany(_insert("agentkit_messages", len(messages[0])), messages[1:])
+        self._base.execute(
+            "UPDATE agentkit_conversation_runs SET turn = ? WHERE run = ? AND conversation = ?",
+            (place[2], *place[:2]),
+        )
+        self._base.execute(_OF_CHAT, self._chat)
+        self._base.execute("COMMIT")
+
+
+_OF_CHAT = (
+    "UPDATE agentkit_conversations SET title = ?, api = ?, model = ?, handles = ?, turns = ?, "
+    "active = ?, version = ?, changed_at = ? WHERE id = ?"
+)
+
+
+def _insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"
+
+
 def _seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     began = clock()
     work()
@@ -185,7 +272,8 @@ def table(figures: Figures) -> list[str]:
     """A line for each figure."""
     lines: list[str] = []
     for name, title, unit, factor in (
-        ("turn", "append of one turn, beside its transactions alone", "ms", 1e3),
+        ("turn", "append of one turn, beside its syncs alone", "ms", 1e3),
+        ("rows", "the same, beside the same rows by sqlite3 alone", "ms", 1e3),
         ("sent", "what saving adds to a turn, beside the same", "ms", 1e3),
         ("ledger", "what the call ledger adds to a run, beside the same", "ms", 1e3),
         ("load", "load of all turns, beside Run.from_json (CPU)", "ms", 1e3),
@@ -195,7 +283,7 @@ def table(figures: Figures) -> list[str]:
         value, base = getattr(figures, name)
         ratio, goal = value / (base or 1), GOALS[name]
         verdict = "hit" if ratio <= goal else f"missed by {ratio - goal:.2f}"
-        cells = f"{value * factor:10.1f} {unit} {base * factor:10.1f} {unit} {ratio:8.2f}×"
+        cells = f"{value * factor:10.2f} {unit} {base * factor:10.2f} {unit} {ratio:8.2f}×"
         lines.append(f"{title:<52}≤ {goal:g} {cells}   {verdict}")
     return lines
 

@@ -117,7 +117,7 @@ async def test_the_ledger_beside_its_syncs(origin: str, tmp_path: Path) -> None:
 def test_the_figures_of_a_conversation(origin: str, tmp_path: Path) -> None:
     figures = measured(origin, tmp_path, 3, samples=1)
     assert min(*figures.turn, figures.sent[1], *figures.load) > 0
-    assert len(table(figures)) == 6
+    assert len(table(figures)) == 7
 
 
 @pytest.mark.slow
