@@ -32,8 +32,10 @@ from agentkit.web.talk import Talk
 from agentkit.web.turn_pictures import TurnPictures
 from agentkit.web.turns import Turns
 
-CLOSE_SECONDS = 20.0
-"""How long turns have to keep what came when the server is stopped."""
+KEEP_SECONDS = 10.0
+"""How long turns have to keep what came when the server is stopped, beside the grace that downloads
+have.
+"""
 
 
 class WebApp:
@@ -86,11 +88,18 @@ class WebApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._doors(scope, receive, send)
 
-    async def close(self, grace: float = CLOSE_SECONDS) -> None:
-        """End the turns that go on, and wait until what came of them is kept: for at most so many
-        seconds. No turn begins any more.
+    @property
+    def close_seconds(self) -> float:
+        """How long `close()` waits at most: the agent's `FetchPolicy(grace=)`, which downloads of
+        what was paid for have, and 10 seconds.
         """
-        await self._turns.close(grace)
+        return self.agent.fetch.grace + KEEP_SECONDS
+
+    async def close(self, grace: float | None = None) -> None:
+        """End the turns that go on, and wait until what came of them is kept: for at most so many
+        seconds, by default `close_seconds`. No turn begins any more.
+        """
+        await self._turns.close(self.close_seconds if grace is None else grace)
         self._pictures.close()
         await asyncio.to_thread(self.sessions.close)
 

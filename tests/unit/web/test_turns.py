@@ -28,6 +28,7 @@ from tests.unit.web.talking import (
     text_of,
     told,
     wait_for,
+    web_for,
 )
 from tests.web_server import serving_app
 
@@ -270,3 +271,11 @@ def test_a_slow_reader_holds_up_nobody(emulator: Emulator, tmp_path: Path) -> No
         assert text_of(page.say("bea", "Count")) == "Two."
         assert page.history("ada")["status"] == "idle"
         assert text_of(list(slow.chunks())).strip() == words.strip()
+
+
+def test_the_end_of_a_server_waits_as_long_as_downloads_may_take(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    for grace in (0.0, 30.0, 120.0):
+        web = web_for(agent_for(emulator, tmp_path, fetch=FetchPolicy(grace=grace)), tmp_path)
+        assert web.close_seconds > grace
