@@ -12,7 +12,7 @@ from agentkit import Agent, Answer, Conversation, Image, ImageGeneration, OpenRo
 from agentkit.emulator import Draw, Reply, Say
 from agentkit.openrouter.transport import Transport
 from agentkit.values import Api
-from tests.conftest import picture
+from tests.conftest import picture, spread
 
 TRANSPORTS: tuple[Transport, ...] = ("aiohttp", "httpx2")
 WAYS: tuple[tuple[Api, bool], ...] = (
@@ -29,8 +29,18 @@ SCRIPT = [
     Reply([Say("In the first it is day.")]),
 ]
 
-ways = pytest.mark.parametrize(("api", "streamed"), WAYS)
-transports = pytest.mark.parametrize("transport", TRANSPORTS)
+each_way = pytest.mark.parametrize(
+    ("api", "streamed", "transport"),
+    spread(
+        [
+            (api, streamed, TRANSPORTS[(at + step) % 2])
+            for at, (api, streamed) in enumerate(WAYS)
+            for step in (0, 1)
+        ],
+        4,
+    ),
+)
+"""The four ways on both transports; `make test` has each way on one of them."""
 
 
 async def said(chat: Conversation[Any], prompt: Any, *, streamed: bool) -> Answer[Any]:

@@ -33,14 +33,13 @@ from agentkit.testing import cassette
 from agentkit.testing.tape_file import read
 from agentkit.values import Api
 from tests.cassettes.conftest import cut_off
-from tests.cassettes.talk import KEY, SCRIPT, TRANSPORTS, said, talk, transports, ways
+from tests.cassettes.talk import KEY, SCRIPT, TRANSPORTS, each_way, said, talk
 from tests.conftest import picture
 
 ELSEWHERE = "https://openrouter.ai/api/v1"
 
 
-@transports
-@ways
+@each_way
 async def test_a_conversation_is_recorded_and_played(
     tmp_path: Path, transport: Transport, api: Api, streamed: bool
 ) -> None:
@@ -111,8 +110,7 @@ async def test_what_each_mode_sends_and_keeps(
     assert prompts_in(path) == kept
 
 
-@transports
-@ways
+@each_way
 async def test_a_request_that_is_not_there_is_told_with_the_nearest(
     tmp_path: Path, transport: Transport, api: Api, streamed: bool
 ) -> None:
@@ -166,7 +164,7 @@ BROKEN = (
 )
 
 
-@transports
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("fault", BROKEN, ids=lambda fault: f"{fault.action}-{fault.at}")
 async def test_a_recording_that_breaks_off_keeps_what_is_whole(
     tmp_path: Path, transport: Transport, fault: Socket
@@ -186,7 +184,7 @@ async def test_a_recording_that_breaks_off_keeps_what_is_whole(
         assert prompts_in(path) == ["One", "Two"]
 
 
-@transports
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("mode", ["rewrite", "all"])
 async def test_a_recording_that_breaks_off_replaces_no_whole_one(
     tmp_path: Path, transport: Transport, mode: Any
@@ -296,7 +294,7 @@ async def test_a_reply_that_cannot_be_read_is_not_kept(tmp_path: Path) -> None:
         pass
 
 
-@transports
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_errors_are_recorded_and_played(tmp_path: Path, transport: Transport) -> None:
     path = tmp_path / "errors.yaml"
     options: dict[str, Any] = {"transport": transport}

@@ -27,7 +27,7 @@ from agentkit.openrouter import Retry, Timeouts
 from agentkit.openrouter.transport import Transport
 from agentkit.values import Api
 from tests.cassettes.conftest import cut_off
-from tests.cassettes.talk import KEY, SCRIPT, said, talk, transports, ways
+from tests.cassettes.talk import KEY, SCRIPT, TRANSPORTS, each_way, said, talk
 from tests.conftest import picture
 
 
@@ -37,8 +37,7 @@ def recording(path: Path, **options: Any) -> Any:
     return vcr.VCR(filter_headers=["authorization"], match_on=parts).use_cassette(path, **options)
 
 
-@transports
-@ways
+@each_way
 async def test_a_conversation_is_recorded_and_played(
     tmp_path: Path, transport: Transport, api: Api, streamed: bool
 ) -> None:
@@ -65,8 +64,7 @@ async def test_a_conversation_is_recorded_and_played(
 HUNG_UP = (Socket("cut", at="response"), Socket("reset", at="response"), Socket("cut", at="body"))
 
 
-@transports
-@ways
+@each_way
 @pytest.mark.parametrize("fault", HUNG_UP, ids=lambda fault: f"{fault.action}-{fault.at}")
 async def test_a_server_that_hangs_up_while_recording_was_asked_once(
     tmp_path: Path, transport: Transport, api: Api, streamed: bool, fault: Socket
@@ -88,7 +86,7 @@ async def test_a_server_that_hangs_up_while_recording_was_asked_once(
     assert "nothing was" not in str(caught.value)
 
 
-@transports
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_a_server_that_is_not_there_is_asked_again(
     tmp_path: Path, transport: Transport
 ) -> None:
@@ -103,8 +101,7 @@ async def test_a_server_that_is_not_there_is_asked_again(
     assert caught.value.billed is False
 
 
-@transports
-@ways
+@each_way
 async def test_a_request_that_was_not_recorded_is_told_as_such(
     tmp_path: Path, transport: Transport, api: Api, streamed: bool
 ) -> None:
@@ -157,7 +154,7 @@ async def test_a_picture_is_recorded_under_the_name_of_its_host(tmp_path: Path) 
     assert asked == ["images.example"]
 
 
-@transports
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_each_cassette_has_the_catalogue_that_its_test_needs(
     tmp_path: Path, transport: Transport
 ) -> None:

@@ -133,6 +133,7 @@ async def test_killed_while_the_answer_is_posted(machine: Machine) -> None:
     assert len(machine.emulator.posts) == 1
 
 
+@pytest.mark.slow
 async def test_killed_while_the_model_draws(machine: Machine) -> None:
     """Nobody can tell what the request has bought, so a person says what to do."""
     stalled = Socket("stall", at="event", event=1)

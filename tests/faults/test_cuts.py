@@ -9,13 +9,14 @@ import random
 import pytest
 
 from agentkit.errors import ProviderFailed
+from tests.conftest import examples
 from tests.faults.cuts import try_cuts, try_slices, whole
 from tests.faults.replay import Heard, cut_is_right, ears
 from tests.faults.streams import Recorded, recorded
 from tests.unit.openrouter.peer import PEM
 
 ALL = recorded()
-CUTS = 8
+CUTS = examples(4)
 
 
 @pytest.fixture(autouse=True)

@@ -308,6 +308,7 @@ def test_the_end_of_the_input_ends_a_chat(tmp_path: Path) -> None:
     assert "Hello" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_demo_quietly(tmp_path: Path) -> None:
     script = tmp_path / "long.demo.yaml"
     script.write_text(SCRIPT + "  - say: Tell me a story about a fox.\n" * 90)

@@ -4,6 +4,7 @@ it.
 
 import io
 import random
+from itertools import product
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,7 +14,7 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from agentkit.emulator.painter import paint, paint_svg, preview
 from agentkit.emulator.painter.pen import points_of
-from tests.conftest import examples
+from tests.conftest import examples, spread
 
 SMALL = (160, 160)
 
@@ -201,8 +202,7 @@ def test_an_unknown_subject_is_lettered_on_a_card() -> None:
 EDITS = ["put a blue hat on it", "add a green scarf", "give it glasses", "it holds a lantern"]
 
 
-@pytest.mark.parametrize("words", EDITS)
-@pytest.mark.parametrize("encoding", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize(("words", "encoding"), spread(product(EDITS, ["png", "jpeg", "webp"]), 5))
 def test_an_edit_keeps_the_picture_and_changes_what_was_asked(words: str, encoding: str) -> None:
     before = paint("a red fox in a meadow", size=SMALL, format=encoding)
     after = painted(words, source=before)

@@ -14,6 +14,7 @@ from agentkit.emulator import (
     Reply,
     Say,
 )
+from tests.conftest import examples
 from tests.unit.emulator.faulty import BODIES
 
 
@@ -202,9 +203,11 @@ def test_base64(wire, png, quirk: str, whole: bool) -> None:
 
 @pytest.mark.parametrize("quirk", QUIRKS)
 def test_every_quirk_leaves_an_answer_in_every_way(wire, png, quirk: str) -> None:
-    for api in BODIES:
-        for stream in (False, True):
-            reply = Reply(
-                [Draw("a", data=png), *([] if api == "images" else [Say("hi"), *TWO_CALLS.content])]
-            )
-            assert quirky(wire, quirk, reply, api=api, stream=stream).status_code == 200
+    ways = [(api, stream) for api in BODIES for stream in (False, True)]
+    at = list(QUIRKS).index(quirk)
+    quick = [ways[at % len(ways)], ways[(at + 3) % len(ways)]]
+    for api, stream in quick if examples(1) == 1 else ways:
+        reply = Reply(
+            [Draw("a", data=png), *([] if api == "images" else [Say("hi"), *TWO_CALLS.content])]
+        )
+        assert quirky(wire, quirk, reply, api=api, stream=stream).status_code == 200

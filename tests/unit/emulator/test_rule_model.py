@@ -7,6 +7,8 @@ import json
 import pytest
 from PIL import Image
 
+from tests.conftest import spread
+
 
 def function(name: str, description: str, required: tuple[str, ...] = (), **properties) -> dict:
     schema = {"type": "object", "properties": properties, "required": list(required)}
@@ -234,7 +236,9 @@ DRAWINGS = [
 ]
 
 
-@pytest.mark.parametrize(("prompt", "wanted"), DRAWINGS, ids=[case[0][:40] for case in DRAWINGS])
+@pytest.mark.parametrize(
+    ("prompt", "wanted"), spread(DRAWINGS, 10), ids=[case[0][:40] for case in DRAWINGS]
+)
 def test_what_is_drawn(wire, prompt: str, wanted) -> None:
     assert wire.drawn(prompt) == wanted
 
@@ -254,7 +258,9 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("prompt", "wanted"), CHANGES, ids=[case[0] for case in CHANGES])
+@pytest.mark.parametrize(
+    ("prompt", "wanted"), spread(CHANGES, 5), ids=[case[0] for case in CHANGES]
+)
 def test_an_earlier_picture_is_changed(wire, prompt: str, wanted: str) -> None:
     tools = [{"type": "openrouter:image_generation", "parameters": {"size": "64x64"}}]
     before = wire.message("Draw a red fox in the snow", tools=tools)

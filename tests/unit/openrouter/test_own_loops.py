@@ -10,6 +10,7 @@ import pytest
 from agentkit.emulator import Emulator
 from agentkit.openrouter.transport import TRANSPORTS
 from tests.clock import GUARD
+from tests.conftest import spread
 
 SCRIPT = """
 import asyncio, gc, sys
@@ -91,7 +92,7 @@ asked(closed)
 """
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", spread(TRANSPORTS, 1))
 def test_a_loop_that_ends_prints_nothing(transport: str, emulator: Emulator) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT, emulator.base_url, transport],
