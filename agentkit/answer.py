@@ -138,7 +138,7 @@ class Answer(Generic[OutputT]):
         """The answer as Markdown. Pictures are links into `folder`, where `save` writes them."""
         from agentkit.show import markdown
 
-        return markdown.answer(self.shown, self.failures, folder=folder)
+        return markdown.answer(self.shown, self.failures, files=self.files, folder=folder)
 
     def to_html(self, *, single_file: bool = True, folder: str = "images") -> str:
         """The answer as an escaped HTML fragment. Its raster pictures are inside it, as `data:`
@@ -147,8 +147,9 @@ class Answer(Generic[OutputT]):
         from agentkit.show import html
 
         if single_file:
-            return html.answer(self.shown, self.failures)
-        return html.answer(self.shown, self.failures, source=html.linked(folder))
+            return html.answer(self.shown, self.failures, files=self.files)
+        source = html.linked(folder)
+        return html.answer(self.shown, self.failures, files=self.files, source=source)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `answer.md`, `run.json`, `images/NAME.EXTENSION` and, under their own names,
@@ -231,7 +232,7 @@ class Answer(Generic[OutputT]):
         return {
             "text/plain": repr(self),
             "text/markdown": markdown.prose(self.text),
-            "text/html": html.answer(self.shown, self.failures, source=data_url),
+            "text/html": html.answer(self.shown, self.failures, files=self.files, source=data_url),
         }
 
     def __repr__(self) -> str:

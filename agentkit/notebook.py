@@ -22,7 +22,7 @@ from agentkit.events import (
     InvocationStarted,
     TextDelta,
 )
-from agentkit.show import html
+from agentkit.show import html, plain
 from agentkit.stream import AnswerStream
 from agentkit.values.image_display import MAX_CHARACTERS, data_url, figure
 from agentkit.values.image_header import RASTER_TYPES
@@ -65,7 +65,7 @@ async def shown(stream: AnswerStream[OutputT]) -> Answer[OutputT]:
     finally:
         handle.update(display.HTML(view.html(is_over=True)))
     answer = stream.answer
-    whole = html.answer(answer.shown, answer.failures, source=data_url)
+    whole = html.answer(answer.shown, answer.failures, files=answer.files, source=data_url)
     handle.update(display.HTML(whole))
     return Shown.already(answer)
 
@@ -114,7 +114,7 @@ class LiveView:
                 self.pictures[key] = html.picture(event.image, data_url)
             case ImageFailed():
                 self.pictures.pop(event.item, None)
-                self.failures.append(event.failure.reason)
+                self.failures.append(plain.failed(event.failure))
             case _:
                 pass
 
@@ -122,7 +122,7 @@ class LiveView:
         """All of it. What runs is left out where the turn is over."""
         blocks = [html.prose(self.words)]
         blocks += self.pictures.values()
-        blocks += [f"<p>No picture: {html.text(why)}</p>" for why in self.failures]
+        blocks += [f"<p>{html.text(why)}</p>" for why in self.failures]
         if not is_over:
             blocks += [f"<p><i>{html.text(name)} …</i></p>" for name in self.running.values()]
         return f'<div class="agentkit-answer">{"".join(blocks)}</div>'

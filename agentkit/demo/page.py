@@ -22,6 +22,7 @@ from agentkit.demo.saved_play import SavedPlay, in_order, lineages
 from agentkit.demo.script import Script
 from agentkit.demo.sources import AnsweredBy
 from agentkit.demo.thumbnails import Thumbnails
+from agentkit.run.lines import of_file
 from agentkit.show import html, plain
 from agentkit.values import Image, Invocation, Text, Usage
 from agentkit.values.image_header import RASTER_TYPES
@@ -152,6 +153,8 @@ def _template() -> jinja2.Template:
         "duration": plain.duration,
         "kilobytes": plain.kilobytes,
         "pixels": plain.pixels,
+        "failed": plain.failed,
+        "file_line": of_file,
         "caption": plain.caption,
         "line": plain.line,
         "prose": prose,

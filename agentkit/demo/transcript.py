@@ -17,6 +17,7 @@ from agentkit.demo.played import Played, PlayedTurn
 from agentkit.demo.saved_play import SavedPlay, in_order
 from agentkit.demo.script import Script
 from agentkit.demo.sources import AnsweredBy
+from agentkit.run.lines import of_file
 from agentkit.show import markdown, plain
 from agentkit.values import Image, Invocation, Text
 
@@ -60,8 +61,10 @@ def _answer_blocks(answer: Answer, conversation: SavedPlay) -> Iterator[str]:
             yield markdown.prose(part.text.strip("\n"))
         else:
             yield _image_block(part, conversation)
+    for file in answer.files:
+        yield f"- {markdown.inline(of_file(file))}"
     for failure in answer.failures:
-        yield f"> No picture: {markdown.inline(failure.reason)}"
+        yield f"> {markdown.inline(plain.failed(failure))}"
     if why := early_end(answer):
         yield f"_{markdown.inline(why)}_"
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from agentkit._visible import visible
 from agentkit.errors import AgentkitError
 from agentkit.run.lines import of_file
-from agentkit.show.plain import caption, dollars, kilobytes, line, pixels
+from agentkit.show.plain import caption, dollars, failed, kilobytes, line, pixels
 from agentkit.values import (
     File,
     Image,
@@ -38,17 +38,17 @@ def answer(
     parts: Iterable[Text | Image],
     failures: Iterable[ImageFailure] = (),
     *,
+    files: Iterable[File] = (),
     source: Callable[[Image], str] = Image.data_url,
 ) -> str:
     """An answer as one `<div>`. `source` gives the URL of a raster picture, by default a `data:`
-    URL of all its bytes; an SVG is only named.
+    URL of all its bytes; an SVG and `files` are only named.
     """
     shown = [
         prose(part.text) if isinstance(part, Text) else picture(part, source) for part in parts
     ]
-    shown += [
-        f'<p class="agentkit-failure">No picture: {text(each.reason)}</p>' for each in failures
-    ]
+    shown += [f'<p class="agentkit-file">{text(of_file(each))}</p>' for each in files]
+    shown += [f'<p class="agentkit-failure">{text(failed(each))}</p>' for each in failures]
     return f'<div class="agentkit-answer">{"".join(shown)}</div>'
 
 
@@ -98,7 +98,7 @@ def _part(part: Part, known: Mapping[str, Image]) -> list[str]:
         case File():
             return [f"<p>{text(of_file(part))}</p>"]
         case ImageFailure():
-            return [f"<p>No picture: {text(part.reason)}</p>"]
+            return [f"<p>{text(failed(part))}</p>"]
         case ToolCall():
             return [f"<p><code>{text(part.name)}({text(part.arguments)})</code></p>"]
         case ToolResult():

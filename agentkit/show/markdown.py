@@ -15,8 +15,9 @@ from itertools import pairwise
 from urllib.parse import quote
 
 from agentkit._visible import visible
-from agentkit.show.plain import caption
-from agentkit.values import Image, ImageFailure, Text
+from agentkit.run.lines import of_file
+from agentkit.show.plain import caption, failed
+from agentkit.values import File, Image, ImageFailure, Text
 from agentkit.values.image_header import EXTENSIONS, HEAD, RASTER_TYPES, sniff
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -31,10 +32,14 @@ _SPECIAL = re.compile(r"([\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def answer(
-    parts: Iterable[Text | Image], failures: Iterable[ImageFailure] = (), *, folder: str = "images"
+    parts: Iterable[Text | Image],
+    failures: Iterable[ImageFailure] = (),
+    *,
+    files: Iterable[File] = (),
+    folder: str = "images",
 ) -> str:
     """An answer as Markdown; pictures point to `folder/NAME.EXTENSION`, where `Answer.save` puts
-    them, and so do bytes that the store could not write.
+    them, and so do bytes that the store could not write. `files` are named.
     """
     blocks: list[str] = []
     words = ""
@@ -45,8 +50,9 @@ def answer(
             blocks += [prose(words), picture(part, folder=folder)]
             words = ""
     blocks.append(prose(words))
+    blocks += [f"- {inline(of_file(each))}" for each in files]
     for number, each in enumerate(failures, 1):
-        told = f"> No picture: {inline(each.reason)}"
+        told = f"> {inline(failed(each))}"
         if each.data is not None:
             told += f" ([its bytes]({_link(folder, failure_name(number, each.data))}))"
         blocks.append(told)

@@ -41,6 +41,12 @@ def call(invocation: Invocation) -> str:
     return shown.replace("\n", "␊").replace("\t", "␉")
 
 
+def failed(failure: ImageFailure) -> str:
+    """That a picture, or a file of a server tool, could not be had, and why."""
+    what = "file" if failure.source.place == "file" else "picture"
+    return f"No {what}: {failure.reason}"
+
+
 def pixels(image: Image) -> str:
     """`1024×576`, or nothing if the size is not known."""
     if not image.width or not image.height:

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from PIL import Image as Pillow
 
 from agentkit.show import html, markdown, plain
-from agentkit.values import Image, ImageFailure, MemoryBlobs, Source, Text
+from agentkit.values import File, Image, ImageFailure, MemoryBlobs, Source, Text, replace
 from tests.clock import GUARD
 from tests.conftest import examples
 
@@ -322,3 +322,24 @@ def test_without_markdown_it_words_are_escaped_paragraphs() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=GUARD, check=True
     )
     assert done.stdout == "<p>a &lt;b&gt;</p><p>![x](https://example.org)</p>"
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_files_are_named_and_never_active(words: str) -> None:
+    page = b"<!doctype html><script>alert(1)</script>"
+    file = replace(File.from_bytes(page, name="page.html"), name="file_1", file_name=words)
+    shown = html.answer([Text("See.")], files=[file])
+    assert '<p class="agentkit-file">file_1 (' in shown
+    assert "<script" not in shown
+    assert "<a" not in shown.split('<p class="agentkit-file">')[1]
+    assert "data:" not in shown.replace(html.text(words), "")
+    saved = markdown.answer([Text("See.")], files=[file])
+    assert saved.startswith("See.\n\n- file_1 (")
+    rendered = MarkdownIt("commonmark", {"html": True}).render(saved)
+    assert not re.search(r"<(?:script|img|a|b|div)\b", rendered), rendered
+
+
+def test_a_file_that_could_not_be_had_is_no_picture() -> None:
+    failure = ImageFailure(Source("file"), None, "the file 'a.txt': gone")
+    assert "No file: the file &#x27;a.txt&#x27;: gone" in html.answer([], [failure])
+    assert "> No file: the file 'a.txt': gone" in markdown.answer([], [failure])
