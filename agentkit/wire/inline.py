@@ -149,6 +149,8 @@ class InlineReader:
     """
 
     def __init__(self) -> None:
+        self.is_idle = True
+        """Whether nothing is held back, and no run goes on."""
         self._held = ""
         self._inside = False
         self._padded = False
@@ -159,7 +161,7 @@ class InlineReader:
 
     def passes(self, text: str) -> bool:
         """Whether these words are decided by themselves, as most are; then they are read."""
-        if self._held or self._inside:
+        if not self.is_idle:
             return False
         # A regular expression costs more than all else that is done for a delta of a few letters.
         last = text[text.rfind(" ") + 1 :]
@@ -176,11 +178,13 @@ class InlineReader:
         while data:
             step = self._in_run if self._inside else self._in_words
             data = step(data, tokens)
+        self.is_idle = not (self._held or self._inside)
         return tokens
 
     def rest(self) -> list[Token]:
         """The tokens at the end of the words."""
         held, self._held = self._held, ""
+        self.is_idle = True
         if not self._inside:
             return self._words(held) if held else []
         self._inside = False

@@ -78,7 +78,14 @@ def _inside(value: object) -> list[object]:
 
 def read_object(data: bytes) -> JsonObject:
     """As `read`, for a JSON object. Raises `UnreadableJson` for anything else."""
-    value = read(data)
+    value: object = None
+    if len(data) <= _FEW:  # as each event of a stream, for which every step is felt
+        try:
+            value = jiter.from_json(data, allow_inf_nan=False)
+        except ValueError:
+            value = None
+    if value is None:
+        value = read(data)
     if not isinstance(value, dict):
         raise UnreadableJson(f"a JSON {type(value).__name__}, not an object")
     return cast("JsonObject", value)
@@ -92,7 +99,7 @@ def write(value: object) -> bytes:
         text = _COMPACT.encode(value)
     except ValueError:
         text = json.dumps(_tame(value, _DEEPEST), separators=(",", ":"), ensure_ascii=False)
-    return join_surrogates(text).encode()
+    return (text if text.isascii() else join_surrogates(text)).encode()
 
 
 def keepable(value: JsonObject) -> dict[str, Any] | None:
@@ -144,28 +151,31 @@ class SurrogateJoiner:
     other half comes.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self._held = ""
+        self.held = ""
+        """Half a pair, at the end of what has come."""
 
     def more(self, text: str) -> str:
-        if text.isascii() and not self._held:
+        if text.isascii() and not self.held:
             return text
-        text = self._held + text
-        self._held = text[-1] if _HIGH.search(text) else ""
-        return join_surrogates(text[: len(text) - len(self._held)])
+        text = self.held + text
+        self.held = text[-1] if _HIGH.search(text) else ""
+        return join_surrogates(text[: len(text) - len(self.held)])
 
     def rest(self) -> str:
-        if not self._held:
+        if not self.held:
             return ""
-        held, self._held = self._held, ""
+        held, self.held = self.held, ""
         return join_surrogates(held)
 
 
 def as_text(value: object) -> str | None:
     """The value if it is a string with something in it."""
-    return join_surrogates(value) if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else join_surrogates(value)
 
 
 def as_count(value: object) -> int:

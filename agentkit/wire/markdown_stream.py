@@ -78,7 +78,8 @@ class TextFilter:
         elif text and self._later:
             self._later[-1].append(text)
         elif not self._later:
-            return self._with_before(self._more(text))
+            words = self._more(text)
+            return self._with_before(words) if self._before else words
         given = [self._more("")]
         while self._later and self._all_is_known():
             given += [self._rest(), self._more(self._next_text())]
@@ -116,7 +117,8 @@ class TextFilter:
             words = self._space + text
             given = words.rstrip()
             self._space = words[len(given) :]
-            self._head = _head(given) or self._head
+            if given:
+                self._head = "_" if given[-1] == "_" else "x"
             return given
         self._open(text)
         if text and len(self._window) < self._next:

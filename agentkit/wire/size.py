@@ -4,7 +4,7 @@ it adds stays.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from agentkit.errors import ProtocolError
 
@@ -28,22 +28,20 @@ class SizeLimit:
 
     def words(self, text: str) -> None:
         """A delta of words, and the event that tells it."""
-        self._add(_size(text) + _EACH)
+        self._size += _COPIES * len(text) * (1 if text.isascii() else 3) + _EACH
+        if self._size > MAX_HELD:
+            self._refuse()
 
     def value(self, value: object) -> None:
         """Any JSON."""
-        self._add(weight(value))
-
-    def _add(self, size: int) -> None:
-        self._size += size
+        self._size += weight(value)
         if self._size > MAX_HELD:
-            raise ProtocolError(
-                f"the reply is too large: its words and records take more than {MAX_HELD} bytes"
-            )
+            self._refuse()
 
-
-def _size(text: str) -> int:
-    return _COPIES * len(text) * (1 if text.isascii() else 3)
+    def _refuse(self) -> NoReturn:
+        raise ProtocolError(
+            f"the reply is too large: its words and records take more than {MAX_HELD} bytes"
+        )
 
 
 def weight(value: object) -> int:
@@ -56,7 +54,7 @@ def weight(value: object) -> int:
         each = waiting.pop()
         size += _EACH
         if isinstance(each, str):
-            size += _size(each)
+            size += _COPIES * len(each) * (1 if each.isascii() else 3)
         elif isinstance(each, dict):
             inner = cast("dict[str, Any]", each)
             size += 2 * _EACH + sum(map(len, inner))

@@ -102,7 +102,8 @@ class CallBuilder:
     """Collects the deltas of the tool calls of one reply."""
 
     def __init__(self) -> None:
-        self._calls: list[Growing] = []
+        self.growing: list[Growing] = []
+        """As they began."""
         self._current: dict[int, Growing] = {}
 
     def feed(self, delta: JsonObject, *, whole_call: bool = False) -> None:
@@ -115,12 +116,12 @@ class CallBuilder:
             _text(function.get("name")),
             function.get("arguments"),
         )
-        index = as_count(delta.get("index")) if not whole_call else len(self._calls)
+        index = as_count(delta.get("index")) if not whole_call else len(self.growing)
         current = self._current.get(index)
         if current is None or _starts_another(current, call_id, name, arguments):
             repeated = current is not None and not call_id and name == current.name
             current = self._current[index] = Growing(index, repeated=repeated)
-            self._calls.append(current)
+            self.growing.append(current)
         current.id = current.id or call_id
         if name and name != current.name and not current.arguments:
             current.name += name
@@ -131,7 +132,7 @@ class CallBuilder:
 
     def calls(self) -> list[tuple[str, str, str]]:
         """Id (perhaps empty), name and arguments of each, by index."""
-        real = [call for call in self._calls if call.id or call.arguments or not call.repeated]
+        real = [call for call in self.growing if call.id or call.arguments or not call.repeated]
         ordered = sorted(real, key=lambda call: call.index)
         return [(call.id, call.name, join_surrogates(call.text)) for call in ordered]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from agentkit.errors import APIError
 from agentkit.run.audience import Audience
@@ -176,9 +176,10 @@ class ServerCall:
     phase: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Some more text or reasoning."""
+class Words(NamedTuple):
+    """Some more text or reasoning. Thousands of them come in one reply, and a tuple is quickly
+    made.
+    """
 
     text: str
     what: Literal["text", "reasoning"] = "text"

@@ -8,6 +8,7 @@ providers that are passed on as they came.
 from __future__ import annotations
 
 from math import fsum
+from typing import cast
 
 from agentkit.values import Usage
 from agentkit.wire.json import as_object
@@ -93,22 +94,20 @@ class Bill:
 
     def add(self, usage: object) -> None:
         """Take one `usage` object; anything else is passed over."""
-        given = as_object(usage)
-        if not given:
+        if not usage or not isinstance(usage, dict):
             return
+        given, amounts = cast("JsonObject", usage), self._amounts
         self._byok = self._byok or given.get(BYOK) is True
         for holder, fields in _FIELDS.items():
-            found = given.get(holder) if holder else given
-            if not found:
+            values = given.get(holder) if holder else given
+            if not values or not isinstance(values, dict):
                 continue  # as in most replies: of most holders nothing is told
-            values = as_object(found)
+            told = cast("JsonObject", values)
             for path, name, most in fields:
-                if name in values:
-                    self._put(path, amount_of(values[name], most))
-
-    def _put(self, path: str, amount: float | None) -> None:
-        if amount or (amount is not None and path not in self._amounts):
-            self._amounts[path] = amount
+                if name in told:
+                    amount = amount_of(told[name], most)
+                    if amount or (amount is not None and path not in amounts):
+                        amounts[path] = amount
 
     def usage(self) -> Usage:
         """The usage of this one request. What was not told is 0, a cost that was not told None."""
@@ -117,8 +116,14 @@ class Bill:
         known = [each for each in (cost, upstream) if each is not None]
         # Of a key of the user's own, `cost` is OpenRouter's fee alone, and the provider bills too.
         whole = cost is not None and not (self._byok and upstream is None)
+        counts: dict[str, int] = {}
+        for name, paths in COUNTS.items():
+            for path in paths:
+                if count := told.get(path):
+                    counts[name] = int(count)
+                    break
         return Usage(
-            **{name: self.count(*paths) for name, paths in COUNTS.items()},
+            **counts,
             requests=1,
             priced_requests=int(whole),
             cost_usd=fsum(known) if known else None,

@@ -75,6 +75,9 @@ class ChatReply:
     request carried; `new_filter` makes what takes pictures out of the words.
     """
 
+    closed = False
+    """Never: the usage follows the finish."""
+
     def __init__(
         self, server_tools: Sequence[str] = (), new_filter: NewFilter = Unfiltered
     ) -> None:
@@ -116,10 +119,6 @@ class ChatReply:
     def finished(self) -> bool:
         return self._ended or self._finish is not None or self._error is not None
 
-    @property
-    def closed(self) -> bool:
-        return False  # the usage follows the finish
-
     def feed(self, event: JsonObject) -> list[Signal]:
         words = _only_words(event) if self._id is not None else None
         if words is None:
@@ -137,32 +136,63 @@ class ChatReply:
         if self._id is None:
             self._id = as_text(chunk.get("id"))
             self._model = as_text(chunk.get("model"))
-        self._bill.add(chunk.get("usage"))
-        if error := faults.error_object(chunk.get("error")):
+        if usage := chunk.get("usage"):
+            self._bill.add(usage)
+        if (told := chunk.get("error")) and (error := faults.error_object(told)):
             self._error = faults.from_error(error, generation_id=self._id)
         signals: list[Signal] = []
         for choice in as_objects(chunk.get("choices")):
-            self._bill.add(choice.get("usage"))  # where Moonshot's own API tells it
+            if usage := choice.get("usage"):  # where Moonshot's own API tells it
+                self._bill.add(usage)
             if choice.get("index", 0) in (0, None):
                 self._held.value(choice)
-                signals += self._delta(
-                    as_object(choice.get(holder)), whole_call=holder == "message"
-                )
+                delta = choice.get(holder)
+                if isinstance(delta, dict):
+                    signals += self._delta(
+                        cast("JsonObject", delta), whole_call=holder == "message"
+                    )
                 self._end(choice)
         if self.finished:
             signals += self._say_rest()
-        return signals + self._server_signals()
+        if self._touched or self._untold:
+            signals += self._server_signals()
+        return signals
 
     def _end(self, choice: JsonObject) -> None:
         if finish := as_text(choice.get("finish_reason")):
             self._finish, self._native = finish, choice.get("native_finish_reason")
-        if error := faults.error_object(choice.get("error")):
+        if (told := choice.get("error")) and (error := faults.error_object(told)):
             self._error = faults.from_error(error, generation_id=self._id)
         elif finish == "error" and self._error is None:
             self._error = faults.bare(self._native, self._id)
 
     def _delta(self, delta: JsonObject, *, whole_call: bool) -> list[Signal]:
         self._is_flushed = False
+        signals: list[Signal] = []
+        if delta.get("reasoning") or delta.get("reasoning_content") or "reasoning_details" in delta:
+            signals += self._think(delta)
+        content = delta.get("content")
+        if isinstance(content, str) and content:
+            signals += self._say(content)
+        elif isinstance(content, list):
+            for part in as_objects(content):  # pyright: ignore[reportUnknownArgumentType]
+                signals += self._part(standard_part(part, self._new_filter, "image_url"))
+        if images := delta.get("images"):
+            for entry in _entries(images):
+                signals += self._image(standard_part(entry, self._new_filter, "image_url"))
+        if calls := delta.get("tool_calls"):
+            for call in as_objects(calls):
+                self._calls.feed(call, whole_call=whole_call)
+        if annotations := delta.get("annotations"):
+            self._annotate(as_objects(annotations))
+        if isinstance(refusal := delta.get("refusal"), str):
+            self._refusal.append(refusal)
+        if not _KNOWN.issuperset(delta):
+            signals += self._unknown_fields(delta)
+        return signals
+
+    def _think(self, delta: JsonObject) -> list[Signal]:
+        """Reasoning: as words, as details, or as both."""
         signals: list[Signal] = []
         plain = "reasoning" if delta.get("reasoning") else "reasoning_content"
         reasoning = delta.get(plain)
@@ -178,21 +208,6 @@ class ChatReply:
             signals.append(Words(shown, "reasoning"))
         for detail in details:
             self._detail(detail)
-        content = delta.get("content")
-        if isinstance(content, str) and content:
-            signals += self._say(content)
-        elif isinstance(content, list):
-            for part in as_objects(content):  # pyright: ignore[reportUnknownArgumentType]
-                signals += self._part(standard_part(part, self._new_filter, "image_url"))
-        for entry in _entries(delta.get("images")):
-            signals += self._image(standard_part(entry, self._new_filter, "image_url"))
-        for call in as_objects(delta.get("tool_calls")):
-            self._calls.feed(call, whole_call=whole_call)
-        self._annotate(as_objects(delta.get("annotations")))
-        if isinstance(refusal := delta.get("refusal"), str):
-            self._refusal.append(refusal)
-        if not _KNOWN.issuperset(delta):
-            signals += self._unknown_fields(delta)
         return signals
 
     def _annotate(self, annotations: Sequence[JsonObject]) -> None:
@@ -213,7 +228,10 @@ class ChatReply:
 
     def _say(self, content: str) -> list[Signal]:
         self._is_flushed = False
-        words = self._filter.more(self._mend_words.more(content))
+        mend = self._mend_words
+        if mend.held or not content.isascii():
+            content = mend.more(content)
+        words = self._filter.more(content)
         self._held.words(words)  # not what was taken out of them
         if not words:
             return []
@@ -317,26 +335,34 @@ class ChatReply:
         self._say_rest()
         server: list[Invocation] = []
         parts: list[ReplyPart] = [Reasoning("".join(self._reasoning))] if self._reasoning else []
-        for number, detail in enumerate(self._server_details()):
-            invocation, refs = self._server_call(number, detail)
-            server.append(invocation)
-            parts += refs
-        parts += self._content_parts()
-        parts += [
-            _image_ref(number, picture_of_part(entry)) for number, entry in enumerate(self._images)
-        ]
+        if self._details:
+            for number, detail in enumerate(self._server_details()):
+                invocation, refs = self._server_call(number, detail)
+                server.append(invocation)
+                parts += refs
+        pieces = self._pieces()
+        parts += self._content_parts(pieces)
+        if self._images:
+            parts += [
+                _image_ref(number, picture_of_part(entry))
+                for number, entry in enumerate(self._images)
+            ]
         parts += self._others_seen
-        cut = self._finish in {"length", "content_filter"} or not self.finished
-        calls = settle(self._calls.calls(), seed=self._seed, cut=cut)
-        parts += calls
-        server += uncounted(self._bill, len(server), self._tools, self._seed)
+        calls: tuple[ToolCall, ...] = ()
+        if self._calls.growing:
+            cut = self._finish in {"length", "content_filter"} or not self.finished
+            calls = settle(self._calls.calls(), seed=self._seed, cut=cut)
+            parts += calls
+        usage = self._bill.usage()
+        if usage.server_tool_calls > len(server):
+            server += uncounted(self._bill, len(server), self._tools, self._seed)
         return Reply(
             id=self._id,
             model=self._model,
             parts=tuple(parts),
-            raw=(write(self._message(calls)),),
+            raw=(write(self._message(pieces, calls)),),
             server_calls=tuple(server),
-            usage=self._bill.usage(),
+            usage=usage,
             tells_cache=self._bill.tells_cache,
             finish=self._finish,
             refusal=self._refusal_words(),
@@ -354,26 +380,29 @@ class ChatReply:
             return []
         self._is_flushed = True
         signals: list[Signal] = []
-        half = self._mend_words.rest()
+        half = self._mend_words.rest() if self._mend_words.held else ""
         if rest := (self._filter.more(half) if half else "") + self._filter.rest():
             self._words.append(rest)
             signals.append(Words(rest, "text", self._others))
-        if rest := self._mend_reasoning.rest():
+        if self._mend_reasoning.held and (rest := self._mend_reasoning.rest()):
             self._reasoning.append(rest)
             signals.append(Words(rest, "reasoning"))
         return signals
 
     def _refusal_words(self) -> str | None:
-        words = join_surrogates("".join(self._refusal))
-        if words:
+        if self._refusal and (words := join_surrogates("".join(self._refusal))):
             return words
+        if self._finish == "content_filter":
+            return faults.filter_words(self._native)
         has_content = any(not isinstance(piece, str) or piece.strip() for piece in self._words)
         silent = not (has_content or self._images or self._calls.calls())
-        stopped = self._finish == "content_filter" or (silent and faults.filtered(self._native))
-        return faults.filter_words(self._native) if stopped else None
+        is_stopped = silent and faults.filtered(self._native)
+        return faults.filter_words(self._native) if is_stopped else None
 
     def _pieces(self) -> list[str | JsonObject]:
         """The content, neighbouring words as one."""
+        if not self._others:  # as in almost all replies
+            return ["".join(cast("list[str]", self._words))] if self._words else []
         pieces: list[str | JsonObject] = []
         for is_words, group in groupby(self._words, key=lambda piece: isinstance(piece, str)):
             if is_words:
@@ -382,27 +411,29 @@ class ChatReply:
                 pieces.extend(group)
         return pieces
 
-    def _content_parts(self) -> list[ReplyPart]:
+    def _content_parts(self, pieces: Sequence[str | JsonObject]) -> list[ReplyPart]:
         parts: list[ReplyPart] = []
-        pieces, number = self._pieces(), 0
+        number = 0
+        cited = citations(self._annotations) if self._annotations else ()
         last = max(
             (index for index, piece in enumerate(pieces) if isinstance(piece, str)), default=-1
         )
         for index, piece in enumerate(pieces):
             if isinstance(piece, str):
-                parts.append(Text(piece, citations(self._annotations) if index == last else ()))
+                parts.append(Text(piece, cited if index == last else ()))
                 continue
             if as_text(piece.get("type")) in IMAGE_PARTS and (values := picture_of_part(piece)):
                 parts.append(_content_ref(number, values))
             number += 1
         return parts
 
-    def _message(self, calls: Sequence[ToolCall]) -> Mapping[str, Any]:
+    def _message(
+        self, pieces: Sequence[str | JsonObject], calls: Sequence[ToolCall]
+    ) -> Mapping[str, Any]:
         """The message to echo: what OpenRouter wants back, in order, and nothing that providers
         reject.
         """
-        pieces = self._pieces()
-        if any(not isinstance(piece, str) for piece in pieces):
+        if self._others:
             content: object = [
                 {"type": "text", "text": piece} if isinstance(piece, str) else piece
                 for piece in pieces
@@ -430,7 +461,7 @@ class ChatReply:
             message[self._plain] = "".join(self._reasoning)
         if self._images:
             message["images"] = self._images
-        if refusal := join_surrogates("".join(self._refusal)):
+        if self._refusal and (refusal := join_surrogates("".join(self._refusal))):
             message["refusal"] = refusal
         return message
 
