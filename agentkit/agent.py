@@ -107,6 +107,7 @@ class Agent(Generic[OutputT]):
         from agentkit.images.fetch_policy import FetchPolicy
         from agentkit.images.outgoing import Outgoing
         from agentkit.images.stores import given_store
+        from agentkit.loop.known import Known
         from agentkit.openrouter.client import OpenRouter
         from agentkit.openrouter.ledger import Ledger
         from agentkit.run.history import History
@@ -127,6 +128,7 @@ class Agent(Generic[OutputT]):
         self.checks: bool = check_kind("Agent(checks={!r})", checks, bool, "True or False")
         self.name = check_kind("Agent(name={!r})", name, str, "a string")
         self.hooks = hooks_of(hooks)
+        self.known = Known()  # here, so that it is worked out once for all runs
         self.scale: bool = check_kind("Agent(scale={!r})", scale, bool, "True or False")
         accepted = "Ledger('folder')"
         self.ledger = check_optional("Agent(ledger={!r})", ledger, Ledger, accepted)
@@ -153,18 +155,22 @@ class Agent(Generic[OutputT]):
         """The store that was given; without one, the one in the folder that the environment names
         now.
         """
+        if self._store is not None:
+            return self._store
         from agentkit.images.stores import default_store
 
-        return default_store() if self._store is None else self._store
+        return default_store()
 
     @property
     def client(self) -> OpenRouter:
         """The client that was given; without one, the shared client for the key and address that
         the environment names now.
         """
+        if self._client is not None:
+            return self._client
         from agentkit.openrouter.client import shared_client
 
-        return shared_client() if self._client is None else self._client
+        return shared_client()
 
     @overload
     def conversation(

@@ -233,7 +233,8 @@ class Conversation(Generic[OutputT]):
         one waits for a person; otherwise it raises as `Agent.run` does.
         """
         with self._claimed():
-            return await self._take(self._prompted(prompt, deps, budget), self._new_log())
+            log = self._new_log(is_heard=False)
+            return await self._take(self._prompted(prompt, deps, budget), log)
 
     async def _send(self, start: Start, log: EventLog) -> Answer[OutputT]:
         with self._claimed(resuming=start.run is not None):
@@ -243,7 +244,9 @@ class Conversation(Generic[OutputT]):
         self, prompt: Prompt, *, deps: Any = None, budget: Budget | None = None
     ) -> Answer[OutputT]:
         """`send` for code that is not async."""
-        sending = self._send(self._prompted(prompt, deps, budget), self._new_log(waits=True))
+        sending = self._send(
+            self._prompted(prompt, deps, budget), self._new_log(waits=True, is_heard=False)
+        )
         return run_sync(sending, grace=self.agent.fetch.grace)
 
     def stream(
@@ -281,13 +284,13 @@ class Conversation(Generic[OutputT]):
         """Continue a run of this conversation, see `Agent.resume`. Raises `UsageError` if the
         conversation has gone on without it.
         """
-        return await self._send(resumed(run, **options), self._new_log())
+        return await self._send(resumed(run, **options), self._new_log(is_heard=False))
 
     def resume_sync(
         self, run: Run | StoppedRun, **options: Unpack[ResumeOptions]
     ) -> Answer[OutputT]:
         """`resume` for code that is not async."""
-        resuming = self._send(resumed(run, **options), self._new_log(waits=True))
+        resuming = self._send(resumed(run, **options), self._new_log(waits=True, is_heard=False))
         return run_sync(resuming, grace=self.agent.fetch.grace)
 
     def resume_stream(
@@ -503,10 +506,12 @@ class Conversation(Generic[OutputT]):
         log.tell(RunFinished(answer.status, answer.usage))
         return answer
 
-    def _new_log(self, *, waits: bool = False) -> EventLog:
-        """The log of a turn, which is told here too. `waits`: downloads do not outlive it."""
+    def _new_log(self, *, waits: bool = False, is_heard: bool = True) -> EventLog:
+        """The log of a turn, which is told here too. `waits`: downloads do not outlive it.
+        `is_heard`: somebody may read its events.
+        """
         later = None if waits or not self._is_held else self._go_on
-        return EventLog(self._album.take, later, self._save)
+        return EventLog(self._album.take, later, self._save, is_heard=is_heard)
 
     def _go_on(self, work: Coroutine[Any, Any, None], pictures: int) -> None:
         """Take over the downloads of a turn that has ended, of so many pictures."""

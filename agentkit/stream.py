@@ -38,15 +38,18 @@ class EventLog:
         on_run: Callable[[Run], None] | None = None,
         later: Later | None = None,
         save: Save | None = None,
+        *,
+        is_heard: bool = True,
     ) -> None:
         """`on_run` is called with the run whenever it has grown. `later` goes on with the downloads
         of a turn that has ended; without it, the turn waits for them. `save` writes the run down,
-        before each step that acts.
+        before each step that acts. `is_heard`: somebody may read the events; none is kept else.
         """
+        self.is_heard = is_heard
         self.later = later
         self._save = save
         self.events: list[Event] = []
-        self._forgotten = 0
+        self.forgotten = 0
         """Events that were there before those in `events`."""
         self._run: Run | None = None
         self._on_run = on_run
@@ -66,8 +69,10 @@ class EventLog:
 
     @run.setter
     def run(self, run: Run) -> None:
+        if run is self._run:
+            return
         is_first, self._run = self._run is None, run
-        if is_first:
+        if is_first and self._waiting:
             self._wake()
         if self._on_run is not None:
             self._on_run(run)
@@ -85,8 +90,10 @@ class EventLog:
         """
 
     def tell(self, event: Event) -> None:
-        self.events.append(event)
-        self._wake()
+        if self.is_heard:
+            self.events.append(event)
+            if self._waiting:
+                self._wake()
 
     def close(self) -> None:
         self._closed = True
@@ -106,16 +113,16 @@ class EventLog:
 
     async def event(self, at: int) -> Event | None:
         """The event at this position, once it is there; None if the run ends before."""
-        while at - self._forgotten >= len(self.events):
+        while at - self.forgotten >= len(self.events):
             if self._closed:
                 return None
             await self._more()
-        return self.events[at - self._forgotten]
+        return self.events[at - self.forgotten]
 
     async def waited(self, at: int) -> bool:
         """Wait for the event at this position. Whether it came now, and was not there before."""
         had_to = False
-        while at - self._forgotten >= len(self.events) and not self._closed:
+        while at - self.forgotten >= len(self.events) and not self._closed:
             await self._more()
             had_to = True
         return had_to and not self._closed
@@ -123,7 +130,7 @@ class EventLog:
     def forget(self) -> None:
         """Let go of the first event that is there."""
         del self.events[0]
-        self._forgotten += 1
+        self.forgotten += 1
 
     async def _more(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -224,7 +231,8 @@ class _Reader(AsyncIterator[Event]):
         self._at = 0
 
     async def __anext__(self) -> Event:
-        event = await self._log.event(self._at)
+        log, at = self._log, self._at - self._log.forgotten
+        event = log.events[at] if at < len(log.events) else await log.event(self._at)
         if event is None:
             self._end()
             raise StopAsyncIteration

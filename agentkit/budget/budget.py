@@ -57,6 +57,22 @@ class Budget:
         check_limits("Budget", cost_usd, images, unmetered=unmetered)
         self._begin(Account(cost_usd, images, unmetered), within)
 
+    @classmethod
+    def part_of(
+        cls,
+        within: Iterable[Budget | None],
+        cost_usd: float | None = None,
+        images: int | None = None,
+        *,
+        unmetered: bool = False,
+    ) -> Budget:
+        """A budget within others, for the limits of a run, which were checked when they were
+        given.
+        """
+        budget = cls.__new__(cls)
+        budget._begin(Account(cost_usd, images, unmetered), within)  # noqa: SLF001 - its own
+        return budget
+
     def _begin(self, own: Account | KeptAccount, within: Iterable[Budget | None]) -> None:
         self._own = own
         above = [account for budget in within if budget is not None for account in budget.accounts]
@@ -64,6 +80,8 @@ class Budget:
         """All in which a hold counts: its own, then those of the budgets that it lies within."""
         self._plain = [each for each in self.accounts if isinstance(each, Account)]
         self._kept = [each for each in self.accounts if isinstance(each, KeptAccount)]
+        self.is_kept = bool(self._kept)
+        """Whether this budget, or one that it lies within, is kept in a database."""
         self.limits_usd = any(each.cost_usd is not None for each in self.accounts)
         """Whether this budget, or one that it lies within, has a limit in USD."""
         self.limits_images = any(each.images is not None for each in self.accounts)
@@ -263,7 +281,8 @@ class Budget:
         """The hold in those budgets that live in this process."""
         hold = Hold(self._plain, cost_usd, images, shape, worst)
         with guard.lock:
-            usd, pictures = usd_left(self._plain), images_left(self._plain)
+            usd = usd_left(self._plain) if self.limits_usd else None
+            pictures = images_left(self._plain) if self.limits_images else None
             if not sent and not covers(usd, pictures, cost_usd, images):
                 return None
             for each in self._plain:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 
 from agentkit._sync import in_background
@@ -55,7 +56,8 @@ class Collector:
         self._store = store
         self._model = model
         self._tell = tell
-        self._retriever = Retriever(spool, store, fetcher, files, downloads)
+        self._new_retriever = partial(Retriever, spool, store, fetcher, files, downloads)
+        self._made: Retriever | None = None
         self._seen: dict[ImageKey, ImageRef] = {}
         self._beyond: dict[ImageKey, ImageRef] = {}  # more than are kept
         self._most = fetcher.policy.most_pictures
@@ -63,6 +65,18 @@ class Collector:
         self._previewed = 0
         self._waiting: deque[ImageRef] = deque()
         self._settling: asyncio.Task[None] | None = None
+
+    @property
+    def _retriever(self) -> Retriever:
+        """What stores the pictures; made for the first, since most replies have none."""
+        if self._made is None:
+            self._made = self._new_retriever()
+        return self._made
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any was seen by now, or taken off the wire."""
+        return bool(self._seen or self._beyond or self.spool.blobs)
 
     def see(self, ref: ImageRef) -> None:
         """Take a picture that was seen. One that was seen before, by its key, is passed over, and
@@ -209,7 +223,8 @@ class Collector:
         if settling is not None:
             settling.cancel()
         try:
-            await self._retriever.close()
+            if self._made is not None:
+                await self._made.close()
             if settling is not None:
                 await asyncio.gather(settling, return_exceptions=True)
         finally:  # a second cancellation ends the wait

@@ -24,6 +24,10 @@ _TYPE = re.compile(r"image\\*/([\w.+-]+)", re.IGNORECASE)
 _ESCAPES = re.compile(r"\\{2,}")
 
 
+_NO_RUN, _NO_DIGITS = Begin("", in_code=False), hashlib.sha256()
+"""Of a spool that has met no run yet, as most do."""
+
+
 class WordSpool:
     """The words of one text of a reply. `more` gives them on with references in the places of
     pictures; what may be one is held back until it has ended, or until `rest`.
@@ -32,9 +36,9 @@ class WordSpool:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._reader = InlineReader()
-        self._begin = Begin("", in_code=False)
+        self._begin = _NO_RUN
         self._capture: Capture | None = None
-        self._digest = hashlib.sha256()
+        self._digest = _NO_DIGITS
         self._length = 0
         self._verbatim: list[str] = []
 
@@ -46,6 +50,8 @@ class WordSpool:
 
     def rest(self) -> str:
         """The end of the words."""
+        if self._reader.is_idle:
+            return ""
         return "".join([self._take(token) for token in self._reader.rest()])
 
     def _take(self, token: str | Begin | Digits | End) -> str:

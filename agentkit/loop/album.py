@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
+from operator import is_not
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -27,6 +28,8 @@ class Album:
         self._failures: ChainMap[str, tuple[ImageFailure, ...]] = ChainMap()
         self._spent: ChainMap[str, tuple[Usage, ...]] = ChainMap()
         self._latest: tuple[Image, ...] = ()
+        self._taken: tuple[object, ...] = (None, None, None)
+        """The id, the usages and the failures of the run that was taken last."""
         self._last = 0
         """The highest number of the pictures that are here."""
 
@@ -76,8 +79,11 @@ class Album:
 
     def take(self, run: Run) -> None:
         """Take what the run has by now. It is called each time the run has grown."""
-        self._spent[run.id] = run.spent
-        self._failures[run.id] = run.failures
+        taken = (run.id, run.spent, run.failures)
+        if any(map(is_not, taken, self._taken)):
+            self._taken = taken
+            self._spent[run.id] = run.spent
+            self._failures[run.id] = run.failures
         for file in run.files:
             if self.files.get(file.name) is not file:
                 self.keep_file(file)
@@ -126,6 +132,7 @@ class Album:
 
     def forget(self, failure: ImageFailure) -> None:
         """Take out a failure whose picture is there now."""
+        self._taken = (None, None, None)
         for run, failures in self._failures.items():
             self._failures[run] = tuple(each for each in failures if each is not failure)
 

@@ -22,6 +22,7 @@ from agentkit.loop.capabilities import with_capabilities
 from agentkit.loop.clock import Clock
 from agentkit.loop.context import RunContext, Services
 from agentkit.loop.decisions import Decisions
+from agentkit.loop.known import Known
 from agentkit.loop.live import LiveRun
 from agentkit.loop.money import within_limits
 from agentkit.openrouter.client import OpenRouter
@@ -60,6 +61,8 @@ class AgentLike(Protocol[OutputT]):
     ledger: Ledger | None
 
     @property
+    def known(self) -> Known: ...
+    @property
     def store(self) -> ImageStore: ...
     @property
     def client(self) -> OpenRouter: ...
@@ -90,11 +93,11 @@ def services_of(
     closed by `LiveRun.close`.
     """
     given = check_optional("budget={!r}", budget, Budget, "Budget(…)")
-    client = agent.client
+    client, store = agent.client, agent.store
     services = Services(
         client,
-        agent.store,
-        client.fetcher(agent.fetch, agent.store),
+        store,
+        agent.known.fetcher(agent.fetch, store, client),
         agent.outgoing,
         Encoded() if encoded is None else encoded,
         Planner() if planner is None else planner,
@@ -108,8 +111,9 @@ def services_of(
         agent.name,
         agent.ledger or ledger,
         is_conversation,
+        agent.known,
     )
-    shared = Budget(within=[agent.budget, given])
+    shared = Budget.part_of([agent.budget, given])
     context = RunContext(
         services, agent.tools, agent.instructions, agent.settings, shared, calls=calls
     )
@@ -135,7 +139,8 @@ async def begin(run: Run, live: LiveRun, decisions: Decisions | None = None) -> 
         if run.status != "running":
             return run
     context = await with_capabilities(context, run)
-    caching.tell(run, context)
+    if context.settings.cache in {"5m", "1h"}:
+        caching.tell(run, context)
     if context.may_draw:
         await asyncio.to_thread(check_room, context.services.store)
     clock.stage = ""

@@ -42,7 +42,7 @@ def note(request: Request, run: Run, context: RunContext) -> None:
 def tell(run: Run, context: RunContext) -> None:
     """A line in the log for a cache setting that the model does not know; it has no effect."""
     wanted, audience = context.settings.cache, context.audience(run.model)
-    if wanted not in {"5m", "1h"} or not context.services.client.service.fields.openrouter:
+    if not context.services.client.service.fields.openrouter:
         return
     where = marked_where(audience)
     if where is None:

@@ -16,9 +16,10 @@ from math import fsum
 
 from agentkit.errors import AgentkitError, BadRequest, Unsupported
 from agentkit.loop.context import RunContext
+from agentkit.loop.known import Abilities
 from agentkit.loop.service import check_service
 from agentkit.loop.tool_values import check_tool_values
-from agentkit.openrouter.catalogue import Catalogue
+from agentkit.openrouter.catalogue import Catalogue, listed_models
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.price_list import Price
 from agentkit.openrouter.prices import price as price_of_drawing
@@ -27,7 +28,8 @@ from agentkit.run.file_forms import OCR_PAGE_USD, form_of, pages_of, tokens_of_f
 from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
 from agentkit.settings import ModelSettings
 from agentkit.tools.server_tools import ServerTool
-from agentkit.values import BlobRef, File, Image, Message, Usage
+from agentkit.values import BlobRef, File, Image, Message, Text, Usage
+from agentkit.values import replace as grown
 from agentkit.wire.cache_marks import keeps_an_hour, write_prices
 from agentkit.wire.catalogue import ChatModel
 from agentkit.wire.images import ImageRequest
@@ -52,17 +54,45 @@ async def with_capabilities(context: RunContext, run: Run) -> RunContext:
     Raises `Unsupported` for what the model or the service cannot do, and `UsageError` for a limit
     in money where no cost is known; nothing was sent then.
     """
-    check_service(context, run)
-    context = await _checked(context, run)
+    known = context.services.known
+    abilities = known.abilities
+    if abilities is None or not _hold(abilities, context, run):
+        check_service(context, run)
+        abilities = await _abilities(context, run)
+        known.abilities = abilities
+    context = _with(abilities, context)
     price = context.services.client.prices.of(run.model)
     return context if price is None else _with_prices(context, run, price)
 
 
-async def _checked(context: RunContext, run: Run) -> RunContext:
-    """The context as the catalogue has it, of a service that has one."""
-    client = context.services.client
+def _hold(abilities: Abilities, context: RunContext, run: Run) -> bool:
+    """Whether what was found for an earlier run of the agent holds for this one: nothing has
+    changed, and there is nothing whose check needs more than the agent, as that of pictures, of
+    limits in money, and of tools that run elsewhere.
+    """
+    services = context.services
+    return (
+        abilities.client is services.client
+        and abilities.tools is context.tools
+        and abilities.given is context.settings
+        and abilities.model == run.model
+        and abilities.api == run.api
+        and services.checks
+        and services.client.service.tells_cost
+        and not context.tools.server
+        and abilities.counts_money == _counts_money(context, run)
+        and all(isinstance(part, Text) for part in _prompt(run).parts)
+        and abilities.listed is not None
+        and abilities.listed is listed_models(services.client)
+    )
+
+
+async def _abilities(context: RunContext, run: Run) -> Abilities:
+    """What the catalogue has of the model, of a service that has one."""
+    client, money = context.services.client, _counts_money(context, run)
+    nothing = Abilities(run.model, run.api, context.tools, context.settings, client, money, None)
     if not context.services.checks or not client.service.lists_abilities:
-        return context
+        return nothing
     catalogue = Catalogue(client)
     asked = context.audience(run.model).sole
     model = None if asked is None else await catalogue.chat_model(asked)
@@ -71,24 +101,42 @@ async def _checked(context: RunContext, run: Run) -> RunContext:
     tool = context.image_tool
     painter = None if tool is None else _painter(tool)
     await check_tool_values(context.tools.server, painter, catalogue)
+    listed = listed_models(client)
     if model is None:
-        return context
+        return replace(nothing, listed=listed)
     settings, picture, own = with_modalities(context.settings, model), None, None
-    if _counts_money(context, run):
+    if money:
         if tool is not None:
             picture = await _price_of(_drawing(tool), catalogue)
         if "image" in (settings.modalities or ()):
             own = await _price_of(_own_drawing(model, settings), catalogue)
             own = own or model.prices.get("image_output")
     return replace(
-        context,
+        nothing,
+        listed=listed,
+        found=model,
         settings=settings,
-        sees=model.sees,
         cache_saved=_saver(model, context, run),
+        picture=picture,
+        own=own,
+    )
+
+
+def _with(abilities: Abilities, context: RunContext) -> RunContext:
+    """The context with what was found of the model."""
+    model = abilities.found
+    if model is None:
+        return context
+    pricing = _Pricing(model, abilities.picture, abilities.own)
+    return grown(
+        context,
+        settings=abilities.settings,
+        sees=model.sees,
+        cache_saved=abilities.cache_saved,
         takes_files=model.takes_files,
-        price=_pricer(model, picture),
-        worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
-        picture_price=picture,
+        price=pricing.known,
+        worst_price=pricing.worst,
+        picture_price=abilities.picture,
     )
 
 
@@ -103,12 +151,8 @@ def _with_prices(context: RunContext, run: Run, price: Price) -> RunContext:
         picture, own = _picture_price(context, price), None
     else:
         picture, own = None, price.image if wanted is None or "image" in wanted else None
-    return replace(
-        context,
-        price=_pricer(model, picture, own=own),
-        worst_price=_pricer(model, picture, own=own, reply_tokens=_REPLY_TOKENS),
-        picture_price=picture,
-    )
+    pricing = _Pricing(model, picture, own, holds_own=True)
+    return replace(context, price=pricing.known, worst_price=pricing.worst, picture_price=picture)
 
 
 def _saver(model: ChatModel, context: RunContext, run: Run) -> Callable[[Usage], float | None]:
@@ -315,23 +359,37 @@ def _painter(tool: ServerTool) -> str:
     return model if isinstance(model, str) else DRAWS_BY_DEFAULT
 
 
-def _pricer(
-    model: ChatModel, picture: float | None, *, own: float | None = None, reply_tokens: int = 0
-) -> Callable[[Request], float | None]:
+class _Pricing:
     """What a request may cost at worst, as far as the catalogue tells: its prompt, its longest
-    reply (`reply_tokens` where that is not limited), one picture of the server tool, and one of the
-    model's `own`.
+    reply, one picture of the server tool, and one that the model draws itself (`own`).
 
     OpenRouter is told what is left (`max_cost`), but it looks at that after each step of a server
     tool, never before the first: so the first picture has to be held here, or any budget could be
     overshot by it, and where it does not fit, the model is asked for words alone.
     """
 
-    said = _Said(model)
+    def __init__(
+        self, model: ChatModel, picture: float | None, own: float | None, *, holds_own: bool = False
+    ) -> None:
+        """`holds_own`: a picture of the model's own counts before the request, too."""
+        self._model, self._picture, self._own = model, picture, own
+        self._holds_own = holds_own
+        self._counted: tuple[Request, float] | None = None
 
-    def price(request: Request) -> float | None:
+    def known(self, request: Request) -> float | None:
+        """The price of a request; a reply that is not limited has no known price."""
+        return self._price(request, self._own if self._holds_own else None, reply_tokens=0)
+
+    def worst(self, request: Request) -> float | None:
+        """The same with a reply of usual length where it is not limited, and the model's own
+        picture.
+        """
+        return self._price(request, self._own, reply_tokens=_REPLY_TOKENS)
+
+    def _price(self, request: Request, own: float | None, *, reply_tokens: int) -> float | None:
+        model, picture = self._model, self._picture
         now = datetime.now(UTC)
-        tokens = _declared(request) + said.tokens(request)
+        tokens = _declared(request) + self._tokens(request)
         each = partial(model.highest_price, when=now, tokens=tokens)
         written = write_prices(request.settings, request.audience, request.cache)
         dearest = max(map(each, ("prompt", *written)))
@@ -344,7 +402,20 @@ def _pricer(
             parts += [usd for usd in (picture, own) if usd is not None]
         return fsum(parts) if model.prices or picture is not None else None
 
-    return price
+    def _tokens(self, request: Request) -> float:
+        """Tokens of the messages, their pictures included: counted once for those of a request and
+        of the one that closes the run in their place.
+        """
+        if self._counted is not None:
+            other, tokens = self._counted
+            if other.messages is request.messages and other.shown is request.shown:
+                return tokens
+        tokens = sum(map(tokens_of, request.messages)) + _beside(request)
+        pictures = len(set(_pictures(request))) if self._model.sees else 0
+        tokens += PICTURE_TOKENS * pictures
+        tokens += sum(map(tokens_of_file, request.files))
+        self._counted = (request, tokens)
+        return tokens
 
 
 def _parsing(request: Request) -> float:
@@ -367,29 +438,6 @@ def _declared(request: Request) -> float:
     if request.output is not None:
         size += len(write(request.output.schema))
     return size / _BYTES_A_TOKEN
-
-
-class _Said:
-    """Counts the tokens of messages, once for those of a request and of the one that closes the run
-    in their place.
-    """
-
-    def __init__(self, model: ChatModel) -> None:
-        self._model = model
-        self._counted: tuple[Request, float] | None = None
-
-    def tokens(self, request: Request) -> float:
-        """Tokens of the messages, their pictures included."""
-        if self._counted is not None:
-            other, tokens = self._counted
-            if other.messages is request.messages and other.shown is request.shown:
-                return tokens
-        tokens = sum(map(tokens_of, request.messages)) + _beside(request)
-        pictures = len(set(_pictures(request))) if self._model.sees else 0
-        tokens += PICTURE_TOKENS * pictures
-        tokens += sum(map(tokens_of_file, request.files))
-        self._counted = (request, tokens)
-        return tokens
 
 
 def _beside(request: Request) -> float:

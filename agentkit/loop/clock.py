@@ -28,7 +28,7 @@ class Clock:
 
     def left(self) -> float:
         """The time until the deadline; less than 0 after it."""
-        return self.limit - self.spent()
+        return self.limit - (self._before + self._now() - self._began)
 
     def left_for_tools(self) -> float:
         """The time in which tools may run: some is kept for closing the run in words."""

@@ -12,6 +12,7 @@ from agentkit.images.fetch import Fetcher
 from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import Approvals
+from agentkit.loop.known import Declared, Known, image_tool_of
 from agentkit.openrouter.client import OpenRouter
 from agentkit.openrouter.ledger import Ledger
 from agentkit.openrouter.paid_call import RunLedger
@@ -27,7 +28,7 @@ from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ImageGeneration, ServerTool
 from agentkit.values import Invocation, Usage
 from agentkit.wire.body import Encoded
-from agentkit.wire.types import FunctionSpec, JsonObject, OutputSchema, Request
+from agentkit.wire.types import FunctionSpec, JsonObject, Request
 
 if TYPE_CHECKING:
     from agentkit.hooks import Hooks
@@ -64,6 +65,8 @@ class Services:
     """Where paid requests are written down."""
     is_conversation: bool = False
     """Whether further turns are likely to follow this one."""
+    known: Known = field(default_factory=Known)
+    """What was worked out for earlier requests of the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,29 @@ class RunContext:
             MappingProxyType({file.name: file for file in run.files}),
         )
 
-    def functions(self, model: str) -> tuple[FunctionSpec, ...]:
-        """The user's tools as this model is told of them."""
-        if not self.tools.functions:
-            return ()
-        lean = self._takes_lean(model)
-        return tuple(
+    def declared(self, model: str) -> Declared:
+        """What a request to this model declares."""
+        services, found = self.services, self.services.known.declared
+        if (
+            found is None
+            or found.tools is not self.tools
+            or found.settings is not self.settings
+            or found.wanted is not services.output
+            or found.client is not services.client
+            or found.stream is not services.stream
+            or found.model != model
+        ):
+            services.known.declared = found = self._declared(model)
+        return found
+
+    def _declared(self, model: str) -> Declared:
+        services, tools, settings = self.services, self.tools, self.settings
+        strict = services.client.service.fields.strict
+        audience = Audience.of(model, settings, strict=strict)
+        lean = is_lean(map(family_of, audience.models))
+        output = services.output
+        schema = None if output is None else output.lean if lean else output.schema
+        functions = [
             FunctionSpec(
                 tool.name,
                 tool.description,
@@ -136,22 +156,23 @@ class RunContext:
                 tool.defer_loading,
                 tool.extra,
             )
-            for tool in self.tools.functions.values()
+            for tool in tools.functions.values()
+        ]
+        draws = ("image",) if "image" in (settings.modalities or ()) else ()
+        return Declared(
+            model,
+            tools,
+            settings,
+            output,
+            services.client,
+            services.stream,
+            audience,
+            tuple(functions),
+            tuple(map(self._entry, tools.server)),
+            schema,
+            (model, *(tool.name for tool in tools.server), *draws),
+            frozenset([tool.name for tool in tools.functions.values() if tool.repeats]),
         )
-
-    def output(self, model: str) -> OutputSchema | None:
-        """The schema of the answer as this model is told of it."""
-        output = self.services.output
-        if output is None:
-            return None
-        return output.lean if self._takes_lean(model) else output.schema
-
-    def _takes_lean(self, model: str) -> bool:
-        return is_lean(map(family_of, self.audience(model).models))
-
-    @property
-    def server_tools(self) -> tuple[JsonObject, ...]:
-        return tuple(map(self._entry, self.tools.server))
 
     def _entry(self, tool: ServerTool) -> JsonObject:
         service = self.services.client.service
@@ -162,7 +183,9 @@ class RunContext:
     @property
     def may_draw(self) -> bool:
         """Whether pictures are to be expected."""
-        return "image" in (self.settings.modalities or ()) or self.image_tool is not None
+        if "image" in (self.settings.modalities or ()):
+            return True
+        return bool(self.tools.server) and self.image_tool is not None
 
     @property
     def may_speak(self) -> bool:
@@ -172,14 +195,8 @@ class RunContext:
     @property
     def image_tool(self) -> ServerTool | None:
         """The server tool that draws, if the agent has one."""
-        tools = (
-            tool
-            for tool in self.tools.server
-            if tool.name.removeprefix("openrouter:") == "image_generation"
-        )
-        return next(tools, None)
+        return image_tool_of(self.tools) if self.tools.server else None
 
     def audience(self, model: str) -> Audience:
         """The models that may answer a request to this one."""
-        strict = self.services.client.service.fields.strict
-        return Audience.of(model, self.settings, strict=strict)
+        return self.declared(model).audience

@@ -67,12 +67,12 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
         run = await _with_calls(run, live.context, log, clock)
     context = live.context or live.base
     upcoming = await money.next_request(run, context)
-    cost = replace(money.next_cost(run, upcoming), summarise=summaries.due(run, live))
+    cost = None if upcoming is None else money.next_cost(run, upcoming, summaries.due(run, live))
     step = next_step(run, cost)
     sent = None if upcoming is None else await outcomes.sent_before(run, context)
     if sent is not None and not await summaries.sent_before(run, step, context):
         step = Ask(sent.closing)  # it was decided, and paid for, before the process died
-    run = money.explained(run, cost, step)
+    run = run if cost is None else money.explained(run, cost, step)
     if isinstance(step, Ask | Call | Summarise):
         log.run = run
         await log.save(is_asking=not isinstance(step, Call) and sent is None)
@@ -92,7 +92,7 @@ async def advance(run: Run, live: LiveRun) -> tuple[Run, Step]:
             run, step = _finished(run, step, context.services.output)
         case _:
             assert_never(step)
-    log.run = run = run.replace(seconds=clock.spent())
+    log.run = run = replace(run, seconds=clock.spent())
     cancellation.check()
     return run, step
 
@@ -126,7 +126,7 @@ async def _with_tools(
     context = await hooked.with_made_tools(run, base, seconds_left=clock.left())
     if hooks:
         context = await hooked.as_hooks_want(run, context)
-    return fallback.with_tools(run, context)
+    return fallback.with_tools(run, context) if context.tools.server else context
 
 
 async def _with_calls(run: Run, context: RunContext, log: EventLog, clock: Clock) -> Run:
@@ -143,7 +143,7 @@ def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, 
     one; or the run as it goes on, with a request to repair that message. Raises `OutputInvalid` the
     second time.
     """
-    ended = run.replace(status=step.status, closing=step.reached or run.closing)
+    ended = replace(run, status=step.status, closing=step.reached or run.closing)
     if output is None or step.status == "refused" or run.messages[-1].role != "assistant":
         return ended, step
     try:

@@ -34,8 +34,8 @@ def within_limits(context: RunContext, run: Run) -> RunContext:
         else max(fsum((limits.cost_usd, -run.usage.highest_usd)), 0.0)
     )
     images = None if limits.images is None else max(limits.images - run.pictures, 0)
-    budget = Budget(
-        usd, images, within=[context.budget], unmetered=context.budget.accepts_unmetered
+    budget = Budget.part_of(
+        [context.budget], usd, images, unmetered=context.budget.accepts_unmetered
     )
     if run.highest_cost_usd > 0:
         budget.learn(_shape(run, context, closing=False), run.highest_cost_usd)
@@ -67,9 +67,10 @@ async def next_request(run: Run, context: RunContext) -> NextRequest | None:
     """The next request, priced; None where a call, a person or the end comes next. Raises
     `SessionError` where a budget is kept in a database that cannot be read.
     """
-    if run.pending or run.messages[-1].role == "assistant":
+    if run.messages[-1].role == "assistant" or run.pending:
         return None
-    await context.budget.refresh()
+    if context.budget.is_kept:
+        await context.budget.refresh()
     return build_request(run, context)
 
 
@@ -84,22 +85,21 @@ def build_request(run: Run, context: RunContext) -> NextRequest:
     return NextRequest(context, request, price, closing_price, tool, draws, limited)
 
 
-def next_cost(run: Run, upcoming: NextRequest | None) -> NextCost:
-    """What is known of the next request, and what is left for it; nothing, where none comes
-    next.
+def next_cost(run: Run, upcoming: NextRequest, summarise: int | None = None) -> NextCost:
+    """What is known of the next request, and what is left for it. `summarise` is that of the
+    `NextCost`.
     """
-    if upcoming is None:
-        return NextCost()
     context, limited = upcoming.context, upcoming.limited
     return NextCost(
         usd=context.budget.remaining_usd if limited else None,
-        images=context.budget.remaining_images,
+        images=context.budget.remaining_images if context.budget.limits_images else None,
         unknown=limited and context.budget.cannot_count(_shape(run, context, closing=False)),
         price=_highest_price(run, upcoming, closing=False) if limited else 0.0,
         picture=None if upcoming.image_tool is None else context.picture_price is not None,
         closing_price=_highest_price(run, upcoming, closing=True) if limited else 0.0,
         follows=bool(context.tools.functions),
         draws=upcoming.draws,
+        summarise=summarise,
         speaks=context.may_speak,
     )
 
@@ -144,7 +144,7 @@ async def reserve(
         shape=shape,
         worst=worst,
         sent=sent is not None,
-        key=await ledger_key(call),
+        key=None if call is None else await ledger_key(call),
         counted=counted,
     )
 
@@ -156,10 +156,5 @@ def _highest_price(run: Run, upcoming: NextRequest, *, closing: bool) -> float:
 
 
 def _shape(run: Run, context: RunContext, *, closing: bool) -> Hashable:
-    """What requests have in common that cost about the same: their model, and what they may do that
-    costs extra.
-    """
-    if closing:
-        return (run.model,)
-    draws = ("image",) if "image" in (context.settings.modalities or ()) else ()
-    return (run.model, *(tool.name for tool in context.tools.server), *draws)
+    """What requests have in common that cost about the same."""
+    return (run.model,) if closing else context.declared(run.model).shape

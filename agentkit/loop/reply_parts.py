@@ -12,8 +12,20 @@ from urllib.parse import urlsplit
 
 from agentkit.errors import ImageError
 from agentkit.images.spool import Spool
-from agentkit.values import File, Image, Invocation, Part, Reasoning, Source, Text, ToolCall
-from agentkit.wire import markdown, retold
+from agentkit.run import Run
+from agentkit.run.repeats import MOST_CUT_REPLIES
+from agentkit.values import (
+    File,
+    Image,
+    Invocation,
+    Message,
+    Part,
+    Reasoning,
+    Source,
+    Text,
+    ToolCall,
+)
+from agentkit.wire import faults, markdown, retold
 from agentkit.wire.json import write
 from agentkit.wire.markdown import Found, Reading
 from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, Reply
@@ -38,6 +50,8 @@ class ParsedReply:
     pieces: tuple[ImageRef | LinkedText | Reasoning | ToolCall, ...]
     """Its parts."""
     spool: Spool | None
+    may_have_pictures: bool = True
+    """Whether it has pictures, or words with links."""
 
     def image_refs(self) -> Iterator[ImageRef]:
         """The pictures that the reply has, then those that its words point to."""
@@ -134,7 +148,10 @@ class ParsedReply:
                     if (image := _image_at(named, key, place)) is not None:
                         parts.append(image)
                 case LinkedText(text=text, links=links):
-                    parts += markdown.place(text, linked, links, self._is_inside)
+                    if links.found:
+                        parts += markdown.place(text, linked, links, self._is_inside)
+                    else:
+                        parts.append(text)
                 case ToolCall():
                     parts.append(self._restored(piece))
                 case Reasoning():
@@ -142,8 +159,10 @@ class ParsedReply:
         for key, image in named.items():
             if key.where == "unclaimed":
                 parts.append(replace(image, sources=(Source("item"),)))
-        in_words = {part.sha256 for part in parts if isinstance(part, Image) and _is_in_words(part)}
-        return tuple(_once(parts, in_words))
+        images = [part for part in parts if isinstance(part, Image)]
+        if not images:
+            return tuple(parts)
+        return tuple(_once(parts, {each.sha256 for each in images if _is_in_words(each)}))
 
     def _restored(self, call: ToolCall) -> ToolCall:
         """The call with its arguments as they came; it fails if a picture among them was too large
@@ -202,12 +221,16 @@ def with_handles(call: Invocation, handles: Mapping[str, str]) -> Invocation:
 def parse(reply: Reply, spool: Spool | None) -> ParsedReply:
     """Read the words of a reply for links, and for the references of its spool."""
     pieces: list[ImageRef | LinkedText | Reasoning | ToolCall] = []
+    may_have_pictures = False
     for part in reply.parts:
         if isinstance(part, Text):
-            pieces.append(LinkedText(part, markdown.read_whole(part.text)))
+            links = markdown.read_whole(part.text)
+            pieces.append(LinkedText(part, links))
+            may_have_pictures = may_have_pictures or bool(links.found)
         else:
             pieces.append(part)
-    return ParsedReply(reply, tuple(pieces), spool)
+            may_have_pictures = may_have_pictures or isinstance(part, ImageRef)
+    return ParsedReply(reply, tuple(pieces), spool, may_have_pictures)
 
 
 def _image_at(named: Mapping[ImageKey, Image], key: ImageKey, place: str) -> Image | None:
@@ -232,3 +255,26 @@ def _once(parts: Sequence[Part], in_words: set[str]) -> Iterator[Part]:
                 continue
             shown.add(part.sha256)
         yield part
+
+
+def may_ask_again(run: Run, reply: Message) -> bool:
+    """Whether a reply that reached `max_tokens` is followed by another: calls that are whole are
+    run, and one that was cut off is asked for once more."""
+    is_cut = any(call.fault for call in reply.calls)
+    return bool(reply.calls) and not (is_cut and run.cut_replies + 1 >= MOST_CUT_REPLIES)
+
+
+def refusal_of(reply: Reply, message: Message, run: Run) -> str | None:
+    """Why there is no answer, or not the picture that was asked for: the model's words, or those of
+    the provider that turned the drawing down. A reply with calls goes on, and where a picture came
+    there is an answer."""
+    if message.calls:
+        return None
+    if reply.refusal is not None or run.arrived:
+        return reply.refusal
+    refused = [
+        each.reason
+        for each in run.failures
+        if each.url is None and faults.says_refused(each.reason)
+    ]
+    return refused[-1] if refused else None

@@ -23,20 +23,20 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.images.collector import Collector, go_on
+from agentkit.images.inspect import Stored
 from agentkit.images.outcome import Outcome
 from agentkit.images.retriever import Downloads
 from agentkit.images.words import WordSpool
 from agentkit.loop.context import RunContext
 from agentkit.loop.missing_pictures import missing_picture
 from agentkit.loop.reply_files import fetched
-from agentkit.loop.reply_parts import ParsedReply, parse
+from agentkit.loop.reply_parts import ParsedReply, may_ask_again, parse, refusal_of
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.price_list import with_drawing, with_price
 from agentkit.run import Run
 from agentkit.run.history import parents
-from agentkit.run.repeats import MOST_CUT_REPLIES
 from agentkit.run.state import Broken
 from agentkit.stream import EventLog
 from agentkit.values import (
@@ -46,12 +46,13 @@ from agentkit.values import (
     Invocation,
     Message,
     ParsedFile,
+    Pieces,
     Source,
     ToolCall,
     Usage,
     replace,
 )
-from agentkit.wire import echo, faults
+from agentkit.wire import echo
 from agentkit.wire.body import cut
 from agentkit.wire.common import without
 from agentkit.wire.files import files_of
@@ -94,7 +95,11 @@ class ReplyReader:
         said = any(
             message.role == "assistant" and message.text for message in run.messages[run.start :]
         )
-        self._filter = TextFilter(self._had, "\n\n" if said else "")
+        self._before_words = "\n\n" if said else ""
+        self._filter: TextFilter | None = None
+        """What the words pass that are told while they arrive."""
+        self._used: Usage | None = None
+        """The usage of the whole reply."""
         self._waited: set[str] = set()
         self._downloads: Downloads | None = None
         self._filed: dict[str, tuple[File, ...]] = {}
@@ -185,12 +190,14 @@ class ReplyReader:
 
     def hear(self, signal: Signal) -> None:
         """Take what one event told."""
+        if isinstance(signal, Words):  # as almost all are
+            if self._log.is_heard:
+                self._words(signal)
+            return
         collector = self._collector
         if collector is None:
             return
         match signal:
-            case Words():
-                self._words(signal)
             case ImageRef():
                 collector.see(signal)
             case Preview():
@@ -204,15 +211,22 @@ class ReplyReader:
         return f"turn {self._before.turns + 1}:{key}"
 
     def _words(self, words: Words) -> None:
-        text = words.text
         if words.what == "reasoning":
-            self._log.tell(ReasoningDelta(text))
+            self._log.tell(ReasoningDelta(words.text))
             return
-        self._say(self._filter.more(text, words.part))
+        if self._filter is None:
+            self._filter = TextFilter(self._had, self._before_words)
+        if text := self._filter.more(words.text, words.part):
+            self._log.tell(TextDelta(text))
 
     def _say(self, text: str) -> None:
         if text:
             self._log.tell(TextDelta(text))
+
+    def _say_rest(self) -> None:
+        """The end of the words."""
+        if self._filter is not None:
+            self._say(self._filter.rest())
 
     def _had(self, url: str, bare: bool) -> bool | None:
         """True: stored. False: not an image. None: still downloading; the text held back is
@@ -228,10 +242,13 @@ class ReplyReader:
             return collector.stored(url) is not None
         if url not in self._waited:
             self._waited.add(url)
-            task.add_done_callback(
-                lambda task: None if task.cancelled() else self._say(self._filter.more())
-            )
+            task.add_done_callback(self._say_more)
         return None
+
+    def _say_more(self, download: asyncio.Task[Stored]) -> None:
+        """Tell the words that waited for this picture."""
+        if self._filter is not None and not download.cancelled():
+            self._say(self._filter.more())
 
     def _may_be_picture(self, url: str, collector: Collector, *, bare: bool) -> bool:
         """Whether a URL in the words may be fetched, or is another place of a known picture."""
@@ -309,50 +326,86 @@ class ReplyReader:
 
     async def _grown(self, reply: Reply, closing: str | None) -> Run:
         """The whole reply as a message, once each of its pictures has its outcome."""
-        assert self._collector is not None  # noqa: S101 - `begin` has made it
-        parsed = self._see_all(reply, self._collector)
-        await self._collector.finish()
-        self._collector.see_unclaimed("item", parsed.references_elsewhere())
-        await self._collector.finish()
+        collector = self._collector
+        assert collector is not None  # noqa: S101 - `begin` has made it
+        parsed = self._see_all(reply, collector)
+        collector.spool.close()
+        if collector.has_pictures:
+            await collector.finish()
+            collector.see_unclaimed("item", parsed.references_elsewhere())
+            await collector.finish()
         await self._take_files(reply)
-        self._say(self._filter.rest())
+        self._say_rest()
         self._miss_picture(parsed, closing=closing is not None)
-        items = without(reply.raw, self._collector.failed_values())
-        handles = self._collector.names(self._named, LOST)
-        items = retold(items, handles)
-        refs = await self._collector.blob_refs(items)
-        raw = tuple(echo.as_kept(cut(item, refs)) for item in items)
+        raw, read = tuple([(item,) for item in reply.raw]), ()
+        handles: dict[str, str] = {}
+        if collector.has_pictures:
+            handles = collector.names(self._named, LOST)
+            raw = await self._with_stored(reply.raw, handles, collector)
+        if reply.parsed:
+            read = await self._read_out(reply, collector)
         parts = parsed.parts(self._named)
         asked = self._context.audience(self.run.model).sole
-        read = await self._read_out(reply, self._collector)
         message = Message("assistant", parts, raw, self.run.api, reply.model, asked, read)
-        taken = {each.id for each in self.run.invocations}
-        server = parsed.invocations(
-            self._named, handles, taken, self._timed, self.run.turns, self._filed
+        server: tuple[Invocation, ...] = ()
+        if reply.server_calls:
+            taken = {each.id for each in self.run.invocations}
+            server = parsed.invocations(
+                self._named, handles, taken, self._timed, self.run.turns, self._filed
+            )
+        run = self._with_reply(reply, message, server, closing)
+        self._tell(run, message, server)
+        return run
+
+    def _with_reply(
+        self, reply: Reply, message: Message, server: tuple[Invocation, ...], closing: str | None
+    ) -> Run:
+        """The run with the reply, and with what it cost."""
+        before = self.run
+        images = len(before.arrived) - sum([each.images for each in before.spent])
+        usage = self._priced(reply, reply.usage, images)
+        if reply.tells_cache and (saved := self._context.cache_saved) is not None:
+            usage = replace(usage, cache_saved_usd=saved(usage))
+        self._used = usage
+        is_cut = False
+        if reply.finish == "length":
+            is_cut = any(call.fault for call in message.calls)
+            if closing is None and not may_ask_again(before, message):
+                closing = "max_tokens"
+        self._log.run = run = before.with_reply(
+            message,
+            usage,
+            server_calls=server,
+            closing=closing,
+            repeatable=self._context.declared(before.model).repeatable,
+            cut=is_cut,
+            refusal=refusal_of(reply, message, before),
+            cost_usd=self.told.cost_usd or 0.0,
         )
-        images = len(self.run.arrived) - sum(each.images for each in self.run.spent)
-        usage = self._with_cache_saved(reply, self._priced(reply, reply.usage, images))
-        is_cut = reply.finish == "length" and any(call.fault for call in message.calls)
-        if reply.finish == "length" and closing is None and not _may_ask_again(self.run, message):
-            closing = "max_tokens"
-        repeatable = {tool.name for tool in self._context.tools.functions.values() if tool.repeats}
-        run = self.run.with_reply(
-            message, usage, server_calls=server, closing=closing, repeatable=repeatable, cut=is_cut
-        )
-        if (refusal := _refusal(reply, run)) != run.refusal:
-            run = run.replace(refusal=refusal)
-        self._log.run = run = self._with_highest_cost(run)
+        return run
+
+    def _tell(self, run: Run, message: Message, server: tuple[Invocation, ...]) -> None:
+        """The events of a whole reply, after which the run is this one."""
+        log = self._log
+        if not log.is_heard:
+            return
         for invocation in server:
             if invocation.id not in self._started:
-                started = replace(invocation, status="running", result=None)
-                self._log.tell(InvocationStarted(started))
-            given = tuple(run.file(name) for name in invocation.files)
-            self._log.tell(InvocationFinished(invocation, given))
-        self._log.tell(TurnFinished(message, usage))
+                log.tell(InvocationStarted(replace(invocation, status="running", result=None)))
+            given = tuple([run.file(name) for name in invocation.files])
+            log.tell(InvocationFinished(invocation, given))
+        log.tell(TurnFinished(message, run.spent[-1]))
         for invocation in run.invocations[len(self.run.invocations) + len(server) :]:
             if invocation.status == "cancelled":
-                self._log.tell(InvocationFinished(invocation))
-        return run
+                log.tell(InvocationFinished(invocation))
+
+    async def _with_stored(
+        self, raw: tuple[bytes, ...], handles: Mapping[str, str], collector: Collector
+    ) -> tuple[Pieces, ...]:
+        """The raw items with the stored pictures in the places of what stood for them."""
+        items = retold(without(raw, collector.failed_values()), handles)
+        refs = await collector.blob_refs(items)
+        return tuple([echo.as_kept(cut(item, refs)) for item in items])
 
     async def _take_files(self, reply: Reply, grace: float | None = None) -> None:
         """Keep the files that server tools left, and say which of them cannot be had. What no call
@@ -396,8 +449,10 @@ class ReplyReader:
         found = len(self.run.arrived) + len(self.run.failures)
         if found > len(before.arrived) + len(before.failures) or self._named:
             return
-        context = self._context
+        context, reply = self._context, parsed.reply
         tool = None if closing else context.image_tool
+        if tool is None and not (reply.server_calls or reply.usage.image_tokens):
+            return  # nothing was to be drawn, and nothing says that it was
         choice = context.settings.tool_choice if self.run.turns == 0 else None
         reason = missing_picture(
             parsed,
@@ -416,6 +471,8 @@ class ReplyReader:
     def _see_all(self, reply: Reply, collector: Collector) -> ParsedReply:
         """See every picture of the whole reply, those that its words point to at last."""
         self._parsed = parsed = parse(reply, collector.spool)
+        if not parsed.may_have_pictures:
+            return parsed
         for ref in parsed.image_refs():
             is_link = ref.place == "text"
             if not is_link or self._may_be_picture(ref.values[0], collector, bare=ref.optional):
@@ -432,7 +489,7 @@ class ReplyReader:
         self._see_rest(collector)
         await collector.finish(grace)
         await self._take_files(self.decoder.reply(), grace)
-        self._say(self._filter.rest())
+        self._say_rest()
 
     def _see_rest(self, collector: Collector) -> None:
         """See every picture of a reply that broke off."""
@@ -457,6 +514,9 @@ class ReplyReader:
     @property
     def told(self) -> Told:
         """What is known of the cost by now. A stream that broke off told the cost so far."""
+        is_left = self._is_left or self.looked_up is not None
+        if self._used is not None and not is_left and self._services.client.service.tells_cost:
+            return Told.of(self._used, len(self.run.arrived) - len(self._before.arrived))
         if self._collector is None and self.looked_up is None:
             return Told()
         images = len(self.run.arrived) - len(self._before.arrived)
@@ -466,20 +526,17 @@ class ReplyReader:
 
     def _priced(self, reply: Reply, usage: Usage, images: int) -> Usage:
         """The usage of a reply that brought so many pictures, with what it costs by our prices."""
-        client, tool = self._services.client, self._context.image_tool
+        client = self._services.client
         usage = replace(usage, images=images) if images else usage
-        price = client.prices.of(self.run.model)
+        if client.service.tells_cost and usage.cost_usd is not None:
+            return usage
+        price, tool = client.prices.of(self.run.model), self._context.image_tool
         drew = reply.drawing is not None or (images > 0 and tool is not None)
         if client.service.tells_cost or not drew:
             return with_price(usage, price, tells_cost=client.service.tells_cost)
         named = None if tool is None else tool.parameters.get("model")
         painter = client.prices.of_painter(named, reply.drawn_by)
         return with_drawing(usage, reply.drawing, price, painter)
-
-    def _with_cache_saved(self, reply: Reply, usage: Usage) -> Usage:
-        """The usage of a reply with what the prompt cache saved, if the reply tells of it."""
-        saved = self._context.cache_saved if reply.tells_cache else None
-        return usage if saved is None else replace(usage, cache_saved_usd=saved(usage))
 
     def _usage(self) -> Usage:
         reply = self.decoder.reply() if self._parsed is None else self._parsed.reply
@@ -491,9 +548,8 @@ class ReplyReader:
 
     def settled(self, run: Run, uncertain_usd: float) -> Run:
         """The run whose last request may have cost so much beside what was told."""
-        if uncertain_usd:
-            last = replace(run.spent[-1], uncertain_usd=uncertain_usd)
-            self._log.run = run = run.replace(spent=(*run.spent[:-1], last))
+        last = replace(run.spent[-1], uncertain_usd=uncertain_usd)
+        self._log.run = run = run.replace(spent=(*run.spent[:-1], last))
         return run
 
     def hand_on(self, error: RunError | None, hold: Hold) -> None:
@@ -528,26 +584,3 @@ class ReplyReader:
         """Stop the downloads that still go on."""
         if self._collector is not None and not self._is_left:
             await self._collector.close()
-
-
-def _may_ask_again(run: Run, reply: Message) -> bool:
-    """Whether a reply that reached `max_tokens` is followed by another: calls that are whole are
-    run, and one that was cut off is asked for once more."""
-    is_cut = any(call.fault for call in reply.calls)
-    return bool(reply.calls) and not (is_cut and run.cut_replies + 1 >= MOST_CUT_REPLIES)
-
-
-def _refusal(reply: Reply, run: Run) -> str | None:
-    """Why there is no answer, or not the picture that was asked for: the model's words, or those of
-    the provider that turned the drawing down. A reply with calls goes on, and where a picture came
-    there is an answer."""
-    if run.messages[-1].role != "assistant" or run.pending:
-        return None
-    if reply.refusal is not None or run.arrived:
-        return reply.refusal
-    refused = [
-        each.reason
-        for each in run.failures
-        if each.url is None and faults.says_refused(each.reason)
-    ]
-    return refused[-1] if refused else None

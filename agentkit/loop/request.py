@@ -26,7 +26,9 @@ def request_of(run: Run, context: RunContext) -> Request:
     turn only: held on, it would never end.
     """
     limits, settings, services = run.limits, context.settings, context.services
-    sent = _messages(run, context, _never_sent(run, context))
+    declared = context.declared(run.model)
+    gone = _never_sent(run, context) if run.images else frozenset[str]()
+    sent = _messages(run, context, gone)
     tool_choice = settings.tool_choice if run.turns == 0 or settings.tool_choice == "none" else None
     tokens_left = None
     if limits.output_tokens is not None:
@@ -36,19 +38,19 @@ def request_of(run: Run, context: RunContext) -> Request:
         messages=sent.messages,
         settings=settings,
         instructions=context.instructions,
-        functions=context.functions(run.model),
-        server_tools=context.server_tools,
-        output=context.output(run.model),
+        functions=declared.functions,
+        server_tools=declared.server_tools,
+        output=declared.output,
         stream=services.stream,
         tool_choice=tool_choice,
         session_id=run.session_id,
         output_tokens_left=tokens_left,
         files=sent.files,
-        pdf_engine=_pdf_engine(sent, context),
+        pdf_engine=_pdf_engine(sent, context) if sent.files else None,
         fields=services.client.service.fields,
         shown=sent.shown,
         cache=caching.marks(run, context),
-        readers=context.audience(run.model),
+        readers=declared.audience,
     )
 
 
@@ -68,7 +70,8 @@ async def body_of(
         await asyncio.to_thread(check_room, context.services.store)
     if request.server_tools:
         request = _bounded(request, run, context, hold)
-    services, gone = context.services, _never_sent(run, context)
+    services = context.services
+    gone = _never_sent(run, context) if run.images else frozenset[str]()
     while True:
         path, body = wire.encode(run.api, request, services.encoded)
         body, missing = await services.outgoing.prepared(body, services.store)
@@ -96,7 +99,7 @@ def _pdf_engine(sent: Plan, context: RunContext) -> str | None:
 
 def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
     """Pictures (sha256) that no model takes: SVG, or what cannot be converted."""
-    return context.services.outgoing.refused(run.images) if run.images else frozenset()
+    return context.services.outgoing.refused(run.images)
 
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:

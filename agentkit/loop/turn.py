@@ -45,7 +45,7 @@ async def take_turn(
     deadline = asyncio.get_running_loop().time() + seconds_left
     if upcoming is None or upcoming.context is not context:
         upcoming = build_request(run, context)
-    sent = await sent_before(run, context)
+    sent = None if context.calls is None else await sent_before(run, context)
     hold = await reserve(run, upcoming, closing=closing is not None, sent=sent)
     if hold is None:
         return run
@@ -65,8 +65,9 @@ async def take_turn(
             grown = await reader.finish(exchange, closing)
         if paid.replayed is not None and paid.replayed.is_masked:
             log.run = grown = without_masked(grown)
-        caching.note(request, grown, context)
-        return reader.settled(grown, hold.uncertain_usd)
+        if request.cache is not None:
+            caching.note(request, grown, context)
+        return reader.settled(grown, hold.uncertain_usd) if hold.uncertain_usd else grown
     except RunError as error:
         if call is not None and paid.replayed is not None and not paid.replayed.is_known:
             return await after_unknown(error, call, paid.replayed, draws)

@@ -239,6 +239,17 @@ class Catalogue:
         return None if is_sure else _HINT
 
 
+def listed_models(client: OpenRouter) -> object | None:
+    """What stands for the list of chat models as `Catalogue` would give it now, without a look at
+    the network: another object whenever it was fetched anew; None where it has to be fetched.
+    """
+    shelf = _shelves.get(client)
+    kept = None if shelf is None else shelf.of_this_recording().get(catalogue.CHAT_MODELS)
+    if kept is None or isinstance(kept[1], AgentkitError) or time.monotonic() - kept[0] >= TTL:
+        return None
+    return kept[1]
+
+
 def _is_elsewhere(error: AgentkitError) -> bool:
     """Whether the server has no such catalogue, or has something else in its place."""
     not_there = isinstance(error, APIError) and error.status in (404, 405)

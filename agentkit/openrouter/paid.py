@@ -186,20 +186,18 @@ class PaidRequest:
                 kept = await call.body(stored)
                 if kept is not None:
                     path, body, facts = stored.path or path, kept, stored.facts
-        attempts = Retrying(
-            self._client.retry,
-            self._stakes,
-            seconds_left=self._seconds_left,
-            look_up=self._ask,
-            hold_again=self._hold_again,
-            going_again=self._close_attempt,
-        )
         exchange: Exchange | None = None
         try:
-            async for attempt in attempts:
-                with attempt:
-                    exchange = await self._opened(path, body, facts)
-                    break
+            attempts, began = None, asyncio.get_running_loop().time()
+            try:
+                exchange = await self._opened(path, body, facts)
+            except Exception as error:  # noqa: BLE001 - `Retrying` tells them apart
+                attempts = self._more_attempts(began, error)
+            if attempts is not None:
+                async for attempt in attempts:
+                    with attempt:
+                        exchange = await self._opened(path, body, facts)
+                        break
             if exchange is None:
                 raise AssertionError("unreachable: the last attempt succeeds or raises")
             self._answered, self.generation_id = True, exchange.generation_id
@@ -209,6 +207,19 @@ class PaidRequest:
         finally:
             if exchange is not None:
                 await exchange.close()
+
+    def _more_attempts(self, began: float, failed: Exception) -> Retrying:
+        """The attempts after one that failed."""
+        return Retrying(
+            self._client.retry,
+            self._stakes,
+            seconds_left=self._seconds_left,
+            look_up=self._ask,
+            hold_again=self._hold_again,
+            going_again=self._close_attempt,
+            began=began,
+            first=failed,
+        )
 
     async def _opened(self, path: str, body: Pieces, facts: Mapping[str, Any]) -> Exchange:
         """One attempt: on the disk before it is sent, where there is a ledger."""

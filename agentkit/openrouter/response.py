@@ -144,20 +144,25 @@ async def read_all(
     spool: Spool | None = None,
     generation_id: str | None = None,
     pieces: deque[bytes] | None = None,
+    start: bytes = b"",
 ) -> bytes:
-    """All chunks joined, each through the spool if there is one. What has arrived so far stands in
-    `pieces`. Raises `ProtocolError` for more than `MAX_BODY` bytes.
+    """All chunks joined, each through the spool if there is one, behind the `start` that was taken
+    from them. What has arrived so far stands in `pieces`. Raises `ProtocolError` for more than
+    `MAX_BODY` bytes.
     """
     pieces = deque() if pieces is None else pieces
-    size = 0
+    pieces.append(start if spool is None or not start else spool.feed(start))
+    size = len(pieces[-1])
     async for chunk in chunks:
         pieces.append(chunk if spool is None else spool.feed(chunk))
         size += len(pieces[-1])
         if size > MAX_BODY:
-            pieces.clear()  # so that nobody joins so much once more, to look for pictures in it
-            raise ProtocolError(
-                f"the reply is longer than {MAX_BODY} bytes", generation_id=generation_id
-            )
+            break
+    if size > MAX_BODY:
+        pieces.clear()  # so that nobody joins so much once more, to look for pictures in it
+        raise ProtocolError(
+            f"the reply is longer than {MAX_BODY} bytes", generation_id=generation_id
+        )
     if spool is not None:
         pieces.append(spool.close())
     return b"".join(pieces)
@@ -242,8 +247,10 @@ class Exchange:
                 break
             if size > MAX_BODY:
                 raise self._refusal(f"the reply begins with more than {MAX_BODY} bytes of nothing")
-        read = self._read_stream if self.is_stream else self._read_body
-        await read(_with_start(start, chunks), take)
+        if self.is_stream:
+            await self._read_stream(_with_start(start, chunks), take)
+        else:
+            await self._read_body(start, chunks, take)
 
     async def _read_stream(self, chunks: AsyncIterator[bytes], take: Take) -> None:
         stream, spool, unread = self._lines, self.spool, self._unread
@@ -325,8 +332,8 @@ class Exchange:
                     if not self.done:
                         self.done = DONE in self._lines.feed(self.spool.feed(chunk))
 
-    async def _read_body(self, chunks: AsyncIterator[bytes], take: Take) -> None:
-        body = await read_all(chunks, self.spool, self.generation_id, self._unread)
+    async def _read_body(self, start: bytes, chunks: AsyncIterator[bytes], take: Take) -> None:
+        body = await read_all(chunks, self.spool, self.generation_id, self._unread, start)
         self.done = True
         take(self._parsed(body))
 

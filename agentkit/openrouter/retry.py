@@ -148,18 +148,23 @@ class Retrying:
         hold_again: Callable[[], Awaitable[bool]],
         going_again: GoingAgain | None = None,
         sleep: Sleep = asyncio.sleep,
+        began: float = 0.0,
+        first: Exception | None = None,
     ) -> None:
         """`hold_again` keeps the price of what was sent as uncertain, and tells whether the budget
         covers it once more. `going_again` hears of an error after which it is sent again, before
-        the pause.
+        the pause. `first` is how a first attempt has ended, which `began` then by the loop's clock:
+        most do not fail, so the others are prepared for after that.
         """
         self._policy, self._stakes = policy, stakes
         self._seconds_left, self._sleep = seconds_left, sleep
         self._look_up, self._hold_again, self._going_again = look_up, hold_again, going_again
-        self._began = 0.0
-        self._attempt = 0
+        self._began = began
+        self._attempt = 0 if first is None else 1
         self._failed: Failed | None = None
         """How the last attempt ended."""
+        if first is not None:
+            self._failed = (type(first), first, first.__traceback__)
         self._tenacity: AsyncRetrying | None = None
         self._state: RetryCallState
         """What tenacity knows of the attempts, where one has failed."""

@@ -278,35 +278,34 @@ class Run:
         closing: str | None = None,
         repeatable: Collection[str] = (),
         cut: bool = False,
+        refusal: str | None = None,
+        cost_usd: float = 0.0,
     ) -> Self:
-        """This run with one more reply. Each whole call in it becomes a pending invocation, but in
-        a reply that closes the run: there, where a call was cut, and where one reply after the
-        other makes it (of a tool that is not `repeatable`), it is answered at once, so that none
-        dangles in the history. `cut`: the reply broke off inside a call."""
+        """This run with one more reply, which cost so much. Each whole call in it becomes a pending
+        invocation, but in a reply that closes the run: there, where a call was cut, and where one
+        reply after the other makes it (of a tool that is not `repeatable`), it is answered at once,
+        so that none dangles in the history. `cut`: the reply broke off inside a call. `refusal` has
+        the words of a model or provider that refused.
+        """
         made: list[Invocation] = []
         answered: list[ToolResult] = []
-        counted = [call for call in reply.calls if call.name not in repeatable]
+        calls = reply.calls
+        counted = [call for call in calls if call.name not in repeatable]
         key = " ".join(sorted({digest(call) for call in counted}))
         times = self.equal_replies + 1 if key and key == self.last_calls else 1
-        for call in reply.calls:
-            why = call.fault
-            if why is None and closing:
-                why = f"the limit of {closing} is reached"
-            elif why is None and call.name not in repeatable:
-                why = repeated_call_notice(times)
+        for call in calls:
+            why = _why_not_run(call, closing, 1 if call.name in repeatable else times)
             if why is None:
                 made.append(Invocation(call.id, call.name))
             else:
                 why = f"not run: {why}"
                 made.append(Invocation(call.id, call.name, status="cancelled", error=why))
                 answered.append(ToolResult(call.id, call.name, (Text(why),), error=True))
-        whole = bool(answered) and len(answered) == len(reply.calls)
-        return self.replace(
-            messages=(
-                *self.messages,
-                reply,
-                *([Message("tool", tuple(answered))] if whole else []),
-            ),
+        whole = bool(answered) and len(answered) == len(calls)
+        follow = (Message("tool", tuple(answered)),) if whole else ()
+        return replace(
+            self,
+            messages=(*self.messages, reply, *follow),
             invocations=(*self.invocations, *server_calls, *made),
             results=() if whole else tuple(answered),
             spent=(*self.spent, usage),
@@ -317,6 +316,8 @@ class Run:
             equal_replies=times,
             cut_replies=self.cut_replies + 1 if cut else 0,
             stuck=times > MOST_EQUAL_REPLIES + 1,
+            refusal=refusal,
+            highest_cost_usd=max(self.highest_cost_usd, cost_usd),
         )
 
     def with_invocation(self, *changed: Invocation) -> Self:
@@ -544,6 +545,13 @@ def _codec() -> TypeAdapter[Run]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Run)
+
+
+def _why_not_run(call: ToolCall, closing: str | None, times: int) -> str | None:
+    """Why a call is answered and not run, if it is. `times`: so many replies in a row made it."""
+    if call.fault is not None:
+        return call.fault
+    return f"the limit of {closing} is reached" if closing else repeated_call_notice(times)
 
 
 def _drawn(run: Run) -> frozenset[str]:

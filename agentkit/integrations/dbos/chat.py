@@ -88,7 +88,12 @@ class DurableChat(SavedConversation[Any]):
     def _new_run(self, start: Start) -> Run:
         return super()._new_run(start).replace(id=self._run_id)
 
-    def _new_log(self, *, waits: bool = False) -> EventLog:  # noqa: ARG002 - it always waits
+    def _new_log(
+        self,
+        *,
+        waits: bool = False,  # noqa: ARG002 - it always waits
+        is_heard: bool = True,  # noqa: ARG002 - the events are kept for others
+    ) -> EventLog:
         return _StepLog(self._steps, self._album.take, self._save)
 
     async def _ready(self, start: Start) -> Interrupted | None:
