@@ -247,6 +247,7 @@ def told_to_install(place: Environment) -> list[str]:
     return re.findall(r"pip install .*", done.stdout + done.stderr)
 
 
+@pytest.mark.slow
 def test_a_missing_extra_is_named_by_a_line_that_pip_takes(fresh: Environment) -> None:
     assert told_to_install(fresh) == [f'pip install "{NAME}[socks]"']
     pip = [

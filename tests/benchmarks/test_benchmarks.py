@@ -21,6 +21,7 @@ from tests.benchmarks.replies import DELTA, WORDS, png
 from tests.benchmarks.server import running
 from tests.benchmarks.sessions import measured, table
 from tests.benchmarks.subjects import subjects
+from tests.conftest import spread
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ CASES = cases(TINY)
 @pytest.mark.filterwarnings(
     "ignore:Sending a large body:ResourceWarning"
 )  # what the SDK does on aiohttp
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+@pytest.mark.parametrize("case", spread(CASES, 3), ids=lambda case: case.title)
 async def test_each_subject_gives_the_right_answer(case: Case, origin: str, tmp_path: Path) -> None:
     several = subjects(tmp_path)
     for subject in several:
@@ -50,6 +51,7 @@ async def test_each_subject_gives_the_right_answer(case: Case, origin: str, tmp_
         await subject.close()
 
 
+@pytest.mark.slow
 async def test_samples_are_interleaved_and_named(origin: str, tmp_path: Path) -> None:
     several = subjects(tmp_path)
     seconds = await medians(CASES[0], several, origin, tmp_path, 1)
@@ -58,6 +60,7 @@ async def test_samples_are_interleaved_and_named(origin: str, tmp_path: Path) ->
         await subject.close()
 
 
+@pytest.mark.slow
 def test_memory_that_is_held_shows_in_the_peak() -> None:
     code = (
         "from tests.benchmarks.measure import peak_memory, reset_peak; before = reset_peak(); held = b'x' * (32 << 20); "

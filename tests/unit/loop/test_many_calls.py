@@ -18,7 +18,7 @@ from agentkit import Denied, Limits, Run, tool
 from agentkit.emulator import CallTool, Reply, Say
 from agentkit.hooks import Hooks
 from agentkit.wire.tool_calls import MOST_CALLS
-from tests.conftest import Bench
+from tests.conftest import Bench, spread
 
 FOLDER = str(Path(agentkit.__file__).parent)
 PLENTY = Limits(tool_calls=10_000, images=1_000)
@@ -123,7 +123,7 @@ WORK: list[Callable[[Bench, int], Awaitable[None]]] = [
 
 
 @pytest.mark.unjudged
-@pytest.mark.parametrize("work", WORK, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("work", spread(WORK, 2), ids=lambda each: each.__name__)
 async def test_twice_the_calls_are_twice_the_work(
     bench: Bench, work: Callable[[Bench, int], Awaitable[None]]
 ) -> None:
