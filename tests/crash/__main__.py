@@ -61,11 +61,13 @@ def _controls(given: argparse.Namespace) -> list[str]:
         at_once=given.jobs,
     )
     print(f"without the ledger: {without}", flush=True)
+    faults += without.failed
     if not (without.sum("repeated") and without.sum("lost")):
         faults.append("without the ledger: no harm")
     for name, harm in (("received", "waited"), ("pictures", "lost"), ("look-up", "waited")):
         total = control(name, at_once=given.jobs)
         print(f"without {name}: {total}", flush=True)
+        faults += total.failed
         if not total.sum(harm):
             faults.append(f"without {name}: no harm")
     total = control("none", at_once=given.jobs)

@@ -57,6 +57,8 @@ class Total:
 
     kills: int
     findings: tuple[Finding, ...]
+    failed: tuple[str, ...] = ()
+    """Experiments that came to no end: a program hung, say. The others count all the same."""
 
     def sum(self, name: str) -> int:
         """The sum of a field."""
@@ -65,7 +67,8 @@ class Total:
     @property
     def broken(self) -> list[str]:
         """Why runs did not come to their right end."""
-        return [f"{each.scene}: {each.broken}" for each in self.findings if each.broken]
+        found = [f"{each.scene}: {each.broken}" for each in self.findings if each.broken]
+        return [*found, *self.failed]
 
     def __str__(self) -> str:
         names = [
@@ -169,9 +172,19 @@ def points(scene: Scene) -> list[Kill]:
 
 
 def _total(work: Sequence[Callable[[], Finding]], at_once: int) -> Total:
+    failed: list[str] = []
+
+    def found(each: Callable[[], Finding]) -> Finding | None:
+        try:
+            return each()
+        except AssertionError as error:
+            failed.append(str(error))
+            return None
+
     with ThreadPoolExecutor(at_once) as pool:
-        found = list(pool.map(lambda each: each(), work))
-    return Total(len(found), tuple([each for each in found if each.is_cut]))
+        findings = [each for each in pool.map(found, work) if each is not None]
+    cut = tuple([each for each in findings if each.is_cut])
+    return Total(len(work), cut, tuple(failed))
 
 
 UNBILLED = Setting(
