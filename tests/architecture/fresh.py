@@ -20,6 +20,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = ("OPENROUTER_", "AGENTKIT_", "LIVE", "PYTHONPATH", "VIRTUAL_ENV")
+LONGEST = 1_800.0
+"""Seconds until a command hangs: pip alone has taken five minutes beside a dozen other programs."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -78,7 +80,7 @@ class Environment:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=LONGEST,
             check=False,
             cwd=self.folder,
             env=self.variables(**changes),

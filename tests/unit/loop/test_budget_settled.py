@@ -9,10 +9,12 @@ import pytest
 from agentkit import (
     Budget,
     ImageGeneration,
+    OpenRouter,
 )
 from agentkit.emulator import Failure, RawReply, Reply, Say
 from agentkit.errors import APIError, BadRequest, RunError
-from tests.clock import FOREVER, until
+from agentkit.openrouter import Timeouts
+from tests.clock import FOREVER, GUARD, until
 from tests.conftest import Bench
 from tests.unit.loop.spending import says
 
@@ -20,8 +22,14 @@ from tests.unit.loop.spending import says
 async def test_what_a_broken_request_cost_is_looked_up(bench: Bench) -> None:
     budget = Budget(cost_usd=1)
     bench.emulator.play([Reply([Say("A long tale of many words. " * 40)], cut_after=1000)])
-    with pytest.raises(RunError) as caught:
-        await bench.ask(bench.agent(budget=budget), "Go")
+    patient = OpenRouter(
+        api_key="sk-or-test-key",
+        base_url=bench.emulator.base_url,
+        timeouts=Timeouts(lookup=GUARD),
+    )
+    async with patient:
+        with pytest.raises(RunError) as caught:
+            await bench.ask(bench.agent(budget=budget, client=patient), "Go")
     assert caught.value.generation is not None
     assert caught.value.billed is True
     assert (budget.spent_usd, budget.uncertain_requests) == (caught.value.generation.cost_usd, 0)
