@@ -11,6 +11,7 @@ from agentkit.errors import FileError, ImageError, UsageError
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
+    from agentkit.loop.begin import AgentLike
     from agentkit.values import File, Image
 
 _PICTURES = frozenset({"png", "jpg", "jpeg", "webp", "gif", "avif", "heic", "bmp", "tif", "tiff"})
@@ -44,13 +45,16 @@ async def fetched(given: Sequence[Image | File], agent: Agent[Any]) -> list[Imag
             values.append(each)
             continue
         try:
-            values.append(await _of_url(each.url, agent))
+            values.append(await of_url(each.url, agent))
         except (FileError, ImageError) as error:
             raise UsageError(f"-a {each.url}: {error}") from error
     return values
 
 
-async def _of_url(url: str, agent: Agent[Any]) -> Image | File:
+async def of_url(url: str, agent: AgentLike[Any]) -> Image | File:
+    """The picture or the file at a URL, downloaded under the agent's `FetchPolicy`. Raises
+    `ImageError` or `FileError`.
+    """
     import asyncio
 
     from agentkit.values import File, Source

@@ -8,8 +8,14 @@ Sources of the table, as of November 2026:
 - Alibaba, https://www.alibabacloud.com/help/en/model-studio/context-cache: the same, for five
   minutes alone, and from 1024 tokens on.
 - OpenRouter, https://openrouter.ai/docs/guides/best-practices/prompt-caching: of Gemini's marks the
-  last one counts, five minutes from the writing on, writing at the price of input and of storing
-  it for five minutes, reading at 0.25 times.
+  last one counts, five minutes from the writing on; writing costs the price of input and of storing
+  it for five minutes.
+- Google, https://ai.google.dev/gemini-api/docs/caching: the least lengths of Gemini, which its
+  versions of this page tell as 1024 to 4096 by model and date.
+
+Of Gemini's row the shares have no source: 1.1 for writing with storage, and 0.25 for reading, are
+what prices of 2025 came to; newer models read at less. The least length is the shortest that Google
+has told. A test must not rest on these three.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agentkit._check import check_model
 from agentkit.budget import Budget
-from agentkit.cli.attachments import of_path
+from agentkit.cli.attachments import of_path, of_url
 from agentkit.cli.terminal.chat import Chat, print_last_turn, prompt_rows
 from agentkit.cli.terminal.files import open_in_viewer, save_all
 from agentkit.cli.terminal.markdown import Hanging
@@ -27,11 +27,14 @@ from agentkit.run.audience import Audience
 from agentkit.settings import ModelSettings
 from agentkit.show import plain
 from agentkit.values import APIS, File, Image, MemoryBlobs, replace
+from agentkit.values.file_kind import PDF
 
 LARGEST_ATTACHMENT = 32 << 20
 """Bytes of a file that `/attach` takes: services refuse larger ones, and a message is kept in
 memory while it is sent.
 """
+_OPENED = frozenset({PDF, "text/plain", "text/csv", "text/markdown"})
+"""Kinds of files that programs show, and do not run."""
 _HELP_COLUMNS = 40
 """Columns beside the names of the commands; with fewer, what they do stands below."""
 
@@ -115,15 +118,25 @@ async def _files(chat: Chat, _: str) -> None:
 
 
 async def _open(chat: Chat, argument: str) -> None:
-    image = _picture(chat, argument)
-    path = await asyncio.to_thread(open_in_viewer, image)
-    chat.say(f"{image.name} is opened: {path}", "dim")
+    file = chat.conversation.files.get(argument)
+    if file is not None and file.media_type not in _OPENED:
+        raise UsageError(
+            f"/open {argument}: {file.media_type} is not opened, since a program may run what is "
+            f"in it; /save {argument} keeps it"
+        )
+    value = _picture(chat, argument) if file is None else file
+    path = await asyncio.to_thread(open_in_viewer, value)
+    chat.say(f"{value.name} is opened: {path}", "dim")
 
 
 async def _attach(chat: Chat, argument: str) -> None:
     if not argument:
-        raise UsageError("/attach: accepted is a file: /attach cat.png")
-    await attach_file(chat, as_path(argument))
+        raise UsageError("/attach: accepted is a file or a URL: /attach cat.png")
+    if not argument.lower().startswith(("http://", "https://")):
+        await attach_file(chat, as_path(argument))
+        return
+    handle = chat.attach(await of_url(argument, chat.conversation.agent))
+    chat.say(f"{handle} goes with the next message: {argument}", "dim")
 
 
 async def _save(chat: Chat, argument: str) -> None:
@@ -311,8 +324,8 @@ def files_after() -> Iterable[str]:
 COMMANDS: dict[str, Entry] = {
     "images": Entry("", "list the pictures of this conversation", _images),
     "files": Entry("", "list the files of this conversation", _files),
-    "open": Entry("[NAME]", "show a picture in a window (default: the latest)", _open),
-    "attach": Entry("FILE", "send a picture or a file with the next message", _attach),
+    "open": Entry("[NAME]", "show a picture or a PDF in a window (default: the latest)", _open),
+    "attach": Entry("FILE or URL", "send a picture or a file with the next message", _attach),
     "save": Entry("[NAME] [FOLDER]", "save pictures and files (default: all, in pictures/)", _save),
     "retry": Entry("", "take the last turn again", _retry),
     "undo": Entry("", "go back to before the last turn", _undo),

@@ -64,13 +64,13 @@ def _holds(target: Path, value: Image | File) -> bool:
         return False
 
 
-def open_in_viewer(image: Image) -> Path:
-    """Open a copy of the picture with the program of the system. Returns the copy.
+def open_in_viewer(value: Image | File) -> Path:
+    """Open a copy of the picture or file with the program of the system. Returns the copy.
 
     Raises `UsageError` where there is no such program.
     """
-    target = Path(tempfile.mkdtemp(prefix="agentkit-")) / image.file_name
-    image.save(target)
+    name = value.saved_name if value.kind == "file" else value.file_name
+    target = value.save(Path(tempfile.mkdtemp(prefix="agentkit-")) / name)
     if sys.platform == "win32":
         os.startfile(target)  # noqa: S606 - a file of ours, by the user's own viewer
         return target
@@ -80,7 +80,7 @@ def open_in_viewer(image: Image) -> Path:
         os.environ.get(each) for each in ("DISPLAY", "WAYLAND_DISPLAY")
     )
     if program is None or not has_display:
-        raise UsageError(f"there is no program to show pictures here; the picture is {target}")
+        raise UsageError(f"there is no program to show it here; it is {target}")
     subprocess.Popen(  # noqa: S603 - the program of the system, without a shell
         [program, str(target)],
         stdin=subprocess.DEVNULL,

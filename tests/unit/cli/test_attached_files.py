@@ -160,6 +160,28 @@ async def test_files_in_a_chat(emulator: Emulator, client: OpenRouter, tmp_path:
     assert (saved / "files/notes.txt").read_text() == "Monday: rain"
 
 
+async def test_a_url_is_attached_and_what_may_run_is_not_opened(
+    emulator: Emulator, client: OpenRouter, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<!doctype html><script>alert(1)</script>")
+    emulator.play([Reply([Say("Read.")])])
+    url = "http://127.0.0.1:1/report.pdf"
+    face = await chat(
+        client,
+        tmp_path,
+        f"/attach {url}",
+        f"/attach {page}",
+        "Read",
+        "/open file_1",
+        "/open file_2",
+    )
+    shown = " ".join(face.lines)
+    assert "✗ not fetched: 127.0.0.1 is no public address" in face.lines
+    assert "/open file_1: text/html is not opened" in shown
+    assert "there is no picture 'file_2'" in shown
+
+
 async def test_a_file_that_changes_before_it_is_sent_goes_as_it_was(
     emulator: Emulator, client: OpenRouter, tmp_path: Path
 ) -> None:
