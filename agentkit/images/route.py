@@ -145,7 +145,7 @@ def libraries_are_loaded() -> bool:
 def load_libraries() -> None:
     """Import what a connection needs."""
     import_module("agentkit.images.checked_transport")
-    import_module("tenacity")
+    import_module("anyio._backends._asyncio")  # or httpx2 does, on the loop
 
 
 @contextmanager

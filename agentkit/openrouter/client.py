@@ -275,13 +275,13 @@ class OpenRouter:
         loop = asyncio.get_running_loop()
         if (connections := self._open.get(loop)) is not None:
             return connections
-        proxy = None if self._sdk is not None else chosen_proxy(self.proxy, self.base_url)
-        if self._key:
-            await check_name(self.base_url, allowed=self._allow_http, proxy=proxy)
-        elif self._needs_key:
+        if not self._key and self._needs_key:
             raise MissingKey(no_key(self.base_url, self.service))
         # In a thread: it takes a second or more, in which the loop has other things to do.
         await asyncio.to_thread(_load, self.transport, self.tls)
+        proxy = None if self._sdk is not None else chosen_proxy(self.proxy, self.base_url)
+        if self._key:
+            await check_name(self.base_url, allowed=self._allow_http, proxy=proxy)
         if (connections := self._open.get(loop)) is not None:  # another request was faster
             return connections
         for other in [each for each in self._open if each.is_closed()]:
@@ -397,10 +397,12 @@ def _load(transport: Transport | None, tls: Tls | None) -> None:
     """Import what a first request needs, which takes longer than to import agentkit, and read the
     certificates.
     """
-    names = ["openai", "tenacity"]
+    names = ["openai", "tenacity", "structlog", "urllib.request"]
     names += ["agentkit.openrouter.connections", "agentkit.openrouter.http_clients"]
     if transport != "httpx2":
         names.append("agentkit.openrouter.aiohttp_transport")
+    if transport == "httpx2":  # what it imports with its first connection
+        names.append("anyio._backends._asyncio")
     for name in names:
         import_module(name)
     with contextlib.suppress(UsageError):  # told where the connections are opened
