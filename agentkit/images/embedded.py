@@ -54,7 +54,10 @@ class ReplySpool(Spool):
 
     def close(self) -> bytes:
         """The end of the body. Returns what was held back."""
-        rest = self._taken_out(super().close())
+        rest = super().close()
+        if not (rest or self._waiting or self._run):
+            return rest
+        rest = self._taken_out(rest)
         held, self._waiting = self._waiting, b""
         if self._run is not None:
             self._run.cut()

@@ -14,7 +14,7 @@ MOST_UNREAD = 3
 
 def marks(run: Run, context: RunContext) -> CacheMarks | None:
     """The marks of the next request of this run."""
-    services, audience = context.services, context.audience(run.model)
+    services, audience = context.services, context.declared(run.model).audience
     if not services.client.service.fields.openrouter:
         return None
     encoded = services.encoded

@@ -72,10 +72,6 @@ class Round:
         """The run as far as it has come."""
         return self.log.run or self.run
 
-    def grow(self, change: Callable[[Run], Run]) -> None:
-        """Change the run as far as it has come."""
-        self.log.run = change(self.so_far)
-
     @property
     def seconds_left(self) -> float:
         """The time left now: a call that had to queue has less than those before it."""
@@ -93,16 +89,28 @@ class Accepted:
     """Handles of the pictures among its arguments."""
 
 
-async def run_call(round_: Round, invocation: Invocation) -> tuple[ToolOutcome, float]:
-    """Run one call: how it ended, and the seconds it took."""
+def begun_now(invocation: Invocation) -> Invocation:
+    """The call as it is while it runs."""
+    return replace(invocation, status="running", started_at=time.time(), question=None)
+
+
+async def run_call(
+    round_: Round, invocation: Invocation, *, has_begun: bool = False
+) -> tuple[ToolOutcome, float]:
+    """Run one call: how it ended, and the seconds it took. `has_begun`: the run has it as one that
+    runs.
+    """
     async with round_.gate:
         if round_.seconds_left <= 0:
             return not_run(invocation, "seconds"), 0.0
         now = asyncio.get_running_loop().time
         began = now()
-        started = replace(invocation, status="running", started_at=time.time(), question=None)
-        round_.grow(lambda run: run.with_invocation(started))
-        round_.log.tell(InvocationStarted(started))
+        started = invocation
+        if not has_begun:
+            started = begun_now(invocation)
+            round_.log.run = round_.so_far.with_invocation(started)
+        if round_.log.is_heard:
+            round_.log.tell(InvocationStarted(started))
         ended = await _ended(round_, started)
         seconds = now() - began
         logger().info(

@@ -159,12 +159,13 @@ class ReplyReader:
         """The run with the whole reply. Raises the error that the reply holds, and
         `StreamInterrupted` or `ProtocolError` where it is not whole.
         """
-        reply = self.decoder.reply()
+        decoder = self.decoder
+        reply = decoder.reply()
         generation_id = exchange.generation_id or reply.id
         if reply.error is not None:
             reply.error.generation_id = reply.error.generation_id or generation_id
             raise reply.error
-        if not self.decoder.finished:
+        if not decoder.finished:
             raise (
                 StreamInterrupted(
                     "the stream ended before the reply was whole", generation_id=generation_id

@@ -113,7 +113,7 @@ def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
         images=run.images,
         files=run.files,
         api=run.api,
-        audience=context.audience(run.model),
+        audience=context.declared(run.model).audience,
         sees=context.sees,
         takes_files=context.takes_files,
         gone=gone,

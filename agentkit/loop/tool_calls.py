@@ -14,7 +14,7 @@ from agentkit.errors import HookFailed
 from agentkit.loop.context import RunContext
 from agentkit.loop.delegate import Delegation, is_agent
 from agentkit.loop.live import Cancellation
-from agentkit.loop.one_call import Round, run_call
+from agentkit.loop.one_call import Round, begun_now, run_call
 from agentkit.loop.tool_results import ToolOutcome, applied, broken_off, not_run
 from agentkit.run import Call, Run
 from agentkit.run.step import CLOSING_SHARE
@@ -49,8 +49,15 @@ async def call(
     gate = asyncio.Semaphore(run.limits.parallel)
     delegation = _delegation(run, step, context, seconds_left)
     until = asyncio.get_running_loop().time() + seconds_left
+    at_once = 0
+    if seconds_left > 0 and not context.budget.limits_usd:
+        # These begin together, so the run grows once by all of them.
+        at_once = run.limits.parallel
+        begun = [begun_now(each) for each in started[:at_once]]
+        started[:at_once] = begun
+        log.run = run = run.with_invocation(*begun)
     round_ = Round(run, context, log, gate, until, delegation)
-    tasks = {task: number for number, task in enumerate(_tasks(round_, started))}
+    tasks = {task: at for at, task in enumerate(_tasks(round_, started, at_once))}
     try:
         broken = await _all_ended(round_, tasks)
     except BaseException:
@@ -78,21 +85,30 @@ async def _all_ended(round_: Round, tasks: dict[CallTask, int]) -> HookFailed | 
         batch = [await ended.get()]
         while not ended.empty():
             batch.append(ended.get_nowait())
-        for task in sorted(batch, key=tasks.__getitem__):
-            del tasks[task]
-            failed = _take(round_, task)
-            broken = broken or failed
+        failed = _take(round_, sorted(batch, key=tasks.__getitem__), tasks)
+        broken = broken or failed
         cancellation.check()
         if tasks:  # of those that are still at work, none is run again for these
             await round_.log.save()
     return broken
 
 
-def _take(round_: Round, task: CallTask) -> HookFailed | None:
-    """Give the run the outcome of a call that has ended. Raises what its task raised."""
-    ended, seconds = task.result()
-    round_.grow(lambda run: applied(run, ended, round_.log, seconds))
-    return ended.broken
+def _take(
+    round_: Round, batch: Sequence[CallTask], tasks: dict[CallTask, int]
+) -> HookFailed | None:
+    """Give the run the outcomes of calls that have ended, each out of `tasks`. Returns the first
+    error of a hook. Raises what a task raised; the run has the calls before it then.
+    """
+    run, broken = round_.so_far, None
+    try:
+        for task in batch:
+            tasks.pop(task, None)
+            ended, seconds = task.result()
+            run = applied(run, ended, round_.log, seconds)
+            broken = broken or ended.broken
+    finally:
+        round_.log.run = run
+    return broken
 
 
 def _beyond_pictures(run: Run, step: Call, context: RunContext) -> list[Invocation]:
@@ -108,16 +124,17 @@ def _beyond_pictures(run: Run, step: Call, context: RunContext) -> list[Invocati
     return drawing[max(run.limits.images - run.pictures, 0) :]
 
 
-def _tasks(round_: Round, invocations: Sequence[Invocation]) -> list[CallTask]:
-    """A task for each call. Where money is limited, a call waits for an equal one before it: what
-    that costs may not have been known before."""
+def _tasks(round_: Round, invocations: Sequence[Invocation], at_once: int) -> list[CallTask]:
+    """A task for each call, of which the first `at_once` have begun. Where money is limited, a call
+    waits for an equal one before it: what that costs may not have been known before."""
+    works = [run_call(round_, each, has_begun=at < at_once) for at, each in enumerate(invocations)]
+    if not round_.context.budget.limits_usd:
+        return [in_background(work) for work in works]
     tasks: list[CallTask] = []
     equal: dict[str, CallTask] = {}
-    limited = round_.context.budget.limits_usd
-    for invocation in invocations:
+    for invocation, work in zip(invocations, works, strict=True):
         key = f"{invocation.name}:{invocation.arguments!r}"
-        work = run_call(round_, invocation)
-        before = equal.get(key) if limited else None
+        before = equal.get(key)
         equal[key] = task = in_background(work if before is None else _after(before, work))
         tasks.append(task)
     return tasks
@@ -146,7 +163,7 @@ async def _keep(round_: Round, tasks: Collection[CallTask]) -> None:
         await asyncio.wait(tasks, timeout=_STOP_SECONDS + grace)
     for task in tasks:
         if task.done() and not task.cancelled() and task.exception() is None:
-            _take(round_, task)
+            _take(round_, [task], {})
     for invocation, sub in round_.broken_off:
         run = await broken_off(round_.so_far, invocation, sub, round_.context, round_.log)
         round_.log.run = run

@@ -131,8 +131,8 @@ async def done(
     return ToolOutcome(
         replace(invocation, status="completed"),
         encoded,
-        await _all_stored(encoded.images, context, invocation.id),
-        await files_stored(encoded.files, context),
+        await _all_stored(encoded.images, context, invocation.id) if encoded.images else (),
+        await files_stored(encoded.files, context) if encoded.files else (),
         parents,
         given.usage,
         given.sub,
@@ -271,9 +271,15 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
     """
     if done.sub is not None:
         done = replace(done, sub=done.sub.with_all_counted())
-    run, names, fresh = _with_pictures(run, done, log)
-    run, files = _with_files(run, done)
-    run = _with_spending(run, done, fresh)
+    names: dict[str, Image | ImageFailure] = {}
+    files: dict[File, File | str] = {}
+    fresh = 0
+    if done.pictures:
+        run, names, fresh = _with_pictures(run, done, log)
+    if done.files:
+        run, files = _with_files(run, done)
+    if done.sub is not None or done.usage is not None:
+        run = _with_spending(run, done, fresh)
     if done.sub is not None and done.sub.status == "paused":
         return waiting(run, done.invocation, done.sub)
     if done.waits is not None:
@@ -298,7 +304,8 @@ def applied(run: Run, done: ToolOutcome, log: EventLog, seconds: float | None = 
         cost_usd=_cost(done),
         seconds=seconds,
     )
-    log.tell(InvocationFinished(ended, tuple(given)))
+    if log.is_heard:
+        log.tell(InvocationFinished(ended, tuple(given)))
     return run.with_result(ended, result)
 
 

@@ -253,9 +253,16 @@ class Encoded:
         if len(chunks) != len(self.chunks) or any(map(is_not, chunks, self.chunks)):
             self.chunks = tuple(chunks)
         items = [each.pieces for each in chunks if each.pieces != (b"",)]
+        kept, has_marks = self.items, request.cache is not None
         for index in range(at, len(messages)):
-            own = encode(messages[index], shown.get(index, PLAIN))
-            ends.add(messages[index], len(items), own)
+            message, view = messages[index], shown.get(index, PLAIN)
+            found = kept.get((id(message), api, None if view is PLAIN else view))
+            if found is not None and found[0] is message:
+                own: Sequence[Pieces] = found[1]
+            else:
+                own = encode(message, view)
+            if has_marks:
+                ends.add(message, len(items), own)
             items += own
         return items
 
@@ -379,7 +386,8 @@ def _sent(thing: Image | File, shown: MessageView) -> Iterator[Sent]:
 def with_surroundings(message: Message, shown: MessageView) -> list[Sent]:
     """The parts of a user's message, with what goes in front of them and behind."""
     before = [Text(shown.before)] if shown.before else []
-    return [*before, *visible(message.parts, set(shown.hidden), shown), *beside(shown)]
+    own = visible(message.parts, set(shown.hidden), shown)
+    return [*own] if shown is PLAIN else [*before, *own, *beside(shown)]
 
 
 def beside(shown: MessageView) -> Iterator[Sent]:

@@ -94,7 +94,9 @@ class Request:
     @property
     def audience(self) -> Audience:
         """The models that may answer."""
-        return self.readers or Audience.of(self.model, self.settings, strict=self.fields.strict)
+        if self.readers is not None:
+            return self.readers
+        return Audience.of(self.model, self.settings, strict=self.fields.strict)
 
     @property
     def marks_tools(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -51,7 +51,7 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
     if request.instructions.strip():
         items.append((write({"role": "system", "content": _instructions(request)}),))
     every = cache.every(request, "chat", partial(_items, audience=audience, cache=cache), ends)
-    items += with_marks(request, "chat", every, ends)
+    items += every if request.cache is None else with_marks(request, "chat", every, ends)
     return around(cache.head(request, "chat", _head), "messages", items)
 
 
@@ -153,14 +153,10 @@ def _with_notes(
 
 def _user(parts: Sequence[Sent], *, in_parts: bool) -> Pieces:
     holes = Placeholders()
-    content = _content(parts, holes)
+    content = [_part(part, holes) for part in parts]
     if not in_parts and len(content) == 1 and content[0]["type"] == "text":
         return holes.pieces({"role": "user", "content": content[0]["text"]})
     return holes.pieces({"role": "user", "content": content})
-
-
-def _content(parts: Iterable[Sent], holes: Placeholders) -> list[dict[str, Any]]:
-    return [_part(part, holes) for part in parts]
 
 
 def _part(part: Sent, holes: Placeholders) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
         content = system_text(request, "responses", "input_text")
         items.append((write({"type": "message", "role": "system", "content": content}),))
     every = cache.every(request, "responses", partial(_items, audience=audience, cache=cache), ends)
-    items += with_marks(request, "responses", every, ends)
+    items += every if request.cache is None else with_marks(request, "responses", every, ends)
     return around(cache.head(request, "responses", _head), "input", items)
 
 
