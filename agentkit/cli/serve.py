@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,12 +16,16 @@ from agentkit.cli import options as given
 from agentkit.cli.agents import AgentOptions
 from agentkit.cli.connection import EMULATOR_NOTE, Live, chat_service, environment_of
 from agentkit.cli.saved import Database, sessions_at
+from agentkit.cli.worker import Shared
+from agentkit.errors import UsageError
 
 if TYPE_CHECKING:
     import socket
 
+    from agentkit.agent import Agent
     from agentkit.budget import Budget
     from agentkit.cli.connection import Address
+    from agentkit.integrations.dbos import Durable
 
 
 Offer = Annotated[
@@ -30,6 +34,14 @@ Offer = Annotated[
 ]
 Most = Annotated[
     float | None, typer.Option(metavar="USD", help="The most that all chats may cost together.")
+]
+Handed = Annotated[
+    str | None,
+    typer.Option(
+        "--durable",
+        metavar="URL",
+        help="Hand the turns to `agentkit worker`s of this database, which the chats are in then.",
+    ),
 ]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
@@ -62,6 +74,8 @@ def serve(
     offer: Offer = None,
     budget: Most = None,
     sessions: Database = None,
+    durable: Handed = None,
+    shared_folder: Shared = False,
     store: given.Store = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
@@ -80,8 +94,19 @@ def serve(
     described = AgentOptions(agent, model, system, tool or (), option or (), api, draw)
     described.check()
     limit = None if budget is None else Budget(budget)
-    place = Place(sessions, offer or (), limit, hosts or (), token, is_opened=open_)
+    place = Place(
+        sessions,
+        offer or (),
+        limit,
+        hosts or (),
+        token,
+        is_opened=open_,
+        durable=durable,
+        shared_folder=shared_folder,
+    )
     place.check(host)
+    if durable is not None:
+        _check_durable(place, agent, is_emulated=offline)
     if store is not None:
         os.environ["AGENTKIT_STORE"] = store
     reached = chat_service(has_agent=agent is not None, offline=offline, live=live)
@@ -99,6 +124,9 @@ class Place:
     hosts: Sequence[str]
     token: str | None
     is_opened: bool
+    durable: str | None = None
+    """The database of durable runs."""
+    shared_folder: bool = False
 
     def check(self, host: str) -> None:
         """Raise `UsageError` for an address that must not be listened on."""
@@ -130,11 +158,12 @@ async def _serve(
     from agentkit.web.serve import Server, address_of
 
     agent = await agent_for(described, address, "agentkit serve")
-    budget = place.budget
+    budget, durable = place.budget, _durable_at(place, agent)
     try:
         web = app(
             agent,
-            sessions=sessions_at(place.sessions, agent.store),
+            sessions=None if durable else sessions_at(place.sessions, agent.store),
+            durable=durable,
             hosts=place.hosts,
             token=place.token,
             models=place.offered,
@@ -150,3 +179,28 @@ async def _serve(
         await Server(web).serve([listening])
     finally:
         await agent.client.close()
+        if durable is not None:
+            await durable.close()
+
+
+def _check_durable(place: Place, agent: str | None, *, is_emulated: bool) -> None:
+    """Raise `UsageError` for options that workers know nothing of."""
+    if agent is None or is_emulated:
+        raise UsageError(
+            "--durable: accepted is one with --agent, and without --offline: the workers have that "
+            "agent, and the service that it asks"
+        )
+    for word, value in (("--sessions", place.sessions), ("--budget", place.budget)):
+        if value is not None:
+            raise UsageError(
+                f"--durable and {word}: accepted is one of them; the chats are in the database of "
+                "the runs, and a budget is that of the workers' agent"
+            )
+
+
+def _durable_at(place: Place, agent: Agent[Any]) -> Durable | None:
+    if place.durable is None:
+        return None
+    from agentkit.integrations.dbos import Durable
+
+    return Durable(place.durable, agents=[agent], shared_folder=place.shared_folder)

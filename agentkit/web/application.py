@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -31,6 +31,9 @@ from agentkit.web.routes import route
 from agentkit.web.talk import Talk
 from agentkit.web.turn_pictures import TurnPictures
 from agentkit.web.turns import Turns
+
+if TYPE_CHECKING:
+    from agentkit.integrations.dbos import Durable
 
 KEEP_SECONDS = 10.0
 """How long turns have to keep what came when the server is stopped, beside the grace that downloads
@@ -125,6 +128,7 @@ def app(
     deps: DepsOf | None = None,
     models: Iterable[str] = (),
     emulator: bool = False,
+    durable: Durable | None = None,
 ) -> WebApp:
     """A chat server for an agent: an ASGI application with a page, to run by itself or to mount
     below any path of another one.
@@ -142,6 +146,9 @@ def app(
       their `Context`. The user is None where there is a token.
     - `models` are those that users may choose beside the agent's own.
     - `emulator` says that no model answers, which the page then tells.
+    - `durable` hands the turns to its workers: a message begins a durable run, in the same
+      database as the conversations, and any process with the same `durable` tells of it. The
+      workers have the budgets and the `deps` then. Previews are left out.
 
     Raises `UsageError` for a wrong argument.
     """
@@ -151,7 +158,16 @@ def app(
         if given is not None and not callable(given):
             raise refused(f"web.app({name}={{!r}})", given, "is a function of the user's name")
     names = tuple(check_model("web.app(models={!r})", each) for each in models)
-    options = WebOptions(agent, names, budget, deps, emulator)
+    options = WebOptions(agent, names, budget, deps, emulator, durable)
+    if durable is not None:
+        _check_durable(options, sessions)
+        sessions = durable.sessions
+    kept = _checked_sessions(agent, sessions)
+    return WebApp(options, kept, hosts=hosts, token=token, user=user)
+
+
+def _checked_sessions(agent: Agent[Any], sessions: Sessions | None) -> Sessions:
+    """Where conversations are kept. Raises `UsageError` where its pictures are not the agent's."""
     kept = Sessions(store=agent.store) if sessions is None else sessions
     if kept.store != agent.store:
         raise UsageError(
@@ -159,7 +175,27 @@ def app(
             f"sessions in {kept.store!r}; accepted is the same for both: "
             "Sessions(…, store=agent.store)"
         )
-    return WebApp(options, kept, hosts=hosts, token=token, user=user)
+    return kept
+
+
+def _check_durable(options: WebOptions, sessions: Sessions | None) -> None:
+    """Raise `UsageError` for what cannot be said together with `durable`."""
+    from agentkit.integrations.dbos import Durable
+
+    durable, agent = options.durable, options.agent
+    check_kind("web.app(durable={!r})", durable, Durable, "Durable('postgresql://…')")
+    for name, given, instead in (
+        ("sessions", sessions, "the conversations are in the database of the runs"),
+        ("budget", options.budget_of, "give one to the agent of the workers: Agent(budget=…)"),
+        ("deps", options.deps_of, "workers give theirs: Durable(deps=…)"),
+    ):
+        if given is not None:
+            raise UsageError(f"web.app(durable=…, {name}=…): accepted is one of them; {instead}")
+    if durable is not None and durable.agents.get(agent.name, agent) is not agent:
+        raise UsageError(
+            f"web.app(durable=…): it has another agent of the name {agent.name!r}, and workers "
+            "take runs by that name"
+        )
 
 
 def _routes(to: Requests) -> list[BaseRoute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit.agent import Agent
 from agentkit.budget import Budget
@@ -14,6 +14,9 @@ from agentkit.tools.server_tools import ImageGeneration
 from agentkit.values import APIS
 from agentkit.values.file_kind import MOST_BYTES
 from agentkit.web.refusal import Refused
+
+if TYPE_CHECKING:
+    from agentkit.integrations.dbos import Durable
 
 IMAGE_TOOL = ImageGeneration().name
 _CATALOGUE_SECONDS = 1.0
@@ -35,6 +38,8 @@ class WebOptions:
     deps_of: DepsOf | None = None
     emulator: bool = False
     """Whether no model answers."""
+    durable: Durable | None = None
+    """Whose workers take the turns; None: this process does."""
 
     @property
     def offered(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,21 +58,21 @@ class Requests:
         asked = _asked(body)
         chat = checked_id(asked.chat)
         live = await self.turns.take(chat, user, self.talk.answering(chat, user, asked))
-        return _streamed(live.rest())
+        return _streamed(live.rest(), live)
 
     async def stream(self, request: Request) -> Response:
         """The stream of the turn that goes on, from its start. Nothing where there is none, and for
         a conversation that is not there yet, or is somebody else's: clients ask for the stream of
         each new conversation, and nobody is told more.
         """
-        live = self._live(request)
+        live = await self._live(request)
         if live is None:
             return Response(status_code=204, headers={"cache-control": "no-store"})
-        return _streamed(live.log.read())
+        return _streamed(live.log.read(), live)
 
     async def stop(self, request: Request) -> Response:
         """End the turn, and keep what came."""
-        live = self._live(request)
+        live = await self._live(request)
         if live is None:
             await self.chats.known(_id(request), user_of(request))
         return json_answer({"stopped": live is not None and live.stop()})
@@ -82,12 +82,12 @@ class Requests:
         chat, user = _id(request), user_of(request)
         await read_object(request, MOST_SHORT_BYTES)
         live = await self.turns.take(chat, user, self.talk.going_on(chat, user))
-        return _streamed(live.rest())
+        return _streamed(live.rest(), live)
 
     async def drop(self, request: Request) -> Response:
         """Give up the turn that was interrupted, or waits."""
         chat, user = _id(request), user_of(request)
-        self._check_free(request)
+        await self._check_free(request)
         return json_answer({"dropped": await self.talk.drop(chat, user)})
 
     async def history(self, request: Request) -> Response:
@@ -96,9 +96,9 @@ class Requests:
         """
         told: dict[str, Any] = {}
         for _ in range(_LOOKS):
-            live = self._live(request)
+            live = await self._live(request)
             told = await self._history(_id(request), user_of(request), live)
-            if self._live(request) is live:
+            if await self._live(request) is live:
                 break
         return json_answer(told)
 
@@ -129,7 +129,7 @@ class Requests:
         user = user_of(request)
         found = await self.chats.list(user, search=search, after=after, limit=limit)
         others = [each for each in found if self.turns.of(each.id) is None]
-        elsewhere = await self.chats.busy(others)
+        elsewhere = await self._elsewhere(others, user)
         told = [
             _shown(each, live, is_busy=live is not None or each.id in elsewhere)
             for each in found
@@ -137,6 +137,12 @@ class Requests:
         ]
         following = found[-1].id if len(found) == limit else None
         return json_answer({"chats": told, "next": following})
+
+    async def _elsewhere(self, chats: Sequence[SavedChat], user: str | None) -> frozenset[str]:
+        """Those of these conversations of which another process takes a turn, or will."""
+        found = await self.chats.busy(chats)
+        idle = [each.id for each in chats if each.status != "idle" and each.id not in found]
+        return found | {each for each in idle if await self.talk.elsewhere(each, user) is not None}
 
     async def rename(self, request: Request) -> Response:
         """Give a conversation another title."""
@@ -146,7 +152,9 @@ class Requests:
 
     async def delete(self, request: Request) -> Response:
         """Delete a conversation in which no turn goes on."""
-        self._check_free(request)
+        await self._check_free(request)
+        await self.chats.known(_id(request), user_of(request))
+        await self.talk.give_up(_id(request))
         await self.chats.delete(_id(request), user_of(request))
         return json_answer({"deleted": True})
 
@@ -162,13 +170,18 @@ class Requests:
         """What the page has to know of the server."""
         return json_answer(await self.options.about(user_of(request)))
 
-    def _live(self, request: Request) -> LiveTurn | None:
-        """The turn that goes on, if it is this user's."""
-        live = self.turns.of(_id(request))
-        return live if live is not None and live.user == user_of(request) else None
+    async def _live(self, request: Request) -> LiveTurn | None:
+        """The turn that goes on, if it is this user's; also one that a worker takes, and that
+        another process has begun.
+        """
+        chat, user = _id(request), user_of(request)
+        live = self.turns.of(chat)
+        if live is None and (open_turn := await self.talk.elsewhere(chat, user)) is not None:
+            live = self.turns.of(chat) or await self.turns.take(chat, user, open_turn)
+        return live if live is not None and live.user == user else None
 
-    def _check_free(self, request: Request) -> None:
-        if self._live(request) is not None:
+    async def _check_free(self, request: Request) -> None:
+        if await self._live(request) is not None:
             raise busy()
 
 
@@ -189,14 +202,15 @@ def _asked(body: Mapping[str, Any]) -> Asked:
         raise Refused(400, str(error)) from None
 
 
-def _streamed(chunks: AsyncIterable[Chunk | None]) -> Response:
-    return StreamingResponse(_encoded(chunks), headers=HEADERS)
+def _streamed(chunks: AsyncIterable[Chunk | None], live: LiveTurn) -> Response:
+    return StreamingResponse(_encoded(chunks, live), headers=HEADERS)
 
 
-async def _encoded(chunks: AsyncIterable[Chunk | None]) -> AsyncGenerator[bytes]:
+async def _encoded(chunks: AsyncIterable[Chunk | None], live: LiveTurn) -> AsyncGenerator[bytes]:
     async for chunk in chunks:
         yield KEEP_ALIVE if chunk is None else sse(chunk)
-    yield DONE
+    if not live.is_left:  # else the reader comes back, and another process tells the rest
+        yield DONE
 
 
 def _messages(

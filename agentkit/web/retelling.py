@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentkit.run import Run
@@ -11,7 +11,7 @@ from agentkit.web import chunks
 from agentkit.web.acts import acts_of
 from agentkit.web.chunks import Chunk
 from agentkit.web.message_facts import Ending
-from agentkit.web.notes import Notes
+from agentkit.web.notes import Decided, Notes, Paused
 from agentkit.web.telling import Teller
 from agentkit.web.told_calls import Verdict
 from agentkit.web.told_files import user_file
@@ -48,13 +48,24 @@ def take_up(
     teller = Teller(run, emulator=emulator, drawing={*drawing, *known.drawing})
     told = _told(teller, run, known) + teller.close()
     decided = teller.decide(verdicts)
+    whole = _without_answered(told, decided)
+    return TakenUp(teller, whole, [*teller.go_on(), *chunks.sent(decided)])
+
+
+def answered_chunks(teller: Teller, paused: Paused, decided: Decided) -> list[Chunk]:
+    """The chunks of a turn that waited, and went on, before they are told."""
+    asked = [*teller.close(), *teller.tell(paused)]
+    return _without_answered(asked, teller.tell(decided))
+
+
+def _without_answered(told: Sequence[Chunk], decided: Sequence[Chunk]) -> list[Chunk]:
+    """What is sent of these, without the questions that were answered."""
     answered = {each["approvalId"] for each in decided if each["type"] == chunks.ANSWERED}
-    whole = [
+    return [
         each
         for each in chunks.sent([*told, *decided])
         if each["type"] != "tool-approval-request" or each["approvalId"] not in answered
     ]
-    return TakenUp(teller, whole, [*teller.go_on(), *chunks.sent(decided)])
 
 
 def ui_messages(run: Run, notes: str = "", ending: Ending | None = None) -> list[UIMessage]:

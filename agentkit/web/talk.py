@@ -7,16 +7,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit.budget import Budget
-from agentkit.errors import UsageError
+from agentkit.errors import ConversationBusy, UsageError
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation, SavedRun
 from agentkit.stream import Turn
 from agentkit.tools import BadArguments, Denied, Edited
 from agentkit.tools.asking import answer_to
 from agentkit.values import File, Image, Text
+from agentkit.web import handed
 from agentkit.web.addresses import file_digest_of
 from agentkit.web.asked import (
     AlreadyAnswered,
@@ -24,16 +25,23 @@ from agentkit.web.asked import (
     Asked,
     FilePart,
     NewMessage,
+    Resumption,
     Retry,
     resumption,
 )
-from agentkit.web.chats import Chats, run_of_message, unknown_message
+from agentkit.web.chats import Chats, busy, run_of_message, unknown_message
 from agentkit.web.files import Files
+from agentkit.web.handed import HandedTurn
 from agentkit.web.options import WebOptions
 from agentkit.web.pictures import Pictures
 from agentkit.web.refusal import Refused
 from agentkit.web.turns import Open, Opened
 
+if TYPE_CHECKING:
+    from agentkit.integrations.dbos import Durable
+
+_NOBODY = "everybody"
+"""For whom a queue with limits for each key counts the turns of a server without users."""
 Prompt = Sequence[str | Image | File]
 Means = tuple[Budget | None, Any]
 """What the turns of a user count against, and what their tools get."""
@@ -79,10 +87,36 @@ class Talk:
 
         return open_turn
 
+    async def elsewhere(self, chat: str, user: str | None) -> Open | None:
+        """The turn that a worker takes, or will, in a conversation of this user's."""
+        durable = self.options.durable
+        found = None if durable is None else await handed.going_on(durable, chat)
+        if durable is None or found is None or user not in {None, found.user}:
+            return None
+        run = found.id
+
+        async def open_turn() -> Opened:
+            return await _watched(durable, await self.chats.open(chat, user), run)
+
+        return open_turn
+
     async def drop(self, chat: str, user: str | None) -> bool:
         """Give up the turn that was interrupted, or waits. False where there is none."""
         opened = await self._known(chat, user)
+        if await self.give_up(chat):
+            return True
         return await asyncio.to_thread(opened.drop) is not None
+
+    async def give_up(self, chat: str) -> bool:
+        """Cancel the run of a worker's that waits for a person in this conversation. False where
+        there is none.
+        """
+        durable = self.options.durable
+        found = None if durable is None else await handed.waiting(durable, chat)
+        if durable is None or found is None:
+            return False
+        await durable.cancel(found.id)
+        return True
 
     async def interrupted(self, chat: str, user: str | None) -> dict[str, Any]:
         """What is known of the turn that was interrupted, if it is one: another process may be at
@@ -108,9 +142,10 @@ class Talk:
             each if isinstance(each, str) else await self._brought(user, each)
             for each in message.parts
         ]
+        await self._check_free(chat)
         opened = await self.chats.open(chat, user, model=model, api=api)
         _check_ready(opened)
-        return _begun(opened, prompt, self._means(user))
+        return await self._begun(opened, prompt, asked, user)
 
     async def _brought(self, user: str | None, part: FilePart) -> Image | File:
         """A picture or file of a message. What a `data:` URL has is a picture where it says so."""
@@ -133,11 +168,13 @@ class Talk:
         wanted = _to_retry(past, message_id)
         parts = wanted.run.messages[0].parts
         prompt = [each.text if isinstance(each, Text) else each for each in parts]
-        means = self._means(user)  # what may fail comes before the turn is taken out
+        self._means(user)  # what may fail comes before the turn is taken out
+        await self._check_free(chat)
+        await self.give_up(chat)
         await self.chats.rewind(chat, wanted.run.id)
         opened = await self.chats.open(chat, user, model=model, api=api)
         said = [each for each in prompt if isinstance(each, str | Image | File)]
-        return _begun(opened, said, means)
+        return await self._begun(opened, said, asked, user)
 
     async def _decided(self, chat: str, user: str | None, answers: Answers) -> Opened:
         """What a person decided about calls that wait."""
@@ -152,6 +189,11 @@ class Talk:
         _check_edits(opened, run, decided.approve)
         _check_answers(run, decided.answers)
         notes, (budget, deps) = await self._notes(run), self._means(user)
+        durable = self.options.durable
+        if durable is not None and await handed.is_known(durable, run.id):
+            told = await _approved(durable, run, decided)
+            turn = HandedTurn(durable, run, opened, after=told)
+            return Opened(opened, turn, run, notes, decided.verdicts)
         stream = opened.resume_stream(
             run,
             approve=decided.approve,
@@ -162,6 +204,36 @@ class Talk:
             budget=budget,
         )
         return Opened(opened, Turn(stream), run, notes, decided.verdicts)
+
+    async def _begun(
+        self, chat: SavedConversation[Any], prompt: Prompt, asked: Asked, user: str | None
+    ) -> Opened:
+        """A new turn, taken here or by a worker."""
+        durable = self.options.durable
+        if durable is None:
+            budget, deps = self._means(user)
+            return Opened(chat, chat.start(prompt, deps=deps, budget=budget))
+        model, api = self.options.model(asked.model), asked.api
+        try:
+            run = await durable.start(
+                prompt,
+                agent=self.options.agent.name,
+                conversation=chat.id,
+                user=user,
+                key=(user or _NOBODY) if durable.queue.has_keys else None,
+                model=model,
+                api=api,
+                alone=True,
+            )
+        except ConversationBusy:
+            raise busy() from None
+        return await _watched(durable, chat, run.id)
+
+    async def _check_free(self, chat: str) -> None:
+        """Raise `Refused` while a worker takes a turn of the conversation."""
+        durable = self.options.durable
+        if durable is not None and await handed.going_on(durable, chat) is not None:
+            raise busy()
 
     async def _notes(self, run: Run) -> str:
         return (await self.chats.notes([run])).get(run.id, "")
@@ -174,9 +246,28 @@ class Talk:
         return await self.chats.open(chat, user)
 
 
-def _begun(chat: SavedConversation[Any], prompt: Prompt, means: Means) -> Opened:
-    budget, deps = means
-    return Opened(chat, chat.start(prompt, deps=deps, budget=budget))
+async def _watched(durable: Durable, chat: SavedConversation[Any], run: str) -> Opened:
+    """A turn that a worker takes, from its start on."""
+    found = await durable.read(run)
+    if not found.model:  # it has not begun, and nobody here knows its agent
+        found = found.replace(model=chat.model)
+    return Opened(chat, HandedTurn(durable, found, chat))
+
+
+async def _approved(durable: Durable, run: Run, decided: Resumption) -> int:
+    """Let a worker go on with a run that waits. Returns how many of its events there were."""
+    told = len([event async for event in durable.events(run.id)])
+    try:
+        await durable.approve(
+            run.id,
+            decided.approve,
+            results=decided.results,
+            outcomes=decided.outcomes,
+            answers=decided.answers,
+        )
+    except UsageError as error:
+        raise Refused(409, f"Nobody waits for this answer any more: {error}") from None
+    return told
 
 
 def _check_edits(

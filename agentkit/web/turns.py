@@ -5,7 +5,7 @@ the turn goes on, and whoever comes back reads it from its start.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,13 +14,14 @@ from agentkit.errors import RunError
 from agentkit.events import Event, ImageReady, InvocationProgress
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation
-from agentkit.stream import Gather, Turn
+from agentkit.stream import Gather
 from agentkit.web.chats import busy, unknown_chat
 from agentkit.web.chunks import Chunk
 from agentkit.web.failures import words_of
+from agentkit.web.handed import Answered, HandedTurn, WasStopped
 from agentkit.web.message_facts import Ending
 from agentkit.web.refusal import Refused
-from agentkit.web.retelling import take_up
+from agentkit.web.retelling import answered_chunks, take_up
 from agentkit.web.stream_log import StreamLog
 from agentkit.web.telling import Teller
 from agentkit.web.told_calls import Verdict
@@ -47,12 +48,32 @@ class Shelf(Protocol):
         ...
 
 
+class Taken(Protocol):
+    """A turn, as its events are read here: a `Turn` of this process, or one that a worker takes."""
+
+    @property
+    def run(self) -> Run | None: ...
+    @property
+    def done(self) -> bool: ...
+    async def begun(self) -> None:
+        """Wait until it has begun."""
+        ...
+
+    def stop(self) -> None:
+        """End it now, and keep what came."""
+        ...
+
+    def drained(self, gather: Gather | None = None) -> AsyncIterator[Event | Answered]:
+        """What happens, for the one reader. Raises the error of the turn."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A turn that has been begun in a conversation."""
 
     chat: SavedConversation[Any]
-    turn: Turn[Any]
+    turn: Taken
     before: Run | None = None
     """The run that goes on, as it waited, or was interrupted."""
     notes: str = ""
@@ -81,7 +102,9 @@ class LiveTurn:
         """
         self.mark = 0
         """Where that one reads the log from."""
-        self._turn: Turn[Any] | None = None
+        self.is_left = False
+        """Whether this process tells no more of it, and the turn goes on."""
+        self._turn: Taken | None = None
         self._is_stopped = False
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -110,6 +133,13 @@ class LiveTurn:
         async for chunk in self.log.read(self.mark):
             yield chunk
 
+    def leave(self) -> bool:
+        """Tell no more of a turn that goes on elsewhere; the caller ends the task. False for one
+        that is taken here.
+        """
+        self.is_left = isinstance(self._turn, HandedTurn)
+        return self.is_left
+
     def stop(self) -> bool:
         """End the turn now, and keep what came. False where it is at its end already."""
         if self._turn is not None:
@@ -131,6 +161,8 @@ class LiveTurn:
                 raise RuntimeError("a turn has begun, and has no run")
             shelf.begin(self.user, run)
             teller = self._greet(opened, run)
+            if opened.verdicts and isinstance(opened.turn, HandedTurn):  # for other processes
+                await self._note(run.id, teller.notes.to_json())
         except Exception as error:  # noqa: BLE001 - raised where somebody waits for the beginning
             if self._turn is not None:
                 self._turn.stop()  # nobody would read it, and it costs money
@@ -175,9 +207,14 @@ class LiveTurn:
         error: Exception | None = None
         try:
             async for event in turn.drained(self._gather):
+                if isinstance(event, Answered):
+                    self.log.add(answered_chunks(teller, event.paused, event.decided))
+                    continue
                 known.update(_pictures_of(event))
                 shelf.show(self.user, run, event)
                 self.log.add(teller.tell(event))
+        except WasStopped:
+            self._is_stopped = True
         except Exception as raised:  # noqa: BLE001 - told to whoever reads, and logged by the turn
             error = raised
         await chat.settled()
@@ -261,12 +298,15 @@ class Turns:
         return live
 
     async def close(self, grace: float) -> None:
-        """End every turn, and wait until what came is kept, for so many seconds at most. No turn
-        begins any more.
+        """End every turn, and wait until what came is kept, for so many seconds at most; those that
+        workers take go on. No turn begins any more.
         """
         self._is_closing = True
-        for live in self._tasks.values():
-            live.stop()
+        for task, live in self._tasks.items():
+            if live.leave():
+                task.cancel()
+            else:
+                live.stop()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=grace)
 

@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from agentkit.emulator import Emulator
 from agentkit.images import ObjectImageStore
 from agentkit.integrations.dbos import Durable, RunState
 from tests.buckets import KEY, SECRET, Service
-from tests.cluster.talk import PATIENCE, Client, Told
+from tests.cluster.talk import PATIENCE, TOKEN, Client, Told
 from tests.postgres import programs, running_server
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,7 @@ class Found:
     def faults(self) -> list[str]:
         faults: list[str] = []
         for each in self.states:
-            told = self.told[each.id]
+            told = self.told[each.conversation]
             asks = each.status == "waiting" and "outcome" in (each.waits_for or "")
             if each.status != "completed" and not asks:
                 faults.append(f"{each.id} is {each.status}: {each.error or each.waits_for}")
@@ -77,8 +78,8 @@ class Found:
                 faults.append(f"{each.id}: {len(told.pictures)} pictures were told")
             faults += [f"{each.id}: {sha256[:12]}… is not there, or not whole"
                        for sha256 in told.pictures if sha256 not in self.pictures]  # fmt: skip
-            if told.kinds.count("run_finished") > 1:
-                faults.append(f"{each.id}: its end was told twice")
+            if told.kinds.count("finish") != 1:
+                faults.append(f"{each.id}: its end was not told once")
         if self.charges > len(self.states):
             faults.append(f"{self.charges} requests were paid for {len(self.states)} runs")
         if self.stored != sum(self.pictures.values()):
@@ -110,8 +111,12 @@ class Cluster:
             process = self._started(words, f"worker-{number}")
             self.workers[_said(process)] = process
         for number in range(fronts):
-            process = self._started(["-m", "tests.cluster.front", self.database], f"web-{number}")
-            self.fronts[int(_said(process))] = process
+            words = ["-m", "agentkit", "serve", "-A", f"{ROOT}/tests/cluster/agents.py:painter"]
+            words += ["--durable", self.database, "--port", "0", "--token", TOKEN]
+            process = self._started(words, f"web-{number}")
+            port = urlsplit(_said(process)).port
+            assert port is not None
+            self.fronts[port] = process
         self._began = time.monotonic()
 
     def _started(self, words: list[str], name: str) -> subprocess.Popen[str]:

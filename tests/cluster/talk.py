@@ -1,5 +1,5 @@
-"""Clients of the cluster's web processes: one thread for each run, which reads its events to their
-end, and goes to another process where one has gone away.
+"""Clients of the cluster's web processes: one thread for each conversation, which posts a message,
+reads its stream to the end as a page does, and goes to another process where one has gone away.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.cluster.running import Cluster
 
 PATIENCE = 300.0
+TOKEN = "a-token-of-the-cluster"
 
 
 @dataclass
 class Told:
-    """What one client has read of one run."""
+    """What one client has read of one turn."""
 
     kinds: list[str] = field(default_factory=list[str])
+    """Types of the chunks, of the stream that was read last."""
     pictures: list[str] = field(default_factory=list[str])
+    """Their digests."""
     moved: int = 0
     """How often its web process went away."""
     is_over: bool = False
@@ -34,14 +37,17 @@ class Client:
         self._cluster = cluster
         self._words = words
         self.told: dict[str, Told] = {}
+        """By the id of the conversation."""
         self._threads: list[threading.Thread] = []
 
     def begin(self, runs: int) -> None:
         for number in range(runs):
-            name = f"run-{number:03}"
+            name = f"chat-{number:03}"
             self.told[name] = Told()
-            self._ask(number, "POST", "/runs", {"id": name, "prompt": self.prompt_of(name)}).read()
-            thread = threading.Thread(target=self._read, args=(number, name), daemon=True)
+            part = {"type": "text", "text": self.prompt_of(name)}
+            said = {"id": "mine", "role": "user", "parts": [part]}
+            reply = self._ask(number, "POST", "/api/chat", {"id": name, "messages": [said]})
+            thread = threading.Thread(target=self._read, args=(number, name, reply), daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -62,22 +68,44 @@ class Client:
                 raise TimeoutError(f"after {PATIENCE:.0f} s: {self.told}")
             time.sleep(0.05)
 
-    def _read(self, number: int, name: str) -> None:
-        told = self.told[name]
-        while not told.is_over:
+    def _read(self, number: int, name: str, first: http.client.HTTPResponse) -> None:
+        told, reply = self.told[name], first
+        while True:
             with suppress(OSError, http.client.HTTPException, ValueError):  # it has gone away
-                path = f"/runs/{name}/events?after={len(told.kinds)}"
-                for line in self._ask(number + told.moved, "GET", path):
-                    event = json.loads(line)
-                    if event["kind"] == "end":
-                        told.is_over = True
-                        break
-                    told.kinds.append(event["kind"])
-                    if event["kind"] == "image_ready":
-                        told.pictures.append(event["sha256"])
-            if not told.is_over:
-                told.moved += 1
+                if reply.status == 204:  # nothing goes on any more: what came is in the history
+                    self._take_history(number + told.moved, name)
+                else:
+                    self._take_stream(told, reply)
+            if told.is_over:
+                return
+            told.moved += 1
+            while True:
                 time.sleep(0.1)
+                with suppress(OSError, http.client.HTTPException):
+                    reply = self._ask(number + told.moved, "GET", f"/api/chat/{name}/stream")
+                    break
+
+    def _take_stream(self, told: Told, reply: http.client.HTTPResponse) -> None:
+        """Each chunk of a stream, which begins with the first of its message."""
+        told.kinds.clear()
+        told.pictures.clear()
+        for line in reply:
+            data = line.decode().strip().removeprefix("data: ")
+            if data == "[DONE]":
+                told.is_over = True
+                return
+            if data and not data.startswith(":"):
+                _take(told, json.loads(data))
+
+    def _take_history(self, number: int, name: str) -> None:
+        told = self.told[name]
+        history = json.loads(self._ask(number, "GET", f"/api/chat/{name}").read())
+        told.kinds.clear()
+        told.pictures.clear()
+        for part in history["messages"][-1]["parts"]:
+            _take(told, part)
+        told.kinds.append("finish")
+        told.is_over = history["status"] in {"idle", "waiting"}
 
     def _ask(
         self, number: int, method: str, path: str, body: object = None
@@ -86,8 +114,15 @@ class Client:
         connection = http.client.HTTPConnection(
             "127.0.0.1", ports[number % len(ports)], timeout=PATIENCE
         )
-        connection.request(method, path, None if body is None else json.dumps(body))
+        headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
         reply = connection.getresponse()
         if reply.status >= 300:
             raise http.client.HTTPException(f"{reply.status} {reply.read()[:300]!r}")
         return reply
+
+
+def _take(told: Told, chunk: dict[str, Any]) -> None:
+    told.kinds.append(chunk["type"])
+    if chunk["type"] == "file":
+        told.pictures.append(chunk["url"].partition("?")[0].rpartition("/")[2])

@@ -10,11 +10,14 @@ import os
 import pickle
 import sqlite3
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine as SqlEngine
+from sqlalchemy import event
 
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
 from agentkit.errors import OutcomeUnknown, RateLimited, RunError, SessionError, UsageError
@@ -278,6 +281,64 @@ async def test_queues_are_looked_into_often(case: Case, seconds: float) -> None:
     async with durable.working():
         table = flows(case).replace("workflow_status", "queues")
         assert executed(case, f"SELECT polling_interval_sec FROM {table}") == [(seconds,)]
+    await durable.close()
+
+
+async def test_whoever_waits_for_a_run_asks_postgres_seldom(
+    tmp_path: Path, client: Any, request: pytest.FixtureRequest
+) -> None:
+    """Two wait for one run, side by side; one of them looks 20 times a second, as on SQLite."""
+    url = request.getfixturevalue("postgres_url")
+    asked: Counter[str] = Counter()
+
+    def count(connection: Any, *_: Any) -> None:
+        asked[connection.engine.url.query.get("application_name", "")] += 1
+
+    names = {"hears": True, "looks": False}
+    waiting = [
+        Case(f"{url}&application_name={name}", tmp_path, client).durable(
+            handlings=without(listens=listens)
+        )
+        for name, listens in names.items()
+    ]
+    run = await waiting[0].start("Draw a fox")
+    tasks = [asyncio.create_task(each.result(run.id)) for each in waiting]
+    try:
+        await until(lambda: len(_listening(request)) == 1)
+        event.listen(SqlEngine, "before_cursor_execute", count)
+        await until(lambda: asked["looks"] >= 60)
+        assert 5 * asked["hears"] < asked["looks"], asked
+        event.remove(SqlEngine, "before_cursor_execute", count)
+        await run.cancel()
+        for each in tasks:
+            with pytest.raises(RunError, match="cancelled"):
+                await each
+    finally:
+        for each in waiting:
+            await each.close()
+
+
+def _listening(request: pytest.FixtureRequest) -> list[Any]:
+    server = request.getfixturevalue("postgres_server")
+    return server.execute("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN agentkit%'")
+
+
+@pytest.mark.slow
+async def test_who_listens_goes_on_when_the_connection_was_lost(
+    tmp_path: Path, client: Any, request: pytest.FixtureRequest
+) -> None:
+    case = Case(request.getfixturevalue("postgres_url"), tmp_path, client)
+    server = request.getfixturevalue("postgres_server")
+    durable = case.durable()
+    run = await durable.start("Draw a fox")
+    task = asyncio.create_task(run.result())
+    await until(lambda: len(_listening(request)) == 1)
+    server.end_connections(case.url)
+    await until(lambda: len(_listening(request)) == 1)
+    assert not task.done()
+    await run.cancel()
+    with pytest.raises(RunError, match="cancelled"):
+        await task
     await durable.close()
 
 

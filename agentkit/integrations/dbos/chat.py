@@ -8,14 +8,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
+from agentkit._sync import finish
 from agentkit.conversation_record import Interrupted, Record
 from agentkit.errors import ConversationBusy
 from agentkit.events import Event
+from agentkit.loop.approvals import given_up
 from agentkit.loop.begin import AgentLike
 from agentkit.loop.start import Start
 from agentkit.run import Run
 from agentkit.saved_conversation import SavedConversation, Shown
 from agentkit.stream import EventLog
+from agentkit.values import Api
 
 
 class Steps(Protocol):
@@ -35,6 +38,11 @@ class Steps(Protocol):
 
     def leaves(self, error: BaseException) -> bool:
         """Whether a turn that ends by this error is not over: it stays as it was written."""
+        ...
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody has ended the run."""
         ...
 
     def is_over(self, run: str) -> bool:
@@ -60,11 +68,20 @@ class _StepLog(EventLog):
 class DurableChat(SavedConversation[Any]):
     """The conversation of one durable run. Reading it blocks, so it is made in a thread."""
 
-    def __init__(self, agent: AgentLike[Any], record: Record, run: str, steps: Steps) -> None:
+    def __init__(
+        self,
+        agent: AgentLike[Any],
+        record: Record,
+        run: str,
+        steps: Steps,
+        *,
+        api: Api | None = None,
+        model: str | None = None,
+    ) -> None:
         self._run_id, self._steps = run, steps
         self._latest_written: Run | None = None
         self._failure: BaseException | None = None
-        super().__init__(agent, record)
+        super().__init__(agent, record, api=api, model=model)
 
     @property
     def begun(self) -> Run | None:
@@ -111,6 +128,11 @@ class DurableChat(SavedConversation[Any]):
 
     async def _end_failed(self, run: Run | None, error: BaseException) -> None:
         if self._steps.leaves(error):
+            return
+        if run is not None and self._steps.is_cancelled:  # kept, as one that was stopped is
+            run = given_up(run)
+            self._keep(run)
+            await finish(self._write(self._record.keep, run), None)
             return
         self._failure = error
         with suppress(Exception):  # it was logged, and the turn is looked at anew

@@ -23,6 +23,10 @@ class ClaimLost(SessionError):
     """Another worker goes on with the run, or it was cancelled."""
 
 
+class ClaimCancelled(ClaimLost):
+    """The run was cancelled: nobody goes on with it, and what came is to be kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A workflow that a worker has taken, and the token by which it is its own."""
@@ -87,6 +91,8 @@ class Claims:
         if not self._is_checked:
             return
         row = connection.execute(self._one, {"workflow": claim.workflow}).one_or_none()
+        if row is not None and row.status == "CANCELLED":
+            raise ClaimCancelled(f"workflow {claim.workflow} was cancelled")
         if row is None or row.status != "PENDING" or row.owner_xid != claim.token:
             raise ClaimLost(
                 f"another worker goes on with workflow {claim.workflow}, or nobody does"

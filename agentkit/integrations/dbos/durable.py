@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from agentkit._check import check_choice, check_kind, check_number, check_pattern, refused
+from agentkit._check import check_choice, check_kind, check_model, check_number, check_pattern
 from agentkit._sync import finish
 from agentkit.agent import Agent
 from agentkit.answer import Answer
-from agentkit.errors import RunError, UsageError
+from agentkit.errors import UsageError
 from agentkit.events import Event
-from agentkit.images.store import FileImageStore, ImageStore, checked_store
-from agentkit.images.stores import default_store
-from agentkit.integrations.dbos import states, told
+from agentkit.images.store import ImageStore
+from agentkit.integrations.dbos import states
+from agentkit.integrations.dbos.agents import agents_by_name, store_of
 from agentkit.integrations.dbos.engine import check_installed
-from agentkit.integrations.dbos.failures import error_of
+from agentkit.integrations.dbos.following import Following
 from agentkit.integrations.dbos.handlings import Handlings
 from agentkit.integrations.dbos.prompts import decisions_data, prompt_data
 from agentkit.integrations.dbos.queue import Queue
@@ -34,14 +34,14 @@ from agentkit.loop.begin import AgentLike
 from agentkit.loop.decisions import Decisions
 from agentkit.loop.prompt import Prompt
 from agentkit.openrouter.stored_call import Verdict
+from agentkit.run import Run
 from agentkit.sessions.address import read_address
 from agentkit.sessions.names import check_name
 from agentkit.sessions.sessions import Sessions
 from agentkit.tools import Denied, Edited
+from agentkit.values import APIS, Api
 
 _NAME = re.compile(r"[a-z0-9_-]{3,60}")
-_WAIT_SECONDS = 0.05
-"""How often a row is looked at, for a result or for events."""
 _MOST = 1000
 
 
@@ -59,6 +59,10 @@ class DurableRun:
     def events(self, *, after: int = 0) -> AsyncIterator[Event]:
         """See `Durable.events`."""
         return self.durable.events(self.id, after=after)
+
+    async def read(self) -> Run:
+        """See `Durable.read`."""
+        return await self.durable.read(self.id)
 
     async def approve(
         self,
@@ -120,7 +124,7 @@ class Durable:
         check_installed()
         self._address = read_address(url)
         self._url = url
-        self.agents: Mapping[str, Agent[Any]] = _by_name(agents)
+        self.agents: Mapping[str, Agent[Any]] = agents_by_name(agents)
         self.name = check_pattern(
             "Durable(name={!r})", name, _NAME, "is 3 to 60 of a-z, 0-9, - and _"
         )
@@ -129,35 +133,17 @@ class Durable:
             if queue is None
             else check_kind("Durable(queue={!r})", queue, Queue, "Queue(…)")
         )
-        self.store = self._checked_store(store, shared_folder=shared_folder)
+        self.store = store_of(self.agents, store, self._address, shared_folder=shared_folder)
         self.deps = deps
         self.sessions = Sessions(url, store=self.store)
         """The conversations of the runs."""
         handlings = Handlings() if handlings is None else handlings
         self._runs = Runs(url, self._address, self.name, self.store, handlings)
+        self._following = Following(self._runs, self.agents)
         self._working: AbstractAsyncContextManager[Worker] | None = None
 
     def __repr__(self) -> str:
         return f"Durable({self._address.name!r}, agents={list(self.agents)})"
-
-    def _checked_store(self, store: ImageStore | None, *, shared_folder: bool) -> ImageStore:
-        check_kind("Durable(shared_folder={!r})", shared_folder, bool, "True or False")
-        found = [each.store for each in self.agents.values()]
-        chosen = found[0] if store is None and found else store
-        chosen = default_store() if chosen is None else checked_store("Durable", chosen)
-        for agent in self.agents.values():
-            if agent.store != chosen:
-                raise UsageError(
-                    f"the agent {agent.name!r} keeps its pictures in {agent.store!r}, and the runs "
-                    f"in {chosen!r}: give all of them the same store"
-                )
-        if not self._address.is_sqlite and isinstance(chosen, FileImageStore) and not shared_folder:
-            raise UsageError(
-                f"Durable(…): the pictures are in {chosen!r}, a folder of this machine, and the "
-                "runs in Postgres, for workers on many: use a store that all of them reach, or say "
-                "shared_folder=True if this folder is one"
-            )
-        return chosen
 
     async def start(
         self,
@@ -168,6 +154,9 @@ class Durable:
         conversation: str | None = None,
         user: str | None = None,
         key: str | None = None,
+        model: str | None = None,
+        api: Api | None = None,
+        alone: bool = False,
     ) -> DurableRun:
         """Begin a run, which a worker goes on with, and return at once.
 
@@ -176,13 +165,18 @@ class Durable:
         - `conversation` is the one that it is a turn of; without it, it has one of its own, named
           by its id. `user` is whom a new one belongs to.
         - `key` is for the limits of a `Queue` that hold for each key: a user, say.
+        - `model` and `api` are those of `Agent.conversation`.
+        - `alone` is for a chat: `ConversationBusy` is raised where another run of its conversation
+          has not ended. Without it, the run waits for that one.
 
         Raises `UsageError`, also for an id whose run had another prompt; `ImageError`, `StoreError`
         and `SessionError`.
         """
         run = _new_id() if id is None else states.check_id("start(id={!r})", id)
         values = await self._values(prompt, agent, conversation, user, key)
-        await self._runs.begin({"id": run, **values, "conversation": values["conversation"] or run})
+        chat, options = values["conversation"] or run, _options(model, api)
+        values |= {"id": run, "conversation": chat, "options": options}
+        await self._runs.begin(values, alone=alone)
         return DurableRun(run, self)
 
     async def run(
@@ -222,21 +216,7 @@ class Durable:
         that was cancelled; `UsageError` for an unknown id; `TimeoutError` after `timeout` seconds.
         """
         async with asyncio.timeout(timeout):
-            row = await self._runs.row(id)
-            while not row.is_at_rest:
-                await asyncio.sleep(_WAIT_SECONDS)
-                row = await self._runs.patiently(partial(self._runs.row, id))
-        run = await self._runs.patiently(partial(self._runs.run, row))
-        if row.status == "failed":
-            raise error_of(row.outcome.get("error", {}), run)
-        if row.status == "cancelled" or run is None:
-            error = RunError(f"run {id} was cancelled")
-            error.run = run
-            raise error
-        output = self.agents[row.agent].output if row.agent in self.agents else None
-        if output is None or row.status != "completed":
-            return Answer.of(run)
-        return Answer.of(run, output.read(run.messages[-1].text))
+            return await self._following.result(id)
 
     async def events(self, id: str, *, after: int = 0) -> AsyncIterator[Event]:  # noqa: A002
         """The events of a run from its first on, but for so many (`after`): those that are there,
@@ -247,22 +227,15 @@ class Durable:
         `UsageError` for an unknown id.
         """
         check_number("events(after={!r})", after, whole=True, least=0)
-        last, skipped, retold = 0, 0, told.Retold()
-        row = await self._runs.row(id)
-        while True:
-            rows = await self._runs.patiently(partial(self._runs.told, id, last))
-            for each in rows:
-                last = each.number
-                for event in retold.new(each):
-                    if skipped < after:
-                        skipped += 1
-                    else:
-                        yield event
-            if not rows and row.is_at_rest:
-                return
-            if not rows:
-                await asyncio.sleep(_WAIT_SECONDS)
-            row = await self._runs.patiently(partial(self._runs.row, id))
+        async for event in self._following.events(id, after):
+            yield event
+
+    async def read(self, id: str) -> Run:  # noqa: A002
+        """The run as it was written down last, with its own messages alone (`start` is 0): what it
+        has by now, or its prompt, where no worker has begun it. Raises `UsageError` for an unknown
+        id.
+        """
+        return await self._following.read(id)
 
     async def approve(
         self,
@@ -302,8 +275,10 @@ class Durable:
         await self._runs.go_on(row, "failed", {"again": True})
 
     async def cancel(self, id: str) -> None:  # noqa: A002
-        """End a run that has not ended. The pictures that came, and what they cost, stay in its
-        conversation. Nothing happens to a run that is over. Raises `UsageError` for an unknown id.
+        """End a run that has not ended. What came of it is kept as its turn, as a stop button keeps
+        it; of one that waited for a person, its pictures and its cost. The worker that has it hears
+        of it within a second. Nothing happens to a run that is over. Raises `UsageError` for an
+        unknown id.
         """
         row = await self._runs.row(id)
         await self._runs.cancel(row, self.agents.get(row.agent))
@@ -469,20 +444,11 @@ def _new_id() -> str:
     return f"run_{secrets.token_hex(8)}"
 
 
-def _by_name(agents: Iterable[Agent[Any]]) -> dict[str, Agent[Any]]:
-    found: dict[str, Agent[Any]] = {}
-    for agent in agents:
-        if not isinstance(agent, Agent):
-            raise refused("Durable(agents=[{!r}])", agent, "are Agents")
-        if agent.name in found:
-            raise UsageError(
-                f"Durable(agents=[…]): two agents are named {agent.name!r}; each needs a name of "
-                "its own: Agent(…, name='painter')"
-            )
-        if agent.ledger is not None:
-            raise UsageError(
-                f"Durable(agents=[…]): the agent {agent.name!r} has a ledger of its own; paid "
-                "requests of durable runs are written to the database of the runs"
-            )
-        found[check_name("Agent(name={!r})", agent.name)] = agent
-    return found
+def _options(model: str | None, api: Api | None) -> str | None:
+    """What a run says beside its agent, as JSON; None for nothing."""
+    options: dict[str, str] = {}
+    if model is not None:
+        options["model"] = check_model("start(model={!r})", model)
+    if api is not None:
+        options["api"] = check_choice("start(api={!r})", api, APIS)
+    return json.dumps(options) if options else None

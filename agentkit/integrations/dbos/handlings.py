@@ -60,5 +60,7 @@ class Handlings:
     """How often a run goes on that DBOS has ended by an error all the same."""
     poll_seconds: float = 0.05
     """How often queues are looked into. DBOS does so once a second."""
+    listens: bool = True
+    """Whether Postgres tells of what is new of a run; else it is looked at 20 times a second."""
     batches: Batches = field(default_factory=partial(Batches))
     """How many events are written at once. DBOS writes each by itself."""

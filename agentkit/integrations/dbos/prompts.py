@@ -16,7 +16,7 @@ from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import AnswerToCall, Decisions
 from agentkit.loop.prompt import Prompt, parts_of
 from agentkit.tools import Denied, Edited
-from agentkit.values import Blobs, File, Image, Text
+from agentkit.values import Blobs, File, Image, Message, Text
 from agentkit.values.codec import dumped
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def prompt_of(data: str, blobs: Blobs) -> list[str | Image | File]:
     """The prompt again."""
     parts = _parts().validate_json(data, context={"blobs": blobs})
     return [part.text if isinstance(part, Text) else part for part in parts]
+
+
+def message_of(data: str, blobs: Blobs) -> Message:
+    """The prompt as the message that it is in its conversation."""
+    return Message("user", _parts().validate_json(data, context={"blobs": blobs}))
 
 
 def decisions_data(decisions: Decisions) -> dict[str, Any]:

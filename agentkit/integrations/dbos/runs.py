@@ -13,12 +13,13 @@ from sqlalchemy import Connection, update
 
 from agentkit._sync import finish
 from agentkit.agent import Agent
-from agentkit.errors import SessionError, UsageError
+from agentkit.errors import ConversationBusy, SessionError, UsageError
 from agentkit.images.store import ImageStore
 from agentkit.integrations.dbos import states, tables, told
 from agentkit.integrations.dbos.claims import Claims
 from agentkit.integrations.dbos.engine import Engine, address
 from agentkit.integrations.dbos.handlings import Handlings
+from agentkit.integrations.dbos.notices import Notices, notify
 from agentkit.integrations.dbos.states import RunRow, RunState, Status
 from agentkit.integrations.dbos.told import Told
 from agentkit.integrations.dbos.turn import Desk
@@ -47,6 +48,7 @@ class Runs:
         self.address, self.application, self.store = address(place.url), application, store
         self.handlings = handlings
         self.database = Database(url)
+        self.notices = Notices(place, listens=handlings.listens)
         self._guard = threading.Lock()
         self._engine: Engine | None = None
 
@@ -75,6 +77,7 @@ class Runs:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
+        self.notices.close()
         self.database.close()
 
     def desk(self, deps: Any) -> Desk:
@@ -94,9 +97,11 @@ class Runs:
 
         return Desk(database, claims, record, self.handlings.batches, deps)
 
-    async def begin(self, values: Mapping[str, Any]) -> None:
+    async def begin(self, values: Mapping[str, Any], *, alone: bool = False) -> None:
         """Put a new run into its queue; nothing where it is there already. `values` are those of
-        its row. Raises `UsageError` where a run of this id was begun by other words.
+        its row. Raises `UsageError` where a run of this id was begun by other words, and
+        `ConversationBusy` where it is to be `alone` and another one of its conversation has not
+        ended.
         """
         engine, run = await self.engine(), str(values["id"])
 
@@ -104,6 +109,10 @@ class Runs:
             before = states.find(connection, run)
             if before is not None:
                 return _check_same(before, values)
+            if alone and (other := states.unended(connection, values["conversation"])):
+                raise ConversationBusy(
+                    f"run {other} of conversation {values['conversation']!r} has not ended"
+                )
             workflow, now = self._workflow(run, 0), time.time()
             own: dict[str, Any] = {"application": self.application, "workflow": workflow}
             own |= {"status": "queued", "created_at": now, "changed_at": now}
@@ -111,7 +120,7 @@ class Runs:
             given = {"run": run, "first": 0}
             return engine.enqueue(connection, workflow, values["queue"], given, values["part"])
 
-        await self._write(insert, run)
+        await self._write(insert, f"of {values['conversation']}" if alone else run)
 
     async def go_on(self, row: RunRow, status: Status, decisions: Mapping[str, Any]) -> None:
         """Put a run into its queue again, with what a person decided, which stands in its row until
@@ -133,6 +142,7 @@ class Runs:
                 return False
             given = {"run": row.id, "first": row.steps}
             engine.enqueue(connection, workflow, row.queue, given, row.part)
+            notify(connection, row.id)
             return True
 
         if not await self._write(change, row.id):
@@ -148,6 +158,7 @@ class Runs:
                 return None
             changed = update(tables.runs).where(tables.runs.c.id == row.id)
             connection.execute(changed.values(status="cancelled", changed_at=time.time()))
+            notify(connection, row.id)
             return now
 
         before = await self._write(cancel, row.id)
@@ -217,9 +228,9 @@ class Runs:
 
         return await asyncio.to_thread(read)
 
-    async def _write(self, work: Callable[[Connection], T], run: str) -> T:
+    async def _write(self, work: Callable[[Connection], T], name: str) -> T:
         def write() -> T:
-            with self.database.writing(f"durable {run}") as connection:
+            with self.database.writing(f"durable {name}") as connection:
                 return work(connection)
 
         return await finish(asyncio.to_thread(write), None)
@@ -231,3 +242,5 @@ def _check_same(before: RunRow, values: Mapping[str, Any]) -> None:
         if getattr(before, name) != values[name]:
             word = "user" if name == "owner" else name
             raise UsageError(f"start(id={before.id!r}): a run of this id has another {word}")
+    if before.options != json.loads(values.get("options") or "{}"):
+        raise UsageError(f"start(id={before.id!r}): a run of this id has another model or API")

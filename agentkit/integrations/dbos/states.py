@@ -10,6 +10,7 @@ from typing import Any, Literal, cast, get_args
 from sqlalchemy import Connection, Row, TextClause, bindparam, select, text, update
 
 from agentkit.errors import UsageError
+from agentkit.integrations.dbos.notices import notify
 from agentkit.integrations.dbos.tables import runs, steps
 from agentkit.run import Run
 from agentkit.sessions.names import check_name
@@ -56,6 +57,7 @@ class RunRow:
     conversation: str
     owner: str | None
     prompt: str
+    options: Mapping[str, Any]
     queue: str
     part: str | None
     status: Status
@@ -100,7 +102,8 @@ def find(connection: Connection, run: str) -> RunRow | None:
 def row_of(row: Row[Any]) -> RunRow:
     """The row as a value."""
     values: dict[str, Any] = {name: getattr(row, name) for name in RunRow.__dataclass_fields__}
-    values["outcome"] = json.loads(values["outcome"]) if values["outcome"] else {}
+    for name in ("outcome", "options"):
+        values[name] = json.loads(values[name]) if values[name] else {}
     return RunRow(**values)
 
 
@@ -120,6 +123,7 @@ def add_step(
     outcome = {name: added[name] for name in ("waiting", "error", "note") if name in added}
     values["outcome"] = json.dumps(outcome, separators=(",", ":")) if outcome else None
     connection.execute(update(runs).where(runs.c.id == run).values(**values))
+    notify(connection, run)
 
 
 def waiting_in(run: Run) -> dict[str, str]:
@@ -167,6 +171,12 @@ def listing(*, is_sqlite: bool, where: str) -> TextClause:
         WHERE r.application = :application AND {where}
         ORDER BY r.created_at DESC, r.id LIMIT :most
     """)  # noqa: S608 - no value is in it
+
+
+def unended(connection: Connection, conversation: str) -> str | None:
+    """The id of a run of this conversation that has not ended; None where there is none."""
+    open_ = (runs.c.conversation == conversation, runs.c.status.notin_(OVER))
+    return connection.scalar(select(runs.c.id).where(*open_).limit(1))
 
 
 _BY_ID = select(runs).where(runs.c.id == bindparam("of_run"))

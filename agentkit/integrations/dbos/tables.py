@@ -8,7 +8,7 @@ from agentkit.errors import SessionError
 from agentkit.sessions.database import Database
 from agentkit.sessions.tables import about
 
-VERSION = "1"
+VERSION = "2"
 """Of these tables; a database of another one is refused."""
 _NAME = "durable"
 """Of the version, in the table that says what the database is."""
@@ -24,6 +24,7 @@ runs = Table(
     Column("conversation", String(200), nullable=False, index=True),
     Column("owner", String(200)),  # the user whom the conversation belongs to
     Column("prompt", Text, nullable=False),  # JSON
+    Column("options", Text),  # JSON: the model and the API, where they are not those of the agent
     Column("queue", Text, nullable=False),
     Column("part", Text),  # of the queue, where that has limits for each key
     Column("status", String(20), nullable=False, index=True),

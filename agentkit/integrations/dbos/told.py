@@ -23,6 +23,7 @@ from agentkit.events import (
     ReasoningDelta,
     TextDelta,
 )
+from agentkit.integrations.dbos.notices import notify
 from agentkit.integrations.dbos.tables import events
 from agentkit.values import Blobs
 from agentkit.values.codec import dumped
@@ -89,6 +90,7 @@ def write(connection: Connection, run: str, step: int, told: Sequence[Event]) ->
     connection.execute(
         events.insert().values(run=run, number=(last or 0) + 1, step=step, data=data.decode())
     )
+    notify(connection, run)
 
 
 def forget(connection: Connection, run: str, step: int) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, cast
 
 from sqlalchemy import Connection
@@ -18,7 +19,7 @@ from agentkit.errors import ConversationBusy, LedgerError, SessionError, UsageEr
 from agentkit.events import Event
 from agentkit.integrations.dbos import states, told
 from agentkit.integrations.dbos.chat import DurableChat
-from agentkit.integrations.dbos.claims import Claim, ClaimLost, Claims
+from agentkit.integrations.dbos.claims import Claim, ClaimCancelled, ClaimLost, Claims
 from agentkit.integrations.dbos.failures import error_data
 from agentkit.integrations.dbos.prompts import decisions_of, prompt_of
 from agentkit.integrations.dbos.states import RunRow
@@ -74,6 +75,7 @@ class DurableTurn:
         self._telling: list[Event] = []
         """Events that are written together with it."""
         self._chat: DurableChat | None = None
+        self._answering: AnswerStream[Any] | None = None
         self.is_leaving = False
         """Whether this process stops here, and another one goes on."""
         self.is_cancelled = False
@@ -106,9 +108,13 @@ class DurableTurn:
         return await self._reported()
 
     def cancel(self) -> None:
-        """End the run: it was cancelled. What came of it is kept."""
+        """End the run: it was cancelled. What came of it is kept as its turn."""
+        if self.is_cancelled:
+            return
         self.is_cancelled = True
-        if self._task is not None:
+        if self._answering is not None:
+            self._answering.stop()
+        elif self._task is not None:
             self._task.cancel()
 
     async def close(self) -> None:
@@ -117,10 +123,23 @@ class DurableTurn:
         self._desk.claims.let_go(self.row.id, self.claim)
         if task is None:
             return
-        self.is_leaving = self.is_leaving or not task.done()
-        task.cancel()
+        is_cancelled = not task.done() and await self._was_cancelled()
+        if is_cancelled and self._answering is not None:
+            self.cancel()
+        else:
+            self.is_cancelled = self.is_cancelled or is_cancelled
+            self.is_leaving = self.is_leaving or not task.done()
+            task.cancel()
         await finish(asyncio.gather(task, return_exceptions=True), None)
         self.is_leaving = False
+
+    async def _was_cancelled(self) -> bool:
+        """Whether the workflow stops since somebody cancelled it, and not since this one leaves."""
+        try:
+            standing = await asyncio.to_thread(self._desk.claims.standing, (self.claim,))
+        except SessionError:  # another worker will find out
+            return False
+        return standing[self.claim].is_cancelled
 
     # What the conversation tells of its steps.
 
@@ -144,6 +163,7 @@ class DurableTurn:
 
     def leaves(self, error: BaseException) -> bool:
         """See `Steps`."""
+        self.is_cancelled = self.is_cancelled or has_cause(error, ClaimCancelled)
         is_away = isinstance(error, SessionError | LedgerError | ConversationBusy)
         return (self.is_leaving or is_away) and not self.is_cancelled
 
@@ -185,16 +205,17 @@ class DurableTurn:
         record = self._desk.record(
             self.row.conversation, self._agent, self.row.owner, self._take_part
         )
-        self._chat = chat = await asyncio.to_thread(
-            DurableChat, self._agent, record, self.row.id, self
-        )
+        made = partial(DurableChat, self._agent, record, self.row.id, self, **self.row.options)
+        self._chat = chat = await asyncio.to_thread(made)
         async with chat.held(wait=_BUSY_SECONDS):
             begun = await asyncio.to_thread(self._make_room, number, chat)
             flushing = asyncio.create_task(self._flush())
             try:
                 async with self._stream(chat, begun) as stream:
+                    self._answering = stream
                     await stream.finish()
             finally:
+                self._answering = None
                 flushing.cancel()
         added, self._pending = self._pending, None
         if self._report is not None and not self._report.done() and added is not None:
@@ -316,3 +337,13 @@ class DurableTurn:
         with self._desk.database.writing(sync=False) as connection:
             self._desk.claims.check(connection, self.claim)
             told.write(connection, self.row.id, step, taken)
+
+
+def has_cause(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether an error is of this kind, or what led to it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, kind):
+            return True
+        found = found.__cause__
+    return False

@@ -22,7 +22,7 @@ from agentkit.integrations.dbos.handlings import Handlings
 from agentkit.integrations.dbos.lease import Lease
 from agentkit.integrations.dbos.repair import Repair
 from agentkit.integrations.dbos.states import RunRow
-from agentkit.integrations.dbos.turn import Desk, DurableTurn
+from agentkit.integrations.dbos.turn import Desk, DurableTurn, has_cause
 from agentkit.loop.begin import AgentLike
 
 T = TypeVar("T")
@@ -171,7 +171,7 @@ class Worker:
             except ConversationBusy:
                 await asyncio.sleep(_BUSY_PAUSE)
             except (SessionError, LedgerError) as error:
-                if _is_lost(error) or not self._handlings.waits_out:
+                if has_cause(error, ClaimLost) or not self._handlings.waits_out:
                     raise
                 logger().warning(
                     "durable_step_waits", run=turn.row.id, workflow=workflow, reason=str(error)
@@ -241,13 +241,3 @@ class Worker:
             self._repair.adopt(self.name, self._lease)
             self._repair.take_up(self.name, mine, time.monotonic())
             self._repair.fork_broken()
-
-
-def _is_lost(error: BaseException) -> bool:
-    """Whether the run goes on elsewhere."""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, ClaimLost):
-            return True
-        found = found.__cause__
-    return False
