@@ -24,7 +24,7 @@ help:
 	@echo "make soak      200 streams at once with a ledger and sessions, one in ten cancelled (MINUTES=60)"
 	@echo "make check     lint, formatting, strict types"
 	@echo "make format    fix what the formatter and the linter can fix"
-	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute)"
+	@echo "make bench     measure agentkit beside raw httpx2 and the openai SDK (ARGS=--quick: in a minute; PEERS=1: and other frameworks, installed into .peers/)"
 	@echo "make record    record the examples into cassettes/, from the emulator (LIVE=1: from OpenRouter, which costs money)"
 	@echo "make drift     what the types of OpenRouter's SDK know and agentkit does not, each with its reason"
 	@echo "make web       build the chat page from agentkit/web/page/ (Node 20 or newer)"
@@ -85,8 +85,13 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)
-	$(BIN)/python -m tests.benchmarks $(ARGS)
+bench: $(READY) $(if $(filter 1,$(PEERS)),.peers/.ready)
+	$(BIN)/python -m tests.benchmarks $(if $(filter 1,$(PEERS)),--peers .peers/bin/python) $(ARGS)
+
+.peers/.ready: tests/benchmarks/peers.txt
+	$(PYTHON) -m venv .peers
+	.peers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/peers.txt
+	@touch $@
 
 record: $(READY)
 	$(BIN)/python -m tests.cassettes.record $(if $(filter 1,$(LIVE)),--live,)
@@ -106,4 +111,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra all pyproject.toml -o $(LOCK)
 
 clean:
-	rm -rf $(VENV) .stacks .frameworks out .pytest_cache .ruff_cache .hypothesis .coverage .coverage.json
+	rm -rf $(VENV) .stacks .frameworks .peers out .pytest_cache .ruff_cache .hypothesis .coverage .coverage.json

@@ -31,6 +31,8 @@ class Sizes:
     pictures_behind: int = 1000
     ready: int = 200
     """Streams that are ready at once."""
+    saved: int = 1000
+    """Turns of a saved conversation."""
 
 
 QUICK = Sizes(
@@ -45,6 +47,7 @@ QUICK = Sizes(
     turns_behind=1000,
     pictures_behind=200,
     ready=50,
+    saved=200,
 )
 TINY = Sizes(turns=1, rounds=6, deltas=5, megabytes=1, conversations=3, drawn=2)
 TURNS = 3

@@ -164,6 +164,14 @@ def catalogue() -> bytes:
     return _whole({"data": [model]})
 
 
+@cache
+def picture(megabytes: int) -> bytes:
+    """The picture itself, behind a URL."""
+    data = png(megabytes)
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: {len(data)}\r\n\r\n"
+    return head.encode() + data
+
+
 def plain(api: str, _size: int) -> bytes:
     return (
         _completion({"content": WORDS}) if api == "chat" else _whole(_response([_message(WORDS)]))

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.benchmarks.replies import CALLS, catalogue, reply
+from tests.benchmarks.replies import CALLS, catalogue, picture, reply
 
 WAIT = 0.05
 """Seconds that a `slow` answer takes."""
@@ -26,6 +26,8 @@ def answer_to(path: str, body: bytes) -> bytes:
     if rest.startswith("models"):  # what agentkit asks once, beside the work that is measured
         return catalogue()
     name, _, size = scenario.partition("-")
+    if name == "file":  # a picture behind a URL
+        return picture(int(size))
     api = "responses" if rest == "responses" else "chat"
     if name == "tools":
         mark = b'"tool_call_id"' if api == "chat" else b'"function_call_output"'

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import page, past, web
+from tests.benchmarks import floors, page, past, web
 from tests.benchmarks.cases import TINY, Case, cases
 from tests.benchmarks.ledger import shares
 from tests.benchmarks.measure import import_seconds, medians, start_seconds
@@ -108,6 +108,16 @@ async def test_what_lies_behind_a_turn_is_there(origin: str, tmp_path: Path) -> 
     assert [each.title.split()[0] for each in found] == ["text", "text", "fork", "first", "longest"]
     assert min(each.floor for each in found) > 0
     assert min(each.ours for each in found[2:]) > 0
+
+
+@pytest.mark.slow
+async def test_floors_do_the_same_work(origin: str, tmp_path: Path) -> None:
+    found = await floors.rows(origin, tmp_path, megabytes=1, turns=2, samples=1)
+    assert [each.unit for each in found] == ["s", "s", "s", "s", "B"]
+    assert min(each.floor for each in found) > 0
+    kept = await asyncio.to_thread(lambda: list(tmp_path.glob("fetched/*/*.png")))
+    assert len(kept) == 1
+    assert (tmp_path / "spooled.png").read_bytes() == png(1)
 
 
 async def test_the_ledger_beside_its_syncs(origin: str, tmp_path: Path) -> None:
