@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import tempfile
+import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +51,38 @@ async def same_executor(kept: Kept) -> Found:
             found.drawn_twice = max(drawn - _RUNS, 0)
             await durable.close()
             return found
+
+
+async def is_taken_from_the_living(*, named: bool) -> bool:
+    """Whether a worker that starts takes the run of one that lives. Without names of their own,
+    DBOS takes each for the other one come back.
+    """
+    with tempfile.TemporaryDirectory() as name, Emulator(seed=3, chunk_delay=0.2) as emulator:
+        folder = Path(name)
+        with kills.database("sqlite", folder) as url:
+            handlings = replace(QUICK, lease=False)
+            if not named:
+                handlings = replace(handlings, executor=local)
+            plan = Plan(url, emulator.base_url, folder, handlings=handlings, stays=True)
+            durable = plan.durable()
+            run = await durable.start(PROMPT, agent="fox", id="run-0")
+            with kills.running(plan, "first"):
+                await kills.until(lambda: emulator.posts)
+                tokens = _tokens(folder)
+                with kills.running(plan, "other"):
+                    until = time.monotonic() + PATIENCE
+                    while (await run.state()).status in {"queued", "running"} and len(tokens) == 1:
+                        tokens |= _tokens(folder)
+                        assert time.monotonic() < until
+            await durable.close()
+            return len(tokens) > 1
+
+
+def _tokens(folder: Path) -> set[str]:
+    """By what a worker has the run, as long as one has it."""
+    with closing(sqlite3.connect(folder / "runs.db")) as connection:
+        asked = "SELECT owner_xid FROM workflow_status WHERE status = 'PENDING'"
+        return {token for (token,) in connection.execute(asked) if token is not None}
 
 
 def local() -> str:

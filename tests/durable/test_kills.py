@@ -36,6 +36,13 @@ async def test_two_workers_of_one_name(kept: Kept, request: pytest.FixtureReques
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_name_of_its_own_keeps_the_runs_of_a_living_worker(named: bool) -> None:
+    """Without, a second worker goes on with what the first one is doing."""
+    assert await others.is_taken_from_the_living(named=named) is not named
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("everything", [False, True])
 async def test_stopped_and_cut_off(everything: bool, request: pytest.FixtureRequest) -> None:
     _server("postgres", request)
