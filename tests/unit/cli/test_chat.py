@@ -423,7 +423,7 @@ async def test_save_never_overwrites(
     [
         ("/imagse", "✗ there is no command /imagse; did you mean /images? (/help lists them)"),
         ("/xyzzy", "✗ there is no command /xyzzy (/help lists them)"),
-        ("/attach", "✗ /attach: accepted is a file: /attach cat.png"),
+        ("/attach", "✗ /attach: accepted is a file or a URL: /attach cat.png"),
         (
             "/attach /no/such.png",
             "✗ cannot read the picture '/no/such.png': No such file or directory",

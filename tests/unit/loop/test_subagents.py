@@ -112,7 +112,7 @@ async def test_pictures_are_given_by_handle(bench: Bench) -> None:
         ]
     )
     worker = painter(bench).as_tool("hat", "Puts hats on.")
-    assert set(worker.schema["properties"]) == {"prompt", "pictures"}
+    assert set(worker.schema["properties"]) == {"prompt", "pictures", "files"}
     assert worker.schema["required"] == ["prompt"]
     answer = await bench.ask(bench.agent(tools=[worker]), ["A hat please", Image.from_bytes(OTHER)])
     assert answer.invocations[0].result == "img_1 became img_2."
