@@ -37,7 +37,7 @@ class ReplyMask:
         self.has_masked = False
         """Whether a secret was found."""
         self._searches: dict[bytes, _Search] = {}
-        self._held = b""
+        self._held: bytes = b""
 
     def feed(self, data: bytes, *, is_last: bool = False) -> bytes:
         """What can be written once these bytes have come: all but the last ones, fewer than a
