@@ -34,7 +34,10 @@ def in_sight(
 
 
 class Summaries:
-    """Finds the same in a conversation that grows, of which only what is new is looked at."""
+    """Finds the same in a conversation that grows, of which only what is new is looked at.
+
+    It holds what came before the prompt of the last run alone: of a run that fails, nothing.
+    """
 
     def __init__(self) -> None:
         self._seen: tuple[Message, ...] = ()
@@ -46,12 +49,13 @@ class Summaries:
         """What the function `in_sight` gives."""
         if messages[: len(self._seen)] != self._seen:
             self._seen, self._found = (), []
-        for index in range(len(self._seen), len(messages)):
+        for index in range(len(self._seen), min(start, len(messages))):
             if messages[index].summary is not None:
                 self._found.append((index, messages[index]))
-        self._seen = messages
+        if len(self._seen) < start:
+            self._seen = messages[:start]
         carriers = [message for index, message in self._found if index <= start]
-        return _behind(messages, start, reversed(carriers))
+        return _behind(messages, start, [*messages[start : start + 1], *reversed(carriers)])
 
 
 def _behind(
