@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from agentkit import Agent, FetchPolicy, FileImageStore, OpenRouter, TextDelta
 from agentkit.sessions import Sessions
 from tests.benchmarks.past import Row
 from tests.benchmarks.replies import MODEL
-from tests.benchmarks.sessions import written
+from tests.benchmarks.sessions import bytes_written
 from tests.benchmarks.subjects import PROMPT
 
 FIRST_TOKEN_GOAL = 0.002
@@ -88,7 +89,7 @@ async def first_token(origin: str, folder: Path, samples: int) -> Row:
         agent: Agent[Any] = Agent(MODEL, client=client, store=store)
         reader, writer = await asyncio.open_connection(host, int(port))
         for number in range(samples + 1):
-            began = time.perf_counter()
+            ours, began = math.inf, time.perf_counter()
             async with agent.stream(PROMPT) as stream:
                 async for event in stream:
                     if isinstance(event, TextDelta):
@@ -192,9 +193,9 @@ async def saved_bytes(origin: str, folder: Path, turns: int) -> Row:
         agent: Agent[Any] = Agent(MODEL, client=client, store=sessions.store)
         chat = agent.conversation("eve", sessions=sessions)
         for _ in range(turns):
-            before = written()
+            before = bytes_written()
             await chat.send(PROMPT)
-            found.append(written() - before)
+            found.append(bytes_written() - before)
     sessions.close()
     late, early = median(found[-WINDOW:]), median(found[1 : WINDOW + 1] or found)
     title = f"bytes written by a saved turn: number {turns:,}, to the first"

@@ -78,9 +78,9 @@ def measured(origin: str, folder: Path, turns: int, samples: int = 5) -> Figures
     run, rows = first, _SameRows(folder / "rows.db", folder / "chats.db")
     for number in range(turns):
         run = _next(first, run, number)
-        before = written()
+        before = bytes_written()
         taken.append(_seconds(lambda run=run: _turn(record, run)))
-        written.append(written() - before)
+        written.append(bytes_written() - before)
         syncs.append(_seconds(lambda: alone.transactions(False, True)))
         rows.read(run.id)
         same.append(_seconds(rows.write))
@@ -134,11 +134,11 @@ async def _sent(
     written: list[int] = []
     for _ in range(turns):
         for name, done in work.items():
-            before, began = written(), time.perf_counter()
+            before, began = bytes_written(), time.perf_counter()
             await done()
             taken[name].append(time.perf_counter() - began)
             if name == "saved":
-                written.append(written() - before)
+                written.append(bytes_written() - before)
     await client.close()
     found = {name: median(seconds) for name, seconds in taken.items()}
     return (
@@ -251,7 +251,7 @@ def _seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_
     return clock() - began
 
 
-def written() -> int:
+def bytes_written() -> int:
     """Bytes that this process has written, where the system tells; else 0."""
     try:
         lines = Path("/proc/self/io").read_text().splitlines()

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import sqlite3
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -197,6 +198,34 @@ async def test_cancelling_the_task_cancels_the_run(case: Case, cancels: bool) ->
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (await durable.state("one")).status == ("cancelled" if cancels else "queued")
+    await durable.close()
+
+
+async def test_a_step_that_ends_while_its_run_is_cancelled_undoes_nothing(
+    case: Case, emulator: Emulator
+) -> None:
+    """A cancel is written before the workflow is told of it, and the process may die between."""
+    reached, opened = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        reached.set()
+        assert opened.wait(GUARD)
+
+    emulator.play(CallTool("weather", {"city": "Oslo"}), "Never said.")
+    durable = case.durable(case.agent(tools=[case.weather(then=wait)]))
+    async with durable.working():
+        run = await durable.start("Draw a fox")
+        await asyncio.to_thread(reached.wait, GUARD)
+        executed(case, "UPDATE agentkit_durable_runs SET status = 'cancelled'")
+        opened.set()
+        with pytest.raises(RunError, match="cancelled"):
+            await run.result(timeout=GUARD)
+        while await durable.sessions.busy([run.id]):  # noqa: ASYNC110 - the worker ends it
+            await asyncio.sleep(0.05)
+        assert (await run.state()).status == "cancelled"
+        assert len(emulator.posts) == 1
+        (turn,) = await durable.sessions.runs(run.id)
+        assert [call.status for call in turn.run.invocations] == ["completed"]
     await durable.close()
 
 

@@ -115,15 +115,19 @@ def added_by(connection: Connection, run: str, number: int) -> dict[str, Any] | 
 
 def add_step(
     connection: Connection, run: str, number: int, added: Mapping[str, Any], now: float
-) -> None:
-    """Write what a step added, and how the run is after it."""
+) -> bool:
+    """Write what a step added, and how the run is after it. False where the run was cancelled
+    meanwhile, which nothing undoes.
+    """
     data = json.dumps(added, separators=(",", ":"))
     connection.execute(steps.insert().values(run=run, number=number, added=data))
     values: dict[str, Any] = {"steps": number + 1, "changed_at": now, "status": added["status"]}
     outcome = {name: added[name] for name in ("waiting", "error", "note") if name in added}
     values["outcome"] = json.dumps(outcome, separators=(",", ":")) if outcome else None
-    connection.execute(update(runs).where(runs.c.id == run).values(**values))
+    going_on = (runs.c.id == run, runs.c.status != "cancelled")
+    written = connection.execute(update(runs).where(*going_on).values(**values))
     notify(connection, run)
+    return written.rowcount > 0
 
 
 def waiting_in(run: Run) -> dict[str, str]:

@@ -276,7 +276,15 @@ class DurableTurn:
         if self._pending is not None:
             told.write(connection, self.row.id, self._number, self._telling)
             if not self.is_cancelled:
-                states.add_step(connection, self.row.id, self._number, self._pending, time.time())
+                self._add_step(connection, self._pending)
+
+    def _add_step(self, connection: Connection, added: Mapping[str, Any]) -> None:
+        """Raises `ClaimCancelled` for a run that was cancelled: whoever does so writes it before
+        the workflow is told.
+        """
+        run = self.row.id
+        if not states.add_step(connection, run, self._number, added, time.time()):
+            raise ClaimCancelled(f"run {run} was cancelled")
 
     def _added(self, run: Run, error: BaseException | None) -> dict[str, Any]:
         """What the step under way has added to the run; messages are named by their numbers."""
@@ -315,7 +323,7 @@ class DurableTurn:
                 self._desk.claims.check(connection, self.claim)
                 before = states.added_by(connection, self.row.id, self._number)
                 if before is None:
-                    states.add_step(connection, self.row.id, self._number, added, time.time())
+                    self._add_step(connection, added)
                 return before or added
 
         return await asyncio.to_thread(write)

@@ -355,23 +355,12 @@ async def test_a_validator_that_breaks_is_no_deadline(bench: Bench, x: int, word
 
 
 async def test_a_time_out_of_something_else_is_no_deadline(bench: Bench) -> None:
-    locked: list[bool] = []
-
     class Vaulted(ServerTool):
         def to_wire(self) -> dict[str, Any]:
-            if locked:
-                raise TimeoutError("the vault took too long")
-            return super().to_wire()
+            raise TimeoutError("the vault took too long")
 
-    @tool
-    def lock() -> str:
-        """Locks the vault."""
-        locked.append(True)
-        return "locked"
-
-    bench.emulator.play([Reply([CallTool("lock")])])
     with pytest.raises(TimeoutError, match="the vault took too long"):
-        await bench.ask(bench.agent(tools=[lock, Vaulted("openrouter:datetime")]), "Go")
+        await bench.ask(bench.agent(tools=[Vaulted("openrouter:datetime")]), "Go")
 
 
 @pytest.mark.parametrize("kind", ["agent", "studio"])
