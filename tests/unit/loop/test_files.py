@@ -258,6 +258,28 @@ async def test_what_server_tools_leave_is_kept_as_files(bench: Bench) -> None:
     assert list(chat.files) == ["file_1", "file_2"]
 
 
+async def test_a_file_at_a_url_is_fetched_once_and_kept_when_the_url_is_gone(bench: Bench) -> None:
+    if bench.way.api == "chat":
+        return
+    table = b"day,rain\nMonday,7\n"
+    url = bench.emulator.lend(table, "text/csv")
+    output = {"type": "file", "filename": "rain.csv", "media_type": "text/csv", "download_url": url}
+    raw = {
+        "type": "openrouter:shell", "id": "s1", "status": "completed", "outputs": [output, output]
+    }  # fmt: skip
+    bench.emulator.play(Reply([Raw(responses=raw), Say("Done.")]), "Seven.")
+    chat = bench.agent().conversation()
+    answer = await bench.ask(chat, "Write")
+    (file,) = answer.files
+    assert (file.name, file.file_name, file.media_type) == ("file_1", "rain.csv", "text/csv")
+    assert file.bytes() == table
+    assert (answer.failures, answer.invocations[0].files) == ((), ("file_1",))
+    bench.emulator.expire_urls()
+    again = await bench.ask(chat, "How much?")
+    assert (again.text, again.files, again.failures) == ("Seven.", (), ())
+    assert chat.files["file_1"].bytes() == table
+
+
 async def test_what_of_a_container_cannot_be_had_is_named(bench: Bench) -> None:
     if bench.way.api == "chat":
         return
