@@ -102,6 +102,11 @@ def flows(case: Case) -> str:
     return "workflow_status" if case.url.startswith("sqlite") else "dbos.workflow_status"
 
 
+def flow_of(run: str) -> str:
+    """The condition of the workflow that a run is."""
+    return f"workflow_uuid IN (SELECT workflow FROM agentkit_durable_runs WHERE id = '{run}')"
+
+
 def executed(case: Case, statement: str) -> list[Any]:
     """One statement at the database of the runs, beside what is tested."""
     base = Database(case.url)

@@ -5,6 +5,7 @@ comes without.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import pickle
@@ -32,7 +33,7 @@ from agentkit.integrations.dbos.lease import Lease
 from agentkit.integrations.dbos.serializer import MOST_BYTES, JsonSerializer, StoredError
 from agentkit.integrations.dbos.told import Batches, Buffer, Retold, Told
 from tests.clock import GUARD, until
-from tests.durable.conftest import QUICK, Case, executed, flows, without
+from tests.durable.conftest import QUICK, Case, executed, flow_of, flows, without
 from tests.processes import PATIENCE, forked, started
 
 DRAWN = [Say("A fox."), Draw("a fox", size=(64, 64))]
@@ -91,6 +92,29 @@ async def test_nobody_takes_over_soon_after_the_database_was_restarted(
     assert not lease.look()
     await until(lease.look)  # it was taken again
     lease.end()
+
+
+@pytest.mark.parametrize("lease", [True, False])
+async def test_the_runs_of_a_worker_that_died_are_adopted(
+    case: Case, emulator: Emulator, lease: bool
+) -> None:
+    """Without, DBOS leaves them `PENDING` for ever."""
+    emulator.play([Reply(DRAWN), Reply([Say("Another.")])])
+    durable = case.durable(handlings=without(lease=lease, quiet_seconds=0.0))
+    run = await durable.start("Draw a fox")
+    flow = flow_of(run.id)
+    dead = "status = 'PENDING', executor_id = 'gone', owner_xid = 'x'"
+    executed(case, f"UPDATE {flows(case)} SET {dead} WHERE {flow}")
+    async with durable.working():
+        if lease:
+            assert (await run.result(timeout=GUARD)).text == "A fox."
+        else:
+            # What comes later is taken and done: the worker passes over the first one.
+            later = await durable.start("Draw a hare")
+            assert (await later.result(timeout=GUARD)).text == "A fox."
+            found = executed(case, f"SELECT status FROM {flows(case)} WHERE {flow}")
+            assert [status for (status,) in found] == ["PENDING"]
+    await durable.close()
 
 
 # Whose a run is.
@@ -173,14 +197,22 @@ def test_errors_are_data_and_no_other_class_is_made() -> None:
     assert type(error_of(error_data(SessionError("away")), None)) is SessionError
 
 
-async def test_what_dbos_has_of_a_run_is_json(case: Case) -> None:
-    durable = case.durable()
-    await durable.start("Draw a fox", id="one")
-    table = flows(case).replace("status", "input")
-    found = executed(case, f"SELECT inputs FROM {table}") or executed(
-        case, f"SELECT inputs FROM {flows(case)}"
+@pytest.mark.parametrize("is_json", [True, False])
+async def test_what_dbos_has_of_a_run_is_json(case: Case, is_json: bool) -> None:
+    """Without, it is pickles, which make objects of whatever class they name."""
+    from dbos._serialization import DefaultSerializer
+
+    own = JsonSerializer() if is_json else DefaultSerializer()
+    durable = case.durable(handlings=without(serializer=own))
+    run = await durable.start("Draw a fox")
+    table, flow = flows(case).replace("status", "input"), flow_of(run.id)
+    found = executed(case, f"SELECT inputs FROM {table} WHERE {flow}") or executed(
+        case, f"SELECT inputs FROM {flows(case)} WHERE {flow}"
     )
-    assert json.loads(found[0][0])["args"] == [{"run": "one", "first": 0}]
+    if is_json:
+        assert json.loads(found[0][0])["args"] == [{"run": run.id, "first": 0}]
+    else:
+        assert base64.b64decode(found[0][0])[:1] == pickle.PROTO
     await durable.close()
 
 
