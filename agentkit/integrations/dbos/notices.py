@@ -114,12 +114,10 @@ class Notices:
         connection = lock_connection(self._address)
         try:
             connection.execute(text(f"LISTEN {_CHANNEL}"))
-            driver: Any = connection.connection.driver_connection
             self._is_listening, latest = True, time.monotonic()
             self._wake(None)  # who asked before this has heard of nothing
             while not ending.is_set():
-                for each in driver.notifies(timeout=LISTENING_SECONDS / 4, stop_after=1):
-                    self._wake(str(each.payload))
+                self._hear(connection)
                 with self._guard:
                     latest = time.monotonic() if self._watches else latest
                     if time.monotonic() - latest > _IDLE_SECONDS:
@@ -128,6 +126,17 @@ class Notices:
         finally:
             connection.invalidate()
             connection.close()
+
+    def _hear(self, connection: Connection) -> None:
+        """Wait a moment for a notice. Raises `SessionError` for a connection that is lost: this is
+        the driver's own call, whose errors SQLAlchemy does not make its own.
+        """
+        driver: Any = connection.connection.driver_connection
+        try:
+            for each in driver.notifies(timeout=LISTENING_SECONDS / 4, stop_after=1):
+                self._wake(str(each.payload))
+        except connection.dialect.loaded_dbapi.Error:
+            raise SessionError(f"the database {self._address.name} was lost") from None
 
     def _wake(self, run: str | None) -> None:
         """Wake those who wait for this run; None: all."""
