@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentkit._log import logger
-from agentkit.errors import AgentkitError, UsageError
+from agentkit.errors import AgentkitError, ConversationBusy, UsageError
 from agentkit.events import Event, RunFinished
 from agentkit.run import Run
 from agentkit.sessions import SavedConversation
@@ -102,34 +102,43 @@ class HandedTurn:
 
     async def _rest(self, told: int) -> AsyncGenerator[Event]:
         """What a worker writes yet of a run that was cancelled."""
+        await self._free()
+        async for event in self._durable.events(self.run.id, after=max(told, self._after)):
+            yield event
+
+    async def _free(self) -> None:
+        """Wait until nobody holds the conversation, for a while."""
         busy = self._durable.sessions.busy
         with suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_SECONDS):
                 while await busy([self._chat.id]):  # noqa: ASYNC110 - in another process
                     await asyncio.sleep(_LOOK_SECONDS)
-        async for event in self._durable.events(self.run.id, after=max(told, self._after)):
-            yield event
 
     async def _end(self, state: RunState) -> None:
         """Know how it has ended. Raises its error."""
         run = await self._durable.read(self.run.id)
-        is_written = any(
-            each.run.id == run.id for each in await self._durable.sessions.runs(self._chat.id)
-        )
         self.run, self.done = run, True
-        if state.status == "cancelled" and not is_written:
+        if state.status == "cancelled" and not await self._is_written():
             await self._keep(run)
         if state.status == "cancelled":
             raise WasStopped
         if state.status == "failed":
             await self._durable.result(run.id)
 
+    async def _is_written(self) -> bool:
+        found = await self._durable.sessions.runs(self._chat.id)
+        return any(each.run.id == self.run.id for each in found)
+
     async def _keep(self, run: Run) -> None:
-        """Keep the prompt of a turn that was stopped before a worker had begun it."""
+        """Keep the prompt of a turn that was stopped before a worker had begun it. Another process
+        that tells of the turn does so too: one of them is enough.
+        """
         before = self._chat.messages
         whole = run.replace(messages=(*before, *run.messages), start=len(before))
         try:
             self.run = (await asyncio.to_thread(self._chat.adopt, whole)).run
+        except ConversationBusy:
+            await self._free()
         except AgentkitError as error:
             logger().warning("web_failed", reason=f"prompt of {run.id}: {error}")
 
