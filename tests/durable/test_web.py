@@ -18,7 +18,7 @@ from agentkit.errors import UsageError
 from agentkit.integrations.dbos import Durable
 from agentkit.sessions import Sessions
 from tests.clock import GUARD
-from tests.durable.conftest import QUICK, Case, buy
+from tests.durable.conftest import QUICK, Case, buy, executed
 from tests.unit.web.talking import TOKEN, Talker, kinds, message, text_of, told, wait_for
 from tests.web_server import serving_app
 
@@ -71,7 +71,7 @@ async def test_two_servers_tell_of_the_turns_of_a_worker(case: Case, emulator: E
             with gate.opened_at_last():
                 await asyncio.to_thread(_watched_twice, pages, gate, emulator)
                 await asyncio.to_thread(_decided_elsewhere, pages, emulator)
-                await asyncio.to_thread(_stopped_elsewhere, pages, gate, emulator)
+                await asyncio.to_thread(_stopped_elsewhere, case, pages, gate, emulator)
         await asyncio.to_thread(_stopped_in_the_queue, pages)
     await durable.close()
 
@@ -132,7 +132,7 @@ def _decided_elsewhere(pages: list[Talker], emulator: Emulator) -> None:
     assert history == other.history("fox")
 
 
-def _stopped_elsewhere(pages: list[Talker], gate: Gate, emulator: Emulator) -> None:
+def _stopped_elsewhere(case: Case, pages: list[Talker], gate: Gate, emulator: Emulator) -> None:
     """The button of the other server ends it, and what came is the turn."""
     one, other = pages
     gate.reached.clear()
@@ -141,6 +141,9 @@ def _stopped_elsewhere(pages: list[Talker], gate: Gate, emulator: Emulator) -> N
     began = one.begin("fox", "Draw another")
     wait_for(gate.reached.is_set)
     assert other.ask("POST", "/api/chat/fox/stop", {}).json() == {"stopped": True}
+    # The server answers at once: until it is written, the worker goes on.
+    stopped = "SELECT 1 FROM agentkit_durable_runs WHERE status = 'cancelled'"
+    wait_for(lambda: bool(executed(case, stopped)))
     gate.opened.set()
     chunks = list(began.chunks())
     assert "abort" in kinds(chunks)
