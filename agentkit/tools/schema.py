@@ -98,6 +98,8 @@ class Parameters:
 class _Handle:
     """Type of a picture parameter: the model writes a handle, the function gets its `Image`."""
 
+    what, among = "picture", "images"
+
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: object, handler: GetCoreSchemaHandler
@@ -106,35 +108,20 @@ class _Handle:
             cls._look_up, core_schema.str_schema()
         )
 
-    @staticmethod
-    def _look_up(handle: str, info: core_schema.ValidationInfo) -> Image:
-        images = cast("Mapping[str, Callable[[str], Image]]", info.context)["images"]
+    @classmethod
+    def _look_up(cls, handle: str, info: core_schema.ValidationInfo) -> object:
+        known = cast("Mapping[str, Callable[[str], object]]", info.context)[cls.among]
         try:
-            return images(handle)
-        except (LookupError, ImageError) as error:
-            why = str(error.args[0]) if error.args else f"there is no picture {handle!r}"
-            raise PydanticCustomError("image", "{why}", {"why": why}) from None
+            return known(handle)
+        except (LookupError, ImageError, FileError) as error:
+            why = str(error.args[0]) if error.args else f"there is no {cls.what} {handle!r}"
+            raise PydanticCustomError("handle", "{why}", {"why": why}) from None
 
 
-class _FileHandle:
+class _FileHandle(_Handle):
     """Type of a file parameter: the model writes a handle, the function gets its `File`."""
 
-    @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_after_validator_function(
-            cls._look_up, core_schema.str_schema()
-        )
-
-    @staticmethod
-    def _look_up(handle: str, info: core_schema.ValidationInfo) -> File:
-        files = cast("Mapping[str, Callable[[str], File]]", info.context)["files"]
-        try:
-            return files(handle)
-        except (LookupError, FileError) as error:
-            why = str(error.args[0]) if error.args else f"there is no file {handle!r}"
-            raise PydanticCustomError("file", "{why}", {"why": why}) from None
+    what, among = "file", "files"
 
 
 _HANDLES: tuple[tuple[type, object, str], ...] = (
