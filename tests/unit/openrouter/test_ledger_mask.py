@@ -117,6 +117,53 @@ def test_words_that_only_look_like_it_stay(words: list[str], size: int) -> None:
     assert not has_masked
 
 
+def call(words: str, index: int) -> bytes:
+    """An event of one of several calls."""
+    call = {"index": index, "function": {"arguments": words}}
+    told = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+    return b"data: " + json.dumps(told).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("between", ["x", " ", "of", KEY[0]])
+@pytest.mark.parametrize("size", [1, 7, 100, 1 << 20])
+def test_letters_with_others_between_them_are_no_key(between: str, size: int) -> None:
+    words = [each for letter in KEY for each in (letter, between)]
+    raw = b"".join(map(event, words))
+    written, has_masked = fed(raw[at : at + size] for at in range(0, len(raw), size))
+    assert written == raw
+    assert not has_masked
+
+
+@given(st.lists(st.booleans(), min_size=len(KEY), max_size=len(KEY)), st.integers(1, 500))
+def test_calls_that_come_in_turns(is_followed: list[bool], size: int) -> None:
+    """The one tells the key, the other one something else; neither is a part of the other one."""
+    events: list[bytes] = []
+    for letter, also in zip(KEY, is_followed, strict=True):
+        events += [call(letter, 0), *([call("no", 1)] if also else ())]
+    raw = b"".join(events)
+    written, has_masked = fed(raw[at : at + size] for at in range(0, len(raw), size))
+    assert has_masked
+    calls = [json.loads(each[6:]) for each in written.split(b"\n\n") if each]
+    told = [each["choices"][0]["delta"]["tool_calls"][0] for each in calls]
+    words = "".join(each["function"]["arguments"] for each in told if each["index"] == 0)
+    assert len(words.rstrip("*")) < RUN
+    assert all(each["function"]["arguments"] == "no" for each in told if each["index"] == 1)
+
+
+def test_an_empty_string_ends_no_key() -> None:
+    raw = b"".join(event(each) for letter in KEY for each in (letter, "", "", ""))
+    assert words_of(fed([raw])[0]) == "*" * len(KEY)
+
+
+def test_a_string_that_is_cut_does_not_hide_those_behind_it() -> None:
+    spoken = [event(KEY[at : at + 5]) for at in range(0, len(KEY), 5)]
+    cut_off = b'data: {"choices": [{"delta": {"content": "it \\'
+    raw = b"\n\n".join([cut_off, b"".join(spoken)])
+    for size in (1, 13, 1 << 20):
+        written, _ = fed(raw[at : at + size] for at in range(0, len(raw), size))
+        assert len(words_of(written[len(cut_off) :]).rstrip("*")) < RUN
+
+
 def test_what_is_held_back_is_shorter_than_a_secret() -> None:
     mask = ReplyMask()
     raw = event(SAID[: 9 + 40])[:-20] + b"x" * 1000
