@@ -68,11 +68,15 @@ class Postgres:
 
     def end_connections(self, url: str) -> None:
         """End all connections to a database, as an administrator does."""
-        name = url.partition("?")[0].rpartition("/")[2]
         self.execute(
             "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
-            f"WHERE datname = '{name}'"
+            f"WHERE datname = '{name_of(url)}'"
         )
+
+
+def name_of(url: str) -> str:
+    """The name of the database that an address has."""
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def programs() -> Path | None:

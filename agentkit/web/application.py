@@ -58,6 +58,7 @@ class WebApp:
         user: UserOf | None = None,
     ) -> None:
         self.agent, self.sessions = options.agent, sessions
+        self._durable = options.durable
         self._pictures, previews = Pictures(sessions.store, sessions), Previews()
         pictures, files = self._pictures, Files(sessions.store, sessions)
         chats = Chats(options.agent, sessions)
@@ -104,7 +105,10 @@ class WebApp:
         """
         await self._turns.close(self.close_seconds if grace is None else grace)
         self._pictures.close()
-        await asyncio.to_thread(self.sessions.close)
+        if self._durable is None:
+            await asyncio.to_thread(self.sessions.close)
+        else:  # the sessions are its own
+            await self._durable.close()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from agentkit import Agent, FileImageStore, ImageGeneration, OpenRouter, tool
 from agentkit.integrations.dbos import Durable
 from agentkit.integrations.dbos.handlings import Handlings
 from agentkit.sessions.database import Database
-from tests.postgres import database_url, postgres_server, postgres_url
+from tests.postgres import Postgres, database_url, name_of, postgres_server, postgres_url
 
 __all__ = ["case", "database_url", "postgres_server", "postgres_url"]
 QUICK = Handlings(look_seconds=0.1, poll_seconds=0.02)
@@ -89,8 +90,22 @@ def buy(what: str) -> str:
 
 
 @pytest.fixture
-def case(database_url: str, tmp_path: Path, client: OpenRouter) -> Case:
-    return Case(database_url, tmp_path, client)
+def case(
+    database_url: str, tmp_path: Path, client: OpenRouter, request: pytest.FixtureRequest
+) -> Iterator[Case]:
+    yield Case(database_url, tmp_path, client)
+    if not database_url.startswith("sqlite"):
+        server, name = request.getfixturevalue("postgres_server"), name_of(database_url)
+        _check_closed(server, name)
+
+
+def _check_closed(server: Postgres, name: str) -> None:
+    """Fail the test that leaves a connection open: later ones would be told of it."""
+    asked = f"SELECT query FROM pg_stat_activity WHERE datname = '{name}'"
+    until = time.monotonic() + 5.0
+    while left := server.execute(asked):
+        assert time.monotonic() < until, left
+        time.sleep(0.02)
 
 
 def without(**changes: Any) -> Handlings:

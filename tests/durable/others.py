@@ -17,7 +17,7 @@ from agentkit.sessions.locks import _key as lock_key
 from tests.durable import kills
 from tests.durable.kills import Found, Kept
 from tests.durable.labour import PROMPT, QUICK, Plan
-from tests.postgres import Postgres, running_server
+from tests.postgres import Postgres, name_of, running_server
 from tests.processes import PATIENCE
 
 _RUNS = 4
@@ -133,7 +133,6 @@ async def stopped(*, everything: bool) -> Found:
 
 def _end_connections(server: Postgres, url: str, executor: str | None) -> None:
     """End the connection that holds the lease of a worker; without one, all connections."""
-    name = url.partition("?")[0].rpartition("/")[2]
     holds = "true"
     if executor is not None:
         key = lock_key(f"\0worker {executor}")
@@ -143,6 +142,6 @@ def _end_connections(server: Postgres, url: str, executor: str | None) -> None:
         )
     ended = server.execute(
         "SELECT pg_terminate_backend(a.pid, 60000) FROM pg_stat_activity a "
-        f"WHERE a.datname = '{name}' AND {holds}"
+        f"WHERE a.datname = '{name_of(url)}' AND {holds}"
     )
     assert executor is None or len(ended) == 1, ended

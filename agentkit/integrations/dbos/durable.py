@@ -141,6 +141,8 @@ class Durable:
         self._runs = Runs(url, self._address, self.name, self.store, handlings)
         self._following = Following(self._runs, self.agents)
         self._working: AbstractAsyncContextManager[Worker] | None = None
+        self._worker: Worker | None = None
+        """The one of this process that is at work with these connections."""
 
     def __repr__(self) -> str:
         return f"Durable({self._address.name!r}, agents={list(self.agents)})"
@@ -366,10 +368,12 @@ class Durable:
         place = Place(self._runs.address, self._url, self.name, queues)
         worker = Worker(place, self._runs.desk(self.deps), engine, self._runs.handlings, self._due)
         await worker.begin()
+        self._worker = worker
         try:
             yield worker
         finally:
             await worker.end()
+            self._worker = None
 
     async def __aenter__(self) -> Self:
         working = self.working()
@@ -389,7 +393,11 @@ class Durable:
         await self.close()
 
     async def close(self) -> None:
-        """Give back the connections to the database. A later use opens them again."""
+        """Give back the connections to the database. A later use opens them again. Nothing happens
+        while a worker of it is at work here: it holds locks on them.
+        """
+        if self._worker is not None:
+            return
         await asyncio.to_thread(self._runs.close)
         await asyncio.to_thread(self.sessions.close)
 
