@@ -88,7 +88,8 @@ def _read(connection: Connection, chat: str) -> tuple[Exported, list[str]]:
     row = connection.execute(select(conversations).where(conversations.c.id == chat)).one_or_none()
     if row is None:
         raise not_found("Sessions.export({!r})", chat)
-    data = select(pictures.c.data).where(pictures.c.conversation == chat)
+    mine = (pictures.c.conversation == chat, pictures.c.number < turns.PAGES)
+    data = select(pictures.c.data).where(*mine)
     found = connection.scalars(data.order_by(pictures.c.number)).all()
     lost: list[str] = []
     try:

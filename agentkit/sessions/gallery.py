@@ -12,7 +12,7 @@ from agentkit.images.store import check_sha256
 from agentkit.sessions import rows
 from agentkit.sessions.names import check_name
 from agentkit.sessions.tables import conversations, pictures, stored_pictures
-from agentkit.sessions.turns import put
+from agentkit.sessions.turns import PAGES, put
 from agentkit.values import Blobs, File, Image
 
 ThingT = TypeVar("ThingT", Image, File)
@@ -31,7 +31,8 @@ def find(
     """The picture or file, as a conversation of this user has it; with None, any conversation."""
     check_sha256(sha256)
     check_optional(_USER, user, str, "a name, or None")
-    query = select(pictures.c.data).where(pictures.c.sha256 == sha256).limit(_MOST)
+    shown = (pictures.c.sha256 == sha256, pictures.c.number < PAGES)
+    query = select(pictures.c.data).where(*shown).limit(_MOST)
     if user is not None:
         owner = check_name(_USER, user)
         query = query.join(conversations, conversations.c.id == pictures.c.conversation)

@@ -121,7 +121,8 @@ class DatabaseRecord:
                 is_turn=is_turn,
                 title=title,
             )
-            turns.save_pictures(connection, self.id, shown.things, self._things)
+            pages = turns.pages_of(run, before)
+            turns.save_pictures(connection, self.id, shown.things, self._things, pages)
             if is_turn:
                 mark_kept(connection, run.id, run.turns)
             if self._also is not None:

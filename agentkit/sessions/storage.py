@@ -26,6 +26,7 @@ from agentkit.sessions.tables import (
     pictures,
     runs,
 )
+from agentkit.sessions.turns import PAGES
 from agentkit.values import Api, Blobs, File, Image, ImageFailure, Message, Usage
 
 _VERSION = Statement(select(conversations.c.version).where(conversations.c.id == bindparam("chat")))
@@ -118,7 +119,7 @@ def things_of(connection: Connection, chat: str, blobs: Blobs | None) -> tuple[I
     """The pictures and files of a conversation. Raises `ValueError` where they cannot be read."""
     found = connection.scalars(
         select(pictures.c.data)
-        .where(pictures.c.conversation == chat)
+        .where(pictures.c.conversation == chat, pictures.c.number < PAGES)
         .order_by(pictures.c.number, pictures.c.name)
     ).all()
     return rows.things_of(found, blobs)

@@ -104,7 +104,8 @@ notes = Table(
 
 pictures = Table(
     # The pictures of a conversation under their handles. `sha256` names the bytes in the store, and
-    # decides who may see them. The row of a picture outlives a turn that was not kept.
+    # decides who may see them. The row of a picture outlives a turn that was not kept. One that was
+    # read out of a file has a row without a handle, so that it stays in the store.
     "agentkit_pictures",
     metadata,
     _of_conversation(),

@@ -38,7 +38,7 @@ from agentkit.sessions.tables import (
     runs,
     stored_pictures,
 )
-from agentkit.values import Api, File, Image, ImageFailure, Message
+from agentkit.values import Api, BlobRef, File, Image, ImageFailure, Message
 
 _HERE = conversations.c.id == bindparam("chat")
 _CHANGED: dict[str, Any] = {
@@ -217,10 +217,18 @@ def read(connection: Connection, run: Run) -> Written:
 
 
 def save_pictures(
-    connection: Connection, chat: str, now: Iterable[Image | File], before: Iterable[Image | File]
+    connection: Connection,
+    chat: str,
+    now: Iterable[Image | File],
+    before: Iterable[Image | File],
+    pages: Iterable[str] = (),
 ) -> None:
-    """Write the pictures and files of a conversation that are not written as they are now."""
-    changed = record_pictures(connection, now, before)
+    """Write the pictures and files of a conversation that are not written as they are now, and the
+    sha256 of `pages`.
+    """
+    found = sorted(set(pages))
+    changed = record_pictures(connection, now, before, found)
+    _save_pages(connection, chat, found)
     if not changed:
         return
     values = [
@@ -238,6 +246,33 @@ def save_pictures(
 
 FILES = 1_000_000_000
 """What is added to the number of a file: the rows of pictures and files are in one table."""
+PAGES = 2 * FILES
+"""The number of a picture that was read out of a file: it has no handle, and nobody looks at it."""
+_NO_DATA = "null"
+
+
+def pages_of(run: Run, before: Written | None) -> frozenset[str]:
+    """The sha256 of the pictures that were read out of files, in what is new of a run."""
+    added = [each for each in run.messages[run.start :] if each.parsed]
+    known = set[int]()
+    if added and before is not None:
+        known = {id(each) for each in before.messages}
+    items = [each.item for message in added if id(message) not in known for each in message.parsed]
+    return frozenset(piece.sha256 for item in items for piece in item if isinstance(piece, BlobRef))
+
+
+def _save_pages(connection: Connection, chat: str, pages: Sequence[str]) -> None:
+    values = [
+        {
+            "conversation": chat,
+            "name": f"page_{each[:15]}",
+            "number": PAGES,
+            "sha256": each,
+            "data": _NO_DATA,
+        }
+        for each in pages
+    ]
+    put(connection, pictures, values, changed=())
 
 
 def _number(handle: str) -> int:
@@ -247,16 +282,19 @@ def _number(handle: str) -> int:
 
 
 def record_pictures(
-    connection: Connection, now: Iterable[Image | File], before: Iterable[Image | File]
+    connection: Connection,
+    now: Iterable[Image | File],
+    before: Iterable[Image | File],
+    pages: Iterable[str] = (),
 ) -> list[Image | File]:
-    """Record that pictures and files are in the store, so that a sweep removes those that nobody
-    names. Returns those that are not written as they are now.
+    """Record that pictures and files are in the store, and `pages` of files, so that a sweep
+    removes those that nobody names. Returns those that are not written as they are now.
     """
     known = {id(each) for each in before}
     changed = [each for each in now if id(each) not in known and each.sha256]
     # In one order, so that no two writers wait for each other; and first, since a sweep that looks
     # who names them waits for this.
-    shas = sorted({each.sha256 for each in changed})
+    shas = sorted({each.sha256 for each in changed}.union(pages))
     kept = [{"sha256": each, "kept_at": time.time()} for each in shas]
     put(connection, stored_pictures, kept, changed=("kept_at",))
     return changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from agentkit import File, ModelSettings
 from agentkit.images.store import MemoryImageStore
 from agentkit.sessions import Sessions
+from agentkit.sessions.database import Database
+from agentkit.sessions.removal import DAY, sweep
+from agentkit.values import BlobRef
 from tests.conftest import Bench
 from tests.documents import pdf
 
@@ -61,3 +65,34 @@ async def test_a_fork_and_an_export_have_the_files(
     assert [each.bytes() for each in loaded.files.values()] == [b"1", b"2"]
     await sessions.delete("c")
     assert await sessions.find_file(loaded.files["file_1"].sha256) is not None  # the fork has it
+
+
+async def test_the_pages_of_a_scan_go_when_no_conversation_has_it(
+    bench: Bench, sessions: Sessions, tmp_path: Path
+) -> None:
+    """They have no handle, and are sent again with their file."""
+    if bench.way.api != "chat":  # Responses does not tell what was read
+        return
+    settings = ModelSettings(pdf_engine="mistral-ocr")
+    agent = bench.agent(model="openai/gpt-oss-20b", settings=settings)
+    chat = agent.conversation("c", sessions=sessions, user="ada")
+    await bench.ask(chat, ["What is in it?", File.from_bytes(pdf(2), name="report.pdf")])
+    items = [each.item for message in chat.messages for each in message.parsed]
+    pages = [piece.sha256 for item in items for piece in item if isinstance(piece, BlobRef)]
+    assert len(pages) == 2
+    assert list(chat.images) == []
+    database, later = Database(f"sqlite:///{tmp_path}/chats.db"), time.time() + 2 * DAY
+    assert sweep(database, bench.store, later) == 0
+    fork = await sessions.fork("c")
+    await sessions.delete("c", purge=True)
+    assert [await sessions.find_picture(each, user="ada") for each in pages] == [None, None]
+    again = agent.conversation(fork, sessions=sessions)
+    await bench.ask(again, "And on page 2?")
+    assert (len(bench.emulator.parses), list(again.images)) == (1, [])
+    assert await sessions.export(fork, tmp_path / "c.zip") == ()
+    await sessions.delete(fork)
+    assert sweep(database, bench.store, later) == 3
+    for each in pages:
+        with pytest.raises(FileNotFoundError):
+            bench.store.open(each)
+    database.close()
