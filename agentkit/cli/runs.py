@@ -142,7 +142,7 @@ def approve(
             f"`agentkit runs show {run}` prints what it waits for"
         )
 
-    async def decide(runs: Durable) -> RunState:
+    async def decide(runs: Durable) -> None:
         await runs.approve(
             run,
             made.approve,
@@ -150,9 +150,8 @@ def approve(
             outcomes=made.outcomes,
             answers=made.answers,
         )
-        return await runs.state(run)
 
-    _tell(_ask(db, name, decide), json=json)
+    _change(run, decide, db, name, json=json)
 
 
 @app.command()
@@ -160,12 +159,7 @@ def resume(
     run: Id, *, db: Db = DEFAULT_DB, name: Application = "agentkit", json: given.Json = False
 ) -> None:
     """Go on with a run that failed, from where it was: what had come is not paid for again."""
-
-    async def go_on(runs: Durable) -> RunState:
-        await runs.resume(run)
-        return await runs.state(run)
-
-    _tell(_ask(db, name, go_on), json=json)
+    _change(run, lambda runs: runs.resume(run), db, name, json=json)
 
 
 @app.command()
@@ -173,18 +167,26 @@ def cancel(
     run: Id, *, db: Db = DEFAULT_DB, name: Application = "agentkit", json: given.Json = False
 ) -> None:
     """End a run that is not over. Its pictures, and what they cost, stay in its conversation."""
-
-    async def end(runs: Durable) -> RunState:
-        await runs.cancel(run)
-        return await runs.state(run)
-
-    _tell(_ask(db, name, end), json=json)
+    _change(run, lambda runs: runs.cancel(run), db, name, json=json)
 
 
-def _tell(state: RunState, *, json: bool) -> None:
+def _change(
+    run: str,
+    change: Callable[[Durable], Coroutine[Any, Any, None]],
+    db: str,
+    name: str,
+    *,
+    json: bool,
+) -> None:
+    """Change a run, and print how it is then."""
     from agentkit.cli import ndjson
     from agentkit.cli.output import Output
 
+    async def changed(runs: Durable) -> RunState:
+        await change(runs)
+        return await runs.state(run)
+
+    state = _ask(db, name, changed)
     if json:
         Output().json(ndjson.encoded(ndjson.plain_json(state)))
     else:
