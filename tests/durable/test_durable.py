@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import runpy
 import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from agentkit import Context, Image, ImageGeneration, Ledger, OpenRouter, tool
+from agentkit import Context, FileImageStore, Image, ImageGeneration, Ledger, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from agentkit.errors import BadRequest, RunError, UsageError
 from agentkit.integrations.dbos import Durable, Queue, RunState
 from tests.clock import GUARD, until
 from tests.durable.conftest import Case, executed, flows
+from tests.processes import PATIENCE, Child, started
+from tests.unit.web.talking import wait_for
 
 DRAWN = [Say("A fox."), Draw("a fox", size=(64, 64))]
 
@@ -84,6 +89,70 @@ async def _approved(durable: Durable, case: Case) -> None:
     chat = await durable.sessions.find("one")
     assert chat is not None
     assert chat.turns == 2
+
+
+def decide(url: str, folder: Path, calls: dict[str, str], says: bool) -> None:
+    """Say yes or no to a call of each run, and print the runs for which it counts."""
+
+    async def said() -> None:
+        durable = Durable(url, store=FileImageStore(folder / "store"), shared_folder=True)
+        assert len(await durable.list(status="waiting")) == len(calls)
+        (folder / f"ready-{says}").touch()
+        while not (folder / "go").exists():  # noqa: ASYNC110 - another process says so
+            await asyncio.sleep(0.001)
+        for run, call in calls.items():
+            try:
+                await durable.approve(run, {call: says})
+            except UsageError as error:
+                print(f"refused {run}: {error}")
+            else:
+                print(run)
+        await durable.close()
+
+    asyncio.run(said())
+
+
+async def test_of_two_processes_that_decide_one_does(case: Case, emulator: Emulator) -> None:
+    """Each says something else, of several runs, and what the one that won has said is done."""
+    count = 5
+    asks = Reply([CallTool("buy", {"what": "a hat"})])
+    emulator.play([*[asks] * count, *["Done."] * count])
+    durable, calls = case.durable(), dict[str, str]()
+    async with durable.working(count):
+        for number in range(count):
+            run = await durable.start("Buy a hat", id=f"run-{number}")
+            calls[run.id] = (await run.result(timeout=GUARD)).pending[0].id
+        with ExitStack() as stack:
+            said = {each: stack.enter_context(_deciding(case, calls, each)) for each in (1, 0)}
+            (case.folder / "go").touch()
+            for child, _ in said.values():
+                await asyncio.to_thread(child.join, PATIENCE)
+                assert child.exitcode == 0
+            lines = {each: path.read_text().splitlines() for each, (_, path) in said.items()}
+        won = {run: says for says, told in lines.items() for run in told if run in calls}
+        refused = [line for told in lines.values() for line in told if line not in calls]
+        assert len(won) == len(refused) == count, lines
+        for line in refused:
+            assert re.search("somebody else has decided|it waits where it is 'waiting'", line)
+        for run, says in won.items():
+            (call,) = (await durable.result(run, timeout=GUARD)).invocations
+            assert call.status == ("completed" if says else "denied"), run
+    assert len(emulator.posts) == 2 * count
+    await durable.close()
+
+
+@contextmanager
+def _deciding(case: Case, calls: dict[str, str], says: int) -> Generator[tuple[Child, Path]]:
+    """A process that is about to decide, and where it prints."""
+    folder = case.folder / f"process-{says}"
+    folder.mkdir()
+    child = started(decide, case.url, case.folder, calls, bool(says), folder=folder)
+    try:
+        wait_for((case.folder / f"ready-{bool(says)}").exists)
+        yield child, folder / "stdout"
+    finally:
+        child.kill()
+        child.join(PATIENCE)
 
 
 async def _cancelled(durable: Durable) -> None:

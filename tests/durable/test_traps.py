@@ -143,19 +143,43 @@ async def test_a_run_that_was_taken_away_pays_for_nothing_more(
 # Versions, and what is written down.
 
 
-@pytest.mark.slow
-async def test_a_run_of_another_version_is_listed_and_waits(case: Case) -> None:
-    """DBOS's own version changes with each edit of a workflow, and with its own."""
-    earlier = case.durable(handlings=without(version="agentkit-runs-0"))
-    run = await earlier.start("Draw a fox")
-    await earlier.close()
+async def test_a_run_waits_for_a_worker_that_knows_its_agent(
+    case: Case, emulator: Emulator
+) -> None:
+    emulator.play(["A later one.", "Hoot."])
     durable = case.durable()
     async with durable.working():
-        (state,) = await durable.list()
-        assert (state.id, state.status) == (run.id, "queued")
-        assert state.waits_for == "a worker of version 'agentkit-runs-0'"
+        run = await durable.start("Hello", agent="owl")
+        await _passes_over(durable, run.id, "a worker with the agent 'owl'")
+    await durable.close()
+    other = case.durable(case.agent("owl"))
+    async with other.working():
+        assert (await other.result(run.id, timeout=GUARD)).text == "Hoot."
+    await other.close()
+
+
+@pytest.mark.slow
+async def test_a_run_waits_for_a_worker_of_its_version(case: Case, emulator: Emulator) -> None:
+    """DBOS's own version changes with each edit of a workflow, and with its own."""
+    emulator.play(["A later one.", "As ever."])
+    earlier = case.durable(handlings=without(version="agentkit-runs-0"))
+    run = await earlier.start("Draw a fox")
+    durable = case.durable()
+    async with durable.working():
+        await _passes_over(durable, run.id, "a worker of version 'agentkit-runs-0'")
     assert VERSION == "agentkit-runs-1"
     await durable.close()
+    async with earlier.working():
+        assert (await earlier.result(run.id, timeout=GUARD)).text == "As ever."
+    await earlier.close()
+
+
+async def _passes_over(durable: Durable, run: str, waits_for: str) -> None:
+    """The worker takes what comes later, and the run says whom it waits for."""
+    later = await durable.start("Hello", agent="fox")
+    assert (await later.result(timeout=GUARD)).text == "A later one."
+    (state,) = [each for each in await durable.list() if each.id == run]
+    assert (state.status, state.waits_for) == ("queued", waits_for)
 
 
 class Trap:

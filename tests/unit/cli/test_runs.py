@@ -18,6 +18,7 @@ import pytest
 from agentkit import FileImageStore
 from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
 from agentkit.integrations.dbos import Durable
+from tests.buckets import KEY, SECRET, Faults, faulty
 from tests.processes import PATIENCE, Child, command, started
 from tests.unit.cli.commands import asks, run
 
@@ -187,3 +188,24 @@ def test_what_is_wrong_is_said_in_one_line(place: Place, tmp_path: Path) -> None
     other = run("worker", "-A", f"{place.agents}:wolf", "--db", place.url, **place.environment)
     assert other.returncode == 2
     assert "wolf" in other.stderr
+
+
+def test_a_bucket_without_rights_is_told_before_a_run_is_taken(place: Place) -> None:
+    place.start("Draw a fox", "one")
+    denied = b"<Error><Code>AccessDenied</Code></Error>"
+    with faulty(Faults(0, answer=(403, denied))) as faults:
+        keys = {
+            "AWS_ENDPOINT_URL": faults.service.origin,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "us-east-1",
+        }
+        given = ("worker", "-A", f"{place.agents}:fox", "--db", place.url)
+        told = run(*given, "--store", "s3://pictures", **place.environment, **keys)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == (
+        "agentkit: cannot write to the image store s3://pictures: this key may not do that: it "
+        "needs the rights to get, put, list and delete objects there (403 AccessDenied)\n"
+    )
+    assert place.state("one")["status"] == "queued"
+    assert not place.emulator.requests
