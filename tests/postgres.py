@@ -108,7 +108,8 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
     yield postgres_server.url(name)
     postgres_server.end_connections(postgres_server.url(name))
     postgres_server.execute(
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC",
+        "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS dbos CASCADE; CREATE SCHEMA public; "
+        "GRANT USAGE ON SCHEMA public TO PUBLIC",
         name,
     )
     _empty.append(name)

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,14 @@ async def test_a_lease_ends_with_its_process_and_not_with_its_children(case: Cas
     assert lease.dead("worker") is None
     child.kill()
     child.join(PATIENCE)
-    await until(lambda: lease.dead("worker"))
+    release: list[Callable[[], None]] = []
+
+    def is_dead() -> bool:
+        release.extend(filter(None, [lease.dead("worker")]))
+        return bool(release)
+
+    await until(is_dead)
+    release[0]()
     lease.end()
 
 
