@@ -132,7 +132,7 @@ class Answer(Generic[OutputT]):
     @property
     def messages(self) -> tuple[Message, ...]:
         """What this run added to the conversation, its prompt first."""
-        return self.run.messages[self.run.start :]
+        return self.run.added
 
     def to_markdown(self, *, folder: str = "images") -> str:
         """The answer as Markdown. Pictures are links into `folder`, where `save` writes them."""
@@ -262,7 +262,7 @@ def _unknown_requests(run: Run) -> tuple[Invocation, ...]:
 
 def _said(run: Run) -> tuple[Message, ...]:
     """The assistant's messages, with what had arrived of one that broke off."""
-    whole = tuple(message for message in run.messages[run.start :] if message.role == "assistant")
+    whole = tuple(message for message in run.added if message.role == "assistant")
     return whole if run.partial is None else (*whole, run.partial)
 
 

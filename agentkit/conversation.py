@@ -32,7 +32,7 @@ from agentkit.run import Run
 from agentkit.run.planner import Planner
 from agentkit.run.summary import sent as sent_of
 from agentkit.stream import AnswerStream, EventLog, Save, Turn
-from agentkit.values import APIS, Api, File, Image, ImageFailure, Message, Usage
+from agentkit.values import APIS, Api, File, Image, ImageFailure, Message, Messages, Usage
 from agentkit.values.image_groups import ImageMapping
 from agentkit.wire.body import Encoded
 
@@ -59,7 +59,7 @@ class Conversation(Generic[OutputT]):
             "conversation(model={!r})", agent.model if model is None else model
         )
         self._session_id: str | None = None
-        self._messages: tuple[Message, ...] = ()
+        self._messages = Messages.of(())
         self._album = Album()
         self._encoded = Encoded()
         self._planner = Planner()
@@ -93,15 +93,15 @@ class Conversation(Generic[OutputT]):
         chat = cls(agent, api=run.api, model=run.model)
         chat._is_held = is_held
         chat._session_id = run.session_id
-        chat._messages = run.messages[: run.start]
+        chat._messages = run.shared_messages.first(run.start)
         before = {image.sha256 for message in chat._messages for image in message.images}
-        came = {image.sha256 for image in run.messages[run.start].images}
+        came = {image.sha256 for image in run.shared_messages[run.start].images}
         came |= {image.sha256 for image in run.images if image.name in run.arrived}
         for image in run.images:
             if image.sha256 not in came - before:
                 chat._album.keep(image)
         said = {file.name for message in chat._messages for file in message.files}
-        new = {file.name for file in run.messages[run.start].files} | {*run.arrived_files}
+        new = {file.name for file in run.shared_messages[run.start].files} | {*run.arrived_files}
         for file in run.files:
             if file.name not in new - said:
                 chat._album.keep_file(file)
@@ -172,7 +172,7 @@ class Conversation(Generic[OutputT]):
     @property
     def messages(self) -> tuple[Message, ...]:
         """Every message so far, in order."""
-        return self._messages
+        return self._messages.whole
 
     @property
     def sent(self) -> tuple[Message, ...]:
@@ -460,7 +460,7 @@ class Conversation(Generic[OutputT]):
             id=f"run_{secrets.token_hex(8)}",
             model=self._model,
             api=self._api,
-            messages=self._messages,
+            messages=cast("tuple[Message, ...]", self._messages),  # held as it is
             start=len(self._messages),
             limits=limits if task is None else task.within(limits),
             images=self._album.all(),
@@ -484,7 +484,8 @@ class Conversation(Generic[OutputT]):
         return self._album.merged(run)
 
     def _check_own(self, run: Run) -> None:
-        if len(self._messages) != run.start or self._messages != run.messages[: run.start]:
+        messages = run.shared_messages
+        if len(self._messages) != run.start or not messages.begins_with(self._messages):
             raise UsageError(
                 f"run {run.id} does not go on from where this conversation is: it began "
                 f"after {run.start} messages, and this "
@@ -530,7 +531,7 @@ class Conversation(Generic[OutputT]):
         self._album.take(run)
         self._waiting = run if run.status == "paused" else None
         if self._waiting is None:  # else the turn is not over: resume, adopt or drop ends it
-            self._messages = run.messages
+            self._messages = run.shared_messages
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, str]:
         """Notebook display: who said what, and the pictures as small copies."""

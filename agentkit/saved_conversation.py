@@ -32,7 +32,7 @@ from agentkit.loop.settle import settled
 from agentkit.loop.start import Start
 from agentkit.run import Run
 from agentkit.stream import AnswerStream, EventLog
-from agentkit.values import Api, Image, ImageFailure, replace
+from agentkit.values import Api, Image, ImageFailure, Messages, replace
 
 OutputT = DefaultTypeVar("OutputT", default=Any)
 _Loaded = tuple[Stored, Interrupted | None]
@@ -315,7 +315,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
     def _restore(self, stored: Stored, interrupted: Interrupted | None) -> None:
         """Be as the conversation was written down."""
         self.session_id, self.title, self.damaged = stored.session, stored.title, stored.damaged
-        self._messages = stored.messages
+        self._messages = Messages.of(stored.messages)
         self._album = Album.of(
             stored.images, stored.handles, stored.spent, stored.failures, stored.files
         )

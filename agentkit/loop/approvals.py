@@ -43,7 +43,7 @@ def hold(run: Run, context: RunContext) -> Run:
 
     It is asked anew whenever a run goes on, so nothing that a saved run says lets a call pass.
     """
-    calls = {call.id for call in run.messages[-1].calls}
+    calls = {call.id for call in run.shared_messages[-1].calls}
     held = {each.call_id for each in run.waiting}
     within_limits = {each.id for each in run.pending[: calls_left(run)]}
     waiting = list(run.waiting)
@@ -329,7 +329,7 @@ def _ready_to_decide(run: Run, approve: Iterable[str], used: UsedApprovals) -> R
     unseen = [replace(each, arguments=None) for each in run.pending if each.id not in shown]
     run = run.with_invocation(*unseen)
     known = {each.id for each in run.pending} | {each.call_id for each in run.results}
-    calls = run.messages[-1].calls
+    calls = run.shared_messages[-1].calls
     hidden = [Invocation(call.id, call.name) for call in calls if call.id not in known]
     return replace(run, invocations=(*run.invocations, *hidden)) if hidden else run
 
@@ -433,7 +433,7 @@ def given_up(run: Run) -> Run:
     """
     requested = {each.id for each in run.requested}
     run = without_agents(run)
-    own = {call.id for call in run.messages[-1].calls}
+    own = {call.id for call in run.shared_messages[-1].calls}
     words = (Text("cancelled: the run was stopped"),)
     run = replace(run, waiting=())
     for invocation in run.pending:
@@ -448,6 +448,6 @@ def given_up(run: Run) -> Run:
         is_own = ended.id in requested
         run = run.with_verdict(ended, no) if is_own else run.with_invocation(ended)
     if run.partial is not None:
-        run = replace(run, messages=(*run.messages, run.partial), partial=None)
+        run = replace(run, messages=run.shared_messages.with_more(run.partial), partial=None)
     status = "interrupted" if run.status in {"running", "paused"} else run.status
     return replace(run, status=status, waiting=())

@@ -321,7 +321,7 @@ def _takes_files(context: RunContext) -> bool:
 
 
 def _prompt(run: Run) -> Message:
-    return run.messages[run.start]
+    return run.shared_messages[run.start]
 
 
 def with_modalities(settings: ModelSettings, model: ChatModel) -> ModelSettings:

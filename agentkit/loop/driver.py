@@ -144,10 +144,10 @@ def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, 
     second time.
     """
     ended = replace(run, status=step.status, closing=step.reached or run.closing)
-    if output is None or step.status == "refused" or run.messages[-1].role != "assistant":
+    if output is None or step.status == "refused" or run.shared_messages[-1].role != "assistant":
         return ended, step
     try:
-        return ended, replace(step, output=output.read(run.messages[-1].text))
+        return ended, replace(step, output=output.read(run.shared_messages[-1].text))
     except BadOutput as error:
         if step.status == "limited":
             return ended, step
@@ -157,7 +157,7 @@ def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, 
             raise OutputInvalid(words) from error.__cause__
         words = f"Your reply does not fit the schema {name}: {error}. Reply again, with nothing "
         request = Message("user", (Text(f"{words}but JSON that fits it."),))
-        return run.replace(messages=(*run.messages, request), repairs=1), step
+        return run.replace(messages=run.shared_messages.with_more(request), repairs=1), step
 
 
 def _answer(run: Run, step: Step | None, live: LiveRun) -> Answer[Any]:
@@ -184,7 +184,7 @@ def _too_late(run: Run, live: LiveRun) -> DeadlineExceeded:
     stopped = (log.run or run).replace(seconds=clock.spent())
     if has_begun:
         log.run = stopped
-    return with_run(error, stopped) if len(stopped.messages) > stopped.start else error
+    return with_run(error, stopped) if len(stopped.shared_messages) > stopped.start else error
 
 
 def _leave_run(error: BaseException, live: LiveRun) -> None:

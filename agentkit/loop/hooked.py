@@ -79,7 +79,9 @@ async def show_reply(run: Run, context: RunContext) -> None:
     """Show the hooks the reply that the run now ends with. Raises `HookFailed` with the run."""
     if not context.services.hooks:
         return
-    reply = next(message for message in reversed(run.messages) if message.role == "assistant")
+    reply = next(
+        message for message in reversed(run.shared_messages) if message.role == "assistant"
+    )
     with _stops(run):
         await after_reply(context.services.hooks, _asking(run, context), reply)
 
@@ -95,7 +97,7 @@ async def with_parsed_calls(
 
     A call that has arguments already was seen before. Raises `HookFailed` with the run.
     """
-    calls = {call.id: call for call in run.messages[-1].calls}
+    calls = {call.id: call for call in run.shared_messages[-1].calls}
     parsed: list[Invocation] = []
     for invocation in run.pending:
         call = calls.get(invocation.id)

@@ -66,7 +66,7 @@ async def prompted(
         else:
             parts.append(part)
     message = Message("user", tuple(parts))
-    return run.replace(messages=(*run.messages, message), seconds=clock.spent())
+    return run.replace(messages=run.shared_messages.with_more(message), seconds=clock.spent())
 
 
 async def _stored(file: File, number: int, context: RunContext) -> File:

@@ -92,9 +92,7 @@ class ReplyReader:
         self._parsed: ParsedReply | None = None
         self._named: dict[ImageKey, Image] = {}
         self._started: dict[str, float] = {}
-        said = any(
-            message.role == "assistant" and message.text for message in run.messages[run.start :]
-        )
+        said = any(message.role == "assistant" and message.text for message in run.added)
         self._before_words = "\n\n" if said else ""
         self._filter: TextFilter | None = None
         """What the words pass that are told while they arrive."""
@@ -318,7 +316,8 @@ class ReplyReader:
         tool = self._context.image_tool
         if not ref.invocation_id and ref.place != "text" and self._context.sees:
             image = replace(
-                image, parents=parents(self.run.messages, self.run.start, self.run.images, image)
+                image,
+                parents=parents(self.run.shared_messages, self.run.start, self.run.images, image),
             )
         if tool is None or not (ref.invocation_id or ref.place == "text"):
             return image

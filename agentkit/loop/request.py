@@ -105,7 +105,7 @@ def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
 def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:
     """The messages as they go, without pictures that are `gone` (sha256)."""
     planner = context.services.planner
-    messages, start, summary = planner.summaries.in_sight(run.messages, run.start)
+    messages, start, summary = planner.summaries.in_sight(run.shared_messages, run.start)
     planned = planner.plan(
         messages,
         start,

@@ -26,9 +26,14 @@ def due(run: Run, live: LiveRun) -> int | None:
     time. Within a run nothing is.
     """
     policy = live.base.services.history.summary
-    if policy is None or live.has_summarised or run.turns or len(run.messages) > run.start + 1:
+    if (
+        policy is None
+        or live.has_summarised
+        or run.turns
+        or len(run.shared_messages) > run.start + 1
+    ):
         return None
-    return summary.due(run.messages, run.start, policy)
+    return summary.due(run.shared_messages, run.start, policy)
 
 
 async def sent_before(run: Run, step: Step, context: RunContext) -> bool:
@@ -46,7 +51,7 @@ async def summarised(run: Run, step: Summarise, live: LiveRun) -> Run:
     live.has_summarised = True
     policy = live.base.services.history.summary
     assert policy is not None  # noqa: S101 - `due` has looked
-    words = summary.told(run.messages, run.start, step.until)
+    words = summary.told(run.shared_messages, run.start, step.until)
     before = Run(
         id=run.id,
         model=policy.model,
@@ -65,16 +70,16 @@ async def summarised(run: Run, step: Summarise, live: LiveRun) -> Run:
     except AgentkitError as error:
         after, reason = run_of(error) or before, str(error)
     run = run.replace(spent=(*run.spent, *after.spent))
-    reply = after.messages[-1].text if after.turns and after.refusal is None else ""
+    reply = after.shared_messages[-1].text if after.turns and after.refusal is None else ""
     handles = {each.name for each in (*run.images, *run.files)}
     text = summary.checked(reply, words, handles)
     if text is None:
         reason = reason or "it is empty, or no shorter than what it replaces, or was not paid for"
         logger().warning("summary_not_used", run=run.id, model=policy.model, reason=reason)
         return run
-    prompt = replace(run.messages[run.start], summary=Summarised(text, step.until))
+    prompt = replace(run.shared_messages[run.start], summary=Summarised(text, step.until))
     logger().info("summary", run=run.id, model=policy.model, messages=step.until)
-    return run.replace(messages=(*run.messages[: run.start], prompt))
+    return run.replace(messages=run.shared_messages.first(run.start).with_more(prompt))
 
 
 def _context(run: Run, policy: Summary, base: RunContext) -> RunContext:

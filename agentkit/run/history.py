@@ -136,7 +136,7 @@ ANYBODY = Audience()
 class Plan:
     """The messages to send, and the views (by position) of those that are not sent as they are."""
 
-    messages: tuple[Message, ...]
+    messages: Sequence[Message]
     shown: Mapping[int, MessageView] = field(default_factory=dict[int, MessageView])
     files: tuple[File, ...] = ()
     """The files that go as such, or as their words."""

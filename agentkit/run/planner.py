@@ -31,7 +31,8 @@ from agentkit.run.history import (
 )
 from agentkit.run.lines import left_out, line, note
 from agentkit.run.summary import Summaries
-from agentkit.values import Api, BlobRef, File, Image, Message, ParsedFile, replace
+from agentkit.run.views import NONE
+from agentkit.values import Api, BlobRef, File, Image, Message, Messages, ParsedFile, replace
 
 Thing = Image | File
 _BLIND = "You cannot see pictures here; they are told by their handles."
@@ -54,7 +55,7 @@ class Circumstances:
 
 
 def plan(
-    messages: tuple[Message, ...],
+    messages: Sequence[Message],
     start: int,
     policy: History,
     *,
@@ -90,7 +91,7 @@ class Planner:
 
     def plan(
         self,
-        messages: tuple[Message, ...],
+        messages: Sequence[Message],
         start: int,
         policy: History,
         *,
@@ -111,7 +112,7 @@ class Planner:
         """
         is_plain = not images and not files and not gone and policy.tokens is None
         asked = Circumstances(policy, api, audience, sees, takes_files, gone, is_plain)
-        known = Known(images, files)
+        known, messages = Known(images, files), Messages.of(messages)
         states = (each for each in self._states if each.goes_on(asked, messages, start, known))
         state = next(states, None) or _State(asked, messages, known)
         others = [each for each in self._states if each is not state and each.asked != asked]
@@ -119,7 +120,7 @@ class Planner:
         state.take(messages, start, known)
         return state.plan()
 
-    def keep_only(self, messages: tuple[Message, ...]) -> None:
+    def keep_only(self, messages: Messages) -> None:
         """Forget what goes on behind these messages: those of a turn that failed are not sent
         again.
         """
@@ -136,6 +137,8 @@ class Known:
     def goes_on(self, before: Known) -> bool:
         """Whether these are those of before, and perhaps more."""
         images, files = before.images, before.files
+        if self.images is images and self.files is files:
+            return True
         return self.images[: len(images)] == images and self.files[: len(files)] == files
 
     def since(self, before: Known) -> tuple[Thing, ...]:
@@ -146,13 +149,13 @@ class Known:
 class _State:
     """How far one walk through a conversation has come."""
 
-    def __init__(self, asked: Circumstances, messages: tuple[Message, ...], known: Known) -> None:
+    def __init__(self, asked: Circumstances, messages: Messages, known: Known) -> None:
         self.asked = asked
-        self._messages: tuple[Message, ...] = ()
+        self._messages = Messages.of(())
         self._known = known
         self._start = 0
         self._calls = CallIds(asked.audience)
-        self._views: dict[int, MessageView] = {}
+        self._views = NONE
         """How the messages go where nothing could be left out."""
         self._loose: dict[str, Thing] = {}
         """Pictures and files that stand in no message."""
@@ -176,7 +179,7 @@ class _State:
     def goes_on(
         self,
         asked: Circumstances,
-        messages: tuple[Message, ...],
+        messages: Messages,
         start: int,
         known: Known,
     ) -> bool:
@@ -186,24 +189,30 @@ class _State:
             return False
         if start != self._start and self._walk is not None and self._walk.kept_back:
             return False
-        if messages[:seen] != self._messages or not known.goes_on(self._known):
+        if not messages.begins_with(self._messages) or not known.goes_on(self._known):
             return False
-        new = messages[seen:]
+        new = messages.between(seen, len(messages)) if self._loose else ()
         return not any(each.name in self._loose for message in new for each in things_of(message))
 
-    def is_within(self, messages: tuple[Message, ...]) -> bool:
+    def is_within(self, messages: Messages) -> bool:
         """Whether nothing else was walked through than these messages, or the first of them."""
-        return messages[: len(self._messages)] == self._messages
+        return messages.begins_with(self._messages)
 
-    def take(self, messages: tuple[Message, ...], start: int, known: Known) -> None:
+    def take(self, messages: Messages, start: int, known: Known) -> None:
         """Walk on to the end of these messages."""
         seen, self._start = len(self._messages), start
-        for index in range(seen, len(messages)):
-            self._calls.take(index, messages[index])
+        new = messages.between(seen, len(messages))
+        for index, message in enumerate(new, seen):
+            self._calls.take(index, message)
         if self._walk is not None:
-            self._walk.known |= self._found_loose(messages[seen:], known)
-            for index in range(seen, len(messages)):
-                self._walk.take(index, messages[index], may_leave=index <= start)
+            self._walk.known |= self._found_loose(new, known)
+            for index, message in enumerate(new, seen):
+                self._walk.take(index, message, may_leave=index <= start)
+        else:
+            sent = self._calls.sent
+            changed = [each for each in range(seen, len(messages)) if each in sent]
+            views = {each: MessageView(calls=sent[each]) for each in changed}
+            self._views = self._views.changed(views)
         self._messages, self._known = messages, known
 
     def _found_loose(self, new: Sequence[Message], known: Known) -> Mapping[str, Thing]:
@@ -220,10 +229,7 @@ class _State:
         """What is sent of the messages that were walked through."""
         if self._walk is not None:
             return self._teller.told(self._messages)
-        sent, views = self._calls.sent, self._views
-        if len(views) < len(sent):
-            views |= {at: MessageView(calls=each) for at, each in sent.items() if at not in views}
-        return Plan(self._messages, dict(views))
+        return Plan(self._messages, self._views)
 
 
 class Walk:
@@ -442,7 +448,10 @@ class Teller:
         self._first, self._next = first, first
         self._before = ""
         """What stands before the first message, if turns are left out."""
-        self._views: dict[int, MessageView] = {}
+        self._sent = Messages.of(())
+        """The messages from the first one on that is sent, where that is not the first of all."""
+        self._views = NONE
+        """How they go, by their positions among those that are sent."""
         self._told: dict[str, Thing] = {}
         """The pictures and files that are told by now, by their handles."""
         self._fresh: dict[str, Thing] = {}
@@ -453,30 +462,27 @@ class Teller:
         """The message that says that the model sees no pictures."""
         self._walk.tellers.clear()
 
-    def told(self, messages: tuple[Message, ...]) -> Plan:
+    def told(self, messages: Messages) -> Plan:
         """The messages that are sent. Only what is new is looked at, and what lost its picture."""
         first = self._walk.first
         if first != self._first:
             self._begin(first)
-            for message in messages[:first]:
+            for message in messages.between(0, first):
                 self._told |= {each.name: each for each in things_of(message) if each.name}
             self._before = _left_out(self._told, self._walk.lines)
         changed = [each for each in self._walk.changed if first <= each < self._next]
         self._walk.changed.clear()
-        for index in range(self._next, len(messages)):
-            self._find_fresh(index, messages[index])
-        for index in (*changed, *range(self._next, len(messages))):
-            view = self._view(index, self._before if index == first else "")
-            if view is None:
-                self._views.pop(index, None)
-            else:
-                self._views[index] = view
+        new = messages.between(self._next, len(messages))
+        for index, message in enumerate(new, self._next):
+            self._find_fresh(index, message)
+        views = {
+            index - first: self._view(index, self._before if index == first else "")
+            for index in (*changed, *range(self._next, len(messages)))
+        }
+        self._views = self._views.changed(views)
         self._next = len(messages)
-        files = self._walk.sent_files()
-        if first == 0:
-            return Plan(messages, dict(self._views), files)
-        views = {at - first: view for at, view in self._views.items()}
-        return Plan(messages[first:], views, files)
+        self._sent = messages if first == 0 else self._sent.with_more(*new)
+        return Plan(self._sent, self._views, self._walk.sent_files())
 
     def _find_fresh(self, index: int, message: Message) -> None:
         if not self._walk.lines:

@@ -23,11 +23,13 @@ from agentkit.values import (
     ImageFailure,
     Invocation,
     Message,
+    Messages,
     Text,
     ToolCall,
     ToolResult,
     Usage,
     replace,
+    shares_messages,
 )
 from agentkit.values.codec import Amount, dumped
 
@@ -89,6 +91,7 @@ class Broken:
     """The position of its usage in `Run.spent`."""
 
 
+@shares_messages
 @dataclass(frozen=True, slots=True)
 class Run:
     """The whole state of one run, as a value. It can be saved with `to_json`, moved, and loaded
@@ -159,6 +162,18 @@ class Run:
     seconds: Amount = 0.0
     """Working time so far; waiting for a person does not count."""
     version: int = VERSION
+
+    if TYPE_CHECKING:
+
+        @property
+        def shared_messages(self) -> Messages:
+            """The messages as they are held, which asks for no tuple of all of them."""
+            ...
+
+    @property
+    def added(self) -> tuple[Message, ...]:
+        """The messages of this run, its prompt first."""
+        return self.shared_messages[self.start :]
 
     def replace(self, **changes: Any) -> Self:
         """The run with these changes."""
@@ -305,7 +320,7 @@ class Run:
         follow = (Message("tool", tuple(answered)),) if whole else ()
         return replace(
             self,
-            messages=(*self.messages, reply, *follow),
+            messages=self.shared_messages.with_more(reply, *follow),
             invocations=(*self.invocations, *server_calls, *made),
             results=() if whole else tuple(answered),
             spent=(*self.spent, usage),
@@ -350,7 +365,7 @@ class Run:
         """Where the last invocation with this id is. Those of the last reply are at the end, in the
         order of its calls, so that none of many is searched for among the others.
         """
-        invocations, numbers = self.invocations, self.messages[-1].call_numbers
+        invocations, numbers = self.invocations, self.shared_messages[-1].call_numbers
         guess = len(invocations) - len(numbers) + numbers.get(call_id, 0)
         if 0 <= guess < len(invocations) and invocations[guess].id == call_id:
             return guess
@@ -368,7 +383,7 @@ class Run:
             asked = tuple([each for each in asked if each.call_id != invocation.id])
         invocations = self._invocations_with_one(invocation)
         results = (*self.results, result)
-        last = self.messages[-1]
+        last = self.shared_messages[-1]
         order = last.call_numbers
         if (
             last.role != "assistant"
@@ -382,7 +397,7 @@ class Run:
                 invocations=invocations, results=results, waiting=waiting, asked=asked
             )
         ordered = tuple(sorted(results, key=lambda each: order.get(each.call_id, len(order))))
-        messages = (*self.messages, Message("tool", ordered))
+        messages = self.shared_messages.with_more(Message("tool", ordered))
         left: tuple[Waiting, ...] = ()
         if self.waiting:
             requested = {each.id for each in self.requested}
@@ -429,9 +444,9 @@ class Run:
         """This run with a message of what a person said to such calls, if nothing waits."""
         if not self.verdicts or self.waiting or self.pending:
             return self
-        reply = next(each for each in reversed(self.messages) if each.role == "assistant")
+        reply = next(each for each in reversed(self.shared_messages) if each.role == "assistant")
         told = Message("tool", self.verdicts, api=reply.api, model=reply.model, asked=reply.asked)
-        return self.replace(messages=(*self.messages, told), verdicts=())
+        return self.replace(messages=self.shared_messages.with_more(told), verdicts=())
 
     def asked_by(self, call_id: str) -> Asked | None:
         """What this call has asked a person so far."""
@@ -467,7 +482,7 @@ class Run:
 
     def call(self, call_id: str) -> ToolCall:
         """The call with this id in the last reply. Raises `LookupError` where it is not there."""
-        last = self.messages[-1]
+        last = self.shared_messages[-1]
         number = last.call_numbers.get(call_id)
         if number is None:
             raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
@@ -485,11 +500,11 @@ class Run:
         """Notebook display."""
         from agentkit.run.display import mimebundle
 
-        facts = [self.id, self.status, self.model, f"{len(self.messages)} messages"]
+        facts = [self.id, self.status, self.model, f"{len(self.shared_messages)} messages"]
         facts.append(f"{len(self.arrived)} images")
         if (cost := self.usage.cost_usd) is not None:
             facts.append(f"${cost:.4f}")
-        told = [each for each in self.messages[self.start :] if each.role == "assistant"]
+        told = [each for each in self.added if each.role == "assistant"]
         words = next((message.text for message in reversed(told) if message.text), "")
         by_name = {image.name: image for image in self.images}
         pictures = [by_name[name] for name in self.arrived if name in by_name]
@@ -518,8 +533,8 @@ class Run:
         if run.version not in _READ:
             raise refused("Run.from_json(version={!r})", run.version, f"is {VERSION}")
         run = run.replace(version=VERSION)
-        if not 0 <= run.start < len(run.messages):
-            accepted = f"is the position of one of its {len(run.messages)} messages"
+        if not 0 <= run.start < len(run.shared_messages):
+            accepted = f"is the position of one of its {len(run.shared_messages)} messages"
             raise refused("Run.from_json(start={!r})", run.start, accepted)
         for name in ("turns", "repairs", "handles", "seconds", "started_at", "highest_cost_usd"):
             check_number(argument("Run.from_json", name), getattr(run, name), least=0, most=_MOST)

@@ -102,7 +102,7 @@ def next_step(run: Run, cost: NextCost | None = None) -> Step:
         return Finish("refused")
     if run.closing is not None:
         return Finish("limited")
-    if run.messages[-1].role == "assistant":
+    if run.shared_messages[-1].role == "assistant":
         return Finish("completed")
     cost = cost or NextCost()
     reached = limit_reached(run, cost)
@@ -189,7 +189,7 @@ def limit_reached(run: Run, cost: NextCost) -> str | None:
 def _rejected_rounds(run: Run) -> int:
     """How many rounds in a row, up to now, had no call whose arguments its tool could take."""
     count = 0
-    for message in reversed(run.messages):
+    for message in reversed(run.shared_messages):
         if message.role == "assistant":
             continue
         results = [part for part in message.parts if isinstance(part, ToolResult)]

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from agentkit.run.history import PICTURE_TOKENS, Summary, tokens_of
 from agentkit.run.lines import line
-from agentkit.values import File, Image, Message, Text, ToolCall, ToolResult
+from agentkit.values import File, Image, Message, Messages, Text, ToolCall, ToolResult
 
 INSTRUCTIONS = """\
 You write down what was said in a conversation, for the assistant who goes on with it and sees \
@@ -25,8 +25,8 @@ _HANDLE = re.compile(r"(?<![A-Za-z0-9_])(?:img|file)_[1-9][0-9]{0,8}(?![A-Za-z0-
 
 
 def in_sight(
-    messages: tuple[Message, ...], start: int
-) -> tuple[tuple[Message, ...], int, Message | None]:
+    messages: Sequence[Message], start: int
+) -> tuple[Sequence[Message], int, Message | None]:
     """The messages that are sent in a run whose prompt stands at `start`, where it stands in them,
     and the message that stands for those before them, if any does.
     """
@@ -40,27 +40,28 @@ class Summaries:
     """
 
     def __init__(self) -> None:
-        self._seen: tuple[Message, ...] = ()
+        self._seen = Messages.of(())
         self._found: list[tuple[int, Message]] = []
 
     def in_sight(
-        self, messages: tuple[Message, ...], start: int
-    ) -> tuple[tuple[Message, ...], int, Message | None]:
+        self, messages: Messages, start: int
+    ) -> tuple[Sequence[Message], int, Message | None]:
         """What the function `in_sight` gives."""
-        if messages[: len(self._seen)] != self._seen:
-            self._seen, self._found = (), []
-        for index in range(len(self._seen), min(start, len(messages))):
-            if messages[index].summary is not None:
-                self._found.append((index, messages[index]))
-        if len(self._seen) < start:
-            self._seen = messages[:start]
+        if not messages.begins_with(self._seen):
+            self._seen, self._found = Messages.of(()), []
+        new = messages.between(len(self._seen), start)
+        for index, message in enumerate(new, len(self._seen)):
+            if message.summary is not None:
+                self._found.append((index, message))
+        if new:
+            self._seen = messages.first(start)
         carriers = [message for index, message in self._found if index <= start]
         return _behind(messages, start, [*messages[start : start + 1], *reversed(carriers)])
 
 
 def _behind(
-    messages: tuple[Message, ...], start: int, carriers: Iterable[Message]
-) -> tuple[tuple[Message, ...], int, Message | None]:
+    messages: Sequence[Message], start: int, carriers: Iterable[Message]
+) -> tuple[Sequence[Message], int, Message | None]:
     """The same, of the first of these messages that carries a summary which may stand there."""
     for message in carriers:
         if (found := message.summary) is not None and 0 < found.until <= start:
@@ -74,7 +75,7 @@ def _message(text: str) -> Message:
     return Message("user", (Text(f"{_HEAD}\n{text}"),))
 
 
-def due(messages: tuple[Message, ...], start: int, policy: Summary) -> int | None:
+def due(messages: Sequence[Message], start: int, policy: Summary) -> int | None:
     """Before which message all is to be summarised; None where it is not time."""
     here, at, summary = in_sight(messages, start)
     before = here[:at]
@@ -88,7 +89,7 @@ def due(messages: tuple[Message, ...], start: int, policy: Summary) -> int | Non
     return start - at + first if first else None
 
 
-def told(messages: tuple[Message, ...], start: int, until: int) -> str:
+def told(messages: Sequence[Message], start: int, until: int) -> str:
     """The conversation up to a message, in words, with what stands for its beginning."""
     here, at, summary = in_sight(messages, start)
     before = here[: at - (start - until)]
@@ -123,7 +124,7 @@ def checked(text: str, replaced: str, handles: Collection[str]) -> str | None:
     return text if text and len(text) < len(replaced) else None
 
 
-def sent(messages: tuple[Message, ...]) -> Sequence[Message]:
+def sent(messages: Sequence[Message]) -> Sequence[Message]:
     """The messages that stand for a conversation when it goes on."""
     here, _, summary = in_sight(messages, len(messages))
     return here if summary is None else (summary, *here)

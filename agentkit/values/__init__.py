@@ -23,6 +23,7 @@ from agentkit.values.message import (
     ToolCall,
     ToolResult,
 )
+from agentkit.values.messages import Messages, shares_messages
 from agentkit.values.question import Asked, Given, Question
 from agentkit.values.usage import Usage
 
@@ -41,6 +42,7 @@ __all__ = [
     "InvocationStatus",
     "MemoryBlobs",
     "Message",
+    "Messages",
     "ParsedFile",
     "Part",
     "Pieces",
@@ -55,4 +57,5 @@ __all__ = [
     "ToolResult",
     "Usage",
     "replace",
+    "shares_messages",
 ]

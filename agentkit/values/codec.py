@@ -93,6 +93,8 @@ def _fields(
     kind: type[DataclassInstance],
 ) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
     """How the fields of a slotted dataclass are read, all at once, and written."""
-    names = tuple(kind.__dataclass_fields__)
+    fields = kind.__dataclass_fields__
+    # A field that is read in another form than it is held in goes over as it is held.
+    names = tuple([getattr(getattr(kind, each, None), "held_as", each) for each in fields])
     read = attrgetter(*names, names[0])  # of one name it would give no tuple
     return read, tuple(getattr(kind, name).__set__ for name in names)

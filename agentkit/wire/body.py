@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from operator import is_not
 from typing import Any, Literal
 
@@ -16,18 +15,21 @@ from agentkit.run.audience import Audience
 from agentkit.run.file_forms import MOST_TEXT
 from agentkit.run.history import PLAIN, MessageView
 from agentkit.run.lines import of_file
+from agentkit.run.views import AS_THEY_ARE, Views
 from agentkit.values import (
     Api,
     BlobRef,
     File,
     Image,
     Message,
+    Messages,
     ParsedFile,
     Pieces,
     Text,
     ToolResult,
     replace,
 )
+from agentkit.values.messages import BLOCK
 from agentkit.wire.cache_marks import Ends, marked, request_fields
 from agentkit.wire.fields import standard
 from agentkit.wire.json import write
@@ -145,34 +147,39 @@ def system_text(request: Request, api: Api, kind: str) -> list[dict[str, Any]]:
     return [{"type": kind, "text": request.instructions, **mark}]
 
 
-_CHUNK = 16
-"""Messages that are joined at a time."""
-_APART = 64
+_APART = 32
 """The newest messages, which a request looks at one by one: at least so many."""
-_LARGEST = 1024
-"""Messages of the largest chunk. Two chunks of one size become one, up to that; where the view of a
-message far back changes, so many are encoded anew."""
+_LARGEST = 1024 // BLOCK
+"""Blocks of messages of the largest chunk. Two chunks of one size become one, up to that; where the
+view of a message far back changes, so many are encoded anew."""
 _HEADS = 4
 """Heads that are kept: a run's first request, its others and its closing one may differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Items of messages that follow one another, joined."""
+    """Items of blocks of messages that follow one another, joined."""
 
     api: str
-    messages: tuple[Message, ...]
-    views: tuple[MessageView | None, ...]
-    """How each is shown; empty where all go as they are."""
+    first: int
+    """The number of its first block."""
+    blocks: tuple[tuple[Message, ...], ...]
+    views: tuple[tuple[MessageView | None, ...], ...]
+    """How each of their messages is shown; empty where all go as they are."""
     pieces: Pieces
 
-    def goes_on(self, api: str, at: int, request: Request) -> bool:
-        """Whether the request has the same messages in the same form from `at` on."""
-        end = at + len(self.messages)
+    @property
+    def stop(self) -> int:
+        """The number of the block behind it."""
+        return self.first + len(self.blocks)
+
+    def is_in(self, api: str, messages: Messages, views: Views) -> bool:
+        """Whether these messages have the same ones at this place, in the same form."""
+        first, stop = self.first, self.stop
         return (
             self.api == api
-            and request.messages[at:end] == self.messages
-            and _views(request, at, end) == self.views
+            and messages.blocks[first:stop] == self.blocks
+            and views.of_blocks(first, stop) == self.views
         )
 
     def joined(self, other: Chunk) -> Chunk:
@@ -180,18 +187,12 @@ class Chunk:
         views = self.views or other.views
         if views:
             views = (
-                *(self.views or (None,) * len(self.messages)),
-                *(other.views or (None,) * len(other.messages)),
+                *(self.views or (AS_THEY_ARE,) * len(self.blocks)),
+                *(other.views or (AS_THEY_ARE,) * len(other.blocks)),
             )
         both = [each for each in (self.pieces, other.pieces) if each != (b"",)]
-        return Chunk(self.api, (*self.messages, *other.messages), views, joined(listed(both)))
-
-
-def _views(request: Request, at: int, end: int) -> tuple[MessageView | None, ...]:
-    if not request.shown:
-        return ()
-    views = tuple(map(request.shown.get, range(at, end)))
-    return views if any(views) else ()
+        pieces = joined(listed(both))
+        return Chunk(self.api, self.first, (*self.blocks, *other.blocks), views, pieces)
 
 
 @dataclass(slots=True)
@@ -242,11 +243,12 @@ class Encoded:
         newest messages have an item or more each. `encode` is asked for what is not known, and
         `ends` is told of the newest messages.
         """
-        messages, shown = request.messages, request.shown
-        chunks, at = self._known(request, api)
-        while at + _CHUNK + _APART <= len(messages):
-            chunks.append(self._chunk(request, api, at, encode))
-            at += _CHUNK
+        messages, shown = Messages.of(request.messages), Views.of(request.shown)
+        chunks = self._known(api, messages, shown)
+        at = chunks[-1].stop * BLOCK if chunks else 0
+        while at + BLOCK + _APART <= len(messages):
+            chunks.append(self._chunk(api, at // BLOCK, messages, shown, encode))
+            at += BLOCK
             while len(chunks) > 1 and _are_one(chunks[-2], chunks[-1]):
                 last = chunks.pop()
                 chunks[-1] = chunks[-1].joined(last)
@@ -254,8 +256,8 @@ class Encoded:
             self.chunks = tuple(chunks)
         items = [each.pieces for each in chunks if each.pieces != (b"",)]
         kept, has_marks = self.items, request.cache is not None
-        for index in range(at, len(messages)):
-            message, view = messages[index], shown.get(index, PLAIN)
+        for index, message in enumerate(messages.between(at, len(messages)), at):
+            view = shown.get(index, PLAIN)
             found = kept.get((id(message), api, None if view is PLAIN else view))
             if found is not None and found[0] is message:
                 own: Sequence[Pieces] = found[1]
@@ -266,43 +268,42 @@ class Encoded:
             items += own
         return items
 
-    def _known(self, request: Request, api: str) -> tuple[list[Chunk], int]:
-        """The chunks with which the request begins, and the message behind them."""
-        chunks: list[Chunk] = []
-        at = 0
+    def _known(self, api: str, messages: Messages, views: Views) -> list[Chunk]:
+        """The chunks with which the request begins."""
+        known: list[Chunk] = []
         for chunk in self.chunks:
-            end = at + len(chunk.messages)
-            if end + _APART > len(request.messages) or not chunk.goes_on(api, at, request):
+            end = chunk.stop * BLOCK
+            if end + _APART > len(messages) or not chunk.is_in(api, messages, views):
                 break
-            chunks.append(chunk)
-            at = end
-        return chunks, at
+            known.append(chunk)
+        return known
 
     def _chunk(
         self,
-        request: Request,
         api: str,
-        at: int,
+        number: int,
+        messages: Messages,
+        shown: Views,
         encode: Callable[[Message, MessageView], Sequence[Pieces]],
     ) -> Chunk:
-        """The next `_CHUNK` messages, whose own items are no longer kept."""
-        messages = request.messages[at : at + _CHUNK]
+        """The next block of messages, whose own items are no longer kept."""
+        block = messages.blocks[number]
         items: list[Pieces] = []
-        for index, message in enumerate(messages, at):
-            view = request.shown.get(index, PLAIN)
+        for index, message in enumerate(block, number * BLOCK):
+            view = shown.get(index, PLAIN)
             items += encode(message, view)
             self.items.pop((id(message), api, _view_key(view)), None)
-        views = _views(request, at, at + _CHUNK)
-        return Chunk(api, messages, views, joined(listed(items)))
+        views = shown.of_blocks(number, number + 1)
+        return Chunk(api, number, (block,), views, joined(listed(items)))
 
-    def keep_only(self, messages: Sequence[Message]) -> None:
+    def keep_only(self, messages: Messages) -> None:
         """Forget what belongs to other messages than these: those of a turn that failed are not
         sent again.
         """
-        ids = {id(message) for message in messages}
+        self.chunks = tuple([each for each in self.chunks if each.stop * BLOCK <= len(messages)])
+        at = self.chunks[-1].stop * BLOCK if self.chunks else 0
+        ids = {id(message) for message in messages.between(at, len(messages))}
         self.items = {key: kept for key, kept in self.items.items() if key[0] in ids}
-        ends = accumulate(len(each.messages) for each in self.chunks)
-        self.chunks = self.chunks[: sum(end <= len(messages) for end in ends)]
 
     def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _view_key(shown)))
@@ -333,8 +334,8 @@ class Encoded:
 
 def _are_one(before: Chunk, behind: Chunk) -> bool:
     """Whether the two become one chunk."""
-    size = len(before.messages)
-    return size == len(behind.messages) and 2 * size <= _LARGEST
+    size = len(before.blocks)
+    return size == len(behind.blocks) and 2 * size <= _LARGEST
 
 
 def _view_key(shown: MessageView) -> MessageView | None:

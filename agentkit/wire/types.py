@@ -4,7 +4,7 @@ decoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -58,7 +58,7 @@ class Request:
     """One turn, before it is encoded for either API."""
 
     model: str
-    messages: tuple[Message, ...]
+    messages: Sequence[Message]
     settings: ModelSettings = field(default_factory=ModelSettings)
     instructions: str = ""
     functions: tuple[FunctionSpec, ...] = ()

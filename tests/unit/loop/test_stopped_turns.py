@@ -26,6 +26,7 @@ from agentkit import (
 from agentkit.emulator import CallTool, Draw, Failure, Reply, Say
 from agentkit.errors import AgentkitError, ConversationBusy, DeadlineExceeded, UsageError
 from agentkit.events import Event
+from agentkit.values import Messages
 from tests.clock import FOREVER, GUARD, advance, turns, until
 from tests.conftest import Bench
 from tests.unit.images.slow_host import FOX, HEN, LONG, SlowHost, slow_host
@@ -431,7 +432,7 @@ async def test_an_adopted_run_takes_no_picture_away(bench: Bench) -> None:
     other = chat.fork()
     await bench.ask(chat, "Draw")
     mine = chat.images["img_1"]
-    chat._messages = ()
+    chat._messages = Messages.of(())
     theirs = (await bench.ask(other, "Draw")).run
     assert theirs.images[0].sha256 != mine.sha256
     chat.adopt(theirs)
