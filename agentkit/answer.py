@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 from agentkit._files import write_together, write_whole
 from agentkit.errors import FileError, ImageError, RunError, StoreError, UsageError
 from agentkit.run import Run
-from agentkit.values import File, Image, ImageFailure, Invocation, Message, Text, Usage
+from agentkit.values import File, Image, ImageFailure, Invocation, Message, Text, Usage, fast_init
 from agentkit.values.image_groups import ImageTuple
 
 AnswerStatus = Literal["completed", "paused", "limited", "refused", "interrupted"]
@@ -31,6 +31,7 @@ words.
 """
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[OutputT]):
     """All that the assistant said, drew and did in one run."""

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from agentkit.budget.account import guard
 from agentkit.budget.state import BudgetState
+from agentkit.values.making import fast_init
 
 Per = Literal["day", "month"]
 
@@ -38,6 +39,7 @@ class Reservation:
     """Whether it was sent before, so that it counts whether it fits or not."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Ending:
     """What a request has used, once it has ended: nothing, unless said."""

@@ -26,7 +26,7 @@ from agentkit.tools.asking import Answers
 from agentkit.tools.dialect import is_lean
 from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ImageGeneration, ServerTool
-from agentkit.values import Invocation, Usage
+from agentkit.values import Invocation, Usage, fast_init
 from agentkit.wire.body import Encoded
 from agentkit.wire.types import FunctionSpec, JsonObject, Request
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agentkit.hooks import Hooks
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Services:
     """What stays the same for a whole run, however many requests it sends."""
@@ -69,6 +70,7 @@ class Services:
     """What was worked out for earlier requests of the agent."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """The services of a run, and what its next request needs beside the messages."""

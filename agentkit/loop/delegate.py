@@ -34,7 +34,7 @@ from agentkit.settings import Limits
 from agentkit.show.plain import line
 from agentkit.stream import EventLog
 from agentkit.tools import Tool
-from agentkit.values import File, Image, Invocation, Usage
+from agentkit.values import File, Image, Invocation, Usage, fast_init
 
 if TYPE_CHECKING:
     from agentkit.budget import Budget
@@ -47,6 +47,7 @@ class TooDeep(AgentkitError):
     """Agents call one another without end. Told to the model."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Delegation:
     """What a run gets from the one it works for."""

@@ -19,7 +19,7 @@ from agentkit.openrouter.stored_call import StoredCall
 from agentkit.run import Ask, Finish, Run, Step
 from agentkit.run.step import NextCost, reason
 from agentkit.tools.server_tools import ServerTool
-from agentkit.values import replace
+from agentkit.values import fast_init, replace
 from agentkit.wire.types import Request
 
 
@@ -42,6 +42,7 @@ def within_limits(context: RunContext, run: Run) -> RunContext:
     return replace(context, budget=budget)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class NextRequest:
     """The next request of a run, built once, and what the catalogue implies that it costs at most,

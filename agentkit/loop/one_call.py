@@ -40,7 +40,7 @@ from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Progress, Tool, ToolResultError
 from agentkit.tools.asking import Answers, NeedsAnswer
 from agentkit.tools.threads import in_thread
-from agentkit.values import File, Image, Invocation, replace
+from agentkit.values import File, Image, Invocation, fast_init, replace
 
 MAX_ERROR = 2000
 """Characters of a tool's error that the model is told."""
@@ -50,6 +50,7 @@ _WAITS = (
 )
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Round:
     """What the calls of one reply share."""
@@ -78,6 +79,7 @@ class Round:
         return self.until - asyncio.get_running_loop().time()
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A call whose arguments its tool takes."""

@@ -24,6 +24,7 @@ from agentkit.values import (
     Source,
     Text,
     ToolCall,
+    fast_init,
 )
 from agentkit.wire import faults, markdown, retold
 from agentkit.wire.json import write
@@ -42,6 +43,7 @@ class LinkedText:
     links: Reading
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
     """A reply whose words were read for links to pictures, once: see `parse`."""

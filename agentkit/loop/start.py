@@ -14,8 +14,10 @@ from agentkit.loop.prompt import Prompt
 from agentkit.openrouter.stored_call import Verdict
 from agentkit.run import Run
 from agentkit.tools import Denied, Edited
+from agentkit.values import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Start:
     """What a turn starts with: a prompt, or a run that goes on; and what the caller gave for it."""

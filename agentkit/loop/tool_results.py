@@ -38,6 +38,7 @@ from agentkit.values import (
     Text,
     ToolResult,
     Usage,
+    fast_init,
     replace,
 )
 
@@ -52,6 +53,7 @@ KeptFile = tuple[File, File | str]
 """A file as the tool gave it, and as it is in the store, or why it is not there."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
     """How one call ended."""
@@ -81,6 +83,7 @@ class ToolOutcome:
     """What the call has asked a person, and what it wants back when it goes on."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
     """What a tool gave, taken apart: the value, and what it spent."""

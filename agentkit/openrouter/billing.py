@@ -12,9 +12,10 @@ from agentkit.budget import Budget, Hold, LedgerKey
 from agentkit.errors import APIError, RunError
 from agentkit.openrouter.paid_call import PaidCall
 from agentkit.openrouter.retry import Stakes, may_be_at_work, may_have_billed
-from agentkit.values import Usage
+from agentkit.values import Usage, fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Told:
     """What was told of a request's cost, by its reply or by a look-up."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from agentkit._check import check_kind, check_model, check_number
 from agentkit.run.audience import Audience
 from agentkit.run.calls import AS_THEY_CAME, SentCalls
-from agentkit.values import Api, File, Image, Message, Text, ToolCall, ToolResult
+from agentkit.values import Api, File, Image, Message, Text, ToolCall, ToolResult, fast_init
 
 PICTURE_TOKENS = 1000
 """Estimate for one picture. The true number is the provider's secret, and lies between 85 and some
@@ -132,6 +132,7 @@ PLAIN = MessageView()
 ANYBODY = Audience()
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The messages to send, and the views (by position) of those that are not sent as they are."""

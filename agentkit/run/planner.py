@@ -32,7 +32,17 @@ from agentkit.run.history import (
 from agentkit.run.lines import left_out, line, note
 from agentkit.run.summary import Summaries
 from agentkit.run.views import NONE
-from agentkit.values import Api, BlobRef, File, Image, Message, Messages, ParsedFile, replace
+from agentkit.values import (
+    Api,
+    BlobRef,
+    File,
+    Image,
+    Message,
+    Messages,
+    ParsedFile,
+    fast_init,
+    replace,
+)
 
 Thing = Image | File
 _BLIND = "You cannot see pictures here; they are told by their handles."
@@ -40,6 +50,7 @@ _STATES = 2
 """Walks that are kept: with pictures that are gone from the store, a turn has two."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What a plan depends on beside the conversation."""

@@ -28,6 +28,7 @@ from agentkit.values import (
     ToolCall,
     ToolResult,
     Usage,
+    fast_init,
     replace,
     shares_messages,
 )
@@ -91,6 +92,7 @@ class Broken:
     """The position of its usage in `Run.spent`."""
 
 
+@fast_init
 @shares_messages
 @dataclass(frozen=True, slots=True)
 class Run:

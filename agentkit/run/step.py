@@ -39,7 +39,7 @@ from math import inf
 from typing import Literal
 
 from agentkit.run.state import Run
-from agentkit.values import Invocation, ToolResult
+from agentkit.values import Invocation, ToolResult, fast_init
 from agentkit.values.usage import fits
 
 
@@ -121,6 +121,7 @@ MOST_REPAIRS = 2
 """Times in a row that a model may mend such arguments before the run is closed in words."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class NextCost:
     """What is known of the next request before it is sent: what it may cost, and what is left

@@ -27,7 +27,7 @@ from agentkit.tools.pictures import (
     of_inline,
 )
 from agentkit.tools.text import join_surrogates
-from agentkit.values import File, Image, ImageFailure, Text, Usage
+from agentkit.values import File, Image, ImageFailure, Text, Usage, fast_init
 from agentkit.wire import shapes
 from agentkit.wire.inline import Inline, may_hold, read_inline
 
@@ -64,6 +64,7 @@ class ToolResultError(AgentkitError):
     """
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A tool's result, ready but for the names of its pictures, which only the run can give."""

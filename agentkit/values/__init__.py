@@ -6,9 +6,10 @@ in USD; `None` means that the wire did not tell.
 """
 
 from agentkit.values.blobs import Blobs, MemoryBlobs
-from agentkit.values.codec import Amount, replace
+from agentkit.values.codec import Amount
 from agentkit.values.file import File, ParsedFile
 from agentkit.values.image import BlobRef, Image, ImageFailure, Pieces, Place, Source
+from agentkit.values.making import fast_init, replace
 from agentkit.values.message import (
     APIS,
     Api,
@@ -56,6 +57,7 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "Usage",
+    "fast_init",
     "replace",
     "shares_messages",
 ]

@@ -5,13 +5,9 @@ where JSON is read or written.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import cache
-from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from pydantic import GetCoreSchemaHandler, TypeAdapter
     from pydantic_core import CoreSchema
     from pydantic_core.core_schema import ValidationInfo
@@ -71,30 +67,3 @@ def dumped(codec: TypeAdapter[Any], value: object) -> bytes:
         plain = codec.dump_python(value, mode="json")
         text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-
-
-ValueT = TypeVar("ValueT", bound="DataclassInstance")
-
-
-def replace(value: ValueT, **changes: Any) -> ValueT:
-    """What `dataclasses.replace` gives, at a third of its cost, for a value that checks nothing
-    when it is made. Values grow several times in each turn, so this is felt."""
-    read, slots = _fields(type(value))
-    other = object.__new__(type(value))
-    for put, each in zip(slots, read(value), strict=False):
-        put(other, each)
-    for name, change in changes.items():
-        object.__setattr__(other, name, change)
-    return other
-
-
-@cache
-def _fields(
-    kind: type[DataclassInstance],
-) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
-    """How the fields of a slotted dataclass are read, all at once, and written."""
-    fields = kind.__dataclass_fields__
-    # A field that is read in another form than it is held in goes over as it is held.
-    names = tuple([getattr(getattr(kind, each, None), "held_as", each) for each in fields])
-    read = attrgetter(*names, names[0])  # of one name it would give no tuple
-    return read, tuple(getattr(kind, name).__set__ for name in names)

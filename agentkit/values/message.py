@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from agentkit.values.codec import Amount
 from agentkit.values.file import File, ParsedFile
 from agentkit.values.image import Image, ImageFailure, Pieces
+from agentkit.values.making import fast_init
 from agentkit.values.question import Question
 
 _Kind = TypeVar("_Kind", Image, File)
@@ -17,6 +18,7 @@ Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Text:
     """Words. `citations` are the annotations that came with them (`url_citation` and the like),
@@ -36,6 +38,7 @@ class Reasoning:
     kind: Literal["reasoning"] = "reasoning"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """The model calls a tool of the user. `arguments` is JSON text, as it came."""
@@ -49,6 +52,7 @@ class ToolCall:
     kind: Literal["tool_call"] = "tool_call"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class ToolResult:
     """What a tool returned, as the model is told."""
@@ -78,11 +82,11 @@ Role = Literal["user", "assistant", "tool"]
 
 
 class _KnowsCalls:
-    """Room for what is looked up in a message once. It is no field: no part of its equality or its
-    JSON, and not copied to a changed message.
+    """Room for what is looked up in a message once, and for weak references to it. It is no field:
+    no part of its equality or its JSON, and not copied to a changed message.
     """
 
-    __slots__ = ("_calls", "_numbers")
+    __slots__ = ("__weakref__", "_calls", "_numbers")
     _calls: tuple[ToolCall, ...]
     _numbers: Mapping[str, int]
 
@@ -96,7 +100,8 @@ class Summarised:
     """The position, in the conversation, of the first message that it does not stand for."""
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@fast_init
+@dataclass(frozen=True, slots=True)
 class Message(_KnowsCalls):
     """One message of a conversation. `raw` holds the items of the API that produced it (`api`), for
     sending them back. Of a reply, `model` is the one that gave it.
@@ -160,6 +165,7 @@ class Message(_KnowsCalls):
 InvocationStatus = Literal["pending", "running", "completed", "failed", "denied", "cancelled"]
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """One tool call: of a tool of the user (`executor="client"`), or of a server tool (`"server"`),

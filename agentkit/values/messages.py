@@ -150,6 +150,7 @@ class _AsTuple:
 
     __slots__ = ("_held",)
     held_as = "shared_messages"
+    as_held = Messages.of
 
     def __init__(self, held: Any) -> None:
         self._held = held

@@ -8,8 +8,10 @@ from math import fsum
 from operator import attrgetter
 
 from agentkit.values.codec import Amount
+from agentkit.values.making import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens, pictures and money that were used. `cost_usd` is None if no reply told its cost."""

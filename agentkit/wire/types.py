@@ -12,7 +12,17 @@ from agentkit.errors import APIError
 from agentkit.run.audience import Audience
 from agentkit.run.history import MessageView
 from agentkit.settings import ModelSettings
-from agentkit.values import File, Invocation, Message, Place, Reasoning, Text, ToolCall, Usage
+from agentkit.values import (
+    File,
+    Invocation,
+    Message,
+    Place,
+    Reasoning,
+    Text,
+    ToolCall,
+    Usage,
+    fast_init,
+)
 from agentkit.wire.cache_marks import MOST_MARKS, CacheMarks
 from agentkit.wire.fields import OPENROUTER, Fields
 
@@ -53,6 +63,7 @@ class OutputSchema:
     schema: JsonObject
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Request:
     """One turn, before it is encoded for either API."""
@@ -194,6 +205,7 @@ Signal = Words | ImageRef | Preview | ServerCall
 ReplyPart = Text | Reasoning | ImageRef | ToolCall
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One reply of the model, whole or as far as it came. `raw` is the JSON of each item to echo,
