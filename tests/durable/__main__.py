@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--step", type=int, default=1, help="kill at each so manieth transaction")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--runs", type=int, default=1000, help="of `scale`")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of `outage`")
     given = parser.parse_args()
     wrong = 0
     for what in given.what:
@@ -80,6 +81,14 @@ def _restarts(kept: Kept, _: argparse.Namespace) -> bool:
     return True if kept == "sqlite" else asyncio.run(loads.restarts())
 
 
+def _outage(kept: Kept, given: argparse.Namespace) -> bool:
+    if kept == "sqlite":
+        return True
+    found = asyncio.run(loads.outage(given.seconds))
+    print(f"  {found} {found.faults}", flush=True)
+    return found.is_right
+
+
 def _cost(kept: Kept, _: argparse.Namespace) -> bool:
     return asyncio.run(loads.cost(kept))
 
@@ -94,6 +103,7 @@ PARTS: dict[str, Callable[[Kept, argparse.Namespace], bool]] = {
     "stopped": _stopped,
     "forced": _forced,
     "restarts": _restarts,
+    "outage": _outage,
     "cost": _cost,
     "scale": _scale,
 }

@@ -8,20 +8,27 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agentkit import Agent, FileImageStore, OpenRouter, tool
 from agentkit.emulator import CallTool, Emulator, Reply
+from agentkit.errors import SessionError
 from agentkit.integrations.dbos import Durable
 from agentkit.sessions.database import Database
 from tests import postgres
 from tests.durable import kills
-from tests.durable.labour import Plan
+from tests.durable.kills import Found
+from tests.durable.labour import PROMPT, QUICK, Plan
 from tests.processes import PATIENCE, forked
 
-_RESTARTS, _RUNS = 10, 40
+_RESTARTS, _RUNS, _AWAY_RUNS = 10, 40, 4
+_POSTS = 2
+"""Requests of a run: for the calls of its tools, and for the answer with its picture."""
+_TOLD_SECONDS = 15.0
 _CALLS, _ROUNDS, _EMPTY = 10, 7, 200
 
 
@@ -34,11 +41,11 @@ class _Server:
         self._process = postgres.start(folder)
         self.at = postgres.Postgres(folder / "socket", self._process.pid)
 
-    def restart(self) -> None:
-        """As after a loss of power."""
+    def restart(self, away_seconds: float = 0.5) -> None:
+        """As after a loss of power, which was away for so long."""
         postgres.run("pg_ctl", "stop", "-s", "-m", "immediate", "-D", str(self.folder / "data"))
         self._process.wait()
-        time.sleep(0.5)
+        time.sleep(away_seconds)
         self._process = postgres.start(self.folder)
 
     def counts(self, table: str) -> dict[str, int]:
@@ -91,6 +98,59 @@ async def _restarted(server: _Server) -> bool:
         print(f"  {runs}; workflows {flows}, {forks} forks; {seconds:.1f} s after the last restart")
         await durable.close()
         return runs == {"completed": _RUNS} and not {"PENDING", "ENQUEUED"} & set(flows)
+
+
+async def outage(seconds: float) -> Found:
+    """Postgres is away for so long while replies arrive. Who waits for the runs asks once."""
+    with tempfile.TemporaryDirectory(prefix="agentkit-pg-") as name:
+        server = await asyncio.to_thread(_Server, Path(name))
+        try:
+            return await _away(server, seconds)
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+async def _away(server: _Server, seconds: float) -> Found:
+    server.at.execute("CREATE DATABASE runs")
+    files = server.folder / "files"
+    files.mkdir()
+    with Emulator(seed=3, chunk_delay=0.05) as emulator:
+        handlings = replace(QUICK, quiet_seconds=1.0)
+        url = server.at.url("runs")
+        plan = Plan(url, emulator.base_url, files, handlings=handlings, runs=2, stays=True)
+        durable, found = plan.durable(), Found(kills=1, runs=_AWAY_RUNS)
+        ids = [f"run-{number}" for number in range(_AWAY_RUNS)]
+        for each in ids:
+            await durable.start(PROMPT, agent="fox", id=each)
+        with kills.running(plan, "one"), kills.running(plan, "two"):
+            await kills.until(lambda: len(emulator.posts) > _AWAY_RUNS)
+            waiting = [asyncio.create_task(durable.result(each)) for each in ids]
+            away = asyncio.create_task(asyncio.to_thread(server.restart, seconds))
+            await asyncio.sleep(seconds / 2)
+            found.faults += [each async for each in _not_told(durable)]
+            await away
+            for each in await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE):
+                found.waited += each.status == "paused"
+        await kills.judged(durable, ids, found)
+        drawn = sum(each.images for each in emulator.ledger)
+        found.drawn_twice = max(drawn - _AWAY_RUNS, 0)
+        found.repeated = max(len(emulator.posts) - _POSTS * _AWAY_RUNS, 0)
+        await durable.close()
+        return found
+
+
+async def _not_told(durable: Durable) -> AsyncGenerator[str]:
+    """What is not said, or not at once, while the database is away."""
+    began = time.monotonic()
+    try:
+        await durable.start(PROMPT, agent="fox", id="late")
+    except SessionError as error:
+        if "cannot be" not in str(error):
+            yield f"a run that cannot begin: {error}"
+    else:
+        yield "a run was begun while the database was away"
+    if time.monotonic() - began > _TOLD_SECONDS:
+        yield f"after {time.monotonic() - began:.1f} s"
 
 
 async def _left(durable: Durable) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.durable import others
+from tests.durable import loads, others
 from tests.durable.kills import Kept, killed, taken_over
 
 KEPT = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
@@ -48,6 +48,15 @@ async def test_stopped_and_cut_off(everything: bool, request: pytest.FixtureRequ
     _server("postgres", request)
     found = await others.stopped(everything=everything)
     assert found.is_right, (str(found), found.faults)
+
+
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(60.0, marks=pytest.mark.slow)])
+async def test_a_database_that_is_away(seconds: float, request: pytest.FixtureRequest) -> None:
+    """Replies are on their way then, which were paid for."""
+    _server("postgres", request)
+    found = await loads.outage(seconds)
+    assert found.is_right, (str(found), found.faults)
+    assert not found.waited
 
 
 def _server(kept: Kept, request: pytest.FixtureRequest) -> None:

@@ -4,13 +4,16 @@ one may begin, and which is left as it is where another worker goes on with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
+from agentkit._log import logger
 from agentkit._sync import finish
 from agentkit.conversation_record import Interrupted, Record
-from agentkit.errors import ConversationBusy
+from agentkit.errors import ConversationBusy, SessionError
 from agentkit.events import Event
 from agentkit.loop.approvals import given_up
 from agentkit.loop.begin import AgentLike
@@ -19,6 +22,9 @@ from agentkit.run import Run
 from agentkit.saved_conversation import SavedConversation, Shown
 from agentkit.stream import EventLog
 from agentkit.values import Api
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+"""Seconds between two attempts to write while the database is away."""
 
 
 class Steps(Protocol):
@@ -38,6 +44,10 @@ class Steps(Protocol):
 
     def leaves(self, error: BaseException) -> bool:
         """Whether a turn that ends by this error is not over: it stays as it was written."""
+        ...
+
+    def waits_out(self, error: SessionError) -> bool:
+        """Whether what could not be written by this error is written again."""
         ...
 
     @property
@@ -89,18 +99,61 @@ class DurableChat(SavedConversation[Any]):
         found = self._waiting if self._interrupted is None else self._interrupted.run
         return found if found is not None and found.id == self._run_id else None
 
-    def write_step(self, run: Run) -> None:
-        """Write the run as it is between two steps. Blocks. It need not be on the disk: that is
-        waited for where DBOS records the step.
+    async def write_step(self, run: Run) -> None:
+        """Write the run as it is between two steps. It need not be on the disk: that is waited for
+        where DBOS records the step.
         """
-        with self._pen:
-            self._latest = None
-            self._record.save(run, self._shown(), sync=False)
+        save, shown = partial(self._record.save, sync=False), self._shown()
+        await self._patiently(lambda: asyncio.to_thread(self._write_last, save, run, shown))
         self._latest_written = run
 
     async def _save_run(self, run: Run, sync: bool) -> None:
         if run is not self._latest_written:  # else it was written between the steps
-            await super()._save_run(run, sync)
+            save = super()._save_run
+            await self._patiently(lambda: save(run, sync))
+
+    async def _patiently(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write, again and again while the database is away. What came meanwhile, and was paid for,
+        is in this process alone: the ledger is in the same database.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await write()
+            except SessionError as error:
+                await self._await_database(error, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _await_database(self, error: SessionError, pause: float) -> None:
+        """Return when the database may be there again, and this is the one writer. Raises the error
+        that the write has met where it is not to be written again.
+        """
+        while True:
+            if not self._steps.waits_out(error):
+                raise error
+            logger().warning("durable_write_waits", run=self._run_id, reason=str(error)[:300])
+            await asyncio.sleep(pause)
+            try:
+                has_changed = await asyncio.to_thread(self._regain)
+            except (SessionError, ConversationBusy):
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            if has_changed:  # what was written may be this; or somebody else went on
+                raise error
+            return
+
+    def _regain(self) -> bool:
+        """Be the one writer again: the lock may have been that of a connection that was lost.
+        Returns whether anybody has written meanwhile. Blocks.
+        """
+        release, self._release_lock = self._release_lock, None
+        if release is not None:
+            release()
+        self._release_lock = self._record.lock(0.0)
+        try:
+            return self._record.has_changed()
+        except SessionError:  # it was deleted, or the database is away again
+            return True
 
     def _new_run(self, start: Start) -> Run:
         return super()._new_run(start).replace(id=self._run_id)
@@ -124,7 +177,12 @@ class DurableChat(SavedConversation[Any]):
 
     async def _write(self, how: Callable[[Run, Shown], None], run: Run) -> None:
         self._steps.ended(run, self._failure)
-        await super()._write(how, run)
+        shown = self._shown()
+        try:
+            await self._patiently(lambda: asyncio.to_thread(self._write_last, how, run, shown))
+        except SessionError as error:
+            error.run = run
+            raise
 
     async def _end_failed(self, run: Run | None, error: BaseException) -> None:
         if self._steps.leaves(error):

@@ -27,7 +27,7 @@ class Following:
 
     async def result(self, run: str) -> Answer[Any]:
         """See `Durable.result`."""
-        row = await self._runs.row(run)
+        row = await self._runs.waited_for(run)
         with self._runs.notices.watching(run) as watch:
             while not row.is_at_rest:
                 await watch.wait()
@@ -56,7 +56,7 @@ class Following:
 
     async def _told(self, run: str) -> AsyncGenerator[Told]:
         """The rows of events, until the run is at rest."""
-        last, row = 0, await self._runs.row(run)
+        last, row = 0, await self._runs.waited_for(run)
         with self._runs.notices.watching(run) as watch:
             while True:
                 rows = await self._runs.patiently(partial(self._runs.told, run, last))

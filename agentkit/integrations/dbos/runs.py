@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, update
@@ -95,7 +96,10 @@ class Runs:
         ) -> DatabaseRecord:
             return DatabaseRecord(database, ledger, chat, agent, user, also=also)
 
-        return Desk(database, claims, record, self.handlings.batches, deps)
+        handlings = self.handlings
+        return Desk(
+            database, claims, record, handlings.batches, deps, waits_out=handlings.waits_out
+        )
 
     async def begin(self, values: Mapping[str, Any], *, alone: bool = False) -> None:
         """Put a new run into its queue; nothing where it is there already. `values` are those of
@@ -196,6 +200,13 @@ class Runs:
         if found is None:
             raise UsageError(f"no run has the id {run!r}")
         return found
+
+    async def waited_for(self, run: str) -> RunRow:
+        """A run by its id, also while the database is away. That it never was there is told at
+        once. Raises `UsageError` where there is no such run.
+        """
+        await self.engine()
+        return await self.patiently(partial(self.row, run))
 
     async def run(self, row: RunRow) -> Run | None:
         """The run as it is in its conversation; None before it has begun."""

@@ -49,6 +49,8 @@ class Desk:
     record: MakeRecord
     batches: Batches
     deps: Any = None
+    waits_out: bool = True
+    """Whether errors of the database are waited for."""
 
 
 class DurableTurn:
@@ -167,6 +169,10 @@ class DurableTurn:
         is_away = isinstance(error, SessionError | LedgerError | ConversationBusy)
         return (self.is_leaving or is_away) and not self.is_cancelled
 
+    def waits_out(self, error: SessionError) -> bool:
+        """See `Steps`."""
+        return self._desk.waits_out and not self.is_leaving and not has_cause(error, ClaimLost)
+
     def is_over(self, run: str) -> bool:
         """See `Steps`."""
         with self._desk.database.reading() as connection:
@@ -267,7 +273,7 @@ class DurableTurn:
             self._pending = self._added(run, None)
             self._telling = self._buffer.take()
             if self._chat is not None:
-                await asyncio.to_thread(self._chat.write_step, run)
+                await self._chat.write_step(run)
 
     def _take_part(self, connection: Connection) -> None:
         """Take part in a transaction that writes the run."""
