@@ -1,4 +1,6 @@
-"""The files that server tools left in a reply: fetched under the `FetchPolicy`, and kept."""
+"""The files that server tools left in a reply: fetched under the `FetchPolicy`, and kept. What
+turns out to be a picture is one, whatever it is called.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,19 @@ from collections.abc import Sequence
 
 from agentkit.errors import FileError, ImageError, RunError, StoreError
 from agentkit.images.ingest_file import stored_file
+from agentkit.images.inspect import inspect_stored
+from agentkit.images.outcome import image_of
 from agentkit.images.retriever import MOST_AT_ONCE, TOO_LATE, Downloads
 from agentkit.loop.context import Services
-from agentkit.values import File, ImageFailure, Source
-from agentkit.values.blobs import opened
+from agentkit.values import File, Image, ImageFailure, Source
+from agentkit.values.blobs import opened, storing
+from agentkit.values.file_kind import SVG
+from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.files import FileRef
 from agentkit.wire.shapes import is_url, without_signature
-from agentkit.wire.types import CONTAINER_FILE
+from agentkit.wire.types import CONTAINER_FILE, ImageKey, ImageRef
 
-Outcome = File | ImageFailure
+Outcome = File | Image | ImageFailure
 
 
 async def fetched(
@@ -38,15 +44,32 @@ async def fetched(
                 raise FileError(f"the reply has more than {most} files: those beyond are not kept")
             async with gate, asyncio.timeout(grace):
                 sha256 = await _bytes_of(ref.value, services, downloads)
-                url = without_signature(ref.value) if is_url(ref.value) else None
-                bare = File(sha256, "", 0, ref.name, url=url, invocation_id=ref.invocation_id)
-                return await asyncio.to_thread(stored_file, bare, services.store)
+                return await asyncio.to_thread(_looked_at, ref, sha256, services)
         except TimeoutError:
             return _failure(ref, TOO_LATE)
         except (FileError, ImageError, StoreError, RunError) as error:
             return _failure(ref, str(error))
 
     return list(await asyncio.gather(*[one(number, ref) for number, ref in enumerate(refs)]))
+
+
+def _looked_at(ref: FileRef, sha256: str, services: Services) -> File | Image:
+    """What the stored bytes are. Raises as `stored_file` and `inspect_stored` do."""
+    store = services.store
+    with storing("read from"), opened(store, sha256) as source:
+        kind = sniff(source.read(HEAD))
+    if kind is None or kind == SVG:  # which goes as its words
+        url = without_signature(ref.value) if is_url(ref.value) else None
+        bare = File(sha256, "", 0, ref.name, url=url, invocation_id=ref.invocation_id)
+        return stored_file(bare, store)
+    most = services.fetcher.policy.max_pixels
+    return image_of(ref_of(ref), inspect_stored(store, sha256, max_pixels=most), store, None)
+
+
+def ref_of(ref: FileRef) -> ImageRef:
+    """The file as a picture that was seen."""
+    key = ImageKey("unclaimed", f"file:{ref.value}")
+    return ImageRef(key, "item", (ref.value,), ref.name, invocation_id=ref.invocation_id)
 
 
 async def _bytes_of(value: str, services: Services, downloads: Downloads | None) -> str:

@@ -31,7 +31,7 @@ from agentkit.wire.json import write
 from agentkit.wire.markdown import Found, Reading
 from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, Reply
 
-_NO_FILES: Mapping[str, tuple[File, ...]] = {}
+_NO_FILES: Mapping[str, tuple[File | Image, ...]] = {}
 _PRETENDED = re.compile(r"!\[[^\]\n]{0,500}\]\(<?((?:sandbox|attachment|file|/mnt):?/[^\s)>]*)")
 
 
@@ -186,7 +186,7 @@ class ParsedReply:
         taken: set[str],
         timed: Callable[[Invocation], Invocation],
         turns: int,
-        files: Mapping[str, tuple[File, ...]] = _NO_FILES,
+        files: Mapping[str, tuple[File | Image, ...]] = _NO_FILES,
     ) -> tuple[Invocation, ...]:
         """The server tools' calls with the names of their pictures and files, under ids that are
         not taken. `handles` has what to tell in the place of each picture's URL or bytes.
@@ -200,13 +200,15 @@ class ParsedReply:
         )
         found: list[Invocation] = []
         for invocation in self.reply.server_calls:
-            images = tuple(dict.fromkeys(drawn.get(invocation.id, ())))
+            left = files.get(invocation.id, ())
+            shown = [each.name for each in left if isinstance(each, Image)]
+            images = tuple(dict.fromkeys((*drawn.get(invocation.id, ()), *shown)))
             is_hidden = invocation.arguments is None and invocation.name == IMAGE_GENERATION
             if is_hidden and not images:
                 images = tuple(nobodys)
             number = f"{invocation.id}_{turns}" if invocation.id in taken else invocation.id
             told = with_handles(invocation, handles)
-            given = tuple(each.name for each in files.get(invocation.id, ()))
+            given = tuple(each.name for each in left if isinstance(each, File))
             found.append(replace(timed(told), images=images, files=given, id=number))
         return tuple(found)
 

@@ -29,7 +29,7 @@ from agentkit.images.retriever import Downloads
 from agentkit.images.words import WordSpool
 from agentkit.loop.context import RunContext
 from agentkit.loop.missing_pictures import missing_picture
-from agentkit.loop.reply_files import fetched
+from agentkit.loop.reply_files import fetched, ref_of
 from agentkit.loop.reply_parts import ParsedReply, may_ask_again, parse, refusal_of
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange
@@ -100,8 +100,10 @@ class ReplyReader:
         """The usage of the whole reply."""
         self._waited: set[str] = set()
         self._downloads: Downloads | None = None
-        self._filed: dict[str, tuple[File, ...]] = {}
-        """The files of the reply, by the id of the call that left them."""
+        self._filed: dict[str, tuple[File | Image, ...]] = {}
+        """The files of the reply, by the id of the call that left them; and those of them that are
+        pictures.
+        """
         self._is_left = False
         """Whether the turn has ended, and its downloads go on."""
 
@@ -420,15 +422,17 @@ class ReplyReader:
             call_id = ref.invocation_id or (calls[-1] if calls else None)
             if isinstance(outcome, ImageFailure):
                 if outcome not in self.run.failures:
-                    self._outcome(
-                        ImageRef(ImageKey("item", f"file:{ref.value}"), "file", ()), outcome
-                    )
+                    self._outcome(replace(ref_of(ref), place="file"), outcome)
                 continue
             known = {each.sha256 for each in self.run.files}
-            is_new = outcome.sha256 not in known
-            file = replace(outcome, invocation_id=call_id)
-            self.run, named = self.run.with_file(file, arrived=is_new)
-            self._log.run = self.run
+            if isinstance(outcome, Image):
+                image = replace(outcome, model=self.run.model, invocation_id=call_id)
+                self._arrived(picture := replace(ref_of(ref), invocation_id=call_id), image)
+                named: File | Image = self._named[picture.key]
+            else:
+                file, is_new = replace(outcome, invocation_id=call_id), outcome.sha256 not in known
+                self.run, named = self.run.with_file(file, arrived=is_new)
+                self._log.run = self.run
             if call_id is not None:
                 before = self._filed.get(call_id, ())
                 self._filed[call_id] = tuple(dict.fromkeys((*before, named)))

@@ -12,7 +12,7 @@ from agentkit import Budget, File, History, Image, ModelSettings, Run, tool
 from agentkit.emulator import CallTool, Raw, Reply, Say, UseServerTool
 from agentkit.errors import FileError, ToolDefinitionError, Unsupported
 from agentkit.events import InvocationFinished
-from tests.conftest import Bench
+from tests.conftest import Bench, picture
 from tests.documents import pdf
 
 TEXT_ALONE = "openai/gpt-oss-20b"
@@ -256,6 +256,29 @@ async def test_what_server_tools_leave_is_kept_as_files(bench: Bench) -> None:
     assert list(chat.files) == ["file_1", "file_2"]
     await bench.ask(chat, "And now?")  # the items go back as they came
     assert list(chat.files) == ["file_1", "file_2"]
+
+
+async def test_a_file_that_turns_out_to_be_a_picture_is_one(bench: Bench) -> None:
+    if bench.way.api == "chat":
+        return
+    plot, table = picture(), b"day,rain\nMonday,7\n"
+    shell = UseServerTool("openrouter:shell", files={"plot.dat": plot, "rain.csv": table})
+    bench.emulator.play(Reply([shell, Say("See plot.dat.")]), "It rains.")
+    chat = bench.agent().conversation()
+    answer = await bench.ask(chat, "Plot it")
+    assert [image.bytes() for image in answer.images] == [plot]
+    assert [file.bytes() for file in answer.files] == [table]
+    (call,) = answer.invocations
+    assert (call.images, call.files, answer.failures) == (("img_1",), ("file_1",), ())
+    assert answer.images[0].invocation_id == call.id
+    assert [each.name for each in answer.messages[-1].images] == ["img_1"]
+    assert Run.from_json(answer.run.to_json(), blobs=bench.store) == answer.run
+    again = await bench.ask(chat, "And now?")
+    assert (again.text, list(chat.images), list(chat.files)) == (
+        "It rains.",
+        ["img_1"],
+        ["file_1"],
+    )
 
 
 async def test_a_file_at_a_url_is_fetched_once_and_kept_when_the_url_is_gone(bench: Bench) -> None:
