@@ -15,17 +15,18 @@ import threading
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import TracebackType
 
 from sqlalchemy import Connection, Engine, text
 
 from agentkit.errors import SessionError, UsageError
 from agentkit.sessions import postgres, sqlite
 from agentkit.sessions.address import Address, read_address
-from agentkit.sessions.failures import BUSY_SECONDS, at_the_database
+from agentkit.sessions.failures import BUSY_SECONDS, at_the_database, failure_of
 from agentkit.sessions.file_locks import FileLocks
 from agentkit.sessions.locks import Held, Locks, NoLocks, SystemLocks
 from agentkit.sessions.schema import SCHEMA, Found, Schema, look, prepare
-from agentkit.sessions.sqlite import SYNC, WRITES
+from agentkit.sessions.sqlite import WRITES
 from agentkit.sessions.tables import about
 from agentkit.sessions.writers import Writers
 
@@ -42,6 +43,31 @@ class _Thread(threading.local):
     """What a thread is about."""
 
     is_inside = False
+
+
+class _Transaction:
+    """A block for one transaction of a thread, whose errors are told as `SessionError`."""
+
+    __slots__ = ("_address", "_call", "_thread", "_what")
+
+    def __init__(self, address: Address, thread: _Thread, what: str, call: str) -> None:
+        self._address, self._thread, self._what, self._call = address, thread, what, call
+
+    def __enter__(self) -> None:
+        if self._thread.is_inside:
+            raise UsageError(
+                f"Database.{self._call}: a transaction of this thread is not at its end"
+            )
+        self._thread.is_inside = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._thread.is_inside = False
+        if error is not None:
+            failure = failure_of(error, self._address, self._what)
+            if failure is not None:
+                raise failure from None
 
 
 class Database:
@@ -115,34 +141,40 @@ class Database:
 
     @contextmanager
     def _writing_in_turn(self, *, sync: bool) -> Generator[Connection]:
-        with self._writers.taking_turns(sync=sync) as turn, self._writer() as connection:
-            connection.execution_options(**{WRITES: True, SYNC: turn.syncs})
-            with connection.begin():
-                yield connection
-        while not self._writers.is_synced(turn):
+        writers, is_committed = self._writers, False
+        turn = writers.begin(sync=sync)
+        try:
+            engine, connection = self._take_writer()
+            try:
+                sqlite.set_sync(connection, sync=turn.syncs)
+                with connection.begin():
+                    yield connection
+                is_committed = True
+            finally:
+                self._give_back(engine, connection, is_whole=is_committed)
+        finally:
+            writers.end(turn, is_committed=is_committed)
+        while not writers.is_synced(turn):
             with self._writing_in_turn(sync=True) as connection:
                 connection.execute(_SYNCED)  # what changes nothing would sync nothing
 
-    @contextmanager
-    def _writer(self) -> Generator[Connection]:
+    def _take_writer(self) -> tuple[Engine, Connection]:
         """The connection that writes to an SQLite file. One block at a time does, so it is kept: to
         get one from the pool, and to give it back, takes as long as a few statements.
         """
         engine = self._ready()
         with self._guard:
             kept, self._idle = self._idle, None
-        connection = engine.connect() if kept is None else kept
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
+        if kept is not None:
+            return engine, kept
+        return engine, engine.connect().execution_options(**{WRITES: True})
+
+    def _give_back(self, engine: Engine, connection: Connection, *, is_whole: bool) -> None:
         with self._guard:
-            is_current = self._engine is engine and self._idle is None
-            if is_current:
+            if is_whole and self._engine is engine and self._idle is None:
                 self._idle = connection
-        if not is_current:
-            connection.close()
+                return
+        connection.close()
 
     @property
     def queued(self) -> int:
@@ -176,16 +208,8 @@ class Database:
             where = os.path.realpath(self._address.path)
             self._writers = _writers.setdefault(where, self._writers)
 
-    @contextmanager
-    def _transaction(self, what: str, call: str) -> Generator[None]:
-        if self._thread.is_inside:
-            raise UsageError(f"Database.{call}: a transaction of this thread is not at its end")
-        self._thread.is_inside = True
-        try:
-            with at_the_database(self._address, what):
-                yield
-        finally:
-            self._thread.is_inside = False
+    def _transaction(self, what: str, call: str) -> _Transaction:
+        return _Transaction(self._address, self._thread, what, call)
 
     def _memory_turn(self) -> contextlib.AbstractContextManager[object]:
         """In memory there is one connection."""

@@ -33,14 +33,22 @@ def at_the_database(address: Address, what: str) -> Generator[None]:
     """Raise `SessionError` for what a database raises. `what` follows "cannot be"."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise SessionError(
-            f"the database {address.name} cannot be {what}: {_words(error, address)}"
-        ) from None
-    except UnicodeEncodeError:
-        raise SessionError(
-            f"the database {address.name} cannot hold half a surrogate pair as text"
-        ) from None
+    except Exception as error:
+        failure = failure_of(error, address, what)
+        if failure is None:
+            raise
+        raise failure from None
+
+
+def failure_of(error: BaseException, address: Address, what: str) -> SessionError | None:
+    """What to raise in the place of an error; None for one that no database has raised."""
+    if isinstance(error, SQLAlchemyError | sqlite3.Error):
+        words = f"cannot be {what}: {_words(error, address)}"
+    elif isinstance(error, UnicodeEncodeError):
+        words = "cannot hold half a surrogate pair as text"
+    else:
+        return None
+    return SessionError(f"the database {address.name} {words}")
 
 
 def _words(error: Exception, address: Address) -> str:

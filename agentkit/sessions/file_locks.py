@@ -16,6 +16,7 @@ class _File:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.identity = _identity(os.fstat(descriptor))
         self.count = 0
 
 
@@ -95,7 +96,7 @@ class FileLocks:
         path = self.space()
         with _open.guard:
             file = _open.files.get(path)
-            if file is None or not _is_there(path, file.descriptor):
+            if file is None or not _is_there(path, file):
                 raise _removed(path)
 
     def close(self) -> None:
@@ -109,7 +110,7 @@ def _opened(path: str) -> _File:
     """The file of locks, opened if it is not open. The guard is held."""
     file = _open.files.get(path)
     if file is not None:
-        if not _is_there(path, file.descriptor):
+        if not _is_there(path, file):
             raise _removed(path)
         return file
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -125,12 +126,16 @@ def _close_unused(path: str) -> None:
         os.close(_open.files.pop(path).descriptor)
 
 
-def _is_there(path: str, descriptor: int) -> bool:
+def _is_there(path: str, file: _File) -> bool:
     """Whether the file is still the one that was opened."""
     try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116
+        return _identity(os.stat(path)) == file.identity  # noqa: PTH116
     except OSError:
         return False
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _removed(path: str) -> SessionError:

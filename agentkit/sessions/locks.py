@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 from agentkit._sync import finish
@@ -214,6 +215,7 @@ class Locks:
         return release
 
 
+@lru_cache(maxsize=1024)
 def _key(name: str) -> int:
     """A number from 0 to 2**62 - 1: it fits an offset in a file, and a bigint."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()

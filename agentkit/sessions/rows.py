@@ -53,24 +53,46 @@ class RunRow:
     started_at: float
 
 
-def row_of(run: Run) -> RunRow:
-    """The row of a run, of a size that does not depend on what was before it."""
+def rows_of(run: Run, written: Sequence[Message]) -> tuple[RunRow, list[MessageRow]]:
+    """The row of a run, of a size that does not depend on what was before it; and those of its
+    messages that are not `written` as they are now.
+    """
     bare = run.replace(messages=(_NOTHING,), start=0, images=(), files=(), spent=(), failures=())
-    return RunRow(
-        run.id,
-        run.status,
-        masked(_state(run, bare).encode(), cut=True).decode(),
-        _json(tuple[Usage, ...], run.spent).decode(),
-        failures_data(run.failures),
-        run.started_at,
+    added = run.messages[run.start :]
+    changed = [
+        number
+        for number, message in enumerate(added)
+        if number >= len(written) or written[number] is not message
+    ]
+    state, spent, failures, *messages = _without_secrets(
+        [
+            _state(run, bare),
+            dumped(_adapter(tuple[Usage, ...]), run.spent) if run.spent else b"[]",
+            dumped(_adapter(tuple[ImageFailure, ...]), run.failures) if run.failures else b"[]",
+            *[dumped(_adapter(Message), added[number]) for number in changed],
+        ]
+    )
+    return (
+        RunRow(
+            run.id, run.status, state.decode(), spent.decode(), failures.decode(), run.started_at
+        ),
+        [
+            MessageRow(number, data, zlib.crc32(data))
+            for number, data in zip(changed, messages, strict=True)
+        ],
     )
 
 
-def _state(run: Run, bare: Run) -> str:
+def _without_secrets(pieces: Sequence[bytes]) -> list[bytes]:
+    """These pieces of JSON, none of which has a zero byte, with every known secret masked."""
+    return masked(b"\0".join(pieces), cut=True).split(b"\0")
+
+
+def _state(run: Run, bare: Run) -> bytes:
     state = bare.to_json()
     if hidden := with_secrets(run):
         state = f"{state[:-1]},{_HIDDEN}{json.dumps(hidden)}}}"
-    return state
+    return state.encode()
 
 
 def run_of(
@@ -80,7 +102,7 @@ def run_of(
     things: tuple[Image | File, ...],
     blobs: Blobs | None,
 ) -> Run:
-    """The run that `row_of` has made a row of. `history` is what was said before it. Raises
+    """The run that `rows_of` has made a row of. `history` is what was said before it. Raises
     `SessionError`.
     """
     if not added:
@@ -99,16 +121,6 @@ def run_of(
     )
     hidden: list[str] = json.loads(row.state).get("hidden", []) if _HIDDEN in row.state else []
     return without_calls(run, hidden)
-
-
-def changed_messages(before: Sequence[Message], now: Sequence[Message]) -> list[MessageRow]:
-    """The messages of a run that are not written as they are now."""
-    rows: list[MessageRow] = []
-    for number, message in enumerate(now):
-        if number >= len(before) or before[number] is not message:
-            data = _json(Message, message)
-            rows.append(MessageRow(number, data, zlib.crc32(data)))
-    return rows
 
 
 def messages_of(rows: Sequence[MessageRow], blobs: Blobs | None) -> tuple[Message, ...]:

@@ -15,8 +15,8 @@ from agentkit.sessions.failures import BUSY_SECONDS
 
 WRITES = "agentkit_writes"
 """The option of a connection whose transactions write: they begin with `BEGIN IMMEDIATE`."""
-SYNC = "agentkit_sync"
-"""Whether the end of a transaction waits for the disk."""
+_LEVEL = "agentkit_synchronous"
+"""What SQLite was told last of this connection: `FULL`, or `NORMAL`."""
 
 
 def engine(path: Path | None) -> Engine:
@@ -63,10 +63,19 @@ def _engine(name: str, **pool: Any) -> Engine:
     return made
 
 
+def set_sync(connection: Connection, *, sync: bool) -> None:
+    """Whether the ends of its next transactions wait for the disk. It cannot be set inside one."""
+    level = "FULL" if sync else "NORMAL"
+    if connection.info.get(_LEVEL, "FULL") != level:
+        connection.connection.execute(f"PRAGMA synchronous = {level}")
+        connection.info[_LEVEL] = level
+
+
+def does_sync(connection: Connection) -> bool:
+    """Whether the end of its transaction waits for the disk."""
+    return connection.info.get(_LEVEL, "FULL") == "FULL"
+
+
 def _begin(connection: Connection) -> None:
-    options, driver = connection.get_execution_options(), connection.connection
-    level = "FULL" if options.get(SYNC, True) else "NORMAL"
-    if connection.info.get(SYNC, "FULL") != level:  # it cannot be set in a transaction
-        driver.execute(f"PRAGMA synchronous = {level}")
-        connection.info[SYNC] = level
-    driver.execute("BEGIN IMMEDIATE" if options.get(WRITES) else "BEGIN")
+    writes = connection.get_execution_options().get(WRITES)
+    connection.connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

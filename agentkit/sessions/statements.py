@@ -12,7 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 Values = Mapping[str, Any]
-_SQLITE = sqlite_dialect(paramstyle="named")
+_SQLITE = sqlite_dialect(paramstyle="qmark")
 
 
 class Statement:
@@ -35,8 +35,13 @@ class Statement:
         if connection.dialect.name != "sqlite":
             result = connection.execute(self._statement, dict(values))
             return result.all() if result.returns_rows else ()
-        text, fixed = self._for_sqlite
-        return _driver(connection).execute(text, {**fixed, **values}).fetchall()
+        return _driver(connection).execute(*self._bound(values)).fetchall()
+
+    def count(self, connection: Connection, values: Values) -> int:
+        """Carry it out. Returns how many rows it has written."""
+        if connection.dialect.name != "sqlite":
+            return connection.execute(self._statement, dict(values)).rowcount
+        return _driver(connection).execute(*self._bound(values)).rowcount
 
     def value(self, connection: Connection, values: Values) -> Any:
         """The value that it gives; None where it gives no row."""
@@ -50,17 +55,21 @@ class Statement:
         if connection.dialect.name != "sqlite":
             connection.execute(self._statement, [dict(each) for each in values])
             return
-        text, fixed = self._for_sqlite
-        _driver(connection).executemany(text, [{**fixed, **each} for each in values])
+        bound = [self._bound(each)[1] for each in values]
+        _driver(connection).executemany(self._for_sqlite[0], bound)
+
+    def _bound(self, values: Values) -> tuple[str, list[Any]]:
+        """What the driver gets: the statement, and its values in their order."""
+        text, names, fixed = self._for_sqlite
+        return text, [values[each] if each in values else fixed[each] for each in names]
 
     @cached_property
-    def _for_sqlite(self) -> tuple[str, Values]:
-        """What the driver gets: the statement, and the values that are part of it."""
+    def _for_sqlite(self) -> tuple[str, Sequence[str], Values]:
+        """The statement, the names of its values, and the values that are part of it."""
         element = cast("ClauseElement", self._statement)
-        made = element.compile(dialect=_SQLITE, column_keys=self._columns)
-        binds = cast("SQLCompiler", made).binds
-        fixed = {name: each.value for name, each in binds.items() if not each.required}
-        return str(made), fixed
+        made = cast("SQLCompiler", element.compile(dialect=_SQLITE, column_keys=self._columns))
+        fixed = {name: each.value for name, each in made.binds.items() if not each.required}
+        return str(made), tuple(made.positiontup or ()), fixed
 
 
 def _driver(connection: Connection) -> Any:

@@ -169,7 +169,9 @@ def save(
 
 
 def _save_run(connection: Connection, chat: str, run: Run, before: Written | None) -> None:
-    row, now = rows.row_of(run), time.time()
+    now = time.time()
+    known = () if before is None else before.messages
+    row, changed = rows.rows_of(run, known)
     values = {
         "id": row.id,
         "status": row.status,
@@ -179,18 +181,19 @@ def _save_run(connection: Connection, chat: str, run: Run, before: Written | Non
         "started_at": row.started_at,
         "changed_at": now,
     }
-    put(connection, runs, [values], changed=_RUN_COLUMNS)
+    is_new = before is None and _put_of(connection, runs, values).count(connection, values) == 1
+    if not is_new:
+        put(connection, runs, [values], changed=_RUN_COLUMNS)
     if before is None:
         part = {"conversation": chat, "run": run.id, "turn": None}
         put(connection, conversation_runs, [part], changed=())
-    known = () if before is None else before.messages
-    added = run.messages[run.start :]
-    if before is None or len(known) > len(added):
-        least = len(added) if before is not None else 0
+    count = len(run.messages) - run.start
+    if not is_new and (before is None or len(known) > count):
+        least = count if before is not None else 0
         _DROP_MESSAGES.run(connection, {"of_run": run.id, "least": least})
     wanted = [
         {"run": run.id, "number": each.number, "data": each.data, "checksum": each.checksum}
-        for each in rows.changed_messages(known, added)
+        for each in changed
     ]
     put(connection, messages, wanted, changed=("data", "checksum"))
     if before is not None and (used := before.waiting - _questions(run)):
@@ -316,8 +319,13 @@ def put(
 ) -> None:
     """Insert rows; of those that are there, change these columns, or nothing."""
     if values:  # each row is a statement of its own, so any number is accepted
-        statement = _put(table, connection.dialect.name, tuple(values[0]), tuple(changed))
-        statement.run_many(connection, values)
+        _put_of(connection, table, values[0], tuple(changed)).run_many(connection, values)
+
+
+def _put_of(
+    connection: Connection, table: Table, values: Mapping[str, Any], changed: tuple[str, ...] = ()
+) -> Statement:
+    return _put(table, connection.dialect.name, tuple(values), changed)
 
 
 @lru_cache(maxsize=64)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 _MOST_LEFT = 16
@@ -21,8 +19,10 @@ _MOST_LEFT = 16
 class Turn:
     """The turn of one thread, for one transaction."""
 
+    wants_sync: bool
+    """Whether its transaction is to be on the disk."""
     syncs: bool
-    """Whether the end of its transaction waits for the disk."""
+    """Whether the end of its transaction waits for that."""
     number: int | None = None
     """Of a transaction that has left the sync to one behind it."""
 
@@ -94,39 +94,43 @@ class Writers:
         """How many threads wait for their turn."""
         return len(self.turn)
 
-    @contextmanager
-    def taking_turns(self, *, sync: bool) -> Generator[Turn]:
-        """A block for one transaction, which is committed at its end, or rolled back by an error.
-        With `sync`, call `is_synced` behind it.
+    def begin(self, *, sync: bool) -> Turn:
+        """Wait for the turn to write one transaction, and take it until `end`. With `sync`, the
+        transaction is to be on the disk: see `is_synced`.
         """
-        self._now_to_sync(sync)
+        if sync:
+            self._now_to_sync(1)
         try:
             self.turn.acquire()
         except BaseException:  # the user interrupts the program
-            self._now_to_sync(-sync)
+            if sync:
+                self._now_to_sync(-1)
             raise
-        try:
+        turn = Turn(wants_sync=sync, syncs=sync)
+        if sync:
             with self._changed:
-                is_left = self._to_sync > 1 and self._committed - self._synced < _MOST_LEFT
-            turn = Turn(syncs=sync and not is_left)
-            yield turn
-            self._has_committed(turn, is_left=sync and is_left)
-        finally:
-            self._now_to_sync(-sync)  # first: else the next one would leave its sync to this one
-            self.turn.release()
+                if self._to_sync > 1 and self._committed - self._synced < _MOST_LEFT:
+                    turn.syncs = False
+        return turn
+
+    def end(self, turn: Turn, *, is_committed: bool) -> None:
+        """The transaction was committed, or rolled back. With `wants_sync`, call `is_synced`."""
+        with self._changed:
+            if is_committed:
+                self._committed += 1
+                if turn.syncs:
+                    self._synced = self._committed
+                elif turn.wants_sync:
+                    turn.number = self._committed
+            if turn.wants_sync:  # first: else the next one would leave its sync to this one
+                self._to_sync -= 1
+                self._changed.notify_all()
+        self.turn.release()
 
     def _now_to_sync(self, more: int) -> None:
         with self._changed:
             self._to_sync += more
             self._changed.notify_all()
-
-    def _has_committed(self, turn: Turn, *, is_left: bool) -> None:
-        with self._changed:
-            self._committed += 1
-            if turn.syncs:
-                self._synced = self._committed
-            elif is_left:
-                turn.number = self._committed
 
     def is_synced(self, turn: Turn) -> bool:
         """Wait for those that the sync was left to. False if none of them came to its end."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event, select
 
 from agentkit.errors import SessionError
 from agentkit.sessions.database import Database
-from agentkit.sessions.sqlite import SYNC, WRITES
+from agentkit.sessions.sqlite import WRITES, does_sync
 from agentkit.sessions.tables import budgets
 from tests.clock import GUARD
 
@@ -29,9 +29,8 @@ class Writing:
         self._inside = threading.Event()
 
     def begun(self, connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get(WRITES):
-            self.syncs.append(options[SYNC])
+        if connection.get_execution_options().get(WRITES):
+            self.syncs.append(does_sync(connection))
 
     def start(self, name: str, *, sync: bool = True, fails: bool = False) -> Future[None]:
         """Have a thread write, which stands in line when this returns."""

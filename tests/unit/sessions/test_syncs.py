@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event
 from agentkit import Ledger, tool
 from agentkit.emulator import CallTool, Reply, Say
 from agentkit.sessions import Sessions
-from agentkit.sessions.sqlite import SYNC, WRITES
+from agentkit.sessions.sqlite import WRITES, does_sync
 from tests.conftest import Bench
 
 
@@ -31,9 +31,8 @@ class Written:
         self.syncs: list[bool] = []
 
     def begun(self, connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get(WRITES):
-            self.syncs.append(options.get(SYNC, True))
+        if connection.get_execution_options().get(WRITES):
+            self.syncs.append(does_sync(connection))
 
 
 @pytest.fixture
