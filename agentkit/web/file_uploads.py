@@ -14,7 +14,7 @@ from agentkit.values import File
 from agentkit.values.file_kind import MOST_BYTES, clean_name, file_info
 from agentkit.values.image_header import HEAD, RASTER_TYPES, sniff
 from agentkit.web.refusal import Refused
-from agentkit.web.uploads import Taken, decoded_from, has_more, start_of_bytes
+from agentkit.web.uploads import decoded_from, has_more, in_draft, start_of_bytes
 
 ACCEPTED = f"a PDF, text, or another file, of 1 byte to {MOST_BYTES >> 20} MiB"
 
@@ -28,18 +28,8 @@ async def take_file_in(
     Raises `Refused` for what no model can use, is too large, or cannot be stored: then there is no
     trace of it. The connection's errors pass through, to the same end.
     """
-    if length is not None and length > MOST_BYTES:
-        raise _too_large()
-    draft = await asyncio.to_thread(SafeDraft, store)
-    try:
-        taken = Taken(draft, _check_beginning)
-        async for chunk in body:
-            if taken.size + len(chunk) > MOST_BYTES:
-                raise _too_large()
-            await taken.take(chunk)
-        return await asyncio.to_thread(_kept, store, draft, taken.rest, name)
-    finally:
-        await asyncio.to_thread(draft.discard)
+    async with in_draft(store, body, length, MOST_BYTES, _check_beginning, _too_large) as taken:
+        return await asyncio.to_thread(_kept, store, taken.draft, taken.rest, name)
 
 
 async def take_file_in_data_url(store: ImageStore, url: str, name: str) -> File:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 from agentkit._sync import finish
 from agentkit.errors import ImageError, StoreError
@@ -42,19 +42,9 @@ async def take_in(store: ImageStore, body: AsyncIterable[bytes], length: int | N
     Raises `Refused` for what is no picture, is too large, or cannot be stored: then there is no
     trace of it. The connection's errors pass through, to the same end.
     """
-    if length is not None and length > MOST_BYTES:
-        raise _too_large()
-    draft = await asyncio.to_thread(SafeDraft, store)
-    try:
-        taken = Taken(draft, _check_beginning)
-        async for chunk in body:
-            if taken.size + len(chunk) > MOST_BYTES:
-                raise _too_large()
-            await taken.take(chunk)
-        kept = await asyncio.to_thread(_kept, store, draft, taken.rest)
-        return await _smaller(store, draft) if kept is None else kept
-    finally:
-        await asyncio.to_thread(draft.discard)
+    async with in_draft(store, body, length, MOST_BYTES, _check_beginning, _too_large) as taken:
+        kept = await asyncio.to_thread(_kept, store, taken.draft, taken.rest)
+        return await _smaller(store, taken.draft) if kept is None else kept
 
 
 async def take_in_data_url(store: ImageStore, url: str) -> Image:
@@ -65,19 +55,45 @@ async def take_in_data_url(store: ImageStore, url: str) -> Image:
     return await take_in(store, decoded_from(url, start), None)
 
 
+@asynccontextmanager
+async def in_draft(
+    store: ImageStore,
+    body: AsyncIterable[bytes],
+    length: int | None,
+    most: int,
+    check: Callable[[bytes], None],
+    too_large: Callable[[], Refused],
+) -> AsyncGenerator[Taken]:
+    """A block that has these bytes in a draft, of which there is no trace behind it unless it was
+    kept. Raises what `too_large` gives for more than `most`, and what `check` raises.
+    """
+    if length is not None and length > most:
+        raise too_large()
+    draft = await asyncio.to_thread(SafeDraft, store)
+    try:
+        taken = Taken(draft, check)
+        async for chunk in body:
+            if taken.size + len(chunk) > most:
+                raise too_large()
+            await taken.take(chunk)
+        yield taken
+    finally:
+        await asyncio.to_thread(draft.discard)
+
+
 class Taken:
     """Bytes on their way into a draft. `check` is given the beginning once it is there, and raises
     where nothing good can come of it.
     """
 
     def __init__(self, draft: SafeDraft, check: Callable[[bytes], None]) -> None:
-        self._draft, self._check = draft, check
+        self.draft, self._check = draft, check
         self._waiting = bytearray()
 
     @property
     def size(self) -> int:
         """Bytes that came so far."""
-        return self._draft.size + len(self._waiting)
+        return self.draft.size + len(self._waiting)
 
     @property
     def rest(self) -> bytes:
@@ -87,10 +103,10 @@ class Taken:
     async def take(self, chunk: bytes) -> None:
         """Take more, and write it in a thread once it is enough."""
         self._waiting += chunk
-        if self._draft.size == 0 and len(self._waiting) >= HEAD:
+        if self.draft.size == 0 and len(self._waiting) >= HEAD:
             self._check(bytes(self._waiting[:HEAD]))
         if len(self._waiting) >= _AT_ONCE:
-            await asyncio.to_thread(self._draft.write, bytes(self._waiting))
+            await asyncio.to_thread(self.draft.write, bytes(self._waiting))
             self._waiting.clear()
 
 
