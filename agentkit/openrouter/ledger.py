@@ -119,7 +119,9 @@ class Ledger:
 
     async def saved(self, run: Run) -> None:
         """Tell the ledger that this run was saved (`run.to_json()`): what it has of the replies in
-        it is removed. Of a run that has ended, the rest is removed by the next `sweep`.
+        it is removed. Of a run that has ended, the rest is removed by the next `sweep`. The store
+        alone has its pictures then, so that must outlive the process too. `Answer.save` does not
+        know whether it does, and tells the ledger nothing.
 
         Without this, everything stays until it is beyond `keep`.
         """
