@@ -22,6 +22,10 @@ _SECRET_HEADERS = ("authorization", "cookie", "authenticate", "api-key", "token"
 """Headers with such a word in their name are not written."""
 _HELD_SECONDS = 1.0
 """How long short events are held before they are written together."""
+_HEAD_SECONDS = 0.003
+"""How long the head of a reply is held: its first bytes mostly come at once, and are written with
+it.
+"""
 _MOST_HELD = 64 << 10
 """Bytes of them that are held."""
 _SHORT = 4 << 10
@@ -40,6 +44,8 @@ class Attempt:
         self._pictures = dict(pictures)
         self._last: asyncio.Future[None] | None = None
         self._is_broken = False
+        self._head: Entry | None = None
+        """The head of the reply, if it is not written yet."""
         self._held: deque[bytes] = deque()
         """Bytes of the reply that are not written yet."""
         self._held_size = 0
@@ -53,7 +59,9 @@ class Attempt:
         """Bytes of the reply, where its head tells."""
 
     async def head(self, status: int, headers: Mapping[str, str]) -> None:
-        """Write the beginning of the reply, without what is secret in it."""
+        """Have the beginning of the reply written, without what is secret in it: with the first of
+        its bytes, or in a moment if none come.
+        """
         kept = {
             name.lower(): redacted(value)
             for name, value in headers.items()
@@ -62,7 +70,8 @@ class Attempt:
         if kept.pop("content-encoding", None) is None:  # the bytes are written unpacked
             length = kept.get("content-length", "")
             self._length = int(length) if length.isdecimal() else None
-        await self._append(Entry("head", {"status": status, "headers": kept}))
+        self._head = Entry("head", {"status": status, "headers": kept})
+        self._write_later(asyncio.get_running_loop(), _HEAD_SECONDS)
 
     async def recorded(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The reply, each piece of it handed on once it is written; the last one once the whole is
@@ -96,17 +105,21 @@ class Attempt:
             self._held.append(chunk)
             self._held_size += len(chunk)
 
-    def _write_later(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _write_later(self, loop: asyncio.AbstractEventLoop, seconds: float = _HELD_SECONDS) -> None:
         """Have what is held written soon."""
-        if self._later is None and self._held:
-            self._later = loop.call_later(_HELD_SECONDS, self._write_now, loop)
+        if self._later is None and self._is_holding:
+            self._later = loop.call_later(seconds, self._write_now, loop)
+
+    @property
+    def _is_holding(self) -> bool:
+        return bool(self._held) or self._head is not None
 
     def _write_now(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write what is held, in a thread; while another write goes on, a little later."""
         self._later = None
         if self._last is not None and not self._last.done():
             self._write_later(loop)
-        elif self._held:
+        elif self._is_holding:
             self._held_size = 0
             self._last = loop.run_in_executor(None, self._written, self._write_held)
 
@@ -115,7 +128,7 @@ class Attempt:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        if is_whole and not self._held:
+        if is_whole and not self._is_holding:
             return
         write = partial(self._write_held, is_last=True)
         if loop.is_closed():  # nobody has ended the reply before
@@ -136,7 +149,8 @@ class Attempt:
         pieces: list[bytes] = []
         while self._held:  # more may be added meanwhile
             pieces.append(self._held.popleft())
-        added: list[Entry] = []
+        head, self._head = self._head, None
+        added: list[Entry] = [] if head is None else [head]
         if not self._is_broken:  # else bytes before these are not there
             chunk = self._mask.feed(b"".join(pieces), is_last=is_last or is_whole)
             self._size += len(chunk)
