@@ -58,7 +58,7 @@ def rows_of(run: Run, written: Sequence[Message]) -> tuple[RunRow, list[MessageR
     messages that are not `written` as they are now.
     """
     bare = run.replace(messages=(_NOTHING,), start=0, images=(), files=(), spent=(), failures=())
-    added = run.messages[run.start :]
+    added = run.added
     changed = [
         number
         for number, message in enumerate(added)
@@ -171,7 +171,7 @@ def failures_of(rows: Iterable[str]) -> tuple[tuple[ImageFailure, ...], ...]:
 
 def title_of(run: Run) -> str:
     """The first words of the prompt, for a list."""
-    return one_line(without_secrets(run.messages[run.start].text), _LONGEST_TITLE)
+    return one_line(without_secrets(run.added[0].text), _LONGEST_TITLE)
 
 
 _LONGEST_TITLE = 80

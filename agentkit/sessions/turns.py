@@ -187,7 +187,7 @@ def _save_run(connection: Connection, chat: str, run: Run, before: Written | Non
     if before is None:
         part = {"conversation": chat, "run": run.id, "turn": None}
         put(connection, conversation_runs, [part], changed=())
-    count = len(run.messages) - run.start
+    count = len(run.added)
     if not is_new and (before is None or len(known) > count):
         least = count if before is not None else 0
         _DROP_MESSAGES.run(connection, {"of_run": run.id, "least": least})
@@ -208,7 +208,7 @@ def _questions(run: Run) -> frozenset[str]:
 
 def written(run: Run) -> Written:
     """What the rows of a run hold, once it was saved."""
-    return Written(run.id, run.messages[run.start :], _questions(run))
+    return Written(run.id, run.added, _questions(run))
 
 
 def read(connection: Connection, run: Run) -> Written:
@@ -216,7 +216,7 @@ def read(connection: Connection, run: Run) -> Written:
     calls are not run.
     """
     count = connection.scalar(select(func.count()).where(messages.c.run == run.id)) or 0
-    return Written(run.id, run.messages[run.start : run.start + count], _questions(run))
+    return Written(run.id, run.added[:count], _questions(run))
 
 
 def save_pictures(
@@ -256,7 +256,7 @@ _NO_DATA = "null"
 
 def pages_of(run: Run, before: Written | None) -> frozenset[str]:
     """The sha256 of the pictures that were read out of files, in what is new of a run."""
-    added = [each for each in run.messages[run.start :] if each.parsed]
+    added = [each for each in run.added if each.parsed]
     known = set[int]()
     if added and before is not None:
         known = {id(each) for each in before.messages}
