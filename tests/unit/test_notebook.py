@@ -11,8 +11,18 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from agentkit import Agent, Image, ImageFailed, ImageFailure, ImageReady, OpenRouter, TextDelta
-from agentkit.emulator import Draw, Emulator, Reply, Say
+from agentkit import (
+    Agent,
+    File,
+    Image,
+    ImageFailed,
+    ImageFailure,
+    ImageReady,
+    OpenRouter,
+    TextDelta,
+    tool,
+)
+from agentkit.emulator import CallTool, Draw, Emulator, Reply, Say
 from agentkit.errors import UsageError
 from agentkit.events import ImagePreview, InvocationFinished, InvocationStarted
 from agentkit.images.store import MemoryImageStore
@@ -45,6 +55,31 @@ def test_a_picture_has_its_words_handle_and_price() -> None:
     assert "img_1 · 8×8 · $0.0400" in page
     gone = replace(image, blobs=None)
     assert set(gone._repr_mimebundle_()) == {"text/plain"}
+
+
+async def test_files_are_named_in_a_notebook(
+    emulator: Emulator, client: OpenRouter, store: MemoryImageStore
+) -> None:
+    """Nothing of what is in them is shown."""
+
+    @tool
+    def export() -> File:
+        """A file."""
+        return File.from_bytes(b"<script>alert(2)</script>", name="<i>.txt")
+
+    agent = Agent("openai/gpt-5.2", client=client, store=store, checks=False, tools=[export])
+    chat = agent.conversation()
+    emulator.play(CallTool("export", {}), "Done.")
+    answer = await chat.send(["Read", File.from_bytes(b"words in it", name="given.txt")])
+    assert [each.file_name for each in answer.files] == ["<i>.txt"]
+    shown: list[Any] = [answer, chat]
+    for each in shown:
+        page = str(each._repr_mimebundle_()["text/html"])
+        assert "file_2 (&lt;i&gt;.txt, 25 bytes)" in page
+        assert "<i>" not in page
+        assert "alert(2)" not in page
+        assert "words in it" not in page
+    assert "file_1 (given.txt, 11 bytes)" in str(chat._repr_mimebundle_()["text/html"])
 
 
 async def test_all_of_a_conversation_is_shown(

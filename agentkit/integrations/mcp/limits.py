@@ -8,9 +8,9 @@ MOST_TOOLS = 1000
 MOST_PAGES = 100
 """Of a list of tools."""
 MOST_PICTURES = 64
-"""Of one result; and links to pictures that are read."""
+"""Of one result, files included; and links to pictures that are read."""
 MOST_LINKED = 20 << 20
-"""Bytes of a picture that a result only links to."""
+"""Bytes of a picture that a result only links to, and of a picture or file inside a resource."""
 LONGEST = 10_000
 """Characters of a tool's description."""
 

@@ -1,10 +1,11 @@
-"""What a server of MCP answered → what a tool returns: words, and pictures as pictures."""
+"""What a server of MCP answered → what a tool returns: words, pictures as pictures, and files."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote, urlsplit
 
 from mcp_types import (
     AudioContent,
@@ -18,10 +19,10 @@ from mcp_types import (
     TextContent,
 )
 
-from agentkit.errors import ImageError
+from agentkit.errors import FileError, ImageError, UsageError
 from agentkit.integrations.mcp.limits import MOST_LINKED, MOST_PICTURES
 from agentkit.show.plain import line
-from agentkit.values import Image
+from agentkit.values import File, Image
 from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.base64text import decode_base64
 
@@ -42,7 +43,9 @@ async def value_of(result: CallToolResult, read: Read) -> object:
         if not isinstance(part, str):
             pictures += 1
             if pictures > MOST_PICTURES:
-                part = f"[a picture that was left out: a result may have {MOST_PICTURES}]"
+                part = (
+                    f"[one that was left out: a result may have {MOST_PICTURES} pictures and files]"
+                )
         parts.append(part)
     if result.structured_content is not None and not any(isinstance(each, str) for each in parts):
         parts.append(result.structured_content)
@@ -68,7 +71,8 @@ def _part(block: ContentBlock) -> object:
         case AudioContent(data=data, mime_type=kind):
             return f"[sound that cannot be heard here: {line(kind)}, {len(data) * 3 // 4:,} bytes]"
         case EmbeddedResource(resource=BlobResourceContents(blob=blob, uri=uri, mime_type=kind)):
-            return _picture(blob) or f"[{line(str(uri))}: {line(kind or 'a file')}]"
+            found = _picture(blob) or _file(blob, str(uri))
+            return found or f"[{line(str(uri))}: {line(kind or 'a file')}]"
         case EmbeddedResource(resource=resource):
             return getattr(resource, "text", "")
         case ResourceLink(name=name, uri=uri, description=words):
@@ -92,10 +96,24 @@ async def _linked(link: ResourceLink, read: Read) -> object:
 
 def _picture(blob: str) -> Image | None:
     """The picture that base64 holds; None for anything else."""
+    data = _bytes_of(blob)
+    return Image.from_bytes(data) if data is not None and sniff(data[:HEAD]) else None
+
+
+def _file(blob: str, uri: str) -> File | None:
+    """The file that base64 holds, under the last part of its address; None for what is none."""
+    data = _bytes_of(blob)
+    try:
+        name = unquote(urlsplit(uri).path.rstrip("/").rpartition("/")[2])
+        return None if data is None else File.from_bytes(data, name=name)
+    except (FileError, UsageError, ValueError):
+        return None
+
+
+def _bytes_of(blob: str) -> bytes | None:
     if len(blob) > MOST_LINKED * 4 // 3 + 4:
         return None
     try:
-        data = decode_base64(blob)
+        return decode_base64(blob)
     except ImageError:
         return None
-    return Image.from_bytes(data) if sniff(data[:HEAD]) else None

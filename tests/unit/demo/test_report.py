@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from agentkit import Image, Invocation, Text
+from agentkit import Answer, File, Image, Invocation, Text
 from agentkit.demo.checks import Check
 from agentkit.demo.form import Verdict
 from agentkit.demo.played import Decided
@@ -197,6 +197,26 @@ def test_what_a_picture_cost_is_not_guessed(tmp_path: Path) -> None:
     page = Page(write(script(), [played(*turns)], tmp_path).read_text("utf-8"))
     assert "cost not told" in page.words
     assert "at least $0.0100" in page.words
+
+
+def test_files_are_named_and_nothing_in_them_is_shown(tmp_path: Path) -> None:
+    data = b"<script>alert(2)</script> in it"
+    file = replace(File.from_bytes(data, name=f"{HOSTILE}.txt"), name="file_1")
+    answer = answered(Text("Here."))
+    run = answer.run.replace(files=(file,), arrived_files=("file_1",))
+    for single_file in (False, True):
+        turns = [played(turn(Answer.of(run)))]
+        text = write(script(), turns, tmp_path, single_file=single_file).read_text("utf-8")
+        page = Page(text)
+        assert "file_1 (" in page.words
+        assert ".txt, 31 bytes)" in page.words
+        assert not page.all("script")
+        assert not [each for each in page.all("img") if each["src"] == "x"]
+        assert "alert(2)" not in text
+        assert "\u202e" not in page.words
+    told = (tmp_path / "transcript.md").read_text("utf-8")
+    assert "file_1" in told
+    assert "<script>" not in told
 
 
 def test_words_and_pictures_stand_in_order(tmp_path: Path) -> None:

@@ -87,6 +87,19 @@ def embed(colour: str) -> CallToolResult:
     )
 
 
+@server.tool()
+def export() -> CallToolResult:
+    """Embeds a table, and what is no file."""
+    table = base64.b64encode(b"day,rain\nMonday,7\n").decode()
+    found = [
+        BlobResourceContents(uri="db://host/../tables/rain%20.csv", mime_type="text/csv", blob=each)
+        for each in (table, "", "no base64!")
+    ]
+    return CallToolResult(
+        content=[EmbeddedResource(type="resource", resource=each) for each in found]
+    )
+
+
 @server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def structured(number: int) -> dict[str, Any]:
     """Gives data."""

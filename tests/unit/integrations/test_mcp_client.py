@@ -95,6 +95,19 @@ async def test_pictures_of_a_server(bench: Bench) -> None:
     assert "root:" not in json.dumps(bench.emulator.requests[-1].body)
 
 
+async def test_files_of_a_server(bench: Bench) -> None:
+    bench.emulator.play(CallTool("export", {}, id="a"), "It rains on Monday.")
+    async with friendly("inside") as tools:
+        answer = await bench.ask(bench.agent(tools=[tools]), "Export")
+    (file,) = answer.files
+    assert (file.name, file.file_name, file.media_type) == ("file_1", "rain .csv", "text/csv")
+    assert file.bytes() == b"day,rain\nMonday,7\n"
+    (call,) = answer.invocations
+    told = "[db://host/../tables/rain%20.csv: text/csv]"
+    assert json.loads(str(call.result)) == ["file_1", told, told]
+    assert "Monday,7" in json.dumps(bench.emulator.requests[-1].body)
+
+
 @pytest.mark.parametrize("kind", ["process", "http"])
 async def test_over_each_transport(agent: Agent[Any], emulator: Emulator, kind: str) -> None:
     calling(
