@@ -36,6 +36,8 @@ class CheckedFiles:
 
     def __init__(self) -> None:
         self._whole: dict[Path, Signature] = {}
+        self._places: dict[str, Path] = {}
+        """sha256 → the file that was found whole."""
         self._lock = threading.Lock()
 
     def open(self, path: Path, sha256: str) -> BinaryIO:
@@ -50,6 +52,19 @@ class CheckedFiles:
             raise
         return file
 
+    def is_unchanged(self, sha256: str) -> bool:
+        """Whether a file of this digest was found whole, and the system says the same of it still.
+        It is not opened.
+        """
+        path = self._places.get(sha256)
+        if path is None:
+            return False
+        try:
+            found = _signature(os.lstat(path))
+        except OSError:
+            return False
+        return self._whole.get(path) == found
+
     def is_whole(self, path: Path, sha256: str) -> bool:
         """Whether this file is there, and has this digest."""
         try:
@@ -62,7 +77,7 @@ class CheckedFiles:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise DamagedFile(f"{path} is no file")
-        signature = (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+        signature = _signature(info)
         if self._whole.get(path) == signature:
             return
         began = time.time_ns()
@@ -74,9 +89,15 @@ class CheckedFiles:
         # A file that changed only now may change once more without another time.
         if abs(began - changed) > tick:
             with self._lock:
-                self._whole[path] = signature
+                self._whole[path], self._places[sha256] = signature, path
                 if len(self._whole) > _KNOWN:
                     del self._whole[next(iter(self._whole))]
+                if len(self._places) > _KNOWN:
+                    del self._places[next(iter(self._places))]
+
+
+def _signature(info: os.stat_result) -> Signature:
+    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
 def _digest(file: BinaryIO) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,7 +14,7 @@ from agentkit.errors import ImageError
 from agentkit.images.convert import MOST_PIXELS, converted, is_taken
 from agentkit.images.file_words import words_of_files
 from agentkit.images.inspect import store_bytes
-from agentkit.images.store import ImageStore
+from agentkit.images.store import FileImageStore, ImageStore
 from agentkit.values import BlobRef, Image, Pieces, replace
 from agentkit.values.blobs import opened, storing
 from agentkit.values.image_header import inspect
@@ -22,6 +22,22 @@ from agentkit.values.image_header import inspect
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _KNOWN = 4096
 """Pictures whose form is remembered."""
+_AT_ONCE = 16
+"""Pictures that an event loop looks at without a thread: it asks the system once for each."""
+_SMALL = 8 * 1024
+"""Bytes of a picture that is held in memory when it was read once."""
+_HELD = 256
+"""Small pictures that are held."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRef(BlobRef):
+    """A reference to a stored picture that was there a moment ago, with what is known of it."""
+
+    size: int | None = None
+    """Bytes of the file."""
+    data: bytes | None = None
+    """All of them, of a small picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,10 @@ class Outgoing:
         self._forms: dict[str, Form] = {}
         self._refused: set[str] = set()
         """Those of the forms that are none."""
+        self._small: dict[str, bytes] = {}
+        """Small pictures."""
+        self.refusals = 0
+        """How often a picture was refused, or forgotten: what `refused` says may have changed."""
         # One conversion at a time, beside the threads of other work: a picture of 50 megapixels
         # takes 200 MB and seconds.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="agentkit-pictures")
@@ -73,8 +93,14 @@ class Outgoing:
         wanted = {piece.sha256 for piece in body if isinstance(piece, BlobRef)}
         if not wanted:
             return body, frozenset()
-        forms = await self._all(wanted, store)
-        sent = tuple([piece if isinstance(piece, bytes) else _sent(piece, forms) for piece in body])
+        ready = self._unchanged(wanted, store)
+        forms = await self._all(wanted, store) if ready is None else ready
+        sent = tuple(
+            [
+                piece if isinstance(piece, bytes) else self._sent(piece, forms, ready is not None)
+                for piece in body
+            ]
+        )
         lost = {
             sha256 for sha256, form in forms.items() if form is None or form.refusal is not None
         }
@@ -90,6 +116,39 @@ class Outgoing:
                 if image.media_type == "image/svg+xml" or image.sha256 in known
             ]
         )
+
+    def _unchanged(
+        self, wanted: Collection[str], store: ImageStore
+    ) -> dict[str, Form | None] | None:
+        """The forms of these pictures, where all are known, and the store says without opening one
+        that they are as they were.
+        """
+        if not isinstance(store, FileImageStore) or len(wanted) > _AT_ONCE:
+            return None
+        found: dict[str, Form | None] = {}
+        for sha256 in wanted:
+            form = self._forms.get(sha256)
+            if form is None or not form.size or form.refusal is not None:
+                return None
+            if not all(map(store.is_unchanged, {sha256, form.sha256})):
+                return None
+            found[sha256] = form
+        return found
+
+    def _sent(self, ref: BlobRef, forms: Mapping[str, Form | None], is_ready: bool) -> BlobRef:
+        """The reference to what is sent. Its type is what the bytes are: what a saved run says of
+        them may have been written by anybody, and would stand in the JSON of the request.
+        """
+        form = forms.get(ref.sha256)
+        if form is None:
+            return ref
+        media_type = form.media_type or ref.media_type
+        if not _MEDIA_TYPE.fullmatch(media_type):
+            media_type = "application/octet-stream"
+        if not is_ready:
+            return replace(ref, sha256=form.sha256, media_type=media_type)
+        data = self._small.get(form.sha256)
+        return ReadyRef(form.sha256, media_type, ref.form, size=form.size, data=data)
 
     async def _all(self, wanted: Iterable[str], store: ImageStore) -> dict[str, Form | None]:
         forms, unfit = await asyncio.to_thread(self._looked_at, wanted, store)
@@ -132,9 +191,17 @@ class Outgoing:
                 info = inspect(file, max_pixels=MOST_PIXELS)
             except ImageError:  # of a reply, and broken: it goes back as it came
                 return self._remember(sha256, Form(sha256, "", 0))
-        if not is_taken(info):
-            return None
+            if not is_taken(info):
+                return None
+            if info.size <= _SMALL:
+                file.seek(0)
+                self._hold(sha256, file.read())
         return self._remember(sha256, Form(sha256, info.media_type, info.size))
+
+    def _hold(self, sha256: str, data: bytes) -> None:
+        self._small[sha256] = data
+        if len(self._small) > _HELD:
+            self._small.pop(next(iter(self._small)), None)
 
     def _converted(self, sha256: str, store: ImageStore) -> Form | None:
         try:
@@ -147,10 +214,12 @@ class Outgoing:
         self._forms[sha256] = form
         if form.refusal is not None:
             self._refused.add(sha256)
+            self.refusals += 1
         if len(self._forms) > _KNOWN:
             oldest = next(iter(self._forms))
             self._forms.pop(oldest, None)
             self._refused.discard(oldest)
+            self.refusals += 1
         return form
 
 
@@ -188,16 +257,3 @@ def _made(sha256: str, store: ImageStore) -> Form:
     stored = store_bytes(store, data, max_pixels=MOST_PIXELS)
     logger().info("picture_converted", sha256=sha256, sent=stored.sha256, size=stored.size)
     return Form(stored.sha256, stored.media_type, stored.size)
-
-
-def _sent(ref: BlobRef, forms: dict[str, Form | None]) -> BlobRef:
-    """The reference to what is sent. Its type is what the bytes are: what a saved run says of them
-    may have been written by anybody, and would stand in the JSON of the request.
-    """
-    form = forms.get(ref.sha256)
-    if form is None:
-        return ref
-    media_type = form.media_type or ref.media_type
-    if not _MEDIA_TYPE.fullmatch(media_type):
-        media_type = "application/octet-stream"
-    return replace(ref, sha256=form.sha256, media_type=media_type)

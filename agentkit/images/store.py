@@ -296,6 +296,12 @@ class FileImageStore:
                 continue
         raise damaged or FileNotFoundError(f"no picture {sha256[:12]}… in {self.path}")
 
+    def is_unchanged(self, sha256: str) -> bool:
+        """Whether a picture that was read before is there still, whole: it is not opened for that.
+        False where it was not read yet.
+        """
+        return self._files.is_unchanged(check_sha256(sha256))
+
     def delete(self, sha256: str) -> bool:
         """Remove a picture. Returns whether it was there."""
         found = False

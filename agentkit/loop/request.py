@@ -99,7 +99,12 @@ def _pdf_engine(sent: Plan, context: RunContext) -> str | None:
 
 def _never_sent(run: Run, context: RunContext) -> frozenset[str]:
     """Pictures (sha256) that no model takes: SVG, or what cannot be converted."""
-    return context.services.outgoing.refused(run.images)
+    outgoing, planner = context.services.outgoing, context.services.planner
+    asked = (run.images, outgoing.refusals)
+    before = planner.never_sent
+    if before is None or before[0] is not run.images or before[1] != outgoing.refusals:
+        planner.never_sent = before = (*asked, outgoing.refused(run.images))
+    return before[2]
 
 
 def _messages(run: Run, context: RunContext, gone: frozenset[str]) -> Plan:

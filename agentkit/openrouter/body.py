@@ -5,17 +5,21 @@ sent, in base64 or as a file of a form.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import BinaryIO
 
 import pybase64
 
 from agentkit.errors import ImageError
+from agentkit.images.outgoing import ReadyRef
 from agentkit.images.store import FileImageStore, ImageStore, MemoryImageStore
 from agentkit.values import BlobRef, Pieces
 from agentkit.values.blobs import opened, read_some, storing
 from agentkit.wire.form import file_head
 
+_GATHERED = 64 * 1024
+"""Bytes of small pieces that are sent together, and of a body that is sent at once."""
 _CHUNK = 3 * 64 * 1024  # a multiple of 3, so that chunks of base64 join without padding
 
 
@@ -25,9 +29,32 @@ async def content_of(body: Pieces, store: ImageStore) -> tuple[bytes | AsyncIter
     if all(isinstance(piece, bytes) for piece in body):
         data = b"".join(piece for piece in body if isinstance(piece, bytes))
         return data, len(data)
+    length = _known_length(body)
+    if length is not None:
+        if length <= _GATHERED and not any(map(_is_read, body)):
+            return b"".join([piece async for piece in _stream(body, store)]), length
+        return _stream(body, store), length
     if _is_near(store):
         return _stream(body, store), _length(body, store)
     return _stream(body, store), await asyncio.to_thread(_length, body, store)
+
+
+def _known_length(body: Pieces) -> int | None:
+    """The length of a body whose pictures were looked at a moment ago."""
+    length = 0
+    for piece in body:
+        if isinstance(piece, bytes):
+            length += len(piece)
+        elif isinstance(piece, ReadyRef) and piece.size is not None:
+            length += _length_of(piece, piece.size)
+        else:
+            return None
+    return length
+
+
+def _is_read(piece: bytes | BlobRef) -> bool:
+    """Whether this piece has to be read from the store."""
+    return not isinstance(piece, bytes) and (not isinstance(piece, ReadyRef) or piece.data is None)
 
 
 def _is_near(store: ImageStore) -> bool:
@@ -80,15 +107,42 @@ def _open(ref: BlobRef, store: ImageStore) -> BinaryIO:
 def _size_of(ref: BlobRef, store: ImageStore) -> int:
     with storing("read from"), _open(ref, store) as file:
         size = file.seek(0, 2)
+    return _length_of(ref, size)
+
+
+def _length_of(ref: BlobRef, size: int) -> int:
+    """How long a picture of so many bytes is in the body."""
     return len(_prefix(ref)) + (size if ref.form == "file" else (size + 2) // 3 * 4)
 
 
 async def _stream(body: Pieces, store: ImageStore) -> AsyncIterator[bytes]:
+    """The body in pieces, small ones together: each of them is a call of the system."""
+    waiting: list[bytes] = []
+    size = 0
+    async with contextlib.aclosing(_pieces(body, store)) as pieces:
+        async for piece in pieces:
+            if waiting and size + len(piece) > _GATHERED:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+            waiting.append(piece)
+            size += len(piece)
+    if waiting:
+        yield b"".join(waiting)
+
+
+async def _pieces(body: Pieces, store: ImageStore) -> AsyncGenerator[bytes]:
     for piece in body:
         if isinstance(piece, bytes):
             yield piece
             continue
         yield _prefix(piece)
+        if isinstance(piece, ReadyRef) and piece.data is not None:
+            yield _written(piece, piece.data)
+            continue
         with await _opened(piece, store) as file:
             while chunk := read_some(file, _CHUNK):
-                yield chunk if piece.form == "file" else pybase64.b64encode(chunk)
+                yield _written(piece, chunk)
+
+
+def _written(ref: BlobRef, data: bytes) -> bytes:
+    return data if ref.form == "file" else pybase64.b64encode(data)

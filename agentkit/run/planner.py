@@ -98,6 +98,10 @@ class Planner:
 
     def __init__(self) -> None:
         self._states: list[_State] = []
+        self.never_sent: tuple[tuple[Image, ...], int, frozenset[str]] | None = None
+        """The pictures of a conversation, and those of them (sha256) that no model takes, as of so
+        many refusals.
+        """
         self.summaries = Summaries()
 
     def plan(

@@ -5,6 +5,7 @@ conversation, and of which a turn changes a few entries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import TypeVar, overload
 
 from agentkit.run.history import MessageView
@@ -55,6 +56,13 @@ class Views(Mapping[int, MessageView]):
 
     def _block(self, number: int) -> Block:
         return self.blocks[number] if number < len(self.blocks) else AS_THEY_ARE
+
+    def between(self, start: int, stop: int) -> list[MessageView | None]:
+        """A view or None for each message from one position up to another."""
+        first = start // BLOCK
+        found = list(chain.from_iterable(self.blocks[first : -(-stop // BLOCK)]))
+        found = found[start - first * BLOCK : stop - first * BLOCK]
+        return found + [None] * (stop - start - len(found))
 
     def of_blocks(self, first: int, stop: int) -> tuple[Block, ...]:
         """The views of these blocks of messages; none where all of them go as they are."""

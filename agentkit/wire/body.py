@@ -200,11 +200,10 @@ class Encoded:
     """What was serialised before: items by message and by how they are shown, those of earlier
     messages joined, and the heads of requests. It lives as long as its conversation."""
 
-    items: dict[tuple[int, str, MessageView | None], tuple[Message, tuple[Pieces, ...]]] = field(
-        default_factory=dict[
-            tuple[int, str, MessageView | None], tuple[Message, tuple[Pieces, ...]]
-        ]
+    items: dict[tuple[int, str, int], tuple[Message, MessageView, tuple[Pieces, ...]]] = field(
+        default_factory=dict[tuple[int, str, int], tuple[Message, MessageView, tuple[Pieces, ...]]]
     )
+    """By the ids of the message and of its view. Both are held, so no other gets their ids."""
     heads: list[tuple[Request, str, bytes]] = field(
         default_factory=list[tuple[Request, str, bytes]]
     )
@@ -256,13 +255,11 @@ class Encoded:
             self.chunks = tuple(chunks)
         items = [each.pieces for each in chunks if each.pieces != (b"",)]
         kept, has_marks = self.items, request.cache is not None
-        for index, message in enumerate(messages.between(at, len(messages)), at):
-            view = shown.get(index, PLAIN)
-            found = kept.get((id(message), api, None if view is PLAIN else view))
-            if found is not None and found[0] is message:
-                own: Sequence[Pieces] = found[1]
-            else:
-                own = encode(message, view)
+        newest, views = messages.between(at, len(messages)), shown.between(at, len(messages))
+        for message, view in zip(newest, views, strict=True):
+            found = kept.get((id(message), api, id(view) if view else 0))
+            own: Sequence[Pieces]
+            own = encode(message, view or PLAIN) if found is None else found[2]
             if has_marks:
                 ends.add(message, len(items), own)
             items += own
@@ -307,13 +304,12 @@ class Encoded:
 
     def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
         kept = self.items.get((id(message), api, _view_key(shown)))
-        return kept[1] if kept is not None and kept[0] is message else None
+        return None if kept is None else kept[2]
 
     def put(
         self, message: Message, api: str, shown: MessageView, items: tuple[Pieces, ...]
     ) -> tuple[Pieces, ...]:
-        # The message is held, so its id is not given to another.
-        self.items[(id(message), api, _view_key(shown))] = (message, items)
+        self.items[(id(message), api, _view_key(shown))] = (message, shown, items)
         return items
 
     def head(self, request: Request, api: str, make: Callable[[Request], JsonObject]) -> bytes:
@@ -338,11 +334,11 @@ def _are_one(before: Chunk, behind: Chunk) -> bool:
     return size == len(behind.blocks) and 2 * size <= _LARGEST
 
 
-def _view_key(shown: MessageView) -> MessageView | None:
-    """The view as a key of the cache; None for the many messages that go as they are, since a
-    `MessageView` is slow to hash.
+def _view_key(shown: MessageView) -> int:
+    """The view as a key of the cache, 0 for the many messages that go as they are: a `MessageView`
+    is slow to hash.
     """
-    return None if shown is PLAIN else shown
+    return 0 if shown is PLAIN else id(shown)
 
 
 @dataclass(frozen=True, slots=True)

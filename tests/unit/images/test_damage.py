@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,20 @@ def test_a_picture_is_hashed_once_while_its_file_stays_as_it_is(
     for _ in range(20):
         read(store)
     assert counting.hashed == before
+
+
+def test_a_picture_is_known_to_be_there_without_being_opened(tmp_path: Path) -> None:
+    store, sha256 = FileImageStore(tmp_path), hashlib.sha256(DATA).hexdigest()
+    path = put(store, DATA)
+    assert not store.is_unchanged(sha256)
+    time.sleep(0.05)  # a file that has just changed is not remembered
+    assert read(store) == DATA
+    assert store.is_unchanged(sha256)
+    path.write_bytes(FLIPPED)
+    assert not store.is_unchanged(sha256)
+    path.write_bytes(DATA)
+    time.sleep(0.05)
+    assert read(store) == DATA
+    assert store.is_unchanged(sha256)
+    store.delete(sha256)
+    assert not store.is_unchanged(sha256)

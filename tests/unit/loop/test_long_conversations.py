@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
+from pathlib import Path
 
-from agentkit import Message, Run, Text
+import pytest
+
+from agentkit import FileImageStore, Image, Message, Run, Text
 from agentkit.emulator import Reply, Say
-from tests.conftest import Bench
+from tests.conftest import Bench, picture
+from tests.unit.loop import orphans
 
 BEHIND = 3000
 """Messages."""
@@ -57,3 +63,32 @@ async def test_a_long_conversation_goes_whole_and_in_order(bench: Bench) -> None
         assert f"Question {at}'" in words[2 * at]
         assert f"Answer {at}'" in words[2 * at + 1]
     assert "And now?" in words[-1]
+
+
+@pytest.mark.parametrize("size", [(2, 2), (300, 200)])
+@pytest.mark.parametrize("trouble", ["deleted", "damaged"])
+async def test_a_picture_that_was_sent_before_is_looked_at_each_time(
+    bench: Bench, tmp_path: Path, size: tuple[int, int], trouble: str
+) -> None:
+    """It goes in the same bytes while it is there, and is told as a line when it is not."""
+    store = FileImageStore(tmp_path / "pictures")
+    bench.emulator.play([Reply([Say("A fox.")])] * 4)
+    chat = bench.agent(store=store).conversation()
+    data = picture(size=size, noise=3)
+    await bench.ask(chat, ["What is it?", Image.from_bytes(data)])
+    (image,) = chat.images.values()
+    path = store.path_of(image.sha256)
+    assert path is not None
+    os.utime(path, (1, 1))  # long ago, so that the store remembers that it is whole
+    for _ in range(2):
+        await bench.ask(chat, "And now?")
+        sent = orphans.pictures(bench.emulator.requests[-1].body)
+        assert [each.sha256 for each in sent] == [image.sha256]
+    if trouble == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    await bench.ask(chat, "And now?")
+    body = bench.emulator.requests[-1].body
+    assert orphans.pictures(body) == []
+    assert "img_1" in json.dumps(body)

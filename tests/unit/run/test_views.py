@@ -32,6 +32,8 @@ def test_they_change_as_a_dictionary_does(
     assert views.get(at, SHOWN[1]) == expected.get(at, SHOWN[1])
     assert (at in views) == (at in expected)
     assert Views.of(expected) == views
+    start, stop = sorted((at, number))
+    assert views.between(start, stop) == [expected.get(each) for each in range(start, stop)]
     first = number // BLOCK
     shown = [view for block in views.of_blocks(first, first + 2) for view in block]
     there = {first * BLOCK + place: view for place, view in enumerate(shown) if view is not None}

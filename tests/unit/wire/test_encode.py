@@ -424,7 +424,7 @@ def test_what_was_encoded_once_is_the_same_bytes_later(api: Api) -> None:
     longer = encode(api, request(*history, user("More"), shown={0: MessageView("[n]")}), encoded)[1]
     before, after = joined_bytes(first), joined_bytes(longer)
     assert after.startswith(before[: -len(b"]}")])
-    assert all(encoded.items[key][1] is items for key, (_, items) in kept.items())
+    assert all(encoded.items[key][2] is items for key, (_, _, items) in kept.items())
     assert (
         joined_bytes(encode(api, request(*history, shown={0: MessageView("[n]")}), Encoded())[1])
         == before
