@@ -37,6 +37,10 @@ SLACK = 30.0
 """Seconds beyond its own limit that a loaded machine may need for one cell: less than what a
 request waits that nothing ends.
 """
+KEPT = 3
+"""Connections that a client may keep for what comes next: one to the API, and one for each of the
+two pictures that came at once.
+"""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ class Seen:
     store: MemoryImageStore = field(default_factory=MemoryImageStore)
     open: int = 0
     """Connections that stand when all is over, before the client is closed."""
+    left: int = 0
+    """The same after it was closed."""
     seconds: float = 0.0
 
     @property
@@ -199,7 +205,8 @@ async def play(scene: Scene) -> Seen:
             async with leaping(scene.leap, emulator):
                 await _played(scene, seen, emulator, client, store)
             seen.seconds = time.monotonic() - began
-            seen.open = await standing(origin)
+            seen.open = await standing(origin, KEPT)
+        seen.left = await standing(origin, 0)
         seen.posts, seen.repeats = emulator.posts, emulator.repeats
         seen.struck = len(emulator.faults.strikes)
         paths = [request.path for request in emulator.requests]

@@ -11,7 +11,7 @@ from agentkit.errors import RunError
 from agentkit.studio import Drawing
 from tests.clock import turns
 from tests.faults.cells import Cell, Outcome
-from tests.faults.scene import KEY, LAST, MORE, SLACK, WORDS, Seen, play
+from tests.faults.scene import KEPT, KEY, LAST, MORE, SLACK, WORDS, Seen, play
 from tests.faults.table import cells
 from tests.unit.openrouter.peer import PEM
 
@@ -66,7 +66,8 @@ def holds_for_all(cell: Cell, seen: Seen) -> None:
     unproved = [before for before, _ in seen.repeats if not before.known_unbilled]
     assert not unproved, f"sent again without proof: {unproved}"
     assert not seen.lost, "a picture was delivered and is not in the store"
-    assert seen.open <= 1, "a connection was left open"
+    assert seen.open <= KEPT, "a connection was left open"
+    assert not seen.left, "a connection outlived its client"
     if cell.way.api != "images":
         assert seen.kept == (seen.error is not None)
     if seen.error is not None:
