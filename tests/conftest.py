@@ -128,10 +128,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Whatever ten thousand tests consist of stays: no collection of garbage need look at it
-    again.
+    again. Collections are rarer than Python has them: they took a tenth of the processor's time.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 
