@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agentkit.answer import AnswerStatus
-from agentkit.values import File, Image, ImageFailure, Invocation, Message, Usage
+from agentkit.values import File, Image, ImageFailure, Invocation, Message, Usage, fast_init
 
 __all__ = [
     "Event",
@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     """More of the assistant's text. All of them together are `answer.text`.

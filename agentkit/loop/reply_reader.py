@@ -215,9 +215,10 @@ class ReplyReader:
         if words.what == "reasoning":
             self._log.tell(ReasoningDelta(words.text))
             return
-        if self._filter is None:
-            self._filter = TextFilter(self._had, self._before_words)
-        if text := self._filter.more(words.text, words.part):
+        found = self._filter
+        if found is None:
+            self._filter = found = TextFilter(self._had, self._before_words)
+        if text := found.more(words.text, words.part):
             self._log.tell(TextDelta(text))
 
     def _say(self, text: str) -> None:

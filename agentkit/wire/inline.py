@@ -165,7 +165,9 @@ class InlineReader:
             return False
         # A regular expression costs more than all else that is done for a delta of a few letters.
         last = text[text.rfind(" ") + 1 :]
-        is_word = last.isalpha() and last[:2] not in _SUSPICIOUS and len(text) < _FEW
+        # Behind blank space only a header may go on, and none is without its colon.
+        ends = last[:2] not in _SUSPICIOUS if last.isalpha() else not last and ":" not in text
+        is_word = ends and len(text) < _FEW
         if not is_word and _NEAR.search(text):
             return False
         self._said.append(text)

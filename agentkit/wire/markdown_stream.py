@@ -31,6 +31,8 @@ _MAY_BEGIN = re.compile(rf"\[|`|~|://|{BLOB}|<[iI]|!\Z|<\Z|h(?:t(?:t(?:ps?(?::/?
 """Words without any of these hold nothing back. Each alternative begins with one letter, not with a
 set of them: then the search skips what begins none.
 """
+_BEGINS_URL = "htps"
+"""Letters with one of which a word ends that may be the beginning of `https://`."""
 _CUT_URL = re.compile(
     r"(?:!|<?(?:https?://[^\s<>\"'`\[\]{}|\\^]*|h(?:t(?:t(?:ps?(?::/?)?)?)?)?)|<)\Z"
 )
@@ -113,7 +115,9 @@ class TextFilter:
         self._verdicts: dict[tuple[str, bool], bool] = {}
 
     def _more(self, text: str) -> str:
-        if self._idle and not _MAY_BEGIN.search(text):
+        word = text.strip()  # a search costs more than all else that is done for one
+        is_word = word.isalpha() and word[-1] not in _BEGINS_URL
+        if self._idle and (is_word or not _MAY_BEGIN.search(text)):
             words = self._space + text
             given = words.rstrip()
             self._space = words[len(given) :]

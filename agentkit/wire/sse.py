@@ -54,9 +54,28 @@ class EventStream:
             held = buffer.endswith(b"\r")
             whole = (buffer[:-1] if held else buffer).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             buffer = whole + b"\r" if held else whole
+        if (whole := self._whole_events(buffer)) is not None:
+            return whole
         lines = buffer.split(b"\n")
         self._hold(lines.pop())
         return self._take(lines)
+
+    def _whole_events(self, buffer: bytes) -> list[bytes] | None:
+        """The events in bytes that are nothing but lines of data, each with a blank line behind it;
+        None for others, which are read line by line.
+        """
+        events = buffer.split(b"\n\n")
+        rest = events.pop()
+        begin = (b"\n\n" + buffer).count(b"\n\ndata: ")
+        if (
+            self._data
+            or begin - rest.startswith(b"data: ") != len(events)
+            or buffer.count(b"\n") != 2 * len(events)
+            or len(buffer) > self._max_line
+        ):
+            return None
+        self._hold(rest)
+        return [each[6:] for each in events]
 
     def _is_one_event(self, chunk: bytes) -> bool:
         """Whether nothing went before and the chunk is `data: …` and a blank line: so most deltas

@@ -470,29 +470,23 @@ def _only_words(chunk: JsonObject) -> str | None:
     """The words of a chunk that brings nothing else, as most do; None where it has to be looked
     through.
     """
-    choices = chunk.get("choices")
-    if not isinstance(choices, list) or len(cast("list[object]", choices)) != 1:
+    if chunk.get("usage") or chunk.get("error"):
         return None
-    choice = cast("list[object]", choices)[0]
-    if not isinstance(choice, dict) or chunk.get("usage") or chunk.get("error"):
-        return None
-    choice = cast("JsonObject", choice)
-    delta = choice.get("delta")
-    if (
-        choice.get("finish_reason")
-        or choice.get("error")
-        or choice.get("index", 0) not in (0, None)
-    ):
-        return None
-    if not isinstance(delta, dict):
-        return None
-    content: object = None
-    for name, value in cast("JsonObject", delta).items():
-        if name == "content":
-            content = value
-        elif value and name != "role":
+    content: Any = None
+    try:
+        (choice,) = chunk["choices"]
+        if choice.get("finish_reason") or choice.get("error"):
             return None
-    return content if isinstance(content, str) and content else None
+        if choice.get("index", 0) not in (0, None):
+            return None
+        for name, value in choice["delta"].items():
+            if name == "content":
+                content = value
+            elif value and name != "role":
+                return None
+    except (AttributeError, KeyError, TypeError, ValueError):  # it has another form
+        return None
+    return content if content and isinstance(content, str) else None
 
 
 def _entries(images: object) -> list[JsonObject]:

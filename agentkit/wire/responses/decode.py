@@ -74,6 +74,7 @@ class ResponsesReply:
         self._places = Places()
         self._bill = Bill()
         self._status: str | None = None
+        self.closed = False
         self._incomplete: str | None = None
         self._error: APIError | None = None
         self._repeats = Repeats()
@@ -85,10 +86,6 @@ class ResponsesReply:
     def finished(self) -> bool:
         return self._error is not None or self._status in _ENDED
 
-    @property
-    def closed(self) -> bool:
-        return self._status in _ENDED
-
     def whole(self, body: JsonObject) -> list[Signal]:
         self._limit.value(body)
         signals = self._response(body)
@@ -96,14 +93,15 @@ class ResponsesReply:
             self._status = None
         elif body["output"] and self._status is None:
             self._status = "completed"  # recorded bodies leave it out
+        self.closed = self._status in _ENDED
         return signals
 
     def feed(self, event: JsonObject) -> list[Signal]:
         if self._repeats.again(event):
             return []
-        kind = as_text(event.get("type"))
-        if kind == "response.output_text.delta":
+        if event.get("type") == "response.output_text.delta":  # as most are
             return self._more(event, "text")
+        kind = as_text(event.get("type"))
         if kind in _REASONING:
             return self._more(event, "reasoning")
         self._limit.value(event)
@@ -112,17 +110,20 @@ class ResponsesReply:
     def _more(self, event: JsonObject, what: Literal["text", "reasoning"]) -> list[Signal]:
         place = self._places.of(event)
         item, delta = self._places.items[place], event.get("delta")
-        words = item.joiner.more(delta) if isinstance(delta, str) else ""
+        words = delta if isinstance(delta, str) else ""
+        if item.joiner.held or not words.isascii():
+            words = item.joiner.more(words)
         if what == "reasoning":
             self._limit.words(words)
             return [Words(item.think(words, event.get("summary_index")), what)] if words else []
         if item.filter is None:
             item.filter = self._new_filter()
-        number, signals = as_count(event.get("content_index")), list[Signal]()
-        if number != item.number:
-            signals += self._said(place, item.number, item.filter.rest())
-            item.number = number
-        return signals + self._said(place, number, item.filter.more(words))
+        number = as_count(event.get("content_index"))
+        if number == item.number:  # as almost always
+            return self._said(place, number, item.filter.more(words))
+        rest = self._said(place, item.number, item.filter.rest())
+        item.number = number
+        return rest + self._said(place, number, item.filter.more(words))
 
     def _said(self, place: int, number: int, words: str) -> list[Signal]:
         """Words of a message, in one of its texts."""
@@ -274,6 +275,7 @@ class ResponsesReply:
         for index, item in zip(self._places.of_all(output), output, strict=True):
             signals += self._done(index, item)
         self._status = as_text(response.get("status")) or self._status
+        self.closed = self._status in _ENDED
         self._incomplete = as_text(as_object(response.get("incomplete_details")).get("reason"))
         if self._status in {"failed", "cancelled"} and self._error is None:
             reason = response.get("error_type") or f"status: {self._status}"

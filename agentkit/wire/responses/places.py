@@ -32,7 +32,9 @@ class Places:
 
     def of(self, event: JsonObject) -> int:
         """The place of the item that a delta belongs to. The item is there afterwards."""
-        index = as_count(event.get("output_index"))
+        index = event.get("output_index")
+        if type(index) is not int or index < 0:
+            index = as_count(index)
         known = self.items.get(index)
         item_id = event.get("item_id")
         if known is None or (item_id and item_id != known.id):

@@ -37,10 +37,15 @@ WRITTEN = {
 }
 
 
-def tokens_of(slices: list[str]) -> list[Token]:
+def tokens_of(slices: list[str], *, quickly: bool = False) -> list[Token]:
+    """The tokens of these words; `quickly`, as a stream reads them."""
     reader = InlineReader()
     found: list[Token] = []
-    for token in (*(each for piece in slices for each in reader.more(piece)), *reader.rest()):
+
+    def read(piece: str) -> list[Token]:
+        return [piece] if quickly and piece and reader.passes(piece) else reader.more(piece)
+
+    for token in (*(each for piece in slices for each in read(piece)), *reader.rest()):
         last = found[-1] if found else None
         if isinstance(token, str) and isinstance(last, str):
             found[-1] = last + token
@@ -99,4 +104,12 @@ def test_slices_change_nothing(pieces: list[str], cuts: list[int], one_by_one: b
     joined = "".join([_text_of(each) for each in whole])
     assert joined == text
     edges = range(len(text) + 1) if one_by_one else sorted({0, len(text), *cuts})
-    assert tokens_of([text[start:end] for start, end in pairwise(edges)]) == whole
+    slices = [text[start:end] for start, end in pairwise(edges)]
+    assert tokens_of(slices) == whole
+    assert tokens_of(slices, quickly=True) == whole
+
+
+@given(st.lists(st.sampled_from(["see ", "a ", " ", "gold ", "d", "data", ":"]), max_size=6))
+def test_short_words_before_a_picture_change_nothing(words: list[str]) -> None:
+    slices = [*words, *[URL[at : at + 7] for at in range(0, len(URL), 7)]]
+    assert tokens_of(slices, quickly=True) == tokens_of(["".join(slices)])
