@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from agentkit._check import check_choice, check_mapping
@@ -32,7 +31,7 @@ from agentkit.run.step import calls_left
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Denied, Edited, Tool, ToolResultError, encode_result
 from agentkit.tools.asking import answer_to
-from agentkit.values import Asked, Given, Invocation, Question, Text, ToolResult
+from agentkit.values import Asked, Given, Invocation, Question, Text, ToolResult, replace
 
 WaitingFor = Literal["approval", "answer", "result", "agent", "outcome"]
 
@@ -51,6 +50,8 @@ def hold(run: Run, context: RunContext) -> Run:
         tool = context.tools.functions.get(invocation.name)
         if tool is None or invocation.arguments is None or invocation.id not in calls:
             continue  # it fails when it is called; or it belongs to an agent that waits
+        if tool.approve is False and not tool.external and not is_agent(tool):
+            continue  # nobody is asked
         if invocation.id in held or invocation.id in context.approvals.nested:
             continue
         is_within = invocation.id in within_limits

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
@@ -19,7 +18,7 @@ from agentkit.run import Run
 from agentkit.stream import EventLog
 from agentkit.tools import BadArguments, Context, Denied, Tool, parse_arguments
 from agentkit.tools.toolset import AnyTool
-from agentkit.values import Invocation
+from agentkit.values import Invocation, replace
 
 _NO_CALL = Invocation("", "")
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+import jiter
+
 if TYPE_CHECKING:
     from agentkit.values import ToolCall
 
@@ -23,12 +25,20 @@ def digest(call: ToolCall) -> str:
     white space, escapes.
     """
     try:
-        arguments = _CANONICAL.encode(json.loads(call.arguments or "{}"))
+        arguments = _CANONICAL.encode(_read(call.arguments or "{}"))
     except (ValueError, RecursionError):
         arguments = call.arguments
     return hashlib.sha256(f"{call.name}\0{arguments}".encode("utf-8", "surrogatepass")).hexdigest()[
         :16
     ]
+
+
+def _read(arguments: str) -> object:
+    """What `json.loads` gives, in a fraction of its time where the text is plain."""
+    try:
+        return jiter.from_json(arguments.encode())
+    except ValueError:
+        return json.loads(arguments)
 
 
 def repeated_call_notice(times: int) -> str | None:

@@ -5,8 +5,8 @@ checked Python values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import jiter
 
@@ -14,10 +14,6 @@ from agentkit.errors import AgentkitError
 from agentkit.tools.text import join_escaped_surrogates, join_surrogates
 from agentkit.values import File, Image
 from agentkit.wire.json import escape_controls
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
-    from pydantic_core import ErrorDetails
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -68,7 +64,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise BadArguments([f"they must be a JSON object, not {_shown(value)}"])
+        raise BadArguments([f"they must be a JSON object, not {shown_value(value)}"])
     return cast("dict[str, Any]", value)
 
 
@@ -81,23 +77,6 @@ class Marked(Protocol):
         ...
 
 
-class Checkable(Marked, Protocol):
-    """What a tool accepts, see `agentkit.tools.schema.Parameters`."""
-
-    @property
-    def schema(self) -> Mapping[str, Any]: ...
-    @property
-    def shown(self) -> Mapping[str, str]: ...
-    @property
-    def model(self) -> type[BaseModel]: ...
-    @property
-    def wanted(self) -> Mapping[str, Any]: ...
-    @property
-    def names(self) -> Mapping[str, str]: ...
-    @property
-    def filled(self) -> frozenset[str]: ...
-
-
 def parsed_for(parameters: Marked, text: str) -> dict[str, Any]:
     """The arguments that a model wrote for these parameters, under the names that the function has
     for them. Raises `BadArguments`.
@@ -108,46 +87,6 @@ def parsed_for(parameters: Marked, text: str) -> dict[str, Any]:
     from agentkit.tools.restore import restored
 
     return restored(values, parameters.marked)
-
-
-def check_arguments(
-    parameters: Checkable,
-    arguments: str | Mapping[str, Any],
-    images: Callable[[str], Image] = no_image,
-    files: Callable[[str], File] = no_file,
-) -> dict[str, object]:
-    """The keyword arguments for the tool's function. Text is what the model wrote; values are those
-    of `parsed_for`. Raises `BadArguments`.
-    """
-    from pydantic import ValidationError
-    from pydantic_core import to_json
-
-    from agentkit.tools.leniency import validated
-
-    def validate(values: object) -> BaseModel:
-        # As JSON, not as Python values: then a date is a string, and a tuple a list, for strict
-        # types too.
-        text = to_json(values, inf_nan_mode="constants")
-        return parameters.model.model_validate_json(
-            text, context={"images": images, "files": files}
-        )
-
-    try:
-        values = (
-            parsed_for(parameters, arguments) if isinstance(arguments, str) else dict(arguments)
-        )
-        model = validated(validate, values, parameters.wanted, parameters.marked)
-    except BadArguments as error:
-        raise BadArguments(error.problems, summary(parameters.schema)) from None
-    except ValidationError as error:
-        raise BadArguments(_problems(error, parameters.shown), summary(parameters.schema)) from None
-    except Exception as error:  # a validator of the user's types may raise anything
-        why = f"they could not be checked: {type(error).__name__}: {str(error)[:200]}"
-        raise BadArguments([why], summary(parameters.schema)) from error
-    passed = model.model_fields_set | parameters.filled
-    return {
-        name: getattr(model, field) for field, name in parameters.names.items() if field in passed
-    }
 
 
 def summary(schema: Mapping[str, Any]) -> str:
@@ -185,7 +124,9 @@ def _parse(text: str) -> object:
     data = b""
     is_too_long = len(text) > MAX_BYTES
     if not is_too_long:
-        data = join_escaped_surrogates(text).strip().removeprefix("\ufeff").encode()
+        if "\\u" in text or not text.isascii():
+            text = join_escaped_surrogates(text)
+        data = text.strip().removeprefix("\ufeff").encode()
         is_too_long = len(data) > MAX_BYTES
     if is_too_long:
         raise BadArguments([f"they have more than {MAX_BYTES:,} bytes"])
@@ -215,7 +156,8 @@ def _look_through(value: object) -> None:
     """Refuse what nests too deep, and numbers such as 1e999, which are infinite once read."""
     level: Sequence[object] = (value,)
     for _ in range(MAX_DEPTH + 1):
-        if any(isinstance(each, float) and not math.isfinite(each) for each in level):
+        numbers = [each for each in level if isinstance(each, float)]
+        if not all(map(math.isfinite, numbers)):
             raise BadArguments(["they hold a number that is too large"])
         containers: list[object] = [each for each in level if isinstance(each, dict | list)]
         if not containers:
@@ -230,32 +172,8 @@ def _inside(container: object) -> Iterable[object]:
     return cast("list[object]", container)
 
 
-def _problems(error: ValidationError, shown: Mapping[str, str]) -> list[str]:
-    details = error.errors(include_url=False)
-    problems = [_problem(each, shown) for each in details[:SHOWN]]
-    if len(details) > SHOWN:
-        problems.append(f"and {len(details) - SHOWN} more")
-    return problems
-
-
-def _problem(detail: ErrorDetails, shown: Mapping[str, str]) -> str:
-    """One problem, under the names that the model knows."""
-    steps = [str(step) for step in detail["loc"]]
-    place = ".".join(shown.get(step, step) for step in steps)[:200] or "the arguments"
-    match detail["type"]:
-        case "missing":
-            return f"{place}: is missing"
-        case "extra_forbidden":
-            return f"{place}: there is no such parameter"
-        case "image":
-            return f"{place}: {detail['msg'][:1000]}"
-        case _:
-            message = detail["msg"][:300]
-            message = message[:1].lower() + message[1:]
-            return f"{place}: {message}, not {_shown(detail['input'])}"
-
-
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
+    """A value as a message shows it: as JSON, cut where it is long."""
     from pydantic_core import to_json
 
     data = to_json(value, inf_nan_mode="strings", serialize_unknown=True)

@@ -85,6 +85,8 @@ class Encoded:
         `named` gives for each picture the same with its handle, or why it could not be had;
         `named_file` does so for files.
         """
+        if not self.images and not self.files:
+            return (Text(_cut(self.template)),)
         known = [named(image) for image in self.images]
         files = [named_file(file) for file in self.files]
 
@@ -123,6 +125,8 @@ def encode_result(value: object, *, is_image: bool = False) -> Encoded:
     among it; and, where the tool says that it returns an `Image` (`is_image`), paths and URLs.
     Text is cut at 100,000 characters. Raises `ToolResultError` for what has no such form.
     """
+    if type(value) is str and len(value) < _LEAST and not is_image:  # as most results are
+        return Encoded(join_surrogates(value), ())
     walk = _Walk(is_image=is_image)
     plain = walk.json(value, None, 0)
     if isinstance(plain, str):

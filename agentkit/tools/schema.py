@@ -16,7 +16,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
 
 from agentkit.errors import FileError, ImageError, ToolDefinitionError
-from agentkit.tools.arguments import check_arguments, parsed_for
+from agentkit.tools.arguments import parsed_for
+from agentkit.tools.checking import check_arguments
 from agentkit.tools.context import Context
 from agentkit.tools.defaults import check_defaults
 from agentkit.tools.dialect import Dialect, fitted, too_large

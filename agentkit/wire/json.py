@@ -30,6 +30,7 @@ MAX_DEPTH = 64
 MAX_VALUES = 500_000
 """Values of any JSON that is read at all: `{},` is three bytes, and a hundred as a value."""
 _FEW = 1 << 20
+_CONTAINERS: tuple[type, ...] = (dict, list)
 
 
 class UnreadableJson(ValueError):
@@ -64,16 +65,18 @@ def exceeds_depth(value: object, most: int) -> bool:
     """Whether the value has more than so many levels of lists and objects."""
     level = [value]
     for _ in range(most + 1):
-        level = [inner for each in level for inner in _inside(each)]
+        level = [
+            inner for each in level if isinstance(each, _CONTAINERS) for inner in _inside(each)
+        ]
         if not level:
             return False
     return True
 
 
-def _inside(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(cast("dict[str, object]", value).values())
-    return cast("list[object]", value) if isinstance(value, list) else []
+def _inside(container: object) -> list[object]:
+    if isinstance(container, dict):
+        return list(cast("dict[str, object]", container).values())
+    return cast("list[object]", container)
 
 
 def read_object(data: bytes) -> JsonObject:

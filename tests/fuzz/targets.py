@@ -18,7 +18,8 @@ from agentkit import Answer, Image, Message, Run, Text, Usage, tool
 from agentkit.errors import AgentkitError, ImageError, ProtocolError, UsageError
 from agentkit.images import MemoryImageStore, Spool, decode_base64, inspect
 from agentkit.run import next_step
-from agentkit.tools.arguments import BadArguments, check_arguments, parse_arguments
+from agentkit.tools.arguments import BadArguments, parse_arguments
+from agentkit.tools.checking import check_arguments
 from agentkit.values import Invocation, ToolCall, ToolResult
 from agentkit.wire.base64text import unescape
 from agentkit.wire.sse import EventStream

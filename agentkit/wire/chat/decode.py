@@ -394,10 +394,11 @@ class ChatReply:
             return words
         if self._finish == "content_filter":
             return faults.filter_words(self._native)
+        if not faults.filtered(self._native):
+            return None
         has_content = any(not isinstance(piece, str) or piece.strip() for piece in self._words)
-        silent = not (has_content or self._images or self._calls.calls())
-        is_stopped = silent and faults.filtered(self._native)
-        return faults.filter_words(self._native) if is_stopped else None
+        is_silent = not (has_content or self._images or self._calls.calls())
+        return faults.filter_words(self._native) if is_silent else None
 
     def _pieces(self) -> list[str | JsonObject]:
         """The content, neighbouring words as one."""
