@@ -69,32 +69,21 @@ class Answer(Generic[OutputT]):
     @classmethod
     def of(cls, run: Run, output: OutputT = cast("OutputT", None)) -> Answer[OutputT]:  # noqa: B008 - see `output`
         """The answer that this run holds. It can be asked for at any time."""
-        by_name = {image.name: image for image in run.images}
-        files = {file.name: file for file in run.files}
-        asked = {each.call_id for each in run.waiting if each.why != "agent"}
-        agents = {each.call_id for each in run.waiting} - asked
         status: AnswerStatus = run.status if run.status != "running" else "interrupted"
+        arrived, arrived_files = {*run.arrived}, {*run.arrived_files}
+        images = {each.name: each for each in run.images if each.name in arrived} if arrived else {}
+        files = {each.name: each for each in run.files if each.name in arrived_files}
         return cls(
             parts=_parts(run),
-            images=ImageTuple(by_name[name] for name in run.arrived if name in by_name),
+            images=ImageTuple([images[name] for name in run.arrived if name in images]),
             failures=run.failures,
             invocations=run.invocations,
             usage=run.usage,
             status=status,
-            pending=tuple(
-                each
-                for each in run.pending
-                if each.id in asked or (run.status != "paused" and each.id not in agents)
-            )
-            + tuple(
-                each
-                for each in run.invocations
-                if each.status == "pending" and each.executor == "server"
-            )
-            + _unknown_requests(run),
+            pending=_pending(run),
             run=run,
             output=output,
-            files=tuple(files[name] for name in run.arrived_files if name in files),
+            files=tuple([files[name] for name in run.arrived_files if name in files]),
         )
 
     @property
@@ -244,6 +233,22 @@ class Answer(Generic[OutputT]):
         )
 
 
+def _pending(run: Run) -> tuple[Invocation, ...]:
+    """The calls that wait for a person, those that the service runs, and unknown requests."""
+    unfinished = [each for each in run.invocations if each.status in {"pending", "running"}]
+    if not unfinished and not run.waiting:
+        return ()  # as after most runs
+    asked = {each.call_id for each in run.waiting if each.why != "agent"}
+    agents = {each.call_id for each in run.waiting} - asked
+    own = [
+        each
+        for each in run.pending
+        if each.id in asked or (run.status != "paused" and each.id not in agents)
+    ]
+    server = [each for each in unfinished if each.status == "pending" and each.executor == "server"]
+    return (*own, *server, *_unknown_requests(run))
+
+
 def _unknown_requests(run: Run) -> tuple[Invocation, ...]:
     """The requests of which a person has to say what becomes of them, beside the tool calls."""
     calls = {each.id for each in run.invocations}
@@ -273,18 +278,15 @@ def _is_placed(image: Image) -> bool:
 
 def _parts(run: Run) -> tuple[Text | Image, ...]:
     """Words and pictures of all messages; each picture once, as the conversation now knows it."""
-    known = {image.sha256: image for image in run.images}
     messages = _said(run)
-    placed = {
-        part.sha256
-        for message in messages
-        for part in message.parts
-        if isinstance(part, Image) and _is_placed(part)
-    }
+    drawn = [part for each in messages for part in each.parts if isinstance(part, Image)]
+    placed = {part.sha256 for part in drawn if _is_placed(part)}
+    digests = {part.sha256 for part in drawn}
+    known = {each.sha256: each for each in run.images if each.sha256 in digests} if drawn else {}
     shown: set[str] = set()
     parts: list[Text | Image] = []
     for message in messages:
-        if message.text and any(isinstance(part, Text) for part in parts):
+        if any(isinstance(part, Text) for part in parts) and message.text:
             parts.append(Text("\n\n"))
         later: list[Image] = []
         for part in message.parts:
@@ -301,6 +303,8 @@ def _parts(run: Run) -> tuple[Text | Image, ...]:
 
 def _joined(parts: list[Text | Image]) -> tuple[Text | Image, ...]:
     """Neighbouring texts as one."""
+    if len(parts) < 2:
+        return tuple(parts)
     joined: list[Text | Image] = []
     for part in parts:
         last = joined[-1] if joined else None

@@ -61,7 +61,7 @@ class Conversation(Generic[OutputT]):
         self._session_id: str | None = None
         self._messages = Messages.of(())
         self._album = Album()
-        self._encoded = Encoded()
+        self._encoded = Encoded(heads=agent.known.heads)
         self._planner = Planner()
         self._claim: _Claim | None = None
         """Of the turn that goes on."""
@@ -366,9 +366,10 @@ class Conversation(Generic[OutputT]):
         """The conversation, for one turn at a time. Raises `ConversationBusy`, and `UsageError` for
         a new turn while another one waits.
         """
-        self._check_idle()
-        if not resuming:
-            self._check_waiting()
+        if self._claim is not None or self._waiting is not None:
+            self._check_idle()
+            if not resuming:
+                self._check_waiting()
         self._claim = claim = _Claim(self._release)
         return claim
 
@@ -567,7 +568,7 @@ class _Claim:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.release(error)
+        self._end(self, error)
 
 
 def nothing_sent() -> RunError:

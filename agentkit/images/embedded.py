@@ -11,7 +11,6 @@ import re
 
 from agentkit.images.capture import DECISIVE, Capture, Opening, State
 from agentkit.images.spool import MOST_WORDS, Spool
-from agentkit.images.store import ImageStore
 
 _HEADER = re.compile(rb"data:image\\{0,8}/[\w.+-]{1,60}(?:;[^;,\s\"'<>()\\]{1,80}){0,6}?;base64,")
 _PARTIAL = re.compile(rb"d(?:a(?:t(?:a(?::(?:i(?:m(?:a(?:g(?:e[^,\"\s]{0,400})?)?)?)?)?)?)?)?)?\Z")
@@ -38,10 +37,8 @@ class ReplySpool(Spool):
     after all is given back, unless it is longer than words ever are.
     """
 
-    def __init__(self, store: ImageStore) -> None:
-        super().__init__(store)
-        self._waiting = b""
-        self._run: Capture | None = None
+    _waiting = b""
+    _run: Capture | None = None
 
     def feed(self, data: bytes) -> bytes:
         """More of the body. Returns what can be passed on, with references for pictures."""

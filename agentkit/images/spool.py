@@ -82,7 +82,8 @@ class Spool:
                 "threshold must be 0 or more, and max_image_bytes 1 or more, not "
                 f"{threshold!r} and {max_image_bytes!r}"
             )
-        self.token = secrets.token_hex(16) if token is None else token
+        if token is not None:
+            self.token = token
         self._store = store
         self._threshold = threshold
         self._max_image_bytes = max_image_bytes
@@ -97,6 +98,13 @@ class Spool:
         """Digests of base64 that stood in words, and their references: the end of a stream may
         bring the same words once more.
         """
+
+    @cached_property
+    def token(self) -> str:
+        """What no server can know, in each reference. Made for the first, as most replies have no
+        picture.
+        """
+        return secrets.token_hex(16)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -208,7 +216,7 @@ class Spool:
         """The text in pieces, words and references by turns: the first and the last are words,
         possibly empty.
         """
-        if self.token not in text:
+        if not self._blobs or self.token not in text:
             return [text]
         pieces: list[str] = []
         at = 0
@@ -224,7 +232,7 @@ class Spool:
         For strings that are no picture's place, a tool call's arguments above all. Raises
         `ImageError` for a picture that was not kept, or is too large.
         """
-        if self.token not in text:
+        if not self._blobs or self.token not in text:
             return text
         return self._pattern.sub(lambda found: self._text_of(found[0]), text)
 

@@ -123,8 +123,9 @@ async def _with_tools(
     run: Run, base: RunContext, clock: Clock, *, hooks: bool = False
 ) -> RunContext:
     """The context with the tools for what comes next, and as the hooks want it."""
-    context = await hooked.with_made_tools(run, base, seconds_left=clock.left())
-    if hooks:
+    made = base.tools.makers
+    context = await hooked.with_made_tools(run, base, seconds_left=clock.left()) if made else base
+    if hooks and base.services.hooks:
         context = await hooked.as_hooks_want(run, context)
     return fallback.with_tools(run, context) if context.tools.server else context
 

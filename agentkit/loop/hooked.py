@@ -41,8 +41,6 @@ async def with_made_tools(run: Run, context: RunContext, *, seconds_left: float)
     """The context with the tools that the user's functions make for what comes next. Raises
     `HookFailed` with the run.
     """
-    if not context.tools.makers:
-        return context
     tool_context = context.tool_context(run, _NO_CALL, seconds_left)
     made: list[AnyTool] = []
     with _stops(run):
@@ -67,8 +65,6 @@ async def as_hooks_want(run: Run, context: RunContext) -> RunContext:
     """The context for the next request, once each hook has had its say. Raises `HookFailed` with
     the run.
     """
-    if not context.services.hooks:
-        return context
     with _stops(run):
         asking = await before_request(context.services.hooks, _asking(run, context))
     return replace(context, instructions=asking.instructions, settings=asking.settings)

@@ -20,6 +20,7 @@ from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ServerTool
 from agentkit.values import Api, Usage
 from agentkit.wire.catalogue import ChatModel
+from agentkit.wire.heads import Heads
 from agentkit.wire.types import FunctionSpec, JsonObject, OutputSchema
 
 
@@ -78,6 +79,8 @@ class Known:
     def __init__(self) -> None:
         self.declared: Declared | None = None
         self.abilities: Abilities | None = None
+        self.heads = Heads()
+        """The bodies of its latest requests, without their messages."""
         self._fetcher: tuple[FetchPolicy, ImageStore, OpenRouter, Fetcher] | None = None
 
     def fetcher(self, policy: FetchPolicy, store: ImageStore, client: OpenRouter) -> Fetcher:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from agentkit import wire
 from agentkit._log import logger
@@ -348,7 +348,8 @@ class ReplyReader:
         if reply.parsed:
             read = await self._read_out(reply, collector)
         parts = parsed.parts(self._named)
-        asked = self._context.audience(self.run.model).sole
+        declared = self._context.declared(self.run.model)
+        asked = declared.audience.sole
         message = Message("assistant", parts, raw, self.run.api, reply.model, asked, read)
         server: tuple[Invocation, ...] = ()
         if reply.server_calls:
@@ -356,12 +357,17 @@ class ReplyReader:
             server = parsed.invocations(
                 self._named, handles, taken, self._timed, self.run.turns, self._filed
             )
-        run = self._with_reply(reply, message, server, closing)
+        run = self._with_reply(reply, message, server, closing, declared.repeatable)
         self._tell(run, message, server)
         return run
 
     def _with_reply(
-        self, reply: Reply, message: Message, server: tuple[Invocation, ...], closing: str | None
+        self,
+        reply: Reply,
+        message: Message,
+        server: tuple[Invocation, ...],
+        closing: str | None,
+        repeatable: Collection[str],
     ) -> Run:
         """The run with the reply, and with what it cost."""
         before = self.run
@@ -380,7 +386,7 @@ class ReplyReader:
             usage,
             server_calls=server,
             closing=closing,
-            repeatable=self._context.declared(before.model).repeatable,
+            repeatable=repeatable,
             cut=is_cut,
             refusal=refusal_of(reply, message, before),
             cost_usd=self.told.cost_usd or 0.0,

@@ -27,11 +27,11 @@ from agentkit.values import (
     Pieces,
     Text,
     ToolResult,
-    replace,
 )
 from agentkit.values.messages import BLOCK
 from agentkit.wire.cache_marks import Ends, marked, request_fields
 from agentkit.wire.fields import standard
+from agentkit.wire.heads import Heads
 from agentkit.wire.json import write
 from agentkit.wire.tool_calls import for_history
 from agentkit.wire.types import BLOB, JsonObject, Request
@@ -152,8 +152,6 @@ _APART = 32
 _LARGEST = 1024 // BLOCK
 """Blocks of messages of the largest chunk. Two chunks of one size become one, up to that; where the
 view of a message far back changes, so many are encoded anew."""
-_HEADS = 4
-"""Heads that are kept: a run's first request, its others and its closing one may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +202,8 @@ class Encoded:
         default_factory=dict[tuple[int, str, int], tuple[Message, MessageView, tuple[Pieces, ...]]]
     )
     """By the ids of the message and of its view. Both are held, so no other gets their ids."""
-    heads: list[tuple[Request, str, bytes]] = field(
-        default_factory=list[tuple[Request, str, bytes]]
-    )
+    heads: Heads = field(default_factory=Heads)
+    """Of the requests of its agent."""
     audience: Audience | None = None
     """Whom the items were serialised for."""
     chunks: tuple[Chunk, ...] = ()
@@ -218,7 +215,7 @@ class Encoded:
 
     def copy(self) -> Encoded:
         """The same, to go its own way from here."""
-        copied = Encoded(dict(self.items), list(self.heads), self.audience, self.chunks)
+        copied = Encoded(dict(self.items), self.heads, self.audience, self.chunks)
         copied.in_parts, copied.unread_writes = self.in_parts, self.unread_writes
         return copied
 
@@ -312,21 +309,6 @@ class Encoded:
         self.items[(id(message), api, _view_key(shown))] = (message, shown, items)
         return items
 
-    def head(self, request: Request, api: str, make: Callable[[Request], JsonObject]) -> bytes:
-        """The body without its messages. Tools and schemas can be long, and are the same in each
-        turn.
-        """
-        bare = replace(request, messages=(), shown={}, files=())
-        # Only server tools are told what is left.
-        if not request.server_tools and request.cost_left is not None:
-            bare = replace(bare, cost_left=None)
-        for known, of, data in self.heads:
-            if of == api and known == bare:
-                return data
-        data = write(make(request))
-        self.heads = [(bare, api, data), *self.heads[: _HEADS - 1]]
-        return data
-
 
 def _are_one(before: Chunk, behind: Chunk) -> bool:
     """Whether the two become one chunk."""
@@ -378,6 +360,12 @@ def _sent(thing: Image | File, shown: MessageView) -> Iterator[Sent]:
     yield FileWords(thing)
     cut_off = f"; only its first {MOST_TEXT} bytes are here" if thing.size > MOST_TEXT else ""
     yield Text(f"[the end of {thing.name}{cut_off}]")
+
+
+def lone_text(message: Message) -> str | None:
+    """The words of a message that is one text and nothing else, as most prompts are."""
+    part = message.parts[0] if len(message.parts) == 1 else None
+    return part.text if isinstance(part, Text) and part.text.strip() else None
 
 
 def with_surroundings(message: Message, shown: MessageView) -> list[Sent]:

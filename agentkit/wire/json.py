@@ -154,11 +154,8 @@ class SurrogateJoiner:
     other half comes.
     """
 
-    __slots__ = ("held",)
-
-    def __init__(self) -> None:
-        self.held = ""
-        """Half a pair, at the end of what has come."""
+    held = ""
+    """Half a pair, at the end of what has come."""
 
     def more(self, text: str) -> str:
         if text.isascii() and not self.held:

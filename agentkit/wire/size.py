@@ -21,10 +21,7 @@ _COPIES = 4
 class SizeLimit:
     """The sum so far. Raises `ProtocolError` where it is too much."""
 
-    __slots__ = ("_size",)
-
-    def __init__(self) -> None:
-        self._size = 0
+    _size = 0
 
     def words(self, text: str) -> None:
         """A delta of words, and the event that tells it."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from agentkit.run.audience import Audience
-from agentkit.run.history import MessageView, echoed
+from agentkit.run.history import PLAIN, MessageView, echoed
 from agentkit.values import File, Image, Message, Pieces, Text, ToolCall, ToolResult
 from agentkit.wire.body import (
     Encoded,
@@ -20,6 +20,7 @@ from agentkit.wire.body import (
     fitting_choice,
     joined,
     listed,
+    lone_text,
     notes_of,
     result_text,
     results_in_words,
@@ -52,7 +53,7 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
         items.append((write({"role": "system", "content": _instructions(request)}),))
     every = cache.every(request, "chat", partial(_items, audience=audience, cache=cache), ends)
     items += every if request.cache is None else with_marks(request, "chat", every, ends)
-    return around(cache.head(request, "chat", _head), "messages", items)
+    return around(cache.heads.of(request, "chat", _head), "messages", items)
 
 
 def _instructions(request: Request) -> object:
@@ -123,7 +124,10 @@ def _items(
 ) -> tuple[Pieces, ...]:
     if (kept := cache.get(message, "chat", shown)) is not None:
         return kept
-    if message.role == "user":
+    if message.role == "user" and shown is PLAIN and (text := lone_text(message)) is not None:
+        parts = [{"type": "text", "text": text}]
+        items = ((write({"role": "user", "content": parts if cache.in_parts else text}),),)
+    elif message.role == "user":
         items = (_user(with_surroundings(message, shown), in_parts=cache.in_parts),)
     elif message.role == "tool":
         items = _tool(message, shown, in_parts=cache.in_parts)

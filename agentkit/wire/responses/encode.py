@@ -51,7 +51,7 @@ def encode(request: Request, encoded: Encoded | None = None) -> Pieces:
         items.append((write({"type": "message", "role": "system", "content": content}),))
     every = cache.every(request, "responses", partial(_items, audience=audience, cache=cache), ends)
     items += every if request.cache is None else with_marks(request, "responses", every, ends)
-    return around(cache.head(request, "responses", _head), "input", items)
+    return around(cache.heads.of(request, "responses", _head), "input", items)
 
 
 def _head(request: Request) -> dict[str, Any]:
